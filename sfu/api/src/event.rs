@@ -1,0 +1,126 @@
+//! What a worker tells signaling.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Boot, CloseReason, Fingerprint, MediaKind, RequestId, SessionId, SessionSpec, SessionState, TrackId, WorkerIndex};
+
+/// One line from a worker. Events about sessions go to every connection; replies only to the asker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The first line of every connection.
+    Hello(Hello),
+    /// One session of a snapshot.
+    Session(Box<SessionSnapshot>),
+    /// A command succeeded.
+    Done { request: RequestId },
+    Failed { request: RequestId, error: CommandError },
+    StateChanged { session: SessionId, state: SessionState },
+    Closed { session: SessionId, reason: CloseReason },
+    /// Media of a received track started (true) or fell silent for 2 s (false).
+    TrackActive { session: SessionId, track: TrackId, active: bool },
+    Stats { request: RequestId, stats: SessionStats },
+    /// Each second.
+    Load(LoadReport),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    pub version: u32,
+    pub worker: WorkerIndex,
+    pub boot: Boot,
+    pub pid: u32,
+    /// UDP and TCP port of this worker.
+    pub media_port: u16,
+    /// Of the worker's certificate, for `a=fingerprint` in answers.
+    pub fingerprint: Fingerprint,
+    pub draining: bool,
+    /// Sessions this worker takes at most.
+    pub sessions_max: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionSnapshot {
+    pub spec: SessionSpec,
+    pub state: SessionState,
+    /// Received tracks on which media flows now.
+    pub active: Vec<TrackId>,
+    /// Since the session was opened.
+    pub age_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code:?}: {message}")]
+pub struct CommandError {
+    pub code: ErrorCode,
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The worker is full.
+    Limit,
+    /// The worker drains.
+    Draining,
+    /// Another session has this id or ICE ufrag.
+    Exists,
+    /// No such session or track.
+    NotFound,
+    /// A higher epoch was seen.
+    StaleEpoch,
+    /// The command contradicts itself or breaks a limit.
+    Invalid,
+}
+
+/// Counters since the session was opened; the rate of change is the reader's to compute.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionStats {
+    pub session: SessionId,
+    pub state: SessionState,
+    /// `udp` or `tcp`, and the client's address; none before the first check.
+    pub remote: Option<String>,
+    /// Smoothed, from RTCP; none before the first report.
+    pub round_trip_ms: Option<f64>,
+    pub received: Vec<TrackStats>,
+    pub sent: Vec<TrackStats>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrackStats {
+    /// The received track, or the source of a sent one.
+    pub track: Option<TrackId>,
+    pub mid: String,
+    pub kind: MediaKind,
+    pub packets: u64,
+    pub bytes: u64,
+    /// Lost before us (received) or reported lost by the client (sent).
+    pub lost: u64,
+    /// Sent: repeated on NACK. Received: NACKs we sent.
+    pub repaired: u64,
+    pub keyframe_requests: u64,
+    pub bits_per_second: u64,
+}
+
+/// How busy a worker is. Counters since its start.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LoadReport {
+    pub sessions: u32,
+    pub received_tracks: u32,
+    pub sent_tracks: u32,
+    /// Share of one core, 0–1, over the last second (user and system time of this process).
+    pub cpu: f64,
+    pub rss_bytes: u64,
+    pub packets_in: u64,
+    pub packets_out: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    /// System calls that sent more than one packet at once save the most; `packets_out / sends` is the mean run.
+    pub sends: u64,
+    /// Counted drops by reason, in alphabetical order.
+    pub drops: Vec<(String, u64)>,
+    /// Longest time between two turns of the event loop in the last second, in microseconds.
+    pub loop_us_max: u64,
+    pub draining: bool,
+}
