@@ -1,0 +1,97 @@
+//! Owns how the outside is named: time, network paths, and which protocol a datagram speaks.
+//! Never parses beyond the first two bytes.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// The time of one turn of the event loop. Core never reads a clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    pub mono: Instant,
+    /// Wall clock since 1970-01-01, for RTCP sender reports only.
+    pub unix: Duration,
+}
+
+impl Now {
+    /// The wall clock as a 64-bit NTP timestamp (RFC 3550 section 4): seconds since 1900 in the high half.
+    pub fn ntp(self) -> u64 {
+        let seconds = self.unix.as_secs().wrapping_add(NTP_EPOCH_OFFSET_S);
+        let fraction = (u64::from(self.unix.subsec_nanos()) << 32) / 1_000_000_000;
+        (seconds << 32) | fraction
+    }
+
+    /// The same moment moved by `step`, for tests and virtual time.
+    pub fn after(self, step: Duration) -> Now {
+        Now { mono: self.mono + step, unix: self.unix + step }
+    }
+}
+
+/// The path to one client. A session learns it from a STUN check whose integrity held, never before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Route {
+    Udp {
+        /// IPv4-mapped IPv6 addresses are IPv4 here.
+        remote: SocketAddr,
+        /// Our address the client sent to (IP_PKTINFO), so that replies leave from it.
+        local: Option<IpAddr>,
+    },
+    /// ICE-TCP (RFC 6544), framed by RFC 4571; the worker owns the connection.
+    Tcp(ConnectionId),
+}
+
+/// Names one accepted TCP connection; the worker never uses a value twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u32);
+
+/// What shares the one port of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DatagramKind {
+    Stun,
+    Dtls,
+    Rtp,
+    Rtcp,
+}
+
+/// Tells the protocols on one port apart by their first byte (RFC 7983 section 7), and RTCP from RTP by
+/// the second (RFC 5761 section 4). `None` is nothing we speak: ZRTP, TURN channels, noise.
+pub fn classify(datagram: &[u8]) -> Option<DatagramKind> {
+    match *datagram {
+        [0..=3, ..] => Some(DatagramKind::Stun),
+        [20..=63, ..] => Some(DatagramKind::Dtls),
+        [128..=191, 192..=223, ..] => Some(DatagramKind::Rtcp),
+        [128..=191, _, ..] => Some(DatagramKind::Rtp),
+        _ => None,
+    }
+}
+
+/// Seconds from 1900 (NTP era 0) to 1970.
+const NTP_EPOCH_OFFSET_S: u64 = 2_208_988_800;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_bytes_choose_the_protocol() {
+        assert_eq!(classify(&[0, 1]), Some(DatagramKind::Stun));
+        assert_eq!(classify(&[22, 254]), Some(DatagramKind::Dtls));
+        assert_eq!(classify(&[0x80, 96]), Some(DatagramKind::Rtp));
+        assert_eq!(classify(&[0x90, 0x80 | 111]), Some(DatagramKind::Rtp));
+        assert_eq!(classify(&[0x80, 200]), Some(DatagramKind::Rtcp));
+        assert_eq!(classify(&[0x81, 206]), Some(DatagramKind::Rtcp));
+    }
+
+    #[test]
+    fn noise_is_nobodys() {
+        for datagram in [&[][..], &[16, 0], &[64, 0], &[127, 0], &[192, 0], &[255, 255], &[128]] {
+            assert_eq!(classify(datagram), None, "{datagram:?}");
+        }
+    }
+
+    #[test]
+    fn the_unix_epoch_in_ntp_is_seventy_years_after_1900() {
+        let at = |unix| Now { mono: Instant::now(), unix }.ntp();
+        assert_eq!(at(Duration::ZERO), 2_208_988_800 << 32);
+        assert_eq!(at(Duration::from_millis(500)), (2_208_988_800 << 32) | 0x8000_0000);
+    }
+}

@@ -1,0 +1,99 @@
+//! Owns the counters of a worker and the reasons for which a packet is refused. Never decides to refuse one.
+
+/// Everything that passed or was refused since the worker started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub packets_in: u64,
+    pub bytes_in: u64,
+    /// Media packets sealed for viewers, repeats included.
+    pub packets_out: u64,
+    pub bytes_out: u64,
+    drops: [u64; DropReason::ALL.len()],
+}
+
+impl Counters {
+    pub fn drop(&mut self, reason: DropReason) {
+        if let Some(count) = self.drops.get_mut(reason as usize) {
+            *count += 1;
+        }
+    }
+
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.drops.get(reason as usize).copied().unwrap_or(0)
+    }
+
+    /// Name and count of every reason that occurred, in alphabetical order.
+    pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        DropReason::ALL.iter().map(|reason| (reason.name(), self.dropped(*reason))).filter(|(_, count)| *count > 0)
+    }
+}
+
+/// Writes the enum, the list of all reasons and their names in one place, so that none is forgotten.
+macro_rules! drop_reasons {
+    ($($(#[$doc:meta])* $reason:ident = $name:literal,)*) => {
+        /// Why something a peer sent went no further. Kept in alphabetical order of the names.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum DropReason { $($(#[$doc])* $reason,)* }
+
+        impl DropReason {
+            pub const ALL: &'static [DropReason] = &[$(DropReason::$reason,)*];
+
+            pub const fn name(self) -> &'static str {
+                match self { $(DropReason::$reason => $name,)* }
+            }
+        }
+    };
+}
+
+drop_reasons! {
+    /// A DTLS record the engine refused.
+    DtlsInvalid = "dtls_invalid",
+    /// From an address that no session has proven with STUN.
+    RouteUnknown = "route_unknown",
+    /// SRTCP that does not authenticate.
+    RtcpAuthentication = "rtcp_authentication",
+    /// Not a compound packet by RFC 3550 or 5506.
+    RtcpMalformed = "rtcp_malformed",
+    /// An SRTCP index seen before.
+    RtcpReplayed = "rtcp_replayed",
+    /// SRTP that does not authenticate.
+    RtpAuthentication = "rtp_authentication",
+    RtpMalformed = "rtp_malformed",
+    /// No viewer's codec list has this payload type.
+    RtpPayloadUnmapped = "rtp_payload_unmapped",
+    /// A sequence number seen before, or older than the replay window.
+    RtpReplayed = "rtp_replayed",
+    /// Longer than a slot of the history.
+    RtpTooLong = "rtp_too_long",
+    /// Neither SSRC, mid, rid nor payload type names a track.
+    RtpUnknownSource = "rtp_unknown_source",
+    /// Media or DTLS before the keys are there.
+    SessionNotReady = "session_not_ready",
+    StunIntegrity = "stun_integrity",
+    StunMalformed = "stun_malformed",
+    /// A binding request whose username names no session.
+    StunUnknownUser = "stun_unknown_user",
+    /// Neither STUN, DTLS, RTP nor RTCP by its first bytes.
+    Unclassified = "unclassified",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_listed_in_alphabetical_order_and_named_once() {
+        let names: Vec<_> = DropReason::ALL.iter().map(|reason| reason.name()).collect();
+        assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "{names:?}");
+    }
+
+    #[test]
+    fn every_reason_has_a_counter_of_its_own() {
+        let mut counters = Counters::default();
+        for reason in DropReason::ALL {
+            counters.drop(*reason);
+        }
+        assert!(DropReason::ALL.iter().all(|reason| counters.dropped(*reason) == 1));
+        assert_eq!(counters.drops().count(), DropReason::ALL.len());
+    }
+}
