@@ -1,0 +1,62 @@
+# make test     everything that must pass before a commit (what continuous integration runs)
+# make unit     the Rust tests only          make e2e      the browser tests only
+# make lint     format check and clippy      make fmt      formats
+# make bench    cost per forwarded packet, beside the floor of this machine
+# make tools    installs what the tests need and is missing
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+.PHONY: build test tools unit web e2e lint fmt bench clean
+
+# One profile for all steps, so that each dependency is compiled once.
+PROFILE := --release
+TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
+# The browser tests start this program, find FFmpeg by this Python and Chromium by this path.
+export CHAPPE_BIN := $(TARGET_DIR)/release/chappe
+export CHAPPE_PYTHON := $(CURDIR)/.venv/bin/python
+export CHROMIUM ?= $(shell command -v chromium || echo /usr/bin/chromium)
+
+build:
+	cargo build $(PROFILE)
+
+# In this order: what fails fastest comes first, what shares compiled code comes together.
+test: tools
+	$(MAKE) --no-print-directory fmt-check
+	$(MAKE) --no-print-directory build
+	$(MAKE) --no-print-directory clippy
+	$(MAKE) --no-print-directory unit
+	$(MAKE) --no-print-directory web
+	$(MAKE) --no-print-directory e2e
+	@echo "make test: all passed"
+
+tools:
+	scripts/install-test-tools.sh
+
+unit:
+	cargo nextest run $(PROFILE) --workspace --no-fail-fast
+
+web:
+	scripts/run-node-tests.sh web
+
+e2e: build
+	scripts/run-node-tests.sh tests/browser
+
+lint: fmt-check clippy
+
+.PHONY: fmt-check clippy
+fmt-check:
+	cargo fmt --all --check || { echo "make fmt puts this right" >&2; exit 1; }
+
+clippy:
+	cargo clippy $(PROFILE) --workspace --all-targets -- --deny warnings
+
+fmt:
+	cargo fmt --all
+
+bench: build
+	cargo run $(PROFILE) --package chappe-load --bin chappe-bench
+
+clean:
+	cargo clean
+	rm -rf .venv web/node_modules tests/browser/node_modules

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Installs what the tests need and is missing: Debian packages, cargo-nextest, FFmpeg with a WHIP muxer, npm packages.
+# Changes nothing where all of it is there, and then needs neither root nor a network.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+FFMPEG_PACKAGE="imageio-ffmpeg==0.8.1"
+NEXTEST_VERSION="0.9.143"
+NODE_MAJOR_MIN=18
+
+say() { printf 'install-test-tools: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Runs a command as root: directly, or by sudo where that asks no password.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; return; fi
+    if have sudo && sudo -n true 2>/dev/null; then sudo -n "$@"; return; fi
+    fail "needs root for: $* (run it yourself as root, then start again)"
+}
+
+apt_packages=()
+want() { have "$1" || apt_packages+=("$2"); }
+
+want cc gcc
+want make make
+want pkg-config pkg-config
+want chromium chromium
+want node nodejs
+want npm npm
+want python3 python3
+want ip iproute2
+want iptables iptables
+if have python3 && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then apt_packages+=(python3-venv); fi
+
+if [ "${#apt_packages[@]}" -gt 0 ]; then
+    have apt-get || fail "missing and not installable here (no apt-get): ${apt_packages[*]}"
+    say "installing Debian packages: ${apt_packages[*]}"
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${apt_packages[@]}" >&2
+fi
+
+have cargo || fail "cargo is missing: install Rust 1.89 or newer with rustup (https://rustup.rs)"
+cargo fmt --version >/dev/null 2>&1 || fail "rustfmt is missing: rustup component add rustfmt"
+cargo clippy --version >/dev/null 2>&1 || fail "clippy is missing: rustup component add clippy"
+
+node_major=$(node -p 'process.versions.node.split(".")[0]')
+[ "$node_major" -ge "$NODE_MAJOR_MIN" ] || fail "Node $NODE_MAJOR_MIN or newer is needed, this is $(node --version)"
+
+if ! cargo nextest --version >/dev/null 2>&1; then
+    say "building cargo-nextest $NEXTEST_VERSION (some minutes, once)"
+    cargo install --quiet --locked cargo-nextest --version "$NEXTEST_VERSION" >&2
+fi
+
+# FFmpeg 9 with a WHIP muxer ships inside a Python package; Debian's FFmpeg has none.
+if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c 'import imageio_ffmpeg' 2>/dev/null; then
+    say "installing $FFMPEG_PACKAGE into .venv"
+    python3 -m venv .venv
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "$FFMPEG_PACKAGE" >&2
+fi
+
+# npm ci where the lock file is newer than what was installed from it.
+for lock in web/package-lock.json tests/browser/package-lock.json; do
+    [ -f "$lock" ] || continue
+    folder=$(dirname "$lock")
+    if [ ! -f "$folder/node_modules/.package-lock.json" ] || [ "$lock" -nt "$folder/node_modules/.package-lock.json" ]; then
+        say "installing npm packages in $folder"
+        (cd "$folder" && npm ci --silent --no-audit --no-fund --ignore-scripts >&2)
+        touch "$folder/node_modules/.package-lock.json"
+    fi
+done
