@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 
 mod net;
+pub mod rtp;
+pub mod srtp;
 mod stats;
 
 pub use net::{ConnectionId, DatagramKind, Now, Route, classify};
