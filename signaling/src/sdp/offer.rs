@@ -1,0 +1,210 @@
+//! Owns reading an offer and refusing what this server can't do at all. Never writes an answer.
+
+use std::collections::BTreeSet;
+use std::io::Cursor;
+
+use chappe_sfu_api::{DtlsParameters, DtlsRole, Fingerprint, IceCredentials};
+use rtc_sdp::{MediaDescription, SessionDescription};
+
+use super::SdpError;
+use super::limits::{FINGERPRINTS_MAX, LINES_MAX, SDP_BYTES_MAX};
+use super::section::{Section, value, values};
+
+/// A client's offer that holds together: one transport, ICE credentials, a certificate.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    pub(super) sections: Vec<Section>,
+    /// Whether there is a BUNDLE group; then all media that is not removed is in it.
+    pub(super) bundled: bool,
+    pub(super) extmap_allow_mixed: bool,
+    ice: IceCredentials,
+    fingerprints: Vec<Fingerprint>,
+    setup: Setup,
+}
+
+/// `a=setup` of an offer (RFC 8842 section 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Setup {
+    ActPass,
+    Active,
+    Passive,
+}
+
+impl Offer {
+    pub fn parse(text: &str) -> Result<Self, SdpError> {
+        let description = parse_description(text)?;
+        let allow_mixed = description.has_attribute("extmap-allow-mixed");
+        let mut sections = Vec::new();
+        for (line, media) in description.media_descriptions.iter().enumerate() {
+            let mut section = Section::parse(line, media)?;
+            section.extmap_allow_mixed |= allow_mixed;
+            sections.push(section);
+        }
+        check_mids(&sections)?;
+        let bundled = check_bundle(&description, &sections)?;
+        for section in sections.iter().filter(|s| !s.removed && s.kind.is_some()) {
+            if !section.rtcp_mux && !section.bundle_only && !description.has_attribute("rtcp-mux") {
+                return Err(SdpError::NoRtcpMux { line: section.line, mid: section.mid.clone() });
+            }
+        }
+        let tagged = tagged_section(&description, &sections).ok_or(SdpError::NothingOffered)?;
+        let media = &description.media_descriptions[tagged];
+        Ok(Self {
+            sections,
+            bundled,
+            extmap_allow_mixed: allow_mixed,
+            ice: parse_ice(&description, media)?,
+            fingerprints: parse_fingerprints(&description, media)?,
+            setup: parse_setup(&description, media)?,
+        })
+    }
+
+    /// The client's ICE credentials. In a later offer of a session, others than before mean an ICE restart.
+    pub fn ice(&self) -> &IceCredentials {
+        &self.ice
+    }
+
+    /// The mids of all m-lines that are not removed, in order.
+    pub fn mids(&self) -> impl Iterator<Item = &str> {
+        self.sections.iter().filter(|s| !s.removed).map(|s| s.mid.as_str())
+    }
+
+    /// Our DTLS role and the client's certificate. Once a session has them they stay (RFC 8842 section 5.5:
+    /// others mean a new DTLS association, which a worker does not make within a session).
+    pub(super) fn dtls(&self, previous: Option<&DtlsParameters>) -> Result<DtlsParameters, SdpError> {
+        let role = match (self.setup, previous) {
+            (Setup::ActPass, Some(previous)) => previous.role,
+            // The client's side starts, as RFC 8842 section 5.3 recommends: it knows first that ICE works.
+            (Setup::ActPass | Setup::Active, _) => DtlsRole::Server,
+            (Setup::Passive, _) => DtlsRole::Client,
+        };
+        let dtls = DtlsParameters { role, remote_fingerprints: self.fingerprints.clone() };
+        match previous {
+            Some(previous) if *previous != dtls => Err(SdpError::DtlsChanged),
+            _ => Ok(dtls),
+        }
+    }
+
+    /// What the offer's m-lines offer, for messages: `PCMU, G722`.
+    pub(super) fn codec_names(&self) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        for name in self.sections.iter().filter(|s| !s.removed).flat_map(|s| &s.codec_names) {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    }
+}
+
+fn parse_description(text: &str) -> Result<SessionDescription, SdpError> {
+    if text.len() > SDP_BYTES_MAX {
+        return Err(SdpError::TooLong);
+    }
+    // Clients end lines with LF alone, and web forms with CR alone; rtc-sdp needs an LF.
+    let text: String = text.split(['\r', '\n']).map(str::trim_end).filter(|l| !l.is_empty()).flat_map(|l| [l, "\n"]).collect();
+    if text.lines().filter(|line| line.starts_with("m=")).count() > LINES_MAX {
+        return Err(SdpError::TooManyLines);
+    }
+    SessionDescription::unmarshal(&mut Cursor::new(text.as_bytes())).map_err(|error| {
+        let message: String = error.to_string().chars().filter(|c| !c.is_control()).take(MESSAGE_CHARS_MAX).collect();
+        SdpError::Malformed(message)
+    })
+}
+
+/// An error may quote the client's text; more of it helps nobody.
+const MESSAGE_CHARS_MAX: usize = 120;
+
+fn check_mids(sections: &[Section]) -> Result<(), SdpError> {
+    let mut seen = BTreeSet::new();
+    for section in sections {
+        // A removed m-line may keep the mid that its successor now has.
+        if !section.removed && !seen.insert(section.mid.as_str()) {
+            return Err(SdpError::DuplicateMid { line: section.line, mid: section.mid.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// RFC 9143: all media of the offer must be in its first BUNDLE group. One m-line alone needs none, and
+/// what is rejected anyway need not be there.
+fn check_bundle(description: &SessionDescription, sections: &[Section]) -> Result<bool, SdpError> {
+    let mut media = sections.iter().filter(|s| !s.removed && s.kind.is_some());
+    let Some(group) = bundle_group(description) else {
+        return if media.count() > 1 { Err(SdpError::NoBundle) } else { Ok(false) };
+    };
+    let members: Vec<&str> = group.collect();
+    match media.find(|s| !members.contains(&s.mid.as_str())) {
+        Some(section) => Err(SdpError::OutsideBundle { line: section.line, mid: section.mid.clone() }),
+        None => Ok(true),
+    }
+}
+
+/// Mids of the first `a=group:BUNDLE`.
+fn bundle_group(description: &SessionDescription) -> Option<impl Iterator<Item = &str>> {
+    description.attributes.iter().filter(|a| a.key == "group").find_map(|a| {
+        let mut fields = a.value.as_deref()?.split_whitespace();
+        (fields.next()? == "BUNDLE").then_some(fields)
+    })
+}
+
+/// RFC 9143 section 7.1.1: the transport of a bundle is described in the m-line that its group names first.
+fn tagged_section(description: &SessionDescription, sections: &[Section]) -> Option<usize> {
+    let mut candidates = sections.iter().filter(|s| !s.removed);
+    let tag = bundle_group(description).and_then(|mut mids| mids.next());
+    let tagged = tag.and_then(|tag| candidates.clone().find(|s| s.mid == tag));
+    tagged.or_else(|| candidates.next()).map(|s| s.line)
+}
+
+/// An attribute of the transport: of the m-line, else of the session.
+fn transport_value<'a>(description: &'a SessionDescription, media: &'a MediaDescription, key: &'a str) -> Option<&'a str> {
+    value(media, key).or_else(|| description.attribute(key).map(|v| v.trim()))
+}
+
+fn parse_ice(description: &SessionDescription, media: &MediaDescription) -> Result<IceCredentials, SdpError> {
+    let field = |key| transport_value(description, media, key).unwrap_or_default().to_owned();
+    let ice = IceCredentials { ufrag: field("ice-ufrag"), pwd: field("ice-pwd") };
+    valid_ice(&ice).then_some(ice).ok_or(SdpError::BadIceCredentials)
+}
+
+/// RFC 8839 section 5.4, and the four further characters that libwebrtc lets pass.
+pub(super) fn valid_ice(ice: &IceCredentials) -> bool {
+    let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/-_=#".contains(&b));
+    (4..=256).contains(&ice.ufrag.len()) && (22..=256).contains(&ice.pwd.len()) && plain(&ice.ufrag) && plain(&ice.pwd)
+}
+
+fn parse_fingerprints(description: &SessionDescription, media: &MediaDescription) -> Result<Vec<Fingerprint>, SdpError> {
+    let mut fingerprints: Vec<Fingerprint> = values(media, "fingerprint").filter_map(parse_fingerprint).collect();
+    if fingerprints.is_empty() {
+        let session = description.attributes.iter().filter(|a| a.key == "fingerprint");
+        fingerprints = session.filter_map(|a| parse_fingerprint(a.value.as_deref()?)).collect();
+    }
+    fingerprints.truncate(FINGERPRINTS_MAX);
+    if fingerprints.is_empty() { Err(SdpError::BadFingerprint) } else { Ok(fingerprints) }
+}
+
+/// RFC 8122 section 5. SHA-1 is no longer collision resistant and is not taken.
+fn parse_fingerprint(value: &str) -> Option<Fingerprint> {
+    let (hash, digest) = value.trim().split_once(char::is_whitespace)?;
+    let hash = hash.to_ascii_lowercase();
+    let bytes = match hash.as_str() {
+        "sha-256" => 32,
+        "sha-384" => 48,
+        "sha-512" => 64,
+        _ => return None,
+    };
+    let value = digest.trim().to_ascii_uppercase();
+    let octets: Vec<&str> = value.split(':').collect();
+    let plain = octets.iter().all(|o| o.len() == 2 && o.bytes().all(|b| b.is_ascii_hexdigit()));
+    (octets.len() == bytes && plain).then_some(Fingerprint { hash, value })
+}
+
+fn parse_setup(description: &SessionDescription, media: &MediaDescription) -> Result<Setup, SdpError> {
+    match transport_value(description, media, "setup") {
+        Some("actpass") => Ok(Setup::ActPass),
+        // RFC 4145 section 4: active when absent.
+        Some("active") | None => Ok(Setup::Active),
+        Some("passive") => Ok(Setup::Passive),
+        Some(other) => Err(SdpError::BadSetup(other.chars().filter(char::is_ascii_graphic).take(16).collect())),
+    }
+}

@@ -1,0 +1,268 @@
+//! Owns one m-line of an offer as we understand it. Never decides what is answered.
+
+use std::collections::BTreeSet;
+
+use chappe_sfu_api::{Codec, Feedback, MediaKind, PayloadType, SsrcPair};
+use rtc_sdp::MediaDescription;
+
+use super::SdpError;
+use super::codec::{NegotiatedCodec, identify};
+use super::extension::{OfferedExtension, parse_extmap};
+use super::limits::{CANDIDATES_MAX, CODECS_MAX, MID_BYTES_MAX, SSRCS_MAX};
+
+/// One m-line.
+#[derive(Debug, Clone)]
+pub(super) struct Section {
+    /// Position in the offer, counted from 0.
+    pub line: usize,
+    /// `a=mid`; made from the position when the offer names none.
+    pub mid: String,
+    pub mid_offered: bool,
+    /// The first three fields of the m-line and its first format, to be repeated when it is rejected.
+    pub media: String,
+    pub proto: String,
+    pub format: String,
+    /// None when it is not audio or video over DTLS-SRTP.
+    pub kind: Option<MediaKind>,
+    /// Port 0 is a rejected or removed m-line, unless it is `bundle-only` (RFC 9143 section 6).
+    pub removed: bool,
+    pub bundle_only: bool,
+    pub direction: Direction,
+    /// Codecs we know, in the order of the m-line; the fmtp is the offered one.
+    pub codecs: Vec<NegotiatedCodec>,
+    /// Names of all codecs, for messages.
+    pub codec_names: Vec<String>,
+    pub extensions: Vec<OfferedExtension>,
+    pub extmap_allow_mixed: bool,
+    pub ssrcs: Vec<SsrcPair>,
+    pub rtcp_mux: bool,
+    pub rtcp_rsize: bool,
+}
+
+/// RFC 8866 section 6.7, from the point of view of whoever wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    SendRecv,
+    SendOnly,
+    RecvOnly,
+    Inactive,
+}
+
+/// Protocols of media over DTLS-SRTP that clients write (RFC 8829 section 5.1.2: the variants mean the same).
+const PROTOCOLS: [&str; 6] =
+    ["UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "TCP/DTLS/RTP/SAVPF", "TCP/DTLS/RTP/SAVP", "RTP/SAVPF", "RTP/SAVP"];
+
+impl Section {
+    pub(super) fn parse(line: usize, media: &MediaDescription) -> Result<Self, SdpError> {
+        let flag = |key: &str| media.has_attribute(key);
+        let mid = value(media, "mid").unwrap_or_default();
+        // RFC 5888 section 4: a token. An offer of one m-line may do without.
+        if mid.len() > MID_BYTES_MAX || !mid.bytes().all(is_token_char) {
+            return Err(SdpError::BadMid { line });
+        }
+        if values(media, "candidate").count() > CANDIDATES_MAX {
+            return Err(SdpError::TooManyCandidates { line });
+        }
+        let proto = media.media_name.protos.join("/");
+        let kind = match media.media_name.media.as_str() {
+            "audio" => Some(MediaKind::Audio),
+            "video" => Some(MediaKind::Video),
+            _ => None,
+        }
+        .filter(|_| PROTOCOLS.contains(&proto.as_str()));
+        let (codecs, codec_names) = kind.map_or_else(Default::default, |kind| parse_codecs(kind, media));
+        let bundle_only = flag("bundle-only");
+        Ok(Self {
+            line,
+            mid: if mid.is_empty() { format!("line{line}") } else { mid.to_owned() },
+            mid_offered: !mid.is_empty(),
+            media: media.media_name.media.clone(),
+            proto,
+            format: media.media_name.formats.first().cloned().unwrap_or_else(|| "0".to_owned()),
+            kind,
+            removed: media.media_name.port.value == 0 && !bundle_only,
+            bundle_only,
+            direction: Direction::of(media).unwrap_or(Direction::SendRecv),
+            codecs,
+            codec_names,
+            extensions: values(media, "extmap").filter_map(parse_extmap).collect(),
+            extmap_allow_mixed: flag("extmap-allow-mixed"),
+            ssrcs: parse_ssrcs(media),
+            rtcp_mux: flag("rtcp-mux"),
+            rtcp_rsize: flag("rtcp-rsize"),
+        })
+    }
+}
+
+impl Direction {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::SendRecv, Self::SendOnly, Self::RecvOnly, Self::Inactive].into_iter().find(|d| d.as_str() == text)
+    }
+
+    fn of(media: &MediaDescription) -> Option<Self> {
+        media.attributes.iter().filter(|a| a.value.is_none()).find_map(|a| Self::parse(&a.key))
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::SendRecv => "sendrecv",
+            Self::SendOnly => "sendonly",
+            Self::RecvOnly => "recvonly",
+            Self::Inactive => "inactive",
+        }
+    }
+
+    pub(super) fn sends(self) -> bool {
+        matches!(self, Self::SendRecv | Self::SendOnly)
+    }
+
+    pub(super) fn receives(self) -> bool {
+        matches!(self, Self::SendRecv | Self::RecvOnly)
+    }
+
+    /// The same, seen from the other side.
+    pub(super) fn mirrored(self) -> Self {
+        match self {
+            Self::SendOnly => Self::RecvOnly,
+            Self::RecvOnly => Self::SendOnly,
+            same => same,
+        }
+    }
+}
+
+/// Values of all `a=<key>:` lines, trimmed.
+pub(super) fn values<'a>(media: &'a MediaDescription, key: &'a str) -> impl Iterator<Item = &'a str> {
+    media.attributes.iter().filter(move |a| a.key == key).filter_map(|a| a.value.as_deref()).map(str::trim)
+}
+
+pub(super) fn value<'a>(media: &'a MediaDescription, key: &'a str) -> Option<&'a str> {
+    values(media, key).next()
+}
+
+/// RFC 8866 section 9, `token-char`.
+pub(super) fn is_token_char(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`{|}~".contains(&byte)
+}
+
+/// Splits `<payload type> <rest>`.
+fn split_payload_type(value: &str) -> Option<(u8, &str)> {
+    let (payload_type, rest) = value.split_once(char::is_whitespace)?;
+    Some((payload_type.parse().ok()?, rest.trim()))
+}
+
+/// RFC 5761 section 4: 64–95 can't be told from RTCP.
+fn usable_payload_type(payload_type: u8) -> bool {
+    payload_type < 64 || (96..128).contains(&payload_type)
+}
+
+struct RtpMap<'a> {
+    payload_type: u8,
+    name: &'a str,
+    clock_rate: u32,
+    channels: Option<u8>,
+}
+
+fn parse_rtpmap(value: &str) -> Option<RtpMap<'_>> {
+    let (payload_type, rest) = split_payload_type(value)?;
+    let mut fields = rest.split('/');
+    let (name, clock_rate) = (fields.next()?, fields.next()?.trim().parse().ok()?);
+    Some(RtpMap { payload_type, name, clock_rate, channels: fields.next().and_then(|c| c.trim().parse().ok()) })
+}
+
+/// The codecs of an m-line in the order of its formats, and the names of all of them.
+fn parse_codecs(kind: MediaKind, media: &MediaDescription) -> (Vec<NegotiatedCodec>, Vec<String>) {
+    let maps: Vec<RtpMap<'_>> = values(media, "rtpmap").filter_map(parse_rtpmap).collect();
+    let fmtps: Vec<(u8, &str)> = values(media, "fmtp").filter_map(split_payload_type).collect();
+    let fmtp = |wanted: u8| fmtps.iter().find(|(payload_type, _)| *payload_type == wanted).map_or("", |(_, text)| *text);
+    let formats = media.media_name.formats.iter().filter_map(|f| f.parse::<u8>().ok()).filter(|f| usable_payload_type(*f));
+    let mut seen = BTreeSet::new();
+    let listed: Vec<&RtpMap<'_>> = formats
+        .filter(|format| seen.insert(*format))
+        .filter_map(|format| maps.iter().find(|map| map.payload_type == format))
+        .take(CODECS_MAX)
+        .collect();
+
+    let rtx_of = |primary: u8| {
+        let repairs = |map: &&&RtpMap<'_>| {
+            // RFC 4588 section 8.1: `apt` names the payload type that is repaired.
+            map.name.eq_ignore_ascii_case("rtx") && apt(fmtp(map.payload_type)) == Some(primary)
+        };
+        listed.iter().find(repairs).map(|map| PayloadType(map.payload_type))
+    };
+    let codecs = listed.iter().filter_map(|map| {
+        let codec = identify(kind, map.name, map.clock_rate, map.channels)?;
+        Some(NegotiatedCodec {
+            codec,
+            payload_type: PayloadType(map.payload_type),
+            rtx: rtx_of(map.payload_type).filter(|_| codec != Codec::Red),
+            clock_rate: map.clock_rate,
+            channels: map.channels.filter(|_| kind == MediaKind::Audio),
+            fmtp: fmtp(map.payload_type).to_owned(),
+            feedback: parse_feedback(media, map.payload_type),
+        })
+    });
+    let mut names: Vec<String> = Vec::new();
+    for map in maps.iter().take(CODECS_MAX) {
+        let name: String = map.name.chars().filter(char::is_ascii_graphic).take(16).collect();
+        if !names.contains(&name) && !["rtx", "red", "ulpfec"].contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    (codecs.collect(), names)
+}
+
+fn apt(fmtp: &str) -> Option<u8> {
+    fmtp.split(';').find_map(|part| part.trim().strip_prefix("apt=")?.trim().parse().ok())
+}
+
+/// RFC 4585 section 4.2; `*` stands for all payload types.
+fn parse_feedback(media: &MediaDescription, payload_type: u8) -> Feedback {
+    let mut feedback = Feedback::default();
+    for value in values(media, "rtcp-fb") {
+        let mut fields = value.split_whitespace();
+        let Some(target) = fields.next() else { continue };
+        if target != "*" && target.parse() != Ok(payload_type) {
+            continue;
+        }
+        match (fields.next(), fields.next()) {
+            (Some("nack"), None) => feedback.nack = true,
+            (Some("nack"), Some("pli")) => feedback.pli = true,
+            (Some("ccm"), Some("fir")) => feedback.fir = true,
+            (Some("transport-cc"), _) => feedback.transport_cc = true,
+            (Some("goog-remb"), _) => feedback.remb = true,
+            _ => {}
+        }
+    }
+    feedback
+}
+
+/// The SSRCs that carry media, each with that of its RTX (RFC 5576 section 4.2, RFC 4588 section 8.7). The
+/// SSRCs of FEC are left out, because FEC is refused.
+fn parse_ssrcs(media: &MediaDescription) -> Vec<SsrcPair> {
+    let mut pairs: Vec<SsrcPair> = Vec::new();
+    let mut secondary: BTreeSet<u32> = BTreeSet::new();
+    for group in values(media, "ssrc-group") {
+        let mut fields = group.split_whitespace();
+        let semantics = fields.next();
+        let ssrcs: Vec<u32> = fields.filter_map(|f| f.parse().ok()).take(SSRCS_MAX).collect();
+        let [primary, other] = ssrcs[..] else { continue };
+        match semantics {
+            Some("FID") if !pairs.iter().any(|p| p.ssrc == primary) && primary != other => {
+                pairs.push(SsrcPair { ssrc: primary, rtx: Some(other) });
+                secondary.insert(other);
+            }
+            Some("FEC-FR" | "FEC") => {
+                secondary.insert(other);
+            }
+            _ => {}
+        }
+    }
+    for value in values(media, "ssrc") {
+        let Some(ssrc) = value.split_whitespace().next().and_then(|f| f.parse().ok()) else { continue };
+        if !secondary.contains(&ssrc) && !pairs.iter().any(|p| p.ssrc == ssrc) {
+            pairs.push(SsrcPair { ssrc, rtx: None });
+        }
+    }
+    pairs.truncate(SSRCS_MAX);
+    pairs
+}

@@ -1,0 +1,306 @@
+//! Owns the answer to a viewer and what it may be sent: which of its payload types take which of a
+//! publisher's. Never learns what a publisher's offer looked like.
+
+use std::collections::BTreeSet;
+
+use chappe_sfu_api::{Codec, DtlsParameters, Extensions, IceCredentials, Media, MediaKind, PayloadMap, SendTrack, TrackId};
+use serde::{Deserialize, Serialize};
+
+use super::answer::{AcceptedLine, AnswerHead, AnswerLine, Local, SendingLine, kind_name, write_answer};
+use super::codec::{NegotiatedCodec, Usage, accepts_profile, answer_fmtp, codec_name, suitability};
+use super::extension::negotiate;
+use super::note::{BundledLine, CodecLists, TransportNote, check_size};
+use super::section::{Direction, Section, is_token_char};
+use super::{Offer, SdpError};
+
+/// A published track as a viewer's negotiation sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceTrack {
+    pub track: TrackId,
+    pub kind: MediaKind,
+    /// What the publisher may send; the first is what it sends unless it changes its mind.
+    pub codecs: Vec<NegotiatedCodec>,
+}
+
+/// Which track one m-line of a viewer shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    pub mid: String,
+    /// Name of the stream. It becomes `msid` and CNAME, by which a player keeps sound and picture together.
+    pub stream: String,
+    /// None while nothing is published there.
+    pub source: Option<SourceTrack>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SlotState {
+    Live,
+    /// Starts when the source appears.
+    Waiting,
+    /// With a sentence for the person who watches.
+    Unsupported(String),
+}
+
+#[derive(Debug, Clone)]
+pub struct WatchAnswer {
+    pub sdp: String,
+    pub media: Media,
+    pub dtls: DtlsParameters,
+    pub remote_ice: IceCredentials,
+    pub note: WatchNote,
+    /// In the order of the slots.
+    pub states: Vec<SlotState>,
+}
+
+impl WatchAnswer {
+    /// Set when no slot can be shown, which refuses a WHEP player: it would see and hear nothing.
+    pub fn refusal(&self) -> Option<SdpError> {
+        let messages: Option<Vec<&str>> = self
+            .states
+            .iter()
+            .map(|state| match state {
+                SlotState::Unsupported(message) => Some(message.as_str()),
+                SlotState::Live | SlotState::Waiting => None,
+            })
+            .collect();
+        let messages = messages.filter(|m| !m.is_empty())?;
+        Some(SdpError::NotDecodable(messages.join("; ")))
+    }
+}
+
+/// What a viewer takes, to be handed in again with its next offer and whenever a publisher comes or goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WatchNote {
+    pub transport: TransportNote,
+    extensions: Extensions,
+    codecs: CodecLists,
+    /// The m-lines on which we send, in order.
+    lines: Vec<WatchLine>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct WatchLine {
+    mid: String,
+    kind: MediaKind,
+    ssrc: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rtx_ssrc: Option<u32>,
+    /// Into [`WatchNote::codecs`]; in the viewer's order.
+    codecs: usize,
+}
+
+/// Answers a viewer. `previous` is the note of the session's last answer: an m-line that goes on keeps its
+/// SSRCs, one that pauses or is recycled gets new ones, because sequence numbers and the SRTP roll-over
+/// counter start afresh with it (RFC 3711 section 3.3.1). An m-line without a slot is answered inactive.
+pub fn answer_watch(
+    offer: &Offer,
+    local: &Local,
+    slots: &[Slot],
+    previous: Option<&WatchNote>,
+    random_ssrc: &mut dyn FnMut() -> u32,
+) -> Result<WatchAnswer, SdpError> {
+    if let Some(slot) = slots.iter().find(|slot| !offer.mids().any(|mid| mid == slot.mid)) {
+        return Err(SdpError::NoSuchMid { mid: slot.mid.clone() });
+    }
+    let dtls = offer.dtls(previous.map(|note| &note.transport.dtls))?;
+    let version = previous.map_or(1, |note| note.transport.version.saturating_add(1));
+    let mut ssrcs = SsrcSource { used: previous.map(WatchNote::ssrcs).unwrap_or_default(), random: random_ssrc };
+    let transport = TransportNote { dtls: dtls.clone(), version, bundled: offer.bundled, lines: Vec::new() };
+    let mut note =
+        WatchNote { transport, extensions: Extensions::default(), codecs: CodecLists::default(), lines: Vec::new() };
+    let mut answers = Vec::new();
+    for section in &offer.sections {
+        let slot = slots.iter().find(|slot| !section.removed && slot.mid == section.mid);
+        answers.push(answer_section(&mut note, section, slot, previous, &mut ssrcs));
+    }
+    if note.transport.lines.is_empty() {
+        return Err(SdpError::NoCommonCodec { offered: offer.codec_names() });
+    }
+    if previous.is_none() && !offer.sections.iter().any(|s| !s.removed && s.direction.receives()) {
+        return Err(SdpError::ReceivesNothing);
+    }
+    let head = AnswerHead { local, role: dtls.role, version, bundled: offer.bundled, extmap_allow_mixed: offer.extmap_allow_mixed };
+    let sdp = write_answer(&head, &offer.sections, &answers);
+    check_size(&note)?;
+    let (media, states) = attach(&note, slots);
+    Ok(WatchAnswer { sdp, media, dtls, remote_ice: offer.ice().clone(), note, states })
+}
+
+/// What to send to a viewer whose m-lines are as in `note`: for when a publisher comes, goes or returns and
+/// nothing is renegotiated. The states are in the order of the slots.
+pub fn attach(note: &WatchNote, slots: &[Slot]) -> (Media, Vec<SlotState>) {
+    let mut media = Media { extensions: note.extensions, ..Media::default() };
+    let mut states = Vec::new();
+    for slot in slots {
+        let Some(line) = note.lines.iter().find(|line| line.mid == slot.mid) else {
+            states.push(SlotState::Unsupported(format!("m-line `{}` takes nothing that this server forwards", slot.mid)));
+            continue;
+        };
+        let taken = note.codecs.list(line.codecs);
+        let (state, payload_types) = match &slot.source {
+            None => (SlotState::Waiting, Vec::new()),
+            Some(source) => connect(source, line.kind, taken),
+        };
+        media.send.push(SendTrack {
+            mid: line.mid.clone(),
+            kind: line.kind,
+            ssrc: line.ssrc,
+            rtx_ssrc: line.rtx_ssrc,
+            source: slot.source.as_ref().filter(|_| state == SlotState::Live).map(|source| source.track),
+            payload_types,
+            cname: msid_stream(&slot.stream),
+        });
+        states.push(state);
+    }
+    (media, states)
+}
+
+impl WatchNote {
+    fn line(&self, mid: &str, kind: MediaKind) -> Option<&WatchLine> {
+        self.lines.iter().find(|line| line.mid == mid && line.kind == kind)
+    }
+
+    fn ssrcs(&self) -> BTreeSet<u32> {
+        self.lines.iter().flat_map(|line| [Some(line.ssrc), line.rtx_ssrc]).flatten().collect()
+    }
+}
+
+/// Draws SSRCs that the session does not have yet.
+struct SsrcSource<'a> {
+    used: BTreeSet<u32>,
+    random: &'a mut dyn FnMut() -> u32,
+}
+
+impl SsrcSource<'_> {
+    fn draw(&mut self) -> u32 {
+        let mut ssrc = (self.random)();
+        while ssrc == 0 || !self.used.insert(ssrc) {
+            ssrc = ssrc.wrapping_add(1);
+        }
+        ssrc
+    }
+}
+
+fn answer_section(
+    note: &mut WatchNote,
+    section: &Section,
+    slot: Option<&Slot>,
+    previous: Option<&WatchNote>,
+    ssrcs: &mut SsrcSource<'_>,
+) -> AnswerLine {
+    let Some(kind) = section.kind.filter(|_| !section.removed) else {
+        return AnswerLine::Rejected;
+    };
+    let taken = taken_codecs(section);
+    if taken.iter().all(|c| c.codec == Codec::Red) {
+        return AnswerLine::Rejected;
+    }
+    note.transport.lines.push(BundledLine { mid: section.mid.clone(), kind });
+    let extensions = negotiate(&mut note.extensions, section, Usage::Watch);
+    let Some(slot) = slot.filter(|_| section.direction.receives()) else {
+        let codecs = in_answer_order(&taken, &[]);
+        return AnswerLine::Accepted(AcceptedLine { direction: Direction::Inactive, codecs, extensions, sending: None, start_kbps: None });
+    };
+    let kept = previous.and_then(|note| note.line(&section.mid, kind));
+    let ssrc = kept.map_or_else(|| ssrcs.draw(), |line| line.ssrc);
+    let repairs = taken.iter().any(|c| c.rtx.is_some());
+    let rtx_ssrc = repairs.then(|| kept.and_then(|line| line.rtx_ssrc).unwrap_or_else(|| ssrcs.draw()));
+    let chosen = slot.source.as_ref().map(|source| connect(source, kind, &taken).1).unwrap_or_default();
+    let sending = SendingLine {
+        ssrc,
+        rtx_ssrc,
+        cname: msid_stream(&slot.stream),
+        msid_track: format!("{}-{}", kind_name(kind), section.mid),
+    };
+    let codecs = in_answer_order(&taken, &chosen);
+    note.lines.push(WatchLine { mid: section.mid.clone(), kind, ssrc, rtx_ssrc, codecs: note.codecs.insert(taken) });
+    AnswerLine::Accepted(AcceptedLine { direction: Direction::SendOnly, codecs, extensions, sending: Some(sending), start_kbps: None })
+}
+
+/// All that the viewer takes and we forward, whatever is live now: a publisher that returns with another
+/// codec is then shown without a new offer.
+fn taken_codecs(section: &Section) -> Vec<NegotiatedCodec> {
+    let mut taken: Vec<NegotiatedCodec> =
+        section.codecs.iter().filter(|c| accepts_profile(Usage::Watch, c.codec, &c.fmtp)).cloned().collect();
+    for codec in &mut taken {
+        codec.fmtp = answer_fmtp(codec.codec, &codec.fmtp);
+        // Nothing here reads a viewer's bandwidth estimate, so it need not send one.
+        codec.feedback.transport_cc = false;
+        codec.feedback.remb = false;
+    }
+    taken
+}
+
+/// First what is sent now, then the rest as the viewer has it.
+fn in_answer_order(taken: &[NegotiatedCodec], chosen: &[PayloadMap]) -> Vec<NegotiatedCodec> {
+    let mut ordered = taken.to_vec();
+    ordered.sort_by_key(|c| {
+        let position = chosen.iter().position(|map| map.to == c.payload_type).unwrap_or(usize::MAX);
+        (position, c.codec == Codec::Red)
+    });
+    ordered
+}
+
+/// Maps each payload type that the publisher may send to the viewer's that suits it best.
+fn connect(source: &SourceTrack, kind: MediaKind, taken: &[NegotiatedCodec]) -> (SlotState, Vec<PayloadMap>) {
+    if source.kind != kind {
+        let (wants, is) = (kind_name(kind), kind_name(source.kind));
+        return (SlotState::Unsupported(format!("this m-line takes {wants} and the track is {is}")), Vec::new());
+    }
+    let maps: Vec<PayloadMap> = source.codecs.iter().filter_map(|sent| payload_map(source, sent, taken)).collect();
+    // A publisher sends the first codec of its answer. When a viewer takes only later ones it would see
+    // black, and a clear message is better.
+    let first = source.codecs.first();
+    match first {
+        Some(first) if maps.iter().any(|map| map.from == first.payload_type) => (SlotState::Live, maps),
+        Some(first) => (SlotState::Unsupported(not_decodable(first, taken)), Vec::new()),
+        None => (SlotState::Waiting, Vec::new()),
+    }
+}
+
+fn payload_map(source: &SourceTrack, sent: &NegotiatedCodec, taken: &[NegotiatedCodec]) -> Option<PayloadMap> {
+    let suits = |c: &&NegotiatedCodec| suitability(sent, c).is_some();
+    let to = taken.iter().filter(suits).min_by_key(|c| suitability(sent, c))?;
+    if sent.codec == Codec::Red {
+        // RED names the payload type of its blocks inside the packet (RFC 2198 section 3), which we
+        // forward as it is: it means the same to the viewer only if both number Opus alike.
+        let opus = |list: &[NegotiatedCodec]| list.iter().find(|c| c.codec == Codec::Opus).map(|c| c.payload_type);
+        if opus(&source.codecs) != opus(taken) {
+            return None;
+        }
+    }
+    Some(PayloadMap {
+        codec: sent.codec,
+        clock_rate: sent.clock_rate,
+        from: sent.payload_type,
+        to: to.payload_type,
+        rtx: to.rtx,
+        nack: to.feedback.nack,
+    })
+}
+
+fn not_decodable(sent: &NegotiatedCodec, taken: &[NegotiatedCodec]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for codec in taken.iter().filter(|c| c.codec != Codec::Red) {
+        let name = codec_name(codec.codec);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let profile = if names.contains(&codec_name(sent.codec)) && !sent.fmtp.is_empty() {
+        format!(" ({})", sent.fmtp)
+    } else {
+        String::new()
+    };
+    let (name, names) = (codec_name(sent.codec), names.join(", "));
+    format!("the track is sent as {name}{profile}, and this player offers to decode only {names}")
+}
+
+/// RFC 8830 section 2: at most 64 token characters, and `-` means no stream.
+fn msid_stream(name: &str) -> String {
+    let plain: String = name.chars().filter(|c| u8::try_from(*c).is_ok_and(is_token_char)).take(MSID_CHARS_MAX).collect();
+    if plain.is_empty() { "stream".to_owned() } else { plain }
+}
+
+/// RFC 8830 section 2.
+const MSID_CHARS_MAX: usize = 64;
