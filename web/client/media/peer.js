@@ -1,0 +1,59 @@
+// Owns one RTCPeerConnection from its making to its end. Never talks to the server.
+
+/** @typedef {(peer: Peer, state: RTCPeerConnectionState) => void} OnPeerState */
+
+export class Peer {
+  /** @type {string | null} its session on the server */
+  session = null;
+  /** It carried media at least once. */
+  carried = false;
+  pc;
+
+  /**
+   * @param {RTCIceServer[]} iceServers
+   * @param {OnPeerState} onState
+   */
+  constructor(iceServers, onState) {
+    this.pc = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+    this.pc.onconnectionstatechange = () => {
+      if (this.pc.connectionState === "connected") this.carried = true;
+      onState(this, this.pc.connectionState);
+    };
+  }
+
+  /**
+   * One offer and its answer. The server is ICE-lite and learns our addresses from our checks, so the offer goes
+   * out at once, without waiting for candidates.
+   * @template {{session: string, sdp: string}} A
+   * @param {{iceRestart: boolean}} options
+   * @param {(sdp: string) => Promise<A>} ask
+   * @returns {Promise<A>}
+   */
+  async exchange(options, ask) {
+    await this.pc.setLocalDescription(await this.pc.createOffer(options));
+    try {
+      const answer = await ask(this.pc.localDescription?.sdp ?? "");
+      await this.pc.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+      this.session = answer.session;
+      return answer;
+    } catch (error) {
+      if (this.pc.signalingState === "have-local-offer") await this.pc.setLocalDescription({ type: "rollback" });
+      throw error;
+    }
+  }
+
+  close() {
+    this.pc.onconnectionstatechange = null;
+    this.pc.close();
+  }
+}
+
+/**
+ * Codecs of a kind with the preferred one first. The others stay as a fallback for a server or browser without it.
+ * @param {RTCRtpCodec[]} codecs
+ * @param {string} preferred such as `vp9`
+ */
+export function preferCodec(codecs, preferred) {
+  const first = (/** @type {RTCRtpCodec} */ c) => c.mimeType.split("/")[1]?.toLowerCase() === preferred.toLowerCase();
+  return [...codecs.filter(first), ...codecs.filter((c) => !first(c))];
+}

@@ -1,0 +1,162 @@
+// Owns the façade that pages import: one room, its link, what is published and watched. Never draws.
+
+/** @import { PublishOptions } from "./media/publisher.js" */
+/** @import { View } from "./media/watcher.js" */
+/** @import { Stream } from "./protocol.js" */
+/** @import { LinkState, Problem } from "./state/link.js" */
+/** @import { Wanted } from "./state/slots.js" */
+
+import { Connection } from "./connection.js";
+import { Emitter } from "./emitter.js";
+import { Publisher } from "./media/publisher.js";
+import { Watcher } from "./media/watcher.js";
+import { RequestError } from "./protocol.js";
+import { noStreams, updateStreams } from "./state/streams.js";
+
+/**
+ * @typedef {object} RoomOptions
+ * @property {string} room
+ * @property {string | URL} [url] of the server, such as `https://media.example`; default: the page's own
+ * @property {string} [name] shown to others
+ * @property {string} [token]
+ */
+
+/**
+ * `track` comes once per stream and medium that can be put into a media element; `views` has all of them.
+ * @typedef {{streams: Stream[], track: View, views: View[], state: LinkState, error: Problem}} RoomEvents
+ */
+
+/** @extends {Emitter<RoomEvents>} */
+export class Room extends Emitter {
+  /** Own member id, once joined. */
+  member = "";
+  #link;
+  /** @type {import("./state/streams.js").Streams} */
+  #streams = noStreams;
+  /** @type {RTCIceServer[]} */
+  #iceServers = [];
+  /** @type {Set<Publisher>} */
+  #publishers = new Set();
+  #watcher;
+  /** @type {Set<string>} streams and media already told by `track` */
+  #told = new Set();
+
+  /** @param {RoomOptions} options */
+  constructor({ room, url, name, token }) {
+    super();
+    this.#link = new Connection({ url: socketUrl(url), room, name, token, sessions: () => this.#livingSessions() });
+    this.#link.on("state", (state) => this.#linkChanged(state));
+    this.#link.on("welcome", (welcome) => {
+      this.member = welcome.member;
+      this.#iceServers = welcome.ice_servers ?? [];
+    });
+    this.#watcher = new Watcher(this.#link, () => this.#iceServers);
+    this.#watcher.on("views", (views) => this.#viewsChanged(views));
+    this.#watcher.on("state", ({ phase, error }) => phase === "refused" && error && this.emit("error", error));
+    // Last, so that the sessions above have seen a welcome before what it lists is acted on.
+    for (const type of /** @type {const} */ (["welcome", "event"])) {
+      this.#link.on(type, (message) => this.#follow(updateStreams(this.#streams, message)));
+    }
+    this.#link.start();
+  }
+
+  /** @returns {LinkState} */
+  get state() {
+    return this.#link.state;
+  }
+
+  /** @returns {Stream[]} what is live */
+  get streams() {
+    return [...this.#streams.values()];
+  }
+
+  /** @returns {View[]} */
+  get views() {
+    return this.#watcher.views();
+  }
+
+  /**
+   * Publishes under a name of this room until `stop()`.
+   * @param {string} stream
+   * @param {MediaStream} mediaStream
+   * @param {PublishOptions} [options]
+   */
+  publish(stream, mediaStream, options = {}) {
+    const publisher = new Publisher(this.#link, stream, mediaStream, options, () => this.#iceServers);
+    this.#publishers.add(publisher);
+    publisher.on("state", ({ phase }) => phase === "ended" && this.#publishers.delete(publisher));
+    publisher.start();
+    return publisher;
+  }
+
+  /**
+   * @param {Wanted} [wanted] every stream, or these, live or not
+   * @param {{own?: boolean}} [options] `own`: also the streams that this page publishes
+   */
+  watch(wanted = "all", { own = false } = {}) {
+    this.#watcher.want(wanted, (stream) => !own && stream.publisher !== null && stream.publisher === this.member);
+  }
+
+  /** What the watched streams are like now. */
+  statistics() {
+    return this.#watcher.statistics();
+  }
+
+  leave() {
+    for (const publisher of [...this.#publishers]) publisher.stop();
+    this.#watcher.stop();
+    this.#link.close();
+  }
+
+  /** @param {import("./state/streams.js").Streams} streams */
+  #follow(streams) {
+    if (streams === this.#streams) return;
+    this.#streams = streams;
+    this.#watcher.follow(streams);
+    this.emit("streams", this.streams);
+  }
+
+  /** @param {LinkState} state */
+  #linkChanged(state) {
+    this.emit("state", state);
+    if (state.phase === "closed" && state.error) this.emit("error", state.error);
+  }
+
+  /** @param {View[]} views */
+  #viewsChanged(views) {
+    const now = new Set(views.flatMap((v) => v.mediaStream.getTracks().map((t) => `${v.stream}/${t.id}`)));
+    for (const view of views) {
+      if (view.mediaStream.getTracks().some((t) => !this.#told.has(`${view.stream}/${t.id}`))) this.emit("track", view);
+    }
+    this.#told = now;
+    this.emit("views", views);
+  }
+
+  #livingSessions() {
+    return [...[...this.#publishers].flatMap((p) => p.livingSessions()), ...this.#watcher.livingSessions()];
+  }
+}
+
+/**
+ * Joins and waits for the server's welcome. A server that is down is tried again and again; a refusal rejects.
+ * @param {RoomOptions} options
+ * @returns {Promise<Room>}
+ */
+export function joinRoom(options) {
+  const room = new Room(options);
+  return new Promise((resolve, reject) => {
+    const off = room.on("state", ({ phase, error }) => {
+      if (phase !== "open" && phase !== "closed") return;
+      off();
+      if (phase === "open") resolve(room);
+      else reject(new RequestError(error?.code ?? "closed", error?.message ?? "The room was left."));
+    });
+  });
+}
+
+/** @param {string | URL} [base] */
+function socketUrl(base = location.href) {
+  const url = new URL("/ws", base);
+  url.protocol = url.protocol === "https:" || url.protocol === "wss:" ? "wss:" : "ws:";
+  return url.href;
+}

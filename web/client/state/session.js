@@ -1,0 +1,241 @@
+// Owns the life of one session (a peer connection as the server knows it) as a value. Never offers, never waits.
+//
+//  idle ─start─► offering ─answered─► connecting ─connected─► live ◄─► shaky (media path in doubt)
+//                   ▲  ▲                  │ impatient           │ changed: updating   │ impatient: restarting
+//                   │  └─due── waiting ◄──┴── failed, lost ─────┴─────────────────────┘
+//                   └── lost, or not in the welcome after a reconnect
+//  refused: another attempt would get the same answer; ended: by us
+
+/** @import { Problem } from "./link.js" */
+
+/**
+ * @typedef {"idle" | "offering" | "connecting" | "live" | "shaky" | "updating" | "restarting" | "waiting"
+ *   | "refused" | "ended"} SessionPhase
+ */
+
+/**
+ * @typedef {object} SessionState
+ * @property {SessionPhase} phase
+ * @property {string | null} session id, once answered
+ * @property {RTCPeerConnectionState} peer what the newest peer connection last said
+ * @property {number} attempts offers since media last flowed
+ * @property {number} turn counts offers of any kind, so that a late answer to an older one is known as such
+ * @property {boolean} stale something changed that the last offer did not say
+ * @property {number} askedMs pause the server asked for
+ * @property {Problem | null} error
+ */
+
+/**
+ * @typedef {{type: "start"} | {type: "answered", turn: number, session: string}
+ *   | {type: "failed", turn: number, error: Problem, retryAfterMs?: number}
+ *   | {type: "peer", peer: RTCPeerConnectionState} | {type: "impatient"} | {type: "stalled"} | {type: "changed"}
+ *   | {type: "lost", reason: string} | {type: "moved"} | {type: "due"} | {type: "link_up", lives: boolean}
+ *   | {type: "stop"}} SessionEvent
+ */
+
+/** @type {SessionState} */
+export const initialSession = {
+  phase: "idle",
+  session: null,
+  peer: "new",
+  attempts: 0,
+  turn: 0,
+  stale: false,
+  askedMs: 0,
+  error: null,
+};
+
+/** Answers to a first offer that another attempt would get again. */
+const FINAL = new Set(["stream_exists", "bad_name", "bad_sdp", "no_codec", "unauthorized", "bad_message"]);
+/** Reasons of `session_lost` that say: do not come back by yourself. */
+const FINAL_LOSS = new Set(["taken_over", "kicked"]);
+/** The question got no answer; the session itself may be well. */
+const UNHEARD = new Set(["disconnected", "timeout"]);
+
+/**
+ * @param {SessionState} state
+ * @param {SessionEvent} event
+ * @returns {SessionState}
+ */
+export function updateSession(state, event) {
+  if (state.phase === "ended") return state;
+  switch (event.type) {
+    case "start":
+      return state.phase === "idle" || state.phase === "refused" ? offer({ ...state, attempts: 0 }) : state;
+    case "answered":
+      return event.turn === state.turn ? answered(state, event.session) : state;
+    case "failed":
+      return event.turn === state.turn ? failed(state, event.error, event.retryAfterMs ?? 0) : state;
+    case "peer":
+      return peerSaid({ ...state, peer: event.peer });
+    case "impatient":
+      return impatient(state);
+    case "stalled":
+      return state.phase === "live" ? negotiate(state, "restarting") : state;
+    case "changed":
+      return changed(state);
+    case "lost":
+      return lost(state, event.reason);
+    case "moved":
+      return holdsSession(state) ? offer(state) : state;
+    case "due":
+      return state.phase === "waiting" ? offer(state) : state;
+    case "link_up":
+      return linkUp(state, event.lives);
+    case "stop":
+      return { ...state, phase: "ended", stale: false, turn: state.turn + 1 };
+  }
+}
+
+/**
+ * Phases in which the server should know our session.
+ * @param {SessionState} state
+ */
+export function holdsSession(state) {
+  return ["connecting", "live", "shaky", "updating", "restarting"].includes(state.phase);
+}
+
+/**
+ * A fresh peer connection with a first offer.
+ * @param {SessionState} state
+ * @returns {SessionState}
+ */
+function offer(state) {
+  const fresh = { ...state, session: null, peer: /** @type {const} */ ("new"), attempts: state.attempts + 1, stale: false };
+  return negotiate(fresh, "offering");
+}
+
+/**
+ * @param {SessionState} state
+ * @param {"offering" | "updating" | "restarting"} phase
+ * @returns {SessionState}
+ */
+function negotiate(state, phase) {
+  return { ...state, phase, turn: state.turn + 1, askedMs: 0, error: null };
+}
+
+/**
+ * @param {SessionState} state
+ * @param {string} session
+ * @returns {SessionState}
+ */
+function answered(state, session) {
+  if (!["offering", "updating", "restarting"].includes(state.phase)) return state;
+  if (state.stale) return negotiate({ ...state, session, stale: false }, "updating");
+  return settled({ ...state, session });
+}
+
+/**
+ * The phase that goes with what the peer connection says.
+ * @param {SessionState} state
+ * @returns {SessionState}
+ */
+function settled(state) {
+  switch (state.peer) {
+    case "connected":
+      return { ...state, phase: "live", attempts: 0, error: null };
+    case "disconnected":
+      return { ...state, phase: "shaky" };
+    case "failed":
+    case "closed":
+      return wait(state, { code: "peer_failed", message: "The media connection failed." }, 0);
+    default:
+      return { ...state, phase: "connecting" };
+  }
+}
+
+/**
+ * @param {SessionState} state
+ * @param {Problem} error
+ * @param {number} askedMs
+ * @returns {SessionState}
+ */
+function failed(state, error, askedMs) {
+  switch (state.phase) {
+    case "offering":
+      return FINAL.has(error.code) ? { ...state, phase: "refused", error } : wait(state, error, askedMs);
+    case "updating":
+    case "restarting":
+      if (error.code === "no_such_session") return offer(state);
+      if (!UNHEARD.has(error.code)) return wait(state, error, askedMs);
+      // Media may well flow on: what was not said is said when the link is back.
+      return { ...settled(state), stale: state.stale || state.phase === "updating" };
+    default:
+      return state;
+  }
+}
+
+/**
+ * @param {SessionState} state
+ * @returns {SessionState}
+ */
+function peerSaid(state) {
+  const negotiating = ["updating", "restarting"].includes(state.phase);
+  const broken = state.peer === "failed" || state.peer === "closed";
+  if (negotiating && !broken) return state;
+  return holdsSession(state) ? settled(state) : state;
+}
+
+/**
+ * @param {SessionState} state
+ * @returns {SessionState}
+ */
+function impatient(state) {
+  if (state.phase === "shaky") return negotiate(state, "restarting");
+  if (state.phase !== "connecting") return state;
+  return wait(state, { code: "no_path", message: "No media path to the server was found." }, 0);
+}
+
+/**
+ * @param {SessionState} state
+ * @returns {SessionState}
+ */
+function changed(state) {
+  switch (state.phase) {
+    case "live":
+    case "shaky":
+    case "connecting":
+      return negotiate({ ...state, stale: false }, "updating");
+    case "offering":
+    case "updating":
+    case "restarting":
+      return state.stale ? state : { ...state, stale: true };
+    default:
+      return state;
+  }
+}
+
+/**
+ * @param {SessionState} state
+ * @param {string} reason
+ * @returns {SessionState}
+ */
+function lost(state, reason) {
+  if (!holdsSession(state)) return state;
+  const error = { code: reason, message: "The server ended the session." };
+  if (FINAL_LOSS.has(reason)) return { ...state, phase: "refused", session: null, error, turn: state.turn + 1 };
+  return state.attempts === 0 ? offer(state) : wait(state, error, 0);
+}
+
+/**
+ * @param {SessionState} state
+ * @param {boolean} lives the server still knows the session
+ * @returns {SessionState}
+ */
+function linkUp(state, lives) {
+  if (state.phase === "waiting") return offer({ ...state, attempts: 0 });
+  if (!holdsSession(state)) return state;
+  if (!lives) return offer(state);
+  if (state.phase === "shaky") return negotiate(state, "restarting");
+  return state.stale ? changed({ ...state, stale: false }) : state;
+}
+
+/**
+ * @param {SessionState} state
+ * @param {Problem} error
+ * @param {number} askedMs
+ * @returns {SessionState}
+ */
+function wait(state, error, askedMs) {
+  return { ...state, phase: "waiting", session: null, error, askedMs, turn: state.turn + 1 };
+}

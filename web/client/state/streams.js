@@ -1,0 +1,37 @@
+// Owns what is live in a room as a value. Never asks the server.
+
+/** @import { ServerEvent, Stream, Welcome } from "../protocol.js" */
+
+/** @typedef {ReadonlyMap<string, Stream>} Streams by name, in the order they went live */
+
+/** @type {Streams} */
+export const noStreams = new Map();
+
+/**
+ * @param {Streams} streams
+ * @param {Welcome | ServerEvent} event
+ * @returns {Streams} the same object when nothing changed
+ */
+export function updateStreams(streams, event) {
+  switch (event.type) {
+    case "welcome":
+      return ordered(event.streams);
+    case "stream_added":
+    case "stream_changed":
+      return ordered([...[...streams.values()].filter((s) => s.stream !== event.stream.stream), event.stream]);
+    case "stream_removed":
+      if (!streams.has(event.stream)) return streams;
+      return ordered([...streams.values()].filter((s) => s.stream !== event.stream));
+    default:
+      return streams;
+  }
+}
+
+/**
+ * @param {Stream[]} list
+ * @returns {Streams}
+ */
+function ordered(list) {
+  const sorted = [...list].sort((a, b) => a.since_ms - b.since_ms || (a.stream < b.stream ? -1 : 1));
+  return new Map(sorted.map((s) => [s.stream, s]));
+}
