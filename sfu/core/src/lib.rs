@@ -6,10 +6,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod dtls;
+pub mod ice;
 mod net;
 pub mod rtp;
 pub mod srtp;
 mod stats;
+pub mod stun;
+pub mod transport;
 
 pub use net::{ConnectionId, DatagramKind, Now, Route, classify};
 pub use stats::{Counters, DropReason};

@@ -1,0 +1,301 @@
+//! Owns DTLS-SRTP of one session: handshake, the check of the peer's certificate, the SRTP keys. The only
+//! code that names the DTLS engine (`dimpl`), which draws its own random numbers. Never knows an address.
+
+mod fingerprint;
+mod hello;
+
+#[cfg(test)]
+mod tests;
+
+// The engine's interface takes its configuration as `Arc`; certificate and configuration are shared by
+// all sessions of a worker, and no packet touches the count.
+#[expect(clippy::disallowed_types)]
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dimpl::{Output, SrtpProfile, UnexpectedMessageError};
+
+use crate::srtp::{MasterKey, MasterKeys, Profile};
+pub use fingerprint::{Fingerprint, FingerprintHash, ParseFingerprintError};
+use hello::{HelloAssembly, Version};
+
+/// Which side of the handshake we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DtlsRole {
+    Client,
+    Server,
+}
+
+/// Our ECDSA P-256 certificate with its key: one per worker, cheap to clone.
+#[derive(Clone)]
+#[expect(clippy::disallowed_types)]
+pub struct Certificate(Arc<Identity>);
+
+#[expect(clippy::disallowed_types)]
+struct Identity {
+    certificate: dimpl::DtlsCertificate,
+    config: Arc<dimpl::Config>,
+    fingerprint: Fingerprint,
+}
+
+/// What a handshake yields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SrtpKeys {
+    pub profile: Profile,
+    /// Protects what we send.
+    pub seal: MasterKey,
+    /// Opens what we receive.
+    pub open: MasterKey,
+}
+
+/// Why a handshake ended. None of it can be mended: the session is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DtlsError {
+    #[error("the certificate of the peer matches none of its fingerprints")]
+    FingerprintMismatch,
+    #[error("the peer offers no SRTP profile of ours")]
+    NoSrtpProfile,
+    #[error("the DTLS handshake failed")]
+    Handshake,
+}
+
+/// What came of one call.
+#[derive(Debug, Default)]
+pub struct Progress {
+    pub keys: Option<SrtpKeys>,
+    /// The peer said goodbye with close_notify.
+    pub peer_closed: bool,
+}
+
+pub struct Dtls {
+    role: DtlsRole,
+    certificate: Certificate,
+    fingerprints: Vec<Fingerprint>,
+    stage: Stage,
+    peer_verified: bool,
+    timeout: Option<Instant>,
+}
+
+enum Stage {
+    /// A client that was not started.
+    Idle,
+    /// A server that has not seen the whole ClientHello.
+    AwaitHello(Box<HelloAssembly>),
+    Handshake(Box<dimpl::Dtls>),
+    Connected(Box<dimpl::Dtls>),
+    /// Closed, or failed.
+    Ended,
+}
+
+impl Certificate {
+    /// A fresh key pair and self-signed certificate. Draws random numbers and reads the wall clock: for
+    /// the start of a worker, not for the media plane.
+    pub fn generate() -> Result<Certificate, CertificateError> {
+        let certificate = dimpl::certificate::generate_self_signed_certificate().map_err(|_| CertificateError)?;
+        let config = dimpl::Config::builder()
+            .mtu(DATAGRAM_BYTES_MAX)
+            // The cookie proves an address; ours was proven by ICE, so it would only cost a round trip.
+            .use_server_cookie(false)
+            .flight_start_rto(FLIGHT_TIMEOUT)
+            .flight_retries(FLIGHT_RETRIES_MAX)
+            .build()
+            .map_err(|_| CertificateError)?;
+        let fingerprint = Fingerprint::of(FingerprintHash::Sha256, &certificate.certificate);
+        #[expect(clippy::disallowed_types)]
+        Ok(Certificate(Arc::new(Identity { certificate, config: Arc::new(config), fingerprint })))
+    }
+
+    /// For `a=fingerprint`.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.0.fingerprint
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no DTLS certificate could be made")]
+pub struct CertificateError;
+
+impl Dtls {
+    pub fn new(role: DtlsRole, certificate: Certificate, fingerprints: Vec<Fingerprint>) -> Dtls {
+        let stage = match role {
+            DtlsRole::Client => Stage::Idle,
+            DtlsRole::Server => Stage::AwaitHello(Box::default()),
+        };
+        Dtls { role, certificate, fingerprints, stage, peer_verified: false, timeout: None }
+    }
+
+    /// A client sends its ClientHello; nothing otherwise.
+    pub fn start(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError> {
+        if !matches!(self.stage, Stage::Idle) {
+            return Ok(Progress::default());
+        }
+        // One ClientHello that servers of 1.2 and of 1.3 understand.
+        let Identity { certificate, config, .. } = &*self.certificate.0;
+        let mut engine = dimpl::Dtls::new_auto(config.clone(), certificate.clone(), now);
+        engine.set_active(true);
+        engine.handle_timeout(now).map_err(|_| DtlsError::Handshake)?;
+        self.stage = Stage::Handshake(Box::new(engine));
+        self.drain(send)
+    }
+
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        datagram: &[u8],
+        send: &mut dyn FnMut(&[u8]),
+    ) -> Result<Progress, DtlsError> {
+        match &mut self.stage {
+            Stage::Idle | Stage::Ended => return Ok(Progress::default()),
+            Stage::AwaitHello(assembly) => {
+                let Some(version) = assembly.add(datagram) else { return Ok(Progress::default()) };
+                let datagrams = assembly.take_datagrams();
+                self.accept(now, version, &datagrams)?;
+            }
+            Stage::Handshake(engine) | Stage::Connected(engine) => feed(engine, now, datagram)?,
+        }
+        self.drain(send)
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError> {
+        if self.timeout.is_none_or(|at| now < at) {
+            return Ok(Progress::default());
+        }
+        if let Some(engine) = self.stage.engine() {
+            engine.handle_timeout(now).map_err(|_| DtlsError::Handshake)?;
+        }
+        self.drain(send)
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timeout
+    }
+
+    /// Says goodbye with close_notify, if there is anyone to understand it.
+    pub fn close(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) {
+        if let Stage::Connected(engine) = &mut self.stage
+            && engine.handle_timeout(now).is_ok()
+            && engine.close().is_ok()
+        {
+            // Nothing that comes out but the alert matters any more.
+            let _ = self.drain(send);
+        }
+        self.end();
+    }
+
+    /// The whole ClientHello is here: the version that it and we do best serves it from now on.
+    fn accept(&mut self, now: Instant, version: Version, datagrams: &[Vec<u8>]) -> Result<(), DtlsError> {
+        let Identity { certificate, config, .. } = &*self.certificate.0;
+        let mut engine = match version {
+            Version::Dtls12 => dimpl::Dtls::new_12(config.clone(), certificate.clone(), now),
+            Version::Dtls13 => dimpl::Dtls::new_13(config.clone(), certificate.clone(), now),
+        };
+        for datagram in datagrams {
+            feed(&mut engine, now, datagram)?;
+        }
+        self.stage = Stage::Handshake(Box::new(engine));
+        Ok(())
+    }
+
+    fn drain(&mut self, send: &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError> {
+        let mut progress = Progress::default();
+        let mut small = [0; POLL_BUFFER_BYTES];
+        let mut large = Vec::new();
+        let mut connected = false;
+        loop {
+            let Some(engine) = self.stage.engine() else { return Ok(progress) };
+            let buffer = if large.is_empty() { &mut small[..] } else { &mut large[..] };
+            match engine.poll_output(buffer) {
+                Output::Packet(packet) => send(packet),
+                Output::BufferTooSmall { needed } => large.resize(needed, 0),
+                Output::PeerCert(der) => {
+                    if !self.fingerprints.iter().any(|fingerprint| fingerprint.matches(der)) {
+                        self.end();
+                        return Err(DtlsError::FingerprintMismatch);
+                    }
+                    self.peer_verified = true;
+                }
+                Output::Connected => connected = true,
+                Output::KeyingMaterial(material, profile) => {
+                    // No key leaves this file before its owner has shown the certificate of the offer.
+                    if !self.peer_verified {
+                        self.end();
+                        return Err(DtlsError::FingerprintMismatch);
+                    }
+                    progress.keys = Some(self.keys(&material, profile)?);
+                }
+                Output::CloseNotify => progress.peer_closed = true,
+                Output::Timeout(at) => {
+                    self.timeout = Some(at);
+                    break;
+                }
+                // Application data is SCTP: there are no data channels on a worker.
+                _ => {}
+            }
+        }
+        if connected {
+            if progress.keys.is_none() {
+                self.end();
+                return Err(DtlsError::NoSrtpProfile);
+            }
+            self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
+                Stage::Handshake(engine) => Stage::Connected(engine),
+                other => other,
+            };
+        }
+        if progress.peer_closed {
+            self.end();
+        }
+        Ok(progress)
+    }
+
+    fn keys(&self, material: &[u8], profile: SrtpProfile) -> Result<SrtpKeys, DtlsError> {
+        let profile = match profile {
+            SrtpProfile::AEAD_AES_128_GCM => Profile::AeadAes128Gcm,
+            SrtpProfile::AEAD_AES_256_GCM => Profile::AeadAes256Gcm,
+            SrtpProfile::AES128_CM_SHA1_80 => Profile::Aes128CmSha1_80,
+            _ => return Err(DtlsError::NoSrtpProfile),
+        };
+        let MasterKeys { client, server } =
+            MasterKeys::from_exporter(profile, material).map_err(|_| DtlsError::NoSrtpProfile)?;
+        Ok(match self.role {
+            DtlsRole::Client => SrtpKeys { profile, seal: client, open: server },
+            DtlsRole::Server => SrtpKeys { profile, seal: server, open: client },
+        })
+    }
+
+    fn end(&mut self) {
+        self.stage = Stage::Ended;
+        self.timeout = None;
+    }
+}
+
+impl Stage {
+    fn engine(&mut self) -> Option<&mut dimpl::Dtls> {
+        match self {
+            Stage::Handshake(engine) | Stage::Connected(engine) => Some(engine),
+            Stage::Idle | Stage::AwaitHello(_) | Stage::Ended => None,
+        }
+    }
+}
+
+fn feed(engine: &mut dimpl::Dtls, now: Instant, datagram: &[u8]) -> Result<(), DtlsError> {
+    engine.handle_timeout(now).map_err(|_| DtlsError::Handshake)?;
+    match engine.handle_packet(datagram) {
+        Ok(()) => Ok(()),
+        // A client that does not know the version yet got something else than the ServerHello first: the
+        // network changed the order, or it is noise. The engine is unharmed and the server repeats itself.
+        Err(dimpl::Error::UnexpectedMessage(UnexpectedMessageError::UnrecognizedAutoServerResponse)) => Ok(()),
+        // What is queued up will not be looked at later, but what we have may still complete the flight.
+        Err(dimpl::Error::ReceiveQueueFull) => Ok(()),
+        Err(_) => Err(DtlsError::Handshake),
+    }
+}
+
+/// Largest datagram of a flight: below any path MTU that WebRTC meets.
+const DATAGRAM_BYTES_MAX: usize = 1_200;
+/// First wait for an answer to a flight; doubles with each repeat. RFC 6347 section 4.2.4.1 allows less
+/// than 1 s where it is known to do no harm: a viewer waits for its picture, and seven tries of 250 ms to
+/// 16 s fill the 30 s that a session has to connect.
+const FLIGHT_TIMEOUT: Duration = Duration::from_millis(250);
+const FLIGHT_RETRIES_MAX: usize = 6;
+const POLL_BUFFER_BYTES: usize = 2_048;
