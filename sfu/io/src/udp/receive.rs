@@ -1,0 +1,136 @@
+//! Owns the buffers of batched receive. One call takes up to [`Receiver::MESSAGES_MAX`] trains of
+//! datagrams (UDP_GRO) out of the kernel and allocates nothing.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::slice::ChunksMut;
+
+use super::UdpSocket;
+use super::address::{NAME_BYTES, SocketName};
+use super::control::{CONTROL_BYTES, ControlBuffer};
+
+pub struct Receiver {
+    slots: Box<[Slot]>,
+    headers: Box<[libc::mmsghdr]>,
+    iovecs: Box<[libc::iovec]>,
+    data: Box<[u8]>,
+    /// How many slots the last call filled.
+    filled: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Slot {
+    name: SocketName,
+    control: ControlBuffer,
+}
+
+/// Datagrams of one peer that arrived together: all `segment` bytes long but the last, which may be shorter.
+pub struct Train<'a> {
+    pub remote: SocketAddr,
+    /// To which of our addresses they came; none when the kernel did not say.
+    pub local: Option<IpAddr>,
+    pub bytes: &'a mut [u8],
+    pub segment: usize,
+}
+
+impl Train<'_> {
+    pub fn datagrams(&mut self) -> ChunksMut<'_, u8> {
+        self.bytes.chunks_mut(self.segment.max(1))
+    }
+}
+
+impl Receiver {
+    /// Trains per call. 32 × 64 KiB of buffers, of which only the touched pages are resident.
+    pub const MESSAGES_MAX: usize = 32;
+
+    pub fn new() -> Receiver {
+        let count = Self::MESSAGES_MAX;
+        // SAFETY: mmsghdr and iovec are plain C structs of integers and pointers; all-zero (null) is valid.
+        let (header, iovec): (libc::mmsghdr, libc::iovec) = unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
+        Receiver {
+            slots: vec![Slot { name: SocketName::EMPTY, control: ControlBuffer::EMPTY }; count].into_boxed_slice(),
+            headers: vec![header; count].into_boxed_slice(),
+            iovecs: vec![iovec; count].into_boxed_slice(),
+            data: vec![0; count * TRAIN_BYTES].into_boxed_slice(),
+            filled: 0,
+        }
+    }
+
+    /// Takes what has arrived. Returns how many trains there are; 0 when there is nothing to read.
+    pub fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
+        self.filled = 0;
+        let buffers = self.data.chunks_exact_mut(TRAIN_BYTES);
+        for (((slot, header), iovec), buffer) in
+            self.slots.iter_mut().zip(&mut self.headers).zip(&mut self.iovecs).zip(buffers)
+        {
+            iovec.iov_base = buffer.as_mut_ptr().cast();
+            iovec.iov_len = buffer.len();
+            let message = &mut header.msg_hdr;
+            message.msg_name = slot.name.bytes.as_mut_ptr().cast();
+            message.msg_namelen = NAME_BYTES as libc::socklen_t;
+            message.msg_iov = iovec;
+            message.msg_iovlen = 1;
+            message.msg_control = slot.control.bytes.as_mut_ptr().cast();
+            message.msg_controllen = CONTROL_BYTES as _;
+            message.msg_flags = 0;
+            header.msg_len = 0;
+        }
+        loop {
+            // SAFETY: each header points to a name, an iovec, a buffer and a control buffer of its own with
+            // their true lengths; all of them are boxes of `self`, which is borrowed exclusively.
+            let count = unsafe {
+                libc::recvmmsg(
+                    socket.fd.as_raw_fd(),
+                    self.headers.as_mut_ptr(),
+                    self.headers.len() as libc::c_uint,
+                    libc::MSG_DONTWAIT,
+                    std::ptr::null_mut(),
+                )
+            };
+            if let Ok(count) = usize::try_from(count) {
+                self.filled = count;
+                return Ok(count);
+            }
+            let error = io::Error::last_os_error();
+            match error.raw_os_error() {
+                Some(libc::EINTR) => {}
+                Some(libc::EAGAIN) => return Ok(0),
+                // An ICMP error of an earlier send, reported here: nothing is wrong with the socket.
+                Some(libc::ECONNREFUSED | libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EMSGSIZE) => {}
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// What the last call took. Trains that were cut off or carry no address are left out; they do not
+    /// occur with buffers of 64 KiB.
+    pub fn trains<'a>(&'a mut self, socket: &UdpSocket) -> impl Iterator<Item = Train<'a>> {
+        let only_address = socket.only_address();
+        let buffers = self.data.chunks_exact_mut(TRAIN_BYTES);
+        self.slots.iter().zip(&self.headers).zip(buffers).take(self.filled).filter_map(
+            move |((slot, header), buffer)| {
+                let message = &header.msg_hdr;
+                if message.msg_flags & libc::MSG_TRUNC != 0 {
+                    return None;
+                }
+                let remote = slot.name.decode(message.msg_namelen)?;
+                #[allow(clippy::unnecessary_cast)] // msg_controllen is 32 bits wide on musl
+                let control = slot.control.decode(message.msg_controllen as usize);
+                let length = header.msg_len as usize;
+                let bytes = buffer.get_mut(..length)?;
+                let segment = control.segment.filter(|segment| *segment > 0).unwrap_or(length);
+                Some(Train { remote, local: only_address.or(control.local), bytes, segment })
+            },
+        )
+    }
+}
+
+impl Default for Receiver {
+    fn default() -> Self {
+        Receiver::new()
+    }
+}
+
+/// A train is at most one IP packet's worth of payload: 65,535 bytes.
+const TRAIN_BYTES: usize = 1 << 16;

@@ -1,0 +1,179 @@
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::Timespec;
+
+use super::*;
+
+fn socket(address: &str) -> UdpSocket {
+    UdpSocket::adopt(std::net::UdpSocket::bind(address).expect("bind").into()).expect("adopt")
+}
+
+/// The address of `socket` as seen from 127.0.0.1 or ::1.
+fn loopback_of(socket: &UdpSocket, host: &str) -> SocketAddr {
+    SocketAddr::new(host.parse().expect("address"), socket.local_addr().port())
+}
+
+fn transmit(remote: SocketAddr, bytes: &[u8], segment: usize) -> Transmit<'_> {
+    Transmit { remote, local: None, bytes, segment }
+}
+
+/// Collects `count` datagrams with their remote and local addresses.
+fn collect(socket: &UdpSocket, count: usize) -> Vec<(SocketAddr, Option<IpAddr>, Vec<u8>)> {
+    let mut receiver = Receiver::new();
+    let mut got = Vec::new();
+    while got.len() < count {
+        let limit = Timespec { tv_sec: 10, tv_nsec: 0 };
+        let ready = poll(&mut [PollFd::new(&socket.fd, PollFlags::IN)], Some(&limit)).expect("poll");
+        assert_eq!(ready, 1, "{} of {count} datagrams within 10 s", got.len());
+        receiver.receive(socket).expect("receive");
+        for mut train in receiver.trains(socket) {
+            let (remote, local) = (train.remote, train.local);
+            got.extend(train.datagrams().map(|datagram| (remote, local, datagram.to_vec())));
+        }
+    }
+    assert_eq!(receiver.receive(socket).expect("receive"), 0, "nothing beyond what was sent");
+    got
+}
+
+/// Bytes that differ from datagram to datagram.
+fn payload(length: usize) -> Vec<u8> {
+    (0..length).map(|index| (index / 97) as u8).collect()
+}
+
+const PATIENCE: Duration = Duration::from_millis(100);
+
+#[test]
+fn one_dual_stack_socket_serves_both_families_and_says_where_they_came_to() {
+    let server = socket("[::]:0");
+    for (client, host) in [(socket("127.0.0.1:0"), "127.0.0.1"), (socket("[::1]:0"), "::1")] {
+        let report = Sender::new().send(&client, [transmit(loopback_of(&server, host), b"ping", 4)], PATIENCE);
+        assert_eq!((report.packets, report.bytes, report.calls), (1, 4, 1));
+        let got = collect(&server, 1);
+        let (remote, local, bytes) = &got[0];
+        assert_eq!((*remote, *local, bytes.as_slice()), (client.local_addr(), host.parse().ok(), &b"ping"[..]));
+
+        let reply = Transmit { remote: *remote, local: *local, bytes: b"pong", segment: 4 };
+        assert_eq!(Sender::new().send(&server, [reply], PATIENCE).packets, 1);
+        assert_eq!(collect(&client, 1)[0].0, loopback_of(&server, host));
+    }
+}
+
+#[test]
+fn a_reply_leaves_from_the_address_that_was_asked() {
+    for server in [socket("[::]:0"), socket("0.0.0.0:0")] {
+        let client = socket("127.0.0.1:0");
+        let asked = loopback_of(&server, "127.0.0.2");
+        Sender::new().send(&client, [transmit(asked, b"?", 1)], PATIENCE);
+        let (remote, local, _) = collect(&server, 1).remove(0);
+        assert_eq!(local, Some("127.0.0.2".parse().expect("address")));
+        let bytes = payload(300);
+        Sender::new().send(&server, [Transmit { remote, local, bytes: &bytes, segment: 100 }], PATIENCE);
+        for (from, _, _) in collect(&client, 3) {
+            assert_eq!(from, asked);
+        }
+    }
+}
+
+#[test]
+fn a_socket_bound_to_one_address_knows_it_without_being_told() {
+    let (server, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+    Sender::new().send(&client, [transmit(server.local_addr(), b"x", 1)], PATIENCE);
+    assert_eq!(collect(&server, 1)[0].1, Some(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+}
+
+#[test]
+fn runs_keep_their_datagram_boundaries_with_and_without_segmentation() {
+    let cases = [
+        (1200, 1200),
+        (2400, 1200),
+        (2401, 1200),
+        (64 * 1000, 1000),
+        (65 * 1000 + 1, 1000),
+        (65_507, 65_507),
+        (130_000, 1300),
+        (7, 3),
+    ];
+    for make in [Sender::new, Sender::without_segmentation] {
+        for (length, segment) in cases {
+            let (from, to) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+            let bytes = payload(length);
+            let mut sender = make();
+            let report = sender.send(&from, [transmit(to.local_addr(), &bytes, segment)], PATIENCE);
+            let expected: Vec<_> = bytes.chunks(segment).map(<[u8]>::to_vec).collect();
+            assert_eq!((report.packets, report.bytes), (expected.len() as u64, length as u64));
+            let got: Vec<_> = collect(&to, expected.len()).into_iter().map(|(_, _, bytes)| bytes).collect();
+            assert_eq!(got, expected, "{length} bytes in segments of {segment}, segmentation {}", sender.segments());
+        }
+    }
+}
+
+#[test]
+fn runs_for_many_peers_leave_in_one_system_call() {
+    let from = socket("127.0.0.1:0");
+    let peers: Vec<_> = (0..40).map(|_| socket("127.0.0.1:0")).collect();
+    let bytes = payload(3000);
+    let report =
+        Sender::new().send(&from, peers.iter().map(|peer| transmit(peer.local_addr(), &bytes, 1000)), PATIENCE);
+    assert_eq!((report.packets, report.calls), (120, 1));
+    for peer in &peers {
+        assert_eq!(collect(peer, 3).iter().map(|(_, _, b)| b.len()).sum::<usize>(), 3000);
+    }
+}
+
+#[test]
+fn a_kernel_that_refuses_segmentation_still_gets_every_datagram_and_is_not_asked_for_ever() {
+    let (from, to) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+    // The kernel refuses UDP_SEGMENT on a socket that sends no checksums.
+    from.enable(libc::SOL_SOCKET, libc::SO_NO_CHECK).expect("option");
+    let mut sender = Sender::new();
+    let bytes = payload(2500);
+    for turn in 1..=REFUSALS_UNTIL_OFF {
+        assert!(sender.segments(), "turn {turn}");
+        let report = sender.send(&from, [transmit(to.local_addr(), &bytes, 1000)], PATIENCE);
+        assert_eq!((report.packets, report.failed), (3, 0));
+        collect(&to, 3);
+    }
+    assert!(!sender.segments());
+    let report = sender.send(&from, [transmit(to.local_addr(), &bytes, 1000)], PATIENCE);
+    assert_eq!((report.packets, report.calls), (3, 1), "one by one, but still in one call");
+    collect(&to, 3);
+}
+
+/// As in the sender.
+const REFUSALS_UNTIL_OFF: usize = 8;
+
+#[test]
+fn an_unreachable_peer_costs_nobody_else_a_datagram() {
+    let (from, to) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+    let bytes = payload(70_000);
+    // A socket of 127.0.0.1 may not send to the outside, to broadcast, or to IPv6; and 66,000 bytes are no datagram.
+    let outside = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::BROADCAST, 9));
+    let other_family = "[::1]:9".parse().expect("address");
+    let runs = [
+        transmit(to.local_addr(), &bytes[..100], 100),
+        transmit(outside, &bytes[..200], 100),
+        transmit(to.local_addr(), &bytes[..100], 100),
+        transmit(other_family, &bytes[..100], 100),
+        transmit(to.local_addr(), &bytes[..100], 100),
+    ];
+    let mut sender = Sender::new();
+    let report = sender.send(&from, runs, PATIENCE);
+    assert_eq!((report.packets, report.failed, report.blocked), (3, 3, 0));
+    assert!(sender.segments());
+    collect(&to, 3);
+}
+
+#[test]
+fn a_closed_port_does_not_disturb_later_sends_or_receives() {
+    let (from, to) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+    let closed = socket("127.0.0.1:0").local_addr();
+    let mut sender = Sender::new();
+    for _ in 0..3 {
+        let report = sender.send(&from, [transmit(closed, b"x", 1), transmit(to.local_addr(), b"y", 1)], PATIENCE);
+        assert_eq!(report.packets, 2);
+    }
+    collect(&to, 3);
+    assert_eq!(Receiver::new().receive(&from).expect("receive"), 0);
+}
