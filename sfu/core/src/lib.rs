@@ -9,6 +9,10 @@
 pub mod dtls;
 pub mod ice;
 mod net;
+pub mod codec;
+pub mod nack;
+pub mod rtcp;
+pub mod twcc;
 pub mod rtp;
 pub mod srtp;
 mod stats;
