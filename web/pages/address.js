@@ -1,0 +1,49 @@
+// Owns the addresses of pages and the names in them. Never navigates.
+
+import { isName } from "../client/protocol.js";
+
+/**
+ * @param {string} room
+ * @param {string} [stream]
+ */
+export function watchPath(room, stream) {
+  const path = `/watch/${encodeURIComponent(room)}`;
+  return stream ? `${path}/${encodeURIComponent(stream)}` : path;
+}
+
+/**
+ * Room and stream of `/watch/{room}/{stream}` or `/room/{room}`; null where a name is missing or against the rule.
+ * @param {string} path
+ * @returns {{room: string | null, stream: string | null}}
+ */
+export function namesIn(path) {
+  const [room, stream] = path.split("/").slice(2).map(decoded);
+  return { room: valid(room), stream: valid(stream) };
+}
+
+/** @param {string | null | undefined} name */
+function valid(name) {
+  return name && isName(name) ? name : null;
+}
+
+/** @param {string} part */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * A name for this tab that survives a reload.
+ * @param {string} prefix
+ */
+export function tabName(prefix) {
+  const key = `chappe.${prefix}`;
+  const kept = sessionStorage.getItem(key);
+  if (kept) return kept;
+  const name = `${prefix}-${Math.random().toString(36).slice(2, 6).padEnd(4, "0")}`;
+  sessionStorage.setItem(key, name);
+  return name;
+}

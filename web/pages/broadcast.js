@@ -1,0 +1,104 @@
+// Owns being live: joining the room, publishing, and the figures shown meanwhile. Never asks for a camera.
+
+/** @import { Publisher, PublishOptions } from "../client/media/publisher.js" */
+/** @import { Names } from "./setup.js" */
+
+import { Emitter } from "../client/emitter.js";
+import { Room } from "../client/room.js";
+import { need } from "./dom.js";
+import { initialBroadcast, updateBroadcast } from "./state/broadcast.js";
+import { bitrateText, linkText, pictureText, roundTripText } from "./words.js";
+
+/** @typedef {import("./state/broadcast.js").BroadcastState} BroadcastState */
+
+const FIGURES_EVERY_MS = 1000;
+/** Streams of this tab, so that a reload takes its own name back. */
+const OWN_KEY = "chappe.published";
+
+/** @extends {Emitter<{state: BroadcastState}>} */
+export class Broadcast extends Emitter {
+  /** @type {BroadcastState} */
+  state = initialBroadcast;
+  /** @type {Publisher | null} */
+  publisher = null;
+  /** @type {Room | null} */
+  #room = null;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #timer;
+
+  /** The WebSocket is down; media may flow all the same. */
+  get linkBroken() {
+    const phase = this.#room?.state.phase;
+    return phase === "waiting" || ((phase === "connecting" || phase === "greeting") && this.#room?.state.error !== null);
+  }
+
+  /**
+   * @param {Names} names
+   * @param {MediaStream} mediaStream
+   * @param {PublishOptions} options
+   */
+  go({ room: name, stream }, mediaStream, options) {
+    this.stop();
+    const key = `${name}/${stream}`;
+    const takeover = sessionStorage.getItem(OWN_KEY) === key;
+    this.#dispatch({ type: "go" });
+    const room = new Room({ room: name });
+    this.#room = room;
+    room.on("state", (link) => this.#dispatch({ type: "link", link }));
+    this.publisher = room.publish(stream, mediaStream, { ...options, takeover });
+    this.publisher.on("state", (session) => {
+      if (session.phase === "live") sessionStorage.setItem(OWN_KEY, key);
+      this.#dispatch({ type: "session", session });
+    });
+    this.#timer = setInterval(() => void this.#showFigures(), FIGURES_EVERY_MS);
+  }
+
+  takeOver() {
+    this.publisher?.takeOver();
+  }
+
+  stop() {
+    clearInterval(this.#timer);
+    this.#room?.leave();
+    this.#room = null;
+    this.publisher = null;
+    this.#dispatch({ type: "stop" });
+  }
+
+  /** @param {Parameters<typeof updateBroadcast>[1]} event */
+  #dispatch(event) {
+    const before = this.state;
+    this.state = updateBroadcast(before, event);
+    this.#draw();
+    if (this.state !== before || event.type === "link") this.emit("state", this.state);
+  }
+
+  #draw() {
+    const { phase } = this.state;
+    const link = need("link-state", HTMLElement);
+    link.hidden = !this.#room;
+    if (this.#room) {
+      link.dataset["phase"] = this.#room.state.phase;
+      link.textContent = linkText(this.#room.state);
+    }
+    need("figures", HTMLElement).hidden = phase !== "live" && phase !== "reconnecting";
+    const said = { idle: "", starting: "Going live.", live: "You are live.", reconnecting: "Reconnecting.", refused: "Not live." }[phase];
+    const status = need("status", HTMLElement);
+    if (status.textContent !== said) status.textContent = said;
+  }
+
+  async #showFigures() {
+    const statistics = await this.publisher?.statistics();
+    if (!statistics) return;
+    const video = statistics.tracks.find((t) => t.kind === "video");
+    const audio = statistics.tracks.find((t) => t.kind === "audio");
+    const texts = {
+      "fact-bitrate": bitrateText(statistics.bitrate),
+      "fact-picture": pictureText(video),
+      "fact-fps": video ? `${Math.round(video.fps)} fps` : "–",
+      "fact-rtt": roundTripText(statistics),
+      "fact-codec": video?.codec || audio?.codec || "–",
+    };
+    for (const [id, text] of Object.entries(texts)) need(id, HTMLElement).textContent = text;
+  }
+}

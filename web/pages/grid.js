@@ -1,0 +1,77 @@
+// Owns the grid of tiles: one per watched stream, as large as fits. Never decides what is watched.
+
+/** @import { View } from "../client/media/watcher.js" */
+/** @import { Statistics } from "../client/stats.js" */
+/** @import { Sound } from "./state/sound.js" */
+/** @import { TileOptions } from "./tile.js" */
+
+import { tileWidth } from "./state/layout.js";
+import { Tile } from "./tile.js";
+
+const GAP_PX = 12;
+
+export class Grid {
+  #element;
+  #options;
+  /** @type {Map<string, Tile>} */
+  #tiles = new Map();
+
+  /**
+   * @param {HTMLElement} element
+   * @param {(stream: string) => TileOptions} options
+   */
+  constructor(element, options) {
+    this.#element = element;
+    this.#options = options;
+    new ResizeObserver(() => this.#layOut()).observe(element);
+    addEventListener("resize", () => this.#layOut());
+  }
+
+  /**
+   * @param {View[]} views
+   * @param {Sound} sound
+   */
+  update(views, sound) {
+    const names = new Set(views.map((v) => v.stream));
+    for (const [name, tile] of this.#tiles) {
+      if (names.has(name)) continue;
+      tile.remove();
+      this.#tiles.delete(name);
+    }
+    for (const view of views) {
+      const tile = this.#tiles.get(view.stream) ?? this.#add(view);
+      tile.update(view, sound);
+    }
+    this.#layOut();
+  }
+
+  /** @param {Statistics | null} statistics */
+  showFacts(statistics) {
+    for (const tile of this.#tiles.values()) tile.showFacts(statistics);
+  }
+
+  /** The tile with the focus, or the first. */
+  get foremost() {
+    const tiles = [...this.#tiles.values()];
+    return tiles.find((t) => t.element.contains(document.activeElement)) ?? tiles[0];
+  }
+
+  /** @param {View} view */
+  #add(view) {
+    const tile = new Tile(view, this.#options(view.stream));
+    this.#tiles.set(view.stream, tile);
+    this.#element.append(tile.element);
+    return tile;
+  }
+
+  #layOut() {
+    const { top, width } = this.#element.getBoundingClientRect();
+    const height = innerHeight - top - scrollY - parseFloat(getComputedStyle(this.#element.parentElement ?? this.#element).paddingBottom) - this.#below();
+    this.#element.style.setProperty("--tile-width", `${tileWidth(this.#tiles.size, width, height, GAP_PX)}px`);
+  }
+
+  /** Height of what stays below the grid, such as a dock. */
+  #below() {
+    return document.querySelector(".dock")?.getBoundingClientRect().height ?? 0;
+  }
+}

@@ -1,0 +1,43 @@
+// Owns the meeting page: everyone publishes a camera and watches the others.
+
+import { Room } from "../client/room.js";
+import { namesIn, tabName } from "./address.js";
+import { Capture } from "./capture.js";
+import { el, need } from "./dom.js";
+import { Switch } from "./switch.js";
+import { Viewing } from "./viewing.js";
+import { deviceProblem } from "./words.js";
+
+/** Many pictures share a page: a smaller one each. */
+const HEIGHT = 360;
+
+const name = namesIn(location.pathname).room;
+if (name) meet(name);
+else location.replace("/");
+
+/** @param {string} name */
+function meet(name) {
+  document.title = `${name} · Chappe`;
+  need("place", HTMLElement).replaceChildren(el("strong", {}, name));
+  const room = new Room({ room: name });
+  const viewing = new Viewing(room, { name, single: false });
+  const capture = new Capture();
+  /** @type {import("../client/media/publisher.js").Publisher | null} */
+  let publisher = null;
+
+  const ask = () => void capture.ask({ from: "camera", camera: "", microphone: "", height: HEIGHT });
+  capture.on("state", ({ phase, problem }) => {
+    if (phase === "failed" && problem) {
+      const words = deviceProblem(problem, "camera");
+      viewing.notice.update({ ...words, text: `${words.text} You can watch meanwhile.`, action: { label: "Try again", run: ask } });
+    }
+    if (phase !== "on" || !capture.mediaStream) return;
+    viewing.notice.update(null);
+    need("preview", HTMLVideoElement).srcObject = capture.mediaStream;
+    publisher ??= room.publish(tabName("guest"), capture.mediaStream, { takeover: true });
+  });
+  new Switch("mute", "audio", { on: ["mic", "Mute"], off: ["micOff", "Unmute"] }, capture, () => publisher);
+  new Switch("blank", "video", { on: ["camera", "Camera off"], off: ["cameraOff", "Camera on"] }, capture, () => publisher);
+  room.watch("all");
+  ask();
+}

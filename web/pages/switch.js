@@ -1,0 +1,53 @@
+// Owns a button that silences the microphone or blanks the camera, before and while live.
+
+/** @import { Publisher } from "../client/media/publisher.js" */
+/** @import { Kind } from "../client/protocol.js" */
+/** @import { Capture } from "./capture.js" */
+
+import { face, need } from "./dom.js";
+
+/** Icon and text of the button while the source is heard or seen, and while it is not. */
+/** @typedef {{on: [string, string], off: [string, string]}} Faces */
+
+export class Switch {
+  #button;
+  #kind;
+  #faces;
+  #capture;
+  #publisher;
+  #muted = false;
+
+  /**
+   * @param {string} id
+   * @param {Kind} kind
+   * @param {Faces} faces
+   * @param {Capture} capture
+   * @param {() => Publisher | null} publisher
+   */
+  constructor(id, kind, faces, capture, publisher) {
+    this.#button = need(id, HTMLButtonElement);
+    this.#kind = kind;
+    this.#faces = faces;
+    this.#capture = capture;
+    this.#publisher = publisher;
+    this.#button.addEventListener("click", () => {
+      this.#muted = !this.#muted;
+      this.update();
+    });
+    capture.on("state", () => this.update());
+    this.update();
+  }
+
+  /** Also a source chosen later is as muted as the button says. */
+  update() {
+    const tracks = (this.#capture.mediaStream?.getTracks() ?? []).filter((t) => t.kind === this.#kind);
+    for (const track of tracks) {
+      if (track.enabled !== this.#muted) continue;
+      track.enabled = !this.#muted;
+      void this.#publisher()?.mute(this.#kind, this.#muted);
+    }
+    this.#button.disabled = tracks.length === 0;
+    this.#button.setAttribute("aria-pressed", String(this.#muted));
+    face(this.#button, ...(this.#muted ? this.#faces.off : this.#faces.on));
+  }
+}

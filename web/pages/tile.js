@@ -1,0 +1,143 @@
+// Owns one tile: a watched stream's picture, sound, name and tools. Never asks the server.
+
+/** @import { View } from "../client/media/watcher.js" */
+/** @import { Statistics } from "../client/stats.js" */
+/** @import { Sound } from "./state/sound.js" */
+
+import { el, icon } from "./dom.js";
+import { tileState } from "./state/tile.js";
+import { bitrateText, pictureText, roundTripText } from "./words.js";
+
+/**
+ * @typedef {object} TileOptions
+ * @property {string | null} href of the stream by itself
+ * @property {() => void} onSoundRefused the browser wants a click before it plays sound
+ */
+
+export class Tile {
+  /** @type {View} */
+  view;
+  element;
+  #options;
+  /** @type {Sound} */
+  #sound = "on";
+  #silenced = false;
+  #pictured = false;
+  #video = el("video", { playsinline: true });
+  #say = el("div", { class: "say" });
+  #name = el("span", { class: "name" });
+  #micOff = el("span", { class: "flag", role: "img", "aria-label": "Microphone is muted", hidden: true }, icon("micOff"));
+  #facts = el("dl", { class: "facts", hidden: true });
+  #mute = el("button", { type: "button" });
+
+  /**
+   * @param {View} view
+   * @param {TileOptions} options
+   */
+  constructor(view, options) {
+    this.view = view;
+    this.#options = options;
+    this.element = el("figure", { class: "tile", tabindex: "-1" }, this.#video, this.#say, this.#facts,
+      el("figcaption", {}, this.#name, this.#micOff), this.#tools());
+    this.element.dataset["stream"] = view.stream;
+    for (const type of ["loadeddata", "resize", "playing"]) this.#video.addEventListener(type, () => this.#pictureChanged());
+    this.#video.addEventListener("emptied", () => this.#pictureChanged());
+    this.#video.srcObject = view.mediaStream;
+  }
+
+  /**
+   * @param {View} view
+   * @param {Sound} sound
+   */
+  update(view, sound) {
+    const soundChanged = sound !== this.#sound;
+    this.view = view;
+    this.#sound = sound;
+    this.#draw();
+    if (soundChanged || this.#video.paused || this.#video.ended) void this.#play();
+  }
+
+  /** @param {Statistics | null} statistics null hides them */
+  showFacts(statistics) {
+    this.#facts.hidden = !statistics;
+    if (!statistics) return;
+    const mine = statistics.tracks.filter((t) => this.view.tracks.some((v) => v.mid === t.mid));
+    const video = mine.find((t) => t.kind === "video");
+    const audio = mine.find((t) => t.kind === "audio");
+    const codecs = [video?.codec, audio?.codec].filter(Boolean).join(" + ");
+    const facts = {
+      Picture: pictureText(video),
+      "Frame rate": video ? `${Math.round(video.fps)} fps` : "–",
+      Bitrate: bitrateText(mine.reduce((sum, t) => sum + t.bitrate, 0)),
+      Codec: codecs || "–",
+      Lost: String(mine.reduce((sum, t) => sum + t.packetsLost, 0)),
+      Jitter: video ? `${Math.round(video.jitterMs)} ms` : "–",
+      Freezes: String(video?.freezes ?? 0),
+      "Round trip": `${roundTripText(statistics)} ${statistics.transport}`.trim(),
+    };
+    this.#facts.replaceChildren(...Object.entries(facts).flatMap(([k, v]) => [el("dt", {}, k), el("dd", {}, v)]));
+  }
+
+  toggleFullscreen() {
+    if (document.fullscreenElement) return void document.exitFullscreen();
+    if (this.element.requestFullscreen) return void this.element.requestFullscreen().catch(() => {});
+    // iPhones give only the video itself the whole screen.
+    /** @type {any} */ (this.#video).webkitEnterFullscreen?.();
+  }
+
+  remove() {
+    this.#video.srcObject = null;
+    this.element.remove();
+  }
+
+  #tools() {
+    const full = el("button", { type: "button", title: "Full screen (f)", "aria-label": `Full screen: ${this.view.stream}` }, icon("full"));
+    full.addEventListener("click", () => this.toggleFullscreen());
+    this.#mute.addEventListener("click", () => {
+      this.#silenced = !this.#silenced;
+      this.#draw();
+    });
+    const { href } = this.#options;
+    const open = href ? [el("a", { class: "button", href, title: "Only this one", "aria-label": `Only ${this.view.stream}` }, icon("open"))] : [];
+    return el("div", { class: "tools" }, this.#mute, ...open, full);
+  }
+
+  #pictureChanged() {
+    this.#pictured = this.#video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && this.#video.videoWidth > 0;
+    this.#draw();
+  }
+
+  #draw() {
+    const { view } = this;
+    const state = tileState(view, this.#pictured);
+    const shownName = view.source?.name ? `${view.source.name} · ${view.stream}` : view.stream;
+    if (this.#name.textContent !== shownName) this.#name.textContent = shownName;
+    this.#video.setAttribute("aria-label", `Live picture of ${shownName}`);
+    this.#micOff.hidden = !state.soundMuted;
+    this.#video.muted = this.#sound !== "on" || this.#silenced;
+    this.#drawMute(view);
+    if (this.element.dataset["face"] === state.face && this.#say.dataset["message"] === state.message) return;
+    this.element.dataset["face"] = state.face;
+    this.#say.dataset["message"] = state.message;
+    this.#say.hidden = state.face === "playing";
+    this.#say.replaceChildren(...(state.icon ? [icon(state.icon)] : []), el("p", {}, state.message));
+  }
+
+  /** @param {View} view */
+  #drawMute(view) {
+    this.#mute.hidden = this.#sound !== "on" || !view.source?.tracks.some((t) => t.kind === "audio");
+    const label = this.#silenced ? `Sound on: ${view.stream}` : `Mute ${view.stream}`;
+    if (this.#mute.getAttribute("aria-label") === label) return;
+    this.#mute.setAttribute("aria-label", label);
+    this.#mute.replaceChildren(icon(this.#silenced ? "soundOff" : "sound"));
+  }
+
+  async #play() {
+    try {
+      await this.#video.play();
+    } catch (error) {
+      const refused = error instanceof DOMException && error.name === "NotAllowedError";
+      if (refused && !this.#video.muted) this.#options.onSoundRefused();
+    }
+  }
+}

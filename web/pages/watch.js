@@ -1,0 +1,26 @@
+// Owns the watch page: all streams of a room, or one.
+
+import { Room } from "../client/room.js";
+import { namesIn } from "./address.js";
+import { el, need } from "./dom.js";
+import { Notice } from "./notice.js";
+import { Viewing } from "./viewing.js";
+
+const { room: name, stream } = namesIn(location.pathname);
+
+if (name) {
+  document.title = `${stream ?? name} · Chappe`;
+  need("place", HTMLElement).replaceChildren(el("strong", {}, name), ...(stream ? [` / ${stream}`] : []));
+  need("publish-link", HTMLAnchorElement).href = `/publish?room=${encodeURIComponent(name)}`;
+  const room = new Room({ room: name });
+  new Viewing(room, { name, single: stream !== null });
+  room.watch(stream ? [stream] : "all", { own: true });
+} else {
+  need("link-state", HTMLElement).hidden = true;
+  new Notice().update({
+    title: "This address names no room.",
+    text: "Room names have letters, digits, dot, dash and underscore, at most 64.",
+    tone: "bad",
+    action: { label: "To the start page", run: () => location.assign("/") },
+  });
+}
