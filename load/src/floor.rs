@@ -1,0 +1,184 @@
+//! Owns the floor that the worker is measured against: the same number of packets of the same size, sealed
+//! with the same cipher and sent with the best system calls to as many sockets, and nothing else.
+
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use chappe_sfu_core::srtp::{Profile, Sealer};
+use chappe_sfu_io::process::pin_to_core;
+use chappe_sfu_io::udp::{Sender, Transmit};
+use rustix::time::{ClockId, clock_gettime};
+
+/// What to send, in the shape of the scenario that it is the floor of.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    pub peers: usize,
+    /// Bytes of one packet before sealing: RTP header and payload.
+    pub packet_bytes: usize,
+    /// Packets to each peer in one burst.
+    pub burst: usize,
+    /// Time from one burst to the next.
+    pub period: Duration,
+    pub duration: Duration,
+    /// Mean packets per segmented send, as the program under test had it; 1 without segmentation.
+    pub mean_run: f64,
+    /// Where the sender is pinned; the receivers are on the other core.
+    pub core: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Floor {
+    pub packets: u64,
+    /// Processor time of the sending thread.
+    pub cpu: Duration,
+    /// Share of the packets that arrived.
+    pub delivered: f64,
+}
+
+impl Floor {
+    pub fn nanos_per_packet(&self) -> f64 {
+        self.cpu.as_nanos() as f64 / self.packets.max(1) as f64
+    }
+}
+
+/// Runs it once. The receivers poll on a tick, as the synthetic viewers do.
+pub fn measure(plan: Plan) -> Result<Floor> {
+    let receivers = receivers(plan.peers)?;
+    let remotes = receivers.iter().map(UdpSocket::local_addr).collect::<std::io::Result<Vec<_>>>()?;
+    let received = Arc::new(AtomicU64::new(0));
+    let stop = Arc::new(AtomicBool::new(false));
+    let drain = {
+        let (received, stop) = (Arc::clone(&received), Arc::clone(&stop));
+        std::thread::spawn(move || drain(&receivers, plan.core, &received, &stop))
+    };
+    let sender = std::thread::spawn(move || send(plan, &remotes));
+    let sent = sender.join().map_err(|_| anyhow::anyhow!("the floor's sender panicked"))?;
+    stop.store(true, Ordering::Relaxed);
+    drain.join().map_err(|_| anyhow::anyhow!("the floor's receiver panicked"))??;
+    let (packets, cpu) = sent?;
+    Ok(Floor { packets, cpu, delivered: received.load(Ordering::Relaxed) as f64 / packets.max(1) as f64 })
+}
+
+fn send(plan: Plan, remotes: &[std::net::SocketAddr]) -> Result<(u64, Duration)> {
+    pin_to_core(plan.core).context("pinning the floor's sender")?;
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    let socket = chappe_sfu_io::udp::UdpSocket::adopt(socket.into())?;
+    let mut sender = if plan.mean_run > 1.0 { Sender::new() } else { Sender::without_segmentation() };
+    let sealers = (0..remotes.len()).map(sealer).collect::<Result<Vec<_>>>()?;
+    let sealed_bytes = plan.packet_bytes + Profile::AeadAes128Gcm.rtp_overhead();
+    let payload = vec![0xa5u8; plan.packet_bytes - HEADER_BYTES];
+    let mut arena = vec![0u8; remotes.len() * plan.burst * sealed_bytes];
+    let bursts = (plan.duration.as_secs_f64() / plan.period.as_secs_f64()).max(1.0) as u64;
+    let (mut packets, mut index) = (0u64, 0u64);
+    let started = Instant::now();
+    let cpu_before = thread_cpu();
+    for burst in 0..bursts {
+        seal_burst(&sealers, plan.burst, index, &payload, &mut arena, sealed_bytes);
+        index += plan.burst as u64;
+        let runs = remotes.iter().zip(arena.chunks(plan.burst * sealed_bytes));
+        let runs = runs.flat_map(|(&remote, bytes)| {
+            split(bytes, plan.mean_run, sealed_bytes).map(move |bytes| Transmit { remote, local: None, bytes, segment: sealed_bytes })
+        });
+        packets += sender.send(&socket, runs, Duration::from_millis(2)).packets;
+        let next = plan.period.mul_f64((burst + 1) as f64);
+        std::thread::sleep(next.saturating_sub(started.elapsed()));
+    }
+    Ok((packets, thread_cpu() - cpu_before))
+}
+
+fn seal_burst(sealers: &[Sealer], burst: usize, first: u64, payload: &[u8], arena: &mut [u8], sealed_bytes: usize) {
+    for (ssrc, (sealer, room)) in sealers.iter().zip(arena.chunks_mut(burst * sealed_bytes)).enumerate() {
+        for (offset, out) in room.chunks_mut(sealed_bytes).enumerate() {
+            let index = first + offset as u64;
+            let mut header = [0u8; HEADER_BYTES];
+            header[0] = 0x80;
+            header[1] = 96;
+            header[2..4].copy_from_slice(&(index as u16).to_be_bytes());
+            header[8..12].copy_from_slice(&(ssrc as u32).to_be_bytes());
+            sealer.seal_rtp(index, &header, payload, out).expect("the arena has room for every packet");
+        }
+    }
+}
+
+/// Cuts one peer's burst into runs whose mean length is `mean`.
+fn split(bytes: &[u8], mean: f64, segment: usize) -> impl Iterator<Item = &[u8]> {
+    let packets = bytes.len() / segment;
+    let runs = ((packets as f64 / mean.max(1.0)).round() as usize).clamp(1, packets.max(1));
+    (0..runs).map(move |run| {
+        let (from, to) = (run * packets / runs, (run + 1) * packets / runs);
+        &bytes[from * segment..to * segment]
+    })
+}
+
+fn sealer(seed: usize) -> Result<Sealer> {
+    let mut key = [7u8; 16];
+    key[..8].copy_from_slice(&(seed as u64).to_be_bytes());
+    Ok(Sealer::new(Profile::AeadAes128Gcm, &key, &[9u8; 12])?)
+}
+
+fn receivers(count: usize) -> Result<Vec<UdpSocket>> {
+    (0..count)
+        .map(|_| {
+            let socket = UdpSocket::bind("127.0.0.1:0").context("binding a receiver: is `ulimit -n` large enough?")?;
+            socket.set_nonblocking(true)?;
+            Ok(socket)
+        })
+        .collect()
+}
+
+fn drain(receivers: &[UdpSocket], sender_core: usize, received: &AtomicU64, stop: &AtomicBool) -> Result<()> {
+    pin_to_core(1 - sender_core.min(1)).context("pinning the floor's receiver")?;
+    let mut buffer = [0u8; 2048];
+    loop {
+        let last = stop.load(Ordering::Relaxed);
+        for socket in receivers {
+            while socket.recv(&mut buffer).is_ok() {
+                received.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        if last {
+            return Ok(());
+        }
+        std::thread::sleep(crate::POLL_TICK);
+    }
+}
+
+fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+const HEADER_BYTES: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_cut_into_runs_of_the_mean_length() {
+        let bytes = vec![0u8; 80];
+        let lengths = |mean| split(&bytes, mean, 10).map(<[u8]>::len).collect::<Vec<_>>();
+        assert_eq!(lengths(8.0), [80]);
+        assert_eq!(lengths(4.0), [40, 40]);
+        assert_eq!(lengths(2.7), [20, 30, 30]);
+        assert_eq!(lengths(1.0), [10; 8]);
+    }
+
+    #[test]
+    fn every_packet_of_the_floor_arrives() {
+        let plan = Plan {
+            peers: 4,
+            packet_bytes: 1200,
+            burst: 8,
+            period: Duration::from_millis(5),
+            duration: Duration::from_millis(50),
+            mean_run: 8.0,
+            core: 0,
+        };
+        let floor = measure(plan).expect("a floor");
+        assert_eq!((floor.packets, floor.delivered), (4 * 8 * 10, 1.0));
+    }
+}

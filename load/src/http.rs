@@ -1,0 +1,70 @@
+//! Owns the HTTP side of a synthetic client: WHIP, WHEP and the admin API. Never touches media.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+/// One server, reached by its public and its admin listener.
+#[derive(Clone)]
+pub struct Server {
+    agent: ureq::Agent,
+    public: String,
+    admin: String,
+}
+
+/// A session that a server created.
+#[derive(Debug, Clone)]
+pub struct Created {
+    pub sdp: String,
+    /// Absolute URL, for DELETE.
+    pub location: String,
+}
+
+impl Server {
+    /// Both as `http://host:port`, without a trailing slash.
+    pub fn new(public: &str, admin: &str) -> Server {
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(10)))
+            .http_status_as_error(false)
+            .build();
+        Server { agent: config.into(), public: public.to_owned(), admin: admin.to_owned() }
+    }
+
+    pub fn whip(&self, room: &str, stream: &str, offer: &str) -> Result<Created> {
+        self.post(&format!("{}/whip/{room}/{stream}", self.public), offer)
+    }
+
+    pub fn whep(&self, room: &str, stream: &str, offer: &str) -> Result<Created> {
+        self.post(&format!("{}/whep/{room}/{stream}", self.public), offer)
+    }
+
+    pub fn delete(&self, session: &Created) -> Result<()> {
+        self.agent.delete(&session.location).call().context("DELETE of a session")?;
+        Ok(())
+    }
+
+    /// An array or object of the admin API, for example `workers`.
+    pub fn admin(&self, path: &str) -> Result<serde_json::Value> {
+        let url = format!("{}/api/v1/{path}", self.admin);
+        let mut response = self.agent.get(&url).call().with_context(|| format!("GET {url}"))?;
+        let text = response.body_mut().read_to_string()?;
+        serde_json::from_str(&text).with_context(|| format!("{url} answered {text:.200}"))
+    }
+
+    pub fn is_ready(&self) -> bool {
+        let answer = self.agent.get(format!("{}/readyz", self.public)).call();
+        answer.is_ok_and(|response| response.status() == 200)
+    }
+
+    fn post(&self, url: &str, offer: &str) -> Result<Created> {
+        let request = self.agent.post(url).header("content-type", "application/sdp");
+        let mut response = request.send(offer).with_context(|| format!("POST {url}"))?;
+        let location = response.headers().get("location").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let status = response.status();
+        let sdp = response.body_mut().read_to_string().context("the body of an answer")?;
+        match location {
+            Some(path) if status == 201 => Ok(Created { sdp, location: format!("{}{path}", self.public) }),
+            _ => bail!("POST {url} was answered {status}: {sdp}"),
+        }
+    }
+}

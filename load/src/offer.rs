@@ -1,0 +1,99 @@
+//! Owns the SDP of a synthetic client: the smallest offers that a WHIP or WHEP server takes, and what it
+//! must know of the answer.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use rtc_sdp::SessionDescription;
+
+/// What a synthetic client says about itself.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub ufrag: String,
+    pub pwd: String,
+    /// `sha-256 AB:CD:…`
+    pub fingerprint: String,
+}
+
+/// What an answer says that a synthetic client needs.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub ufrag: String,
+    pub pwd: String,
+    pub fingerprint: String,
+    /// The first UDP candidate.
+    pub remote: SocketAddr,
+}
+
+pub const AUDIO_PAYLOAD_TYPE: u8 = 111;
+pub const VIDEO_PAYLOAD_TYPE: u8 = 96;
+pub const RTX_PAYLOAD_TYPE: u8 = 97;
+
+/// One VP8 track that the client sends under `ssrc`.
+pub fn publish(identity: &Identity, ssrc: u32) -> String {
+    let media = format!("a=sendonly\r\na=msid:- video\r\na=ssrc:{ssrc} cname:load\r\n");
+    offer(identity, &media)
+}
+
+/// One VP8 track that the client wants.
+pub fn watch(identity: &Identity) -> String {
+    offer(identity, "a=recvonly\r\n")
+}
+
+impl Answer {
+    pub fn parse(sdp: &str) -> Result<Answer> {
+        let parsed = SessionDescription::unmarshal(&mut std::io::Cursor::new(sdp.as_bytes()))?;
+        let media = parsed.media_descriptions.first().context("the answer has no m-line")?;
+        let named = |name: &str| {
+            let line = media.attribute(name).flatten().map(str::to_owned);
+            line.or_else(|| parsed.attribute(name).cloned()).with_context(|| format!("the answer has no a={name}"))
+        };
+        let candidates = media.attributes.iter().filter(|attribute| attribute.key == "candidate");
+        let mut udp = candidates.filter_map(|attribute| udp_address(attribute.value.as_deref()?));
+        Ok(Answer {
+            ufrag: named("ice-ufrag")?,
+            pwd: named("ice-pwd")?,
+            fingerprint: named("fingerprint")?,
+            remote: udp.next().context("the answer has no UDP candidate")?,
+        })
+    }
+}
+
+/// RFC 8839 section 5.1: foundation component transport priority address port typ …
+fn udp_address(candidate: &str) -> Option<SocketAddr> {
+    let mut fields = candidate.split_ascii_whitespace().skip(2);
+    let transport = fields.next()?;
+    let address = fields.nth(1)?.parse().ok()?;
+    let port = fields.next()?.parse().ok()?;
+    transport.eq_ignore_ascii_case("udp").then(|| SocketAddr::new(address, port))
+}
+
+fn offer(identity: &Identity, direction: &str) -> String {
+    let Identity { ufrag, pwd, fingerprint } = identity;
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+         m=video 9 UDP/TLS/RTP/SAVPF {VIDEO_PAYLOAD_TYPE} {RTX_PAYLOAD_TYPE}\r\nc=IN IP4 0.0.0.0\r\n\
+         a=ice-ufrag:{ufrag}\r\na=ice-pwd:{pwd}\r\na=fingerprint:{fingerprint}\r\na=setup:actpass\r\n\
+         a=mid:0\r\n{direction}a=rtcp-mux\r\na=rtcp-rsize\r\n\
+         a=rtpmap:{VIDEO_PAYLOAD_TYPE} VP8/90000\r\na=rtcp-fb:{VIDEO_PAYLOAD_TYPE} nack\r\n\
+         a=rtcp-fb:{VIDEO_PAYLOAD_TYPE} nack pli\r\n\
+         a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000\r\na=fmtp:{RTX_PAYLOAD_TYPE} apt={VIDEO_PAYLOAD_TYPE}\r\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_gives_its_first_udp_candidate() {
+        let sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-lite\r\n\
+                   a=fingerprint:sha-256 AB:CD\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\n\
+                   a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n\
+                   a=candidate:1 1 tcp 1518280447 127.0.0.1 7000 typ host tcptype passive\r\n\
+                   a=candidate:2 1 udp 2130706431 127.0.0.1 7000 typ host\r\n";
+        let answer = Answer::parse(sdp).expect("a sound answer");
+        assert_eq!(answer.remote, "127.0.0.1:7000".parse().expect("an address"));
+        assert_eq!((answer.ufrag.as_str(), answer.fingerprint.as_str()), ("abcd", "sha-256 AB:CD"));
+    }
+}
