@@ -1,0 +1,67 @@
+//! Tells the person who started the node where to go, on standard output. Logs go elsewhere.
+
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+use tracing::info;
+
+use crate::node::{Auth, NodePlan};
+use crate::outlet::LogFormat;
+use crate::state_file::Addresses;
+use crate::supervise::SlotView;
+
+/// `slots` are signaling and then the workers. In JSON the same goes to the log, as fields.
+pub fn announce(plan: &NodePlan, addresses: &Addresses, slots: &[SlotView]) {
+    if plan.log == LogFormat::Json {
+        let ports = format!("{:?}", addresses.media_ports);
+        info!(page = page(addresses.http), admin = %addresses.admin, media_ports = ports, "listening");
+        return;
+    }
+    // Nobody may be reading (`chappe >&-`); that is no reason to stop.
+    let _ = std::io::stdout().lock().write_all(text(plan, addresses, slots).as_bytes());
+}
+
+fn text(plan: &NodePlan, addresses: &Addresses, slots: &[SlotView]) -> String {
+    let mut lines = vec![
+        format!("chappe {} on node {}", env!("CARGO_PKG_VERSION"), plan.node),
+        format!("  open      {}", page(addresses.http)),
+        format!("  admin     http://{}", addresses.admin),
+    ];
+    let pid = |slot: &SlotView| slot.pid.map_or("not started yet".to_owned(), |pid| format!("pid {pid}"));
+    lines.extend(slots.first().map(|slot| format!("  signaling {}", pid(slot))));
+    for (index, (slot, port)) in slots.iter().skip(1).zip(&addresses.media_ports).enumerate() {
+        lines.push(format!("  worker {index:<2} {}, media on UDP and TCP port {port}", pid(slot)));
+    }
+    if addresses.media_ports.is_empty() {
+        lines.push("  no workers here: publishing and watching get 503 until a node with workers joins".to_owned());
+    }
+    lines.push(match plan.auth {
+        Auth::Open => "  access    open: this machine only, no tokens".to_owned(),
+        Auth::Public => "  access    public: anyone who reaches the address may publish and watch".to_owned(),
+    });
+    lines.push("Ctrl-C stops all of it.\n".to_owned());
+    lines.join("\n")
+}
+
+/// `localhost` rather than 127.0.0.1, because it reads better and is a secure context for camera access either way.
+fn page(http: SocketAddr) -> String {
+    match http.ip() {
+        ip if ip.is_loopback() && matches!(ip, IpAddr::V4(_)) => format!("http://localhost:{}", http.port()),
+        ip if ip.is_unspecified() => format!("http://localhost:{} (or any address of this machine)", http.port()),
+        _ => format!("http://{http}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_named_as_a_browser_on_this_machine_would_open_it() {
+        let page_of = |text: &str| page(text.parse().unwrap());
+        assert_eq!(page_of("127.0.0.1:8080"), "http://localhost:8080");
+        assert_eq!(page_of("0.0.0.0:80"), "http://localhost:80 (or any address of this machine)");
+        assert_eq!(page_of("[::1]:8080"), "http://[::1]:8080");
+        assert_eq!(page_of("192.0.2.7:8080"), "http://192.0.2.7:8080");
+    }
+}

@@ -1,0 +1,199 @@
+//! What a child process does before its own work: understands its arguments, ties its life to the parent's,
+//! sends its log lines to the parent. The arguments are the whole contract between parent and child.
+
+use std::ffi::{CString, OsString};
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::RawFd;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+
+use crate::node::Auth;
+use crate::outlet::LogFormat;
+
+pub mod log;
+
+/// `chappe worker …`. Descriptors are inherited under these numbers.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Parser)]
+#[command(name = "worker")]
+pub struct WorkerArgs {
+    /// Process id of the parent.
+    #[arg(long)]
+    pub supervisor: u32,
+    #[arg(long)]
+    pub index: u16,
+    #[arg(long)]
+    pub udp_fd: RawFd,
+    #[arg(long)]
+    pub tcp_fd: RawFd,
+    /// A listening Unix socket on which signaling connects.
+    #[arg(long)]
+    pub control_fd: RawFd,
+    #[arg(long)]
+    pub media_port: u16,
+    /// The core to stay on.
+    #[arg(long)]
+    pub core: Option<usize>,
+    #[arg(long)]
+    pub log: LogFormat,
+    /// How many processes were in this place before.
+    #[arg(long)]
+    pub restarts: u64,
+}
+
+/// `chappe signaling-process …`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Parser)]
+#[command(name = "signaling-process")]
+pub struct SignalingArgs {
+    #[arg(long)]
+    pub supervisor: u32,
+    #[arg(long)]
+    pub http_fd: RawFd,
+    #[arg(long)]
+    pub admin_fd: RawFd,
+    /// Worker i listens on `worker-<i>.sock` in it.
+    #[arg(long)]
+    pub control_dir: PathBuf,
+    /// Of worker 0, 1, …
+    #[arg(long = "media-port")]
+    pub media_ports: Vec<u16>,
+    #[arg(long = "public-ip")]
+    pub public_ips: Vec<IpAddr>,
+    #[arg(long)]
+    pub node: String,
+    #[arg(long)]
+    pub region: Option<String>,
+    #[arg(long)]
+    pub auth: Auth,
+    #[arg(long)]
+    pub log: LogFormat,
+    #[arg(long)]
+    pub restarts: u64,
+}
+
+/// The first argument of a worker process.
+pub const WORKER_COMMAND: &str = "worker";
+/// The first argument of the signaling process.
+pub const SIGNALING_COMMAND: &str = "signaling-process";
+
+impl WorkerArgs {
+    /// All but `--restarts`, which the parent appends at each start.
+    pub fn to_args(&self) -> Vec<OsString> {
+        let mut line = Line::new(WORKER_COMMAND);
+        line.push("--supervisor", self.supervisor);
+        line.push("--index", self.index);
+        line.push("--udp-fd", self.udp_fd);
+        line.push("--tcp-fd", self.tcp_fd);
+        line.push("--control-fd", self.control_fd);
+        line.push("--media-port", self.media_port);
+        if let Some(core) = self.core {
+            line.push("--core", core);
+        }
+        line.push_choice("--log", self.log);
+        line.0
+    }
+
+    /// Must run before anything else. Names the process, pins it, ties it to the parent.
+    pub fn enter(&self) -> io::Result<()> {
+        // The kernel cuts names at 15 bytes.
+        enter(self.supervisor, &format!("chappe-sfu-{}", self.index))?;
+        if let Some(core) = self.core {
+            pin(core)?;
+        }
+        log::init_child(self.log)
+    }
+}
+
+impl SignalingArgs {
+    /// All but `--restarts`, which the parent appends at each start.
+    pub fn to_args(&self) -> Vec<OsString> {
+        let mut line = Line::new(SIGNALING_COMMAND);
+        line.push("--supervisor", self.supervisor);
+        line.push("--http-fd", self.http_fd);
+        line.push("--admin-fd", self.admin_fd);
+        line.push_path("--control-dir", &self.control_dir);
+        for port in &self.media_ports {
+            line.push("--media-port", port);
+        }
+        for ip in &self.public_ips {
+            line.push("--public-ip", ip);
+        }
+        line.push("--node", &self.node);
+        if let Some(region) = &self.region {
+            line.push("--region", region);
+        }
+        line.push_choice("--auth", self.auth);
+        line.push_choice("--log", self.log);
+        line.0
+    }
+
+    /// Must run before anything else, and before a second thread exists. Names the process, ties it to the parent.
+    pub fn enter(&self) -> io::Result<()> {
+        enter(self.supervisor, "chappe-signal")?;
+        log::init_child(self.log)
+    }
+
+    /// Where worker `index` listens for us.
+    pub fn control_path(&self, index: u16) -> PathBuf {
+        control_path(&self.control_dir, index)
+    }
+}
+
+fn control_path(dir: &Path, index: u16) -> PathBuf {
+    crate::runtime_dir::control_path(dir, index)
+}
+
+/// Kills this process the moment the parent dies, also when the parent was killed and could not do it.
+fn enter(supervisor: u32, name: &str) -> io::Result<()> {
+    if let Ok(name) = CString::new(name) {
+        rustix::thread::set_name(&name)?;
+    }
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    // The parent may have died before the line above; then nobody will tell us.
+    let parent = getppid().map(Pid::as_raw_nonzero).map_or(0, |pid| pid.get().unsigned_abs());
+    if parent != supervisor {
+        return Err(io::Error::other(format!("the supervisor {supervisor} is gone, the parent is {parent}")));
+    }
+    Ok(())
+}
+
+fn pin(core: usize) -> io::Result<()> {
+    let mut set = rustix::thread::CpuSet::new();
+    if core >= rustix::thread::CpuSet::MAX_CPU {
+        return Err(io::Error::other(format!("there is no core {core}")));
+    }
+    set.set(core);
+    Ok(rustix::thread::sched_setaffinity(None, &set)?)
+}
+
+/// A command line under construction.
+struct Line(Vec<OsString>);
+
+impl Line {
+    fn new(command: &str) -> Line {
+        Line(vec![command.into()])
+    }
+
+    /// `--name=value`, so that a value that begins with a dash stays a value.
+    fn push(&mut self, name: &str, value: impl std::fmt::Display) {
+        self.0.push(format!("{name}={value}").into());
+    }
+
+    fn push_path(&mut self, name: &str, path: &Path) {
+        let mut argument = OsString::from(format!("{name}="));
+        argument.push(path);
+        self.0.push(argument);
+    }
+
+    /// The name that clap parses back.
+    fn push_choice(&mut self, name: &str, choice: impl ValueEnum) {
+        if let Some(value) = choice.to_possible_value() {
+            self.push(name, value.get_name());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,46 @@
+//! What the parent writes is what the child reads.
+
+use super::*;
+use clap::Parser;
+
+fn parse<T: Parser>(args: Vec<OsString>) -> T {
+    T::try_parse_from(args.into_iter().chain(["--restarts".into(), "7".into()])).unwrap()
+}
+
+#[test]
+fn a_workers_arguments_survive_the_way_to_the_child() {
+    let sent = WorkerArgs {
+        supervisor: 4711,
+        index: 3,
+        udp_fd: 5,
+        tcp_fd: 6,
+        control_fd: 7,
+        media_port: 7003,
+        core: Some(1),
+        log: LogFormat::Json,
+        restarts: 7,
+    };
+    assert_eq!(parse::<WorkerArgs>(sent.to_args()), sent);
+    let unpinned = WorkerArgs { core: None, ..sent };
+    assert_eq!(parse::<WorkerArgs>(unpinned.to_args()), unpinned);
+}
+
+#[test]
+fn signalings_arguments_survive_also_with_odd_names() {
+    let sent = SignalingArgs {
+        supervisor: 4711,
+        http_fd: 5,
+        admin_fd: 6,
+        control_dir: "/run/a dir/=x".into(),
+        media_ports: vec![7000, 7001],
+        public_ips: vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
+        node: "-dash and ümlaut".to_owned(),
+        region: Some("eu".to_owned()),
+        auth: Auth::Public,
+        log: LogFormat::Text,
+        restarts: 7,
+    };
+    assert_eq!(parse::<SignalingArgs>(sent.to_args()), sent);
+    let alone = SignalingArgs { media_ports: vec![], public_ips: vec![], region: None, ..sent };
+    assert_eq!(parse::<SignalingArgs>(alone.to_args()), alone);
+}

@@ -1,0 +1,352 @@
+//! Owns the loop of the parent: notices deaths, starts replacements, passes log lines on, stops in order.
+//! Knows nothing of what its children do.
+
+use std::fmt::Write as _;
+use std::io;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use rustix::process::Signal;
+use tracing::{error, info, warn};
+
+use crate::backoff::Backoff;
+use crate::outlet::{LogFormat, Outlet};
+use crate::process::{ChildSpec, Process, describe};
+use crate::signals::StopSignals;
+
+/// One turn of [`Supervisor::turn`] handles what happened since the last.
+pub struct Supervisor {
+    epoll: std::os::fd::OwnedFd,
+    signals: StopSignals,
+    slots: Vec<Slot>,
+    phase: Phase,
+    outlet: Outlet,
+    format: LogFormat,
+    events: Vec<epoll::Event>,
+    changed: bool,
+}
+
+/// A place that always has a process, or is about to.
+struct Slot {
+    spec: ChildSpec,
+    life: Life,
+    backoff: Backoff,
+    restarts: u64,
+}
+
+enum Life {
+    Running {
+        process: Process,
+        since: Instant,
+    },
+    /// Starts again at this time.
+    Due(Instant),
+    Ended,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// SIGTERM is out; who lives at `kill_at` is killed.
+    Stopping {
+        kill_at: Instant,
+    },
+    /// SIGKILL is out.
+    Killing {
+        asked_twice: bool,
+    },
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// All children are gone after one request to stop.
+    InOrder,
+    /// A second signal cut the waiting short.
+    AtOnce,
+}
+
+/// A process as the state file and the start lines show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotView {
+    pub name: String,
+    /// None while it waits for its next start.
+    pub pid: Option<u32>,
+    pub restarts: u64,
+}
+
+impl Supervisor {
+    /// Starts all children.
+    pub fn start(specs: Vec<ChildSpec>, signals: StopSignals, outlet: Outlet, format: LogFormat) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, &signals, epoll::EventData::new_u64(Token::Signal.encode()), epoll::EventFlags::IN)?;
+        let now = Instant::now();
+        let slots =
+            specs.into_iter().map(|spec| Slot { spec, life: Life::Due(now), backoff: Backoff::default(), restarts: 0 });
+        let mut supervisor = Supervisor {
+            epoll,
+            signals,
+            slots: slots.collect(),
+            phase: Phase::Running,
+            outlet,
+            format,
+            events: Vec::with_capacity(EVENTS_MAX),
+            changed: true,
+        };
+        supervisor.start_due(now);
+        Ok(supervisor)
+    }
+
+    pub fn views(&self) -> Vec<SlotView> {
+        let view = |slot: &Slot| SlotView {
+            name: slot.spec.name.clone(),
+            pid: match &slot.life {
+                Life::Running { process, .. } => Some(process.pid()),
+                Life::Due(_) | Life::Ended => None,
+            },
+            restarts: slot.restarts,
+        };
+        self.slots.iter().map(view).collect()
+    }
+
+    /// Whether a process started or died since the last call.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Waits for the next thing to happen and handles it. Some when all children are gone for good.
+    pub fn turn(&mut self) -> io::Result<Option<Ended>> {
+        self.turn_within(None)
+    }
+
+    /// The same, but returns after `longest` also when nothing happened.
+    fn turn_within(&mut self, longest: Option<Duration>) -> io::Result<Option<Ended>> {
+        self.wait(longest)?;
+        let events = std::mem::take(&mut self.events);
+        for event in &events {
+            self.handle(Token::decode(event.data.u64()));
+        }
+        self.events = events;
+        self.handle_time(Instant::now());
+        self.outlet.flush();
+        Ok(self.ended())
+    }
+
+    fn wait(&mut self, longest: Option<Duration>) -> io::Result<()> {
+        let due = self.next_wakeup().map(|at| at.saturating_duration_since(Instant::now()));
+        // The queue of log lines has no descriptor that would wake us, so it is tried again soon.
+        let retry = (!self.outlet.flush()).then_some(RETRY_OUTLET);
+        let pause = [due, retry, longest].into_iter().flatten().min();
+        let timeout = pause.map(|pause| Timespec {
+            tv_sec: pause.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: pause.subsec_nanos().into(),
+        });
+        self.events.clear();
+        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn next_wakeup(&self) -> Option<Instant> {
+        let due = self.slots.iter().filter_map(|slot| match slot.life {
+            Life::Due(at) => Some(at),
+            Life::Running { .. } | Life::Ended => None,
+        });
+        let kill = match self.phase {
+            Phase::Stopping { kill_at } => Some(kill_at),
+            Phase::Running | Phase::Killing { .. } => None,
+        };
+        due.chain(kill).min()
+    }
+
+    fn handle(&mut self, token: Token) {
+        match token {
+            Token::Signal => self.handle_signal(),
+            Token::Death(index) => self.handle_death(index),
+            Token::Log(index) => self.handle_log(index),
+        }
+    }
+
+    fn handle_signal(&mut self) {
+        for _ in 0..self.signals.take() {
+            self.phase = match self.phase {
+                Phase::Running => {
+                    info!("stopping; a second Ctrl-C stops at once");
+                    self.signal_all(Signal::TERM);
+                    Phase::Stopping { kill_at: Instant::now() + STOP_PATIENCE }
+                }
+                Phase::Stopping { .. } | Phase::Killing { .. } => {
+                    self.signal_all(Signal::KILL);
+                    Phase::Killing { asked_twice: true }
+                }
+            };
+        }
+    }
+
+    fn handle_death(&mut self, index: usize) {
+        self.handle_log(index);
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Life::Running { process, since } = &mut slot.life else { return };
+        let status = match process.try_wait() {
+            Ok(Some(status)) => status,
+            // An event of the predecessor that was replaced in this very turn.
+            Ok(None) => return,
+            Err(e) => {
+                error!(process = slot.spec.name, error = %e, "waiting for a process failed");
+                ExitStatus::default()
+            }
+        };
+        let ran = since.elapsed();
+        let pid = process.pid();
+        self.changed = true;
+        if self.phase != Phase::Running {
+            slot.life = Life::Ended;
+            return;
+        }
+        let pause = slot.backoff.pause_after(ran);
+        slot.life = Life::Due(Instant::now() + pause);
+        slot.restarts += 1;
+        warn!(
+            process = slot.spec.name,
+            pid,
+            ran_ms = ran.as_millis() as u64,
+            pause_ms = pause.as_millis() as u64,
+            "{} {}; starting another",
+            slot.spec.name,
+            describe(status)
+        );
+    }
+
+    fn handle_log(&mut self, index: usize) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Life::Running { process, .. } = &mut slot.life else { return };
+        let (outlet, name, format) = (&self.outlet, &slot.spec.name, self.format);
+        let open = process.read_log(|line| outlet.offer(&presented(line, name, format)));
+        if !open {
+            let _ = epoll::delete(&self.epoll, process.log());
+        }
+    }
+
+    fn handle_time(&mut self, now: Instant) {
+        if let Phase::Stopping { kill_at } = self.phase
+            && now >= kill_at
+        {
+            let names: Vec<&str> = self.living().map(|slot| slot.spec.name.as_str()).collect();
+            warn!(still_running = names.join(","), "not stopped within {} s, killing", STOP_PATIENCE.as_secs());
+            self.signal_all(Signal::KILL);
+            self.phase = Phase::Killing { asked_twice: false };
+        }
+        if self.phase == Phase::Running {
+            self.start_due(now);
+        }
+    }
+
+    fn start_due(&mut self, now: Instant) {
+        for index in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(index) else { continue };
+            let Life::Due(at) = slot.life else { continue };
+            if at > now {
+                continue;
+            }
+            match Process::spawn(&slot.spec, slot.restarts).and_then(|process| watch(&self.epoll, index, process)) {
+                Ok(process) => {
+                    info!(process = slot.spec.name, pid = process.pid(), restarts = slot.restarts, "started");
+                    slot.life = Life::Running { process, since: now };
+                }
+                Err(e) => {
+                    // The first failure waits too: nothing was started, so nothing suggests the second try works.
+                    let pause = slot.backoff.pause_after(Duration::ZERO).max(SPAWN_PAUSE);
+                    error!(process = slot.spec.name, error = %e, pause_ms = pause.as_millis() as u64, "cannot start");
+                    slot.life = Life::Due(now + pause);
+                }
+            }
+            self.changed = true;
+        }
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        for slot in self.living() {
+            if let Life::Running { process, .. } = &slot.life {
+                process.signal(signal);
+            }
+        }
+    }
+
+    fn living(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().filter(|slot| matches!(slot.life, Life::Running { .. }))
+    }
+
+    fn ended(&self) -> Option<Ended> {
+        match self.phase {
+            Phase::Running => None,
+            _ if self.living().next().is_some() => None,
+            Phase::Killing { asked_twice: true } => Some(Ended::AtOnce),
+            Phase::Stopping { .. } | Phase::Killing { .. } => Some(Ended::InOrder),
+        }
+    }
+}
+
+fn watch(epoll: &std::os::fd::OwnedFd, index: usize, process: Process) -> io::Result<Process> {
+    let data = |token: Token| epoll::EventData::new_u64(token.encode());
+    epoll::add(epoll, process.death(), data(Token::Death(index)), epoll::EventFlags::IN)?;
+    epoll::add(epoll, process.log(), data(Token::Log(index)), epoll::EventFlags::IN)?;
+    Ok(process)
+}
+
+/// What an epoll event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Token {
+    Signal,
+    Death(usize),
+    Log(usize),
+}
+
+impl Token {
+    fn encode(self) -> u64 {
+        match self {
+            Token::Signal => 0,
+            Token::Death(index) => (index as u64) << 2 | 1,
+            Token::Log(index) => (index as u64) << 2 | 2,
+        }
+    }
+
+    fn decode(value: u64) -> Token {
+        let index = (value >> 2) as usize;
+        match value & 3 {
+            1 => Token::Death(index),
+            2 => Token::Log(index),
+            _ => Token::Signal,
+        }
+    }
+}
+
+/// A child's own log lines pass as they are. In JSON a line that is none (a message of the C library, say)
+/// is wrapped, so that every line of our standard error stays one JSON object.
+fn presented<'a>(line: &'a [u8], name: &str, format: LogFormat) -> std::borrow::Cow<'a, [u8]> {
+    if format == LogFormat::Text || line.starts_with(b"{") {
+        return line.into();
+    }
+    let mut escaped = String::with_capacity(line.len() + 64);
+    for c in String::from_utf8_lossy(line).chars() {
+        match c {
+            '"' | '\\' => escaped.extend(['\\', c]),
+            c if c.is_control() => {
+                let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+            }
+            c => escaped.push(c),
+        }
+    }
+    format!(r#"{{"level":"ERROR","fields":{{"message":"{escaped}"}},"target":"{name}"}}"#).into_bytes().into()
+}
+
+/// Between SIGTERM and SIGKILL.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+const SPAWN_PAUSE: Duration = Duration::from_millis(500);
+const RETRY_OUTLET: Duration = Duration::from_millis(50);
+const EVENTS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests;

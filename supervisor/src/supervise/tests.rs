@@ -1,0 +1,187 @@
+//! The loop with real processes: shells in the place of workers.
+
+use super::*;
+use std::path::PathBuf;
+use std::sync::mpsc;
+
+/// A child that runs `script` in a shell; `$2` is its count of restarts.
+fn shell(name: &str, script: &str) -> ChildSpec {
+    let args = ["-c", script, "sh"].map(Into::into).to_vec();
+    ChildSpec { name: name.to_owned(), program: PathBuf::from("/bin/sh"), args, fds: Vec::new() }
+}
+
+/// A supervisor whose log lines come out of the returned channel.
+fn supervise(specs: Vec<ChildSpec>) -> (Supervisor, mpsc::Receiver<String>) {
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        use std::io::BufRead;
+        for line in std::io::BufReader::new(std::fs::File::from(reader)).lines() {
+            if sender.send(line.unwrap()).is_err() {
+                break;
+            }
+        }
+    });
+    let signals = StopSignals::catch().unwrap();
+    let supervisor = Supervisor::start(specs, signals, Outlet::new(writer), LogFormat::Text).unwrap();
+    (supervisor, lines)
+}
+
+/// Turns until `done`; fails after a time that no healthy run needs.
+fn turn_until(supervisor: &mut Supervisor, what: &str, done: impl Fn(&Supervisor) -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !done(supervisor) {
+        assert!(Instant::now() < deadline, "not within 20 s: {what}");
+        supervisor.turn_within(Some(Duration::from_millis(100))).unwrap();
+    }
+}
+
+fn turn_to_the_end(supervisor: &mut Supervisor) -> Ended {
+    loop {
+        if let Some(ended) = supervisor.turn().unwrap() {
+            return ended;
+        }
+    }
+}
+
+/// The next log line; turns while it is on its way.
+fn next_line(supervisor: &mut Supervisor, lines: &mpsc::Receiver<String>) -> String {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Ok(line) = lines.try_recv() {
+            return line;
+        }
+        assert!(Instant::now() < deadline, "no line within 20 s");
+        supervisor.turn_within(Some(Duration::from_millis(10))).unwrap();
+    }
+}
+
+fn kill(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+}
+
+fn raise(signal: Signal) {
+    rustix::process::kill_process(rustix::process::getpid(), signal).unwrap();
+}
+
+#[test]
+fn a_killed_child_is_replaced_and_its_neighbour_is_not_touched() {
+    let (mut supervisor, _lines) = supervise(vec![shell("a", "exec sleep 600"), shell("b", "exec sleep 600")]);
+    let before = supervisor.views();
+    let killed_at = Instant::now();
+    kill(before[0].pid.unwrap());
+    turn_until(&mut supervisor, "a replacement", |s| {
+        s.views()[0].restarts == 1 && s.views()[0].pid.is_some_and(|pid| Some(pid) != before[0].pid)
+    });
+    assert!(killed_at.elapsed() < Duration::from_secs(1), "{:?}", killed_at.elapsed());
+    assert_eq!(supervisor.views()[1], before[1]);
+}
+
+#[test]
+fn a_child_that_keeps_dying_waits_ever_longer_between_its_lives() {
+    let (mut supervisor, _lines) = supervise(vec![shell("a", "exit 3")]);
+    let start = Instant::now();
+    turn_until(&mut supervisor, "five deaths", |s| s.views()[0].restarts == 5);
+    // 0 + 100 + 200 + 400 ms lie between the first death and the fifth.
+    assert!(start.elapsed() >= Duration::from_millis(700), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_replacement_is_told_how_many_there_were_before() {
+    let (mut supervisor, lines) =
+        supervise(vec![shell("a", r#"echo "restarts $2" >&2; [ "$2" = 2 ] && exec sleep 600"#)]);
+    turn_until(&mut supervisor, "the third life", |s| s.views()[0].restarts == 2 && s.views()[0].pid.is_some());
+    let seen = [(); 3].map(|()| next_line(&mut supervisor, &lines));
+    assert_eq!(seen, ["restarts 0", "restarts 1", "restarts 2"]);
+}
+
+#[test]
+fn what_a_child_says_last_is_not_lost() {
+    let (mut supervisor, lines) = supervise(vec![shell("a", "echo last words >&2; printf 'no newline'; kill -9 $$")]);
+    turn_until(&mut supervisor, "a death", |s| s.views()[0].restarts >= 1);
+    drop(supervisor);
+    let seen: Vec<String> = lines.iter().collect();
+    assert!(seen.starts_with(&["last words".to_owned(), "no newline".to_owned()]), "{seen:?}");
+}
+
+#[test]
+fn one_signal_ends_all_children_in_order() {
+    let (mut supervisor, _lines) = supervise(vec![shell("a", "exec sleep 600"), shell("b", "exec sleep 600")]);
+    let pids: Vec<u32> = supervisor.views().iter().filter_map(|view| view.pid).collect();
+    raise(Signal::TERM);
+    assert_eq!(turn_to_the_end(&mut supervisor), Ended::InOrder);
+    for pid in pids {
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "{pid} lives");
+    }
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_a_child_that_refuses() {
+    let refuses = "trap '' TERM; echo ready >&2; while :; do sleep 1; done";
+    let (mut supervisor, lines) = supervise(vec![shell("a", refuses)]);
+    next_line(&mut supervisor, &lines);
+    let start = Instant::now();
+    raise(Signal::INT);
+    turn_until(&mut supervisor, "the first signal taken", |s| s.phase != Phase::Running);
+    raise(Signal::INT);
+    assert_eq!(turn_to_the_end(&mut supervisor), Ended::AtOnce);
+    assert!(start.elapsed() < STOP_PATIENCE);
+}
+
+#[test]
+fn a_child_that_refuses_to_stop_is_killed_after_five_seconds() {
+    let refuses = "trap '' TERM; echo ready >&2; while :; do sleep 1; done";
+    let (mut supervisor, lines) = supervise(vec![shell("a", refuses)]);
+    next_line(&mut supervisor, &lines);
+    let start = Instant::now();
+    raise(Signal::TERM);
+    assert_eq!(turn_to_the_end(&mut supervisor), Ended::InOrder);
+    assert!(start.elapsed() >= STOP_PATIENCE && start.elapsed() < STOP_PATIENCE * 2, "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_program_that_cannot_be_started_is_tried_again_with_pauses() {
+    let mut spec = shell("a", "");
+    spec.program = PathBuf::from("/nonexistent/program");
+    let (mut supervisor, _lines) = supervise(vec![spec]);
+    for _ in 0..2 {
+        let start = Instant::now();
+        supervisor.turn().unwrap();
+        assert!(start.elapsed() >= Duration::from_millis(400), "no busy loop: {:?}", start.elapsed());
+    }
+    assert_eq!(supervisor.views()[0].pid, None);
+}
+
+#[test]
+fn a_child_has_the_sockets_it_is_given_and_no_other_of_ours() {
+    let given = std::rc::Rc::new(std::os::fd::OwnedFd::from(std::fs::File::open("/dev/zero").unwrap()));
+    let kept = std::fs::File::open("/dev/full").unwrap();
+    let mut spec = shell("a", "ls -l /proc/self/fd >&2; exec sleep 600");
+    spec.fds = vec![given];
+    let (mut supervisor, lines) = supervise(vec![spec]);
+    let mut seen = String::new();
+    while !seen.contains("/proc/") {
+        seen += &next_line(&mut supervisor, &lines);
+    }
+    assert!(seen.contains("/dev/zero"), "{seen}");
+    assert!(!seen.contains("/dev/full"), "{seen}");
+    drop(kept);
+}
+
+#[test]
+fn every_line_of_a_json_log_is_an_object() {
+    let wrapped = presented(b"free(): \"invalid\" \\ pointer\x01", "worker-0", LogFormat::Json);
+    let expected =
+        r#"{"level":"ERROR","fields":{"message":"free(): \"invalid\" \\ pointer\u0001"},"target":"worker-0"}"#;
+    assert_eq!(String::from_utf8_lossy(&wrapped), expected);
+    assert_eq!(*presented(b"{\"a\":1}", "worker-0", LogFormat::Json), *b"{\"a\":1}");
+    assert_eq!(*presented(b"plain", "worker-0", LogFormat::Text), *b"plain");
+}
+
+#[test]
+fn tokens_survive_the_way_through_the_kernel() {
+    for token in [Token::Signal, Token::Death(0), Token::Death(65_535), Token::Log(0), Token::Log(65_535)] {
+        assert_eq!(Token::decode(token.encode()), token);
+    }
+}
