@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(any(test, feature = "client"))]
+pub mod client;
 pub mod dtls;
 pub mod ice;
 mod net;
@@ -16,6 +18,8 @@ pub mod twcc;
 pub mod rtp;
 pub mod srtp;
 mod stats;
+#[cfg(test)]
+mod sim;
 pub mod stun;
 pub mod transport;
 

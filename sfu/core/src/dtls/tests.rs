@@ -1,1 +1,270 @@
-//! Claims about `dtls`.
+//! Claims about the handshake, against the engine itself as the peer, in virtual time over a seeded network.
+
+use dimpl::{Config, DtlsCertificate, certificate::generate_self_signed_certificate};
+
+use super::*;
+use crate::sim::Link;
+
+#[derive(Clone, Copy, Debug)]
+enum PeerVersion {
+    Only12,
+    Only13,
+    Both,
+}
+
+/// The other end: the bare engine, as a foreign implementation would use it.
+struct Peer {
+    engine: dimpl::Dtls,
+    timeout: Option<Instant>,
+    keys: Option<(Vec<u8>, SrtpProfile)>,
+    closed: bool,
+}
+
+impl Peer {
+    fn new(now: Instant, version: PeerVersion, active: bool, mtu: usize, certificate: DtlsCertificate) -> Peer {
+        let config = Config::builder().mtu(mtu).use_server_cookie(!active).build().unwrap();
+        let config = Arc::new(config);
+        let mut engine = match version {
+            PeerVersion::Only12 => dimpl::Dtls::new_12(config, certificate, now),
+            PeerVersion::Only13 => dimpl::Dtls::new_13(config, certificate, now),
+            PeerVersion::Both => dimpl::Dtls::new_auto(config, certificate, now),
+        };
+        engine.set_active(active);
+        engine.handle_timeout(now).unwrap();
+        Peer { engine, timeout: None, keys: None, closed: false }
+    }
+
+    fn drain(&mut self, out: &mut Vec<Vec<u8>>) {
+        let mut buffer = vec![0; 20_000];
+        loop {
+            match self.engine.poll_output(&mut buffer) {
+                Output::Packet(packet) => out.push(packet.to_vec()),
+                Output::KeyingMaterial(material, profile) => self.keys = Some((material.to_vec(), profile)),
+                Output::CloseNotify => self.closed = true,
+                Output::Timeout(at) => {
+                    self.timeout = Some(at);
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// One association under way: `Dtls` on one side, the bare engine on the other.
+struct Association {
+    now: Instant,
+    us: Dtls,
+    peer: Peer,
+    to_us: Link,
+    to_peer: Link,
+    keys: Option<SrtpKeys>,
+    closed: bool,
+    error: Option<DtlsError>,
+}
+
+impl Association {
+    fn new(role: DtlsRole, version: PeerVersion) -> Association {
+        Association::with(role, version, 1_200, Link::clean(), Link::clean(), |certificate| {
+            vec![Fingerprint::of(FingerprintHash::Sha256, certificate)]
+        })
+    }
+
+    fn with(
+        role: DtlsRole,
+        version: PeerVersion,
+        mtu: usize,
+        to_us: Link,
+        to_peer: Link,
+        fingerprints: impl FnOnce(&[u8]) -> Vec<Fingerprint>,
+    ) -> Association {
+        let now = crate::sim::start();
+        let certificate = generate_self_signed_certificate().unwrap();
+        let fingerprints = fingerprints(&certificate.certificate);
+        let us = Dtls::new(role, Certificate::generate().unwrap(), fingerprints);
+        let peer = Peer::new(now, version, role == DtlsRole::Server, mtu, certificate);
+        let mut pair = Association { now, us, peer, to_us, to_peer, keys: None, closed: false, error: None };
+        pair.step_us(|dtls, now, send| dtls.start(now, send));
+        pair.drain_peer();
+        pair
+    }
+
+    fn step_us(&mut self, step: impl FnOnce(&mut Dtls, Instant, &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError>) {
+        let (now, link) = (self.now, &mut self.to_peer);
+        match step(&mut self.us, now, &mut |packet| link.send(now, packet)) {
+            Ok(progress) => {
+                self.keys = self.keys.take().or(progress.keys);
+                self.closed |= progress.peer_closed;
+            }
+            Err(error) => self.error = Some(error),
+        }
+    }
+
+    fn drain_peer(&mut self) {
+        let mut out = Vec::new();
+        self.peer.drain(&mut out);
+        out.iter().for_each(|packet| self.to_us.send(self.now, packet));
+    }
+
+    /// Runs until `done` or until virtual `limit` has passed. False if it has.
+    fn run(&mut self, limit: Duration, done: impl Fn(&Association) -> bool) -> bool {
+        let end = self.now + limit;
+        while !done(self) {
+            let timers = [self.us.poll_timeout(), self.peer.timeout, self.to_us.next(), self.to_peer.next()];
+            let Some(next) = timers.into_iter().flatten().min() else { return false };
+            self.now = self.now.max(next);
+            if self.now > end || self.error.is_some() {
+                return false;
+            }
+            while let Some(datagram) = self.to_us.receive(self.now) {
+                assert!(datagram.len() <= 1_200, "{} bytes", datagram.len());
+                self.step_us(|dtls, now, send| dtls.handle_datagram(now, &datagram, send));
+            }
+            while let Some(datagram) = self.to_peer.receive(self.now) {
+                assert!(datagram.len() <= DATAGRAM_BYTES_MAX, "{} bytes", datagram.len());
+                self.peer.engine.handle_timeout(self.now).unwrap();
+                self.peer.engine.handle_packet(&datagram).unwrap();
+                self.drain_peer();
+            }
+            self.step_us(|dtls, now, send| dtls.handle_timeout(now, send));
+            self.peer.engine.handle_timeout(self.now).unwrap();
+            self.drain_peer();
+        }
+        true
+    }
+
+    fn connect(&mut self) -> bool {
+        self.run(Duration::from_secs(35), |pair| pair.keys.is_some() && pair.peer.keys.is_some())
+    }
+
+    fn assert_keys_agree(&self, role: DtlsRole) {
+        let (material, profile) = self.peer.keys.as_ref().unwrap();
+        let keys = self.keys.as_ref().unwrap();
+        let ours = self.us.keys(material, *profile).unwrap();
+        assert_eq!(*keys, ours);
+        let client = MasterKeys::from_exporter(keys.profile, material).unwrap().client;
+        assert_eq!(if role == DtlsRole::Client { &keys.seal } else { &keys.open }, &client);
+    }
+}
+
+const ROLES: [DtlsRole; 2] = [DtlsRole::Server, DtlsRole::Client];
+const VERSIONS: [PeerVersion; 3] = [PeerVersion::Only12, PeerVersion::Only13, PeerVersion::Both];
+
+#[test]
+fn both_roles_agree_on_keys_in_both_versions() {
+    for role in ROLES {
+        for version in VERSIONS {
+            let mut pair = Association::new(role, version);
+            assert!(pair.connect(), "{role:?} {version:?} {:?}", pair.error);
+            pair.assert_keys_agree(role);
+        }
+    }
+}
+
+#[test]
+fn a_lossy_reordering_network_only_delays_the_keys() {
+    for role in ROLES {
+        for version in VERSIONS {
+            for seed in 0..40 {
+                let links = [1, 2].map(|half| Link::lossy(seed * 2 + half, 15));
+                let [to_us, to_peer] = links;
+                let mut pair = Association::with(role, version, 1_200, to_us, to_peer, |certificate| {
+                    vec![Fingerprint::of(FingerprintHash::Sha256, certificate)]
+                });
+                assert!(pair.connect(), "{role:?} {version:?} seed {seed}: {:?}", pair.error);
+                pair.assert_keys_agree(role);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_hello_in_many_datagrams_is_put_together() {
+    for version in VERSIONS {
+        for seed in 0..10 {
+            let mut pair =
+                Association::with(DtlsRole::Server, version, 120, Link::lossy(seed, 0), Link::clean(), |certificate| {
+                    vec![Fingerprint::of(FingerprintHash::Sha256, certificate)]
+                });
+            assert!(pair.connect(), "{version:?} seed {seed}: {:?}", pair.error);
+        }
+    }
+}
+
+#[test]
+fn any_one_of_the_fingerprints_will_do() {
+    let mut pair =
+        Association::with(DtlsRole::Server, PeerVersion::Both, 1_200, Link::clean(), Link::clean(), |certificate| {
+            vec![
+                Fingerprint::of(FingerprintHash::Sha256, b"another"),
+                Fingerprint::of(FingerprintHash::Sha512, certificate),
+            ]
+        });
+    assert!(pair.connect());
+}
+
+#[test]
+fn a_wrong_certificate_gets_no_keys() {
+    for role in ROLES {
+        for version in VERSIONS {
+            let mut pair = Association::with(role, version, 1_200, Link::clean(), Link::clean(), |_| {
+                vec![Fingerprint::of(FingerprintHash::Sha256, b"another")]
+            });
+            pair.run(Duration::from_secs(35), |pair| pair.keys.is_some());
+            assert_eq!(pair.error, Some(DtlsError::FingerprintMismatch), "{role:?} {version:?}");
+            assert_eq!(pair.keys, None);
+        }
+    }
+}
+
+#[test]
+fn no_fingerprint_matches_nobody() {
+    let mut pair =
+        Association::with(DtlsRole::Server, PeerVersion::Only12, 1_200, Link::clean(), Link::clean(), |_| Vec::new());
+    assert!(!pair.connect());
+    assert_eq!(pair.error, Some(DtlsError::FingerprintMismatch));
+}
+
+#[test]
+fn a_goodbye_is_heard_by_the_other_side() {
+    for role in ROLES {
+        for version in VERSIONS {
+            let mut pair = Association::new(role, version);
+            assert!(pair.connect());
+            pair.peer.engine.close().unwrap();
+            pair.drain_peer();
+            assert!(pair.run(Duration::from_secs(1), |pair| pair.closed), "{role:?} {version:?}");
+        }
+    }
+}
+
+#[test]
+fn our_goodbye_is_heard() {
+    for role in ROLES {
+        for version in VERSIONS {
+            let mut pair = Association::new(role, version);
+            assert!(pair.connect());
+            pair.run(Duration::from_millis(200), |_| false);
+            pair.step_us(|dtls, now, send| {
+                dtls.close(now, send);
+                Ok(Progress::default())
+            });
+            assert!(pair.run(Duration::from_secs(1), |pair| pair.peer.closed), "{role:?} {version:?}");
+            assert_eq!(pair.us.poll_timeout(), None);
+        }
+    }
+}
+
+#[test]
+fn noise_does_not_end_a_handshake() {
+    for role in ROLES {
+        for version in VERSIONS {
+            let mut pair = Association::new(role, version);
+            let noise: [&[u8]; 5] = [&[], &[22], &[22; 13], &[0x16; 200], &[23, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 7]];
+            for datagram in noise {
+                pair.step_us(|dtls, now, send| dtls.handle_datagram(now, datagram, send));
+            }
+            assert!(pair.connect(), "{role:?} {version:?} {:?}", pair.error);
+        }
+    }
+}

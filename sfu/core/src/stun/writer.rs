@@ -103,7 +103,7 @@ impl<'a> Writer<'a> {
         self.write_length(0);
     }
 
-    pub(super) fn attribute(self, kind: u16, value: &[u8]) -> Self {
+    pub(crate) fn attribute(self, kind: u16, value: &[u8]) -> Self {
         let length = u16::try_from(value.len()).expect("an attribute of ours is short");
         self.buffer.extend_from_slice(&kind.to_be_bytes());
         self.buffer.extend_from_slice(&length.to_be_bytes());
