@@ -96,7 +96,10 @@ pub(super) fn write_answer(head: &AnswerHead<'_>, sections: &[Section], lines: &
         .map(|(section, _)| section.mid.as_str())
         .collect();
     if head.bundled {
-        line(&mut out, format_args!("a=group:BUNDLE{}{}", if accepted.is_empty() { "" } else { " " }, accepted.join(" ")));
+        line(
+            &mut out,
+            format_args!("a=group:BUNDLE{}{}", if accepted.is_empty() { "" } else { " " }, accepted.join(" ")),
+        );
     }
     if head.extmap_allow_mixed {
         line(&mut out, "a=extmap-allow-mixed");
@@ -153,10 +156,16 @@ fn write_transport(out: &mut String, head: &AnswerHead<'_>, section: &Section, a
     }
     write_ice(out, &local.ice);
     line(out, format_args!("a=fingerprint:{} {}", local.fingerprint.hash, local.fingerprint.value));
-    line(out, format_args!("a=setup:{}", match head.role {
-        DtlsRole::Client => "active",
-        DtlsRole::Server => "passive",
-    }));
+    line(
+        out,
+        format_args!(
+            "a=setup:{}",
+            match head.role {
+                DtlsRole::Client => "active",
+                DtlsRole::Server => "passive",
+            }
+        ),
+    );
     if tagged {
         write_candidates(out, &candidates);
     }
@@ -196,7 +205,10 @@ pub(super) fn write_candidates(out: &mut String, candidates: &[LocalCandidate]) 
             }
             CandidateTransport::TcpPassive => {
                 let priority = priority(TCP_TYPE_PREFERENCE, (TCP_PASSIVE_PREFERENCE << 13) + 0x1fff - rank);
-                line(out, format_args!("a=candidate:{foundation} 1 tcp {priority} {ip} {port} typ host tcptype passive"));
+                line(
+                    out,
+                    format_args!("a=candidate:{foundation} 1 tcp {priority} {ip} {port} typ host tcptype passive"),
+                );
             }
         }
     }
@@ -264,7 +276,8 @@ fn write_codec(out: &mut String, codec: &NegotiatedCodec, accepted: &AcceptedLin
         line(out, format_args!("a=rtcp-fb:{payload_type} {value}"));
     }
     let start = accepted.start_kbps.map(|kbps| format!("x-google-start-bitrate={kbps}"));
-    let fmtp: Vec<&str> = [Some(codec.fmtp.as_str()).filter(|f| !f.is_empty()), start.as_deref()].into_iter().flatten().collect();
+    let fmtp: Vec<&str> =
+        [Some(codec.fmtp.as_str()).filter(|f| !f.is_empty()), start.as_deref()].into_iter().flatten().collect();
     if !fmtp.is_empty() {
         line(out, format_args!("a=fmtp:{payload_type} {}", fmtp.join(";")));
     }

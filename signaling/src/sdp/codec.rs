@@ -108,7 +108,10 @@ pub(super) fn answer_fmtp(codec: Codec, offered: &str) -> String {
         keys.iter().filter_map(|key| fmtp_value(offered, key).map(|value| format!("{key}={value}"))).collect();
     // RFC 7587 section 6.1: `sprop-stereo` says that the sender will likely send stereo, and `stereo` in
     // the answer that we would rather have it so.
-    if codec == Codec::Opus && fmtp_value(offered, "stereo").is_none() && fmtp_value(offered, "sprop-stereo") == Some("1") {
+    if codec == Codec::Opus
+        && fmtp_value(offered, "stereo").is_none()
+        && fmtp_value(offered, "sprop-stereo") == Some("1")
+    {
         parts.push("stereo=1".to_owned());
     }
     parts.join(";")
@@ -222,7 +225,8 @@ pub(super) fn fmtp_value<'a>(fmtp: &'a str, key: &str) -> Option<&'a str> {
     fmtp.split(';').find_map(|part| {
         let (name, value) = part.split_once('=')?;
         let value = value.trim();
-        let plain = value.len() <= FMTP_VALUE_BYTES_MAX && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b));
+        let plain = value.len() <= FMTP_VALUE_BYTES_MAX
+            && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b));
         (plain && !value.is_empty() && name.trim().eq_ignore_ascii_case(key)).then_some(value)
     })
 }

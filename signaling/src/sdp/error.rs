@@ -9,7 +9,9 @@ pub enum SdpError {
     TooLong,
     #[error("the offer has more than {LINES_MAX} m-lines: spread it over several sessions")]
     TooManyLines,
-    #[error("m-line {line} has more than {CANDIDATES_MAX} candidates: send fewer, they are not needed to reach this server")]
+    #[error(
+        "m-line {line} has more than {CANDIDATES_MAX} candidates: send fewer, they are not needed to reach this server"
+    )]
     TooManyCandidates { line: usize },
     #[error("the offer is too varied to be remembered: offer the same codecs in all m-lines")]
     TooVaried,
@@ -26,13 +28,19 @@ pub enum SdpError {
          (in a browser, bundlePolicy `balanced` or `max-bundle`)"
     )]
     NoBundle,
-    #[error("m-line {line} (mid `{mid}`) is not in the first BUNDLE group: this server needs all media on one transport")]
+    #[error(
+        "m-line {line} (mid `{mid}`) is not in the first BUNDLE group: this server needs all media on one transport"
+    )]
     OutsideBundle { line: usize, mid: String },
-    #[error("m-line {line} (mid `{mid}`) has no `a=rtcp-mux`: this server has no separate RTCP port (rtcpMuxPolicy `require`)")]
+    #[error(
+        "m-line {line} (mid `{mid}`) has no `a=rtcp-mux`: this server has no separate RTCP port (rtcpMuxPolicy `require`)"
+    )]
     NoRtcpMux { line: usize, mid: String },
     #[error("the offer has no valid `a=ice-ufrag` (4 to 256 characters) and `a=ice-pwd` (22 to 256 characters)")]
     BadIceCredentials,
-    #[error("the offer has no valid `a=fingerprint` with sha-256, sha-384 or sha-512: media is only sent over DTLS-SRTP")]
+    #[error(
+        "the offer has no valid `a=fingerprint` with sha-256, sha-384 or sha-512: media is only sent over DTLS-SRTP"
+    )]
     BadFingerprint,
     #[error("`a=setup:{0}` in the offer is not one of actpass, active, passive")]
     BadSetup(String),

@@ -24,16 +24,46 @@ struct Known {
 const KNOWN: [Known; 12] = [
     Known { uri: "urn:ietf:params:rtp-hdrext:sdes:mid", id: |e| &mut e.mid, publish: true, watch: true },
     Known { uri: "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id", id: |e| &mut e.rid, publish: true, watch: false },
-    Known { uri: "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id", id: |e| &mut e.repaired_rid, publish: true, watch: false },
+    Known {
+        uri: "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
+        id: |e| &mut e.repaired_rid,
+        publish: true,
+        watch: false,
+    },
     // Not towards viewers: nothing here reads the feedback that it would cause.
     Known { uri: TRANSPORT_CC_URI, id: |e| &mut e.transport_cc, publish: true, watch: false },
     Known { uri: ABS_SEND_TIME_URI, id: |e| &mut e.abs_send_time, publish: true, watch: false },
-    Known { uri: "urn:ietf:params:rtp-hdrext:ssrc-audio-level", id: |e| &mut e.audio_level, publish: true, watch: true },
+    Known {
+        uri: "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+        id: |e| &mut e.audio_level,
+        publish: true,
+        watch: true,
+    },
     Known { uri: "urn:3gpp:video-orientation", id: |e| &mut e.video_orientation, publish: true, watch: true },
-    Known { uri: "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay", id: |e| &mut e.playout_delay, publish: true, watch: true },
-    Known { uri: "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time", id: |e| &mut e.abs_capture_time, publish: true, watch: true },
-    Known { uri: "http://www.webrtc.org/experiments/rtp-hdrext/video-content-type", id: |e| &mut e.video_content_type, publish: true, watch: true },
-    Known { uri: "http://www.webrtc.org/experiments/rtp-hdrext/color-space", id: |e| &mut e.color_space, publish: true, watch: true },
+    Known {
+        uri: "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
+        id: |e| &mut e.playout_delay,
+        publish: true,
+        watch: true,
+    },
+    Known {
+        uri: "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
+        id: |e| &mut e.abs_capture_time,
+        publish: true,
+        watch: true,
+    },
+    Known {
+        uri: "http://www.webrtc.org/experiments/rtp-hdrext/video-content-type",
+        id: |e| &mut e.video_content_type,
+        publish: true,
+        watch: true,
+    },
+    Known {
+        uri: "http://www.webrtc.org/experiments/rtp-hdrext/color-space",
+        id: |e| &mut e.color_space,
+        publish: true,
+        watch: true,
+    },
     Known {
         uri: "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension",
         id: |e| &mut e.dependency_descriptor,

@@ -5,19 +5,19 @@
 //! [`answer_publish`], a WHEP player or a watching page through [`answer_watch`], and what either needs to
 //! remember is a note that survives in the worker.
 
-mod error;
-mod offer;
-mod section;
-mod codec;
-mod extension;
-mod publish;
-mod watch;
-mod fragment;
 mod answer;
-mod note;
+mod codec;
+mod error;
+mod extension;
+mod fragment;
 mod limits;
+mod note;
+mod offer;
+mod publish;
+mod section;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use answer::{CandidateTransport, Local, LocalCandidate};
 pub use codec::{NegotiatedCodec, codec_name};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Cursor;
 
-use chappe_sfu_api::{DtlsParameters, DtlsRole, Fingerprint, IceCredentials};
+use chappe_sfu_api::{DtlsParameters, DtlsRole, Fingerprint, IceCredentials, MediaKind};
 use rtc_sdp::{MediaDescription, SessionDescription};
 
 use super::SdpError;
@@ -69,6 +69,12 @@ impl Offer {
         self.sections.iter().filter(|s| !s.removed).map(|s| s.mid.as_str())
     }
 
+    /// The m-lines on which the client wants to receive, in order.
+    pub fn viewer_lines(&self) -> impl Iterator<Item = (&str, MediaKind)> {
+        let receiving = self.sections.iter().filter(|s| !s.removed && s.direction.receives());
+        receiving.filter_map(|s| s.kind.map(|kind| (s.mid.as_str(), kind)))
+    }
+
     /// Our DTLS role and the client's certificate. Once a session has them they stay (RFC 8842 section 5.5:
     /// others mean a new DTLS association, which a worker does not make within a session).
     pub(super) fn dtls(&self, previous: Option<&DtlsParameters>) -> Result<DtlsParameters, SdpError> {
@@ -102,7 +108,8 @@ fn parse_description(text: &str) -> Result<SessionDescription, SdpError> {
         return Err(SdpError::TooLong);
     }
     // Clients end lines with LF alone, and web forms with CR alone; rtc-sdp needs an LF.
-    let text: String = text.split(['\r', '\n']).map(str::trim_end).filter(|l| !l.is_empty()).flat_map(|l| [l, "\n"]).collect();
+    let text: String =
+        text.split(['\r', '\n']).map(str::trim_end).filter(|l| !l.is_empty()).flat_map(|l| [l, "\n"]).collect();
     if text.lines().filter(|line| line.starts_with("m=")).count() > LINES_MAX {
         return Err(SdpError::TooManyLines);
     }
@@ -157,7 +164,11 @@ fn tagged_section(description: &SessionDescription, sections: &[Section]) -> Opt
 }
 
 /// An attribute of the transport: of the m-line, else of the session.
-fn transport_value<'a>(description: &'a SessionDescription, media: &'a MediaDescription, key: &'a str) -> Option<&'a str> {
+fn transport_value<'a>(
+    description: &'a SessionDescription,
+    media: &'a MediaDescription,
+    key: &'a str,
+) -> Option<&'a str> {
     value(media, key).or_else(|| description.attribute(key).map(|v| v.trim()))
 }
 
@@ -173,7 +184,10 @@ pub(super) fn valid_ice(ice: &IceCredentials) -> bool {
     (4..=256).contains(&ice.ufrag.len()) && (22..=256).contains(&ice.pwd.len()) && plain(&ice.ufrag) && plain(&ice.pwd)
 }
 
-fn parse_fingerprints(description: &SessionDescription, media: &MediaDescription) -> Result<Vec<Fingerprint>, SdpError> {
+fn parse_fingerprints(
+    description: &SessionDescription,
+    media: &MediaDescription,
+) -> Result<Vec<Fingerprint>, SdpError> {
     let mut fingerprints: Vec<Fingerprint> = values(media, "fingerprint").filter_map(parse_fingerprint).collect();
     if fingerprints.is_empty() {
         let session = description.attributes.iter().filter(|a| a.key == "fingerprint");

@@ -1,6 +1,8 @@
 //! Owns the answer to a publisher: what it may send and what we remember of it. Never learns who watches.
 
-use chappe_sfu_api::{Codec, DtlsParameters, Extensions, IceCredentials, Media, MediaKind, ReceiveCodec, ReceiveTrack, TrackId};
+use chappe_sfu_api::{
+    Codec, DtlsParameters, Extensions, IceCredentials, Media, MediaKind, ReceiveCodec, ReceiveTrack, TrackId,
+};
 use serde::{Deserialize, Serialize};
 
 use super::answer::{AcceptedLine, AnswerHead, AnswerLine, Local, START_KBPS, write_answer};
@@ -87,7 +89,13 @@ pub fn answer_publish(
         return Err(SdpError::SendsNothing);
     }
     let version = previous.map_or(1, |note| note.transport.version.saturating_add(1));
-    let head = AnswerHead { local, role: dtls.role, version, bundled: offer.bundled, extmap_allow_mixed: offer.extmap_allow_mixed };
+    let head = AnswerHead {
+        local,
+        role: dtls.role,
+        version,
+        bundled: offer.bundled,
+        extmap_allow_mixed: offer.extmap_allow_mixed,
+    };
     let sdp = write_answer(&head, &offer.sections, &answers);
     let transport = TransportNote { dtls: dtls.clone(), version, bundled: offer.bundled, lines: bundle };
     let note = PublishNote { transport, codecs: codec_lists, lines };
@@ -125,7 +133,13 @@ fn accept(extensions: &mut Extensions, section: &Section) -> Option<(MediaKind, 
     Some((kind, AcceptedLine { direction, codecs, extensions: extension_lines, sending: None, start_kbps }))
 }
 
-fn receive_track(track: TrackId, kind: MediaKind, section: &Section, accepted: &AcceptedLine, earlier: &[ReceiveTrack]) -> ReceiveTrack {
+fn receive_track(
+    track: TrackId,
+    kind: MediaKind,
+    section: &Section,
+    accepted: &AcceptedLine,
+    earlier: &[ReceiveTrack],
+) -> ReceiveTrack {
     // An SSRC belongs to one m-line (RFC 5576 section 4.1 with RFC 9143); the first that names it has it.
     let taken = |ssrc: u32| earlier.iter().flat_map(|t| &t.ssrcs).any(|p| p.ssrc == ssrc || p.rtx == Some(ssrc));
     ReceiveTrack {

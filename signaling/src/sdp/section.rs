@@ -173,8 +173,10 @@ fn parse_rtpmap(value: &str) -> Option<RtpMap<'_>> {
 fn parse_codecs(kind: MediaKind, media: &MediaDescription) -> (Vec<NegotiatedCodec>, Vec<String>) {
     let maps: Vec<RtpMap<'_>> = values(media, "rtpmap").filter_map(parse_rtpmap).collect();
     let fmtps: Vec<(u8, &str)> = values(media, "fmtp").filter_map(split_payload_type).collect();
-    let fmtp = |wanted: u8| fmtps.iter().find(|(payload_type, _)| *payload_type == wanted).map_or("", |(_, text)| *text);
-    let formats = media.media_name.formats.iter().filter_map(|f| f.parse::<u8>().ok()).filter(|f| usable_payload_type(*f));
+    let fmtp =
+        |wanted: u8| fmtps.iter().find(|(payload_type, _)| *payload_type == wanted).map_or("", |(_, text)| *text);
+    let formats =
+        media.media_name.formats.iter().filter_map(|f| f.parse::<u8>().ok()).filter(|f| usable_payload_type(*f));
     let mut seen = BTreeSet::new();
     let listed: Vec<&RtpMap<'_>> = formats
         .filter(|format| seen.insert(*format))

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use chappe_sfu_api::{Codec, DtlsParameters, Extensions, IceCredentials, Media, MediaKind, PayloadMap, SendTrack, TrackId};
+use chappe_sfu_api::{
+    Codec, DtlsParameters, Extensions, IceCredentials, Media, MediaKind, PayloadMap, SendTrack, TrackId,
+};
 use serde::{Deserialize, Serialize};
 
 use super::answer::{AcceptedLine, AnswerHead, AnswerLine, Local, SendingLine, kind_name, write_answer};
@@ -119,7 +121,13 @@ pub fn answer_watch(
     if previous.is_none() && !offer.sections.iter().any(|s| !s.removed && s.direction.receives()) {
         return Err(SdpError::ReceivesNothing);
     }
-    let head = AnswerHead { local, role: dtls.role, version, bundled: offer.bundled, extmap_allow_mixed: offer.extmap_allow_mixed };
+    let head = AnswerHead {
+        local,
+        role: dtls.role,
+        version,
+        bundled: offer.bundled,
+        extmap_allow_mixed: offer.extmap_allow_mixed,
+    };
     let sdp = write_answer(&head, &offer.sections, &answers);
     check_size(&note)?;
     let (media, states) = attach(&note, slots);
@@ -133,7 +141,8 @@ pub fn attach(note: &WatchNote, slots: &[Slot]) -> (Media, Vec<SlotState>) {
     let mut states = Vec::new();
     for slot in slots {
         let Some(line) = note.lines.iter().find(|line| line.mid == slot.mid) else {
-            states.push(SlotState::Unsupported(format!("m-line `{}` takes nothing that this server forwards", slot.mid)));
+            states
+                .push(SlotState::Unsupported(format!("m-line `{}` takes nothing that this server forwards", slot.mid)));
             continue;
         };
         let taken = note.codecs.list(line.codecs);
@@ -199,7 +208,13 @@ fn answer_section(
     let extensions = negotiate(&mut note.extensions, section, Usage::Watch);
     let Some(slot) = slot.filter(|_| section.direction.receives()) else {
         let codecs = in_answer_order(&taken, &[]);
-        return AnswerLine::Accepted(AcceptedLine { direction: Direction::Inactive, codecs, extensions, sending: None, start_kbps: None });
+        return AnswerLine::Accepted(AcceptedLine {
+            direction: Direction::Inactive,
+            codecs,
+            extensions,
+            sending: None,
+            start_kbps: None,
+        });
     };
     let kept = previous.and_then(|note| note.line(&section.mid, kind));
     let ssrc = kept.map_or_else(|| ssrcs.draw(), |line| line.ssrc);
@@ -214,7 +229,13 @@ fn answer_section(
     };
     let codecs = in_answer_order(&taken, &chosen);
     note.lines.push(WatchLine { mid: section.mid.clone(), kind, ssrc, rtx_ssrc, codecs: note.codecs.insert(taken) });
-    AnswerLine::Accepted(AcceptedLine { direction: Direction::SendOnly, codecs, extensions, sending: Some(sending), start_kbps: None })
+    AnswerLine::Accepted(AcceptedLine {
+        direction: Direction::SendOnly,
+        codecs,
+        extensions,
+        sending: Some(sending),
+        start_kbps: None,
+    })
 }
 
 /// All that the viewer takes and we forward, whatever is live now: a publisher that returns with another
@@ -298,7 +319,8 @@ fn not_decodable(sent: &NegotiatedCodec, taken: &[NegotiatedCodec]) -> String {
 
 /// RFC 8830 section 2: at most 64 token characters, and `-` means no stream.
 fn msid_stream(name: &str) -> String {
-    let plain: String = name.chars().filter(|c| u8::try_from(*c).is_ok_and(is_token_char)).take(MSID_CHARS_MAX).collect();
+    let plain: String =
+        name.chars().filter(|c| u8::try_from(*c).is_ok_and(is_token_char)).take(MSID_CHARS_MAX).collect();
     if plain.is_empty() { "stream".to_owned() } else { plain }
 }
 

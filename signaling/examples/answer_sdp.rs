@@ -1,0 +1,90 @@
+//! Answers SDP offers from standard input without a worker, for trying a client's `setRemoteDescription`.
+//!
+//! One JSON object per line: `{"use": "publish", "sdp": …}` or `{"use": "watch", "sdp": …, "waiting": bool}`.
+//! An offer renegotiates the session of its use unless it has `"new": true`. A viewer is shown the tracks of the last
+//! publisher, unless `waiting`. One JSON object per line comes back: `sdp` and `media`, or `error`.
+
+use std::io::{BufRead, Write};
+
+use chappe_sfu_api::{Fingerprint, IceCredentials, TrackId};
+use chappe_signaling::sdp::{
+    CandidateTransport, Local, LocalCandidate, Offer, PublishNote, SdpError, Slot, SlotState, WatchNote,
+    answer_publish, answer_watch,
+};
+use serde_json::{Value, json};
+
+fn main() {
+    let mut session = Session::default();
+    for line in std::io::stdin().lock().lines() {
+        let request: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
+        let reply = session
+            .answer(&request)
+            .unwrap_or_else(|error| json!({"error": error.code(), "message": error.to_string()}));
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{reply}").and_then(|()| out.flush()).expect("a reader");
+    }
+}
+
+#[derive(Default)]
+struct Session {
+    publish: Option<PublishNote>,
+    watch: Option<WatchNote>,
+    next_id: u32,
+}
+
+impl Session {
+    fn answer(&mut self, request: &Value) -> Result<Value, SdpError> {
+        let offer = Offer::parse(request["sdp"].as_str().expect("sdp"))?;
+        let new = request["new"] == true;
+        let mut next = self.next_id;
+        let mut draw = || {
+            next += 1;
+            next
+        };
+        let reply = if request["use"] == "publish" {
+            let previous = self.publish.as_ref().filter(|_| !new);
+            let answer = answer_publish(&offer, &local(), previous, &mut || TrackId(u64::from(draw())))?;
+            self.publish = Some(answer.note);
+            json!({"sdp": answer.sdp, "media": answer.media})
+        } else {
+            let slots = self.slots(&offer, request["waiting"] == true);
+            let previous = self.watch.as_ref().filter(|_| !new);
+            let answer = answer_watch(&offer, &local(), &slots, previous, &mut draw)?;
+            let states: Vec<&str> = answer.states.iter().map(state_name).collect();
+            self.watch = Some(answer.note);
+            json!({"sdp": answer.sdp, "media": answer.media, "states": states})
+        };
+        self.next_id = next;
+        Ok(reply)
+    }
+
+    /// The nth m-line shows the nth published track.
+    fn slots(&self, offer: &Offer, waiting: bool) -> Vec<Slot> {
+        let mut tracks = self.publish.iter().flat_map(PublishNote::tracks).map(|(_, track)| track);
+        let slot = |mid: &str| Slot {
+            mid: mid.to_owned(),
+            stream: "camera".to_owned(),
+            source: tracks.next().filter(|_| !waiting),
+        };
+        offer.mids().map(slot).collect()
+    }
+}
+
+fn state_name(state: &SlotState) -> &str {
+    match state {
+        SlotState::Live => "live",
+        SlotState::Waiting => "waiting",
+        SlotState::Unsupported(message) => message,
+    }
+}
+
+fn local() -> Local {
+    let candidate = |transport| LocalCandidate { ip: [127, 0, 0, 1].into(), port: 7000, transport };
+    Local {
+        ice: IceCredentials { ufrag: "chappe".to_owned(), pwd: "0123456789abcdefghijkl".to_owned() },
+        fingerprint: Fingerprint { hash: "sha-256".to_owned(), value: ["A5"; 32].join(":") },
+        candidates: vec![candidate(CandidateTransport::Udp), candidate(CandidateTransport::TcpPassive)],
+        trickle: true,
+        origin: 1,
+    }
+}

@@ -1,0 +1,173 @@
+//! What a publisher is offered in return: codecs, parameters, feedback, extensions.
+
+use chappe_sfu_api::{Codec, Extensions};
+
+use super::*;
+
+fn video_codecs(answer: &PublishAnswer) -> Vec<(Codec, u8)> {
+    let video = answer.media.receive.iter().find(|t| t.kind == chappe_sfu_api::MediaKind::Video).expect("video");
+    video.codecs.iter().map(|c| (c.codec, c.payload_type.0)).collect()
+}
+
+#[test]
+fn all_codecs_stay_in_the_clients_order_and_fec_goes() {
+    use Codec::{Av1, H264, Vp8, Vp9};
+    let expected = [
+        (Vp8, 96),
+        (H264, 102),
+        (H264, 104),
+        (H264, 108),
+        (H264, 114),
+        (H264, 116),
+        (H264, 39),
+        (Av1, 45),
+        (Vp9, 98),
+        (Vp9, 100),
+    ];
+    assert_eq!(video_codecs(&published(&offer("chromium-whip"))), expected);
+}
+
+#[test]
+fn h264_repeats_profile_mode_and_asymmetry() {
+    let sdp = published(&offer("chromium-whip")).sdp;
+    let fmtp = "a=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f;x-google-start-bitrate=1000\r\n";
+    assert!(sdp.contains(fmtp), "{sdp}");
+}
+
+#[test]
+fn opus_comes_before_red_and_keeps_fec_and_stereo() {
+    let swapped = recorded("chromium-whip").replace("SAVPF 111 63 ", "SAVPF 63 111 ");
+    let answer = published(&Offer::parse(&swapped).expect("an offer"));
+    assert!(answer.sdp.contains("m=audio 7000 UDP/TLS/RTP/SAVPF 111 63\r\n"), "{}", answer.sdp);
+    assert!(answer.sdp.contains("a=fmtp:111 minptime=10;useinbandfec=1\r\n"));
+    assert!(answer.sdp.contains("a=fmtp:63 111/111\r\n"));
+    assert!(published(&offer("firefox-whip")).sdp.contains("a=fmtp:109 useinbandfec=1;stereo=1\r\n"));
+    let stereo = recorded("gstreamer-whip").replace("sprop-stereo=0", "sprop-stereo=1");
+    assert!(published(&Offer::parse(&stereo).expect("an offer")).sdp.contains("a=fmtp:97 stereo=1\r\n"));
+}
+
+#[test]
+fn feedback_is_what_the_client_offers_and_remb_only_without_transport_cc() {
+    let answer = published(&offer("chromium-whip"));
+    let vp8 = answer.media.receive[0].codecs[0].feedback;
+    assert!(vp8.nack && vp8.pli && vp8.fir && vp8.transport_cc && !vp8.remb);
+    assert!(!answer.sdp.contains("goog-remb"));
+
+    // Without the header extension there is nothing to feed back on.
+    let without: String = recorded("chromium-whip")
+        .lines()
+        .filter(|l| !l.contains("transport-wide-cc"))
+        .flat_map(|l| [l, "\n"])
+        .collect();
+    let answer = published(&Offer::parse(&without).expect("an offer"));
+    let vp8 = answer.media.receive[0].codecs[0].feedback;
+    assert!(!vp8.transport_cc && vp8.remb);
+    assert_eq!(answer.media.extensions.abs_send_time, Some(2), "a receiver-side estimate needs the send time");
+}
+
+#[test]
+fn extensions_keep_the_ids_of_the_offer() {
+    let expected = Extensions {
+        mid: Some(9),
+        rid: Some(10),
+        repaired_rid: Some(11),
+        transport_cc: Some(4),
+        audio_level: Some(14),
+        video_orientation: Some(3),
+        playout_delay: Some(5),
+        video_content_type: Some(6),
+        color_space: Some(8),
+        ..Extensions::default()
+    };
+    assert_eq!(published(&offer("chromium-whip")).media.extensions, expected);
+}
+
+#[test]
+fn an_id_that_means_two_things_keeps_its_first_meaning() {
+    let text = recorded("chromium-whip").replace(
+        "a=extmap:14 urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+        "a=extmap:9 urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+    );
+    let answer = published(&Offer::parse(&text).expect("an offer"));
+    assert_eq!((answer.media.extensions.mid, answer.media.extensions.audio_level), (Some(9), None));
+}
+
+#[test]
+fn ids_of_the_two_byte_form_need_a_client_that_allows_mixing() {
+    let far = recorded("chromium-whip").replace("a=extmap:3 ", "a=extmap:20 ");
+    let answer = published(&Offer::parse(&far).expect("an offer"));
+    assert_eq!(answer.media.extensions.video_orientation, Some(20));
+    assert!(answer.sdp.contains("a=extmap-allow-mixed\r\n"));
+    let unmixed = far.replace("a=extmap-allow-mixed\r\n", "");
+    let answer = published(&Offer::parse(&unmixed).expect("an offer"));
+    assert_eq!(answer.media.extensions.video_orientation, None);
+    assert!(!answer.sdp.contains("a=extmap-allow-mixed"));
+}
+
+#[test]
+fn simulcast_is_declined() {
+    let extra = "a=sendonly\r\na=rid:hi send\r\na=rid:lo send\r\na=simulcast:send hi;lo\r\n";
+    let text = recorded("chromium-whip").replacen("a=sendonly\r\n", extra, 1);
+    let answer = published(&Offer::parse(&text).expect("an offer"));
+    check_answer(&text, &answer.sdp);
+    assert!(answer.media.receive[0].rids.is_empty());
+}
+
+#[test]
+fn data_channels_and_unknown_media_are_refused_in_place() {
+    let text = recorded("chromium-whip").replace("a=group:BUNDLE 0 1", "a=group:BUNDLE 0 1 2")
+        + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:2\r\na=sctp-port:5000\r\n"
+        + "m=text 9 RTP/AVP 98\r\nc=IN IP4 0.0.0.0\r\na=rtpmap:98 t140/1000\r\n";
+    let answer = published(&Offer::parse(&text).expect("an offer"));
+    check_answer(&text, &answer.sdp);
+    assert!(answer.sdp.contains("m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:2\r\n"));
+    assert!(answer.sdp.contains("m=text 0 RTP/AVP 98\r\n"));
+    assert_eq!(answer.media.receive.len(), 2);
+}
+
+#[test]
+fn an_m_line_without_a_codec_in_common_does_not_cost_the_others() {
+    let text = recorded("chromium-whip")
+        .replace("a=rtpmap:111 opus/48000/2", "a=rtpmap:111 speex/16000")
+        .replace("a=rtpmap:63 red/48000/2", "a=rtpmap:63 x/1");
+    let answer = published(&Offer::parse(&text).expect("an offer"));
+    check_answer(&text, &answer.sdp);
+    assert_eq!(answer.media.receive.len(), 1);
+    assert!(answer.sdp.contains("a=group:BUNDLE 0\r\n"));
+}
+
+#[test]
+fn profiles_that_few_can_decode_are_not_taken_from_a_publisher() {
+    let text = recorded("chromium-whip")
+        .replace("profile-level-id=42001f", "profile-level-id=f4001f")
+        .replace("a=fmtp:100 profile-id=2", "a=fmtp:100 profile-id=1");
+    let codecs = video_codecs(&published(&Offer::parse(&text).expect("an offer")));
+    assert!(codecs.iter().all(|(_, payload_type)| ![102, 104, 100].contains(payload_type)), "{codecs:?}");
+    assert_eq!(codecs.len(), 7);
+}
+
+#[test]
+fn payload_types_that_look_like_rtcp_are_not_used() {
+    let text = recorded("ffmpeg8-whip").replace("106", "72");
+    let answer = published(&Offer::parse(&text).expect("an offer"));
+    assert_eq!(answer.media.receive.len(), 1, "only audio is left");
+}
+
+#[test]
+fn an_ssrc_named_twice_belongs_to_its_first_m_line() {
+    let text = recorded("ffmpeg8-whip").replace("1293018355", "2520798426");
+    let tracks = published(&Offer::parse(&text).expect("an offer")).media.receive;
+    assert_eq!((tracks[0].ssrcs.len(), tracks[1].ssrcs.len()), (1, 0));
+}
+
+#[test]
+fn one_m_line_needs_neither_bundle_nor_mid() {
+    let text = recorded("libdatachannel-whep")
+        .replace("recvonly", "sendonly")
+        .replace("a=group:BUNDLE video\r\n", "")
+        .replace("a=mid:video\r\n", "");
+    let answer = published(&Offer::parse(&text).expect("an offer"));
+    check_answer(&text, &answer.sdp);
+    assert!(!answer.sdp.contains("a=mid") && !answer.sdp.contains("BUNDLE"));
+    assert_eq!(answer.media.receive[0].mid, "line0");
+}

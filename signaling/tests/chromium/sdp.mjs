@@ -1,0 +1,147 @@
+// Puts the answers of the module `sdp` before a real Chromium: each must pass setRemoteDescription, and
+// what Chromium then has negotiated must be what the answer meant.
+//
+//   cargo build --release -p chappe-signaling --example answer_sdp
+//   npm install --no-save playwright-core
+//   node signaling/tests/chromium/sdp.mjs PATH/TO/examples/answer_sdp [/usr/bin/chromium]
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:http';
+import { createInterface } from 'node:readline';
+
+// Found where the script is run from, not where it lies.
+const { chromium } = createRequire(`${process.cwd()}/`)('playwright-core');
+const [answerer, executablePath = '/usr/bin/chromium'] = process.argv.slice(2);
+
+const child = spawn(answerer, { stdio: ['pipe', 'pipe', 'inherit'] });
+const replies = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+async function answer(request) {
+  child.stdin.write(`${JSON.stringify(request)}\n`);
+  const reply = JSON.parse((await replies.next()).value);
+  assert.equal(reply.error, undefined, reply.message);
+  return reply;
+}
+
+const server = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<!doctype html>'));
+await new Promise((done) => server.listen(0, '127.0.0.1', done));
+const browser = await chromium.launch({
+  executablePath,
+  headless: true,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream=fps=30'],
+});
+let failed = 0;
+async function test(name, run) {
+  const page = await browser.newPage();
+  try {
+    await page.exposeFunction('answer', answer);
+    await page.goto(`http://127.0.0.1:${server.address().port}/`);
+    console.log(`ok    ${name}: ${JSON.stringify(await run(page))}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAIL  ${name}: ${error.stack}`);
+  }
+  await page.close();
+}
+
+/** Runs in the page: publishes the fake camera with this codec first, twice (a renegotiation), then a third track. */
+async function publish({ first, simulcast }) {
+  const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
+  const media = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 360 } });
+  const sendEncodings = simulcast ? [{ rid: 'q', scaleResolutionDownBy: 2 }, { rid: 'f' }] : undefined;
+  const video = pc.addTransceiver(media.getVideoTracks()[0], { direction: 'sendonly', sendEncodings });
+  pc.addTransceiver(media.getAudioTracks()[0], { direction: 'sendonly' });
+  const codecs = RTCRtpSender.getCapabilities('video').codecs;
+  const rank = (c) => (c.mimeType === first ? 0 : 1);
+  video.setCodecPreferences([...codecs].sort((a, b) => rank(a) - rank(b)));
+  const rounds = [];
+  for (const round of [1, 2, 3]) {
+    if (round === 3) pc.addTransceiver(media.getVideoTracks()[0].clone(), { direction: 'sendonly' });
+    await pc.setLocalDescription(await pc.createOffer());
+    const reply = await window.answer({ use: 'publish', new: round === 1, sdp: pc.localDescription.sdp });
+    await pc.setRemoteDescription({ type: 'answer', sdp: reply.sdp });
+    rounds.push({
+      state: pc.signalingState,
+      directions: pc.getTransceivers().map((t) => t.currentDirection).join(),
+      first: video.sender.getParameters().codecs[0].mimeType,
+      codecs: [...new Set(video.sender.getParameters().codecs.map((c) => c.mimeType.slice(6)))].join(),
+      encodings: video.sender.getParameters().encodings.length,
+      extensions: video.sender.getParameters().headerExtensions.length,
+      tracks: reply.media.receive.map((t) => t.track).join(),
+    });
+  }
+  pc.close();
+  return rounds;
+}
+
+/** Runs in the page: watches with two m-lines, renegotiates with two more, removes one. */
+async function watch({ waiting }) {
+  const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
+  const streams = [];
+  pc.ontrack = (event) => streams.push(`${event.track.kind} ${event.streams[0]?.id} ${event.track.id}`);
+  const rounds = [];
+  const round = async () => {
+    await pc.setLocalDescription(await pc.createOffer());
+    const reply = await window.answer({ use: 'watch', new: rounds.length === 0, sdp: pc.localDescription.sdp, waiting });
+    await pc.setRemoteDescription({ type: 'answer', sdp: reply.sdp });
+    rounds.push({
+      state: pc.signalingState,
+      directions: pc.getTransceivers().map((t) => t.currentDirection).join(),
+      first: `video/${/a=rtpmap:\d+ (\w+)/.exec(reply.sdp)[1]}`,
+      decodes: pc.getReceivers()[0].getParameters().codecs.length,
+      states: reply.states.join(),
+      ssrcs: reply.media.send.map((t) => t.ssrc).join(),
+    });
+  };
+  pc.addTransceiver('video', { direction: 'recvonly' });
+  const audio = pc.addTransceiver('audio', { direction: 'recvonly' });
+  await round();
+  pc.addTransceiver('video', { direction: 'recvonly' });
+  pc.addTransceiver('audio', { direction: 'recvonly' });
+  await round();
+  audio.stop();
+  await round();
+  // The place of the stopped m-line is taken by a new one (RFC 8829 section 5.2.2).
+  pc.addTransceiver('audio', { direction: 'recvonly' });
+  await round();
+  pc.close();
+  return { rounds, streams };
+}
+
+const codecs = ['video/VP8', 'video/VP9', 'video/H264', 'video/AV1'];
+for (const first of codecs) {
+  await test(`publish ${first}`, async (page) => {
+    const rounds = await page.evaluate(publish, { first });
+    for (const round of rounds) {
+      assert.equal(round.state, 'stable');
+      assert.ok(round.directions.split(',').every((d) => d === 'sendonly'), round.directions);
+      assert.equal(round.first, first);
+      for (const codec of codecs) assert.ok(round.codecs.includes(codec.slice(6)), `${codec} is accepted`);
+    }
+    assert.equal(rounds[1].tracks, rounds[0].tracks, 'track ids are stable');
+    assert.ok(rounds[2].tracks.startsWith(`${rounds[0].tracks},`));
+    return rounds.at(-1);
+  });
+  await test(`watch ${first}`, async (page) => {
+    const { rounds, streams } = await page.evaluate(watch, { waiting: false });
+    for (const round of rounds) assert.equal(round.state, 'stable');
+    assert.equal(rounds[0].first, first, 'what is sent comes first');
+    assert.equal(rounds[0].directions, 'recvonly,recvonly');
+    assert.equal(rounds[0].states, 'live,live');
+    assert.ok(rounds[1].ssrcs.startsWith(`${rounds[0].ssrcs},`), 'SSRCs are stable');
+    assert.equal(rounds[3].directions.split(',').length, 4);
+    return { rounds, streams };
+  });
+}
+await test('watch what is not there yet', (page) => page.evaluate(watch, { waiting: true }));
+await test('publish with simulcast offered and declined', async (page) => {
+  const rounds = await page.evaluate(publish, { first: 'video/VP8', simulcast: true });
+  for (const round of rounds) assert.equal(round.encodings, 1);
+  return rounds.at(-1);
+});
+
+await browser.close();
+child.stdin.end();
+server.close();
+console.log(failed === 0 ? 'all passed' : `${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
