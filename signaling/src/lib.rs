@@ -1,2 +1,23 @@
+//! Owns everything clients say and are told: HTTP, WebSocket, SDP, rooms, sessions, and which worker
+//! carries whom. Never touches a media packet. It may die and start again at any time: what it needs to
+//! go on is in the workers' snapshots.
 
+#![forbid(unsafe_code)]
+
+mod address;
+mod admin;
+mod app;
+mod auth;
+mod config;
+mod http;
+mod placement;
+mod refusal;
+mod room;
+mod run;
 pub mod sdp;
+mod session;
+mod workers;
+mod ws;
+
+pub use config::{AuthMode, Config, SignalingError};
+pub use run::{run, serve};

@@ -1,0 +1,48 @@
+//! Owns the admin listener: what operators may see. Read-only for now.
+
+mod metrics;
+mod views;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+
+use crate::app::App;
+use crate::http::{Tally, guard, healthz, not_found, readyz};
+
+/// Everything on the admin listener.
+pub fn router(app: Arc<App>, tally: Arc<Tally>) -> Router {
+    let own = Arc::new(Tally::default());
+    Router::new()
+        .route("/api/v1/nodes", get(views::nodes))
+        .route("/api/v1/workers", get(views::workers))
+        .route("/api/v1/rooms", get(views::rooms))
+        .route("/api/v1/rooms/{room}", get(views::room))
+        .route("/api/v1/streams", get(views::streams))
+        .route("/api/v1/sessions", get(views::sessions))
+        .route("/api/v1/sessions/{id}", get(views::session))
+        .route("/api/v1/openapi.json", get(views::openapi))
+        .route("/metrics", get(metrics::metrics))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .fallback(not_found)
+        .layer(from_fn_with_state(own, guard))
+        .with_state(Admin { app, tally })
+}
+
+/// What the handlers of this listener share.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    pub app: Arc<App>,
+    /// Of the public listener.
+    pub tally: Arc<Tally>,
+}
+
+impl FromRef<Admin> for Arc<App> {
+    fn from_ref(admin: &Admin) -> Arc<App> {
+        Arc::clone(&admin.app)
+    }
+}

@@ -1,0 +1,190 @@
+//! Owns changes of a session that its client asks for: trickled candidates, ICE restarts, new offers.
+
+use std::sync::Arc;
+
+use chappe_sfu_api::{IceCredentials, SessionId};
+use tracing::info;
+
+use super::place::{random_credentials, random_track};
+use super::watch::check_slots;
+use super::{Answered, App, Hub};
+use crate::refusal::Refusal;
+use crate::room::{MemberId, slot_states};
+use crate::sdp::{self, Fragment, Local, Offer, SdpError, TransportNote};
+use crate::session::{Note, Role, Session, Slot};
+use crate::workers::Waiting;
+
+/// What the client believes the session's ETag to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Precondition {
+    /// No `If-Match`.
+    None,
+    /// `If-Match: *`
+    Any,
+    /// The list of `If-Match`.
+    OneOf(Vec<String>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PatchOutcome {
+    /// Candidates were noted: an ICE-lite agent learns addresses from the checks themselves.
+    Trickled,
+    Restarted {
+        etag: String,
+        fragment: String,
+    },
+    /// The ETag is another one.
+    Stale,
+    /// A publisher must say which ICE session it means (RFC 9725 section 4.3.1).
+    PreconditionRequired,
+}
+
+impl App {
+    /// A WHIP or WHEP client patches its session.
+    pub async fn patch(
+        self: &Arc<Self>,
+        id: SessionId,
+        precondition: Precondition,
+        fragment: &Fragment,
+    ) -> Result<PatchOutcome, Refusal> {
+        self.wait_settled().await;
+        let (outcome, waiting) = {
+            let mut hub = self.hub();
+            let session = hub.registry.session(id).ok_or(Refusal::NoSuchSession)?;
+            match &precondition {
+                // The WHEP draft asks for it too, but players exist that never send it.
+                Precondition::None if matches!(session.note.role, Role::Publish { .. }) => {
+                    return Ok(PatchOutcome::PreconditionRequired);
+                }
+                Precondition::OneOf(etags) if !etags.contains(&session.etag()) => return Ok(PatchOutcome::Stale),
+                Precondition::None | Precondition::Any | Precondition::OneOf(_) => {}
+            }
+            let transport = transport(&session.note);
+            let known = |mid: &&String| transport.lines.iter().any(|line| line.mid == **mid);
+            if let Some(mid) = fragment.mids.iter().find(|mid| !known(mid)) {
+                return Err(Refusal::Sdp(SdpError::NoSuchMid { mid: mid.clone() }));
+            }
+            let Some(remote) = fragment.ice.clone().filter(|ice| *ice != session.remote_ice) else {
+                return Ok(PatchOutcome::Trickled);
+            };
+            let local = self.local_of(&hub, session, random_credentials())?;
+            let fragment = sdp::restart_fragment(&local, transport);
+            let waiting = self.restart_if(true, &mut hub, id, local.ice.clone(), remote)?;
+            let session = hub.registry.session(id).ok_or(Refusal::NoSuchSession)?;
+            (PatchOutcome::Restarted { etag: session.etag(), fragment }, waiting)
+        };
+        settle(waiting).await?;
+        Ok(outcome)
+    }
+
+    /// A publishing page's new offer for a session of its own.
+    pub async fn republish(
+        self: &Arc<Self>,
+        id: SessionId,
+        member: MemberId,
+        offer: &Offer,
+    ) -> Result<Answered, Refusal> {
+        self.wait_settled().await;
+        let (answered, waiting) = {
+            let mut hub = self.hub();
+            let session = own_session(&hub, id, member)?;
+            let Role::Publish { stream, muted, sdp: previous } = session.note.role.clone() else {
+                return Err(Refusal::NoSuchSession);
+            };
+            let note = session.note.clone();
+            let (local, restarts) = self.next_local(&hub, session, offer)?;
+            let answer = sdp::answer_publish(offer, &local, Some(&previous), &mut random_track)?;
+            let waiting = self.restart_if(restarts, &mut hub, id, local.ice, answer.remote_ice)?;
+            let role = Role::Publish { stream, muted, sdp: answer.note };
+            let effects = hub.registry.renegotiate(id, answer.media, Note { role, ..note }, Vec::new())?;
+            self.apply(&hub, effects);
+            (answered(&hub, id, answer.sdp)?, waiting)
+        };
+        settle(waiting).await?;
+        Ok(answered)
+    }
+
+    /// A watching page's new offer for a session of its own, with all its slots.
+    pub async fn rewatch(
+        self: &Arc<Self>,
+        id: SessionId,
+        member: MemberId,
+        offer: &Offer,
+        slots: Vec<Slot>,
+    ) -> Result<Answered, Refusal> {
+        self.wait_settled().await;
+        check_slots(&slots)?;
+        let (answered, waiting) = {
+            let mut hub = self.hub();
+            let session = own_session(&hub, id, member)?;
+            let Role::Watch { sdp: previous, .. } = session.note.role.clone() else {
+                return Err(Refusal::NoSuchSession);
+            };
+            let note = session.note.clone();
+            let (local, restarts) = self.next_local(&hub, session, offer)?;
+            let sources = hub.registry.sources(&note.room, &slots);
+            let answer = sdp::answer_watch(offer, &local, &sources, Some(&previous), &mut rand::random)?;
+            let waiting = self.restart_if(restarts, &mut hub, id, local.ice, answer.remote_ice)?;
+            let shown = slot_states(&slots, answer.states);
+            let role = Role::Watch { slots, sdp: answer.note };
+            let effects = hub.registry.renegotiate(id, answer.media, Note { role, ..note }, shown)?;
+            self.apply(&hub, effects);
+            (answered(&hub, id, answer.sdp)?, waiting)
+        };
+        settle(waiting).await?;
+        Ok(answered)
+    }
+
+    /// Credentials that the client changed are answered with new ones of ours (RFC 8839 section 4.4.1.1.1).
+    fn next_local(&self, hub: &Hub, session: &Session, offer: &Offer) -> Result<(Local, bool), Refusal> {
+        let restarts = *offer.ice() != session.remote_ice;
+        let ice = if restarts { random_credentials() } else { session.local_ice.clone() };
+        Ok((self.local_of(hub, session, ice)?, restarts))
+    }
+
+    fn local_of(&self, hub: &Hub, session: &Session, ice: IceCredentials) -> Result<Local, Refusal> {
+        let hello = hub.worker(session.worker).and_then(|view| view.hello.as_ref()).ok_or(Refusal::NoWorker)?;
+        Ok(self.local(hello, ice, session.id))
+    }
+
+    fn restart_if(
+        &self,
+        restarts: bool,
+        hub: &mut Hub,
+        id: SessionId,
+        local: IceCredentials,
+        remote: IceCredentials,
+    ) -> Result<Option<Waiting>, Refusal> {
+        if !restarts {
+            return Ok(None);
+        }
+        let worker = hub.registry.session(id).ok_or(Refusal::NoSuchSession)?.worker;
+        let command = hub.registry.restart_ice(id, local, remote)?;
+        info!(session = %id, worker = worker.0, "ICE restarts");
+        Ok(Some(self.link(worker)?.request(command)))
+    }
+}
+
+async fn settle(waiting: Option<Waiting>) -> Result<(), Refusal> {
+    match waiting {
+        Some(waiting) => waiting.reply().await.map(drop).map_err(Refusal::from),
+        None => Ok(()),
+    }
+}
+
+/// A page may only touch what it made itself.
+fn own_session(hub: &Hub, id: SessionId, member: MemberId) -> Result<&Session, Refusal> {
+    hub.registry.session(id).filter(|session| session.member() == Some(member)).ok_or(Refusal::NoSuchSession)
+}
+
+fn answered(hub: &Hub, id: SessionId, sdp: String) -> Result<Answered, Refusal> {
+    let session = hub.registry.session(id).ok_or(Refusal::NoSuchSession)?;
+    Ok(Answered { session: id, etag: session.etag(), sdp, slots: session.shown.clone() })
+}
+
+fn transport(note: &Note) -> &TransportNote {
+    match &note.role {
+        Role::Publish { sdp, .. } => &sdp.transport,
+        Role::Watch { sdp, .. } => &sdp.transport,
+    }
+}

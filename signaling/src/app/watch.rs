@@ -1,0 +1,111 @@
+//! Owns watching: from an offer to slots that show what is live.
+
+use std::sync::Arc;
+
+use chappe_sfu_api::MediaKind;
+
+use super::place::{Place, random_session};
+use super::publish::FIRST_EPOCH;
+use super::{Answered, App, unix_ms};
+use crate::refusal::{Limit, Refusal};
+use crate::room::{RoomName, StreamName, slot_states};
+use crate::sdp::{self, LINES_MAX, Offer};
+use crate::session::{NOTE_VERSION, Note, Owner, Phase, Role, Session, Showing, Slot, SlotState, TrackChoice};
+
+pub struct WatchRequest {
+    pub room: RoomName,
+    pub slots: Slots,
+    pub offer: Offer,
+    /// The page that watches; none for WHEP.
+    pub owner: Option<Owner>,
+}
+
+pub enum Slots {
+    /// A page says which m-line shows what; whatever is not there is waited for.
+    Chosen(Vec<Slot>),
+    /// A WHEP player wants one stream: its m-lines show that stream's tracks in order.
+    Player { stream: StreamName, wait: bool },
+}
+
+impl App {
+    pub async fn watch(self: &Arc<Self>, request: WatchRequest) -> Result<Answered, Refusal> {
+        self.wait_settled().await;
+        let (answered, waiting) = {
+            let mut hub = self.hub();
+            if hub.registry.room(&request.room).is_none() {
+                hub.registry.check_new_room()?;
+            }
+            let slots = match &request.slots {
+                Slots::Chosen(slots) => slots.clone(),
+                Slots::Player { stream, wait } => {
+                    if !wait && hub.registry.stream(&request.room, stream).is_none() {
+                        return Err(Refusal::NoSuchStream(format!("{}/{stream}", request.room)));
+                    }
+                    player_slots(&request.offer, stream)
+                }
+            };
+            check_slots(&slots)?;
+            let id = random_session();
+            let Place { worker, boot, local } = self.place(&mut hub, &request.room, id)?;
+            let sources = hub.registry.sources(&request.room, &slots);
+            let answer = sdp::answer_watch(&request.offer, &local, &sources, None, &mut rand::random)?;
+            let shown = slot_states(&slots, answer.states);
+            if matches!(request.slots, Slots::Player { .. }) {
+                check_decodable(&shown)?;
+            }
+            let note = Note {
+                version: NOTE_VERSION,
+                room: request.room,
+                since_ms: unix_ms(),
+                owner: request.owner,
+                role: Role::Watch { slots, sdp: answer.note },
+            };
+            let session = Session {
+                id,
+                worker,
+                boot,
+                epoch: FIRST_EPOCH,
+                phase: Phase::Opening,
+                local_ice: local.ice,
+                remote_ice: answer.remote_ice,
+                dtls: answer.dtls,
+                media: answer.media,
+                note,
+                shown: shown.clone(),
+            };
+            let answered = Answered { session: id, etag: session.etag(), sdp: answer.sdp, slots: shown };
+            (answered, self.start(&mut hub, session)?)
+        };
+        self.finish(answered.session, waiting).await?;
+        Ok(answered)
+    }
+}
+
+/// The n-th m-line of a kind shows the stream's n-th track of that kind.
+fn player_slots(offer: &Offer, stream: &StreamName) -> Vec<Slot> {
+    let (mut audio, mut video) = (0..LINES_MAX, 0..LINES_MAX);
+    let slot = |(mid, kind): (&str, MediaKind)| {
+        let track = match kind {
+            MediaKind::Audio => TrackChoice::Audio(audio.next()?),
+            MediaKind::Video => TrackChoice::Video(video.next()?),
+        };
+        Some(Slot { mid: mid.to_owned(), stream: stream.clone(), track })
+    };
+    offer.viewer_lines().filter_map(slot).collect()
+}
+
+pub(super) fn check_slots(slots: &[Slot]) -> Result<(), Refusal> {
+    if slots.len() > LINES_MAX { Err(Refusal::TooMany(Limit::Slots(LINES_MAX))) } else { Ok(()) }
+}
+
+/// A player has no other place to say that a picture will stay black, so it is refused.
+fn check_decodable(shown: &[SlotState]) -> Result<(), Refusal> {
+    let unsupported = |state: &SlotState| match &state.showing {
+        Showing::Unsupported(message) => Some(message.clone()),
+        Showing::Live | Showing::Waiting => None,
+    };
+    match shown.iter().find_map(unsupported) {
+        Some(message) => Err(Refusal::NotDecodable(message)),
+        None => Ok(()),
+    }
+}

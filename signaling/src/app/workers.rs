@@ -1,0 +1,63 @@
+//! Owns what happens when a worker speaks, dies or is replaced.
+
+use chappe_sfu_api::{Event, Hello, SessionSnapshot, WorkerIndex};
+use tracing::{debug, info, warn};
+
+use super::App;
+use crate::workers::WorkerState;
+
+impl App {
+    /// A worker is there and has told its sessions.
+    pub fn handle_worker_agreed(&self, worker: WorkerIndex, hello: Hello, snapshots: Vec<SessionSnapshot>) {
+        let mut hub = self.hub();
+        let boot = hello.boot;
+        if let Some(view) = hub.worker_mut(worker) {
+            view.handle_agreed(hello);
+        }
+        info!(worker = worker.0, sessions = snapshots.len(), "worker in agreement");
+        let effects = hub.registry.adopt(worker, boot, snapshots);
+        self.apply(&hub, effects);
+        if hub.workers.iter().all(|view| view.hello.is_some()) {
+            self.settle();
+        }
+    }
+
+    /// A worker's process is gone, and with it its sessions.
+    pub fn handle_worker_lost(&self, worker: WorkerIndex) {
+        let mut hub = self.hub();
+        if let Some(view) = hub.worker_mut(worker) {
+            view.state = WorkerState::Lost;
+            view.opened_since_report = 0;
+        }
+        let effects = hub.registry.handle_worker_lost(worker, None);
+        warn!(worker = worker.0, "worker lost");
+        self.apply(&hub, effects);
+    }
+
+    pub fn handle_worker_event(&self, worker: WorkerIndex, event: Event) {
+        let mut hub = self.hub();
+        let effects = match event {
+            Event::Closed { session, reason } => {
+                debug!(%session, worker = worker.0, ?reason, "session closed");
+                hub.registry.handle_closed(session, reason)
+            }
+            Event::StateChanged { session, state } => {
+                debug!(%session, worker = worker.0, ?state, "session state");
+                hub.registry.handle_state(session, state);
+                Vec::new()
+            }
+            Event::TrackActive { session, track, active } => hub.registry.handle_track_active(session, track, active),
+            Event::Load(load) => {
+                if let Some(view) = hub.worker_mut(worker) {
+                    view.handle_load(load);
+                }
+                Vec::new()
+            }
+            // Replies are settled by the connection they came on; a hello or a session out of turn says nothing.
+            Event::Hello(_) | Event::Session(_) | Event::Done { .. } | Event::Failed { .. } | Event::Stats { .. } => {
+                Vec::new()
+            }
+        };
+        self.apply(&hub, effects);
+    }
+}

@@ -1,0 +1,53 @@
+//! Owns what the process must be told before it starts. Never reads files, flags or the environment:
+//! the command line belongs to the root binary.
+
+use std::net::{IpAddr, TcpListener};
+use std::path::PathBuf;
+
+/// All that [`crate::run`] needs. The listeners were bound by the supervisor and outlive this process,
+/// so that a client that connects while signaling restarts waits instead of being refused.
+#[derive(Debug)]
+pub struct Config {
+    /// Public listener; none on a node that only carries media (`chappe sfu`).
+    pub http: Option<TcpListener>,
+    /// Listener of the admin API and the metrics.
+    pub admin: TcpListener,
+    /// Control socket of each worker; the position is its [`chappe_sfu_api::WorkerIndex`].
+    pub workers: Vec<PathBuf>,
+    /// Process that started this one; when it is gone, this one has to go too. None: not supervised.
+    pub parent: Option<u32>,
+    /// Name of this node, shown in the admin API.
+    pub node: String,
+    pub auth: AuthMode,
+    /// Addresses at which clients reach the workers (NAT 1:1). Empty: the addresses of the interfaces.
+    pub public_ips: Vec<IpAddr>,
+}
+
+/// Who may publish and watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMode {
+    /// No tokens, and only this machine can reach the listener.
+    Open,
+    /// No tokens; whoever reaches the listener may.
+    Public,
+}
+
+/// Why the process could not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum SignalingError {
+    #[error("no worker control socket was named: a node needs at least one worker")]
+    NoWorkers,
+    #[error(
+        "--auth open lets anyone in who reaches the listener, and {0} is reachable from other machines: \
+         listen on a loopback address (--http 127.0.0.1:8080) or say --auth public"
+    )]
+    OpenButReachable(std::net::SocketAddr),
+    #[error("the process that started signaling is gone")]
+    ParentGone,
+    #[error("the runtime can't start: {0}")]
+    Runtime(std::io::Error),
+    #[error("the {0} listener can't be used: {1}")]
+    Listener(&'static str, std::io::Error),
+    #[error("the addresses of the interfaces can't be read (name one with --public-ip): {0}")]
+    Interfaces(std::io::Error),
+}

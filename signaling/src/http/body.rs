@@ -1,0 +1,32 @@
+//! Owns reading a request's body: its type, its length, its text.
+
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, StatusCode, header};
+
+use super::HttpError;
+use crate::sdp::SDP_BYTES_MAX;
+
+/// The text of an SDP or a fragment of one.
+pub async fn sdp_text(headers: &HeaderMap, body: Body, content_type: &'static str) -> Result<String, HttpError> {
+    if !is_content_type(headers, content_type) {
+        let message = format!("the body must have Content-Type: {content_type}");
+        return Err(HttpError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
+    }
+    let bytes = to_bytes(body, SDP_BYTES_MAX).await.map_err(|error| {
+        // Axum reports the limit and a broken connection alike; the latter has nobody left to read this.
+        tracing::debug!(%error, "a body was not read to its end");
+        let message = format!("an SDP has at most {SDP_BYTES_MAX} bytes");
+        HttpError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    })?;
+    let text = String::from_utf8(bytes.into());
+    text.map_err(|_| HttpError::new(StatusCode::BAD_REQUEST, "bad_sdp", "the body is not UTF-8 text"))
+}
+
+/// Parameters (`; charset=…`) are allowed and the case does not matter (RFC 9110 section 8.3.1).
+fn is_content_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.and_then(|value| value.split(';').next()).is_some_and(|essence| essence.trim().eq_ignore_ascii_case(wanted))
+}
+
+pub const SDP: &str = "application/sdp";
+pub const FRAGMENT: &str = "application/trickle-ice-sdpfrag";

@@ -1,0 +1,53 @@
+//! Owns the public listener: which address leads where, and what HTTP needs around it. Never decides
+//! what a request leads to: the app does.
+
+mod body;
+mod cors;
+mod edge;
+mod error;
+mod health;
+mod pages;
+mod rooms;
+mod serve;
+mod session;
+mod whep;
+mod whip;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{any, get};
+
+pub use edge::{Tally, guard};
+pub use error::{HttpError, not_found};
+pub use health::{healthz, readyz};
+pub use serve::{adopt, serve};
+
+use crate::app::App;
+
+/// Everything on the public listener.
+pub fn router(app: Arc<App>, tally: Arc<Tally>) -> Router {
+    let media = Router::new()
+        .route("/whip/{room}/{stream}", any(whip::endpoint))
+        .route("/whep/{room}/{stream}", any(whep::endpoint))
+        .route("/session/{id}", any(session::resource))
+        .route("/api/rooms", get(rooms::list))
+        .layer(from_fn(cors::allow));
+    let pages = Router::new()
+        .route("/", get(pages::index))
+        .route("/publish", get(pages::publish))
+        .route("/watch/{room}", get(pages::watch))
+        .route("/watch/{room}/{stream}", get(pages::watch))
+        .route("/room/{room}", get(pages::room))
+        .route("/favicon.ico", get(pages::favicon))
+        .route("/assets/{*path}", get(pages::asset));
+    media
+        .merge(pages)
+        .route("/ws", get(crate::ws::upgrade))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .fallback(not_found)
+        .layer(from_fn_with_state(tally, edge::guard))
+        .with_state(app)
+}

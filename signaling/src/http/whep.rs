@@ -1,0 +1,54 @@
+//! Owns the WHEP endpoint (draft-ietf-wish-whep): one POST makes a viewer.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, Method};
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::HttpError;
+use super::body::{SDP, sdp_text};
+use super::whip::{METHODS, created, is_set, preflight};
+use crate::app::{App, Slots, WatchRequest};
+use crate::refusal::Refusal;
+use crate::room::{RoomName, StreamName};
+use crate::sdp::Offer;
+
+#[derive(Debug, Deserialize)]
+pub struct Options {
+    /// `1`: a stream that is not there is waited for.
+    wait: Option<String>,
+}
+
+pub async fn endpoint(
+    State(app): State<Arc<App>>,
+    method: Method,
+    Path((room, stream)): Path<(String, String)>,
+    Query(options): Query<Options>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, HttpError> {
+    match method {
+        Method::POST => post(app, &room, &stream, options, &headers, body).await,
+        Method::OPTIONS => Ok(preflight()),
+        _ => Err(HttpError::method_not_allowed(METHODS)),
+    }
+}
+
+async fn post(
+    app: Arc<App>,
+    room: &str,
+    stream: &str,
+    options: Options,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, HttpError> {
+    let room = RoomName::parse(room).map_err(Refusal::from)?;
+    let stream = StreamName::parse(stream).map_err(Refusal::from)?;
+    let text = sdp_text(headers, body, SDP).await?;
+    let offer = Offer::parse(&text).map_err(Refusal::from)?;
+    let slots = Slots::Player { stream, wait: is_set(options.wait.as_deref()) };
+    Ok(created(app.watch(WatchRequest { room, slots, offer, owner: None }).await?))
+}

@@ -1,0 +1,79 @@
+//! Owns the WHIP endpoint (RFC 9725 section 4.2): one POST makes a publisher.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::body::{FRAGMENT, SDP, sdp_text};
+use super::{HttpError, session};
+use crate::app::{Answered, App, PublishRequest};
+use crate::refusal::Refusal;
+use crate::room::{RoomName, StreamName};
+use crate::sdp::Offer;
+
+#[derive(Debug, Deserialize)]
+pub struct Options {
+    /// `1`: replaces whoever publishes under the name.
+    takeover: Option<String>,
+}
+
+pub async fn endpoint(
+    State(app): State<Arc<App>>,
+    method: Method,
+    Path((room, stream)): Path<(String, String)>,
+    Query(options): Query<Options>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, HttpError> {
+    match method {
+        Method::POST => post(app, &room, &stream, options, &headers, body).await,
+        Method::OPTIONS => Ok(preflight()),
+        _ => Err(HttpError::method_not_allowed(METHODS)),
+    }
+}
+
+async fn post(
+    app: Arc<App>,
+    room: &str,
+    stream: &str,
+    options: Options,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, HttpError> {
+    let room = RoomName::parse(room).map_err(Refusal::from)?;
+    let stream = StreamName::parse(stream).map_err(Refusal::from)?;
+    let text = sdp_text(headers, body, SDP).await?;
+    let offer = Offer::parse(&text).map_err(Refusal::from)?;
+    let takeover = is_set(options.takeover.as_deref());
+    let answered = app.publish(PublishRequest { room, stream, offer, takeover, owner: None }).await?;
+    Ok(created(answered))
+}
+
+/// 201 with the answer and everything the client needs to go on (RFC 9725 sections 4.2 and 4.3).
+pub fn created(answered: Answered) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, SDP.to_owned()),
+        (header::LOCATION, session::path(answered.session)),
+        (header::ETAG, answered.etag),
+        (header::HeaderName::from_static("accept-patch"), FRAGMENT.to_owned()),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    (StatusCode::CREATED, headers, answered.sdp).into_response()
+}
+
+/// RFC 9725 section 4.2: OPTIONS tells what POST takes.
+pub fn preflight() -> Response {
+    let headers = [(header::HeaderName::from_static("accept-post"), SDP), (header::ALLOW, METHODS)];
+    (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+/// `?x`, `?x=1`, `?x=true`.
+pub fn is_set(option: Option<&str>) -> bool {
+    option.is_some_and(|value| matches!(value, "" | "1" | "true"))
+}
+
+pub const METHODS: &str = "POST, OPTIONS";

@@ -1,0 +1,96 @@
+//! Owns the reasons for which a request of a client is refused, their codes (`web/PROTOCOL.md`) and
+//! how long to wait. Never formats a response: HTTP and WebSocket each do that their own way.
+
+use std::time::Duration;
+
+use chappe_sfu_api::{CommandError, ErrorCode};
+
+use crate::room::{BadName, StreamName};
+use crate::sdp::SdpError;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("{0}")]
+    BadName(#[from] BadName),
+    #[error("{0}")]
+    Sdp(#[from] SdpError),
+    #[error("someone already publishes under the name {0}: take another name, or take it over on purpose")]
+    StreamExists(StreamName),
+    #[error("nobody publishes {0} here now: try again later, or ask to wait for it with ?wait=1")]
+    NoSuchStream(String),
+    #[error("there is no such session: it was closed, or its worker died; make a new offer without it")]
+    NoSuchSession,
+    #[error("{0} can't be told from what it is now: ask for it again")]
+    Conflict(&'static str),
+    #[error("the viewer can't show what is published: {0}")]
+    NotDecodable(String),
+    #[error("too many {0}")]
+    TooMany(Limit),
+    #[error("no worker takes sessions now: try again in a moment")]
+    NoWorker,
+    #[error("the worker refused: {0}")]
+    Worker(CommandError),
+    #[error("the worker of this session does not answer: try again in a moment")]
+    WorkerSilent,
+    #[error("a session's description became too long to be kept: offer fewer m-lines or codecs")]
+    NoteTooLong,
+}
+
+/// Which limit was reached, with its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Limit {
+    #[error("rooms on this server ({0})")]
+    Rooms(usize),
+    #[error("streams in this room ({0})")]
+    Streams(usize),
+    #[error("members in this room ({0})")]
+    Members(usize),
+    #[error("members on this server ({0})")]
+    AllMembers(usize),
+    #[error("sessions of one member ({0})")]
+    SessionsOfMember(usize),
+    #[error("messages: at most {0} per second on average")]
+    Messages(u32),
+    #[error("slots in one watch request ({0})")]
+    Slots(usize),
+}
+
+impl Refusal {
+    /// Code for machines, from the table in `web/PROTOCOL.md`; `no_such_stream` and `conflict` are HTTP's own.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BadName(_) => "bad_name",
+            Self::Sdp(error) => error.code(),
+            Self::StreamExists(_) => "stream_exists",
+            Self::NoSuchStream(_) => "no_such_stream",
+            Self::NoSuchSession => "no_such_session",
+            Self::Conflict(_) => "conflict",
+            Self::NotDecodable(_) => "no_codec",
+            Self::TooMany(_) | Self::NoteTooLong => "too_many",
+            Self::NoWorker | Self::WorkerSilent => "unavailable",
+            Self::Worker(error) => match error.code {
+                ErrorCode::Limit | ErrorCode::Draining => "unavailable",
+                ErrorCode::NotFound => "no_such_session",
+                ErrorCode::Invalid => "bad_sdp",
+                ErrorCode::Exists | ErrorCode::StaleEpoch => "internal",
+            },
+        }
+    }
+
+    /// When it makes sense to ask again without changing anything.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::NoWorker | Self::WorkerSilent => Some(RETRY_SOON),
+            Self::Worker(error) if matches!(error.code, ErrorCode::Limit | ErrorCode::Draining) => Some(RETRY_LATER),
+            Self::NoSuchStream(_) => Some(RETRY_LATER),
+            Self::TooMany(Limit::Messages(_)) => Some(RETRY_SOON),
+            _ => None,
+        }
+    }
+}
+
+/// A worker that died is back well within this; HTTP knows only whole seconds.
+const RETRY_SOON: Duration = Duration::from_secs(1);
+
+/// Time for someone else to leave or to start publishing.
+const RETRY_LATER: Duration = Duration::from_secs(2);

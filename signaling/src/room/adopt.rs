@@ -1,0 +1,107 @@
+//! Owns taking up what a worker reports: after a restart of signaling, and after each reconnection.
+
+use std::collections::HashSet;
+
+use chappe_sfu_api::{Boot, CloseReason, Command, SessionId, SessionSnapshot, TrackId, WorkerIndex};
+
+use super::{Effect, LostReason, Notice, Registry, Stream};
+use crate::session::{Phase, Role, Session};
+
+impl Registry {
+    /// Makes the registry and a worker agree. What the registry wants of a session it knows goes to the
+    /// worker; what only the worker knows is taken up, or closed if there is no place for it any more.
+    pub fn adopt(&mut self, worker: WorkerIndex, boot: Boot, snapshots: Vec<SessionSnapshot>) -> Vec<Effect> {
+        let mut effects = self.handle_worker_lost(worker, Some(boot));
+        effects.extend(self.forget_missing(worker, &snapshots));
+        // Publishers first, so that viewers find what they watch.
+        let (publishers, viewers): (Vec<_>, Vec<_>) =
+            snapshots.into_iter().partition(|snapshot| !snapshot.spec.media.receive.is_empty());
+        for snapshot in publishers.into_iter().chain(viewers) {
+            effects.extend(self.take_up(worker, boot, snapshot));
+        }
+        effects
+    }
+
+    /// Sessions that ended while nobody listened.
+    fn forget_missing(&mut self, worker: WorkerIndex, snapshots: &[SessionSnapshot]) -> Vec<Effect> {
+        let there: HashSet<SessionId> = snapshots.iter().map(|snapshot| snapshot.spec.session).collect();
+        let missing = |session: &&Session| {
+            session.worker == worker && session.phase != Phase::Opening && !there.contains(&session.id)
+        };
+        let missing: Vec<SessionId> = self.sessions.values().filter(missing).map(|session| session.id).collect();
+        missing.into_iter().flat_map(|id| self.forget(id, Some(LostReason::Expired))).collect()
+    }
+
+    fn take_up(&mut self, worker: WorkerIndex, boot: Boot, snapshot: SessionSnapshot) -> Vec<Effect> {
+        let (id, epoch) = (snapshot.spec.session, snapshot.spec.epoch);
+        if self.sessions.contains_key(&id) {
+            return self.compare(snapshot);
+        }
+        let active = snapshot.active.clone();
+        match Session::from_snapshot(worker, boot, snapshot).filter(|session| self.has_place_for(session)) {
+            Some(session) => self.insert(session, &active),
+            None => {
+                tracing::warn!(session = %id, worker = worker.0, "a session can't be taken up and is closed");
+                let close = Command::CloseSession { session: id, epoch, reason: CloseReason::Requested };
+                vec![Effect::Command(worker, close)]
+            }
+        }
+    }
+
+    fn compare(&mut self, snapshot: SessionSnapshot) -> Vec<Effect> {
+        let id = snapshot.spec.session;
+        self.handle_state(id, snapshot.state);
+        let mut effects = Vec::new();
+        if let Some((room, name, stream)) = self.published_by(id) {
+            let mut changed = false;
+            for track in &mut stream.tracks {
+                let active = snapshot.active.contains(&track.source.track);
+                changed |= std::mem::replace(&mut track.active, active) != active;
+            }
+            if changed {
+                effects.push(Effect::TellRoom(room, Notice::StreamChanged(name)));
+            }
+        }
+        let Some(session) = self.sessions.get(&id).filter(|session| session.phase != Phase::Opening) else {
+            return effects;
+        };
+        if session.media != snapshot.spec.media
+            && let Ok(note) = session.note.to_text()
+        {
+            let set = Command::SetMedia { session: id, epoch: session.epoch, media: session.media.clone(), note };
+            effects.push(Effect::Command(session.worker, set));
+        }
+        effects
+    }
+
+    /// A name that is taken, or a room that has moved on to another worker, has no place for it.
+    fn has_place_for(&self, session: &Session) -> bool {
+        if self.worker_of(&session.note.room).is_some_and(|worker| worker != session.worker) {
+            return false;
+        }
+        match &session.note.role {
+            Role::Publish { stream, .. } => self.check_publish(&session.note.room, stream, None, false).is_ok(),
+            Role::Watch { .. } => self.rooms.contains_key(&session.note.room) || self.check_new_room().is_ok(),
+        }
+    }
+
+    fn insert(&mut self, session: Session, active: &[TrackId]) -> Vec<Effect> {
+        let (id, room_name, since_ms) = (session.id, session.note.room.clone(), session.note.since_ms);
+        if let Some(owner) = session.note.owner.clone() {
+            self.restore_member(&owner, &room_name, id);
+        }
+        let role = session.note.role.clone();
+        self.sessions.insert(id, session);
+        let room = self.rooms.entry(room_name.clone()).or_default();
+        room.sessions.insert(id);
+        match role {
+            Role::Publish { stream: name, muted, sdp } => {
+                room.streams.insert(name.clone(), Stream::new(id, since_ms, &sdp, &muted, active));
+                let mut effects = vec![Effect::TellRoom(room_name.clone(), Notice::StreamAdded(name.clone()))];
+                effects.extend(self.reattach(&room_name, &name));
+                effects
+            }
+            Role::Watch { .. } => self.attach_viewer(id),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Owns changes of a session that goes on: new offers, muting, ICE restarts.
+
+use chappe_sfu_api::{Command, IceCredentials, Media, SessionId};
+
+use super::{Effect, Notice, Registry, Stream};
+use crate::refusal::Refusal;
+use crate::session::{Note, Role, SlotState};
+
+impl Registry {
+    /// A publisher's or viewer's new offer was answered: its m-lines are these from now on.
+    pub fn renegotiate(
+        &mut self,
+        id: SessionId,
+        media: Media,
+        note: Note,
+        shown: Vec<SlotState>,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let text = note.to_text()?;
+        let session = self.sessions.get_mut(&id).ok_or(Refusal::NoSuchSession)?;
+        (session.media, session.note, session.shown) = (media.clone(), note, shown);
+        let set = Command::SetMedia { session: id, epoch: session.epoch, media, note: text };
+        let mut effects = vec![Effect::Command(session.worker, set)];
+        let Role::Publish { muted, sdp, .. } = session.note.role.clone() else {
+            return Ok(effects);
+        };
+        if let Some((room, name, stream)) = self.published_by(id) {
+            *stream = Stream::new(id, stream.since_ms, &sdp, &muted, &stream.active());
+            effects.push(Effect::TellRoom(room.clone(), Notice::StreamChanged(name.clone())));
+            effects.extend(self.reattach(&room, &name));
+        }
+        Ok(effects)
+    }
+
+    /// RFC 9725 section 4.3.2: both sides have new credentials.
+    pub fn restart_ice(
+        &mut self,
+        id: SessionId,
+        local_ice: IceCredentials,
+        remote_ice: IceCredentials,
+    ) -> Result<Command, Refusal> {
+        let session = self.sessions.get_mut(&id).ok_or(Refusal::NoSuchSession)?;
+        let note = session.note.to_text()?;
+        (session.local_ice, session.remote_ice) = (local_ice.clone(), remote_ice.clone());
+        Ok(Command::RestartIce { session: id, epoch: session.epoch, local_ice, remote_ice, note })
+    }
+
+    /// A publisher mutes or unmutes one of its tracks. The note remembers it, so that it survives signaling.
+    pub fn mute(&mut self, id: SessionId, mid: &str, muted: bool) -> Result<Vec<Effect>, Refusal> {
+        let Some((room, name, stream)) = self.published_by(id) else {
+            return Err(Refusal::NoSuchSession);
+        };
+        let Some(track) = stream.tracks.iter_mut().find(|track| track.mid == mid) else {
+            return Err(Refusal::Sdp(crate::sdp::SdpError::NoSuchMid { mid: mid.to_owned() }));
+        };
+        if std::mem::replace(&mut track.muted, muted) == muted {
+            return Ok(Vec::new());
+        }
+        let session = self.sessions.get_mut(&id).ok_or(Refusal::NoSuchSession)?;
+        if let Role::Publish { muted: list, .. } = &mut session.note.role {
+            list.retain(|known| known != mid);
+            if muted {
+                list.push(mid.to_owned());
+            }
+        }
+        let (epoch, media, note) = (session.epoch, session.media.clone(), session.note.to_text()?);
+        let set = Command::SetMedia { session: id, epoch, media, note };
+        Ok(vec![Effect::Command(session.worker, set), Effect::TellRoom(room, Notice::StreamChanged(name))])
+    }
+}

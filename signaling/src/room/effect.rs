@@ -1,0 +1,53 @@
+//! Owns the list of things that a change of the registry makes necessary elsewhere.
+
+use chappe_sfu_api::{Command, SessionId, WorkerIndex};
+
+use super::{MemberId, RoomName, StreamName};
+use crate::session::SlotState;
+
+/// To be carried out in order, while the registry is still locked, so that two changes never overtake
+/// each other on their way to a worker or a page.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Wanted of a worker; nobody waits for the reply.
+    Command(WorkerIndex, Command),
+    /// To one page.
+    Tell(MemberId, Notice),
+    /// To every page of a room.
+    TellRoom(RoomName, Notice),
+}
+
+/// An event of the WebSocket protocol, before it has words.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    StreamAdded(StreamName),
+    StreamChanged(StreamName),
+    StreamRemoved(StreamName),
+    SlotChanged(SessionId, SlotState),
+    SessionLost(SessionId, LostReason),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LostReason {
+    WorkerDied,
+    /// The client is not heard any more (or never was).
+    Expired,
+    /// The transport failed for good.
+    Failed,
+    /// Someone else took over the stream's name.
+    TakenOver,
+    /// An operator or a drain ended it.
+    Ended,
+}
+
+impl LostReason {
+    pub fn as_text(self) -> &'static str {
+        match self {
+            LostReason::WorkerDied => "worker_died",
+            LostReason::Expired => "expired",
+            LostReason::Failed => "failed",
+            LostReason::TakenOver => "taken_over",
+            LostReason::Ended => "ended",
+        }
+    }
+}

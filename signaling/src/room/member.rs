@@ -1,0 +1,36 @@
+//! Owns what is known of one page. Never holds its connection.
+
+use std::collections::BTreeSet;
+
+use chappe_sfu_api::SessionId;
+
+use super::{MemberId, ResumeSecret, RoomName};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member {
+    pub id: MemberId,
+    pub room: RoomName,
+    /// Shown to others.
+    pub name: Option<String>,
+    pub resume: ResumeSecret,
+    pub sessions: BTreeSet<SessionId>,
+    /// Counts connections, so that the end of an old one is not taken for the end of the present one.
+    pub connection: Connection,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    Up(u64),
+    /// Gone, and kept for a while; the number of the last one.
+    Broken(u64),
+    /// Gone for longer than the grace: kept only as long as media flows.
+    Expired(u64),
+}
+
+impl Connection {
+    pub fn number(self) -> u64 {
+        match self {
+            Connection::Up(number) | Connection::Broken(number) | Connection::Expired(number) => number,
+        }
+    }
+}

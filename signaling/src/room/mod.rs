@@ -1,0 +1,21 @@
+//! Owns who is where: rooms, streams, members, sessions and who watches what. Pure: each function
+//! changes the registry and returns what has to be told to whom. No sockets, no clock, no randomness.
+
+mod adopt;
+mod change;
+mod effect;
+mod member;
+mod membership;
+mod name;
+mod registry;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub use effect::{Effect, LostReason, Notice};
+pub use member::{Connection, Member};
+pub use name::{BadName, MemberId, ResumeSecret, RoomName, StreamName};
+pub use registry::{Registry, Room};
+pub use stream::{Stream, Track};
+pub use watch::slot_states;

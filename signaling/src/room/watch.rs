@@ -1,0 +1,80 @@
+//! Owns the connection between what is published and who watches it.
+
+use chappe_sfu_api::{Command, SessionId};
+
+use super::{Effect, Notice, Registry, RoomName, StreamName};
+use crate::sdp;
+use crate::session::{Role, Showing, Slot, SlotState};
+
+impl Registry {
+    /// A viewer's slots with the tracks that are live in them now, as the SDP side takes them.
+    pub fn sources(&self, room: &RoomName, slots: &[Slot]) -> Vec<sdp::Slot> {
+        let source =
+            |slot: &Slot| self.stream(room, &slot.stream)?.chosen(&slot.track).map(|track| track.source.clone());
+        let slot = |slot: &Slot| sdp::Slot {
+            mid: slot.mid.clone(),
+            stream: slot.stream.as_str().to_owned(),
+            source: source(slot),
+        };
+        slots.iter().map(slot).collect()
+    }
+
+    /// Sessions with a slot for a stream.
+    pub fn viewers<'a>(&'a self, room: &RoomName, stream: &'a StreamName) -> impl Iterator<Item = SessionId> + 'a {
+        let watches = |id: &SessionId| {
+            let role = self.sessions.get(id).map(|session| &session.note.role);
+            matches!(role, Some(Role::Watch { slots, .. }) if slots.iter().any(|slot| slot.stream == *stream))
+        };
+        self.rooms.get(room).into_iter().flat_map(|room| &room.sessions).copied().filter(watches)
+    }
+
+    /// A stream came, went or changed: its viewers go on in the same m-lines with what is there now.
+    pub(super) fn reattach(&mut self, room: &RoomName, stream: &StreamName) -> Vec<Effect> {
+        let viewers: Vec<SessionId> = self.viewers(room, stream).collect();
+        viewers.into_iter().flat_map(|viewer| self.attach_viewer(viewer)).collect()
+    }
+
+    /// Brings one viewer's session in line with what is published. Nothing happens if it is.
+    pub(super) fn attach_viewer(&mut self, viewer: SessionId) -> Vec<Effect> {
+        let Some(session) = self.sessions.get(&viewer) else {
+            return Vec::new();
+        };
+        let Role::Watch { slots, sdp: note } = &session.note.role else {
+            return Vec::new();
+        };
+        let sources = self.sources(&session.note.room, slots);
+        let (media, states) = sdp::attach(note, &sources);
+        let shown = slot_states(slots, states);
+        let Some(session) = self.sessions.get_mut(&viewer) else {
+            return Vec::new();
+        };
+        let mut effects = Vec::new();
+        if session.media != media {
+            session.media = media.clone();
+            let (epoch, note) = (session.epoch, session.note.to_text());
+            match note {
+                Ok(note) => effects
+                    .push(Effect::Command(session.worker, Command::SetMedia { session: viewer, epoch, media, note })),
+                // It had this size when the session was opened, so it fits.
+                Err(refusal) => tracing::error!(session = %viewer, %refusal, "note"),
+            }
+        }
+        if let Some(member) = session.member() {
+            let changed = shown.iter().filter(|state| !session.shown.contains(state));
+            let tell = |state: &SlotState| Effect::Tell(member, Notice::SlotChanged(viewer, state.clone()));
+            effects.extend(changed.map(tell));
+        }
+        session.shown = shown;
+        effects
+    }
+}
+
+/// Pairs the slots with what the SDP side says of them.
+pub fn slot_states(slots: &[Slot], states: Vec<sdp::SlotState>) -> Vec<SlotState> {
+    let showing = |state: sdp::SlotState| match state {
+        sdp::SlotState::Live => Showing::Live,
+        sdp::SlotState::Waiting => Showing::Waiting,
+        sdp::SlotState::Unsupported(message) => Showing::Unsupported(message),
+    };
+    slots.iter().cloned().zip(states).map(|(slot, state)| SlotState { slot, showing: showing(state) }).collect()
+}

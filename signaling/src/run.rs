@@ -1,0 +1,101 @@
+//! Owns the life of the process: start, serve, stop.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chappe_sfu_api::WorkerIndex;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::info;
+
+use crate::address::candidate_addresses;
+use crate::app::App;
+use crate::config::{Config, SignalingError};
+use crate::http::{self, Tally};
+use crate::{admin, auth, workers};
+
+/// Runs signaling until it is told to stop (SIGTERM or SIGINT). Sessions go on in the workers.
+pub fn run(config: Config) -> Result<(), SignalingError> {
+    if let Some(parent) = config.parent {
+        die_with_parent(parent)?;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(SignalingError::Runtime)?;
+    let result = runtime.block_on(serve(config, stop_signal()));
+    // Connections of pages are still open; they resume at the next process.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    result
+}
+
+/// Serves until `stop` completes. Apart from [`run`], tests call it too.
+pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(), SignalingError> {
+    if config.workers.is_empty() {
+        return Err(SignalingError::NoWorkers);
+    }
+    let public = config.http.as_ref().map(TcpListener::local_addr).transpose();
+    let public = public.map_err(|error| SignalingError::Listener("public", error))?;
+    if let Some(public) = public {
+        auth::check_listener(config.auth, public)?;
+    }
+    let loopback = public.is_some_and(|public| public.ip().is_loopback());
+    let addresses = candidate_addresses(&config.public_ips, loopback).map_err(SignalingError::Interfaces)?;
+    info!(node = config.node, ?public, ?addresses, "signaling starts");
+    let (links, queues): (Vec<_>, Vec<_>) = config.workers.iter().map(|_| workers::link()).unzip();
+    let app = App::new(config.node, config.auth, links, addresses);
+    let mut tasks = tokio::task::JoinSet::new();
+    for (index, (path, queue)) in config.workers.into_iter().zip(queues).enumerate() {
+        let worker = WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX));
+        tasks.spawn(workers::follow_worker(Arc::clone(&app), worker, path, queue));
+    }
+    tasks.spawn(settle(Arc::clone(&app)));
+    let tally = Arc::new(Tally::default());
+    let (stopping, stopped) = watch::channel(false);
+    let mut servers = tokio::task::JoinSet::new();
+    let admin = http::adopt(config.admin).map_err(|error| SignalingError::Listener("admin", error))?;
+    servers.spawn(http::serve(admin, admin::router(Arc::clone(&app), Arc::clone(&tally)), stopped.clone()));
+    if let Some(public) = config.http {
+        let public = http::adopt(public).map_err(|error| SignalingError::Listener("public", error))?;
+        servers.spawn(http::serve(public, http::router(app, tally), stopped));
+    }
+    stop.await;
+    info!("signaling stops");
+    stopping.send_replace(true);
+    while servers.join_next().await.is_some() {}
+    tasks.shutdown().await;
+    Ok(())
+}
+
+/// Workers that live report at once. One that does not must not keep the others from serving.
+async fn settle(app: Arc<App>) {
+    let _ = tokio::time::timeout(SETTLE_WITHIN, app.wait_settled()).await;
+    app.settle();
+    app.expire_restored();
+}
+
+async fn stop_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        // Without handlers the signals end the process as they always do.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// The kernel ends this process when its parent is gone, even when that was killed.
+fn die_with_parent(parent: u32) -> Result<(), SignalingError> {
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| SignalingError::Runtime(error.into()))?;
+    // It may have gone before the line above.
+    let present = getppid().map(|pid| pid.as_raw_nonzero().get());
+    if present.and_then(|pid| u32::try_from(pid).ok()) == Some(parent) {
+        Ok(())
+    } else {
+        Err(SignalingError::ParentGone)
+    }
+}
+
+/// How long a new signaling process waits for its workers' snapshots.
+const SETTLE_WITHIN: Duration = Duration::from_secs(1);

@@ -1,0 +1,111 @@
+//! Owns the record of one client's WebRTC session. Never talks to the worker that carries it.
+
+mod note;
+
+use chappe_sfu_api::{
+    Boot, DtlsParameters, Epoch, IceCredentials, Media, SessionId, SessionSnapshot, SessionSpec, SessionState,
+    WorkerIndex,
+};
+
+pub use note::{Note, Owner, Role, Slot, TrackChoice, VERSION as NOTE_VERSION};
+
+use crate::refusal::Refusal;
+use crate::room::MemberId;
+
+/// What signaling believes of a session; the worker is where it lives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Session {
+    pub id: SessionId,
+    pub worker: WorkerIndex,
+    /// Start of the worker's life that it belongs to.
+    pub boot: Boot,
+    pub epoch: Epoch,
+    pub phase: Phase,
+    pub local_ice: IceCredentials,
+    pub remote_ice: IceCredentials,
+    pub dtls: DtlsParameters,
+    /// As last wanted; the worker follows.
+    pub media: Media,
+    pub note: Note,
+    /// Viewers only: what was last told to the client about each slot.
+    pub shown: Vec<SlotState>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The worker has not confirmed it yet: nobody else knows of it.
+    Opening,
+    Open(SessionState),
+}
+
+/// What a viewer is shown in one slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotState {
+    pub slot: Slot,
+    pub showing: Showing,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Showing {
+    Live,
+    /// Nothing is published there now.
+    Waiting,
+    /// Something is published that this client can't decode; the text says what.
+    Unsupported(String),
+}
+
+impl Session {
+    pub fn spec(&self) -> Result<SessionSpec, Refusal> {
+        Ok(SessionSpec {
+            session: self.id,
+            epoch: self.epoch,
+            local_ice: self.local_ice.clone(),
+            remote_ice: self.remote_ice.clone(),
+            dtls: self.dtls.clone(),
+            media: self.media.clone(),
+            note: self.note.to_text()?,
+        })
+    }
+
+    /// Takes up a session that the worker reports; none if its note is not ours to read.
+    pub fn from_snapshot(worker: WorkerIndex, boot: Boot, snapshot: SessionSnapshot) -> Option<Session> {
+        let SessionSnapshot { spec, state, .. } = snapshot;
+        Some(Session {
+            note: Note::from_text(&spec.note)?,
+            id: spec.session,
+            worker,
+            boot,
+            epoch: spec.epoch,
+            phase: Phase::Open(state),
+            local_ice: spec.local_ice,
+            remote_ice: spec.remote_ice,
+            dtls: spec.dtls,
+            media: spec.media,
+            shown: Vec::new(),
+        })
+    }
+
+    /// Identifies the ICE session (RFC 9725 section 4.3.1): it changes with each ICE restart, and can be
+    /// told from the worker's snapshot alone.
+    pub fn etag(&self) -> String {
+        format!("\"{}\"", self.local_ice.ufrag)
+    }
+
+    pub fn member(&self) -> Option<MemberId> {
+        self.note.owner.as_ref().map(|owner| owner.member)
+    }
+
+    pub fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Open(SessionState::Connected))
+    }
+
+    pub fn state_text(&self) -> &'static str {
+        match self.phase {
+            Phase::Opening => "opening",
+            Phase::Open(SessionState::New) => "new",
+            Phase::Open(SessionState::Connecting) => "connecting",
+            Phase::Open(SessionState::Connected) => "connected",
+            Phase::Open(SessionState::Disconnected) => "disconnected",
+        }
+    }
+}

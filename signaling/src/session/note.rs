@@ -1,0 +1,100 @@
+//! Owns what is written into a worker's memory about a session, so that signaling can die and go on
+//! where it was. Never holds what the worker knows itself (credentials, m-lines).
+
+use serde::{Deserialize, Serialize};
+
+use crate::refusal::Refusal;
+use crate::room::{MemberId, ResumeSecret, RoomName, StreamName};
+use crate::sdp;
+
+/// Stored as JSON in [`chappe_sfu_api::SessionSpec::note`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Note {
+    pub version: u32,
+    pub room: RoomName,
+    /// Unix time at which the stream or session began.
+    pub since_ms: u64,
+    /// The page it belongs to; none for WHIP and WHEP.
+    pub owner: Option<Owner>,
+    pub role: Role,
+}
+
+/// The member of a page's session, whole, because a member has no other place to survive in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    pub member: MemberId,
+    pub resume: ResumeSecret,
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Publish { stream: StreamName, muted: Vec<String>, sdp: sdp::PublishNote },
+    Watch { slots: Vec<Slot>, sdp: sdp::WatchNote },
+}
+
+/// Which m-line of a viewer shows which track.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    pub mid: String,
+    pub stream: StreamName,
+    pub track: TrackChoice,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrackChoice {
+    /// The stream's n-th audio track.
+    Audio(usize),
+    /// The stream's n-th video track.
+    Video(usize),
+    /// The track with this mid in the publisher's description.
+    Mid(String),
+}
+
+impl TrackChoice {
+    /// As the WebSocket protocol writes it.
+    pub fn parse(text: &str) -> TrackChoice {
+        match text {
+            "audio" => TrackChoice::Audio(0),
+            "video" => TrackChoice::Video(0),
+            mid => TrackChoice::Mid(mid.to_owned()),
+        }
+    }
+
+    pub fn as_text(&self) -> &str {
+        match self {
+            TrackChoice::Audio(_) => "audio",
+            TrackChoice::Video(_) => "video",
+            TrackChoice::Mid(mid) => mid,
+        }
+    }
+}
+
+impl Note {
+    pub fn to_text(&self) -> Result<String, Refusal> {
+        let text = serde_json::to_string(self).expect("a note has only string keys");
+        if text.len() > chappe_sfu_api::NOTE_BYTES_MAX {
+            return Err(Refusal::NoteTooLong);
+        }
+        Ok(text)
+    }
+
+    /// None for a note of another version or another program: such a session can't be taken up.
+    pub fn from_text(text: &str) -> Option<Note> {
+        serde_json::from_str::<Note>(text).ok().filter(|note| note.version == VERSION)
+    }
+
+    pub fn kind(&self) -> &'static str {
+        match (&self.owner, &self.role) {
+            (None, Role::Publish { .. }) => "whip",
+            (None, Role::Watch { .. }) => "whep",
+            (Some(_), Role::Publish { .. }) => "page_publish",
+            (Some(_), Role::Watch { .. }) => "page_watch",
+        }
+    }
+}
+
+/// Raised when a note is no longer understood by the previous version.
+pub const VERSION: u32 = 1;

@@ -1,0 +1,212 @@
+//! Owns the life of one control connection: connect, hello, agree on the sessions, then commands one way
+//! and events the other, until it breaks; then again.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chappe_sfu_api::{Boot, Command, Event, Hello, PROTOCOL_VERSION, Request, RequestId, SessionSnapshot, WorkerIndex};
+use tokio::net::UnixStream;
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tracing::{info, warn};
+
+use super::lines::{LineReader, write_lines};
+use super::link::{Outgoing, Reply, WorkerError};
+use crate::app::App;
+
+/// Follows one worker for as long as the process lives: its deaths are told to the app, its
+/// replacements are taken up.
+pub async fn follow_worker(app: Arc<App>, worker: WorkerIndex, path: PathBuf, mut commands: mpsc::Receiver<Outgoing>) {
+    let mut last: Option<Boot> = None;
+    loop {
+        let connected = connect(&path);
+        tokio::pin!(connected);
+        let connection = match last {
+            None => connected.await,
+            // The process may live although the connection broke. Its sessions are only given up when it
+            // does not come back at once.
+            Some(_) => tokio::select! {
+                connection = &mut connected => connection,
+                () = sleep_until(Instant::now() + LOST_AFTER) => {
+                    last = None;
+                    drain_commands(&mut commands);
+                    app.handle_worker_lost(worker);
+                    connected.await
+                }
+            },
+        };
+        if last.is_some_and(|last| last != connection.hello.boot) {
+            drain_commands(&mut commands);
+            app.handle_worker_lost(worker);
+        }
+        let boot = connection.hello.boot;
+        let error = match serve(&app, worker, connection, &mut commands).await {
+            Ok(()) => io::Error::from(io::ErrorKind::UnexpectedEof),
+            Err(error) => error,
+        };
+        warn!(worker = worker.0, %error, "the control connection broke");
+        last = Some(boot);
+    }
+}
+
+struct Connection {
+    hello: Hello,
+    reader: LineReader,
+    writer: OwnedWriteHalf,
+}
+
+/// Tries until a worker says hello. The supervisor holds the listening socket, so a connection may wait
+/// in its backlog until the next worker process is there: that is as good as an answer.
+async fn connect(path: &PathBuf) -> Connection {
+    let mut pause = PAUSE_MIN;
+    loop {
+        match timeout(HELLO_WITHIN, greet(path)).await {
+            Ok(Ok(connection)) => return connection,
+            Ok(Err(error)) => tracing::debug!(path = %path.display(), %error, "no worker yet"),
+            Err(_) => tracing::debug!(path = %path.display(), "no hello yet"),
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+async fn greet(path: &PathBuf) -> io::Result<Connection> {
+    let (reader, writer) = UnixStream::connect(path).await?.into_split();
+    let mut reader = LineReader::new(reader);
+    match reader.next::<Event>().await? {
+        Some(Event::Hello(hello)) if hello.version == PROTOCOL_VERSION => Ok(Connection { hello, reader, writer }),
+        Some(Event::Hello(hello)) => {
+            warn!(theirs = hello.version, ours = PROTOCOL_VERSION, "a worker speaks another version");
+            Err(io::ErrorKind::Unsupported.into())
+        }
+        Some(_) => Err(io::ErrorKind::InvalidData.into()),
+        None => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+/// Until the connection breaks.
+async fn serve(
+    app: &App,
+    worker: WorkerIndex,
+    connection: Connection,
+    commands: &mut mpsc::Receiver<Outgoing>,
+) -> io::Result<()> {
+    let Connection { hello, mut reader, mut writer } = connection;
+    info!(worker = worker.0, pid = hello.pid, boot = hello.boot.0, "worker connected");
+    let (snapshots, missed) = timeout(SNAPSHOT_WITHIN, take_snapshot(&mut reader, &mut writer)).await??;
+    app.handle_worker_agreed(worker, hello, snapshots);
+    for event in missed {
+        app.handle_worker_event(worker, event);
+    }
+    let asked = Asked::default();
+    tokio::select! {
+        result = read_events(app, worker, &mut reader, &asked) => result,
+        result = write_commands(&mut writer, commands, &asked) => result,
+    }
+    // Whoever still waits for a reply learns that there will be none when `asked` goes.
+}
+
+/// All sessions of the worker, and the events that came in between.
+async fn take_snapshot(
+    reader: &mut LineReader,
+    writer: &mut OwnedWriteHalf,
+) -> io::Result<(Vec<SessionSnapshot>, Vec<Event>)> {
+    let request = next_request();
+    write_lines(writer, &[Request { request, command: Command::Snapshot }]).await?;
+    let (mut snapshots, mut missed) = (Vec::new(), Vec::new());
+    loop {
+        match reader.next::<Event>().await? {
+            Some(Event::Session(snapshot)) => snapshots.push(*snapshot),
+            Some(Event::Done { request: done }) if done == request => return Ok((snapshots, missed)),
+            Some(Event::Failed { request: failed, error }) if failed == request => return Err(io::Error::other(error)),
+            Some(event) => missed.push(event),
+            None => return Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+type ReplySender = oneshot::Sender<Result<Reply, WorkerError>>;
+
+/// Replies that are awaited on this connection.
+#[derive(Default)]
+struct Asked {
+    replies: Mutex<HashMap<RequestId, Option<ReplySender>>>,
+}
+
+impl Asked {
+    fn add(&self, request: RequestId, reply: Option<ReplySender>) {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner).insert(request, reply);
+    }
+
+    fn settle(&self, request: RequestId, result: Result<Reply, WorkerError>) {
+        let asked = self.replies.lock().unwrap_or_else(PoisonError::into_inner).remove(&request);
+        match (asked.flatten(), result) {
+            (Some(reply), result) => drop(reply.send(result)),
+            (None, Err(error)) => warn!(%error, "a command failed"),
+            (None, Ok(_)) => {}
+        }
+    }
+
+    fn put(&self, request: RequestId, stats: chappe_sfu_api::SessionStats) {
+        // The `Done` that follows finds nobody waiting any more.
+        self.settle(request, Ok(Reply::Stats(stats)));
+    }
+}
+
+async fn read_events(app: &App, worker: WorkerIndex, reader: &mut LineReader, asked: &Asked) -> io::Result<()> {
+    while let Some(event) = reader.next::<Event>().await? {
+        match event {
+            Event::Done { request } => asked.settle(request, Ok(Reply::Done)),
+            Event::Failed { request, error } => asked.settle(request, Err(WorkerError::Refused(error))),
+            Event::Stats { request, stats } => asked.put(request, stats),
+            event => app.handle_worker_event(worker, event),
+        }
+    }
+    Ok(())
+}
+
+async fn write_commands(
+    writer: &mut OwnedWriteHalf,
+    commands: &mut mpsc::Receiver<Outgoing>,
+    asked: &Asked,
+) -> io::Result<()> {
+    let mut batch = Vec::with_capacity(BATCH_COMMANDS_MAX);
+    while commands.recv_many(&mut batch, BATCH_COMMANDS_MAX).await > 0 {
+        let mut requests = Vec::with_capacity(batch.len());
+        for Outgoing { command, reply } in batch.drain(..) {
+            let request = next_request();
+            asked.add(request, reply);
+            requests.push(Request { request, command });
+        }
+        // A worker that does not read for this long hangs; the next connection brings it into agreement.
+        timeout(WRITE_WITHIN, write_lines(writer, &requests)).await??;
+    }
+    Ok(())
+}
+
+/// Commands meant for a process that is gone. Whoever waits for their replies learns it.
+fn drain_commands(commands: &mut mpsc::Receiver<Outgoing>) {
+    while commands.try_recv().is_ok() {}
+}
+
+fn next_request() -> RequestId {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    RequestId(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Between the end of a control connection and giving up the worker's sessions.
+const LOST_AFTER: Duration = Duration::from_millis(200);
+
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+const SNAPSHOT_WITHIN: Duration = Duration::from_secs(10);
+const WRITE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Commands written with one system call.
+const BATCH_COMMANDS_MAX: usize = 128;

@@ -1,0 +1,11 @@
+//! Owns the control connections to this node's workers and what is known of each worker.
+//! Never decides which worker serves whom.
+
+mod client;
+mod lines;
+mod link;
+mod view;
+
+pub use client::follow_worker;
+pub use link::{Reply, Waiting, WorkerError, WorkerLink, link};
+pub use view::{WorkerState, WorkerView};

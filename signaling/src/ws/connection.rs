@@ -1,0 +1,191 @@
+//! Owns one page's WebSocket: reading, writing, and when it ends.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::Response;
+use futures_util::SinkExt as _;
+use futures_util::stream::{SplitSink, SplitStream, StreamExt as _};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::timeout;
+use tracing::{Instrument as _, debug, info_span};
+
+use super::dispatch::{self, Request};
+use super::message::{ClientMessage, ServerMessage};
+use super::rate::{Allowance, MESSAGES_PER_SECOND_MAX};
+use crate::app::{App, Joined};
+use crate::refusal::{Limit, Refusal};
+
+/// `GET /ws`
+pub async fn upgrade(State(app): State<Arc<App>>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .max_frame_size(MESSAGE_BYTES_MAX)
+        .on_upgrade(|socket| run(app, socket).instrument(info_span!("page")))
+}
+
+async fn run(app: Arc<App>, socket: WebSocket) {
+    let (mut writer, reader) = socket.split();
+    let (messages, mut outgoing) = mpsc::channel(QUEUE_MESSAGES_MAX);
+    let stop = Arc::new(Notify::new());
+    let allowance = Allowance::new(Instant::now());
+    let mut page = Page { app, messages, stop: Arc::clone(&stop), allowance, joined: None };
+    let end = tokio::select! {
+        end = page.read(reader) => end,
+        end = write(&mut writer, &mut outgoing) => end,
+        () = stop.notified() => End::Superseded,
+    };
+    debug!(?end, "the connection of a page ends");
+    if let Some(joined) = page.joined.take() {
+        page.app.leave(&joined);
+    }
+    let Some(frame) = end.frame() else {
+        return;
+    };
+    // What was queued before the end (an error that says why) still goes out, if the page takes it.
+    let last_words = async {
+        while let Ok(text) = outgoing.try_recv() {
+            writer.send(Message::Text(text)).await?;
+        }
+        writer.send(Message::Close(Some(frame))).await
+    };
+    let _ = timeout(CLOSE_WITHIN, last_words).await;
+}
+
+/// Why a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The page closed it or the network did.
+    Gone,
+    /// Nothing was heard for too long.
+    Silent,
+    /// A binary message, or no hello.
+    Unfit,
+    /// Messages went on after the limit was said.
+    Flood,
+    /// The page has a newer connection, or does not read what it is sent.
+    Superseded,
+}
+
+impl End {
+    fn frame(self) -> Option<CloseFrame> {
+        let (code, reason) = match self {
+            End::Gone => return None,
+            End::Silent => (close_code::POLICY, "nothing was heard for 45 s: send a ping every 15 s"),
+            End::Unfit => (close_code::UNSUPPORTED, "send text messages, and hello first within 10 s"),
+            End::Flood => (close_code::POLICY, "too many messages"),
+            End::Superseded => (close_code::AGAIN, "a newer connection took over, or messages were not read: resume"),
+        };
+        Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) })
+    }
+}
+
+struct Page {
+    app: Arc<App>,
+    messages: mpsc::Sender<Utf8Bytes>,
+    stop: Arc<Notify>,
+    allowance: Allowance,
+    joined: Option<Joined>,
+}
+
+impl Page {
+    async fn read(&mut self, mut reader: SplitStream<WebSocket>) -> End {
+        let mut refused = 0_u32;
+        loop {
+            let patience = if self.joined.is_some() { SILENCE_MAX } else { HELLO_WITHIN };
+            let message = match timeout(patience, reader.next()).await {
+                Err(_) => return if self.joined.is_some() { End::Silent } else { End::Unfit },
+                Ok(None | Some(Err(_))) => return End::Gone,
+                Ok(Some(Ok(message))) => message,
+            };
+            let text = match message {
+                Message::Text(text) => text,
+                Message::Binary(_) => return End::Unfit,
+                Message::Close(_) => return End::Gone,
+                // The library answers pings itself.
+                Message::Ping(_) | Message::Pong(_) => continue,
+            };
+            if !self.allowance.take(Instant::now()) {
+                refused += 1;
+                if refused > REFUSED_MESSAGES_MAX {
+                    return End::Flood;
+                }
+                self.send(dispatch::error(None, &Refusal::TooMany(Limit::Messages(MESSAGES_PER_SECOND_MAX)))).await;
+                continue;
+            }
+            self.handle(&text).await;
+        }
+    }
+
+    async fn handle(&mut self, text: &str) {
+        let Request { id, message } = match Request::parse(text) {
+            Ok(request) => request,
+            Err(bad) => {
+                let message = ServerMessage::Error {
+                    id: bad.id,
+                    error: "bad_message",
+                    message: &bad.message,
+                    retry_after_ms: None,
+                };
+                return self.send(message.to_text()).await;
+            }
+        };
+        match (message, &self.joined) {
+            (ClientMessage::Hello(hello), None) => {
+                match dispatch::hello(&self.app, id, hello, &self.messages, &self.stop).await {
+                    Ok(joined) => self.joined = Some(joined),
+                    Err(text) => self.send(text).await,
+                }
+            }
+            (ClientMessage::Hello(_), Some(_)) => {
+                let message = "hello was said already: open another connection to join another room";
+                let error = ServerMessage::Error { id: Some(id), error: "bad_message", message, retry_after_ms: None };
+                self.send(error.to_text()).await;
+            }
+            (ClientMessage::Ping {}, None) => self.send(ServerMessage::Pong { id }.to_text()).await,
+            (_, None) => {
+                let message = "say hello first";
+                let error = ServerMessage::Error { id: Some(id), error: "not_joined", message, retry_after_ms: None };
+                self.send(error.to_text()).await;
+            }
+            (message, Some(joined)) => {
+                let text = dispatch::request(&self.app, joined, id, message).await;
+                self.send(text).await;
+            }
+        }
+    }
+
+    /// Waits while the queue is full: a page that does not read is not read from either.
+    async fn send(&self, text: Utf8Bytes) {
+        let _ = self.messages.send(text).await;
+    }
+}
+
+async fn write(writer: &mut SplitSink<WebSocket, Message>, outgoing: &mut mpsc::Receiver<Utf8Bytes>) -> End {
+    while let Some(text) = outgoing.recv().await {
+        match timeout(WRITE_WITHIN, writer.send(Message::Text(text))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return End::Gone,
+        }
+    }
+    End::Gone
+}
+
+/// Longest message in either direction, in bytes.
+const MESSAGE_BYTES_MAX: usize = 64 << 10;
+
+/// Messages waiting for a page that reads slowly.
+const QUEUE_MESSAGES_MAX: usize = 512;
+
+/// Messages refused for their number before the connection ends.
+const REFUSED_MESSAGES_MAX: u32 = 100;
+
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// A page pings every 15 s.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+
+const WRITE_WITHIN: Duration = Duration::from_secs(15);
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
