@@ -3,10 +3,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod client;
 pub mod floor;
 pub mod http;
 pub mod measure;
 pub mod offer;
+pub mod publisher;
+pub mod scenario;
+pub mod viewer;
 
 use std::time::Duration;
 

@@ -1,0 +1,106 @@
+//! Owns a synthetic publisher: VP8 frames of equal packets, each with the time at which it was sent.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+use chappe_sfu_core::DatagramKind;
+use chappe_sfu_core::dtls::Certificate;
+use chappe_sfu_core::rtcp::{Compound, Packet};
+use chappe_sfu_core::rtp::{FIXED_HEADER_BYTES, OutgoingHeader, Seq, Ssrc};
+use rand::RngExt;
+
+use crate::client::{Client, identity};
+use crate::http::Server;
+use crate::offer::{self, VIDEO_PAYLOAD_TYPE};
+
+pub struct Publisher {
+    client: Client,
+    ssrc: u32,
+    /// Index of the next packet: roll-over counter and sequence number.
+    index: u64,
+    frames: u64,
+    keyframe_wanted: bool,
+    shape: Shape,
+}
+
+/// What a publisher's frames look like.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    pub packets_per_frame: usize,
+    /// RTP header and payload, before sealing.
+    pub packet_bytes: usize,
+    pub frame_period: Duration,
+}
+
+impl Publisher {
+    pub fn join(server: &Server, certificate: &Certificate, room: &str, stream: &str, shape: Shape) -> Result<Publisher> {
+        let identity = identity(certificate);
+        let ssrc = rand::rng().random();
+        let created = server.whip(room, stream, &offer::publish(&identity, ssrc))?;
+        let client = Client::new(identity, certificate, created)?;
+        Ok(Publisher { client, ssrc, index: 1, frames: 0, keyframe_wanted: true, shape })
+    }
+
+    pub fn turn(&mut self) -> Result<()> {
+        let wanted = &mut self.keyframe_wanted;
+        self.client.turn(|opener, arrival| {
+            if arrival.kind != DatagramKind::Rtcp {
+                return;
+            }
+            let Ok(length) = opener.open_rtcp(arrival.bytes) else { return };
+            *wanted |= Compound::new(&arrival.bytes[..length]).flatten().any(|packet| matches!(packet, Packet::Pli { .. }));
+        })
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.client.is_connected()
+    }
+
+    pub fn send_frame(&mut self) {
+        let is_key = std::mem::take(&mut self.keyframe_wanted) || self.frames.is_multiple_of(KEYFRAME_PERIOD_FRAMES);
+        let timestamp = (self.frames * self.shape.frame_period.as_nanos() as u64 * 9 / 100_000) as u32;
+        for position in 0..self.shape.packets_per_frame {
+            let header = OutgoingHeader {
+                marker: position + 1 == self.shape.packets_per_frame,
+                payload_type: VIDEO_PAYLOAD_TYPE,
+                seq: Seq(self.index as u16),
+                timestamp,
+                ssrc: Ssrc(self.ssrc),
+                extended: false,
+                padded: false,
+            };
+            let mut bytes = [0u8; FIXED_HEADER_BYTES];
+            header.write(&mut bytes).expect("the buffer has the size of a header");
+            let payload = payload(self.shape.packet_bytes - FIXED_HEADER_BYTES, position == 0, is_key);
+            self.client.send_rtp(self.index, &bytes, &payload);
+            self.index += 1;
+        }
+        self.frames += 1;
+    }
+
+    pub fn leave(mut self, server: &Server) -> Result<()> {
+        self.client.close();
+        server.delete(&self.client.created)
+    }
+}
+
+/// When a packet was sent, as its payload says.
+pub fn sent_at(payload: &[u8]) -> Option<SystemTime> {
+    let stamp = payload.get(STAMP_AT..STAMP_AT + 8)?.try_into().ok()?;
+    Some(SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::from_be_bytes(stamp)))
+}
+
+fn payload(length: usize, starts_frame: bool, is_key: bool) -> Vec<u8> {
+    let mut payload = vec![0x55u8; length];
+    payload[0] = if starts_frame { VP8_START } else { 0 };
+    payload[1] = u8::from(!is_key); // RFC 6386 section 9.1: the lowest bit is 0 in a key frame.
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    payload[STAMP_AT..STAMP_AT + 8].copy_from_slice(&(now.as_nanos() as u64).to_be_bytes());
+    payload
+}
+
+/// RFC 7741 section 4.2: start of a partition, partition 0.
+const VP8_START: u8 = 0x10;
+/// Behind what a VP8 parser looks at in a key frame.
+const STAMP_AT: usize = 16;
+const KEYFRAME_PERIOD_FRAMES: u64 = 90;

@@ -1,0 +1,162 @@
+//! Owns a running scenario: publishers and viewers of one room, driven by one thread on a tick.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use chappe_sfu_core::dtls::Certificate;
+
+use crate::POLL_TICK;
+use crate::http::Server;
+use crate::publisher::{Publisher, Shape};
+use crate::viewer::{Tally, Viewer};
+
+/// How many publish, and how many watch each of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    pub publishers: usize,
+    pub viewers_each: usize,
+    pub shape: Shape,
+}
+
+/// The clients of a scenario while they are connected.
+pub struct Fleet {
+    server: Server,
+    certificate: Certificate,
+    room: String,
+    shape: Shape,
+    publishers: Vec<Publisher>,
+    viewers: Vec<Viewer>,
+    next_frames: Vec<Instant>,
+    next_poll: Instant,
+}
+
+impl Scenario {
+    pub fn viewers(&self) -> usize {
+        self.publishers * self.viewers_each
+    }
+}
+
+impl Fleet {
+    /// Connects the publishers; viewers come with [`Fleet::add_viewers`].
+    pub fn publish(server: &Server, room: &str, scenario: Scenario) -> Result<Fleet> {
+        let certificate = Certificate::generate()?;
+        let now = Instant::now();
+        let mut fleet = Fleet {
+            server: server.clone(),
+            certificate,
+            room: room.to_owned(),
+            shape: scenario.shape,
+            publishers: Vec::new(),
+            viewers: Vec::new(),
+            next_frames: Vec::new(),
+            next_poll: now,
+        };
+        for number in 0..scenario.publishers {
+            let stream = stream_name(number);
+            fleet.publishers.push(Publisher::join(server, &fleet.certificate, room, &stream, scenario.shape)?);
+            // Spread over the period, as cameras that know nothing of each other are.
+            fleet.next_frames.push(now + scenario.shape.frame_period.mul_f64(number as f64 / scenario.publishers as f64));
+        }
+        fleet.drive_until("publishers connect", |fleet| fleet.publishers.iter().all(Publisher::is_connected))?;
+        Ok(fleet)
+    }
+
+    /// Has `count` viewers of each stream join at once; returns the time from the first request until each
+    /// had its first packet.
+    pub fn add_viewers(&mut self, count: usize) -> Result<Vec<Duration>> {
+        let asked = Instant::now();
+        let names: Vec<String> = (0..self.publishers.len()).map(stream_name).collect();
+        let wanted: Vec<&String> = names.iter().flat_map(|name| std::iter::repeat_n(name, count)).collect();
+        let known = self.viewers.len();
+        let (server, certificate, room) = (self.server.clone(), self.certificate.clone(), self.room.clone());
+        std::thread::scope(|scope| -> Result<()> {
+            let (joined, arrivals) = std::sync::mpsc::channel();
+            for share in wanted.chunks(wanted.len().div_ceil(JOIN_THREADS).max(1)) {
+                let (joined, server, certificate, room) = (joined.clone(), &server, &certificate, &room);
+                scope.spawn(move || {
+                    for stream in share {
+                        if joined.send(Viewer::join(server, certificate, room, stream)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(joined);
+            let mut waiting = wanted.len();
+            while waiting > 0 {
+                self.drive(Instant::now() + POLL_TICK)?;
+                for viewer in arrivals.try_iter() {
+                    self.viewers.push(viewer?);
+                    waiting -= 1;
+                }
+            }
+            Ok(())
+        })?;
+        self.drive_until("viewers get their first packet", |fleet| {
+            fleet.viewers.iter().skip(known).all(|viewer| viewer.tally().first_packet.is_some())
+        })?;
+        let firsts = self.viewers.iter().skip(known).filter_map(|viewer| viewer.tally().first_packet);
+        Ok(firsts.map(|first| first.duration_since(asked)).collect())
+    }
+
+    /// Sends frames and polls sockets until `until`.
+    pub fn drive(&mut self, until: Instant) -> Result<()> {
+        loop {
+            let now = Instant::now();
+            for (publisher, next) in self.publishers.iter_mut().zip(&mut self.next_frames) {
+                if *next <= now {
+                    publisher.send_frame();
+                    // A frame that is late is not made up for: a camera does not either.
+                    *next = (*next + self.shape.frame_period).max(now);
+                }
+            }
+            if self.next_poll <= now {
+                self.poll()?;
+                self.next_poll = now + POLL_TICK;
+            }
+            if now >= until {
+                return Ok(());
+            }
+            let next = self.next_frames.iter().copied().fold(self.next_poll.min(until), Instant::min);
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    pub fn forget(&mut self) {
+        self.viewers.iter_mut().for_each(Viewer::forget);
+    }
+
+    pub fn tallies(&self) -> impl Iterator<Item = &Tally> {
+        self.viewers.iter().map(Viewer::tally)
+    }
+
+    pub fn leave(self) -> Result<()> {
+        let (viewers, publishers) = (self.viewers.into_iter(), self.publishers.into_iter());
+        viewers.map(|viewer| viewer.leave(&self.server)).collect::<Result<()>>()?;
+        publishers.map(|publisher| publisher.leave(&self.server)).collect()
+    }
+
+    fn poll(&mut self) -> Result<()> {
+        self.publishers.iter_mut().try_for_each(Publisher::turn)?;
+        self.viewers.iter_mut().try_for_each(Viewer::turn)
+    }
+
+    fn drive_until(&mut self, what: &str, done: impl Fn(&Fleet) -> bool) -> Result<()> {
+        let deadline = Instant::now() + CONNECT_LIMIT;
+        while !done(self) {
+            if Instant::now() >= deadline {
+                bail!("not done within {CONNECT_LIMIT:?}: {what}");
+            }
+            self.drive(Instant::now() + POLL_TICK)?;
+        }
+        Ok(())
+    }
+}
+
+fn stream_name(number: usize) -> String {
+    format!("s{number}")
+}
+
+/// HTTP requests under way at once.
+const JOIN_THREADS: usize = 16;
+const CONNECT_LIMIT: Duration = Duration::from_secs(20);
