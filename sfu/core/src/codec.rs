@@ -40,3 +40,5 @@ pub fn is_keyframe_start(codec: Codec, payload: &[u8]) -> bool {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -213,3 +213,5 @@ const TRIES_MAX: u8 = 10;
 const AGE_MAX: Duration = Duration::from_secs(1);
 const KEYFRAMES_KEPT: usize = 8;
 
+#[cfg(test)]
+mod tests;

@@ -65,3 +65,5 @@ const SENDER_REPORT_BYTES: usize = 24;
 /// Sender SSRC and media SSRC, which open each feedback packet.
 const FEEDBACK_BYTES: usize = 8;
 
+#[cfg(test)]
+mod tests;

@@ -146,3 +146,7 @@ const RTCP_INDEX_BYTES: usize = 4;
 /// First bit of the word with the SRTCP index: the packet is encrypted (RFC 3711 section 3.4).
 const RTCP_ENCRYPTED: u32 = 1 << 31;
 
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod vectors;

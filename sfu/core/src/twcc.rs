@@ -87,7 +87,8 @@ impl ArrivalLog {
         feedback.write(self.feedback_count, body);
         self.feedback_count = self.feedback_count.wrapping_add(1);
         self.begin += feedback.symbols.len() as u64;
-        self.pending = if self.begin == self.end { 0 } else { self.pending.saturating_sub(feedback.deltas.len()).max(1) };
+        self.pending =
+            if self.begin == self.end { 0 } else { self.pending.saturating_sub(feedback.deltas.len()).max(1) };
         if self.pending == 0 {
             self.due = None;
             self.last_feedback = Some(now);
@@ -211,7 +212,8 @@ impl Feedback {
     /// `body` is as long as [`Feedback::bytes`] says, padded to 32 bits.
     fn write(&self, feedback_count: u8, body: &mut [u8]) {
         let [_, r0, r1, r2] = ((self.reference_time & 0x00ff_ffff) as u32).to_be_bytes();
-        let fixed = [self.base.0.to_be_bytes(), (self.symbols.len() as u16).to_be_bytes(), [r0, r1], [r2, feedback_count]];
+        let fixed =
+            [self.base.0.to_be_bytes(), (self.symbols.len() as u16).to_be_bytes(), [r0, r1], [r2, feedback_count]];
         let chunks = Chunks { symbols: &self.symbols }.map(u16::to_be_bytes);
         let deltas = self.deltas.iter().flat_map(|delta| {
             let [high, low] = delta.to_be_bytes();
@@ -273,3 +275,5 @@ const RUN_MAX: usize = 0x1fff;
 const ONE_BIT_SYMBOLS: usize = 14;
 const TWO_BIT_SYMBOLS: usize = 7;
 
+#[cfg(test)]
+mod tests;

@@ -64,9 +64,8 @@ impl<'a> Iterator for Compound<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.rest.is_empty() {
-            let packet = self.take().and_then(|(count, kind, body)| {
-                parse(count, kind, body).ok_or(RtcpError::Malformed)
-            });
+            let packet =
+                self.take().and_then(|(count, kind, body)| parse(count, kind, body).ok_or(RtcpError::Malformed));
             match packet {
                 Ok(Parsed::Known(packet)) => return Some(Ok(packet)),
                 Ok(Parsed::Unknown) => {}
@@ -100,14 +99,12 @@ fn parse(count: u8, kind: u8, body: &[u8]) -> Option<Parsed<'_>> {
             lost: LostSeqs { rest: body.get(FEEDBACK_BYTES..)?, first: Seq(0), mask: 0 },
         },
         (PAYLOAD_FEEDBACK, PLI_FORMAT) => Packet::Pli { sender: ssrc_at(body, 0)?, media: ssrc_at(body, 4)? },
-        (PAYLOAD_FEEDBACK, FIR_FORMAT) => Packet::Fir {
-            sender: ssrc_at(body, 0)?,
-            requests: FirRequests { rest: body.get(FEEDBACK_BYTES..)? },
-        },
-        (PAYLOAD_FEEDBACK, APPLICATION_FORMAT) if body.get(8..12) == Some(&REMB_NAME) => Packet::Remb {
-            sender: ssrc_at(body, 0)?,
-            bitrate_bps: remb_bitrate(body.get(13..)?.first_chunk()?),
-        },
+        (PAYLOAD_FEEDBACK, FIR_FORMAT) => {
+            Packet::Fir { sender: ssrc_at(body, 0)?, requests: FirRequests { rest: body.get(FEEDBACK_BYTES..)? } }
+        }
+        (PAYLOAD_FEEDBACK, APPLICATION_FORMAT) if body.get(8..12) == Some(&REMB_NAME) => {
+            Packet::Remb { sender: ssrc_at(body, 0)?, bitrate_bps: remb_bitrate(body.get(13..)?.first_chunk()?) }
+        }
         _ => return Some(Parsed::Unknown),
     }))
 }

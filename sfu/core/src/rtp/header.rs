@@ -133,9 +133,8 @@ impl OutgoingHeader {
         let [s0, s1] = self.seq.0.to_be_bytes();
         let [t0, t1, t2, t3] = self.timestamp.to_be_bytes();
         let [c0, c1, c2, c3] = self.ssrc.0.to_be_bytes();
-        let first = (VERSION << 6)
-            | if self.padded { PADDING_BIT } else { 0 }
-            | if self.extended { EXTENSION_BIT } else { 0 };
+        let first =
+            (VERSION << 6) | if self.padded { PADDING_BIT } else { 0 } | if self.extended { EXTENSION_BIT } else { 0 };
         let second = (self.payload_type & 0x7f) | if self.marker { MARKER_BIT } else { 0 };
         *fixed = [first, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3];
         Some(FIXED_HEADER_BYTES)

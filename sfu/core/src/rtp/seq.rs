@@ -34,14 +34,14 @@ impl Seq {
     }
 }
 
-/// A sequence number that never wraps: 2^16 × the number of wraps + the 16 bits on the wire. Its low 48
-/// bits are the SRTP packet index (RFC 3711 section 3.3.1).
+/// A sequence number that never wraps: 2^16 × the number of wraps + the 16 bits on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExtendedSeq(pub u64);
 
 impl ExtendedSeq {
-    /// The first number of a stream starts in the second cycle, so that a packet that was overtaken by
-    /// the first one still has a number of its own.
+    /// The first number of a received stream, for bookkeeping: it starts in the second cycle, so that a
+    /// packet that was overtaken by the first one still has a number of its own. It is not an SRTP index,
+    /// whose roll-over counter starts at 0 (RFC 3711 section 3.3.1).
     pub fn first(seq: Seq) -> ExtendedSeq {
         ExtendedSeq(CYCLE | u64::from(seq.0))
     }

@@ -27,6 +27,13 @@ impl Keys {
         })
     }
 
+    /// From session keys, as the vectors of RFC 7714 give them.
+    #[cfg(test)]
+    pub(super) fn from_session(key: &[u8], salt: [u8; NONCE_BYTES]) -> Keys {
+        let cipher = || session_cipher(key).expect("a key of 16 or 32 bytes");
+        Keys { rtp: cipher(), rtp_salt: salt, rtcp: cipher(), rtcp_salt: salt }
+    }
+
     /// The header in the clear, the payload encrypted, the tag behind it.
     pub(super) fn seal_rtp(&self, index: u64, header: &[u8], payload: &[u8], out: &mut [u8]) -> Option<usize> {
         let nonce = self.rtp_nonce(index, header)?;
@@ -113,6 +120,10 @@ fn session_key(master: &MasterKey, label: Label) -> Result<LessSafeKey, KeyError
     let mut bytes = [0; 32];
     let key = bytes.get_mut(..master.key.len()).ok_or(KeyError::Length)?;
     derive(master, label, key)?;
+    session_cipher(key)
+}
+
+fn session_cipher(key: &[u8]) -> Result<LessSafeKey, KeyError> {
     let algorithm = if key.len() == 32 { &AES_256_GCM } else { &AES_128_GCM };
     Ok(LessSafeKey::new(UnboundKey::new(algorithm, key).map_err(|_| KeyError::Refused)?))
 }

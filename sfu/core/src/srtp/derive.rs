@@ -26,16 +26,11 @@ pub(super) fn derive(master: &MasterKey, label: Label, out: &mut [u8]) -> Result
     iv[LABEL_AT] ^= label as u8;
     out.fill(0);
     let algorithm = if master.key.len() == 32 { &AES_256 } else { &AES_128 };
-    counter_key(algorithm, &master.key)
-        .and_then(|key| apply_counter_mode(&key, iv, out))
-        .ok_or(KeyError::Refused)
+    counter_key(algorithm, &master.key).and_then(|key| apply_counter_mode(&key, iv, out)).ok_or(KeyError::Refused)
 }
 
 /// The key schedule of AES in counter mode.
-pub(super) fn counter_key(
-    algorithm: &'static aws_lc_rs::cipher::Algorithm,
-    key: &[u8],
-) -> Option<EncryptingKey> {
+pub(super) fn counter_key(algorithm: &'static aws_lc_rs::cipher::Algorithm, key: &[u8]) -> Option<EncryptingKey> {
     EncryptingKey::ctr(UnboundCipherKey::new(algorithm, key).ok()?).ok()
 }
 

@@ -98,3 +98,5 @@ const WINDOW_BITS: u64 = WINDOW_WORDS as u64 * 64;
 const HALF_CIRCLE: u16 = 1 << 15;
 const ROC_MASK: u64 = 0xffff_ffff;
 
+#[cfg(test)]
+mod tests;
