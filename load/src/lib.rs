@@ -7,6 +7,7 @@ pub mod client;
 pub mod floor;
 pub mod http;
 pub mod measure;
+pub mod node;
 pub mod offer;
 pub mod publisher;
 pub mod scenario;

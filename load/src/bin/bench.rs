@@ -1,1 +1,177 @@
-fn main() {}
+//! `make bench`: what a forwarded packet costs, beside the floor measured in the same run.
+
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use chappe_load::floor::{self, Plan};
+use chappe_load::measure::{Sample, Usage};
+use chappe_load::node::Node;
+use chappe_load::publisher::Shape;
+use chappe_load::scenario::{Fleet, Scenario};
+use chappe_sfu_io::process::pin_to_core;
+use clap::Parser;
+
+/// Measures one worker on core 0 with all clients on core 1, over loopback with real ICE, DTLS and SRTP.
+/// Take the ratios: absolute times are those of this machine at this moment.
+#[derive(Parser)]
+struct Args {
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Rounds; the floor is measured before and after each scenario of each round
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// The binary to measure [default: `chappe` beside this program]
+    #[arg(long)]
+    chappe: Option<PathBuf>,
+    /// Only the scenarios whose name contains this
+    #[arg(long, default_value = "")]
+    only: String,
+}
+
+/// One measurement of one scenario.
+struct Reading {
+    nanos_per_packet: f64,
+    user_nanos_per_packet: f64,
+    floor_nanos: f64,
+    mean_run: f64,
+    /// Share of the worker's core.
+    load: f64,
+    latency: Sample,
+    delivered: u64,
+    missing: u64,
+    broken: u64,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let beside = std::env::current_exe()?.with_file_name("chappe");
+    let node = Node::start(args.chappe.as_ref().unwrap_or(&beside))?;
+    pin_to_core(CLIENT_CORE).context("the clients need a second core")?;
+    println!("{} packets of {} B a frame, {} frames/s per publisher", SHAPE.packets_per_frame, SHAPE.packet_bytes, FRAMES_PER_SECOND);
+    println!("scenario   load  ns/packet  user  floor  ratio   run  p50 us  p99 us  delivered  missing  broken");
+    for (name, publishers, viewers_each) in SCENARIOS {
+        if !name.contains(&args.only) {
+            continue;
+        }
+        let scenario = Scenario { publishers, viewers_each, shape: SHAPE };
+        let readings = (0..args.rounds).map(|_| measure(&node, scenario, args.seconds)).collect::<Result<Vec<_>>>()?;
+        print_row(name, &readings);
+    }
+    if "join".contains(&args.only) {
+        join_at_once(&node)?;
+    }
+    if "memory".contains(&args.only) {
+        memory(args.chappe.as_ref().unwrap_or(&beside))?;
+    }
+    Ok(())
+}
+
+fn measure(node: &Node, scenario: Scenario, seconds: u64) -> Result<Reading> {
+    let duration = Duration::from_secs(seconds);
+    let mut fleet = Fleet::publish(&node.server, "bench", scenario)?;
+    fleet.add_viewers(scenario.viewers_each)?;
+    fleet.drive(Instant::now() + WARM_UP)?;
+    fleet.forget();
+    let (before, sends_before, started) = (Usage::of(node.worker_pid)?, sends(node)?, Instant::now());
+    fleet.drive(started + duration)?;
+    let (after, elapsed) = (Usage::of(node.worker_pid)?, started.elapsed());
+    // What was sent last is still on its way to the viewers' tally.
+    fleet.drive(Instant::now() + Duration::from_millis(50))?;
+    let sends_after = sends(node)?;
+    let delivered: u64 = fleet.tallies().map(|tally| tally.packets).sum();
+    let (missing, broken) = (fleet.tallies().map(|tally| tally.missing).sum(), fleet.tallies().map(|tally| tally.broken).sum());
+    let latency = Sample::new(fleet.tallies().flat_map(|tally| tally.latencies_us.iter().copied()).collect());
+    fleet.leave()?;
+    let cpu = after.cpu - before.cpu;
+    let packets = delivered.max(1) as f64;
+    let mean_run = (sends_after.0 - sends_before.0) / (sends_after.1 - sends_before.1).max(1.0);
+    let floor_nanos = floor_of(scenario, duration, mean_run)?;
+    Ok(Reading {
+        nanos_per_packet: cpu.as_nanos() as f64 / packets,
+        user_nanos_per_packet: (after.user - before.user).as_nanos() as f64 / packets,
+        floor_nanos,
+        mean_run,
+        load: cpu.as_secs_f64() / elapsed.as_secs_f64(),
+        latency,
+        delivered,
+        missing,
+        broken,
+    })
+}
+
+/// The floor in the shape of the scenario: every viewer gets a frame's packets each period.
+fn floor_of(scenario: Scenario, duration: Duration, mean_run: f64) -> Result<f64> {
+    let plan = Plan {
+        peers: scenario.viewers(),
+        packet_bytes: SHAPE.packet_bytes,
+        burst: SHAPE.packets_per_frame,
+        period: SHAPE.frame_period,
+        duration,
+        mean_run,
+        core: WORKER_CORE,
+    };
+    Ok(floor::measure(plan)?.nanos_per_packet())
+}
+
+/// Packets and runs that the worker has sent so far.
+fn sends(node: &Node) -> Result<(f64, f64)> {
+    let workers = node.server.admin("workers")?;
+    let number = |key: &str| workers.get(0).and_then(|worker| worker.get(key)).and_then(serde_json::Value::as_f64);
+    Ok((number("packets_out").context("packets_out")?, number("runs_out").context("runs_out")?))
+}
+
+fn print_row(name: &str, readings: &[Reading]) {
+    let median = |value: fn(&Reading) -> f64| Sample::new(readings.iter().map(value).collect()).median();
+    println!(
+        "{name:9} {:5.1}%  {:9.0} {:5.0}  {:5.0}  {:5.2} {:5.2}  {:6.0}  {:6.0}  {:9}  {:7}  {:6}",
+        100.0 * median(|reading| reading.load),
+        median(|reading| reading.nanos_per_packet),
+        median(|reading| reading.user_nanos_per_packet),
+        median(|reading| reading.floor_nanos),
+        median(|reading| reading.nanos_per_packet / reading.floor_nanos),
+        median(|reading| reading.mean_run),
+        median(|reading| reading.latency.median()),
+        median(|reading| reading.latency.quantile(0.99)),
+        readings.iter().map(|reading| reading.delivered).sum::<u64>(),
+        readings.iter().map(|reading| reading.missing).sum::<u64>(),
+        readings.iter().map(|reading| reading.broken).sum::<u64>(),
+    );
+}
+
+fn join_at_once(node: &Node) -> Result<()> {
+    let scenario = Scenario { publishers: 1, viewers_each: JOINERS, shape: SHAPE };
+    let mut fleet = Fleet::publish(&node.server, "join", scenario)?;
+    let waits = fleet.add_viewers(JOINERS)?;
+    let waits = Sample::new(waits.iter().map(|wait| wait.as_secs_f64() * 1e3).collect());
+    println!("join      {JOINERS} at once: first packet p50 {:.0} ms, last {:.0} ms", waits.median(), waits.quantile(1.0));
+    fleet.leave()
+}
+
+/// A node of its own: memory that earlier scenarios left behind would hide what a viewer needs.
+fn memory(chappe: &std::path::Path) -> Result<()> {
+    let node = Node::start(chappe)?;
+    let scenario = Scenario { publishers: 1, viewers_each: MEMORY_VIEWERS, shape: SHAPE };
+    let mut fleet = Fleet::publish(&node.server, "memory", scenario)?;
+    fleet.add_viewers(1)?;
+    fleet.drive(Instant::now() + WARM_UP)?;
+    let before = Usage::of(node.worker_pid)?.rss_bytes;
+    fleet.add_viewers(MEMORY_VIEWERS)?;
+    fleet.drive(Instant::now() + WARM_UP)?;
+    let grown = Usage::of(node.worker_pid)?.rss_bytes.saturating_sub(before);
+    println!("memory    {:.1} kB of the worker per viewer at {MEMORY_VIEWERS}", grown as f64 / 1e3 / MEMORY_VIEWERS as f64);
+    fleet.leave()
+}
+
+const SHAPE: Shape =
+    Shape { packets_per_frame: 8, packet_bytes: 1200, frame_period: Duration::from_nanos(1_000_000_000 / FRAMES_PER_SECOND) };
+const FRAMES_PER_SECOND: u64 = 30;
+const SCENARIOS: [(&str, usize, usize); 4] = [("1x10", 1, 10), ("1x100", 1, 100), ("1x500", 1, 500), ("10x10", 10, 10)];
+const WARM_UP: Duration = Duration::from_secs(2);
+const JOINERS: usize = 200;
+const MEMORY_VIEWERS: usize = 500;
+const WORKER_CORE: usize = 0;
+const CLIENT_CORE: usize = 1;

@@ -1,0 +1,71 @@
+//! Owns a node started for a measurement: the real binary with one worker on one core.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::http::Server;
+
+/// Stops when dropped.
+pub struct Node {
+    child: Child,
+    state_file: std::path::PathBuf,
+    pub server: Server,
+    pub worker_pid: u32,
+}
+
+impl Node {
+    /// Starts `chappe up` with one worker, on free ports of the loopback address.
+    pub fn start(binary: &Path) -> Result<Node> {
+        let state_file = std::env::temp_dir().join(format!("chappe-bench-{}.json", std::process::id()));
+        let child = Command::new(binary)
+            .args(["up", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--media-port", "0"])
+            .args(["--workers", "1", "--public-ip", "127.0.0.1", "--state-file"])
+            .arg(&state_file)
+            .env("RUST_LOG", "warn")
+            .stdout(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot start {}: build it with `cargo build --release`", binary.display()))?;
+        let mut node = Node { child, state_file, server: Server::new("", ""), worker_pid: 0 };
+        node.wait_until_ready()?;
+        Ok(node)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let deadline = Instant::now() + START_LIMIT;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the node ended before it was ready: {status}");
+            }
+            if let Some((server, worker_pid)) = self.read_state() {
+                (self.server, self.worker_pid) = (server, worker_pid);
+                if self.server.is_ready() {
+                    return Ok(());
+                }
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        bail!("the node was not ready within {START_LIMIT:?}")
+    }
+
+    fn read_state(&self) -> Option<(Server, u32)> {
+        let state: Value = serde_json::from_str(&std::fs::read_to_string(&self.state_file).ok()?).ok()?;
+        let address = |key: &str| Some(format!("http://{}", state.get(key)?.as_str()?));
+        let worker = state.get("workers")?.get(0)?.get("pid")?.as_u64()?;
+        Some((Server::new(&address("http")?, &address("admin")?), u32::try_from(worker).ok()?))
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.state_file);
+    }
+}
+
+const START_LIMIT: Duration = Duration::from_secs(10);
