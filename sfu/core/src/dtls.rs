@@ -65,6 +65,8 @@ pub struct Progress {
     pub keys: Option<SrtpKeys>,
     /// The peer said goodbye with close_notify.
     pub peer_closed: bool,
+    /// Something that may be a goodbye came after the engine was released: nobody can read it any more.
+    pub maybe_closed: bool,
 }
 
 pub struct Dtls {
@@ -73,6 +75,7 @@ pub struct Dtls {
     fingerprints: Vec<Fingerprint>,
     stage: Stage,
     peer_verified: bool,
+    linger: Duration,
     timeout: Option<Instant>,
 }
 
@@ -82,7 +85,13 @@ enum Stage {
     /// A server that has not seen the whole ClientHello.
     AwaitHello(Box<HelloAssembly>),
     Handshake(Box<dimpl::Dtls>),
-    Connected(Box<dimpl::Dtls>),
+    /// Repeats the last flight to a peer that missed it, until the instant given.
+    Connected(Box<dimpl::Dtls>, Instant),
+    /// Keys are out and the peer has its last flight. The engine would hold on to 15 kB per viewer, half of
+    /// what a session may have, for the sake of one goodbye: so ours is written beforehand and kept.
+    Released {
+        goodbye: Vec<u8>,
+    },
     /// Closed, or failed.
     Ended,
 }
@@ -121,7 +130,7 @@ impl Dtls {
             DtlsRole::Client => Stage::Idle,
             DtlsRole::Server => Stage::AwaitHello(Box::default()),
         };
-        Dtls { role, certificate, fingerprints, stage, peer_verified: false, timeout: None }
+        Dtls { role, certificate, fingerprints, stage, peer_verified: false, linger: LINGER, timeout: None }
     }
 
     /// A client sends its ClientHello; nothing otherwise.
@@ -135,7 +144,7 @@ impl Dtls {
         engine.set_active(true);
         engine.handle_timeout(now).map_err(|_| DtlsError::Handshake)?;
         self.stage = Stage::Handshake(Box::new(engine));
-        self.drain(send)
+        self.drain(now, send)
     }
 
     pub fn handle_datagram(
@@ -151,19 +160,29 @@ impl Dtls {
                 let datagrams = assembly.take_datagrams();
                 self.accept(now, version, &datagrams)?;
             }
-            Stage::Handshake(engine) | Stage::Connected(engine) => feed(engine, now, datagram)?,
+            Stage::Released { .. } => {
+                let maybe_closed = may_be_alert(datagram);
+                return Ok(Progress { maybe_closed, ..Progress::default() });
+            }
+            Stage::Handshake(engine) | Stage::Connected(engine, _) => feed(engine, now, datagram)?,
         }
-        self.drain(send)
+        self.drain(now, send)
     }
 
     pub fn handle_timeout(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError> {
         if self.timeout.is_none_or(|at| now < at) {
             return Ok(Progress::default());
         }
+        if let Stage::Connected(_, until) = self.stage
+            && now >= until
+        {
+            self.release(now);
+            return Ok(Progress::default());
+        }
         if let Some(engine) = self.stage.engine() {
             engine.handle_timeout(now).map_err(|_| DtlsError::Handshake)?;
         }
-        self.drain(send)
+        self.drain(now, send)
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -172,14 +191,40 @@ impl Dtls {
 
     /// Says goodbye with close_notify, if there is anyone to understand it.
     pub fn close(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) {
-        if let Stage::Connected(engine) = &mut self.stage
-            && engine.handle_timeout(now).is_ok()
-            && engine.close().is_ok()
+        self.release(now);
+        if let Stage::Released { goodbye } = &self.stage
+            && !goodbye.is_empty()
         {
-            // Nothing that comes out but the alert matters any more.
-            let _ = self.drain(send);
+            send(goodbye);
         }
         self.end();
+    }
+
+    /// Lets the engine of a finished handshake go and keeps its close_notify. It stays good for as long as
+    /// the association: its sequence number is the next, and no other record takes it.
+    fn release(&mut self, now: Instant) {
+        let Stage::Connected(engine, _) = &mut self.stage else { return };
+        let mut goodbye = Vec::new();
+        let mut buffer = [0; POLL_BUFFER_BYTES];
+        if engine.handle_timeout(now).is_ok() && engine.close().is_ok() {
+            loop {
+                match engine.poll_output(&mut buffer) {
+                    // The alert is the last; what may come before it is of no use any more.
+                    Output::Packet(packet) => goodbye = packet.to_vec(),
+                    Output::Timeout(_) | Output::BufferTooSmall { .. } => break,
+                    _ => {}
+                }
+            }
+        }
+        goodbye.shrink_to_fit();
+        self.stage = Stage::Released { goodbye };
+        self.timeout = None;
+    }
+
+    /// Never releases the engine: for clients, which are few on a machine and want to read the worker's goodbye.
+    #[cfg(any(test, feature = "client"))]
+    pub fn keep_engine(&mut self) {
+        self.linger = LINGER_FOREVER;
     }
 
     /// The whole ClientHello is here: the version that it and we do best serves it from now on.
@@ -196,7 +241,7 @@ impl Dtls {
         Ok(())
     }
 
-    fn drain(&mut self, send: &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError> {
+    fn drain(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError> {
         let mut progress = Progress::default();
         let mut small = [0; POLL_BUFFER_BYTES];
         let mut large = Vec::new();
@@ -225,7 +270,10 @@ impl Dtls {
                 }
                 Output::CloseNotify => progress.peer_closed = true,
                 Output::Timeout(at) => {
-                    self.timeout = Some(at);
+                    self.timeout = Some(match self.stage {
+                        Stage::Connected(_, until) => at.min(until),
+                        _ => at,
+                    });
                     break;
                 }
                 // Application data is SCTP: there are no data channels on a worker.
@@ -238,9 +286,10 @@ impl Dtls {
                 return Err(DtlsError::NoSrtpProfile);
             }
             self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
-                Stage::Handshake(engine) => Stage::Connected(engine),
+                Stage::Handshake(engine) => Stage::Connected(engine, now + self.linger),
                 other => other,
             };
+            self.timeout = self.timeout.map(|at| at.min(now + self.linger));
         }
         if progress.peer_closed {
             self.end();
@@ -272,8 +321,8 @@ impl Dtls {
 impl Stage {
     fn engine(&mut self) -> Option<&mut dimpl::Dtls> {
         match self {
-            Stage::Handshake(engine) | Stage::Connected(engine) => Some(engine),
-            Stage::Idle | Stage::AwaitHello(_) | Stage::Ended => None,
+            Stage::Handshake(engine) | Stage::Connected(engine, _) => Some(engine),
+            Stage::Idle | Stage::AwaitHello(_) | Stage::Released { .. } | Stage::Ended => None,
         }
     }
 }
@@ -291,6 +340,16 @@ fn feed(engine: &mut dimpl::Dtls, now: Instant, datagram: &[u8]) -> Result<(), D
     }
 }
 
+/// Whether it starts with an alert of 1.2, or with a record of 1.3, which hides what it is (RFC 9147 section 4).
+fn may_be_alert(datagram: &[u8]) -> bool {
+    matches!(datagram.first(), Some(&CONTENT_ALERT | 0x20..=0x3F))
+}
+
+const CONTENT_ALERT: u8 = 21;
+/// How long the last flight can be repeated: three tries of a client that starts with 1 s (RFC 6347).
+const LINGER: Duration = Duration::from_secs(10);
+#[cfg(any(test, feature = "client"))]
+const LINGER_FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
 /// Largest datagram of a flight: below any path MTU that WebRTC meets.
 const DATAGRAM_BYTES_MAX: usize = 1_200;
 /// First wait for an answer to a flight; doubles with each repeat. RFC 6347 section 4.2.4.1 allows less

@@ -66,13 +66,7 @@ struct Pair {
 
 impl IceAgent {
     pub fn new(local: IceCredentials, remote: IceCredentials) -> IceAgent {
-        IceAgent {
-            current: Side { local, remote },
-            previous: None,
-            pairs: Vec::new(),
-            selected: None,
-            heard: None,
-        }
+        IceAgent { current: Side { local, remote }, previous: None, pairs: Vec::new(), selected: None, heard: None }
     }
 
     /// Answers one message into `answer`, which stays empty where nothing is to be said.

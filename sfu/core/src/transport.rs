@@ -70,6 +70,8 @@ pub struct Transport {
     connect_by: Instant,
     /// The last sign of life that is no check: the start of an ICE restart.
     restarted: Option<Instant>,
+    /// When something came that may have been a goodbye.
+    farewell: Option<Instant>,
     /// What was last told of the selected route.
     announced: Option<Route>,
     transmits: VecDeque<(Route, Vec<u8>)>,
@@ -84,6 +86,7 @@ impl Transport {
             state: TransportState::New,
             connect_by: now + CONNECT_TIMEOUT,
             restarted: None,
+            farewell: None,
             announced: None,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
@@ -106,6 +109,7 @@ impl Transport {
         if self.state == TransportState::New {
             self.change_state(TransportState::Connecting);
         }
+        self.farewell = None;
         self.revive();
         self.announce_route(now);
         if let Some(ufrag) = self.ice.retire_previous() {
@@ -122,7 +126,7 @@ impl Transport {
             return Err(DropReason::RouteUnknown);
         }
         self.announce_route(now);
-        self.run_dtls(|dtls, send| dtls.handle_datagram(now, datagram, send));
+        self.run_dtls(now, |dtls, send| dtls.handle_datagram(now, datagram, send));
         Ok(())
     }
 
@@ -141,7 +145,7 @@ impl Transport {
         if self.is_closed() {
             return;
         }
-        self.run_dtls(|dtls, send| dtls.handle_timeout(now, send));
+        self.run_dtls(now, |dtls, send| dtls.handle_timeout(now, send));
         match self.state {
             TransportState::New | TransportState::Connecting if now >= self.connect_by => {
                 self.end(TransportCloseReason::ConnectTimeout);
@@ -150,6 +154,9 @@ impl Transport {
                 self.change_state(TransportState::Disconnected);
             }
             _ => {}
+        }
+        if self.farewell_until().is_some_and(|until| now >= until) {
+            self.end(TransportCloseReason::ClientClosed);
         }
         if self.state == TransportState::Disconnected && now >= self.quiet_at(CONSENT_EXPIRES_AFTER) {
             self.end(TransportCloseReason::ConsentExpired);
@@ -163,7 +170,7 @@ impl Transport {
             TransportState::Disconnected => self.quiet_at(CONSENT_EXPIRES_AFTER),
             TransportState::Closed(_) => return None,
         };
-        Some(self.dtls.poll_timeout().map_or(own, |dtls| dtls.min(own)))
+        [Some(own), self.dtls.poll_timeout(), self.farewell_until()].into_iter().flatten().min()
     }
 
     /// The next datagram to send, written over `buffer`.
@@ -207,7 +214,7 @@ impl Transport {
         if self.is_closed() {
             return;
         }
-        self.run_dtls(|dtls, send| {
+        self.run_dtls(now, |dtls, send| {
             dtls.close(now, send);
             Ok(Progress::default())
         });
@@ -244,11 +251,15 @@ impl Transport {
         self.announced = selected;
         if let Some(route) = selected {
             self.events.push_back(TransportEvent::RouteSelected(route));
-            self.run_dtls(|dtls, send| dtls.start(now, send));
+            self.run_dtls(now, |dtls, send| dtls.start(now, send));
         }
     }
 
-    fn run_dtls(&mut self, step: impl FnOnce(&mut Dtls, &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError>) {
+    fn run_dtls(
+        &mut self,
+        now: Instant,
+        step: impl FnOnce(&mut Dtls, &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError>,
+    ) {
         let mut flight = Vec::new();
         let result = step(&mut self.dtls, &mut |packet| flight.push(packet.to_vec()));
         if let Some(route) = self.ice.selected() {
@@ -257,10 +268,13 @@ impl Transport {
             }
         }
         match result {
-            Ok(Progress { keys, peer_closed }) => {
+            Ok(Progress { keys, peer_closed, maybe_closed }) => {
                 if let Some(keys) = keys {
                     self.events.push_back(TransportEvent::Keys(keys));
                     self.change_state(TransportState::Connected);
+                }
+                if maybe_closed && self.farewell_until().is_none() {
+                    self.farewell = Some(now);
                 }
                 if peer_closed {
                     self.end(TransportCloseReason::ClientClosed);
@@ -291,6 +305,13 @@ impl Transport {
         heard.map_or(self.connect_by, |heard| heard + span)
     }
 
+    /// A goodbye that we can no longer read is only believed if the peer then falls silent, because anyone
+    /// can send something that looks like one.
+    fn farewell_until(&self) -> Option<Instant> {
+        let said = self.farewell?;
+        (self.ice.heard() <= Some(said)).then_some(said + FAREWELL_WAIT)
+    }
+
     fn change_state(&mut self, state: TransportState) {
         if self.state != state {
             self.state = state;
@@ -310,6 +331,8 @@ impl Transport {
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Browsers check each 2.5 s at the least (libwebrtc's stable-writable interval), so two were missed.
 const DISCONNECT_AFTER: Duration = Duration::from_secs(6);
+/// As long as two checks of a browser that only lost one.
+const FAREWELL_WAIT: Duration = Duration::from_secs(6);
 /// RFC 7675 section 5.1.
 const CONSENT_EXPIRES_AFTER: Duration = Duration::from_secs(30);
 /// Datagrams that wait to be sent. A flight of DTLS has up to five.

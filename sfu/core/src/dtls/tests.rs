@@ -260,7 +260,8 @@ fn noise_does_not_end_a_handshake() {
     for role in ROLES {
         for version in VERSIONS {
             let mut pair = Association::new(role, version);
-            let noise: [&[u8]; 5] = [&[], &[22], &[22; 13], &[0x16; 200], &[23, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 7]];
+            let noise: [&[u8]; 5] =
+                [&[], &[22], &[22; 13], &[0x16; 200], &[23, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 7]];
             for datagram in noise {
                 pair.step_us(|dtls, now, send| dtls.handle_datagram(now, datagram, send));
             }

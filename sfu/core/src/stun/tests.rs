@@ -58,7 +58,9 @@ fn the_request_of_rfc_5769_is_read() {
 
 #[test]
 fn the_responses_of_rfc_5769_are_read() {
-    for (bytes, address) in [(RESPONSE_IPV4, "192.0.2.1:32853"), (RESPONSE_IPV6, "[2001:db8:1234:5678:11:2233:4455:6677]:32853")] {
+    for (bytes, address) in
+        [(RESPONSE_IPV4, "192.0.2.1:32853"), (RESPONSE_IPV6, "[2001:db8:1234:5678:11:2233:4455:6677]:32853")]
+    {
         let message = Message::parse(bytes).unwrap();
         assert_eq!(message.class, Class::Success);
         assert_eq!(message.mapped_address, Some(address.parse().unwrap()));
@@ -68,7 +70,9 @@ fn the_responses_of_rfc_5769_are_read() {
 
 #[test]
 fn the_addresses_of_rfc_5769_are_written() {
-    for (vector, address) in [(RESPONSE_IPV4, "192.0.2.1:32853"), (RESPONSE_IPV6, "[2001:db8:1234:5678:11:2233:4455:6677]:32853")] {
+    for (vector, address) in
+        [(RESPONSE_IPV4, "192.0.2.1:32853"), (RESPONSE_IPV6, "[2001:db8:1234:5678:11:2233:4455:6677]:32853")]
+    {
         // The vectors pad SOFTWARE with a space where we write a zero, so integrity and fingerprint differ,
         // but the address must not.
         let mut bytes = Vec::new();
@@ -154,7 +158,12 @@ fn unknown_attributes_that_must_be_understood_are_listed() {
 
 #[test]
 fn sizes_are_checked() {
-    for (kind, value) in [(PRIORITY, &[0; 3][..]), (ICE_CONTROLLING, &[0; 4]), (MESSAGE_INTEGRITY, &[0; 19]), (XOR_MAPPED_ADDRESS, &[0, 1, 0, 0])] {
+    for (kind, value) in [
+        (PRIORITY, &[0; 3][..]),
+        (ICE_CONTROLLING, &[0; 4]),
+        (MESSAGE_INTEGRITY, &[0; 19]),
+        (XOR_MAPPED_ADDRESS, &[0, 1, 0, 0]),
+    ] {
         let mut bytes = Vec::new();
         Writer::new(&mut bytes, Class::Request, TRANSACTION).attribute(kind, value).finish();
         assert_eq!(Message::parse(&bytes).unwrap_err(), MalformedMessage::Attribute, "{kind:#x}");

@@ -375,3 +375,52 @@ fn datagrams_that_nobody_fetches_do_not_pile_up() {
     }
     assert_eq!(session.worker.transmits.len(), TRANSMITS_MAX);
 }
+
+#[test]
+fn a_goodbye_long_after_the_handshake_ends_the_session_in_seconds() {
+    for role in ROLES {
+        let mut session = Session::connected(role);
+        session.run(Duration::from_secs(60), |_| false);
+        session.client.close(session.now);
+        assert!(session.run(Duration::from_secs(7), |session| session.closed().is_some()), "{role:?}");
+        assert_eq!(session.closed(), Some(TransportCloseReason::ClientClosed));
+    }
+}
+
+#[test]
+fn our_goodbye_long_after_the_handshake_reaches_a_client_that_can_read_it() {
+    for role in ROLES {
+        let mut session = Session::new(role);
+        session.client.keep_engine();
+        session.run(Duration::from_secs(60), |_| false);
+        session.worker.close(session.now);
+        session.run(Duration::from_secs(1), |_| false);
+        let last = session.client_events.last();
+        assert_eq!(last, Some(&TransportEvent::Closed(TransportCloseReason::ClientClosed)), "{role:?}");
+    }
+}
+
+#[test]
+fn a_forged_goodbye_does_not_end_a_session_that_lives() {
+    let mut session = Session::connected(DtlsRole::Server);
+    session.run(Duration::from_secs(60), |_| false);
+    for forged in [&[21; 40][..], &[0x2F; 40]] {
+        session.worker.handle_dtls(session.now, udp(1), forged).unwrap();
+        session.run(Duration::from_secs(30), |_| false);
+    }
+    assert_eq!(session.worker_events, []);
+    assert_eq!(session.worker.state(), TransportState::Connected);
+}
+
+#[test]
+fn a_forged_goodbye_does_not_end_a_session_that_only_sends_media() {
+    let mut session = Session::connected(DtlsRole::Server);
+    session.run(Duration::from_secs(60), |_| false);
+    session.cut = true;
+    session.worker.handle_dtls(session.now, udp(1), &[21; 40]).unwrap();
+    for _ in 0..60 {
+        session.run(Duration::from_secs(1), |_| false);
+        session.worker.note_activity(session.now);
+    }
+    assert_eq!(session.worker.state(), TransportState::Connected);
+}
