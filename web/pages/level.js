@@ -41,7 +41,7 @@ export class Level {
     this.#analyser.getFloatTimeDomainData(this.#samples);
     const peak = this.#samples.reduce((most, s) => Math.max(most, Math.abs(s)), 0);
     const fill = this.#bar.firstElementChild;
-    if (fill instanceof HTMLElement) fill.style.transform = `scaleX(${Math.min(1, peak / FULL).toFixed(3)})`;
+    if (fill instanceof HTMLElement) fill.style.clipPath = `inset(0 ${(100 - Math.min(1, peak / FULL) * 100).toFixed(1)}% 0 0)`;
     requestAnimationFrame(this.#draw);
   };
 }

@@ -42,7 +42,7 @@ export class Tile {
     this.element.dataset["stream"] = view.stream;
     for (const type of ["loadeddata", "resize", "playing"]) this.#video.addEventListener(type, () => this.#pictureChanged());
     this.#video.addEventListener("emptied", () => this.#pictureChanged());
-    this.#video.srcObject = view.mediaStream;
+    this.#attach();
   }
 
   /**
@@ -90,6 +90,13 @@ export class Tile {
     this.element.remove();
   }
 
+  /** A video without data yet would hold back the load event, and the browser's tab would spin for as long. */
+  #attach() {
+    if (document.readyState !== "complete") return addEventListener("load", () => this.#attach(), { once: true });
+    this.#video.srcObject = this.view.mediaStream;
+    void this.#play();
+  }
+
   #tools() {
     const full = el("button", { type: "button", title: "Full screen (f)", "aria-label": `Full screen: ${this.view.stream}` }, icon("full"));
     full.addEventListener("click", () => this.toggleFullscreen());
@@ -133,6 +140,7 @@ export class Tile {
   }
 
   async #play() {
+    if (!this.#video.srcObject) return;
     try {
       await this.#video.play();
     } catch (error) {

@@ -78,6 +78,7 @@ export class Viewing {
     this.#soundButton.hidden = this.#views.length === 0;
     this.#soundButton.classList.toggle("primary", this.#sound === "blocked");
     face(this.#soundButton, this.#sound === "on" ? "sound" : "soundOff", this.#sound === "on" ? "Mute" : "Turn on sound");
+    this.#factsButton.hidden = this.#views.length === 0;
     this.#factsButton.setAttribute("aria-pressed", String(this.#factsShown));
     face(this.#factsButton, "facts", "Statistics");
   }
