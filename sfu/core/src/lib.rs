@@ -6,22 +6,52 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(any(test, feature = "client"))]
-pub mod client;
+// In reading order: the way of a packet first, then what it passes.
+mod sfu;
+mod forward;
+mod feedback;
+mod repair;
+mod control;
+
+mod session;
+mod source;
+mod sender;
+mod track;
+mod template;
+mod history;
+mod rewrite;
+mod egress;
+mod timers;
+mod spec;
+mod stats;
+mod net;
+
+pub mod codec;
 pub mod dtls;
 pub mod ice;
-mod net;
-pub mod codec;
 pub mod nack;
 pub mod rtcp;
-pub mod twcc;
 pub mod rtp;
 pub mod srtp;
-mod stats;
-#[cfg(test)]
-mod sim;
 pub mod stun;
 pub mod transport;
+pub mod twcc;
 
+#[cfg(any(test, feature = "client"))]
+pub mod client;
+#[cfg(test)]
+mod sim;
+
+pub use codec::Codec;
+pub use control::{SessionStats, SessionSummary, TrackStats};
+pub use dtls::{Certificate, CertificateError, DtlsRole, Fingerprint, FingerprintHash, ParseFingerprintError};
+pub use egress::{Egress, Run};
+pub use ice::IceCredentials;
 pub use net::{ConnectionId, DatagramKind, Now, Route, classify};
+pub use rtp::{ExtensionKind, ExtensionMap};
+pub use sfu::{Sfu, SfuConfig};
+pub use spec::{
+    CloseReason, ControlError, Epoch, Event, Feedback, Media, MediaKind, PayloadMap, ReceiveCodec, ReceiveTrack,
+    SendTrack, SessionId, SessionSpec, SessionState, SsrcPair, TrackId,
+};
 pub use stats::{Counters, DropReason};

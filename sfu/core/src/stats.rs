@@ -48,6 +48,8 @@ macro_rules! drop_reasons {
 drop_reasons! {
     /// A DTLS record the engine refused.
     DtlsInvalid = "dtls_invalid",
+    /// The worker left too many events unread.
+    EventUnread = "event_unread",
     /// From an address that no session has proven with STUN.
     RouteUnknown = "route_unknown",
     /// SRTCP that does not authenticate.

@@ -1,0 +1,440 @@
+//! Owns the commands of signaling: sessions and m-lines that come, change and go. Never touches a packet.
+
+use std::time::Duration;
+
+use crate::net::Now;
+use crate::rtp::Ssrc;
+use crate::sender::Sender;
+use crate::session::Session;
+use crate::sfu::Sfu;
+use crate::source::Source;
+use crate::spec::{
+    CloseReason, ControlError, Epoch, Event, Media, MediaKind, ReceiveTrack, SendTrack, SessionId, SessionSpec,
+    SessionState, TrackId,
+};
+use crate::track::{Publisher, Subscriber, Track};
+use crate::transport::{Transport, TransportConfig};
+use crate::{IceCredentials, Route};
+use std::time::Instant;
+
+/// What a snapshot says of a session beside its specification, which the worker keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionSummary {
+    pub session: SessionId,
+    pub state: SessionState,
+    /// Received tracks on which media flows now.
+    pub active: Vec<TrackId>,
+    pub age: Duration,
+}
+
+/// Counters since the session was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionStats {
+    pub session: SessionId,
+    pub state: SessionState,
+    pub route: Option<Route>,
+    pub round_trip: Option<Duration>,
+    pub received: Vec<TrackStats>,
+    pub sent: Vec<TrackStats>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackStats {
+    pub track: Option<TrackId>,
+    pub mid: String,
+    pub kind: MediaKind,
+    pub packets: u64,
+    pub bytes: u64,
+    pub lost: u64,
+    pub repaired: u64,
+    pub keyframe_requests: u64,
+    pub bits_per_second: u64,
+}
+
+impl Sfu {
+    /// A session that is there already under this id is `Exists`, whatever its specification.
+    pub fn open_session(&mut self, now: Now, spec: SessionSpec) -> Result<(), ControlError> {
+        spec.media.check()?;
+        if self.sessions.len() >= self.config.sessions_max {
+            return Err(ControlError::Limit { what: "sessions", limit: self.config.sessions_max });
+        }
+        if self.by_id.contains_key(&spec.session) || self.by_ufrag.contains_key(&spec.local_ice.ufrag) {
+            return Err(ControlError::Exists);
+        }
+        self.check_publishers(None, &spec.media)?;
+        let transport = Transport::new(
+            now.mono,
+            TransportConfig {
+                role: spec.dtls_role,
+                local: spec.local_ice.clone(),
+                remote: spec.remote_ice,
+                fingerprints: spec.remote_fingerprints,
+                certificate: self.config.certificate.clone(),
+            },
+        );
+        let feedback_ssrc = Ssrc(self.draw(spec.session, 0) as u32 | 1);
+        let mut session = Session::new(now.mono, spec.session, spec.epoch, transport, feedback_ssrc);
+        session.ufrags.push(spec.local_ice.ufrag.clone());
+        let key = self.sessions.insert(Box::new(session));
+        self.by_id.insert(spec.session, key);
+        self.by_ufrag.insert(spec.local_ice.ufrag, key);
+        self.apply_media(now.mono, key, spec.media);
+        self.rearm(key);
+        Ok(())
+    }
+
+    /// Replaces all m-lines; what stays keeps its state.
+    pub fn set_media(&mut self, now: Now, session: SessionId, epoch: Epoch, media: Media) -> Result<(), ControlError> {
+        let key = self.fenced(session, epoch)?;
+        media.check()?;
+        self.check_publishers(Some(key), &media)?;
+        if let Some(session) = self.sessions.get(key)
+            && session.spent.len() + 2 * session.senders.iter().flatten().count() > SPENT_MAX
+        {
+            return Err(ControlError::Limit { what: "SSRCs sent in one session", limit: SPENT_MAX });
+        }
+        self.apply_media(now.mono, key, media);
+        self.rearm(key);
+        Ok(())
+    }
+
+    /// The old credentials answer until a path of the new ones is nominated.
+    pub fn restart_ice(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        epoch: Epoch,
+        local: IceCredentials,
+        remote: IceCredentials,
+    ) -> Result<(), ControlError> {
+        let key = self.fenced(session, epoch)?;
+        if self.by_ufrag.get(&local.ufrag).is_some_and(|other| *other != key) {
+            return Err(ControlError::Exists);
+        }
+        if self.sessions.get(key).is_some_and(|session| session.transport.local_ufrag() == local.ufrag) {
+            return Ok(());
+        }
+        self.by_ufrag.insert(local.ufrag.clone(), key);
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.ufrags.push(local.ufrag.clone());
+            session.transport.restart_ice(now.mono, local, remote);
+        }
+        self.drain_transport(now.mono, key);
+        Ok(())
+    }
+
+    /// Success also when the session is not there.
+    pub fn close_session(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        epoch: Epoch,
+        reason: CloseReason,
+    ) -> Result<(), ControlError> {
+        let key = match self.fenced(session, epoch) {
+            Ok(key) => key,
+            Err(ControlError::NotFound) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        self.remove_session(now.mono, key, reason);
+        Ok(())
+    }
+
+    /// Merged with the requests of viewers.
+    pub fn request_keyframe(&mut self, now: Now, track: TrackId) -> Result<(), ControlError> {
+        let key = *self.by_track.get(&track).ok_or(ControlError::NotFound)?;
+        if self.tracks.get(key).is_none_or(|track| track.publisher.is_none()) {
+            return Err(ControlError::NotFound);
+        }
+        self.want_keyframe(key);
+        self.ask_for_keyframes(now.mono);
+        Ok(())
+    }
+
+    /// One summary per session, for a snapshot.
+    pub fn sessions(&self, now: Now) -> impl Iterator<Item = SessionSummary> + '_ {
+        self.sessions.iter().map(move |(_, session)| SessionSummary {
+            session: session.id,
+            state: session.state(),
+            active: session.sources.iter().filter(|source| source.active).map(|source| source.spec.track).collect(),
+            age: now.mono.saturating_duration_since(session.opened),
+        })
+    }
+
+    pub fn session_stats(&self, session: SessionId) -> Option<SessionStats> {
+        let session = self.sessions.get(*self.by_id.get(&session)?)?;
+        Some(SessionStats {
+            session: session.id,
+            state: session.state(),
+            route: session.outlet.route,
+            round_trip: session.round_trip,
+            received: session.sources.iter().map(received_stats).collect(),
+            sent: session.senders.iter().flatten().map(sent_stats).collect(),
+        })
+    }
+
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Received and sent m-lines of all sessions.
+    pub fn track_counts(&self) -> (usize, usize) {
+        let received = self.sessions.iter().map(|(_, session)| session.sources.len()).sum();
+        (received, self.sessions.iter().map(|(_, session)| session.senders.iter().flatten().count()).sum())
+    }
+
+    fn fenced(&mut self, session: SessionId, epoch: Epoch) -> Result<usize, ControlError> {
+        let key = *self.by_id.get(&session).ok_or(ControlError::NotFound)?;
+        let session = self.sessions.get_mut(key).ok_or(ControlError::NotFound)?;
+        if epoch < session.epoch {
+            return Err(ControlError::StaleEpoch);
+        }
+        session.epoch = epoch;
+        Ok(key)
+    }
+
+    /// A track has one publisher.
+    fn check_publishers(&self, own: Option<usize>, media: &Media) -> Result<(), ControlError> {
+        let taken = media.receive.iter().any(|line| {
+            let track = self.by_track.get(&line.track).and_then(|key| self.tracks.get(*key));
+            track.and_then(|track| track.publisher).is_some_and(|publisher| Some(publisher.session) != own)
+        });
+        if taken { Err(ControlError::Invalid("another session publishes this track")) } else { Ok(()) }
+    }
+
+    fn apply_media(&mut self, now: Instant, key: usize, media: Media) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.extensions = media.extensions;
+        self.apply_receive(now, key, media.receive);
+        self.apply_send(key, media.send);
+    }
+
+    fn apply_receive(&mut self, now: Instant, key: usize, lines: Vec<ReceiveTrack>) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let mut old = std::mem::take(&mut session.sources);
+        let mut sources = Vec::with_capacity(lines.len());
+        for line in lines {
+            let source = match old.iter().position(|source| source.spec.track == line.track) {
+                Some(at) => {
+                    let mut source = old.swap_remove(at);
+                    source.spec = line;
+                    source
+                }
+                None => {
+                    let track = self.track(line.track);
+                    Source::new(line, track)
+                }
+            };
+            if let Some(track) = self.tracks.get_mut(source.track) {
+                track.publisher = Some(Publisher { session: key, source: sources.len() });
+            }
+            sources.push(source);
+        }
+        for gone in old {
+            self.end_source(key, &gone);
+        }
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.sources = sources;
+        session.reindex_sources();
+        if session.report_at.is_none() && session.outlet.sealer.is_some() && !session.sources.is_empty() {
+            session.report_at = Some(now + crate::feedback::REPORT_INTERVAL);
+        }
+    }
+
+    /// Viewers keep their m-lines and wait for whoever comes next.
+    fn end_source(&mut self, session: usize, source: &Source) {
+        if source.active
+            && let Some(session) = self.sessions.get(session)
+        {
+            let (session, track) = (session.id, source.spec.track);
+            self.push_event(Event::TrackActive { session, track, active: false });
+        }
+        let Some(track) = self.tracks.get_mut(source.track) else { return };
+        track.end();
+        for subscriber in &track.subscribers {
+            let session = self.sessions.get_mut(subscriber.session as usize);
+            if let Some(Some(sender)) = session.and_then(|session| session.senders.get_mut(subscriber.sender as usize)) {
+                sender.interrupt();
+            }
+        }
+        self.drop_unused(source.track);
+    }
+
+    fn apply_send(&mut self, key: usize, lines: Vec<SendTrack>) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let stays = |spec: &SendTrack| lines.iter().any(|line| (line.ssrc, line.rtx_ssrc) == (spec.ssrc, spec.rtx_ssrc));
+        let gone: Vec<usize> = (0..session.senders.len())
+            .filter(|at| session.senders[*at].as_ref().is_some_and(|sender| !stays(&sender.spec)))
+            .collect();
+        for at in gone {
+            let ssrc = self.sessions[key].senders[at].as_ref().map(|sender| sender.spec.ssrc);
+            self.end_sender(key, at, !lines.iter().any(|line| Some(line.ssrc) == ssrc));
+        }
+        for line in lines {
+            let source = line.source;
+            let at = self.place_sender(key, line);
+            let track = source.map(|source| self.track(source));
+            self.attach(key, at, track);
+        }
+    }
+
+    /// Finds the sender of an m-line by its SSRC, or makes one whose numbers go on where its SSRC ended.
+    fn place_sender(&mut self, key: usize, line: SendTrack) -> usize {
+        let random = self.draw(SessionId(u128::from(line.ssrc)), key as u64 + 1);
+        let session = &mut self.sessions[key];
+        let same = |sender: &Option<Sender>| sender.as_ref().is_some_and(|sender| sender.spec.ssrc == line.ssrc);
+        if let Some(at) = session.senders.iter().position(same) {
+            if let Some(sender) = session.senders[at].as_mut() {
+                sender.replace_spec(line);
+            }
+            return at;
+        }
+        // Below 2^15, so that a receiver that misses the first packets still guesses the cycle (RFC 3711 3.3.1).
+        let first = take_spent(&mut session.spent, line.ssrc).unwrap_or(random & FIRST_INDEX_MASK);
+        let repair_first = line.rtx_ssrc.and_then(|ssrc| take_spent(&mut session.spent, ssrc));
+        let repair_first = repair_first.unwrap_or(random >> 16 & FIRST_INDEX_MASK);
+        let sender = Some(Sender::new(line, first, repair_first, (random >> 32) as u32));
+        match session.senders.iter().position(Option::is_none) {
+            Some(at) => {
+                session.senders[at] = sender;
+                at
+            }
+            None => {
+                session.senders.push(sender);
+                session.senders.len() - 1
+            }
+        }
+    }
+
+    /// Lets a sender follow `track`, or nothing.
+    fn attach(&mut self, key: usize, at: usize, track: Option<usize>) {
+        let Some(Some(sender)) = self.sessions.get_mut(key).and_then(|session| session.senders.get_mut(at)) else {
+            return;
+        };
+        let before = std::mem::replace(&mut sender.track, track);
+        if before == track {
+            return;
+        }
+        sender.interrupt();
+        let subscriber = Subscriber { session: key as u32, sender: at as u32 };
+        if let Some(before) = before {
+            if let Some(track) = self.tracks.get_mut(before) {
+                track.unsubscribe(subscriber);
+            }
+            self.drop_unused(before);
+        }
+        if let Some(track) = track {
+            if let Some(track) = self.tracks.get_mut(track) {
+                track.subscribe(subscriber);
+            }
+            self.want_keyframe(track);
+        }
+    }
+
+    /// Keeps where the numbers of an SSRC ended, and says goodbye on it (RFC 3550 section 6.6).
+    fn end_sender(&mut self, key: usize, at: usize, says_goodbye: bool) {
+        self.attach(key, at, None);
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(sender) = session.senders.get_mut(at).and_then(Option::take) else { return };
+        session.spent.push((sender.spec.ssrc, sender.rewriter.next()));
+        session.spent.extend(sender.spec.rtx_ssrc.map(|ssrc| (ssrc, sender.repair_next)));
+        if says_goodbye && sender.traffic.packets > 0 {
+            let ssrc = Ssrc(sender.spec.ssrc);
+            session.outlet.send_rtcp(&mut self.egress, |writer| {
+                writer.receiver_report(ssrc, &[])?;
+                writer.cname(ssrc, &sender.spec.cname)?;
+                writer.bye(&[ssrc])
+            });
+        }
+    }
+
+    pub(crate) fn remove_session(&mut self, now: Instant, key: usize, reason: CloseReason) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        for at in 0..session.senders.len() {
+            self.end_sender(key, at, true);
+        }
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        for source in std::mem::take(&mut session.sources) {
+            self.end_source(key, &source);
+        }
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.transport.close(now);
+            // What is left to send is the goodbye; the events of the transport are void from here on.
+            while session.transport.poll_event().is_some() {}
+        }
+        self.drain_transport(now, key);
+        let Some(session) = self.sessions.try_remove(key) else { return };
+        self.timers.set(key as u32, None);
+        self.by_id.remove(&session.id);
+        for ufrag in &session.ufrags {
+            self.by_ufrag.remove(ufrag);
+        }
+        for route in &session.routes {
+            self.forget_route(*route);
+        }
+        self.push_event(Event::Closed { session: session.id, reason });
+    }
+
+    /// The key of a track, which is made if it is not known.
+    fn track(&mut self, id: TrackId) -> usize {
+        *self.by_track.entry(id).or_insert_with(|| self.tracks.insert(Track::new(id)))
+    }
+
+    fn drop_unused(&mut self, key: usize) {
+        if self.tracks.get(key).is_some_and(Track::is_unused) {
+            let track = self.tracks.remove(key);
+            self.by_track.remove(&track.id);
+            self.waiting.retain(|waiting| *waiting != key);
+            self.keyframe_wanted.retain(|wanted| *wanted != key);
+        }
+    }
+
+    /// SplitMix64 over the seed of this process and what the number is for.
+    fn draw(&self, session: SessionId, salt: u64) -> u64 {
+        let mut z = self.config.seed ^ session.0 as u64 ^ (session.0 >> 64) as u64 ^ salt.rotate_left(32);
+        for _ in 0..2 {
+            z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^= z >> 31;
+        }
+        z
+    }
+}
+
+fn take_spent(spent: &mut Vec<(u32, u64)>, ssrc: u32) -> Option<u64> {
+    let at = spent.iter().position(|(known, _)| *known == ssrc)?;
+    Some(spent.swap_remove(at).1)
+}
+
+fn received_stats(source: &Source) -> TrackStats {
+    TrackStats {
+        track: Some(source.spec.track),
+        mid: source.spec.mid.clone(),
+        kind: source.spec.kind,
+        packets: source.traffic.packets,
+        bytes: source.traffic.bytes,
+        lost: source.streams.iter().map(|stream| stream.lost()).sum(),
+        repaired: source.nacked,
+        keyframe_requests: source.keyframes.sent,
+        bits_per_second: source.traffic.bits_per_second,
+    }
+}
+
+fn sent_stats(sender: &Sender) -> TrackStats {
+    TrackStats {
+        track: sender.spec.source,
+        mid: sender.spec.mid.clone(),
+        kind: sender.spec.kind,
+        packets: sender.traffic.packets,
+        bytes: sender.traffic.bytes,
+        lost: u64::try_from(sender.lost).unwrap_or(0),
+        repaired: sender.repaired,
+        keyframe_requests: sender.keyframe_requests,
+        bits_per_second: sender.traffic.bits_per_second,
+    }
+}
+
+const FIRST_INDEX_MASK: u64 = 0x7fff;
+/// SSRCs of ours whose last numbers are remembered per session: 64 m-lines that came and went.
+const SPENT_MAX: usize = 128;

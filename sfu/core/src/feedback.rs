@@ -1,0 +1,310 @@
+//! Owns RTCP in both directions: what clients report and ask for, and what they are told. Never touches media.
+
+use std::time::{Duration, Instant};
+
+use arrayvec::ArrayVec;
+
+use crate::nack::Lost;
+use crate::net::Now;
+use crate::rtcp::{Compound, Packet, ReportBlock, SenderReport};
+use crate::rtp::Ssrc;
+use crate::sfu::Sfu;
+use crate::source::{KEYFRAME_REQUEST_INTERVAL, Role, SILENT_AFTER};
+use crate::spec::Event;
+use crate::srtp::OpenError;
+use crate::stats::DropReason;
+
+// ── In ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+impl Sfu {
+    pub(crate) fn handle_rtcp(&mut self, now: Instant, key: usize, packet: &mut [u8]) -> Result<(), DropReason> {
+        let session = self.sessions.get_mut(key).ok_or(DropReason::RouteUnknown)?;
+        let opener = session.opener.as_mut().ok_or(DropReason::SessionNotReady)?;
+        let len = opener.open_rtcp(packet).map_err(|error| match error {
+            OpenError::Replayed => DropReason::RtcpReplayed,
+            OpenError::Short | OpenError::Unencrypted => DropReason::RtcpMalformed,
+            OpenError::Forged => DropReason::RtcpAuthentication,
+        })?;
+        session.transport.note_activity(now);
+        let compound = Compound::new(packet.get(..len).unwrap_or(&[]));
+        let mut result = Ok(());
+        for packet in compound {
+            match packet {
+                Ok(packet) => self.handle_rtcp_packet(now, key, packet),
+                Err(_) => result = Err(DropReason::RtcpMalformed),
+            }
+        }
+        self.rearm(key);
+        result
+    }
+
+    fn handle_rtcp_packet(&mut self, now: Instant, key: usize, packet: Packet<'_>) {
+        match packet {
+            Packet::SenderReport(report, blocks) => {
+                self.handle_sender_report(now, key, report);
+                self.handle_report_blocks(now, key, blocks);
+            }
+            Packet::ReceiverReport { blocks, .. } => self.handle_report_blocks(now, key, blocks),
+            Packet::Nack { media, lost, .. } => self.repair(now, key, media, lost),
+            Packet::Pli { media, .. } => self.handle_keyframe_request(key, media),
+            Packet::Fir { requests, .. } => {
+                for (media, _) in requests.take(REQUESTS_PER_PACKET_MAX) {
+                    self.handle_keyframe_request(key, media);
+                }
+            }
+            Packet::Bye { sources } => {
+                for ssrc in sources {
+                    self.handle_bye(key, ssrc);
+                }
+            }
+            // We send what the publisher sends; there is nothing to adapt yet.
+            Packet::Remb { .. } => {}
+        }
+    }
+
+    fn handle_sender_report(&mut self, now: Instant, key: usize, report: SenderReport) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(place) = session.place_of(report.ssrc) else { return };
+        let source = &mut session.sources[place.source];
+        source.streams[place.stream].report = Some((report, now));
+        let is_forwarded = source.selected().is_some_and(|stream| stream.ssrc == report.ssrc);
+        let Some(track) = self.tracks.get_mut(source.track).filter(|_| is_forwarded) else { return };
+        if track.clock.replace((report, now)).is_none() {
+            // Viewers wait for it to play audio and video together.
+            for subscriber in &track.subscribers {
+                let Some(viewer) = self.sessions.get_mut(subscriber.session as usize) else { continue };
+                if let Some(Some(sender)) = viewer.senders.get_mut(subscriber.sender as usize)
+                    && sender.rewriter.is_started()
+                {
+                    sender.report_at = Some(now);
+                    self.timers.lower(subscriber.session, now);
+                }
+            }
+        }
+    }
+
+    fn handle_report_blocks(&mut self, now: Instant, key: usize, blocks: impl Iterator<Item = ReportBlock>) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        for block in blocks {
+            let Some((_, sender)) = session.sender_of(block.ssrc) else { continue };
+            let Some(measured) = sender.handle_report(&block, now) else { continue };
+            // Smoothed like TCP's (RFC 6298 section 2.3).
+            session.round_trip = Some(session.round_trip.map_or(measured, |before| (before * 7 + measured) / 8));
+        }
+    }
+
+    fn handle_keyframe_request(&mut self, key: usize, media: Ssrc) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some((_, sender)) = session.sender_of(media) else { return };
+        sender.keyframe_requests += 1;
+        if let Some(track) = sender.track {
+            self.want_keyframe(track);
+        }
+    }
+
+    /// The client stops an SSRC: silence is told at once.
+    fn handle_bye(&mut self, key: usize, ssrc: Ssrc) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(place) = session.place_of(ssrc) else { return };
+        let id = session.id;
+        let source = &mut session.sources[place.source];
+        let is_forwarded = source.selected().is_some_and(|stream| stream.ssrc == ssrc);
+        if is_forwarded && std::mem::replace(&mut source.active, false) {
+            let track = source.spec.track;
+            self.push_event(Event::TrackActive { session: id, track, active: false });
+        }
+    }
+}
+
+// ── Out ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+impl Sfu {
+    /// Everything of a session whose time has come.
+    pub(crate) fn handle_reports_due(&mut self, now: Now, key: usize) {
+        let now = now.mono;
+        self.note_silence(now, key);
+        self.send_transport_feedback(now, key);
+        self.send_nacks(now, key);
+        self.retry_keyframes(now, key);
+        self.send_receiver_reports(now, key);
+        self.send_sender_reports(now, key);
+    }
+
+    fn note_silence(&mut self, now: Instant, key: usize) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let id = session.id;
+        let mut silent: ArrayVec<_, { crate::spec::TRACKS_PER_SESSION_MAX }> = ArrayVec::new();
+        for source in &mut session.sources {
+            if source.active && source.heard.is_none_or(|heard| now >= heard + SILENT_AFTER) {
+                source.active = false;
+                silent.push(source.spec.track);
+            }
+        }
+        for track in silent {
+            self.push_event(Event::TrackActive { session: id, track, active: false });
+        }
+    }
+
+    /// Transport-wide feedback; without it Chromium stays at its smallest picture.
+    fn send_transport_feedback(&mut self, now: Instant, key: usize) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        for _ in 0..FEEDBACKS_PER_TURN_MAX {
+            if session.arrivals.poll_timeout().is_none_or(|at| at > now) {
+                return;
+            }
+            let media = session.sources.iter().find_map(|source| Some(source.selected()?.ssrc));
+            let (own, media) = (session.feedback_ssrc, media.unwrap_or(session.feedback_ssrc));
+            let arrivals = &mut session.arrivals;
+            session.outlet.send_rtcp(&mut self.egress, |writer| {
+                writer.receiver_report(own, &[])?;
+                arrivals.poll_feedback(now, own, media, writer).then_some(())
+            });
+        }
+    }
+
+    fn send_nacks(&mut self, now: Instant, key: usize) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let own = session.feedback_ssrc;
+        for at in 0..session.sources.len() {
+            for stream in 0..session.sources[at].streams.len() {
+                let (source, mut lost) = (&mut session.sources[at], Lost::new());
+                source.streams[stream].nack.poll_lost(now, &mut lost);
+                if lost.is_empty() {
+                    continue;
+                }
+                source.nacked += lost.len() as u64;
+                let media = source.streams[stream].ssrc;
+                session.outlet.send_rtcp(&mut self.egress, |writer| {
+                    writer.receiver_report(own, &[])?;
+                    writer.nack(own, media, &lost)
+                });
+            }
+        }
+    }
+
+    /// Asks the publishers of all tracks of which somebody needs a key frame.
+    pub(crate) fn ask_for_keyframes(&mut self, now: Instant) {
+        while let Some(key) = self.keyframe_wanted.pop() {
+            let Some(track) = self.tracks.get_mut(key) else { continue };
+            track.keyframe_wanted = false;
+            let Some(publisher) = track.publisher else { continue };
+            let Some(session) = self.sessions.get_mut(publisher.session) else { continue };
+            let Some(source) = session.sources.get_mut(publisher.source) else { continue };
+            source.keyframes.want();
+            self.send_keyframe_request(now, publisher.session, publisher.source);
+            let at = self.sessions[publisher.session].sources[publisher.source].keyframes.poll_timeout();
+            if let Some(at) = at {
+                self.timers.lower(publisher.session as u32, at);
+            }
+        }
+    }
+
+    /// A key frame that did not come is asked for again while there are viewers.
+    fn retry_keyframes(&mut self, now: Instant, key: usize) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        for at in 0..session.sources.len() {
+            let Some(source) = self.sessions.get_mut(key).and_then(|session| session.sources.get_mut(at)) else { return };
+            if self.tracks.get(source.track).is_none_or(|track| track.subscribers.is_empty()) {
+                source.keyframes.satisfy();
+            }
+            self.send_keyframe_request(now, key, at);
+        }
+    }
+
+    fn send_keyframe_request(&mut self, now: Instant, key: usize, source: usize) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let (own, is_ready) = (session.feedback_ssrc, session.outlet.is_open());
+        let Some(source) = session.sources.get_mut(source) else { return };
+        let feedback = source.feedback();
+        if !feedback.pli && !feedback.fir {
+            // There is no way to ask; the next key frame comes when it comes.
+            source.keyframes.satisfy();
+            return;
+        }
+        // Before the first packet there is no SSRC to name, and the first frame is a key frame anyway.
+        let Some(media) = source.selected().map(|stream| stream.ssrc).filter(|_| is_ready) else {
+            source.keyframes.satisfy();
+            return;
+        };
+        if !source.keyframes.take_due(now) {
+            return;
+        }
+        let command = source.keyframes.command;
+        session.outlet.send_rtcp(&mut self.egress, |writer| {
+            writer.receiver_report(own, &[])?;
+            if feedback.pli { writer.pli(own, media) } else { writer.fir(own, &[(media, command)]) }
+        });
+    }
+
+    /// What arrived of a publisher's streams, each second (RFC 3550 section 6.4.2), and REMB for clients that
+    /// know nothing better.
+    fn send_receiver_reports(&mut self, now: Instant, key: usize) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        if session.report_at.is_none_or(|at| at > now) {
+            return;
+        }
+        session.report_at = (!session.sources.is_empty()).then_some(now + REPORT_INTERVAL);
+        let mut blocks: ArrayVec<ReportBlock, BLOCKS_MAX> = ArrayVec::new();
+        let mut wants_remb: ArrayVec<Ssrc, BLOCKS_MAX> = ArrayVec::new();
+        for source in &mut session.sources {
+            source.traffic.measure(now);
+            let feedback = source.feedback();
+            for stream in &mut source.streams {
+                let is_recent = now.saturating_duration_since(stream.heard) < REPORT_STREAM_FOR;
+                if !is_recent || blocks.is_full() {
+                    continue;
+                }
+                blocks.push(stream.reception.report(stream.ssrc, stream.report.as_ref(), now));
+                if feedback.remb && !feedback.transport_cc && stream.role == Role::Media {
+                    wants_remb.push(stream.ssrc);
+                }
+            }
+        }
+        let (own, id) = (session.feedback_ssrc, session.id);
+        session.outlet.send_rtcp(&mut self.egress, |writer| {
+            writer.receiver_report(own, &blocks)?;
+            let mut name = arrayvec::ArrayString::<16>::new();
+            let _ = std::fmt::Write::write_fmt(&mut name, format_args!("{:016x}", id.0 as u64));
+            writer.cname(own, &name)?;
+            if wants_remb.is_empty() { Some(()) } else { writer.remb(own, REMB_BPS, &wants_remb) }
+        });
+    }
+
+    /// Sender reports to a viewer, in the publisher's time.
+    fn send_sender_reports(&mut self, now: Instant, key: usize) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        for at in 0..session.senders.len() {
+            let Some(sender) = session.senders[at].as_mut() else { continue };
+            if sender.report_at.is_none_or(|due| due > now) {
+                continue;
+            }
+            sender.report_at = Some(now + sender.report_interval());
+            sender.traffic.measure(now);
+            let clock = sender.track.and_then(|track| self.tracks.get(track)?.clock);
+            // Until the publisher has said what its timestamps mean there is nothing true to tell.
+            let Some(clock) = clock.filter(|_| sender.rewriter.is_started()) else { continue };
+            let report = sender.report(&clock, now);
+            let cname = &sender.spec.cname;
+            session.outlet.send_rtcp(&mut self.egress, |writer| {
+                writer.sender_report(&report, &[])?;
+                writer.cname(report.ssrc, cname)
+            });
+        }
+    }
+}
+
+/// Between two receiver reports to a publisher.
+pub(crate) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// A stream is reported on for this long after its last packet.
+const REPORT_STREAM_FOR: Duration = Duration::from_secs(5);
+/// Told to clients that know REMB but not transport-wide feedback: there is no estimate of their path, so it
+/// is what a good 1080p picture takes, and loss reports do the rest.
+const REMB_BPS: u64 = 5_000_000;
+/// Report blocks of one packet (RFC 3550 section 6.4.1: five bits of count).
+const BLOCKS_MAX: usize = 31;
+/// FIR entries of one packet that are looked at.
+const REQUESTS_PER_PACKET_MAX: usize = 32;
+/// Transport-wide feedback packets sent to one session at once.
+const FEEDBACKS_PER_TURN_MAX: usize = 4;
+
+const _: () = assert!(KEYFRAME_REQUEST_INTERVAL.as_millis() >= 100, "a publisher is not flooded with requests");

@@ -1,0 +1,322 @@
+//! The way of a media packet, from top to bottom: opened and understood once, kept once in the history of its
+//! track, and sealed from there for each viewer straight into the arena. No allocation, no lock, no clock.
+
+use std::time::Instant;
+
+use arrayvec::ArrayVec;
+
+use crate::codec::is_keyframe_start;
+use crate::egress::Arena;
+use crate::history::{Arrived, EXTENSIONS_BYTES_MAX, History, PADDING_BYTES_MAX};
+use crate::nack::Arrival;
+use crate::net::Now;
+use crate::rtp::{ExtensionKind, ExtensionValues, Header, Seq};
+use crate::sender::Step;
+use crate::session::{Session, StreamPlace};
+use crate::sfu::Sfu;
+use crate::source::{Meaning, Role, SILENT_AFTER, Selection, ticks_since};
+use crate::spec::{Event, MediaKind};
+use crate::stats::{Counters, DropReason};
+use crate::template::{Templates, patch, write_header};
+use crate::timers::Timers;
+use crate::track::{Pass, Track};
+
+/// A packet of a media stream after RTX is taken off: what its header said and where its payload lies.
+struct Opened<'a> {
+    index: u64,
+    payload_type: u8,
+    marker: bool,
+    timestamp: u32,
+    values: ExtensionValues<'a>,
+    payload: &'a [u8],
+}
+
+// ── In: from a publisher into the history of a track ────────────────────────────────────────────────────
+
+impl Sfu {
+    /// An SRTP packet from an address that is known to be the session's.
+    pub(crate) fn handle_rtp(&mut self, now: Instant, key: usize, packet: &mut [u8]) -> Result<(), DropReason> {
+        let header = Header::parse(packet).map_err(|_| DropReason::RtpMalformed)?;
+        let session = self.sessions.get_mut(key).ok_or(DropReason::RouteUnknown)?;
+        let opener = session.opener.as_ref().ok_or(DropReason::SessionNotReady)?;
+        let place = session.place_of(header.ssrc);
+        let window = place.map(|place| &session.sources[place.source].streams[place.stream].window);
+        // A stream that is not known yet starts with a roll-over counter of zero.
+        let index = window.map_or(u64::from(header.seq.0), |window| window.guess(header.seq.0));
+        if window.is_some_and(|window| !window.check(index)) {
+            return Err(DropReason::RtpReplayed);
+        }
+        let len = opener.open_rtp(index, header.header_len, packet).map_err(|_| DropReason::RtpAuthentication)?;
+        let packet = packet.get(..header.header_len + len).ok_or(DropReason::RtpMalformed)?;
+        session.transport.note_activity(now);
+
+        let values = session.extensions.find(header.extensions(packet));
+        let place = match place {
+            Some(place) => place,
+            None => session.learn(&header, &values, now)?,
+        };
+        if let Some(seq) = values.transport_seq() {
+            session.arrivals.record(now, Seq(seq));
+            lower(&mut self.timers, key, session.arrivals.poll_timeout());
+        }
+        let payload = header.payload(packet).ok_or(DropReason::RtpMalformed)?;
+        let opened = Opened {
+            index,
+            payload_type: header.payload_type,
+            marker: header.marker,
+            timestamp: header.timestamp,
+            values,
+            payload: packet.get(payload.range()).unwrap_or(&[]),
+        };
+        self.handle_opened(now, key, place, opened)
+    }
+
+    /// Statistics of the SSRC the packet came on; RTX is turned into what it repeats.
+    fn handle_opened(
+        &mut self,
+        now: Instant,
+        key: usize,
+        place: StreamPlace,
+        mut opened: Opened<'_>,
+    ) -> Result<(), DropReason> {
+        let Some(session) = self.sessions.get_mut(key) else { return Ok(()) };
+        let source = &mut session.sources[place.source];
+        let meaning = source.meaning(opened.payload_type).ok_or(DropReason::RtpPayloadUnmapped)?;
+        let clock_rate = source.codec(opened.payload_type).map_or(90_000, |codec| codec.clock_rate);
+        let stream = &mut source.streams[place.stream];
+        stream.window.accept(opened.index);
+        stream.heard = now;
+        stream.reception.record(opened.index, opened.timestamp, ticks_since(session.opened, now, clock_rate));
+        source.traffic.add(opened.payload.len());
+
+        let mut media = place;
+        if let Meaning::Repair(repeated) = meaning {
+            // Padding on the RTX SSRC probes for bandwidth; transport-wide feedback has counted it already.
+            let Some((original, payload)) = opened.payload.split_first_chunk::<2>() else { return Ok(()) };
+            if payload.is_empty() {
+                return Ok(());
+            }
+            media.stream = source.repaired_by(place.stream).ok_or(DropReason::RtpUnknownSource)?;
+            let window = &mut source.streams[media.stream].window;
+            let index = window.guess(u16::from_be_bytes(*original));
+            if !window.check(index) {
+                return Err(DropReason::RtpReplayed);
+            }
+            window.accept(index);
+            opened = Opened { index, payload_type: repeated, payload, ..opened };
+        } else if source.streams[place.stream].role != Role::Media {
+            return Err(DropReason::RtpPayloadUnmapped);
+        }
+        self.keep(now, key, media, opened)
+    }
+
+    /// Notes what is missing, and puts the packet into the history of its track.
+    fn keep(&mut self, now: Instant, key: usize, place: StreamPlace, opened: Opened<'_>) -> Result<(), DropReason> {
+        let Some(session) = self.sessions.get_mut(key) else { return Ok(()) };
+        let source = &mut session.sources[place.source];
+        let codec = source.codec(opened.payload_type).ok_or(DropReason::RtpPayloadUnmapped)?;
+        let (is_video, asks_again) = (codec.codec.is_video(), codec.feedback.nack);
+        let keyframe = !opened.payload.is_empty() && is_keyframe_start(codec.codec, opened.payload);
+        let stream = &mut source.streams[place.stream];
+        if asks_again {
+            let arrival = stream.nack.handle_packet(now, Seq(opened.index as u16), keyframe && is_video);
+            if arrival == Arrival::KeyframeNeeded && is_video {
+                source.keyframes.want();
+            }
+            lower(&mut self.timers, key, source.streams[place.stream].nack.poll_timeout());
+        }
+        source.heard = Some(now);
+        let starts = !std::mem::replace(&mut source.active, true);
+        let selection = source.select(place.stream, opened.index, now);
+        if keyframe && is_video && selection != Selection::Other {
+            source.keyframes.satisfy();
+        }
+        let sequence = source.sequence(opened.index);
+        let at_ms = now.saturating_duration_since(session.opened).as_millis() as u32;
+        let (id, track_id, track_key, kind) = (session.id, source.spec.track, source.track, source.spec.kind);
+        if starts {
+            lower(&mut self.timers, key, Some(now + SILENT_AFTER));
+            self.push_event(Event::TrackActive { session: id, track: track_id, active: true });
+        }
+        let Some(track) = self.tracks.get_mut(track_key) else { return Ok(()) };
+        match selection {
+            Selection::Other => return Ok(()),
+            Selection::Superseded => {
+                track.generation = track.generation.wrapping_add(1);
+                track.clock = None;
+            }
+            Selection::Current => {}
+        }
+        let arrived = Arrived {
+            sequence,
+            timestamp: opened.timestamp,
+            generation: track.generation,
+            payload_type: opened.payload_type,
+            marker: opened.marker,
+            keyframe,
+            ends_burst: opened.marker || !is_video,
+            at_ms,
+        };
+        let extensions = passed_on(&opened.values);
+        let pushed = track.history_mut(kind).push(arrived, &extensions, opened.payload);
+        pushed.ok_or(DropReason::RtpTooLong)?;
+        if track.note_waiting(now) {
+            self.waiting.push(track_key);
+        }
+        Ok(())
+    }
+}
+
+/// The extensions that viewers get, one after the other: kind, length, value. What belongs to one hop or to
+/// the naming of streams stays here.
+fn passed_on(values: &ExtensionValues<'_>) -> ArrayVec<u8, EXTENSIONS_BYTES_MAX> {
+    let mut kept = ArrayVec::new();
+    for (kind, value) in values.iter() {
+        let passes = !matches!(
+            kind,
+            ExtensionKind::Mid
+                | ExtensionKind::Rid
+                | ExtensionKind::RepairedRid
+                | ExtensionKind::TransportCc
+                | ExtensionKind::AbsSendTime
+        );
+        if passes && kept.remaining_capacity() >= value.len() + 2 {
+            kept.push(kind as u8);
+            kept.push(value.len() as u8);
+            kept.extend(value.iter().copied());
+        }
+    }
+    kept
+}
+
+fn lower(timers: &mut Timers, key: usize, at: Option<Instant>) {
+    if let Some(at) = at {
+        timers.lower(key as u32, at);
+    }
+}
+
+// ── Out: from the history to each viewer ────────────────────────────────────────────────────────────────
+
+impl Sfu {
+    /// The end of a batch: what should leave now is sealed. True when the arena is full and more is to come:
+    /// send, clear, and call again.
+    pub fn flush(&mut self, now: Now) -> bool {
+        let now = now.mono;
+        let mut at = 0;
+        let mut is_complete = true;
+        while let Some(key) = self.waiting.get(at).copied() {
+            if !self.tracks.get(key).is_some_and(|track| track.decide_flush(now)) {
+                at += 1;
+            } else if self.fan_out(key, now) {
+                self.waiting.swap_remove(at);
+            } else {
+                is_complete = false;
+                break;
+            }
+        }
+        self.ask_for_keyframes(now);
+        !is_complete
+    }
+
+    /// Seals all that waits on a track for all its viewers. False when the arena filled up before.
+    fn fan_out(&mut self, key: usize, now: Instant) -> bool {
+        let Some(track) = self.tracks.get_mut(key) else { return true };
+        let mut somebody_waits = false;
+        while let Some(pass) = track.begin_pass(PASS_PACKETS_MAX as u64) {
+            if let Some(history) = track.history.as_mut().filter(|_| pass.done == 0) {
+                equalise(history, pass);
+            }
+            let Some(history) = track.history.as_ref() else { break };
+            self.templates.load(history, pass);
+            while let Some(subscriber) = track.subscribers.get(track.pass.done) {
+                if !self.egress.media().has_room(self.templates.bytes_max) {
+                    return false;
+                }
+                track.pass.done += 1;
+                let Some(session) = self.sessions.get_mut(subscriber.session as usize) else { continue };
+                let viewer = (session.as_mut(), subscriber.sender as usize);
+                serve(viewer, history, &mut self.templates, now, self.egress.media(), &mut self.counters);
+                somebody_waits |= awaits_keyframe(session, subscriber.sender as usize, track);
+            }
+            track.end_pass();
+        }
+        if somebody_waits {
+            self.want_keyframe(key);
+        }
+        true
+    }
+}
+
+/// One viewer's copies of the packets of a pass, one behind the other in the arena.
+fn serve(
+    (session, sender): (&mut Session, usize),
+    history: &History,
+    templates: &mut Templates,
+    now: Instant,
+    arena: &mut Arena,
+    counters: &mut Counters,
+) {
+    let (Some(route), Some(sealer)) = (session.outlet.route, session.outlet.sealer.as_ref()) else { return };
+    let Some(Some(sender)) = session.senders.get_mut(sender) else { return };
+    templates.translate(history, &session.extensions);
+    for template in &mut templates.packets {
+        let entry = template.entry;
+        let Step::Send(numbers, payload_type) = sender.step(&entry, now) else { continue };
+        let payload = history.payload(&entry);
+        let header = match session.extensions.id(ExtensionKind::Mid).filter(|_| sender.names_mid) {
+            Some(id) => {
+                let mid = Some((id, sender.spec.mid.as_bytes()));
+                let len = write_header(&mut templates.named, history, &entry, &session.extensions, mid);
+                &mut templates.named[..len]
+            }
+            None => template.header_mut(),
+        };
+        patch(header, sender.spec.ssrc, payload_type, entry.packet.marker, numbers);
+        let len_max = header.len() + payload.len() + sealer.rtp_overhead();
+        if arena.push(route, len_max, |out| sealer.seal_rtp(numbers.index, header, payload, out)) {
+            sender.note_sent(payload.len());
+            counters.packets_out += 1;
+            counters.bytes_out += len_max as u64;
+        }
+    }
+}
+
+fn awaits_keyframe(session: &Session, sender: usize, track: &Track) -> bool {
+    let is_ready = session.outlet.is_open();
+    let sender = session.senders.get(sender).and_then(Option::as_ref);
+    is_ready && sender.is_some_and(|s| s.spec.kind == MediaKind::Video && s.is_waiting(track.generation))
+}
+
+/// Makes packets that differ by a few bytes equally long, so that they leave as one run: libwebrtc splits a
+/// frame into sizes that differ by one.
+fn equalise(history: &mut History, pass: Pass) {
+    let size = |history: &History, number| {
+        let entry = history.entry(number)?;
+        (!entry.is_empty()).then(|| (entry.extensions_len(), entry.payload_len()))
+    };
+    let mut from = pass.from;
+    while from < pass.to {
+        let Some((extensions, len)) = size(history, from) else {
+            from += 1;
+            continue;
+        };
+        let (mut shortest, mut longest, mut to) = (len, len, from + 1);
+        while let Some((other, len)) = size(history, to).filter(|_| to < pass.to) {
+            let spread = longest.max(len) - shortest.min(len);
+            if other != extensions || spread > PADDING_BYTES_MAX {
+                break;
+            }
+            (shortest, longest, to) = (shortest.min(len), longest.max(len), to + 1);
+        }
+        for number in from..to {
+            // The last of a run may be shorter.
+            if let Some((_, len)) = size(history, number).filter(|_| number + 1 < to) {
+                history.pad(number, (longest - len) as u8);
+            }
+        }
+        from = to;
+    }
+}
+
+/// Packets of a track that are sent in one go to each viewer.
+pub(crate) const PASS_PACKETS_MAX: usize = 48;

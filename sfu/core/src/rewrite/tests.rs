@@ -1,0 +1,108 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn started(first_index: u64, sequence: u64) -> (Rewriter, Instant) {
+    let now = Instant::now();
+    let mut rewriter = Rewriter::new(first_index, 5000);
+    rewriter.start(sequence, 90_000, now, 90_000);
+    (rewriter, now)
+}
+
+fn indices(rewriter: &mut Rewriter, now: Instant, sequences: &[u64]) -> Vec<Option<u64>> {
+    sequences.iter().map(|s| rewriter.map(*s, 90_000, now).map(|r| r.index)).collect()
+}
+
+#[test]
+fn a_stream_without_drops_is_shifted_by_a_constant() {
+    let (mut rewriter, now) = started(10, 1000);
+    assert_eq!(indices(&mut rewriter, now, &[1000, 1001, 1005]), [Some(10), Some(11), Some(15)]);
+}
+
+#[test]
+fn packets_out_of_order_keep_their_places() {
+    let (mut rewriter, now) = started(10, 1000);
+    assert_eq!(indices(&mut rewriter, now, &[1000, 1002, 1001, 1001]), [Some(10), Some(12), Some(11), Some(11)]);
+}
+
+#[test]
+fn packets_from_before_the_start_are_late() {
+    let (mut rewriter, now) = started(10, 1000);
+    assert_eq!(indices(&mut rewriter, now, &[999, 1000, 998]), [None, Some(10), None]);
+}
+
+#[test]
+fn a_packet_left_out_leaves_no_gap() {
+    let (mut rewriter, now) = started(10, 1000);
+    indices(&mut rewriter, now, &[1000]);
+    assert!(rewriter.skip(1001) && rewriter.skip(1002));
+    assert_eq!(indices(&mut rewriter, now, &[1003, 1004]), [Some(11), Some(12)]);
+}
+
+#[test]
+fn a_late_packet_from_before_one_left_out_gets_its_own_number() {
+    let (mut rewriter, now) = started(10, 1000);
+    indices(&mut rewriter, now, &[1000]);
+    assert!(rewriter.skip(1002));
+    assert_eq!(indices(&mut rewriter, now, &[1003, 1001, 1004]), [Some(12), Some(11), Some(13)]);
+}
+
+#[test]
+fn a_number_already_passed_cannot_be_left_out() {
+    let (mut rewriter, now) = started(10, 1000);
+    indices(&mut rewriter, now, &[1000, 1002]);
+    assert!(!rewriter.skip(1001));
+    assert!(rewriter.skip(999), "from before the start: nothing to send");
+}
+
+#[test]
+fn a_new_source_continues_the_sequence_and_the_clock() {
+    let (mut rewriter, now) = started(65_534, 7);
+    assert_eq!(rewriter.map(7, 90_000, now), Some(Rewritten { index: 65_534, timestamp: 5000 }));
+    rewriter.map(8, 93_000, now).expect("in order");
+    rewriter.stop();
+    let later = now + Duration::from_secs(1);
+    rewriter.start(1 << 40, 17, later, 90_000);
+    assert_eq!(rewriter.map(1 << 40, 17, later), Some(Rewritten { index: 65_536, timestamp: 8000 + 90_000 }));
+    assert_eq!(rewriter.map(9, 96_000, later), None, "the old source is late");
+}
+
+#[test]
+fn a_sent_number_leads_back_to_its_packet() {
+    let (mut rewriter, now) = started(65_530, 1000);
+    indices(&mut rewriter, now, &[1000, 1001, 1002]);
+    assert!(rewriter.skip(1003));
+    indices(&mut rewriter, now, &(1004..1020).collect::<Vec<_>>());
+    assert_eq!(rewriter.origin(65_530), Some((1000, 65_530)));
+    assert_eq!(rewriter.origin(65_533), Some((1004, 65_533)));
+    assert_eq!(rewriter.origin(3), Some((1010, 65_539)), "across the roll-over");
+    assert_eq!(rewriter.origin(65_529), None, "never sent");
+    assert_eq!(rewriter.origin(100), None, "not sent yet");
+}
+
+proptest! {
+    /// Whatever is skipped, lost or reordered: an index stands for one source packet only, in order, and
+    /// leads back to it.
+    #[test]
+    fn an_index_names_one_packet(steps in proptest::collection::vec((0u64..6, any::<bool>()), 1..200)) {
+        let (mut rewriter, now) = started(40_000, 500);
+        let mut sent = std::collections::BTreeMap::new();
+        let mut base: u64 = 500;
+        for (ahead, skip) in steps {
+            let sequence = base + ahead;
+            base += u64::from(ahead > 2);
+            if skip && !sent.values().any(|s| *s == sequence) {
+                rewriter.skip(sequence);
+            } else if let Some(mapped) = rewriter.map(sequence, 0, now) {
+                let before = sent.insert(mapped.index, sequence);
+                prop_assert!(before.is_none_or(|b| b == sequence), "{} for {:?} and {}", mapped.index, before, sequence);
+            }
+        }
+        if let Some((index, sequence)) = sent.iter().next_back() {
+            prop_assert_eq!(rewriter.origin(*index as u16), Some((*sequence, *index)));
+        }
+        prop_assert!(sent.values().is_sorted());
+    }
+}

@@ -1,0 +1,270 @@
+//! Owns one m-line we send on: its numbers, RTX, sender reports and what the viewer says of it. Never reads a
+//! clock and never picks the source.
+
+use std::time::{Duration, Instant};
+
+use crate::history::{Entry, History};
+use crate::rewrite::{Rewriter, Rewritten};
+use crate::rtcp::{ReportBlock, SenderReport};
+use crate::rtp::Ssrc;
+use crate::source::Traffic;
+use crate::spec::{MediaKind, PayloadMap, SendTrack};
+
+pub(crate) struct Sender {
+    pub spec: SendTrack,
+    /// Key of the source's track in the table of the worker.
+    pub track: Option<usize>,
+    pub rewriter: Rewriter,
+    /// Index of the next RTX packet.
+    pub repair_next: u64,
+    /// Repeats in plain (without RTX) are possible from this index on: before it the header looked different.
+    plain_from: u64,
+    generation: Option<u32>,
+    clock_rate: u32,
+    /// Until the viewer reports on the SSRC each packet names its mid (RFC 8843 section 9.2).
+    pub names_mid: bool,
+    pub traffic: Traffic,
+    pub repaired: u64,
+    pub lost: i32,
+    pub keyframe_requests: u64,
+    /// Bytes that repairs may still take; earned by media.
+    credit: u32,
+    recent: Option<Box<RecentRepairs>>,
+    pub report_at: Option<Instant>,
+    /// Middle bits of the NTP time of the last sender report, and when it left.
+    last_report: Option<(u32, Instant)>,
+}
+
+/// What becomes of a packet of the source for one viewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Send(Rewritten, u8),
+    /// Left out, without a gap.
+    Skip,
+    /// The viewer waits for a key frame, and this is none.
+    AwaitsKeyframe,
+}
+
+/// What a NACK for one packet is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repair {
+    /// RFC 4588: payload type, index, and the sequence number of the original.
+    Rtx { payload_type: u8, index: u64, original: u16 },
+    /// The same packet once more, byte for byte.
+    Plain { payload_type: u8, index: u64 },
+}
+
+impl Sender {
+    /// `first` and `repair_first` are the indices of the first packets of the two SSRCs.
+    pub fn new(spec: SendTrack, first: u64, repair_first: u64, timestamp: u32) -> Sender {
+        let clock_rate = spec.payload_types.first().map_or(90_000, |map| map.clock_rate);
+        Sender {
+            spec,
+            track: None,
+            rewriter: Rewriter::new(first, timestamp),
+            repair_next: repair_first,
+            plain_from: first,
+            generation: None,
+            clock_rate,
+            names_mid: true,
+            traffic: Traffic::default(),
+            repaired: 0,
+            lost: 0,
+            keyframe_requests: 0,
+            credit: REPAIR_CREDIT_START,
+            recent: None,
+            report_at: None,
+            last_report: None,
+        }
+    }
+
+    /// New payload types or extensions: what was sent before can't be repeated byte for byte any more.
+    pub fn replace_spec(&mut self, spec: SendTrack) {
+        self.plain_from = self.rewriter.next();
+        self.spec = spec;
+    }
+
+    /// The source changed or went; the next one starts at a key frame. Nothing of the old one is repeated:
+    /// its numbers may mean other packets by now.
+    pub fn interrupt(&mut self) {
+        self.generation = None;
+        self.rewriter.stop();
+        self.plain_from = self.rewriter.next();
+    }
+
+    /// Decides what becomes of a packet, in the order the source received them.
+    #[inline]
+    pub fn step(&mut self, entry: &Entry, now: Instant) -> Step {
+        let packet = &entry.packet;
+        let is_current = self.generation == Some(packet.generation);
+        let Some(map) = self.payload_map(packet.payload_type) else {
+            if is_current {
+                self.rewriter.skip(packet.sequence);
+            }
+            return Step::Skip;
+        };
+        let (payload_type, clock_rate) = (map.to, map.clock_rate);
+        if !is_current {
+            if !packet.keyframe || self.generation.is_some_and(|current| is_older(packet.generation, current)) {
+                return Step::AwaitsKeyframe;
+            }
+            self.begin(entry, now, clock_rate);
+        }
+        // Padding alone is left out, unless its number is spent already: then an empty packet fills it.
+        if entry.is_empty() && self.rewriter.skip(packet.sequence) {
+            return Step::Skip;
+        }
+        match self.rewriter.map(packet.sequence, packet.timestamp, now) {
+            Some(rewritten) => Step::Send(rewritten, payload_type),
+            None => Step::Skip,
+        }
+    }
+
+    /// The viewer starts, or starts afresh, at this packet.
+    fn begin(&mut self, entry: &Entry, now: Instant, clock_rate: u32) {
+        self.rewriter.start(entry.packet.sequence, entry.packet.timestamp, now, clock_rate);
+        self.plain_from = self.rewriter.next();
+        self.generation = Some(entry.packet.generation);
+        self.clock_rate = clock_rate;
+        self.report_at = Some(now);
+    }
+
+    pub fn is_waiting(&self, generation: u32) -> bool {
+        self.generation != Some(generation)
+    }
+
+    #[inline]
+    pub fn note_sent(&mut self, payload_bytes: usize) {
+        self.traffic.add(payload_bytes);
+        self.credit = (self.credit + payload_bytes as u32 / REPAIR_SHARE).min(REPAIR_CREDIT_MAX);
+    }
+
+    /// What the viewer's payload type for a repeat and its form are; `None` when it is not to be repeated now.
+    pub fn decide_repair<'a>(
+        &mut self,
+        history: &'a History,
+        lost: u16,
+        round_trip: Duration,
+        now: Instant,
+    ) -> Option<(Repair, &'a Entry, Rewritten)> {
+        let (sequence, index) = self.rewriter.origin(lost)?;
+        let entry = history.find(sequence)?;
+        let map = *self.payload_map(entry.packet.payload_type)?;
+        let timestamp = entry.packet.timestamp.wrapping_add(self.rewriter.timestamp_offset());
+        let cost = entry.payload_len() as u32 + HEADER_COST;
+        if !map.nack && map.rtx.is_none() || self.credit < cost {
+            return None;
+        }
+        let repair = match (map.rtx, self.spec.rtx_ssrc) {
+            (Some(payload_type), Some(_)) => Repair::Rtx { payload_type, index: self.repair_next, original: lost },
+            _ if index < self.plain_from => return None,
+            _ => Repair::Plain { payload_type: map.to, index },
+        };
+        if !self.recent.get_or_insert_default().may_repeat(lost, round_trip, now) {
+            return None;
+        }
+        if let Repair::Rtx { .. } = repair {
+            // Advanced before use: an index is never sealed twice.
+            self.repair_next += 1;
+        }
+        self.credit -= cost;
+        self.repaired += 1;
+        Some((repair, entry, Rewritten { index, timestamp }))
+    }
+
+    /// Whether a packet must look the same whenever it is sent: then its mid never disappears.
+    pub fn names_mid_always(&self) -> bool {
+        self.spec.rtx_ssrc.is_none() || self.spec.payload_types.iter().any(|map| map.rtx.is_none())
+    }
+
+    /// The viewer reports on the SSRC. Returns the round trip, if the report tells.
+    pub fn handle_report(&mut self, block: &ReportBlock, now: Instant) -> Option<Duration> {
+        self.lost = block.cumulative_lost;
+        if !self.names_mid_always() {
+            self.names_mid = false;
+        }
+        let (middle, sent) = self.last_report?;
+        if block.last_sr == 0 || block.last_sr != middle {
+            return None;
+        }
+        let held = Duration::from_micros(u64::from(block.delay_since_last_sr) * 1_000_000 / 65_536);
+        now.saturating_duration_since(sent).checked_sub(held)
+    }
+
+    /// A sender report in the publisher's time (`source` is its last report and when that arrived), so that
+    /// audio and video of one publisher stay in sync (RFC 3550 section 6.4.1).
+    pub fn report(&mut self, source: &(SenderReport, Instant), now: Instant) -> SenderReport {
+        let (base, at) = source;
+        let elapsed = now.saturating_duration_since(*at);
+        let fraction = (u64::from(elapsed.subsec_nanos()) << 32) / 1_000_000_000;
+        let ntp = base.ntp.wrapping_add((elapsed.as_secs() << 32) | fraction);
+        let ticks = elapsed.as_micros() * u128::from(self.clock_rate) / 1_000_000;
+        let timestamp = base.rtp_timestamp.wrapping_add(ticks as u32);
+        self.last_report = Some(((ntp >> 16) as u32, now));
+        SenderReport {
+            ssrc: Ssrc(self.spec.ssrc),
+            ntp,
+            rtp_timestamp: timestamp.wrapping_add(self.rewriter.timestamp_offset()),
+            packets: self.traffic.packets as u32,
+            bytes: self.traffic.bytes as u32,
+        }
+    }
+
+    pub fn report_interval(&self) -> Duration {
+        match self.spec.kind {
+            MediaKind::Video => REPORT_INTERVAL_VIDEO,
+            MediaKind::Audio => REPORT_INTERVAL_AUDIO,
+        }
+    }
+
+    fn payload_map(&self, from: u8) -> Option<&PayloadMap> {
+        self.spec.payload_types.iter().find(|map| map.from == from)
+    }
+}
+
+/// Whether generation `a` came before `b`.
+fn is_older(a: u32, b: u32) -> bool {
+    b.wrapping_sub(a) < 1 << 31 && a != b
+}
+
+/// The last repairs of one viewer and track: one packet is not repeated more often than once per round trip.
+struct RecentRepairs {
+    ring: [(u16, Option<Instant>); RECENT_REPAIRS],
+    next: usize,
+}
+
+impl Default for RecentRepairs {
+    fn default() -> RecentRepairs {
+        RecentRepairs { ring: [(0, None); RECENT_REPAIRS], next: 0 }
+    }
+}
+
+impl RecentRepairs {
+    fn may_repeat(&mut self, lost: u16, round_trip: Duration, now: Instant) -> bool {
+        let too_soon = |at: &Option<Instant>| at.is_some_and(|at| now < at + round_trip);
+        if let Some((_, at)) = self.ring.iter_mut().find(|(seq, at)| *seq == lost && at.is_some()) {
+            let may = !too_soon(at);
+            if may {
+                *at = Some(now);
+            }
+            return may;
+        }
+        self.ring[self.next] = (lost, Some(now));
+        self.next = (self.next + 1) % RECENT_REPAIRS;
+        true
+    }
+}
+
+/// Repairs that are remembered per viewer and track.
+const RECENT_REPAIRS: usize = 64;
+/// Repairs may take one byte for this many of media.
+const REPAIR_SHARE: u32 = 2;
+/// Repairs that may leave before media has earned any, in bytes.
+const REPAIR_CREDIT_START: u32 = 32 << 10;
+/// Repairs that may leave at once, in bytes: half a second of 4 Mbit/s.
+const REPAIR_CREDIT_MAX: u32 = 256 << 10;
+/// What a packet costs beside its payload, in bytes.
+const HEADER_COST: u32 = 40;
+/// As libwebrtc has them (modules/rtp_rtcp/source/rtp_rtcp_config.h).
+const REPORT_INTERVAL_VIDEO: Duration = Duration::from_secs(1);
+const REPORT_INTERVAL_AUDIO: Duration = Duration::from_secs(5);

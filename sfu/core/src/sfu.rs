@@ -1,0 +1,296 @@
+//! Owns the tables of a worker and dispatches: datagrams to sessions, timers, events. The way of a media
+//! packet is in `forward.rs`, RTCP in `feedback.rs`, commands in `control.rs`.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::time::Instant;
+
+use slab::Slab;
+
+use crate::dtls::Certificate;
+use crate::egress::Egress;
+use crate::net::{ConnectionId, DatagramKind, Now, Route, classify};
+use crate::session::Session;
+use crate::spec::{CloseReason, Event, SessionId, SessionState, TrackId};
+use crate::srtp::{Opener, Sealer};
+use crate::stats::{Counters, DropReason};
+use crate::stun;
+use crate::template::Templates;
+use crate::timers::Timers;
+use crate::track::Track;
+use crate::transport::{TransportCloseReason, TransportEvent, TransportState};
+
+/// One worker's media plane.
+///
+/// The worker feeds it datagrams, timeouts and commands, calls [`Sfu::flush`] at the end of each batch,
+/// sends what [`Sfu::egress`] holds, and passes on what [`Sfu::poll_event`] yields.
+pub struct Sfu {
+    pub(crate) config: SfuConfig,
+    pub(crate) sessions: Slab<Box<Session>>,
+    pub(crate) tracks: Slab<Track>,
+    pub(crate) by_id: Table<SessionId>,
+    pub(crate) by_ufrag: Table<String>,
+    by_route: Table<Route>,
+    pub(crate) by_track: Table<TrackId>,
+    /// Datagrams come in trains from one address.
+    last_route: Option<(Route, usize)>,
+    pub(crate) timers: Timers,
+    /// Tracks with packets that wait to leave.
+    pub(crate) waiting: Vec<usize>,
+    /// Tracks of which a viewer needs a key frame.
+    pub(crate) keyframe_wanted: Vec<usize>,
+    pub(crate) egress: Egress,
+    pub(crate) templates: Templates,
+    pub(crate) counters: Counters,
+    events: VecDeque<Event>,
+    transmit: Vec<u8>,
+}
+
+pub struct SfuConfig {
+    pub certificate: Certificate,
+    pub sessions_max: usize,
+    /// First sequence numbers, timestamps and our SSRCs are derived from it (RFC 3550 section 5.1 wants
+    /// them unpredictable): draw it at random for each process.
+    pub seed: u64,
+}
+
+/// Keys from outside are authenticated or ours before they enter a table, so a fixed hash is safe.
+pub(crate) type Table<K> = HashMap<K, usize, BuildHasherDefault<DefaultHasher>>;
+
+impl Sfu {
+    pub fn new(config: SfuConfig) -> Sfu {
+        Sfu {
+            config,
+            sessions: Slab::new(),
+            tracks: Slab::new(),
+            by_id: Table::default(),
+            by_ufrag: Table::default(),
+            by_route: Table::default(),
+            by_track: Table::default(),
+            last_route: None,
+            timers: Timers::default(),
+            waiting: Vec::new(),
+            keyframe_wanted: Vec::new(),
+            egress: Egress::new(),
+            templates: Templates::new(),
+            counters: Counters::default(),
+            events: VecDeque::new(),
+            transmit: Vec::new(),
+        }
+    }
+
+    /// One datagram, or one frame of a TCP connection. It is opened in place.
+    pub fn handle_datagram(&mut self, now: Now, route: Route, datagram: &mut [u8]) {
+        self.counters.packets_in += 1;
+        self.counters.bytes_in += datagram.len() as u64;
+        let result = match classify(datagram) {
+            Some(DatagramKind::Rtp) => self.find(route).and_then(|key| self.handle_rtp(now.mono, key, datagram)),
+            Some(DatagramKind::Rtcp) => self.find(route).and_then(|key| self.handle_rtcp(now.mono, key, datagram)),
+            Some(DatagramKind::Stun) => self.handle_stun(now.mono, route, datagram),
+            Some(DatagramKind::Dtls) => self.find(route).and_then(|key| self.handle_dtls(now.mono, key, route, datagram)),
+            None => Err(DropReason::Unclassified),
+        };
+        if let Err(reason) = result {
+            self.counters.drop(reason);
+        }
+    }
+
+    /// A TCP connection is gone.
+    pub fn handle_connection_closed(&mut self, now: Now, connection: ConnectionId) {
+        let route = Route::Tcp(connection);
+        if let Ok(key) = self.find(route) {
+            self.forget_route(route);
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.transport.handle_route_closed(now.mono, route);
+                session.routes.retain(|known| *known != route);
+                session.outlet.route = session.transport.route();
+            }
+            self.drain_transport(now.mono, key);
+        }
+    }
+
+    /// To call when [`Sfu::poll_timeout`] has come; [`Sfu::flush`] after it.
+    pub fn handle_timeout(&mut self, now: Now) {
+        // Each session once at most: one that keeps a deadline in the past must not hold up the loop.
+        for _ in 0..=self.sessions.len() {
+            let Some(key) = self.timers.pop_due(now.mono) else { break };
+            let key = key as usize;
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.transport.handle_timeout(now.mono);
+                self.handle_reports_due(now, key);
+                self.drain_transport(now.mono, key);
+            }
+        }
+    }
+
+    /// When to call [`Sfu::handle_timeout`] and [`Sfu::flush`] next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let tick = self.waiting.iter().filter_map(|key| self.tracks.get(*key)?.tick_at()).min();
+        [self.timers.next(), tick].into_iter().flatten().min()
+    }
+
+    /// What signaling should know.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// What to send. Clear it afterwards.
+    pub fn egress(&mut self) -> &mut Egress {
+        &mut self.egress
+    }
+
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    #[inline]
+    fn find(&mut self, route: Route) -> Result<usize, DropReason> {
+        if let Some((last, key)) = self.last_route
+            && last == route
+        {
+            return Ok(key);
+        }
+        let key = *self.by_route.get(&route).ok_or(DropReason::RouteUnknown)?;
+        self.last_route = Some((route, key));
+        Ok(key)
+    }
+
+    fn handle_stun(&mut self, now: Instant, route: Route, message: &[u8]) -> Result<(), DropReason> {
+        let (local, _) = stun::username(message).ok_or(DropReason::StunMalformed)?;
+        let key = *self.by_ufrag.get(local).ok_or(DropReason::StunUnknownUser)?;
+        let session = self.sessions.get_mut(key).ok_or(DropReason::StunUnknownUser)?;
+        let result = session.transport.handle_stun(now, route, message);
+        if result.is_ok() {
+            self.learn_route(key, route);
+        }
+        self.drain_transport(now, key);
+        result
+    }
+
+    /// An authentic check came from this route: from now on it leads to the session.
+    fn learn_route(&mut self, key: usize, route: Route) {
+        let before = self.by_route.insert(route, key);
+        if before == Some(key) {
+            return;
+        }
+        self.last_route = None;
+        if let Some(other) = before.and_then(|before| self.sessions.get_mut(before)) {
+            // A NAT gave the address to another client.
+            other.routes.retain(|known| *known != route);
+        }
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.routes.push(route);
+        if session.routes.len() > ROUTES_PER_SESSION_MAX {
+            let spare = session.routes.iter().position(|known| Some(*known) != session.outlet.route).unwrap_or(0);
+            let oldest = session.routes.remove(spare);
+            self.forget_route(oldest);
+        }
+    }
+
+    pub(crate) fn forget_route(&mut self, route: Route) {
+        self.by_route.remove(&route);
+        self.last_route = None;
+    }
+
+    fn handle_dtls(&mut self, now: Instant, key: usize, route: Route, datagram: &[u8]) -> Result<(), DropReason> {
+        let session = self.sessions.get_mut(key).ok_or(DropReason::RouteUnknown)?;
+        let result = session.transport.handle_dtls(now, route, datagram);
+        self.drain_transport(now, key);
+        result
+    }
+
+    /// Passes on what a transport has to say and to send, and sets its session's next deadline.
+    pub(crate) fn drain_transport(&mut self, now: Instant, key: usize) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        while let Some(route) = session.transport.poll_transmit(&mut self.transmit) {
+            let bytes = &self.transmit;
+            self.egress.control().push(route, bytes.len(), |out| {
+                out.copy_from_slice(bytes);
+                Some(bytes.len())
+            });
+        }
+        while let Some(event) = self.sessions.get_mut(key).and_then(|session| session.transport.poll_event()) {
+            self.handle_transport_event(now, key, event);
+        }
+        self.rearm(key);
+    }
+
+    fn handle_transport_event(&mut self, now: Instant, key: usize, event: TransportEvent) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        match event {
+            TransportEvent::RouteSelected(route) => session.outlet.route = Some(route),
+            TransportEvent::Keys(keys) => {
+                // Keys come once; a second set would restart indices that are already used.
+                if session.outlet.sealer.is_none() {
+                    session.outlet.sealer = Sealer::from_master(keys.seal).ok();
+                    session.opener = Opener::from_master(keys.open).ok();
+                    self.start_media(now, key);
+                }
+            }
+            TransportEvent::StateChanged(TransportState::Closed(_)) => {}
+            TransportEvent::StateChanged(_) => {
+                let (session, state) = (session.id, session.state());
+                self.push_event(Event::StateChanged { session, state });
+            }
+            TransportEvent::UfragRetired(ufrag) => {
+                session.ufrags.retain(|known| *known != ufrag);
+                self.by_ufrag.remove(&ufrag);
+            }
+            TransportEvent::Closed(reason) => self.remove_session(now, key, close_reason(reason)),
+        }
+    }
+
+    /// The keys are there: reports start, and viewers want a picture at once.
+    fn start_media(&mut self, now: Instant, key: usize) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.report_at = (!session.sources.is_empty()).then_some(now + crate::feedback::REPORT_INTERVAL);
+        let watched: Vec<usize> = session.senders.iter().flatten().filter_map(|sender| sender.track).collect();
+        for track in watched {
+            self.want_keyframe(track);
+        }
+    }
+
+    pub(crate) fn rearm(&mut self, key: usize) {
+        if let Some(session) = self.sessions.get(key) {
+            self.timers.set(key as u32, session.poll_timeout());
+        }
+    }
+
+    /// A viewer of the track can't go on without a key frame. Asked for at the next flush.
+    pub(crate) fn want_keyframe(&mut self, track: usize) {
+        if let Some(wanted) = self.tracks.get_mut(track)
+            && !std::mem::replace(&mut wanted.keyframe_wanted, true)
+        {
+            self.keyframe_wanted.push(track);
+        }
+    }
+
+    /// Signaling that does not read loses the oldest events and asks for a snapshot instead.
+    pub(crate) fn push_event(&mut self, event: Event) {
+        if self.events.len() >= EVENTS_MAX {
+            self.events.pop_front();
+            self.counters.drop(DropReason::EventUnread);
+        }
+        self.events.push_back(event);
+    }
+
+    pub fn session_state(&self, session: SessionId) -> Option<SessionState> {
+        Some(self.sessions.get(*self.by_id.get(&session)?)?.state())
+    }
+}
+
+fn close_reason(reason: TransportCloseReason) -> CloseReason {
+    match reason {
+        TransportCloseReason::Requested => CloseReason::Requested,
+        TransportCloseReason::ClientClosed => CloseReason::ClientClosed,
+        TransportCloseReason::ConnectTimeout => CloseReason::ConnectTimeout,
+        TransportCloseReason::ConsentExpired => CloseReason::ConsentExpired,
+        TransportCloseReason::FingerprintMismatch => CloseReason::FingerprintMismatch,
+        TransportCloseReason::DtlsFailed => CloseReason::DtlsFailed,
+    }
+}
+
+/// Events that wait for the worker.
+const EVENTS_MAX: usize = 1 << 16;
+/// Addresses of one client that lead to its session.
+const ROUTES_PER_SESSION_MAX: usize = crate::ice::PAIRS_MAX;

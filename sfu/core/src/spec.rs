@@ -1,0 +1,226 @@
+//! Owns what signaling tells of a session: ids, m-lines, codecs, and what of it is refused. The worker
+//! translates the wire contract into these types; nothing here is serialised.
+
+use crate::codec::Codec;
+use crate::dtls::{DtlsRole, Fingerprint};
+use crate::ice::IceCredentials;
+use crate::rtp::ExtensionMap;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub u128);
+
+/// One published audio or video source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TrackId(pub u64);
+
+/// Fencing token: a command with a lower epoch than its session has seen is refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Epoch(pub u64);
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionSpec {
+    pub session: SessionId,
+    pub epoch: Epoch,
+    /// The ufrag is unique on the worker: it finds the session.
+    pub local_ice: IceCredentials,
+    pub remote_ice: IceCredentials,
+    /// Ours.
+    pub dtls_role: DtlsRole,
+    pub remote_fingerprints: Vec<Fingerprint>,
+    pub media: Media,
+}
+
+/// All m-lines of one session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Media {
+    pub extensions: ExtensionMap,
+    /// The client sends these to us.
+    pub receive: Vec<ReceiveTrack>,
+    /// We send these to the client.
+    pub send: Vec<SendTrack>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MediaKind {
+    Audio,
+    Video,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReceiveTrack {
+    pub track: TrackId,
+    pub mid: String,
+    pub kind: MediaKind,
+    pub codecs: Vec<ReceiveCodec>,
+    pub ssrcs: Vec<SsrcPair>,
+    /// Lowest first; empty without simulcast.
+    pub rids: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReceiveCodec {
+    pub codec: Codec,
+    pub payload_type: u8,
+    pub rtx: Option<u8>,
+    pub clock_rate: u32,
+    pub feedback: Feedback,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Feedback {
+    pub nack: bool,
+    pub pli: bool,
+    pub fir: bool,
+    pub transport_cc: bool,
+    pub remb: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SsrcPair {
+    pub ssrc: u32,
+    pub rtx: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SendTrack {
+    pub mid: String,
+    pub kind: MediaKind,
+    pub ssrc: u32,
+    pub rtx_ssrc: Option<u32>,
+    pub source: Option<TrackId>,
+    pub payload_types: Vec<PayloadMap>,
+    pub cname: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PayloadMap {
+    pub codec: Codec,
+    pub clock_rate: u32,
+    pub from: u8,
+    pub to: u8,
+    pub rtx: Option<u8>,
+    pub nack: bool,
+}
+
+/// Life of a session. Only moves forward, but for `Connected` and `Disconnected`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SessionState {
+    New,
+    Connecting,
+    Connected,
+    Disconnected,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    Requested,
+    ClientClosed,
+    ConnectTimeout,
+    ConsentExpired,
+    FingerprintMismatch,
+    DtlsFailed,
+    Drained,
+}
+
+/// What the worker passes on to signaling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    StateChanged { session: SessionId, state: SessionState },
+    /// The session is gone already.
+    Closed { session: SessionId, reason: CloseReason },
+    /// Media of a received track started, or fell silent.
+    TrackActive { session: SessionId, track: TrackId, active: bool },
+}
+
+/// Why a command was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ControlError {
+    #[error("the limit of {what} ({limit}) is reached")]
+    Limit { what: &'static str, limit: usize },
+    #[error("another session has this id or ICE ufrag")]
+    Exists,
+    #[error("no such session or track")]
+    NotFound,
+    #[error("a higher epoch was seen")]
+    StaleEpoch,
+    #[error("{0}")]
+    Invalid(&'static str),
+}
+
+impl Media {
+    /// Refuses what breaks a limit or contradicts itself, before anything of it takes effect.
+    pub(crate) fn check(&self) -> Result<(), ControlError> {
+        let lines = self.receive.len() + self.send.len();
+        if lines > TRACKS_PER_SESSION_MAX {
+            return Err(ControlError::Limit { what: "m-lines per session", limit: TRACKS_PER_SESSION_MAX });
+        }
+        for (at, line) in self.receive.iter().enumerate() {
+            line.check()?;
+            if self.receive.iter().skip(at + 1).any(|other| other.track == line.track) {
+                return Err(ControlError::Invalid("two received m-lines have the same track id"));
+            }
+        }
+        for line in &self.send {
+            line.check()?;
+        }
+        let ours = || self.send.iter().flat_map(|line| [Some(line.ssrc), line.rtx_ssrc]).flatten();
+        if ours().enumerate().any(|(at, ssrc)| ours().skip(at + 1).any(|other| other == ssrc)) {
+            return Err(ControlError::Invalid("an SSRC of ours is used twice in one session"));
+        }
+        Ok(())
+    }
+}
+
+impl ReceiveTrack {
+    fn check(&self) -> Result<(), ControlError> {
+        if self.mid.is_empty() || self.mid.len() > MID_BYTES_MAX || self.rids.iter().any(|rid| rid.len() > MID_BYTES_MAX) {
+            return Err(ControlError::Invalid("a mid or rid is empty or longer than 16 bytes"));
+        }
+        if self.codecs.is_empty() || self.codecs.len() > CODECS_PER_TRACK_MAX {
+            return Err(ControlError::Invalid("an m-line has no codec or more than 32"));
+        }
+        if self.ssrcs.len() > SSRCS_PER_TRACK_MAX / 2 || self.rids.len() > SSRCS_PER_TRACK_MAX / 2 {
+            return Err(ControlError::Invalid("an m-line has more than 8 SSRCs or rids"));
+        }
+        if self.codecs.iter().any(|codec| codec.clock_rate == 0 || kind_of(codec.codec) != self.kind) {
+            return Err(ControlError::Invalid("a codec has no clock rate or is not of its m-line's kind"));
+        }
+        let types = self.codecs.iter().flat_map(|codec| [Some(codec.payload_type), codec.rtx]).flatten();
+        check_payload_types(types)
+    }
+}
+
+impl SendTrack {
+    fn check(&self) -> Result<(), ControlError> {
+        if self.mid.is_empty() || self.mid.len() > MID_BYTES_MAX || self.cname.len() > CNAME_BYTES_MAX {
+            return Err(ControlError::Invalid("a mid is empty or longer than 16 bytes, or a cname longer than 255"));
+        }
+        if self.payload_types.len() > CODECS_PER_TRACK_MAX {
+            return Err(ControlError::Invalid("an m-line has more than 32 payload types"));
+        }
+        if self.payload_types.iter().any(|map| map.clock_rate == 0 || kind_of(map.codec) != self.kind) {
+            return Err(ControlError::Invalid("a codec has no clock rate or is not of its m-line's kind"));
+        }
+        check_payload_types(self.payload_types.iter().flat_map(|map| [Some(map.from), Some(map.to), map.rtx]).flatten())
+    }
+}
+
+fn kind_of(codec: Codec) -> MediaKind {
+    if codec.is_video() { MediaKind::Video } else { MediaKind::Audio }
+}
+
+fn check_payload_types(mut types: impl Iterator<Item = u8>) -> Result<(), ControlError> {
+    // 64–95 with the marker bit would look like RTCP (RFC 5761 section 4).
+    if types.any(|payload_type| payload_type > 127 || (64..96).contains(&payload_type)) {
+        return Err(ControlError::Invalid("a payload type is above 127 or between 64 and 95"));
+    }
+    Ok(())
+}
+
+/// m-lines of one session, in both directions together.
+pub const TRACKS_PER_SESSION_MAX: usize = 32;
+/// SSRCs of one received track that are remembered: simulcast layers, their RTX, and those of before a restart.
+pub const SSRCS_PER_TRACK_MAX: usize = 16;
+const CODECS_PER_TRACK_MAX: usize = 32;
+const MID_BYTES_MAX: usize = 16;
+const CNAME_BYTES_MAX: usize = 255;

@@ -1,0 +1,160 @@
+//! Owns what a publisher and its viewers share: the history of a track, who watches it, and what of it
+//! waits to leave. Never touches a session.
+
+use std::time::{Duration, Instant};
+
+use crate::history::{History, HistoryLimits};
+use crate::rtcp::SenderReport;
+use crate::spec::{MediaKind, TrackId};
+
+/// A track exists while it is published or watched.
+pub(crate) struct Track {
+    pub id: TrackId,
+    pub publisher: Option<Publisher>,
+    pub subscribers: Vec<Subscriber>,
+    /// None until the first packet.
+    pub history: Option<History>,
+    /// Generation of the newest packet.
+    pub generation: u32,
+    /// Sender report of the forwarded stream, and when it arrived.
+    pub clock: Option<(SenderReport, Instant)>,
+    /// Number of the first packet that waits to be sent.
+    sent: u64,
+    /// Since when something waits.
+    waiting_since: Option<Instant>,
+    /// The viewers that already have the packets of the current pass.
+    pub pass: Pass,
+    /// A viewer asked for a key frame, or waits for one, since the last look.
+    pub keyframe_wanted: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Publisher {
+    pub session: usize,
+    pub source: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Subscriber {
+    pub session: u32,
+    pub sender: u32,
+}
+
+/// The packets `from..to` on their way to the subscribers, of whom the first `done` are served.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Pass {
+    pub from: u64,
+    pub to: u64,
+    pub done: usize,
+}
+
+impl Track {
+    pub fn new(id: TrackId) -> Track {
+        Track {
+            id,
+            publisher: None,
+            subscribers: Vec::new(),
+            history: None,
+            generation: 0,
+            clock: None,
+            sent: 0,
+            waiting_since: None,
+            pass: Pass::default(),
+            keyframe_wanted: false,
+        }
+    }
+
+    pub fn history_mut(&mut self, kind: MediaKind) -> &mut History {
+        self.history.get_or_insert_with(|| {
+            History::new(match kind {
+                MediaKind::Video => HistoryLimits::VIDEO,
+                MediaKind::Audio => HistoryLimits::AUDIO,
+            })
+        })
+    }
+
+    /// The publisher is gone. What it sent is of no use to whoever comes next under this id.
+    pub fn end(&mut self) {
+        self.publisher = None;
+        self.history = None;
+        self.clock = None;
+        self.waiting_since = None;
+        (self.sent, self.pass) = (0, Pass::default());
+        // A new publisher under the same id starts a new run.
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    pub fn is_unused(&self) -> bool {
+        self.publisher.is_none() && self.subscribers.is_empty()
+    }
+
+    pub fn subscribe(&mut self, subscriber: Subscriber) {
+        if !self.subscribers.contains(&subscriber) {
+            self.subscribers.push(subscriber);
+        }
+        self.keyframe_wanted = true;
+    }
+
+    /// Keeps the order, so that a pass that is under way neither skips nor repeats anyone.
+    pub fn unsubscribe(&mut self, subscriber: Subscriber) {
+        if let Some(at) = self.subscribers.iter().position(|known| *known == subscriber) {
+            self.subscribers.remove(at);
+            self.pass.done -= usize::from(at < self.pass.done);
+        }
+    }
+
+    /// A packet was added. True when the track had nothing waiting before.
+    pub fn note_waiting(&mut self, now: Instant) -> bool {
+        let is_first = self.waiting_since.is_none();
+        self.waiting_since.get_or_insert(now);
+        is_first
+    }
+
+    /// Whether the packets that wait should leave now or would gain from company: a frame that is complete
+    /// gains nothing, nor does audio, nor a track with few viewers.
+    pub fn decide_flush(&self, now: Instant) -> bool {
+        let (Some(since), Some(history)) = (self.waiting_since, &self.history) else { return false };
+        let count = history.next().saturating_sub(self.sent);
+        let fan_out = count.saturating_mul(self.subscribers.len() as u64);
+        let newest = history.entry(history.next().wrapping_sub(1));
+        self.pass != Pass::default()
+            || now >= since + TICK
+            || fan_out <= FAN_OUT_AT_ONCE
+            || count >= RUN_GOAL
+            || newest.is_some_and(|entry| entry.packet.ends_burst)
+    }
+
+    /// When what waits leaves at the latest.
+    pub fn tick_at(&self) -> Option<Instant> {
+        self.waiting_since.map(|since| since + TICK)
+    }
+
+    /// The packets of the next pass, at most `count_max`: those of the pass under way, or a new one.
+    pub fn begin_pass(&mut self, count_max: u64) -> Option<Pass> {
+        let history = self.history.as_ref()?;
+        if self.pass == Pass::default() {
+            let from = self.sent.max(history.oldest());
+            let to = history.next().min(from + count_max);
+            if from >= to {
+                self.waiting_since = None;
+                self.sent = from;
+                return None;
+            }
+            self.pass = Pass { from, to, done: 0 };
+        }
+        Some(self.pass)
+    }
+
+    /// All subscribers have the packets of the pass.
+    pub fn end_pass(&mut self) {
+        self.sent = self.pass.to;
+        self.pass = Pass::default();
+    }
+}
+
+/// Longest that a packet waits for company, which saves more system calls than it costs in latency.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+/// Sends of one track that are done at once because there is too little to gain.
+const FAN_OUT_AT_ONCE: u64 = 16;
+/// Packets of one track that make a good run.
+const RUN_GOAL: u64 = 16;
