@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
+use chappe_sfu_io::process;
 use clap::ValueEnum;
-use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
 use crate::node::Auth;
 use crate::outlet::LogFormat;
@@ -100,7 +100,7 @@ impl WorkerArgs {
         // The kernel cuts names at 15 bytes.
         enter(self.supervisor, &format!("chappe-sfu-{}", self.index))?;
         if let Some(core) = self.core {
-            pin(core)?;
+            process::pin_to_core(core)?;
         }
         log::init_child(self.log)
     }
@@ -145,27 +145,12 @@ fn control_path(dir: &Path, index: u16) -> PathBuf {
     crate::runtime_dir::control_path(dir, index)
 }
 
-/// Kills this process the moment the parent dies, also when the parent was killed and could not do it.
+/// Names this process and ties its life to the parent's, also when the parent is killed.
 fn enter(supervisor: u32, name: &str) -> io::Result<()> {
     if let Ok(name) = CString::new(name) {
         rustix::thread::set_name(&name)?;
     }
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    // The parent may have died before the line above; then nobody will tell us.
-    let parent = getppid().map(Pid::as_raw_nonzero).map_or(0, |pid| pid.get().unsigned_abs());
-    if parent != supervisor {
-        return Err(io::Error::other(format!("the supervisor {supervisor} is gone, the parent is {parent}")));
-    }
-    Ok(())
-}
-
-fn pin(core: usize) -> io::Result<()> {
-    let mut set = rustix::thread::CpuSet::new();
-    if core >= rustix::thread::CpuSet::MAX_CPU {
-        return Err(io::Error::other(format!("there is no core {core}")));
-    }
-    set.set(core);
-    Ok(rustix::thread::sched_setaffinity(None, &set)?)
+    process::die_with_parent(supervisor)
 }
 
 /// A command line under construction.

@@ -23,9 +23,15 @@ pub(crate) fn init_child(format: LogFormat) -> io::Result<()> {
     std::panic::set_hook(Box::new(|panic| {
         let backtrace = std::backtrace::Backtrace::capture();
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, %backtrace, "panic: {}", panic.payload_as_str().unwrap_or("(no message)"));
+        tracing::error!(place, %backtrace, "panic: {}", message_of(panic));
     }));
     Ok(())
+}
+
+fn message_of<'a>(panic: &'a std::panic::PanicHookInfo<'_>) -> &'a str {
+    let payload = panic.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)")
 }
 
 fn install<W>(format: LogFormat, writer: W)

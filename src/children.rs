@@ -1,0 +1,65 @@
+//! The two programs that the supervisor starts. Each takes its inherited sockets and hands over to its crate.
+
+use std::ffi::OsString;
+use std::net::TcpListener;
+use std::os::fd::RawFd;
+use std::process::ExitCode;
+
+use chappe_sfu_api::WorkerIndex;
+use chappe_sfu_io::inherited::{self, Kind};
+use chappe_sfu_worker::{SESSIONS_MAX_DEFAULT, WorkerConfig};
+use chappe_signaling::{AuthMode, Config};
+use chappe_supervisor::Auth;
+use chappe_supervisor::child::{SignalingArgs, WorkerArgs};
+use clap::Parser;
+use tracing::error;
+
+use crate::failure::{Failure, one_line};
+
+/// `chappe worker …`
+pub fn worker(args: &[OsString]) -> Result<ExitCode, Failure> {
+    let args = WorkerArgs::try_parse_from(args).map_err(|e| Failure::Usage(one_line(&e)))?;
+    args.enter().map_err(|e| Failure::Start(format!("worker {}: {e}", args.index)))?;
+    let run = || {
+        let index = WorkerIndex(args.index);
+        let sessions = SESSIONS_MAX_DEFAULT;
+        let (udp, tcp, control) = (args.udp_fd, args.tcp_fd, args.control_fd);
+        chappe_sfu_worker::run(WorkerConfig::from_inherited(index, args.media_port, udp, tcp, control, sessions)?)
+    };
+    Ok(ended(&format!("worker {}", args.index), run()))
+}
+
+/// `chappe signaling-process …`
+pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
+    let args = SignalingArgs::try_parse_from(args).map_err(|e| Failure::Usage(one_line(&e)))?;
+    args.enter().map_err(|e| Failure::Start(format!("signaling: {e}")))?;
+    let config = Config {
+        http: Some(listener(args.http_fd)?),
+        admin: listener(args.admin_fd)?,
+        workers: (0..).zip(&args.media_ports).map(|(index, _)| args.control_path(index)).collect(),
+        parent: Some(args.supervisor),
+        node: args.node.clone(),
+        auth: match args.auth {
+            Auth::Open => AuthMode::Open,
+            Auth::Public => AuthMode::Public,
+        },
+        public_ips: args.public_ips.clone(),
+    };
+    Ok(ended("signaling", chappe_signaling::run(config)))
+}
+
+fn listener(fd: RawFd) -> Result<TcpListener, Failure> {
+    let owned = inherited::take(fd, Kind::TcpListener).map_err(|e| Failure::Start(format!("signaling: {e}")))?;
+    Ok(TcpListener::from(owned))
+}
+
+/// The parent starts another in either case; the log says why.
+fn ended<E: std::error::Error>(who: &str, result: Result<(), E>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            error!(error = %e, "{who} cannot go on");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Declares the flags and their help. Never checks how they go together: that is `settings`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use chappe_supervisor::LogFormat;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A WebRTC SFU: publish from a browser, watch in many. One program, no other needed.
+#[derive(Debug, Parser)]
+#[command(name = "chappe", version, after_help = EXAMPLES, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub program: Option<Program>,
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Program {
+    /// Signaling, the web page and one SFU worker per core on this machine (the default).
+    Up,
+    /// Signaling and the web page only, no workers on this machine.
+    Signaling,
+    /// Workers only, for a cluster.
+    Sfu,
+}
+
+/// Each flag is also an environment variable and, under its own name, a key of the --config file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Flags {
+    /// Where the web page and WHIP/WHEP listen; port 0 takes any free one [default: 127.0.0.1:8080]
+    #[arg(long, env = "CHAPPE_HTTP", value_name = "ADDRESS:PORT", global = true, value_parser = address)]
+    pub http: Option<SocketAddr>,
+    /// Where the admin API and the metrics listen, without access control [default: 127.0.0.1:8081]
+    #[arg(long, env = "CHAPPE_ADMIN", value_name = "ADDRESS:PORT", global = true, value_parser = address)]
+    pub admin: Option<SocketAddr>,
+    /// SFU workers, each a process on a core of its own: max (one per core) or 1 to 256 [default: max]
+    #[arg(long, env = "CHAPPE_WORKERS", value_name = "max|N", global = true, value_parser = workers)]
+    pub workers: Option<Workers>,
+    /// UDP and TCP port of worker 0; worker i uses this plus i; 0 takes any free ones [default: 7000]
+    #[arg(long, env = "CHAPPE_MEDIA_PORT", value_name = "PORT", global = true, value_parser = port)]
+    pub media_port: Option<u16>,
+    /// Address at which clients reach this machine behind NAT, one IPv4 and one IPv6 at most
+    /// [default: the addresses of the interfaces]
+    #[arg(long, env = "CHAPPE_PUBLIC_IP", value_name = "IP[,IP6]", global = true, value_delimiter = ',')]
+    #[arg(value_parser = ip)]
+    pub public_ip: Option<Vec<IpAddr>>,
+    /// Who may publish and watch: open (no tokens, this machine only), public (no tokens, anyone who
+    /// reaches --http), jwt (not in this version) [default: open]
+    #[arg(long, env = "CHAPPE_AUTH", value_name = "open|public|jwt", global = true, hide_possible_values = true)]
+    pub auth: Option<AuthChoice>,
+    /// Keys that tokens are checked with; goes with --auth jwt
+    #[arg(long, env = "CHAPPE_KEYS", value_name = "FILE", global = true)]
+    pub keys: Option<PathBuf>,
+    /// Nodes that share rooms (not in this version)
+    #[arg(long, env = "CHAPPE_CLUSTER", value_name = "nats://HOST:PORT,…", global = true)]
+    pub cluster: Option<String>,
+    /// Name of this node, 1 to 64 of A–Z a–z 0–9 . _ - [default: the host name]
+    #[arg(long, env = "CHAPPE_NODE", value_name = "NAME", global = true, value_parser = name)]
+    pub node: Option<String>,
+    /// Region of this node, for placement in a cluster, named like a node
+    #[arg(long, env = "CHAPPE_REGION", value_name = "NAME", global = true, value_parser = name)]
+    pub region: Option<String>,
+    /// How log lines look; RUST_LOG says which (default: info) [default: text]
+    #[arg(long, env = "CHAPPE_LOG", value_name = "text|json", global = true, hide_possible_values = true)]
+    pub log: Option<LogFormat>,
+    /// Keeps a JSON file with the addresses in use and the process ids, removed at the end
+    #[arg(long, env = "CHAPPE_STATE_FILE", value_name = "FILE", global = true)]
+    pub state_file: Option<PathBuf>,
+    /// Reads settings from a TOML file; a flag or an environment variable wins over it
+    #[arg(long, env = "CHAPPE_CONFIG", value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workers {
+    /// One per core that this process may use.
+    Max,
+    Count(u16),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AuthChoice {
+    Open,
+    Public,
+    Jwt,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let numeric = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    numeric.parse().map_err(|_| "wants an address and a port, for example 127.0.0.1:8080 or [::]:8080".to_owned())
+}
+
+fn workers(text: &str) -> Result<Workers, String> {
+    match text.parse() {
+        _ if text == "max" => Ok(Workers::Max),
+        Ok(0) => Err("a node without workers is `chappe signaling`".to_owned()),
+        Ok(count @ 1..=WORKERS_MAX) => Ok(Workers::Count(count)),
+        Ok(_) | Err(_) => Err(format!("wants max or a number from 1 to {WORKERS_MAX}")),
+    }
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "wants a port from 1 to 65535, or 0 for any free one".to_owned())
+}
+
+fn ip(text: &str) -> Result<IpAddr, String> {
+    match text.trim().parse::<IpAddr>() {
+        Ok(ip) if !ip.is_unspecified() && !ip.is_multicast() => Ok(ip),
+        Ok(_) | Err(_) => Err("wants the address clients connect to, for example 203.0.113.7".to_owned()),
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if (1..=NAME_CHARS_MAX).contains(&text.len()) && text.chars().all(plain) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("wants 1 to {NAME_CHARS_MAX} of A–Z a–z 0–9 . _ -"))
+}
+
+pub const WORKERS_MAX: u16 = 256;
+const NAME_CHARS_MAX: usize = 64;
+
+const EXAMPLES: &str = "\
+Examples:
+  chappe                                        try it: open http://localhost:8080 on this machine
+  chappe --http 0.0.0.0:8080 --auth public      let the local network publish and watch
+  chappe --http 0.0.0.0:8080 --auth public --public-ip 203.0.113.7
+                                                on a server behind 1:1 NAT (EC2, GCE)
+  chappe --workers 2 --media-port 20000         two workers, on UDP and TCP ports 20000 and 20001
+  chappe --config /etc/chappe.toml              settings from a file; its keys are the flags without --
+  RUST_LOG=debug chappe --log json              more log, one JSON object per line
+
+Browsers give a page the camera on http://localhost and on https:// only: on a network, put a TLS proxy
+in front. Open in a firewall: the port of --http (TCP) and the media ports (UDP and TCP).";

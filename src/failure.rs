@@ -1,0 +1,67 @@
+//! Owns what a person reads when the program cannot do what they asked: one line that says what to do.
+
+use std::fmt;
+use std::process::ExitCode;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The command line, the environment or the file of settings is wrong.
+    Usage(String),
+    /// The machine refuses: a port in use, no permission.
+    Start(String),
+}
+
+impl Failure {
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Failure::Usage(_) => ExitCode::from(2),
+            Failure::Start(_) => ExitCode::from(1),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Usage(line) => write!(f, "{line} (chappe --help)"),
+            Failure::Start(line) => f.write_str(line),
+        }
+    }
+}
+
+/// `--help` and `--version` are no failures; everything else becomes one line.
+pub fn help_or_usage(error: &clap::Error) -> Result<ExitCode, Failure> {
+    if error.use_stderr() {
+        return Err(Failure::Usage(one_line(error)));
+    }
+    // A pager that was closed early is no failure either.
+    let _ = error.print();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The message of clap without its usage block, on one line.
+pub fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let told = text.lines().map(str::trim).take_while(|line| {
+        let ends = ["Usage:", "For more information"];
+        !ends.iter().any(|end| line.starts_with(end))
+    });
+    let line = told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+    use clap::Parser;
+
+    #[test]
+    fn a_bad_flag_is_told_in_one_line_that_names_the_nearest() {
+        let error = Cli::try_parse_from(["chappe", "--htp", "127.0.0.1:1"]).unwrap_err();
+        let failure = help_or_usage(&error).unwrap_err();
+        assert!(!failure.to_string().contains('\n'), "{failure}");
+        assert!(failure.to_string().contains("'--http'"), "{failure}");
+        assert_eq!(failure.exit_code(), ExitCode::from(2));
+    }
+}

@@ -1,0 +1,166 @@
+//! Makes one checked plan out of flags, environment, file and defaults, in this order of precedence.
+//! Refuses what cannot work, with the way out.
+
+mod file;
+mod nearest;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use chappe_supervisor::{Auth, NodePlan, Role};
+
+use crate::cli::{AuthChoice, Flags, Program, WORKERS_MAX, Workers};
+use crate::failure::Failure;
+
+/// The settings of a node, complete and consistent.
+pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
+    let flags = match &flags.config {
+        Some(path) => merged(flags.clone(), file::read(path)?),
+        None => flags,
+    };
+    let role = role(program, &flags)?;
+    let plan = NodePlan {
+        role,
+        http: flags.http.unwrap_or(HTTP_DEFAULT),
+        admin: flags.admin.unwrap_or(ADMIN_DEFAULT),
+        workers: match flags.workers.unwrap_or(Workers::Max) {
+            Workers::Max => None,
+            Workers::Count(count) => Some(count),
+        },
+        media_port: flags.media_port.unwrap_or(MEDIA_PORT_DEFAULT),
+        public_ips: flags.public_ip.clone().unwrap_or_default(),
+        node: flags.node.clone().unwrap_or_else(host_name),
+        region: flags.region.clone(),
+        auth: auth(&flags)?,
+        log: flags.log.unwrap_or_default(),
+        state_file: flags.state_file,
+    };
+    check_access(&plan)?;
+    check_ports(&plan)?;
+    check_public_ips(&plan.public_ips)?;
+    Ok(plan)
+}
+
+/// What `first` does not say, `second` does.
+fn merged(first: Flags, second: Flags) -> Flags {
+    Flags {
+        http: first.http.or(second.http),
+        admin: first.admin.or(second.admin),
+        workers: first.workers.or(second.workers),
+        media_port: first.media_port.or(second.media_port),
+        public_ip: first.public_ip.or(second.public_ip),
+        auth: first.auth.or(second.auth),
+        keys: first.keys.or(second.keys),
+        cluster: first.cluster.or(second.cluster),
+        node: first.node.or(second.node),
+        region: first.region.or(second.region),
+        log: first.log.or(second.log),
+        state_file: first.state_file.or(second.state_file),
+        config: first.config,
+    }
+}
+
+fn role(program: Program, flags: &Flags) -> Result<Role, Failure> {
+    if flags.cluster.is_some() {
+        return usage("--cluster is not available in this version: a node runs alone, leave it out");
+    }
+    match program {
+        Program::Up => Ok(Role::Up),
+        Program::Signaling if flags.workers.is_some() => {
+            usage("`chappe signaling` runs no workers: leave --workers out, or run `chappe up`")
+        }
+        Program::Signaling => Ok(Role::Signaling),
+        Program::Sfu => usage(
+            "`chappe sfu` needs --cluster, which is not available in this version: \
+             run `chappe up`, which has workers and signaling",
+        ),
+    }
+}
+
+fn auth(flags: &Flags) -> Result<Auth, Failure> {
+    match flags.auth.unwrap_or(AuthChoice::Open) {
+        AuthChoice::Jwt => usage("--auth jwt is not available in this version: use --auth open or --auth public"),
+        AuthChoice::Open | AuthChoice::Public if flags.keys.is_some() => {
+            usage("--keys goes with --auth jwt only, which is not available in this version: leave it out")
+        }
+        AuthChoice::Open => Ok(Auth::Open),
+        AuthChoice::Public => Ok(Auth::Public),
+    }
+}
+
+fn check_access(plan: &NodePlan) -> Result<(), Failure> {
+    if plan.auth == Auth::Open && !plan.http.ip().is_loopback() {
+        return usage(format!(
+            "--auth open asks nobody for a token, and other machines may reach {}: either say --auth public \
+             (anyone who reaches it may publish and watch) or stay on this machine with --http 127.0.0.1:{}",
+            plan.http,
+            plan.http.port()
+        ));
+    }
+    Ok(())
+}
+
+/// What the operating system would call "in use" although no other program is to blame.
+fn check_ports(plan: &NodePlan) -> Result<(), Failure> {
+    let count = match plan.role {
+        Role::Signaling => 0,
+        Role::Up => plan.workers.unwrap_or_else(available_cores),
+    };
+    let media = u32::from(plan.media_port)..u32::from(plan.media_port) + u32::from(count);
+    if media.end > 65_536 {
+        return usage(format!(
+            "--media-port {} with {count} workers runs over port 65535: choose at most {}",
+            plan.media_port,
+            65_536 - u32::from(count)
+        ));
+    }
+    for (flag, address) in [("--http", plan.http), ("--admin", plan.admin)] {
+        if plan.media_port != 0 && media.contains(&u32::from(address.port())) {
+            return usage(format!(
+                "{flag} {address} is among the media ports {}–{}: change {flag} or --media-port",
+                media.start,
+                media.end - 1
+            ));
+        }
+    }
+    if plan.http.port() != 0 && plan.http.port() == plan.admin.port() && overlap(plan.http.ip(), plan.admin.ip()) {
+        return usage(format!("--http {} and --admin {} cannot share a port: change one", plan.http, plan.admin));
+    }
+    Ok(())
+}
+
+fn overlap(a: IpAddr, b: IpAddr) -> bool {
+    a == b || a.is_unspecified() || b.is_unspecified()
+}
+
+fn check_public_ips(ips: &[IpAddr]) -> Result<(), Failure> {
+    let v4 = ips.iter().filter(|ip| ip.is_ipv4()).count();
+    if v4 > 1 || ips.len() - v4 > 1 {
+        return usage("--public-ip takes at most one IPv4 and one IPv6 address, for example 203.0.113.7,2001:db8::7");
+    }
+    Ok(())
+}
+
+/// What `--workers max` means here.
+fn available_cores() -> u16 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    u16::try_from(cores).unwrap_or(WORKERS_MAX).min(WORKERS_MAX)
+}
+
+/// The host name, as far as it is a name by our rule.
+fn host_name() -> String {
+    let uname = rustix::system::uname();
+    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let name: String = uname.nodename().to_string_lossy().chars().filter(plain).take(64).collect();
+    if name.is_empty() { "node".to_owned() } else { name }
+}
+
+fn usage<T>(line: impl Into<String>) -> Result<T, Failure> {
+    Err(Failure::Usage(line.into()))
+}
+
+const HTTP_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+const ADMIN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+const MEDIA_PORT_DEFAULT: u16 = 7000;
+
+#[cfg(test)]
+mod tests;

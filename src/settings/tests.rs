@@ -1,0 +1,82 @@
+//! What is refused, and in which words; what wins over what.
+
+use super::*;
+use crate::cli::Cli;
+use clap::Parser;
+
+fn planned(args: &[&str]) -> Result<NodePlan, String> {
+    let cli = Cli::try_parse_from(["chappe"].iter().chain(args)).map_err(|e| crate::failure::one_line(&e))?;
+    plan(cli.program.unwrap_or(Program::Up), cli.flags).map_err(|failure| failure.to_string())
+}
+
+fn refusal(args: &[&str]) -> String {
+    let line = planned(args).expect_err("accepted");
+    assert!(!line.contains('\n'), "{line}");
+    line
+}
+
+#[test]
+fn without_flags_it_is_a_node_on_localhost_with_a_worker_per_core() {
+    let plan = planned(&[]).unwrap();
+    assert_eq!(plan.http, "127.0.0.1:8080".parse().unwrap());
+    assert_eq!(plan.admin, "127.0.0.1:8081".parse().unwrap());
+    assert_eq!((plan.role, plan.workers, plan.media_port, plan.auth), (Role::Up, None, 7000, Auth::Open));
+    assert!(!plan.node.is_empty());
+    assert_eq!(planned(&["up"]).unwrap(), plan);
+}
+
+#[test]
+fn flags_stand_before_or_after_the_subcommand() {
+    assert_eq!(planned(&["--workers", "2", "up"]).unwrap(), planned(&["up", "--workers", "2"]).unwrap());
+    assert_eq!(planned(&["signaling", "--http=[::1]:9"]).unwrap().role, Role::Signaling);
+}
+
+#[test]
+fn open_to_other_machines_is_refused_with_both_ways_out() {
+    for address in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:8080"] {
+        let line = refusal(&["--http", address]);
+        assert!(line.contains("--auth public") && line.contains("--http 127.0.0.1:8080"), "{line}");
+        assert_eq!(planned(&["--http", address, "--auth", "public"]).unwrap().auth, Auth::Public);
+    }
+    assert!(planned(&["--http", "[::1]:8080"]).is_ok());
+    assert!(planned(&["--http", "localhost:8080"]).is_ok());
+}
+
+#[test]
+fn what_this_version_lacks_is_said_and_not_ignored() {
+    assert!(refusal(&["--cluster", "nats://h:4222"]).contains("not available in this version"));
+    assert!(refusal(&["sfu"]).contains("needs --cluster"));
+    assert!(refusal(&["--auth", "jwt"]).contains("not available in this version"));
+    assert!(refusal(&["--keys", "k.json"]).contains("--auth jwt"));
+    assert!(refusal(&["signaling", "--workers", "2"]).contains("chappe up"));
+}
+
+#[test]
+fn ports_that_cannot_work_are_refused_before_anything_is_bound() {
+    let line = refusal(&["--media-port", "65534", "--workers", "3"]);
+    assert!(line.contains("65535") && line.contains("at most 65533"), "{line}");
+    assert!(planned(&["--media-port", "65533", "--workers", "3"]).is_ok());
+    assert!(refusal(&["--media-port", "8079", "--workers", "2"]).contains("--http 127.0.0.1:8080 is among"));
+    assert!(refusal(&["--admin", "127.0.0.1:8080"]).contains("cannot share a port"));
+    assert!(planned(&["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--media-port", "0"]).is_ok());
+}
+
+#[test]
+fn a_bad_value_says_what_is_wanted() {
+    assert!(refusal(&["--workers", "0"]).contains("chappe signaling"));
+    assert!(refusal(&["--workers", "many"]).contains("1 to 256"));
+    assert!(refusal(&["--http", "8080"]).contains("127.0.0.1:8080"));
+    assert!(refusal(&["--media-port", "70000"]).contains("1 to 65535"));
+    assert!(refusal(&["--public-ip", "0.0.0.0"]).contains("203.0.113.7"));
+    assert!(refusal(&["--public-ip", "192.0.2.1,192.0.2.2"]).contains("at most one IPv4"));
+    assert!(refusal(&["--node", "a b"]).contains("1 to 64"));
+    assert!(refusal(&["--auth", "closed"]).contains("open, public, jwt"));
+}
+
+#[test]
+fn a_flag_wins_over_the_file() {
+    let first = Flags { media_port: Some(1000), ..Flags::default() };
+    let second = Flags { media_port: Some(2000), workers: Some(Workers::Count(5)), ..Flags::default() };
+    let both = merged(first, second);
+    assert_eq!((both.media_port, both.workers), (Some(1000), Some(Workers::Count(5))));
+}
