@@ -37,6 +37,9 @@ export class Connection extends Emitter {
   /** @type {LinkState} */
   state = initialLink;
   #options;
+  /** @type {(url: string) => Socket} */
+  #open;
+  #random;
   /** @type {Socket | null} */
   #socket = null;
   /** @type {Map<number, Pending>} */
@@ -48,7 +51,9 @@ export class Connection extends Emitter {
   /** @param {ConnectionOptions} options */
   constructor(options) {
     super();
-    this.#options = { open: (/** @type {string} */ url) => new WebSocket(url), random: Math.random, sessions: () => [], ...options };
+    this.#options = options;
+    this.#open = options.open ?? ((url) => new WebSocket(url));
+    this.#random = options.random ?? Math.random;
     globalThis.addEventListener?.("online", this.#hurry);
   }
 
@@ -107,7 +112,7 @@ export class Connection extends Emitter {
         return this.#pingLater();
       case "waiting":
         this.#drop();
-        this.#timer = setTimeout(this.#hurry, pauseMs(state.attempts - 1, this.#options.random(), state.askedMs));
+        this.#timer = setTimeout(this.#hurry, pauseMs(state.attempts - 1, this.#random(), state.askedMs));
         return;
       case "closed":
         return this.#drop();
@@ -115,7 +120,7 @@ export class Connection extends Emitter {
   }
 
   #connect() {
-    const socket = this.#options.open(this.#options.url);
+    const socket = this.#open(this.#options.url);
     this.#socket = socket;
     socket.onopen = () => this.#dispatch({ type: "opened" });
     socket.onmessage = ({ data }) => this.#receive(data);
@@ -128,7 +133,7 @@ export class Connection extends Emitter {
   #greet(state) {
     const { room, name, token, sessions } = this.#options;
     const hello = { type: "hello", id: HELLO_ID, version: PROTOCOL_VERSION, room, name, token, resume: state.resume ?? undefined };
-    this.#socket?.send(JSON.stringify({ ...hello, sessions: sessions() }));
+    this.#socket?.send(JSON.stringify({ ...hello, sessions: sessions?.() ?? [] }));
     this.#timer = setTimeout(() => this.#broken("The server did not answer."), REPLY_MS_MAX);
   }
 

@@ -1,0 +1,185 @@
+// The link against a socket that the test plays, on the test's own clock.
+
+import assert from "node:assert/strict";
+import { beforeEach, mock, test } from "node:test";
+
+import { Connection } from "../client/connection.js";
+
+/** The other end of one socket. */
+class FakeSocket {
+  /** @type {any[]} */
+  sent = [];
+  closed = false;
+  /** @type {any} */ onopen = null;
+  /** @type {any} */ onmessage = null;
+  /** @type {any} */ onclose = null;
+  /** @type {any} */ onerror = null;
+  /** @param {any} text */
+  send(text) {
+    this.sent.push(JSON.parse(text));
+  }
+  close() {
+    this.closed = true;
+  }
+  /** @param {Record<string, unknown>} message */
+  say(message) {
+    this.onmessage?.({ data: JSON.stringify(message) });
+  }
+}
+
+/** @type {FakeSocket[]} */
+let sockets = [];
+
+beforeEach(() => {
+  sockets = [];
+  mock.timers.reset();
+  mock.timers.enable({ apis: ["setTimeout"] });
+});
+
+/** @param {() => string[]} [sessions] */
+function connect(sessions) {
+  const link = new Connection({
+    url: "ws://test/ws",
+    room: "r",
+    name: "n",
+    sessions,
+    random: () => 0,
+    open: () => {
+      const socket = new FakeSocket();
+      sockets.push(socket);
+      return socket;
+    },
+  });
+  link.start();
+  return link;
+}
+
+function last() {
+  const socket = sockets.at(-1);
+  assert.ok(socket);
+  return socket;
+}
+
+function welcome() {
+  last().onopen();
+  last().say({ type: "welcome", id: 0, member: "m", resume: "secret", resumed: false, sessions: [], room: "r", streams: [], ice_servers: [] });
+}
+
+test("hello is the first message and names the room", () => {
+  connect();
+  last().onopen();
+  const [hello] = last().sent;
+  assert.equal(hello.type, "hello");
+  assert.equal(hello.version, 1);
+  assert.equal(hello.room, "r");
+  assert.deepEqual(hello.sessions, []);
+});
+
+test("a reply finds its request, whatever comes in between", async () => {
+  const link = connect();
+  welcome();
+  /** @type {unknown[]} */
+  const events = [];
+  link.on("event", (event) => events.push(event));
+  const first = link.request("unwatch", { session: "a" });
+  const second = link.request("unwatch", { session: "b" });
+  const [, one, two] = last().sent;
+  last().say({ type: "stream_removed", stream: "x" });
+  last().say({ type: "done", id: two.id });
+  last().say({ type: "done", id: one.id });
+  assert.equal((await first).id, one.id);
+  assert.equal((await second).id, two.id);
+  assert.equal(events.length, 1);
+});
+
+test("an error reply rejects with the server's code and pause", async () => {
+  const link = connect();
+  welcome();
+  const request = link.request("publish", {});
+  last().say({ type: "error", id: last().sent[1].id, error: "unavailable", message: "full", retry_after_ms: 400 });
+  await assert.rejects(request, { code: "unavailable", message: "full", retryAfterMs: 400 });
+});
+
+test("a request that is not answered within 10 s is over", async () => {
+  const link = connect();
+  welcome();
+  const request = link.request("watch", {});
+  mock.timers.tick(10_000);
+  await assert.rejects(request, { code: "timeout" });
+});
+
+test("without a link a request fails at once instead of waiting", async () => {
+  const link = connect();
+  await assert.rejects(link.request("ping"), { code: "disconnected" });
+});
+
+test("a broken link fails what is open and comes back with resume and the living sessions", async () => {
+  const link = connect(() => ["s1"]);
+  welcome();
+  const request = link.request("watch", {});
+  last().onclose();
+  await assert.rejects(request, { code: "disconnected" });
+  assert.equal(link.state.phase, "waiting");
+  mock.timers.tick(250);
+  assert.equal(sockets.length, 2);
+  last().onopen();
+  const [hello] = last().sent;
+  assert.equal(hello.resume, "secret");
+  assert.deepEqual(hello.sessions, ["s1"]);
+});
+
+test("a server that stays away is tried ever more rarely, five seconds apart at most", () => {
+  connect();
+  const pauses = [];
+  for (let n = 0; n < 8; n++) {
+    const before = sockets.length;
+    last().onerror();
+    let ms = 0;
+    while (sockets.length === before) {
+      mock.timers.tick(1);
+      ms += 1;
+    }
+    pauses.push(ms);
+  }
+  assert.deepEqual(pauses, [250, 500, 1000, 2000, 4000, 5000, 5000, 5000]);
+});
+
+test("a server that is silent to a ping counts as gone", async () => {
+  const link = connect();
+  welcome();
+  mock.timers.tick(15_000);
+  assert.equal(last().sent.at(-1).type, "ping");
+  const silent = last();
+  mock.timers.tick(10_000);
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.equal(link.state.phase, "waiting");
+  assert.ok(silent.closed);
+});
+
+test("a refused name is not tried again", () => {
+  const link = connect();
+  last().onopen();
+  last().say({ type: "error", id: 0, error: "bad_name", message: "no" });
+  assert.equal(link.state.phase, "closed");
+  mock.timers.tick(60_000);
+  assert.equal(sockets.length, 1);
+});
+
+test("a link that was left stays closed", () => {
+  const link = connect();
+  welcome();
+  link.close();
+  assert.ok(last().closed);
+  mock.timers.tick(60_000);
+  assert.equal(sockets.length, 1);
+});
+
+test("nonsense from the server is ignored", () => {
+  const link = connect();
+  welcome();
+  last().onmessage({ data: "{" });
+  last().onmessage({ data: new ArrayBuffer(4) });
+  last().say({ type: "done", id: 999 });
+  assert.equal(link.state.phase, "open");
+});

@@ -1,0 +1,104 @@
+// The session's timers and the order of its offers, on the test's own clock.
+
+import assert from "node:assert/strict";
+import { beforeEach, mock, test } from "node:test";
+
+import { RequestError } from "../client/protocol.js";
+import { Session } from "../client/session.js";
+
+beforeEach(() => {
+  mock.timers.reset();
+  mock.timers.enable({ apis: ["setTimeout"] });
+});
+
+/** Lets promise chains run; they are a few steps long. */
+async function settle() {
+  for (let n = 0; n < 20; n++) await Promise.resolve();
+}
+
+/** @param {(kind: string, session: string | null) => Promise<string>} negotiate */
+function session(negotiate) {
+  return new Session({ negotiate, random: () => 0 });
+}
+
+test("offers of one session never overlap", async () => {
+  let open = 0;
+  let most = 0;
+  /** @type {(() => void)[]} */
+  const answers = [];
+  const s = session(async () => {
+    most = Math.max(most, ++open);
+    await new Promise((done) => answers.push(() => done(undefined)));
+    open -= 1;
+    return "a";
+  });
+  s.dispatch({ type: "start" });
+  await settle();
+  s.dispatch({ type: "changed" });
+  s.dispatch({ type: "changed" });
+  answers.shift()?.();
+  await settle();
+  answers.shift()?.();
+  await settle();
+  assert.equal(most, 1);
+  assert.equal(answers.length, 0, "two changes during an offer are one offer more");
+});
+
+test("a path that does not come up within 10 s is offered anew", async () => {
+  /** @type {string[]} */
+  const kinds = [];
+  const s = session(async (kind) => (kinds.push(kind), "a"));
+  s.dispatch({ type: "start" });
+  await settle();
+  mock.timers.tick(10_000);
+  assert.equal(s.state.phase, "waiting");
+  mock.timers.tick(250);
+  await settle();
+  assert.deepEqual(kinds, ["fresh", "fresh"]);
+});
+
+test("a disconnected path gets two seconds before ICE restarts", async () => {
+  /** @type {string[]} */
+  const kinds = [];
+  const s = session(async (kind) => (kinds.push(kind), "a"));
+  s.dispatch({ type: "start" });
+  await settle();
+  s.dispatch({ type: "peer", peer: "connected" });
+  s.dispatch({ type: "peer", peer: "disconnected" });
+  mock.timers.tick(1999);
+  assert.equal(s.state.phase, "shaky");
+  mock.timers.tick(1);
+  await settle();
+  assert.deepEqual(kinds, ["fresh", "restart"]);
+});
+
+test("the pause that the server asked for is kept", async () => {
+  let calls = 0;
+  const s = session(async () => {
+    calls += 1;
+    throw new RequestError("unavailable", "full", 3000);
+  });
+  s.dispatch({ type: "start" });
+  await settle();
+  mock.timers.tick(2999);
+  await settle();
+  assert.equal(calls, 1);
+  mock.timers.tick(1);
+  await settle();
+  assert.equal(calls, 2);
+});
+
+test("a browser that fails to make an offer is tried again", async () => {
+  let calls = 0;
+  const s = session(async () => {
+    calls += 1;
+    if (calls === 1) throw new TypeError("no");
+    return "a";
+  });
+  s.dispatch({ type: "start" });
+  await settle();
+  assert.equal(s.state.error?.code, "browser");
+  mock.timers.tick(250);
+  await settle();
+  assert.equal(s.state.phase, "connecting");
+});

@@ -1,0 +1,119 @@
+// The life of a session, as a table of transitions.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { initialSession, updateSession } from "../client/state/session.js";
+
+/** @import { SessionEvent, SessionState } from "../client/state/session.js" */
+
+/**
+ * @param {SessionEvent[]} events
+ * @param {SessionState} [state]
+ */
+function after(events, state = initialSession) {
+  return events.reduce(updateSession, state);
+}
+
+/** @type {SessionEvent[]} */
+const TO_LIVE = [{ type: "start" }, { type: "answered", turn: 1, session: "a" }, { type: "peer", peer: "connected" }];
+const live = after(TO_LIVE);
+
+/** @type {[string, SessionEvent, Partial<SessionState>][]} what happens to a live session */
+const FROM_LIVE = [
+  ["a disconnected path is in doubt, not lost", { type: "peer", peer: "disconnected" }, { phase: "shaky", session: "a" }],
+  ["a failed path waits for a new offer", { type: "peer", peer: "failed" }, { phase: "waiting", session: null }],
+  ["a change of tracks is offered", { type: "changed" }, { phase: "updating", session: "a", turn: 2 }],
+  ["a stall restarts ICE on the same session", { type: "stalled" }, { phase: "restarting", session: "a" }],
+  ["a dead worker is answered with a new offer at once", { type: "lost", reason: "worker_died" }, { phase: "offering", session: null }],
+  ["a stream taken over is not taken back", { type: "lost", reason: "taken_over" }, { phase: "refused" }],
+  ["a move is a new offer", { type: "moved" }, { phase: "offering", session: null }],
+  ["a session that outlived the link goes on untouched", { type: "link_up", lives: true }, { phase: "live", turn: 1 }],
+  ["a session that did not outlive the link is offered anew", { type: "link_up", lives: false }, { phase: "offering" }],
+  ["stopping ends it", { type: "stop" }, { phase: "ended" }],
+];
+for (const [claim, event, expected] of FROM_LIVE) {
+  test(claim, () => {
+    const next = updateSession(live, event);
+    for (const [key, value] of Object.entries(expected)) assert.equal(next[/** @type {keyof SessionState} */ (key)], value, key);
+  });
+}
+
+test("media may connect before the answer is acted on", () => {
+  const state = after([{ type: "start" }, { type: "answered", turn: 1, session: "a" }]);
+  assert.equal(state.phase, "connecting");
+  assert.equal(after([{ type: "peer", peer: "connected" }], state).phase, "live");
+});
+
+test("a path in doubt that heals needs no offer", () => {
+  const state = after([{ type: "peer", peer: "disconnected" }, { type: "peer", peer: "connected" }], live);
+  assert.equal(state.phase, "live");
+  assert.equal(state.turn, live.turn);
+});
+
+test("a path in doubt for too long restarts ICE", () => {
+  const state = after([{ type: "peer", peer: "disconnected" }, { type: "impatient" }], live);
+  assert.equal(state.phase, "restarting");
+  assert.equal(state.session, "a");
+});
+
+test("what changes during an offer is offered right after it", () => {
+  const state = after([{ type: "start" }, { type: "changed" }, { type: "answered", turn: 1, session: "a" }]);
+  assert.equal(state.phase, "updating");
+  assert.equal(state.stale, false);
+});
+
+test("an answer to an older offer changes nothing", () => {
+  const state = after([{ type: "start" }, { type: "failed", turn: 1, error: problem("timeout") }, { type: "due" }]);
+  assert.equal(updateSession(state, { type: "answered", turn: 1, session: "old" }), state);
+});
+
+test("a name in use is final until started again", () => {
+  const state = after([{ type: "start" }, { type: "failed", turn: 1, error: problem("stream_exists") }]);
+  assert.equal(state.phase, "refused");
+  assert.equal(updateSession(state, { type: "link_up", lives: false }), state);
+  assert.equal(updateSession(state, { type: "start" }).phase, "offering");
+});
+
+test("a full server is asked again after the pause that it named", () => {
+  const state = after([{ type: "start" }, { type: "failed", turn: 1, error: problem("unavailable"), retryAfterMs: 900 }]);
+  assert.equal(state.phase, "waiting");
+  assert.equal(state.askedMs, 900);
+});
+
+test("a broken link during an update keeps the media and says the change later", () => {
+  const broken = after([{ type: "changed" }, { type: "failed", turn: 2, error: problem("disconnected") }], live);
+  assert.equal(broken.phase, "live");
+  const back = updateSession(broken, { type: "link_up", lives: true });
+  assert.equal(back.phase, "updating");
+});
+
+test("a session the server does not know is offered anew", () => {
+  const state = after([{ type: "changed" }, { type: "failed", turn: 2, error: problem("no_such_session") }], live);
+  assert.equal(state.phase, "offering");
+  assert.equal(state.session, null);
+});
+
+test("a server that keeps losing sessions is asked with pauses", () => {
+  const again = after([{ type: "lost", reason: "worker_died" }, { type: "answered", turn: 2, session: "b" }], live);
+  const lost = updateSession(again, { type: "lost", reason: "worker_died" });
+  assert.equal(lost.phase, "waiting");
+  assert.equal(lost.attempts, 1);
+});
+
+test("the loss of the session before the last is old news", () => {
+  const offering = updateSession(live, { type: "moved" });
+  assert.equal(updateSession(offering, { type: "lost", reason: "taken_over" }), offering);
+});
+
+test("nothing wakes an ended session", () => {
+  const ended = updateSession(live, { type: "stop" });
+  /** @type {SessionEvent[]} */
+  const events = [{ type: "start" }, { type: "due" }, { type: "link_up", lives: true }, { type: "peer", peer: "connected" }];
+  for (const event of events) assert.equal(updateSession(ended, event), ended);
+});
+
+/** @param {string} code */
+function problem(code) {
+  return { code, message: code };
+}

@@ -1,0 +1,197 @@
+// The smaller pure parts: pauses, the link, streams, seats, stalls, tiles, layout.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { isName, parseFrame } from "../client/protocol.js";
+import { pauseMs } from "../client/state/backoff.js";
+import { initialLink, updateLink } from "../client/state/link.js";
+import { planSeats, wantedSeats } from "../client/state/slots.js";
+import { STALL_MS_MIN, updateArrival } from "../client/state/stall.js";
+import { noStreams, updateStreams } from "../client/state/streams.js";
+import { initialBroadcast, updateBroadcast } from "../pages/state/broadcast.js";
+import { initialCapture, updateCapture } from "../pages/state/capture.js";
+import { tileWidth } from "../pages/state/layout.js";
+import { updateSound } from "../pages/state/sound.js";
+import { tileState } from "../pages/state/tile.js";
+
+/** @import { Kind, Stream, Track } from "../client/protocol.js" */
+/** @import { LinkEvent } from "../client/state/link.js" */
+
+test("names follow the rule of the protocol", () => {
+  for (const good of ["a", "Lobby_1", "x.y-z", "-", "a".repeat(64)]) assert.ok(isName(good), good);
+  for (const bad of ["", ".hidden", "a b", "ä", "a/b", "a".repeat(65), "a\n"]) assert.ok(!isName(bad), bad);
+});
+
+test("a frame that is no message is nothing", () => {
+  for (const bad of ["", "{", "null", "3", "[]", "{}", '{"type":3}', new ArrayBuffer(2)]) assert.equal(parseFrame(bad), null);
+  assert.deepEqual(parseFrame('{"type":"pong","id":1}'), { type: "pong", id: 1 });
+});
+
+test("pauses double from a quarter second to five, less jitter", () => {
+  assert.deepEqual([0, 1, 2, 3, 4, 5, 40].map((n) => pauseMs(n, 0)), [250, 500, 1000, 2000, 4000, 5000, 5000]);
+  assert.equal(pauseMs(0, 1), 125);
+  assert.equal(pauseMs(0, 0.5, 3000), 3000);
+});
+
+test("the link greets, opens, and keeps its resume secret through a break", () => {
+  /** @type {LinkEvent[]} */
+  const events = [{ type: "opened" }, { type: "welcomed", resume: "s" }, { type: "broken", error: oops }, { type: "due" }];
+  const phases = [];
+  let state = initialLink;
+  for (const event of events) phases.push((state = updateLink(state, event)).phase);
+  assert.deepEqual(phases, ["greeting", "open", "waiting", "connecting"]);
+  assert.equal(state.resume, "s");
+});
+
+test("a link that breaks twice in a row counts both", () => {
+  /** @type {LinkEvent[]} */
+  const events = [{ type: "broken", error: oops }, { type: "broken", error: oops }, { type: "due" }, { type: "broken", error: oops }];
+  assert.equal(events.reduce(updateLink, initialLink).attempts, 2);
+});
+
+test("a hello refused for good closes the link; a full server is tried again", () => {
+  const greeting = updateLink(initialLink, { type: "opened" });
+  assert.equal(updateLink(greeting, { type: "refused", error: { code: "bad_name", message: "" } }).phase, "closed");
+  const later = updateLink(greeting, { type: "refused", error: { code: "unavailable", message: "" }, retryAfterMs: 700 });
+  assert.equal(later.phase, "waiting");
+  assert.equal(later.askedMs, 700);
+});
+
+test("streams are kept in the order they went live", () => {
+  let streams = updateStreams(noStreams, { type: "stream_added", stream: stream("b", 2) });
+  streams = updateStreams(streams, { type: "stream_added", stream: stream("a", 1) });
+  streams = updateStreams(streams, { type: "stream_changed", stream: stream("b", 2, ["video"]) });
+  assert.deepEqual([...streams.keys()], ["a", "b"]);
+  assert.equal(streams.get("b")?.tracks.length, 1);
+  streams = updateStreams(streams, { type: "stream_removed", stream: "a" });
+  assert.deepEqual([...streams.keys()], ["b"]);
+  assert.equal(updateStreams(streams, { type: "stream_removed", stream: "zz" }), streams);
+});
+
+test("every track of every stream gets a seat, the first of a kind by its kind", () => {
+  const streams = updateStreams(noStreams, { type: "stream_added", stream: stream("a", 1, ["audio", "video", "video"]) });
+  assert.deepEqual(wantedSeats(streams, "all").map((s) => s.track), ["audio", "video", "2"]);
+});
+
+test("a stream that is named but not live is waited for with a seat of each kind", () => {
+  assert.deepEqual(wantedSeats(noStreams, ["later"]), [
+    { kind: "video", stream: "later", track: "video" },
+    { kind: "audio", stream: "later", track: "audio" },
+  ]);
+});
+
+test("one's own stream gets no seat", () => {
+  const streams = updateStreams(noStreams, { type: "stream_added", stream: stream("a", 1, ["video"]) });
+  assert.deepEqual(wantedSeats(streams, "all", (s) => s.stream === "a"), []);
+});
+
+test("a stream that returns finds its seat still there", () => {
+  const { seats } = planSeats([], seatsFor("a"));
+  const gone = planSeats(seats, []);
+  assert.equal(gone.seats, seats);
+  assert.equal(planSeats(gone.seats, seatsFor("a")).seats, seats);
+});
+
+test("another stream takes the seat of one that is gone, kind for kind", () => {
+  const { seats } = planSeats([], seatsFor("a"));
+  const next = planSeats(seats, seatsFor("b")).seats;
+  assert.equal(next.length, 2);
+  assert.deepEqual(next, seatsFor("b"));
+});
+
+test("a seat that is wanted never moves", () => {
+  const { seats } = planSeats([], [...seatsFor("a"), ...seatsFor("b")]);
+  const next = planSeats(seats, [...seatsFor("b"), ...seatsFor("c")]).seats;
+  assert.deepEqual(next, [...seatsFor("c"), ...seatsFor("b")]);
+});
+
+test("streams beyond the last seat are named, not dropped in silence", () => {
+  const { seats, over } = planSeats([], [...seatsFor("a"), ...seatsFor("b")], 2);
+  assert.equal(seats.length, 2);
+  assert.deepEqual(over, ["b"]);
+});
+
+test("silence is a stall only when the server says that media flows", () => {
+  const first = updateArrival(null, { packets: 10, nowMs: 0, expected: true });
+  const late = STALL_MS_MIN + 1;
+  assert.equal(updateArrival(first, { packets: 10, nowMs: late, expected: true }).stalled, true);
+  assert.equal(updateArrival(first, { packets: 10, nowMs: late, expected: false }).stalled, false);
+  assert.equal(updateArrival(first, { packets: 11, nowMs: late, expected: true }).stalled, false);
+});
+
+test("a stream that is usually slow may be silent for longer", () => {
+  let arrival = updateArrival(null, { packets: 0, nowMs: 0, expected: true });
+  for (let n = 1; n <= 20; n++) arrival = updateArrival(arrival, { packets: n, nowMs: n * 1000, expected: true });
+  assert.equal(updateArrival(arrival, { packets: 20, nowMs: 23_000, expected: true }).stalled, false);
+  assert.equal(updateArrival(arrival, { packets: 20, nowMs: 24_001, expected: true }).stalled, true);
+});
+
+test("a tile says why it shows no picture", () => {
+  const source = stream("a", 1, ["audio", "video"]);
+  const face = (/** @type {Partial<Parameters<typeof tileState>[0]>} */ view, pictured = true) =>
+    tileState({ source, tracks: [], over: false, ...view }, pictured).face;
+  assert.equal(face({}), "playing");
+  assert.equal(face({}, false), "starting");
+  assert.equal(face({ source: null }), "gone");
+  assert.equal(face({ over: true }), "over");
+  assert.equal(face({ source: stream("a", 1, ["audio"]) }), "sound");
+  assert.equal(face({ source: withVideo({ muted: true }) }), "off");
+  assert.equal(face({ source: withVideo({ active: false }) }), "quiet");
+  assert.equal(face({ tracks: [{ kind: "video", mid: "1", state: "unsupported", message: "no" }] }), "unsupported");
+});
+
+test("tiles are as wide as lets all of them fit", () => {
+  assert.equal(tileWidth(1, 1600, 900, 0), 1600);
+  assert.equal(tileWidth(4, 1600, 900, 0), 800);
+  assert.equal(tileWidth(1, 1600, 450, 0), 800);
+  assert.equal(tileWidth(9, 360, 640, 0), 260, "rather scroll than shrink");
+});
+
+test("sound that the browser refuses waits for a click", () => {
+  const blocked = updateSound("on", "refused");
+  assert.equal(blocked, "blocked");
+  assert.equal(updateSound(blocked, "toggled"), "on");
+  assert.equal(updateSound("off", "refused"), "off");
+});
+
+test("a camera that answers late, after another was asked for, is not taken", () => {
+  const asked = updateCapture(updateCapture(initialCapture, { type: "ask", from: "camera" }), { type: "ask", from: "screen" });
+  assert.equal(updateCapture(asked, { type: "got", turn: 1 }), asked);
+  assert.equal(updateCapture(asked, { type: "got", turn: 2 }).phase, "on");
+});
+
+test("a broadcast that was live reconnects, one that was not is still starting", () => {
+  const session = { phase: /** @type {const} */ ("waiting"), session: null, peer: /** @type {const} */ ("new"), attempts: 1, turn: 1, stale: false, askedMs: 0, error: oops };
+  const started = updateBroadcast(initialBroadcast, { type: "go" });
+  assert.equal(updateBroadcast(started, { type: "session", session }).phase, "starting");
+  const live = updateBroadcast(started, { type: "session", session: { ...session, phase: "live", error: null } });
+  assert.equal(updateBroadcast(live, { type: "session", session }).phase, "reconnecting");
+});
+
+const oops = { code: "disconnected", message: "gone" };
+
+/**
+ * @param {string} name
+ * @param {number} since
+ * @param {Kind[]} kinds
+ * @returns {Stream}
+ */
+function stream(name, since, kinds = []) {
+  const tracks = kinds.map((kind, n) => ({ mid: String(n), kind, codec: kind === "audio" ? "opus" : "vp8", active: true, muted: false }));
+  return { stream: name, publisher: null, name: null, since_ms: since, tracks };
+}
+
+/** @param {Partial<Track>} change */
+function withVideo(change) {
+  const source = stream("a", 1, ["audio", "video"]);
+  return { ...source, tracks: source.tracks.map((t) => (t.kind === "video" ? { ...t, ...change } : t)) };
+}
+
+/** @param {string} name */
+function seatsFor(name) {
+  return [
+    { kind: /** @type {const} */ ("audio"), stream: name, track: "audio" },
+    { kind: /** @type {const} */ ("video"), stream: name, track: "video" },
+  ];
+}
