@@ -81,6 +81,8 @@ mod tests {
         assert!(Seq(0).is_newer_than(Seq(65_535)));
         assert!(!Seq(65_535).is_newer_than(Seq(0)));
         assert!(!Seq(7).is_newer_than(Seq(7)));
+        assert!(Seq(40_000).is_newer_than(Seq(40_000 - 32_768)), "half the circle: the larger number");
+        assert!(!Seq(40_000 - 32_768).is_newer_than(Seq(40_000)));
         assert_eq!(Seq(65_535).next(), Seq(0));
         assert_eq!(Seq(2).steps_after(Seq(65_534)), 4);
     }
