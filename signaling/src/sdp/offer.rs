@@ -8,7 +8,7 @@ use rtc_sdp::{MediaDescription, SessionDescription};
 
 use super::SdpError;
 use super::limits::{FINGERPRINTS_MAX, LINES_MAX, SDP_BYTES_MAX};
-use super::section::{Section, value, values};
+use super::section::{Direction, Section, value, values};
 
 /// A client's offer that holds together: one transport, ICE credentials, a certificate.
 #[derive(Debug, Clone)]
@@ -34,9 +34,11 @@ impl Offer {
     pub fn parse(text: &str) -> Result<Self, SdpError> {
         let description = parse_description(text)?;
         let allow_mixed = description.has_attribute("extmap-allow-mixed");
+        // RFC 8866 section 6.7: the session's direction is that of m-lines without one.
+        let default_direction = Direction::of(&description.attributes).unwrap_or(Direction::SendRecv);
         let mut sections = Vec::new();
         for (line, media) in description.media_descriptions.iter().enumerate() {
-            let mut section = Section::parse(line, media)?;
+            let mut section = Section::parse(line, media, default_direction)?;
             section.extmap_allow_mixed |= allow_mixed;
             sections.push(section);
         }
@@ -113,11 +115,33 @@ fn parse_description(text: &str) -> Result<SessionDescription, SdpError> {
     if text.lines().filter(|line| line.starts_with("m=")).count() > LINES_MAX {
         return Err(SdpError::TooManyLines);
     }
+    check_lines(&text)?;
     SessionDescription::unmarshal(&mut Cursor::new(text.as_bytes())).map_err(|error| {
         let message: String = error.to_string().chars().filter(|c| !c.is_control()).take(MESSAGE_CHARS_MAX).collect();
         SdpError::Malformed(message)
     })
 }
+
+/// rtc-sdp does not say where it stumbled, so what is plainly no SDP is found here.
+fn check_lines(text: &str) -> Result<(), SdpError> {
+    if text.is_empty() {
+        return Err(SdpError::Malformed("it is empty".to_owned()));
+    }
+    for (index, line) in text.lines().enumerate() {
+        let mut bytes = line.bytes();
+        if !(bytes.next().is_some_and(|b| b.is_ascii_lowercase()) && bytes.next() == Some(b'=')) {
+            let start: String = line.chars().filter(|c| !c.is_control()).take(LINE_CHARS_MAX).collect();
+            return Err(SdpError::Malformed(format!(
+                "line {} (`{start}`) does not start like `a=`",
+                index.saturating_add(1)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// How much of a line is quoted.
+const LINE_CHARS_MAX: usize = 40;
 
 /// An error may quote the client's text; more of it helps nobody.
 const MESSAGE_CHARS_MAX: usize = 120;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chappe_sfu_api::{Codec, Feedback, MediaKind, PayloadType, SsrcPair};
 use rtc_sdp::MediaDescription;
+use rtc_sdp::description::common::Attribute;
 
 use super::SdpError;
 use super::codec::{NegotiatedCodec, identify};
@@ -53,7 +54,7 @@ const PROTOCOLS: [&str; 6] =
     ["UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "TCP/DTLS/RTP/SAVPF", "TCP/DTLS/RTP/SAVP", "RTP/SAVPF", "RTP/SAVP"];
 
 impl Section {
-    pub(super) fn parse(line: usize, media: &MediaDescription) -> Result<Self, SdpError> {
+    pub(super) fn parse(line: usize, media: &MediaDescription, default: Direction) -> Result<Self, SdpError> {
         let flag = |key: &str| media.has_attribute(key);
         let mid = value(media, "mid").unwrap_or_default();
         // RFC 5888 section 4: a token. An offer of one m-line may do without.
@@ -82,7 +83,7 @@ impl Section {
             kind,
             removed: media.media_name.port.value == 0 && !bundle_only,
             bundle_only,
-            direction: Direction::of(media).unwrap_or(Direction::SendRecv),
+            direction: Direction::of(&media.attributes).unwrap_or(default),
             codecs,
             codec_names,
             extensions: values(media, "extmap").filter_map(parse_extmap).collect(),
@@ -99,8 +100,9 @@ impl Direction {
         [Self::SendRecv, Self::SendOnly, Self::RecvOnly, Self::Inactive].into_iter().find(|d| d.as_str() == text)
     }
 
-    fn of(media: &MediaDescription) -> Option<Self> {
-        media.attributes.iter().filter(|a| a.value.is_none()).find_map(|a| Self::parse(&a.key))
+    /// The first direction among these attributes.
+    pub(super) fn of(attributes: &[Attribute]) -> Option<Self> {
+        attributes.iter().filter(|a| a.value.is_none()).find_map(|a| Self::parse(&a.key))
     }
 
     pub(super) fn as_str(self) -> &'static str {

@@ -140,6 +140,10 @@ pub fn attach(note: &WatchNote, slots: &[Slot]) -> (Media, Vec<SlotState>) {
     let mut media = Media { extensions: note.extensions, ..Media::default() };
     let mut states = Vec::new();
     for slot in slots {
+        if media.send.iter().any(|track| track.mid == slot.mid) {
+            states.push(SlotState::Unsupported(format!("m-line `{}` already shows another track", slot.mid)));
+            continue;
+        }
         let Some(line) = note.lines.iter().find(|line| line.mid == slot.mid) else {
             states
                 .push(SlotState::Unsupported(format!("m-line `{}` takes nothing that this server forwards", slot.mid)));

@@ -150,8 +150,7 @@ pub(super) fn check_answer(offer: &str, answer: &str) {
 }
 
 fn direction(media: &MediaDescription) -> Direction {
-    let known = media.attributes.iter().filter(|a| a.value.is_none()).find_map(|a| Direction::parse(&a.key));
-    known.unwrap_or(Direction::SendRecv)
+    Direction::of(&media.attributes).unwrap_or(Direction::SendRecv)
 }
 
 fn check_accepted(offered: &MediaDescription, answered: &MediaDescription) {

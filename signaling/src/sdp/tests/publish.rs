@@ -171,3 +171,11 @@ fn one_m_line_needs_neither_bundle_nor_mid() {
     assert!(!answer.sdp.contains("a=mid") && !answer.sdp.contains("BUNDLE"));
     assert_eq!(answer.media.receive[0].mid, "line0");
 }
+
+#[test]
+fn the_sessions_direction_is_that_of_m_lines_without_one() {
+    let text =
+        recorded("chromium-whip").replace("a=sendonly\r\n", "").replacen("t=0 0\r\n", "t=0 0\r\na=sendonly\r\n", 1);
+    let answer = published(&Offer::parse(&text).expect("an offer"));
+    assert_eq!(answer.sdp, published(&offer("chromium-whip")).sdp);
+}

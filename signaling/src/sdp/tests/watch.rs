@@ -60,7 +60,7 @@ fn other_codecs_compare_what_decides_decoding() {
     assert!(fits(Codec::Vp9, "", "profile-id=0") && !fits(Codec::Vp9, "profile-id=2", ""));
     assert!(fits(Codec::Av1, "", "level-idx=5;profile=0;tier=0") && !fits(Codec::Av1, "", "profile=1"));
     assert!(fits(Codec::H265, "level-id=93", "profile-id=1;tx-mode=SRST") && !fits(Codec::H265, "profile-id=2", ""));
-    assert!(!suitability(&codec(Codec::Vp8, 1, ""), &codec(Codec::Vp9, 1, "")).is_some());
+    assert!(suitability(&codec(Codec::Vp8, 1, ""), &codec(Codec::Vp9, 1, "")).is_none());
 }
 
 #[test]
@@ -84,8 +84,8 @@ fn a_profile_the_viewer_lacks_is_named_too() {
     let viewer = offer("chromium-whep");
     let sent = codec(Codec::Vp9, 98, "profile-id=3");
     let answer = watched(&viewer, &slots(&viewer, &[video(vec![sent])]));
-    let SlotState::Unsupported(message) = &answer.states[0] else { panic!("{:?}", answer.states) };
-    assert!(message.contains("VP9 (profile-id=3)"), "{message}");
+    let state = &answer.states[0];
+    assert!(matches!(state, SlotState::Unsupported(message) if message.contains("VP9 (profile-id=3)")), "{state:?}");
 }
 
 #[test]
@@ -127,6 +127,16 @@ fn a_slot_for_an_m_line_that_is_not_there_is_an_error() {
     wrong[0].mid = "7".to_owned();
     let result = answer_watch(&viewer, &local(), &wrong, None, &mut ssrcs());
     assert_eq!(result.err(), Some(SdpError::NoSuchMid { mid: "7".to_owned() }));
+}
+
+#[test]
+fn an_m_line_shows_one_track() {
+    let viewer = offer("chromium-whep");
+    let mut twice = slots(&viewer, &[]);
+    twice[1].mid = "0".to_owned();
+    let answer = watched(&viewer, &twice);
+    assert_eq!(answer.media.send.len(), 1);
+    assert_eq!(answer.states[1], SlotState::Unsupported("m-line `0` already shows another track".to_owned()));
 }
 
 #[test]

@@ -1,18 +1,18 @@
-// Puts the answers of the module `sdp` before a real Chromium: each must pass setRemoteDescription, and
-// what Chromium then has negotiated must be what the answer meant.
+// Puts the answers of the module `sdp` before a real browser: each must pass setRemoteDescription, and
+// what the browser then has negotiated must be what the answer meant.
 //
 //   cargo build --release -p chappe-signaling --example answer_sdp
-//   npm install --no-save playwright-core
-//   node signaling/tests/chromium/sdp.mjs PATH/TO/examples/answer_sdp [/usr/bin/chromium]
+//   npm install --no-save playwright-core puppeteer-core
+//   node signaling/tests/browser/sdp.mjs PATH/TO/examples/answer_sdp [chromium|firefox] [PATH/TO/BROWSER]
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 
+const [answerer, name = 'chromium', executablePath] = process.argv.slice(2);
 // Found where the script is run from, not where it lies.
-const { chromium } = createRequire(`${process.cwd()}/`)('playwright-core');
-const [answerer, executablePath = '/usr/bin/chromium'] = process.argv.slice(2);
+const require = createRequire(`${process.cwd()}/`);
 
 const child = spawn(answerer, { stdio: ['pipe', 'pipe', 'inherit'] });
 const replies = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -25,21 +25,30 @@ async function answer(request) {
 
 const server = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<!doctype html>'));
 await new Promise((done) => server.listen(0, '127.0.0.1', done));
-const browser = await chromium.launch({
-  executablePath,
-  headless: true,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream=fps=30'],
-});
+const launch = {
+  chromium: () => require('playwright-core').chromium.launch({
+    executablePath: executablePath ?? '/usr/bin/chromium',
+    headless: true,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream=fps=30'],
+  }),
+  firefox: () => require('puppeteer-core').launch({
+    browser: 'firefox',
+    executablePath: executablePath ?? '/usr/bin/firefox-esr',
+    headless: true,
+    extraPrefsFirefox: { 'media.navigator.streams.fake': true, 'media.navigator.permission.disabled': true },
+  }),
+};
+const browser = await launch[name]();
 let failed = 0;
-async function test(name, run) {
+async function test(title, run) {
   const page = await browser.newPage();
   try {
     await page.exposeFunction('answer', answer);
     await page.goto(`http://127.0.0.1:${server.address().port}/`);
-    console.log(`ok    ${name}: ${JSON.stringify(await run(page))}`);
+    console.log(`ok    ${title}: ${JSON.stringify(await run(page))}`);
   } catch (error) {
     failed += 1;
-    console.log(`FAIL  ${name}: ${error.stack}`);
+    console.log(`FAIL  ${title}: ${error.stack}`);
   }
   await page.close();
 }
@@ -63,10 +72,10 @@ async function publish({ first, simulcast }) {
     rounds.push({
       state: pc.signalingState,
       directions: pc.getTransceivers().map((t) => t.currentDirection).join(),
-      first: video.sender.getParameters().codecs[0].mimeType,
-      codecs: [...new Set(video.sender.getParameters().codecs.map((c) => c.mimeType.slice(6)))].join(),
+      first: `video/${/a=rtpmap:\d+ (\w+)/.exec(reply.sdp)[1]}`,
+      codecs: [...new Set(reply.media.receive[0].codecs.map((c) => c.codec.toUpperCase()))].join(),
       encodings: video.sender.getParameters().encodings.length,
-      extensions: video.sender.getParameters().headerExtensions.length,
+      extensions: video.sender.getParameters().headerExtensions?.length,
       tracks: reply.media.receive.map((t) => t.track).join(),
     });
   }
@@ -88,7 +97,7 @@ async function watch({ waiting }) {
       state: pc.signalingState,
       directions: pc.getTransceivers().map((t) => t.currentDirection).join(),
       first: `video/${/a=rtpmap:\d+ (\w+)/.exec(reply.sdp)[1]}`,
-      decodes: pc.getReceivers()[0].getParameters().codecs.length,
+      decodes: pc.getReceivers()[0].getParameters().codecs?.length,
       states: reply.states.join(),
       ssrcs: reply.media.send.map((t) => t.ssrc).join(),
     });
@@ -108,7 +117,8 @@ async function watch({ waiting }) {
   return { rounds, streams };
 }
 
-const codecs = ['video/VP8', 'video/VP9', 'video/H264', 'video/AV1'];
+// Debian's Firefox has no H264.
+const codecs = ['video/VP8', 'video/VP9', 'video/AV1', ...(name === 'firefox' ? [] : ['video/H264'])];
 for (const first of codecs) {
   await test(`publish ${first}`, async (page) => {
     const rounds = await page.evaluate(publish, { first });
