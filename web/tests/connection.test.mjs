@@ -1,9 +1,10 @@
 // The link against a socket that the test plays, on the test's own clock.
 
 import assert from "node:assert/strict";
-import { beforeEach, mock, test } from "node:test";
+import { beforeEach, test } from "node:test";
 
 import { Connection } from "../client/connection.js";
+import { advance, install, settle } from "./clock.mjs";
 
 /** The other end of one socket. */
 class FakeSocket {
@@ -32,8 +33,7 @@ let sockets = [];
 
 beforeEach(() => {
   sockets = [];
-  mock.timers.reset();
-  mock.timers.enable({ apis: ["setTimeout"] });
+  install();
 });
 
 /** @param {() => string[]} [sessions] */
@@ -104,7 +104,7 @@ test("a request that is not answered within 10 s is over", async () => {
   const link = connect();
   welcome();
   const request = link.request("watch", {});
-  mock.timers.tick(10_000);
+  advance(10_000);
   await assert.rejects(request, { code: "timeout" });
 });
 
@@ -120,7 +120,7 @@ test("a broken link fails what is open and comes back with resume and the living
   last().onclose();
   await assert.rejects(request, { code: "disconnected" });
   assert.equal(link.state.phase, "waiting");
-  mock.timers.tick(250);
+  advance(250);
   assert.equal(sockets.length, 2);
   last().onopen();
   const [hello] = last().sent;
@@ -136,7 +136,7 @@ test("a server that stays away is tried ever more rarely, five seconds apart at 
     last().onerror();
     let ms = 0;
     while (sockets.length === before) {
-      mock.timers.tick(1);
+      advance(1);
       ms += 1;
     }
     pauses.push(ms);
@@ -147,12 +147,11 @@ test("a server that stays away is tried ever more rarely, five seconds apart at 
 test("a server that is silent to a ping counts as gone", async () => {
   const link = connect();
   welcome();
-  mock.timers.tick(15_000);
+  advance(15_000);
   assert.equal(last().sent.at(-1).type, "ping");
   const silent = last();
-  mock.timers.tick(10_000);
-  await Promise.resolve();
-  await Promise.resolve();
+  advance(10_000);
+  await settle();
   assert.equal(link.state.phase, "waiting");
   assert.ok(silent.closed);
 });
@@ -162,7 +161,7 @@ test("a refused name is not tried again", () => {
   last().onopen();
   last().say({ type: "error", id: 0, error: "bad_name", message: "no" });
   assert.equal(link.state.phase, "closed");
-  mock.timers.tick(60_000);
+  advance(60_000);
   assert.equal(sockets.length, 1);
 });
 
@@ -171,7 +170,7 @@ test("a link that was left stays closed", () => {
   welcome();
   link.close();
   assert.ok(last().closed);
-  mock.timers.tick(60_000);
+  advance(60_000);
   assert.equal(sockets.length, 1);
 });
 

@@ -1,20 +1,13 @@
 // The session's timers and the order of its offers, on the test's own clock.
 
 import assert from "node:assert/strict";
-import { beforeEach, mock, test } from "node:test";
+import { beforeEach, test } from "node:test";
 
 import { RequestError } from "../client/protocol.js";
 import { Session } from "../client/session.js";
+import { advance, install, settle } from "./clock.mjs";
 
-beforeEach(() => {
-  mock.timers.reset();
-  mock.timers.enable({ apis: ["setTimeout"] });
-});
-
-/** Lets promise chains run; they are a few steps long. */
-async function settle() {
-  for (let n = 0; n < 20; n++) await Promise.resolve();
-}
+beforeEach(install);
 
 /** @param {(kind: string, session: string | null) => Promise<string>} negotiate */
 function session(negotiate) {
@@ -50,9 +43,9 @@ test("a path that does not come up within 10 s is offered anew", async () => {
   const s = session(async (kind) => (kinds.push(kind), "a"));
   s.dispatch({ type: "start" });
   await settle();
-  mock.timers.tick(10_000);
+  advance(10_000);
   assert.equal(s.state.phase, "waiting");
-  mock.timers.tick(250);
+  advance(250);
   await settle();
   assert.deepEqual(kinds, ["fresh", "fresh"]);
 });
@@ -65,9 +58,9 @@ test("a disconnected path gets two seconds before ICE restarts", async () => {
   await settle();
   s.dispatch({ type: "peer", peer: "connected" });
   s.dispatch({ type: "peer", peer: "disconnected" });
-  mock.timers.tick(1999);
+  advance(1999);
   assert.equal(s.state.phase, "shaky");
-  mock.timers.tick(1);
+  advance(1);
   await settle();
   assert.deepEqual(kinds, ["fresh", "restart"]);
 });
@@ -80,10 +73,10 @@ test("the pause that the server asked for is kept", async () => {
   });
   s.dispatch({ type: "start" });
   await settle();
-  mock.timers.tick(2999);
+  advance(2999);
   await settle();
   assert.equal(calls, 1);
-  mock.timers.tick(1);
+  advance(1);
   await settle();
   assert.equal(calls, 2);
 });
@@ -98,7 +91,7 @@ test("a browser that fails to make an offer is tried again", async () => {
   s.dispatch({ type: "start" });
   await settle();
   assert.equal(s.state.error?.code, "browser");
-  mock.timers.tick(250);
+  advance(250);
   await settle();
   assert.equal(s.state.phase, "connecting");
 });
