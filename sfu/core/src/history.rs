@@ -187,7 +187,8 @@ impl History {
     }
 
     /// Memory held for payloads, in bytes.
-    pub fn bytes(&self) -> usize {
+    #[cfg(test)]
+    fn bytes(&self) -> usize {
         self.chunks.len() * self.limits.chunk_bytes
     }
 

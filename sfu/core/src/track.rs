@@ -92,7 +92,6 @@ impl Track {
         if !self.subscribers.contains(&subscriber) {
             self.subscribers.push(subscriber);
         }
-        self.keyframe_wanted = true;
     }
 
     /// Keeps the order, so that a pass that is under way neither skips nor repeats anyone.

@@ -1,0 +1,271 @@
+//! A client: transport and SRTP of its own, everything it receives kept.
+
+use std::collections::{HashMap, VecDeque};
+
+use chappe_sfu_core::client::{ClientConfig, ClientTransport};
+use chappe_sfu_core::rtcp::{Compound, Packet as Rtcp, Writer};
+use chappe_sfu_core::rtp::{Header, OutgoingHeader, Seq, Ssrc, write_extensions};
+use chappe_sfu_core::srtp::{Opener, ReplayWindow, Sealer};
+use chappe_sfu_core::transport::TransportEvent;
+use chappe_sfu_core::{
+    Certificate, ConnectionId, DatagramKind, DtlsRole, Fingerprint, IceCredentials, Now, Route, classify,
+};
+
+use super::lines::Packet;
+
+pub struct Client {
+    pub route: Route,
+    transport: ClientTransport,
+    certificate: Certificate,
+    pub sealer: Option<Sealer>,
+    opener: Option<Opener>,
+    windows: HashMap<u32, ReplayWindow>,
+    /// Extended numbers of what it sends, by SSRC.
+    sent: HashMap<u32, ReplayWindow>,
+    outgoing: VecDeque<(Route, Vec<u8>)>,
+    pub received: Vec<Received>,
+    /// Every RTCP packet, in a few words.
+    pub told: Vec<Told>,
+    /// Packets that did not open, or were sent twice under one index with other bytes.
+    pub faults: usize,
+    raw: HashMap<(u32, u64), Vec<u8>>,
+    pub is_closed: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    pub ssrc: u32,
+    pub index: u64,
+    pub payload_type: u8,
+    pub marker: bool,
+    pub timestamp: u32,
+    pub payload: Vec<u8>,
+    pub extensions: Vec<(u8, Vec<u8>)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    SenderReport { ssrc: u32, ntp: u64, timestamp: u32 },
+    ReceiverReport { ssrc: u32, cumulative_lost: i32 },
+    Pli(u32),
+    Fir(u32),
+    Nack(u32, Vec<u16>),
+    Remb(u64),
+    Bye(u32),
+    TransportFeedback,
+}
+
+impl Client {
+    pub fn new(now: Now, who: usize, own: IceCredentials, server: IceCredentials, at: &Certificate) -> Client {
+        let certificate = Certificate::generate().expect("a certificate");
+        let route = Route::Tcp(ConnectionId(who as u32));
+        let transport = ClientTransport::new(
+            now.mono,
+            ClientConfig {
+                route,
+                role: DtlsRole::Client,
+                local: own,
+                remote: server,
+                fingerprints: vec![at.fingerprint().clone()],
+                certificate: certificate.clone(),
+                seed: who as u64,
+            },
+        );
+        Client {
+            route,
+            transport,
+            certificate,
+            sealer: None,
+            opener: None,
+            windows: HashMap::new(),
+            sent: HashMap::new(),
+            outgoing: VecDeque::new(),
+            received: Vec::new(),
+            told: Vec::new(),
+            faults: 0,
+            raw: HashMap::new(),
+            is_closed: false,
+        }
+    }
+
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.certificate.fingerprint().clone()
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.sealer.is_some()
+    }
+
+    pub fn handle_timeout(&mut self, now: Now) {
+        if self.transport.poll_timeout().is_some_and(|at| at <= now.mono) {
+            self.transport.handle_timeout(now.mono);
+            self.drain();
+        }
+    }
+
+    pub fn handle_datagram(&mut self, now: Now, datagram: &[u8]) {
+        match classify(datagram) {
+            Some(DatagramKind::Stun) => {
+                self.transport.handle_stun(now.mono, datagram);
+            }
+            Some(DatagramKind::Dtls) => self.transport.handle_dtls(now.mono, datagram),
+            Some(DatagramKind::Rtp) => self.handle_rtp(datagram),
+            Some(DatagramKind::Rtcp) => self.handle_rtcp(datagram),
+            None => self.faults += 1,
+        }
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        let mut datagram = Vec::new();
+        while let Some(route) = self.transport.poll_transmit(&mut datagram) {
+            self.outgoing.push_back((route, datagram.clone()));
+        }
+        while let Some(event) = self.transport.poll_event() {
+            match event {
+                TransportEvent::Keys(keys) => {
+                    self.sealer = Some(Sealer::from_master(keys.seal).expect("keys"));
+                    self.opener = Some(Opener::from_master(keys.open).expect("keys"));
+                }
+                TransportEvent::Closed(_) => self.is_closed = true,
+                _ => {}
+            }
+        }
+    }
+
+    pub fn take_outgoing(&mut self) -> Option<(Route, Vec<u8>)> {
+        self.outgoing.pop_front()
+    }
+
+    /// A sealed datagram of one packet.
+    pub fn seal(&mut self, packet: &Packet) -> Vec<u8> {
+        let window = self.sent.entry(packet.ssrc).or_default();
+        let index = window.guess(packet.seq);
+        window.accept(index);
+        let mut header = vec![0; 400];
+        let elements: Vec<(u8, &[u8])> = packet.extensions.iter().map(|(id, value)| (*id, value.as_slice())).collect();
+        let block = write_extensions(&elements, &mut header[12..]).expect("fits");
+        let fixed = OutgoingHeader {
+            marker: packet.marker,
+            payload_type: packet.payload_type,
+            seq: Seq(packet.seq),
+            timestamp: packet.timestamp,
+            ssrc: Ssrc(packet.ssrc),
+            extended: block > 0,
+            padded: packet.padding > 0,
+        };
+        fixed.write(&mut header);
+        let mut payload = packet.payload.clone();
+        if packet.padding > 0 {
+            payload.resize(payload.len() + usize::from(packet.padding) - 1, 0);
+            payload.push(packet.padding);
+        }
+        let mut out = vec![0; 2_000];
+        let sealer = self.sealer.as_ref().expect("connected");
+        let len = sealer.seal_rtp(index, &header[..12 + block], &payload, &mut out).expect("fits");
+        out.truncate(len);
+        out
+    }
+
+    pub fn send(&mut self, packet: &Packet) {
+        let datagram = self.seal(packet);
+        self.outgoing.push_back((self.route, datagram));
+    }
+
+    pub fn send_raw(&mut self, datagram: Vec<u8>) {
+        self.outgoing.push_back((self.route, datagram));
+    }
+
+    pub fn send_rtcp(&mut self, write: impl FnOnce(&mut Writer<'_>) -> Option<()>) {
+        let mut plain = [0; 1_200];
+        let mut writer = Writer::new(&mut plain);
+        write(&mut writer).expect("fits");
+        let len = writer.len();
+        let mut out = vec![0; 1_300];
+        let sealed = self.sealer.as_mut().expect("connected").seal_rtcp(&plain[..len], &mut out).expect("fits");
+        out.truncate(sealed);
+        self.outgoing.push_back((self.route, out));
+    }
+
+    fn handle_rtp(&mut self, datagram: &[u8]) {
+        let mut packet = datagram.to_vec();
+        let header = Header::parse(&packet).expect("the SFU sends well-formed RTP");
+        let window = self.windows.entry(header.ssrc.0).or_default();
+        let index = window.guess(header.seq.0);
+        let opener = self.opener.as_ref().expect("media comes after the keys");
+        let Ok(len) = opener.open_rtp(index, header.header_len, &mut packet) else {
+            self.faults += 1;
+            return;
+        };
+        window.accept(index);
+        // The same index with other bytes would be the end of the cipher's promises.
+        let before = self.raw.insert((header.ssrc.0, index), datagram.to_vec());
+        self.faults += usize::from(before.is_some_and(|before| before != datagram));
+        packet.truncate(header.header_len + len);
+        let Some(payload) = header.payload(&packet) else {
+            self.faults += 1;
+            return;
+        };
+        self.received.push(Received {
+            ssrc: header.ssrc.0,
+            index,
+            payload_type: header.payload_type,
+            marker: header.marker,
+            timestamp: header.timestamp,
+            payload: packet[payload.range()].to_vec(),
+            extensions: header.extensions(&packet).map(|(id, value)| (id, value.to_vec())).collect(),
+        });
+    }
+
+    fn handle_rtcp(&mut self, datagram: &[u8]) {
+        let mut packet = datagram.to_vec();
+        let Ok(len) = self.opener.as_mut().expect("after the keys").open_rtcp(&mut packet) else {
+            self.faults += 1;
+            return;
+        };
+        // Transport-wide feedback is not read by our reader: format 15 of type 205.
+        let mut rest = &packet[..len];
+        while let [first, kind, l0, l1, ..] = *rest {
+            if (first & 0x1f, kind) == (15, 205) {
+                self.told.push(Told::TransportFeedback);
+            }
+            rest = &rest[(usize::from(u16::from_be_bytes([l0, l1])) + 1) * 4..];
+        }
+        for part in Compound::new(&packet[..len]) {
+            match part.expect("the SFU sends well-formed RTCP") {
+                Rtcp::SenderReport(report, _) => self.told.push(Told::SenderReport {
+                    ssrc: report.ssrc.0,
+                    ntp: report.ntp,
+                    timestamp: report.rtp_timestamp,
+                }),
+                Rtcp::ReceiverReport { blocks, .. } => self.told.extend(blocks.map(|block| Told::ReceiverReport {
+                    ssrc: block.ssrc.0,
+                    cumulative_lost: block.cumulative_lost,
+                })),
+                Rtcp::Nack { media, lost, .. } => self.told.push(Told::Nack(media.0, lost.map(|seq| seq.0).collect())),
+                Rtcp::Pli { media, .. } => self.told.push(Told::Pli(media.0)),
+                Rtcp::Fir { requests, .. } => self.told.extend(requests.map(|(ssrc, _)| Told::Fir(ssrc.0))),
+                Rtcp::Remb { bitrate_bps, .. } => self.told.push(Told::Remb(bitrate_bps)),
+                Rtcp::Bye { sources } => self.told.extend(sources.map(|ssrc| Told::Bye(ssrc.0))),
+            }
+        }
+    }
+
+    pub fn close(&mut self, now: Now) {
+        self.transport.close(now.mono);
+        self.drain();
+    }
+
+    /// Payloads received on an SSRC, in order of arrival.
+    pub fn payloads(&self, ssrc: u32) -> Vec<&[u8]> {
+        self.received.iter().filter(|packet| packet.ssrc == ssrc).map(|packet| packet.payload.as_slice()).collect()
+    }
+
+    pub fn indices(&self, ssrc: u32) -> Vec<u64> {
+        self.received.iter().filter(|packet| packet.ssrc == ssrc).map(|packet| packet.index).collect()
+    }
+
+    pub fn plis(&self) -> usize {
+        self.told.iter().filter(|told| matches!(told, Told::Pli(_))).count()
+    }
+}

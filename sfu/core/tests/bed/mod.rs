@@ -1,0 +1,152 @@
+//! One SFU and its clients in virtual time: no sockets, no clock but the first reading, one seed.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+pub mod client;
+pub mod lines;
+
+use std::time::{Duration, Instant};
+
+use chappe_sfu_core::{
+    Certificate, ConnectionId, DtlsRole, Epoch, Event, ExtensionMap, Media, Now, Route, SessionId, SessionSpec, Sfu,
+    SfuConfig, IceCredentials,
+};
+
+pub use client::Client;
+pub use lines::*;
+
+pub struct Bed {
+    pub sfu: Sfu,
+    pub now: Now,
+    pub clients: Vec<Client>,
+    pub events: Vec<Event>,
+    certificate: Certificate,
+}
+
+/// Position in [`Bed::clients`].
+pub type Who = usize;
+
+impl Bed {
+    pub fn new() -> Bed {
+        let certificate = Certificate::generate().expect("a certificate");
+        let config = SfuConfig { certificate: certificate.clone(), sessions_max: 2_000, seed: 7 };
+        let now = Now { mono: start(), unix: Duration::from_secs(1_700_000_000) };
+        Bed { sfu: Sfu::new(config), now, clients: Vec::new(), events: Vec::new(), certificate }
+    }
+
+    /// Opens a session and lets its client connect.
+    pub fn join(&mut self, media: Media) -> Who {
+        let who = self.open(media);
+        for _ in 0..400 {
+            if self.clients[who].is_ready() {
+                // The last DTLS flight reaches the SFU.
+                self.run(Duration::from_millis(2));
+                return who;
+            }
+            self.run(Duration::from_millis(1));
+        }
+        panic!("client {who} did not connect");
+    }
+
+    pub fn open(&mut self, media: Media) -> Who {
+        let who = self.clients.len();
+        let local = IceCredentials { ufrag: format!("srv{who:05}"), pwd: format!("server-password-{who:010}") };
+        let remote = IceCredentials { ufrag: format!("cli{who:05}"), pwd: format!("client-password-{who:010}") };
+        let client = Client::new(self.now, who, remote.clone(), local.clone(), &self.certificate);
+        let spec = SessionSpec {
+            session: session(who),
+            epoch: Epoch(1),
+            local_ice: local,
+            remote_ice: remote,
+            dtls_role: DtlsRole::Server,
+            remote_fingerprints: vec![client.fingerprint()],
+            media,
+        };
+        self.sfu.open_session(self.now, spec).expect("a session opens");
+        self.clients.push(client);
+        who
+    }
+
+    pub fn set_media(&mut self, who: Who, media: Media) {
+        self.sfu.set_media(self.now, session(who), Epoch(1), media).expect("media is accepted");
+        self.exchange();
+    }
+
+    /// Virtual time passes in steps of a millisecond.
+    pub fn run(&mut self, span: Duration) {
+        let end = self.now.mono + span;
+        while self.now.mono < end {
+            self.now = self.now.after(Duration::from_millis(1));
+            if self.sfu.poll_timeout().is_some_and(|at| at <= self.now.mono) {
+                self.sfu.handle_timeout(self.now);
+            }
+            for client in &mut self.clients {
+                client.handle_timeout(self.now);
+            }
+            self.exchange();
+        }
+    }
+
+    /// Datagrams travel at once until nobody has any.
+    pub fn exchange(&mut self) {
+        loop {
+            let mut is_quiet = true;
+            for who in 0..self.clients.len() {
+                while let Some((route, mut datagram)) = self.clients[who].take_outgoing() {
+                    is_quiet = false;
+                    self.sfu.handle_datagram(self.now, route, &mut datagram);
+                }
+            }
+            loop {
+                let more = self.sfu.flush(self.now);
+                self.deliver();
+                if !more {
+                    break;
+                }
+            }
+            if is_quiet {
+                break;
+            }
+        }
+        while let Some(event) = self.sfu.poll_event() {
+            self.events.push(event);
+        }
+    }
+
+    fn deliver(&mut self) {
+        for run in self.sfu.egress().runs() {
+            let Route::Tcp(ConnectionId(who)) = run.route else { panic!("clients have TCP routes here") };
+            for segment in run.segments() {
+                self.clients[who as usize].handle_datagram(self.now, segment);
+            }
+        }
+        self.sfu.egress().clear();
+    }
+
+    /// Sends one media packet from a client and lets it arrive.
+    pub fn send(&mut self, who: Who, packet: &Packet) {
+        self.clients[who].send(packet);
+        self.exchange();
+    }
+
+    /// One frame of `count` packets, 33 ms after the last.
+    pub fn frame(&mut self, who: Who, camera: &mut Camera, count: usize, keyframe: bool) {
+        for packet in camera.frame(count, keyframe) {
+            self.clients[who].send(&packet);
+        }
+        self.exchange();
+        self.run(Duration::from_millis(33));
+    }
+}
+
+pub fn session(who: Who) -> SessionId {
+    SessionId(who as u128 + 1)
+}
+
+#[expect(clippy::disallowed_methods, reason = "there is no other way to a first Instant")]
+fn start() -> Instant {
+    Instant::now()
+}
+
+pub fn no_media() -> Media {
+    Media { extensions: ExtensionMap::empty(), receive: Vec::new(), send: Vec::new() }
+}
