@@ -1,1 +1,95 @@
+//! Owns the process of one SFU worker: a single thread with one event loop that carries datagrams between
+//! the sockets and `chappe-sfu-core`, and commands and events between signaling and it. Parses no SDP, takes
+//! no decision about rooms, and goes on forwarding when nobody commands it.
+//!
+//! The process is started by the supervisor, which binds the sockets, pins the process to its core, ties its
+//! life to its own and collects its log. Read on at [`run`] and `event_loop.rs`.
 
+#![forbid(unsafe_code)]
+
+mod commands;
+mod connections;
+mod control;
+mod event_loop;
+mod media;
+mod report;
+mod sessions;
+mod sources;
+mod translate;
+mod validate;
+
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
+
+use chappe_sfu_api::WorkerIndex;
+use chappe_sfu_io::inherited::{self, Kind};
+
+/// What a worker needs to know and to hold before it starts.
+#[derive(Debug)]
+pub struct WorkerConfig {
+    pub index: WorkerIndex,
+    /// As announced to clients; the sockets are bound to it.
+    pub media_port: u16,
+    /// A bound UDP socket.
+    pub udp: OwnedFd,
+    /// A listening TCP socket for ICE-TCP.
+    pub tcp: OwnedFd,
+    /// A listening Unix stream socket on which signaling connects.
+    pub control: OwnedFd,
+    /// Sessions this worker takes at most.
+    pub sessions_max: u32,
+}
+
+/// Why a worker could not start or go on. Its supervisor replaces it.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    #[error("cannot take the inherited socket: {0}")]
+    Inherited(#[source] io::Error),
+    #[error("cannot set up {what}: {error}")]
+    SetUp {
+        what: &'static str,
+        #[source]
+        error: io::Error,
+    },
+    #[error("cannot make a certificate: {0}")]
+    Certificate(#[from] chappe_sfu_core::dtls::CertificateError),
+    #[error("waiting for events failed: {0}")]
+    Wait(#[source] io::Error),
+    #[error("the media socket failed: {0}")]
+    MediaSocket(#[source] io::Error),
+}
+
+impl WorkerConfig {
+    /// Takes over the sockets that the supervisor handed down by number. Fails when one is not of its kind.
+    pub fn from_inherited(
+        index: WorkerIndex,
+        media_port: u16,
+        udp: RawFd,
+        tcp: RawFd,
+        control: RawFd,
+        sessions_max: u32,
+    ) -> Result<WorkerConfig, WorkerError> {
+        Ok(WorkerConfig {
+            index,
+            media_port,
+            udp: inherited::take(udp, Kind::Udp).map_err(WorkerError::Inherited)?,
+            tcp: inherited::take(tcp, Kind::TcpListener).map_err(WorkerError::Inherited)?,
+            control: inherited::take(control, Kind::UnixListener).map_err(WorkerError::Inherited)?,
+            sessions_max,
+        })
+    }
+}
+
+/// Runs until SIGTERM, or until a drain is complete. Blocks SIGTERM and SIGINT in the calling thread, which
+/// must be the only one: SIGTERM ends the loop in good order, SIGINT is the supervisor's to deal with.
+///
+/// Logs through `tracing`, at the start and end of sessions only. The subscriber is the caller's, and must
+/// never block: a full pipe has to lose lines, not packets.
+pub fn run(config: WorkerConfig) -> Result<(), WorkerError> {
+    let span = tracing::info_span!("worker", worker = config.index.0);
+    let _entered = span.enter();
+    event_loop::Worker::start(config)?.run()
+}
+
+/// Sessions a worker takes unless its configuration says otherwise.
+pub const SESSIONS_MAX_DEFAULT: u32 = 4096;

@@ -1,0 +1,198 @@
+//! Owns the execution of signaling's commands: parse, judge, tell the core, remember, answer. The answer is
+//! sent before anything that follows from it.
+
+use std::time::Duration;
+
+use chappe_sfu_api::{
+    CloseReason, Command, CommandError, Epoch, ErrorCode, Event, IceCredentials, Media, Request, RequestId, SessionId,
+    SessionSpec, TrackId,
+};
+use chappe_sfu_core::Now;
+use serde::Deserialize;
+
+use crate::control::{ClientId, Ended};
+use crate::event_loop::{DRAIN_MAX, Drain, Worker};
+use crate::sessions::Fence;
+use crate::validate::Objection;
+use crate::{translate, validate};
+
+impl Worker {
+    /// One line from signaling. A line that is no command is answered where it names its request, and ends
+    /// the connection where it does not: then the two sides have lost each other.
+    pub(crate) fn handle_line(&mut self, now: Now, client: ClientId, line: &[u8]) {
+        match serde_json::from_slice::<Request>(line) {
+            Ok(request) => self.execute(now, client, request),
+            Err(error) => match serde_json::from_slice::<Envelope>(line) {
+                Ok(Envelope { request }) => {
+                    // The parser repeats what it was given, which may be a megabyte.
+                    let error: String = error.to_string().chars().take(ERROR_CHARS_MAX).collect();
+                    let error = invalid(format!("not a command of this version: {error}"));
+                    self.control.send(client, &Event::Failed { request, error });
+                }
+                Err(_) => self.drop_client(client, Ended::NotALine),
+            },
+        }
+    }
+
+    fn execute(&mut self, now: Now, client: ClientId, Request { request, command }: Request) {
+        let outcome = match command {
+            Command::Snapshot => {
+                let sessions = self.sessions.ids().collect();
+                return self.control.start_snapshot(client, request, sessions);
+            }
+            Command::OpenSession(spec) => self.open_session(now, *spec),
+            Command::SetMedia { session, epoch, media, note } => self.set_media(now, session, epoch, media, note),
+            Command::RestartIce { session, epoch, local_ice, remote_ice, note } => {
+                self.restart_ice(now, session, epoch, local_ice, remote_ice, note)
+            }
+            Command::CloseSession { session, epoch, reason } => self.close_session(now, session, epoch, reason),
+            Command::RequestKeyframe { track } => self.request_keyframe(now, track),
+            Command::SessionStats { session } => self.session_stats(client, request, session),
+            Command::Drain { deadline_ms } => self.start_drain(now, deadline_ms),
+            Command::CancelDrain => self.cancel_drain(),
+        };
+        let answer = match outcome {
+            Ok(()) => Event::Done { request },
+            Err(error) => Event::Failed { request, error },
+        };
+        self.control.send(client, &answer);
+    }
+
+    fn open_session(&mut self, now: Now, spec: SessionSpec) -> Result<(), CommandError> {
+        if let Some(known) = self.sessions.spec(spec.session) {
+            return match *known == spec {
+                true => Ok(()),
+                false if spec.epoch < known.epoch => Err(stale(known.epoch)),
+                false => Err(failure(ErrorCode::Exists, "another session has this id")),
+            };
+        }
+        if let Fence::Stale(seen) = self.sessions.fence(spec.session, spec.epoch) {
+            return Err(stale(seen));
+        }
+        if self.drain != Drain::Serving {
+            return Err(failure(ErrorCode::Draining, "the worker drains and takes no new sessions"));
+        }
+        validate::session(&spec).map_err(invalid)?;
+        let core_spec = translate::spec_to_core(&spec).map_err(invalid)?;
+        self.core.open_session(now, core_spec).map_err(translate::error_to_api)?;
+        tracing::info!(session = %spec.session, "session opened");
+        self.sessions.insert(now.mono, spec);
+        Ok(())
+    }
+
+    fn set_media(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        epoch: Epoch,
+        media: Media,
+        note: String,
+    ) -> Result<(), CommandError> {
+        self.fence(session, epoch)?;
+        validate::media(&media).map_err(invalid)?;
+        validate::note(&note).map_err(invalid)?;
+        let (id, epoch) = (translate::session_to_core(session), translate::epoch_to_core(epoch));
+        self.core.set_media(now, id, epoch, translate::media_to_core(&media)).map_err(translate::error_to_api)?;
+        self.sessions.update(session, |spec| (spec.media, spec.note) = (media, note));
+        Ok(())
+    }
+
+    fn restart_ice(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        epoch: Epoch,
+        local: IceCredentials,
+        remote: IceCredentials,
+        note: String,
+    ) -> Result<(), CommandError> {
+        self.fence(session, epoch)?;
+        validate::ice("local_ice", &local).map_err(invalid)?;
+        validate::ice("remote_ice", &remote).map_err(invalid)?;
+        validate::note(&note).map_err(invalid)?;
+        let (id, epoch) = (translate::session_to_core(session), translate::epoch_to_core(epoch));
+        let (core_local, core_remote) = (translate::ice_to_core(&local), translate::ice_to_core(&remote));
+        self.core.restart_ice(now, id, epoch, core_local, core_remote).map_err(translate::error_to_api)?;
+        self.sessions.update(session, |spec| (spec.local_ice, spec.remote_ice, spec.note) = (local, remote, note));
+        Ok(())
+    }
+
+    fn close_session(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        epoch: Epoch,
+        reason: CloseReason,
+    ) -> Result<(), CommandError> {
+        match self.sessions.fence(session, epoch) {
+            Fence::Stale(seen) => Err(stale(seen)),
+            Fence::Unknown => Ok(()),
+            Fence::Open => {
+                let (id, epoch) = (translate::session_to_core(session), translate::epoch_to_core(epoch));
+                let reason = translate::close_reason_to_core(reason);
+                self.core.close_session(now, id, epoch, reason).map_err(translate::error_to_api)
+            }
+        }
+    }
+
+    fn request_keyframe(&mut self, now: Now, track: TrackId) -> Result<(), CommandError> {
+        self.core.request_keyframe(now, translate::track_to_core(track)).map_err(translate::error_to_api)
+    }
+
+    fn session_stats(&mut self, client: ClientId, request: RequestId, session: SessionId) -> Result<(), CommandError> {
+        let stats = self.core.session_stats(translate::session_to_core(session)).ok_or_else(unknown_session)?;
+        let remote = stats.route.and_then(|route| self.media.describe(route));
+        let stats = translate::stats_to_api(stats, remote);
+        self.control.send(client, &Event::Stats { request, stats });
+        Ok(())
+    }
+
+    fn start_drain(&mut self, now: Now, deadline_ms: u64) -> Result<(), CommandError> {
+        let limit = Duration::from_millis(deadline_ms).min(DRAIN_MAX);
+        self.drain = Drain::Until(now.mono + limit);
+        tracing::info!(sessions = self.sessions.len(), deadline_ms, "drain started");
+        self.broadcast_load();
+        Ok(())
+    }
+
+    fn cancel_drain(&mut self) -> Result<(), CommandError> {
+        if self.drain != Drain::Serving {
+            self.drain = Drain::Serving;
+            tracing::info!("drain cancelled");
+            self.broadcast_load();
+        }
+        Ok(())
+    }
+
+    fn fence(&mut self, session: SessionId, epoch: Epoch) -> Result<(), CommandError> {
+        match self.sessions.fence(session, epoch) {
+            Fence::Open => Ok(()),
+            Fence::Unknown => Err(unknown_session()),
+            Fence::Stale(seen) => Err(stale(seen)),
+        }
+    }
+}
+
+const ERROR_CHARS_MAX: usize = 300;
+
+/// What every line has, whatever its command says.
+#[derive(Deserialize)]
+struct Envelope {
+    request: RequestId,
+}
+
+fn failure(code: ErrorCode, message: impl Into<String>) -> CommandError {
+    CommandError { code, message: message.into() }
+}
+
+fn invalid(objection: Objection) -> CommandError {
+    failure(ErrorCode::Invalid, objection)
+}
+
+fn stale(seen: Epoch) -> CommandError {
+    failure(ErrorCode::StaleEpoch, format!("epoch {} was seen for this session", seen.0))
+}
+
+fn unknown_session() -> CommandError {
+    failure(ErrorCode::NotFound, "no session has this id")
+}

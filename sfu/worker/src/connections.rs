@@ -1,0 +1,151 @@
+//! Owns the accepted ICE-TCP connections: their names, their limits, their readiness to write. Never looks
+//! into a frame.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use chappe_sfu_core::ConnectionId;
+use chappe_sfu_io::epoll::{Epoll, Interest};
+use chappe_sfu_io::tcp::{Read, TcpConnection, TcpListener};
+
+pub(crate) struct Connections {
+    listener: TcpListener,
+    open: HashMap<ConnectionId, Connection>,
+    next_id: u32,
+    /// Those with bytes queued since the last flush.
+    touched: Vec<ConnectionId>,
+    /// Frames dropped because a peer reads too slowly.
+    frames_dropped: u64,
+}
+
+struct Connection {
+    tcp: TcpConnection,
+    touched: bool,
+    waits_for_room: bool,
+    /// A core that answers a connection has found a session for it. One that nobody answers is a stranger.
+    answered: bool,
+    heard: Instant,
+}
+
+impl Connections {
+    pub(crate) fn new(listener: TcpListener) -> Connections {
+        Connections { listener, open: HashMap::new(), next_id: 0, touched: Vec::new(), frames_dropped: 0 }
+    }
+
+    pub(crate) fn listener(&self) -> &TcpListener {
+        &self.listener
+    }
+
+    /// Takes the connections that wait, a bounded number per turn.
+    pub(crate) fn accept(
+        &mut self,
+        now: Instant,
+        epoll: &Epoll,
+        token: impl Fn(ConnectionId) -> u64,
+    ) -> io::Result<()> {
+        for _ in 0..ACCEPTS_PER_TURN_MAX {
+            let Some(tcp) = self.listener.accept()? else { return Ok(()) };
+            if self.open.len() >= CONNECTIONS_MAX {
+                // Closed at once: the client falls back to its other candidates.
+                continue;
+            }
+            let id = ConnectionId(self.next_id);
+            self.next_id = self.next_id.wrapping_add(1);
+            epoll.add(&tcp, token(id), Interest::Read)?;
+            let connection = Connection { tcp, touched: false, waits_for_room: false, answered: false, heard: now };
+            self.open.insert(id, connection);
+        }
+        Ok(())
+    }
+
+    /// Reads a bounded amount from a connection and gives each frame to `handle`. False when it ended.
+    pub(crate) fn receive(&mut self, now: Instant, id: ConnectionId, mut handle: impl FnMut(&mut [u8])) -> bool {
+        let Some(connection) = self.open.get_mut(&id) else { return true };
+        for _ in 0..READS_PER_TURN_MAX {
+            match connection.tcp.receive() {
+                Read::Nothing => return true,
+                Read::Closed => return false,
+                Read::Some => connection.heard = now,
+            }
+            loop {
+                match connection.tcp.next_frame() {
+                    Ok(Some(frame)) => handle(frame),
+                    Ok(None) => break,
+                    Err(_) => return false,
+                }
+            }
+        }
+        true
+    }
+
+    /// Queues a run for a connection; [`Connections::flush`] sends it.
+    pub(crate) fn queue(&mut self, id: ConnectionId, bytes: &[u8], segment: usize) {
+        let Some(connection) = self.open.get_mut(&id) else { return };
+        connection.answered = true;
+        self.frames_dropped += connection.tcp.queue(bytes, segment);
+        if !connection.touched {
+            connection.touched = true;
+            self.touched.push(id);
+        }
+    }
+
+    /// Sends what was queued. Connections that broke are added to `broken`.
+    pub(crate) fn flush(&mut self, epoll: &Epoll, token: impl Fn(ConnectionId) -> u64, broken: &mut Vec<ConnectionId>) {
+        for id in self.touched.drain(..) {
+            let Some(connection) = self.open.get_mut(&id) else { continue };
+            connection.touched = false;
+            if connection.tcp.flush().is_err() {
+                broken.push(id);
+                continue;
+            }
+            let waits = connection.tcp.wants_write();
+            if waits != connection.waits_for_room {
+                connection.waits_for_room = waits;
+                let interest = if waits { Interest::ReadWrite } else { Interest::Read };
+                if epoll.modify(&connection.tcp, token(id), interest).is_err() {
+                    broken.push(id);
+                }
+            }
+        }
+    }
+
+    /// There is room to write again.
+    pub(crate) fn note_writable(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.open.get_mut(&id).filter(|connection| !connection.touched) {
+            connection.touched = true;
+            self.touched.push(id);
+        }
+    }
+
+    /// Connections that said nothing that anybody answered, or nothing at all for long.
+    pub(crate) fn idle(&self, now: Instant, idle: &mut Vec<ConnectionId>) {
+        idle.extend(self.open.iter().filter_map(|(id, connection)| {
+            let limit = if connection.answered { SILENCE_MAX } else { STRANGER_SILENCE_MAX };
+            (now.saturating_duration_since(connection.heard) > limit).then_some(*id)
+        }));
+    }
+
+    pub(crate) fn close(&mut self, id: ConnectionId) {
+        self.open.remove(&id);
+    }
+
+    pub(crate) fn remote_addr(&self, id: ConnectionId) -> Option<SocketAddr> {
+        self.open.get(&id).map(|connection| connection.tcp.remote_addr())
+    }
+
+    pub(crate) fn frames_dropped(&self) -> u64 {
+        self.frames_dropped
+    }
+}
+
+/// ICE-TCP connections of one worker at once. Each costs a descriptor and 8 kB of read buffer.
+const CONNECTIONS_MAX: usize = 4096;
+const ACCEPTS_PER_TURN_MAX: usize = 16;
+/// Reads of 8 kB per connection and turn.
+const READS_PER_TURN_MAX: usize = 4;
+/// Twice the time in which ICE consent expires (RFC 7675).
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// How long a connection may stay open without having sent anything that belongs to a session.
+const STRANGER_SILENCE_MAX: Duration = Duration::from_secs(10);

@@ -1,0 +1,341 @@
+//! Owns the event loop: what is waited for, in which order its parts run, and when it ends. Media comes
+//! first in every turn, and commands are bounded, so that signaling never delays a packet.
+
+use std::time::{Duration, Instant};
+
+use chappe_sfu_api::{Boot, CloseReason, Event, Fingerprint, Hello, PROTOCOL_VERSION, SessionId, WorkerIndex};
+use chappe_sfu_core::dtls::Certificate;
+use chappe_sfu_core::{Now, Sfu, SfuConfig};
+use chappe_sfu_io::clock;
+use chappe_sfu_io::epoll::{Epoll, Events, Interest, Ready};
+use chappe_sfu_io::process::Termination;
+use chappe_sfu_io::tcp::TcpListener;
+use chappe_sfu_io::udp::UdpSocket;
+
+use crate::connections::Connections;
+use crate::control::{ClientId, Control, Ended};
+use crate::media::{MediaSockets, read_clock, time_until};
+use crate::report::Meter;
+use crate::sessions::Sessions;
+use crate::sources::Source;
+use crate::{WorkerConfig, WorkerError, translate};
+
+pub(crate) struct Worker {
+    identity: Identity,
+    pub(crate) core: Sfu,
+    pub(crate) sessions: Sessions,
+    pub(crate) control: Control,
+    pub(crate) drain: Drain,
+    meter: Meter,
+    pub(crate) media: MediaSockets,
+    epoll: Epoll,
+    termination: Termination,
+    /// A listener that ran out of descriptors rests until the next report.
+    resting: Vec<Source>,
+    ready: Vec<Ready>,
+    events: Events,
+    line: Vec<u8>,
+}
+
+/// What does not change while the process lives.
+struct Identity {
+    index: WorkerIndex,
+    boot: Boot,
+    media_port: u16,
+    fingerprint: Fingerprint,
+    sessions_max: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drain {
+    Serving,
+    /// No new sessions; the rest are closed at the deadline.
+    Until(Instant),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Continue,
+    Stop,
+}
+
+impl Worker {
+    pub(crate) fn start(config: WorkerConfig) -> Result<Worker, WorkerError> {
+        let set_up = |what| move |error| WorkerError::SetUp { what, error };
+        let termination = Termination::block().map_err(set_up("signals"))?;
+        let udp = UdpSocket::adopt(config.udp).map_err(set_up("the UDP socket"))?;
+        let tcp = TcpListener::adopt(config.tcp).map_err(set_up("the TCP listener"))?;
+        let control = Control::new(config.control).map_err(set_up("the control listener"))?;
+        let epoll = Epoll::new().map_err(set_up("epoll"))?;
+        epoll.add(&udp, Source::Udp.token(), Interest::Read).map_err(set_up("epoll"))?;
+        epoll.add(&tcp, Source::TcpListener.token(), Interest::Read).map_err(set_up("epoll"))?;
+        epoll.add(control.listener(), Source::ControlListener.token(), Interest::Read).map_err(set_up("epoll"))?;
+        epoll.add(&termination, Source::Termination.token(), Interest::Read).map_err(set_up("epoll"))?;
+
+        let certificate = Certificate::generate()?;
+        let identity = Identity {
+            index: config.index,
+            boot: Boot(clock::random_u64().map_err(set_up("randomness"))?),
+            media_port: config.media_port,
+            fingerprint: translate::fingerprint_to_api(certificate.fingerprint()),
+            sessions_max: config.sessions_max,
+        };
+        let sessions_max = usize::try_from(config.sessions_max).unwrap_or(usize::MAX);
+        let seed = clock::random_u64().map_err(set_up("randomness"))?;
+        tracing::info!(media = %udp.local_addr(), boot = identity.boot.0, "worker started");
+        Ok(Worker {
+            identity,
+            core: Sfu::new(SfuConfig { certificate, sessions_max, seed }),
+            sessions: Sessions::default(),
+            control,
+            drain: Drain::Serving,
+            meter: Meter::new(Instant::now()),
+            media: MediaSockets::new(udp, Connections::new(tcp)),
+            epoll,
+            termination,
+            resting: Vec::new(),
+            ready: Vec::new(),
+            events: Events::new(),
+            line: Vec::new(),
+        })
+    }
+
+    pub(crate) fn run(mut self) -> Result<(), WorkerError> {
+        while self.turn()? == Flow::Continue {}
+        self.say_goodbye();
+        tracing::info!("worker stopped");
+        Ok(())
+    }
+
+    fn turn(&mut self) -> Result<Flow, WorkerError> {
+        let timeout = self.next_wake().map(time_until);
+        self.ready.clear();
+        self.ready.extend(self.epoll.wait(&mut self.events, timeout).map_err(WorkerError::Wait)?);
+        let now = read_clock();
+
+        let mut flow = self.take_in(now)?;
+        self.flush(now);
+
+        let now = read_clock();
+        self.execute_lines(now);
+        if self.core.poll_timeout().is_some_and(|at| at <= now.mono) {
+            self.core.handle_timeout(now);
+        }
+        self.flush(now);
+        self.pass_on_events();
+        self.report(now);
+        if self.is_drained(now.mono) {
+            flow = Flow::Stop;
+        }
+        self.write_control(now.mono);
+        self.meter.note_turn(now.mono.elapsed());
+        Ok(flow)
+    }
+
+    /// Takes what the sources have: media goes to the core, lines wait for their turn.
+    fn take_in(&mut self, now: Now) -> Result<Flow, WorkerError> {
+        let mut flow = Flow::Continue;
+        let mut index = 0;
+        while let Some(ready) = self.ready.get(index).copied() {
+            index += 1;
+            match Source::of(ready.token) {
+                Some(Source::Udp) => self.media.receive_udp(&mut self.core).map_err(WorkerError::MediaSocket)?,
+                Some(Source::Tcp(id)) => {
+                    if ready.writable {
+                        self.media.tcp.note_writable(id);
+                    }
+                    if ready.readable {
+                        self.media.receive_tcp(now, id, &mut self.core);
+                    }
+                }
+                Some(Source::TcpListener) => self.accept_media(now),
+                Some(Source::ControlListener) => self.accept_control(),
+                Some(Source::Control(client)) if ready.readable => {
+                    if let Err(why) = self.control.read(client) {
+                        self.drop_client(client, why);
+                    }
+                }
+                Some(Source::Termination) => {
+                    if self.termination.arrived().map_err(WorkerError::Wait)? {
+                        flow = Flow::Stop;
+                    }
+                }
+                Some(Source::Control(_)) | None => {}
+            }
+        }
+        Ok(flow)
+    }
+
+    fn flush(&mut self, now: Now) {
+        let report = self.media.flush(now, &mut self.core, &self.epoll);
+        self.meter.note_sent(report);
+    }
+
+    fn accept_media(&mut self, now: Now) {
+        let accepted = self.media.tcp.accept(now.mono, &self.epoll, |id| Source::Tcp(id).token());
+        if let Err(error) = accepted {
+            tracing::warn!(%error, "cannot accept ICE-TCP connections");
+            self.rest(Source::TcpListener);
+        }
+    }
+
+    fn accept_control(&mut self) {
+        match self.control.accept(&self.epoll, |id| Source::Control(id).token()) {
+            Ok(Some(client)) => {
+                let hello = Event::Hello(self.hello());
+                self.control.send(client, &hello);
+                tracing::info!(client = client.0, "signaling connected");
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept control connections");
+                self.rest(Source::ControlListener);
+            }
+        }
+    }
+
+    /// Stops waiting for a listener until the next report: out of descriptors it would be ready for ever.
+    fn rest(&mut self, source: Source) {
+        let removed = match source {
+            Source::TcpListener => self.epoll.remove(self.media.tcp.listener()),
+            _ => self.epoll.remove(self.control.listener()),
+        };
+        if removed.is_ok() {
+            self.resting.push(source);
+        }
+    }
+
+    fn wake_resting(&mut self) {
+        for source in self.resting.drain(..) {
+            let added = match source {
+                Source::TcpListener => self.epoll.add(self.media.tcp.listener(), source.token(), Interest::Read),
+                _ => self.epoll.add(self.control.listener(), source.token(), Interest::Read),
+            };
+            if let Err(error) = added {
+                tracing::error!(%error, "a listener is lost");
+            }
+        }
+    }
+
+    /// Executes a bounded number of the commands that wait.
+    fn execute_lines(&mut self, now: Now) {
+        let mut line = std::mem::take(&mut self.line);
+        for _ in 0..COMMANDS_PER_TURN {
+            match self.control.next_line(&mut line) {
+                Some((client, Ok(()))) => {
+                    self.handle_line(now, client, &line);
+                    // The next command may be about a session that this one closed.
+                    self.pass_on_events();
+                }
+                Some((client, Err(why))) => self.drop_client(client, why),
+                None => break,
+            }
+        }
+        self.line = line;
+    }
+
+    pub(crate) fn drop_client(&mut self, client: ClientId, why: Ended) {
+        tracing::info!(client = client.0, ?why, "signaling disconnected");
+        self.control.remove(client);
+    }
+
+    /// Tells signaling what happened in the core.
+    fn pass_on_events(&mut self) {
+        while let Some(event) = self.core.poll_event() {
+            let event = translate::event_to_api(event);
+            match event {
+                Event::StateChanged { session, state } => {
+                    self.sessions.set_state(session, state);
+                    tracing::info!(%session, ?state, "session changed state");
+                }
+                Event::TrackActive { session, track, active } => self.sessions.set_active(session, track, active),
+                Event::Closed { session, reason } => self.note_closed(session, reason),
+                _ => {}
+            }
+            self.control.broadcast(&event);
+        }
+    }
+
+    fn note_closed(&mut self, session: SessionId, reason: CloseReason) {
+        self.sessions.remove(session);
+        tracing::info!(%session, ?reason, "session closed");
+    }
+
+    fn report(&mut self, now: Now) {
+        if self.meter.measure(now.mono) {
+            self.media.close_idle(now, &mut self.core);
+            self.wake_resting();
+            self.broadcast_load();
+        }
+    }
+
+    pub(crate) fn broadcast_load(&mut self) {
+        let draining = self.drain != Drain::Serving;
+        let load = self.meter.report(&self.core, self.media.tcp.frames_dropped(), draining);
+        self.control.broadcast(&Event::Load(load));
+    }
+
+    fn write_control(&mut self, now: Instant) {
+        let sessions = &self.sessions;
+        let describe = |session| sessions.snapshot(now, session).map(|snapshot| Event::Session(Box::new(snapshot)));
+        let ended = self.control.flush(&self.epoll, |id| Source::Control(id).token(), describe);
+        for (client, why) in ended {
+            self.drop_client(client, why);
+        }
+    }
+
+    fn is_drained(&self, now: Instant) -> bool {
+        match self.drain {
+            Drain::Serving => false,
+            Drain::Until(deadline) => self.sessions.len() == 0 || now >= deadline,
+        }
+    }
+
+    fn next_wake(&self) -> Option<Instant> {
+        if self.control.has_backlog() {
+            return Some(Instant::now());
+        }
+        let deadline = match self.drain {
+            Drain::Serving => None,
+            Drain::Until(deadline) => Some(deadline),
+        };
+        [self.core.poll_timeout(), deadline, Some(self.meter.due())].into_iter().flatten().min()
+    }
+
+    /// Closes what is left, so that clients know at once instead of after the consent timeout.
+    fn say_goodbye(&mut self) {
+        let now = read_clock();
+        for session in self.sessions.ids().collect::<Vec<_>>() {
+            let (id, reason) =
+                (translate::session_to_core(session), translate::close_reason_to_core(CloseReason::Drained));
+            let epoch =
+                self.sessions.spec(session).map(|spec| translate::epoch_to_core(spec.epoch)).unwrap_or_default();
+            if let Err(error) = self.core.close_session(now, id, epoch, reason) {
+                tracing::warn!(%session, %error, "session not closed");
+            }
+        }
+        self.flush(now);
+        self.pass_on_events();
+        self.write_control(now.mono);
+    }
+
+    fn hello(&self) -> Hello {
+        Hello {
+            version: PROTOCOL_VERSION,
+            worker: self.identity.index,
+            boot: self.identity.boot,
+            pid: std::process::id(),
+            media_port: self.identity.media_port,
+            fingerprint: self.identity.fingerprint.clone(),
+            draining: self.drain != Drain::Serving,
+            sessions_max: self.identity.sessions_max,
+        }
+    }
+}
+
+/// Commands per turn of the loop. Opening a session takes some ten microseconds; a turn must stay far below
+/// the millisecond of an egress tick.
+const COMMANDS_PER_TURN: usize = 16;
+
+/// How long a drain may last; longer deadlines are cut to it.
+pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(24 * 3600);

@@ -1,0 +1,135 @@
+//! Owns the media sockets of a worker and moves datagrams between them and the core, in batches. Never looks
+//! into a datagram, and allocates nothing per packet.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use chappe_sfu_core::{ConnectionId, Now, Route, Sfu};
+use chappe_sfu_io::clock;
+use chappe_sfu_io::epoll::Epoll;
+use chappe_sfu_io::udp::{Receiver, SendReport, Sender, Transmit, UdpSocket};
+
+use crate::connections::Connections;
+use crate::sources::Source;
+
+pub(crate) struct MediaSockets {
+    pub(crate) udp: UdpSocket,
+    receiver: Receiver,
+    sender: Sender,
+    pub(crate) tcp: Connections,
+    /// Connections that broke in the current turn.
+    broken: Vec<ConnectionId>,
+}
+
+impl MediaSockets {
+    pub(crate) fn new(udp: UdpSocket, tcp: Connections) -> MediaSockets {
+        MediaSockets { udp, receiver: Receiver::new(), sender: Sender::new(), tcp, broken: Vec::new() }
+    }
+
+    /// Gives the core what has arrived over UDP, at most [`BATCHES_PER_TURN`] calls' worth.
+    pub(crate) fn receive_udp(&mut self, core: &mut Sfu) -> io::Result<()> {
+        for _ in 0..BATCHES_PER_TURN {
+            let trains = self.receiver.receive(&self.udp)?;
+            if trains == 0 {
+                break;
+            }
+            let now = read_clock();
+            for mut train in self.receiver.trains(&self.udp) {
+                let route = Route::Udp { remote: train.remote, local: train.local };
+                for datagram in train.datagrams() {
+                    core.handle_datagram(now, route, datagram);
+                }
+            }
+            if trains < Receiver::MESSAGES_MAX {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the core what has arrived on one TCP connection.
+    pub(crate) fn receive_tcp(&mut self, now: Now, id: ConnectionId, core: &mut Sfu) {
+        let alive = self.tcp.receive(now.mono, id, |frame| core.handle_datagram(now, Route::Tcp(id), frame));
+        if !alive {
+            self.close_tcp(now, id, core);
+        }
+    }
+
+    /// Sends everything the core wants sent by now.
+    pub(crate) fn flush(&mut self, now: Now, core: &mut Sfu, epoll: &Epoll) -> SendReport {
+        let mut total = SendReport::default();
+        for _ in 0..FLUSHES_PER_TURN {
+            core.flush(now);
+            if core.egress().is_empty() {
+                break;
+            }
+            let Self { udp, sender, tcp, .. } = self;
+            let udp_runs = core.egress().runs().filter_map(|run| match run.route {
+                Route::Udp { remote, local } => {
+                    Some(Transmit { remote, local, bytes: run.bytes, segment: run.segment })
+                }
+                Route::Tcp(connection) => {
+                    tcp.queue(connection, run.bytes, run.segment);
+                    None
+                }
+            });
+            let report = sender.send(udp, udp_runs, SEND_PATIENCE);
+            core.egress().clear();
+            add(&mut total, report);
+        }
+        self.tcp.flush(epoll, |id| Source::Tcp(id).token(), &mut self.broken);
+        while let Some(id) = self.broken.pop() {
+            self.close_tcp(now, id, core);
+        }
+        total
+    }
+
+    /// Closes connections that have been silent for too long.
+    pub(crate) fn close_idle(&mut self, now: Now, core: &mut Sfu) {
+        let mut idle = std::mem::take(&mut self.broken);
+        self.tcp.idle(now.mono, &mut idle);
+        for id in idle.drain(..) {
+            self.close_tcp(now, id, core);
+        }
+        self.broken = idle;
+    }
+
+    /// A route for people: how, and the client's address.
+    pub(crate) fn describe(&self, route: Route) -> Option<String> {
+        match route {
+            Route::Udp { remote, .. } => Some(format!("udp {remote}")),
+            Route::Tcp(id) => self.tcp.remote_addr(id).map(|remote| format!("tcp {remote}")),
+        }
+    }
+
+    fn close_tcp(&mut self, now: Now, id: ConnectionId, core: &mut Sfu) {
+        self.tcp.close(id);
+        core.handle_connection_closed(now, id);
+    }
+}
+
+/// One reading serves a whole batch.
+pub(crate) fn read_clock() -> Now {
+    let reading = clock::now();
+    Now { mono: reading.mono, unix: reading.unix }
+}
+
+/// How long until `at`.
+pub(crate) fn time_until(at: Instant) -> Duration {
+    at.saturating_duration_since(Instant::now())
+}
+
+fn add(total: &mut SendReport, more: SendReport) {
+    total.packets += more.packets;
+    total.bytes += more.bytes;
+    total.calls += more.calls;
+    total.blocked += more.blocked;
+    total.failed += more.failed;
+}
+
+/// Receive calls per turn of the loop: what arrived is sent on before more is taken.
+const BATCHES_PER_TURN: usize = 4;
+/// The core seals half a megabyte per flush; what a turn's batches can fan out to many viewers takes several.
+const FLUSHES_PER_TURN: usize = 256;
+/// How long a full socket buffer may hold up everything else before packets are dropped.
+const SEND_PATIENCE: Duration = Duration::from_millis(1);

@@ -1,0 +1,107 @@
+//! Owns load reports: CPU, memory, the longest turn of the loop, and what was counted elsewhere. Never sends one.
+
+use std::time::{Duration, Instant};
+
+use chappe_sfu_api::LoadReport;
+use chappe_sfu_core::Sfu;
+use chappe_sfu_io::udp::SendReport;
+use chappe_sfu_io::{clock, process};
+
+/// What happened since the start, and since the last report.
+pub(crate) struct Meter {
+    last_report: Instant,
+    last_cpu: Duration,
+    turn_max: Duration,
+    sent: SendReport,
+    /// Of the last full second.
+    last: Measured,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Measured {
+    /// Share of one core.
+    cpu: f64,
+    rss_bytes: u64,
+    turn_max: Duration,
+}
+
+impl Meter {
+    pub(crate) fn new(now: Instant) -> Meter {
+        Meter {
+            last_report: now,
+            last_cpu: clock::process_cpu_time(),
+            turn_max: Duration::ZERO,
+            sent: SendReport::default(),
+            last: Measured::default(),
+        }
+    }
+
+    pub(crate) fn note_turn(&mut self, took: Duration) {
+        self.turn_max = self.turn_max.max(took);
+    }
+
+    pub(crate) fn note_sent(&mut self, report: SendReport) {
+        self.sent.packets += report.packets;
+        self.sent.bytes += report.bytes;
+        self.sent.calls += report.calls;
+        self.sent.blocked += report.blocked;
+        self.sent.failed += report.failed;
+    }
+
+    /// When the next report is due.
+    pub(crate) fn due(&self) -> Instant {
+        self.last_report + REPORT_INTERVAL
+    }
+
+    /// Closes the interval when it is over.
+    pub(crate) fn measure(&mut self, now: Instant) -> bool {
+        if now < self.due() {
+            return false;
+        }
+        let cpu = clock::process_cpu_time();
+        let wall = now.saturating_duration_since(self.last_report).as_secs_f64();
+        self.last = Measured {
+            cpu: cpu.saturating_sub(self.last_cpu).as_secs_f64() / wall,
+            rss_bytes: process::resident_bytes().unwrap_or(0),
+            turn_max: std::mem::take(&mut self.turn_max),
+        };
+        (self.last_report, self.last_cpu) = (now, cpu);
+        true
+    }
+
+    /// What signaling and the metrics get to see. Packets that the core wanted sent and the sockets refused
+    /// are drops beside the core's own.
+    pub(crate) fn report(&self, core: &Sfu, frames_dropped: u64, draining: bool) -> LoadReport {
+        let counters = core.counters();
+        let (received_tracks, sent_tracks) = core.track_counts();
+        let mut drops: Vec<(String, u64)> = counters.drops().map(|(name, count)| (name.to_owned(), count)).collect();
+        let ours = [
+            ("send_blocked", self.sent.blocked),
+            ("send_failed", self.sent.failed),
+            ("tcp_queue_full", frames_dropped),
+        ];
+        drops.extend(ours.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)));
+        drops.sort();
+        LoadReport {
+            sessions: count(core.session_count()),
+            received_tracks: count(received_tracks),
+            sent_tracks: count(sent_tracks),
+            cpu: self.last.cpu,
+            rss_bytes: self.last.rss_bytes,
+            packets_in: counters.packets_in,
+            packets_out: counters.packets_out,
+            bytes_in: counters.bytes_in,
+            bytes_out: counters.bytes_out,
+            sends: self.sent.calls,
+            drops,
+            loop_us_max: u64::try_from(self.last.turn_max.as_micros()).unwrap_or(u64::MAX),
+            draining,
+        }
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);

@@ -1,0 +1,237 @@
+//! Owns the translation between the wire contract (`chappe-sfu-api`) and the core's own types. Decides nothing.
+
+use chappe_sfu_api as api;
+use chappe_sfu_core as core;
+
+use crate::validate::Objection;
+use core::rtp::{ExtensionKind, ExtensionMap};
+
+pub(crate) fn session_to_core(session: api::SessionId) -> core::SessionId {
+    core::SessionId(session.0)
+}
+
+pub(crate) fn epoch_to_core(epoch: api::Epoch) -> core::Epoch {
+    core::Epoch(epoch.0)
+}
+
+pub(crate) fn track_to_core(track: api::TrackId) -> core::TrackId {
+    core::TrackId(track.0)
+}
+
+/// Fails where a fingerprint can't be read.
+pub(crate) fn spec_to_core(from: &api::SessionSpec) -> Result<core::SessionSpec, Objection> {
+    Ok(core::SessionSpec {
+        session: session_to_core(from.session),
+        epoch: epoch_to_core(from.epoch),
+        local_ice: ice_to_core(&from.local_ice),
+        remote_ice: ice_to_core(&from.remote_ice),
+        dtls_role: match from.dtls.role {
+            api::DtlsRole::Client => core::dtls::DtlsRole::Client,
+            api::DtlsRole::Server => core::dtls::DtlsRole::Server,
+        },
+        remote_fingerprints: fingerprints_to_core(&from.dtls.remote_fingerprints)?,
+        media: media_to_core(&from.media),
+    })
+}
+
+/// RFC 8122 section 5: one fingerprint whose hash we know is enough, the others don't matter.
+fn fingerprints_to_core(from: &[api::Fingerprint]) -> Result<Vec<core::dtls::Fingerprint>, Objection> {
+    use core::dtls::{Fingerprint, ParseFingerprintError};
+    let mut known = Vec::with_capacity(from.len());
+    let mut unknown = None;
+    for fingerprint in from {
+        match Fingerprint::parse(&fingerprint.hash, &fingerprint.value) {
+            Ok(parsed) => known.push(parsed),
+            Err(error @ ParseFingerprintError::UnknownHash) => unknown = Some(error.to_string()),
+            Err(error @ ParseFingerprintError::Malformed) => return Err(error.to_string()),
+        }
+    }
+    match unknown {
+        Some(error) if known.is_empty() => Err(error),
+        _ => Ok(known),
+    }
+}
+
+pub(crate) fn fingerprint_to_api(from: &core::dtls::Fingerprint) -> api::Fingerprint {
+    api::Fingerprint { hash: from.hash().name().to_owned(), value: from.to_string() }
+}
+
+pub(crate) fn ice_to_core(from: &api::IceCredentials) -> core::ice::IceCredentials {
+    core::ice::IceCredentials { ufrag: from.ufrag.clone(), pwd: from.pwd.clone() }
+}
+
+pub(crate) fn media_to_core(from: &api::Media) -> core::Media {
+    core::Media {
+        extensions: extensions_to_core(&from.extensions),
+        receive: from.receive.iter().map(receive_track).collect(),
+        send: from.send.iter().map(send_track).collect(),
+    }
+}
+
+fn extensions_to_core(from: &api::Extensions) -> ExtensionMap {
+    ExtensionMap::empty()
+        .with(ExtensionKind::Mid, from.mid)
+        .with(ExtensionKind::Rid, from.rid)
+        .with(ExtensionKind::RepairedRid, from.repaired_rid)
+        .with(ExtensionKind::TransportCc, from.transport_cc)
+        .with(ExtensionKind::AbsSendTime, from.abs_send_time)
+        .with(ExtensionKind::AudioLevel, from.audio_level)
+        .with(ExtensionKind::VideoOrientation, from.video_orientation)
+        .with(ExtensionKind::PlayoutDelay, from.playout_delay)
+        .with(ExtensionKind::AbsCaptureTime, from.abs_capture_time)
+        .with(ExtensionKind::VideoContentType, from.video_content_type)
+        .with(ExtensionKind::ColorSpace, from.color_space)
+        .with(ExtensionKind::DependencyDescriptor, from.dependency_descriptor)
+}
+
+fn receive_track(from: &api::ReceiveTrack) -> core::ReceiveTrack {
+    let codec = |from: &api::ReceiveCodec| core::ReceiveCodec {
+        codec: codec(from.codec),
+        payload_type: from.payload_type.0,
+        rtx: from.rtx.map(|rtx| rtx.0),
+        clock_rate: from.clock_rate,
+        feedback: core::Feedback {
+            nack: from.feedback.nack,
+            pli: from.feedback.pli,
+            fir: from.feedback.fir,
+            transport_cc: from.feedback.transport_cc,
+            remb: from.feedback.remb,
+        },
+    };
+    core::ReceiveTrack {
+        track: track_to_core(from.track),
+        mid: from.mid.clone(),
+        kind: kind_to_core(from.kind),
+        codecs: from.codecs.iter().map(codec).collect(),
+        ssrcs: from.ssrcs.iter().map(|pair| core::SsrcPair { ssrc: pair.ssrc, rtx: pair.rtx }).collect(),
+        rids: from.rids.clone(),
+    }
+}
+
+fn send_track(from: &api::SendTrack) -> core::SendTrack {
+    let map = |from: &api::PayloadMap| core::PayloadMap {
+        codec: codec(from.codec),
+        clock_rate: from.clock_rate,
+        from: from.from.0,
+        to: from.to.0,
+        rtx: from.rtx.map(|rtx| rtx.0),
+        nack: from.nack,
+    };
+    core::SendTrack {
+        mid: from.mid.clone(),
+        kind: kind_to_core(from.kind),
+        ssrc: from.ssrc,
+        rtx_ssrc: from.rtx_ssrc,
+        source: from.source.map(track_to_core),
+        payload_types: from.payload_types.iter().map(map).collect(),
+        cname: from.cname.clone(),
+    }
+}
+
+fn kind_to_core(from: api::MediaKind) -> core::MediaKind {
+    match from {
+        api::MediaKind::Audio => core::MediaKind::Audio,
+        api::MediaKind::Video => core::MediaKind::Video,
+    }
+}
+
+fn codec(from: api::Codec) -> core::codec::Codec {
+    use core::codec::Codec;
+    match from {
+        api::Codec::Opus => Codec::Opus,
+        api::Codec::Red => Codec::Red,
+        api::Codec::Vp8 => Codec::Vp8,
+        api::Codec::Vp9 => Codec::Vp9,
+        api::Codec::H264 => Codec::H264,
+        api::Codec::H265 => Codec::H265,
+        api::Codec::Av1 => Codec::Av1,
+    }
+}
+
+pub(crate) fn close_reason_to_core(from: api::CloseReason) -> core::CloseReason {
+    match from {
+        api::CloseReason::Requested => core::CloseReason::Requested,
+        api::CloseReason::ClientClosed => core::CloseReason::ClientClosed,
+        api::CloseReason::ConnectTimeout => core::CloseReason::ConnectTimeout,
+        api::CloseReason::ConsentExpired => core::CloseReason::ConsentExpired,
+        api::CloseReason::FingerprintMismatch => core::CloseReason::FingerprintMismatch,
+        api::CloseReason::DtlsFailed => core::CloseReason::DtlsFailed,
+        api::CloseReason::Drained => core::CloseReason::Drained,
+    }
+}
+
+fn close_reason_to_api(from: core::CloseReason) -> api::CloseReason {
+    match from {
+        core::CloseReason::Requested => api::CloseReason::Requested,
+        core::CloseReason::ClientClosed => api::CloseReason::ClientClosed,
+        core::CloseReason::ConnectTimeout => api::CloseReason::ConnectTimeout,
+        core::CloseReason::ConsentExpired => api::CloseReason::ConsentExpired,
+        core::CloseReason::FingerprintMismatch => api::CloseReason::FingerprintMismatch,
+        core::CloseReason::DtlsFailed => api::CloseReason::DtlsFailed,
+        core::CloseReason::Drained => api::CloseReason::Drained,
+    }
+}
+
+pub(crate) fn event_to_api(from: core::Event) -> api::Event {
+    let id = |session: core::SessionId| api::SessionId(session.0);
+    match from {
+        core::Event::StateChanged { session, state } => {
+            api::Event::StateChanged { session: id(session), state: state_to_api(state) }
+        }
+        core::Event::Closed { session, reason } => {
+            api::Event::Closed { session: id(session), reason: close_reason_to_api(reason) }
+        }
+        core::Event::TrackActive { session, track, active } => {
+            api::Event::TrackActive { session: id(session), track: api::TrackId(track.0), active }
+        }
+    }
+}
+
+fn state_to_api(from: core::SessionState) -> api::SessionState {
+    match from {
+        core::SessionState::New => api::SessionState::New,
+        core::SessionState::Connecting => api::SessionState::Connecting,
+        core::SessionState::Connected => api::SessionState::Connected,
+        core::SessionState::Disconnected => api::SessionState::Disconnected,
+    }
+}
+
+pub(crate) fn error_to_api(from: core::ControlError) -> api::CommandError {
+    let code = match from {
+        core::ControlError::Limit { .. } => api::ErrorCode::Limit,
+        core::ControlError::Exists => api::ErrorCode::Exists,
+        core::ControlError::NotFound => api::ErrorCode::NotFound,
+        core::ControlError::StaleEpoch => api::ErrorCode::StaleEpoch,
+        core::ControlError::Invalid(_) => api::ErrorCode::Invalid,
+    };
+    api::CommandError { code, message: from.to_string() }
+}
+
+/// `remote` is what the route of the session looks like to a reader.
+pub(crate) fn stats_to_api(from: core::SessionStats, remote: Option<String>) -> api::SessionStats {
+    api::SessionStats {
+        session: api::SessionId(from.session.0),
+        state: state_to_api(from.state),
+        remote,
+        round_trip_ms: from.round_trip.map(|time| time.as_secs_f64() * 1e3),
+        received: from.received.into_iter().map(track_stats).collect(),
+        sent: from.sent.into_iter().map(track_stats).collect(),
+    }
+}
+
+fn track_stats(from: core::TrackStats) -> api::TrackStats {
+    api::TrackStats {
+        track: from.track.map(|track| api::TrackId(track.0)),
+        mid: from.mid,
+        kind: match from.kind {
+            core::MediaKind::Audio => api::MediaKind::Audio,
+            core::MediaKind::Video => api::MediaKind::Video,
+        },
+        packets: from.packets,
+        bytes: from.bytes,
+        lost: from.lost,
+        repaired: from.repaired,
+        keyframe_requests: from.keyframe_requests,
+        bits_per_second: from.bits_per_second,
+    }
+}
