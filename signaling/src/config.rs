@@ -35,8 +35,6 @@ pub enum AuthMode {
 /// Why the process could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum SignalingError {
-    #[error("no worker control socket was named: a node needs at least one worker")]
-    NoWorkers,
     #[error(
         "--auth open lets anyone in who reaches the listener, and {0} is reachable from other machines: \
          listen on a loopback address (--http 127.0.0.1:8080) or say --auth public"

@@ -29,9 +29,6 @@ pub fn run(config: Config) -> Result<(), SignalingError> {
 
 /// Serves until `stop` completes. Apart from [`run`], tests call it too.
 pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(), SignalingError> {
-    if config.workers.is_empty() {
-        return Err(SignalingError::NoWorkers);
-    }
     let public = config.http.as_ref().map(TcpListener::local_addr).transpose();
     let public = public.map_err(|error| SignalingError::Listener("public", error))?;
     if let Some(public) = public {

@@ -1,0 +1,10 @@
+//! The program as a person starts it: what it says, how it replaces its processes, what it leaves behind.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
+
+mod running;
+
+mod refuses;
+mod replaces;
+mod starts;
+mod stops;
