@@ -261,15 +261,3 @@ fn a_full_arena_is_emptied_in_rounds_and_nothing_is_lost() {
         assert!(is_continuous(&bed.clients[viewer].indices(SEEN)));
     }
 }
-
-fn report_of(ssrc: u32) -> chappe_sfu_core::rtcp::ReportBlock {
-    chappe_sfu_core::rtcp::ReportBlock {
-        ssrc: chappe_sfu_core::rtp::Ssrc(ssrc),
-        fraction_lost: 0,
-        cumulative_lost: 0,
-        highest_seq: 0,
-        jitter: 0,
-        last_sr: 0,
-        delay_since_last_sr: 0,
-    }
-}

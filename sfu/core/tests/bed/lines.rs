@@ -170,3 +170,16 @@ pub fn watches(lines: Vec<SendTrack>) -> Media {
         .with(ExtensionKind::VideoOrientation, Some(7));
     Media { extensions, receive: Vec::new(), send: lines }
 }
+
+/// A report block that says nothing but that the SSRC is received.
+pub fn report_of(ssrc: u32) -> chappe_sfu_core::rtcp::ReportBlock {
+    chappe_sfu_core::rtcp::ReportBlock {
+        ssrc: chappe_sfu_core::rtp::Ssrc(ssrc),
+        fraction_lost: 0,
+        cumulative_lost: 0,
+        highest_seq: 0,
+        jitter: 0,
+        last_sr: 0,
+        delay_since_last_sr: 0,
+    }
+}

@@ -1,0 +1,112 @@
+//! Forwarding allocates nothing once it runs, and a viewer costs little memory.
+
+mod bed;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bed::*;
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicI64 = AtomicI64::new(0);
+
+struct Counting;
+
+// SAFETY: every call is passed on to the system allocator unchanged; counting has no effect on memory.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        BYTES.fetch_add(layout.size() as i64, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of GlobalAlloc.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        BYTES.fetch_sub(layout.size() as i64, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of GlobalAlloc.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Sealed datagrams of frames, prepared so that only the SFU runs while we count.
+fn film(bed: &mut Bed, publisher: Who, camera: &mut Camera, frames: usize) -> Vec<Vec<Vec<u8>>> {
+    let mut film = Vec::new();
+    for at in 0..frames {
+        let packets = camera.frame(8, at % 30 == 0);
+        film.push(packets.iter().map(|packet| bed.clients[publisher].seal(packet)).collect());
+    }
+    film
+}
+
+/// Plays the frames, one each 5 ms (so that nobody misses a consent check), and returns the datagrams that left.
+fn play(bed: &mut Bed, publisher: Who, film: &mut [Vec<Vec<u8>>]) -> usize {
+    let route = bed.clients[publisher].route;
+    let mut left = 0;
+    for frame in film {
+        for datagram in frame {
+            bed.sfu.handle_datagram(bed.now, route, datagram);
+        }
+        bed.now = bed.now.after(Duration::from_millis(5));
+        bed.sfu.handle_timeout(bed.now);
+        loop {
+            let more = bed.sfu.flush(bed.now);
+            left += bed.sfu.egress().runs().map(|run| run.segments().count()).sum::<usize>();
+            bed.sfu.egress().clear();
+            if !more {
+                break;
+            }
+        }
+    }
+    left
+}
+
+// One test, because the counters are the process's.
+#[test]
+fn forwarding_allocates_nothing_and_a_viewer_takes_less_than_32_kilobytes() {
+    let mut bed = Bed::new();
+    let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
+    let mut camera = Camera::new(VIDEO_SSRC);
+    camera.bytes = 1_100;
+    camera.extensions = vec![(MID, b"0".to_vec()), (ORIENTATION, vec![1])];
+    for _ in 0..50 {
+        bed.join(watches(vec![video_out(Some(CAMERA), 0x9000), audio_out(Some(MICROPHONE), 0x9100)]));
+    }
+    let mut warm_up = film(&mut bed, publisher, &mut camera, 200);
+    play(&mut bed, publisher, &mut warm_up);
+    let mut measured = film(&mut bed, publisher, &mut camera, 500);
+    let before = COUNT.load(Ordering::Relaxed);
+    let left = play(&mut bed, publisher, &mut measured);
+    let allocations = COUNT.load(Ordering::Relaxed) - before;
+    assert!(left >= 500 * 8 * 50, "{left} datagrams left");
+    assert_eq!(allocations, 0, "in {left} forwarded packets");
+
+    viewers_take_little();
+}
+
+/// What the SFU holds for 500 viewers that watch a camera and a microphone: counted as what is given back
+/// when their sessions close, which leaves out the clients of the bed.
+fn viewers_take_little() {
+    const VIEWERS: usize = 500;
+    let mut bed = Bed::new();
+    let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
+    let viewers: Vec<Who> = (0..VIEWERS)
+        .map(|_| bed.join(watches(vec![video_out(Some(CAMERA), 0x9000), audio_out(Some(MICROPHONE), 0x9100)])))
+        .collect();
+    let mut camera = Camera::new(VIDEO_SSRC);
+    let mut warm_up = film(&mut bed, publisher, &mut camera, 100);
+    play(&mut bed, publisher, &mut warm_up);
+    let before = BYTES.load(Ordering::Relaxed);
+    for viewer in viewers {
+        let closed = chappe_sfu_core::CloseReason::Requested;
+        bed.sfu.close_session(bed.now, session(viewer), chappe_sfu_core::Epoch(1), closed).expect("open");
+        bed.sfu.egress().clear();
+    }
+    let freed = before - BYTES.load(Ordering::Relaxed);
+    let each = freed / VIEWERS as i64;
+    println!("{each} bytes per viewer");
+    assert!((1_000..32 << 10).contains(&each), "{each} bytes per viewer");
+}

@@ -1,0 +1,274 @@
+//! RTCP in both directions and repairs, in virtual time.
+
+mod bed;
+
+use std::time::Duration;
+
+use bed::client::Told;
+use bed::*;
+use chappe_sfu_core::rtcp::{ReportBlock, SenderReport};
+use chappe_sfu_core::rtp::{Seq, Ssrc};
+
+const SEEN: u32 = 0x9000;
+
+fn camera_and_viewer() -> (Bed, Who, Who, Camera) {
+    let mut bed = Bed::new();
+    let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
+    let viewer = bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
+    let mut camera = Camera::new(VIDEO_SSRC);
+    camera.extensions = vec![(MID, b"0".to_vec())];
+    (bed, publisher, viewer, camera)
+}
+
+fn nack(bed: &mut Bed, viewer: Who, lost: &[u64]) {
+    let lost: Vec<Seq> = lost.iter().map(|index| Seq(*index as u16)).collect();
+    bed.clients[viewer].send_rtcp(|writer| writer.nack(Ssrc(1), Ssrc(SEEN), &lost));
+    bed.exchange();
+}
+
+#[test]
+fn a_nack_is_answered_with_rtx_that_names_and_holds_the_original() {
+    let (mut bed, publisher, viewer, mut camera) = camera_and_viewer();
+    bed.frame(publisher, &mut camera, 5, true);
+    let originals = bed.clients[viewer].received.clone();
+    nack(&mut bed, viewer, &[originals[1].index, originals[3].index]);
+    let repairs = &bed.clients[viewer].received[5..];
+    assert_eq!(repairs.len(), 2);
+    for (repair, original) in repairs.iter().zip([&originals[1], &originals[3]]) {
+        assert_eq!((repair.ssrc, repair.payload_type), (SEEN + 1, 121));
+        assert_eq!((repair.timestamp, repair.marker), (original.timestamp, original.marker));
+        assert_eq!(repair.payload[..2], (original.index as u16).to_be_bytes());
+        assert_eq!(repair.payload[2..], original.payload);
+    }
+    assert_eq!(repairs[1].index, repairs[0].index + 1);
+    assert_eq!(bed.clients[viewer].faults, 0);
+}
+
+#[test]
+fn a_packet_is_repeated_once_per_round_trip() {
+    let (mut bed, publisher, viewer, mut camera) = camera_and_viewer();
+    bed.frame(publisher, &mut camera, 3, true);
+    let lost = bed.clients[viewer].received[1].index;
+    nack(&mut bed, viewer, &[lost]);
+    nack(&mut bed, viewer, &[lost]);
+    assert_eq!(bed.clients[viewer].received.len(), 4);
+    bed.run(Duration::from_millis(60));
+    nack(&mut bed, viewer, &[lost]);
+    assert_eq!(bed.clients[viewer].received.len(), 5);
+}
+
+#[test]
+fn without_rtx_the_same_bytes_are_repeated() {
+    let mut bed = Bed::new();
+    let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
+    let mut line = video_out(Some(CAMERA), SEEN);
+    (line.rtx_ssrc, line.payload_types[0].rtx) = (None, None);
+    let viewer = bed.join(watches(vec![line]));
+    let mut camera = Camera::new(VIDEO_SSRC);
+    bed.frame(publisher, &mut camera, 5, true);
+    let originals = bed.clients[viewer].received.clone();
+    bed.clients[viewer].send_rtcp(|writer| writer.receiver_report(Ssrc(1), &[block(SEEN, 0, 0)]));
+    nack(&mut bed, viewer, &[originals[2].index]);
+    assert_eq!(bed.clients[viewer].received[5], originals[2]);
+    assert_eq!(bed.clients[viewer].faults, 0, "one index, one packet");
+}
+
+#[test]
+fn what_was_sent_before_a_change_of_extensions_is_not_repeated_in_plain() {
+    let mut bed = Bed::new();
+    let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
+    let mut line = video_out(Some(CAMERA), SEEN);
+    (line.rtx_ssrc, line.payload_types[0].rtx) = (None, None);
+    let viewer = bed.join(watches(vec![line.clone()]));
+    let mut camera = Camera::new(VIDEO_SSRC);
+    bed.frame(publisher, &mut camera, 5, true);
+    let lost = bed.clients[viewer].received[2].index;
+    let mut media = watches(vec![line]);
+    media.extensions = media.extensions.with(chappe_sfu_core::ExtensionKind::Mid, Some(11));
+    bed.set_media(viewer, media);
+    nack(&mut bed, viewer, &[lost]);
+    assert_eq!(bed.clients[viewer].received.len(), 5);
+}
+
+#[test]
+fn repairs_have_a_budget() {
+    let (mut bed, publisher, viewer, mut camera) = camera_and_viewer();
+    camera.bytes = 1_200;
+    bed.frame(publisher, &mut camera, 100, true);
+    let all = bed.clients[viewer].indices(SEEN);
+    for _ in 0..10 {
+        nack(&mut bed, viewer, &all);
+        bed.run(Duration::from_millis(60));
+    }
+    let repairs = bed.clients[viewer].indices(SEEN + 1).len();
+    assert!((50..90).contains(&repairs), "{repairs} repairs of 100 packets");
+}
+
+#[test]
+fn a_media_packet_restored_by_rtx_is_forwarded_in_its_place() {
+    let (mut bed, publisher, viewer, mut camera) = camera_and_viewer();
+    let packets = camera.frame(3, true);
+    bed.send(publisher, &packets[0]);
+    bed.send(publisher, &packets[2]);
+    let mut rtx = packets[1].clone();
+    (rtx.ssrc, rtx.payload_type, rtx.seq) = (VIDEO_RTX_SSRC, 97, 500);
+    rtx.payload = [packets[1].seq.to_be_bytes().to_vec(), packets[1].payload.clone()].concat();
+    bed.send(publisher, &rtx);
+    bed.send(publisher, &packets[1]);
+    let client = &bed.clients[viewer];
+    let first = client.received[0].index;
+    assert_eq!(client.indices(SEEN), [first, first + 2, first + 1], "once, though it came twice");
+    assert_eq!(client.received[2].payload, packets[1].payload);
+}
+
+#[test]
+fn key_frame_requests_of_many_viewers_are_one() {
+    let (mut bed, publisher, _, mut camera) = camera_and_viewer();
+    bed.frame(publisher, &mut camera, 1, true);
+    let viewers: Vec<Who> = (0..10).map(|_| bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]))).collect();
+    bed.run(Duration::from_millis(600));
+    bed.frame(publisher, &mut camera, 1, true);
+    bed.run(Duration::from_millis(600));
+    let before = bed.clients[publisher].plis();
+    for viewer in &viewers {
+        bed.clients[*viewer].send_rtcp(|writer| writer.pli(Ssrc(1), Ssrc(SEEN)));
+    }
+    bed.exchange();
+    assert_eq!(bed.clients[publisher].plis(), before + 1);
+    bed.run(Duration::from_millis(1_100));
+    assert_eq!(bed.clients[publisher].plis(), before + 3, "asked again each 500 ms until it comes");
+    bed.frame(publisher, &mut camera, 1, true);
+    bed.run(Duration::from_millis(1_100));
+    assert_eq!(bed.clients[publisher].plis(), before + 3);
+}
+
+#[test]
+fn a_publisher_that_knows_only_fir_gets_fir() {
+    let mut bed = Bed::new();
+    let mut line = camera_line(CAMERA);
+    line.codecs[0].feedback.pli = false;
+    let publisher = bed.join(publishes(vec![line]));
+    bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
+    bed.frame(publisher, &mut Camera::new(VIDEO_SSRC), 1, false);
+    assert!(bed.clients[publisher].told.contains(&Told::Fir(VIDEO_SSRC)));
+    assert_eq!(bed.clients[publisher].plis(), 0);
+}
+
+#[test]
+fn a_lost_packet_is_asked_for_only_where_nack_was_accepted() {
+    for accepted in [true, false] {
+        let mut bed = Bed::new();
+        let mut line = camera_line(CAMERA);
+        line.codecs[0].feedback.nack = accepted;
+        let publisher = bed.join(publishes(vec![line]));
+        let mut camera = Camera::new(VIDEO_SSRC);
+        let packets = camera.frame(6, true);
+        for packet in packets.iter().filter(|packet| packet.seq != packets[2].seq) {
+            bed.send(publisher, packet);
+        }
+        bed.run(Duration::from_millis(30));
+        let asked = bed.clients[publisher].told.contains(&Told::Nack(VIDEO_SSRC, vec![packets[2].seq]));
+        assert_eq!(asked, accepted);
+    }
+}
+
+#[test]
+fn a_publisher_is_told_what_arrived() {
+    let (mut bed, publisher, _, mut camera) = camera_and_viewer();
+    for at in 0..40u16 {
+        camera.extensions = vec![(MID, b"0".to_vec()), (TRANSPORT_CC, at.to_be_bytes().to_vec())];
+        let packets = camera.frame(2, at == 0);
+        bed.send(publisher, &packets[0]);
+        bed.run(Duration::from_millis(33));
+    }
+    let told = &bed.clients[publisher].told;
+    let feedback = told.iter().filter(|told| **told == Told::TransportFeedback).count();
+    assert!((10..=30).contains(&feedback), "{feedback} in 1.3 s");
+    let reports = told.iter().filter_map(|told| match told {
+        Told::ReceiverReport { ssrc: VIDEO_SSRC, cumulative_lost } => Some(*cumulative_lost),
+        _ => None,
+    });
+    assert!(reports.last().is_some_and(|lost| (20..40).contains(&lost)), "every second packet was lost");
+}
+
+#[test]
+fn sender_reports_keep_audio_and_video_in_sync() {
+    let mut bed = Bed::new();
+    let publisher = bed.join(publishes(vec![camera_line(CAMERA), microphone_line(MICROPHONE)]));
+    let lines = vec![video_out(Some(CAMERA), SEEN), audio_out(Some(MICROPHONE), 0x9100)];
+    let viewer = bed.join(watches(lines));
+    let mut camera = Camera::new(VIDEO_SSRC);
+    let (video, audio) = (camera.frame(1, true).remove(0), opus(1, 48_000));
+    bed.send(publisher, &video);
+    bed.send(publisher, &audio);
+    // The publisher says: both were captured at 1000 s.
+    let capture = 1_000u64 << 32;
+    for (ssrc, rtp_timestamp) in [(VIDEO_SSRC, video.timestamp), (AUDIO_SSRC, audio.timestamp)] {
+        let report = SenderReport { ssrc: Ssrc(ssrc), ntp: capture, rtp_timestamp, packets: 1, bytes: 1 };
+        bed.clients[publisher].send_rtcp(|writer| writer.sender_report(&report, &[]));
+    }
+    bed.exchange();
+    bed.run(Duration::from_millis(1_500));
+    let client = &bed.clients[viewer];
+    for (ssrc, rate) in [(SEEN, 90_000.0), (0x9100, 48_000.0)] {
+        let sent = client.received.iter().find(|packet| packet.ssrc == ssrc).expect("forwarded").timestamp;
+        let reports: Vec<(u64, u32)> = client.told.iter().filter_map(|told| sender_report(told, ssrc)).collect();
+        assert!(!reports.is_empty(), "no report on {ssrc:x}");
+        for (ntp, timestamp) in reports {
+            let wall = (ntp - capture) as f64 / 4_294_967_296.0;
+            let media = f64::from(timestamp.wrapping_sub(sent)) / rate;
+            assert!((wall - media).abs() < 0.001, "at {wall} s the media clock says {media} s");
+        }
+    }
+}
+
+#[test]
+fn the_round_trip_to_a_viewer_is_measured() {
+    let (mut bed, publisher, viewer, mut camera) = camera_and_viewer();
+    bed.frame(publisher, &mut camera, 1, true);
+    let report = SenderReport { ssrc: Ssrc(VIDEO_SSRC), ntp: 77 << 32, rtp_timestamp: 5, packets: 1, bytes: 1 };
+    bed.clients[publisher].send_rtcp(|writer| writer.sender_report(&report, &[]));
+    bed.exchange();
+    bed.run(Duration::from_millis(5));
+    let told = bed.clients[viewer].told.iter().find_map(|told| sender_report(told, SEEN)).expect("a report");
+    bed.run(Duration::from_millis(120));
+    let answer = block(SEEN, (told.0 >> 16) as u32, 65_536 / 10);
+    bed.clients[viewer].send_rtcp(|writer| writer.receiver_report(Ssrc(1), &[answer]));
+    bed.exchange();
+    let stats = bed.sfu.session_stats(session(viewer)).expect("open");
+    let millis = stats.round_trip.expect("measured").as_millis();
+    assert!((20..=30).contains(&millis), "{millis} ms");
+}
+
+#[test]
+fn the_end_of_an_m_line_is_a_goodbye_and_its_numbers_are_never_used_again() {
+    let (mut bed, publisher, viewer, mut camera) = camera_and_viewer();
+    bed.frame(publisher, &mut camera, 3, true);
+    bed.set_media(viewer, no_media());
+    assert!(bed.clients[viewer].told.contains(&Told::Bye(SEEN)));
+    bed.set_media(viewer, watches(vec![video_out(Some(CAMERA), SEEN)]));
+    bed.frame(publisher, &mut camera, 3, true);
+    let indices = bed.clients[viewer].indices(SEEN);
+    assert_eq!(indices.len(), 6);
+    assert!(indices.is_sorted_by(|a, b| a < b), "{indices:?}");
+    assert_eq!(bed.clients[viewer].faults, 0);
+}
+
+fn block(ssrc: u32, last_sr: u32, delay_since_last_sr: u32) -> ReportBlock {
+    ReportBlock {
+        ssrc: Ssrc(ssrc),
+        fraction_lost: 0,
+        cumulative_lost: 0,
+        highest_seq: 0,
+        jitter: 0,
+        last_sr,
+        delay_since_last_sr,
+    }
+}
+
+fn sender_report(told: &Told, of: u32) -> Option<(u64, u32)> {
+    match told {
+        Told::SenderReport { ssrc, ntp, timestamp } if *ssrc == of => Some((*ntp, *timestamp)),
+        _ => None,
+    }
+}
