@@ -6,9 +6,6 @@ use std::net::IpAddr;
 /// The addresses of the candidates: the public ones if they were named, else those of the interfaces. A
 /// server whose listener only this machine reaches is watched from here, so loopback comes first then.
 pub fn candidate_addresses(public: &[IpAddr], loopback_listener: bool) -> io::Result<Vec<IpAddr>> {
-    if !public.is_empty() {
-        return Ok(choose(public, &[], false));
-    }
     let interfaces: Vec<IpAddr> = if_addrs::get_if_addrs()?.iter().map(if_addrs::Interface::ip).collect();
     Ok(choose(public, &interfaces, loopback_listener))
 }
@@ -17,7 +14,9 @@ fn choose(public: &[IpAddr], interfaces: &[IpAddr], loopback: bool) -> Vec<IpAdd
     let mut chosen: Vec<IpAddr> = Vec::new();
     let is_loopback = |ip: &&IpAddr| ip.is_loopback();
     let reachable = |ip: &&IpAddr| !ip.is_loopback() && !ip.is_unspecified() && !is_link_local(ip);
-    chosen.extend(public);
+    if !public.is_empty() {
+        return public.iter().copied().take(ADDRESSES_MAX).collect();
+    }
     if loopback {
         chosen.extend(interfaces.iter().filter(is_loopback));
     }

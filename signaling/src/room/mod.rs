@@ -9,8 +9,6 @@ mod membership;
 mod name;
 mod registry;
 mod stream;
-#[cfg(test)]
-mod tests;
 mod watch;
 
 pub use effect::{Effect, LostReason, Notice};

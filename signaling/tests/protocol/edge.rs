@@ -1,0 +1,99 @@
+//! What surrounds all requests: CORS, health, pages, errors.
+
+use serde_json::json;
+
+use crate::http::request;
+use crate::offer::{publisher, viewer};
+use crate::server::{Server, session_of};
+
+#[tokio::test]
+async fn every_origin_may_use_whip_and_whep() {
+    let server = Server::start().await;
+    let session = server.publish("demo/cam").await;
+    let paths = ["/whip/demo/cam".to_owned(), "/whep/demo/cam".to_owned(), format!("/session/{session}")];
+    let headers = [
+        ("origin", "https://elsewhere.example"),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "authorization, content-type, if-match"),
+    ];
+    for path in &paths {
+        let response = request(server.public, "OPTIONS", path, &headers, "").await;
+        assert_eq!(response.status, 204, "{path}");
+        assert_eq!(response.header("access-control-allow-origin"), "*");
+        for method in ["POST", "PATCH", "DELETE"] {
+            assert!(response.header("access-control-allow-methods").contains(method), "{path} {method}");
+        }
+        for header in ["Authorization", "Content-Type", "If-Match"] {
+            assert!(response.header("access-control-allow-headers").contains(header), "{path} {header}");
+        }
+    }
+    for response in [
+        server.post("/whip/demo/cam2", &publisher("vp8")).await,
+        server.post("/whep/demo/cam", &viewer("vp8")).await,
+        server.post("/whep/demo/nothing", &viewer("vp8")).await,
+    ] {
+        assert_eq!(response.header("access-control-allow-origin"), "*");
+        for header in ["Location", "ETag", "Link"] {
+            assert!(response.header("access-control-expose-headers").contains(header), "{header}");
+        }
+    }
+    let options = request(server.public, "OPTIONS", "/whip/demo/cam", &[], "").await;
+    assert_eq!(options.header("accept-post"), "application/sdp");
+}
+
+#[tokio::test]
+async fn readiness_follows_the_workers_and_health_does_not() {
+    let server = Server::start().await;
+    assert_eq!(server.get("/healthz").await.status, 200);
+    assert_eq!(server.get("/readyz").await.status, 200);
+    server.worker().drain();
+    let draining = server.until("draining", "/readyz", |response| response.status == 503).await;
+    assert_eq!(draining.error(), "unavailable");
+    assert_eq!(server.get("/healthz").await.status, 200);
+    let response = server.post("/whip/demo/cam", &publisher("vp8")).await;
+    assert_eq!((response.status, response.error().as_str()), (503, "unavailable"));
+}
+
+#[tokio::test]
+async fn the_start_page_lists_rooms_with_streams() {
+    let server = Server::start().await;
+    assert_eq!(server.get("/api/rooms").await.json(), json!([]));
+    server.publish("b/one").await;
+    server.publish("b/two").await;
+    server.publish("a/one").await;
+    session_of(&server.post("/whep/waiting/one?wait=1", &viewer("vp8")).await);
+    let rooms = server.get("/api/rooms").await.json();
+    assert_eq!(rooms, json!([{"room": "a", "streams": 1}, {"room": "b", "streams": 2}]));
+}
+
+#[tokio::test]
+async fn unknown_addresses_are_json_errors_and_nothing_is_sniffed() {
+    let server = Server::start().await;
+    for path in ["/nothing", "/assets/pages/../../Cargo.toml", "/assets/", "/watch/.hidden", "/whip/a/b/c"] {
+        let response = server.get(path).await;
+        assert_eq!((response.status, response.error().as_str()), (404, "not_found"), "{path}");
+        assert_eq!(response.header("x-content-type-options"), "nosniff");
+    }
+    let post = request(server.public, "POST", "/healthz", &[], "").await;
+    assert_eq!((post.status, post.error().as_str()), (405, "method_not_allowed"));
+    let plain = server.get("/ws").await;
+    assert!(plain.status >= 400, "a WebSocket needs an upgrade");
+    plain.error();
+}
+
+#[tokio::test]
+async fn pages_have_a_policy_and_are_not_sent_twice() {
+    let server = Server::start().await;
+    for path in ["/", "/publish", "/watch/demo", "/watch/demo/cam"] {
+        let response = server.get(path).await;
+        assert_eq!(response.status, 200, "{path}");
+        assert!(response.header("content-type").starts_with("text/html"), "{path}");
+        let policy = response.header("content-security-policy");
+        assert!(policy.contains("default-src 'self'") && !policy.contains("unsafe"), "{policy}");
+        let etag = response.header("etag").to_owned();
+        let again = request(server.public, "GET", path, &[("if-none-match", &etag)], "").await;
+        assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
+        let other = request(server.public, "GET", path, &[("if-none-match", "\"other\"")], "").await;
+        assert_eq!(other.status, 200, "{path}");
+    }
+}

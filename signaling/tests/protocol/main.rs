@@ -1,0 +1,17 @@
+//! Signaling as its clients and workers see it: the real server on loopback sockets, and a scripted worker
+//! that speaks the control protocol, so that each test can say what the worker does and when.
+
+mod http;
+mod offer;
+mod page;
+mod server;
+mod worker;
+
+mod admin;
+mod deaths;
+mod edge;
+mod members;
+mod patch;
+mod room;
+mod whep;
+mod whip;

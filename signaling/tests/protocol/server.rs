@@ -1,0 +1,136 @@
+//! The server under test, in a runtime of its own so that it can die as a process does.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use chappe_signaling::{AuthMode, Config};
+use tokio::runtime::Runtime;
+
+use crate::http::{Response, request};
+use crate::offer;
+use crate::worker::Worker;
+
+pub struct Server {
+    pub public: SocketAddr,
+    pub admin: SocketAddr,
+    pub workers: Vec<Worker>,
+    /// Held as the supervisor holds them: they outlive the process.
+    listeners: (TcpListener, TcpListener),
+    process: Option<Runtime>,
+    directory: PathBuf,
+}
+
+impl Server {
+    /// With one worker, and ready.
+    pub async fn start() -> Server {
+        Server::with_workers(1, 1000).await
+    }
+
+    pub async fn with_workers(workers: u16, sessions_max: u32) -> Server {
+        let directory = temporary_directory();
+        let workers = (0..workers).map(|index| Worker::start(&directory, index, sessions_max)).collect();
+        let mut server = Server::stopped(directory, workers);
+        server.launch();
+        server.until_ready().await;
+        server
+    }
+
+    fn stopped(directory: PathBuf, workers: Vec<Worker>) -> Server {
+        let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let listeners = (bind(), bind());
+        let (public, admin) = (listeners.0.local_addr().unwrap(), listeners.1.local_addr().unwrap());
+        Server { public, admin, workers, listeners, process: None, directory }
+    }
+
+    /// Starts a signaling process.
+    pub fn launch(&mut self) {
+        let config = Config {
+            http: Some(self.listeners.0.try_clone().unwrap()),
+            admin: self.listeners.1.try_clone().unwrap(),
+            workers: self.workers.iter().map(|worker| worker.path.clone()).collect(),
+            parent: None,
+            node: "n1".into(),
+            auth: AuthMode::Open,
+            public_ips: vec!["192.0.2.1".parse().unwrap()],
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.spawn(async move { chappe_signaling::serve(config, std::future::pending()).await.unwrap() });
+        self.process = Some(runtime);
+    }
+
+    /// As by kill -9.
+    pub fn kill(&mut self) {
+        self.process.take().unwrap().shutdown_background();
+    }
+
+    pub async fn until_ready(&self) {
+        self.until("ready", "/readyz", |response| response.status == 200).await;
+    }
+
+    /// Asks again until the answer is as wanted. Each request yields to the server, so nothing spins.
+    pub async fn until(&self, what: &str, path: &str, wanted: impl Fn(&Response) -> bool) -> Response {
+        let asking = async {
+            loop {
+                let response = request(self.public, "GET", path, &[], "").await;
+                if wanted(&response) {
+                    return response;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), asking).await.unwrap_or_else(|_| panic!("never {what}"))
+    }
+
+    pub fn worker(&self) -> &Worker {
+        &self.workers[0]
+    }
+
+    pub async fn post(&self, path: &str, sdp: &str) -> Response {
+        request(self.public, "POST", path, &[("content-type", "application/sdp")], sdp.to_owned()).await
+    }
+
+    /// Publishes over WHIP; the id of the session.
+    pub async fn publish(&self, path: &str) -> String {
+        let response = self.post(&format!("/whip/{path}"), &offer::publisher("vp8")).await;
+        session_of(&response)
+    }
+
+    /// Watches over WHEP; the id of the session.
+    pub async fn watch(&self, path: &str) -> String {
+        let response = self.post(&format!("/whep/{path}"), &offer::viewer("vp8")).await;
+        session_of(&response)
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        request(self.public, "GET", path, &[], "").await
+    }
+
+    pub async fn admin(&self, path: &str) -> Response {
+        request(self.admin, "GET", path, &[], "").await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.shutdown_background();
+        }
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+pub fn session_of(response: &Response) -> String {
+    assert_eq!(response.status, 201, "{}", response.text());
+    let location = response.header("location");
+    location.strip_prefix("/session/").unwrap_or_else(|| panic!("location {location}")).to_owned()
+}
+
+fn temporary_directory() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("chappe-signaling-{}-{number}", std::process::id()));
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}

@@ -1,0 +1,115 @@
+//! WHEP endpoint rules (draft-ietf-wish-whep) and what viewers see when publishers come and go.
+
+use chappe_sfu_api::{SessionSnapshot, TrackId};
+
+use crate::offer::{publisher, viewer};
+use crate::server::{Server, session_of};
+
+/// What a viewer is sent in each m-line.
+fn sources(session: &SessionSnapshot) -> Vec<Option<TrackId>> {
+    session.spec.media.send.iter().map(|track| track.source).collect()
+}
+
+/// What a publisher sends in each m-line.
+fn tracks(session: &SessionSnapshot) -> Vec<Option<TrackId>> {
+    session.spec.media.receive.iter().map(|track| Some(track.track)).collect()
+}
+
+#[tokio::test]
+async fn a_viewer_is_sent_the_tracks_of_the_stream() {
+    let server = Server::start().await;
+    let publisher = server.publish("demo/cam").await;
+    let response = server.post("/whep/demo/cam", &viewer("vp8")).await;
+    assert_eq!(response.status, 201, "{}", response.text());
+    assert!(response.text().contains("a=sendonly"), "{}", response.text());
+    assert_eq!(response.header("accept-patch"), "application/trickle-ice-sdpfrag");
+    let seen = server.worker().session(&session_of(&response));
+    assert_eq!(sources(&seen), tracks(&server.worker().session(&publisher)));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_there_is_404_with_a_time_to_retry() {
+    let server = Server::start().await;
+    let response = server.post("/whep/demo/cam", &viewer("vp8")).await;
+    assert_eq!((response.status, response.error().as_str()), (404, "no_such_stream"));
+    assert!(response.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds >= 1));
+    assert_eq!(server.worker().sessions(), 0);
+}
+
+#[tokio::test]
+async fn who_waits_is_attached_when_the_stream_appears() {
+    let server = Server::start().await;
+    let response = server.post("/whep/demo/cam?wait=1", &viewer("vp8")).await;
+    let waiting = session_of(&response);
+    assert_eq!(sources(&server.worker().session(&waiting)), [None, None]);
+    let publisher = server.publish("demo/cam").await;
+    let wanted = tracks(&server.worker().session(&publisher));
+    let id = waiting.parse().unwrap();
+    server.worker().until("attached", |state| sources(&state.sessions[&id]) == wanted).await;
+}
+
+#[tokio::test]
+async fn viewers_outlive_their_publisher_and_see_the_next() {
+    let server = Server::start().await;
+    let first = server.publish("demo/cam").await;
+    let id = server.watch("demo/cam").await.parse().unwrap();
+    let ssrcs = |session: &SessionSnapshot| session.spec.media.send.iter().map(|track| track.ssrc).collect::<Vec<_>>();
+    let before = server.worker().with(|state| ssrcs(&state.sessions[&id]));
+    server.worker().expire(first.parse().unwrap());
+    server.worker().until("detached", |state| sources(&state.sessions[&id]) == [None, None]).await;
+    let second = server.publish("demo/cam").await;
+    let wanted = tracks(&server.worker().session(&second));
+    server.worker().until("attached", |state| sources(&state.sessions[&id]) == wanted).await;
+    assert_eq!(
+        server.worker().with(|state| ssrcs(&state.sessions[&id])),
+        before,
+        "without a new offer, so with the same SSRCs"
+    );
+}
+
+#[tokio::test]
+async fn a_takeover_moves_the_viewers() {
+    let server = Server::start().await;
+    server.publish("demo/cam").await;
+    let id = server.watch("demo/cam").await.parse().unwrap();
+    let second = session_of(&server.post("/whip/demo/cam?takeover=1", &publisher("vp8")).await);
+    let wanted = tracks(&server.worker().session(&second));
+    server.worker().until("moved", |state| sources(&state.sessions[&id]) == wanted).await;
+}
+
+#[tokio::test]
+async fn a_viewer_who_would_see_black_is_told_why() {
+    let server = Server::start().await;
+    server.publish("demo/cam").await;
+    let response = server.post("/whep/demo/cam", &viewer("vp9")).await;
+    assert_eq!((response.status, response.error().as_str()), (406, "no_codec"));
+    let message = response.json()["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("VP8") && message.contains("VP9"), "{message}");
+    assert_eq!(server.worker().sessions(), 1, "only the publisher");
+}
+
+#[tokio::test]
+async fn a_room_stays_on_one_worker_and_rooms_are_spread() {
+    let server = Server::with_workers(2, 1000).await;
+    server.publish("one/cam").await;
+    let full = server.workers.iter().position(|worker| worker.sessions() == 1).unwrap();
+    for _ in 0..10 {
+        server.watch("one/cam").await;
+    }
+    assert_eq!(server.workers[full].sessions(), 11);
+    // Sessions not yet in a load report count, so the other worker is the better of any two that differ.
+    for room in 0..20 {
+        server.publish(&format!("room{room}/cam")).await;
+    }
+    assert!(server.workers[1 - full].sessions() >= 10, "{}", server.workers[1 - full].sessions());
+}
+
+#[tokio::test]
+async fn a_full_worker_is_503_with_a_time_to_retry() {
+    let server = Server::with_workers(1, 2).await;
+    server.publish("demo/cam").await;
+    server.watch("demo/cam").await;
+    let response = server.post("/whep/demo/cam", &viewer("vp8")).await;
+    assert_eq!((response.status, response.error().as_str()), (503, "unavailable"));
+    assert!(response.headers.contains_key("retry-after"));
+}

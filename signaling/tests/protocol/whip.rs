@@ -1,0 +1,170 @@
+//! WHIP endpoint rules (RFC 9725 section 4.2).
+
+use std::pin::pin;
+
+use chappe_sfu_api::{ErrorCode, MediaKind};
+use futures_util::future::select;
+
+use crate::http::request;
+use crate::offer::{self, publisher};
+use crate::server::{Server, session_of};
+
+#[tokio::test]
+async fn publishing_is_answered_with_a_session() {
+    let server = Server::start().await;
+    let response = server.post("/whip/demo/cam", &publisher("vp8")).await;
+    assert_eq!(response.status, 201, "{}", response.text());
+    assert_eq!(response.header("content-type"), "application/sdp");
+    assert!(response.header("location").starts_with("/session/"));
+    assert!(response.header("etag").starts_with('"') && response.header("etag").ends_with('"'));
+    assert_eq!(response.header("accept-patch"), "application/trickle-ice-sdpfrag");
+    let answer = response.text();
+    assert!(answer.contains("a=ice-lite") && answer.contains("a=recvonly"), "{answer}");
+    assert!(answer.contains("192.0.2.1 7000 typ host"), "{answer}");
+    let spec = server.worker().session(&session_of(&response)).spec;
+    assert!(answer.contains(&format!("a=ice-ufrag:{}", spec.local_ice.ufrag)), "{answer}");
+    assert_eq!(
+        spec.media.receive.iter().map(|track| track.kind).collect::<Vec<_>>(),
+        [MediaKind::Audio, MediaKind::Video]
+    );
+}
+
+#[tokio::test]
+async fn each_kind_of_bad_input_has_its_status_and_code() {
+    let server = Server::start().await;
+    let sdp = [("content-type", "application/sdp")];
+    let good = publisher("vp8");
+    let long = format!("{good}{}", "a=x:y\r\n".repeat(20_000));
+    let cases: [(&str, &[(&str, &str)], &str, u16, &str); 11] = [
+        ("/whip/demo/cam", &[("content-type", "text/plain")], &good, 415, "unsupported_media_type"),
+        ("/whip/demo/cam", &[], &good, 415, "unsupported_media_type"),
+        ("/whip/demo/cam", &sdp, "", 400, "bad_sdp"),
+        ("/whip/demo/cam", &sdp, "hello", 400, "bad_sdp"),
+        ("/whip/demo/cam", &sdp, &long, 413, "too_large"),
+        ("/whip/demo/cam", &sdp, &offer::viewer("vp8"), 422, "bad_sdp"),
+        ("/whip/demo/cam", &sdp, &offer::offer("sendonly", &[("audio", "pcmu")], 1), 406, "no_codec"),
+        ("/whip/demo/.cam", &sdp, &good, 400, "bad_name"),
+        ("/whip/de%20mo/cam", &sdp, &good, 400, "bad_name"),
+        ("/whip/demo/c%2Fam", &sdp, &good, 400, "bad_name"),
+        ("/whip/demo", &sdp, &good, 404, "not_found"),
+    ];
+    for (path, headers, body, status, code) in cases {
+        let response = request(server.public, "POST", path, headers, body.to_owned()).await;
+        assert_eq!((response.status, response.error().as_str()), (status, code), "{path} {}", response.text());
+    }
+    let binary = request(server.public, "POST", "/whip/demo/cam", &sdp, vec![0xff_u8, 0xfe, 0x00]).await;
+    assert_eq!((binary.status, binary.error().as_str()), (400, "bad_sdp"));
+    // Nothing of it left a trace.
+    assert_eq!(server.worker().sessions(), 0);
+    assert_eq!(server.admin("/api/v1/rooms").await.json(), serde_json::json!([]));
+    assert_eq!(server.post("/whip/demo/cam", &good).await.status, 201);
+}
+
+#[tokio::test]
+async fn the_content_type_may_have_parameters_and_capitals() {
+    let server = Server::start().await;
+    let headers = [("content-type", "Application/SDP; charset=utf-8")];
+    let response = request(server.public, "POST", "/whip/demo/cam", &headers, publisher("vp8")).await;
+    assert_eq!(response.status, 201, "{}", response.text());
+}
+
+#[tokio::test]
+async fn other_methods_are_refused_and_told_which_work() {
+    let server = Server::start().await;
+    for path in ["/whip/demo/cam", "/whep/demo/cam"] {
+        for method in ["GET", "PUT", "PATCH", "DELETE"] {
+            let response = request(server.public, method, path, &[], "").await;
+            assert_eq!((response.status, response.header("allow")), (405, "POST, OPTIONS"), "{method} {path}");
+            assert_eq!(response.error(), "method_not_allowed");
+        }
+        let head = request(server.public, "HEAD", path, &[], "").await;
+        assert_eq!((head.status, head.header("allow")), (405, "POST, OPTIONS"));
+    }
+}
+
+#[tokio::test]
+async fn a_name_in_use_is_refused_until_it_is_taken_over() {
+    let server = Server::start().await;
+    let first = server.publish("demo/cam").await;
+    let second = server.post("/whip/demo/cam", &publisher("vp8")).await;
+    assert_eq!((second.status, second.error().as_str()), (409, "stream_exists"));
+    let third = session_of(&server.post("/whip/demo/cam?takeover=1", &publisher("vp8")).await);
+    let first_id = first.parse().unwrap();
+    server.worker().until("the first is closed", |state| !state.sessions.contains_key(&first_id)).await;
+    assert_eq!(server.admin("/api/v1/streams").await.json()[0]["session"], third.as_str());
+    // The other name and the other room are free.
+    server.publish("demo/cam2").await;
+    server.publish("demo2/cam").await;
+}
+
+#[tokio::test]
+async fn two_who_publish_under_one_name_at_once_do_not_both_succeed() {
+    let server = Server::start().await;
+    server.worker().with(|state| state.hold = true);
+    let offer = publisher("vp8");
+    let (first, second) = (pin!(server.post("/whip/demo/cam", &offer)), pin!(server.post("/whip/demo/cam", &offer)));
+    // The one that came second is refused without the worker's help, while the first still waits for it.
+    let (early, late) = select(first, second).await.factor_first();
+    server.worker().with(|state| state.hold = false);
+    let late = late.await;
+    assert_eq!((early.status, late.status), (409, 201));
+}
+
+#[tokio::test]
+async fn what_the_worker_refuses_is_said_and_leaves_the_name_free() {
+    let server = Server::start().await;
+    for (code, status, word) in [
+        (ErrorCode::Limit, 503, "unavailable"),
+        (ErrorCode::Draining, 503, "unavailable"),
+        (ErrorCode::Invalid, 422, "bad_sdp"),
+        (ErrorCode::Exists, 500, "internal"),
+    ] {
+        server.worker().with(|state| state.refuse = Some(code));
+        let response = server.post("/whip/demo/cam", &publisher("vp8")).await;
+        assert_eq!((response.status, response.error().as_str()), (status, word), "{code:?}");
+        assert_eq!(response.headers.contains_key("retry-after"), status == 503, "{code:?}");
+    }
+    server.publish("demo/cam").await;
+}
+
+#[tokio::test]
+async fn deleting_is_idempotent_and_frees_the_name() {
+    let server = Server::start().await;
+    let session = server.publish("demo/cam").await;
+    let path = format!("/session/{session}");
+    for _ in 0..3 {
+        assert_eq!(request(server.public, "DELETE", &path, &[], "").await.status, 200);
+    }
+    server.worker().until("closed", |state| state.sessions.is_empty()).await;
+    server.publish("demo/cam").await;
+    let nonsense = request(server.public, "DELETE", "/session/nonsense", &[], "").await;
+    assert_eq!((nonsense.status, nonsense.error().as_str()), (404, "no_such_session"));
+}
+
+#[tokio::test]
+async fn a_publisher_that_expires_frees_the_name() {
+    let server = Server::start().await;
+    let session = server.publish("demo/cam").await;
+    server.worker().expire(session.parse().unwrap());
+    server.until("free", "/api/rooms", |response| response.json() == serde_json::json!([])).await;
+    server.publish("demo/cam").await;
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_waiting_leaves_no_orphan() {
+    let server = Server::start().await;
+    server.worker().with(|state| state.hold = true);
+    let offer = publisher("vp8");
+    {
+        let asking = server.post("/whip/demo/cam", &offer);
+        let given_up = tokio::time::timeout(std::time::Duration::from_millis(100), asking).await;
+        assert!(given_up.is_err(), "the worker holds it");
+    }
+    server.worker().with(|state| state.hold = false);
+    server.worker().until("opened all the same", |state| state.sessions.len() == 1).await;
+    let id = server.worker().with(|state| *state.sessions.keys().next().unwrap());
+    // It is known, so its name is taken until the worker finds that nobody comes.
+    server.until("listed", "/api/rooms", |response| response.json()[0]["room"] == "demo").await;
+    server.worker().expire(id);
+    server.until("free", "/api/rooms", |response| response.json() == serde_json::json!([])).await;
+}
