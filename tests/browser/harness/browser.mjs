@@ -1,0 +1,31 @@
+// Owns real Chromium processes. Never knows what a page is for.
+
+import { chromium } from "playwright-core";
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--use-fake-device-for-media-stream=fps=30",
+  "--disable-renderer-backgrounding",
+  "--disable-background-timer-throttling",
+  "--disable-backgrounding-occluded-windows",
+];
+
+/**
+ * @param {object} [options]
+ * @param {string[]} [options.args]
+ * @param {boolean} [options.autoplay] sound may start without a click
+ * @param {"allow" | "deny"} [options.camera] what the person answers
+ * @param {string} [options.program] that starts Chromium, in place of Chromium itself
+ */
+export function launch({ args = [], autoplay = true, camera = "allow", program } = {}) {
+  const executablePath = program ?? process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+  const permission = camera === "allow" ? "--use-fake-ui-for-media-stream" : "--use-fake-ui-for-media-stream=deny";
+  const policy = autoplay ? ["--autoplay-policy=no-user-gesture-required"] : [];
+  return chromium.launch({ executablePath, headless: true, args: [...FLAGS, permission, ...policy, ...args] });
+}

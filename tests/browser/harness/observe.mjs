@@ -1,0 +1,129 @@
+// Owns what a test may observe of a watching page: frames, movement, sound, gaps. Never asks the server.
+
+/** @typedef {import("playwright-core").Page} Page */
+
+import { until } from "./until.mjs";
+
+/**
+ * @typedef {object} Seen
+ * @property {number} frames shown by the video element
+ * @property {number} picture checksum of what it shows
+ * @property {number} width
+ * @property {number} energy of the sound that was played, summed over all peer connections of the page
+ */
+
+/**
+ * Counts from now on, for one tile, or for a bare video element.
+ * @param {Page} page
+ * @param {string} selector of the video
+ * @returns {Promise<Seen>}
+ */
+export function look(page, selector) {
+  return page.evaluate(async (query) => {
+    const video = document.querySelector(query);
+    if (!(video instanceof HTMLVideoElement)) throw new Error(`no video ${query}`);
+    const canvas = document.createElement("canvas");
+    canvas.width = 64;
+    canvas.height = 36;
+    const drawing = canvas.getContext("2d", { willReadFrequently: true });
+    drawing?.drawImage(video, 0, 0, 64, 36);
+    let picture = 0;
+    for (const value of drawing?.getImageData(0, 0, 64, 36).data ?? []) picture = (picture * 31 + value) >>> 0;
+    const frames = video.getVideoPlaybackQuality().totalVideoFrames;
+    return { frames, picture, width: video.videoWidth, energy: await /** @type {any} */ (window).chappeSoundEnergy() };
+  }, selector);
+}
+
+/**
+ * Lets a page tell of the sound and the paths of all its peer connections; must come before it loads.
+ * @param {import("playwright-core").BrowserContext} context
+ */
+export async function instrument(context) {
+  await context.addInitScript(() => {
+    /** @type {RTCPeerConnection[]} */
+    const all = [];
+    const Real = window.RTCPeerConnection;
+    window.RTCPeerConnection = class extends Real {
+      /** @param {any[]} args */
+      constructor(...args) {
+        super(...args);
+        all.push(this);
+      }
+    };
+    const entries = async (/** @type {string} */ type) => {
+      const reports = await Promise.all(all.filter((pc) => pc.connectionState !== "closed").map((pc) => pc.getStats()));
+      return reports.flatMap((report) => [...report.values()]).filter((entry) => entry.type === type);
+    };
+    Object.assign(window, {
+      chappeSoundEnergy: async () => (await entries("inbound-rtp")).reduce((sum, e) => sum + (e.totalAudioEnergy ?? 0), 0),
+      chappeInbound: async () => (await entries("inbound-rtp")).map((e) => ({ kind: e.kind, frames: e.framesDecoded ?? 0, packets: e.packetsReceived })),
+      chappePaths: async () => {
+        const pairs = (await entries("candidate-pair")).filter((p) => p.nominated && p.state === "succeeded");
+        const locals = await entries("local-candidate");
+        return pairs.map((p) => locals.find((l) => l.id === p.localCandidateId)?.protocol ?? "?");
+      },
+      chappeCodecs: async () => {
+        const codecs = await entries("codec");
+        return (await entries("inbound-rtp")).map((e) => codecs.find((c) => c.id === e.codecId)?.mimeType ?? "");
+      },
+    });
+  });
+}
+
+/**
+ * The claim of every camera-to-screen test: frames are decoded, the picture moves, and sound is heard.
+ * @param {Page} page
+ * @param {string} selector
+ * @param {{sound?: boolean, withinMs?: number}} [options]
+ */
+export async function picturesMove(page, selector, { sound = true, withinMs = 20_000 } = {}) {
+  const before = await until(`a first picture in ${selector}`, async () => {
+    const seen = await look(page, selector);
+    return seen.frames > 0 && seen.width > 0 ? seen : null;
+  }, { withinMs });
+  /** @type {Set<number>} */
+  const pictures = new Set([before.picture]);
+  return until(`ten more frames, three more pictures and sound in ${selector}`, async () => {
+    const seen = await look(page, selector);
+    pictures.add(seen.picture);
+    const heard = !sound || seen.energy > before.energy;
+    return seen.frames >= before.frames + 10 && pictures.size >= 4 && heard ? seen : null;
+  }, { withinMs });
+}
+
+/**
+ * Notes in the page when each frame of a video is shown, so that the longest pause can be asked for later.
+ * @param {Page} page
+ * @param {string} selector
+ */
+export async function watchForGaps(page, selector) {
+  await page.evaluate((query) => {
+    const video = document.querySelector(query);
+    if (!(video instanceof HTMLVideoElement)) throw new Error(`no video ${query}`);
+    const gaps = { lastMs: performance.now(), longestMs: 0, frames: 0 };
+    const onFrame = (/** @type {number} */ nowMs) => {
+      gaps.longestMs = Math.max(gaps.longestMs, nowMs - gaps.lastMs);
+      gaps.lastMs = nowMs;
+      gaps.frames += 1;
+      video.requestVideoFrameCallback(onFrame);
+    };
+    video.requestVideoFrameCallback(onFrame);
+    Object.assign(window, { chappeGaps: gaps });
+  }, selector);
+}
+
+/**
+ * @param {Page} page
+ * @returns {Promise<{longestMs: number, frames: number}>} with the pause that is going on now
+ */
+export function gaps(page) {
+  return page.evaluate(() => {
+    const { lastMs, longestMs, frames } = /** @type {any} */ (window).chappeGaps;
+    return { longestMs: Math.max(longestMs, performance.now() - lastMs), frames };
+  });
+}
+
+/** @param {string} stream */
+export function tile(stream) {
+  return `.tile[data-stream="${stream}"]`;
+}

@@ -1,0 +1,78 @@
+// Owns what nearly every end-to-end test needs: a server, a browser, publishing and watching pages, and their end.
+
+import { launch } from "./browser.mjs";
+import { instrument } from "./observe.mjs";
+import { Server } from "./server.mjs";
+import { until } from "./until.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+/** @typedef {{server: Server, browser: import("playwright-core").Browser}} Parts */
+
+export class Scene {
+  server;
+  browser;
+
+  /** @param {Parts} parts */
+  constructor({ server, browser }) {
+    this.server = server;
+    this.browser = browser;
+  }
+
+  /**
+   * @param {{server?: Parameters<typeof Server.start>[0], browser?: Parameters<typeof launch>[0]}} [options]
+   */
+  static async set({ server: serverOptions, browser: browserOptions } = {}) {
+    const server = await Server.start(serverOptions);
+    try {
+      return new Scene({ server, browser: await launch(browserOptions) });
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+  }
+
+  /**
+   * A page of its own, as if on another computer: no shared storage.
+   * @param {string} path
+   * @param {{browser?: Parts["browser"], viewport?: {width: number, height: number}, dark?: boolean}} [options]
+   * @returns {Promise<Page>}
+   */
+  async page(path, { browser = this.browser, viewport = { width: 1280, height: 800 }, dark = false } = {}) {
+    const context = await browser.newContext({ viewport, colorScheme: dark ? "dark" : "light" });
+    await instrument(context);
+    const page = await context.newPage();
+    page.on("pageerror", (error) => console.error(`page error in ${path}:`, error));
+    await page.goto(this.server.url + path);
+    return page;
+  }
+
+  /**
+   * A publish page that is live, with a small picture to be kind to slow machines.
+   * @param {string} room
+   * @param {string} stream
+   * @param {string} [codec]
+   */
+  async publisher(room, stream, codec = "vp8") {
+    const page = await this.page(`/publish?room=${room}&stream=${stream}&codec=${codec}&quality=360&autostart=1`);
+    await isLive(page);
+    return page;
+  }
+
+  /**
+   * @param {string} room
+   * @param {string} [stream]
+   */
+  viewer(room, stream) {
+    return this.page(stream ? `/watch/${room}/${stream}` : `/watch/${room}`);
+  }
+
+  async end() {
+    await this.browser.close();
+    await this.server.stop();
+  }
+}
+
+/** @param {Page} page a publish page */
+export function isLive(page) {
+  return until("the publish page says that it is live", () => page.locator("#live-badge.live").isVisible(), { withinMs: 20_000 });
+}

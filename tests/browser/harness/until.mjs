@@ -1,0 +1,27 @@
+// Owns waiting for something to become true. Never sleeps for a fixed time instead.
+
+const LOOK_EVERY_MS = 50;
+
+/**
+ * @template T
+ * @param {string} what for the message when it never happens
+ * @param {() => Promise<T> | T} look truthy when it happened; what it throws counts as not yet
+ * @param {{withinMs?: number, everyMs?: number}} [options]
+ * @returns {Promise<NonNullable<T>>}
+ */
+export async function until(what, look, { withinMs = 15_000, everyMs = LOOK_EVERY_MS } = {}) {
+  const deadline = performance.now() + withinMs;
+  /** @type {unknown} */
+  let last;
+  for (;;) {
+    try {
+      const value = await look();
+      if (value) return /** @type {NonNullable<T>} */ (value);
+      last = value;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`, { cause: last });
+    await new Promise((done) => setTimeout(done, everyMs));
+  }
+}

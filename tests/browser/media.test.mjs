@@ -1,0 +1,90 @@
+// From the fake camera of one page to the screen of another, through the real server.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { picturesMove, tile } from "./harness/observe.mjs";
+import { Scene } from "./harness/scene.mjs";
+import { until } from "./harness/until.mjs";
+
+describe("camera to screen", () => {
+  /** @type {Scene} */
+  let scene;
+  before(async () => void (scene = await Scene.set()));
+  after(() => scene?.end());
+
+  for (const codec of ["VP8", "H264", "VP9", "AV1"]) {
+    test(`${codec} from the publish page is seen and heard on the watch page`, async () => {
+      const room = `codec-${codec}`;
+      const publisher = await scene.publisher(room, "cam", codec.toLowerCase());
+      const viewer = await scene.viewer(room);
+      await picturesMove(viewer, `${tile("cam")} video`);
+      const codecs = await viewer.evaluate(() => /** @type {any} */ (window).chappeCodecs());
+      assert.ok(codecs.includes(`video/${codec}`), `the viewer received ${codecs}`);
+      await until("the publish page shows its figures", async () => (await publisher.textContent("#fact-codec")) === codec);
+      await viewer.context().close();
+      await publisher.context().close();
+    });
+  }
+
+  test("a publisher who leaves takes the tile along, and brings it back", async () => {
+    const first = await scene.publisher("leave", "cam");
+    const viewer = await scene.viewer("leave");
+    await picturesMove(viewer, `${tile("cam")} video`);
+    await first.context().close();
+    await until("the tile disappears", async () => (await viewer.locator(tile("cam")).count()) === 0);
+    assert.ok(await viewer.locator("#nobody").isVisible());
+    const second = await scene.publisher("leave", "cam");
+    await picturesMove(viewer, `${tile("cam")} video`);
+    await second.context().close();
+    await viewer.context().close();
+  });
+
+  test("a stream watched by its own address starts when its publisher comes, and again when it returns", async () => {
+    const viewer = await scene.viewer("later", "cam");
+    await until("the page says that it waits", () => viewer.locator(`${tile("cam")}[data-face="gone"]`).isVisible());
+    for (let turn = 0; turn < 2; turn++) {
+      const publisher = await scene.publisher("later", "cam");
+      await picturesMove(viewer, `${tile("cam")} video`);
+      await publisher.context().close();
+      await until("the page says that it waits", () => viewer.locator(`${tile("cam")}[data-face="gone"]`).isVisible());
+    }
+    await viewer.context().close();
+  });
+
+  test("two publishers in one room are two moving tiles, and a muted one says so", async () => {
+    const anna = await scene.publisher("two", "anna");
+    const viewer = await scene.viewer("two");
+    await picturesMove(viewer, `${tile("anna")} video`);
+    const berta = await scene.publisher("two", "berta");
+    await picturesMove(viewer, `${tile("berta")} video`);
+    await picturesMove(viewer, `${tile("anna")} video`);
+    await berta.click("#mute");
+    await until("the tile shows the muted microphone", () => viewer.locator(`${tile("berta")} .flag`).isVisible());
+    await berta.click("#blank");
+    await until("the tile says that the camera is off", () => viewer.locator(`${tile("berta")}[data-face="off"]`).isVisible());
+    for (const page of [anna, berta, viewer]) await page.context().close();
+  });
+
+  test("a name in use is said, and taken over only when asked", async () => {
+    const first = await scene.publisher("taken", "cam");
+    const viewer = await scene.viewer("taken");
+    await picturesMove(viewer, `${tile("cam")} video`);
+    const second = await scene.page("/publish?room=taken&stream=cam&quality=360&autostart=1");
+    const notice = second.locator("#notice-title");
+    await until("the second publisher is told", async () => (await notice.textContent())?.includes("already"));
+    await second.click("#notice-action");
+    await until("the second one is live", () => second.locator("#live-badge.live").isVisible());
+    await until("the first one is told", async () => (await first.locator("#notice-title").textContent())?.includes("took"));
+    await picturesMove(viewer, `${tile("cam")} video`);
+    for (const page of [first, second, viewer]) await page.context().close();
+  });
+
+  test("everyone in a meeting room sees the others", async () => {
+    const one = await scene.page("/room/meet");
+    const two = await scene.page("/room/meet");
+    for (const page of [one, two]) await picturesMove(page, ".tile video");
+    assert.equal(await one.locator(".tile").count(), 1, "one's own picture is no tile");
+    for (const page of [one, two]) await page.context().close();
+  });
+});

@@ -1,0 +1,103 @@
+// Clients that somebody else wrote, over WHIP and WHEP, with a real Chromium at the other end.
+
+import { after, before, describe, test } from "node:test";
+
+import { startFfmpeg } from "./harness/ffmpeg.mjs";
+import { serveForeignPage } from "./harness/foreign.mjs";
+import { instrument, picturesMove, tile } from "./harness/observe.mjs";
+import { Scene } from "./harness/scene.mjs";
+import { until } from "./harness/until.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+describe("other people's clients", () => {
+  /** @type {Scene} */
+  let scene;
+  /** @type {Awaited<ReturnType<typeof serveForeignPage>>} */
+  let foreign;
+  before(async () => {
+    scene = await Scene.set();
+    foreign = await serveForeignPage();
+  });
+  after(async () => {
+    foreign?.close();
+    await scene?.end();
+  });
+
+  /** @returns {Promise<Page>} */
+  async function foreignPage() {
+    const context = await scene.browser.newContext();
+    await instrument(context);
+    const page = await context.newPage();
+    await page.goto(foreign.url);
+    await page.waitForFunction(() => "clients" in window);
+    return page;
+  }
+
+  test("FFmpeg publishes over WHIP and is watched in Chromium", async () => {
+    const ffmpeg = await startFfmpeg(`${scene.server.url}/whip/ffmpeg/feed`);
+    try {
+      const viewer = await scene.viewer("ffmpeg");
+      await picturesMove(viewer, `${tile("feed")} video`, { withinMs: 25_000 });
+      await ffmpeg.stop();
+      await until("the tile disappears when FFmpeg leaves", async () => (await viewer.locator(tile("feed")).count()) === 0);
+      await viewer.context().close();
+    } finally {
+      await ffmpeg.stop();
+    }
+  });
+
+  test("whip-whep publishes, our page and whip-whep watch, and it takes its session back", async () => {
+    const publisher = await foreignPage();
+    await publisher.evaluate(async (url) => {
+      const media = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 }, audio: true });
+      const pc = new RTCPeerConnection();
+      for (const track of media.getTracks()) pc.addTransceiver(track, { direction: "sendonly", streams: [media] });
+      const client = new /** @type {any} */ (window).clients.WhipWhepPublisher();
+      await client.publish(pc, url, "any");
+      Object.assign(window, { client });
+    }, `${scene.server.url}/whip/whipwhep/cam`);
+    const ours = await scene.viewer("whipwhep");
+    await picturesMove(ours, `${tile("cam")} video`);
+
+    const viewer = await foreignPage();
+    await viewer.evaluate(async (url) => {
+      const pc = new RTCPeerConnection();
+      const media = new MediaStream([pc.addTransceiver("audio", { direction: "recvonly" }), pc.addTransceiver("video", { direction: "recvonly" })].map((t) => t.receiver.track));
+      const video = document.querySelector("video");
+      if (video) video.srcObject = media;
+      const client = new /** @type {any} */ (window).clients.WhipWhepViewer();
+      await client.view(pc, url, "any");
+      Object.assign(window, { client });
+    }, `${scene.server.url}/whep/whipwhep/cam`);
+    await picturesMove(viewer, "video");
+    await viewer.evaluate(() => /** @type {any} */ (window).client.stop());
+    await publisher.evaluate(() => /** @type {any} */ (window).client.stop());
+    await until("the tile disappears after DELETE", async () => (await ours.locator(tile("cam")).count()) === 0);
+    for (const page of [publisher, viewer, ours]) await page.context().close();
+  });
+
+  test("Eyevinn's clients publish and play", async () => {
+    const publisher = await foreignPage();
+    await publisher.evaluate(async (endpoint) => {
+      const media = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 }, audio: true });
+      const client = new /** @type {any} */ (window).clients.EyevinnPublisher({ endpoint, opts: { iceServers: [] } });
+      await client.ingest(media);
+      Object.assign(window, { client });
+    }, `${scene.server.url}/whip/eyevinn/cam`);
+    const ours = await scene.viewer("eyevinn");
+    await picturesMove(ours, `${tile("cam")} video`);
+
+    const viewer = await foreignPage();
+    await viewer.evaluate(async (url) => {
+      const video = document.querySelector("video");
+      const player = new /** @type {any} */ (window).clients.EyevinnPlayer({ video, type: "whep", iceServers: [] });
+      await player.load(new URL(url));
+      Object.assign(window, { player });
+    }, `${scene.server.url}/whep/eyevinn/cam`);
+    await picturesMove(viewer, "video");
+    await publisher.evaluate(() => /** @type {any} */ (window).client.destroy());
+    await until("the tile disappears after DELETE", async () => (await ours.locator(tile("cam")).count()) === 0);
+    for (const page of [publisher, viewer, ours]) await page.context().close();
+  });
+});

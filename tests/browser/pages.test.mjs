@@ -1,0 +1,188 @@
+// What the pages say and how they look, with the real server behind them.
+
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { launch } from "./harness/browser.mjs";
+import { look, picturesMove, tile } from "./harness/observe.mjs";
+import { Scene } from "./harness/scene.mjs";
+import { until } from "./harness/until.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+const SHOTS = path.join(path.dirname(fileURLToPath(import.meta.url)), "screenshots");
+const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
+
+describe("pages", () => {
+  /** @type {Scene} */
+  let scene;
+  before(async () => {
+    scene = await Scene.set();
+    await mkdir(SHOTS, { recursive: true });
+  });
+  after(() => scene?.end());
+
+  test("the start page lists a room while it is live, and leads to it", async () => {
+    const page = await scene.page("/");
+    await until("it says that nothing is live", () => page.locator("#rooms-empty").isVisible());
+    const publisher = await scene.publisher("listed", "cam");
+    await page.click(`.rooms a[href="/watch/listed"]`, { timeout: 10_000 });
+    await picturesMove(page, `${tile("cam")} video`);
+    await publisher.context().close();
+    await page.context().close();
+  });
+
+  test("the start page takes a room's name and refuses one against the rule", async () => {
+    const page = await scene.page("/");
+    await page.fill("#room", "not a name");
+    await page.click("button[value=watch]");
+    assert.match((await page.textContent("#room-hint")) ?? "", /Please use only/);
+    await page.fill("#room", "fine-1");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/publish?room=fine-1");
+    await page.context().close();
+  });
+
+  test("a camera that is not allowed is said, with a way to try again", async () => {
+    const browser = await launch({ camera: "deny" });
+    const page = await scene.page("/publish?room=denied", { browser });
+    await until("the notice is there", () => page.locator("#notice").isVisible());
+    assert.match((await page.textContent("#notice-title")) ?? "", /not allowed/);
+    assert.equal(await page.textContent("#notice-action"), "Try again");
+    assert.ok(await page.locator("#go").isDisabled());
+    await browser.close();
+  });
+
+  test("no camera and no microphone is said, and the screen offered", async () => {
+    const page = await scene.page("/publish?room=none");
+    await page.addInitScript(() => (MediaDevices.prototype.enumerateDevices = async () => []));
+    await page.reload();
+    await until("the notice is there", () => page.locator("#notice").isVisible());
+    assert.match((await page.textContent("#notice-title")) ?? "", /No camera or microphone/);
+    await page.context().close();
+  });
+
+  test("a codec that the viewer cannot decode is said in the tile, and sound goes on", async () => {
+    const publisher = await scene.publisher("unsupported", "cam", "av1");
+    const context = await scene.browser.newContext();
+    await context.addInitScript(() => {
+      const add = RTCPeerConnection.prototype.addTransceiver;
+      RTCPeerConnection.prototype.addTransceiver = function (what, options) {
+        const transceiver = add.call(this, what, options);
+        const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
+        if (what === "video") transceiver.setCodecPreferences(codecs.filter((c) => /VP8|rtx/.test(c.mimeType)));
+        return transceiver;
+      };
+    });
+    const viewer = await context.newPage();
+    await viewer.goto(`${scene.server.url}/watch/unsupported`);
+    const face = viewer.locator(`${tile("cam")}[data-face="unsupported"]`);
+    await until("the tile says so", () => face.isVisible());
+    assert.match((await face.textContent()) ?? "", /AV1/i);
+    await context.close();
+    await publisher.context().close();
+  });
+
+  test("sound that the browser holds back waits for one click", async () => {
+    const publisher = await scene.publisher("sound", "cam");
+    const browser = await launch({ autoplay: false });
+    const viewer = await scene.page("/watch/sound", { browser });
+    await picturesMove(viewer, `${tile("cam")} video`, { sound: false });
+    const button = viewer.locator("#sound");
+    await until("the page offers the sound", async () => (await button.textContent()) === "Turn on sound");
+    const muted = () => viewer.evaluate(() => document.querySelector("video")?.muted);
+    assert.equal(await muted(), true);
+    await button.click();
+    await until("the sound is on", async () => (await muted()) === false);
+    await picturesMove(viewer, `${tile("cam")} video`);
+    await browser.close();
+    await publisher.context().close();
+  });
+
+  test("statistics come and go with a key", async () => {
+    const publisher = await scene.publisher("facts", "cam");
+    const viewer = await scene.viewer("facts");
+    await picturesMove(viewer, `${tile("cam")} video`);
+    await viewer.keyboard.press("s");
+    const facts = viewer.locator(`${tile("cam")} .facts`);
+    await until("they show the codec and the size", async () => /VP8.*opus/is.test((await facts.textContent()) ?? "") && /\d+ × \d+/.test((await facts.textContent()) ?? ""));
+    await viewer.keyboard.press("s");
+    await until("they are gone", () => facts.isHidden());
+    for (const page of [publisher, viewer]) await page.context().close();
+  });
+
+  test("a page whose server is gone says that it reconnects, and the camera keeps running", async () => {
+    const other = await Scene.set();
+    const publisher = await other.publisher("gone", "cam");
+    await other.server.stop();
+    await until("the notice is there", () => publisher.locator("#notice").isVisible());
+    assert.match((await publisher.textContent("#notice-title")) ?? "", /reconnecting/);
+    const preview = await look(publisher, "#preview");
+    await until("the preview moves on", async () => (await look(publisher, "#preview")).frames > preview.frames);
+    await other.browser.close();
+  });
+
+  test("every page fits its screen, names its controls, and breaks no rule of its security policy", async () => {
+    const publisher = await scene.publisher("look", "anna");
+    const second = await scene.publisher("look", "berta");
+    const pages = { start: "/", publish: "/publish?room=look&stream=carla", watch: "/watch/look", one: "/watch/look/anna", empty: "/watch/nobody", room: "/room/look" };
+    for (const [name, address] of Object.entries(pages)) {
+      for (const [size, viewport] of Object.entries(SIZES)) {
+        for (const dark of [false, true]) await inspect(scene, name, address, size, viewport, dark);
+      }
+    }
+    for (const page of [publisher, second]) await page.context().close();
+  });
+});
+
+/**
+ * @param {Scene} scene
+ * @param {string} name
+ * @param {string} address
+ * @param {string} size
+ * @param {{width: number, height: number}} viewport
+ * @param {boolean} dark
+ */
+async function inspect(scene, name, address, size, viewport, dark) {
+  const page = await scene.page("/healthz", { viewport, dark });
+  /** @type {string[]} */
+  const complaints = [];
+  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+  await page.goto(scene.server.url + address);
+  await settled(page, name);
+  await page.screenshot({ path: path.join(SHOTS, `${name}-${size}${dark ? "-dark" : ""}.png`) });
+  const found = await page.evaluate(() => {
+    const visible = [...document.querySelectorAll("button, a, input, select, video")].filter((e) => e.checkVisibility());
+    const named = (/** @type {Element} */ e) =>
+      e.getAttribute("aria-label") || e.textContent?.trim() || e.getAttribute("title") || (e instanceof HTMLInputElement || e instanceof HTMLSelectElement ? e.labels?.length : 0);
+    return {
+      wider: document.documentElement.scrollWidth - innerWidth,
+      nameless: visible.filter((e) => !named(e)).map((e) => e.outerHTML.slice(0, 120)),
+      ids: [...document.querySelectorAll("[id]")].map((e) => e.id).filter((id, n, all) => all.indexOf(id) !== n),
+    };
+  });
+  assert.ok(found.wider <= 0, `${name} on a ${size} is ${found.wider} px too wide`);
+  assert.deepEqual(found.nameless, [], `${name}: controls without a name`);
+  assert.deepEqual(found.ids, [], `${name}: ids used twice`);
+  assert.deepEqual(complaints, [], `${name}: the console`);
+  await page.context().close();
+}
+
+/**
+ * @param {Page} page
+ * @param {string} name
+ */
+async function settled(page, name) {
+  const ready = {
+    start: ".rooms a",
+    publish: "#go:enabled",
+    watch: `${tile("anna")}[data-face="playing"] ~ ${tile("berta")}[data-face="playing"]`,
+    one: `${tile("anna")}[data-face="playing"]`,
+    empty: "#nobody",
+    room: `${tile("anna")}[data-face="playing"] ~ ${tile("berta")}[data-face="playing"]`,
+  };
+  await page.waitForSelector(ready[/** @type {keyof typeof ready} */ (name)], { timeout: 15_000 });
+}
