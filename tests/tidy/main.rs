@@ -1,0 +1,81 @@
+//! The rules of this code base that a machine can check. Each has its reason, and each is shown to fail on a
+//! sample, because a rule that cannot fail protects nothing.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
+
+mod length;
+mod links;
+mod rust_rules;
+mod rust_text;
+mod tree;
+mod wording;
+
+use tree::{Finding, Source, tree};
+
+/// A rule and why it is one.
+struct Rule {
+    name: &'static str,
+    reason: &'static str,
+    check: fn(&[Source]) -> Vec<Finding>,
+}
+
+/// Fails with all findings at once, and the reason of the rule.
+fn hold(rule: &Rule) {
+    let findings = (rule.check)(&tree());
+    let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert!(findings.is_empty(), "{} ({})\n{}", rule.name, rule.reason, lines.join("\n"));
+}
+
+#[test]
+fn files_are_of_one_concern() {
+    hold(&length::FILES);
+}
+
+#[test]
+fn functions_fit_a_screen() {
+    hold(&length::FUNCTIONS);
+}
+
+#[test]
+fn exceptions_only_shrink() {
+    hold(&length::EXCEPTIONS);
+}
+
+#[test]
+fn names_say_what_a_file_owns() {
+    hold(&wording::FILE_NAMES);
+}
+
+#[test]
+fn words_carry_meaning() {
+    hold(&wording::WORDS);
+}
+
+#[test]
+fn documents_link_to_what_is_there() {
+    hold(&links::LINKS);
+}
+
+#[test]
+fn modules_open_with_what_they_own() {
+    hold(&rust_rules::MODULE_DOCS);
+}
+
+#[test]
+fn unsafe_code_is_in_one_crate() {
+    hold(&rust_rules::UNSAFE);
+}
+
+#[test]
+fn nothing_but_tests_unwraps() {
+    hold(&rust_rules::UNWRAP);
+}
+
+#[test]
+fn the_tree_is_really_read() {
+    let tree = tree();
+    for path in ["Cargo.toml", "src/main.rs", "sfu/core/src/lib.rs", "tests/tidy/main.rs", "web/PROTOCOL.md"] {
+        assert!(tree.iter().any(|source| source.path == path), "{path} is missing among {} files", tree.len());
+    }
+    assert!(!tree.iter().any(|source| source.path.contains("node_modules/")));
+}
