@@ -26,6 +26,7 @@ struct Connection {
     waits_for_room: bool,
     /// A core that answers a connection has found a session for it. One that nobody answers is a stranger.
     answered: bool,
+    accepted: Instant,
     heard: Instant,
 }
 
@@ -47,14 +48,15 @@ impl Connections {
     ) -> io::Result<()> {
         for _ in 0..ACCEPTS_PER_TURN_MAX {
             let Some(tcp) = self.listener.accept()? else { return Ok(()) };
-            if self.open.len() >= CONNECTIONS_MAX {
+            if self.open.len() >= CONNECTIONS_MAX && !self.evict_stranger() {
                 // Closed at once: the client falls back to its other candidates.
                 continue;
             }
             let id = ConnectionId(self.next_id);
             self.next_id = self.next_id.wrapping_add(1);
             epoll.add(&tcp, token(id), Interest::Read)?;
-            let connection = Connection { tcp, touched: false, waits_for_room: false, answered: false, heard: now };
+            let connection =
+                Connection { tcp, touched: false, waits_for_room: false, answered: false, accepted: now, heard: now };
             self.open.insert(id, connection);
         }
         Ok(())
@@ -122,9 +124,20 @@ impl Connections {
     /// Connections that said nothing that anybody answered, or nothing at all for long.
     pub(crate) fn idle(&self, now: Instant, idle: &mut Vec<ConnectionId>) {
         idle.extend(self.open.iter().filter_map(|(id, connection)| {
-            let limit = if connection.answered { SILENCE_MAX } else { STRANGER_SILENCE_MAX };
-            (now.saturating_duration_since(connection.heard) > limit).then_some(*id)
+            // What a stranger says counts for nothing, or saying anything would hold the place for ever.
+            let (since, limit) = match connection.answered {
+                true => (connection.heard, SILENCE_MAX),
+                false => (connection.accepted, STRANGER_STAY_MAX),
+            };
+            (now.saturating_duration_since(since) > limit).then_some(*id)
         }));
+    }
+
+    /// Makes room by closing the stranger that has been here longest. No core ever heard of it.
+    fn evict_stranger(&mut self) -> bool {
+        let strangers = self.open.iter().filter(|(_, connection)| !connection.answered);
+        let oldest = strangers.min_by_key(|(_, connection)| connection.accepted).map(|(id, _)| *id);
+        oldest.is_some_and(|id| self.open.remove(&id).is_some())
     }
 
     pub(crate) fn close(&mut self, id: ConnectionId) {
@@ -148,4 +161,4 @@ const READS_PER_TURN_MAX: usize = 4;
 /// Twice the time in which ICE consent expires (RFC 7675).
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// How long a connection may stay open without having sent anything that belongs to a session.
-const STRANGER_SILENCE_MAX: Duration = Duration::from_secs(10);
+const STRANGER_STAY_MAX: Duration = Duration::from_secs(10);

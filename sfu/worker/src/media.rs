@@ -123,6 +123,7 @@ fn add(total: &mut SendReport, more: SendReport) {
     total.packets += more.packets;
     total.bytes += more.bytes;
     total.calls += more.calls;
+    total.runs += more.runs;
     total.blocked += more.blocked;
     total.failed += more.failed;
 }

@@ -44,6 +44,7 @@ impl Meter {
         self.sent.packets += report.packets;
         self.sent.bytes += report.bytes;
         self.sent.calls += report.calls;
+        self.sent.runs += report.runs;
         self.sent.blocked += report.blocked;
         self.sent.failed += report.failed;
     }
@@ -93,6 +94,7 @@ impl Meter {
             bytes_in: counters.bytes_in,
             bytes_out: counters.bytes_out,
             sends: self.sent.calls,
+            runs: self.sent.runs,
             drops,
             loop_us_max: u64::try_from(self.last.turn_max.as_micros()).unwrap_or(u64::MAX),
             draining,

@@ -30,6 +30,8 @@ pub struct SendReport {
     pub bytes: u64,
     /// System calls that sent.
     pub calls: u64,
+    /// Messages within these calls: each a run of datagrams to one peer, or one datagram.
+    pub runs: u64,
     /// Datagrams dropped because the socket took no more within the caller's patience.
     pub blocked: u64,
     /// Datagrams dropped because their peer cannot be reached, or not with this size.
@@ -141,6 +143,7 @@ impl Sender {
             match self.call(socket, next, rest.len(), rest) {
                 Outcome::Sent(count) => {
                     report.calls += 1;
+                    report.runs += count as u64;
                     for sent in rest.iter().take(count) {
                         report.packets += sent.packets();
                         report.bytes += sent.bytes.len() as u64;
@@ -178,6 +181,7 @@ impl Sender {
             match self.call(socket, Self::MESSAGES_MAX, 1, &[single]) {
                 Outcome::Sent(_) => {
                     report.calls += 1;
+                    report.runs += 1;
                     report.packets += 1;
                     report.bytes += bytes.len() as u64;
                 }

@@ -177,3 +177,42 @@ fn a_closed_port_does_not_disturb_later_sends_or_receives() {
     collect(&to, 3);
     assert_eq!(Receiver::new().receive(&from).expect("receive"), 0);
 }
+
+/// Runs [`a_slow_link_costs_bounded_time`] in a network namespace whose only link passes 1 Mbit/s.
+#[test]
+fn a_socket_that_takes_no_more_holds_nobody_up() {
+    let set_up = "ip link add near type veth peer name far && ip addr add 10.9.9.1/24 dev near && \
+        ip link set near up && ip link set far up && \
+        ip neigh add 10.9.9.2 lladdr 02:00:00:00:00:01 dev near && \
+        tc qdisc add dev near root tbf rate 1mbit burst 10k limit 100m";
+    let inside = "exec \"$0\" --exact --ignored --nocapture udp::tests::a_slow_link_costs_bounded_time";
+    let this = std::env::current_exe().expect("path");
+    let unshare = |script: &str| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--net", "sh", "-c", script]).arg(&this).output()
+    };
+    // Needs root, ip and tc.
+    if !unshare(set_up).is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: no network namespace with a slow link can be made here");
+        return;
+    }
+    let output = unshare(&format!("{set_up} && {inside}")).expect("run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+#[ignore = "only inside the namespace of the test above"]
+fn a_slow_link_costs_bounded_time() {
+    let from = socket("10.9.9.1:0");
+    let (bytes, mut sender) = (payload(64_000), Sender::new());
+    let runs = || std::iter::repeat_n(transmit("10.9.9.2:9".parse().expect("address"), &bytes, 1000), 300);
+    let mut total = SendReport::default();
+    // 19 MB against a socket buffer of 8 MiB (16 by the kernel's own count) and a link of 1 Mbit/s.
+    for _ in 0..3 {
+        let report = sender.send(&from, runs(), Duration::from_millis(1));
+        assert_eq!(report.packets + report.blocked, 300 * 64, "{report:?}");
+        (total.packets, total.blocked) = (total.packets + report.packets, total.blocked + report.blocked);
+    }
+    assert!(total.packets > 0 && total.blocked > 0, "{total:?}");
+    assert!(sender.segments(), "a full socket says nothing about segmentation");
+}

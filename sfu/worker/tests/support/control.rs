@@ -91,6 +91,11 @@ impl ControlClient {
         self.events.retain(|event| !matches!(event, Event::Load(_)));
     }
 
+    /// Load reports that came and were not waited for: seconds that passed.
+    pub fn loads_unread(&self) -> usize {
+        self.events.iter().filter(|event| matches!(event, Event::Load(_))).count()
+    }
+
     /// Ends the connection as a crash of signaling would.
     pub fn disconnect(&mut self) {
         self.stream.shutdown(std::net::Shutdown::Both).expect("shutdown");
