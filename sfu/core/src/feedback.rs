@@ -10,9 +10,10 @@ use crate::rtcp::{Compound, Packet, ReportBlock, SenderReport};
 use crate::rtp::Ssrc;
 use crate::sfu::Sfu;
 use crate::source::{KEYFRAME_REQUEST_INTERVAL, Role, SILENT_AFTER};
-use crate::spec::Event;
+use crate::spec::{Event, TRACKS_PER_SESSION_MAX};
 use crate::srtp::OpenError;
 use crate::stats::DropReason;
+use crate::twcc::ArrivalLog;
 
 // ── In ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -133,7 +134,7 @@ impl Sfu {
     fn note_silence(&mut self, now: Instant, key: usize) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let id = session.id;
-        let mut silent: ArrayVec<_, { crate::spec::TRACKS_PER_SESSION_MAX }> = ArrayVec::new();
+        let mut silent: ArrayVec<_, { TRACKS_PER_SESSION_MAX }> = ArrayVec::new();
         for source in &mut session.sources {
             if source.active && source.heard.is_none_or(|heard| now >= heard + SILENT_AFTER) {
                 source.active = false;
@@ -148,17 +149,22 @@ impl Sfu {
     /// Transport-wide feedback; without it Chromium stays at its smallest picture.
     fn send_transport_feedback(&mut self, now: Instant, key: usize) {
         let Some(session) = self.sessions.get_mut(key) else { return };
+        let media = session.sources.iter().find_map(|source| Some(source.selected()?.ssrc));
+        let (own, media) = (session.feedback_ssrc, media.unwrap_or(session.feedback_ssrc));
         for _ in 0..FEEDBACKS_PER_TURN_MAX {
             if session.arrivals.poll_timeout().is_none_or(|at| at > now) {
                 return;
             }
-            let media = session.sources.iter().find_map(|source| Some(source.selected()?.ssrc));
-            let (own, media) = (session.feedback_ssrc, media.unwrap_or(session.feedback_ssrc));
-            let arrivals = &mut session.arrivals;
+            let (arrivals, mut is_written) = (&mut session.arrivals, false);
             session.outlet.send_rtcp(&mut self.egress, |writer| {
                 writer.receiver_report(own, &[])?;
-                arrivals.poll_feedback(now, own, media, writer).then_some(())
+                is_written = arrivals.poll_feedback(now, own, media, writer);
+                is_written.then_some(())
             });
+            if !is_written {
+                // Nobody can be told just now (the path is gone): a deadline that stays would never let us rest.
+                session.arrivals = ArrivalLog::new(now);
+            }
         }
     }
 

@@ -19,7 +19,7 @@ use crate::spec::{Event, MediaKind};
 use crate::stats::{Counters, DropReason};
 use crate::template::{Templates, patch, write_header};
 use crate::timers::Timers;
-use crate::track::{Pass, Track};
+use crate::track::{Flush, Pass, Track};
 
 /// A packet of a media stream after RTX is taken off: what its header said and where its payload lies.
 struct Opened<'a> {
@@ -55,7 +55,7 @@ impl Sfu {
             Some(place) => place,
             None => session.learn(&header, &values, now)?,
         };
-        if let Some(seq) = values.transport_seq() {
+        if let Some(seq) = values.transport_seq().filter(|_| session.tells_arrivals) {
             session.arrivals.record(now, Seq(seq));
             lower(&mut self.timers, key, session.arrivals.poll_timeout());
         }
@@ -205,13 +205,15 @@ impl Sfu {
         let mut at = 0;
         let mut is_complete = true;
         while let Some(key) = self.waiting.get(at).copied() {
-            if !self.tracks.get(key).is_some_and(|track| track.decide_flush(now)) {
-                at += 1;
-            } else if self.fan_out(key, now) {
-                self.waiting.swap_remove(at);
-            } else {
-                is_complete = false;
-                break;
+            match self.tracks.get(key).map_or(Flush::Nothing, |track| track.decide_flush(now)) {
+                Flush::Later => at += 1,
+                Flush::Now if !self.fan_out(key, now) => {
+                    is_complete = false;
+                    break;
+                }
+                Flush::Now | Flush::Nothing => {
+                    self.waiting.swap_remove(at);
+                }
             }
         }
         self.ask_for_keyframes(now);
@@ -235,7 +237,10 @@ impl Sfu {
                 track.pass.done += 1;
                 let Some(session) = self.sessions.get_mut(subscriber.session as usize) else { continue };
                 let viewer = (session.as_mut(), subscriber.sender as usize);
-                serve(viewer, history, &mut self.templates, now, self.egress.media(), &mut self.counters);
+                let started = serve(viewer, history, &mut self.templates, now, self.egress.media(), &mut self.counters);
+                if started {
+                    self.timers.lower(subscriber.session, now);
+                }
                 somebody_waits |= awaits_keyframe(session, subscriber.sender as usize, track);
             }
             track.end_pass();
@@ -247,7 +252,8 @@ impl Sfu {
     }
 }
 
-/// One viewer's copies of the packets of a pass, one behind the other in the arena.
+/// One viewer's copies of the packets of a pass, one behind the other in the arena. True when a source
+/// started with one of them: then a sender report is due.
 fn serve(
     (session, sender): (&mut Session, usize),
     history: &History,
@@ -255,9 +261,10 @@ fn serve(
     now: Instant,
     arena: &mut Arena,
     counters: &mut Counters,
-) {
-    let (Some(route), Some(sealer)) = (session.outlet.route, session.outlet.sealer.as_ref()) else { return };
-    let Some(Some(sender)) = session.senders.get_mut(sender) else { return };
+) -> bool {
+    let (Some(route), Some(sealer)) = (session.outlet.route, session.outlet.sealer.as_ref()) else { return false };
+    let Some(Some(sender)) = session.senders.get_mut(sender) else { return false };
+    let report_at = sender.report_at;
     templates.translate(history, &session.extensions);
     for template in &mut templates.packets {
         let entry = template.entry;
@@ -279,6 +286,7 @@ fn serve(
             counters.bytes_out += len_max as u64;
         }
     }
+    sender.report_at != report_at
 }
 
 fn awaits_keyframe(session: &Session, sender: usize, track: &Track) -> bool {

@@ -12,6 +12,7 @@ mod forward;
 mod feedback;
 mod repair;
 mod control;
+mod snapshot;
 
 mod session;
 mod source;
@@ -43,7 +44,7 @@ pub mod client;
 mod sim;
 
 pub use codec::Codec;
-pub use control::{SessionStats, SessionSummary, TrackStats};
+pub use snapshot::{SessionStats, SessionSummary, TrackStats};
 pub use dtls::{Certificate, CertificateError, DtlsRole, Fingerprint, FingerprintHash, ParseFingerprintError};
 pub use egress::{Egress, Run};
 pub use ice::IceCredentials;

@@ -2,17 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use crate::egress::Egress;
 use crate::net::Route;
 use crate::rtcp::Writer;
 use crate::rtp::{ExtensionKind, ExtensionMap, ExtensionValues, Header, Ssrc};
 use crate::sender::Sender;
-use crate::source::{Meaning, Role, Source, accepts};
+use crate::source::{Meaning, Role, Source, Stream, accepts};
 use crate::spec::{Epoch, SessionId, SessionState};
 use crate::srtp::{Opener, Sealer};
 use crate::stats::DropReason;
 use crate::transport::{Transport, TransportState};
 use crate::twcc::ArrivalLog;
-use crate::egress::Egress;
 
 pub(crate) struct Session {
     pub id: SessionId,
@@ -31,6 +31,8 @@ pub(crate) struct Session {
     pub senders: Vec<Option<Sender>>,
     /// SSRC to source and stream.
     ssrcs: Vec<(Ssrc, StreamPlace)>,
+    /// Whether transport-wide feedback was accepted.
+    pub tells_arrivals: bool,
     pub arrivals: ArrivalLog,
     pub round_trip: Option<Duration>,
     /// Of our RTCP towards this client.
@@ -88,6 +90,7 @@ impl Session {
             sources: Vec::new(),
             senders: Vec::new(),
             ssrcs: Vec::new(),
+            tells_arrivals: false,
             arrivals: ArrivalLog::new(now),
             round_trip: None,
             feedback_ssrc,
@@ -142,7 +145,7 @@ impl Session {
         let source = &self.sources[at];
         let repaired = values.value(ExtensionKind::RepairedRid).and_then(|rid| {
             let layer = source.spec.rids.iter().position(|known| known.as_bytes() == rid)?;
-            let media = |stream: &&crate::source::Stream| stream.role == Role::Media && usize::from(stream.layer) == layer;
+            let media = |stream: &&Stream| stream.role == Role::Media && usize::from(stream.layer) == layer;
             source.streams.iter().rev().find(media).map(|stream| stream.ssrc)
         });
         match source.meaning(header.payload_type)? {

@@ -146,7 +146,11 @@ impl Source {
     /// supersedes; an old one comes back when the selected one is silent.
     pub fn select(&mut self, place: usize, index: u64, now: Instant) -> Selection {
         if self.selected == Some(place) {
-            return Selection::Current;
+            let is_jump = index.wrapping_add(self.sequence_offset) > self.sequence + JUMP_MAX;
+            if is_jump {
+                self.continue_at(index);
+            }
+            return if is_jump { Selection::Superseded } else { Selection::Current };
         }
         let supersedes = match self.selected.and_then(|at| self.streams.get(at)) {
             None => true,
@@ -160,19 +164,20 @@ impl Source {
             return Selection::Other;
         }
         self.selected = Some(place);
-        // Far above all that the old stream may still send, so that late packets stay below.
+        self.continue_at(index);
+        Selection::Superseded
+    }
+
+    /// The next sequence lies far above all that may still come from before, so that late packets stay below.
+    fn continue_at(&mut self, index: u64) {
         self.sequence += GENERATION_STEP;
         self.sequence_offset = self.sequence.wrapping_sub(index);
-        Selection::Superseded
     }
 
     /// The sequence of the track for an index of the selected stream.
     pub fn sequence(&mut self, index: u64) -> u64 {
         let sequence = index.wrapping_add(self.sequence_offset);
-        // A packet from before the first may wrap below zero only for a hostile sender; it is then late anyway.
-        if sequence < u64::MAX / 2 {
-            self.sequence = self.sequence.max(sequence);
-        }
+        self.sequence = self.sequence.max(sequence);
         sequence
     }
 
@@ -343,6 +348,8 @@ pub(crate) const SILENT_AFTER: Duration = Duration::from_secs(2);
 const SELECTED_SILENT: Duration = Duration::from_secs(1);
 /// Distance between the sequences of two SSRCs of one track: more than the 2^16 one may jump at once.
 const GENERATION_STEP: u64 = 1 << 17;
+/// A stream that jumps further ahead starts afresh: viewers would ask for all that seems lost.
+const JUMP_MAX: u64 = 1_000;
 /// A single wild timestamp must not spoil the jitter for minutes.
 const JITTER_TICKS_MAX: u32 = 1 << 20;
 const CUMULATIVE_MAX: i64 = (1 << 23) - 1;

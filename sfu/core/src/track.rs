@@ -48,6 +48,13 @@ pub(crate) struct Pass {
     pub done: usize,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flush {
+    Nothing,
+    Now,
+    Later,
+}
+
 impl Track {
     pub fn new(id: TrackId) -> Track {
         Track {
@@ -111,16 +118,17 @@ impl Track {
 
     /// Whether the packets that wait should leave now or would gain from company: a frame that is complete
     /// gains nothing, nor does audio, nor a track with few viewers.
-    pub fn decide_flush(&self, now: Instant) -> bool {
-        let (Some(since), Some(history)) = (self.waiting_since, &self.history) else { return false };
+    pub fn decide_flush(&self, now: Instant) -> Flush {
+        let (Some(since), Some(history)) = (self.waiting_since, &self.history) else { return Flush::Nothing };
         let count = history.next().saturating_sub(self.sent);
         let fan_out = count.saturating_mul(self.subscribers.len() as u64);
         let newest = history.entry(history.next().wrapping_sub(1));
-        self.pass != Pass::default()
+        let is_due = self.pass != Pass::default()
             || now >= since + TICK
             || fan_out <= FAN_OUT_AT_ONCE
             || count >= RUN_GOAL
-            || newest.is_some_and(|entry| entry.packet.ends_burst)
+            || newest.is_some_and(|entry| entry.packet.ends_burst);
+        if is_due { Flush::Now } else { Flush::Later }
     }
 
     /// When what waits leaves at the latest.

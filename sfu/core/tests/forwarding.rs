@@ -261,3 +261,54 @@ fn a_full_arena_is_emptied_in_rounds_and_nothing_is_lost() {
         assert!(is_continuous(&bed.clients[viewer].indices(SEEN)));
     }
 }
+
+#[test]
+fn a_jump_of_the_publishers_numbers_is_no_gap_for_viewers() {
+    let (mut bed, publisher, viewer, mut camera) = camera_and_viewer();
+    bed.frame(publisher, &mut camera, 3, true);
+    camera.seq = camera.seq.wrapping_add(20_000);
+    bed.frame(publisher, &mut camera, 3, false);
+    assert_eq!(bed.clients[viewer].received.len(), 3, "half a stream is nothing to decode");
+    bed.frame(publisher, &mut camera, 3, true);
+    assert_eq!(bed.clients[viewer].received.len(), 6);
+    assert!(is_continuous(&bed.clients[viewer].indices(SEEN)));
+}
+
+#[test]
+fn one_bad_publisher_changes_nothing_for_others() {
+    let (mut bed, publisher, viewer, mut camera) = camera_and_viewer();
+    bed.frame(publisher, &mut camera, 3, true);
+    let stranger = chappe_sfu_core::Route::Tcp(chappe_sfu_core::ConnectionId(77));
+    let good = camera.frame(1, false).remove(0);
+    let mut spoofed = bed.clients[publisher].seal(&good);
+    bed.sfu.handle_datagram(bed.now, stranger, &mut spoofed);
+    assert_eq!(bed.sfu.counters().dropped(DropReason::RouteUnknown), 1);
+    let mut forged = bed.clients[publisher].seal(&good);
+    *forged.last_mut().expect("not empty") ^= 1;
+    let route = bed.clients[publisher].route;
+    bed.sfu.handle_datagram(bed.now, route, &mut forged);
+    assert_eq!(bed.sfu.counters().dropped(DropReason::RtpAuthentication), 1);
+    bed.send(publisher, &good);
+    assert_eq!(bed.clients[viewer].received.len(), 4, "the forgery did not take the number of the good one");
+}
+
+#[test]
+fn a_frame_in_the_making_waits_a_millisecond_at_most() {
+    let mut bed = Bed::new();
+    let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
+    for _ in 0..20 {
+        bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
+    }
+    let mut camera = Camera::new(VIDEO_SSRC);
+    let packets = camera.frame(3, true);
+    let mut datagram = bed.clients[publisher].seal(&packets[0]);
+    let route = bed.clients[publisher].route;
+    bed.sfu.handle_datagram(bed.now, route, &mut datagram);
+    bed.sfu.flush(bed.now);
+    assert!(bed.sfu.egress().is_empty(), "more of the frame may come");
+    let tick = bed.sfu.poll_timeout().expect("a tick");
+    assert!(tick <= bed.now.mono + Duration::from_millis(1));
+    bed.now = bed.now.after(Duration::from_millis(1));
+    bed.sfu.flush(bed.now);
+    assert_eq!(bed.sfu.egress().runs().count(), 20);
+}
