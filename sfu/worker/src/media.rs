@@ -59,10 +59,7 @@ impl MediaSockets {
     pub(crate) fn flush(&mut self, now: Now, core: &mut Sfu, epoll: &Epoll) -> SendReport {
         let mut total = SendReport::default();
         for _ in 0..FLUSHES_PER_TURN {
-            core.flush(now);
-            if core.egress().is_empty() {
-                break;
-            }
+            let has_more = core.flush(now);
             let Self { udp, sender, tcp, .. } = self;
             let udp_runs = core.egress().runs().filter_map(|run| match run.route {
                 Route::Udp { remote, local } => {
@@ -76,6 +73,9 @@ impl MediaSockets {
             let report = sender.send(udp, udp_runs, SEND_PATIENCE);
             core.egress().clear();
             add(&mut total, report);
+            if !has_more {
+                break;
+            }
         }
         self.tcp.flush(epoll, |id| Source::Tcp(id).token(), &mut self.broken);
         while let Some(id) = self.broken.pop() {
