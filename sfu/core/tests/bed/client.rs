@@ -251,6 +251,10 @@ impl Client {
         }
     }
 
+    pub fn restart_ice(&mut self, now: Now, own: IceCredentials, server: IceCredentials) {
+        self.transport.restart_ice(now.mono, own, server);
+    }
+
     pub fn close(&mut self, now: Now) {
         self.transport.close(now.mono);
         self.drain();
