@@ -120,8 +120,9 @@ fn floor_of(scenario: Scenario, duration: Duration, mean_run: f64) -> Result<f64
 /// Packets and runs that the worker has sent so far.
 fn sends(node: &Node) -> Result<(f64, f64)> {
     let workers = node.server.admin("workers")?;
-    let number = |key: &str| workers.get(0).and_then(|worker| worker.get(key)).and_then(serde_json::Value::as_f64);
-    Ok((number("packets_out").context("packets_out")?, number("runs_out").context("runs_out")?))
+    let load = workers.get(0).and_then(|worker| worker.get("load")).context("the admin API names no worker")?;
+    let number = |key: &str| load.get(key).and_then(serde_json::Value::as_f64).with_context(|| format!("no {key} in {load}"));
+    Ok((number("packets_out")?, number("runs")?))
 }
 
 fn print_row(name: &str, readings: &[Reading]) {

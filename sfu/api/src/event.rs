@@ -116,8 +116,11 @@ pub struct LoadReport {
     pub packets_out: u64,
     pub bytes_in: u64,
     pub bytes_out: u64,
-    /// System calls that sent more than one packet at once save the most; `packets_out / sends` is the mean run.
+    /// System calls that sent UDP datagrams.
     pub sends: u64,
+    /// Messages within these calls, each a run of datagrams to one client; `packets_out / runs` is what
+    /// segmentation offload saves.
+    pub runs: u64,
     /// Counted drops by reason, in alphabetical order.
     pub drops: Vec<(String, u64)>,
     /// Longest time between two turns of the event loop in the last second, in microseconds.
