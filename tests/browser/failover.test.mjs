@@ -18,10 +18,13 @@ describe("failover", () => {
     const viewer = await scene.viewer("worker");
     const video = `${tile("cam")} video`;
     await picturesMove(viewer, video);
+    await watchForGaps(viewer, video);
     const state = await scene.server.state();
     for (const { index } of state.workers) await scene.server.killWorker(index);
     await until("both workers are replaced", async () => (await scene.server.state()).workers.every((w) => w.restarts > 0 && w.pid));
     await picturesMove(viewer, video, { withinMs: 15_000 });
+    const { longestMs } = await gaps(viewer);
+    console.log(`the picture stood still for ${Math.round(longestMs)} ms`);
     assert.ok(await publisher.locator("#live-badge.live").isVisible());
     for (const page of [publisher, viewer]) await page.context().close();
   });

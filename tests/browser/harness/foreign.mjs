@@ -16,7 +16,7 @@ const ENTRY = `
   import { WebRTCPlayer as EyevinnPlayer } from "@eyevinn/webrtc-player";
   window.clients = { WhipWhepPublisher, WhipWhepViewer, EyevinnPublisher, EyevinnPlayer };
 `;
-const PAGE = `<!doctype html><title>Somebody else's page</title><video muted autoplay playsinline></video><script type="module" src="/clients.js"></script>`;
+const PAGE = `<!doctype html><title>Somebody else's page</title><video autoplay playsinline></video><script type="module" src="/clients.js"></script>`;
 
 /** @returns {Promise<{url: string, close: () => void}>} */
 export async function serveForeignPage() {
