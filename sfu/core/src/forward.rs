@@ -127,7 +127,7 @@ impl Sfu {
         }
         source.heard = Some(now);
         let starts = !std::mem::replace(&mut source.active, true);
-        let selection = source.select(place.stream, opened.index, now);
+        let selection = source.select(place.stream, opened.index, keyframe, now);
         if keyframe && is_video && selection != Selection::Other {
             source.keyframes.satisfy();
         }

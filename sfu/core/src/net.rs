@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_unix_epoch_in_ntp_is_seventy_years_after_1900() {
-        let at = |unix| Now { mono: Instant::now(), unix }.ntp();
+        let at = |unix| Now { mono: crate::sim::start(), unix }.ntp();
         assert_eq!(at(Duration::ZERO), 2_208_988_800 << 32);
         assert_eq!(at(Duration::from_millis(500)), (2_208_988_800 << 32) | 0x8000_0000);
     }

@@ -143,8 +143,8 @@ impl Source {
     }
 
     /// Decides whether the stream at `place` is the one to forward. A new SSRC of the same or a higher layer
-    /// supersedes; an old one comes back when the selected one is silent.
-    pub fn select(&mut self, place: usize, index: u64, now: Instant) -> Selection {
+    /// supersedes, and so does a key frame of a higher layer; any comes back when the selected one is silent.
+    pub fn select(&mut self, place: usize, index: u64, keyframe: bool, now: Instant) -> Selection {
         if self.selected == Some(place) {
             let is_jump = index.wrapping_add(self.sequence_offset) > self.sequence + JUMP_MAX;
             if is_jump {
@@ -156,8 +156,9 @@ impl Source {
             None => true,
             Some(current) => {
                 let stream = &self.streams[place];
-                let is_new = stream.reception.received <= 1;
-                (is_new && stream.layer >= current.layer) || now.saturating_duration_since(current.heard) > SELECTED_SILENT
+                let is_new = stream.reception.received <= 1 && stream.layer >= current.layer;
+                let is_better = keyframe && stream.layer > current.layer;
+                is_new || is_better || now.saturating_duration_since(current.heard) > SELECTED_SILENT
             }
         };
         if !supersedes {
@@ -353,3 +354,6 @@ const JUMP_MAX: u64 = 1_000;
 /// A single wild timestamp must not spoil the jitter for minutes.
 const JITTER_TICKS_MAX: u32 = 1 << 20;
 const CUMULATIVE_MAX: i64 = (1 << 23) - 1;
+
+#[cfg(test)]
+mod tests;

@@ -115,7 +115,7 @@ mod tests {
         fn slots_come_out_in_the_order_of_their_last_deadlines(
             steps in proptest::collection::vec((0u32..20, proptest::option::of(0u64..1000), any::<bool>()), 1..200)
         ) {
-            let start = Instant::now();
+            let start = crate::sim::start();
             let at = |ms| start + Duration::from_millis(ms);
             let (mut timers, mut model) = (Timers::default(), BTreeMap::new());
             for (slot, ms, lower) in steps {

@@ -312,3 +312,38 @@ fn a_frame_in_the_making_waits_a_millisecond_at_most() {
     bed.sfu.flush(bed.now);
     assert_eq!(bed.sfu.egress().runs().count(), 20);
 }
+
+#[test]
+fn of_simulcast_the_highest_layer_is_forwarded_and_repaired_by_its_own_rtx() {
+    let mut bed = Bed::new();
+    let mut line = camera_line(CAMERA);
+    line.rids = vec!["l".into(), "h".into()];
+    let mut media = publishes(vec![line]);
+    media.extensions = media
+        .extensions
+        .with(chappe_sfu_core::ExtensionKind::Rid, Some(10))
+        .with(chappe_sfu_core::ExtensionKind::RepairedRid, Some(11));
+    let publisher = bed.join(media);
+    let viewer = bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
+    let layer = |ssrc, rid: &[u8]| {
+        let mut camera = Camera::new(ssrc);
+        camera.extensions = vec![(MID, b"0".to_vec()), (10, rid.to_vec())];
+        camera
+    };
+    let (mut low, mut high) = (layer(1, b"l"), layer(2, b"h"));
+    high.bytes = 200;
+    bed.frame(publisher, &mut low, 1, true);
+    bed.frame(publisher, &mut high, 1, true);
+    bed.frame(publisher, &mut low, 2, false);
+    let lost = high.frame(1, false).remove(0);
+    bed.frame(publisher, &mut high, 1, false);
+    let mut rtx = Packet { ssrc: 3, payload_type: 97, seq: 9, marker: true, ..lost.clone() };
+    rtx.extensions = vec![(MID, b"0".to_vec()), (11, b"h".to_vec())];
+    rtx.payload = [lost.seq.to_be_bytes().to_vec(), lost.payload.clone()].concat();
+    bed.send(publisher, &rtx);
+    let client = &bed.clients[viewer];
+    let sizes: Vec<usize> = client.received.iter().map(|packet| packet.payload.len()).collect();
+    assert_eq!(sizes, [100, 200, 200, 200]);
+    assert_eq!(client.received[3].payload, lost.payload);
+    assert_eq!(client.received[3].index + 1, client.received[2].index);
+}

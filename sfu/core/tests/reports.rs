@@ -184,11 +184,11 @@ fn a_publisher_is_told_what_arrived() {
     let told = &bed.clients[publisher].told;
     let feedback = told.iter().filter(|told| **told == Told::TransportFeedback).count();
     assert!((10..=30).contains(&feedback), "{feedback} in 1.3 s");
-    let reports = told.iter().filter_map(|told| match told {
+    let mut reports = told.iter().filter_map(|told| match told {
         Told::ReceiverReport { ssrc: VIDEO_SSRC, cumulative_lost } => Some(*cumulative_lost),
         _ => None,
     });
-    assert!(reports.last().is_some_and(|lost| (20..40).contains(&lost)), "every second packet was lost");
+    assert!(reports.next_back().is_some_and(|lost| (20..40).contains(&lost)), "every second packet was lost");
 }
 
 #[test]
@@ -271,4 +271,32 @@ fn sender_report(told: &Told, of: u32) -> Option<(u64, u32)> {
         Told::SenderReport { ssrc, ntp, timestamp } if *ssrc == of => Some((*ntp, *timestamp)),
         _ => None,
     }
+}
+
+#[test]
+fn a_viewer_who_joins_late_gets_a_sender_report_with_its_first_packets() {
+    let (mut bed, publisher, _, mut camera) = camera_and_viewer();
+    bed.frame(publisher, &mut camera, 1, true);
+    let report = SenderReport { ssrc: Ssrc(VIDEO_SSRC), ntp: 77 << 32, rtp_timestamp: 5, packets: 1, bytes: 1 };
+    bed.clients[publisher].send_rtcp(|writer| writer.sender_report(&report, &[]));
+    bed.run(Duration::from_millis(700));
+    let late = bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
+    bed.frame(publisher, &mut camera, 1, true);
+    assert!(bed.clients[late].told.iter().any(|told| sender_report(told, SEEN).is_some()));
+}
+
+#[test]
+fn a_client_that_knows_only_remb_is_told_a_bitrate() {
+    let mut bed = Bed::new();
+    let mut line = camera_line(CAMERA);
+    line.codecs[0].feedback.transport_cc = false;
+    let publisher = bed.join(publishes(vec![line]));
+    let mut camera = Camera::new(VIDEO_SSRC);
+    for at in 0..40u16 {
+        camera.extensions = vec![(TRANSPORT_CC, at.to_be_bytes().to_vec())];
+        bed.frame(publisher, &mut camera, 1, at == 0);
+    }
+    let told = &bed.clients[publisher].told;
+    assert!(told.iter().any(|told| matches!(told, Told::Remb(bps) if *bps > 1_000_000)));
+    assert!(!told.contains(&Told::TransportFeedback));
 }

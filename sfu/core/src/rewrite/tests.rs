@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn started(first_index: u64, sequence: u64) -> (Rewriter, Instant) {
-    let now = Instant::now();
+    let now = crate::sim::start();
     let mut rewriter = Rewriter::new(first_index, 5000);
     rewriter.start(sequence, 90_000, now, 90_000);
     (rewriter, now)

@@ -1,5 +1,6 @@
 //! One SFU and its clients in virtual time: no sockets, no clock but the first reading, one seed.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::panic, reason = "a test stops at the first surprise")]
 
 pub mod client;
 pub mod lines;

@@ -1,0 +1,115 @@
+use super::*;
+use crate::sim::start;
+use crate::spec::{MediaKind, TrackId};
+
+fn source() -> Source {
+    let spec = ReceiveTrack {
+        track: TrackId(1),
+        mid: "0".into(),
+        kind: MediaKind::Video,
+        codecs: Vec::new(),
+        ssrcs: Vec::new(),
+        rids: Vec::new(),
+    };
+    Source::new(spec, 0)
+}
+
+fn reception(packets: &[(u64, u32, u32)]) -> Reception {
+    let mut reception = Reception::default();
+    for (index, timestamp, arrival) in packets {
+        reception.record(*index, *timestamp, *arrival);
+    }
+    reception
+}
+
+#[test]
+fn loss_is_counted_by_interval_and_in_total() {
+    let mut reception = reception(&[(65_534, 0, 0), (65_535, 0, 0), (65_537, 0, 0)]);
+    let first = reception.report(Ssrc(1), None, start());
+    assert_eq!((first.cumulative_lost, first.fraction_lost, first.highest_seq), (1, 64, 65_537));
+    for index in 65_538..65_542 {
+        reception.record(index, 0, 0);
+    }
+    let second = reception.report(Ssrc(1), None, start());
+    assert_eq!((second.cumulative_lost, second.fraction_lost), (1, 0));
+    reception.record(65_536, 0, 0);
+    assert_eq!(reception.report(Ssrc(1), None, start()).cumulative_lost, 0, "it was only late");
+}
+
+#[test]
+fn duplicates_make_loss_negative_and_never_overflow() {
+    let mut reception = reception(&[(1, 0, 0), (1, 0, 0), (1, 0, 0)]);
+    let report = reception.report(Ssrc(1), None, start());
+    assert_eq!((report.cumulative_lost, report.fraction_lost), (-2, 0));
+}
+
+#[test]
+fn jitter_follows_rfc_3550_appendix_a_8() {
+    // Each packet comes 160 ticks later than its timestamp says, then 160 earlier, and so on.
+    let packets: Vec<_> = (0..400u64).map(|at| (at, at as u32 * 160, at as u32 * 160 + (at as u32 % 2) * 160)).collect();
+    let report = reception(&packets).report(Ssrc(1), None, start());
+    assert!((150..=161).contains(&report.jitter), "{}", report.jitter);
+    let even: Vec<_> = (0..400u64).map(|at| (at, at as u32 * 160, at as u32 * 160 + 77)).collect();
+    assert_eq!(reception(&even).report(Ssrc(1), None, start()).jitter, 0);
+}
+
+#[test]
+fn a_report_names_the_last_sender_report_and_its_age() {
+    let now = start();
+    let sent = SenderReport { ssrc: Ssrc(1), ntp: 0x1234_5678_9abc_def0, rtp_timestamp: 0, packets: 0, bytes: 0 };
+    let report = reception(&[(1, 0, 0)]).report(Ssrc(1), Some(&(sent, now)), now + Duration::from_millis(500));
+    assert_eq!((report.last_sr, report.delay_since_last_sr), (0x5678_9abc, 32_768));
+}
+
+#[test]
+fn a_key_frame_is_asked_for_at_most_each_half_second_until_it_comes() {
+    let now = start();
+    let after = |ms| now + Duration::from_millis(ms);
+    let mut requests = KeyframeRequests::default();
+    assert!(!requests.take_due(now) && requests.poll_timeout().is_none());
+    requests.want();
+    assert!(requests.take_due(now) && !requests.take_due(after(499)) && requests.take_due(after(500)));
+    requests.satisfy();
+    assert!(requests.poll_timeout().is_none() && !requests.take_due(after(2_000)));
+    requests.want();
+    assert!(requests.take_due(after(2_000)));
+    assert_eq!(requests.sent, 3);
+}
+
+#[test]
+fn the_highest_layer_is_forwarded_while_it_lives() {
+    let (mut source, now) = (source(), start());
+    let after = |ms| now + Duration::from_millis(ms);
+    let heard = |source: &mut Source, place: usize, at| {
+        source.streams[place].reception.received += 1;
+        source.streams[place].heard = at;
+    };
+    let low = source.add(Ssrc(1), Role::Media, 0, now);
+    let high = source.add(Ssrc(2), Role::Media, 1, now);
+    heard(&mut source, low, now);
+    assert_eq!(source.select(low, 10, true, now), Selection::Superseded);
+    heard(&mut source, high, now);
+    assert_eq!(source.select(high, 500, true, now), Selection::Superseded);
+    assert_eq!(source.select(low, 11, true, now), Selection::Other);
+    heard(&mut source, low, after(1_500));
+    assert_eq!(source.select(low, 12, false, after(1_500)), Selection::Superseded, "the higher one is silent");
+    heard(&mut source, high, after(1_600));
+    heard(&mut source, high, after(1_600));
+    assert_eq!(source.select(high, 501, false, after(1_600)), Selection::Other, "nothing to start with");
+    assert_eq!(source.select(high, 502, true, after(1_600)), Selection::Superseded);
+}
+
+#[test]
+fn sequences_of_a_track_only_grow_from_stream_to_stream() {
+    let (mut source, now) = (source(), start());
+    let mut last = 0;
+    for ssrc in 0..40 {
+        let place = source.add(Ssrc(ssrc), Role::Media, 0, now + Duration::from_millis(u64::from(ssrc)));
+        source.streams[place].reception.received = 1;
+        assert_eq!(source.select(place, u64::from(ssrc) * 1_000, true, now), Selection::Superseded);
+        let sequence = source.sequence(u64::from(ssrc) * 1_000);
+        assert!(sequence > last + 65_536);
+        last = sequence;
+    }
+    assert_eq!(source.streams.len(), SSRCS_PER_TRACK_MAX, "a client cannot fill our memory with SSRCs");
+}
