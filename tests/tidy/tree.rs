@@ -79,5 +79,5 @@ fn is_ours(name: &str) -> bool {
     EXTENSIONS.contains(&extension) || name == "Makefile"
 }
 
-const FOREIGN_FOLDERS: [&str; 6] = [".git", "target", "node_modules", ".venv", "screenshots", "fixtures"];
+const FOREIGN_FOLDERS: [&str; 7] = [".git", "target", "node_modules", ".venv", ".tools", "screenshots", "fixtures"];
 const EXTENSIONS: [&str; 10] = ["rs", "toml", "md", "mjs", "js", "css", "html", "sh", "py", "yml"];
