@@ -47,6 +47,8 @@ pub enum Limit {
     Members(usize),
     #[error("members on this server ({0})")]
     AllMembers(usize),
+    #[error("pages connected to this server ({0})")]
+    Connections(usize),
     #[error("sessions of one member ({0})")]
     SessionsOfMember(usize),
     #[error("messages: at most {0} per second on average")]
@@ -83,7 +85,7 @@ impl Refusal {
             Self::NoWorker | Self::WorkerSilent => Some(RETRY_SOON),
             Self::Worker(error) if matches!(error.code, ErrorCode::Limit | ErrorCode::Draining) => Some(RETRY_LATER),
             Self::NoSuchStream(_) => Some(RETRY_LATER),
-            Self::TooMany(Limit::Messages(_)) => Some(RETRY_SOON),
+            Self::TooMany(Limit::Messages(_) | Limit::Connections(_)) => Some(RETRY_SOON),
             _ => None,
         }
     }

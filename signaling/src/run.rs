@@ -7,7 +7,7 @@ use std::time::Duration;
 use chappe_sfu_api::WorkerIndex;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{Instrument as _, info, info_span, warn};
 
 use crate::address::candidate_addresses;
 use crate::app::App;
@@ -20,6 +20,7 @@ pub fn run(config: Config) -> Result<(), SignalingError> {
     if let Some(parent) = config.parent {
         die_with_parent(parent)?;
     }
+    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(SignalingError::Runtime)?;
     let result = runtime.block_on(serve(config, stop_signal()));
     // Connections of pages are still open; they resume at the next process.
@@ -42,7 +43,8 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let mut tasks = tokio::task::JoinSet::new();
     for (index, (path, queue)) in config.workers.into_iter().zip(queues).enumerate() {
         let worker = WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX));
-        tasks.spawn(workers::follow_worker(Arc::clone(&app), worker, path, queue));
+        let following = workers::follow_worker(Arc::clone(&app), worker, path, queue);
+        tasks.spawn(following.instrument(info_span!("worker", worker = index)));
     }
     tasks.spawn(settle(Arc::clone(&app)));
     let tally = Arc::new(Tally::default());
@@ -66,7 +68,6 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
 async fn settle(app: Arc<App>) {
     let _ = tokio::time::timeout(SETTLE_WITHIN, app.wait_settled()).await;
     app.settle();
-    app.expire_restored();
 }
 
 async fn stop_signal() {
@@ -91,6 +92,17 @@ fn die_with_parent(parent: u32) -> Result<(), SignalingError> {
         Ok(())
     } else {
         Err(SignalingError::ParentGone)
+    }
+}
+
+/// Each connection takes a descriptor, and the usual soft limit of 1024 is less than one full worker needs.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        warn!(%error, ?current, "the limit of open descriptors can't be raised");
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chappe_sfu_api::{SessionId, SessionStats, WorkerIndex};
-use tokio::sync::watch as flag;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch as flag};
 
 pub use hub::{Hub, Sink};
 pub use page::{Join, Joined};
@@ -43,6 +43,8 @@ pub struct App {
     /// False until the workers that live have told their sessions: before that, nobody can say whether a
     /// name is free or a session exists.
     settled: flag::Sender<bool>,
+    /// One per WebSocket, also before it says hello.
+    page_places: Arc<Semaphore>,
 }
 
 /// A session as its client needs it.
@@ -59,13 +61,19 @@ impl App {
     pub fn new(node: String, auth: AuthMode, links: Vec<WorkerLink>, addresses: Vec<std::net::IpAddr>) -> Arc<App> {
         let hub = Mutex::new(Hub::new(links.len()));
         let (settled, _) = flag::channel(false);
-        Arc::new(App { node, auth, hub, links, addresses, started: SystemTime::now(), settled })
+        let page_places = Arc::new(Semaphore::new(PAGES_MAX));
+        Arc::new(App { node, auth, hub, links, addresses, started: SystemTime::now(), settled, page_places })
     }
 
     /// The state. The guard must not live across an await; the compiler sees to it, because it is not `Send`.
     pub fn hub(&self) -> MutexGuard<'_, Hub> {
         // A panic while the lock was held is a bug of ours; the other rooms go on with what there is.
         self.hub.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Room for one more WebSocket, for as long as it is held.
+    pub fn page_place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.page_places).try_acquire_owned().ok()
     }
 
     pub fn started(&self) -> SystemTime {
@@ -137,6 +145,9 @@ impl From<WorkerError> for Refusal {
         }
     }
 }
+
+/// WebSockets at a time.
+pub const PAGES_MAX: usize = 20_000;
 
 pub fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

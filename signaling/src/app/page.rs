@@ -87,15 +87,7 @@ impl App {
         }
     }
 
-    /// Members that were only known from workers' notes have as long to come back as others.
-    pub fn expire_restored(self: &Arc<Self>) {
-        let broken = self.hub().registry.broken();
-        for (member, connection) in broken {
-            self.expire_later(member, connection);
-        }
-    }
-
-    fn expire_later(self: &Arc<Self>, member: MemberId, connection: u64) {
+    pub(super) fn expire_later(self: &Arc<Self>, member: MemberId, connection: u64) {
         let app = Arc::clone(self);
         tokio::spawn(async move {
             tokio::time::sleep(MEMBER_GRACE).await;

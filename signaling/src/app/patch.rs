@@ -91,16 +91,19 @@ impl App {
             let Role::Publish { stream, muted, sdp: previous } = session.note.role.clone() else {
                 return Err(Refusal::NoSuchSession);
             };
-            let note = session.note.clone();
+            let (worker, note) = (session.worker, session.note.clone());
             let (local, restarts) = self.next_local(&hub, session, offer)?;
             let answer = sdp::answer_publish(offer, &local, Some(&previous), &mut random_track)?;
-            let waiting = self.restart_if(restarts, &mut hub, id, local.ice, answer.remote_ice)?;
+            let restart = self.restart_if(restarts, &mut hub, id, local.ice, answer.remote_ice)?;
             let role = Role::Publish { stream, muted, sdp: answer.note };
-            let effects = hub.registry.renegotiate(id, answer.media, Note { role, ..note }, Vec::new())?;
+            let (set, effects) = hub.registry.renegotiate(id, answer.media, Note { role, ..note }, Vec::new())?;
+            let set = self.link(worker)?.request(set);
             self.apply(&hub, effects);
-            (answered(&hub, id, answer.sdp)?, waiting)
+            (answered(&hub, id, answer.sdp)?, [restart, Some(set)])
         };
-        settle(waiting).await?;
+        for waiting in waiting {
+            settle(waiting).await?;
+        }
         Ok(answered)
     }
 
@@ -120,18 +123,21 @@ impl App {
             let Role::Watch { sdp: previous, .. } = session.note.role.clone() else {
                 return Err(Refusal::NoSuchSession);
             };
-            let note = session.note.clone();
+            let (worker, note) = (session.worker, session.note.clone());
             let (local, restarts) = self.next_local(&hub, session, offer)?;
             let sources = hub.registry.sources(&note.room, &slots);
             let answer = sdp::answer_watch(offer, &local, &sources, Some(&previous), &mut rand::random)?;
-            let waiting = self.restart_if(restarts, &mut hub, id, local.ice, answer.remote_ice)?;
+            let restart = self.restart_if(restarts, &mut hub, id, local.ice, answer.remote_ice)?;
             let shown = slot_states(&slots, answer.states);
             let role = Role::Watch { slots, sdp: answer.note };
-            let effects = hub.registry.renegotiate(id, answer.media, Note { role, ..note }, shown)?;
+            let (set, effects) = hub.registry.renegotiate(id, answer.media, Note { role, ..note }, shown)?;
+            let set = self.link(worker)?.request(set);
             self.apply(&hub, effects);
-            (answered(&hub, id, answer.sdp)?, waiting)
+            (answered(&hub, id, answer.sdp)?, [restart, Some(set)])
         };
-        settle(waiting).await?;
+        for waiting in waiting {
+            settle(waiting).await?;
+        }
         Ok(answered)
     }
 

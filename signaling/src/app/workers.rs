@@ -1,5 +1,7 @@
 //! Owns what happens when a worker speaks, dies or is replaced.
 
+use std::sync::Arc;
+
 use chappe_sfu_api::{Event, Hello, SessionSnapshot, WorkerIndex};
 use tracing::{debug, info, warn};
 
@@ -8,7 +10,7 @@ use crate::workers::WorkerState;
 
 impl App {
     /// A worker is there and has told its sessions.
-    pub fn handle_worker_agreed(&self, worker: WorkerIndex, hello: Hello, snapshots: Vec<SessionSnapshot>) {
+    pub fn handle_worker_agreed(self: &Arc<Self>, worker: WorkerIndex, hello: Hello, snapshots: Vec<SessionSnapshot>) {
         let mut hub = self.hub();
         let boot = hello.boot;
         if let Some(view) = hub.worker_mut(worker) {
@@ -20,6 +22,10 @@ impl App {
         if hub.workers.iter().all(|view| view.hello.is_some()) {
             self.settle();
         }
+        // Members that were only known from notes have as long to come back as others.
+        let restored = hub.registry.broken();
+        drop(hub);
+        restored.into_iter().for_each(|(member, connection)| self.expire_later(member, connection));
     }
 
     /// A worker's process is gone, and with it its sessions.

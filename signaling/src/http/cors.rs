@@ -1,5 +1,5 @@
-//! Owns cross-origin access to WHIP, WHEP and the list of rooms: players on other sites use them, and no
-//! cookie is ever involved, so every origin may.
+//! Owns cross-origin access to WHIP and WHEP: players on other sites use them, and no cookie is ever
+//! involved, so every origin may. The list of rooms is for our own pages alone.
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, header};

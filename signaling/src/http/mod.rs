@@ -32,7 +32,6 @@ pub fn router(app: Arc<App>, tally: Arc<Tally>) -> Router {
         .route("/whip/{room}/{stream}", any(whip::endpoint))
         .route("/whep/{room}/{stream}", any(whep::endpoint))
         .route("/session/{id}", any(session::resource))
-        .route("/api/rooms", get(rooms::list))
         .layer(from_fn(cors::allow));
     let pages = Router::new()
         .route("/", get(pages::index))
@@ -40,6 +39,7 @@ pub fn router(app: Arc<App>, tally: Arc<Tally>) -> Router {
         .route("/watch/{room}", get(pages::watch))
         .route("/watch/{room}/{stream}", get(pages::watch))
         .route("/room/{room}", get(pages::room))
+        .route("/api/rooms", get(rooms::list))
         .route("/favicon.ico", get(pages::favicon))
         .route("/assets/{*path}", get(pages::asset));
     media

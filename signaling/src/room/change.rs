@@ -7,28 +7,29 @@ use crate::refusal::Refusal;
 use crate::session::{Note, Role, SlotState};
 
 impl Registry {
-    /// A publisher's or viewer's new offer was answered: its m-lines are these from now on.
+    /// A publisher's or viewer's new offer was answered: its m-lines are these from now on. The command for its
+    /// worker comes apart, because the client waits for its outcome; it goes before the effects.
     pub fn renegotiate(
         &mut self,
         id: SessionId,
         media: Media,
         note: Note,
         shown: Vec<SlotState>,
-    ) -> Result<Vec<Effect>, Refusal> {
+    ) -> Result<(Command, Vec<Effect>), Refusal> {
         let text = note.to_text()?;
         let session = self.sessions.get_mut(&id).ok_or(Refusal::NoSuchSession)?;
         (session.media, session.note, session.shown) = (media.clone(), note, shown);
         let set = Command::SetMedia { session: id, epoch: session.epoch, media, note: text };
-        let mut effects = vec![Effect::Command(session.worker, set)];
+        let mut effects = Vec::new();
         let Role::Publish { muted, sdp, .. } = session.note.role.clone() else {
-            return Ok(effects);
+            return Ok((set, effects));
         };
         if let Some((room, name, stream)) = self.published_by(id) {
             *stream = Stream::new(id, stream.since_ms, &sdp, &muted, &stream.active());
             effects.push(Effect::TellRoom(room.clone(), Notice::StreamChanged(name.clone())));
             effects.extend(self.reattach(&room, &name));
         }
-        Ok(effects)
+        Ok((set, effects))
     }
 
     /// RFC 9725 section 4.3.2: both sides have new credentials.

@@ -9,6 +9,8 @@ mod membership;
 mod name;
 mod registry;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use effect::{Effect, LostReason, Notice};

@@ -16,12 +16,12 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::lines::{LineReader, write_lines};
-use super::link::{Outgoing, Reply, WorkerError};
+use super::link::{Outgoing, Reply, WorkerError, WorkerQueue};
 use crate::app::App;
 
 /// Follows one worker for as long as the process lives: its deaths are told to the app, its
 /// replacements are taken up.
-pub async fn follow_worker(app: Arc<App>, worker: WorkerIndex, path: PathBuf, mut commands: mpsc::Receiver<Outgoing>) {
+pub async fn follow_worker(app: Arc<App>, worker: WorkerIndex, path: PathBuf, mut queue: WorkerQueue) {
     let mut last: Option<Boot> = None;
     loop {
         let connected = connect(&path);
@@ -34,22 +34,22 @@ pub async fn follow_worker(app: Arc<App>, worker: WorkerIndex, path: PathBuf, mu
                 connection = &mut connected => connection,
                 () = sleep_until(Instant::now() + LOST_AFTER) => {
                     last = None;
-                    drain_commands(&mut commands);
+                    drain_commands(&mut queue.commands);
                     app.handle_worker_lost(worker);
                     connected.await
                 }
             },
         };
         if last.is_some_and(|last| last != connection.hello.boot) {
-            drain_commands(&mut commands);
+            drain_commands(&mut queue.commands);
             app.handle_worker_lost(worker);
         }
         let boot = connection.hello.boot;
-        let error = match serve(&app, worker, connection, &mut commands).await {
+        let error = match serve(&app, worker, connection, &mut queue).await {
             Ok(()) => io::Error::from(io::ErrorKind::UnexpectedEof),
             Err(error) => error,
         };
-        warn!(worker = worker.0, %error, "the control connection broke");
+        warn!(%error, "the control connection broke");
         last = Some(boot);
     }
 }
@@ -90,14 +90,9 @@ async fn greet(path: &PathBuf) -> io::Result<Connection> {
 }
 
 /// Until the connection breaks.
-async fn serve(
-    app: &App,
-    worker: WorkerIndex,
-    connection: Connection,
-    commands: &mut mpsc::Receiver<Outgoing>,
-) -> io::Result<()> {
+async fn serve(app: &Arc<App>, worker: WorkerIndex, connection: Connection, queue: &mut WorkerQueue) -> io::Result<()> {
     let Connection { hello, mut reader, mut writer } = connection;
-    info!(worker = worker.0, pid = hello.pid, boot = hello.boot.0, "worker connected");
+    info!(pid = hello.pid, boot = hello.boot.0, "worker connected");
     let (snapshots, missed) = timeout(SNAPSHOT_WITHIN, take_snapshot(&mut reader, &mut writer)).await??;
     app.handle_worker_agreed(worker, hello, snapshots);
     for event in missed {
@@ -106,7 +101,8 @@ async fn serve(
     let asked = Asked::default();
     tokio::select! {
         result = read_events(app, worker, &mut reader, &asked) => result,
-        result = write_commands(&mut writer, commands, &asked) => result,
+        result = write_commands(&mut writer, &mut queue.commands, &asked) => result,
+        () = queue.overflowed.notified() => Err(io::ErrorKind::StorageFull.into()),
     }
     // Whoever still waits for a reply learns that there will be none when `asked` goes.
 }

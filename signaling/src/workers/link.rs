@@ -1,14 +1,24 @@
 //! Owns the queue of commands to one worker. Commands leave in the order in which they were given.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chappe_sfu_api::{Command, CommandError, SessionStats};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Where commands for one worker are handed in.
 #[derive(Debug)]
 pub struct WorkerLink {
     queue: mpsc::Sender<Outgoing>,
+    /// A command found no place: the connection has to be made anew, which brings both into agreement.
+    overflowed: Arc<Notify>,
+}
+
+/// Where the connection takes the commands for its worker from.
+#[derive(Debug)]
+pub struct WorkerQueue {
+    pub commands: mpsc::Receiver<Outgoing>,
+    pub overflowed: Arc<Notify>,
 }
 
 /// A command on its way, with the place where its reply is awaited.
@@ -39,11 +49,12 @@ pub enum WorkerError {
 pub struct Waiting(Option<oneshot::Receiver<Result<Reply, WorkerError>>>);
 
 impl WorkerLink {
-    /// Hands in a command whose outcome nobody waits for. What can't be handed in because the worker
-    /// takes nothing any more is desired state: it is told again when the worker is back in agreement.
+    /// Hands in a command whose outcome nobody waits for. What finds no place because the worker takes
+    /// nothing any more is desired state: it is told again when the next connection is in agreement.
     pub fn send(&self, command: Command) {
         if self.queue.try_send(Outgoing { command, reply: None }).is_err() {
             tracing::warn!("the queue of commands to a worker is full");
+            self.overflowed.notify_one();
         }
     }
 
@@ -71,9 +82,10 @@ impl Waiting {
 }
 
 /// The two ends of the queue to one worker.
-pub fn link() -> (WorkerLink, mpsc::Receiver<Outgoing>) {
+pub fn link() -> (WorkerLink, WorkerQueue) {
     let (queue, commands) = mpsc::channel(QUEUE_COMMANDS_MAX);
-    (WorkerLink { queue }, commands)
+    let overflowed = Arc::new(Notify::new());
+    (WorkerLink { queue, overflowed: Arc::clone(&overflowed) }, WorkerQueue { commands, overflowed })
 }
 
 /// A stream that changes sends one command per viewer at once, so this is above a worker's sessions.

@@ -5,25 +5,33 @@ use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use futures_util::SinkExt as _;
 use futures_util::stream::{SplitSink, SplitStream, StreamExt as _};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
-use tracing::{Instrument as _, debug, info_span};
+use tracing::{Instrument as _, Span, debug, field, info_span};
 
 use super::dispatch::{self, Request};
 use super::message::{ClientMessage, ServerMessage};
 use super::rate::{Allowance, MESSAGES_PER_SECOND_MAX};
-use crate::app::{App, Joined};
+use crate::app::{App, Joined, PAGES_MAX};
+use crate::http::HttpError;
 use crate::refusal::{Limit, Refusal};
 
 /// `GET /ws`
 pub async fn upgrade(State(app): State<Arc<App>>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade
-        .max_message_size(MESSAGE_BYTES_MAX)
-        .max_frame_size(MESSAGE_BYTES_MAX)
-        .on_upgrade(|socket| run(app, socket).instrument(info_span!("page")))
+    let Some(place) = app.page_place() else {
+        return HttpError::from(Refusal::TooMany(Limit::Connections(PAGES_MAX))).into_response();
+    };
+    let span = info_span!("page", room = field::Empty, member = field::Empty);
+    upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX).on_upgrade(|socket| {
+        let connection = async move {
+            run(app, socket).await;
+            drop(place);
+        };
+        connection.instrument(span)
+    })
 }
 
 async fn run(app: Arc<App>, socket: WebSocket) {
@@ -41,15 +49,17 @@ async fn run(app: Arc<App>, socket: WebSocket) {
     if let Some(joined) = page.joined.take() {
         page.app.leave(&joined);
     }
-    let Some(frame) = end.frame() else {
-        return;
-    };
+    let frame = end.frame();
     // What was queued before the end (an error that says why) still goes out, if the page takes it.
     let last_words = async {
         while let Ok(text) = outgoing.try_recv() {
             writer.send(Message::Text(text)).await?;
         }
-        writer.send(Message::Close(Some(frame))).await
+        match frame {
+            Some(frame) => writer.send(Message::Close(Some(frame))).await,
+            // Answers the page's own close frame, if that is how it ended.
+            None => writer.close().await,
+        }
     };
     let _ = timeout(CLOSE_WITHIN, last_words).await;
 }
@@ -135,7 +145,12 @@ impl Page {
         match (message, &self.joined) {
             (ClientMessage::Hello(hello), None) => {
                 match dispatch::hello(&self.app, id, hello, &self.messages, &self.stop).await {
-                    Ok(joined) => self.joined = Some(joined),
+                    Ok(joined) => {
+                        let span = Span::current();
+                        span.record("room", field::display(&joined.room));
+                        span.record("member", field::display(joined.owner.member));
+                        self.joined = Some(joined);
+                    }
                     Err(text) => self.send(text).await,
                 }
             }

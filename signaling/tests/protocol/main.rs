@@ -1,6 +1,8 @@
 //! Signaling as its clients and workers see it: the real server on loopback sockets, and a scripted worker
 //! that speaks the control protocol, so that each test can say what the worker does and when.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
+
 mod http;
 mod offer;
 mod page;

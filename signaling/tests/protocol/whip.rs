@@ -35,7 +35,8 @@ async fn each_kind_of_bad_input_has_its_status_and_code() {
     let sdp = [("content-type", "application/sdp")];
     let good = publisher("vp8");
     let long = format!("{good}{}", "a=x:y\r\n".repeat(20_000));
-    let cases: [(&str, &[(&str, &str)], &str, u16, &str); 11] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, u16, &'a str);
+    let cases: [Case<'_>; 11] = [
         ("/whip/demo/cam", &[("content-type", "text/plain")], &good, 415, "unsupported_media_type"),
         ("/whip/demo/cam", &[], &good, 415, "unsupported_media_type"),
         ("/whip/demo/cam", &sdp, "", 400, "bad_sdp"),

@@ -1,0 +1,303 @@
+use chappe_sfu_api::{
+    Boot, CloseReason, Command, Epoch, Fingerprint, IceCredentials, SessionId, SessionSnapshot, SessionState, TrackId,
+    WorkerIndex,
+};
+
+use super::registry::{SESSIONS_PER_MEMBER_MAX, STREAMS_PER_ROOM_MAX};
+use super::*;
+use crate::refusal::{Limit, Refusal};
+use crate::sdp::{self, Local, Offer};
+use crate::session::{NOTE_VERSION, Note, Owner, Phase, Role, Session, Slot, TrackChoice};
+
+const W0: WorkerIndex = WorkerIndex(0);
+const W1: WorkerIndex = WorkerIndex(1);
+const BOOT: Boot = Boot(1);
+const ADA: MemberId = MemberId(1);
+const SECRET: ResumeSecret = ResumeSecret(1);
+
+fn room() -> RoomName {
+    RoomName::parse("demo").unwrap()
+}
+
+fn name(text: &str) -> StreamName {
+    StreamName::parse(text).unwrap()
+}
+
+fn id(number: u128) -> SessionId {
+    SessionId(number)
+}
+
+fn local() -> Local {
+    Local {
+        ice: IceCredentials { ufrag: "ours".into(), pwd: "p".repeat(24) },
+        fingerprint: Fingerprint { hash: "sha-256".into(), value: "AB".into() },
+        candidates: Vec::new(),
+        trickle: true,
+        origin: 1,
+    }
+}
+
+fn owner(member: MemberId) -> Owner {
+    Owner { member, resume: ResumeSecret(u128::from(member.0)), name: None }
+}
+
+fn session(number: u128, owner: Option<Owner>, role: Role, media: chappe_sfu_api::Media) -> Session {
+    let ice = |ufrag: &str| IceCredentials { ufrag: ufrag.into(), pwd: "p".repeat(24) };
+    Session {
+        id: id(number),
+        worker: W0,
+        boot: BOOT,
+        epoch: Epoch(1),
+        phase: Phase::Opening,
+        local_ice: ice("ours"),
+        remote_ice: ice("theirs"),
+        dtls: chappe_sfu_api::DtlsParameters {
+            role: chappe_sfu_api::DtlsRole::Server,
+            remote_fingerprints: Vec::new(),
+        },
+        media,
+        note: Note { version: NOTE_VERSION, room: room(), since_ms: 1, owner, role },
+        shown: Vec::new(),
+    }
+}
+
+fn publisher(number: u128, stream: &str, owner: Option<Owner>) -> Session {
+    let offer = Offer::parse(include_str!("../../tests/data/sdp/chromium-whip.sdp")).unwrap();
+    let mut track = u64::try_from(number).unwrap() * 100;
+    let mut next = || {
+        track += 1;
+        TrackId(track)
+    };
+    let answer = sdp::answer_publish(&offer, &local(), None, &mut next).unwrap();
+    let role = Role::Publish { stream: name(stream), muted: Vec::new(), sdp: answer.note };
+    session(number, owner, role, answer.media)
+}
+
+fn viewer(number: u128, stream: &str, owner: Option<Owner>) -> Session {
+    let offer = Offer::parse(include_str!("../../tests/data/sdp/chromium-whep.sdp")).unwrap();
+    let choices = [TrackChoice::Video(0), TrackChoice::Audio(0)];
+    let slot = |((mid, _), track): ((&str, _), TrackChoice)| Slot { mid: mid.to_owned(), stream: name(stream), track };
+    let slots: Vec<Slot> = offer.viewer_lines().zip(choices).map(slot).collect();
+    let sources = Registry::default().sources(&room(), &slots);
+    let answer = sdp::answer_watch(&offer, &local(), &sources, None, &mut || 7).unwrap();
+    session(number, owner, Role::Watch { slots, sdp: answer.note }, answer.media)
+}
+
+fn open(registry: &mut Registry, session: Session) -> Vec<Effect> {
+    let id = session.id;
+    registry.open(session).unwrap();
+    let effects = registry.confirm(id).unwrap();
+    registry.handle_state(id, SessionState::Connected);
+    effects
+}
+
+fn join(registry: &mut Registry, member: MemberId) {
+    registry.join(member, ResumeSecret(u128::from(member.0)), room(), None).unwrap();
+}
+
+/// What a viewer's worker was last told to send.
+fn attached(effects: &[Effect], viewer: SessionId) -> Option<Vec<Option<TrackId>>> {
+    let media = effects.iter().rev().find_map(|effect| match effect {
+        Effect::Command(_, Command::SetMedia { session, media, .. }) if *session == viewer => Some(media),
+        _ => None,
+    });
+    media.map(|media| media.send.iter().map(|track| track.source).collect())
+}
+
+fn snapshot_of(session: &Session) -> SessionSnapshot {
+    let spec = session.spec().unwrap();
+    SessionSnapshot { spec, state: SessionState::Connected, active: Vec::new(), age_ms: 1 }
+}
+
+#[test]
+fn a_name_is_taken_from_the_first_moment_on() {
+    let mut registry = Registry::default();
+    registry.open(publisher(1, "cam", None)).unwrap();
+    let taken = registry.check_publish(&room(), &name("cam"), None, false);
+    assert_eq!(taken, Err(Refusal::StreamExists(name("cam"))));
+    assert_eq!(registry.check_publish(&room(), &name("cam"), None, true), Ok(()));
+    assert!(registry.stream(&room(), &name("cam")).is_none(), "but it is not live before the worker has it");
+    registry.confirm(id(1)).unwrap();
+    assert!(registry.stream(&room(), &name("cam")).is_some());
+}
+
+#[test]
+fn who_was_overtaken_while_opening_is_refused() {
+    let mut registry = Registry::default();
+    registry.open(publisher(1, "cam", None)).unwrap();
+    registry.open(publisher(2, "cam", None)).unwrap();
+    registry.confirm(id(2)).unwrap();
+    assert_eq!(registry.confirm(id(1)), Err(Refusal::StreamExists(name("cam"))));
+    registry.end(id(1), None);
+    assert_eq!(registry.stream(&room(), &name("cam")).unwrap().session, id(2));
+}
+
+#[test]
+fn a_publisher_that_comes_and_goes_attaches_and_detaches_its_viewers_only() {
+    let mut registry = Registry::default();
+    open(&mut registry, viewer(1, "cam", None));
+    open(&mut registry, viewer(2, "screen", None));
+    let effects = open(&mut registry, publisher(3, "cam", None));
+    assert_eq!(attached(&effects, id(1)), Some(vec![Some(TrackId(301)), Some(TrackId(302))]));
+    assert_eq!(attached(&effects, id(2)), None);
+    let effects = registry.handle_closed(id(3), CloseReason::ConsentExpired);
+    assert_eq!(attached(&effects, id(1)), Some(vec![None, None]));
+    assert!(effects.contains(&Effect::TellRoom(room(), Notice::StreamRemoved(name("cam")))));
+}
+
+#[test]
+fn a_takeover_goes_from_picture_to_picture_without_black_in_between() {
+    let mut registry = Registry::default();
+    open(&mut registry, viewer(1, "cam", None));
+    open(&mut registry, publisher(2, "cam", None));
+    let effects = open(&mut registry, publisher(3, "cam", None));
+    let sets = effects.iter().filter(|effect| matches!(effect, Effect::Command(_, Command::SetMedia { .. })));
+    assert_eq!(sets.count(), 1);
+    assert_eq!(attached(&effects, id(1)), Some(vec![Some(TrackId(301)), Some(TrackId(302))]));
+    assert!(effects.contains(&Effect::TellRoom(room(), Notice::StreamChanged(name("cam")))));
+    let closed = effects
+        .iter()
+        .any(|e| matches!(e, Effect::Command(W0, Command::CloseSession { session, .. }) if *session == id(2)));
+    assert!(closed);
+}
+
+#[test]
+fn an_empty_room_is_forgotten() {
+    let mut registry = Registry::default();
+    join(&mut registry, ADA);
+    open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
+    registry.end(id(1), None);
+    assert!(registry.room(&room()).is_some(), "a member is in it");
+    assert!(registry.handle_broken(ADA, 1));
+    registry.handle_grace_over(ADA, 1);
+    assert!(registry.room(&room()).is_none());
+    assert_eq!((registry.members(), registry.secrets.len()), (0, 0));
+}
+
+#[test]
+fn after_the_grace_a_member_stays_only_with_the_sessions_that_carry_media() {
+    let mut registry = Registry::default();
+    join(&mut registry, ADA);
+    open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
+    open(&mut registry, viewer(2, "cam", Some(owner(ADA))));
+    registry.handle_state(id(2), SessionState::Disconnected);
+    assert!(registry.handle_broken(ADA, 1));
+    registry.handle_grace_over(ADA, 1);
+    assert!(registry.session(id(1)).is_some() && registry.session(id(2)).is_none());
+    assert!(registry.member(ADA).is_some(), "it may still come back to its stream");
+    registry.handle_closed(id(1), CloseReason::ConsentExpired);
+    assert!(registry.member(ADA).is_none());
+}
+
+#[test]
+fn the_grace_of_an_old_connection_does_not_end_a_page_that_came_back() {
+    let mut registry = Registry::default();
+    join(&mut registry, ADA);
+    assert!(registry.handle_broken(ADA, 1));
+    let (resumed, _) = registry.resume(SECRET, &room(), &[]).unwrap();
+    assert_eq!(resumed.connection, 2);
+    assert!(registry.handle_grace_over(ADA, 1).is_empty());
+    assert!(!registry.handle_broken(ADA, 1), "nor does its end");
+    assert!(registry.member(ADA).is_some());
+}
+
+#[test]
+fn limits_hold() {
+    let mut registry = Registry::default();
+    join(&mut registry, ADA);
+    for number in 0..SESSIONS_PER_MEMBER_MAX as u128 {
+        open(&mut registry, viewer(number, "cam", Some(owner(ADA))));
+    }
+    let refused = registry.open(viewer(1000, "cam", Some(owner(ADA))));
+    assert_eq!(refused, Err(Refusal::TooMany(Limit::SessionsOfMember(SESSIONS_PER_MEMBER_MAX))));
+    for number in 0..STREAMS_PER_ROOM_MAX as u128 {
+        open(&mut registry, publisher(2000 + number, &format!("s{number}"), None));
+    }
+    let refused = registry.check_publish(&room(), &name("more"), None, false);
+    assert_eq!(refused, Err(Refusal::TooMany(Limit::Streams(STREAMS_PER_ROOM_MAX))));
+}
+
+#[test]
+fn a_lost_worker_takes_its_sessions_and_no_others() {
+    let mut registry = Registry::default();
+    join(&mut registry, ADA);
+    open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
+    let mut elsewhere = publisher(2, "screen", None);
+    elsewhere.worker = W1;
+    open(&mut registry, elsewhere);
+    let effects = registry.handle_worker_lost(W0, None);
+    assert!(effects.contains(&Effect::Tell(ADA, Notice::SessionLost(id(1), LostReason::WorkerDied))));
+    assert!(registry.session(id(1)).is_none() && registry.session(id(2)).is_some());
+    // The sessions of the process that lives are not lost with those of the one before.
+    assert!(registry.handle_worker_lost(W1, Some(BOOT)).is_empty());
+}
+
+#[test]
+fn what_workers_remember_is_enough_to_go_on() {
+    let mut before = Registry::default();
+    join(&mut before, ADA);
+    open(&mut before, viewer(2, "cam", None));
+    open(&mut before, publisher(1, "cam", Some(owner(ADA))));
+    let mut snapshots: Vec<SessionSnapshot> = before.sessions().map(snapshot_of).collect();
+    snapshots.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.spec.session));
+    let mut after = Registry::default();
+    let effects = after.adopt(W0, BOOT, snapshots);
+    let commands = effects.iter().any(|effect| matches!(effect, Effect::Command(..)));
+    assert!(!commands, "nothing is touched: {effects:?}");
+    assert_eq!(after.sessions, before.sessions);
+    assert_eq!(after.stream(&room(), &name("cam")), before.stream(&room(), &name("cam")));
+    let (resumed, _) = after.resume(SECRET, &room(), &[id(1)]).unwrap();
+    assert_eq!((resumed.member, resumed.sessions), (ADA, vec![id(1)]));
+}
+
+#[test]
+fn what_changed_while_the_connection_was_broken_is_told_again() {
+    let mut registry = Registry::default();
+    open(&mut registry, viewer(1, "cam", None));
+    let stale = snapshot_of(registry.session(id(1)).unwrap());
+    open(&mut registry, publisher(2, "cam", None));
+    let publisher = snapshot_of(registry.session(id(2)).unwrap());
+    let effects = registry.adopt(W0, BOOT, vec![stale, publisher]);
+    assert_eq!(attached(&effects, id(1)), Some(vec![Some(TrackId(201)), Some(TrackId(202))]));
+    // And what ended meanwhile is over.
+    let effects = registry.adopt(W0, BOOT, Vec::new());
+    assert!(effects.contains(&Effect::TellRoom(room(), Notice::StreamRemoved(name("cam")))));
+    assert!(registry.room(&room()).is_none());
+}
+
+#[test]
+fn a_session_that_has_no_place_any_more_is_closed() {
+    let mut registry = Registry::default();
+    open(&mut registry, publisher(1, "cam", None));
+    let closes = |effects: &[Effect], number| {
+        effects
+            .iter()
+            .any(|e| matches!(e, Effect::Command(_, Command::CloseSession { session, .. }) if *session == id(number)))
+    };
+    let twin = snapshot_of(&publisher(2, "cam", None));
+    let known = snapshot_of(registry.session(id(1)).unwrap());
+    assert!(closes(&registry.adopt(W0, BOOT, vec![known, twin]), 2), "its name is taken");
+    let stranded = snapshot_of(&viewer(3, "cam", None));
+    assert!(closes(&registry.adopt(W1, BOOT, vec![stranded]), 3), "its room is on another worker");
+    let mut foreign = snapshot_of(&publisher(4, "other", None));
+    foreign.spec.note = "{}".into();
+    let known = snapshot_of(registry.session(id(1)).unwrap());
+    assert!(closes(&registry.adopt(W0, BOOT, vec![known, foreign]), 4), "its note can't be read");
+    assert_eq!(registry.sessions.len(), 1);
+}
+
+#[test]
+fn muting_is_noted_where_it_survives() {
+    let mut registry = Registry::default();
+    open(&mut registry, publisher(1, "cam", None));
+    let mid = registry.stream(&room(), &name("cam")).unwrap().tracks[0].mid.clone();
+    let effects = registry.mute(id(1), &mid, true).unwrap();
+    let note = effects.iter().find_map(|effect| match effect {
+        Effect::Command(_, Command::SetMedia { note, .. }) => Note::from_text(note),
+        _ => None,
+    });
+    assert!(matches!(note.unwrap().role, Role::Publish { muted, .. } if muted == [mid.clone()]));
+    assert!(registry.mute(id(1), &mid, true).unwrap().is_empty(), "said once is enough");
+    assert!(registry.mute(id(1), "none", true).is_err());
+    assert!(registry.mute(id(9), &mid, true).is_err());
+}
