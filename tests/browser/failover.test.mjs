@@ -7,6 +7,11 @@ import { gaps, picturesMove, tile, watchForGaps } from "./harness/observe.mjs";
 import { Scene } from "./harness/scene.mjs";
 import { until } from "./harness/until.mjs";
 
+/** What the design promises: pictures again within a second. */
+const WORKER_GAP_MS_MAX = 1000;
+/** Media does not pass through signaling: only the machine's own noise may show. */
+const SIGNALING_GAP_MS_MAX = 500;
+
 describe("failover", () => {
   /** @type {Scene} */
   let scene;
@@ -24,7 +29,7 @@ describe("failover", () => {
     await until("both workers are replaced", async () => (await scene.server.state()).workers.every((w) => w.restarts > 0 && w.pid));
     await picturesMove(viewer, video, { withinMs: 15_000 });
     const { longestMs } = await gaps(viewer);
-    console.log(`the picture stood still for ${Math.round(longestMs)} ms`);
+    assert.ok(longestMs < WORKER_GAP_MS_MAX, `the picture stood still for ${Math.round(longestMs)} ms`);
     assert.ok(await publisher.locator("#live-badge.live").isVisible());
     for (const page of [publisher, viewer]) await page.context().close();
   });
@@ -42,7 +47,7 @@ describe("failover", () => {
     for (const page of [viewer, publisher]) await until("the page resumes", async () => (await linkPhase(page)) === "open");
     await until("a hundred frames more", async () => (await gaps(viewer)).frames > 100);
     const { longestMs } = await gaps(viewer);
-    assert.ok(longestMs < 500, `the picture stood still for ${Math.round(longestMs)} ms`);
+    assert.ok(longestMs < SIGNALING_GAP_MS_MAX, `the picture stood still for ${Math.round(longestMs)} ms`);
     assert.equal(await viewer.locator(tile("cam")).count(), 1);
 
     const late = await scene.viewer("signaling");

@@ -48,6 +48,8 @@ class WatchingPeer extends Peer {
 }
 
 const LOOK_EVERY_MS = 500;
+/** How long a stream that left is still shown with its last picture. */
+const LINGER_MS = 1500;
 
 /** @extends {Emitter<{state: SessionState, views: View[]}>} */
 export class Watcher extends Emitter {
@@ -59,6 +61,9 @@ export class Watcher extends Emitter {
   #except = () => false;
   /** @type {Streams} */
   #streams = noStreams;
+  /** Streams that just left: a publisher whose worker died is back before anyone needs to see it go. */
+  /** @type {Map<string, {source: Stream, timer: ReturnType<typeof setTimeout>}>} */
+  #lingering = new Map();
   /** @type {Handover<WatchingPeer>} */
   #peers = new Handover();
   #session = new Session({ negotiate: (kind, session) => this.#negotiate(kind, session) });
@@ -106,6 +111,8 @@ export class Watcher extends Emitter {
 
   /** @param {Streams} streams */
   follow(streams) {
+    for (const [name, source] of this.#streams) if (!streams.has(name)) this.#linger(name, source);
+    for (const name of streams.keys()) this.#forget(name);
     this.#streams = streams;
     this.#replan();
     this.#show();
@@ -114,6 +121,7 @@ export class Watcher extends Emitter {
   stop() {
     const { session } = this.state;
     clearInterval(this.#looking);
+    for (const name of [...this.#lingering.keys()]) this.#forget(name);
     this.#session.dispatch({ type: "stop" });
     for (const detach of this.#detach) detach();
     this.#peers.end();
@@ -135,9 +143,32 @@ export class Watcher extends Emitter {
 
   /** @returns {View[]} */
   views() {
-    const names = this.#wanted === "all" ? [...this.#streams.keys()] : this.#wanted;
-    const shown = names.filter((name) => !this.#except(this.#streams.get(name) ?? nobody(name)));
+    const names = this.#wanted === "all" ? [...this.#streams.keys(), ...this.#lingering.keys()] : this.#wanted;
+    const shown = names.filter((name) => !this.#except(this.#source(name) ?? nobody(name)));
     return shown.map((name) => this.#view(name));
+  }
+
+  /**
+   * @param {string} name
+   * @param {Stream} source
+   */
+  #linger(name, source) {
+    const timer = setTimeout(() => {
+      this.#lingering.delete(name);
+      this.#show();
+    }, LINGER_MS);
+    this.#lingering.set(name, { source, timer });
+  }
+
+  /** @param {string} name */
+  #forget(name) {
+    clearTimeout(this.#lingering.get(name)?.timer);
+    this.#lingering.delete(name);
+  }
+
+  /** @param {string} name */
+  #source(name) {
+    return this.#streams.get(name) ?? this.#lingering.get(name)?.source ?? null;
   }
 
   /** @param {Welcome} welcome */
@@ -264,7 +295,7 @@ export class Watcher extends Emitter {
     });
     for (const track of media) if (!mediaStream.getTracks().includes(track)) mediaStream.addTrack(track);
     for (const track of mediaStream.getTracks()) if (!media.has(track)) mediaStream.removeTrack(track);
-    return { stream: name, source: this.#streams.get(name) ?? null, mediaStream, tracks, over: this.#over.includes(name) };
+    return { stream: name, source: this.#source(name), mediaStream, tracks, over: this.#over.includes(name) };
   }
 
   /** Asks for another path when media that the server says it sends does not arrive. */
