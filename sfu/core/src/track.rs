@@ -161,7 +161,8 @@ impl Track {
 
 /// Longest that a packet waits for company, which saves more system calls than it costs in latency.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
-/// Sends of one track that are done at once because there is too little to gain.
-const FAN_OUT_AT_ONCE: u64 = 16;
+/// Sends of one track that are done at once because there is too little to gain. It may be small: a frame
+/// can't be shown before its last packet, and that one never waits.
+const FAN_OUT_AT_ONCE: u64 = 4;
 /// Packets of one track that make a good run.
 const RUN_GOAL: u64 = 16;
