@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A WebRTC SFU: publish from a browser, watch in many. One program, no other needed.
 #[derive(Debug, Parser)]
-#[command(name = "chappe", version, after_help = EXAMPLES, max_term_width = 110)]
+#[command(name = "chappe", version, after_help = EXAMPLES, max_term_width = 120)]
 pub struct Cli {
     #[command(subcommand)]
     pub program: Option<Program>,

@@ -79,5 +79,7 @@ fn is_ours(name: &str) -> bool {
     EXTENSIONS.contains(&extension) || name == "Makefile"
 }
 
-const FOREIGN_FOLDERS: [&str; 7] = [".git", "target", "node_modules", ".venv", ".tools", "screenshots", "fixtures"];
+/// `vendor` holds crates of others, changed as little as possible: our rules would only hide what we changed.
+const FOREIGN_FOLDERS: [&str; 8] =
+    [".git", "target", "vendor", "node_modules", ".venv", ".tools", "screenshots", "fixtures"];
 const EXTENSIONS: [&str; 10] = ["rs", "toml", "md", "mjs", "js", "css", "html", "sh", "py", "yml"];
