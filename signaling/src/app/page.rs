@@ -11,7 +11,7 @@ use tracing::info;
 use super::{App, Hub, Sink};
 use crate::refusal::Refusal;
 use crate::room::{MemberId, ResumeSecret, RoomName};
-use crate::session::{Owner, Role};
+use crate::session::Owner;
 use crate::ws::{ServerMessage, StreamText};
 
 /// A page that is in a room, for as long as its connection lasts.
@@ -103,7 +103,7 @@ impl App {
         let Some(session) = hub.registry.session(id) else {
             return Ok(());
         };
-        if session.member() != Some(member) || matches!(session.note.role, Role::Publish { .. }) != publishes {
+        if session.member() != Some(member) || session.publishes() != publishes {
             return Err(Refusal::NoSuchSession);
         }
         let effects = hub.registry.end(id, None);

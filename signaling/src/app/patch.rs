@@ -53,7 +53,7 @@ impl App {
             let session = hub.registry.session(id).ok_or(Refusal::NoSuchSession)?;
             match &precondition {
                 // The WHEP draft asks for it too, but players exist that never send it.
-                Precondition::None if matches!(session.note.role, Role::Publish { .. }) => {
+                Precondition::None if session.publishes() => {
                     return Ok(PatchOutcome::PreconditionRequired);
                 }
                 Precondition::OneOf(etags) if !etags.contains(&session.etag()) => return Ok(PatchOutcome::Stale),

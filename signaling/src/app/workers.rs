@@ -16,7 +16,7 @@ impl App {
         if let Some(view) = hub.worker_mut(worker) {
             view.handle_agreed(hello);
         }
-        info!(worker = worker.0, sessions = snapshots.len(), "worker in agreement");
+        info!(sessions = snapshots.len(), "worker in agreement");
         let effects = hub.registry.adopt(worker, boot, snapshots);
         self.apply(&hub, effects);
         if hub.workers.iter().all(|view| view.hello.is_some()) {
@@ -36,7 +36,7 @@ impl App {
             view.opened_since_report = 0;
         }
         let effects = hub.registry.handle_worker_lost(worker, None);
-        warn!(worker = worker.0, "worker lost");
+        warn!("worker lost");
         self.apply(&hub, effects);
     }
 

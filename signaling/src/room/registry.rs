@@ -173,9 +173,15 @@ impl Registry {
     /// A worker process is gone, and with it all its sessions (but for those of a later boot).
     pub fn handle_worker_lost(&mut self, worker: WorkerIndex, alive: Option<Boot>) -> Vec<Effect> {
         let on_it = |session: &&Session| session.worker == worker && Some(session.boot) != alive;
-        let mut lost: Vec<SessionId> = self.sessions.values().filter(on_it).map(|session| session.id).collect();
+        let lost = self.sessions.values().filter(on_it);
+        // Viewers first: then nobody is left to be detached from the publishers.
+        let mut lost: Vec<(bool, SessionId)> = lost.map(|session| (session.publishes(), session.id)).collect();
         lost.sort_unstable();
-        lost.into_iter().flat_map(|id| self.forget(id, Some(LostReason::WorkerDied))).collect()
+        let forget = |(_, id)| self.forget(id, Some(LostReason::WorkerDied));
+        let mut effects: Vec<Effect> = lost.into_iter().flat_map(forget).collect();
+        // The next process knows nothing of what the one before was to do.
+        effects.retain(|effect| alive.is_some() || !matches!(effect, Effect::Command(to, _) if *to == worker));
+        effects
     }
 
     pub fn handle_state(&mut self, id: SessionId, state: SessionState) {

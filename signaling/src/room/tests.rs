@@ -225,7 +225,11 @@ fn a_lost_worker_takes_its_sessions_and_no_others() {
     let mut elsewhere = publisher(2, "screen", None);
     elsewhere.worker = W1;
     open(&mut registry, elsewhere);
+    open(&mut registry, viewer(3, "cam", None));
+    open(&mut registry, viewer(4, "screen", None));
     let effects = registry.handle_worker_lost(W0, None);
+    let commands = effects.iter().any(|effect| matches!(effect, Effect::Command(..)));
+    assert!(!commands, "the next process knows nothing of these sessions: {effects:?}");
     assert!(effects.contains(&Effect::Tell(ADA, Notice::SessionLost(id(1), LostReason::WorkerDied))));
     assert!(registry.session(id(1)).is_none() && registry.session(id(2)).is_some());
     // The sessions of the process that lives are not lost with those of the one before.

@@ -95,6 +95,10 @@ impl Session {
         self.note.owner.as_ref().map(|owner| owner.member)
     }
 
+    pub fn publishes(&self) -> bool {
+        matches!(self.note.role, Role::Publish { .. })
+    }
+
     pub fn is_connected(&self) -> bool {
         matches!(self.phase, Phase::Open(SessionState::Connected))
     }
