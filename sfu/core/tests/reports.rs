@@ -300,3 +300,18 @@ fn a_client_that_knows_only_remb_is_told_a_bitrate() {
     assert!(told.iter().any(|told| matches!(told, Told::Remb(bps) if *bps > 1_000_000)));
     assert!(!told.contains(&Told::TransportFeedback));
 }
+
+#[test]
+fn a_nack_for_a_packet_of_a_publisher_who_left_is_not_answered_with_another_packet() {
+    let (mut bed, first, viewer, mut camera) = camera_and_viewer();
+    bed.frame(first, &mut camera, 5, true);
+    let lost = bed.clients[viewer].received[1].index;
+    let now = bed.now;
+    bed.clients[first].close(now);
+    bed.exchange();
+    let second = bed.join(publishes(vec![camera_line(CAMERA)]));
+    // Its first packets have the places in the track that those of the first publisher had.
+    bed.frame(second, &mut Camera::new(VIDEO_SSRC), 5, false);
+    nack(&mut bed, viewer, &[lost]);
+    assert_eq!(bed.clients[viewer].received.len(), 5);
+}
