@@ -27,6 +27,17 @@ describe("camera to screen", () => {
     });
   }
 
+  test("media is protected by the cipher that costs least, although Chromium lists it last", async () => {
+    const publisher = await scene.publisher("cipher", "cam");
+    const viewer = await scene.viewer("cipher");
+    await picturesMove(viewer, `${tile("cam")} video`);
+    for (const page of [publisher, viewer]) {
+      const ciphers = await page.evaluate(() => /** @type {any} */ (window).chappeCiphers());
+      assert.ok(ciphers.length > 0 && ciphers.every((/** @type {any} */ c) => c.srtp === "AEAD_AES_128_GCM"), JSON.stringify(ciphers));
+      await page.context().close();
+    }
+  });
+
   test("a publisher who leaves takes the tile along, and brings it back", async () => {
     const first = await scene.publisher("leave", "cam");
     const viewer = await scene.viewer("leave");

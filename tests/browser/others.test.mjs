@@ -1,5 +1,6 @@
 // Clients that somebody else wrote, over WHIP and WHEP, with a real Chromium at the other end.
 
+import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { startFfmpeg } from "./harness/ffmpeg.mjs";
@@ -45,6 +46,26 @@ describe("other people's clients", () => {
     } finally {
       await ffmpeg.stop();
     }
+  });
+
+  test("a page of another origin imports our client library, publishes and watches", async () => {
+    const page = await foreignPage();
+    await page.evaluate(async (url) => {
+      const { joinRoom } = await import(`${url}/assets/client/room.js`);
+      const room = await joinRoom({ url, room: "imported", name: "Ada" });
+      const video = document.querySelector("video");
+      room.on("track", (/** @type {any} */ { mediaStream }) => video && (video.srcObject = mediaStream));
+      room.watch("all", { own: true });
+      const camera = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 }, audio: true });
+      Object.assign(window, { room, publisher: room.publish("ada-cam", camera, { codec: "vp9", maxBitrate: 600_000 }) });
+    }, scene.server.url);
+    await picturesMove(page, "video");
+    const ours = await scene.viewer("imported");
+    await picturesMove(ours, `${tile("ada-cam")} video`);
+    assert.match((await ours.textContent(`${tile("ada-cam")} .name`)) ?? "", /^Ada/);
+    await page.evaluate(() => /** @type {any} */ (window).room.leave());
+    await until("the tile disappears when she leaves", async () => (await ours.locator(tile("ada-cam")).count()) === 0);
+    for (const one of [page, ours]) await one.context().close();
   });
 
   test("whip-whep publishes, our page and whip-whep watch, and it takes its session back", async () => {

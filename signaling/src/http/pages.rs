@@ -30,7 +30,10 @@ pub async fn favicon(headers: HeaderMap) -> Response {
 }
 
 pub async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
-    chappe_web::asset(&path).map_or_else(missing, |asset| send(asset, &headers))
+    let mut response = chappe_web::asset(&path).map_or_else(missing, |asset| send(asset, &headers));
+    // Pages of other origins may import the client library; nothing here is secret.
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
 }
 
 /// A page whose address holds a room and maybe a stream; with a name that can't exist there is no page.

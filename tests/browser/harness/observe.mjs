@@ -62,6 +62,8 @@ export async function instrument(context) {
         const locals = await entries("local-candidate");
         return pairs.map((p) => locals.find((l) => l.id === p.localCandidateId)?.protocol ?? "?");
       },
+      chappeCiphers: async () =>
+        (await entries("transport")).map((t) => ({ srtp: t.srtpCipher ?? "", dtls: t.dtlsCipher ?? "", version: t.tlsVersion ?? "", role: t.dtlsRole ?? "" })),
       chappeCodecs: async () => {
         const codecs = await entries("codec");
         return (await entries("inbound-rtp")).map((e) => codecs.find((c) => c.id === e.codecId)?.mimeType ?? "");
