@@ -95,3 +95,23 @@ test("a browser that fails to make an offer is tried again", async () => {
   await settle();
   assert.equal(s.state.phase, "connecting");
 });
+
+test("an offer that was overtaken while it waited for its turn is not made", async () => {
+  /** @type {string[]} */
+  const kinds = [];
+  /** @type {(() => void)[]} */
+  const answers = [];
+  const s = session(async (kind) => {
+    kinds.push(kind);
+    await new Promise((done) => answers.push(() => done(undefined)));
+    return "a";
+  });
+  s.dispatch({ type: "start" });
+  await settle();
+  s.dispatch({ type: "failed", turn: 1, error: { code: "timeout", message: "" } });
+  advance(250);
+  s.dispatch({ type: "stop" });
+  answers.shift()?.();
+  await settle();
+  assert.deepEqual(kinds, ["fresh"]);
+});
