@@ -33,7 +33,7 @@ describe("camera to screen", () => {
     await picturesMove(viewer, `${tile("cam")} video`);
     for (const page of [publisher, viewer]) {
       const ciphers = await page.evaluate(() => /** @type {any} */ (window).chappeCiphers());
-      assert.ok(ciphers.length > 0 && ciphers.every((/** @type {any} */ c) => c.srtp === "AEAD_AES_128_GCM"), JSON.stringify(ciphers));
+      assert.ok(ciphers.length > 0 && ciphers.every((/** @type {any} */ c) => c.srtp === "SRTP_AEAD_AES_128_GCM"), JSON.stringify(ciphers));
       await page.context().close();
     }
   });

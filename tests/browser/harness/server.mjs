@@ -53,12 +53,12 @@ export class Server {
   }
 
   /**
-   * @param {{workers?: number, host?: string, args?: string[], netns?: string}} [options] `netns`: an existing network
+   * @param {{workers?: number, host?: string, publicIp?: string, args?: string[], netns?: string}} [options] `netns`: an existing network
    *   namespace to run in; then the admin API is out of reach from here, the state file is not
    */
-  static async start({ workers = 1, host = "127.0.0.1", args = [], netns } = {}) {
+  static async start({ workers = 1, host = "127.0.0.1", publicIp = host, args = [], netns } = {}) {
     const folder = await mkdtemp(path.join(tmpdir(), "chappe-e2e-"));
-    const flags = ["--http", `${host}:0`, "--admin", "127.0.0.1:0", "--media-port", "0", "--public-ip", host];
+    const flags = ["--http", `${host}:0`, "--admin", "127.0.0.1:0", "--media-port", "0", "--public-ip", publicIp];
     const all = [...flags, "--workers", String(workers), "--state-file", path.join(folder, "state.json"), ...args];
     const [program = "", ...rest] = netns ? ["ip", "netns", "exec", netns, binary(), ...all] : [binary(), ...all];
     const child = spawn(program, rest, { stdio: ["ignore", "pipe", "pipe"], env: { RUST_LOG: "info", ...process.env } });

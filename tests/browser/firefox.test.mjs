@@ -1,0 +1,107 @@
+// The pages in Firefox, which has its own WebRTC: other SDP, other statistics, other autoplay rules.
+
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+
+import puppeteer from "puppeteer-core";
+
+import { INSIDE_ADDRESS, isInside, runInside } from "./harness/inside.mjs";
+import { picturesMove, tile } from "./harness/observe.mjs";
+import { Scene } from "./harness/scene.mjs";
+import { until } from "./harness/until.mjs";
+
+const FIREFOX = process.env["FIREFOX"] ?? "/usr/bin/firefox-esr";
+const PREFERENCES = {
+  "media.navigator.streams.fake": true,
+  "media.navigator.permission.disabled": true,
+  "media.peerconnection.ice.loopback": true,
+  "media.peerconnection.ice.obfuscate_host_addresses": false,
+  "media.autoplay.default": 0,
+  // Firefox would fetch codecs and settings from the network; tests stay on this machine.
+  "media.gmp-manager.updateEnabled": false,
+  "app.normandy.enabled": false,
+};
+
+const missing = existsSync(FIREFOX) ? process.getuid?.() !== 0 && "network namespaces need root" : `${FIREFOX} is not installed`;
+
+// Firefox sends from the address of an interface, and from there 127.0.0.1 is out of reach.
+test("Firefox passes inside a namespace with an address", { skip: isInside || missing }, async () => {
+  const { code, output } = await runInside(import.meta.url);
+  assert.equal(code, 0, output);
+});
+
+describe("Firefox", { skip: !isInside }, () => {
+  /** @type {Scene} */
+  let scene;
+  /** @type {import("puppeteer-core").Browser} */
+  let firefox;
+  before(async () => {
+    scene = await Scene.set({ server: { publicIp: INSIDE_ADDRESS } });
+    firefox = await puppeteer.launch({ browser: "firefox", executablePath: FIREFOX, headless: true, extraPrefsFirefox: PREFERENCES });
+  });
+  after(async () => {
+    await firefox?.close();
+    await scene?.end();
+  });
+
+  test("Firefox publishes from our page, and both browsers watch", async () => {
+    const publisher = await firefox.newPage();
+    await publisher.goto(`${scene.server.url}/publish?room=fox&stream=fox&codec=vp8&quality=360&autostart=1`);
+    await until("it says that it is live", () => publisher.$("#live-badge.live:not([hidden])"), { withinMs: 20_000 });
+    const chromium = await scene.viewer("fox");
+    await picturesMove(chromium, `${tile("fox")} video`);
+    await pictureMoves(await watch("fox"), `${tile("fox")} video`);
+    await until("the figures say what is sent", async () => /VP8/.test((await publisher.$eval("#fact-codec", (e) => e.textContent)) ?? ""));
+    await publisher.close();
+    await until("the tile disappears when the page is closed", async () => (await chromium.locator(tile("fox")).count()) === 0);
+    await chromium.context().close();
+  });
+
+  for (const codec of ["vp8", "vp9"]) {
+    test(`Firefox watches ${codec} from Chromium`, async () => {
+      const publisher = await scene.publisher(codec, "cam", codec);
+      const viewer = await watch(codec);
+      await pictureMoves(viewer, `${tile("cam")} video`);
+      await publisher.context().close();
+      await until("the tile disappears", async () => (await viewer.$(tile("cam"))) === null);
+      await viewer.close();
+    });
+  }
+
+  /** @param {string} room */
+  async function watch(room) {
+    const page = await firefox.newPage();
+    await page.goto(`${scene.server.url}/watch/${room}`);
+    return page;
+  }
+});
+
+/**
+ * Firefox counts no frames of a live stream, so the picture itself is asked: four different ones.
+ * @param {import("puppeteer-core").Page} page
+ * @param {string} selector
+ */
+async function pictureMoves(page, selector) {
+  /** @type {Set<number>} */
+  const pictures = new Set();
+  await until(`four different pictures in ${selector}`, async () => {
+    pictures.add(await page.$eval(selector, checksum));
+    pictures.delete(0);
+    return pictures.size >= 4;
+  }, { withinMs: 20_000 });
+}
+
+/**
+ * Runs in the page.
+ * @param {Element} video
+ */
+function checksum(video) {
+  if (!(video instanceof HTMLVideoElement) || video.videoWidth === 0) return 0;
+  const canvas = document.createElement("canvas");
+  canvas.width = 64;
+  canvas.height = 36;
+  const drawing = canvas.getContext("2d");
+  drawing?.drawImage(video, 0, 0, 64, 36);
+  return Array.from(drawing?.getImageData(0, 0, 64, 36).data ?? []).reduce((sum, value) => (sum * 31 + value) >>> 0, 0);
+}
