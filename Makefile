@@ -41,6 +41,7 @@ types:
 	cd tests/browser && npm run --silent check
 
 web:
+	npm --silent --prefix tests/browser run check
 	scripts/run-node-tests.sh web
 
 e2e: build
