@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { launch } from "./harness/browser.mjs";
-import { look, picturesMove, tile } from "./harness/observe.mjs";
+import { instrument, look, picturesMove, tile } from "./harness/observe.mjs";
 import { Scene } from "./harness/scene.mjs";
 import { until } from "./harness/until.mjs";
 
@@ -68,6 +68,7 @@ describe("pages", () => {
   test("a codec that the viewer cannot decode is said in the tile, and sound goes on", async () => {
     const publisher = await scene.publisher("unsupported", "cam", "av1");
     const context = await scene.browser.newContext();
+    await instrument(context);
     await context.addInitScript(() => {
       const add = RTCPeerConnection.prototype.addTransceiver;
       RTCPeerConnection.prototype.addTransceiver = function (what, options) {
@@ -82,6 +83,9 @@ describe("pages", () => {
     const face = viewer.locator(`${tile("cam")}[data-face="unsupported"]`);
     await until("the tile says so", () => face.isVisible());
     assert.match((await face.textContent()) ?? "", /AV1/i);
+    const energy = () => viewer.evaluate(() => /** @type {any} */ (window).chappeSoundEnergy());
+    const before = await energy();
+    await until("the sound goes on", async () => (await energy()) > before);
     await context.close();
     await publisher.context().close();
   });
