@@ -2,7 +2,6 @@
 //! code that names the DTLS engine (`dimpl`), which draws its own random numbers. Never knows an address.
 
 mod fingerprint;
-mod hello;
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +16,6 @@ use dimpl::{Output, SrtpProfile, UnexpectedMessageError};
 
 use crate::srtp::{MasterKey, MasterKeys, Profile};
 pub use fingerprint::{Fingerprint, FingerprintHash, ParseFingerprintError};
-use hello::{HelloAssembly, Version};
 
 /// Which side of the handshake we are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,10 +78,8 @@ pub struct Dtls {
 }
 
 enum Stage {
-    /// A client that was not started.
+    /// A client that was not started, or a server that nobody has spoken to.
     Idle,
-    /// A server that has not seen the whole ClientHello.
-    AwaitHello(Box<HelloAssembly>),
     Handshake(Box<dimpl::Dtls>),
     /// Repeats the last flight to a peer that missed it, until the instant given.
     Connected(Box<dimpl::Dtls>, Instant),
@@ -126,21 +122,16 @@ pub struct CertificateError;
 
 impl Dtls {
     pub fn new(role: DtlsRole, certificate: Certificate, fingerprints: Vec<Fingerprint>) -> Dtls {
-        let stage = match role {
-            DtlsRole::Client => Stage::Idle,
-            DtlsRole::Server => Stage::AwaitHello(Box::default()),
-        };
-        Dtls { role, certificate, fingerprints, stage, peer_verified: false, linger: LINGER, timeout: None }
+        let (stage, linger) = (Stage::Idle, LINGER);
+        Dtls { role, certificate, fingerprints, stage, peer_verified: false, linger, timeout: None }
     }
 
     /// A client sends its ClientHello; nothing otherwise.
     pub fn start(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError> {
-        if !matches!(self.stage, Stage::Idle) {
+        if !matches!((&self.stage, self.role), (Stage::Idle, DtlsRole::Client)) {
             return Ok(Progress::default());
         }
-        // One ClientHello that servers of 1.2 and of 1.3 understand.
-        let Identity { certificate, config, .. } = &*self.certificate.0;
-        let mut engine = dimpl::Dtls::new_auto(config.clone(), certificate.clone(), now);
+        let mut engine = self.engine(now);
         engine.set_active(true);
         engine.handle_timeout(now).map_err(|_| DtlsError::Handshake)?;
         self.stage = Stage::Handshake(Box::new(engine));
@@ -153,18 +144,21 @@ impl Dtls {
         datagram: &[u8],
         send: &mut dyn FnMut(&[u8]),
     ) -> Result<Progress, DtlsError> {
+        if matches!((&self.stage, self.role), (Stage::Idle, DtlsRole::Server)) {
+            self.stage = Stage::Handshake(Box::new(self.engine(now)));
+        }
         match &mut self.stage {
             Stage::Idle | Stage::Ended => return Ok(Progress::default()),
-            Stage::AwaitHello(assembly) => {
-                let Some(version) = assembly.add(datagram) else { return Ok(Progress::default()) };
-                let datagrams = assembly.take_datagrams();
-                self.accept(now, version, &datagrams)?;
-            }
             Stage::Released { .. } => {
                 let maybe_closed = may_be_alert(datagram);
                 return Ok(Progress { maybe_closed, ..Progress::default() });
             }
-            Stage::Handshake(engine) | Stage::Connected(engine, _) => feed(engine, now, datagram)?,
+            Stage::Handshake(engine) | Stage::Connected(engine, _) => {
+                if feed(engine, now, datagram)? == Fed::HelloHopeless {
+                    let engine = self.engine(now);
+                    self.stage = Stage::Handshake(Box::new(engine));
+                }
+            }
         }
         self.drain(now, send)
     }
@@ -227,18 +221,11 @@ impl Dtls {
         self.linger = LINGER_FOREVER;
     }
 
-    /// The whole ClientHello is here: the version that it and we do best serves it from now on.
-    fn accept(&mut self, now: Instant, version: Version, datagrams: &[Vec<u8>]) -> Result<(), DtlsError> {
+    /// Speaks 1.2 and 1.3: as a client, by one ClientHello that servers of both understand; as a server, it
+    /// decides once the ClientHello is whole (with a post-quantum key share it spans two datagrams).
+    fn engine(&self, now: Instant) -> dimpl::Dtls {
         let Identity { certificate, config, .. } = &*self.certificate.0;
-        let mut engine = match version {
-            Version::Dtls12 => dimpl::Dtls::new_12(config.clone(), certificate.clone(), now),
-            Version::Dtls13 => dimpl::Dtls::new_13(config.clone(), certificate.clone(), now),
-        };
-        for datagram in datagrams {
-            feed(&mut engine, now, datagram)?;
-        }
-        self.stage = Stage::Handshake(Box::new(engine));
-        Ok(())
+        dimpl::Dtls::new_auto(config.clone(), certificate.clone(), now)
     }
 
     fn drain(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError> {
@@ -322,20 +309,28 @@ impl Stage {
     fn engine(&mut self) -> Option<&mut dimpl::Dtls> {
         match self {
             Stage::Handshake(engine) | Stage::Connected(engine, _) => Some(engine),
-            Stage::Idle | Stage::AwaitHello(_) | Stage::Released { .. } | Stage::Ended => None,
+            Stage::Idle | Stage::Released { .. } | Stage::Ended => None,
         }
     }
 }
 
-fn feed(engine: &mut dimpl::Dtls, now: Instant, datagram: &[u8]) -> Result<(), DtlsError> {
+#[derive(Debug, PartialEq, Eq)]
+enum Fed {
+    Taken,
+    /// A server has collected all it may hold and no ClientHello came of it: a fresh engine may do better.
+    HelloHopeless,
+}
+
+fn feed(engine: &mut dimpl::Dtls, now: Instant, datagram: &[u8]) -> Result<Fed, DtlsError> {
     engine.handle_timeout(now).map_err(|_| DtlsError::Handshake)?;
     match engine.handle_packet(datagram) {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(Fed::Taken),
         // A client that does not know the version yet got something else than the ServerHello first: the
         // network changed the order, or it is noise. The engine is unharmed and the server repeats itself.
-        Err(dimpl::Error::UnexpectedMessage(UnexpectedMessageError::UnrecognizedAutoServerResponse)) => Ok(()),
+        Err(dimpl::Error::UnexpectedMessage(UnexpectedMessageError::UnrecognizedAutoServerResponse)) => Ok(Fed::Taken),
         // What is queued up will not be looked at later, but what we have may still complete the flight.
-        Err(dimpl::Error::ReceiveQueueFull) => Ok(()),
+        Err(dimpl::Error::ReceiveQueueFull) => Ok(Fed::Taken),
+        Err(dimpl::Error::TooManyClientHelloFragments) => Ok(Fed::HelloHopeless),
         Err(_) => Err(DtlsError::Handshake),
     }
 }

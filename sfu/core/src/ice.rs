@@ -4,7 +4,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::net::Route;
@@ -102,7 +101,7 @@ impl IceAgent {
             return Checked::Refused(DropReason::StunMalformed);
         }
         Writer::new(answer, Class::Success, message.transaction)
-            .xor_mapped_address(mapped_address(route))
+            .xor_mapped_address(route.remote())
             .integrity(pwd)
             .finish();
         self.heard = Some(now);
@@ -231,15 +230,6 @@ impl IceAgent {
 /// An error without integrity: RFC 8489 section 9.1.3 has none to a request that is not authentic.
 fn refuse(message: &Message<'_>, code: u16, answer: &mut Vec<u8>) {
     Writer::new(answer, Class::Error, message.transaction).error(code).finish();
-}
-
-/// The address of the peer as we see it. The address behind a TCP connection is the worker's to know; ICE
-/// uses this value to find peer-reflexive candidates, which a client behind TCP has no use for.
-fn mapped_address(route: Route) -> SocketAddr {
-    match route {
-        Route::Udp { remote, .. } => remote,
-        Route::Tcp(_) => SocketAddr::from(([0, 0, 0, 0], 0)),
-    }
 }
 
 /// Valid pairs remembered per session. A peer has a handful of addresses; more are an attack or a bug.

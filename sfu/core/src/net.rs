@@ -36,7 +36,20 @@ pub enum Route {
         local: Option<IpAddr>,
     },
     /// ICE-TCP (RFC 6544), framed by RFC 4571; the worker owns the connection.
-    Tcp(ConnectionId),
+    Tcp {
+        connection: ConnectionId,
+        /// The other end, as [`Route::Udp`] has it.
+        remote: SocketAddr,
+    },
+}
+
+impl Route {
+    /// The client's address as we see it.
+    pub fn remote(self) -> SocketAddr {
+        match self {
+            Route::Udp { remote, .. } | Route::Tcp { remote, .. } => remote,
+        }
+    }
 }
 
 /// Names one accepted TCP connection; the worker never uses a value twice.

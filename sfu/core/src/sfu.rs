@@ -9,7 +9,7 @@ use slab::Slab;
 
 use crate::dtls::Certificate;
 use crate::egress::Egress;
-use crate::net::{ConnectionId, DatagramKind, Now, Route, classify};
+use crate::net::{DatagramKind, Now, Route, classify};
 use crate::session::Session;
 use crate::spec::{CloseReason, Event, SessionId, SessionState, TrackId};
 use crate::srtp::{Opener, Sealer};
@@ -87,7 +87,9 @@ impl Sfu {
             Some(DatagramKind::Rtp) => self.find(route).and_then(|key| self.handle_rtp(now.mono, key, datagram)),
             Some(DatagramKind::Rtcp) => self.find(route).and_then(|key| self.handle_rtcp(now.mono, key, datagram)),
             Some(DatagramKind::Stun) => self.handle_stun(now.mono, route, datagram),
-            Some(DatagramKind::Dtls) => self.find(route).and_then(|key| self.handle_dtls(now.mono, key, route, datagram)),
+            Some(DatagramKind::Dtls) => {
+                self.find(route).and_then(|key| self.handle_dtls(now.mono, key, route, datagram))
+            }
             None => Err(DropReason::Unclassified),
         };
         if let Err(reason) = result {
@@ -95,9 +97,8 @@ impl Sfu {
         }
     }
 
-    /// A TCP connection is gone.
-    pub fn handle_connection_closed(&mut self, now: Now, connection: ConnectionId) {
-        let route = Route::Tcp(connection);
+    /// The TCP connection of a route is gone.
+    pub fn handle_connection_closed(&mut self, now: Now, route: Route) {
         if let Ok(key) = self.find(route) {
             self.forget_route(route);
             if let Some(session) = self.sessions.get_mut(key) {

@@ -278,7 +278,7 @@ fn a_jump_of_the_publishers_numbers_is_no_gap_for_viewers() {
 fn one_bad_publisher_changes_nothing_for_others() {
     let (mut bed, publisher, viewer, mut camera) = camera_and_viewer();
     bed.frame(publisher, &mut camera, 3, true);
-    let stranger = chappe_sfu_core::Route::Tcp(chappe_sfu_core::ConnectionId(77));
+    let stranger = bed::client::tcp_route(77);
     let good = camera.frame(1, false).remove(0);
     let mut spoofed = bed.clients[publisher].seal(&good);
     bed.sfu.handle_datagram(bed.now, stranger, &mut spoofed);

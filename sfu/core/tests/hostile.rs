@@ -6,7 +6,6 @@ mod bed;
 use std::time::Duration;
 
 use bed::*;
-use chappe_sfu_core::{ConnectionId, Route};
 use proptest::prelude::*;
 
 /// What a peer may do to us.
@@ -14,11 +13,21 @@ use proptest::prelude::*;
 enum Deed {
     Noise(Vec<u8>),
     /// A packet as a client would send it, with some bytes changed before it is sealed.
-    OddRtp { payload: Vec<u8>, payload_type: u8, seq: u16, ssrc: u32, extensions: Vec<(u8, Vec<u8>)>, padding: u8 },
+    OddRtp {
+        payload: Vec<u8>,
+        payload_type: u8,
+        seq: u16,
+        ssrc: u32,
+        extensions: Vec<(u8, Vec<u8>)>,
+        padding: u8,
+    },
     /// Authentic, but nonsense inside.
     OddRtcp(Vec<u8>),
     /// A good packet, damaged on the way.
-    Damaged { at: usize, bit: u8 },
+    Damaged {
+        at: usize,
+        bit: u8,
+    },
     Media,
     /// Signaling changes the viewer's m-lines.
     Toggle,
@@ -82,8 +91,7 @@ fn commit(bed: &mut Bed, villain: Who, camera: &mut Camera, deed: Deed) {
         }
         Deed::Wait(ms) => bed.run(Duration::from_millis(u64::from(ms))),
         Deed::ConnectionLost => {
-            let Route::Tcp(ConnectionId(id)) = route else { return };
-            bed.sfu.handle_connection_closed(bed.now, ConnectionId(id));
+            bed.sfu.handle_connection_closed(bed.now, route);
         }
     }
     bed.exchange();

@@ -14,7 +14,7 @@ use crate::control::{ClientId, Ended};
 use crate::event_loop::{DRAIN_MAX, Drain, Worker};
 use crate::sessions::Fence;
 use crate::validate::Objection;
-use crate::{translate, validate};
+use crate::{media, translate, validate};
 
 impl Worker {
     /// One line from signaling. A line that is no command is answered where it names its request, and ends
@@ -141,7 +141,7 @@ impl Worker {
 
     fn session_stats(&mut self, client: ClientId, request: RequestId, session: SessionId) -> Result<(), CommandError> {
         let stats = self.core.session_stats(translate::session_to_core(session)).ok_or_else(unknown_session)?;
-        let remote = stats.route.and_then(|route| self.media.describe(route));
+        let remote = stats.route.map(media::describe);
         let stats = translate::stats_to_api(stats, remote);
         self.control.send(client, &Event::Stats { request, stats });
         Ok(())

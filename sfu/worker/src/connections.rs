@@ -3,10 +3,9 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use chappe_sfu_core::ConnectionId;
+use chappe_sfu_core::{ConnectionId, Route};
 use chappe_sfu_io::epoll::{Epoll, Interest};
 use chappe_sfu_io::tcp::{Read, TcpConnection, TcpListener};
 
@@ -140,12 +139,16 @@ impl Connections {
         oldest.is_some_and(|id| self.open.remove(&id).is_some())
     }
 
-    pub(crate) fn close(&mut self, id: ConnectionId) {
+    /// The route that ended with it.
+    pub(crate) fn close(&mut self, id: ConnectionId) -> Option<Route> {
+        let route = self.route(id);
         self.open.remove(&id);
+        route
     }
 
-    pub(crate) fn remote_addr(&self, id: ConnectionId) -> Option<SocketAddr> {
-        self.open.get(&id).map(|connection| connection.tcp.remote_addr())
+    pub(crate) fn route(&self, id: ConnectionId) -> Option<Route> {
+        let remote = self.open.get(&id)?.tcp.remote_addr();
+        Some(Route::Tcp { connection: id, remote })
     }
 
     pub(crate) fn frames_dropped(&self) -> u64 {

@@ -49,7 +49,8 @@ impl MediaSockets {
 
     /// Gives the core what has arrived on one TCP connection.
     pub(crate) fn receive_tcp(&mut self, now: Now, id: ConnectionId, core: &mut Sfu) {
-        let alive = self.tcp.receive(now.mono, id, |frame| core.handle_datagram(now, Route::Tcp(id), frame));
+        let Some(route) = self.tcp.route(id) else { return };
+        let alive = self.tcp.receive(now.mono, id, |frame| core.handle_datagram(now, route, frame));
         if !alive {
             self.close_tcp(now, id, core);
         }
@@ -65,7 +66,7 @@ impl MediaSockets {
                 Route::Udp { remote, local } => {
                     Some(Transmit { remote, local, bytes: run.bytes, segment: run.segment })
                 }
-                Route::Tcp(connection) => {
+                Route::Tcp { connection, .. } => {
                     tcp.queue(connection, run.bytes, run.segment);
                     None
                 }
@@ -94,17 +95,18 @@ impl MediaSockets {
         self.broken = idle;
     }
 
-    /// A route for people: how, and the client's address.
-    pub(crate) fn describe(&self, route: Route) -> Option<String> {
-        match route {
-            Route::Udp { remote, .. } => Some(format!("udp {remote}")),
-            Route::Tcp(id) => self.tcp.remote_addr(id).map(|remote| format!("tcp {remote}")),
+    fn close_tcp(&mut self, now: Now, id: ConnectionId, core: &mut Sfu) {
+        if let Some(route) = self.tcp.close(id) {
+            core.handle_connection_closed(now, route);
         }
     }
+}
 
-    fn close_tcp(&mut self, now: Now, id: ConnectionId, core: &mut Sfu) {
-        self.tcp.close(id);
-        core.handle_connection_closed(now, id);
+/// A route for people: how, and the client's address.
+pub(crate) fn describe(route: Route) -> String {
+    match route {
+        Route::Udp { remote, .. } => format!("udp {remote}"),
+        Route::Tcp { remote, .. } => format!("tcp {remote}"),
     }
 }
 

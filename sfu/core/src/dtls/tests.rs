@@ -1,9 +1,12 @@
 //! Claims about the handshake, against the engine itself as the peer, in virtual time over a seeded network.
 
+mod played_client;
+
 use dimpl::{Config, DtlsCertificate, certificate::generate_self_signed_certificate};
 
 use super::*;
 use crate::sim::Link;
+use played_client::PlayedClient;
 
 #[derive(Clone, Copy, Debug)]
 enum PeerVersion {
@@ -189,6 +192,42 @@ fn a_client_hello_in_many_datagrams_is_put_together() {
             assert!(pair.connect(), "{version:?} seed {seed}: {:?}", pair.error);
         }
     }
+}
+
+#[test]
+fn the_cheapest_profile_is_taken_wherever_the_client_lists_it() {
+    const GCM_128: Profile = Profile::AeadAes128Gcm;
+    const GCM_256: Profile = Profile::AeadAes256Gcm;
+    const SHA1: Profile = Profile::Aes128CmSha1_80;
+    // The first is Chromium's.
+    let lists: [(&[Profile], Profile); 4] = [
+        (&[SHA1, GCM_256, GCM_128], GCM_128),
+        (&[GCM_256, GCM_128], GCM_128),
+        (&[SHA1, GCM_256], GCM_256),
+        (&[SHA1], SHA1),
+    ];
+    for is_13 in [false, true] {
+        for (list, best) in lists {
+            let client = PlayedClient::new(is_13, list);
+            let mut server = Dtls::new(DtlsRole::Server, Certificate::generate().unwrap(), Vec::new());
+            let mut flight = Vec::new();
+            let mut send = |datagram: &[u8]| flight.push(datagram.to_vec());
+            server.handle_datagram(crate::sim::start(), &client.datagram(), &mut send).unwrap();
+            assert_eq!(client.profile(&flight), Some(best), "{list:?}, 1.3: {is_13}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_fragments_lead_nowhere_starts_afresh() {
+    let mut pair = Association::new(DtlsRole::Server, PeerVersion::Both);
+    // The head of a ClientHello whose tail never comes.
+    let mut head = PlayedClient::new(true, &[Profile::AeadAes128Gcm]).datagram();
+    head[15] += 1;
+    for _ in 0..100 {
+        pair.step_us(|dtls, now, send| dtls.handle_datagram(now, &head, send));
+    }
+    assert!(pair.connect(), "{:?}", pair.error);
 }
 
 #[test]

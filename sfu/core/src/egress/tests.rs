@@ -1,8 +1,15 @@
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use super::*;
 use crate::ConnectionId;
 
-const A: Route = Route::Tcp(ConnectionId(1));
-const B: Route = Route::Tcp(ConnectionId(2));
+const A: Route = tcp(1);
+const B: Route = tcp(2);
+
+const fn tcp(number: u16) -> Route {
+    let remote = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), number);
+    Route::Tcp { connection: ConnectionId(number as u32), remote }
+}
 
 fn push(arena: &mut Arena, route: Route, len: usize) -> bool {
     arena.push(route, 1500, |out| {

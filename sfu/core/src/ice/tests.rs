@@ -1,5 +1,7 @@
 //! Claims about the lite agent: what it answers, which path it takes, what it forgets.
 
+use std::net::SocketAddr;
+
 use super::*;
 use crate::net::ConnectionId;
 use crate::stun::TransactionId;
@@ -56,11 +58,12 @@ fn a_check_is_answered_with_the_address_it_came_from() {
     for remote in ["192.0.2.9:5000", "[2001:db8::1]:6000"] {
         let remote: SocketAddr = remote.parse().unwrap();
         let mut answer = Vec::new();
-        let from = Route::Udp { remote, local: None };
-        assert_eq!(agent.handle_check(now, from, &check(LOW, false), &mut answer), Checked::Valid);
-        let answer = Message::parse(&answer).unwrap();
-        assert_eq!((answer.class, answer.mapped_address), (Class::Success, Some(remote)));
-        assert!(answer.is_authentic(&credentials("here").pwd));
+        for from in [Route::Udp { remote, local: None }, Route::Tcp { connection: ConnectionId(3), remote }] {
+            assert_eq!(agent.handle_check(now, from, &check(LOW, false), &mut answer), Checked::Valid);
+            let answer = Message::parse(&answer).unwrap();
+            assert_eq!((answer.class, answer.mapped_address), (Class::Success, Some(remote)), "{from:?}");
+            assert!(answer.is_authentic(&credentials("here").pwd));
+        }
     }
 }
 
@@ -204,7 +207,7 @@ fn paths_do_not_pile_up_and_the_one_in_use_stays() {
 #[test]
 fn a_path_that_closed_leaves_the_next_best() {
     let (mut agent, now) = (agent(), crate::sim::start());
-    let tcp = Route::Tcp(ConnectionId(3));
+    let tcp = Route::Tcp { connection: ConnectionId(3), remote: SocketAddr::from(([192, 0, 2, 1], 9)) };
     ask(&mut agent, now, route(1), &check(HIGH, false));
     ask(&mut agent, now, tcp, &check(LOW, true));
     assert_eq!(agent.selected(), Some(tcp));

@@ -173,7 +173,7 @@ fn a_session_tells_its_path_its_keys_and_its_states_in_order() {
         let ours = Session::keys(&session.worker_events).unwrap().clone();
         let theirs = Session::keys(&session.client_events).unwrap();
         assert_eq!((&ours.seal, &ours.open), (&theirs.open, &theirs.seal));
-        assert_eq!(ours.profile, Profile::AeadAes256Gcm);
+        assert_eq!(ours.profile, Profile::AeadAes128Gcm);
         assert_eq!(
             session.worker_events,
             [
@@ -191,7 +191,8 @@ fn a_bad_network_only_delays_the_session() {
     for role in ROLES {
         for seed in 0..30 {
             let (to_worker, to_client) = (Link::lossy(seed, 20), Link::lossy(seed + 1_000, 20));
-            let mut session = Session::over(role, Route::Tcp(ConnectionId(1)), to_worker, to_client);
+            let tcp = Route::Tcp { connection: ConnectionId(1), remote: udp(1).remote() };
+            let mut session = Session::over(role, tcp, to_worker, to_client);
             assert!(session.run(Duration::from_secs(30), Session::has_keys), "{role:?} {seed}");
         }
     }

@@ -1,6 +1,7 @@
 //! A client: transport and SRTP of its own, everything it receives kept.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use chappe_sfu_core::client::{ClientConfig, ClientTransport};
 use chappe_sfu_core::rtcp::{Compound, Packet as Rtcp, Writer};
@@ -55,10 +56,16 @@ pub enum Told {
     TransportFeedback,
 }
 
+/// A path of its own for each, at an address of its own.
+pub fn tcp_route(number: u32) -> Route {
+    let address = Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(10, 0, 0, 0)) + number);
+    Route::Tcp { connection: ConnectionId(number), remote: SocketAddr::from((address, 5000)) }
+}
+
 impl Client {
     pub fn new(now: Now, who: usize, own: IceCredentials, server: IceCredentials, at: &Certificate) -> Client {
         let certificate = Certificate::generate().expect("a certificate");
-        let route = Route::Tcp(ConnectionId(who as u32));
+        let route = tcp_route(who as u32);
         let transport = ClientTransport::new(
             now.mono,
             ClientConfig {
@@ -238,10 +245,12 @@ impl Client {
                     ntp: report.ntp,
                     timestamp: report.rtp_timestamp,
                 }),
-                Rtcp::ReceiverReport { blocks, .. } => self.told.extend(blocks.map(|block| Told::ReceiverReport {
-                    ssrc: block.ssrc.0,
-                    cumulative_lost: block.cumulative_lost,
-                })),
+                Rtcp::ReceiverReport { blocks, .. } => {
+                    self.told.extend(blocks.map(|block| Told::ReceiverReport {
+                        ssrc: block.ssrc.0,
+                        cumulative_lost: block.cumulative_lost,
+                    }))
+                }
                 Rtcp::Nack { media, lost, .. } => self.told.push(Told::Nack(media.0, lost.map(|seq| seq.0).collect())),
                 Rtcp::Pli { media, .. } => self.told.push(Told::Pli(media.0)),
                 Rtcp::Fir { requests, .. } => self.told.extend(requests.map(|(ssrc, _)| Told::Fir(ssrc.0))),

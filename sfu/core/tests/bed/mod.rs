@@ -8,8 +8,8 @@ pub mod lines;
 use std::time::{Duration, Instant};
 
 use chappe_sfu_core::{
-    Certificate, ConnectionId, DtlsRole, Epoch, Event, ExtensionMap, Media, Now, Route, SessionId, SessionSpec, Sfu,
-    SfuConfig, IceCredentials,
+    Certificate, ConnectionId, DtlsRole, Epoch, Event, ExtensionMap, IceCredentials, Media, Now, Route, SessionId,
+    SessionSpec, Sfu, SfuConfig,
 };
 
 pub use client::Client;
@@ -115,7 +115,9 @@ impl Bed {
 
     fn deliver(&mut self) {
         for run in self.sfu.egress().runs() {
-            let Route::Tcp(ConnectionId(who)) = run.route else { panic!("clients have TCP routes here") };
+            let Route::Tcp { connection: ConnectionId(who), .. } = run.route else {
+                panic!("clients have TCP routes here")
+            };
             for segment in run.segments() {
                 self.clients[who as usize].handle_datagram(self.now, segment);
             }
