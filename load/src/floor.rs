@@ -80,7 +80,12 @@ fn send(plan: Plan, remotes: &[std::net::SocketAddr]) -> Result<(u64, Duration)>
         index += plan.burst as u64;
         let runs = remotes.iter().zip(arena.chunks(plan.burst * sealed_bytes));
         let runs = runs.flat_map(|(&remote, bytes)| {
-            split(bytes, plan.mean_run, sealed_bytes).map(move |bytes| Transmit { remote, local: None, bytes, segment: sealed_bytes })
+            split(bytes, plan.mean_run, sealed_bytes).map(move |bytes| Transmit {
+                remote,
+                local: None,
+                bytes,
+                segment: sealed_bytes,
+            })
         });
         packets += sender.send(&socket, runs, Duration::from_millis(2)).packets;
         let next = plan.period.mul_f64((burst + 1) as f64);

@@ -33,7 +33,13 @@ pub struct Shape {
 }
 
 impl Publisher {
-    pub fn join(server: &Server, certificate: &Certificate, room: &str, stream: &str, shape: Shape) -> Result<Publisher> {
+    pub fn join(
+        server: &Server,
+        certificate: &Certificate,
+        room: &str,
+        stream: &str,
+        shape: Shape,
+    ) -> Result<Publisher> {
         let identity = identity(certificate);
         let ssrc = rand::rng().random();
         let created = server.whip(room, stream, &offer::publish(&identity, ssrc))?;
@@ -48,7 +54,8 @@ impl Publisher {
                 return;
             }
             let Ok(length) = opener.open_rtcp(arrival.bytes) else { return };
-            *wanted |= Compound::new(&arrival.bytes[..length]).flatten().any(|packet| matches!(packet, Packet::Pli { .. }));
+            *wanted |=
+                Compound::new(&arrival.bytes[..length]).flatten().any(|packet| matches!(packet, Packet::Pli { .. }));
         })
     }
 

@@ -55,7 +55,9 @@ impl Fleet {
             let stream = stream_name(number);
             fleet.publishers.push(Publisher::join(server, &fleet.certificate, room, &stream, scenario.shape)?);
             // Spread over the period, as cameras that know nothing of each other are.
-            fleet.next_frames.push(now + scenario.shape.frame_period.mul_f64(number as f64 / scenario.publishers as f64));
+            fleet
+                .next_frames
+                .push(now + scenario.shape.frame_period.mul_f64(number as f64 / scenario.publishers as f64));
         }
         fleet.drive_until("publishers connect", |fleet| fleet.publishers.iter().all(Publisher::is_connected))?;
         Ok(fleet)

@@ -51,7 +51,10 @@ fn main() -> Result<()> {
     let beside = std::env::current_exe()?.with_file_name("chappe");
     let node = Node::start(args.chappe.as_ref().unwrap_or(&beside))?;
     pin_to_core(CLIENT_CORE).context("the clients need a second core")?;
-    println!("{} packets of {} B a frame, {} frames/s per publisher", SHAPE.packets_per_frame, SHAPE.packet_bytes, FRAMES_PER_SECOND);
+    println!(
+        "{} packets of {} B a frame, {} frames/s per publisher",
+        SHAPE.packets_per_frame, SHAPE.packet_bytes, FRAMES_PER_SECOND
+    );
     println!("scenario   load  ns/packet  user  floor  ratio   run  p50 us  p99 us  delivered  missing  broken");
     for (name, publishers, viewers_each) in SCENARIOS {
         if !name.contains(&args.only) {
@@ -83,7 +86,8 @@ fn measure(node: &Node, scenario: Scenario, seconds: u64) -> Result<Reading> {
     fleet.drive(Instant::now() + Duration::from_millis(50))?;
     let sends_after = sends(node)?;
     let delivered: u64 = fleet.tallies().map(|tally| tally.packets).sum();
-    let (missing, broken) = (fleet.tallies().map(|tally| tally.missing).sum(), fleet.tallies().map(|tally| tally.broken).sum());
+    let (missing, broken) =
+        (fleet.tallies().map(|tally| tally.missing).sum(), fleet.tallies().map(|tally| tally.broken).sum());
     let latency = Sample::new(fleet.tallies().flat_map(|tally| tally.latencies_us.iter().copied()).collect());
     fleet.leave()?;
     let cpu = after.cpu - before.cpu;
@@ -121,7 +125,8 @@ fn floor_of(scenario: Scenario, duration: Duration, mean_run: f64) -> Result<f64
 fn sends(node: &Node) -> Result<(f64, f64)> {
     let workers = node.server.admin("workers")?;
     let load = workers.get(0).and_then(|worker| worker.get("load")).context("the admin API names no worker")?;
-    let number = |key: &str| load.get(key).and_then(serde_json::Value::as_f64).with_context(|| format!("no {key} in {load}"));
+    let number =
+        |key: &str| load.get(key).and_then(serde_json::Value::as_f64).with_context(|| format!("no {key} in {load}"));
     Ok((number("packets_out")?, number("runs")?))
 }
 
@@ -148,7 +153,11 @@ fn join_at_once(node: &Node) -> Result<()> {
     let mut fleet = Fleet::publish(&node.server, "join", scenario)?;
     let waits = fleet.add_viewers(JOINERS)?;
     let waits = Sample::new(waits.iter().map(|wait| wait.as_secs_f64() * 1e3).collect());
-    println!("join      {JOINERS} at once: first packet p50 {:.0} ms, last {:.0} ms", waits.median(), waits.quantile(1.0));
+    println!(
+        "join      {JOINERS} at once: first packet p50 {:.0} ms, last {:.0} ms",
+        waits.median(),
+        waits.quantile(1.0)
+    );
     fleet.leave()
 }
 
@@ -163,12 +172,18 @@ fn memory(chappe: &std::path::Path) -> Result<()> {
     fleet.add_viewers(MEMORY_VIEWERS)?;
     fleet.drive(Instant::now() + WARM_UP)?;
     let grown = Usage::of(node.worker_pid)?.rss_bytes.saturating_sub(before);
-    println!("memory    {:.1} kB of the worker per viewer at {MEMORY_VIEWERS}", grown as f64 / 1e3 / MEMORY_VIEWERS as f64);
+    println!(
+        "memory    {:.1} kB of the worker per viewer at {MEMORY_VIEWERS}",
+        grown as f64 / 1e3 / MEMORY_VIEWERS as f64
+    );
     fleet.leave()
 }
 
-const SHAPE: Shape =
-    Shape { packets_per_frame: 8, packet_bytes: 1200, frame_period: Duration::from_nanos(1_000_000_000 / FRAMES_PER_SECOND) };
+const SHAPE: Shape = Shape {
+    packets_per_frame: 8,
+    packet_bytes: 1200,
+    frame_period: Duration::from_nanos(1_000_000_000 / FRAMES_PER_SECOND),
+};
 const FRAMES_PER_SECOND: u64 = 30;
 const SCENARIOS: [(&str, usize, usize); 4] = [("1x10", 1, 10), ("1x100", 1, 100), ("1x500", 1, 500), ("10x10", 10, 10)];
 const WARM_UP: Duration = Duration::from_secs(2);

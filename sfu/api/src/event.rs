@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Boot, CloseReason, Fingerprint, MediaKind, RequestId, SessionId, SessionSpec, SessionState, TrackId, WorkerIndex};
+use crate::{
+    Boot, CloseReason, Fingerprint, MediaKind, RequestId, SessionId, SessionSpec, SessionState, TrackId, WorkerIndex,
+};
 
 /// One line from a worker. Events about sessions go to every connection; replies only to the asker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,13 +15,31 @@ pub enum Event {
     /// One session of a snapshot.
     Session(Box<SessionSnapshot>),
     /// A command succeeded.
-    Done { request: RequestId },
-    Failed { request: RequestId, error: CommandError },
-    StateChanged { session: SessionId, state: SessionState },
-    Closed { session: SessionId, reason: CloseReason },
+    Done {
+        request: RequestId,
+    },
+    Failed {
+        request: RequestId,
+        error: CommandError,
+    },
+    StateChanged {
+        session: SessionId,
+        state: SessionState,
+    },
+    Closed {
+        session: SessionId,
+        reason: CloseReason,
+    },
     /// Media of a received track started (true) or fell silent for 2 s (false).
-    TrackActive { session: SessionId, track: TrackId, active: bool },
-    Stats { request: RequestId, stats: SessionStats },
+    TrackActive {
+        session: SessionId,
+        track: TrackId,
+        active: bool,
+    },
+    Stats {
+        request: RequestId,
+        stats: SessionStats,
+    },
     /// Each second.
     Load(LoadReport),
 }

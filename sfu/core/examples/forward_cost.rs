@@ -29,7 +29,8 @@ fn main() {
     // Reports of the viewers, after which their packets name no mid.
     play(&mut bed, publisher, &mut camera, burst, 10);
     for viewer in 1..=viewers {
-        bed.clients[viewer].send_rtcp(|writer| writer.receiver_report(chappe_sfu_core::rtp::Ssrc(1), &[lines::report_of(0x9000)]));
+        bed.clients[viewer]
+            .send_rtcp(|writer| writer.receiver_report(chappe_sfu_core::rtp::Ssrc(1), &[lines::report_of(0x9000)]));
         while let Some((route, mut datagram)) = bed.clients[viewer].take_outgoing() {
             bed.sfu.handle_datagram(bed.now, route, &mut datagram);
         }

@@ -187,7 +187,8 @@ impl Sfu {
         track.end();
         for subscriber in &track.subscribers {
             let session = self.sessions.get_mut(subscriber.session as usize);
-            if let Some(Some(sender)) = session.and_then(|session| session.senders.get_mut(subscriber.sender as usize)) {
+            if let Some(Some(sender)) = session.and_then(|session| session.senders.get_mut(subscriber.sender as usize))
+            {
                 sender.interrupt();
             }
         }
@@ -196,7 +197,8 @@ impl Sfu {
 
     fn apply_send(&mut self, key: usize, lines: Vec<SendTrack>) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let stays = |spec: &SendTrack| lines.iter().any(|line| (line.ssrc, line.rtx_ssrc) == (spec.ssrc, spec.rtx_ssrc));
+        let stays =
+            |spec: &SendTrack| lines.iter().any(|line| (line.ssrc, line.rtx_ssrc) == (spec.ssrc, spec.rtx_ssrc));
         let gone: Vec<usize> = (0..session.senders.len())
             .filter(|at| session.senders[*at].as_ref().is_some_and(|sender| !stays(&sender.spec)))
             .collect();

@@ -209,7 +209,9 @@ impl Sfu {
     fn retry_keyframes(&mut self, now: Instant, key: usize) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         for at in 0..session.sources.len() {
-            let Some(source) = self.sessions.get_mut(key).and_then(|session| session.sources.get_mut(at)) else { return };
+            let Some(source) = self.sessions.get_mut(key).and_then(|session| session.sources.get_mut(at)) else {
+                return;
+            };
             if self.tracks.get(source.track).is_none_or(|track| track.subscribers.is_empty()) {
                 source.keyframes.satisfy();
             }

@@ -7,25 +7,25 @@
 #![forbid(unsafe_code)]
 
 // In reading order: the way of a packet first, then what it passes.
-mod sfu;
-mod forward;
-mod feedback;
-mod repair;
 mod control;
+mod feedback;
+mod forward;
+mod repair;
+mod sfu;
 mod snapshot;
 
+mod egress;
+mod history;
+mod net;
+mod rewrite;
+mod sender;
 mod session;
 mod source;
-mod sender;
-mod track;
-mod template;
-mod history;
-mod rewrite;
-mod egress;
-mod timers;
 mod spec;
 mod stats;
-mod net;
+mod template;
+mod timers;
+mod track;
 
 pub mod codec;
 pub mod dtls;
@@ -44,13 +44,13 @@ pub mod client;
 mod sim;
 
 pub use codec::Codec;
-pub use snapshot::{SessionStats, SessionSummary, TrackStats};
 pub use dtls::{Certificate, CertificateError, DtlsRole, Fingerprint, FingerprintHash, ParseFingerprintError};
 pub use egress::{Egress, Run};
 pub use ice::IceCredentials;
 pub use net::{ConnectionId, DatagramKind, Now, Route, classify};
 pub use rtp::{ExtensionKind, ExtensionMap};
 pub use sfu::{Sfu, SfuConfig};
+pub use snapshot::{SessionStats, SessionSummary, TrackStats};
 pub use spec::{
     CloseReason, ControlError, Epoch, Event, Feedback, Media, MediaKind, PayloadMap, ReceiveCodec, ReceiveTrack,
     SendTrack, SessionId, SessionSpec, SessionState, SsrcPair, TrackId,

@@ -25,7 +25,9 @@ impl Sfu {
             if !arena.has_room(DATAGRAM_BYTES_MAX) {
                 return;
             }
-            let Some((repair, entry, numbers)) = sender.decide_repair(history, seq.0, round_trip, now) else { continue };
+            let Some((repair, entry, numbers)) = sender.decide_repair(history, seq.0, round_trip, now) else {
+                continue;
+            };
             let mid = sender.names_mid.then(|| session.extensions.id(ExtensionKind::Mid)).flatten();
             let mid = mid.map(|id| (id, sender.spec.mid.as_bytes()));
             let mut header = [0; HEADER_BYTES_MAX];

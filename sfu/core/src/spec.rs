@@ -125,11 +125,21 @@ pub enum CloseReason {
 /// What the worker passes on to signaling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    StateChanged { session: SessionId, state: SessionState },
+    StateChanged {
+        session: SessionId,
+        state: SessionState,
+    },
     /// The session is gone already.
-    Closed { session: SessionId, reason: CloseReason },
+    Closed {
+        session: SessionId,
+        reason: CloseReason,
+    },
     /// Media of a received track started, or fell silent.
-    TrackActive { session: SessionId, track: TrackId, active: bool },
+    TrackActive {
+        session: SessionId,
+        track: TrackId,
+        active: bool,
+    },
 }
 
 /// Why a command was refused.
@@ -173,7 +183,10 @@ impl Media {
 
 impl ReceiveTrack {
     fn check(&self) -> Result<(), ControlError> {
-        if self.mid.is_empty() || self.mid.len() > MID_BYTES_MAX || self.rids.iter().any(|rid| rid.len() > MID_BYTES_MAX) {
+        if self.mid.is_empty()
+            || self.mid.len() > MID_BYTES_MAX
+            || self.rids.iter().any(|rid| rid.len() > MID_BYTES_MAX)
+        {
             return Err(ControlError::Invalid("a mid or rid is empty or longer than 16 bytes"));
         }
         if self.codecs.is_empty() || self.codecs.len() > CODECS_PER_TRACK_MAX {

@@ -28,7 +28,12 @@ pub(crate) struct Template {
 
 impl Templates {
     pub fn new() -> Templates {
-        Templates { packets: Vec::with_capacity(PASS_PACKETS_MAX), named: [0; HEADER_BYTES_MAX], extensions: None, bytes_max: 0 }
+        Templates {
+            packets: Vec::with_capacity(PASS_PACKETS_MAX),
+            named: [0; HEADER_BYTES_MAX],
+            extensions: None,
+            bytes_max: 0,
+        }
     }
 
     pub fn load(&mut self, history: &History, pass: Pass) {

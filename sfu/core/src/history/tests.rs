@@ -3,7 +3,16 @@ use super::*;
 const SMALL: HistoryLimits = HistoryLimits { packets_max: 8, chunk_bytes: 4096, chunks_max: 3, keep_ms: 100 };
 
 fn arrived(sequence: u64, at_ms: u32) -> Arrived {
-    Arrived { sequence, timestamp: 0, generation: 0, payload_type: 96, marker: false, keyframe: false, ends_burst: false, at_ms }
+    Arrived {
+        sequence,
+        timestamp: 0,
+        generation: 0,
+        payload_type: 96,
+        marker: false,
+        keyframe: false,
+        ends_burst: false,
+        at_ms,
+    }
 }
 
 #[test]

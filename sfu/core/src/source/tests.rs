@@ -46,7 +46,8 @@ fn duplicates_make_loss_negative_and_never_overflow() {
 #[test]
 fn jitter_follows_rfc_3550_appendix_a_8() {
     // Each packet comes 160 ticks later than its timestamp says, then 160 earlier, and so on.
-    let packets: Vec<_> = (0..400u64).map(|at| (at, at as u32 * 160, at as u32 * 160 + (at as u32 % 2) * 160)).collect();
+    let packets: Vec<_> =
+        (0..400u64).map(|at| (at, at as u32 * 160, at as u32 * 160 + (at as u32 % 2) * 160)).collect();
     let report = reception(&packets).report(Ssrc(1), None, start());
     assert!((150..=161).contains(&report.jitter), "{}", report.jitter);
     let even: Vec<_> = (0..400u64).map(|at| (at, at as u32 * 160, at as u32 * 160 + 77)).collect();

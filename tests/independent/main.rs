@@ -1,0 +1,92 @@
+//! Camera to screen with clients that share no code with ours: the PeerConnection of the `webrtc` crate.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
+
+mod peer;
+#[allow(dead_code, reason = "the tests of the program use the rest of it")]
+#[path = "../node/running.rs"]
+mod running;
+
+use std::time::{Duration, Instant};
+
+use chappe_load::http::{Created, Server};
+
+use peer::Client;
+use running::Running;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_independent_implementation_publishes_and_watches() {
+    let node = start();
+    let server = server(&node);
+    let publisher = publish(&server).await;
+    let (first, _) = watch(&server).await;
+    let (second, _) = watch(&server).await;
+    let viewers = [&first, &second];
+    send_until(&publisher.0, 0, || viewers.iter().all(|viewer| viewer.packets() >= 200)).await;
+    assert_eq!(viewers.map(Client::gaps), [0, 0], "sequence numbers that do not follow each other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_goes_on_in_the_same_session_when_the_publisher_returns() {
+    let node = start();
+    let server = server(&node);
+    let (publisher, session) = publish(&server).await;
+    let (viewer, _) = watch(&server).await;
+    send_until(&publisher, 0, || viewer.packets() >= 50).await;
+    publisher.close().await.unwrap();
+    blocking(&server, move |server| server.delete(&session)).await;
+    let before = viewer.packets();
+    let (returned, _) = publish(&server).await;
+    send_until(&returned, 1000, || viewer.packets() >= before + 50).await;
+    assert_eq!(viewer.gaps(), 0, "the sequence numbers must go on where they were");
+}
+
+fn start() -> Running {
+    let node = Running::start(&["--workers", "1", "--public-ip", "127.0.0.1"]);
+    running::eventually("readiness", || (node.http("/readyz").0 == 200).then_some(()));
+    node
+}
+
+fn server(node: &Running) -> Server {
+    let address = |key: &str| format!("http://{}", node.state()[key].as_str().unwrap());
+    Server::new(&address("http"), &address("admin"))
+}
+
+async fn publish(server: &Server) -> (Client, Created) {
+    let client = Client::publisher().await.unwrap();
+    let offer = client.offer().await.unwrap();
+    let created = blocking(server, move |server| server.whip("independent", "camera", &offer)).await;
+    client.accept(created.sdp.clone()).await.unwrap();
+    (client, created)
+}
+
+async fn watch(server: &Server) -> (Client, Created) {
+    let client = Client::viewer().await.unwrap();
+    let offer = client.offer().await.unwrap();
+    let created = blocking(server, move |server| server.whep("independent", "camera", &offer)).await;
+    client.accept(created.sdp.clone()).await.unwrap();
+    (client, created)
+}
+
+/// Publishes frames at 200 a second until `done`.
+async fn send_until(publisher: &Client, first: u16, done: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut pace = tokio::time::interval(Duration::from_millis(5));
+    for number in first.. {
+        if done() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "frame {number} and still waiting");
+        publisher.send_frame(number).await.unwrap();
+        pace.tick().await;
+    }
+}
+
+/// The HTTP client blocks; the connections of the test must not.
+async fn blocking<T: Send + 'static>(
+    server: &Server,
+    call: impl FnOnce(Server) -> anyhow::Result<T> + Send + 'static,
+) -> T {
+    let server = server.clone();
+    tokio::task::spawn_blocking(move || call(server)).await.unwrap().unwrap()
+}
