@@ -1,10 +1,8 @@
 //! Owns one synthetic client's transport: a UDP socket, ICE, DTLS and the SRTP contexts. Never decides what
 //! to publish or to watch.
 
-use std::io::IoSliceMut;
 use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::AsRawFd;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use chappe_sfu_core::client::{ClientConfig, ClientTransport};
@@ -13,10 +11,9 @@ use chappe_sfu_core::ice::IceCredentials;
 use chappe_sfu_core::srtp::{Opener, Sealer};
 use chappe_sfu_core::transport::TransportEvent;
 use chappe_sfu_core::{DatagramKind, Route, classify};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
-use nix::sys::time::TimeSpec;
 use rand::RngExt;
 
+use crate::arrival;
 use crate::http::Created;
 use crate::offer::{Answer, Identity};
 
@@ -54,8 +51,7 @@ impl Client {
         let any = if answer.remote.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
         let socket = UdpSocket::bind(any).context("binding a client: is `ulimit -n` large enough?")?;
         socket.connect(answer.remote)?;
-        socket.set_nonblocking(true)?;
-        setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+        arrival::prepare(&socket)?;
         let (hash, value) = answer.fingerprint.split_once(' ').context("the answer's fingerprint has no value")?;
         let config = ClientConfig {
             route: Route::Udp { remote: answer.remote, local: None },
@@ -77,7 +73,7 @@ impl Client {
     /// Reads all that waits, hands media to `media`, answers the rest, and keeps consent alive.
     pub fn turn(&mut self, mut media: impl FnMut(&mut Opener, Arrival<'_>)) -> Result<()> {
         let mut bytes = [0u8; DATAGRAM_BYTES_MAX];
-        while let Some((length, at)) = self.receive(&mut bytes) {
+        while let Some((length, at)) = arrival::receive(&self.socket, &mut bytes) {
             let datagram = &mut bytes[..length];
             match classify(datagram) {
                 Some(DatagramKind::Stun) => {
@@ -133,18 +129,6 @@ impl Client {
         while self.transport.poll_transmit(&mut self.buffer).is_some() {
             let _ = self.socket.send(&self.buffer);
         }
-    }
-
-    fn receive(&self, bytes: &mut [u8]) -> Option<(usize, SystemTime)> {
-        let mut control = nix::cmsg_space!(TimeSpec);
-        let mut iov = [IoSliceMut::new(bytes)];
-        let flags = MsgFlags::MSG_DONTWAIT;
-        let message = recvmsg::<SockaddrStorage>(self.socket.as_raw_fd(), &mut iov, Some(&mut control), flags).ok()?;
-        let stamp = message.cmsgs().ok()?.find_map(|control| match control {
-            ControlMessageOwned::ScmTimestampns(stamp) => Some(Duration::from(stamp)),
-            _ => None,
-        });
-        Some((message.bytes, stamp.map_or_else(SystemTime::now, |stamp| SystemTime::UNIX_EPOCH + stamp)))
     }
 
     pub fn remote(&self) -> Option<SocketAddr> {

@@ -4,13 +4,16 @@
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use chappe_sfu_core::srtp::{Profile, Sealer};
 use chappe_sfu_io::process::pin_to_core;
 use chappe_sfu_io::udp::{Sender, Transmit};
 use rustix::time::{ClockId, clock_gettime};
+
+use crate::arrival::{self, unix_nanos};
+use crate::measure::Sample;
 
 /// What to send, in the shape of the scenario that it is the floor of.
 #[derive(Debug, Clone, Copy)]
@@ -29,13 +32,16 @@ pub struct Plan {
     pub core: usize,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Floor {
     pub packets: u64,
     /// Processor time of the sending thread.
     pub cpu: Duration,
     /// Share of the packets that arrived.
     pub delivered: f64,
+    /// From the start of a burst to a packet's arrival, in microseconds: what sealing and sending take even
+    /// where nothing else is done.
+    pub latency_us: Sample,
 }
 
 impl Floor {
@@ -48,21 +54,44 @@ impl Floor {
 pub fn measure(plan: Plan) -> Result<Floor> {
     let receivers = receivers(plan.peers)?;
     let remotes = receivers.iter().map(UdpSocket::local_addr).collect::<std::io::Result<Vec<_>>>()?;
-    let received = Arc::new(AtomicU64::new(0));
-    let stop = Arc::new(AtomicBool::new(false));
+    let clock = Arc::new(BurstClock::new(plan));
     let drain = {
-        let (received, stop) = (Arc::clone(&received), Arc::clone(&stop));
-        std::thread::spawn(move || drain(&receivers, plan.core, &received, &stop))
+        let clock = Arc::clone(&clock);
+        std::thread::spawn(move || drain(&receivers, plan, &clock))
     };
-    let sender = std::thread::spawn(move || send(plan, &remotes));
+    let sender = {
+        let clock = Arc::clone(&clock);
+        std::thread::spawn(move || send(plan, &remotes, &clock))
+    };
     let sent = sender.join().map_err(|_| anyhow::anyhow!("the floor's sender panicked"))?;
-    stop.store(true, Ordering::Relaxed);
-    drain.join().map_err(|_| anyhow::anyhow!("the floor's receiver panicked"))??;
+    clock.over.store(true, Ordering::Relaxed);
+    let latencies = drain.join().map_err(|_| anyhow::anyhow!("the floor's receiver panicked"))??;
     let (packets, cpu) = sent?;
-    Ok(Floor { packets, cpu, delivered: received.load(Ordering::Relaxed) as f64 / packets.max(1) as f64 })
+    let delivered = latencies.len() as f64 / packets.max(1) as f64;
+    Ok(Floor { packets, cpu, delivered, latency_us: Sample::new(latencies) })
 }
 
-fn send(plan: Plan, remotes: &[std::net::SocketAddr]) -> Result<(u64, Duration)> {
+/// When each burst began, for the receivers; and whether the last is out.
+struct BurstClock {
+    /// Nanoseconds since 1970, by burst.
+    started: Vec<AtomicU64>,
+    over: AtomicBool,
+}
+
+impl BurstClock {
+    fn new(plan: Plan) -> BurstClock {
+        let bursts = (plan.duration.as_secs_f64() / plan.period.as_secs_f64()).max(1.0) as usize;
+        BurstClock { started: (0..bursts).map(|_| AtomicU64::new(0)).collect(), over: AtomicBool::new(false) }
+    }
+
+    /// Since the start of the burst that the packet with this sequence number belongs to.
+    fn since_start_us(&self, plan: Plan, seq: u16, at: SystemTime) -> Option<f64> {
+        let started = self.started.get(usize::from(seq) / plan.burst)?.load(Ordering::Relaxed);
+        Some(unix_nanos(at).saturating_sub(started) as f64 / 1e3)
+    }
+}
+
+fn send(plan: Plan, remotes: &[std::net::SocketAddr], clock: &BurstClock) -> Result<(u64, Duration)> {
     pin_to_core(plan.core).context("pinning the floor's sender")?;
     let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
     let socket = chappe_sfu_io::udp::UdpSocket::adopt(socket.into())?;
@@ -71,11 +100,11 @@ fn send(plan: Plan, remotes: &[std::net::SocketAddr]) -> Result<(u64, Duration)>
     let sealed_bytes = plan.packet_bytes + Profile::AeadAes128Gcm.rtp_overhead();
     let payload = vec![0xa5u8; plan.packet_bytes - HEADER_BYTES];
     let mut arena = vec![0u8; remotes.len() * plan.burst * sealed_bytes];
-    let bursts = (plan.duration.as_secs_f64() / plan.period.as_secs_f64()).max(1.0) as u64;
     let (mut packets, mut index) = (0u64, 0u64);
     let started = Instant::now();
     let cpu_before = thread_cpu();
-    for burst in 0..bursts {
+    for (burst, began) in clock.started.iter().enumerate() {
+        began.store(unix_nanos(SystemTime::now()), Ordering::Relaxed);
         seal_burst(&sealers, plan.burst, index, &payload, &mut arena, sealed_bytes);
         index += plan.burst as u64;
         let runs = remotes.iter().zip(arena.chunks(plan.burst * sealed_bytes));
@@ -128,24 +157,27 @@ fn receivers(count: usize) -> Result<Vec<UdpSocket>> {
     (0..count)
         .map(|_| {
             let socket = UdpSocket::bind("127.0.0.1:0").context("binding a receiver: is `ulimit -n` large enough?")?;
-            socket.set_nonblocking(true)?;
+            arrival::prepare(&socket)?;
             Ok(socket)
         })
         .collect()
 }
 
-fn drain(receivers: &[UdpSocket], sender_core: usize, received: &AtomicU64, stop: &AtomicBool) -> Result<()> {
-    pin_to_core(1 - sender_core.min(1)).context("pinning the floor's receiver")?;
+/// Reads until the last burst is out, and returns each packet's latency in microseconds.
+fn drain(receivers: &[UdpSocket], plan: Plan, clock: &BurstClock) -> Result<Vec<f64>> {
+    pin_to_core(1 - plan.core.min(1)).context("pinning the floor's receiver")?;
+    let mut latencies = Vec::new();
     let mut buffer = [0u8; 2048];
     loop {
-        let last = stop.load(Ordering::Relaxed);
+        let last = clock.over.load(Ordering::Relaxed);
         for socket in receivers {
-            while socket.recv(&mut buffer).is_ok() {
-                received.fetch_add(1, Ordering::Relaxed);
+            while let Some((_, at)) = arrival::receive(socket, &mut buffer) {
+                let seq = u16::from_be_bytes([buffer[2], buffer[3]]);
+                latencies.extend(clock.since_start_us(plan, seq, at));
             }
         }
         if last {
-            return Ok(());
+            return Ok(latencies);
         }
         std::thread::sleep(crate::POLL_TICK);
     }

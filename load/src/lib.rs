@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod arrival;
 pub mod client;
 pub mod floor;
 pub mod http;

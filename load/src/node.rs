@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -20,7 +21,8 @@ pub struct Node {
 impl Node {
     /// Starts `chappe up` with one worker, on free ports of the loopback address.
     pub fn start(binary: &Path) -> Result<Node> {
-        let state_file = std::env::temp_dir().join(format!("chappe-bench-{}.json", std::process::id()));
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let state_file = std::env::temp_dir().join(format!("chappe-bench-{}-{number}.json", std::process::id()));
         let child = Command::new(binary)
             .args(["up", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--media-port", "0"])
             .args(["--workers", "1", "--public-ip", "127.0.0.1", "--state-file"])
@@ -68,4 +70,6 @@ impl Drop for Node {
     }
 }
 
+/// Nodes of one run may overlap: each has a state file of its own.
+static STARTED: AtomicU32 = AtomicU32::new(0);
 const START_LIMIT: Duration = Duration::from_secs(10);

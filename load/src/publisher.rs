@@ -9,6 +9,7 @@ use chappe_sfu_core::rtcp::{Compound, Packet};
 use chappe_sfu_core::rtp::{FIXED_HEADER_BYTES, OutgoingHeader, Seq, Ssrc};
 use rand::RngExt;
 
+use crate::arrival::unix_nanos;
 use crate::client::{Client, identity};
 use crate::http::Server;
 use crate::offer::{self, VIDEO_PAYLOAD_TYPE};
@@ -101,8 +102,7 @@ fn payload(length: usize, starts_frame: bool, is_key: bool) -> Vec<u8> {
     let mut payload = vec![0x55u8; length];
     payload[0] = if starts_frame { VP8_START } else { 0 };
     payload[1] = u8::from(!is_key); // RFC 6386 section 9.1: the lowest bit is 0 in a key frame.
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    payload[STAMP_AT..STAMP_AT + 8].copy_from_slice(&(now.as_nanos() as u64).to_be_bytes());
+    payload[STAMP_AT..STAMP_AT + 8].copy_from_slice(&unix_nanos(SystemTime::now()).to_be_bytes());
     payload
 }
 

@@ -133,9 +133,9 @@ impl Fleet {
     }
 
     pub fn leave(self) -> Result<()> {
-        let (viewers, publishers) = (self.viewers.into_iter(), self.publishers.into_iter());
-        viewers.map(|viewer| viewer.leave(&self.server)).collect::<Result<()>>()?;
-        publishers.map(|publisher| publisher.leave(&self.server)).collect()
+        let (viewers, publishers) = (self.viewers, self.publishers);
+        viewers.into_iter().try_for_each(|viewer| viewer.leave(&self.server))?;
+        publishers.into_iter().try_for_each(|publisher| publisher.leave(&self.server))
     }
 
     fn poll(&mut self) -> Result<()> {

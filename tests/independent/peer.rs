@@ -90,7 +90,7 @@ impl Client {
     pub async fn send_frame(&self, number: u16) -> Result<()> {
         let mut payload = vec![0u8; 600];
         payload[0] = 0x10; // RFC 7741 section 4.2: start of the first partition.
-        payload[1] = u8::from(number % 30 != 0); // RFC 6386 section 9.1: the lowest bit is 0 in a key frame.
+        payload[1] = u8::from(!number.is_multiple_of(30)); // RFC 6386 section 9.1: the lowest bit is 0 in a key frame.
         let packet = rtp::Packet {
             header: rtp::header::Header {
                 version: 2,
@@ -151,7 +151,7 @@ impl PeerConnectionEventHandler for Handler {
 
 async fn connection() -> Result<(Box<dyn PeerConnection>, Arc<Observed>)> {
     let mut media_engine = MediaEngine::default();
-    let codec = RTCRtpCodecParameters { rtp_codec: vp8(), payload_type: 96, ..Default::default() };
+    let codec = RTCRtpCodecParameters { rtp_codec: vp8(), payload_type: 96 };
     media_engine.register_codec(codec, RtpCodecKind::Video)?;
     let registry = register_default_interceptors(Registry::new(), &mut media_engine)?;
     let observed = Arc::new(Observed {

@@ -2,17 +2,21 @@
 
 #![forbid(unsafe_code)]
 
+mod report;
+
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use chappe_load::floor::{self, Plan};
+use chappe_load::floor::{self, Floor, Plan};
 use chappe_load::measure::{Sample, Usage};
 use chappe_load::node::Node;
 use chappe_load::publisher::Shape;
 use chappe_load::scenario::{Fleet, Scenario};
 use chappe_sfu_io::process::pin_to_core;
 use clap::Parser;
+use report::{Bar, Reading, Row};
 
 /// Measures one worker on core 0 with all clients on core 1, over loopback with real ICE, DTLS and SRTP.
 /// Take the ratios: absolute times are those of this machine at this moment.
@@ -32,45 +36,41 @@ struct Args {
     only: String,
 }
 
-/// One measurement of one scenario.
-struct Reading {
-    nanos_per_packet: f64,
-    user_nanos_per_packet: f64,
-    floor_nanos: f64,
-    mean_run: f64,
-    /// Share of the worker's core.
-    load: f64,
-    latency: Sample,
-    delivered: u64,
-    missing: u64,
-    broken: u64,
-}
-
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     let args = Args::parse();
-    let beside = std::env::current_exe()?.with_file_name("chappe");
-    let node = Node::start(args.chappe.as_ref().unwrap_or(&beside))?;
+    let chappe = match &args.chappe {
+        Some(path) => path.clone(),
+        None => std::env::current_exe()?.with_file_name("chappe"),
+    };
+    let node = Node::start(&chappe)?;
     pin_to_core(CLIENT_CORE).context("the clients need a second core")?;
+    let mut bars = Vec::new();
+    let Shape { packets_per_frame, packet_bytes, .. } = SHAPE;
+    println!("{packets_per_frame} packets of {packet_bytes} B a frame, {FRAMES_PER_SECOND} frames/s per publisher");
+    println!("                  ---- ns per packet ----               --- latency, us: p50, p99 ---");
     println!(
-        "{} packets of {} B a frame, {} frames/s per publisher",
-        SHAPE.packets_per_frame, SHAPE.packet_bytes, FRAMES_PER_SECOND
+        "scenario   load   all  user  floor  ratio   run    worker          floor           delivered  missing  broken"
     );
-    println!("scenario   load  ns/packet  user  floor  ratio   run  p50 us  p99 us  delivered  missing  broken");
     for (name, publishers, viewers_each) in SCENARIOS {
-        if !name.contains(&args.only) {
-            continue;
+        if name.contains(&args.only) {
+            let scenario = Scenario { publishers, viewers_each, shape: SHAPE };
+            let readings =
+                (0..args.rounds).map(|_| measure(&node, scenario, args.seconds)).collect::<Result<Vec<_>>>()?;
+            let row = Row::of(&readings);
+            println!("{name:9} {row}");
+            bars.extend(row.bars(name));
         }
-        let scenario = Scenario { publishers, viewers_each, shape: SHAPE };
-        let readings = (0..args.rounds).map(|_| measure(&node, scenario, args.seconds)).collect::<Result<Vec<_>>>()?;
-        print_row(name, &readings);
     }
+    drop(node);
     if "join".contains(&args.only) {
-        join_at_once(&node)?;
+        bars.push(join_at_once(&Node::start(&chappe)?)?);
     }
     if "memory".contains(&args.only) {
-        memory(args.chappe.as_ref().unwrap_or(&beside))?;
+        bars.push(memory(&Node::start(&chappe)?)?);
     }
-    Ok(())
+    println!();
+    bars.iter().for_each(|bar| println!("{bar}"));
+    Ok(if bars.iter().all(Bar::is_met) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn measure(node: &Node, scenario: Scenario, seconds: u64) -> Result<Reading> {
@@ -93,11 +93,11 @@ fn measure(node: &Node, scenario: Scenario, seconds: u64) -> Result<Reading> {
     let cpu = after.cpu - before.cpu;
     let packets = delivered.max(1) as f64;
     let mean_run = (sends_after.0 - sends_before.0) / (sends_after.1 - sends_before.1).max(1.0);
-    let floor_nanos = floor_of(scenario, duration, mean_run)?;
+    let floor = floor_of(scenario, duration, mean_run)?;
     Ok(Reading {
         nanos_per_packet: cpu.as_nanos() as f64 / packets,
-        user_nanos_per_packet: (after.user - before.user).as_nanos() as f64 / packets,
-        floor_nanos,
+        user: after.user.saturating_sub(before.user),
+        floor,
         mean_run,
         load: cpu.as_secs_f64() / elapsed.as_secs_f64(),
         latency,
@@ -108,7 +108,7 @@ fn measure(node: &Node, scenario: Scenario, seconds: u64) -> Result<Reading> {
 }
 
 /// The floor in the shape of the scenario: every viewer gets a frame's packets each period.
-fn floor_of(scenario: Scenario, duration: Duration, mean_run: f64) -> Result<f64> {
+fn floor_of(scenario: Scenario, duration: Duration, mean_run: f64) -> Result<Floor> {
     let plan = Plan {
         peers: scenario.viewers(),
         packet_bytes: SHAPE.packet_bytes,
@@ -118,7 +118,7 @@ fn floor_of(scenario: Scenario, duration: Duration, mean_run: f64) -> Result<f64
         mean_run,
         core: WORKER_CORE,
     };
-    Ok(floor::measure(plan)?.nanos_per_packet())
+    floor::measure(plan)
 }
 
 /// Packets and runs that the worker has sent so far.
@@ -130,40 +130,17 @@ fn sends(node: &Node) -> Result<(f64, f64)> {
     Ok((number("packets_out")?, number("runs")?))
 }
 
-fn print_row(name: &str, readings: &[Reading]) {
-    let median = |value: fn(&Reading) -> f64| Sample::new(readings.iter().map(value).collect()).median();
-    println!(
-        "{name:9} {:5.1}%  {:9.0} {:5.0}  {:5.0}  {:5.2} {:5.2}  {:6.0}  {:6.0}  {:9}  {:7}  {:6}",
-        100.0 * median(|reading| reading.load),
-        median(|reading| reading.nanos_per_packet),
-        median(|reading| reading.user_nanos_per_packet),
-        median(|reading| reading.floor_nanos),
-        median(|reading| reading.nanos_per_packet / reading.floor_nanos),
-        median(|reading| reading.mean_run),
-        median(|reading| reading.latency.median()),
-        median(|reading| reading.latency.quantile(0.99)),
-        readings.iter().map(|reading| reading.delivered).sum::<u64>(),
-        readings.iter().map(|reading| reading.missing).sum::<u64>(),
-        readings.iter().map(|reading| reading.broken).sum::<u64>(),
-    );
-}
-
-fn join_at_once(node: &Node) -> Result<()> {
+fn join_at_once(node: &Node) -> Result<Bar> {
     let scenario = Scenario { publishers: 1, viewers_each: JOINERS, shape: SHAPE };
     let mut fleet = Fleet::publish(&node.server, "join", scenario)?;
     let waits = fleet.add_viewers(JOINERS)?;
-    let waits = Sample::new(waits.iter().map(|wait| wait.as_secs_f64() * 1e3).collect());
-    println!(
-        "join      {JOINERS} at once: first packet p50 {:.0} ms, last {:.0} ms",
-        waits.median(),
-        waits.quantile(1.0)
-    );
-    fleet.leave()
+    let waits = Sample::new(waits.iter().map(Duration::as_secs_f64).collect());
+    fleet.leave()?;
+    Ok(Bar::new(format!("first packet of the last of {JOINERS} who join at once, s"), waits.quantile(1.0), 2.0))
 }
 
-/// A node of its own: memory that earlier scenarios left behind would hide what a viewer needs.
-fn memory(chappe: &std::path::Path) -> Result<()> {
-    let node = Node::start(chappe)?;
+/// On a node of its own: memory that earlier scenarios left behind would hide what a viewer needs.
+fn memory(node: &Node) -> Result<Bar> {
     let scenario = Scenario { publishers: 1, viewers_each: MEMORY_VIEWERS, shape: SHAPE };
     let mut fleet = Fleet::publish(&node.server, "memory", scenario)?;
     fleet.add_viewers(1)?;
@@ -172,11 +149,9 @@ fn memory(chappe: &std::path::Path) -> Result<()> {
     fleet.add_viewers(MEMORY_VIEWERS)?;
     fleet.drive(Instant::now() + WARM_UP)?;
     let grown = Usage::of(node.worker_pid)?.rss_bytes.saturating_sub(before);
-    println!(
-        "memory    {:.1} kB of the worker per viewer at {MEMORY_VIEWERS}",
-        grown as f64 / 1e3 / MEMORY_VIEWERS as f64
-    );
-    fleet.leave()
+    fleet.leave()?;
+    let each = grown as f64 / 1e3 / MEMORY_VIEWERS as f64;
+    Ok(Bar::new(format!("resident memory of the worker per viewer at {MEMORY_VIEWERS}, kB"), each, 32.0))
 }
 
 const SHAPE: Shape = Shape {
