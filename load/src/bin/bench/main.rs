@@ -68,6 +68,9 @@ fn main() -> Result<ExitCode> {
     if "memory".contains(&args.only) {
         bars.push(memory(&Node::start(&chappe)?)?);
     }
+    if "churn".contains(&args.only) {
+        bars.push(churn(&Node::start(&chappe)?)?);
+    }
     println!();
     bars.iter().for_each(|bar| println!("{bar}"));
     Ok(if bars.iter().all(Bar::is_met) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -154,6 +157,23 @@ fn memory(node: &Node) -> Result<Bar> {
     Ok(Bar::new(format!("resident memory of the worker per viewer at {MEMORY_VIEWERS}, kB"), each, 32.0))
 }
 
+/// What is left of viewers who came and went: memory may not grow with their number.
+fn churn(node: &Node) -> Result<Bar> {
+    let scenario = Scenario { publishers: 1, viewers_each: CHURN_VIEWERS, shape: SHAPE };
+    let mut settled = 0;
+    for round in 0..CHURN_ROUNDS {
+        let mut fleet = Fleet::publish(&node.server, "churn", scenario)?;
+        fleet.add_viewers(CHURN_VIEWERS)?;
+        fleet.leave()?;
+        if round == CHURN_ROUNDS / 2 {
+            settled = Usage::of(node.worker_pid)?.rss_bytes;
+        }
+    }
+    let grown = Usage::of(node.worker_pid)?.rss_bytes.saturating_sub(settled);
+    let each = grown as f64 / 1e3 / (CHURN_VIEWERS * (CHURN_ROUNDS / 2)) as f64;
+    Ok(Bar::new("memory of the worker that a viewer who left leaves behind, kB".to_owned(), each, 0.5))
+}
+
 const SHAPE: Shape = Shape {
     packets_per_frame: 8,
     packet_bytes: 1200,
@@ -164,5 +184,7 @@ const SCENARIOS: [(&str, usize, usize); 4] = [("1x10", 1, 10), ("1x100", 1, 100)
 const WARM_UP: Duration = Duration::from_secs(2);
 const JOINERS: usize = 200;
 const MEMORY_VIEWERS: usize = 500;
+const CHURN_VIEWERS: usize = 100;
+const CHURN_ROUNDS: usize = 20;
 const WORKER_CORE: usize = 0;
 const CLIENT_CORE: usize = 1;
