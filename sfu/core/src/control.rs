@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::ice::IceCredentials;
 use crate::net::Now;
+use crate::playout::WallClock;
 use crate::rtp::Ssrc;
 use crate::sender::Sender;
 use crate::session::Session;
@@ -36,6 +37,7 @@ impl Sfu {
                 certificate: self.config.certificate.clone(),
             },
         );
+        self.wall.get_or_insert_with(|| WallClock::new(now));
         let feedback_ssrc = Ssrc(self.draw(spec.session, 0) as u32 | 1);
         let mut session = Session::new(now.mono, spec.session, spec.epoch, transport, feedback_ssrc);
         session.ufrags.push(spec.local_ice.ufrag.clone());

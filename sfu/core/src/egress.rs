@@ -39,6 +39,11 @@ impl Egress {
         self.control.runs.is_empty() && self.media.runs.is_empty()
     }
 
+    /// Control datagrams that found no room since the last call.
+    pub(crate) fn take_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.control.refused)
+    }
+
     /// Forgets everything; the worker calls it after it has sent the runs.
     pub fn clear(&mut self) {
         self.control.clear();
@@ -60,6 +65,8 @@ pub(crate) struct Arena {
     bytes_max: usize,
     used: usize,
     runs: Vec<RunSpan>,
+    /// Datagrams that did not fit any more.
+    refused: u64,
 }
 
 struct RunSpan {
@@ -73,7 +80,7 @@ struct RunSpan {
 
 impl Arena {
     fn new(bytes_max: usize) -> Arena {
-        Arena { bytes: Vec::new(), bytes_max, used: 0, runs: Vec::new() }
+        Arena { bytes: Vec::new(), bytes_max, used: 0, runs: Vec::new(), refused: 0 }
     }
 
     /// Whether this many more bytes fit.
@@ -85,6 +92,7 @@ impl Arena {
     /// for none. False when there was no room or nothing was written.
     pub fn push(&mut self, route: Route, len_max: usize, write: impl FnOnce(&mut [u8]) -> Option<usize>) -> bool {
         if !self.has_room(len_max) {
+            self.refused += 1;
             return false;
         }
         let end = self.used + len_max;

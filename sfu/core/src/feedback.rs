@@ -66,12 +66,16 @@ impl Sfu {
     fn handle_sender_report(&mut self, now: Instant, key: usize, report: SenderReport) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(place) = session.place_of(report.ssrc) else { return };
+        let Some(clock) = self.wall.as_ref().and_then(|wall| session.clock.translate(wall, &report, now)) else {
+            return;
+        };
         let source = &mut session.sources[place.source];
-        source.streams[place.stream].report = Some((report, now));
+        let stream = &mut source.streams[place.stream];
+        (stream.report, stream.clock) = (Some((report, now)), Some(clock));
         let is_forwarded = source.selected().is_some_and(|stream| stream.ssrc == report.ssrc);
         let Some(track) = self.tracks.get_mut(source.track).filter(|_| is_forwarded) else { return };
-        if track.clock.replace((report, now)).is_none() {
-            // Viewers wait for it to play audio and video together.
+        if track.clock.replace(clock).is_none_or(|before| !before.reported) {
+            // Viewers have made do with times of arrival until now.
             for subscriber in &track.subscribers {
                 let Some(viewer) = self.sessions.get_mut(subscriber.session as usize) else { continue };
                 if let Some(Some(sender)) = viewer.senders.get_mut(subscriber.sender as usize)
@@ -88,9 +92,9 @@ impl Sfu {
         let Some(session) = self.sessions.get_mut(key) else { return };
         for block in blocks {
             let Some((_, sender)) = session.sender_of(block.ssrc) else { continue };
-            let Some(measured) = sender.handle_report(&block, now) else { continue };
-            // Smoothed like TCP's (RFC 6298 section 2.3).
-            session.round_trip = Some(session.round_trip.map_or(measured, |before| (before * 7 + measured) / 8));
+            if let Some(measured) = sender.handle_report(&block, now) {
+                session.note_round_trip(measured);
+            }
         }
     }
 
@@ -170,11 +174,16 @@ impl Sfu {
 
     fn send_nacks(&mut self, now: Instant, key: usize) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let own = session.feedback_ssrc;
+        let (own, round_trip) = (session.feedback_ssrc, session.round_trip);
         for at in 0..session.sources.len() {
             for stream in 0..session.sources[at].streams.len() {
                 let (source, mut lost) = (&mut session.sources[at], Lost::new());
-                source.streams[stream].nack.poll_lost(now, &mut lost);
+                let nack = &mut source.streams[stream].nack;
+                if let Some(round_trip) = round_trip {
+                    // A quarter more, or every second repeat would be overtaken by the next request.
+                    nack.set_round_trip(round_trip + round_trip / 4);
+                }
+                nack.poll_lost(now, &mut lost);
                 if lost.is_empty() {
                     continue;
                 }
@@ -278,7 +287,7 @@ impl Sfu {
         });
     }
 
-    /// Sender reports to a viewer, in the publisher's time.
+    /// Sender reports to a viewer, in our time.
     fn send_sender_reports(&mut self, now: Instant, key: usize) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         for at in 0..session.senders.len() {
@@ -289,7 +298,6 @@ impl Sfu {
             sender.report_at = Some(now + sender.report_interval());
             sender.traffic.measure(now);
             let clock = sender.track.and_then(|track| self.tracks.get(track)?.clock);
-            // Until the publisher has said what its timestamps mean there is nothing true to tell.
             let Some(clock) = clock.filter(|_| sender.rewriter.is_started()) else { continue };
             let report = sender.report(&clock, now);
             let cname = &sender.spec.cname;

@@ -10,6 +10,7 @@ use crate::egress::Arena;
 use crate::history::{Arrived, EXTENSIONS_BYTES_MAX, History, PADDING_BYTES_MAX};
 use crate::nack::Arrival;
 use crate::net::Now;
+use crate::playout::MediaClock;
 use crate::rtp::{ExtensionKind, ExtensionValues, Header, Seq};
 use crate::sender::Step;
 use crate::session::{Session, StreamPlace};
@@ -97,12 +98,16 @@ impl Sfu {
                 return Ok(());
             }
             media.stream = source.repaired_by(place.stream).ok_or(DropReason::RtpUnknownSource)?;
-            let window = &mut source.streams[media.stream].window;
-            let index = window.guess(u16::from_be_bytes(*original));
-            if !window.check(index) {
+            let repaired = &mut source.streams[media.stream];
+            let original = Seq(u16::from_be_bytes(*original));
+            let index = repaired.window.guess(original.0);
+            if !repaired.window.check(index) {
                 return Err(DropReason::RtpReplayed);
             }
-            window.accept(index);
+            repaired.window.accept(index);
+            if let Some(asked) = repaired.nack.first_asked(original) {
+                session.note_round_trip(now.saturating_duration_since(asked));
+            }
             opened = Opened { index, payload_type: repeated, payload, ..opened };
         } else if source.streams[place.stream].role != Role::Media {
             return Err(DropReason::RtpPayloadUnmapped);
@@ -118,11 +123,10 @@ impl Sfu {
         let (is_video, asks_again) = (codec.codec.is_video(), codec.feedback.nack);
         let keyframe = !opened.payload.is_empty() && is_keyframe_start(codec.codec, opened.payload);
         let stream = &mut source.streams[place.stream];
+        let mut lost_too_much = false;
         if asks_again {
             let arrival = stream.nack.handle_packet(now, Seq(opened.index as u16), keyframe && is_video);
-            if arrival == Arrival::KeyframeNeeded && is_video {
-                source.keyframes.want();
-            }
+            lost_too_much = arrival == Arrival::KeyframeNeeded && is_video;
             lower(&mut self.timers, key, source.streams[place.stream].nack.poll_timeout());
         }
         source.heard = Some(now);
@@ -134,19 +138,21 @@ impl Sfu {
         let sequence = source.sequence(opened.index);
         let at_ms = now.saturating_duration_since(session.opened).as_millis() as u32;
         let (id, track_id, track_key, kind) = (session.id, source.spec.track, source.track, source.spec.kind);
+        let reported = source.streams[place.stream].clock;
         if starts {
             lower(&mut self.timers, key, Some(now + SILENT_AFTER));
             self.push_event(Event::TrackActive { session: id, track: track_id, active: true });
         }
-        let Some(track) = self.tracks.get_mut(track_key) else { return Ok(()) };
+        let (Some(track), Some(wall)) = (self.tracks.get_mut(track_key), &self.wall) else { return Ok(()) };
         match selection {
             Selection::Other => return Ok(()),
             Selection::Superseded => {
                 track.generation = track.generation.wrapping_add(1);
-                track.clock = None;
+                track.clock = reported;
             }
             Selection::Current => {}
         }
+        track.clock.get_or_insert_with(|| MediaClock::of_arrival(wall, opened.timestamp, now));
         let arrived = Arrived {
             sequence,
             timestamp: opened.timestamp,
@@ -162,6 +168,9 @@ impl Sfu {
         pushed.ok_or(DropReason::RtpTooLong)?;
         if track.note_waiting(now) {
             self.waiting.push(track_key);
+        }
+        if lost_too_much {
+            self.want_keyframe(track_key);
         }
         Ok(())
     }
@@ -217,6 +226,7 @@ impl Sfu {
             }
         }
         self.ask_for_keyframes(now);
+        self.counters.drop_many(DropReason::ControlFull, self.egress.take_refused());
         !is_complete
     }
 

@@ -17,6 +17,7 @@ mod snapshot;
 mod egress;
 mod history;
 mod net;
+mod playout;
 mod rewrite;
 mod sender;
 mod session;

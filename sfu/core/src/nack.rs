@@ -25,6 +25,7 @@ pub struct NackSchedule {
 struct Missing {
     seq: ExtendedSeq,
     noticed: Instant,
+    first_asked: Option<Instant>,
     asked: Option<Instant>,
     tries: u8,
 }
@@ -61,6 +62,16 @@ impl NackSchedule {
         self.retry_interval = round_trip.clamp(RETRY_INTERVAL_MIN, RETRY_INTERVAL_MAX);
     }
 
+    /// Since when a packet that is missing has been asked for: a repeat of it that arrives now took that long.
+    /// It may have been lost once and be the answer to a later request, so this is a round trip or more; the
+    /// other way round, counting from the last request, a peer farther away than the interval would look near
+    /// for ever (Karn's ambiguity, RFC 6298 section 3).
+    pub fn first_asked(&self, seq: Seq) -> Option<Instant> {
+        let missing = self.newest?.unwrap(seq);
+        let at = self.missing.binary_search_by_key(&missing, |entry| entry.seq).ok()?;
+        self.missing.get(at)?.first_asked
+    }
+
     /// A packet of the stream arrived, by itself or restored from its RTX.
     pub fn handle_packet(&mut self, now: Instant, seq: Seq, keyframe_start: bool) -> Arrival {
         let Some(newest) = self.newest else {
@@ -78,7 +89,13 @@ impl NackSchedule {
             return if keyframe_start { Arrival::Newest } else { Arrival::KeyframeNeeded };
         }
         for missing in newest.0 + 1..arrived.0 {
-            self.missing.push_back(Missing { seq: ExtendedSeq(missing), noticed: now, asked: None, tries: 0 });
+            self.missing.push_back(Missing {
+                seq: ExtendedSeq(missing),
+                noticed: now,
+                first_asked: None,
+                asked: None,
+                tries: 0,
+            });
         }
         self.newest = Some(arrived);
         if keyframe_start {
@@ -109,6 +126,7 @@ impl NackSchedule {
             let mut due = entry.due(newest, self.retry_interval);
             if due <= now && !lost.is_full() {
                 lost.push(entry.seq.seq());
+                entry.first_asked.get_or_insert(now);
                 entry.asked = Some(now);
                 entry.tries += 1;
                 due = now + self.retry_interval;

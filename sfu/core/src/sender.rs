@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::history::{Entry, History};
+use crate::playout::MediaClock;
 use crate::rewrite::{Rewriter, Rewritten};
 use crate::rtcp::{ReportBlock, SenderReport};
 use crate::rtp::Ssrc;
@@ -31,8 +32,9 @@ pub(crate) struct Sender {
     credit: u32,
     recent: Option<Box<RecentRepairs>>,
     pub report_at: Option<Instant>,
-    /// Middle bits of the NTP time of the last sender report, and when it left.
-    last_report: Option<(u32, Instant)>,
+    /// Middle bits of the NTP time of the last two sender reports, the newest first, and when they left: a
+    /// viewer that is far away answers the one before.
+    last_reports: [Option<(u32, Instant)>; 2],
 }
 
 /// What becomes of a packet of the source for one viewer.
@@ -74,7 +76,7 @@ impl Sender {
             credit: REPAIR_CREDIT_START,
             recent: None,
             report_at: None,
-            last_report: None,
+            last_reports: [None; 2],
         }
     }
 
@@ -183,24 +185,17 @@ impl Sender {
         if !self.names_mid_always() {
             self.names_mid = false;
         }
-        let (middle, sent) = self.last_report?;
-        if block.last_sr == 0 || block.last_sr != middle {
-            return None;
-        }
+        let answered = |(middle, _): &&(u32, Instant)| block.last_sr != 0 && block.last_sr == *middle;
+        let (_, sent) = *self.last_reports.iter().flatten().find(answered)?;
         let held = Duration::from_micros(u64::from(block.delay_since_last_sr) * 1_000_000 / 65_536);
         now.saturating_duration_since(sent).checked_sub(held)
     }
 
-    /// A sender report in the publisher's time (`source` is its last report and when that arrived), so that
-    /// audio and video of one publisher stay in sync (RFC 3550 section 6.4.1).
-    pub fn report(&mut self, source: &(SenderReport, Instant), now: Instant) -> SenderReport {
-        let (base, at) = source;
-        let elapsed = now.saturating_duration_since(*at);
-        let fraction = (u64::from(elapsed.subsec_nanos()) << 32) / 1_000_000_000;
-        let ntp = base.ntp.wrapping_add((elapsed.as_secs() << 32) | fraction);
-        let ticks = elapsed.as_micros() * u128::from(self.clock_rate) / 1_000_000;
-        let timestamp = base.rtp_timestamp.wrapping_add(ticks as u32);
-        self.last_report = Some(((ntp >> 16) as u32, now));
+    /// A sender report by the clock of the source, so that audio and video of one publisher stay in sync
+    /// (RFC 3550 section 6.4.1).
+    pub fn report(&mut self, source: &MediaClock, now: Instant) -> SenderReport {
+        let (ntp, timestamp) = source.advanced(now, self.clock_rate);
+        self.last_reports = [Some(((ntp >> 16) as u32, now)), self.last_reports[0]];
         SenderReport {
             ssrc: Ssrc(self.spec.ssrc),
             ntp,

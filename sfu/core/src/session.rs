@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::egress::Egress;
 use crate::net::Route;
+use crate::playout::PublisherClock;
 use crate::rtcp::Writer;
 use crate::rtp::{ExtensionKind, ExtensionMap, ExtensionValues, Header, Ssrc};
 use crate::sender::Sender;
@@ -34,6 +35,8 @@ pub(crate) struct Session {
     /// Whether transport-wide feedback was accepted.
     pub tells_arrivals: bool,
     pub arrivals: ArrivalLog,
+    /// Of what it publishes.
+    pub clock: PublisherClock,
     pub round_trip: Option<Duration>,
     /// Of our RTCP towards this client.
     pub feedback_ssrc: Ssrc,
@@ -92,6 +95,7 @@ impl Session {
             ssrcs: Vec::new(),
             tells_arrivals: false,
             arrivals: ArrivalLog::new(now),
+            clock: PublisherClock::default(),
             round_trip: None,
             feedback_ssrc,
             report_at: None,
@@ -186,6 +190,13 @@ impl Session {
         self.senders.iter_mut().enumerate().find_map(|(at, sender)| Some((at, sender.as_mut().filter(of)?)))
     }
 
+    /// A round trip to the client was measured: by its answer to a sender report, or to a NACK of ours.
+    pub fn note_round_trip(&mut self, measured: Duration) {
+        // Smoothed like TCP's (RFC 6298 section 2.3).
+        let measured = measured.min(ROUND_TRIP_MAX);
+        self.round_trip = Some(self.round_trip.map_or(measured, |before| (before * 7 + measured) / 8));
+    }
+
     /// When the session next wants to be woken.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let sources = self.sources.iter().filter_map(Source::poll_timeout).min();
@@ -197,5 +208,7 @@ impl Session {
     }
 }
 
+/// Longer measurements are the trouble of one packet, or made up.
+const ROUND_TRIP_MAX: Duration = Duration::from_secs(2);
 /// Longest RTCP packet before it is sealed, in bytes.
 pub(crate) const RTCP_BYTES_MAX: usize = 1_200;

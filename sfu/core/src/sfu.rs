@@ -10,6 +10,7 @@ use slab::Slab;
 use crate::dtls::Certificate;
 use crate::egress::Egress;
 use crate::net::{DatagramKind, Now, Route, classify};
+use crate::playout::WallClock;
 use crate::session::Session;
 use crate::spec::{CloseReason, Event, SessionId, SessionState, TrackId};
 use crate::srtp::{Opener, Sealer};
@@ -42,6 +43,8 @@ pub struct Sfu {
     pub(crate) egress: Egress,
     pub(crate) templates: Templates,
     pub(crate) counters: Counters,
+    /// Set by the first session.
+    pub(crate) wall: Option<WallClock>,
     events: VecDeque<Event>,
     transmit: Vec<u8>,
 }
@@ -74,6 +77,7 @@ impl Sfu {
             egress: Egress::new(),
             templates: Templates::new(),
             counters: Counters::default(),
+            wall: None,
             events: VecDeque::new(),
             transmit: Vec::new(),
         }

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::nack::NackSchedule;
+use crate::playout::MediaClock;
 use crate::rtcp::{ReportBlock, SenderReport};
 use crate::rtp::Ssrc;
 use crate::spec::{Feedback, ReceiveCodec, ReceiveTrack, SSRCS_PER_TRACK_MAX};
@@ -42,6 +43,8 @@ pub(crate) struct Stream {
     pub nack: NackSchedule,
     /// What its last sender report said, and when that arrived.
     pub report: Option<(SenderReport, Instant)>,
+    /// The same in our time.
+    pub clock: Option<MediaClock>,
     pub heard: Instant,
 }
 
@@ -121,6 +124,7 @@ impl Source {
             reception: Reception::default(),
             nack: NackSchedule::new(),
             report: None,
+            clock: None,
             heard: now,
         };
         if self.streams.len() < SSRCS_PER_TRACK_MAX {

@@ -13,8 +13,12 @@ pub struct Counters {
 
 impl Counters {
     pub fn drop(&mut self, reason: DropReason) {
-        if let Some(count) = self.drops.get_mut(reason as usize) {
-            *count += 1;
+        self.drop_many(reason, 1);
+    }
+
+    pub fn drop_many(&mut self, reason: DropReason, count: u64) {
+        if let Some(dropped) = self.drops.get_mut(reason as usize) {
+            *dropped += count;
         }
     }
 
@@ -46,6 +50,8 @@ macro_rules! drop_reasons {
 }
 
 drop_reasons! {
+    /// STUN, DTLS or RTCP of ours that found the arena full: more was asked at once than can be answered.
+    ControlFull = "control_full",
     /// A DTLS record the engine refused.
     DtlsInvalid = "dtls_invalid",
     /// The worker left too many events unread.

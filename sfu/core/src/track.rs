@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::history::{History, HistoryLimits};
-use crate::rtcp::SenderReport;
+use crate::playout::MediaClock;
 use crate::spec::{MediaKind, TrackId};
 
 /// A track exists while it is published or watched.
@@ -16,8 +16,8 @@ pub(crate) struct Track {
     pub history: Option<History>,
     /// Generation of the newest packet.
     pub generation: u32,
-    /// Sender report of the forwarded stream, and when it arrived.
-    pub clock: Option<(SenderReport, Instant)>,
+    /// What the timestamps of the forwarded stream mean; `None` until its first packet.
+    pub clock: Option<MediaClock>,
     /// Number of the first packet that waits to be sent.
     sent: u64,
     /// Since when something waits.

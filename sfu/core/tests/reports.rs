@@ -210,12 +210,14 @@ fn sender_reports_keep_audio_and_video_in_sync() {
     bed.exchange();
     bed.run(Duration::from_millis(1_500));
     let client = &bed.clients[viewer];
+    let arrived = (bed.now.ntp() - (1_500u64 << 32) / 1_000) as f64 / 4_294_967_296.0;
     for (ssrc, rate) in [(SEEN, 90_000.0), (0x9100, 48_000.0)] {
         let sent = client.received.iter().find(|packet| packet.ssrc == ssrc).expect("forwarded").timestamp;
         let reports: Vec<(u64, u32)> = client.told.iter().filter_map(|told| sender_report(told, ssrc)).collect();
         assert!(!reports.is_empty(), "no report on {ssrc:x}");
         for (ntp, timestamp) in reports {
-            let wall = (ntp - capture) as f64 / 4_294_967_296.0;
+            // In the SFU's time, in which the publisher's report came when it was written.
+            let wall = ntp as f64 / 4_294_967_296.0 - arrived;
             let media = f64::from(timestamp.wrapping_sub(sent)) / rate;
             assert!((wall - media).abs() < 0.001, "at {wall} s the media clock says {media} s");
         }
@@ -230,7 +232,7 @@ fn the_round_trip_to_a_viewer_is_measured() {
     bed.clients[publisher].send_rtcp(|writer| writer.sender_report(&report, &[]));
     bed.exchange();
     bed.run(Duration::from_millis(5));
-    let told = bed.clients[viewer].told.iter().find_map(|told| sender_report(told, SEEN)).expect("a report");
+    let told = bed.clients[viewer].told.iter().rev().find_map(|told| sender_report(told, SEEN)).expect("a report");
     bed.run(Duration::from_millis(120));
     let answer = block(SEEN, (told.0 >> 16) as u32, 65_536 / 10);
     bed.clients[viewer].send_rtcp(|writer| writer.receiver_report(Ssrc(1), &[answer]));

@@ -34,6 +34,16 @@ fn equal_sizes_to_one_client_are_one_run_and_a_shorter_one_ends_it() {
 }
 
 #[test]
+fn control_datagrams_without_room_are_counted_once() {
+    let mut egress = Egress::new();
+    while egress.control().has_room(1500) {
+        assert!(push(egress.control(), A, 1200));
+    }
+    assert!(!push(egress.control(), A, 1200) && !push(egress.control(), B, 1200));
+    assert_eq!((egress.take_refused(), egress.take_refused()), (2, 0));
+}
+
+#[test]
 fn a_longer_datagram_or_another_client_starts_a_run() {
     let mut arena = Arena::new(1 << 20);
     for (route, len) in [(A, 100), (A, 101), (B, 101), (A, 101)] {
