@@ -63,8 +63,13 @@ pub fn tcp_route(number: u32) -> Route {
 }
 
 impl Client {
-    pub fn new(now: Now, who: usize, own: IceCredentials, server: IceCredentials, at: &Certificate) -> Client {
-        let certificate = Certificate::generate().expect("a certificate");
+    pub fn new(
+        now: Now,
+        who: usize,
+        (own, server): (IceCredentials, IceCredentials),
+        certificate: &Certificate,
+        at: &Certificate,
+    ) -> Client {
         let route = tcp_route(who as u32);
         let transport = ClientTransport::new(
             now.mono,
@@ -81,7 +86,7 @@ impl Client {
         Client {
             route,
             transport,
-            certificate,
+            certificate: certificate.clone(),
             sealer: None,
             opener: None,
             windows: HashMap::new(),

@@ -21,6 +21,8 @@ pub struct Bed {
     pub clients: Vec<Client>,
     pub events: Vec<Event>,
     certificate: Certificate,
+    /// Of all clients: to make one takes longer than a handshake.
+    client_certificate: Certificate,
 }
 
 /// Position in [`Bed::clients`].
@@ -31,7 +33,8 @@ impl Bed {
         let certificate = Certificate::generate().expect("a certificate");
         let config = SfuConfig { certificate: certificate.clone(), sessions_max: 2_000, seed: 7 };
         let now = Now { mono: start(), unix: Duration::from_secs(1_700_000_000) };
-        Bed { sfu: Sfu::new(config), now, clients: Vec::new(), events: Vec::new(), certificate }
+        let client_certificate = Certificate::generate().expect("a certificate");
+        Bed { sfu: Sfu::new(config), now, clients: Vec::new(), events: Vec::new(), certificate, client_certificate }
     }
 
     /// Opens a session and lets its client connect.
@@ -52,7 +55,8 @@ impl Bed {
         let who = self.clients.len();
         let local = IceCredentials { ufrag: format!("srv{who:05}"), pwd: format!("server-password-{who:010}") };
         let remote = IceCredentials { ufrag: format!("cli{who:05}"), pwd: format!("client-password-{who:010}") };
-        let client = Client::new(self.now, who, remote.clone(), local.clone(), &self.certificate);
+        let credentials = (remote.clone(), local.clone());
+        let client = Client::new(self.now, who, credentials, &self.client_certificate, &self.certificate);
         let spec = SessionSpec {
             session: session(who),
             epoch: Epoch(1),
