@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketFlags, acceptfrom_with, send, sockopt};
 
-pub use framing::{FRAME_BYTES_MAX, FrameReader, FrameTooLong, FrameWriter};
+pub use framing::{FRAME_BYTES_MAX, FrameKind, FrameReader, FrameTooLong, FrameWriter};
 
 use crate::udp::normalise_ip;
 
@@ -115,8 +115,8 @@ impl TcpConnection {
 
     /// Queues the datagrams of a run (all `segment` long but the last), each in a frame of its own.
     /// Returns how many were dropped because the queue is full. Nothing is sent before [`TcpConnection::flush`].
-    pub fn queue(&mut self, bytes: &[u8], segment: usize) -> u64 {
-        bytes.chunks(segment.max(1)).map(|frame| u64::from(!self.writer.push(frame))).sum()
+    pub fn queue(&mut self, bytes: &[u8], segment: usize, kind: FrameKind) -> u64 {
+        bytes.chunks(segment.max(1)).map(|frame| u64::from(!self.writer.push(frame, kind))).sum()
     }
 
     /// Sends what the kernel takes of the queue.

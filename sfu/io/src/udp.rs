@@ -41,6 +41,8 @@ impl UdpSocket {
         let socket = UdpSocket { wildcard: local.ip().is_unspecified(), fd, family, local };
         // A kernel without UDP_GRO (before 5.0) delivers datagrams one by one: nothing else changes.
         let _ = socket.enable(libc::SOL_UDP, libc::UDP_GRO);
+        // Tells how many datagrams found the receive buffer full.
+        let _ = socket.enable(libc::SOL_SOCKET, libc::SO_RXQ_OVFL);
         if socket.wildcard {
             match family {
                 Family::V4 => socket.enable(libc::IPPROTO_IP, libc::IP_PKTINFO)?,

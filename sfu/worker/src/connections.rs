@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use chappe_sfu_core::{ConnectionId, Route};
 use chappe_sfu_io::epoll::{Epoll, Interest};
-use chappe_sfu_io::tcp::{Read, TcpConnection, TcpListener};
+use chappe_sfu_io::tcp::{FrameKind, Read, TcpConnection, TcpListener};
 
 pub(crate) struct Connections {
     listener: TcpListener,
@@ -82,10 +82,10 @@ impl Connections {
     }
 
     /// Queues a run for a connection; [`Connections::flush`] sends it.
-    pub(crate) fn queue(&mut self, id: ConnectionId, bytes: &[u8], segment: usize) {
+    pub(crate) fn queue(&mut self, id: ConnectionId, bytes: &[u8], segment: usize, kind: FrameKind) {
         let Some(connection) = self.open.get_mut(&id) else { return };
         connection.answered = true;
-        self.frames_dropped += connection.tcp.queue(bytes, segment);
+        self.frames_dropped += connection.tcp.queue(bytes, segment, kind);
         if !connection.touched {
             connection.touched = true;
             self.touched.push(id);

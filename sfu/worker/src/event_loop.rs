@@ -271,7 +271,7 @@ impl Worker {
 
     pub(crate) fn broadcast_load(&mut self) {
         let draining = self.drain != Drain::Serving;
-        let load = self.meter.report(&self.core, self.media.tcp.frames_dropped(), draining);
+        let load = self.meter.report(&self.core, &self.media, draining);
         self.control.broadcast(&Event::Load(load));
     }
 

@@ -4,9 +4,10 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use chappe_sfu_core::{ConnectionId, Now, Route, Sfu};
+use chappe_sfu_core::{ConnectionId, DatagramKind, Now, Route, Sfu, classify};
 use chappe_sfu_io::clock;
 use chappe_sfu_io::epoll::Epoll;
+use chappe_sfu_io::tcp::FrameKind;
 use chappe_sfu_io::udp::{Receiver, SendReport, Sender, Transmit, UdpSocket};
 
 use crate::connections::Connections;
@@ -47,6 +48,11 @@ impl MediaSockets {
         Ok(())
     }
 
+    /// Datagrams the kernel had no room for, since the start.
+    pub(crate) fn receive_overflow(&self) -> u64 {
+        self.receiver.overflowed()
+    }
+
     /// Gives the core what has arrived on one TCP connection.
     pub(crate) fn receive_tcp(&mut self, now: Now, id: ConnectionId, core: &mut Sfu) {
         let Some(route) = self.tcp.route(id) else { return };
@@ -67,7 +73,7 @@ impl MediaSockets {
                     Some(Transmit { remote, local, bytes: run.bytes, segment: run.segment })
                 }
                 Route::Tcp { connection, .. } => {
-                    tcp.queue(connection, run.bytes, run.segment);
+                    tcp.queue(connection, run.bytes, run.segment, frame_kind(run.bytes));
                     None
                 }
             });
@@ -119,6 +125,14 @@ pub(crate) fn read_clock() -> Now {
 /// How long until `at`.
 pub(crate) fn time_until(at: Instant) -> Duration {
     at.saturating_duration_since(Instant::now())
+}
+
+/// A run is all of one kind: media and control wait in arenas of their own.
+fn frame_kind(run: &[u8]) -> FrameKind {
+    match classify(run) {
+        Some(DatagramKind::Rtp) => FrameKind::Media,
+        _ => FrameKind::Control,
+    }
 }
 
 fn add(total: &mut SendReport, more: SendReport) {

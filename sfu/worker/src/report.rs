@@ -7,6 +7,8 @@ use chappe_sfu_core::Sfu;
 use chappe_sfu_io::udp::SendReport;
 use chappe_sfu_io::{clock, process};
 
+use crate::media::MediaSockets;
+
 /// What happened since the start, and since the last report.
 pub(crate) struct Meter {
     last_report: Instant,
@@ -71,15 +73,16 @@ impl Meter {
     }
 
     /// What signaling and the metrics get to see. Packets that the core wanted sent and the sockets refused
-    /// are drops beside the core's own.
-    pub(crate) fn report(&self, core: &Sfu, frames_dropped: u64, draining: bool) -> LoadReport {
+    /// are drops beside the core's own, and so is what the kernel dropped before the worker saw it.
+    pub(crate) fn report(&self, core: &Sfu, media: &MediaSockets, draining: bool) -> LoadReport {
         let counters = core.counters();
         let (received_tracks, sent_tracks) = core.track_counts();
         let mut drops: Vec<(String, u64)> = counters.drops().map(|(name, count)| (name.to_owned(), count)).collect();
         let ours = [
+            ("receive_overflow", media.receive_overflow()),
             ("send_blocked", self.sent.blocked),
             ("send_failed", self.sent.failed),
-            ("tcp_queue_full", frames_dropped),
+            ("tcp_queue_full", media.tcp.frames_dropped()),
         ];
         drops.extend(ours.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)));
         drops.sort();

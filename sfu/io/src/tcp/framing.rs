@@ -63,6 +63,16 @@ impl Default for FrameReader {
     }
 }
 
+/// What a frame is, for a queue that has no room for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameKind {
+    /// Media is worth nothing late.
+    Media,
+    /// STUN, DTLS and RTCP, without which the peer takes the path for dead: the last part of the queue is
+    /// kept for them.
+    Control,
+}
+
 /// A bounded queue of frames that wait to be written.
 #[derive(Debug)]
 pub struct FrameWriter {
@@ -78,11 +88,15 @@ impl FrameWriter {
     }
 
     /// Queues a frame, or says no when it would not fit whole: half a frame would break the stream.
-    pub fn push(&mut self, frame: &[u8]) -> bool {
+    pub fn push(&mut self, frame: &[u8], kind: FrameKind) -> bool {
         let Some(length) = u16::try_from(frame.len()).ok().filter(|length| *length > 0) else {
             return false;
         };
-        if self.unsent().len() + PREFIX_BYTES + frame.len() > self.bytes_max {
+        let limit = match kind {
+            FrameKind::Media => self.bytes_max - self.bytes_max / CONTROL_SHARE,
+            FrameKind::Control => self.bytes_max,
+        };
+        if self.unsent().len() + PREFIX_BYTES + frame.len() > limit {
             return false;
         }
         if self.queue.len() + PREFIX_BYTES + frame.len() > self.bytes_max {
@@ -111,5 +125,7 @@ impl FrameWriter {
 /// Longest frame accepted. Datagrams of ICE, DTLS and RTP stay below a path's MTU of 1,500 or so.
 pub const FRAME_BYTES_MAX: usize = 4096;
 const PREFIX_BYTES: usize = 2;
+/// One part in this many of a write queue is for control alone: 16 KiB of 256.
+const CONTROL_SHARE: usize = 16;
 /// Two of the longest frames: there is always room to complete one.
 const READ_BUFFER_BYTES: usize = 2 * (FRAME_BYTES_MAX + PREFIX_BYTES);

@@ -68,14 +68,23 @@ fn a_frame_longer_than_any_datagram_is_an_error() {
 #[test]
 fn a_full_queue_drops_whole_frames_and_recovers() {
     let mut writer = FrameWriter::new(100);
-    assert!(writer.push(&[7; 48]));
-    assert!(writer.push(&[8; 48]), "exactly full");
-    assert!(!writer.push(&[9; 1]));
+    assert!(writer.push(&[7; 48], FrameKind::Control));
+    assert!(writer.push(&[8; 48], FrameKind::Control), "exactly full");
+    assert!(!writer.push(&[9; 1], FrameKind::Control));
     writer.advance(60);
-    assert!(writer.push(&[9; 50]));
+    assert!(writer.push(&[9; 50], FrameKind::Control));
     let unsent = writer.unsent().to_vec();
     assert_eq!(unsent.len(), 40 + 52);
     assert_eq!(unsent[40..42], [0, 50], "the next frame starts where the last one ended");
+}
+
+#[test]
+fn a_queue_full_of_media_still_has_room_for_control() {
+    let mut writer = FrameWriter::new(16 << 10);
+    while writer.push(&[7; 200], FrameKind::Media) {}
+    assert!(writer.push(&[1; 100], FrameKind::Control), "an answer to a consent check");
+    while writer.push(&[1; 100], FrameKind::Control) {}
+    assert!(writer.unsent().len() <= 16 << 10);
 }
 
 #[test]
@@ -86,7 +95,7 @@ fn connections_carry_datagrams_both_ways_over_ipv4_and_ipv6() {
         client.write_all(b"d").expect("write");
         assert_eq!(read_frames(&mut connection, 2), [b"abc".to_vec(), b"d".to_vec()]);
 
-        assert_eq!(connection.queue(&[5; 250], 100), 0);
+        assert_eq!(connection.queue(&[5; 250], 100, FrameKind::Media), 0);
         connection.flush().expect("flush");
         let mut echoed = vec![0; 250 + 3 * 2];
         client.read_exact(&mut echoed).expect("read");
@@ -100,7 +109,7 @@ fn a_peer_that_does_not_read_loses_frames_and_costs_bounded_memory() {
     let mut dropped = 0;
     let mut queued = 0u64;
     while dropped == 0 {
-        dropped = connection.queue(&[1; 1200], 1200);
+        dropped = connection.queue(&[1; 1200], 1200, FrameKind::Media);
         queued += 1 - dropped;
         connection.flush().expect("flush");
         assert!(queued < 1_000_000, "the queue must fill");

@@ -11,7 +11,7 @@ pub(super) struct ControlBuffer {
     pub(super) bytes: [u8; CONTROL_BYTES],
 }
 
-/// A segment size (24 bytes) and an IPv6 packet info (40), with room to spare.
+/// A segment size (24 bytes), an IPv6 packet info (40) and a count of overflows (24), with room to spare.
 pub(super) const CONTROL_BYTES: usize = 96;
 
 /// `struct cmsghdr`: a length in machine words, level, type.
@@ -23,6 +23,8 @@ pub(super) struct Received {
     /// UDP_GRO: all datagrams of the train are this long but the last.
     pub(super) segment: Option<usize>,
     pub(super) local: Option<IpAddr>,
+    /// SO_RXQ_OVFL: datagrams dropped for want of room before this one, since the socket was opened, modulo 2^32.
+    pub(super) overflowed: Option<u32>,
 }
 
 impl ControlBuffer {
@@ -59,6 +61,9 @@ impl ControlBuffer {
             match (level, kind) {
                 (libc::SOL_UDP, libc::UDP_GRO) => {
                     received.segment = data.first_chunk().and_then(|b| usize::try_from(i32::from_ne_bytes(*b)).ok());
+                }
+                (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
+                    received.overflowed = data.first_chunk().map(|b| u32::from_ne_bytes(*b));
                 }
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                     received.local =

@@ -17,6 +17,7 @@ pub struct Receiver {
     data: Box<[u8]>,
     /// How many slots the last call filled.
     filled: usize,
+    overflowed: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -54,6 +55,7 @@ impl Receiver {
             iovecs: vec![iovec; count].into_boxed_slice(),
             data: vec![0; count * TRAIN_BYTES].into_boxed_slice(),
             filled: 0,
+            overflowed: 0,
         }
     }
 
@@ -90,6 +92,7 @@ impl Receiver {
             };
             if let Ok(count) = usize::try_from(count) {
                 self.filled = count;
+                self.note_overflow();
                 return Ok(count);
             }
             let error = io::Error::last_os_error();
@@ -100,6 +103,22 @@ impl Receiver {
                 Some(libc::ECONNREFUSED | libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EMSGSIZE) => {}
                 _ => return Err(error),
             }
+        }
+    }
+
+    /// Datagrams that found the socket's receive buffer full, as far as later ones told.
+    pub fn overflowed(&self) -> u64 {
+        self.overflowed
+    }
+
+    /// The newest datagram has the newest count.
+    fn note_overflow(&mut self) {
+        let Some(newest) = self.filled.checked_sub(1) else { return };
+        let (Some(slot), Some(header)) = (self.slots.get(newest), self.headers.get(newest)) else { return };
+        #[allow(clippy::unnecessary_cast)] // msg_controllen is 32 bits wide on musl
+        let control = slot.control.decode(header.msg_hdr.msg_controllen as usize);
+        if let Some(count) = control.overflowed {
+            self.overflowed += u64::from(count.wrapping_sub(self.overflowed as u32));
         }
     }
 

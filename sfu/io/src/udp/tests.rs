@@ -180,6 +180,29 @@ fn a_closed_port_does_not_disturb_later_sends_or_receives() {
 
 /// Runs [`a_slow_link_costs_bounded_time`] in a network namespace whose only link passes 1 Mbit/s.
 #[test]
+fn datagrams_that_found_no_room_are_counted() {
+    let (to, from) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+    sockopt::set_socket_recv_buffer_size(&to.fd, 1).expect("the least the kernel has");
+    let remote = loopback_of(&to, "127.0.0.1");
+    let (mut receiver, mut received) = (Receiver::new(), 0);
+    let mut send = |count| {
+        for _ in 0..count {
+            let report = Sender::without_segmentation().send(&from, [transmit(remote, &[7; 500], 500)], Duration::ZERO);
+            assert_eq!(report.packets, 1);
+        }
+    };
+    send(50);
+    while receiver.receive(&to).expect("receive") > 0 {
+        received += receiver.trains(&to).map(|mut train| train.datagrams().count()).sum::<usize>();
+    }
+    assert!(received < 50, "all found room");
+    // The count comes with the next one.
+    send(1);
+    assert_eq!(receiver.receive(&to).expect("receive"), 1);
+    assert_eq!(receiver.overflowed(), 50 - received as u64);
+}
+
+#[test]
 fn a_socket_that_takes_no_more_holds_nobody_up() {
     let set_up = "ip link add near type veth peer name far && ip addr add 10.9.9.1/24 dev near && \
         ip link set near up && ip link set far up && \

@@ -12,7 +12,7 @@ use chappe_sfu_core::rtp::{Header, OutgoingHeader, Seq, Ssrc};
 use chappe_sfu_core::srtp::{Opener, ReplayWindow, Sealer};
 use chappe_sfu_core::transport::{TransportCloseReason, TransportEvent};
 use chappe_sfu_core::{DatagramKind, Route, classify};
-use chappe_sfu_io::tcp::{FrameReader, FrameWriter};
+use chappe_sfu_io::tcp::{FrameKind, FrameReader, FrameWriter};
 
 use super::until;
 
@@ -226,7 +226,7 @@ impl Link {
             }
             Link::Tcp { stream, .. } => {
                 let mut writer = FrameWriter::new(1 << 16);
-                assert!(writer.push(datagram));
+                assert!(writer.push(datagram, FrameKind::Control));
                 std::io::Write::write_all(stream, writer.unsent()).expect("send");
             }
         }
