@@ -58,7 +58,7 @@ pub enum Auth {
 /// Binds, starts, supervises. Returns when a signal has ended it and all children are gone.
 pub fn run(plan: &NodePlan) -> Result<Ended, StartError> {
     raise_descriptor_limit();
-    let outlet = Outlet::stderr().map_err(StartError::prepare("standard error"))?;
+    let outlet = Outlet::stderr(plan.log).map_err(StartError::prepare("standard error"))?;
     log::init(plan.log, outlet.clone());
     let bound = Bound::bind(plan)?;
     let signals = StopSignals::catch().map_err(StartError::prepare("signal handling"))?;

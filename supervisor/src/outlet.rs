@@ -23,9 +23,20 @@ pub enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// A line about the log itself, which no subscriber writes. `text` has nothing that JSON escapes.
+    pub(crate) fn notice(self, text: &str) -> String {
+        match self {
+            LogFormat::Text => format!("{text}\n"),
+            LogFormat::Json => format!("{{\"level\":\"WARN\",\"fields\":{{\"message\":\"{text}\"}}}}\n"),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Queue {
     fd: OwnedFd,
+    format: LogFormat,
     lines: VecDeque<Vec<u8>>,
     /// Of the first line, how many bytes are out already.
     written: usize,
@@ -34,13 +45,13 @@ struct Queue {
 }
 
 impl Outlet {
-    pub fn new(fd: OwnedFd) -> Outlet {
-        Outlet(Arc::new(Mutex::new(Queue { fd, lines: VecDeque::new(), written: 0, bytes: 0, dropped: 0 })))
+    pub fn new(fd: OwnedFd, format: LogFormat) -> Outlet {
+        Outlet(Arc::new(Mutex::new(Queue { fd, format, lines: VecDeque::new(), written: 0, bytes: 0, dropped: 0 })))
     }
 
     /// The standard error of this process.
-    pub fn stderr() -> io::Result<Outlet> {
-        Ok(Outlet::new(rustix::io::fcntl_dupfd_cloexec(io::stderr(), 3)?))
+    pub fn stderr(format: LogFormat) -> io::Result<Outlet> {
+        Ok(Outlet::new(rustix::io::fcntl_dupfd_cloexec(io::stderr(), 3)?, format))
     }
 
     /// Takes one line without its newline.
@@ -63,10 +74,10 @@ impl Queue {
             return;
         }
         if self.dropped > 0 {
-            let notice = format!("{} log lines dropped: nobody read standard error\n", self.dropped).into_bytes();
+            let notice = self.format.notice(&format!("{} log lines dropped: nobody read standard error", self.dropped));
             self.dropped = 0;
             self.bytes += notice.len();
-            self.lines.push_back(notice);
+            self.lines.push_back(notice.into_bytes());
         }
         let mut owned = Vec::with_capacity(line.len() + 1);
         owned.extend_from_slice(line);
@@ -141,7 +152,7 @@ mod tests {
     #[test]
     fn nobody_reading_neither_blocks_nor_grows_and_is_told_afterwards() {
         let (reader, writer) = rustix::pipe::pipe().unwrap();
-        let outlet = Outlet::new(writer);
+        let outlet = Outlet::new(writer, LogFormat::Json);
         let line = [b'x'; 1023];
         for _ in 0..4096 {
             outlet.offer(&line);
@@ -164,14 +175,15 @@ mod tests {
         let text = String::from_utf8(text).unwrap();
         let last: Vec<&str> = text.lines().rev().take(2).collect();
         assert_eq!(last[0], "after");
-        assert!(last[1].ends_with("log lines dropped: nobody read standard error"), "{}", last[1]);
+        assert!(last[1].ends_with("log lines dropped: nobody read standard error\"}}"), "{}", last[1]);
+        assert!(last[1].starts_with("{\"level\":\"WARN\""), "{}", last[1]);
     }
 
     #[test]
     fn a_reader_that_went_away_is_no_error() {
         let (reader, writer) = rustix::pipe::pipe().unwrap();
         drop(reader);
-        let outlet = Outlet::new(writer);
+        let outlet = Outlet::new(writer, LogFormat::Text);
         outlet.offer(b"into the void");
         assert!(outlet.flush());
     }

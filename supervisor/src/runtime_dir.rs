@@ -35,7 +35,9 @@ impl RuntimeDir {
             // Fails where the name is taken, also by somebody's symbolic link.
             match DirBuilder::new().mode(0o700).create(&path) {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(e),
+                Err(e) => {
+                    return Err(io::Error::new(e.kind(), format!("{e} in {} (TMPDIR names another)", base.display())));
+                }
                 Ok(()) => {
                     // Locked before it has its name, so that nobody ever sees the lock of a living run open.
                     let unnamed = path.join("lock.new");

@@ -49,8 +49,10 @@ enum Life {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Running,
-    /// SIGTERM is out; who lives at `kill_at` is killed.
+    /// The first child has SIGTERM, the others get it when that is gone and at `rest_at` at the latest (none: they
+    /// have it). Who lives at `kill_at` is killed.
     Stopping {
+        rest_at: Option<Instant>,
         kill_at: Instant,
     },
     /// SIGKILL is out.
@@ -156,7 +158,7 @@ impl Supervisor {
             Life::Running { .. } | Life::Ended => None,
         });
         let kill = match self.phase {
-            Phase::Stopping { kill_at } => Some(kill_at),
+            Phase::Stopping { rest_at, kill_at } => Some(rest_at.unwrap_or(kill_at)),
             Phase::Running | Phase::Killing { .. } => None,
         };
         due.chain(kill).min()
@@ -175,11 +177,12 @@ impl Supervisor {
             self.phase = match self.phase {
                 Phase::Running => {
                     info!("stopping; a second Ctrl-C stops at once");
-                    self.signal_all(Signal::TERM);
-                    Phase::Stopping { kill_at: Instant::now() + STOP_PATIENCE }
+                    signal_each(self.slots.iter().take(1), Signal::TERM);
+                    let now = Instant::now();
+                    Phase::Stopping { rest_at: Some(now + FIRST_PATIENCE), kill_at: now + STOP_PATIENCE }
                 }
                 Phase::Stopping { .. } | Phase::Killing { .. } => {
-                    self.signal_all(Signal::KILL);
+                    signal_each(&self.slots, Signal::KILL);
                     Phase::Killing { asked_twice: true }
                 }
             };
@@ -231,12 +234,19 @@ impl Supervisor {
     }
 
     fn handle_time(&mut self, now: Instant) {
-        if let Phase::Stopping { kill_at } = self.phase
+        if let Phase::Stopping { rest_at: Some(at), kill_at } = self.phase
+            && (now >= at || !self.slots.first().is_some_and(Slot::is_running))
+        {
+            // The first commands the others: with them gone before it, it would take their end for deaths.
+            signal_each(self.slots.iter().skip(1), Signal::TERM);
+            self.phase = Phase::Stopping { rest_at: None, kill_at };
+        }
+        if let Phase::Stopping { kill_at, .. } = self.phase
             && now >= kill_at
         {
             let names: Vec<&str> = self.living().map(|slot| slot.spec.name.as_str()).collect();
             warn!(still_running = names.join(","), "not stopped within {} s, killing", STOP_PATIENCE.as_secs());
-            self.signal_all(Signal::KILL);
+            signal_each(&self.slots, Signal::KILL);
             self.phase = Phase::Killing { asked_twice: false };
         }
         if self.phase == Phase::Running {
@@ -267,16 +277,8 @@ impl Supervisor {
         }
     }
 
-    fn signal_all(&self, signal: Signal) {
-        for slot in self.living() {
-            if let Life::Running { process, .. } = &slot.life {
-                process.signal(signal);
-            }
-        }
-    }
-
     fn living(&self) -> impl Iterator<Item = &Slot> {
-        self.slots.iter().filter(|slot| matches!(slot.life, Life::Running { .. }))
+        self.slots.iter().filter(|slot| slot.is_running())
     }
 
     fn ended(&self) -> Option<Ended> {
@@ -285,6 +287,20 @@ impl Supervisor {
             _ if self.living().next().is_some() => None,
             Phase::Killing { asked_twice: true } => Some(Ended::AtOnce),
             Phase::Stopping { .. } | Phase::Killing { .. } => Some(Ended::InOrder),
+        }
+    }
+}
+
+impl Slot {
+    fn is_running(&self) -> bool {
+        matches!(self.life, Life::Running { .. })
+    }
+}
+
+fn signal_each<'a>(slots: impl IntoIterator<Item = &'a Slot>, signal: Signal) {
+    for slot in slots {
+        if let Life::Running { process, .. } = &slot.life {
+            process.signal(signal);
         }
     }
 }
@@ -342,6 +358,8 @@ fn presented<'a>(line: &'a [u8], name: &str, format: LogFormat) -> std::borrow::
     format!(r#"{{"level":"ERROR","fields":{{"message":"{escaped}"}},"target":"{name}"}}"#).into_bytes().into()
 }
 
+/// For the first child to go before the others are asked, too.
+const FIRST_PATIENCE: Duration = Duration::from_millis(2500);
 /// Between SIGTERM and SIGKILL.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 const SPAWN_PAUSE: Duration = Duration::from_millis(500);

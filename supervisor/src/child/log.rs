@@ -13,6 +13,19 @@ use crate::outlet::{LogFormat, Outlet};
 /// Of the parent.
 pub(crate) fn init(format: LogFormat, outlet: Outlet) {
     install(format, outlet);
+    // Said once, here: the children read the same variable.
+    if let Some(error) = bad_filter() {
+        tracing::warn!(%error, "RUST_LOG is not understood, so info is logged; an example: RUST_LOG=info,chappe_signaling=debug");
+    }
+}
+
+/// What is wrong with `RUST_LOG`, if it is set and not a filter.
+fn bad_filter() -> Option<String> {
+    let text = std::env::var_os(EnvFilter::DEFAULT_ENV)?;
+    match text.to_str() {
+        Some(text) => EnvFilter::try_new(text).err().map(|error| error.to_string()),
+        None => Some("not UTF-8".to_owned()),
+    }
 }
 
 /// Of a child: standard error becomes non-blocking, and a panic becomes a log line.
@@ -80,11 +93,7 @@ fn write_at_once(line: &[u8]) -> bool {
 }
 
 fn notice(format: LogFormat, dropped: u64) -> String {
-    let text = format!("{dropped} log lines dropped: the pipe to the parent was full");
-    match format {
-        LogFormat::Text => format!("{text}\n"),
-        LogFormat::Json => format!("{{\"level\":\"WARN\",\"fields\":{{\"message\":\"{text}\"}}}}\n"),
-    }
+    format.notice(&format!("{dropped} log lines dropped: the pipe to the parent was full"))
 }
 
 /// A line that a pipe takes at once. Half a JSON object would be none, so an over-long one is named instead.
@@ -100,7 +109,7 @@ fn fitting(event: &[u8], format: LogFormat) -> std::borrow::Cow<'_, [u8]> {
         LogFormat::Json => {
             let size = event.len();
             let text = format!("a log line of {size} bytes was left out, the limit is {LINE_BYTES_MAX}");
-            format!("{{\"level\":\"WARN\",\"fields\":{{\"message\":\"{text}\"}}}}\n").into_bytes().into()
+            format.notice(&text).into_bytes().into()
         }
     }
 }

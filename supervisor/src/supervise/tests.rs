@@ -23,7 +23,7 @@ fn supervise(specs: Vec<ChildSpec>) -> (Supervisor, mpsc::Receiver<String>) {
         }
     });
     let signals = StopSignals::catch().unwrap();
-    let supervisor = Supervisor::start(specs, signals, Outlet::new(writer), LogFormat::Text).unwrap();
+    let supervisor = Supervisor::start(specs, signals, Outlet::new(writer, LogFormat::Text), LogFormat::Text).unwrap();
     (supervisor, lines)
 }
 
@@ -114,6 +114,29 @@ fn one_signal_ends_all_children_in_order() {
     for pid in pids {
         assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "{pid} lives");
     }
+}
+
+#[test]
+fn the_first_child_is_gone_before_the_others_are_asked_to_stop() {
+    let slow = "trap 'sleep 0.3; echo first >&2; exit 0' TERM; echo ready >&2; while :; do sleep 0.05; done";
+    let quick = "trap 'echo second >&2; exit 0' TERM; echo ready >&2; while :; do sleep 0.05; done";
+    let (mut supervisor, lines) = supervise(vec![shell("a", slow), shell("b", quick)]);
+    assert_eq!([(); 2].map(|()| next_line(&mut supervisor, &lines)), ["ready", "ready"]);
+    raise(Signal::TERM);
+    assert_eq!(turn_to_the_end(&mut supervisor), Ended::InOrder);
+    drop(supervisor);
+    assert_eq!(lines.iter().collect::<Vec<_>>(), ["first", "second"]);
+}
+
+#[test]
+fn a_first_child_that_refuses_does_not_keep_the_others_from_stopping() {
+    let refuses = "trap '' TERM; echo ready >&2; while :; do sleep 1; done";
+    let (mut supervisor, lines) = supervise(vec![shell("a", refuses), shell("b", "exec sleep 600")]);
+    next_line(&mut supervisor, &lines);
+    raise(Signal::TERM);
+    turn_until(&mut supervisor, "the second gone", |s| s.views()[1].pid.is_none());
+    assert!(supervisor.views()[0].pid.is_some(), "the first has not been killed yet");
+    assert_eq!(turn_to_the_end(&mut supervisor), Ended::InOrder);
 }
 
 #[test]
