@@ -24,7 +24,8 @@ pub fn worker(args: &[OsString]) -> Result<ExitCode, Failure> {
         let index = WorkerIndex(args.index);
         let sessions = SESSIONS_MAX_DEFAULT;
         let (udp, tcp, control) = (args.udp_fd, args.tcp_fd, args.control_fd);
-        chappe_sfu_worker::run(WorkerConfig::from_inherited(index, args.media_port, udp, tcp, control, sessions)?)
+        let config = WorkerConfig::from_inherited(index, args.media_port, udp, tcp, control, sessions)?;
+        chappe_sfu_worker::run(WorkerConfig { restarts: args.restarts, ..config })
     };
     Ok(ended(&format!("worker {}", args.index), run()))
 }

@@ -57,6 +57,9 @@ pub struct Hello {
     pub draining: bool,
     /// Sessions this worker takes at most.
     pub sessions_max: u32,
+    /// Processes that were in this place before, as the supervisor counts them.
+    #[serde(default)]
+    pub restarts: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

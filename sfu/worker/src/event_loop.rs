@@ -44,6 +44,7 @@ struct Identity {
     media_port: u16,
     fingerprint: Fingerprint,
     sessions_max: u32,
+    restarts: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,7 @@ impl Worker {
             media_port: config.media_port,
             fingerprint: translate::fingerprint_to_api(certificate.fingerprint()),
             sessions_max: config.sessions_max,
+            restarts: config.restarts,
         };
         let sessions_max = usize::try_from(config.sessions_max).unwrap_or(usize::MAX);
         let seed = clock::random_u64().map_err(set_up("randomness"))?;
@@ -329,6 +331,7 @@ impl Worker {
             fingerprint: self.identity.fingerprint.clone(),
             draining: self.drain != Drain::Serving,
             sessions_max: self.identity.sessions_max,
+            restarts: self.identity.restarts,
         }
     }
 }

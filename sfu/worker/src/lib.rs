@@ -38,6 +38,8 @@ pub struct WorkerConfig {
     pub control: OwnedFd,
     /// Sessions this worker takes at most.
     pub sessions_max: u32,
+    /// Processes that were in this place before.
+    pub restarts: u64,
 }
 
 /// Why a worker could not start or go on. Its supervisor replaces it.
@@ -76,6 +78,7 @@ impl WorkerConfig {
             tcp: inherited::take(tcp, Kind::TcpListener).map_err(WorkerError::Inherited)?,
             control: inherited::take(control, Kind::UnixListener).map_err(WorkerError::Inherited)?,
             sessions_max,
+            restarts: 0,
         })
     }
 }

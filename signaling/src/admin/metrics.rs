@@ -39,7 +39,7 @@ fn describe() {
     describe_gauge!("chappe_sessions", "WebRTC sessions by kind and state.");
     describe_gauge!("chappe_worker_up", "Whether the worker serves or drains.");
     describe_gauge!("chappe_worker_draining", "Whether the worker takes no new sessions.");
-    describe_counter!("chappe_worker_restarts_total", "Processes of the worker replaced since signaling started.");
+    describe_counter!("chappe_worker_restarts_total", "Processes of the worker replaced since the node started.");
     describe_gauge!("chappe_worker_sessions", "Sessions on the worker.");
     describe_gauge!("chappe_worker_sessions_limit", "Sessions the worker takes at most.");
     describe_gauge!("chappe_worker_received_tracks", "Tracks the worker receives.");
@@ -75,7 +75,7 @@ fn record_worker(view: &WorkerView) {
     let up = matches!(view.state, WorkerState::Serving | WorkerState::Draining);
     gauge!("chappe_worker_up", &label).set(f64::from(u8::from(up)));
     gauge!("chappe_worker_draining", &label).set(f64::from(u8::from(view.state == WorkerState::Draining)));
-    counter!("chappe_worker_restarts_total", &label).absolute(u64::from(view.restarts));
+    counter!("chappe_worker_restarts_total", &label).absolute(view.restarts());
     gauge!("chappe_worker_sessions", &label).set(view.load.sessions);
     gauge!("chappe_worker_sessions_limit", &label).set(view.sessions_max());
     gauge!("chappe_worker_received_tracks", &label).set(view.load.received_tracks);

@@ -44,8 +44,8 @@ struct WorkerEntry<'a> {
     /// Share of one core, 0–1.
     cpu: f64,
     rss_bytes: u64,
-    /// Processes replaced since this signaling process started.
-    restarts: u32,
+    /// Processes replaced since the node started.
+    restarts: u64,
     bits_per_second_in: u64,
     bits_per_second_out: u64,
     packets_per_second_in: u64,
@@ -240,7 +240,7 @@ fn worker_entry<'a>(app: &'a App, view: &'a WorkerView) -> WorkerEntry<'a> {
         sessions_max: view.sessions_max(),
         cpu: view.load.cpu,
         rss_bytes: view.load.rss_bytes,
-        restarts: view.restarts,
+        restarts: view.restarts(),
         bits_per_second_in: view.rates.bits_in,
         bits_per_second_out: view.rates.bits_out,
         packets_per_second_in: view.rates.packets_in,

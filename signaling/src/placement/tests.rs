@@ -15,6 +15,7 @@ fn worker(index: u16, sessions: u32, cpu: f64) -> WorkerView {
         fingerprint: Fingerprint { hash: "sha-256".into(), value: "AA".into() },
         draining: false,
         sessions_max: 100,
+        restarts: 0,
     });
     view.load = LoadReport { sessions, cpu, ..LoadReport::default() };
     view

@@ -13,8 +13,6 @@ pub struct WorkerView {
     /// Per second, from the last two load reports.
     pub rates: Rates,
     pub opened_since_report: u32,
-    /// Processes seen to be replaced since signaling started.
-    pub restarts: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,14 +43,12 @@ impl WorkerView {
             load: LoadReport::default(),
             rates: Rates::default(),
             opened_since_report: 0,
-            restarts: 0,
         }
     }
 
     /// It said hello and told its sessions.
     pub fn handle_agreed(&mut self, hello: Hello) {
         if self.hello.as_ref().is_some_and(|before| before.boot != hello.boot) {
-            self.restarts = self.restarts.saturating_add(1);
             self.load = LoadReport::default();
             self.rates = Rates::default();
             self.opened_since_report = 0;
@@ -83,6 +79,11 @@ impl WorkerView {
 
     pub fn sessions(&self) -> u32 {
         self.load.sessions.saturating_add(self.opened_since_report)
+    }
+
+    /// Processes that were in this place before the present one.
+    pub fn restarts(&self) -> u64 {
+        self.hello.as_ref().map_or(0, |hello| hello.restarts)
     }
 
     pub fn sessions_max(&self) -> u32 {

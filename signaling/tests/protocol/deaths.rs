@@ -117,6 +117,19 @@ async fn the_sessions_of_a_dead_worker_are_told_to_come_again() {
 }
 
 #[tokio::test]
+async fn the_count_of_replaced_workers_does_not_begin_anew_with_signaling() {
+    let mut server = Server::start().await;
+    server.worker().die();
+    server.worker().revive();
+    server.kill();
+    server.launch();
+    server.until_ready().await;
+    assert_eq!(server.admin("/api/v1/workers").await.json()[0]["restarts"], 1);
+    let metrics = server.admin("/metrics").await;
+    assert!(metrics.text().contains("chappe_worker_restarts_total{worker=\"0\"} 1"), "{}", metrics.text());
+}
+
+#[tokio::test]
 async fn a_worker_that_was_replaced_at_once_is_noticed_by_its_boot() {
     let server = Server::start().await;
     let mut page = Page::join(&server, "demo").await;

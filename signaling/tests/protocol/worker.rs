@@ -29,6 +29,8 @@ pub struct State {
     pub log: Vec<Command>,
     /// How the next `OpenSession` is refused.
     pub refuse: Option<ErrorCode>,
+    /// How the next `RestartIce` is refused.
+    pub refuse_restart: Option<ErrorCode>,
     /// Keeps `OpenSession` unanswered until it is false.
     pub hold: bool,
     pub connections: usize,
@@ -49,6 +51,7 @@ impl Worker {
             sessions: BTreeMap::new(),
             log: Vec::new(),
             refuse: None,
+            refuse_restart: None,
             hold: false,
             connections: 0,
             accepted: 0,
@@ -215,6 +218,7 @@ impl Worker {
             fingerprint: Fingerprint { hash: "sha-256".into(), value: "AB:CD".into() },
             draining: state.draining,
             sessions_max: state.sessions_max,
+            restarts: state.boot - 1,
         })
     }
 
@@ -242,9 +246,12 @@ impl Worker {
                 Command::SetMedia { session, media, note, .. } => state.change(session, |spec| {
                     (spec.media, spec.note) = (media, note);
                 }),
-                Command::RestartIce { session, local_ice, remote_ice, note, .. } => state.change(session, |spec| {
-                    (spec.local_ice, spec.remote_ice, spec.note) = (local_ice, remote_ice, note);
-                }),
+                Command::RestartIce { session, local_ice, remote_ice, note, .. } => match state.refuse_restart.take() {
+                    Some(code) => Err(code),
+                    None => state.change(session, |spec| {
+                        (spec.local_ice, spec.remote_ice, spec.note) = (local_ice, remote_ice, note);
+                    }),
+                },
                 Command::CloseSession { session, reason, .. } => {
                     if state.sessions.remove(&session).is_some() {
                         let _ = self.events.send(Event::Closed { session, reason });
