@@ -9,7 +9,7 @@ use super::place::{random_credentials, random_track};
 use super::watch::check_slots;
 use super::{Answered, App, Hub};
 use crate::refusal::Refusal;
-use crate::room::{MemberId, slot_states};
+use crate::room::{IceBefore, MemberId, slot_states};
 use crate::sdp::{self, Fragment, Local, Offer, SdpError, TransportNote};
 use crate::session::{Note, Role, Session, Slot};
 use crate::workers::Waiting;
@@ -73,7 +73,7 @@ impl App {
             let session = hub.registry.session(id).ok_or(Refusal::NoSuchSession)?;
             (PatchOutcome::Restarted { etag: session.etag(), fragment }, waiting)
         };
-        settle(waiting).await?;
+        self.settle_restart(waiting).await?;
         Ok(outcome)
     }
 
@@ -85,7 +85,7 @@ impl App {
         offer: &Offer,
     ) -> Result<Answered, Refusal> {
         self.wait_settled().await;
-        let (answered, waiting) = {
+        let (answered, restart, set) = {
             let mut hub = self.hub();
             let session = own_session(&hub, id, member)?;
             let Role::Publish { stream, muted, sdp: previous } = session.note.role.clone() else {
@@ -99,11 +99,10 @@ impl App {
             let (set, effects) = hub.registry.renegotiate(id, answer.media, Note { role, ..note }, Vec::new())?;
             let set = self.link(worker)?.request(set);
             self.apply(&hub, effects);
-            (answered(&hub, id, answer.sdp)?, [restart, Some(set)])
+            (answered(&hub, id, answer.sdp)?, restart, set)
         };
-        for waiting in waiting {
-            settle(waiting).await?;
-        }
+        self.settle_restart(restart).await?;
+        set.reply().await?;
         Ok(answered)
     }
 
@@ -117,7 +116,7 @@ impl App {
     ) -> Result<Answered, Refusal> {
         self.wait_settled().await;
         check_slots(&slots)?;
-        let (answered, waiting) = {
+        let (answered, restart, set) = {
             let mut hub = self.hub();
             let session = own_session(&hub, id, member)?;
             let Role::Watch { sdp: previous, .. } = session.note.role.clone() else {
@@ -133,11 +132,10 @@ impl App {
             let (set, effects) = hub.registry.renegotiate(id, answer.media, Note { role, ..note }, shown)?;
             let set = self.link(worker)?.request(set);
             self.apply(&hub, effects);
-            (answered(&hub, id, answer.sdp)?, [restart, Some(set)])
+            (answered(&hub, id, answer.sdp)?, restart, set)
         };
-        for waiting in waiting {
-            settle(waiting).await?;
-        }
+        self.settle_restart(restart).await?;
+        set.reply().await?;
         Ok(answered)
     }
 
@@ -160,22 +158,39 @@ impl App {
         id: SessionId,
         local: IceCredentials,
         remote: IceCredentials,
-    ) -> Result<Option<Waiting>, Refusal> {
+    ) -> Result<Option<Restart>, Refusal> {
         if !restarts {
             return Ok(None);
         }
         let worker = hub.registry.session(id).ok_or(Refusal::NoSuchSession)?.worker;
-        let command = hub.registry.restart_ice(id, local, remote)?;
+        let link = self.link(worker)?;
+        let (command, before) = hub.registry.restart_ice(id, local, remote)?;
         info!(session = %id, worker = worker.0, "ICE restarts");
-        Ok(Some(self.link(worker)?.request(command)))
+        Ok(Some(Restart { waiting: link.request(command), before }))
+    }
+
+    /// Waits for the worker, also when the client who asked has gone: a restart that failed is taken back.
+    async fn settle_restart(self: &Arc<Self>, restart: Option<Restart>) -> Result<(), Refusal> {
+        let Some(Restart { waiting, before }) = restart else {
+            return Ok(());
+        };
+        let app = Arc::clone(self);
+        let settling = tokio::spawn(async move {
+            let reply = waiting.reply().await;
+            if reply.is_err() {
+                app.hub().registry.undo_restart_ice(before);
+            }
+            reply.map(drop).map_err(Refusal::from)
+        });
+        // The task ends early only when the runtime stops.
+        settling.await.unwrap_or(Err(Refusal::WorkerSilent))
     }
 }
 
-async fn settle(waiting: Option<Waiting>) -> Result<(), Refusal> {
-    match waiting {
-        Some(waiting) => waiting.reply().await.map(drop).map_err(Refusal::from),
-        None => Ok(()),
-    }
+/// An ICE restart that its worker has not confirmed yet.
+struct Restart {
+    waiting: Waiting,
+    before: IceBefore,
 }
 
 /// A page may only touch what it made itself.

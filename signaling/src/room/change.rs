@@ -6,6 +6,16 @@ use super::{Effect, Notice, Registry, Stream};
 use crate::refusal::Refusal;
 use crate::session::{Note, Role, SlotState};
 
+/// The credentials of a session from before an ICE restart that its worker has not confirmed.
+#[derive(Debug)]
+pub struct IceBefore {
+    session: SessionId,
+    local: IceCredentials,
+    remote: IceCredentials,
+    /// Ours that the restart brought.
+    attempted: IceCredentials,
+}
+
 impl Registry {
     /// A publisher's or viewer's new offer was answered: its m-lines are these from now on. The command for its
     /// worker comes apart, because the client waits for its outcome; it goes before the effects.
@@ -32,17 +42,33 @@ impl Registry {
         Ok((set, effects))
     }
 
-    /// RFC 9725 section 4.3.2: both sides have new credentials.
+    /// RFC 9725 section 4.3.2: both sides have new credentials. The command for the worker comes with the way
+    /// back, for when it is refused.
     pub fn restart_ice(
         &mut self,
         id: SessionId,
         local_ice: IceCredentials,
         remote_ice: IceCredentials,
-    ) -> Result<Command, Refusal> {
+    ) -> Result<(Command, IceBefore), Refusal> {
         let session = self.sessions.get_mut(&id).ok_or(Refusal::NoSuchSession)?;
         let note = session.note.to_text()?;
-        (session.local_ice, session.remote_ice) = (local_ice.clone(), remote_ice.clone());
-        Ok(Command::RestartIce { session: id, epoch: session.epoch, local_ice, remote_ice, note })
+        let before = IceBefore {
+            session: id,
+            local: std::mem::replace(&mut session.local_ice, local_ice.clone()),
+            remote: std::mem::replace(&mut session.remote_ice, remote_ice.clone()),
+            attempted: local_ice.clone(),
+        };
+        Ok((Command::RestartIce { session: id, epoch: session.epoch, local_ice, remote_ice, note }, before))
+    }
+
+    /// The worker did not restart: the old credentials and the old ETag hold, so that the client's next attempt
+    /// is a restart again. A later restart that is under way already stays.
+    pub fn undo_restart_ice(&mut self, before: IceBefore) {
+        if let Some(session) = self.sessions.get_mut(&before.session)
+            && session.local_ice == before.attempted
+        {
+            (session.local_ice, session.remote_ice) = (before.local, before.remote);
+        }
     }
 
     /// A publisher mutes or unmutes one of its tracks. The note remembers it, so that it survives signaling.

@@ -13,6 +13,7 @@ mod stream;
 mod tests;
 mod watch;
 
+pub use change::IceBefore;
 pub use effect::{Effect, LostReason, Notice};
 pub use member::{Connection, Member};
 pub use name::{BadName, MemberId, ResumeSecret, RoomName, StreamName};

@@ -1,5 +1,7 @@
 //! The session resource: trickle, ICE restart and preconditions (RFC 9725 section 4.3).
 
+use chappe_sfu_api::ErrorCode;
+
 use crate::http::{Response, request};
 use crate::offer::{fragment, publisher, viewer};
 use crate::server::{Server, session_of};
@@ -80,6 +82,23 @@ async fn a_viewer_restarts_ice_without_if_match_too() {
     let response = patch(&server, &session.id, None, &fragment(7, 0)).await;
     assert_eq!(response.status, 200, "{}", response.text());
     assert_ne!(response.header("etag"), session.etag);
+}
+
+#[tokio::test]
+async fn a_restart_that_the_worker_refuses_changes_nothing_and_can_be_tried_again() {
+    let server = Server::start().await;
+    let session = whip(&server).await;
+    server.worker().with(|state| state.refuse_restart = Some(ErrorCode::Exists));
+    let refused = patch(&server, &session.id, Some("*"), &fragment(2, 1)).await;
+    assert_eq!((refused.status, refused.error().as_str()), (500, "internal"));
+    // The old tag holds, because the old ICE session does.
+    assert_eq!(patch(&server, &session.id, Some(&session.etag), &fragment(1, 1)).await.status, 204);
+    // The same credentials once more are a restart, not a repetition of what the worker never took.
+    let again = patch(&server, &session.id, Some("*"), &fragment(2, 1)).await;
+    assert_eq!(again.status, 200, "{}", again.text());
+    let spec = server.worker().session(&session.id).spec;
+    assert!(again.text().contains(&spec.local_ice.ufrag), "{}", again.text());
+    assert_eq!(again.header("etag"), format!("\"{}\"", spec.local_ice.ufrag));
 }
 
 #[tokio::test]
