@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::SinkExt as _;
 use futures_util::stream::{SplitSink, SplitStream, StreamExt as _};
@@ -14,13 +15,19 @@ use tracing::{Instrument as _, Span, debug, field, info_span};
 
 use super::dispatch::{self, Request};
 use super::message::{ClientMessage, ServerMessage};
+use super::origin::may_connect;
 use super::rate::{Allowance, MESSAGES_PER_SECOND_MAX};
 use crate::app::{App, Joined, PAGES_MAX};
 use crate::http::HttpError;
 use crate::refusal::{Limit, Refusal};
 
 /// `GET /ws`
-pub async fn upgrade(State(app): State<Arc<App>>, upgrade: WebSocketUpgrade) -> Response {
+pub async fn upgrade(State(app): State<Arc<App>>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+    if !may_connect(app.auth, &headers) {
+        let message = "with --auth open only pages of this machine may connect: for pages of other origins (or behind \
+             a proxy that changes Host) start chappe with --auth public";
+        return HttpError::new(StatusCode::FORBIDDEN, "forbidden_origin", message).into_response();
+    }
     let Some(place) = app.page_place() else {
         return HttpError::from(Refusal::TooMany(Limit::Connections(PAGES_MAX))).into_response();
     };
@@ -73,6 +80,8 @@ enum End {
     Silent,
     /// A binary message, or no hello.
     Unfit,
+    /// Too long, not UTF-8, or no WebSocket frame; or the network broke, and nobody reads why.
+    Malformed,
     /// Messages went on after the limit was said.
     Flood,
     /// The page has a newer connection, or does not read what it is sent.
@@ -85,6 +94,7 @@ impl End {
             End::Gone => return None,
             End::Silent => (close_code::POLICY, "nothing was heard for 45 s: send a ping every 15 s"),
             End::Unfit => (close_code::UNSUPPORTED, "send text messages, and hello first within 10 s"),
+            End::Malformed => (close_code::PROTOCOL, "a message was over 64 kB, not UTF-8, or broke RFC 6455"),
             End::Flood => (close_code::POLICY, "too many messages"),
             End::Superseded => (close_code::AGAIN, "a newer connection took over, or messages were not read: resume"),
         };
@@ -107,7 +117,8 @@ impl Page {
             let patience = if self.joined.is_some() { SILENCE_MAX } else { HELLO_WITHIN };
             let message = match timeout(patience, reader.next()).await {
                 Err(_) => return if self.joined.is_some() { End::Silent } else { End::Unfit },
-                Ok(None | Some(Err(_))) => return End::Gone,
+                Ok(None) => return End::Gone,
+                Ok(Some(Err(_))) => return End::Malformed,
                 Ok(Some(Ok(message))) => message,
             };
             let text = match message {

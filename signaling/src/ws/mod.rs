@@ -4,6 +4,7 @@
 mod connection;
 mod dispatch;
 mod message;
+mod origin;
 mod rate;
 
 pub use connection::upgrade;

@@ -41,6 +41,17 @@ impl Page {
         page
     }
 
+    /// The code and the reason with which the server ends the connection.
+    pub async fn closed(&mut self) -> (u16, String) {
+        loop {
+            match self.socket.next().await {
+                Some(Ok(Message::Close(Some(frame)))) => return (frame.code.into(), frame.reason.to_string()),
+                Some(Ok(Message::Text(_) | Message::Ping(_) | Message::Pong(_))) => {}
+                other => panic!("no close frame that says why: {other:?}"),
+            }
+        }
+    }
+
     /// Sends a request with a number of its own; the reply to it.
     pub async fn ask(&mut self, mut request: Value) -> Value {
         let id = self.next;
