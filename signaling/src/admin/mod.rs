@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 
 use crate::app::App;
-use crate::http::{Tally, guard, healthz, not_found, readyz};
+use crate::http::{Tally, bound, guard, healthz, not_found, readyz};
 
 /// Everything on the admin listener.
 pub fn router(app: Arc<App>, tally: Arc<Tally>) -> Router {
@@ -29,6 +29,7 @@ pub fn router(app: Arc<App>, tally: Arc<Tally>) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .fallback(not_found)
+        .layer(from_fn(bound))
         .layer(from_fn_with_state(own, guard))
         .with_state(Admin { app, tally })
 }

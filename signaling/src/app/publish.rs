@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chappe_sfu_api::{Command, Epoch, SessionId, SessionSpec};
-use tracing::info;
+use tracing::{Instrument as _, info};
 
 use super::place::{Place, random_session, random_track};
 use super::{Answered, App, Hub, unix_ms};
@@ -74,7 +74,7 @@ impl App {
     /// session by then: it must be entered or ended, not forgotten.
     pub(super) async fn finish(self: &Arc<Self>, session: SessionId, waiting: Waiting) -> Result<(), Refusal> {
         let app = Arc::clone(self);
-        let finishing = tokio::spawn(async move {
+        let finishing = async move {
             let reply = waiting.reply().await;
             let mut hub = app.hub();
             let outcome = match reply {
@@ -93,9 +93,9 @@ impl App {
                     Err(refusal)
                 }
             }
-        });
+        };
         // The task ends early only when the runtime stops.
-        finishing.await.unwrap_or(Err(Refusal::WorkerSilent))
+        tokio::spawn(finishing.in_current_span()).await.unwrap_or(Err(Refusal::WorkerSilent))
     }
 }
 

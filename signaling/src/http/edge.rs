@@ -32,13 +32,7 @@ impl Tally {
 
 pub async fn guard(State(tally): State<Arc<Tally>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("other", |path| path.as_str()).to_owned();
-    let mut response = match tokio::time::timeout(REQUEST_WITHIN, next.run(request)).await {
-        Ok(response) => in_our_words(response),
-        Err(_) => {
-            let message = format!("the request was not done within {} s", REQUEST_WITHIN.as_secs());
-            HttpError::new(StatusCode::REQUEST_TIMEOUT, "timeout", message).into_response()
-        }
-    };
+    let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
@@ -46,11 +40,25 @@ pub async fn guard(State(tally): State<Arc<Tally>>, request: Request, next: Next
     response
 }
 
+/// Ends what takes too long. Apart from [`guard`], so that CORS can lie between the two: a page of another
+/// origin must be able to read these errors too.
+pub async fn bound(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_WITHIN, next.run(request)).await {
+        Ok(response) => in_our_words(response),
+        Err(_) => {
+            let message = format!("the request was not done within {} s", REQUEST_WITHIN.as_secs());
+            HttpError::new(StatusCode::REQUEST_TIMEOUT, "timeout", message).into_response()
+        }
+    }
+}
+
 /// The framework's own errors are plain text; clients get JSON from us always.
 fn in_our_words(response: Response) -> Response {
     let status = response.status();
-    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == "application/json");
-    if is_json || !(status.is_client_error() || status.is_server_error()) {
+    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    // The other kind of ours is the page that tells a person so.
+    let is_ours = content_type.is_some_and(|kind| kind == "application/json" || kind.starts_with("text/html"));
+    if is_ours || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let (code, message) = match status {

@@ -19,7 +19,7 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get};
 
-pub use edge::{Tally, guard};
+pub use edge::{Tally, bound, guard};
 pub use error::{HttpError, not_found};
 pub use health::{healthz, readyz};
 pub use serve::{adopt, serve};
@@ -32,8 +32,9 @@ pub fn router(app: Arc<App>, tally: Arc<Tally>) -> Router {
         .route("/whip/{room}/{stream}", any(whip::endpoint))
         .route("/whep/{room}/{stream}", any(whep::endpoint))
         .route("/session/{id}", any(session::resource))
+        .layer(from_fn(edge::bound))
         .layer(from_fn(cors::allow));
-    let pages = Router::new()
+    let others = Router::new()
         .route("/", get(pages::index))
         .route("/publish", get(pages::publish))
         .route("/watch/{room}", get(pages::watch))
@@ -41,13 +42,11 @@ pub fn router(app: Arc<App>, tally: Arc<Tally>) -> Router {
         .route("/room/{room}", get(pages::room))
         .route("/api/rooms", get(rooms::list))
         .route("/favicon.ico", get(pages::favicon))
-        .route("/assets/{*path}", get(pages::asset));
-    media
-        .merge(pages)
+        .route("/assets/{*path}", get(pages::asset))
         .route("/ws", get(crate::ws::upgrade))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
-        .fallback(not_found)
-        .layer(from_fn_with_state(tally, edge::guard))
-        .with_state(app)
+        .fallback(pages::unknown)
+        .layer(from_fn(edge::bound));
+    media.merge(others).layer(from_fn_with_state(tally, edge::guard)).with_state(app)
 }

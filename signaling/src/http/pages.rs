@@ -1,11 +1,12 @@
 //! Owns sending the web pages and their files.
 
 use axum::extract::Path;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::rejection::PathRejection;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use chappe_web::Asset;
 
-use super::HttpError;
+use super::{HttpError, not_found};
 use crate::room::{RoomName, StreamName};
 
 pub async fn index(headers: HeaderMap) -> Response {
@@ -16,13 +17,22 @@ pub async fn publish(headers: HeaderMap) -> Response {
     page("publish", &headers)
 }
 
-pub async fn watch(Path(names): Path<Vec<String>>, headers: HeaderMap) -> Response {
-    named_page("watch", &names, &headers)
+pub async fn watch(names: Names, headers: HeaderMap) -> Response {
+    named_page("watch", names, &headers)
 }
 
-pub async fn room(Path(names): Path<Vec<String>>, headers: HeaderMap) -> Response {
-    named_page("room", &names, &headers)
+pub async fn room(names: Names, headers: HeaderMap) -> Response {
+    named_page("room", names, &headers)
 }
+
+/// An address that leads nowhere: a page for who reads it in a browser, JSON for everyone else.
+pub async fn unknown(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let reads = matches!(method, Method::GET | Method::HEAD);
+    if reads && accepts_html(&headers) { missing_page(&headers) } else { not_found(uri).await.into_response() }
+}
+
+/// Room and maybe stream; refused where the address is not UTF-8.
+type Names = Result<Path<Vec<String>>, PathRejection>;
 
 pub async fn favicon(headers: HeaderMap) -> Response {
     let icon = chappe_web::asset("pages/favicon.ico").or_else(|| chappe_web::asset("pages/favicon.svg"));
@@ -37,10 +47,32 @@ pub async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
 }
 
 /// A page whose address holds a room and maybe a stream; with a name that can't exist there is no page.
-fn named_page(name: &str, names: &[String], headers: &HeaderMap) -> Response {
+fn named_page(name: &str, names: Names, headers: &HeaderMap) -> Response {
+    let names = names.map(|Path(names)| names).unwrap_or_default();
     let room = names.first().is_some_and(|room| RoomName::parse(room).is_ok());
     let stream = names.get(1).is_none_or(|stream| StreamName::parse(stream).is_ok());
-    if room && stream { page(name, headers) } else { missing() }
+    match room && stream {
+        true => page(name, headers),
+        false if accepts_html(headers) => missing_page(headers),
+        false => missing(),
+    }
+}
+
+/// The page that says what an address looks like. Without its ETag: an error is not kept.
+fn missing_page(headers: &HeaderMap) -> Response {
+    let mut plain = headers.clone();
+    plain.remove(header::IF_NONE_MATCH);
+    let mut response = page("missing", &plain);
+    response.headers_mut().remove(header::ETAG);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+/// Browsers name it when a person opens an address; programs say nothing or `*/*`.
+fn accepts_html(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.to_ascii_lowercase().contains("text/html"))
 }
 
 fn page(name: &str, headers: &HeaderMap) -> Response {

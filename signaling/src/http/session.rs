@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chappe_sfu_api::SessionId;
+use tracing::{Instrument as _, info_span};
 
 use super::HttpError;
 use super::body::{FRAGMENT, sdp_text};
@@ -47,7 +48,8 @@ pub async fn resource(
 async fn patch(app: Arc<App>, session: SessionId, headers: &HeaderMap, body: Body) -> Result<Response, HttpError> {
     let text = sdp_text(headers, body, FRAGMENT).await?;
     let fragment = parse_fragment(&text).map_err(Refusal::from)?;
-    match app.patch(session, precondition(headers)?, &fragment).await? {
+    let patching = app.patch(session, precondition(headers)?, &fragment);
+    match patching.instrument(info_span!("session", %session)).await? {
         PatchOutcome::Trickled => Ok(StatusCode::NO_CONTENT.into_response()),
         PatchOutcome::Restarted { etag, fragment } => {
             let headers = [(header::CONTENT_TYPE, FRAGMENT.to_owned()), (header::ETAG, etag)];

@@ -7,6 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use serde::Deserialize;
+use tracing::{Instrument as _, info_span};
 
 use super::HttpError;
 use super::body::{SDP, sdp_text};
@@ -49,6 +50,8 @@ async fn post(
     let stream = StreamName::parse(stream).map_err(Refusal::from)?;
     let text = sdp_text(headers, body, SDP).await?;
     let offer = Offer::parse(&text).map_err(Refusal::from)?;
+    let span = info_span!("whep", %room, %stream);
     let slots = Slots::Player { stream, wait: is_set(options.wait.as_deref()) };
-    Ok(created(app.watch(WatchRequest { room, slots, offer, owner: None }).await?))
+    let watching = app.watch(WatchRequest { room, slots, offer, owner: None });
+    Ok(created(watching.instrument(span).await?))
 }

@@ -7,6 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use tracing::{Instrument as _, info_span};
 
 use super::body::{FRAGMENT, SDP, sdp_text};
 use super::{HttpError, session};
@@ -49,8 +50,9 @@ async fn post(
     let text = sdp_text(headers, body, SDP).await?;
     let offer = Offer::parse(&text).map_err(Refusal::from)?;
     let takeover = is_set(options.takeover.as_deref());
-    let answered = app.publish(PublishRequest { room, stream, offer, takeover, owner: None }).await?;
-    Ok(created(answered))
+    let span = info_span!("whip", %room, %stream);
+    let publishing = app.publish(PublishRequest { room, stream, offer, takeover, owner: None });
+    Ok(created(publishing.instrument(span).await?))
 }
 
 /// 201 with the answer and everything the client needs to go on (RFC 9725 sections 4.2 and 4.3).

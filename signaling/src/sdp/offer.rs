@@ -117,8 +117,14 @@ fn parse_description(text: &str) -> Result<SessionDescription, SdpError> {
     }
     check_lines(&text)?;
     SessionDescription::unmarshal(&mut Cursor::new(text.as_bytes())).map_err(|error| {
-        let message: String = error.to_string().chars().filter(|c| !c.is_control()).take(MESSAGE_CHARS_MAX).collect();
-        SdpError::Malformed(message)
+        let told: String = error.to_string().chars().filter(|c| !c.is_control()).take(MESSAGE_CHARS_MAX).collect();
+        // It has nothing to quote where the text ends before `t=`.
+        let bare = told.trim_end().ends_with(':');
+        SdpError::Malformed(if bare {
+            "it ends too early: `v=`, `o=`, `s=`, `t=`, `m=` are needed".to_owned()
+        } else {
+            told
+        })
     })
 }
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::http::request;
 use crate::offer::{publisher, viewer};
+use crate::page::Page;
 use crate::server::{Server, session_of};
 
 #[tokio::test]
@@ -96,4 +97,68 @@ async fn pages_have_a_policy_and_are_not_sent_twice() {
         let other = request(server.public, "GET", path, &[("if-none-match", "\"other\"")], "").await;
         assert_eq!(other.status, 200, "{path}");
     }
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_can_read_every_error_of_whip_and_whep() {
+    let server = Server::start().await;
+    let headers = [("origin", "https://elsewhere.example"), ("content-type", "application/sdp")];
+    // Refused by the framework before any of our code sees it.
+    for path in ["/whip/%ff/cam", "/whip/demo/cam?takeover=1&takeover=1", "/whep/demo/%ff", "/session/%ff"] {
+        let response = request(server.public, "POST", path, &headers, publisher("vp8")).await;
+        assert_eq!((response.status, response.error().as_str()), (400, "bad_request"), "{path}");
+        assert_eq!(response.header("access-control-allow-origin"), "*", "{path}");
+        assert!(response.header("access-control-expose-headers").contains("Retry-After"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_person_at_a_wrong_address_gets_a_page_and_a_program_gets_json() {
+    let server = Server::start().await;
+    let browser = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8"), ("if-none-match", "*")];
+    for path in ["/watch/.hidden", "/watch/a%20b", "/watch/%ff", "/watch", "/watch/demo/", "/nothing"] {
+        let page = request(server.public, "GET", path, &browser, "").await;
+        assert_eq!(page.status, 404, "{path}");
+        assert!(page.header("content-type").starts_with("text/html"), "{path}");
+        assert!(page.header("content-security-policy").contains("default-src 'self'"), "{path}");
+        assert!(page.text().contains("There is no such page"), "{path}");
+        let program = request(server.public, "GET", path, &[("accept", "*/*")], "").await;
+        assert_eq!((program.status, program.error().as_str()), (404, "not_found"), "{path}");
+    }
+    let post = request(server.public, "POST", "/nothing", &browser, "").await;
+    assert_eq!((post.status, post.error().as_str()), (404, "not_found"));
+}
+
+#[tokio::test]
+async fn a_website_elsewhere_cannot_open_a_websocket_to_an_open_server() {
+    let server = Server::start().await;
+    let upgrade = [
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    for (origin, status) in [
+        ("https://elsewhere.example".to_owned(), 403),
+        ("null".to_owned(), 403),
+        (format!("http://{}", server.public), 101),
+        ("http://localhost:3000".to_owned(), 101),
+    ] {
+        let mut headers = upgrade.to_vec();
+        headers.push(("origin", &origin));
+        let response = request(server.public, "GET", "/ws", &headers, "").await;
+        assert_eq!(response.status, status, "{origin}");
+        if status == 403 {
+            assert_eq!(response.error(), "forbidden_origin");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_long_ends_the_connection_with_a_reason() {
+    let server = Server::start().await;
+    let mut page = Page::join(&server, "demo").await;
+    page.send(&"x".repeat((64 << 10) + 1)).await;
+    let (code, reason) = page.closed().await;
+    assert!(code == 1002 && reason.contains("64 kB"), "{code} {reason}");
 }

@@ -30,6 +30,7 @@ fn malformed_messages_say_where() {
     let expected = "the SDP can't be parsed: line 32 (`rtcp-mux`) does not start like `a=`";
     assert_eq!(refusal(&missing).to_string(), expected);
     assert_eq!(refusal("").to_string(), "the SDP can't be parsed: it is empty");
+    assert!(refusal("v=0").to_string().contains("ends too early"), "{}", refusal("v=0"));
 }
 
 #[test]
