@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { picturesMove, tile } from "./harness/observe.mjs";
-import { Scene } from "./harness/scene.mjs";
+import { Scene, isLive } from "./harness/scene.mjs";
 import { until } from "./harness/until.mjs";
 
 describe("camera to screen", () => {
@@ -36,6 +36,18 @@ describe("camera to screen", () => {
       assert.ok(ciphers.length > 0 && ciphers.every((/** @type {any} */ c) => c.srtp === "SRTP_AEAD_AES_128_GCM"), JSON.stringify(ciphers));
       await page.context().close();
     }
+  });
+
+  test("a shared screen is seen", async () => {
+    const publisher = await scene.page("/publish?room=screen&stream=desk&codec=vp8&quality=360");
+    await until("the preview shows the camera", () => publisher.locator("#go").isEnabled());
+    await publisher.check('input[name="from"][value="screen"]', { force: true });
+    await publisher.click("#go");
+    await isLive(publisher);
+    const viewer = await scene.viewer("screen");
+    await picturesMove(viewer, `${tile("desk")} video`);
+    await publisher.context().close();
+    await viewer.context().close();
   });
 
   test("a publisher who leaves takes the tile along, and brings it back", async () => {
