@@ -20,7 +20,7 @@ use crate::spec::{Event, MediaKind};
 use crate::stats::{Counters, DropReason};
 use crate::template::{Templates, patch, write_header};
 use crate::timers::Timers;
-use crate::track::{Flush, Pass, Track};
+use crate::track::{Flush, Pass};
 
 /// A packet of a media stream after RTX is taken off: what its header said and where its payload lies.
 struct Opened<'a> {
@@ -240,6 +240,7 @@ impl Sfu {
             }
             let Some(history) = track.history.as_ref() else { break };
             self.templates.load(history, pass);
+            let newest = self.templates.packets.last().map(|template| template.entry.packet);
             while let Some(subscriber) = track.subscribers.get(track.pass.done) {
                 if !self.egress.media().has_room(self.templates.bytes_max) {
                     return false;
@@ -251,7 +252,8 @@ impl Sfu {
                 if started {
                     self.timers.lower(subscriber.session, now);
                 }
-                somebody_waits |= awaits_keyframe(session, subscriber.sender as usize, track);
+                somebody_waits |=
+                    newest.is_some_and(|newest| awaits_keyframe(session, subscriber.sender as usize, &newest));
             }
             track.end_pass();
         }
@@ -299,10 +301,12 @@ fn serve(
     sender.report_at != report_at
 }
 
-fn awaits_keyframe(session: &Session, sender: usize, track: &Track) -> bool {
+/// Whether a key frame would help this viewer. It would not while the publisher sends a codec that the viewer
+/// cannot decode, but each would cost all others.
+fn awaits_keyframe(session: &Session, sender: usize, newest: &Arrived) -> bool {
     let is_ready = session.outlet.is_open();
     let sender = session.senders.get(sender).and_then(Option::as_ref);
-    is_ready && sender.is_some_and(|s| s.spec.kind == MediaKind::Video && s.is_waiting(track.generation))
+    is_ready && sender.is_some_and(|s| s.spec.kind == MediaKind::Video && s.is_waiting(newest))
 }
 
 /// Makes packets that differ by a few bytes equally long, so that they leave as one run: libwebrtc splits a

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::history::{Entry, History};
+use crate::history::{Arrived, Entry, History};
 use crate::playout::MediaClock;
 use crate::rewrite::{Rewriter, Rewritten};
 use crate::rtcp::{ReportBlock, SenderReport};
@@ -131,8 +131,9 @@ impl Sender {
         self.report_at = Some(now);
     }
 
-    pub fn is_waiting(&self, generation: u32) -> bool {
-        self.generation != Some(generation)
+    /// Whether this packet would be sent if it were a key frame, and only then.
+    pub fn is_waiting(&self, packet: &Arrived) -> bool {
+        self.generation != Some(packet.generation) && self.payload_map(packet.payload_type).is_some()
     }
 
     #[inline]

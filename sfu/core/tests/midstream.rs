@@ -1,0 +1,82 @@
+//! What changes while a stream runs: its codec, and whether a viewer can follow.
+
+mod bed;
+
+use std::time::Duration;
+
+use bed::*;
+use chappe_sfu_core::codec::Codec;
+use chappe_sfu_core::{PayloadMap, ReceiveCodec, ReceiveTrack, SendTrack};
+
+const SEEN: u32 = 0x9000;
+/// The publisher's payload type for H264.
+const H264: u8 = 102;
+
+fn two_codecs() -> ReceiveTrack {
+    let mut line = camera_line(CAMERA);
+    let h264 = ReceiveCodec { codec: Codec::H264, payload_type: H264, rtx: Some(103), ..line.codecs[0] };
+    line.codecs.push(h264);
+    line
+}
+
+fn sees(codecs: &[Codec]) -> SendTrack {
+    let mut line = video_out(Some(CAMERA), SEEN);
+    let vp8 = line.payload_types[0];
+    let h264 = PayloadMap { codec: Codec::H264, from: H264, to: 122, rtx: Some(123), ..vp8 };
+    line.payload_types = [vp8, h264].into_iter().filter(|map| codecs.contains(&map.codec)).collect();
+    line
+}
+
+/// A frame of two packets in H264, with the numbers of the camera.
+fn h264_frame(bed: &mut Bed, publisher: Who, camera: &mut Camera, keyframe: bool) {
+    let mut packets = camera.frame(2, keyframe);
+    for (at, packet) in packets.iter_mut().enumerate() {
+        packet.payload_type = H264;
+        // FU-A, start and end, of an IDR or another slice.
+        packet.payload[0] = 0x7c;
+        packet.payload[1] = if at == 0 { 0x80 } else { 0x40 } | if keyframe { 5 } else { 1 };
+        packet.payload[2] = 0x88;
+    }
+    for packet in &packets {
+        bed.send(publisher, packet);
+    }
+    bed.run(Duration::from_millis(33));
+}
+
+#[test]
+fn a_codec_that_changes_is_followed_without_a_gap_or_left_out_without_one() {
+    let mut bed = Bed::new();
+    let publisher = bed.join(publishes(vec![two_codecs()]));
+    let both = bed.join(watches(vec![sees(&[Codec::Vp8, Codec::H264])]));
+    let one = bed.join(watches(vec![sees(&[Codec::Vp8])]));
+    let mut camera = Camera::new(VIDEO_SSRC);
+    bed.frame(publisher, &mut camera, 2, true);
+    h264_frame(&mut bed, publisher, &mut camera, true);
+    h264_frame(&mut bed, publisher, &mut camera, false);
+    bed.frame(publisher, &mut camera, 2, true);
+    let types = |who: Who| bed.clients[who].received.iter().map(|packet| packet.payload_type).collect::<Vec<_>>();
+    assert_eq!(types(both), [120, 120, 122, 122, 122, 122, 120, 120]);
+    assert_eq!(types(one), [120, 120, 120, 120]);
+    for who in [both, one] {
+        let indices = bed.clients[who].indices(SEEN);
+        assert!(indices.windows(2).all(|pair| pair[1] == pair[0] + 1), "{indices:?}");
+        assert_eq!(bed.clients[who].faults, 0);
+    }
+}
+
+#[test]
+fn a_viewer_who_cannot_decode_the_codec_costs_the_others_no_key_frames() {
+    let mut bed = Bed::new();
+    let publisher = bed.join(publishes(vec![two_codecs()]));
+    let blind = bed.join(watches(vec![sees(&[Codec::Vp8])]));
+    let mut camera = Camera::new(VIDEO_SSRC);
+    for at in 0..120 {
+        h264_frame(&mut bed, publisher, &mut camera, at % 30 == 0);
+    }
+    assert!(bed.clients[blind].received.is_empty());
+    assert!(bed.clients[publisher].plis() <= 1, "{} requests in 4 s", bed.clients[publisher].plis());
+    // Once it can, the picture is asked for.
+    let before = bed.clients[publisher].plis();
+    bed.frame(publisher, &mut camera, 2, false);
+    assert!(bed.clients[publisher].plis() > before);
+}
