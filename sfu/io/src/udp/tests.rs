@@ -185,7 +185,7 @@ fn datagrams_that_found_no_room_are_counted() {
     sockopt::set_socket_recv_buffer_size(&to.fd, 1).expect("the least the kernel has");
     let remote = loopback_of(&to, "127.0.0.1");
     let (mut receiver, mut received) = (Receiver::new(), 0);
-    let mut send = |count| {
+    let send = |count| {
         for _ in 0..count {
             let report = Sender::without_segmentation().send(&from, [transmit(remote, &[7; 500], 500)], Duration::ZERO);
             assert_eq!(report.packets, 1);
