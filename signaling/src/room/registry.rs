@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chappe_sfu_api::{Boot, CloseReason, Command, SessionId, SessionState, TrackId, WorkerIndex};
 
-use super::{Effect, LostReason, Member, MemberId, Notice, ResumeSecret, RoomName, Stream, StreamName};
+use super::{Connection, Effect, LostReason, Member, MemberId, Notice, ResumeSecret, RoomName, Stream, StreamName};
 use crate::refusal::{Limit, Refusal};
 use crate::session::{Phase, Role, Session};
 
@@ -78,6 +78,7 @@ impl Registry {
         match holder {
             // A page that lost its connection publishes its own stream again without being asked.
             Some(holder) if takeover || (member.is_some() && self.owner_of(holder) == member) => Ok(()),
+            Some(holder) if self.gives_way(holder) => Ok(()),
             Some(_) => Err(Refusal::StreamExists(stream.clone())),
             None if there.streams.len() + there.reserved.len() >= STREAMS_PER_ROOM_MAX => {
                 Err(Refusal::TooMany(Limit::Streams(STREAMS_PER_ROOM_MAX)))
@@ -92,6 +93,18 @@ impl Registry {
             return Err(Refusal::TooMany(Limit::Rooms(ROOMS_MAX)));
         }
         Ok(())
+    }
+
+    /// A publisher that crashed is back within seconds, under the same name and as a new client. It need not
+    /// wait until consent to its old session has expired (RFC 7675). A page that is connected gives way to
+    /// nobody: it is about to restart ICE.
+    fn gives_way(&self, holder: SessionId) -> bool {
+        let Some(session) = self.sessions.get(&holder) else {
+            return true;
+        };
+        let member = session.member().and_then(|member| self.members.get(&member));
+        let is_connected = member.is_some_and(|member| matches!(member.connection, Connection::Up(_)));
+        session.phase == Phase::Open(SessionState::Disconnected) && !is_connected
     }
 
     pub(super) fn owner_of(&self, session: SessionId) -> Option<MemberId> {

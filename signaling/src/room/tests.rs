@@ -122,6 +122,24 @@ fn a_name_is_taken_from_the_first_moment_on() {
 }
 
 #[test]
+fn a_publisher_that_is_not_heard_any_more_gives_way_unless_its_page_is_connected() {
+    let mut registry = Registry::default();
+    join(&mut registry, ADA);
+    open(&mut registry, publisher(1, "cam", None));
+    open(&mut registry, publisher(2, "page", Some(owner(ADA))));
+    let may_publish = |registry: &Registry, stream: &str| registry.check_publish(&room(), &name(stream), None, false);
+    assert_eq!(may_publish(&registry, "cam"), Err(Refusal::StreamExists(name("cam"))));
+    registry.handle_state(id(1), SessionState::Disconnected);
+    registry.handle_state(id(2), SessionState::Disconnected);
+    assert_eq!(may_publish(&registry, "cam"), Ok(()));
+    assert_eq!(may_publish(&registry, "page"), Err(Refusal::StreamExists(name("page"))));
+    assert!(registry.handle_broken(ADA, 1));
+    assert_eq!(may_publish(&registry, "page"), Ok(()));
+    registry.handle_state(id(1), SessionState::Connected);
+    assert_eq!(may_publish(&registry, "cam"), Err(Refusal::StreamExists(name("cam"))), "it was heard again");
+}
+
+#[test]
 fn who_was_overtaken_while_opening_is_refused() {
     let mut registry = Registry::default();
     registry.open(publisher(1, "cam", None)).unwrap();
