@@ -27,6 +27,15 @@ async fn an_independent_implementation_publishes_and_watches() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_with_an_rsa_certificate_is_let_in() {
+    let node = start();
+    let server = server(&node);
+    let (publisher, _) = publish_as(&server, Client::publisher_with_rsa().await.unwrap()).await;
+    let (viewer, _) = watch(&server).await;
+    send_until(&publisher, 0, || viewer.packets() >= 50).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_goes_on_in_the_same_session_when_the_publisher_returns() {
     let node = start();
     let server = server(&node);
@@ -53,7 +62,10 @@ fn server(node: &Running) -> Server {
 }
 
 async fn publish(server: &Server) -> (Client, Created) {
-    let client = Client::publisher().await.unwrap();
+    publish_as(server, Client::publisher().await.unwrap()).await
+}
+
+async fn publish_as(server: &Server, client: Client) -> (Client, Created) {
     let offer = client.offer().await.unwrap();
     let created = blocking(server, move |server| server.whip("independent", "camera", &offer)).await;
     client.accept(created.sdp.clone()).await.unwrap();

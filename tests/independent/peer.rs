@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
+use rtc::crypto::{SignatureScheme, default_provider};
 use rtc::interceptor::Registry;
 use rtc::media_stream::MediaStreamTrack;
+use rtc::peer_connection::certificate::RTCCertificate;
 use rtc::peer_connection::configuration::RTCConfigurationBuilder;
 use rtc::peer_connection::configuration::interceptor_registry::register_default_interceptors;
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_VP8, MediaEngine};
@@ -46,6 +48,15 @@ struct Handler(Arc<Observed>);
 
 impl Client {
     pub async fn publisher() -> Result<Client> {
+        Client::publisher_with(Vec::new()).await
+    }
+
+    /// With a certificate like that of GStreamer up to 1.22.
+    pub async fn publisher_with_rsa() -> Result<Client> {
+        Client::publisher_with(vec![rsa_certificate()?]).await
+    }
+
+    async fn publisher_with(certificates: Vec<RTCCertificate>) -> Result<Client> {
         let ssrc = rand::random::<u32>();
         let track = Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(
             "stream".to_owned(),
@@ -58,13 +69,13 @@ impl Client {
                 ..Default::default()
             }],
         )));
-        let (connection, observed) = connection().await?;
+        let (connection, observed) = connection(certificates).await?;
         connection.add_track(Arc::clone(&track) as Arc<dyn TrackLocal>).await?;
         Ok(Client { connection, observed, track: Some(track), ssrc })
     }
 
     pub async fn viewer() -> Result<Client> {
-        let (connection, observed) = connection().await?;
+        let (connection, observed) = connection(Vec::new()).await?;
         let init = RTCRtpTransceiverInit { direction: RTCRtpTransceiverDirection::Recvonly, ..Default::default() };
         connection.add_transceiver_from_kind(RtpCodecKind::Video, Some(init)).await?;
         Ok(Client { connection, observed, track: None, ssrc: 0 })
@@ -149,7 +160,8 @@ impl PeerConnectionEventHandler for Handler {
     }
 }
 
-async fn connection() -> Result<(Box<dyn PeerConnection>, Arc<Observed>)> {
+/// Makes its own certificate if none is given.
+async fn connection(certificates: Vec<RTCCertificate>) -> Result<(Box<dyn PeerConnection>, Arc<Observed>)> {
     let mut media_engine = MediaEngine::default();
     let codec = RTCRtpCodecParameters { rtp_codec: vp8(), payload_type: 96 };
     media_engine.register_codec(codec, RtpCodecKind::Video)?;
@@ -161,7 +173,7 @@ async fn connection() -> Result<(Box<dyn PeerConnection>, Arc<Observed>)> {
         gaps: AtomicU64::new(0),
     });
     let connection = PeerConnectionBuilder::new()
-        .with_configuration(RTCConfigurationBuilder::new().build())
+        .with_configuration(RTCConfigurationBuilder::new().with_certificates(certificates).build())
         .with_media_engine(media_engine)
         .with_interceptor_registry(registry)
         .with_handler(Arc::new(Handler(Arc::clone(&observed))))
@@ -169,6 +181,15 @@ async fn connection() -> Result<(Box<dyn PeerConnection>, Arc<Observed>)> {
         .build()
         .await?;
     Ok((Box::new(connection), observed))
+}
+
+/// Made once with OpenSSL for this test; it protects nothing. No crypto provider here can generate RSA keys.
+fn rsa_certificate() -> Result<RTCCertificate> {
+    let chain = vec![include_bytes!("rsa_certificate.der").to_vec().into()];
+    let key = include_bytes!("rsa_key.der");
+    let provider = default_provider()?;
+    let expires = SystemTime::now() + Duration::from_secs(3600);
+    Ok(RTCCertificate::from_pkcs8(provider.crypto(), SignatureScheme::RsaPkcs1Sha256, chain, key, expires)?)
 }
 
 fn vp8() -> RTCRtpCodec {

@@ -27,9 +27,9 @@ use crate::dtls12::context::AuthMode;
 use crate::dtls12::engine::Engine;
 use crate::dtls12::message::PskParams;
 use crate::dtls12::message::SignatureAndHashAlgorithm;
-use crate::dtls12::message::{Body, CertificateRequest, CertificateTypeVec, Dtls12CipherSuite};
+use crate::dtls12::message::{Body, Dtls12CipherSuite};
 use crate::dtls12::message::{ClientCertificateType, CompressionMethod, ContentType};
-use crate::dtls12::message::{Cookie, CurveType, DistinguishedName, ExchangeKeys, ExtensionType};
+use crate::dtls12::message::{Cookie, CurveType, ExchangeKeys, ExtensionType};
 use crate::dtls12::message::{HashAlgorithm, HelloVerifyRequest, KeyExchangeAlgorithm};
 use crate::dtls12::message::{MessageType, NamedGroup, NamedGroupVec, ProtocolVersion, Random};
 use crate::dtls12::message::{ServerHello, SessionId, SignatureAlgorithm};
@@ -1322,10 +1322,6 @@ fn handshake_serialize_certificate_request(
     body: &mut Buf,
     sig_algs: &SignatureAndHashAlgorithmVec,
 ) -> Result<(), Error> {
-    // Only advertise ECDSA_SIGN (the only supported client cert type)
-    let mut cert_types = CertificateTypeVec::new();
-    cert_types.push(ClientCertificateType::ECDSA_SIGN);
-
     // If intersection is empty (e.g., client didn't advertise), fall back to our supported set
     // Build the selected list with the capacity expected by CertificateRequest
     let mut selected = SignatureAndHashAlgorithmVec::new();
@@ -1340,10 +1336,23 @@ fn handshake_serialize_certificate_request(
         }
     }
 
-    let cert_auths: ArrayVec<DistinguishedName, 32> = ArrayVec::new();
-
-    let cr = CertificateRequest::new(cert_types, selected, cert_auths);
-    cr.serialize(&[], body);
+    // Chappe's change: RSA is asked for as well, written here by hand, because the parsed message must not
+    // hold it: as a client we have no RSA key to answer with. A client whose only certificate is RSA
+    // (GStreamer up to 1.22) otherwise sends none at all, and the handshake fails.
+    let cert_types = [ClientCertificateType::ECDSA_SIGN, ClientCertificateType::RSA_SIGN];
+    let rsa = [HashAlgorithm::SHA256, HashAlgorithm::SHA384]
+        .map(|hash| SignatureAndHashAlgorithm::new(hash, SignatureAlgorithm::RSA));
+    body.push(cert_types.len() as u8);
+    for cert_type in cert_types {
+        body.push(cert_type.as_u8());
+    }
+    let sig_algs_len = (selected.len() + rsa.len()) * 2;
+    body.extend_from_slice(&(sig_algs_len as u16).to_be_bytes());
+    for alg in selected.iter().chain(&rsa) {
+        body.extend_from_slice(&alg.as_u16().to_be_bytes());
+    }
+    // No certificate authorities.
+    body.extend_from_slice(&0u16.to_be_bytes());
     Ok(())
 }
 
