@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, DefaultHasher};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 
@@ -163,6 +163,9 @@ impl Sfu {
     fn handle_stun(&mut self, now: Instant, route: Route, message: &[u8]) -> Result<(), DropReason> {
         let (local, _) = stun::username(message).ok_or(DropReason::StunMalformed)?;
         let key = *self.by_ufrag.get(local).ok_or(DropReason::StunUnknownUser)?;
+        if self.is_held(now, route, key) {
+            return Err(DropReason::RouteHeld);
+        }
         let session = self.sessions.get_mut(key).ok_or(DropReason::StunUnknownUser)?;
         let result = session.transport.handle_stun(now, route, message);
         if result.is_ok() {
@@ -170,6 +173,15 @@ impl Sfu {
         }
         self.drain_transport(now, key);
         result
+    }
+
+    /// Whether another session is alive at this address. A client can sign checks for its own session and
+    /// forge their source; that must not cut off whoever really lives there. A NAT that gives an address to
+    /// another client does so long after it fell silent.
+    fn is_held(&self, now: Instant, route: Route, key: usize) -> bool {
+        let owner = self.by_route.get(&route).filter(|owner| **owner != key);
+        let heard = owner.and_then(|owner| self.sessions.get(*owner)).and_then(|session| session.transport.heard());
+        heard.is_some_and(|heard| now.saturating_duration_since(heard) < ROUTE_HELD)
     }
 
     /// An authentic check came from this route: from now on it leads to the session.
@@ -299,3 +311,5 @@ fn close_reason(reason: TransportCloseReason) -> CloseReason {
 const EVENTS_MAX: usize = 1 << 16;
 /// Addresses of one client that lead to its session.
 const ROUTES_PER_SESSION_MAX: usize = crate::ice::PAIRS_MAX;
+/// How long an address stays with the session last heard there: twice the interval at which libwebrtc checks.
+const ROUTE_HELD: Duration = Duration::from_secs(5);

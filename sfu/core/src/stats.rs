@@ -56,6 +56,8 @@ drop_reasons! {
     DtlsInvalid = "dtls_invalid",
     /// The worker left too many events unread.
     EventUnread = "event_unread",
+    /// A check from an address at which another session is alive.
+    RouteHeld = "route_held",
     /// From an address that no session has proven with STUN.
     RouteUnknown = "route_unknown",
     /// SRTCP that does not authenticate.

@@ -141,6 +141,11 @@ impl Transport {
         }
     }
 
+    /// When the peer last proved to be there.
+    pub fn heard(&self) -> Option<Instant> {
+        self.ice.heard()
+    }
+
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.is_closed() {
             return;

@@ -265,6 +265,12 @@ impl Client {
         }
     }
 
+    /// Checks come from another address from now on.
+    pub fn move_to(&mut self, now: Now, route: Route) {
+        self.transport.move_to(now.mono, route);
+        self.drain();
+    }
+
     pub fn restart_ice(&mut self, now: Now, own: IceCredentials, server: IceCredentials) {
         self.transport.restart_ice(now.mono, own, server);
     }
