@@ -6,7 +6,6 @@ mod change;
 mod effect;
 mod member;
 mod membership;
-mod name;
 mod registry;
 mod stream;
 #[cfg(test)]
@@ -14,9 +13,9 @@ mod tests;
 mod watch;
 
 pub use change::IceBefore;
+pub use chappe_cluster::{BadName, MemberId, ResumeSecret, RoomName, StreamName};
 pub use effect::{Effect, LostReason, Notice};
 pub use member::{Connection, Member};
-pub use name::{BadName, MemberId, ResumeSecret, RoomName, StreamName};
 pub use registry::{Registry, Room};
 pub use stream::{Stream, Track};
 pub use watch::slot_states;

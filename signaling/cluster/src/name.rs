@@ -1,4 +1,4 @@
-//! Owns the rule for room and stream names, and the names and secrets of members.
+//! Owns the rule for the names of rooms, streams and nodes, and the names and secrets of members.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +12,10 @@ pub struct RoomName(Arc<str>);
 /// Name of a stream in its room, checked.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamName(Arc<str>);
+
+/// Name of a node, checked.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeName(Arc<str>);
 
 /// The text is not a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +33,12 @@ impl RoomName {
 impl StreamName {
     pub fn parse(text: &str) -> Result<StreamName, BadName> {
         if is_name(text) { Ok(StreamName(text.into())) } else { Err(BadName { what: "stream" }) }
+    }
+}
+
+impl NodeName {
+    pub fn parse(text: &str) -> Result<NodeName, BadName> {
+        if is_name(text) { Ok(NodeName(text.into())) } else { Err(BadName { what: "node" }) }
     }
 }
 
@@ -74,6 +84,7 @@ macro_rules! name_as_text {
 
 name_as_text!(RoomName);
 name_as_text!(StreamName);
+name_as_text!(NodeName);
 
 /// One page in a room. Others see it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
