@@ -4,9 +4,11 @@
 #![forbid(unsafe_code)]
 
 mod name;
+mod placement;
 mod record;
 
 pub use name::{BadName, MemberId, NodeName, ResumeSecret, RoomName, StreamName};
+pub use placement::{Cost, HOLDERS_MAX, Load, Reservations, SILENCE_MAX_MS, View, Wanted, choose};
 pub use record::{
     NodePhase, NodeState, StreamChange, StreamDelta, StreamList, StreamRecord, WorkerPhase, WorkerRecord, WorkerRef,
 };

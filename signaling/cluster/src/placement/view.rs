@@ -1,0 +1,233 @@
+//! Owns the candidates of placement, indexed so that a decision looks at a few of thousands, and kept up to date one
+//! presence at a time. Never chooses.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use chappe_sfu_api::Boot;
+
+use super::load::Load;
+use crate::{NodeName, NodePhase, NodeState, WorkerPhase, WorkerRecord, WorkerRef};
+
+/// All workers of the cluster that placement may think of, those of the own node included.
+#[derive(Debug, Default)]
+pub struct View {
+    slots: Vec<Option<Candidate>>,
+    free: Vec<Slot>,
+    nodes: HashMap<NodeName, Vec<Slot>>,
+    everywhere: Pool,
+    /// A node without a region has the empty one.
+    regions: HashMap<String, RegionId>,
+    pools: Vec<Pool>,
+}
+
+/// One worker.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub worker: WorkerRef,
+    pub region: RegionId,
+    /// Takes new sessions, as far as its node said and links show.
+    pub is_open: bool,
+    pub heard_at: Instant,
+    pub load: Load,
+    position: Option<Position>,
+}
+
+/// Candidates that are open, in no order: a draw is an index.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    slots: Vec<Slot>,
+}
+
+/// Where an open candidate stands in its two pools.
+#[derive(Debug, Clone, Copy)]
+struct Position {
+    everywhere: usize,
+    region: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RegionId(usize);
+
+pub(super) type Slot = usize;
+
+impl View {
+    pub fn new() -> View {
+        View::default()
+    }
+
+    /// What a node said of itself, now or again. `is_reachable` says whether media reaches a worker process, as far
+    /// as links show; a worker without a link is worth trying.
+    pub fn put_node(&mut self, now: Instant, state: &NodeState, is_reachable: impl Fn(Boot) -> bool) {
+        let region = self.region_id(state.region.as_deref().unwrap_or_default());
+        let before = self.nodes.remove(&state.node).unwrap_or_default();
+        let mut slots = Vec::with_capacity(before.len());
+        for record in state.workers.iter().take(WORKERS_PER_NODE_MAX) {
+            let known = before.iter().copied().find(|&slot| {
+                let is_same = |candidate: &Candidate| candidate.worker.index == record.index;
+                self.at(slot).is_some_and(is_same) && !slots.contains(&slot)
+            });
+            let slot = known.unwrap_or_else(|| self.allocate());
+            let is_open = state.phase == NodePhase::Serving && takes_sessions(record, &is_reachable);
+            self.put(slot, now, &state.node, region, record, is_open);
+            slots.push(slot);
+        }
+        for slot in before.into_iter().filter(|slot| !slots.contains(slot)) {
+            self.clear(slot);
+        }
+        self.nodes.insert(state.node.clone(), slots);
+    }
+
+    /// The node is lost or has left.
+    pub fn remove_node(&mut self, node: &NodeName) {
+        for slot in self.nodes.remove(node).unwrap_or_default() {
+            self.clear(slot);
+        }
+    }
+
+    /// Workers that take sessions, as far as was told.
+    pub fn open_workers(&self) -> usize {
+        self.everywhere.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn regions_kept(&self) -> usize {
+        self.pools.len()
+    }
+
+    pub(super) fn everywhere(&self) -> &Pool {
+        &self.everywhere
+    }
+
+    pub(super) fn region(&self, region: &str) -> Option<(RegionId, &Pool)> {
+        let id = *self.regions.get(region)?;
+        Some((id, self.pools.get(id.0)?))
+    }
+
+    pub(super) fn candidate(&self, worker: &WorkerRef) -> Option<&Candidate> {
+        self.of_node(&worker.node).find(|candidate| candidate.worker.index == worker.index)
+    }
+
+    pub(super) fn of_node(&self, node: &NodeName) -> impl Iterator<Item = &Candidate> {
+        self.nodes.get(node).into_iter().flatten().filter_map(|&slot| self.at(slot))
+    }
+
+    pub(super) fn at(&self, slot: Slot) -> Option<&Candidate> {
+        self.slots.get(slot)?.as_ref()
+    }
+}
+
+/// Changes.
+impl View {
+    fn put(
+        &mut self,
+        slot: Slot,
+        now: Instant,
+        node: &NodeName,
+        region: RegionId,
+        record: &WorkerRecord,
+        is_open: bool,
+    ) {
+        let load = Load::of(record);
+        if let Some(Some(candidate)) = self.slots.get_mut(slot) {
+            (candidate.heard_at, candidate.load) = (now, load);
+            if candidate.is_open == is_open && candidate.region == region {
+                return;
+            }
+        }
+        self.close(slot);
+        let worker = WorkerRef { node: node.clone(), index: record.index };
+        self.slots[slot] = Some(Candidate { worker, region, is_open, heard_at: now, load, position: None });
+        if is_open {
+            self.open(slot, region);
+        }
+    }
+
+    fn open(&mut self, slot: Slot, region: RegionId) {
+        let position = Position { everywhere: self.everywhere.len(), region: self.pools[region.0].len() };
+        self.everywhere.slots.push(slot);
+        self.pools[region.0].slots.push(slot);
+        if let Some(Some(candidate)) = self.slots.get_mut(slot) {
+            candidate.position = Some(position);
+        }
+    }
+
+    /// Takes a candidate out of its pools. The last of each pool moves to where it stood.
+    fn close(&mut self, slot: Slot) {
+        let Some(Some(candidate)) = self.slots.get_mut(slot) else { return };
+        let (region, Some(position)) = (candidate.region, candidate.position.take()) else { return };
+        self.everywhere.slots.swap_remove(position.everywhere);
+        if let Some(moved) = self.everywhere.at(position.everywhere) {
+            self.position_mut(moved).everywhere = position.everywhere;
+        }
+        let pool = &mut self.pools[region.0];
+        pool.slots.swap_remove(position.region);
+        if let Some(moved) = pool.at(position.region) {
+            self.position_mut(moved).region = position.region;
+        }
+    }
+
+    fn position_mut(&mut self, slot: Slot) -> &mut Position {
+        let candidate = self.slots[slot].as_mut().expect("a pool has only slots that are taken");
+        candidate.position.as_mut().expect("a pool has only open candidates")
+    }
+
+    fn clear(&mut self, slot: Slot) {
+        self.close(slot);
+        self.slots[slot] = None;
+        self.free.push(slot);
+    }
+
+    fn allocate(&mut self) -> Slot {
+        self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        })
+    }
+
+    fn region_id(&mut self, region: &str) -> RegionId {
+        if let Some(id) = self.regions.get(region) {
+            return *id;
+        }
+        // Names that no node bears any more make place, so that names made up by one node cannot fill the memory.
+        let is_unused = |id: &RegionId| !self.slots.iter().flatten().any(|candidate| candidate.region == *id);
+        let unused = self.regions.iter().find(|(_, id)| is_unused(id)).map(|(name, id)| (name.clone(), *id));
+        let id = match unused {
+            Some((name, id)) => {
+                self.regions.remove(&name);
+                id
+            }
+            None => {
+                self.pools.push(Pool::default());
+                RegionId(self.pools.len() - 1)
+            }
+        };
+        self.regions.insert(region.to_owned(), id);
+        id
+    }
+}
+
+impl Pool {
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    pub(super) fn at(&self, index: usize) -> Option<Slot> {
+        self.slots.get(index).copied()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Slot> {
+        self.slots.iter().copied()
+    }
+}
+
+fn takes_sessions(record: &WorkerRecord, is_reachable: &impl Fn(Boot) -> bool) -> bool {
+    record.phase == WorkerPhase::Serving && record.boot.is_some_and(is_reachable)
+}
+
+/// A node that tells of more is not believed: no machine has so many cores that it gives one to each.
+pub const WORKERS_PER_NODE_MAX: usize = 1_024;
