@@ -1,5 +1,6 @@
 # make test     everything that must pass before a commit (what continuous integration runs)
 # make unit     the Rust tests only          make e2e      the browser tests only
+# make cluster  the tests of several nodes   make recovery measures how long pictures stand still when things die
 # make lint     format, clippy, JSDoc types   make fmt      formats
 # make bench    cost per forwarded packet, beside the floor of this machine
 # make tools    installs what the tests need and is missing
@@ -15,6 +16,10 @@ TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
 # The browser tests start this program, find FFmpeg by this Python and Chromium by this path.
 export CHAPPE_BIN := $(TARGET_DIR)/release/chappe
 export CHAPPE_PYTHON := $(CURDIR)/.venv/bin/python
+# Tests of the cluster start this NATS, these synthetic clients and this lossy link.
+export CHAPPE_NATS_SERVER := $(CURDIR)/.venv/bin/nats-server
+export CHAPPE_SWARM := $(TARGET_DIR)/release/chappe-swarm
+export CHAPPE_LINK := $(TARGET_DIR)/release/chappe-link
 export CHROMIUM ?= $(shell command -v chromium || echo /usr/bin/chromium)
 
 build:
@@ -27,6 +32,7 @@ test: tools
 	$(MAKE) --no-print-directory unit
 	$(MAKE) --no-print-directory web
 	$(MAKE) --no-print-directory browsers
+	$(MAKE) --no-print-directory cluster
 	@echo "make test: all passed"
 
 tools:
@@ -49,6 +55,19 @@ e2e: build
 # more, because without the tests' dependencies cargo unifies other features.
 browsers:
 	scripts/run-node-tests.sh tests/browser
+
+# The same for several nodes, each in a network namespace of its own; with the programs that `unit` has built.
+.PHONY: cluster recovery clients
+cluster:
+	scripts/run-cluster-tests.sh tests/cluster
+
+# Twenty of each kind, and the table of the README as the result.
+recovery: build clients
+	CHAPPE_KILLS=$${CHAPPE_KILLS:-20} scripts/run-cluster-tests.sh tests/cluster/recovery.test.mjs
+
+# Synthetic clients and the lossy link, for who has not run `unit`.
+clients:
+	cargo build $(PROFILE) --package chappe-load --bins
 
 lint: fmt-check clippy types
 

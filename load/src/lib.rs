@@ -7,11 +7,13 @@ pub mod arrival;
 pub mod client;
 pub mod floor;
 pub mod http;
+pub mod lossy;
 pub mod measure;
 pub mod node;
 pub mod offer;
 pub mod publisher;
 pub mod scenario;
+pub mod swarm;
 pub mod viewer;
 
 use std::time::Duration;

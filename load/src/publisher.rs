@@ -1,6 +1,6 @@
 //! Owns a synthetic publisher: VP8 frames of equal packets, each with the time at which it was sent.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 use chappe_sfu_core::DatagramKind;
@@ -11,7 +11,7 @@ use rand::RngExt;
 
 use crate::arrival::unix_nanos;
 use crate::client::{Client, identity};
-use crate::http::Server;
+use crate::http::{Created, Server};
 use crate::offer::{self, VIDEO_PAYLOAD_TYPE};
 
 pub struct Publisher {
@@ -41,9 +41,24 @@ impl Publisher {
         stream: &str,
         shape: Shape,
     ) -> Result<Publisher> {
+        Publisher::offer(certificate, shape, |offer| server.whip(room, stream, offer))
+    }
+
+    /// Under a name that this client has already published under, in place of what it was before.
+    pub fn join_again(
+        server: &Server,
+        certificate: &Certificate,
+        room: &str,
+        stream: &str,
+        shape: Shape,
+    ) -> Result<Publisher> {
+        Publisher::offer(certificate, shape, |offer| server.whip_again(room, stream, offer))
+    }
+
+    fn offer(certificate: &Certificate, shape: Shape, post: impl FnOnce(&str) -> Result<Created>) -> Result<Publisher> {
         let identity = identity(certificate);
         let ssrc = rand::rng().random();
-        let created = server.whip(room, stream, &offer::publish(&identity, ssrc))?;
+        let created = post(&offer::publish(&identity, ssrc))?;
         let client = Client::new(identity, certificate, created)?;
         Ok(Publisher { client, ssrc, index: 1, frames: 0, keyframe_wanted: true, shape })
     }
@@ -62,6 +77,16 @@ impl Publisher {
 
     pub fn is_connected(&self) -> bool {
         self.client.is_connected()
+    }
+
+    /// See [`Client::last_heard`].
+    pub fn last_heard(&self) -> Instant {
+        self.client.last_heard()
+    }
+
+    /// See [`Client::probe`].
+    pub fn probe(&mut self) {
+        self.client.probe();
     }
 
     pub fn send_frame(&mut self) {

@@ -28,6 +28,14 @@ pub struct Tally {
     /// Sequence numbers that never came, from the first to the last seen.
     pub missing: u64,
     pub first_packet: Option<Instant>,
+    /// When the kernel got the first packet.
+    pub first_at: Option<SystemTime>,
+    /// When it got the last one.
+    pub last_at: Option<SystemTime>,
+    /// The longest time between two packets.
+    pub longest_gap: Duration,
+    /// Packets that took longer than [`LATE`].
+    pub late: u64,
     /// From the publisher's send call to this viewer's socket, in microseconds.
     pub latencies_us: Vec<f64>,
     first_index: u64,
@@ -68,6 +76,16 @@ impl Viewer {
         self.client.is_connected()
     }
 
+    /// See [`Client::last_heard`].
+    pub fn last_heard(&self) -> Instant {
+        self.client.last_heard()
+    }
+
+    /// See [`Client::probe`].
+    pub fn probe(&mut self) {
+        self.client.probe();
+    }
+
     pub fn tally(&self) -> &Tally {
         &self.tally
     }
@@ -88,16 +106,23 @@ impl Tally {
     fn note(&mut self, index: u64, payload: &[u8], at: SystemTime) {
         if self.packets == 0 {
             self.first_index = index;
+            self.first_at = Some(at);
             self.first_packet.get_or_insert_with(Instant::now);
         }
         self.last_index = self.last_index.max(index);
+        let gap = self.last_at.and_then(|last| at.duration_since(last).ok());
+        self.longest_gap = self.longest_gap.max(gap.unwrap_or_default());
+        self.last_at = self.last_at.max(Some(at));
         self.packets += 1;
         self.missing = (self.last_index + 1).saturating_sub(self.first_index + self.packets);
+        let latency = sent_at(payload).and_then(|sent| at.duration_since(sent).ok()).unwrap_or_default();
+        self.late += u64::from(latency > LATE);
         if self.latencies_us.len() < LATENCIES_MAX {
-            let latency = sent_at(payload).and_then(|sent| at.duration_since(sent).ok());
-            self.latencies_us.push(latency.unwrap_or(Duration::ZERO).as_secs_f64() * 1e6);
+            self.latencies_us.push(latency.as_secs_f64() * 1e6);
         }
     }
 }
 
+/// Later than this, a packet is no use to a conversation.
+pub const LATE: Duration = Duration::from_millis(250);
 const LATENCIES_MAX: usize = 20_000;

@@ -1,0 +1,114 @@
+//! Owns a link between two network namespaces that delays and loses packets as told while it runs: a TUN device
+//! at each end, and threads that carry between them. Kernels without netem need it. Never looks into a packet.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::sched::{CloneFlags, setns};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tun_rs::{DeviceBuilder, Layer, SyncDevice};
+
+/// What happens to the packets of both directions. May change at any time.
+#[derive(Debug, Default)]
+pub struct Weather {
+    loss_ppm: AtomicU32,
+    delay_us: AtomicU32,
+}
+
+impl Weather {
+    /// Share of the packets that vanish, 0 to 1.
+    pub fn set_loss(&self, share: f64) {
+        self.loss_ppm.store((share.clamp(0.0, 1.0) * 1e6) as u32, Ordering::Relaxed);
+    }
+
+    /// One way. Packets never overtake each other.
+    pub fn set_delay(&self, delay: Duration) {
+        self.delay_us.store(u32::try_from(delay.as_micros()).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    fn delay(&self) -> Duration {
+        Duration::from_micros(self.delay_us.load(Ordering::Relaxed).into())
+    }
+}
+
+/// Packets of one direction so far.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub carried: AtomicU64,
+    /// As the weather wanted.
+    pub lost: AtomicU64,
+    /// Because too many were under way.
+    pub overflowed: AtomicU64,
+}
+
+/// Runs for as long as the process does.
+pub struct Link {
+    pub weather: Arc<Weather>,
+    /// From the first end to the second, and back.
+    pub counts: [Arc<Counts>; 2],
+}
+
+impl Link {
+    /// Makes the device `name` in each of two namespaces (as `ip netns` knows them) and carries between them.
+    /// Addresses and routes are for the caller to set.
+    pub fn open(ends: [&str; 2], name: &str, seed: u64) -> Result<Link> {
+        let [a, b] = ends.map(|namespace| device(namespace, name));
+        let (a, b) = (Arc::new(a?), Arc::new(b?));
+        let link = Link { weather: Arc::default(), counts: Default::default() };
+        let ways = [(&a, &b, seed), (&b, &a, seed.wrapping_add(1))];
+        for ((from, to, seed), counts) in ways.into_iter().zip(&link.counts) {
+            let (sent, due) = sync_channel(UNDER_WAY_MAX);
+            let (from, to) = (Arc::clone(from), Arc::clone(to));
+            let (weather, counts) = (Arc::clone(&link.weather), Arc::clone(counts));
+            std::thread::spawn(move || take(&from, &weather, &counts, &sent, StdRng::seed_from_u64(seed)));
+            std::thread::spawn(move || deliver(&to, &due));
+        }
+        Ok(link)
+    }
+}
+
+/// A thread belongs to a namespace; the device stays in the one in which it was made.
+fn device(namespace: &str, name: &str) -> Result<SyncDevice> {
+    let path = format!("/run/netns/{namespace}");
+    let file = File::open(&path).with_context(|| format!("there is no namespace {path}"))?;
+    let name = name.to_owned();
+    let made = std::thread::spawn(move || -> Result<SyncDevice> {
+        setns(file, CloneFlags::CLONE_NEWNET).context("entering a network namespace needs root")?;
+        DeviceBuilder::new().name(name).layer(Layer::L3).build_sync().context("making a TUN device")
+    });
+    made.join().map_err(|_| anyhow::anyhow!("the thread that makes a device panicked"))?
+}
+
+type Due = (Instant, Box<[u8]>);
+
+fn take(from: &SyncDevice, weather: &Weather, counts: &Counts, sent: &SyncSender<Due>, mut rng: StdRng) {
+    let mut bytes = [0u8; PACKET_BYTES_MAX];
+    while let Ok(length) = from.recv(&mut bytes) {
+        if rng.random_range(0..1_000_000) < weather.loss_ppm.load(Ordering::Relaxed) {
+            counts.lost.fetch_add(1, Ordering::Relaxed);
+            continue;
+        }
+        let outcome = match sent.try_send((Instant::now() + weather.delay(), bytes[..length].into())) {
+            Ok(()) => &counts.carried,
+            Err(_) => &counts.overflowed,
+        };
+        outcome.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn deliver(to: &SyncDevice, due: &Receiver<Due>) {
+    for (at, packet) in due {
+        std::thread::sleep(at.saturating_duration_since(Instant::now()));
+        // A device that is down takes nothing; so does a cable that is out.
+        let _ = to.send(&packet);
+    }
+}
+
+/// At 10,000 packets/s and 200 ms there are 2,000.
+const UNDER_WAY_MAX: usize = 20_000;
+const PACKET_BYTES_MAX: usize = 65_536;

@@ -1,0 +1,138 @@
+//! Owns a swarm: one publisher and many viewers of its stream on several servers, all of whom come back when
+//! their session dies, as plain WHIP and WHEP clients do. Never asks a server how it is.
+
+mod broadcaster;
+mod joiner;
+mod report;
+mod seat;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use chappe_sfu_core::dtls::Certificate;
+
+pub use broadcaster::Broadcaster;
+pub use report::{Report, ViewerReport};
+
+use crate::POLL_TICK;
+use crate::http::Server;
+use crate::publisher::Shape;
+use joiner::Joiner;
+use seat::Seat;
+
+/// What a swarm is to do.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Where to publish; the next one is tried when the session dies. Empty: somebody else publishes.
+    pub whip: Vec<String>,
+    /// Where to watch: viewer i begins at i modulo their number.
+    pub whep: Vec<String>,
+    pub room: String,
+    pub stream: String,
+    pub viewers: usize,
+    pub shape: Shape,
+}
+
+pub struct Swarm {
+    broadcaster: Option<Broadcaster>,
+    seats: Vec<Seat>,
+    joiner: Joiner,
+    next_poll: Instant,
+}
+
+impl Swarm {
+    /// Publishes, and begins to join the viewers.
+    pub fn start(plan: &Plan) -> Result<Swarm> {
+        let certificate = Certificate::generate()?;
+        let broadcaster = match plan.whip.as_slice() {
+            [] => None,
+            _ => Some(Broadcaster::start(plan, certificate.clone())),
+        };
+        let mut swarm = Swarm {
+            broadcaster,
+            seats: Vec::new(),
+            joiner: Joiner::start(plan, certificate),
+            next_poll: Instant::now(),
+        };
+        swarm.drive_until("the publisher connects", |swarm| {
+            swarm.broadcaster.as_ref().is_none_or(|broadcaster| broadcaster.sent() > 0)
+        })?;
+        let servers = plan.whep.len().max(1);
+        swarm.seats = (0..plan.viewers).map(|number| Seat::new(number, number % servers)).collect();
+        Ok(swarm)
+    }
+
+    /// Waits until every viewer has had a packet.
+    pub fn gather(&mut self) -> Result<()> {
+        self.drive_until("each viewer has a packet", |swarm| swarm.seats.iter().all(Seat::has_media))
+    }
+
+    /// Keeps everyone going until `until`.
+    pub fn drive(&mut self, until: Instant) {
+        loop {
+            let now = Instant::now();
+            if self.next_poll <= now {
+                self.turn(now);
+                self.next_poll = now + POLL_TICK;
+            }
+            if now >= until {
+                return;
+            }
+            std::thread::sleep(self.next_poll.min(until).saturating_duration_since(Instant::now()));
+        }
+    }
+
+    /// Starts counting anew.
+    pub fn forget(&mut self) {
+        self.seats.iter_mut().for_each(Seat::forget);
+        if let Some(broadcaster) = &self.broadcaster {
+            broadcaster.forget();
+        }
+    }
+
+    pub fn report(&self) -> Report {
+        let servers = self.joiner.servers();
+        let viewers = self.seats.iter().map(|seat| seat.report(servers.get(seat.server()).map_or("", Server::public)));
+        Report::new(viewers.collect(), self.broadcaster.as_ref().map(Broadcaster::report))
+    }
+
+    fn turn(&mut self, now: Instant) {
+        for (number, viewer) in self.joiner.joined() {
+            if let Some(seat) = self.seats.get_mut(number) {
+                seat.take(now, viewer);
+            }
+        }
+        let servers = self.joiner.servers().len();
+        for seat in &mut self.seats {
+            if seat.turn(now, servers) {
+                self.joiner.ask(seat.number(), seat.server());
+            }
+        }
+    }
+
+    fn drive_until(&mut self, what: &str, done: impl Fn(&Swarm) -> bool) -> Result<()> {
+        let deadline = Instant::now() + START_LIMIT;
+        while !done(self) {
+            if Instant::now() >= deadline {
+                let why = self.report().last_error.unwrap_or_default();
+                bail!("not done within {START_LIMIT:?}: {what} {why}");
+            }
+            self.drive(Instant::now() + POLL_TICK);
+        }
+        Ok(())
+    }
+}
+
+/// Unheard for this long, a client asks whether the server is there.
+const PROBE_AFTER: Duration = Duration::from_millis(250);
+/// Between two such questions.
+const PROBE_PERIOD: Duration = Duration::from_millis(100);
+/// Unheard for this long in spite of them, the session is dead.
+const DEAD_AFTER: Duration = Duration::from_millis(550);
+/// For ICE and DTLS; a server that is busy with many takes its time.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+/// After a refusal, before the next server is asked.
+const RETRY_PERIOD: Duration = Duration::from_millis(100);
+/// For the answer to a POST.
+const ANSWER_LIMIT: Duration = Duration::from_millis(2_000);
+const START_LIMIT: Duration = Duration::from_secs(30);

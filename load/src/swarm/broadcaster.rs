@@ -1,0 +1,129 @@
+//! Owns a publisher that stays on the air: on a thread of its own, so that no viewer delays a frame, and at the
+//! next server, in place of its old self, when its session dies.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use chappe_sfu_core::dtls::Certificate;
+
+use super::report::PublisherReport;
+use super::{ANSWER_LIMIT, CONNECT_LIMIT, DEAD_AFTER, PROBE_AFTER, PROBE_PERIOD, Plan, RETRY_PERIOD};
+use crate::POLL_TICK;
+use crate::http::Server;
+use crate::publisher::Publisher;
+
+pub struct Broadcaster {
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Packets, since the counting began.
+    sent: AtomicU64,
+    /// Sessions after the first.
+    rejoins: AtomicU64,
+    over: AtomicBool,
+    last_error: Mutex<Option<String>>,
+}
+
+impl Broadcaster {
+    pub fn start(plan: &Plan, certificate: Certificate) -> Broadcaster {
+        let state = Arc::new(State::default());
+        let (plan, shared) = (plan.clone(), Arc::clone(&state));
+        std::thread::spawn(move || stay_on_air(&plan, &certificate, &shared));
+        Broadcaster { state }
+    }
+
+    pub fn sent(&self) -> u64 {
+        self.state.sent.load(Ordering::Relaxed)
+    }
+
+    pub fn forget(&self) {
+        self.state.sent.store(0, Ordering::Relaxed);
+        self.state.rejoins.store(0, Ordering::Relaxed);
+        self.state.note(None);
+    }
+
+    pub fn report(&self) -> PublisherReport {
+        let last_error = self.state.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        PublisherReport { sent: self.sent(), rejoins: self.state.rejoins.load(Ordering::Relaxed), last_error }
+    }
+}
+
+impl Drop for Broadcaster {
+    fn drop(&mut self) {
+        self.state.over.store(true, Ordering::Relaxed);
+    }
+}
+
+impl State {
+    fn note(&self, error: Option<String>) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+}
+
+fn stay_on_air(plan: &Plan, certificate: &Certificate, state: &State) {
+    let servers: Vec<Server> = plan.whip.iter().map(|url| Server::one_of_many(url, ANSWER_LIMIT)).collect();
+    let mut was_live = false;
+    for server in servers.iter().cycle() {
+        if state.is_over() {
+            return;
+        }
+        let (room, stream) = (&plan.room, &plan.stream);
+        let joined = if was_live {
+            Publisher::join_again(server, certificate, room, stream, plan.shape)
+        } else {
+            Publisher::join(server, certificate, room, stream, plan.shape)
+        };
+        match joined {
+            Ok(publisher) => {
+                let why = send_until_dead(publisher, plan, state, &mut was_live);
+                state.note(Some(why));
+                state.rejoins.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) => {
+                state.note(Some(format!("{error:#}")));
+                std::thread::sleep(RETRY_PERIOD);
+            }
+        }
+    }
+}
+
+/// Returns why the session is over.
+fn send_until_dead(mut publisher: Publisher, plan: &Plan, state: &State, was_live: &mut bool) -> String {
+    let began = Instant::now();
+    let (mut next_frame, mut next_probe) = (began, began);
+    while !state.is_over() {
+        let now = Instant::now();
+        if let Err(error) = publisher.turn() {
+            return error.to_string();
+        }
+        if !publisher.is_connected() {
+            if now.saturating_duration_since(began) > CONNECT_LIMIT {
+                return "did not connect in time".to_owned();
+            }
+        } else {
+            *was_live = true;
+            let unheard = now.saturating_duration_since(publisher.last_heard());
+            if unheard > DEAD_AFTER {
+                return "was not heard any more".to_owned();
+            }
+            if unheard > PROBE_AFTER && next_probe <= now {
+                next_probe = now + PROBE_PERIOD;
+                publisher.probe();
+            }
+            if next_frame <= now {
+                publisher.send_frame();
+                state.sent.fetch_add(plan.shape.packets_per_frame as u64, Ordering::Relaxed);
+                next_frame = (next_frame + plan.shape.frame_period).max(now);
+            }
+        }
+        std::thread::sleep(next_frame.min(now + POLL_TICK).saturating_duration_since(Instant::now()));
+    }
+    String::new()
+}

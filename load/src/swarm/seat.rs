@@ -1,0 +1,181 @@
+//! Owns one viewer's place in a swarm: it joins, and when its session dies it joins again at the next server.
+//! What it counts goes on over all of its sessions.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Result;
+
+use super::{CONNECT_LIMIT, DEAD_AFTER, PROBE_AFTER, PROBE_PERIOD, RETRY_PERIOD, ViewerReport};
+use crate::viewer::{Tally, Viewer};
+
+pub struct Seat {
+    number: usize,
+    server: usize,
+    stage: Stage,
+    count: Count,
+}
+
+enum Stage {
+    /// The next server is asked then.
+    Away {
+        until: Instant,
+    },
+    /// A POST is under way.
+    Asked,
+    Here {
+        viewer: Box<Viewer>,
+        since: Instant,
+        next_probe: Instant,
+    },
+}
+
+/// What this place has seen since the counting began, without the session that it has now.
+struct Count {
+    began: SystemTime,
+    past: Tally,
+    /// Sessions after the first one.
+    rejoins: u64,
+    last_error: Option<String>,
+    had_media: bool,
+}
+
+impl Seat {
+    pub fn new(number: usize, server: usize) -> Seat {
+        let count =
+            Count { began: SystemTime::now(), past: Tally::default(), rejoins: 0, last_error: None, had_media: false };
+        Seat { number, server, stage: Stage::Away { until: Instant::now() }, count }
+    }
+
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Where it is, or where it asks next.
+    pub fn server(&self) -> usize {
+        self.server
+    }
+
+    pub fn has_media(&self) -> bool {
+        self.count.had_media || self.tally().is_some_and(|tally| tally.packets > 0)
+    }
+
+    /// True when a POST is wanted now.
+    pub fn turn(&mut self, now: Instant, servers: usize) -> bool {
+        match &mut self.stage {
+            Stage::Away { until } if *until <= now => {
+                self.stage = Stage::Asked;
+                true
+            }
+            Stage::Away { .. } | Stage::Asked => false,
+            Stage::Here { viewer, since, next_probe } => {
+                let unheard = now.saturating_duration_since(viewer.last_heard());
+                let late = !viewer.is_connected() && now.saturating_duration_since(*since) > CONNECT_LIMIT;
+                let dead = viewer.is_connected() && unheard > DEAD_AFTER;
+                if viewer.is_connected() && unheard > PROBE_AFTER && *next_probe <= now {
+                    *next_probe = now + PROBE_PERIOD;
+                    viewer.probe();
+                }
+                let ended = viewer.turn().err().map(|error| error.to_string());
+                if late || dead || ended.is_some() {
+                    let why = if late { "did not connect in time" } else { "was not heard any more" };
+                    self.lose(now, servers, ended.unwrap_or_else(|| why.to_owned()));
+                }
+                false
+            }
+        }
+    }
+
+    /// What became of the POST.
+    pub fn take(&mut self, now: Instant, viewer: Result<Viewer>) {
+        match viewer {
+            Ok(viewer) => {
+                self.stage = Stage::Here { viewer: Box::new(viewer), since: now, next_probe: now };
+            }
+            Err(error) => {
+                self.count.last_error = Some(format!("{error:#}"));
+                self.server += 1;
+                self.stage = Stage::Away { until: now + RETRY_PERIOD };
+            }
+        }
+    }
+
+    pub fn forget(&mut self) {
+        self.count.had_media = self.has_media();
+        self.count.past = Tally::default();
+        self.count.began = SystemTime::now();
+        self.count.rejoins = 0;
+        self.count.last_error = None;
+        if let Stage::Here { viewer, .. } = &mut self.stage {
+            viewer.forget();
+        }
+    }
+
+    pub fn report(&self, server: &str) -> ViewerReport {
+        let mut whole = self.count.past.clone();
+        if let Some(tally) = self.tally() {
+            append(&mut whole, tally, self.count.began);
+        }
+        let last_at = whole.last_at.unwrap_or(self.count.began);
+        let silence = SystemTime::now().duration_since(last_at).unwrap_or_default();
+        whole.longest_gap = whole.longest_gap.max(silence);
+        let error = self.count.last_error.clone();
+        ViewerReport::new(self.number, server, whole, self.count.rejoins, error)
+    }
+
+    fn tally(&self) -> Option<&Tally> {
+        match &self.stage {
+            Stage::Here { viewer, .. } => Some(viewer.tally()),
+            Stage::Away { .. } | Stage::Asked => None,
+        }
+    }
+
+    fn lose(&mut self, now: Instant, servers: usize, why: String) {
+        self.count.had_media = self.has_media();
+        let away = Stage::Away { until: now };
+        if let Stage::Here { viewer, .. } = std::mem::replace(&mut self.stage, away) {
+            append(&mut self.count.past, viewer.tally(), self.count.began);
+        }
+        self.count.rejoins += 1;
+        self.count.last_error = Some(why);
+        self.server = (self.server + 1) % servers.max(1);
+    }
+}
+
+/// Puts the count of a session behind that of the ones before, with the gap between them. The first gap is the
+/// one from when the counting began.
+fn append(past: &mut Tally, next: &Tally, began: SystemTime) {
+    if next.packets == 0 {
+        return;
+    }
+    let before = past.last_at.unwrap_or(began);
+    let between = next.first_at.and_then(|first| first.duration_since(before).ok()).unwrap_or(Duration::ZERO);
+    past.longest_gap = past.longest_gap.max(next.longest_gap).max(between);
+    past.last_at = past.last_at.max(next.last_at);
+    past.packets += next.packets;
+    past.missing += next.missing;
+    past.broken += next.broken;
+    past.late += next.late;
+    past.latencies_us.extend_from_slice(&next.latencies_us);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(first_ms: u64, last_ms: u64) -> Tally {
+        let at = |ms| Some(SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
+        Tally { packets: 10, missing: 1, first_at: at(first_ms), last_at: at(last_ms), ..Tally::default() }
+    }
+
+    #[test]
+    fn the_gap_between_two_sessions_counts_as_one_of_the_viewer() {
+        let mut whole = Tally::default();
+        let began = SystemTime::UNIX_EPOCH + Duration::from_millis(900);
+        append(&mut whole, &session(1_000, 2_000), began);
+        assert_eq!(whole.longest_gap, Duration::from_millis(100), "from the start of the counting");
+        append(&mut whole, &Tally::default(), began);
+        append(&mut whole, &session(2_700, 3_000), began);
+        assert_eq!(whole.longest_gap, Duration::from_millis(700));
+        assert_eq!((whole.packets, whole.missing), (20, 2));
+    }
+}

@@ -1,0 +1,90 @@
+// Owns the network of a test: a bridge in the namespace that the test runs in, and namespaces plugged into it.
+// Never touches the machine's own network: it refuses to run outside of a namespace made for it.
+
+import { execFileSync } from "node:child_process";
+
+/** @typedef {{name: string, address: string, port: string}} Plug one machine of the test */
+
+const NETWORK = "10.217.90";
+const BRIDGE = "br0";
+
+/** Where browsers and synthetic clients are. */
+export const CLIENT_ADDRESS = `${NETWORK}.1`;
+export const NATS_HOST = 2;
+export const BALANCER_HOST = 3;
+/** Nodes are at this number and above. */
+export const FIRST_NODE_HOST = 11;
+
+/** @param {string} command */
+export function run(command) {
+  const [program = "", ...args] = command.split(" ");
+  return execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+}
+
+export class Fabric {
+  #prefix;
+  /** @type {Plug[]} */
+  #plugs = [];
+
+  constructor() {
+    const netns = process.env["CHAPPE_CLUSTER_NETNS"];
+    if (!netns) throw new Error("run this with scripts/run-cluster-tests.sh, which makes a network namespace for it");
+    this.#prefix = netns;
+    run(`ip link add ${BRIDGE} type bridge`);
+    run(`ip addr add ${CLIENT_ADDRESS}/24 dev ${BRIDGE}`);
+    run(`ip link set ${BRIDGE} up`);
+  }
+
+  /**
+   * A namespace with one cable to the bridge.
+   * @param {number} host last number of its address
+   * @returns {Plug}
+   */
+  plug(host) {
+    const plug = { name: `${this.#prefix}-${host}`, address: `${NETWORK}.${host}`, port: `port${host}` };
+    run(`ip netns add ${plug.name}`);
+    this.#plugs.push(plug);
+    run(`ip link add ${plug.port} type veth peer name eth0 netns ${plug.name}`);
+    run(`ip link set ${plug.port} master ${BRIDGE} up`);
+    run(`ip -n ${plug.name} addr add ${plug.address}/24 dev eth0`);
+    for (const link of ["lo", "eth0"]) run(`ip -n ${plug.name} link set ${link} up`);
+    return plug;
+  }
+
+  /**
+   * Takes the cable out at the far end: what is sent vanishes, and nobody is told.
+   * @param {Plug} plug
+   */
+  cut(plug) {
+    run(`ip link set ${plug.port} nomaster`);
+  }
+
+  /** @param {Plug} plug */
+  heal(plug) {
+    run(`ip link set ${plug.port} master ${BRIDGE}`);
+  }
+
+  /**
+   * Lets nothing through between each of some and each of others, and all else as before.
+   * @param {Plug[]} some
+   * @param {Plug[]} others
+   */
+  part(some, others) {
+    for (const [here, there] of [[some, others], [others, some]]) {
+      for (const plug of here ?? []) {
+        for (const { address } of there ?? []) run(`ip netns exec ${plug.name} iptables -A INPUT -s ${address} -j DROP`);
+      }
+    }
+  }
+
+  /** Ends every {@link part}. */
+  join() {
+    for (const plug of this.#plugs) run(`ip netns exec ${plug.name} iptables -F INPUT`);
+  }
+
+  remove() {
+    for (const { name } of this.#plugs) run(`ip netns del ${name}`);
+    run(`ip link del ${BRIDGE}`);
+    this.#plugs = [];
+  }
+}

@@ -1,0 +1,31 @@
+// Owns the requests of a test: short deadlines, and errors that say what was answered.
+
+const ANSWER_WITHIN_MS = 3000;
+
+/**
+ * @param {string} url
+ * @param {{method?: string, body?: string, headers?: Record<string, string>, withinMs?: number}} [options]
+ */
+export async function answer(url, { method = "GET", body, headers = {}, withinMs = ANSWER_WITHIN_MS } = {}) {
+  const init = { method, headers, signal: AbortSignal.timeout(withinMs), redirect: /** @type {const} */ ("manual") };
+  const response = await fetch(url, body === undefined ? init : { ...init, body });
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+/** @param {string} url */
+export async function status(url) {
+  return (await answer(url, { withinMs: 1000 })).status;
+}
+
+/**
+ * A request to the admin API that must succeed.
+ * @param {string} url
+ * @param {{method?: string, json?: object}} [options]
+ * @returns {Promise<any>}
+ */
+export async function api(url, { method = "GET", json } = {}) {
+  const sent = json ? { body: JSON.stringify(json), headers: { "content-type": "application/json" } } : {};
+  const { status: code, text } = await answer(url, { method, ...sent });
+  if (code >= 300) throw new Error(`${method} ${url} was answered ${code}: ${text.slice(0, 300)}`);
+  return text ? JSON.parse(text) : null;
+}
