@@ -1,5 +1,7 @@
 //! Owns what can go wrong between this node and the others. Never an error of the caller's own records.
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 use crate::key::BadKey;
@@ -32,4 +34,8 @@ pub enum EngineError {
 
     #[error(transparent)]
     BadKey(#[from] BadKey),
+
+    /// Only when an engine is made.
+    #[error("{}: {why}", path.display())]
+    BadFile { path: PathBuf, why: String },
 }

@@ -24,6 +24,23 @@ impl Key {
         &self.0
     }
 
+    /// The key as tokens of a NATS subject. No two keys have the same: `=` and `.` stand for one character each.
+    pub(crate) fn to_tokens(&self) -> String {
+        to_tokens(&self.0)
+    }
+
+    /// The key of which these are the tokens.
+    pub(crate) fn from_tokens(tokens: &str) -> Result<Key, BadKey> {
+        let swapped = tokens.chars().map(|c| match c {
+            '.' => '/',
+            '=' => '.',
+            // Neither has a place in tokens; as they are they would stand for what another character stands for.
+            '/' => '\0',
+            other => other,
+        });
+        Key::parse(&swapped.collect::<String>())
+    }
+
     /// Whether the key is below `prefix`.
     pub(crate) fn is_below(&self, prefix: &Prefix) -> bool {
         prefix.0.is_empty()
@@ -40,6 +57,10 @@ impl Subject {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    pub(crate) fn to_tokens(&self) -> String {
+        to_tokens(&self.0)
+    }
 }
 
 /// What a watch follows: the keys below whole segments, or all.
@@ -55,6 +76,11 @@ impl Prefix {
         }
         Ok(Prefix(text.into()))
     }
+
+    /// The subject filter, after the bucket's own tokens, that all keys below match and no others.
+    pub(crate) fn to_filter(&self) -> String {
+        if self.0.is_empty() { ">".to_owned() } else { format!("{}.>", to_tokens(&self.0)) }
+    }
 }
 
 /// The name of a node: one segment of a key.
@@ -65,6 +91,10 @@ impl NodeName {
     pub(crate) fn parse(text: &str) -> Result<NodeName, BadKey> {
         check(text)?;
         if text.contains('/') { Err(BadKey::Character { found: '/' }) } else { Ok(NodeName(text.into())) }
+    }
+
+    pub(crate) fn to_token(&self) -> String {
+        to_tokens(&self.0)
     }
 }
 
@@ -128,6 +158,16 @@ fn check(text: &str) -> Result<(), BadKey> {
         return Err(BadKey::TooDeep { segments });
     }
     Ok(())
+}
+
+/// NATS separates by `.`, allows `=`, and allows `/` but splits nothing by it.
+fn to_tokens(name: &str) -> String {
+    let swapped = name.chars().map(|c| match c {
+        '.' => '=',
+        '/' => '.',
+        other => other,
+    });
+    swapped.collect()
 }
 
 #[cfg(test)]

@@ -13,11 +13,13 @@ mod key;
 mod mailbox;
 
 mod embedded;
+mod nats;
 
 pub use embedded::Embedded;
 pub use engine::{Change, Engine, Entry, Health, Incoming, Reply, Revision, WAITING_MAX};
 pub use error::EngineError;
 pub use key::{BadKey, KEY_LENGTH_MAX, KEY_SEGMENTS_MAX, Key, Subject};
+pub use nats::{BadClusterUrl, Credentials, Nats, NatsConfig, Tls};
 
 /// The largest value or message. A NATS server takes 1 MiB with headers unless it is told otherwise.
 pub const PAYLOAD_BYTES_MAX: usize = 1_000_000;

@@ -41,3 +41,23 @@ fn a_node_is_named_by_one_segment() {
     assert_eq!(NodeName::parse("a/b"), Err(BadKey::Character { found: '/' }));
     assert_eq!(NodeName::parse(""), Err(BadKey::EmptySegment));
 }
+
+proptest::proptest! {
+    #[test]
+    fn the_tokens_of_a_key_are_its_own_and_valid_on_nats(a in "[A-Za-z0-9._/-]{1,12}", b in "[A-Za-z0-9._/-]{1,12}") {
+        let (Ok(a), Ok(b)) = (Key::parse(&a), Key::parse(&b)) else { return Ok(()) };
+        let tokens = a.to_tokens();
+        proptest::prop_assert_eq!(a == b, tokens == b.to_tokens());
+        proptest::prop_assert_eq!(Key::from_tokens(&tokens), Ok(a));
+        // What the server's own rules ask of a key.
+        proptest::prop_assert!(tokens.chars().all(|c| c.is_ascii_alphanumeric() || "-/_=.".contains(c)));
+        proptest::prop_assert!(tokens.split('.').all(|token| !token.is_empty()));
+    }
+
+    #[test]
+    fn tokens_that_no_key_has_are_refused(tokens in "[A-Za-z0-9._/=*> -]{1,12}") {
+        if let Ok(key) = Key::from_tokens(&tokens) {
+            proptest::prop_assert_eq!(key.to_tokens(), tokens);
+        }
+    }
+}
