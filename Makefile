@@ -63,7 +63,9 @@ cluster:
 
 # Twenty of each kind, and the table of the README as the result.
 recovery: build clients
-	CHAPPE_KILLS=$${CHAPPE_KILLS:-20} scripts/run-cluster-tests.sh tests/cluster/recovery.test.mjs
+	CHAPPE_KILLS=$${CHAPPE_KILLS:-20} CHAPPE_RECOVERY_TABLE=$(TARGET_DIR)/recovery.md \
+	    scripts/run-cluster-tests.sh tests/cluster/recovery.test.mjs
+	@cat $(TARGET_DIR)/recovery.md
 
 # Synthetic clients and the lossy link, for who has not run `unit`.
 clients:
@@ -90,4 +92,4 @@ bench: build
 
 clean:
 	cargo clean
-	rm -rf .venv .tools web/node_modules tests/browser/node_modules
+	rm -rf .venv .tools web/node_modules tests/browser/node_modules tests/cluster/node_modules

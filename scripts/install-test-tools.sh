@@ -81,7 +81,7 @@ if [ ! -x .venv/bin/nats-server ]; then
 fi
 
 # npm ci where the lock file is newer than what was installed from it.
-for lock in web/package-lock.json tests/browser/package-lock.json; do
+for lock in web/package-lock.json tests/browser/package-lock.json tests/cluster/package-lock.json; do
     [ -f "$lock" ] || continue
     folder=$(dirname "$lock")
     if [ ! -f "$folder/node_modules/.package-lock.json" ] || [ "$lock" -nt "$folder/node_modules/.package-lock.json" ]; then

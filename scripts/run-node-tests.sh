@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the node tests (*.test.mjs) of one folder and fails when there are none: a suite that ran nothing proves nothing.
+# Runs the node tests (*.test.mjs) of one folder, or one of them, and fails when there are none: a suite that ran nothing proves nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=$1

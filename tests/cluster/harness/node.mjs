@@ -13,6 +13,7 @@ import { Running } from "./process.mjs";
 /**
  * @typedef {object} Options
  * @property {string} [cluster] address of NATS; none: alone
+ * @property {"up" | "signaling" | "sfu"} [mode]
  * @property {number} [workers]
  * @property {string} [region]
  * @property {string[]} [args] more of them
@@ -48,12 +49,13 @@ export class ClusterNode {
 
   /** Starts it and waits for nothing. */
   async launch() {
-    const { cluster, workers = 2, region = this.name, args = [], name = this.name } = this.#options;
+    const { cluster, mode = "up", workers = 2, region = this.name, args = [], name = this.name } = this.#options;
     this.#folder ||= await mkdtemp(path.join(tmpdir(), "chappe-cluster-"));
     await rm(this.#stateFile, { force: true });
     const { address } = this.plug;
-    const flags = ["up", "--http", `0.0.0.0:${HTTP_PORT}`, "--admin", `${address}:${ADMIN_PORT}`, "--auth", "public"];
-    flags.push("--public-ip", address, "--workers", String(workers), "--state-file", this.#stateFile);
+    const flags = [mode, "--http", `0.0.0.0:${HTTP_PORT}`, "--admin", `${address}:${ADMIN_PORT}`, "--auth", "public"];
+    flags.push("--public-ip", address, "--state-file", this.#stateFile);
+    if (mode !== "signaling") flags.push("--workers", String(workers));
     flags.push("--node", name, "--region", region, ...(cluster ? ["--cluster", cluster] : []), ...args);
     const env = { RUST_LOG: process.env["RUST_LOG"] ?? "info" };
     this.running = new Running(this.plug, binary(), flags, env);

@@ -1,0 +1,91 @@
+// Any node serves any request: whoever has the session, the node that was asked answers.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { until } from "../browser/harness/until.mjs";
+import { Cluster } from "./harness/cluster.mjs";
+import { answer } from "./harness/http.mjs";
+import { offer, post, trickle } from "./harness/offer.mjs";
+import { Swarm, totals } from "./harness/swarm.mjs";
+import { Wire } from "./harness/wire.mjs";
+
+const FRAGMENT = "application/trickle-ice-sdpfrag";
+
+describe("any node", () => {
+  /** @type {Cluster} */
+  let cluster;
+  before(async () => {
+    cluster = await Cluster.start({ count: 2 });
+    // The third takes requests and has no workers: whatever it is asked for is elsewhere.
+    await cluster.make({ mode: "signaling" }).start();
+    await cluster.knowsAll();
+  });
+  after(() => cluster?.end());
+
+  test("publishes and plays what was posted to a node without workers", async () => {
+    const { url } = cluster.node(3);
+    const swarm = await Swarm.start({ whip: [url], whep: [url], room: "remote", viewers: 6 });
+    swarm.begin();
+    await until("packets", async () => totals(await swarm.report()).packets > 200);
+    assert.equal(totals(await swarm.report()).missing, 0);
+    const streams = await cluster.node(3).list("streams");
+    assert.ok(streams.some((stream) => stream.room === "remote" && stream.node !== "node-3"), JSON.stringify(streams));
+    await swarm.end();
+  });
+
+  test("takes PATCH and DELETE for a session of any other", async () => {
+    for (const home of cluster.nodes) {
+      for (const asked of cluster.nodes) {
+        const made = await post(home, "whep", "patched", "cam?wait=1");
+        assert.equal(made.status, 201, made.text);
+        const headers = { "content-type": FRAGMENT, "if-match": made.etag };
+        const session = `${asked.url}${made.path}`;
+        const what = `${home.name}'s session at ${asked.name}`;
+        const patched = await answer(session, { method: "PATCH", headers, body: trickle(made.offer) });
+        assert.equal(patched.status, 204, `PATCH of ${what}: ${patched.text}`);
+        const stale = await answer(session, { method: "PATCH", headers: { ...headers, "if-match": '"no"' }, body: trickle(made.offer) });
+        assert.equal(stale.status, 412, `PATCH with an old ETag of ${what}: ${stale.text}`);
+        assert.equal((await answer(session, { method: "DELETE" })).status, 200, `DELETE of ${what}`);
+        assert.equal((await answer(session, { method: "DELETE" })).status, 200, `a second DELETE of ${what}`);
+        const gone = await answer(session, { method: "PATCH", headers, body: trickle(made.offer) });
+        assert.equal(gone.status, 404, `PATCH of ${what} after its end: ${gone.text}`);
+      }
+    }
+  });
+
+  test("knows that a name is in use, whoever it is asked", async () => {
+    const first = await post(cluster.node(1), "whip", "taken", "cam");
+    assert.equal(first.status, 201, first.text);
+    for (const node of cluster.nodes) {
+      await until(`${node.name} refuses the name`, async () => {
+        const second = await post(node, "whip", "taken", "cam");
+        if (second.status === 201) await answer(`${node.url}${second.path}`, { method: "DELETE" });
+        return second.status === 409;
+      });
+    }
+    const again = await post(cluster.node(2), "whip", "taken", "cam?takeover=1", offer("sendonly"));
+    assert.equal(again.status, 201, again.text);
+    await answer(`${cluster.node(1).url}${again.path}`, { method: "DELETE" });
+  });
+
+  test("takes up a page that was at another one, and nobody else by its name", async () => {
+    const first = await Wire.join(cluster.node(1), { room: "resumed", name: "Ada" });
+    const { member, resume } = first.welcome;
+    first.close();
+    for (const node of [cluster.node(2), cluster.node(3), cluster.node(1)]) {
+      const back = await Wire.join(node, { room: "resumed", name: "Ada", resume });
+      assert.equal(back.welcome.member, member, node.name);
+      back.close();
+    }
+    const other = await Wire.join(cluster.node(2), { room: "resumed", name: "Ada" });
+    assert.notEqual(other.welcome.member, member);
+    other.close();
+  });
+
+  test("tells a page where the others are", async () => {
+    const wire = await Wire.join(cluster.node(1), { room: "servers" });
+    for (const node of cluster.nodes) assert.ok(wire.welcome.servers.includes(node.url), JSON.stringify(wire.welcome.servers));
+    wire.close();
+  });
+});

@@ -1,0 +1,136 @@
+// Things that happen to a whole cluster: NATS goes, the network parts, an owner comes back from the dead.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { until } from "../browser/harness/until.mjs";
+import { Cluster } from "./harness/cluster.mjs";
+import { answer } from "./harness/http.mjs";
+import { Swarm, totals } from "./harness/swarm.mjs";
+
+/** How long NATS is away: a minute for the figures, less for every commit. */
+const NATS_AWAY_MS = Number(process.env["CHAPPE_NATS_AWAY_S"] ?? 10) * 1000;
+const ONE_OWNER_WITHIN_MS = 3000;
+const PUBLISHER_GAP_MS_MAX = 2000;
+
+describe("faults", () => {
+  /** @type {Cluster} */
+  let cluster;
+  before(async () => void (cluster = await Cluster.start()));
+  after(() => cluster?.end());
+
+  const urls = () => cluster.nodes.map((node) => node.url);
+
+  test("without NATS no packet is lost, who joins a live stream sees it, and all is well when it is back", async () => {
+    const [a = "", b = ""] = urls();
+    const swarm = await Swarm.start({ whip: [a], whep: urls(), room: "nats", viewers: 12 });
+    swarm.begin();
+    await cluster.nats.kill();
+    const away = performance.now();
+    await until("every node says so", async () => {
+      const answers = await Promise.all(cluster.nodes.map((node) => answer(`${node.url}/readyz`)));
+      return answers.every(({ status, text }) => status === 200 && JSON.parse(text).cluster.state === "down");
+    }, { withinMs: 15_000 });
+    const late = await Swarm.start({ whep: urls(), room: "nats", viewers: 6 });
+    await sleep(Math.max(0, NATS_AWAY_MS - (performance.now() - away)));
+    const joined = totals(await late.report());
+    assert.ok(joined.packets > 0 && joined.missing === 0, JSON.stringify(joined));
+
+    await cluster.nats.start();
+    await until("every node is in the cluster again", async () => {
+      const answers = await Promise.all(cluster.nodes.map((node) => answer(`${node.url}/readyz`)));
+      return answers.every(({ text }) => JSON.parse(text).cluster?.state === "up");
+    }, { withinMs: 20_000 });
+    await cluster.knowsAll();
+    const { publisher, viewers } = await swarm.report();
+    const { missing, rejoins, packets } = totals({ publisher, viewers });
+    assert.deepEqual({ missing, rejoins, again: publisher?.rejoins }, { missing: 0, rejoins: 0, again: 0 });
+    assert.ok(packets >= 12 * ((publisher?.sent ?? 0) - 30), `${packets} of 12 × ${publisher?.sent}`);
+    await late.end();
+    const fresh = await Swarm.start({ whip: [b], whep: urls(), room: "nats-back", viewers: 6 });
+    await fresh.end();
+    await swarm.end();
+  });
+
+  test("NATS that comes back with nothing in its store is told everything again", async () => {
+    const swarm = await Swarm.start({ whip: urls().slice(0, 1), whep: urls(), room: "wiped", viewers: 6 });
+    swarm.begin();
+    await cluster.nats.kill();
+    await cluster.nats.wipe();
+    await cluster.nats.start();
+    await until("every node is in the cluster again", async () => {
+      const answers = await Promise.all(cluster.nodes.map((node) => answer(`${node.url}/readyz`)));
+      return answers.every(({ text }) => JSON.parse(text).cluster?.state === "up");
+    }, { withinMs: 20_000 });
+    for (const node of cluster.nodes) {
+      await until(`${node.name} knows the stream`, async () => (await owners(node, "wiped")).length === 1);
+    }
+    assert.equal(totals(await swarm.report()).missing, 0);
+    const fresh = await Swarm.start({ whip: urls().slice(1, 2), whep: urls(), room: "wiped-new", viewers: 6 });
+    await fresh.end();
+    await swarm.end();
+  });
+
+  test("a stream has one owner soon after two halves of the cluster meet again", async () => {
+    const [first, ...others] = cluster.nodes;
+    if (!first) throw new Error("no node");
+    const [a = "", b = "", c = ""] = urls();
+    const mine = await Swarm.start({ whip: [a], whep: [a], room: "halves", viewers: 3 });
+    for (const node of cluster.nodes) await until("it is known", async () => (await owners(node, "halves")).length === 1);
+    cluster.fabric.part([first.plug], [...others.map((node) => node.plug), cluster.nats.plug]);
+    await until("the others do not count on it any more", async () => (await owners(others[0] ?? first, "halves")).length === 0, { withinMs: 20_000 });
+    const theirs = await Swarm.start({ whip: [b], whep: [b, c], room: "halves", viewers: 4 });
+    cluster.fabric.join();
+    const healed = performance.now();
+    await until("all agree on one owner", async () => {
+      const lists = await Promise.all(cluster.nodes.map((node) => owners(node, "halves")));
+      return lists.every((list) => list.length === 1) && new Set(lists.flat()).size === 1;
+    }, { withinMs: 15_000 });
+    const tookMs = performance.now() - healed;
+    assert.ok(tookMs <= ONE_OWNER_WITHIN_MS, `it took ${Math.round(tookMs)} ms`);
+    await mine.end();
+    await theirs.end();
+  });
+
+  test("an owner that was stopped and goes on later is not the owner any more", async (context) => {
+    const [a = "", b = "", c = ""] = urls();
+    const zombie = cluster.node(1);
+    const swarm = await Swarm.start({ whip: [a, b], whep: [c], room: "zombie", viewers: 6 });
+    const [before] = await owners(cluster.node(3), "zombie");
+    swarm.begin();
+    zombie.freeze();
+    await until("the publisher is elsewhere", async () => {
+      const list = await owners(cluster.node(3), "zombie");
+      return list.length === 1 && list[0] !== before;
+    });
+    await until("its packets arrive", async () => {
+      const { publisher, viewers } = await swarm.report();
+      return (publisher?.rejoins ?? 0) > 0 && viewers.every((viewer) => viewer.packets > 100);
+    });
+    const { longestGapMs } = totals(await swarm.report());
+    context.diagnostic(`the owner stopped: ${Math.round(longestGapMs)} ms without a packet`);
+    swarm.begin();
+    zombie.thaw();
+    await until("all agree on the new owner", async () => {
+      const lists = await Promise.all(cluster.nodes.map((node) => owners(node, "zombie")));
+      return lists.every((list) => list.length === 1 && list[0] !== before);
+    }, { withinMs: 10_000 });
+    await sleep(1000);
+    const after = totals(await swarm.report());
+    assert.ok(after.longestGapMs < 250, `the return of the old one was seen: ${after.longestGapMs} ms`);
+    assert.ok(longestGapMs < PUBLISHER_GAP_MS_MAX, `${longestGapMs} ms without a packet`);
+    await cluster.knowsAll();
+    await swarm.end();
+  });
+});
+
+/**
+ * Who has the stream of a room, as one node knows it: session and node, which change with the owner.
+ * @param {import("./harness/node.mjs").ClusterNode} node
+ * @param {string} room
+ */
+async function owners(node, room) {
+  const streams = (await node.list("streams")).filter((stream) => stream.room === room);
+  return streams.map((stream) => `${stream.node} ${stream.session} ${stream.epoch}`);
+}

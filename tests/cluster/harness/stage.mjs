@@ -1,0 +1,90 @@
+// Owns the browser of a cluster test and its pages at any node or load balancer. Never asks a server anything.
+
+import { launch } from "../../browser/harness/browser.mjs";
+import { gaps, instrument, picturesMove, tile, watchForGaps } from "../../browser/harness/observe.mjs";
+import { isLive } from "../../browser/harness/scene.mjs";
+
+/** @typedef {import("../../browser/harness/scene.mjs").Page} Page */
+/** Whatever pages are at. */
+/** @typedef {{url: string}} Place */
+
+export class Stage {
+  #browser;
+
+  /** @param {Awaited<ReturnType<typeof launch>>} browser */
+  constructor(browser) {
+    this.#browser = browser;
+  }
+
+  /** @param {Place[]} places whose pages get the camera, as if they had a certificate */
+  static async set(places) {
+    const origins = places.map((place) => place.url).join(",");
+    return new Stage(await launch({ args: [`--unsafely-treat-insecure-origin-as-secure=${origins}`] }));
+  }
+
+  /**
+   * @param {Place} place
+   * @param {string} path
+   */
+  async page(place, path) {
+    const context = await this.#browser.newContext({ viewport: { width: 640, height: 480 } });
+    await instrument(context);
+    const page = await context.newPage();
+    page.on("pageerror", (error) => console.error(`page error in ${path}:`, error));
+    await page.goto(place.url + path);
+    return page;
+  }
+
+  /**
+   * A publish page that is live.
+   * @param {Place} place
+   * @param {string} room
+   * @param {string} [stream]
+   */
+  async publisher(place, room, stream = "cam") {
+    const page = await this.page(place, `/publish?room=${room}&stream=${stream}&codec=vp8&quality=360&autostart=1`);
+    await isLive(page);
+    return page;
+  }
+
+  /**
+   * A watching page in which the picture moves.
+   * @param {Place} place
+   * @param {string} room
+   * @param {string} [stream]
+   * @param {{sound?: boolean, withinMs?: number}} [options]
+   */
+  async viewer(place, room, stream = "cam", options = {}) {
+    const page = await this.page(place, `/watch/${room}`);
+    await picturesMove(page, videoOf(stream), options);
+    return page;
+  }
+
+  end() {
+    return this.#browser.close();
+  }
+}
+
+/** @param {string} stream */
+export function videoOf(stream) {
+  return `${tile(stream)} video`;
+}
+
+/** @param {Page[]} pages */
+export async function close(...pages) {
+  for (const page of pages) await page.context().close();
+}
+
+/**
+ * The longest pause between two decoded frames of each viewer while something happens, and until pictures move again.
+ * @param {Page[]} viewers
+ * @param {() => Promise<unknown>} happen
+ * @param {{stream?: string, framesAfter?: number, sound?: boolean}} [options]
+ */
+export async function longestGaps(viewers, happen, { stream = "cam", sound = false } = {}) {
+  const video = videoOf(stream);
+  for (const viewer of viewers) await watchForGaps(viewer, video);
+  await happen();
+  for (const viewer of viewers) await picturesMove(viewer, video, { withinMs: 20_000, sound });
+  return Promise.all(viewers.map(async (viewer) => (await gaps(viewer)).longestMs));
+}

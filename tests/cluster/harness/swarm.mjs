@@ -1,0 +1,96 @@
+// Owns a swarm of synthetic clients: one publisher and many viewers on real sockets. Never judges what they report.
+
+import { Talk, tool } from "./talk.mjs";
+
+/**
+ * @typedef {object} Viewer since the counting began
+ * @property {number} viewer
+ * @property {string} server
+ * @property {number} packets
+ * @property {number} missing
+ * @property {number} late packets that took more than 250 ms
+ * @property {number} longest_gap_ms
+ * @property {number | null} latency_p50_ms
+ * @property {number | null} latency_p99_ms
+ * @property {number} rejoins
+ * @property {string | null} last_error
+ */
+/** @typedef {{publisher: {sent: number, rejoins: number, last_error: string | null} | null, viewers: Viewer[]}} Report */
+/**
+ * @typedef {object} Plan
+ * @property {string[]} [whip] servers to publish at; none: somebody else does
+ * @property {string[]} whep
+ * @property {string} room
+ * @property {string} [stream]
+ * @property {number} [viewers]
+ * @property {number} [packetsPerFrame]
+ */
+
+/** No test takes longer; a swarm whose test has died ends by itself. */
+const SECONDS_MAX = 1200;
+
+export class Swarm {
+  #talk;
+
+  /** @param {Talk} talk */
+  constructor(talk) {
+    this.#talk = talk;
+  }
+
+  /**
+   * Comes back when every viewer has media.
+   * @param {Plan} plan
+   */
+  static async start({ whip = [], whep, room, stream = "cam", viewers = 10, packetsPerFrame = 3 }) {
+    const args = ["--whep", whep.join(","), "--room", room, "--stream", stream, "--viewers", String(viewers)];
+    args.push("--seconds", String(SECONDS_MAX), "--packets-per-frame", String(packetsPerFrame));
+    if (whip.length > 0) args.push("--whip", whip.join(","));
+    const talk = new Talk(tool("chappe-swarm", "CHAPPE_SWARM"), args);
+    try {
+      await talk.hear("ready", 45_000);
+    } catch (error) {
+      await talk.end();
+      throw error;
+    }
+    return new Swarm(talk);
+  }
+
+  /** Starts counting anew. */
+  begin() {
+    this.#talk.say("begin");
+  }
+
+  /** @returns {Promise<Report>} */
+  report() {
+    const heard = this.#talk.hear("report");
+    this.#talk.say("report");
+    return heard;
+  }
+
+  end() {
+    return this.#talk.end();
+  }
+}
+
+/** @param {Report} report */
+export function totals({ viewers }) {
+  const sum = (/** @type {(viewer: Viewer) => number} */ of) => viewers.reduce((all, viewer) => all + of(viewer), 0);
+  return {
+    packets: sum((viewer) => viewer.packets),
+    missing: sum((viewer) => viewer.missing),
+    late: sum((viewer) => viewer.late),
+    rejoins: sum((viewer) => viewer.rejoins),
+    longestGapMs: Math.max(...viewers.map((viewer) => viewer.longest_gap_ms)),
+    latencyP50Ms: quantile(viewers.map((viewer) => viewer.latency_p50_ms ?? Infinity), 0.5),
+    latencyP99Ms: Math.max(...viewers.map((viewer) => viewer.latency_p99_ms ?? Infinity)),
+  };
+}
+
+/**
+ * @param {number[]} values
+ * @param {number} share 0 to 1
+ */
+export function quantile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? NaN;
+}

@@ -1,0 +1,168 @@
+// How long pictures stand still when something dies, seen by two pages and by plain clients at the same time.
+// `make recovery` does each twenty times and prints the table that the README has.
+
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+
+import { until } from "../browser/harness/until.mjs";
+import { Cluster } from "./harness/cluster.mjs";
+import { Stage, close, longestGaps } from "./harness/stage.mjs";
+import { Swarm, quantile, totals } from "./harness/swarm.mjs";
+
+/** @typedef {import("./harness/node.mjs").ClusterNode} ClusterNode */
+/** @typedef {{page: number, plain: number}} Sample longest gaps in ms: worse of both pages, worst of all plain viewers */
+/**
+ * @typedef {object} Event
+ * @property {string} name
+ * @property {number} limitMs for pages
+ * @property {(cluster: Cluster, room: string) => Promise<unknown>} happen
+ * @property {(cluster: Cluster) => Promise<unknown> | void} restore
+ */
+
+const KILLS = Number(process.env["CHAPPE_KILLS"] ?? 2);
+const PLAIN_VIEWERS = Number(process.env["CHAPPE_PLAIN_VIEWERS"] ?? 100);
+/** Where the table goes. */
+const TABLE = process.env["CHAPPE_RECOVERY_TABLE"];
+
+/** The publisher is at node 1, both pages and half of the plain viewers at node 2, the other half at node 3. */
+/** @type {Event[]} */
+const EVENTS = [
+  {
+    name: "a viewer's worker is killed",
+    limitMs: 1000,
+    happen: async (cluster, room) => {
+      const sessions = await cluster.node(2).list("sessions");
+      const page = sessions.find((session) => session.room === room && session.member !== null);
+      assert.ok(page, "no page has a session where it asked");
+      await cluster.node(2).killWorker(Number(page.worker.split("/")[1]));
+    },
+    restore: () => {},
+  },
+  {
+    name: "a viewer's node is killed",
+    limitMs: 1000,
+    happen: (cluster) => cluster.node(2).kill(),
+    restore: (cluster) => cluster.node(2).start(),
+  },
+  {
+    name: "a viewer's node loses its network",
+    limitMs: 1000,
+    happen: async (cluster) => cluster.fabric.cut(cluster.node(2).plug),
+    restore: (cluster) => cluster.fabric.heal(cluster.node(2).plug),
+  },
+  {
+    name: "the publisher's node is killed",
+    limitMs: 2000,
+    happen: (cluster) => cluster.node(1).kill(),
+    restore: (cluster) => cluster.node(1).start(),
+  },
+  {
+    name: "signaling of all is killed",
+    limitMs: 250,
+    happen: (cluster) => Promise.all(cluster.nodes.map((node) => node.killSignaling())),
+    restore: () => {},
+  },
+  {
+    name: "a viewer's node drains",
+    limitMs: 100,
+    happen: async (cluster) => {
+      const node = cluster.node(2);
+      await node.drain(3000);
+      assert.deepEqual(await node.running?.ended, { code: 0, signal: null });
+    },
+    restore: (cluster) => cluster.node(2).start(),
+  },
+];
+
+describe("pictures come back when", () => {
+  /** @type {Cluster} */
+  let cluster;
+  /** @type {Stage} */
+  let stage;
+  /** @type {Map<Event, Sample[]>} */
+  const results = new Map();
+  before(async () => {
+    cluster = await Cluster.start();
+    stage = await Stage.set(cluster.nodes);
+    cluster.alsoEnd(() => stage.end());
+  });
+  after(async () => {
+    await cluster?.end();
+    const text = table(results);
+    console.log(text);
+    if (TABLE) await writeFile(TABLE, text);
+  });
+
+  for (const [number, event] of EVENTS.entries()) {
+    test(event.name, async (context) => {
+      /** @type {Sample[]} */
+      const samples = [];
+      results.set(event, samples);
+      for (let kill = 0; kill < KILLS; kill++) samples.push(await once(event, `r${number}-${kill}`));
+      context.diagnostic(row(event, samples));
+      const worst = quantile(samples.map((sample) => sample.page), 0.99);
+      assert.ok(worst <= event.limitMs, `p99 is ${Math.round(worst)} ms of at most ${event.limitMs} ms`);
+    });
+  }
+
+  /**
+   * @param {Event} event
+   * @param {string} room
+   * @returns {Promise<Sample>}
+   */
+  async function once(event, room) {
+    const [first, second, third] = [cluster.node(1), cluster.node(2), cluster.node(3)];
+    const publisher = await stage.publisher(first, room);
+    const viewers = [await stage.viewer(second, room), await stage.viewer(second, room)];
+    const swarm = await Swarm.start({ whep: [second.url, third.url], room, viewers: PLAIN_VIEWERS });
+    try {
+      swarm.begin();
+      const gaps = await longestGaps(viewers, () => event.happen(cluster, room), { sound: false });
+      await until("every plain viewer has packets again", async () => {
+        const { viewers: reports } = await swarm.report();
+        return reports.every((viewer) => viewer.packets > 20);
+      }, { withinMs: 20_000, everyMs: 200 });
+      const { longestGapMs } = totals(await swarm.report());
+      return { page: Math.max(...gaps), plain: longestGapMs };
+    } finally {
+      await swarm.end();
+      await close(publisher, ...viewers);
+      await event.restore(cluster);
+      await settled(cluster);
+    }
+  }
+});
+
+/**
+ * Everything is as before: every node knows all, and every worker serves.
+ * @param {Cluster} cluster
+ */
+async function settled(cluster) {
+  await cluster.knowsAll(20_000);
+  for (const node of cluster.nodes) {
+    await until(`${node.name} knows six workers that serve`, async () => {
+      const workers = await node.list("workers");
+      return workers.filter((worker) => worker.state === "serving").length === 6;
+    });
+  }
+}
+
+/** @param {Map<Event, Sample[]>} results */
+function table(results) {
+  const head = [
+    "| what happens | pages: median / p99 / max | plain WHEP clients: median / p99 / max | n |",
+    "|---|---|---|---|",
+  ];
+  return [...head, ...[...results].map(([event, samples]) => row(event, samples)), ""].join("\n");
+}
+
+/**
+ * @param {Event} event
+ * @param {Sample[]} samples
+ */
+function row(event, samples) {
+  const figures = (/** @type {number[]} */ values) => [0.5, 0.99, 1].map((share) => Math.round(quantile(values, share))).join(" / ");
+  const [pages, plain] = [samples.map((sample) => sample.page), samples.map((sample) => sample.plain)];
+  return `| ${event.name} | ${figures(pages)} ms | ${figures(plain)} ms | ${samples.length} |`;
+}
