@@ -109,7 +109,7 @@ impl Sfu {
     /// Merged with the requests of viewers.
     pub fn request_keyframe(&mut self, now: Now, track: TrackId) -> Result<(), ControlError> {
         let key = *self.by_track.get(&track).ok_or(ControlError::NotFound)?;
-        if self.tracks.get(key).is_none_or(|track| track.publisher.is_none()) {
+        if self.tracks.get(key).is_none_or(|track| track.publisher.is_none() && track.feed.is_none()) {
             return Err(ControlError::NotFound);
         }
         self.want_keyframe(key);
@@ -161,6 +161,7 @@ impl Sfu {
                     Source::new(line, track)
                 }
             };
+            self.yield_to_publisher(source.track);
             if let Some(track) = self.tracks.get_mut(source.track) {
                 track.publisher = Some(Publisher { session: key, source: sources.len() });
             }
@@ -185,8 +186,16 @@ impl Sfu {
             let (session, track) = (session.id, source.spec.track);
             self.push_event(Event::TrackActive { session, track, active: false });
         }
-        let Some(track) = self.tracks.get_mut(source.track) else { return };
-        track.end();
+        self.end_outlets(source.track);
+        self.end_track(source.track);
+        self.note_demand(source.track);
+        self.drop_unused(source.track);
+    }
+
+    /// What a track sent so far is over.
+    pub(crate) fn end_track(&mut self, key: usize) {
+        let Some(track) = self.tracks.get_mut(key) else { return };
+        track.end(self.relay.next_run());
         for subscriber in &track.subscribers {
             let session = self.sessions.get_mut(subscriber.session as usize);
             if let Some(Some(sender)) = session.and_then(|session| session.senders.get_mut(subscriber.sender as usize))
@@ -194,7 +203,6 @@ impl Sfu {
                 sender.interrupt();
             }
         }
-        self.drop_unused(source.track);
     }
 
     fn apply_send(&mut self, key: usize, lines: Vec<SendTrack>) {
@@ -259,12 +267,14 @@ impl Sfu {
             if let Some(track) = self.tracks.get_mut(before) {
                 track.unsubscribe(subscriber);
             }
+            self.note_demand(before);
             self.drop_unused(before);
         }
         if let Some(track) = track {
             if let Some(track) = self.tracks.get_mut(track) {
                 track.subscribe(subscriber);
             }
+            self.note_demand(track);
             self.want_keyframe(track);
         }
     }
@@ -314,16 +324,17 @@ impl Sfu {
     }
 
     /// The key of a track, which is made if it is not known.
-    fn track(&mut self, id: TrackId) -> usize {
-        *self.by_track.entry(id).or_insert_with(|| self.tracks.insert(Track::new(id)))
+    pub(crate) fn track(&mut self, id: TrackId) -> usize {
+        *self.by_track.entry(id).or_insert_with(|| self.tracks.insert(Track::new(id, self.relay.next_run())))
     }
 
-    fn drop_unused(&mut self, key: usize) {
+    pub(crate) fn drop_unused(&mut self, key: usize) {
         if self.tracks.get(key).is_some_and(Track::is_unused) {
             let track = self.tracks.remove(key);
             self.by_track.remove(&track.id);
             self.waiting.retain(|waiting| *waiting != key);
             self.keyframe_wanted.retain(|wanted| *wanted != key);
+            self.relay.forget_track(key);
         }
     }
 

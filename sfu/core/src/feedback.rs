@@ -6,6 +6,7 @@ use arrayvec::ArrayVec;
 
 use crate::nack::Lost;
 use crate::net::Now;
+use crate::playout::MediaClock;
 use crate::rtcp::{Compound, Packet, ReportBlock, SenderReport};
 use crate::rtp::Ssrc;
 use crate::sfu::Sfu;
@@ -73,8 +74,16 @@ impl Sfu {
         let stream = &mut source.streams[place.stream];
         (stream.report, stream.clock) = (Some((report, now)), Some(clock));
         let is_forwarded = source.selected().is_some_and(|stream| stream.ssrc == report.ssrc);
-        let Some(track) = self.tracks.get_mut(source.track).filter(|_| is_forwarded) else { return };
-        if track.clock.replace(clock).is_none_or(|before| !before.reported) {
+        if is_forwarded {
+            let track = source.track;
+            self.set_clock(track, clock, now);
+        }
+    }
+
+    /// What the timestamps of a track mean is known better than before.
+    pub(crate) fn set_clock(&mut self, track: usize, clock: MediaClock, now: Instant) {
+        let Some(track) = self.tracks.get_mut(track) else { return };
+        if track.clock.replace(clock).is_none_or(|before| clock.reported && !before.reported) {
             // Viewers have made do with times of arrival until now.
             for subscriber in &track.subscribers {
                 let Some(viewer) = self.sessions.get_mut(subscriber.session as usize) else { continue };
@@ -202,7 +211,10 @@ impl Sfu {
         while let Some(key) = self.keyframe_wanted.pop() {
             let Some(track) = self.tracks.get_mut(key) else { continue };
             track.keyframe_wanted = false;
-            let Some(publisher) = track.publisher else { continue };
+            let Some(publisher) = track.publisher else {
+                self.ask_parent_for_keyframe(now, key);
+                continue;
+            };
             let Some(session) = self.sessions.get_mut(publisher.session) else { continue };
             let Some(source) = session.sources.get_mut(publisher.source) else { continue };
             source.keyframes.want();

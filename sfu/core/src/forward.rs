@@ -211,6 +211,11 @@ impl Sfu {
     /// send, clear, and call again.
     pub fn flush(&mut self, now: Now) -> bool {
         let now = now.mono;
+        self.settle_demand(now);
+        // Other workers first: whoever watches there has the longer way.
+        if !self.serve_children(now) {
+            return true;
+        }
         let mut at = 0;
         let mut is_complete = true;
         while let Some(key) = self.waiting.get(at).copied() {
@@ -233,6 +238,10 @@ impl Sfu {
     /// Seals all that waits on a track for all its viewers. False when the arena filled up before.
     fn fan_out(&mut self, key: usize, now: Instant) -> bool {
         let Some(track) = self.tracks.get_mut(key) else { return true };
+        if track.subscribers.is_empty() {
+            track.skip_passes();
+            return true;
+        }
         let mut somebody_waits = false;
         while let Some(pass) = track.begin_pass(PASS_PACKETS_MAX as u64) {
             if let Some(history) = track.history.as_mut().filter(|_| pass.done == 0) {

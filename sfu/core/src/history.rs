@@ -71,6 +71,10 @@ impl Entry {
         usize::from(self.payload_len) + usize::from(self.padding)
     }
 
+    pub fn body_len(&self) -> usize {
+        usize::from(self.extensions_len) + usize::from(self.payload_len)
+    }
+
     /// Whether there is no payload: the packet was padding alone.
     pub fn is_empty(&self) -> bool {
         self.payload_len == 0
@@ -169,6 +173,12 @@ impl History {
     pub fn payload(&self, entry: &Entry) -> &[u8] {
         let start = usize::from(entry.offset) + entry.extensions_len();
         &self.chunks[usize::from(entry.chunk)][start..start + entry.payload_len()]
+    }
+
+    /// Header extensions and payload as they were pushed, without padding: what goes to another worker.
+    pub fn body(&self, entry: &Entry) -> &[u8] {
+        let start = usize::from(entry.offset);
+        &self.chunks[usize::from(entry.chunk)][start..start + entry.body_len()]
     }
 
     /// Adds `count` bytes of RTP padding once. The packet keeps them for ever, because a packet that is

@@ -10,6 +10,7 @@
 mod control;
 mod feedback;
 mod forward;
+mod relay;
 mod repair;
 mod sfu;
 mod snapshot;
@@ -49,11 +50,12 @@ pub use dtls::{Certificate, CertificateError, DtlsRole, Fingerprint, Fingerprint
 pub use egress::{Egress, Run};
 pub use ice::IceCredentials;
 pub use net::{ConnectionId, DatagramKind, Now, Route, classify};
+pub use relay::{PeerSummary, RelayDirection, RelaySummary};
 pub use rtp::{ExtensionKind, ExtensionMap};
 pub use sfu::{Sfu, SfuConfig};
 pub use snapshot::{SessionStats, SessionSummary, TrackStats};
 pub use spec::{
-    CloseReason, ControlError, Epoch, Event, Feedback, Media, MediaKind, PayloadMap, ReceiveCodec, ReceiveTrack,
-    SendTrack, SessionId, SessionSpec, SessionState, SsrcPair, TrackId,
+    CloseReason, ControlError, Epoch, Event, Feedback, Media, MediaKind, OriginSpec, PayloadMap, PeerId, PeerSpec,
+    ReceiveCodec, ReceiveTrack, RelayKey, SendTrack, SessionId, SessionSpec, SessionState, SsrcPair, TrackId,
 };
 pub use stats::{Counters, DropReason};

@@ -11,6 +11,7 @@ use crate::dtls::Certificate;
 use crate::egress::Egress;
 use crate::net::{DatagramKind, Now, Route, classify};
 use crate::playout::WallClock;
+use crate::relay::Relay;
 use crate::session::Session;
 use crate::spec::{CloseReason, Event, SessionId, SessionState, TrackId};
 use crate::srtp::{Opener, Sealer};
@@ -43,7 +44,8 @@ pub struct Sfu {
     pub(crate) egress: Egress,
     pub(crate) templates: Templates,
     pub(crate) counters: Counters,
-    /// Set by the first session.
+    pub(crate) relay: Relay,
+    /// Set by the first session or peer.
     pub(crate) wall: Option<WallClock>,
     events: VecDeque<Event>,
     transmit: Vec<u8>,
@@ -58,7 +60,8 @@ pub struct SfuConfig {
 }
 
 /// Keys from outside are authenticated or ours before they enter a table, so a fixed hash is safe.
-pub(crate) type Table<K> = HashMap<K, usize, BuildHasherDefault<DefaultHasher>>;
+pub(crate) type Table<K> = HashMap<K, usize, FixedHash>;
+pub(crate) type FixedHash = BuildHasherDefault<DefaultHasher>;
 
 impl Sfu {
     pub fn new(config: SfuConfig) -> Sfu {
@@ -77,6 +80,7 @@ impl Sfu {
             egress: Egress::new(),
             templates: Templates::new(),
             counters: Counters::default(),
+            relay: Relay::default(),
             wall: None,
             events: VecDeque::new(),
             transmit: Vec::new(),
@@ -94,6 +98,7 @@ impl Sfu {
             Some(DatagramKind::Dtls) => {
                 self.find(route).and_then(|key| self.handle_dtls(now.mono, key, route, datagram))
             }
+            Some(DatagramKind::Relay) => self.handle_relay(now.mono, route, datagram),
             None => Err(DropReason::Unclassified),
         };
         if let Err(reason) = result {
@@ -126,12 +131,13 @@ impl Sfu {
                 self.drain_transport(now.mono, key);
             }
         }
+        self.handle_relay_timeouts(now.mono);
     }
 
     /// When to call [`Sfu::handle_timeout`] and [`Sfu::flush`] next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let tick = self.waiting.iter().filter_map(|key| self.tracks.get(*key)?.tick_at()).min();
-        [self.timers.next(), tick].into_iter().flatten().min()
+        [self.timers.next(), self.relay.poll_timeout(), tick].into_iter().flatten().min()
     }
 
     /// What signaling should know.

@@ -1,6 +1,9 @@
 //! Owns what signaling tells of a session: ids, m-lines, codecs, and what of it is refused. The worker
 //! translates the wire contract into these types; nothing here is serialised.
 
+use std::fmt;
+use std::net::SocketAddr;
+
 use crate::codec::Codec;
 use crate::dtls::{DtlsRole, Fingerprint};
 use crate::ice::IceCredentials;
@@ -102,6 +105,46 @@ pub struct PayloadMap {
     pub nack: bool,
 }
 
+/// Another worker: the random boot number of its process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerId(pub u64);
+
+/// The association of this worker with another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerSpec {
+    pub peer: PeerId,
+    /// This worker's own number.
+    pub own: PeerId,
+    /// Where the peer's datagrams come from, and from nowhere else; the first is sent to.
+    pub addresses: Vec<SocketAddr>,
+    /// Of what we send.
+    pub seal: RelayKey,
+    /// Of what the peer sends.
+    pub open: RelayKey,
+}
+
+/// AES-128-GCM for one direction between two workers.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RelayKey {
+    pub key: [u8; 16],
+    pub salt: [u8; 12],
+}
+
+/// Where a track comes from that is not published on this worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OriginSpec {
+    pub track: TrackId,
+    pub kind: MediaKind,
+    pub peer: PeerId,
+    pub epoch: Epoch,
+}
+
+impl fmt::Debug for RelayKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RelayKey(…)")
+    }
+}
+
 /// Life of a session. Only moves forward, but for `Connected` and `Disconnected`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SessionState {
@@ -140,6 +183,24 @@ pub enum Event {
         track: TrackId,
         active: bool,
     },
+    /// Nothing is heard of another worker any more.
+    PeerLost {
+        peer: PeerId,
+    },
+    /// A lost one is heard again.
+    PeerFound {
+        peer: PeerId,
+    },
+    /// The parent has its hands full, or is about to go: the track should come from `to`.
+    RelayRedirected {
+        track: TrackId,
+        to: PeerId,
+    },
+    /// The parent does not have the track, is too far from its publisher, or knows a higher epoch.
+    RelayRefused {
+        track: TrackId,
+        peer: PeerId,
+    },
 }
 
 /// Why a command was refused.
@@ -149,7 +210,7 @@ pub enum ControlError {
     Limit { what: &'static str, limit: usize },
     #[error("another session has this id or ICE ufrag")]
     Exists,
-    #[error("no such session or track")]
+    #[error("no such session, track or peer")]
     NotFound,
     #[error("a higher epoch was seen")]
     StaleEpoch,

@@ -5,7 +5,7 @@
 pub struct Counters {
     pub packets_in: u64,
     pub bytes_in: u64,
-    /// Media packets sealed for viewers, repeats included.
+    /// Media packets sealed for viewers and other workers, repeats included.
     pub packets_out: u64,
     pub bytes_out: u64,
     drops: [u64; DropReason::ALL.len()],
@@ -56,6 +56,18 @@ drop_reasons! {
     DtlsInvalid = "dtls_invalid",
     /// The worker left too many events unread.
     EventUnread = "event_unread",
+    /// A relay datagram whose tag does not match.
+    RelayAuthentication = "relay_authentication",
+    /// Another worker asked for more than it may have.
+    RelayLimit = "relay_limit",
+    /// Authentic, but no message we know.
+    RelayMalformed = "relay_malformed",
+    /// A link counter seen before, or too old to tell.
+    RelayReplayed = "relay_replayed",
+    /// For a relay that is closed, or a run of the track that ended.
+    RelayStale = "relay_stale",
+    /// A relay datagram from an address of no peer.
+    RelayUnknownPeer = "relay_unknown_peer",
     /// A check from an address at which another session is alive.
     RouteHeld = "route_held",
     /// From an address that no session has proven with STUN.

@@ -5,13 +5,23 @@ use std::time::{Duration, Instant};
 
 use crate::history::{History, HistoryLimits};
 use crate::playout::MediaClock;
-use crate::spec::{MediaKind, TrackId};
+use crate::spec::{Epoch, MediaKind, TrackId};
 
-/// A track exists while it is published or watched.
+/// A track exists while it is published, relayed or watched.
 pub(crate) struct Track {
     pub id: TrackId,
     pub publisher: Option<Publisher>,
+    /// Key of the relay it comes by. A publisher of our own has precedence.
+    pub feed: Option<usize>,
     pub subscribers: Vec<Subscriber>,
+    /// Keys of the relays it leaves by.
+    pub outlets: Vec<usize>,
+    /// Number of what a publisher of ours sends under this id: a new one each time it starts over.
+    pub run: u64,
+    /// Highest another worker asked for it under.
+    pub epoch: Epoch,
+    /// Who wants it changed since the last look.
+    pub demand_noted: bool,
     /// None until the first packet.
     pub history: Option<History>,
     /// Generation of the newest packet.
@@ -56,11 +66,16 @@ pub(crate) enum Flush {
 }
 
 impl Track {
-    pub fn new(id: TrackId) -> Track {
+    pub fn new(id: TrackId, run: u64) -> Track {
         Track {
             id,
             publisher: None,
+            feed: None,
             subscribers: Vec::new(),
+            outlets: Vec::new(),
+            run,
+            epoch: Epoch::default(),
+            demand_noted: false,
             history: None,
             generation: 0,
             clock: None,
@@ -80,9 +95,10 @@ impl Track {
         })
     }
 
-    /// The publisher is gone. What it sent is of no use to whoever comes next under this id.
-    pub fn end(&mut self) {
-        self.publisher = None;
+    /// The publisher or the feed is gone. What it sent is of no use to whoever comes next under this id, and
+    /// whose numbers are of run `run`.
+    pub fn end(&mut self, run: u64) {
+        (self.publisher, self.run) = (None, run);
         self.history = None;
         self.clock = None;
         self.waiting_since = None;
@@ -92,7 +108,12 @@ impl Track {
     }
 
     pub fn is_unused(&self) -> bool {
-        self.publisher.is_none() && self.subscribers.is_empty()
+        self.publisher.is_none() && self.feed.is_none() && !self.is_wanted()
+    }
+
+    /// Somebody here watches it, or another worker gets it from here.
+    pub fn is_wanted(&self) -> bool {
+        !self.subscribers.is_empty() || !self.outlets.is_empty()
     }
 
     pub fn subscribe(&mut self, subscriber: Subscriber) {
@@ -150,6 +171,12 @@ impl Track {
             self.pass = Pass { from, to, done: 0 };
         }
         Some(self.pass)
+    }
+
+    /// Nobody here watches: nothing waits for a pass.
+    pub fn skip_passes(&mut self) {
+        self.sent = self.history.as_ref().map_or(0, History::next);
+        (self.waiting_since, self.pass) = (None, Pass::default());
     }
 
     /// All subscribers have the packets of the pass.

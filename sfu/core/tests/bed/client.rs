@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Instant;
 
 use chappe_sfu_core::client::{ClientConfig, ClientTransport};
 use chappe_sfu_core::rtcp::{Compound, Packet as Rtcp, Writer};
@@ -35,6 +36,7 @@ pub struct Client {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
+    pub at: Instant,
     pub ssrc: u32,
     pub index: u64,
     pub payload_type: u8,
@@ -121,9 +123,9 @@ impl Client {
                 self.transport.handle_stun(now.mono, datagram);
             }
             Some(DatagramKind::Dtls) => self.transport.handle_dtls(now.mono, datagram),
-            Some(DatagramKind::Rtp) => self.handle_rtp(datagram),
+            Some(DatagramKind::Rtp) => self.handle_rtp(now, datagram),
             Some(DatagramKind::Rtcp) => self.handle_rtcp(datagram),
-            None => self.faults += 1,
+            Some(DatagramKind::Relay) | None => self.faults += 1,
         }
         self.drain();
     }
@@ -199,7 +201,7 @@ impl Client {
         self.outgoing.push_back((self.route, out));
     }
 
-    fn handle_rtp(&mut self, datagram: &[u8]) {
+    fn handle_rtp(&mut self, now: Now, datagram: &[u8]) {
         let mut packet = datagram.to_vec();
         let header = Header::parse(&packet).expect("the SFU sends well-formed RTP");
         let window = self.windows.entry(header.ssrc.0).or_default();
@@ -219,6 +221,7 @@ impl Client {
             return;
         };
         self.received.push(Received {
+            at: now.mono,
             ssrc: header.ssrc.0,
             index,
             payload_type: header.payload_type,

@@ -4,7 +4,9 @@
 
 pub mod client;
 pub mod lines;
+pub mod mesh;
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use chappe_sfu_core::{
@@ -14,12 +16,15 @@ use chappe_sfu_core::{
 
 pub use client::Client;
 pub use lines::*;
+pub use mesh::Mesh;
 
 pub struct Bed {
     pub sfu: Sfu,
     pub now: Now,
     pub clients: Vec<Client>,
     pub events: Vec<Event>,
+    /// What left for other workers, and when.
+    pub wire: Vec<(Instant, SocketAddr, Vec<u8>)>,
     certificate: Certificate,
     /// Of all clients: to make one takes longer than a handshake.
     client_certificate: Certificate,
@@ -34,7 +39,15 @@ impl Bed {
         let config = SfuConfig { certificate: certificate.clone(), sessions_max: 2_000, seed: 7 };
         let now = Now { mono: start(), unix: Duration::from_secs(1_700_000_000) };
         let client_certificate = Certificate::generate().expect("a certificate");
-        Bed { sfu: Sfu::new(config), now, clients: Vec::new(), events: Vec::new(), certificate, client_certificate }
+        Bed {
+            sfu: Sfu::new(config),
+            now,
+            clients: Vec::new(),
+            events: Vec::new(),
+            wire: Vec::new(),
+            certificate,
+            client_certificate,
+        }
     }
 
     /// Opens a session and lets its client connect.
@@ -119,11 +132,13 @@ impl Bed {
 
     fn deliver(&mut self) {
         for run in self.sfu.egress().runs() {
-            let Route::Tcp { connection: ConnectionId(who), .. } = run.route else {
-                panic!("clients have TCP routes here")
-            };
             for segment in run.segments() {
-                self.clients[who as usize].handle_datagram(self.now, segment);
+                match run.route {
+                    Route::Tcp { connection: ConnectionId(who), .. } => {
+                        self.clients[who as usize].handle_datagram(self.now, segment);
+                    }
+                    Route::Udp { remote, .. } => self.wire.push((self.now.mono, remote, segment.to_vec())),
+                }
             }
         }
         self.sfu.egress().clear();

@@ -1,0 +1,193 @@
+//! Owns which sequences of a relayed track are missing and when to ask for them: `nack.rs` for 64-bit numbers
+//! and for a network between data centres, where viewers have 250 ms in all. Never sends.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use arrayvec::ArrayVec;
+
+/// The missing packets of one relayed track, in ascending order.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    /// Highest sequence that arrived or is known to be sent.
+    newest: Option<u64>,
+    entries: VecDeque<Entry>,
+    retry_interval: Duration,
+    /// Nothing is due before this. May be early, never late.
+    due: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    sequence: u64,
+    noticed: Instant,
+    /// Late beyond doubt.
+    is_sure: bool,
+    asked: Option<Instant>,
+    tries: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// It is the newest; what was skipped before it is missing now.
+    Newest,
+    Recovered,
+    /// It is older than the newest and was not missing.
+    Late,
+    /// Too much was skipped to ask for it, as between two SSRCs of a publisher.
+    Restarted,
+}
+
+/// What to ask for at once.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub lost: ArrayVec<u64, LOST_MAX>,
+    /// Some of it was asked for before.
+    pub urgent: bool,
+    /// Packets that will not come any more.
+    pub given_up: usize,
+}
+
+impl Missing {
+    pub fn new() -> Missing {
+        Missing { newest: None, entries: VecDeque::new(), retry_interval: RETRY_INTERVAL_DEFAULT, due: None }
+    }
+
+    /// A tenth more than a round trip: a repeat must not be asked for while it is on its way.
+    pub fn set_round_trip(&mut self, round_trip: Duration) {
+        self.retry_interval = (round_trip + round_trip / 10).clamp(RETRY_INTERVAL_MIN, RETRY_INTERVAL_MAX);
+    }
+
+    /// The first packet of all will be `from`.
+    pub fn expect(&mut self, from: u64) {
+        if self.newest.is_none() {
+            self.newest = from.checked_sub(1);
+        }
+    }
+
+    pub fn handle_packet(&mut self, now: Instant, sequence: u64) -> Arrival {
+        let Some(newest) = self.newest else {
+            self.newest = Some(sequence);
+            return Arrival::Newest;
+        };
+        if sequence <= newest {
+            return self.forget(sequence);
+        }
+        if !self.note_skipped(now, newest + 1, sequence, false) {
+            self.restart(sequence);
+            return Arrival::Restarted;
+        }
+        self.newest = Some(sequence);
+        self.reschedule(now);
+        Arrival::Newest
+    }
+
+    /// The parent says how far it has sent.
+    pub fn handle_tail(&mut self, now: Instant, sequence: u64) {
+        let Some(newest) = self.newest.filter(|newest| sequence > *newest) else { return };
+        if self.note_skipped(now, newest + 1, sequence + 1, true) {
+            self.newest = Some(sequence);
+            self.due = Some(now);
+        }
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// What does not fit stays due.
+    pub fn poll_due(&mut self, now: Instant) -> Due {
+        let mut found = Due::default();
+        if self.due.is_none_or(|due| due > now) {
+            return found;
+        }
+        let before = self.entries.len();
+        self.entries.retain(|entry| now.saturating_duration_since(entry.noticed) < AGE_MAX);
+        found.given_up = before - self.entries.len();
+        self.due = None;
+        let Some(newest) = self.newest else { return found };
+        for entry in &mut self.entries {
+            let mut due = entry.due(newest, self.retry_interval);
+            let first = found.lost.first().copied().unwrap_or(entry.sequence);
+            if due <= now && !found.lost.is_full() && entry.sequence - first <= u64::from(u16::MAX) {
+                found.lost.push(entry.sequence);
+                found.urgent |= entry.tries > 0;
+                entry.asked = Some(now);
+                entry.tries = entry.tries.saturating_add(1);
+                due = entry.due(newest, self.retry_interval);
+            }
+            self.due = Some(self.due.map_or(due, |earliest| earliest.min(due)));
+        }
+        found
+    }
+
+    fn restart(&mut self, newest: u64) {
+        self.entries.clear();
+        self.due = None;
+        self.newest = Some(newest);
+    }
+
+    fn forget(&mut self, sequence: u64) -> Arrival {
+        match self.entries.binary_search_by_key(&sequence, |entry| entry.sequence) {
+            Ok(at) => {
+                self.entries.remove(at);
+                if self.entries.is_empty() {
+                    self.due = None;
+                }
+                Arrival::Recovered
+            }
+            Err(_) => Arrival::Late,
+        }
+    }
+
+    /// False when that would be too many.
+    fn note_skipped(&mut self, noticed: Instant, from: u64, to: u64, is_sure: bool) -> bool {
+        let skipped = usize::try_from(to - from).unwrap_or(usize::MAX);
+        if self.entries.len().saturating_add(skipped) > MISSING_MAX {
+            return false;
+        }
+        let entry = |sequence| Entry { sequence, noticed, is_sure, asked: None, tries: 0 };
+        self.entries.extend((from..to).map(entry));
+        true
+    }
+
+    /// Each new packet may show another one to be lost. Those asked for already are at the front.
+    fn reschedule(&mut self, now: Instant) {
+        let Some(newest) = self.newest else { return };
+        for entry in self.entries.iter().rev().take_while(|entry| entry.asked.is_none()) {
+            let due = entry.due(newest, self.retry_interval).max(now);
+            self.due = Some(self.due.map_or(due, |earliest| earliest.min(due)));
+        }
+    }
+}
+
+impl Entry {
+    /// The first time once, then twice each: what was lost once has little time left.
+    fn due(&self, newest: u64, retry_interval: Duration) -> Instant {
+        match self.asked {
+            Some(asked) if self.tries > 0 && self.tries % 2 == 0 => asked + COPY_AFTER,
+            Some(asked) if self.tries > 1 => asked + retry_interval.saturating_sub(COPY_AFTER),
+            Some(asked) => asked + retry_interval,
+            // Packets that overtook it show it lost, not late.
+            None if self.is_sure || newest - self.sequence >= REORDER_PACKETS => self.noticed,
+            None => self.noticed + REORDER_WAIT,
+        }
+    }
+}
+
+/// Sequences of one request.
+pub(crate) const LOST_MAX: usize = 128;
+/// Missing packets of one track.
+const MISSING_MAX: usize = 512;
+const REORDER_PACKETS: u64 = 3;
+const REORDER_WAIT: Duration = Duration::from_millis(10);
+/// Between two copies of a request: what loses one of them rarely lasts longer.
+const COPY_AFTER: Duration = Duration::from_millis(4);
+const RETRY_INTERVAL_MIN: Duration = Duration::from_millis(20);
+const RETRY_INTERVAL_DEFAULT: Duration = Duration::from_millis(50);
+const RETRY_INTERVAL_MAX: Duration = Duration::from_millis(400);
+/// After this long viewers have a key frame, or want one.
+const AGE_MAX: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! Owns which other workers there are: links that come, change their keys or addresses, and go. Never touches
+//! media.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use arrayvec::ArrayVec;
+
+use crate::net::Now;
+use crate::playout::WallClock;
+use crate::relay::link::{ADDRESSES_MAX, Keys, LifeChange, Link};
+use crate::relay::seal::{Opening, Sealing};
+use crate::relay::wire::Heartbeat;
+use crate::relay::{PEERS_MAX, Relay};
+use crate::sfu::Sfu;
+use crate::spec::{ControlError, Event, PeerId, PeerSpec, RelayKey};
+use crate::stats::DropReason;
+
+impl Sfu {
+    /// The same again changes nothing. With the keys it had only addresses change; with others the link starts
+    /// over, and its relays go on.
+    pub fn set_peer(&mut self, now: Now, spec: PeerSpec) -> Result<(), ControlError> {
+        let addresses = checked_addresses(&spec)?;
+        self.wall.get_or_insert_with(|| WallClock::new(now));
+        self.relay.base.get_or_insert(now.mono);
+        let keys = Keys { seal: spec.seal, open: spec.open };
+        let key = match self.relay.by_peer.get(&spec.peer).copied() {
+            Some(key) => {
+                self.relay.rekey(key, keys)?;
+                key
+            }
+            None => self.relay.add_link(now.mono, spec.peer, spec.own, keys)?,
+        };
+        self.relay.pin(key, addresses);
+        self.arm_link(key);
+        self.rejoin(now.mono, spec.peer);
+        Ok(())
+    }
+
+    /// Success also when the peer is not there. What came from it waits for another parent.
+    pub fn remove_peer(&mut self, now: Now, peer: PeerId) {
+        let Some(key) = self.relay.by_peer.get(&peer).copied() else { return };
+        let outlets: Vec<usize> = self.relay.links[key].channels.values().copied().collect();
+        for outlet in outlets {
+            self.remove_outlet(outlet);
+        }
+        self.drop_inlets(now.mono, key);
+        self.relay.remove_link(key);
+    }
+
+    pub(super) fn handle_link_due(&mut self, now: Instant, key: usize) {
+        let (Some(link), Some(base)) = (self.relay.links.get_mut(key), self.relay.base) else { return };
+        let peer = link.peer;
+        if link.handle_timeout(now, base, &mut self.egress) == Some(LifeChange::Lost) {
+            self.push_event(Event::PeerLost { peer });
+        }
+        self.arm_link(key);
+    }
+
+    pub(super) fn handle_heartbeat(&mut self, now: Instant, key: usize, beat: &Heartbeat) -> Result<(), DropReason> {
+        if let (Some(link), Some(base)) = (self.relay.links.get_mut(key), self.relay.base) {
+            link.handle_heartbeat(now, base, beat);
+        }
+        Ok(())
+    }
+
+    fn arm_link(&mut self, key: usize) {
+        if let Some(link) = self.relay.links.get(key) {
+            self.relay.link_timers.set(key as u32, Some(link.poll_timeout()));
+        }
+    }
+}
+
+impl Relay {
+    fn add_link(&mut self, now: Instant, peer: PeerId, own: PeerId, keys: Keys) -> Result<usize, ControlError> {
+        if self.links.len() >= PEERS_MAX {
+            return Err(ControlError::Limit { what: "peers", limit: PEERS_MAX });
+        }
+        let (sealing, opening) = self.ciphers(&keys)?;
+        let key = self.links.insert(Link::new(now, peer, own, keys, sealing, opening));
+        self.by_peer.insert(peer, key);
+        Ok(key)
+    }
+
+    fn rekey(&mut self, key: usize, keys: Keys) -> Result<(), ControlError> {
+        if self.links[key].keys == keys {
+            return Ok(());
+        }
+        self.note_floors(key);
+        let (sealing, opening) = self.ciphers(&keys)?;
+        let link = &mut self.links[key];
+        (link.keys, link.sealing, link.opening) = (keys, sealing, opening);
+        Ok(())
+    }
+
+    fn remove_link(&mut self, key: usize) {
+        self.note_floors(key);
+        let link = self.links.remove(key);
+        self.by_peer.remove(&link.peer);
+        self.by_address.retain(|_, leads_to| *leads_to != key);
+        self.last_address = None;
+        self.link_timers.set(key as u32, None);
+    }
+
+    /// Ciphers that go on above all that was ever counted under these keys: a counter that came twice under
+    /// one key would give both messages away, and one that is taken twice would repeat what it did.
+    fn ciphers(&self, keys: &Keys) -> Result<(Sealing, Opening), ControlError> {
+        let floor = self.floors.iter().rev().find(|(known, _)| *known == keys.open).map_or(0, |(_, floor)| *floor);
+        Sealing::new(&keys.seal, self.counter_floor)
+            .zip(Opening::new(&keys.open, floor))
+            .ok_or(ControlError::Invalid("the cipher refuses a relay key"))
+    }
+
+    fn note_floors(&mut self, key: usize) {
+        let link = &self.links[key];
+        self.counter_floor = self.counter_floor.max(link.sealing.next());
+        let open: &RelayKey = &link.keys.open;
+        self.floors.retain(|(known, _)| known != open);
+        if self.floors.len() >= FLOORS_MAX {
+            self.floors.pop_front();
+        }
+        self.floors.push_back((open.clone(), link.opening.floor()));
+    }
+
+    /// The newest peer has an address: whoever had it before is a process that is gone.
+    fn pin(&mut self, key: usize, addresses: ArrayVec<SocketAddr, ADDRESSES_MAX>) {
+        if self.links[key].addresses == addresses {
+            return;
+        }
+        self.by_address.retain(|_, leads_to| *leads_to != key);
+        self.by_address.extend(addresses.iter().map(|address| (*address, key)));
+        self.links[key].set_addresses(addresses);
+        self.last_address = None;
+    }
+}
+
+/// As [`crate::Route`] has them: IPv4-mapped ones are IPv4.
+fn checked_addresses(spec: &PeerSpec) -> Result<ArrayVec<SocketAddr, ADDRESSES_MAX>, ControlError> {
+    if spec.peer == spec.own {
+        return Err(ControlError::Invalid("a worker is no peer of itself"));
+    }
+    if spec.addresses.is_empty() || spec.addresses.len() > ADDRESSES_MAX {
+        return Err(ControlError::Invalid("a peer has no address or more than 8"));
+    }
+    let canonical = |address: &SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+    Ok(spec.addresses.iter().map(canonical).collect())
+}
+
+/// Links that are gone whose counters are remembered.
+const FLOORS_MAX: usize = PEERS_MAX;
