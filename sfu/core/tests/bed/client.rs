@@ -26,6 +26,8 @@ pub struct Client {
     sent: HashMap<u32, ReplayWindow>,
     outgoing: VecDeque<(Route, Vec<u8>)>,
     pub received: Vec<Received>,
+    /// When each of them came.
+    pub arrivals: Vec<Instant>,
     /// Every RTCP packet, in a few words.
     pub told: Vec<Told>,
     /// Packets that did not open, or were sent twice under one index with other bytes.
@@ -36,7 +38,6 @@ pub struct Client {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
-    pub at: Instant,
     pub ssrc: u32,
     pub index: u64,
     pub payload_type: u8,
@@ -95,6 +96,7 @@ impl Client {
             sent: HashMap::new(),
             outgoing: VecDeque::new(),
             received: Vec::new(),
+            arrivals: Vec::new(),
             told: Vec::new(),
             faults: 0,
             raw: HashMap::new(),
@@ -220,8 +222,8 @@ impl Client {
             self.faults += 1;
             return;
         };
+        self.arrivals.push(now.mono);
         self.received.push(Received {
-            at: now.mono,
             ssrc: header.ssrc.0,
             index,
             payload_type: header.payload_type,
