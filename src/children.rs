@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use chappe_sfu_api::WorkerIndex;
 use chappe_sfu_io::inherited::{self, Kind};
 use chappe_sfu_worker::{SESSIONS_MAX_DEFAULT, WorkerConfig};
-use chappe_signaling::{AuthMode, Config};
-use chappe_supervisor::Auth;
+use chappe_signaling::{AuthMode, Config, Stopped};
 use chappe_supervisor::child::{SignalingArgs, WorkerArgs};
+use chappe_supervisor::{Auth, EXIT_REFUSE, EXIT_STOP};
 use clap::Parser;
 use tracing::error;
 
@@ -34,8 +34,9 @@ pub fn worker(args: &[OsString]) -> Result<ExitCode, Failure> {
 pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
     let args = SignalingArgs::try_parse_from(args).map_err(|e| Failure::Usage(one_line(&e)))?;
     args.enter().map_err(|e| Failure::Start(format!("signaling: {e}")))?;
+    let unreadable = |e: std::io::Error| Failure::Start(format!("signaling: the private directory: {e}"));
     let config = Config {
-        http: Some(listener(args.http_fd)?),
+        http: args.http_fd.map(listener).transpose()?,
         admin: listener(args.admin_fd)?,
         workers: (0..).zip(&args.media_ports).map(|(index, _)| args.control_path(index)).collect(),
         parent: Some(args.supervisor),
@@ -45,8 +46,19 @@ pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
             Auth::Public => AuthMode::Public,
         },
         public_ips: args.public_ips.clone(),
+        region: args.region.clone(),
+        cluster: args.cluster().map_err(unreadable)?,
+        secret: args.node_secret().map_err(unreadable)?,
     };
-    Ok(ended("signaling", chappe_signaling::run(config)))
+    match chappe_signaling::run(config) {
+        Ok(Stopped::Asked) => Ok(ExitCode::SUCCESS),
+        Ok(Stopped::Drained) => Ok(ExitCode::from(EXIT_STOP)),
+        Err(error) if error.is_final() => {
+            error!(%error, "this node cannot run");
+            Ok(ExitCode::from(EXIT_REFUSE))
+        }
+        Err(error) => Ok(ended("signaling", Err(error))),
+    }
 }
 
 fn listener(fd: RawFd) -> Result<TcpListener, Failure> {

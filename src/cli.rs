@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chappe_supervisor::LogFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// A WebRTC SFU: publish from a browser, watch in many. One program, no other needed.
+/// A WebRTC SFU: publish from a browser, watch in many. One program, no other needed; many machines share NATS.
 #[derive(Debug, Parser)]
 #[command(name = "chappe", version, after_help = EXAMPLES, max_term_width = 120)]
 pub struct Cli {
@@ -53,7 +53,8 @@ pub struct Flags {
     /// Keys that tokens are checked with; goes with --auth jwt
     #[arg(long, env = "CHAPPE_KEYS", value_name = "FILE", global = true)]
     pub keys: Option<PathBuf>,
-    /// Nodes that share rooms (not in this version)
+    /// Joins the nodes that share rooms over these NATS servers: nats://HOST:PORT,… with user:password@ or
+    /// tls:// where they ask for it, and ?creds=FILE, nkey=FILE, token=…, tls_ca=FILE, replicas=3
     #[arg(long, env = "CHAPPE_CLUSTER", value_name = "nats://HOST:PORT,…", global = true)]
     pub cluster: Option<String>,
     /// Name of this node, 1 to 64 of A–Z a–z 0–9 . _ - [default: the host name]
@@ -132,6 +133,9 @@ Examples:
   chappe --http 0.0.0.0:8080 --auth public      let the local network publish and watch
   chappe --http 0.0.0.0:8080 --auth public --public-ip 203.0.113.7
                                                 on a server behind 1:1 NAT (EC2, GCE)
+  chappe --http 0.0.0.0:8080 --auth public --cluster nats://10.0.0.9:4222 --region eu
+                                                one node of a cluster: the same on each machine
+  chappe sfu --cluster nats://10.0.0.9:4222     a node that only carries media
   chappe --workers 2 --media-port 20000         two workers, on UDP and TCP ports 20000 and 20001
   chappe --config /etc/chappe.toml              settings from a file; its keys are the flags without --
   RUST_LOG=debug chappe --log json              more log, one JSON object per line

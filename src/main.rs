@@ -49,6 +49,7 @@ fn run_node(plan: &NodePlan) -> Result<ExitCode, Failure> {
     match chappe_supervisor::run(plan).map_err(|e| Failure::Start(e.to_string()))? {
         Ended::InOrder => Ok(ExitCode::SUCCESS),
         Ended::AtOnce => Ok(ExitCode::from(STOPPED_BY_SECOND_SIGNAL)),
+        Ended::Refused => Ok(ExitCode::FAILURE),
     }
 }
 

@@ -30,6 +30,7 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
         public_ips: flags.public_ip.clone().unwrap_or_default(),
         node: flags.node.clone().unwrap_or_else(host_name),
         region: flags.region.clone(),
+        cluster: flags.cluster.clone().filter(|cluster| !cluster.is_empty()),
         auth: auth(&flags)?,
         log: flags.log.unwrap_or_default(),
         state_file: flags.state_file,
@@ -60,8 +61,10 @@ fn merged(first: Flags, second: Flags) -> Flags {
 }
 
 fn role(program: Program, flags: &Flags) -> Result<Role, Failure> {
-    if flags.cluster.is_some() {
-        return usage("--cluster is not available in this version: a node runs alone, leave it out");
+    if let Some(cluster) = &flags.cluster
+        && let Err(problem) = chappe_signaling::check_cluster(cluster)
+    {
+        return usage(format!("--cluster: {problem}"));
     }
     match program {
         Program::Up => Ok(Role::Up),
@@ -69,10 +72,11 @@ fn role(program: Program, flags: &Flags) -> Result<Role, Failure> {
             usage("`chappe signaling` runs no workers: leave --workers out, or run `chappe up`")
         }
         Program::Signaling => Ok(Role::Signaling),
-        Program::Sfu => usage(
-            "`chappe sfu` needs --cluster, which is not available in this version: \
-             run `chappe up`, which has workers and signaling",
+        Program::Sfu if flags.cluster.is_none() => usage(
+            "`chappe sfu` has no page and no WHIP of its own: name the cluster it serves with --cluster \
+             nats://HOST:4222, or run `chappe up`",
         ),
+        Program::Sfu => Ok(Role::Sfu),
     }
 }
 
@@ -88,7 +92,7 @@ fn auth(flags: &Flags) -> Result<Auth, Failure> {
 }
 
 fn check_access(plan: &NodePlan) -> Result<(), Failure> {
-    if plan.auth == Auth::Open && !plan.http.ip().is_loopback() {
+    if plan.role.has_http() && plan.auth == Auth::Open && !plan.http.ip().is_loopback() {
         return usage(format!(
             "--auth open asks nobody for a token, and other machines may reach {}: either say --auth public \
              (anyone who reaches it may publish and watch) or stay on this machine with --http 127.0.0.1:{}",
@@ -101,10 +105,7 @@ fn check_access(plan: &NodePlan) -> Result<(), Failure> {
 
 /// What the operating system would call "in use" although no other program is to blame.
 fn check_ports(plan: &NodePlan) -> Result<(), Failure> {
-    let count = match plan.role {
-        Role::Signaling => 0,
-        Role::Up => plan.workers.unwrap_or_else(available_cores),
-    };
+    let count = if plan.role.has_workers() { plan.workers.unwrap_or_else(available_cores) } else { 0 };
     let media = u32::from(plan.media_port)..u32::from(plan.media_port) + u32::from(count);
     if media.end > 65_536 {
         return usage(format!(

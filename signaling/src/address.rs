@@ -10,6 +10,26 @@ pub fn candidate_addresses(public: &[IpAddr], loopback_listener: bool) -> io::Re
     Ok(choose(public, &interfaces, loopback_listener))
 }
 
+/// At which workers of other nodes reach ours: where clients do, and from whichever interface our datagrams leave.
+pub fn relay_addresses(candidates: &[IpAddr]) -> io::Result<Vec<IpAddr>> {
+    let mut all = candidates.to_vec();
+    let interfaces = if_addrs::get_if_addrs()?;
+    all.extend(interfaces.iter().map(if_addrs::Interface::ip).filter(|ip| !is_link_local(ip)));
+    let mut seen = Vec::new();
+    all.retain(|ip| {
+        !seen.contains(ip) && {
+            seen.push(*ip);
+            true
+        }
+    });
+    // Loopback is only for nodes on one machine, and only if there is nothing else.
+    if all.iter().any(|ip| !ip.is_loopback()) {
+        all.retain(|ip| candidates.contains(ip) || !ip.is_loopback());
+    }
+    all.truncate(ADDRESSES_MAX);
+    Ok(all)
+}
+
 fn choose(public: &[IpAddr], interfaces: &[IpAddr], loopback: bool) -> Vec<IpAddr> {
     let mut chosen: Vec<IpAddr> = Vec::new();
     let is_loopback = |ip: &&IpAddr| ip.is_loopback();

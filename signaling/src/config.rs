@@ -21,6 +21,25 @@ pub struct Config {
     pub auth: AuthMode,
     /// Addresses at which clients reach the workers (NAT 1:1). Empty: the addresses of the interfaces.
     pub public_ips: Vec<IpAddr>,
+    pub region: Option<String>,
+    /// NATS servers of the cluster; none for a node that runs alone.
+    pub cluster: Option<String>,
+    /// Random bytes that outlive this process: what relays between this node's workers are keyed with.
+    pub secret: Vec<u8>,
+}
+
+/// Why the process ended in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// By a signal.
+    Asked,
+    /// The node is drained: it is to stop as a whole.
+    Drained,
+}
+
+/// Whether a cluster's address can be understood; what to write if not.
+pub fn check_cluster(servers: &str) -> Result<(), String> {
+    chappe_engine::NatsConfig::parse(servers).map(drop).map_err(|error| error.to_string())
 }
 
 /// Who may publish and watch.
@@ -40,6 +59,12 @@ pub enum SignalingError {
          listen on a loopback address (--http 127.0.0.1:8080) or say --auth public"
     )]
     OpenButReachable(std::net::SocketAddr),
+    #[error("{0}")]
+    Cluster(String),
+    #[error("a node with the name {0} is in the cluster already: choose another with --node")]
+    NameTaken(String),
+    #[error("{0:?} is no name for a node (--node): 1 to 64 of A-Z a-z 0-9 . _ -, not starting with a dot")]
+    BadNode(String),
     #[error("the process that started signaling is gone")]
     ParentGone,
     #[error("the runtime can't start: {0}")]
@@ -48,4 +73,11 @@ pub enum SignalingError {
     Listener(&'static str, std::io::Error),
     #[error("the addresses of the interfaces can't be read (name one with --public-ip): {0}")]
     Interfaces(std::io::Error),
+}
+
+impl SignalingError {
+    /// Whether another start would lead to the same.
+    pub fn is_final(&self) -> bool {
+        matches!(self, SignalingError::Cluster(_) | SignalingError::NameTaken(_) | SignalingError::BadNode(_))
+    }
 }

@@ -8,9 +8,9 @@ mod address;
 mod admin;
 mod app;
 mod auth;
+mod cluster;
 mod config;
 mod http;
-mod placement;
 mod refusal;
 mod room;
 mod run;
@@ -19,5 +19,5 @@ mod session;
 mod workers;
 mod ws;
 
-pub use config::{AuthMode, Config, SignalingError};
+pub use config::{AuthMode, Config, SignalingError, Stopped, check_cluster};
 pub use run::{run, serve};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chappe_sfu_api::{CommandError, ErrorCode};
 
+use crate::cluster::Told;
 use crate::room::{BadName, StreamName};
 use crate::sdp::SdpError;
 
@@ -26,12 +27,17 @@ pub enum Refusal {
     NotDecodable(String),
     #[error("too many {0}")]
     TooMany(Limit),
-    #[error("no worker takes sessions now: try again in a moment")]
+    #[error("no worker takes sessions now (all are full, draining or starting): try again in a moment")]
     NoWorker,
     #[error("the worker refused: {0}")]
     Worker(CommandError),
     #[error("the worker of this session does not answer: try again in a moment")]
     WorkerSilent,
+    #[error("the node that has this session does not answer: try again in a moment")]
+    NodeSilent,
+    /// Another node's refusal, in its words.
+    #[error("{}", .0.message)]
+    Elsewhere(Told),
     #[error("a session's description became too long to be kept: offer fewer m-lines or codecs")]
     NoteTooLong,
 }
@@ -69,7 +75,8 @@ impl Refusal {
             Self::Conflict(_) => "conflict",
             Self::NotDecodable(_) => "no_codec",
             Self::TooMany(_) | Self::NoteTooLong => "too_many",
-            Self::NoWorker | Self::WorkerSilent => "unavailable",
+            Self::NoWorker | Self::WorkerSilent | Self::NodeSilent => "unavailable",
+            Self::Elsewhere(told) => CODES.iter().find(|code| **code == told.code).copied().unwrap_or("internal"),
             Self::Worker(error) => match error.code {
                 ErrorCode::Limit | ErrorCode::Draining => "unavailable",
                 ErrorCode::NotFound => "no_such_session",
@@ -82,7 +89,8 @@ impl Refusal {
     /// When it makes sense to ask again without changing anything.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::NoWorker | Self::WorkerSilent => Some(RETRY_SOON),
+            Self::Elsewhere(told) => told.retry_after(),
+            Self::NoWorker | Self::WorkerSilent | Self::NodeSilent => Some(RETRY_SOON),
             Self::Worker(error) if matches!(error.code, ErrorCode::Limit | ErrorCode::Draining) => Some(RETRY_LATER),
             Self::NoSuchStream(_) => Some(RETRY_LATER),
             Self::TooMany(Limit::Messages(_) | Limit::Connections(_)) => Some(RETRY_SOON),
@@ -90,6 +98,20 @@ impl Refusal {
         }
     }
 }
+
+/// All codes, to recognise another node's.
+const CODES: &[&str] = &[
+    "bad_name",
+    "bad_sdp",
+    "bad_message",
+    "no_codec",
+    "stream_exists",
+    "no_such_stream",
+    "no_such_session",
+    "conflict",
+    "too_many",
+    "unavailable",
+];
 
 /// A worker that died is back well within this; HTTP knows only whole seconds.
 const RETRY_SOON: Duration = Duration::from_secs(1);

@@ -1,22 +1,24 @@
 //! Owns the life of the process: start, serve, stop.
 
-use std::net::TcpListener;
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chappe_cluster::NodeName;
 use chappe_sfu_api::WorkerIndex;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{Instrument as _, info, info_span, warn};
 
-use crate::address::candidate_addresses;
-use crate::app::App;
-use crate::config::{Config, SignalingError};
+use crate::address::{candidate_addresses, relay_addresses};
+use crate::app::{App, Ending, unix_ms};
+use crate::cluster::{self, Cluster, Identity};
+use crate::config::{Config, SignalingError, Stopped};
 use crate::http::{self, Tally};
 use crate::{admin, auth, workers};
 
 /// Runs signaling until it is told to stop (SIGTERM or SIGINT). Sessions go on in the workers.
-pub fn run(config: Config) -> Result<(), SignalingError> {
+pub fn run(config: Config) -> Result<Stopped, SignalingError> {
     if let Some(parent) = config.parent {
         die_with_parent(parent)?;
     }
@@ -29,7 +31,7 @@ pub fn run(config: Config) -> Result<(), SignalingError> {
 }
 
 /// Serves until `stop` completes. Apart from [`run`], tests call it too.
-pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(), SignalingError> {
+pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Stopped, SignalingError> {
     let public = config.http.as_ref().map(TcpListener::local_addr).transpose();
     let public = public.map_err(|error| SignalingError::Listener("public", error))?;
     if let Some(public) = public {
@@ -39,8 +41,17 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let addresses = candidate_addresses(&config.public_ips, loopback).map_err(SignalingError::Interfaces)?;
     info!(node = config.node, ?public, ?addresses, "signaling starts");
     let (links, queues): (Vec<_>, Vec<_>) = config.workers.iter().map(|_| workers::link()).unzip();
-    let app = App::new(config.node, config.auth, links, addresses);
+    let engine = cluster::join(config.cluster.as_deref(), &config.node).await?;
+    let identity = identity(&config, public, &addresses)?;
+    let (cluster, outgoing) = Cluster::new(engine, config.cluster.is_none(), identity, &config.secret);
+    let app = App::new(cluster, config.auth, links, addresses);
+    cluster::check_name(&app).await?;
     let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(cluster::send_outgoing(Arc::clone(&app), outgoing));
+    tasks.spawn(cluster::agree_on_secret(Arc::clone(&app)));
+    cluster::gather(&app).await;
+    tasks.spawn(cluster::serve_requests(Arc::clone(&app)));
+    tasks.spawn(cluster::follow_cluster(Arc::clone(&app)));
     for (index, (path, queue)) in config.workers.into_iter().zip(queues).enumerate() {
         let worker = WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX));
         let following = workers::follow_worker(Arc::clone(&app), worker, path, queue);
@@ -54,14 +65,44 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     servers.spawn(http::serve(admin, admin::router(Arc::clone(&app), Arc::clone(&tally)), stopped.clone()));
     if let Some(public) = config.http {
         let public = http::adopt(public).map_err(|error| SignalingError::Listener("public", error))?;
-        servers.spawn(http::serve(public, http::router(app, tally), stopped));
+        servers.spawn(http::serve(public, http::router(Arc::clone(&app), tally), stopped));
     }
-    stop.await;
+    let ending = tokio::select! {
+        () = stop => None,
+        ending = app.ended() => Some(ending),
+    };
     info!("signaling stops");
     stopping.send_replace(true);
     while servers.join_next().await.is_some() {}
     tasks.shutdown().await;
-    Ok(())
+    match ending {
+        None => Ok(Stopped::Asked),
+        Some(Ending::Drained) => {
+            app.remove_own_state().await;
+            Ok(Stopped::Drained)
+        }
+        Some(Ending::NameTaken) => Err(SignalingError::NameTaken(app.node().to_string())),
+    }
+}
+
+/// Who this node is to others.
+fn identity(config: &Config, public: Option<SocketAddr>, addresses: &[IpAddr]) -> Result<Identity, SignalingError> {
+    let node = NodeName::parse(&config.node).map_err(|_| SignalingError::BadNode(config.node.clone()))?;
+    let origins = match public {
+        None => Vec::new(),
+        Some(public) if public.ip().is_unspecified() => {
+            addresses.iter().map(|ip| format!("http://{}", SocketAddr::new(*ip, public.port()))).collect()
+        }
+        Some(public) => vec![format!("http://{public}")],
+    };
+    Ok(Identity {
+        node,
+        instance: rand::random(),
+        started_ms: unix_ms(),
+        region: config.region.clone(),
+        origins,
+        addresses: relay_addresses(addresses).map_err(SignalingError::Interfaces)?,
+    })
 }
 
 /// Workers that live report at once. One that does not must not keep the others from serving.

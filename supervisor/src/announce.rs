@@ -14,7 +14,8 @@ use crate::supervise::SlotView;
 pub fn announce(plan: &NodePlan, addresses: &Addresses, slots: &[SlotView]) {
     if plan.log == LogFormat::Json {
         let ports = format!("{:?}", addresses.media_ports);
-        info!(page = page(addresses.http), admin = %addresses.admin, media_ports = ports, "listening");
+        let page = addresses.http.map(page);
+        info!(page, admin = %addresses.admin, media_ports = ports, "listening");
         return;
     }
     // Nobody may be reading (`chappe >&-`); that is no reason to stop.
@@ -22,11 +23,10 @@ pub fn announce(plan: &NodePlan, addresses: &Addresses, slots: &[SlotView]) {
 }
 
 fn text(plan: &NodePlan, addresses: &Addresses, slots: &[SlotView]) -> String {
-    let mut lines = vec![
-        format!("chappe {} on node {}", env!("CARGO_PKG_VERSION"), plan.node),
-        format!("  open      {}", page(addresses.http)),
-        format!("  admin     http://{}", addresses.admin),
-    ];
+    let mut lines = vec![format!("chappe {} on node {}", env!("CARGO_PKG_VERSION"), plan.node)];
+    lines.extend(addresses.http.map(|http| format!("  open      {}", page(http))));
+    lines.push(format!("  admin     http://{}", addresses.admin));
+    lines.extend(plan.cluster.as_deref().map(|cluster| format!("  cluster   {}", without_credentials(cluster))));
     let pid = |slot: &SlotView| slot.pid.map_or("not started yet".to_owned(), |pid| format!("pid {pid}"));
     lines.extend(slots.first().map(|slot| format!("  signaling {}", pid(slot))));
     for (index, (slot, port)) in slots.iter().skip(1).zip(&addresses.media_ports).enumerate() {
@@ -35,12 +35,23 @@ fn text(plan: &NodePlan, addresses: &Addresses, slots: &[SlotView]) -> String {
     if addresses.media_ports.is_empty() {
         lines.push("  no workers here: publishing and watching get 503 until a node with workers joins".to_owned());
     }
-    lines.push(match plan.auth {
+    lines.extend(plan.role.has_http().then(|| match plan.auth {
         Auth::Open => "  access    open: this machine only, no tokens".to_owned(),
         Auth::Public => "  access    public: anyone who reaches the address may publish and watch".to_owned(),
-    });
+    }));
     lines.push("Ctrl-C stops all of it.\n".to_owned());
     lines.join("\n")
+}
+
+/// The addresses of a list of URLs, without user names, passwords and options.
+fn without_credentials(cluster: &str) -> String {
+    let bare = |url: &str| {
+        let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+        let rest = rest.split('?').next().unwrap_or_default();
+        let host = rest.rsplit('@').next().unwrap_or_default();
+        if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
+    };
+    cluster.split(',').map(bare).collect::<Vec<_>>().join(",")
 }
 
 /// `localhost` rather than 127.0.0.1, because it reads better and is a secure context for camera access either way.
@@ -55,6 +66,12 @@ fn page(http: SocketAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_password_of_the_cluster_is_not_shown() {
+        let shown = without_credentials("nats://user:secret@h1:4222,h2:4222?token=secret");
+        assert_eq!(shown, "nats://h1:4222,h2:4222");
+    }
 
     #[test]
     fn the_page_is_named_as_a_browser_on_this_machine_would_open_it() {

@@ -12,6 +12,7 @@ use clap::ValueEnum;
 
 use crate::node::Auth;
 use crate::outlet::LogFormat;
+use crate::runtime_dir::{CLUSTER_FILE, NODE_SECRET_FILE};
 
 pub mod log;
 
@@ -50,7 +51,7 @@ pub struct SignalingArgs {
     #[arg(long)]
     pub supervisor: u32,
     #[arg(long)]
-    pub http_fd: RawFd,
+    pub http_fd: Option<RawFd>,
     #[arg(long)]
     pub admin_fd: RawFd,
     /// Worker i listens on `worker-<i>.sock` in it.
@@ -111,7 +112,9 @@ impl SignalingArgs {
     pub fn to_args(&self) -> Vec<OsString> {
         let mut line = Line::new(SIGNALING_COMMAND);
         line.push("--supervisor", self.supervisor);
-        line.push("--http-fd", self.http_fd);
+        if let Some(http) = self.http_fd {
+            line.push("--http-fd", http);
+        }
         line.push("--admin-fd", self.admin_fd);
         line.push_path("--control-dir", &self.control_dir);
         for port in &self.media_ports {
@@ -138,6 +141,20 @@ impl SignalingArgs {
     /// Where worker `index` listens for us.
     pub fn control_path(&self, index: u16) -> PathBuf {
         control_path(&self.control_dir, index)
+    }
+
+    /// Random bytes that outlive this process.
+    pub fn node_secret(&self) -> io::Result<Vec<u8>> {
+        std::fs::read(self.control_dir.join(NODE_SECRET_FILE))
+    }
+
+    /// Address of the cluster; none for a node that runs alone.
+    pub fn cluster(&self) -> io::Result<Option<String>> {
+        match std::fs::read_to_string(self.control_dir.join(CLUSTER_FILE)) {
+            Ok(address) => Ok(Some(address)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

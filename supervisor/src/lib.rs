@@ -23,4 +23,4 @@ pub mod child;
 pub use node::{Auth, NodePlan, Role, run};
 pub use outlet::LogFormat;
 pub use sockets::StartError;
-pub use supervise::Ended;
+pub use supervise::{EXIT_REFUSE, EXIT_STOP, Ended};

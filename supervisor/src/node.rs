@@ -1,6 +1,7 @@
 //! Turns a plan into sockets and processes, and runs them to the end.
 
 use std::ffi::OsString;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use crate::announce::announce;
 use crate::child::{SignalingArgs, WorkerArgs, log};
 use crate::outlet::{LogFormat, Outlet};
 use crate::process::ChildSpec;
-use crate::runtime_dir::{RuntimeDir, control_path};
+use crate::runtime_dir::{CLUSTER_FILE, NODE_SECRET_FILE, RuntimeDir, control_path};
 use crate::signals::StopSignals;
 use crate::sockets::{MediaSockets, StartError, bind_media, listen_control, listen_http};
 use crate::state_file::{Addresses, StateFile};
@@ -33,6 +34,8 @@ pub struct NodePlan {
     pub public_ips: Vec<IpAddr>,
     pub node: String,
     pub region: Option<String>,
+    /// Address of the cluster with its credentials; none for a node that runs alone.
+    pub cluster: Option<String>,
     pub auth: Auth,
     pub log: LogFormat,
     pub state_file: Option<PathBuf>,
@@ -44,6 +47,18 @@ pub enum Role {
     Up,
     /// No workers.
     Signaling,
+    /// No public listener.
+    Sfu,
+}
+
+impl Role {
+    pub fn has_workers(self) -> bool {
+        self != Role::Signaling
+    }
+
+    pub fn has_http(self) -> bool {
+        self != Role::Sfu
+    }
 }
 
 /// Who may publish and watch.
@@ -83,7 +98,7 @@ pub fn run(plan: &NodePlan) -> Result<Ended, StartError> {
 
 /// All sockets of a node. They outlive every child.
 struct Bound {
-    http: Rc<OwnedFd>,
+    http: Option<Rc<OwnedFd>>,
     admin: Rc<OwnedFd>,
     media: Vec<Worker>,
     addresses: Addresses,
@@ -99,13 +114,14 @@ struct Worker {
 
 impl Bound {
     fn bind(plan: &NodePlan) -> Result<Bound, StartError> {
-        let http = listen_http("HTTP address", plan.http, "--http")?;
+        let http = plan.role.has_http().then(|| listen_http("HTTP address", plan.http, "--http")).transpose()?;
         let admin = listen_http("admin address", plan.admin, "--admin")?;
         let dir = RuntimeDir::create().map_err(StartError::prepare("a private directory for control sockets"))?;
+        write_secrets(plan, &dir).map_err(StartError::prepare("the files of the private directory"))?;
         let cores = usable_cores();
-        let count = match plan.role {
-            Role::Signaling => 0,
-            Role::Up => plan.workers.unwrap_or_else(|| u16::try_from(cores.len()).unwrap_or(u16::MAX)),
+        let count = match plan.role.has_workers() {
+            false => 0,
+            true => plan.workers.unwrap_or_else(|| u16::try_from(cores.len()).unwrap_or(u16::MAX)),
         };
         let mut media = Vec::new();
         let mut media_ports = Vec::new();
@@ -117,8 +133,9 @@ impl Bound {
             media.push(Worker { udp: Rc::new(udp), tcp: Rc::new(tcp), control: Rc::new(control) });
             media_ports.push(port);
         }
-        let addresses = Addresses { http: http.address, admin: admin.address, media_ports };
-        Ok(Bound { http: Rc::new(http.fd), admin: Rc::new(admin.fd), media, addresses, cores, dir })
+        let addresses = Addresses { http: http.as_ref().map(|http| http.address), admin: admin.address, media_ports };
+        let http = http.map(|http| Rc::new(http.fd));
+        Ok(Bound { http, admin: Rc::new(admin.fd), media, addresses, cores, dir })
     }
 
     /// Signaling first, then the workers in order.
@@ -134,7 +151,7 @@ impl Bound {
     fn signaling_spec(&self, plan: &NodePlan) -> ChildSpec {
         let args = SignalingArgs {
             supervisor: std::process::id(),
-            http_fd: raw(&self.http),
+            http_fd: self.http.as_deref().map(raw),
             admin_fd: raw(&self.admin),
             control_dir: self.dir.path().to_owned(),
             media_ports: self.addresses.media_ports.clone(),
@@ -145,7 +162,8 @@ impl Bound {
             log: plan.log,
             restarts: 0,
         };
-        child_spec("signaling".to_owned(), args.to_args(), vec![self.http.clone(), self.admin.clone()])
+        let fds = self.http.iter().chain([&self.admin]).cloned().collect();
+        child_spec("signaling".to_owned(), args.to_args(), fds)
     }
 }
 
@@ -191,7 +209,20 @@ fn warn_of_open_doors(plan: &NodePlan) {
     if !plan.admin.ip().is_loopback() {
         warn!(admin = %plan.admin, "the admin listener has no access control: let nobody else reach this address");
     }
-    if plan.region.is_some() {
+    if plan.region.is_some() && plan.cluster.is_none() {
         warn!("--region has no effect on a single node");
     }
 }
+
+/// What signaling needs to go on with after its own death, and what no list of processes may show.
+fn write_secrets(plan: &NodePlan, dir: &RuntimeDir) -> io::Result<()> {
+    let mut secret = [0; SECRET_BYTES];
+    rustix::rand::getrandom(&mut secret, rustix::rand::GetRandomFlags::empty())?;
+    dir.write_secret(NODE_SECRET_FILE, &secret)?;
+    match &plan.cluster {
+        Some(cluster) => dir.write_secret(CLUSTER_FILE, cluster.as_bytes()),
+        None => Ok(()),
+    }
+}
+
+const SECRET_BYTES: usize = 32;

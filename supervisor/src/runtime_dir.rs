@@ -1,9 +1,9 @@
 //! Owns the private directory of one run, in which the control sockets are. Removes it at the end, and removes
 //! what supervisors left that were killed.
 
-use std::fs::{self, DirBuilder, File};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -54,7 +54,17 @@ impl RuntimeDir {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Puts down what children read that nobody else may see, least of all in a list of processes.
+    pub fn write_secret(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.path.join(name))?.write_all(bytes)
+    }
 }
+
+/// Random bytes of this run of the supervisor: they outlive its children.
+pub const NODE_SECRET_FILE: &str = "node-secret";
+/// The cluster's address with its credentials.
+pub const CLUSTER_FILE: &str = "cluster";
 
 /// Where worker `index` listens for signaling.
 pub fn control_path(dir: &Path, index: u16) -> PathBuf {

@@ -17,7 +17,8 @@ pub struct StateFile {
 /// What does not change while the node runs.
 #[derive(Debug, Clone)]
 pub struct Addresses {
-    pub http: SocketAddr,
+    /// None on a node that only carries media.
+    pub http: Option<SocketAddr>,
     pub admin: SocketAddr,
     /// Of worker 0, 1, …
     pub media_ports: Vec<u16>,
@@ -47,9 +48,9 @@ impl Drop for StateFile {
 fn render(addresses: &Addresses, slots: &[SlotView]) -> String {
     let pid = |view: &SlotView| view.pid.map_or("null".to_owned(), |pid| pid.to_string());
     let mut text = format!(
-        "{{\"supervisor\":{{\"pid\":{}}},\"http\":\"{}\",\"admin\":\"{}\"",
+        "{{\"supervisor\":{{\"pid\":{}}},\"http\":{},\"admin\":\"{}\"",
         std::process::id(),
-        addresses.http,
+        addresses.http.map_or("null".to_owned(), |http| format!("\"{http}\"")),
         addresses.admin
     );
     let (signaling, workers) = slots.split_first().map_or((None, slots), |(first, rest)| (Some(first), rest));
@@ -77,7 +78,7 @@ mod tests {
     #[test]
     fn it_lists_where_the_node_listens_and_its_processes() {
         let addresses = Addresses {
-            http: "127.0.0.1:8080".parse().unwrap(),
+            http: Some("127.0.0.1:8080".parse().unwrap()),
             admin: "[::1]:8081".parse().unwrap(),
             media_ports: vec![7000, 7001],
         };

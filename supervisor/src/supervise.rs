@@ -26,6 +26,7 @@ pub struct Supervisor {
     format: LogFormat,
     events: Vec<epoll::Event>,
     changed: bool,
+    refused: bool,
 }
 
 /// A place that always has a process, or is about to.
@@ -61,6 +62,12 @@ enum Phase {
     },
 }
 
+/// What an exit code of the first child asks for.
+fn asks_to_stop(index: usize, status: ExitStatus) -> Option<bool> {
+    let code = status.code().filter(|_| index == 0)?;
+    (code == i32::from(EXIT_STOP) || code == i32::from(EXIT_REFUSE)).then_some(code == i32::from(EXIT_REFUSE))
+}
+
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -68,7 +75,14 @@ pub enum Ended {
     InOrder,
     /// A second signal cut the waiting short.
     AtOnce,
+    /// The first child said that the node must not run; its log says why.
+    Refused,
 }
+
+/// With this code the first child asks that the node stops in order, for example because it is drained.
+pub const EXIT_STOP: u8 = 10;
+/// The same, but the node has failed: starting it again would lead to the same.
+pub const EXIT_REFUSE: u8 = 11;
 
 /// A process as the state file and the start lines show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +110,7 @@ impl Supervisor {
             format,
             events: Vec::with_capacity(EVENTS_MAX),
             changed: true,
+            refused: false,
         };
         supervisor.start_due(now);
         Ok(supervisor)
@@ -209,6 +224,14 @@ impl Supervisor {
             slot.life = Life::Ended;
             return;
         }
+        if let Some(refused) = asks_to_stop(index, status) {
+            slot.life = Life::Ended;
+            self.refused = refused;
+            info!(process = slot.spec.name, pid, "asks the node to stop");
+            let now = Instant::now();
+            self.phase = Phase::Stopping { rest_at: Some(now), kill_at: now + STOP_PATIENCE };
+            return;
+        }
         let pause = slot.backoff.pause_after(ran);
         slot.life = Life::Due(Instant::now() + pause);
         slot.restarts += 1;
@@ -285,6 +308,7 @@ impl Supervisor {
         match self.phase {
             Phase::Running => None,
             _ if self.living().next().is_some() => None,
+            _ if self.refused => Some(Ended::Refused),
             Phase::Killing { asked_twice: true } => Some(Ended::AtOnce),
             Phase::Stopping { .. } | Phase::Killing { .. } => Some(Ended::InOrder),
         }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CloseReason, Epoch, IceCredentials, Media, RequestId, SessionId, SessionSpec, TrackId};
+use crate::{
+    Boot, CloseReason, Epoch, IceCredentials, Media, OriginSpec, PeerSpec, RequestId, SessionId, SessionSpec, TrackId,
+};
 
 /// One line from signaling.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,17 +22,55 @@ pub enum Command {
     /// same id and spec is success.
     OpenSession(Box<SessionSpec>),
     /// Replaces all m-lines and the note.
-    SetMedia { session: SessionId, epoch: Epoch, media: Media, note: String },
+    SetMedia {
+        session: SessionId,
+        epoch: Epoch,
+        media: Media,
+        note: String,
+    },
     /// RFC 9725 section 4.3.2: new credentials on both sides; the old ones answer until the new path works.
-    RestartIce { session: SessionId, epoch: Epoch, local_ice: IceCredentials, remote_ice: IceCredentials, note: String },
+    RestartIce {
+        session: SessionId,
+        epoch: Epoch,
+        local_ice: IceCredentials,
+        remote_ice: IceCredentials,
+        note: String,
+    },
     /// Success also when the session is not there.
-    CloseSession { session: SessionId, epoch: Epoch, reason: CloseReason },
+    CloseSession {
+        session: SessionId,
+        epoch: Epoch,
+        reason: CloseReason,
+    },
     /// Asks the publisher of a track for a key frame (merged and rate limited like a viewer's).
-    RequestKeyframe { track: TrackId },
+    RequestKeyframe {
+        track: TrackId,
+    },
     /// Answered by [`crate::Event::Stats`] and `Done`.
-    SessionStats { session: SessionId },
-    /// No new sessions from now on; exits 0 once the last is gone or `deadline_ms` has passed.
-    Drain { deadline_ms: u64 },
+    SessionStats {
+        session: SessionId,
+    },
+    /// How another worker is reached; sent before an origin names it. The same again changes nothing.
+    SetPeer(Box<PeerSpec>),
+    /// Success also when the peer is not there. Its relays end.
+    RemovePeer {
+        peer: Boot,
+    },
+    /// Where a track comes from that is not published on this worker. The relay itself is opened with the first
+    /// viewer and closed soon after the last left. Another peer than before takes the old one's place without
+    /// a gap. Fails with `stale_epoch`, or `not_found` when the peer was not set.
+    SetOrigin(OriginSpec),
+    RemoveOrigin {
+        track: TrackId,
+    },
+    /// Answered by [`crate::Event::Relays`] and `Done`.
+    Relays,
+    /// Workers that get a relayed track from here get it from our parent instead, without a gap.
+    ReleaseRelays,
+    /// No new sessions from now on; relays are released; exits 0 once the last is gone or `deadline_ms` has passed.
+    Drain {
+        deadline_ms: u64,
+    },
     /// Takes a drain back.
     CancelDrain,
 }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Boot, CloseReason, Fingerprint, MediaKind, RequestId, SessionId, SessionSpec, SessionState, TrackId, WorkerIndex,
+    Boot, CloseReason, Fingerprint, MediaKind, PeerStats, RelayStats, RequestId, SessionId, SessionSpec, SessionState,
+    TrackId, WorkerIndex,
 };
 
 /// One line from a worker. Events about sessions go to every connection; replies only to the asker.
@@ -42,6 +43,31 @@ pub enum Event {
     },
     /// Each second.
     Load(LoadReport),
+    /// Ten times a second: a worker that is stopped or hangs keeps its connections open, and falls silent.
+    Alive,
+    /// Another worker is not heard any more (its heartbeats come ten times a second), or is heard again.
+    PeerLost {
+        peer: Boot,
+    },
+    PeerFound {
+        peer: Boot,
+    },
+    /// The parent of a relayed track has its hands full and names one of its children instead. Answered with
+    /// [`crate::Command::SetPeer`] and [`crate::Command::SetOrigin`].
+    RelayRedirected {
+        track: TrackId,
+        to: Boot,
+    },
+    /// The parent does not have the track (any more), or knows a higher epoch.
+    RelayRefused {
+        track: TrackId,
+        peer: Boot,
+    },
+    Relays {
+        request: RequestId,
+        peers: Vec<PeerStats>,
+        relays: Vec<RelayStats>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

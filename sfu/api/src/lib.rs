@@ -11,6 +11,7 @@ mod command;
 mod event;
 mod ids;
 mod media;
+mod relay;
 mod session;
 
 pub use command::{Command, Request};
@@ -20,10 +21,11 @@ pub use media::{
     Codec, Extensions, Feedback, Media, MediaKind, PayloadMap, PayloadType, ReceiveCodec, ReceiveTrack, SendTrack,
     SsrcPair,
 };
+pub use relay::{OriginSpec, PeerSpec, PeerStats, RelayDirection, RelayKey, RelayStats};
 pub use session::{CloseReason, DtlsParameters, DtlsRole, Fingerprint, IceCredentials, SessionSpec, SessionState};
 
 /// Raised whenever a message changes in a way the other side would misread.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Longest line either side accepts, in bytes. A longer one ends the connection.
 pub const LINE_BYTES_MAX: usize = 1 << 20;

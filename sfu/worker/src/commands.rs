@@ -48,6 +48,12 @@ impl Worker {
             Command::CloseSession { session, epoch, reason } => self.close_session(now, session, epoch, reason),
             Command::RequestKeyframe { track } => self.request_keyframe(now, track),
             Command::SessionStats { session } => self.session_stats(client, request, session),
+            Command::SetPeer(spec) => self.set_peer(now, &spec),
+            Command::RemovePeer { peer } => self.remove_peer(now, peer),
+            Command::SetOrigin(spec) => self.set_origin(now, spec),
+            Command::RemoveOrigin { track } => self.remove_origin(now, track),
+            Command::Relays => self.tell_relays(client, request),
+            Command::ReleaseRelays => self.release_relays(now),
             Command::Drain { deadline_ms } => self.start_drain(now, deadline_ms),
             Command::CancelDrain => self.cancel_drain(),
         };
@@ -151,6 +157,7 @@ impl Worker {
         let limit = Duration::from_millis(deadline_ms).min(DRAIN_MAX);
         self.drain = Drain::Until(now.mono + limit);
         tracing::info!(sessions = self.sessions.len(), deadline_ms, "drain started");
+        self.core.release_children(now);
         self.broadcast_load();
         Ok(())
     }

@@ -15,6 +15,7 @@ use chappe_sfu_io::udp::UdpSocket;
 use crate::connections::Connections;
 use crate::control::{ClientId, Control, Ended};
 use crate::media::{MediaSockets, read_clock, time_until};
+use crate::relays::ALIVE_INTERVAL;
 use crate::report::Meter;
 use crate::sessions::Sessions;
 use crate::sources::Source;
@@ -27,6 +28,7 @@ pub(crate) struct Worker {
     pub(crate) control: Control,
     pub(crate) drain: Drain,
     meter: Meter,
+    alive_at: Instant,
     pub(crate) media: MediaSockets,
     epoll: Epoll,
     termination: Termination,
@@ -92,6 +94,7 @@ impl Worker {
             control,
             drain: Drain::Serving,
             meter: Meter::new(Instant::now()),
+            alive_at: Instant::now(),
             media: MediaSockets::new(udp, Connections::new(tcp)),
             epoll,
             termination,
@@ -126,6 +129,7 @@ impl Worker {
         self.flush(now);
         self.pass_on_events();
         self.report(now);
+        self.say_alive(now.mono);
         if self.is_drained(now.mono) {
             flow = Flow::Stop;
         }
@@ -271,6 +275,17 @@ impl Worker {
         }
     }
 
+    fn say_alive(&mut self, now: Instant) {
+        if now >= self.alive_at {
+            self.alive_at = now + ALIVE_INTERVAL;
+            self.control.broadcast(&Event::Alive);
+        }
+    }
+
+    pub(crate) fn boot(&self) -> Boot {
+        self.identity.boot
+    }
+
     pub(crate) fn broadcast_load(&mut self) {
         let draining = self.drain != Drain::Serving;
         let load = self.meter.report(&self.core, &self.media, draining);
@@ -301,7 +316,7 @@ impl Worker {
             Drain::Serving => None,
             Drain::Until(deadline) => Some(deadline),
         };
-        [self.core.poll_timeout(), deadline, Some(self.meter.due())].into_iter().flatten().min()
+        [self.core.poll_timeout(), deadline, Some(self.meter.due()), Some(self.alive_at)].into_iter().flatten().min()
     }
 
     /// Closes what is left, so that clients know at once instead of after the consent timeout.

@@ -12,6 +12,7 @@ mod connections;
 mod control;
 mod event_loop;
 mod media;
+mod relays;
 mod report;
 mod sessions;
 mod sources;

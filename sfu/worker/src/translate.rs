@@ -172,6 +172,30 @@ fn close_reason_to_api(from: core::CloseReason) -> api::CloseReason {
     }
 }
 
+pub(crate) fn boot_to_core(from: api::Boot) -> core::PeerId {
+    core::PeerId(from.0)
+}
+
+pub(crate) fn peer_to_core(from: &api::PeerSpec, own: api::Boot) -> core::PeerSpec {
+    let key = |from: &api::RelayKey| core::RelayKey { key: from.key, salt: from.salt };
+    core::PeerSpec {
+        peer: boot_to_core(from.peer),
+        own: boot_to_core(own),
+        addresses: from.addresses.clone(),
+        seal: key(&from.seal),
+        open: key(&from.open),
+    }
+}
+
+pub(crate) fn origin_to_core(from: api::OriginSpec) -> core::OriginSpec {
+    core::OriginSpec {
+        track: track_to_core(from.track),
+        kind: kind_to_core(from.kind),
+        peer: boot_to_core(from.peer),
+        epoch: epoch_to_core(from.epoch),
+    }
+}
+
 pub(crate) fn event_to_api(from: core::Event) -> api::Event {
     let id = |session: core::SessionId| api::SessionId(session.0);
     match from {
@@ -183,6 +207,14 @@ pub(crate) fn event_to_api(from: core::Event) -> api::Event {
         }
         core::Event::TrackActive { session, track, active } => {
             api::Event::TrackActive { session: id(session), track: api::TrackId(track.0), active }
+        }
+        core::Event::PeerLost { peer } => api::Event::PeerLost { peer: api::Boot(peer.0) },
+        core::Event::PeerFound { peer } => api::Event::PeerFound { peer: api::Boot(peer.0) },
+        core::Event::RelayRedirected { track, to } => {
+            api::Event::RelayRedirected { track: api::TrackId(track.0), to: api::Boot(to.0) }
+        }
+        core::Event::RelayRefused { track, peer } => {
+            api::Event::RelayRefused { track: api::TrackId(track.0), peer: api::Boot(peer.0) }
         }
     }
 }

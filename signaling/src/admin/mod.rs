@@ -1,5 +1,7 @@
-//! Owns the admin listener: what operators may see. Read-only for now.
+//! Owns the admin listener: what operators may see and do.
 
+mod actions;
+mod cluster;
 mod metrics;
 mod views;
 
@@ -8,7 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::app::App;
 use crate::http::{Tally, bound, guard, healthz, not_found, readyz};
@@ -17,13 +19,16 @@ use crate::http::{Tally, bound, guard, healthz, not_found, readyz};
 pub fn router(app: Arc<App>, tally: Arc<Tally>) -> Router {
     let own = Arc::new(Tally::default());
     Router::new()
-        .route("/api/v1/nodes", get(views::nodes))
-        .route("/api/v1/workers", get(views::workers))
+        .route("/api/v1/nodes", get(cluster::nodes))
+        .route("/api/v1/nodes/{node}/drain", post(actions::drain_node).delete(actions::cancel_node_drain))
+        .route("/api/v1/workers", get(cluster::workers))
+        .route("/api/v1/workers/{node}/{index}/drain", post(actions::drain_worker).delete(actions::cancel_worker_drain))
+        .route("/api/v1/relays", get(cluster::relays))
         .route("/api/v1/rooms", get(views::rooms))
         .route("/api/v1/rooms/{room}", get(views::room))
         .route("/api/v1/streams", get(views::streams))
         .route("/api/v1/sessions", get(views::sessions))
-        .route("/api/v1/sessions/{id}", get(views::session))
+        .route("/api/v1/sessions/{id}", get(views::session).delete(actions::kick))
         .route("/api/v1/openapi.json", get(views::openapi))
         .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(healthz))

@@ -1,12 +1,14 @@
 //! Owns the JSON of the admin API: arrays of objects with stable ids and snake_case keys.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use chappe_sfu_api::{LoadReport, MediaKind, SessionId, SessionStats, TrackId};
+use chappe_cluster::NodeName;
+use chappe_sfu_api::{MediaKind, SessionId, SessionStats, TrackId};
 use serde::Serialize;
 
 use crate::app::{App, Hub};
@@ -14,44 +16,6 @@ use crate::http::HttpError;
 use crate::refusal::Refusal;
 use crate::room::{Member, MemberId, Room, RoomName, Stream, StreamName};
 use crate::session::{Role, Session, Showing, SlotState};
-use crate::workers::WorkerView;
-
-#[derive(Debug, Serialize)]
-struct NodeEntry<'a> {
-    id: &'a str,
-    node: &'a str,
-    pid: u32,
-    version: &'static str,
-    state: &'static str,
-    uptime_ms: u64,
-    workers: usize,
-    workers_serving: usize,
-    sessions: usize,
-    rooms: usize,
-    members: usize,
-}
-
-#[derive(Debug, Serialize)]
-struct WorkerEntry<'a> {
-    id: String,
-    node: &'a str,
-    index: u16,
-    pid: Option<u32>,
-    media_port: Option<u16>,
-    state: &'static str,
-    sessions: u32,
-    sessions_max: u32,
-    /// Share of one core, 0–1.
-    cpu: f64,
-    rss_bytes: u64,
-    /// Processes replaced since the node started.
-    restarts: u64,
-    bits_per_second_in: u64,
-    bits_per_second_out: u64,
-    packets_per_second_in: u64,
-    packets_per_second_out: u64,
-    load: &'a LoadReport,
-}
 
 #[derive(Debug, Serialize)]
 struct RoomEntry<'a> {
@@ -59,8 +23,10 @@ struct RoomEntry<'a> {
     room: &'a RoomName,
     streams: usize,
     members: usize,
+    /// On this node.
     sessions: usize,
-    worker: Option<String>,
+    /// With a publisher or, on this node, a viewer of the room.
+    workers: BTreeSet<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,8 +45,11 @@ struct StreamEntry<'a> {
     room: &'a RoomName,
     stream: &'a StreamName,
     session: SessionId,
-    worker: Option<String>,
+    node: &'a NodeName,
+    worker: String,
+    epoch: u64,
     since_ms: u64,
+    /// On this node.
     viewers: usize,
     tracks: Vec<TrackEntry<'a>>,
 }
@@ -108,7 +77,7 @@ struct SessionEntry<'a> {
     id: SessionId,
     kind: &'static str,
     state: &'static str,
-    node: &'a str,
+    node: &'a NodeName,
     worker: String,
     room: &'a RoomName,
     /// Published, or none for a viewer.
@@ -134,32 +103,6 @@ struct SessionDetail<'a> {
     stats: Option<SessionStats>,
 }
 
-pub async fn nodes(State(app): State<Arc<App>>) -> Response {
-    let hub = app.hub();
-    let serving = hub.workers.iter().filter(|view| view.state.as_text() == "serving").count();
-    let uptime = app.started().elapsed().unwrap_or_default().as_millis();
-    let node = NodeEntry {
-        id: &app.node,
-        node: &app.node,
-        pid: std::process::id(),
-        version: env!("CARGO_PKG_VERSION"),
-        state: if serving > 0 { "serving" } else { "unavailable" },
-        uptime_ms: u64::try_from(uptime).unwrap_or(u64::MAX),
-        workers: hub.workers.len(),
-        workers_serving: serving,
-        sessions: hub.registry.sessions().count(),
-        rooms: hub.registry.rooms().count(),
-        members: hub.registry.members(),
-    };
-    Json([node]).into_response()
-}
-
-pub async fn workers(State(app): State<Arc<App>>) -> Response {
-    let hub = app.hub();
-    let entries: Vec<WorkerEntry<'_>> = hub.workers.iter().map(|view| worker_entry(&app, view)).collect();
-    Json(entries).into_response()
-}
-
 pub async fn rooms(State(app): State<Arc<App>>) -> Response {
     let hub = app.hub();
     let entries: Vec<RoomEntry<'_>> =
@@ -175,7 +118,7 @@ pub async fn room(State(app): State<Arc<App>>, Path(name): Path<String>) -> Resu
     };
     let detail = RoomDetail {
         entry: room_entry(&app, &hub, &name, room),
-        stream_list: room.streams.iter().map(|(stream, live)| stream_entry(&app, &hub, &name, stream, live)).collect(),
+        stream_list: room.streams.iter().map(|(stream, live)| stream_entry(&hub, &name, stream, live)).collect(),
         member_list: room.members.iter().filter_map(|id| hub.registry.member(*id)).map(member_entry).collect(),
         session_list: room
             .sessions
@@ -191,7 +134,7 @@ pub async fn streams(State(app): State<Arc<App>>) -> Response {
     let hub = app.hub();
     let live =
         hub.registry.rooms().flat_map(|(room, there)| there.streams.iter().map(move |(name, s)| (room, name, s)));
-    let entries: Vec<StreamEntry<'_>> = live.map(|(room, name, s)| stream_entry(&app, &hub, room, name, s)).collect();
+    let entries: Vec<StreamEntry<'_>> = live.map(|(room, name, s)| stream_entry(&hub, room, name, s)).collect();
     Json(entries).into_response()
 }
 
@@ -211,7 +154,9 @@ pub async fn session(State(app): State<Arc<App>>, Path(id): Path<String>) -> Res
     };
     let hub = app.hub();
     let Some(session) = hub.registry.session(id) else {
-        return Err(missing("session"));
+        // A session of another node: its counters are all that is known here.
+        let Some(stats) = stats else { return Err(missing("session")) };
+        return Ok(Json(serde_json::json!({ "id": id, "stats": stats })).into_response());
     };
     Ok(Json(SessionDetail { entry: session_entry(&app, session), stats }).into_response())
 }
@@ -220,33 +165,12 @@ pub async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], include_str!("openapi.json")).into_response()
 }
 
-fn missing(what: &str) -> HttpError {
+pub(super) fn missing(what: &str) -> HttpError {
     HttpError::new(axum::http::StatusCode::NOT_FOUND, "not_found", format!("there is no such {what} now"))
 }
 
 fn worker_id(app: &App, index: chappe_sfu_api::WorkerIndex) -> String {
-    format!("{}/{}", app.node, index.0)
-}
-
-fn worker_entry<'a>(app: &'a App, view: &'a WorkerView) -> WorkerEntry<'a> {
-    WorkerEntry {
-        id: worker_id(app, view.index),
-        node: &app.node,
-        index: view.index.0,
-        pid: view.hello.as_ref().map(|hello| hello.pid),
-        media_port: view.hello.as_ref().map(|hello| hello.media_port),
-        state: view.state.as_text(),
-        sessions: view.load.sessions,
-        sessions_max: view.sessions_max(),
-        cpu: view.load.cpu,
-        rss_bytes: view.load.rss_bytes,
-        restarts: view.restarts(),
-        bits_per_second_in: view.rates.bits_in,
-        bits_per_second_out: view.rates.bits_out,
-        packets_per_second_in: view.rates.packets_in,
-        packets_per_second_out: view.rates.packets_out,
-        load: &view.load,
-    }
+    format!("{}/{}", app.node(), index.0)
 }
 
 fn room_entry<'a>(app: &App, hub: &Hub, name: &'a RoomName, room: &Room) -> RoomEntry<'a> {
@@ -256,17 +180,18 @@ fn room_entry<'a>(app: &App, hub: &Hub, name: &'a RoomName, room: &Room) -> Room
         streams: room.streams.len(),
         members: room.members.len(),
         sessions: room.sessions.len(),
-        worker: hub.registry.worker_of(name).map(|worker| worker_id(app, worker)),
+        workers: workers_of(app, hub, room),
     }
 }
 
-fn stream_entry<'a>(
-    app: &App,
-    hub: &Hub,
-    room: &'a RoomName,
-    name: &'a StreamName,
-    stream: &'a Stream,
-) -> StreamEntry<'a> {
+fn workers_of(app: &App, hub: &Hub, room: &Room) -> BTreeSet<String> {
+    let ours = room.sessions.iter().filter_map(|id| hub.registry.session(*id));
+    let ours = ours.map(|session| worker_id(app, session.worker));
+    let homes = room.streams.values().map(|stream| format!("{}/{}", stream.home.node, stream.home.worker.0));
+    ours.chain(homes).collect()
+}
+
+fn stream_entry<'a>(hub: &Hub, room: &'a RoomName, name: &'a StreamName, stream: &'a Stream) -> StreamEntry<'a> {
     let track = |track: &'a crate::room::Track| TrackEntry {
         id: track.source.track,
         mid: &track.mid,
@@ -280,7 +205,9 @@ fn stream_entry<'a>(
         room,
         stream: name,
         session: stream.session,
-        worker: hub.registry.session(stream.session).map(|session| worker_id(app, session.worker)),
+        node: &stream.home.node,
+        worker: format!("{}/{}", stream.home.node, stream.home.worker.0),
+        epoch: stream.epoch.0,
         since_ms: stream.since_ms,
         viewers: hub.registry.viewers(room, name).count(),
         tracks: stream.tracks.iter().map(track).collect(),
@@ -301,7 +228,7 @@ fn session_entry<'a>(app: &'a App, session: &'a Session) -> SessionEntry<'a> {
         id: session.id,
         kind: session.note.kind(),
         state: session.state_text(),
-        node: &app.node,
+        node: app.node(),
         worker: worker_id(app, session.worker),
         room: &session.note.room,
         stream,

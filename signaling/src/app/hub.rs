@@ -1,12 +1,17 @@
 //! Owns the state behind the lock and the way to the pages' connections.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::ws::Utf8Bytes;
-use chappe_sfu_api::WorkerIndex;
+use chappe_cluster::{NodeName, Replica, Reservations, StreamLog, View};
+use chappe_lobby::Lobby;
+use chappe_sfu_api::{Boot, TrackId, WorkerIndex};
 use tokio::sync::{Notify, mpsc};
+use tokio::task::AbortHandle;
 
+use crate::cluster::Paths;
 use crate::room::{MemberId, Notice, Registry, Room, RoomName};
 use crate::workers::WorkerView;
 use crate::ws::{ServerMessage, StreamText};
@@ -15,7 +20,37 @@ use crate::ws::{ServerMessage, StreamText};
 pub struct Hub {
     pub registry: Registry,
     pub workers: Vec<WorkerView>,
+    /// What other nodes say of themselves.
+    pub replica: Replica,
+    /// What other nodes are told of our streams.
+    pub log: StreamLog,
+    /// Workers of all nodes, for placement.
+    pub view: View,
+    pub reservations: Reservations,
+    /// What our workers were told of others.
+    pub paths: Paths,
+    /// Which of our workers do not hear which worker process.
+    pub deaf: HashMap<Boot, BTreeSet<WorkerIndex>>,
+    /// Tracks that their origin did not have when a worker of ours asked.
+    pub refused: Vec<(WorkerIndex, TrackId)>,
+    pub lobby: Lobby,
+    /// Tasks that hear what is said about rooms.
+    pub rooms_followed: HashMap<RoomName, AbortHandle>,
+    pub drain: Option<Drain>,
+    /// Why other nodes are out of reach.
+    pub engine_down: Option<String>,
+    /// Counts presences.
+    pub presences: u64,
     sinks: HashMap<MemberId, Sink>,
+}
+
+/// The node is about to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    pub since: Instant,
+    pub deadline: Instant,
+    /// When pages were last asked to move.
+    pub asked: Option<Instant>,
 }
 
 /// The way to one page.
@@ -28,9 +63,25 @@ pub struct Sink {
 }
 
 impl Hub {
-    pub fn new(workers: usize) -> Hub {
+    pub fn new(workers: usize, own: &NodeName, instance: u64, now: Instant) -> Hub {
         let view = |index: usize| WorkerView::new(WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX)));
-        Hub { registry: Registry::default(), workers: (0..workers).map(view).collect(), sinks: HashMap::new() }
+        Hub {
+            registry: Registry::new(own.clone()),
+            workers: (0..workers).map(view).collect(),
+            replica: Replica::new(own.clone(), instance),
+            log: StreamLog::new(own.clone(), instance),
+            view: View::new(),
+            reservations: Reservations::new(now),
+            paths: Paths::default(),
+            deaf: HashMap::new(),
+            refused: Vec::new(),
+            lobby: Lobby::new(own.clone(), instance),
+            rooms_followed: HashMap::new(),
+            drain: None,
+            engine_down: None,
+            presences: 0,
+            sinks: HashMap::new(),
+        }
     }
 
     pub fn worker(&self, index: WorkerIndex) -> Option<&WorkerView> {
@@ -82,6 +133,32 @@ impl Hub {
         }
     }
 
+    /// A message of the protocol as it is, from another node.
+    pub fn deliver(&self, member: MemberId, text: Utf8Bytes) {
+        if let Some(sink) = self.sinks.get(&member) {
+            sink.push(text);
+        }
+    }
+
+    /// To every page of a room.
+    pub fn deliver_to_room(&self, room: &RoomName, text: &Utf8Bytes) {
+        let members = self.registry.room(room).into_iter().flat_map(|room| &room.members);
+        members.filter_map(|member| self.sinks.get(member)).for_each(|sink| sink.push(text.clone()));
+    }
+
+    /// What is said to one page wherever it is connected: nothing about streams.
+    pub fn render_for_page(&self, notice: &Notice) -> Option<Utf8Bytes> {
+        let message = match notice {
+            Notice::SlotChanged(session, state) => ServerMessage::SlotChanged { session: *session, slot: state.into() },
+            Notice::SessionLost(session, reason) => {
+                ServerMessage::SessionLost { session: *session, reason: reason.as_text() }
+            }
+            Notice::Move(session) => ServerMessage::Move { session: *session, reason: "drain" },
+            Notice::StreamAdded(_) | Notice::StreamChanged(_) | Notice::StreamRemoved(_) => return None,
+        };
+        Some(message.to_text())
+    }
+
     /// None if what it is about has gone meanwhile; then another notice says so.
     fn render(&self, room: &RoomName, notice: Notice) -> Option<Utf8Bytes> {
         let stream = |name| StreamText::of(&self.registry, room, name);
@@ -89,9 +166,8 @@ impl Hub {
             Notice::StreamAdded(name) => ServerMessage::StreamAdded { stream: stream(name)? },
             Notice::StreamChanged(name) => ServerMessage::StreamChanged { stream: stream(name)? },
             Notice::StreamRemoved(name) => ServerMessage::StreamRemoved { stream: name },
-            Notice::SlotChanged(session, state) => ServerMessage::SlotChanged { session: *session, slot: state.into() },
-            Notice::SessionLost(session, reason) => {
-                ServerMessage::SessionLost { session: *session, reason: reason.as_text() }
+            Notice::SlotChanged(..) | Notice::SessionLost(..) | Notice::Move(_) => {
+                return self.render_for_page(&notice);
             }
         };
         Some(message.to_text())

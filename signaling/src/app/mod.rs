@@ -5,36 +5,47 @@
 //! await, and commands and events are queued while it is held: whatever the registry decided first also
 //! reaches workers and pages first.
 
+mod drain;
+mod effects;
 mod hub;
+mod lobby;
+mod names;
+mod nodes;
 mod page;
 mod patch;
 mod place;
 mod publish;
+mod relays;
+mod remote;
+mod serve;
 mod watch;
 mod workers;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use chappe_sfu_api::{SessionId, SessionStats, WorkerIndex};
+use chappe_cluster::NodeName;
+use chappe_sfu_api::{SessionId, WorkerIndex};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch as flag};
 
+pub use drain::Ending;
 pub use hub::{Hub, Sink};
 pub use page::{Join, Joined};
 pub use patch::{PatchOutcome, Precondition};
 pub use publish::PublishRequest;
 pub use watch::{Slots, WatchRequest};
 
+use crate::cluster::Cluster;
 use crate::config::AuthMode;
 use crate::refusal::Refusal;
-use crate::room::Effect;
 use crate::session::SlotState;
-use crate::workers::{Reply, WorkerError, WorkerLink};
+use crate::workers::{WorkerError, WorkerLink};
 
 /// Shared by all connections.
 #[derive(Debug)]
 pub struct App {
-    pub node: String,
+    pub cluster: Cluster,
     pub auth: AuthMode,
     hub: Mutex<Hub>,
     links: Vec<WorkerLink>,
@@ -45,10 +56,12 @@ pub struct App {
     settled: flag::Sender<bool>,
     /// One per WebSocket, also before it says hello.
     page_places: Arc<Semaphore>,
+    /// Set when the process has to end by itself.
+    ending: flag::Sender<Option<Ending>>,
 }
 
 /// A session as its client needs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answered {
     pub session: SessionId,
     pub etag: String,
@@ -58,11 +71,24 @@ pub struct Answered {
 }
 
 impl App {
-    pub fn new(node: String, auth: AuthMode, links: Vec<WorkerLink>, addresses: Vec<std::net::IpAddr>) -> Arc<App> {
-        let hub = Mutex::new(Hub::new(links.len()));
-        let (settled, _) = flag::channel(false);
-        let page_places = Arc::new(Semaphore::new(PAGES_MAX));
-        Arc::new(App { node, auth, hub, links, addresses, started: SystemTime::now(), settled, page_places })
+    pub fn new(cluster: Cluster, auth: AuthMode, links: Vec<WorkerLink>, addresses: Vec<std::net::IpAddr>) -> Arc<App> {
+        let hub = Mutex::new(Hub::new(links.len(), cluster.own(), cluster.identity.instance, Instant::now()));
+        Arc::new(App {
+            cluster,
+            auth,
+            hub,
+            links,
+            addresses,
+            started: SystemTime::now(),
+            settled: flag::channel(false).0,
+            page_places: Arc::new(Semaphore::new(PAGES_MAX)),
+            ending: flag::channel(None).0,
+        })
+    }
+
+    /// This node.
+    pub fn node(&self) -> &NodeName {
+        self.cluster.own()
     }
 
     /// The state. The guard must not live across an await; the compiler sees to it, because it is not `Send`.
@@ -94,45 +120,8 @@ impl App {
         let _ = self.settled.subscribe().wait_for(|settled| *settled).await;
     }
 
-    /// Ends a session; it does not matter whether it is there. Returns whether it was.
-    pub async fn close(&self, session: SessionId) -> bool {
-        self.wait_settled().await;
-        let mut hub = self.hub();
-        let was_there = hub.registry.session(session).is_some();
-        let effects = hub.registry.end(session, None);
-        self.apply(&hub, effects);
-        was_there
-    }
-
-    /// Counters of a session, from its worker.
-    pub async fn session_stats(&self, session: SessionId) -> Result<SessionStats, Refusal> {
-        let waiting = {
-            let hub = self.hub();
-            let worker = hub.registry.session(session).ok_or(Refusal::NoSuchSession)?.worker;
-            self.link(worker)?.request(chappe_sfu_api::Command::SessionStats { session })
-        };
-        match waiting.reply().await? {
-            Reply::Stats(stats) => Ok(stats),
-            Reply::Done => Err(Refusal::NoSuchSession),
-        }
-    }
-
     fn link(&self, worker: WorkerIndex) -> Result<&WorkerLink, Refusal> {
         self.links.get(usize::from(worker.0)).ok_or(Refusal::NoWorker)
-    }
-
-    /// Carries out what a change of the registry made necessary. The lock is still held.
-    pub fn apply(&self, hub: &Hub, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Command(worker, command) => match self.link(worker) {
-                    Ok(link) => link.send(command),
-                    Err(_) => tracing::error!(worker = worker.0, "no such worker"),
-                },
-                Effect::Tell(member, notice) => hub.tell(member, notice),
-                Effect::TellRoom(room, notice) => hub.tell_room(&room, notice),
-            }
-        }
     }
 }
 

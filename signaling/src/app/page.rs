@@ -1,14 +1,18 @@
 //! Owns pages as members of a room: joining, coming back, leaving, and what they may do to their own sessions.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
-use chappe_sfu_api::SessionId;
+use chappe_cluster::{NodeName, NodePhase};
+use chappe_sfu_api::{SessionId, SessionStats};
+use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc};
 use tracing::info;
 
 use super::{App, Hub, Sink};
+use crate::cluster::{AskError, NodeReply, NodeRequest, Outgoing};
 use crate::refusal::Refusal;
 use crate::room::{MemberId, ResumeSecret, RoomName};
 use crate::session::Owner;
@@ -35,7 +39,8 @@ pub struct Join {
 }
 
 impl App {
-    /// Enters a page, or takes it up again. The welcome is queued before anything else can be told to it.
+    /// Enters a page, or takes it up again, whichever node it was connected to before. The welcome is queued before
+    /// anything else can be told to it.
     pub async fn join(
         self: &Arc<Self>,
         request: Join,
@@ -44,37 +49,85 @@ impl App {
     ) -> Result<Joined, Refusal> {
         self.wait_settled().await;
         let Join { id, room, name, resume, living } = request;
+        let elsewhere = match &resume {
+            Some(secret) => self.claim_elsewhere(member_of(secret), &living).await,
+            None => Vec::new(),
+        };
         let mut hub = self.hub();
-        let resumed = resume.and_then(|secret| hub.registry.resume(secret, &room, &living));
-        let was_resumed = resumed.is_some();
-        let (owner, connection, sessions) = match resumed {
+        // A page of another room is another page.
+        let of_this_room =
+            |secret: &ResumeSecret| hub.registry.member(member_of(secret)).is_none_or(|member| member.room == room);
+        let secret = resume.filter(of_this_room).unwrap_or_else(|| ResumeSecret(rand::random()));
+        let member = member_of(&secret);
+        let was_known = hub.registry.member(member).is_some();
+        let (connection, mut sessions) = match hub.registry.resume(member, &room, &living) {
             Some((resumed, effects)) => {
-                self.apply(&hub, effects);
-                let known = hub.registry.member(resumed.member).ok_or(Refusal::NoSuchSession)?;
-                let owner = Owner { member: known.id, resume: known.resume, name: known.name.clone() };
-                (owner, resumed.connection, resumed.sessions)
+                self.apply(&mut hub, effects);
+                (resumed.connection, resumed.sessions)
             }
             None => {
-                let owner = Owner { member: MemberId(rand::random()), resume: ResumeSecret(rand::random()), name };
-                hub.registry.join(owner.member, owner.resume, room.clone(), owner.name.clone())?;
-                (owner, FIRST_CONNECTION, Vec::new())
+                hub.registry.join(member, room.clone(), name.clone())?;
+                (FIRST_CONNECTION, Vec::new())
             }
         };
-        info!(%room, member = %owner.member, resumed = was_resumed, "page joined");
+        let (here, effects) = hub.registry.claim(member, self.node(), &living);
+        self.apply(&mut hub, effects);
+        sessions.retain(|session| self.cluster.is_ours(*session) && here.contains(session));
+        sessions.extend(here.into_iter().filter(|session| !sessions.contains(session)).collect::<Vec<_>>());
+        for session in elsewhere {
+            hub.registry.note_session(member, session);
+            sessions.push(session);
+        }
+        let name = hub.registry.member(member).and_then(|known| known.name.clone()).or(name);
+        let owner = Owner { member, name, home: self.node().clone() };
+        let was_resumed = was_known || !sessions.is_empty();
+        info!(%room, %member, resumed = was_resumed, "page joined");
+        self.enter_lobby(&mut hub, &room, &owner);
         let welcome = ServerMessage::Welcome {
             id,
-            member: owner.member,
-            resume: owner.resume,
+            member,
+            resume: secret,
             resumed: was_resumed,
             sessions,
             room: &room,
             streams: StreamText::all(&hub.registry, &room),
+            here: hub.lobby.here(&room),
+            chat: hub.lobby.history(&room),
+            servers: self.servers(&hub),
             ice_servers: Vec::new(),
         };
         // A page that can't take its welcome has gone already; its connection task notices.
         let _ = messages.try_send(welcome.to_text());
-        hub.connect(owner.member, Sink { connection, messages, stop });
+        hub.connect(member, Sink { connection, messages, stop });
         Ok(Joined { room, owner, connection })
+    }
+
+    /// Those of a page's sessions that live on other nodes. One that can't be asked now is taken to live: the page
+    /// watches its media itself.
+    async fn claim_elsewhere(&self, member: MemberId, living: &[SessionId]) -> Vec<SessionId> {
+        let mut by_node: BTreeMap<NodeName, Vec<SessionId>> = BTreeMap::new();
+        for session in living.iter().take(SESSIONS_CLAIMED_MAX) {
+            if let Some(node) = self.elsewhere(*session) {
+                by_node.entry(node).or_default().push(*session);
+            }
+        }
+        let claims = by_node.into_iter().map(|(node, living)| async move {
+            let request = NodeRequest::Claim { member, home: self.node().clone(), living: living.clone() };
+            match self.cluster.ask(&node, &request, CLAIM_WITHIN).await {
+                Ok(NodeReply::Claimed { sessions }) => sessions,
+                Ok(_) | Err(AskError::Refused(_)) => Vec::new(),
+                Err(AskError::Unreachable | AskError::Silent) if self.hub().engine_down.is_some() => living,
+                Err(AskError::Unreachable | AskError::Silent) => Vec::new(),
+            }
+        });
+        join_all(claims).await.into_iter().flatten().collect()
+    }
+
+    /// Where else a page can go, in no order: it shuffles them itself.
+    fn servers(&self, hub: &Hub) -> Vec<String> {
+        let origins = hub.replica.nodes().filter(|state| state.phase == NodePhase::Serving).flat_map(|s| &s.origins);
+        let own = self.cluster.identity.origins.iter().filter(|_| hub.drain.is_none() && !self.cluster.alone);
+        own.chain(origins).take(SERVERS_TOLD_MAX).cloned().collect()
     }
 
     /// A page's connection ended. It has some time to come back.
@@ -92,13 +145,45 @@ impl App {
         tokio::spawn(async move {
             tokio::time::sleep(MEMBER_GRACE).await;
             let mut hub = app.hub();
+            let room = hub.registry.member(member).map(|member| member.room.clone());
+            let elsewhere = hub.registry.sessions_elsewhere(member);
             let effects = hub.registry.handle_grace_over(member, connection);
-            app.apply(&hub, effects);
+            app.apply(&mut hub, effects);
+            let is_over = hub.registry.member(member).is_none_or(|member| !member.connection.is_up());
+            if let Some(room) = room.filter(|_| is_over) {
+                app.leave_lobby(&mut hub, &room, member);
+                app.forget_elsewhere(member, &elsewhere);
+            }
         });
     }
 
+    /// Nodes that have sessions of a page that is gone judge for themselves which of them go on.
+    fn forget_elsewhere(&self, member: MemberId, sessions: &[SessionId]) {
+        let mut nodes: Vec<NodeName> = sessions.iter().filter_map(|session| self.elsewhere(*session)).collect();
+        nodes.sort();
+        nodes.dedup();
+        for node in nodes {
+            self.cluster.send(Outgoing::Request(node, NodeRequest::MemberGone { member }));
+        }
+    }
+
     /// A page ends a session of its own. One that has gone already is as good.
-    pub async fn end_own(&self, id: SessionId, member: MemberId, publishes: bool) -> Result<(), Refusal> {
+    pub async fn end_own(self: &Arc<Self>, id: SessionId, member: MemberId, publishes: bool) -> Result<(), Refusal> {
+        match self.elsewhere(id) {
+            Some(node) => {
+                let result = self.ask(&node, NodeRequest::End { session: id, member, publishes }).await;
+                self.hub().registry.forget_session(member, id);
+                match result {
+                    // It ends when its client falls silent.
+                    Ok(_) | Err(Refusal::NodeSilent) => Ok(()),
+                    Err(refusal) => Err(refusal),
+                }
+            }
+            None => self.end_here(id, member, publishes),
+        }
+    }
+
+    pub(super) fn end_here(self: &Arc<Self>, id: SessionId, member: MemberId, publishes: bool) -> Result<(), Refusal> {
         let mut hub = self.hub();
         let Some(session) = hub.registry.session(id) else {
             return Ok(());
@@ -107,21 +192,50 @@ impl App {
             return Err(Refusal::NoSuchSession);
         }
         let effects = hub.registry.end(id, None);
-        self.apply(&hub, effects);
+        self.apply(&mut hub, effects);
         Ok(())
     }
 
-    pub fn mute_own(&self, id: SessionId, member: MemberId, mid: &str, muted: bool) -> Result<(), Refusal> {
+    pub async fn mute_own(
+        self: &Arc<Self>,
+        id: SessionId,
+        member: MemberId,
+        mid: &str,
+        muted: bool,
+    ) -> Result<(), Refusal> {
+        match self.elsewhere(id) {
+            Some(node) => {
+                let request = NodeRequest::Mute { session: id, member, mid: mid.to_owned(), muted };
+                self.ask(&node, request).await.map(drop)
+            }
+            None => self.mute_here(id, member, mid, muted),
+        }
+    }
+
+    pub(super) fn mute_here(
+        self: &Arc<Self>,
+        id: SessionId,
+        member: MemberId,
+        mid: &str,
+        muted: bool,
+    ) -> Result<(), Refusal> {
         let mut hub = self.hub();
         owns(&hub, id, member)?;
         let effects = hub.registry.mute(id, mid, muted)?;
-        self.apply(&hub, effects);
+        self.apply(&mut hub, effects);
         Ok(())
     }
 
-    pub async fn stats_own(&self, id: SessionId, member: MemberId) -> Result<chappe_sfu_api::SessionStats, Refusal> {
+    pub async fn stats_own(&self, id: SessionId, member: MemberId) -> Result<SessionStats, Refusal> {
+        match self.elsewhere(id) {
+            Some(node) => self.stats_of(&node, id, Some(member)).await,
+            None => self.stats_own_here(id, member).await,
+        }
+    }
+
+    pub(super) async fn stats_own_here(&self, id: SessionId, member: MemberId) -> Result<SessionStats, Refusal> {
         owns(&self.hub(), id, member)?;
-        self.session_stats(id).await
+        self.stats_here(id).await
     }
 }
 
@@ -129,6 +243,19 @@ fn owns(hub: &Hub, id: SessionId, member: MemberId) -> Result<(), Refusal> {
     let own = hub.registry.session(id).is_some_and(|session| session.member() == Some(member));
     if own { Ok(()) } else { Err(Refusal::NoSuchSession) }
 }
+
+/// A page's secret proves who it is to any node, because the id that others know is its hash.
+fn member_of(secret: &ResumeSecret) -> MemberId {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &secret.0.to_be_bytes());
+    let first = digest.as_ref().first_chunk().copied().unwrap_or_default();
+    MemberId(u64::from_be_bytes(first))
+}
+
+/// Sessions of one page that are asked about when it comes back.
+const SESSIONS_CLAIMED_MAX: usize = 64;
+/// Other nodes are waited for only so long: a page that comes back wants to go on.
+const CLAIM_WITHIN: Duration = Duration::from_millis(500);
+const SERVERS_TOLD_MAX: usize = 32;
 
 const FIRST_CONNECTION: u64 = 1;
 

@@ -3,19 +3,22 @@
 use std::sync::Arc;
 
 use chappe_sfu_api::{IceCredentials, SessionId};
+use serde::{Deserialize, Serialize};
 use tracing::info;
 
 use super::place::{random_credentials, random_track};
 use super::watch::check_slots;
 use super::{Answered, App, Hub};
+use crate::cluster::{NodeReply, NodeRequest};
 use crate::refusal::Refusal;
 use crate::room::{IceBefore, MemberId, slot_states};
-use crate::sdp::{self, Fragment, Local, Offer, SdpError, TransportNote};
+use crate::sdp::{self, Fragment, Local, Offer, SdpError, TransportNote, parse_fragment};
 use crate::session::{Note, Role, Session, Slot};
 use crate::workers::Waiting;
 
 /// What the client believes the session's ETag to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Precondition {
     /// No `If-Match`.
     None,
@@ -25,7 +28,8 @@ pub enum Precondition {
     OneOf(Vec<String>),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PatchOutcome {
     /// Candidates were noted: an ICE-lite agent learns addresses from the checks themselves.
     Trickled,
@@ -45,9 +49,28 @@ impl App {
         self: &Arc<Self>,
         id: SessionId,
         precondition: Precondition,
-        fragment: &Fragment,
+        text: &str,
     ) -> Result<PatchOutcome, Refusal> {
         self.wait_settled().await;
+        let fragment = parse_fragment(text)?;
+        match self.elsewhere(id) {
+            Some(node) => {
+                let request = NodeRequest::Patch { session: id, precondition, fragment: text.to_owned() };
+                match self.ask(&node, request).await? {
+                    NodeReply::Patched { outcome } => Ok(outcome),
+                    _ => Err(Refusal::NodeSilent),
+                }
+            }
+            None => self.patch_here(id, precondition, &fragment).await,
+        }
+    }
+
+    pub(super) async fn patch_here(
+        self: &Arc<Self>,
+        id: SessionId,
+        precondition: Precondition,
+        fragment: &Fragment,
+    ) -> Result<PatchOutcome, Refusal> {
         let (outcome, waiting) = {
             let mut hub = self.hub();
             let session = hub.registry.session(id).ok_or(Refusal::NoSuchSession)?;
@@ -85,6 +108,21 @@ impl App {
         offer: &Offer,
     ) -> Result<Answered, Refusal> {
         self.wait_settled().await;
+        match self.elsewhere(id) {
+            Some(node) => {
+                let request = NodeRequest::Republish { session: id, member, offer: offer.text().to_owned() };
+                answered_by(self.ask(&node, request).await?)
+            }
+            None => self.republish_here(id, member, offer).await,
+        }
+    }
+
+    pub(super) async fn republish_here(
+        self: &Arc<Self>,
+        id: SessionId,
+        member: MemberId,
+        offer: &Offer,
+    ) -> Result<Answered, Refusal> {
         let (answered, restart, set) = {
             let mut hub = self.hub();
             let session = own_session(&hub, id, member)?;
@@ -97,8 +135,8 @@ impl App {
             let restart = self.restart_if(restarts, &mut hub, id, local.ice, answer.remote_ice)?;
             let role = Role::Publish { stream, muted, sdp: answer.note };
             let (set, effects) = hub.registry.renegotiate(id, answer.media, Note { role, ..note }, Vec::new())?;
-            let set = self.link(worker)?.request(set);
-            self.apply(&hub, effects);
+            let set = self.request(&mut hub, worker, set)?;
+            self.apply(&mut hub, effects);
             (answered(&hub, id, answer.sdp)?, restart, set)
         };
         self.settle_restart(restart).await?;
@@ -116,6 +154,22 @@ impl App {
     ) -> Result<Answered, Refusal> {
         self.wait_settled().await;
         check_slots(&slots)?;
+        match self.elsewhere(id) {
+            Some(node) => {
+                let request = NodeRequest::Rewatch { session: id, member, offer: offer.text().to_owned(), slots };
+                answered_by(self.ask(&node, request).await?)
+            }
+            None => self.rewatch_here(id, member, offer, slots).await,
+        }
+    }
+
+    pub(super) async fn rewatch_here(
+        self: &Arc<Self>,
+        id: SessionId,
+        member: MemberId,
+        offer: &Offer,
+        slots: Vec<Slot>,
+    ) -> Result<Answered, Refusal> {
         let (answered, restart, set) = {
             let mut hub = self.hub();
             let session = own_session(&hub, id, member)?;
@@ -130,8 +184,8 @@ impl App {
             let shown = slot_states(&slots, answer.states);
             let role = Role::Watch { slots, sdp: answer.note };
             let (set, effects) = hub.registry.renegotiate(id, answer.media, Note { role, ..note }, shown)?;
-            let set = self.link(worker)?.request(set);
-            self.apply(&hub, effects);
+            let set = self.request(&mut hub, worker, set)?;
+            self.apply(&mut hub, effects);
             (answered(&hub, id, answer.sdp)?, restart, set)
         };
         self.settle_restart(restart).await?;
@@ -184,6 +238,13 @@ impl App {
         });
         // The task ends early only when the runtime stops.
         settling.await.unwrap_or(Err(Refusal::WorkerSilent))
+    }
+}
+
+fn answered_by(reply: NodeReply) -> Result<Answered, Refusal> {
+    match reply {
+        NodeReply::Answered { answered } => Ok(answered),
+        _ => Err(Refusal::NodeSilent),
     }
 }
 

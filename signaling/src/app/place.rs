@@ -1,28 +1,81 @@
 //! Owns finding a worker for a session and what the client must know to reach it.
 
+use std::time::Instant;
+
+use chappe_cluster::{Cost, Wanted, WorkerRef, choose, node_tag, session_id};
 use chappe_sfu_api::{Boot, Hello, IceCredentials, SessionId, TrackId, WorkerIndex};
 use rand::RngExt as _;
 
 use super::{App, Hub};
-use crate::placement::choose_worker;
 use crate::refusal::Refusal;
-use crate::room::RoomName;
+use crate::room::{RoomName, Stream, StreamName};
 use crate::sdp::{CandidateTransport, Local, LocalCandidate};
+use crate::session::Slot;
 
-/// Where a session goes.
+/// Where a session goes on this node.
 pub struct Place {
     pub worker: WorkerIndex,
     pub boot: Boot,
     pub local: Local,
 }
 
+/// What a session is placed for.
+pub(super) enum Purpose<'a> {
+    Publish,
+    Watch(&'a [Slot]),
+}
+
 impl App {
-    pub(super) fn place(&self, hub: &mut Hub, room: &RoomName, session: SessionId) -> Result<Place, Refusal> {
+    /// Chooses a worker of the cluster.
+    pub(super) fn choose(
+        &self,
+        hub: &mut Hub,
+        room: &RoomName,
+        purpose: &Purpose<'_>,
+        avoid: &[WorkerRef],
+    ) -> Result<WorkerRef, Refusal> {
+        let now = Instant::now();
+        self.refresh_own(hub);
+        let holders = self.holders(hub, room, purpose);
+        let cost = match purpose {
+            Purpose::Publish => Cost::publish(),
+            Purpose::Watch(slots) => Cost::watch(streams_of(slots).len()),
+        };
+        let region = self.cluster.identity.region.as_deref();
+        let wanted = Wanted { region, cost, holders: &holders, node: self.node(), avoid };
         let mut rng = rand::rng();
-        let mut draw = |bound: usize| rng.random_range(0..bound);
-        let worker = choose_worker(&hub.workers, hub.registry.worker_of(room), &mut draw).ok_or(Refusal::NoWorker)?;
-        let view = hub.worker_mut(worker).ok_or(Refusal::NoWorker)?;
-        view.opened_since_report = view.opened_since_report.saturating_add(1);
+        let mut draw = |bound: usize| rng.random_range(0..bound.max(1));
+        let chosen = choose(now, &hub.view, &wanted, &hub.reservations, &mut draw).ok_or(Refusal::NoWorker)?;
+        hub.reservations.handle_placed(now, &chosen, &cost);
+        Ok(chosen)
+    }
+
+    /// Workers that have what is wanted already, or something of the room, best first.
+    fn holders(&self, hub: &Hub, room: &RoomName, purpose: &Purpose<'_>) -> Vec<WorkerRef> {
+        let Some(there) = hub.registry.room(room) else {
+            return Vec::new();
+        };
+        let home = |stream: &Stream| WorkerRef { node: stream.home.node.clone(), index: stream.home.worker };
+        let mut holders: Vec<WorkerRef> = Vec::new();
+        let mut add = |worker: WorkerRef| {
+            if holders.len() < HOLDERS_MAX && !holders.contains(&worker) {
+                holders.push(worker);
+            }
+        };
+        if let Purpose::Watch(slots) = purpose {
+            let wanted = streams_of(slots).into_iter().filter_map(|name| there.streams.get(name));
+            wanted.map(home).for_each(&mut add);
+        }
+        let ours = there.sessions.iter().filter_map(|id| hub.registry.session(*id));
+        ours.take(SESSIONS_LOOKED_AT_MAX)
+            .map(|session| WorkerRef { node: self.node().clone(), index: session.worker })
+            .for_each(&mut add);
+        there.streams.values().take(HOLDERS_MAX).map(home).for_each(&mut add);
+        holders
+    }
+
+    pub(super) fn place(&self, hub: &Hub, worker: WorkerIndex, session: SessionId) -> Result<Place, Refusal> {
+        let view = hub.worker(worker).filter(|view| view.is_there()).ok_or(Refusal::NoWorker)?;
         let hello = view.hello.as_ref().ok_or(Refusal::NoWorker)?;
         Ok(Place { worker, boot: hello.boot, local: self.local(hello, random_credentials(), session) })
     }
@@ -36,19 +89,30 @@ impl App {
             fingerprint: hello.fingerprint.clone(),
             candidates: self.addresses.iter().copied().flat_map(candidate).collect(),
             trickle: true,
-            origin: (session.0 >> 64) as u64,
+            origin: (session.0 >> 32) as u64,
         }
     }
+
+    /// Names this node, so that any node knows where the session is.
+    pub(super) fn random_session(&self) -> SessionId {
+        session_id(node_tag(self.node()), rand::random())
+    }
+}
+
+fn streams_of(slots: &[Slot]) -> Vec<&StreamName> {
+    let mut names: Vec<&StreamName> = Vec::new();
+    for slot in slots {
+        if !names.contains(&&slot.stream) {
+            names.push(&slot.stream);
+        }
+    }
+    names
 }
 
 /// RFC 8445 section 5.3 asks for 24 bits in the ufrag and 128 in the password; the ufrag also has to be
 /// unique on the worker and is the ETag of the session, so it gets 71.
 pub(super) fn random_credentials() -> IceCredentials {
     IceCredentials { ufrag: random_text(UFRAG_CHARS), pwd: random_text(PWD_CHARS) }
-}
-
-pub(super) fn random_session() -> SessionId {
-    SessionId(rand::random())
 }
 
 pub(super) fn random_track() -> TrackId {
@@ -61,3 +125,7 @@ fn random_text(chars: usize) -> String {
 
 const UFRAG_CHARS: usize = 12;
 const PWD_CHARS: usize = 24;
+/// Workers that are told to placement as having the room.
+const HOLDERS_MAX: usize = 8;
+/// Of a large room: they are on few workers.
+const SESSIONS_LOOKED_AT_MAX: usize = 64;

@@ -1,12 +1,14 @@
-//! Owns publishing: from an offer to a live stream.
+//! Owns publishing: from an offer to a live stream, on whichever node it is placed.
 
 use std::sync::Arc;
 
-use chappe_sfu_api::{Command, Epoch, SessionId, SessionSpec};
+use chappe_cluster::{WorkerRef, next_epoch};
+use chappe_sfu_api::{Command, Epoch, SessionId, SessionSpec, WorkerIndex};
 use tracing::{Instrument as _, info};
 
-use super::place::{Place, random_session, random_track};
+use super::place::{Place, Purpose, random_track};
 use super::{Answered, App, Hub, unix_ms};
+use crate::cluster::{ANSWER_WITHIN, AskError, NodeReply, NodeRequest};
 use crate::refusal::Refusal;
 use crate::room::{RoomName, StreamName};
 use crate::sdp::{self, Offer};
@@ -25,13 +27,89 @@ pub struct PublishRequest {
 impl App {
     pub async fn publish(self: &Arc<Self>, request: PublishRequest) -> Result<Answered, Refusal> {
         self.wait_settled().await;
+        let member = request.owner.as_ref().map(|owner| owner.member);
+        let known_here = {
+            let hub = self.hub();
+            hub.registry.check_publish(&request.room, &request.stream, member, request.takeover)?;
+            hub.registry.stream(&request.room, &request.stream).is_some()
+        };
+        // A name that is taken over on purpose, or taken back, is settled by its epoch.
+        if !known_here && !request.takeover {
+            self.claim_name(&request.room, &request.stream).await?;
+        }
+        let mut avoid: Vec<WorkerRef> = Vec::new();
+        for _ in 0..PLACES_TRIED_MAX {
+            let (chosen, known) = {
+                let mut hub = self.hub();
+                hub.registry.check_publish(&request.room, &request.stream, member, request.takeover)?;
+                member.map_or(Ok(()), |member| hub.registry.check_sessions_of(member))?;
+                let known = hub.registry.stream(&request.room, &request.stream).map(|stream| stream.epoch);
+                (self.choose(&mut hub, &request.room, &Purpose::Publish, &avoid)?, known)
+            };
+            if chosen.node == *self.node() {
+                return self.publish_here(request, chosen.index, known).await;
+            }
+            let asked = NodeRequest::Publish {
+                room: request.room.clone(),
+                stream: request.stream.clone(),
+                offer: request.offer.text().to_owned(),
+                takeover: request.takeover,
+                owner: request.owner.clone(),
+                worker: chosen.index,
+                known,
+            };
+            match self.try_place(&chosen, asked, &mut avoid).await? {
+                Some(answered) => {
+                    self.note_session(member, answered.session);
+                    return Ok(answered);
+                }
+                None => continue,
+            }
+        }
+        Err(Refusal::NoWorker)
+    }
+
+    /// Asks the node of a worker to take a session. None: it can't be reached or has no room, so that another place
+    /// is to be found; then `avoid` names it.
+    pub(super) async fn try_place(
+        &self,
+        chosen: &WorkerRef,
+        request: NodeRequest,
+        avoid: &mut Vec<WorkerRef>,
+    ) -> Result<Option<Answered>, Refusal> {
+        match self.cluster.ask(&chosen.node, &request, ANSWER_WITHIN).await {
+            Ok(NodeReply::Answered { answered }) => Ok(Some(answered)),
+            Err(AskError::Refused(told)) if told.code != "unavailable" => Err(Refusal::Elsewhere(told)),
+            Err(AskError::Refused(_)) => {
+                avoid.push(chosen.clone());
+                Ok(None)
+            }
+            Ok(_) | Err(AskError::Unreachable | AskError::Silent) => {
+                info!(node = %chosen.node, "a node that was chosen for a session does not answer: another is tried");
+                let hub = self.hub();
+                let all = hub.replica.node(&chosen.node).into_iter().flat_map(|state| &state.workers);
+                avoid.extend(all.map(|worker| WorkerRef { node: chosen.node.clone(), index: worker.index }));
+                avoid.push(chosen.clone());
+                Ok(None)
+            }
+        }
+    }
+
+    pub(super) async fn publish_here(
+        self: &Arc<Self>,
+        request: PublishRequest,
+        worker: WorkerIndex,
+        known: Option<Epoch>,
+    ) -> Result<Answered, Refusal> {
         let (answered, waiting) = {
             let mut hub = self.hub();
             let member = request.owner.as_ref().map(|owner| owner.member);
             hub.registry.check_publish(&request.room, &request.stream, member, request.takeover)?;
-            let id = random_session();
-            let place = self.place(&mut hub, &request.room, id)?;
+            let id = self.random_session();
+            let place = self.place(&hub, worker, id)?;
             let answer = sdp::answer_publish(&request.offer, &place.local, None, &mut random_track)?;
+            let ours = hub.registry.stream(&request.room, &request.stream).map(|stream| stream.epoch);
+            let epoch = next_epoch(known.max(ours), unix_ms());
             let note = Note {
                 version: NOTE_VERSION,
                 room: request.room,
@@ -44,7 +122,7 @@ impl App {
                 id,
                 worker,
                 boot,
-                epoch: FIRST_EPOCH,
+                epoch,
                 phase: Phase::Opening,
                 local_ice: local.ice,
                 remote_ice: answer.remote_ice,
@@ -65,9 +143,9 @@ impl App {
     pub(super) fn start(&self, hub: &mut Hub, session: Session) -> Result<Waiting, Refusal> {
         let (spec, worker): (SessionSpec, _) = (session.spec()?, session.worker);
         info!(session = %session.id, room = %session.note.room, worker = worker.0, kind = session.note.kind(), "session opens");
-        let link = self.link(worker)?;
+        self.link(worker)?;
         hub.registry.open(session)?;
-        Ok(link.request(Command::OpenSession(Box::new(spec))))
+        self.request(hub, worker, Command::OpenSession(Box::new(spec)))
     }
 
     /// Waits for the worker. It goes on when the client who asked has gone, because the worker has the
@@ -83,13 +161,13 @@ impl App {
             };
             match outcome {
                 Ok(effects) => {
-                    app.apply(&hub, effects);
+                    app.apply(&mut hub, effects);
                     Ok(())
                 }
                 Err(refusal) => {
                     info!(%session, %refusal, "session refused");
                     let effects = hub.registry.end(session, None);
-                    app.apply(&hub, effects);
+                    app.apply(&mut hub, effects);
                     Err(refusal)
                 }
             }
@@ -99,5 +177,8 @@ impl App {
     }
 }
 
-/// Sessions do not move between nodes yet, so nothing ever raises it.
+/// Viewers' sessions do not move: nothing ever raises it.
 pub(super) const FIRST_EPOCH: Epoch = Epoch(1);
+
+/// Places that are tried for one session before its client is told to come back.
+pub(super) const PLACES_TRIED_MAX: usize = 4;

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use chappe_sfu_api::MediaKind;
+use chappe_cluster::WorkerRef;
+use chappe_sfu_api::{MediaKind, WorkerIndex};
+use serde::{Deserialize, Serialize};
 
-use super::place::{Place, random_session};
-use super::publish::FIRST_EPOCH;
+use super::place::{Place, Purpose};
+use super::publish::{FIRST_EPOCH, PLACES_TRIED_MAX};
 use super::{Answered, App, unix_ms};
+use crate::cluster::NodeRequest;
 use crate::refusal::{Limit, Refusal};
 use crate::room::{RoomName, StreamName, slot_states};
 use crate::sdp::{self, LINES_MAX, Offer};
@@ -20,6 +23,8 @@ pub struct WatchRequest {
     pub owner: Option<Owner>,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Slots {
     /// A page says which m-line shows what; whatever is not there is waited for.
     Chosen(Vec<Slot>),
@@ -28,25 +33,59 @@ pub enum Slots {
 }
 
 impl App {
-    pub async fn watch(self: &Arc<Self>, request: WatchRequest) -> Result<Answered, Refusal> {
+    pub async fn watch(self: &Arc<Self>, mut request: WatchRequest) -> Result<Answered, Refusal> {
         self.wait_settled().await;
+        let member = request.owner.as_ref().map(|owner| owner.member);
+        let mut avoid: Vec<WorkerRef> = Vec::new();
+        for _ in 0..PLACES_TRIED_MAX {
+            let chosen = {
+                let mut hub = self.hub();
+                if hub.registry.room(&request.room).is_none() {
+                    hub.registry.check_new_room()?;
+                }
+                if let Slots::Player { stream, wait: false } = &request.slots
+                    && hub.registry.stream(&request.room, stream).is_none()
+                {
+                    return Err(Refusal::NoSuchStream(format!("{}/{stream}", request.room)));
+                }
+                member.map_or(Ok(()), |member| hub.registry.check_sessions_of(member))?;
+                let slots = request.slots.of(&request.offer);
+                check_slots(&slots)?;
+                self.choose(&mut hub, &request.room, &Purpose::Watch(&slots), &avoid)?
+            };
+            if chosen.node == *self.node() {
+                return self.watch_here(request, chosen.index).await;
+            }
+            if let Slots::Player { wait, .. } = &mut request.slots {
+                // It is there; should that node not know it yet, it will in a moment.
+                *wait = true;
+            }
+            let asked = NodeRequest::Watch {
+                room: request.room.clone(),
+                slots: request.slots.clone(),
+                offer: request.offer.text().to_owned(),
+                owner: request.owner.clone(),
+                worker: chosen.index,
+            };
+            if let Some(answered) = self.try_place(&chosen, asked, &mut avoid).await? {
+                self.note_session(member, answered.session);
+                return Ok(answered);
+            }
+        }
+        Err(Refusal::NoWorker)
+    }
+
+    pub(super) async fn watch_here(
+        self: &Arc<Self>,
+        request: WatchRequest,
+        worker: WorkerIndex,
+    ) -> Result<Answered, Refusal> {
         let (answered, waiting) = {
             let mut hub = self.hub();
-            if hub.registry.room(&request.room).is_none() {
-                hub.registry.check_new_room()?;
-            }
-            let slots = match &request.slots {
-                Slots::Chosen(slots) => slots.clone(),
-                Slots::Player { stream, wait } => {
-                    if !wait && hub.registry.stream(&request.room, stream).is_none() {
-                        return Err(Refusal::NoSuchStream(format!("{}/{stream}", request.room)));
-                    }
-                    player_slots(&request.offer, stream)
-                }
-            };
+            let slots = request.slots.of(&request.offer);
             check_slots(&slots)?;
-            let id = random_session();
-            let Place { worker, boot, local } = self.place(&mut hub, &request.room, id)?;
+            let id = self.random_session();
+            let Place { worker, boot, local } = self.place(&hub, worker, id)?;
             let sources = hub.registry.sources(&request.room, &slots);
             let answer = sdp::answer_watch(&request.offer, &local, &sources, None, &mut rand::random)?;
             let shown = slot_states(&slots, answer.states);
@@ -78,6 +117,15 @@ impl App {
         };
         self.finish(answered.session, waiting).await?;
         Ok(answered)
+    }
+}
+
+impl Slots {
+    fn of(&self, offer: &Offer) -> Vec<Slot> {
+        match self {
+            Slots::Chosen(slots) => slots.clone(),
+            Slots::Player { stream, .. } => player_slots(offer, stream),
+        }
     }
 }
 

@@ -13,34 +13,49 @@ impl App {
     pub fn handle_worker_agreed(self: &Arc<Self>, worker: WorkerIndex, hello: Hello, snapshots: Vec<SessionSnapshot>) {
         let mut hub = self.hub();
         let boot = hello.boot;
+        let is_new = hub.worker(worker).and_then(|view| view.boot()) != Some(boot);
         if let Some(view) = hub.worker_mut(worker) {
             view.handle_agreed(hello);
         }
+        if is_new {
+            hub.paths.forget_worker(worker);
+        }
+        self.refresh_peers_of(&mut hub);
         info!(sessions = snapshots.len(), "worker in agreement");
         let effects = hub.registry.adopt(worker, boot, snapshots);
-        self.apply(&hub, effects);
+        self.apply(&mut hub, effects);
+        self.prepare_all(&mut hub, worker);
         if hub.workers.iter().all(|view| view.hello.is_some()) {
             self.settle();
         }
         // Members that were only known from notes have as long to come back as others.
         let restored = hub.registry.broken();
         drop(hub);
+        self.cluster.tell_presence.notify_one();
+        let app = Arc::clone(self);
+        if !self.cluster.alone {
+            tokio::spawn(async move {
+                let state = app.own_state(&app.hub());
+                app.store_own_state(&state).await;
+            });
+        }
         restored.into_iter().for_each(|(member, connection)| self.expire_later(member, connection));
     }
 
     /// A worker's process is gone, and with it its sessions.
-    pub fn handle_worker_lost(&self, worker: WorkerIndex) {
+    pub fn handle_worker_lost(self: &Arc<Self>, worker: WorkerIndex) {
         let mut hub = self.hub();
         if let Some(view) = hub.worker_mut(worker) {
             view.state = WorkerState::Lost;
-            view.opened_since_report = 0;
         }
         let effects = hub.registry.handle_worker_lost(worker, None);
         warn!("worker lost");
-        self.apply(&hub, effects);
+        self.apply(&mut hub, effects);
+        self.refresh_peers_of(&mut hub);
+        self.cluster.tell_presence.notify_one();
     }
 
-    pub fn handle_worker_event(&self, worker: WorkerIndex, event: Event) {
+    pub fn handle_worker_event(self: &Arc<Self>, worker: WorkerIndex, event: Event) {
         let mut hub = self.hub();
         let effects = match event {
             Event::Closed { session, reason } => {
@@ -49,8 +64,7 @@ impl App {
             }
             Event::StateChanged { session, state } => {
                 debug!(%session, worker = worker.0, ?state, "session state");
-                hub.registry.handle_state(session, state);
-                Vec::new()
+                hub.registry.handle_state(session, state)
             }
             Event::TrackActive { session, track, active } => hub.registry.handle_track_active(session, track, active),
             Event::Load(load) => {
@@ -59,11 +73,32 @@ impl App {
                 }
                 Vec::new()
             }
-            // Replies are settled by the connection they came on; a hello or a session out of turn says nothing.
-            Event::Hello(_) | Event::Session(_) | Event::Done { .. } | Event::Failed { .. } | Event::Stats { .. } => {
+            Event::PeerLost { peer } => {
+                self.handle_hearing(&mut hub, worker, peer, false);
+                self.handle_peer_lost(&mut hub, worker, peer);
                 Vec::new()
             }
+            Event::PeerFound { peer } => {
+                self.handle_hearing(&mut hub, worker, peer, true);
+                Vec::new()
+            }
+            Event::RelayRedirected { track, to } => {
+                self.handle_redirected(&mut hub, worker, track, to);
+                Vec::new()
+            }
+            Event::RelayRefused { track, peer } => {
+                self.handle_refused(&mut hub, worker, track, peer);
+                Vec::new()
+            }
+            // Replies are settled by the connection they came on; a hello or a session out of turn says nothing.
+            Event::Hello(_)
+            | Event::Session(_)
+            | Event::Done { .. }
+            | Event::Failed { .. }
+            | Event::Stats { .. }
+            | Event::Relays { .. }
+            | Event::Alive => Vec::new(),
         };
-        self.apply(&hub, effects);
+        self.apply(&mut hub, effects);
     }
 }

@@ -35,6 +35,9 @@ impl HttpError {
 impl From<Refusal> for HttpError {
     fn from(refusal: Refusal) -> HttpError {
         let status = match (&refusal, refusal.code()) {
+            (Refusal::Elsewhere(told), _) => {
+                StatusCode::from_u16(told.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            }
             (Refusal::Sdp(SdpError::TooLong), _) => StatusCode::PAYLOAD_TOO_LARGE,
             (Refusal::Sdp(error), _) => sdp_status(error),
             (_, "bad_name") => StatusCode::BAD_REQUEST,

@@ -14,7 +14,6 @@ use super::HttpError;
 use super::body::{FRAGMENT, sdp_text};
 use crate::app::{App, PatchOutcome, Precondition};
 use crate::refusal::Refusal;
-use crate::sdp::parse_fragment;
 
 /// The value of `Location`.
 pub fn path(session: SessionId) -> String {
@@ -47,8 +46,7 @@ pub async fn resource(
 
 async fn patch(app: Arc<App>, session: SessionId, headers: &HeaderMap, body: Body) -> Result<Response, HttpError> {
     let text = sdp_text(headers, body, FRAGMENT).await?;
-    let fragment = parse_fragment(&text).map_err(Refusal::from)?;
-    let patching = app.patch(session, precondition(headers)?, &fragment);
+    let patching = app.patch(session, precondition(headers)?, &text);
     match patching.instrument(info_span!("session", %session)).await? {
         PatchOutcome::Trickled => Ok(StatusCode::NO_CONTENT.into_response()),
         PatchOutcome::Restarted { etag, fragment } => {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use chappe_sfu_api::{Boot, CloseReason, Command, SessionId, SessionSnapshot, TrackId, WorkerIndex};
 
-use super::{Effect, LostReason, Notice, Registry, Stream};
+use super::{Effect, LostReason, Notice, Registry};
 use crate::session::{Phase, Role, Session};
 
 impl Registry {
@@ -50,8 +50,7 @@ impl Registry {
 
     fn compare(&mut self, snapshot: SessionSnapshot) -> Vec<Effect> {
         let id = snapshot.spec.session;
-        self.handle_state(id, snapshot.state);
-        let mut effects = Vec::new();
+        let mut effects = self.handle_state(id, snapshot.state);
         if let Some((room, name, stream)) = self.published_by(id) {
             let mut changed = false;
             for track in &mut stream.tracks {
@@ -59,6 +58,7 @@ impl Registry {
                 changed |= std::mem::replace(&mut track.active, active) != active;
             }
             if changed {
+                effects.push(Effect::Announce(room.clone(), name.clone()));
                 effects.push(Effect::TellRoom(room, Notice::StreamChanged(name)));
             }
         }
@@ -74,20 +74,22 @@ impl Registry {
         effects
     }
 
-    /// A name that is taken, or a room that has moved on to another worker, has no place for it.
+    /// A name that is taken has no place for it, unless by an owner with a lower epoch.
     fn has_place_for(&self, session: &Session) -> bool {
-        if self.worker_of(&session.note.room).is_some_and(|worker| worker != session.worker) {
-            return false;
-        }
         match &session.note.role {
-            Role::Publish { stream, .. } => self.check_publish(&session.note.room, stream, None, false).is_ok(),
+            Role::Publish { stream, .. } => {
+                let room = &session.note.room;
+                let holder = self.stream(room, stream);
+                let outranked = holder.is_some_and(|holder| holder.epoch < session.epoch);
+                outranked || self.check_publish(room, stream, None, false).is_ok()
+            }
             Role::Watch { .. } => self.rooms.contains_key(&session.note.room) || self.check_new_room().is_ok(),
         }
     }
 
     fn insert(&mut self, session: Session, active: &[TrackId]) -> Vec<Effect> {
-        let (id, room_name, since_ms) = (session.id, session.note.room.clone(), session.note.since_ms);
-        if let Some(owner) = session.note.owner.clone() {
+        let (id, room_name) = (session.id, session.note.room.clone());
+        if let Some(owner) = session.note.owner.clone().filter(|owner| owner.home == self.own) {
             self.restore_member(&owner, &room_name, id);
         }
         let role = session.note.role.clone();
@@ -95,12 +97,7 @@ impl Registry {
         let room = self.rooms.entry(room_name.clone()).or_default();
         room.sessions.insert(id);
         match role {
-            Role::Publish { stream: name, muted, sdp } => {
-                room.streams.insert(name.clone(), Stream::new(id, since_ms, &sdp, &muted, active));
-                let mut effects = vec![Effect::TellRoom(room_name.clone(), Notice::StreamAdded(name.clone()))];
-                effects.extend(self.reattach(&room_name, &name));
-                effects
-            }
+            Role::Publish { stream: name, .. } => self.go_live(id, &room_name, &name, active),
             Role::Watch { .. } => self.attach_viewer(id),
         }
     }

@@ -2,7 +2,7 @@
 
 use chappe_sfu_api::{Command, IceCredentials, Media, SessionId};
 
-use super::{Effect, Notice, Registry, Stream};
+use super::{Effect, Notice, Registry};
 use crate::refusal::Refusal;
 use crate::session::{Note, Role, SlotState};
 
@@ -31,11 +31,15 @@ impl Registry {
         (session.media, session.note, session.shown) = (media.clone(), note, shown);
         let set = Command::SetMedia { session: id, epoch: session.epoch, media, note: text };
         let mut effects = Vec::new();
-        let Role::Publish { muted, sdp, .. } = session.note.role.clone() else {
+        if !session.publishes() {
             return Ok((set, effects));
-        };
+        }
         if let Some((room, name, stream)) = self.published_by(id) {
-            *stream = Stream::new(id, stream.since_ms, &sdp, &muted, &stream.active());
+            let active = stream.active();
+            if let Some(stream) = self.stream_of(id, &active) {
+                self.put_stream(&room, &name, stream);
+            }
+            effects.push(Effect::Announce(room.clone(), name.clone()));
             effects.push(Effect::TellRoom(room.clone(), Notice::StreamChanged(name.clone())));
             effects.extend(self.reattach(&room, &name));
         }
@@ -91,6 +95,7 @@ impl Registry {
         }
         let (epoch, media, note) = (session.epoch, session.media.clone(), session.note.to_text()?);
         let set = Command::SetMedia { session: id, epoch, media, note };
-        Ok(vec![Effect::Command(session.worker, set), Effect::TellRoom(room, Notice::StreamChanged(name))])
+        let announce = Effect::Announce(room.clone(), name.clone());
+        Ok(vec![Effect::Command(session.worker, set), announce, Effect::TellRoom(room, Notice::StreamChanged(name))])
     }
 }

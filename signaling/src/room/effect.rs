@@ -1,6 +1,7 @@
 //! Owns the list of things that a change of the registry makes necessary elsewhere.
 
-use chappe_sfu_api::{Command, SessionId, WorkerIndex};
+use chappe_cluster::NodeName;
+use chappe_sfu_api::{Command, Epoch, SessionId, WorkerIndex};
 
 use super::{MemberId, RoomName, StreamName};
 use crate::session::SlotState;
@@ -11,8 +12,14 @@ use crate::session::SlotState;
 pub enum Effect {
     /// Wanted of a worker; nobody waits for the reply.
     Command(WorkerIndex, Command),
-    /// To one page.
+    /// To one page that is connected here.
     Tell(MemberId, Notice),
+    /// To one page that is connected to another node.
+    TellAt(NodeName, MemberId, Notice),
+    /// Other nodes are told what this stream of ours is like now.
+    Announce(RoomName, StreamName),
+    /// Other nodes are told that our stream of this epoch is over.
+    Withdraw(RoomName, StreamName, Epoch),
     /// To every page of a room.
     TellRoom(RoomName, Notice),
 }
@@ -25,6 +32,8 @@ pub enum Notice {
     StreamRemoved(StreamName),
     SlotChanged(SessionId, SlotState),
     SessionLost(SessionId, LostReason),
+    /// The page makes a new session and keeps this one until that carries media.
+    Move(SessionId),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

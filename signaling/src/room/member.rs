@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chappe_sfu_api::SessionId;
 
-use super::{MemberId, ResumeSecret, RoomName};
+use super::{MemberId, RoomName};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member {
@@ -12,7 +12,7 @@ pub struct Member {
     pub room: RoomName,
     /// Shown to others.
     pub name: Option<String>,
-    pub resume: ResumeSecret,
+    /// Also those on workers of other nodes.
     pub sessions: BTreeSet<SessionId>,
     /// Counts connections, so that the end of an old one is not taken for the end of the present one.
     pub connection: Connection,
@@ -28,6 +28,10 @@ pub enum Connection {
 }
 
 impl Connection {
+    pub fn is_up(self) -> bool {
+        matches!(self, Connection::Up(_))
+    }
+
     pub fn number(self) -> u64 {
         match self {
             Connection::Up(number) | Connection::Broken(number) | Connection::Expired(number) => number,

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use chappe_sfu_api::SessionId;
+use chappe_cluster::NodeName;
+use chappe_sfu_api::{Command, SessionId};
 
 use super::member::Connection;
-use super::{Effect, Member, MemberId, Registry, ResumeSecret, RoomName};
+use super::registry::SESSIONS_PER_MEMBER_MAX;
+use super::{Effect, Member, MemberId, Registry, RoomName};
 use crate::refusal::{Limit, Refusal};
-use crate::session::Owner;
+use crate::session::{Owner, Session};
 
 /// A page came back.
 #[derive(Debug, PartialEq)]
@@ -20,14 +22,9 @@ pub struct Resumed {
 }
 
 impl Registry {
-    /// A page enters a room for the first time; its connection has number 1.
-    pub fn join(
-        &mut self,
-        id: MemberId,
-        resume: ResumeSecret,
-        room: RoomName,
-        name: Option<String>,
-    ) -> Result<(), Refusal> {
+    /// A page enters a room for the first time, or one that was connected to another node; its connection has
+    /// number 1.
+    pub fn join(&mut self, id: MemberId, room: RoomName, name: Option<String>) -> Result<(), Refusal> {
         if self.members.len() >= MEMBERS_MAX {
             return Err(Refusal::TooMany(Limit::AllMembers(MEMBERS_MAX)));
         }
@@ -39,23 +36,22 @@ impl Registry {
             Some(_) => {}
         }
         let connection = Connection::Up(1);
-        self.enter(Member { id, room, name, resume, sessions: BTreeSet::new(), connection });
+        self.enter(Member { id, room, name, sessions: BTreeSet::new(), connection });
+        // Sessions of a page that came from another node may be here already.
+        let own = self.sessions.values().filter(|session| session.member() == Some(id)).map(|session| session.id);
+        let own: Vec<SessionId> = own.collect();
+        self.members.entry(id).and_modify(|member| member.sessions.extend(own));
         Ok(())
     }
 
-    /// A page comes back with its secret. Sessions of its that it does not name have no peer connection
+    /// A page that is known here comes back. Sessions of its that it does not name have no peer connection
     /// any more, and end.
-    pub fn resume(
-        &mut self,
-        secret: ResumeSecret,
-        room: &RoomName,
-        living: &[SessionId],
-    ) -> Option<(Resumed, Vec<Effect>)> {
-        let id = *self.secrets.get(&secret)?;
+    pub fn resume(&mut self, id: MemberId, room: &RoomName, living: &[SessionId]) -> Option<(Resumed, Vec<Effect>)> {
         let member = self.members.get_mut(&id).filter(|member| member.room == *room)?;
         member.connection = Connection::Up(member.connection.number().wrapping_add(1));
         let connection = member.connection.number();
         let (kept, gone): (Vec<SessionId>, Vec<SessionId>) = member.sessions.iter().partition(|id| living.contains(id));
+        member.sessions.retain(|id| living.contains(id));
         let effects = gone.into_iter().flat_map(|id| self.end(id, None)).collect();
         Some((Resumed { member: id, connection, sessions: kept }, effects))
     }
@@ -78,11 +74,72 @@ impl Registry {
             return Vec::new();
         };
         member.connection = Connection::Expired(connection);
+        // Those on other nodes are theirs to judge.
+        member.sessions.retain(|id| self.sessions.contains_key(id));
         let idle = |id: &SessionId| !self.sessions.get(id).is_some_and(|session| session.is_connected());
         let idle: Vec<SessionId> = member.sessions.iter().copied().filter(idle).collect();
         let effects = idle.into_iter().flat_map(|id| self.end(id, None)).collect();
         self.drop_member_if_over(id);
         effects
+    }
+
+    /// A page has come to `home`, or back to it. Those of the named sessions that are here and its own follow it;
+    /// returns them.
+    pub fn claim(&mut self, member: MemberId, home: &NodeName, living: &[SessionId]) -> (Vec<SessionId>, Vec<Effect>) {
+        let mut claimed = Vec::new();
+        let mut effects = Vec::new();
+        for id in living {
+            let Some(session) = self.sessions.get_mut(id).filter(|session| session.member() == Some(member)) else {
+                continue;
+            };
+            claimed.push(*id);
+            let Some(owner) = session.note.owner.as_mut().filter(|owner| owner.home != *home) else { continue };
+            owner.home = home.clone();
+            if let Ok(note) = session.note.to_text() {
+                let (epoch, media) = (session.epoch, session.media.clone());
+                effects.push(Effect::Command(session.worker, Command::SetMedia { session: *id, epoch, media, note }));
+            }
+        }
+        if *home != self.own {
+            self.forget_member(member);
+        }
+        (claimed, effects)
+    }
+
+    /// Sessions of a page of another node that is gone for good, but for those over which media flows.
+    pub fn end_idle(&mut self, member: MemberId) -> Vec<Effect> {
+        let idle = |session: &&Session| session.member() == Some(member) && !session.is_connected();
+        let idle: Vec<SessionId> = self.sessions.values().filter(idle).map(|session| session.id).collect();
+        idle.into_iter().flat_map(|id| self.end(id, None)).collect()
+    }
+
+    /// A member has a session on another node.
+    pub fn note_session(&mut self, member: MemberId, session: SessionId) {
+        if let Some(member) = self.members.get_mut(&member) {
+            member.sessions.insert(session);
+        }
+    }
+
+    /// Sessions of a page on other nodes.
+    pub fn sessions_elsewhere(&self, member: MemberId) -> Vec<SessionId> {
+        let all = self.members.get(&member).into_iter().flat_map(|member| &member.sessions);
+        all.copied().filter(|id| !self.sessions.contains_key(id)).collect()
+    }
+
+    pub fn forget_session(&mut self, member: MemberId, session: SessionId) {
+        if let Some(member) = self.members.get_mut(&member) {
+            member.sessions.remove(&session);
+        }
+        self.drop_member_if_over(member);
+    }
+
+    /// Whether a page may have one more session, wherever it is placed.
+    pub fn check_sessions_of(&self, member: MemberId) -> Result<(), Refusal> {
+        let member = self.members.get(&member).ok_or(Refusal::NoSuchSession)?;
+        match member.sessions.len() >= SESSIONS_PER_MEMBER_MAX {
+            true => Err(Refusal::TooMany(Limit::SessionsOfMember(SESSIONS_PER_MEMBER_MAX))),
+            false => Ok(()),
+        }
     }
 
     /// Brings back the member of a session that a worker remembers; its connection is broken until it returns.
@@ -92,7 +149,6 @@ impl Registry {
                 id: owner.member,
                 room: room.clone(),
                 name: owner.name.clone(),
-                resume: owner.resume,
                 sessions: BTreeSet::new(),
                 connection: Connection::Broken(0),
             });
@@ -113,19 +169,20 @@ impl Registry {
 
     fn enter(&mut self, member: Member) {
         self.rooms.entry(member.room.clone()).or_default().members.insert(member.id);
-        self.secrets.insert(member.resume, member.id);
         self.members.insert(member.id, member);
     }
 
     pub(super) fn drop_member_if_over(&mut self, id: MemberId) {
         let over = |member: &Member| matches!(member.connection, Connection::Expired(_)) && member.sessions.is_empty();
-        if !self.members.get(&id).is_some_and(over) {
-            return;
+        if self.members.get(&id).is_some_and(over) {
+            self.forget_member(id);
         }
+    }
+
+    fn forget_member(&mut self, id: MemberId) {
         let Some(member) = self.members.remove(&id) else {
             return;
         };
-        self.secrets.remove(&member.resume);
         if let Some(room) = self.rooms.get_mut(&member.room) {
             room.members.remove(&id);
         }

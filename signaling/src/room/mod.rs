@@ -8,6 +8,7 @@ mod member;
 mod membership;
 mod registry;
 mod stream;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -18,4 +19,5 @@ pub use effect::{Effect, LostReason, Notice};
 pub use member::{Connection, Member};
 pub use registry::{Registry, Room};
 pub use stream::{Stream, Track};
+pub use streams::TrackHome;
 pub use watch::slot_states;

@@ -2,19 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use chappe_cluster::NodeName;
 use chappe_sfu_api::{Boot, CloseReason, Command, SessionId, SessionState, TrackId, WorkerIndex};
 
-use super::{Connection, Effect, LostReason, Member, MemberId, Notice, ResumeSecret, RoomName, Stream, StreamName};
+use super::{Effect, LostReason, Member, MemberId, Notice, RoomName, Stream, StreamName, TrackHome};
 use crate::refusal::{Limit, Refusal};
-use crate::session::{Phase, Role, Session};
+use crate::session::{Owner, Phase, Role, Session};
 
 /// Everything signaling remembers about clients. All of it can be told again by the workers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Registry {
+    /// This node.
+    pub(super) own: NodeName,
     pub(super) rooms: BTreeMap<RoomName, Room>,
     pub(super) sessions: HashMap<SessionId, Session>,
     pub(super) members: HashMap<MemberId, Member>,
-    pub(super) secrets: HashMap<ResumeSecret, MemberId>,
+    /// Of all streams, here and on other nodes.
+    pub(super) tracks: HashMap<TrackId, TrackHome>,
+    /// That nobody publishes any more.
+    pub(super) gone_tracks: Vec<TrackId>,
 }
 
 /// A room exists as long as someone or something is in it.
@@ -24,11 +30,22 @@ pub struct Room {
     pub members: BTreeSet<MemberId>,
     /// Publishers and viewers, also those still opening.
     pub sessions: BTreeSet<SessionId>,
-    /// Names taken by publishers whose session the worker has not confirmed yet.
+    /// Names taken by publishers whose session the worker has not confirmed yet, or whose media is waited for.
     pub(super) reserved: BTreeMap<StreamName, SessionId>,
 }
 
 impl Registry {
+    pub fn new(own: NodeName) -> Registry {
+        Registry {
+            own,
+            rooms: BTreeMap::new(),
+            sessions: HashMap::new(),
+            members: HashMap::new(),
+            tracks: HashMap::new(),
+            gone_tracks: Vec::new(),
+        }
+    }
+
     pub fn room(&self, name: &RoomName) -> Option<&Room> {
         self.rooms.get(name)
     }
@@ -53,40 +70,6 @@ impl Registry {
         self.members.len()
     }
 
-    pub fn stream(&self, room: &RoomName, stream: &StreamName) -> Option<&Stream> {
-        self.rooms.get(room)?.streams.get(stream)
-    }
-
-    /// The worker that carries a room: until relays exist, all sessions of a room are on one.
-    pub fn worker_of(&self, room: &RoomName) -> Option<WorkerIndex> {
-        let room = self.rooms.get(room)?;
-        room.sessions.iter().find_map(|id| self.sessions.get(id)).map(|session| session.worker)
-    }
-
-    /// Whether `member` (none: WHIP) may publish under a name now.
-    pub fn check_publish(
-        &self,
-        room: &RoomName,
-        stream: &StreamName,
-        member: Option<MemberId>,
-        takeover: bool,
-    ) -> Result<(), Refusal> {
-        let Some(there) = self.rooms.get(room) else {
-            return self.check_new_room();
-        };
-        let holder = there.reserved.get(stream).copied().or_else(|| there.streams.get(stream).map(|s| s.session));
-        match holder {
-            // A page that lost its connection publishes its own stream again without being asked.
-            Some(holder) if takeover || (member.is_some() && self.owner_of(holder) == member) => Ok(()),
-            Some(holder) if self.gives_way(holder) => Ok(()),
-            Some(_) => Err(Refusal::StreamExists(stream.clone())),
-            None if there.streams.len() + there.reserved.len() >= STREAMS_PER_ROOM_MAX => {
-                Err(Refusal::TooMany(Limit::Streams(STREAMS_PER_ROOM_MAX)))
-            }
-            None => Ok(()),
-        }
-    }
-
     /// Whether a viewer or a member may enter a room that may not exist yet.
     pub fn check_new_room(&self) -> Result<(), Refusal> {
         if self.rooms.len() >= ROOMS_MAX {
@@ -95,26 +78,10 @@ impl Registry {
         Ok(())
     }
 
-    /// A publisher that crashed is back within seconds, under the same name and as a new client. It need not
-    /// wait until consent to its old session has expired (RFC 7675). A page that is connected gives way to
-    /// nobody: it is about to restart ICE.
-    fn gives_way(&self, holder: SessionId) -> bool {
-        let Some(session) = self.sessions.get(&holder) else {
-            return true;
-        };
-        let member = session.member().and_then(|member| self.members.get(&member));
-        let is_connected = member.is_some_and(|member| matches!(member.connection, Connection::Up(_)));
-        session.phase == Phase::Open(SessionState::Disconnected) && !is_connected
-    }
-
-    pub(super) fn owner_of(&self, session: SessionId) -> Option<MemberId> {
-        self.sessions.get(&session).and_then(Session::member)
-    }
-
     /// Enters a session whose worker has yet to confirm it. A publisher's name is taken from now on.
     pub fn open(&mut self, session: Session) -> Result<(), Refusal> {
-        if let Some(member) = session.member() {
-            let member = self.members.get_mut(&member).ok_or(Refusal::NoSuchSession)?;
+        if let Some(owner) = session.note.owner.as_ref().filter(|owner| owner.home == self.own) {
+            let member = self.members.get_mut(&owner.member).ok_or(Refusal::NoSuchSession)?;
             if member.sessions.len() >= SESSIONS_PER_MEMBER_MAX {
                 return Err(Refusal::TooMany(Limit::SessionsOfMember(SESSIONS_PER_MEMBER_MAX)));
             }
@@ -127,37 +94,6 @@ impl Registry {
         }
         self.sessions.insert(session.id, session);
         Ok(())
-    }
-
-    /// The worker confirmed a session. A publisher's stream is live from now on, unless someone else
-    /// took the name meanwhile.
-    pub fn confirm(&mut self, id: SessionId) -> Result<Vec<Effect>, Refusal> {
-        let session = self.sessions.get_mut(&id).ok_or(Refusal::NoSuchSession)?;
-        if session.phase == Phase::Opening {
-            session.phase = Phase::Open(SessionState::New);
-        }
-        let Role::Publish { stream: name, muted, sdp } = &session.note.role else {
-            return Ok(Vec::new());
-        };
-        let (room_name, name) = (session.note.room.clone(), name.clone());
-        let stream = Stream::new(id, session.note.since_ms, sdp, muted, &[]);
-        let room = self.rooms.get_mut(&room_name).ok_or(Refusal::NoSuchSession)?;
-        if room.reserved.get(&name) != Some(&id) {
-            return Err(Refusal::StreamExists(name));
-        }
-        room.reserved.remove(&name);
-        let replaced = room.streams.insert(name.clone(), stream);
-        let mut effects = Vec::new();
-        let notice = match &replaced {
-            Some(_) => Notice::StreamChanged(name.clone()),
-            None => Notice::StreamAdded(name.clone()),
-        };
-        effects.push(Effect::TellRoom(room_name.clone(), notice));
-        effects.extend(self.reattach(&room_name, &name));
-        if let Some(old) = replaced {
-            effects.extend(self.end(old.session, Some(LostReason::TakenOver)));
-        }
-        Ok(effects)
     }
 
     /// Ends a session from this side: the worker is told too. `told` is what its page hears.
@@ -197,17 +133,22 @@ impl Registry {
         effects
     }
 
-    pub fn handle_state(&mut self, id: SessionId, state: SessionState) {
-        if let Some(session) = self.sessions.get_mut(&id)
-            && session.phase != Phase::Opening
-        {
-            session.phase = Phase::Open(state);
+    /// The name of a publisher that fell silent, or is heard again, is told to other nodes.
+    pub fn handle_state(&mut self, id: SessionId, state: SessionState) -> Vec<Effect> {
+        let gave_way = self.gives_way(id);
+        match self.sessions.get_mut(&id) {
+            Some(session) if session.phase != Phase::Opening => session.phase = Phase::Open(state),
+            _ => return Vec::new(),
+        }
+        match self.published_by(id).map(|(room, name, _)| (room, name)) {
+            Some((room, name)) if self.gives_way(id) != gave_way => vec![Effect::Announce(room, name)],
+            _ => Vec::new(),
         }
     }
 
     pub fn handle_track_active(&mut self, id: SessionId, track: TrackId, active: bool) -> Vec<Effect> {
         let Some((room, name, stream)) = self.published_by(id) else {
-            return Vec::new();
+            return if active { self.succeed(id, track) } else { Vec::new() };
         };
         let Some(track) = stream.tracks.iter_mut().find(|known| known.source.track == track) else {
             return Vec::new();
@@ -215,7 +156,7 @@ impl Registry {
         if std::mem::replace(&mut track.active, active) == active {
             return Vec::new();
         }
-        vec![Effect::TellRoom(room, Notice::StreamChanged(name))]
+        vec![Effect::Announce(room.clone(), name.clone()), Effect::TellRoom(room, Notice::StreamChanged(name))]
     }
 
     /// The live stream of a publisher's session.
@@ -237,23 +178,16 @@ impl Registry {
         let mut effects = Vec::new();
         if let Some(member) = session.member().and_then(|member| self.members.get_mut(&member)) {
             member.sessions.remove(&id);
-            if let Some(reason) = told {
-                effects.push(Effect::Tell(member.id, Notice::SessionLost(id, reason)));
-            }
+        }
+        if let (Some(reason), Some(owner)) = (told, &session.note.owner) {
+            effects.push(self.tell(owner, Notice::SessionLost(id, reason)));
         }
         let room_name = session.note.room.clone();
         if let Some(room) = self.rooms.get_mut(&room_name) {
             room.sessions.remove(&id);
-            if let Role::Publish { stream, .. } = &session.note.role {
-                if room.reserved.get(stream) == Some(&id) {
-                    room.reserved.remove(stream);
-                }
-                if room.streams.get(stream).is_some_and(|live| live.session == id) {
-                    room.streams.remove(stream);
-                    effects.push(Effect::TellRoom(room_name.clone(), Notice::StreamRemoved(stream.clone())));
-                    effects.extend(self.reattach(&room_name, stream));
-                }
-            }
+        }
+        if let Role::Publish { stream, .. } = &session.note.role {
+            effects.extend(self.end_stream(id, &room_name, stream));
         }
         if let Some(member) = session.member() {
             self.drop_member_if_over(member);
@@ -262,8 +196,41 @@ impl Registry {
         effects
     }
 
+    /// The session of a publisher is gone. Another one of the same page that waits for media takes its place.
+    fn end_stream(&mut self, id: SessionId, room_name: &RoomName, name: &StreamName) -> Vec<Effect> {
+        let Some(room) = self.rooms.get_mut(room_name) else {
+            return Vec::new();
+        };
+        if room.reserved.get(name) == Some(&id) {
+            room.reserved.remove(name);
+        }
+        if room.streams.get(name).is_none_or(|live| live.session != id) {
+            return Vec::new();
+        }
+        let waiting = room.reserved.get(name).copied();
+        let waiting = waiting.filter(|next| self.sessions.get(next).is_some_and(|s| s.phase != Phase::Opening));
+        if let Some(next) = waiting {
+            return self.go_live(next, room_name, name, &[]);
+        }
+        let epoch = self.remove_stream(room_name, name).map(|stream| stream.epoch).unwrap_or_default();
+        let mut effects = vec![
+            Effect::Withdraw(room_name.clone(), name.clone(), epoch),
+            Effect::TellRoom(room_name.clone(), Notice::StreamRemoved(name.clone())),
+        ];
+        effects.extend(self.reattach(room_name, name));
+        effects
+    }
+
+    /// To a page, wherever it is connected.
+    pub fn tell(&self, owner: &Owner, notice: Notice) -> Effect {
+        match owner.home == self.own {
+            true => Effect::Tell(owner.member, notice),
+            false => Effect::TellAt(owner.home.clone(), owner.member, notice),
+        }
+    }
+
     pub(super) fn drop_room_if_empty(&mut self, name: &RoomName) {
-        let empty = |room: &Room| room.sessions.is_empty() && room.members.is_empty();
+        let empty = |room: &Room| room.sessions.is_empty() && room.members.is_empty() && room.streams.is_empty();
         if self.rooms.get(name).is_some_and(empty) {
             self.rooms.remove(name);
         }
@@ -272,9 +239,6 @@ impl Registry {
 
 /// Most rooms of one node.
 pub const ROOMS_MAX: usize = 20_000;
-
-/// Most streams of one room.
-pub const STREAMS_PER_ROOM_MAX: usize = 256;
 
 /// Most sessions of one page.
 pub const SESSIONS_PER_MEMBER_MAX: usize = 64;

@@ -1,6 +1,8 @@
 //! Owns what is known of one published stream. Never decides who sees it.
 
-use chappe_sfu_api::{Codec, MediaKind, SessionId, TrackId};
+use chappe_cluster::{MemberId, NodeName, StreamRecord};
+use chappe_sfu_api::{Boot, Codec, Epoch, MediaKind, SessionId, TrackId, WorkerIndex};
+use serde::{Deserialize, Serialize};
 
 use crate::sdp::{PublishNote, SourceTrack};
 use crate::session::TrackChoice;
@@ -10,12 +12,36 @@ use crate::session::TrackChoice;
 pub struct Stream {
     /// The publisher's session.
     pub session: SessionId,
+    /// Fences: of two publishers of one name the one with the higher epoch is right.
+    pub epoch: Epoch,
     /// Unix time since which it is published.
     pub since_ms: u64,
     pub tracks: Vec<Track>,
+    /// The worker that has the publisher.
+    pub home: Home,
+    /// None for WHIP.
+    pub publisher: Option<Publisher>,
+    /// The publisher is not heard any more.
+    pub yields: bool,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+/// Where a stream comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Home {
+    pub node: NodeName,
+    pub worker: WorkerIndex,
+    pub boot: Boot,
+}
+
+/// The page that publishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publisher {
+    pub member: MemberId,
+    /// Shown to others.
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Track {
     /// `a=mid` of the publisher's m-line.
     pub mid: String,
@@ -27,17 +53,6 @@ pub struct Track {
 }
 
 impl Stream {
-    /// `active` are the tracks on which media arrives already.
-    pub fn new(session: SessionId, since_ms: u64, note: &PublishNote, muted: &[String], active: &[TrackId]) -> Stream {
-        let track = |(mid, source): (&str, SourceTrack)| Track {
-            muted: muted.iter().any(|muted| muted == mid),
-            active: active.contains(&source.track),
-            mid: mid.to_owned(),
-            source,
-        };
-        Stream { session, since_ms, tracks: note.tracks().map(track).collect() }
-    }
-
     /// Tracks on which media arrives.
     pub fn active(&self) -> Vec<TrackId> {
         self.tracks.iter().filter(|track| track.active).map(|track| track.source.track).collect()
@@ -51,9 +66,33 @@ impl Stream {
             TrackChoice::Mid(mid) => self.tracks.iter().find(|track| track.mid == *mid),
         }
     }
+
+    /// A stream of another node as that node tells it. None when its description is not ours to read.
+    pub fn from_record(node: &NodeName, record: &StreamRecord) -> Option<Stream> {
+        Some(Stream {
+            session: record.session,
+            epoch: record.epoch,
+            since_ms: record.since_ms,
+            tracks: serde_json::from_str(&record.description).ok()?,
+            home: Home { node: node.clone(), worker: record.worker, boot: record.boot },
+            publisher: record.publisher.map(|member| Publisher { member, name: record.name.clone() }),
+            yields: record.yields,
+        })
+    }
 }
 
 impl Track {
+    /// The tracks of a publisher's description; `active` are those on which media arrives already.
+    pub fn all_of(note: &PublishNote, muted: &[String], active: &[TrackId]) -> Vec<Track> {
+        let track = |(mid, source): (&str, SourceTrack)| Track {
+            muted: muted.iter().any(|muted| muted == mid),
+            active: active.contains(&source.track),
+            mid: mid.to_owned(),
+            source,
+        };
+        note.tracks().map(track).collect()
+    }
+
     /// The codec that a person would name: the first that is more than redundancy around another.
     pub fn codec(&self) -> Option<Codec> {
         let codecs = self.source.codecs.iter().map(|codec| codec.codec);

@@ -1,9 +1,11 @@
+use chappe_cluster::{NodeName, StreamRecord};
 use chappe_sfu_api::{
     Boot, CloseReason, Command, Epoch, Fingerprint, IceCredentials, SessionId, SessionSnapshot, SessionState, TrackId,
     WorkerIndex,
 };
 
-use super::registry::{SESSIONS_PER_MEMBER_MAX, STREAMS_PER_ROOM_MAX};
+use super::registry::SESSIONS_PER_MEMBER_MAX;
+use super::streams::STREAMS_PER_ROOM_MAX;
 use super::*;
 use crate::refusal::{Limit, Refusal};
 use crate::sdp::{self, Local, Offer};
@@ -13,7 +15,14 @@ const W0: WorkerIndex = WorkerIndex(0);
 const W1: WorkerIndex = WorkerIndex(1);
 const BOOT: Boot = Boot(1);
 const ADA: MemberId = MemberId(1);
-const SECRET: ResumeSecret = ResumeSecret(1);
+
+fn node(text: &str) -> NodeName {
+    NodeName::parse(text).unwrap()
+}
+
+fn registry() -> Registry {
+    Registry::new(node("here"))
+}
 
 fn room() -> RoomName {
     RoomName::parse("demo").unwrap()
@@ -38,7 +47,7 @@ fn local() -> Local {
 }
 
 fn owner(member: MemberId) -> Owner {
-    Owner { member, resume: ResumeSecret(u128::from(member.0)), name: None }
+    Owner { member, name: None, home: node("here") }
 }
 
 fn session(number: u128, owner: Option<Owner>, role: Role, media: chappe_sfu_api::Media) -> Session {
@@ -78,7 +87,7 @@ fn viewer(number: u128, stream: &str, owner: Option<Owner>) -> Session {
     let choices = [TrackChoice::Video(0), TrackChoice::Audio(0)];
     let slot = |((mid, _), track): ((&str, _), TrackChoice)| Slot { mid: mid.to_owned(), stream: name(stream), track };
     let slots: Vec<Slot> = offer.viewer_lines().zip(choices).map(slot).collect();
-    let sources = Registry::default().sources(&room(), &slots);
+    let sources = registry().sources(&room(), &slots);
     let answer = sdp::answer_watch(&offer, &local(), &sources, None, &mut || 7).unwrap();
     session(number, owner, Role::Watch { slots, sdp: answer.note }, answer.media)
 }
@@ -87,12 +96,23 @@ fn open(registry: &mut Registry, session: Session) -> Vec<Effect> {
     let id = session.id;
     registry.open(session).unwrap();
     let effects = registry.confirm(id).unwrap();
-    registry.handle_state(id, SessionState::Connected);
+    let _ = registry.handle_state(id, SessionState::Connected);
     effects
 }
 
+/// The publisher as another node tells of it.
+fn record(session: Session, epoch: u64) -> StreamRecord {
+    let mut there = Registry::new(node("there"));
+    let name = match &session.note.role {
+        Role::Publish { stream, .. } => stream.clone(),
+        Role::Watch { .. } => panic!("no publisher"),
+    };
+    open(&mut there, Session { epoch: Epoch(epoch), ..session });
+    there.record(&room(), &name).unwrap()
+}
+
 fn join(registry: &mut Registry, member: MemberId) {
-    registry.join(member, ResumeSecret(u128::from(member.0)), room(), None).unwrap();
+    registry.join(member, room(), None).unwrap();
 }
 
 /// What a viewer's worker was last told to send.
@@ -111,7 +131,7 @@ fn snapshot_of(session: &Session) -> SessionSnapshot {
 
 #[test]
 fn a_name_is_taken_from_the_first_moment_on() {
-    let mut registry = Registry::default();
+    let mut registry = registry();
     registry.open(publisher(1, "cam", None)).unwrap();
     let taken = registry.check_publish(&room(), &name("cam"), None, false);
     assert_eq!(taken, Err(Refusal::StreamExists(name("cam"))));
@@ -123,7 +143,7 @@ fn a_name_is_taken_from_the_first_moment_on() {
 
 #[test]
 fn a_publisher_that_is_not_heard_any_more_gives_way_unless_its_page_is_connected() {
-    let mut registry = Registry::default();
+    let mut registry = registry();
     join(&mut registry, ADA);
     open(&mut registry, publisher(1, "cam", None));
     open(&mut registry, publisher(2, "page", Some(owner(ADA))));
@@ -141,7 +161,7 @@ fn a_publisher_that_is_not_heard_any_more_gives_way_unless_its_page_is_connected
 
 #[test]
 fn who_was_overtaken_while_opening_is_refused() {
-    let mut registry = Registry::default();
+    let mut registry = registry();
     registry.open(publisher(1, "cam", None)).unwrap();
     registry.open(publisher(2, "cam", None)).unwrap();
     registry.confirm(id(2)).unwrap();
@@ -152,7 +172,7 @@ fn who_was_overtaken_while_opening_is_refused() {
 
 #[test]
 fn a_publisher_that_comes_and_goes_attaches_and_detaches_its_viewers_only() {
-    let mut registry = Registry::default();
+    let mut registry = registry();
     open(&mut registry, viewer(1, "cam", None));
     open(&mut registry, viewer(2, "screen", None));
     let effects = open(&mut registry, publisher(3, "cam", None));
@@ -165,7 +185,7 @@ fn a_publisher_that_comes_and_goes_attaches_and_detaches_its_viewers_only() {
 
 #[test]
 fn a_takeover_goes_from_picture_to_picture_without_black_in_between() {
-    let mut registry = Registry::default();
+    let mut registry = registry();
     open(&mut registry, viewer(1, "cam", None));
     open(&mut registry, publisher(2, "cam", None));
     let effects = open(&mut registry, publisher(3, "cam", None));
@@ -181,7 +201,7 @@ fn a_takeover_goes_from_picture_to_picture_without_black_in_between() {
 
 #[test]
 fn an_empty_room_is_forgotten() {
-    let mut registry = Registry::default();
+    let mut registry = registry();
     join(&mut registry, ADA);
     open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
     registry.end(id(1), None);
@@ -189,12 +209,12 @@ fn an_empty_room_is_forgotten() {
     assert!(registry.handle_broken(ADA, 1));
     registry.handle_grace_over(ADA, 1);
     assert!(registry.room(&room()).is_none());
-    assert_eq!((registry.members(), registry.secrets.len()), (0, 0));
+    assert_eq!(registry.members(), 0);
 }
 
 #[test]
 fn after_the_grace_a_member_stays_only_with_the_sessions_that_carry_media() {
-    let mut registry = Registry::default();
+    let mut registry = registry();
     join(&mut registry, ADA);
     open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
     open(&mut registry, viewer(2, "cam", Some(owner(ADA))));
@@ -209,10 +229,10 @@ fn after_the_grace_a_member_stays_only_with_the_sessions_that_carry_media() {
 
 #[test]
 fn the_grace_of_an_old_connection_does_not_end_a_page_that_came_back() {
-    let mut registry = Registry::default();
+    let mut registry = registry();
     join(&mut registry, ADA);
     assert!(registry.handle_broken(ADA, 1));
-    let (resumed, _) = registry.resume(SECRET, &room(), &[]).unwrap();
+    let (resumed, _) = registry.resume(ADA, &room(), &[]).unwrap();
     assert_eq!(resumed.connection, 2);
     assert!(registry.handle_grace_over(ADA, 1).is_empty());
     assert!(!registry.handle_broken(ADA, 1), "nor does its end");
@@ -221,7 +241,7 @@ fn the_grace_of_an_old_connection_does_not_end_a_page_that_came_back() {
 
 #[test]
 fn limits_hold() {
-    let mut registry = Registry::default();
+    let mut registry = registry();
     join(&mut registry, ADA);
     for number in 0..SESSIONS_PER_MEMBER_MAX as u128 {
         open(&mut registry, viewer(number, "cam", Some(owner(ADA))));
@@ -237,7 +257,7 @@ fn limits_hold() {
 
 #[test]
 fn a_lost_worker_takes_its_sessions_and_no_others() {
-    let mut registry = Registry::default();
+    let mut registry = registry();
     join(&mut registry, ADA);
     open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
     let mut elsewhere = publisher(2, "screen", None);
@@ -256,25 +276,25 @@ fn a_lost_worker_takes_its_sessions_and_no_others() {
 
 #[test]
 fn what_workers_remember_is_enough_to_go_on() {
-    let mut before = Registry::default();
+    let mut before = registry();
     join(&mut before, ADA);
     open(&mut before, viewer(2, "cam", None));
     open(&mut before, publisher(1, "cam", Some(owner(ADA))));
     let mut snapshots: Vec<SessionSnapshot> = before.sessions().map(snapshot_of).collect();
     snapshots.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.spec.session));
-    let mut after = Registry::default();
+    let mut after = registry();
     let effects = after.adopt(W0, BOOT, snapshots);
     let commands = effects.iter().any(|effect| matches!(effect, Effect::Command(..)));
     assert!(!commands, "nothing is touched: {effects:?}");
     assert_eq!(after.sessions, before.sessions);
     assert_eq!(after.stream(&room(), &name("cam")), before.stream(&room(), &name("cam")));
-    let (resumed, _) = after.resume(SECRET, &room(), &[id(1)]).unwrap();
+    let (resumed, _) = after.resume(ADA, &room(), &[id(1)]).unwrap();
     assert_eq!((resumed.member, resumed.sessions), (ADA, vec![id(1)]));
 }
 
 #[test]
 fn what_changed_while_the_connection_was_broken_is_told_again() {
-    let mut registry = Registry::default();
+    let mut registry = registry();
     open(&mut registry, viewer(1, "cam", None));
     let stale = snapshot_of(registry.session(id(1)).unwrap());
     open(&mut registry, publisher(2, "cam", None));
@@ -289,7 +309,7 @@ fn what_changed_while_the_connection_was_broken_is_told_again() {
 
 #[test]
 fn a_session_that_has_no_place_any_more_is_closed() {
-    let mut registry = Registry::default();
+    let mut registry = registry();
     open(&mut registry, publisher(1, "cam", None));
     let closes = |effects: &[Effect], number| {
         effects
@@ -299,8 +319,6 @@ fn a_session_that_has_no_place_any_more_is_closed() {
     let twin = snapshot_of(&publisher(2, "cam", None));
     let known = snapshot_of(registry.session(id(1)).unwrap());
     assert!(closes(&registry.adopt(W0, BOOT, vec![known, twin]), 2), "its name is taken");
-    let stranded = snapshot_of(&viewer(3, "cam", None));
-    assert!(closes(&registry.adopt(W1, BOOT, vec![stranded]), 3), "its room is on another worker");
     let mut foreign = snapshot_of(&publisher(4, "other", None));
     foreign.spec.note = "{}".into();
     let known = snapshot_of(registry.session(id(1)).unwrap());
@@ -310,7 +328,7 @@ fn a_session_that_has_no_place_any_more_is_closed() {
 
 #[test]
 fn muting_is_noted_where_it_survives() {
-    let mut registry = Registry::default();
+    let mut registry = registry();
     open(&mut registry, publisher(1, "cam", None));
     let mid = registry.stream(&room(), &name("cam")).unwrap().tracks[0].mid.clone();
     let effects = registry.mute(id(1), &mid, true).unwrap();
@@ -322,4 +340,74 @@ fn muting_is_noted_where_it_survives() {
     assert!(registry.mute(id(1), &mid, true).unwrap().is_empty(), "said once is enough");
     assert!(registry.mute(id(1), "none", true).is_err());
     assert!(registry.mute(id(9), &mid, true).is_err());
+}
+
+#[test]
+fn a_stream_of_another_node_is_shown_like_one_of_ours() {
+    let mut registry = registry();
+    open(&mut registry, viewer(1, "cam", None));
+    let record = record(publisher(3, "cam", None), 5);
+    let effects = registry.put_remote(&node("there"), &record);
+    assert_eq!(attached(&effects, id(1)), Some(vec![Some(TrackId(301)), Some(TrackId(302))]));
+    assert!(effects.contains(&Effect::TellRoom(room(), Notice::StreamAdded(name("cam")))));
+    assert_eq!(registry.track_home(TrackId(301)).unwrap().home.node, node("there"));
+    assert!(registry.put_remote(&node("there"), &record).is_empty(), "said once is enough");
+    let effects = registry.remove_remote(&node("there"), &room(), &name("cam"), Epoch(5));
+    assert_eq!(attached(&effects, id(1)), Some(vec![None, None]));
+    assert_eq!(registry.take_gone_tracks(), [TrackId(301), TrackId(302)]);
+}
+
+#[test]
+fn of_two_nodes_that_claim_a_name_the_higher_epoch_has_it() {
+    let mut registry = registry();
+    open(&mut registry, Session { epoch: Epoch(7), ..publisher(1, "cam", None) });
+    assert!(registry.put_remote(&node("there"), &record(publisher(3, "cam", None), 6)).is_empty());
+    assert_eq!(registry.stream(&room(), &name("cam")).unwrap().session, id(1));
+    let effects = registry.put_remote(&node("there"), &record(publisher(3, "cam", None), 8));
+    assert_eq!(registry.stream(&room(), &name("cam")).unwrap().session, id(3));
+    assert!(registry.session(id(1)).is_none(), "ours has ended");
+    assert!(effects.contains(&Effect::Withdraw(room(), name("cam"), Epoch(7))), "and others are told");
+    let late = registry.remove_remote(&node("elsewhere"), &room(), &name("cam"), Epoch(9));
+    assert!(late.is_empty(), "who has lost a name does not end it for others");
+}
+
+#[test]
+fn a_page_that_moves_its_stream_is_switched_to_when_its_media_arrives() {
+    let mut registry = registry();
+    join(&mut registry, ADA);
+    open(&mut registry, viewer(9, "cam", None));
+    open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
+    let effects = open(&mut registry, Session { epoch: Epoch(2), ..publisher(2, "cam", Some(owner(ADA))) });
+    assert_eq!(effects, [], "the old session is what viewers see until then");
+    assert!(registry.handle_track_active(id(2), TrackId(202), true).is_empty(), "sound alone is not enough");
+    let effects = registry.handle_track_active(id(2), TrackId(201), true);
+    assert_eq!(attached(&effects, id(9)), Some(vec![Some(TrackId(201)), Some(TrackId(202))]));
+    assert!(registry.session(id(1)).is_none());
+    assert_eq!(registry.stream(&room(), &name("cam")).unwrap().epoch, Epoch(2));
+}
+
+#[test]
+fn the_successor_of_a_stream_takes_over_at_once_when_the_old_session_dies() {
+    let mut registry = registry();
+    join(&mut registry, ADA);
+    open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
+    open(&mut registry, publisher(2, "cam", Some(owner(ADA))));
+    registry.handle_closed(id(1), CloseReason::ConsentExpired);
+    assert_eq!(registry.stream(&room(), &name("cam")).unwrap().session, id(2));
+}
+
+#[test]
+fn a_page_that_came_back_on_another_node_is_told_there() {
+    let mut registry = registry();
+    join(&mut registry, ADA);
+    open(&mut registry, viewer(1, "cam", Some(owner(ADA))));
+    let (claimed, effects) = registry.claim(ADA, &node("there"), &[id(1), id(5)]);
+    assert_eq!(claimed, [id(1)]);
+    assert!(matches!(&effects[..], [Effect::Command(W0, Command::SetMedia { .. })]), "its note says so: {effects:?}");
+    assert!(registry.member(ADA).is_none(), "it is not waited for here");
+    let effects = registry.handle_closed(id(1), CloseReason::ConsentExpired);
+    let lost = Notice::SessionLost(id(1), LostReason::Expired);
+    assert!(effects.contains(&Effect::TellAt(node("there"), ADA, lost)), "{effects:?}");
+    let (claimed, _) = registry.claim(MemberId(2), &node("there"), &[id(1)]);
+    assert!(claimed.is_empty());
 }

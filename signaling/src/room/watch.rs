@@ -48,6 +48,7 @@ impl Registry {
         let Some(session) = self.sessions.get_mut(&viewer) else {
             return Vec::new();
         };
+        let owner = session.note.owner.clone();
         let mut effects = Vec::new();
         if session.media != media {
             session.media = media.clone();
@@ -59,12 +60,11 @@ impl Registry {
                 Err(refusal) => tracing::error!(session = %viewer, %refusal, "note"),
             }
         }
-        if let Some(member) = session.member() {
-            let changed = shown.iter().filter(|state| !session.shown.contains(state));
-            let tell = |state: &SlotState| Effect::Tell(member, Notice::SlotChanged(viewer, state.clone()));
-            effects.extend(changed.map(tell));
+        let before = std::mem::replace(&mut session.shown, shown.clone());
+        if let Some(owner) = owner {
+            let changed = shown.into_iter().filter(|state| !before.contains(state));
+            effects.extend(changed.map(|state| self.tell(&owner, Notice::SlotChanged(viewer, state))));
         }
-        session.shown = shown;
         effects
     }
 }

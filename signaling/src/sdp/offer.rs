@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
+use std::sync::Arc;
 
 use chappe_sfu_api::{DtlsParameters, DtlsRole, Fingerprint, IceCredentials, MediaKind};
 use rtc_sdp::{MediaDescription, SessionDescription};
@@ -13,6 +14,8 @@ use super::section::{Direction, Section, value, values};
 /// A client's offer that holds together: one transport, ICE credentials, a certificate.
 #[derive(Debug, Clone)]
 pub struct Offer {
+    /// As it came, for a node that answers it in our place.
+    text: Arc<str>,
     pub(super) sections: Vec<Section>,
     /// Whether there is a BUNDLE group; then all media that is not removed is in it.
     pub(super) bundled: bool,
@@ -52,6 +55,7 @@ impl Offer {
         let tagged = tagged_section(&description, &sections).ok_or(SdpError::NothingOffered)?;
         let media = &description.media_descriptions[tagged];
         Ok(Self {
+            text: text.into(),
             sections,
             bundled,
             extmap_allow_mixed: allow_mixed,
@@ -59,6 +63,10 @@ impl Offer {
             fingerprints: parse_fingerprints(&description, media)?,
             setup: parse_setup(&description, media)?,
         })
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The client's ICE credentials. In a later offer of a session, others than before mean an ICE restart.

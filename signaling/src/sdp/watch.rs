@@ -16,7 +16,7 @@ use super::section::{Direction, Section, is_token_char};
 use super::{Offer, SdpError};
 
 /// A published track as a viewer's negotiation sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceTrack {
     pub track: TrackId,
     pub kind: MediaKind,

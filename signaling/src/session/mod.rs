@@ -7,6 +7,8 @@ use chappe_sfu_api::{
     WorkerIndex,
 };
 
+use serde::{Deserialize, Serialize};
+
 pub use note::{Note, Owner, Role, Slot, TrackChoice, VERSION as NOTE_VERSION};
 
 use crate::refusal::Refusal;
@@ -39,13 +41,14 @@ pub enum Phase {
 }
 
 /// What a viewer is shown in one slot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotState {
     pub slot: Slot,
     pub showing: Showing,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Showing {
     Live,
     /// Nothing is published there now.

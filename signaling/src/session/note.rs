@@ -1,10 +1,11 @@
 //! Owns what is written into a worker's memory about a session, so that signaling can die and go on
 //! where it was. Never holds what the worker knows itself (credentials, m-lines).
 
+use chappe_cluster::NodeName;
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refusal;
-use crate::room::{MemberId, ResumeSecret, RoomName, StreamName};
+use crate::room::{MemberId, RoomName, StreamName};
 use crate::sdp;
 
 /// Stored as JSON in [`chappe_sfu_api::SessionSpec::note`].
@@ -19,12 +20,14 @@ pub struct Note {
     pub role: Role,
 }
 
-/// The member of a page's session, whole, because a member has no other place to survive in.
+/// The page of a session. Its secret is not here: a member's id proves it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     pub member: MemberId,
-    pub resume: ResumeSecret,
+    /// Shown to others.
     pub name: Option<String>,
+    /// The node that has the page's connection, or had it last.
+    pub home: NodeName,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,4 +100,4 @@ impl Note {
 }
 
 /// Raised when a note is no longer understood by the previous version.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;

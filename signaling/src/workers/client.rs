@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::lines::{LineReader, write_lines};
-use super::link::{Outgoing, Reply, WorkerError, WorkerQueue};
+use super::link::{Outgoing, Relays, Reply, WorkerError, WorkerQueue};
 use crate::app::App;
 
 /// Follows one worker for as long as the process lives: its deaths are told to the app, its
@@ -147,19 +147,20 @@ impl Asked {
             (None, Ok(_)) => {}
         }
     }
-
-    fn put(&self, request: RequestId, stats: chappe_sfu_api::SessionStats) {
-        // The `Done` that follows finds nobody waiting any more.
-        self.settle(request, Ok(Reply::Stats(stats)));
-    }
 }
 
-async fn read_events(app: &App, worker: WorkerIndex, reader: &mut LineReader, asked: &Asked) -> io::Result<()> {
-    while let Some(event) = reader.next::<Event>().await? {
+/// A worker says that it lives ten times a second. One that says nothing for [`SILENT_AFTER`] is stopped or hangs:
+/// its clients see nothing any more, whatever its connections look like.
+async fn read_events(app: &Arc<App>, worker: WorkerIndex, reader: &mut LineReader, asked: &Asked) -> io::Result<()> {
+    while let Some(event) = timeout(SILENT_AFTER, reader.next::<Event>()).await?? {
         match event {
             Event::Done { request } => asked.settle(request, Ok(Reply::Done)),
             Event::Failed { request, error } => asked.settle(request, Err(WorkerError::Refused(error))),
-            Event::Stats { request, stats } => asked.put(request, stats),
+            Event::Stats { request, stats } => asked.settle(request, Ok(Reply::Stats(stats))),
+            Event::Relays { request, peers, relays } => {
+                asked.settle(request, Ok(Reply::Relays(Relays { peers, relays })));
+            }
+            Event::Alive => {}
             event => app.handle_worker_event(worker, event),
         }
     }
@@ -197,6 +198,9 @@ fn next_request() -> RequestId {
 
 /// Between the end of a control connection and giving up the worker's sessions.
 const LOST_AFTER: Duration = Duration::from_millis(200);
+
+/// Eight signs of life. A busy machine delays one or two.
+const SILENT_AFTER: Duration = Duration::from_millis(800);
 
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(500);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chappe_sfu_api::{Command, CommandError, SessionStats};
+use chappe_sfu_api::{Command, CommandError, PeerStats, RelayStats, SessionStats};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Where commands for one worker are handed in.
@@ -32,6 +32,14 @@ pub struct Outgoing {
 pub enum Reply {
     Done,
     Stats(SessionStats),
+    Relays(Relays),
+}
+
+/// What a worker relays, and with whom.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Relays {
+    pub peers: Vec<PeerStats>,
+    pub relays: Vec<RelayStats>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

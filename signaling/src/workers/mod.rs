@@ -7,5 +7,5 @@ mod link;
 mod view;
 
 pub use client::follow_worker;
-pub use link::{Reply, Waiting, WorkerError, WorkerLink, link};
+pub use link::{Relays, Reply, Waiting, WorkerError, WorkerLink, link};
 pub use view::{WorkerState, WorkerView};

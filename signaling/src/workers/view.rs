@@ -12,7 +12,6 @@ pub struct WorkerView {
     pub load: LoadReport,
     /// Per second, from the last two load reports.
     pub rates: Rates,
-    pub opened_since_report: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,7 +41,6 @@ impl WorkerView {
             hello: None,
             load: LoadReport::default(),
             rates: Rates::default(),
-            opened_since_report: 0,
         }
     }
 
@@ -51,7 +49,6 @@ impl WorkerView {
         if self.hello.as_ref().is_some_and(|before| before.boot != hello.boot) {
             self.load = LoadReport::default();
             self.rates = Rates::default();
-            self.opened_since_report = 0;
         }
         self.state = if hello.draining { WorkerState::Draining } else { WorkerState::Serving };
         self.hello = Some(hello);
@@ -66,7 +63,6 @@ impl WorkerView {
             packets_in: load.packets_in.saturating_sub(before.packets_in),
             packets_out: load.packets_out.saturating_sub(before.packets_out),
         };
-        self.opened_since_report = 0;
         if matches!(self.state, WorkerState::Serving | WorkerState::Draining) {
             self.state = if load.draining { WorkerState::Draining } else { WorkerState::Serving };
         }
@@ -77,8 +73,9 @@ impl WorkerView {
         self.hello.as_ref().map(|hello| hello.boot)
     }
 
-    pub fn sessions(&self) -> u32 {
-        self.load.sessions.saturating_add(self.opened_since_report)
+    /// Its process is there and in agreement with us.
+    pub fn is_there(&self) -> bool {
+        matches!(self.state, WorkerState::Serving | WorkerState::Draining)
     }
 
     /// Processes that were in this place before the present one.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
+use chappe_lobby::SayError;
 use chappe_sfu_api::SessionId;
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
@@ -85,7 +86,15 @@ pub async fn request(app: &Arc<App>, joined: &Joined, id: u64, message: ClientMe
         }
         ClientMessage::Unpublish { session } => done(app.end_own(session, member, true).await),
         ClientMessage::Unwatch { session } => done(app.end_own(session, member, false).await),
-        ClientMessage::Mute { session, mid, muted } => done(app.mute_own(session, member, &mid, muted)),
+        ClientMessage::Mute { session, mid, muted } => done(app.mute_own(session, member, &mid, muted).await),
+        ClientMessage::Say { text } => match app.say(joined, &text) {
+            Ok(()) => ServerMessage::Done { id }.to_text(),
+            Err(error) => say_error(id, &error),
+        },
+        ClientMessage::Typing { typing } => {
+            app.typing(joined, typing);
+            ServerMessage::Done { id }.to_text()
+        }
         ClientMessage::Stats { session } => match app.stats_own(session, member).await {
             Ok(stats) => ServerMessage::Stats { id, session, stats: &stats }.to_text(),
             Err(refusal) => error(Some(id), &refusal),
@@ -149,6 +158,17 @@ fn answer(id: u64, result: Result<Answered, Refusal>, watches: bool) -> Utf8Byte
 pub fn error(id: Option<u64>, refusal: &Refusal) -> Utf8Bytes {
     let retry_after_ms = refusal.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
     ServerMessage::Error { id, error: refusal.code(), message: &refusal.to_string(), retry_after_ms }.to_text()
+}
+
+fn say_error(id: u64, said: &SayError) -> Utf8Bytes {
+    let (code, retry_after_ms) = match said {
+        SayError::TooFast { retry_after } => {
+            ("too_many", Some(u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX)))
+        }
+        SayError::NotHere => ("not_joined", None),
+        SayError::TooLong { .. } | SayError::Empty => ("bad_message", None),
+    };
+    ServerMessage::Error { id: Some(id), error: code, message: &said.to_string(), retry_after_ms }.to_text()
 }
 
 /// Without control characters, and no longer than others have to bear.

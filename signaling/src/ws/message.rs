@@ -1,6 +1,7 @@
 //! Owns the JSON of the WebSocket protocol, version 1.
 
 use axum::extract::ws::Utf8Bytes;
+use chappe_lobby::{History, Person};
 use chappe_sfu_api::{Codec, MediaKind, SessionId, SessionStats};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,12 @@ pub enum ClientMessage {
     Stats {
         session: SessionId,
     },
+    Say {
+        text: String,
+    },
+    Typing {
+        typing: bool,
+    },
     Ping {},
 }
 
@@ -70,6 +77,12 @@ pub enum ServerMessage<'a> {
         sessions: Vec<SessionId>,
         room: &'a RoomName,
         streams: Vec<StreamText<'a>>,
+        /// Who is in the room.
+        here: Vec<Person>,
+        /// What was said last.
+        chat: History,
+        /// Origins of the cluster's nodes.
+        servers: Vec<String>,
         /// RTCIceServer objects; a worker is reached directly, so there are none yet.
         ice_servers: Vec<serde_json::Value>,
     },
@@ -116,6 +129,10 @@ pub enum ServerMessage<'a> {
         session: SessionId,
         reason: &'a str,
     },
+    Move {
+        session: SessionId,
+        reason: &'a str,
+    },
 }
 
 /// `Stream` of the protocol.
@@ -157,11 +174,11 @@ impl<'a> StreamText<'a> {
     /// None if it is not live.
     pub fn of(registry: &'a Registry, room: &RoomName, name: &'a StreamName) -> Option<StreamText<'a>> {
         let stream = registry.stream(room, name)?;
-        let owner = registry.session(stream.session).and_then(|session| session.note.owner.as_ref());
+        let publisher = stream.publisher.as_ref();
         Some(StreamText {
             stream: name,
-            publisher: owner.map(|owner| owner.member),
-            name: owner.and_then(|owner| owner.name.as_deref()),
+            publisher: publisher.map(|publisher| publisher.member),
+            name: publisher.and_then(|publisher| publisher.name.as_deref()),
             since_ms: stream.since_ms,
             tracks: stream.tracks.iter().map(TrackText::of).collect(),
         })

@@ -54,6 +54,9 @@ impl Server {
             node: "n1".into(),
             auth: AuthMode::Open,
             public_ips: vec!["192.0.2.1".parse().unwrap()],
+            region: None,
+            cluster: None,
+            secret: vec![7; 32],
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.spawn(async move { chappe_signaling::serve(config, std::future::pending()).await.unwrap() });

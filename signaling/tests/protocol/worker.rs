@@ -179,6 +179,7 @@ impl Worker {
                 handler.handle(request, &replies).await;
             }
         });
+        let mut alive = tokio::time::interval(Duration::from_millis(100));
         loop {
             let event = tokio::select! {
                 biased;
@@ -191,6 +192,7 @@ impl Worker {
                     _ => break,
                 },
                 Ok(event) = events.recv() => event,
+                _ = alive.tick() => Event::Alive,
                 _ = changes.changed() => {
                     let state = self.state.lock().unwrap();
                     if (state.boot, state.hang_ups) == life {
@@ -265,7 +267,18 @@ impl Worker {
                     }
                     None => Err(ErrorCode::NotFound),
                 },
-                Command::RequestKeyframe { .. } | Command::Drain { .. } | Command::CancelDrain => Ok(()),
+                Command::Relays => {
+                    let _ = replies.send(Event::Relays { request, peers: Vec::new(), relays: Vec::new() });
+                    Ok(())
+                }
+                Command::RequestKeyframe { .. }
+                | Command::Drain { .. }
+                | Command::CancelDrain
+                | Command::SetPeer(_)
+                | Command::RemovePeer { .. }
+                | Command::SetOrigin(_)
+                | Command::RemoveOrigin { .. }
+                | Command::ReleaseRelays => Ok(()),
             }
         });
         // The asker may be gone.

@@ -1,0 +1,125 @@
+//! Owns leaving in order: a node that drains takes nothing new, moves what can be moved, waits for the rest until a
+//! deadline, and then ends. It can change its mind until then.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chappe_sfu_api::{Command, WorkerIndex};
+use tracing::info;
+
+use super::hub::Drain;
+use super::{App, Hub};
+use crate::room::Notice;
+use crate::workers::WorkerState;
+
+/// Why the process ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    Drained,
+    /// Another node has our name, and had it first.
+    NameTaken,
+}
+
+impl App {
+    /// Again while it drains already: only the deadline changes.
+    pub fn start_drain(self: &Arc<Self>, deadline_ms: u64) {
+        let now = Instant::now();
+        let deadline = now + Duration::from_millis(deadline_ms).min(DRAIN_MAX);
+        {
+            let mut hub = self.hub();
+            match &mut hub.drain {
+                Some(drain) => drain.deadline = deadline,
+                None => {
+                    info!(deadline_ms, sessions = hub.registry.sessions().count(), "this node drains");
+                    hub.drain = Some(Drain { since: now, deadline, asked: None });
+                    // Those who get streams through us, first: they have to be served until they have another way.
+                    for index in 0..hub.workers.len() {
+                        let worker = WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX));
+                        self.send_plain(worker, Command::ReleaseRelays);
+                    }
+                }
+            }
+        }
+        self.publish_presence();
+        self.handle_drain_tick(&mut self.hub(), now);
+    }
+
+    pub fn cancel_drain(&self) -> bool {
+        let was_draining = self.hub().drain.take().is_some();
+        if was_draining {
+            info!("the drain is cancelled: this node takes sessions again");
+            self.publish_presence();
+        }
+        was_draining
+    }
+
+    /// Pages are asked to move, again and again until they have; the last one out ends the node.
+    pub(super) fn handle_drain_tick(self: &Arc<Self>, hub: &mut Hub, now: Instant) {
+        let Some(drain) = hub.drain else { return };
+        let left = hub.registry.sessions().count();
+        if left == 0 && now >= drain.since + LEAVE_AFTER || now >= drain.deadline {
+            info!(sessions = left, "drained: this node ends");
+            self.end(Ending::Drained);
+            return;
+        }
+        if drain.asked.is_none_or(|asked| now >= asked + ASK_AGAIN_AFTER) {
+            hub.drain = Some(Drain { asked: Some(now), ..drain });
+            self.ask_to_move(hub, |_| true);
+        }
+    }
+
+    /// Publishers first: viewers that come after them find the streams where they will be.
+    fn ask_to_move(self: &Arc<Self>, hub: &mut Hub, of: impl Fn(WorkerIndex) -> bool) {
+        let mut sessions: Vec<_> = hub.registry.sessions().filter(|session| of(session.worker)).collect();
+        sessions.sort_by_key(|session| !session.publishes());
+        let moves: Vec<_> = sessions
+            .into_iter()
+            .filter_map(|session| Some((session.note.owner.clone()?, Notice::Move(session.id))))
+            .collect();
+        let effects = moves.into_iter().map(|(owner, notice)| hub.registry.tell(&owner, notice)).collect();
+        self.apply(hub, effects);
+    }
+
+    /// One worker leaves and is replaced. False when there is no such worker.
+    pub fn drain_worker(self: &Arc<Self>, worker: WorkerIndex, deadline_ms: u64) -> bool {
+        let mut hub = self.hub();
+        let Some(view) = hub.worker_mut(worker).filter(|view| view.is_there()) else {
+            return false;
+        };
+        view.state = WorkerState::Draining;
+        info!(worker = worker.0, deadline_ms, "a worker drains");
+        self.send_plain(worker, Command::Drain { deadline_ms });
+        self.ask_to_move(&mut hub, |of| of == worker);
+        true
+    }
+
+    pub fn cancel_worker_drain(&self, worker: WorkerIndex) -> bool {
+        let is_there = self.hub().worker(worker).is_some_and(|view| view.is_there());
+        if is_there {
+            self.send_plain(worker, Command::CancelDrain);
+        }
+        is_there
+    }
+
+    pub(super) fn end(&self, ending: Ending) {
+        self.ending.send_replace(Some(ending));
+    }
+
+    /// When and why the process has to end by itself.
+    pub async fn ended(&self) -> Ending {
+        let mut ending = self.ending.subscribe();
+        let ended = ending.wait_for(Option::is_some).await.map(|ending| *ending);
+        match ended {
+            Ok(Some(ending)) => ending,
+            // The sender lives as long as the app.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// Longer deadlines are cut to it.
+const DRAIN_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Others learn within this that nothing is to be sent here any more.
+const LEAVE_AFTER: Duration = Duration::from_millis(500);
+/// A page that could not move yet (its next place was full) is asked again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);

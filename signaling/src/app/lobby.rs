@@ -1,0 +1,109 @@
+//! Owns who is in a room and what they say, as far as pages of this node and other nodes are concerned: it moves
+//! what the lobby decides. Never touches media.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::ws::Utf8Bytes;
+use bytes::Bytes;
+use chappe_engine::Subject;
+use chappe_lobby::{Output, Person, RoomMessage, SayError};
+use tracing::{debug, warn};
+
+use super::{App, Hub, Joined, unix_ms};
+use crate::cluster::{Outgoing, subject_of};
+use crate::room::{MemberId, RoomName};
+use crate::session::Owner;
+
+impl App {
+    pub(super) fn enter_lobby(self: &Arc<Self>, hub: &mut Hub, room: &RoomName, owner: &Owner) {
+        let person = Person { member: owner.member, name: owner.name.clone() };
+        match hub.lobby.join(Instant::now(), room, person) {
+            Ok(outputs) => self.apply_lobby(hub, outputs),
+            Err(error) => warn!(%room, %error, "a page is not counted among those who are here"),
+        }
+    }
+
+    pub(super) fn leave_lobby(self: &Arc<Self>, hub: &mut Hub, room: &RoomName, member: MemberId) {
+        let outputs = hub.lobby.leave(Instant::now(), room, member);
+        self.apply_lobby(hub, outputs);
+    }
+
+    pub fn say(self: &Arc<Self>, joined: &Joined, text: &str) -> Result<(), SayError> {
+        let mut hub = self.hub();
+        let (_, outputs) = hub.lobby.say(Instant::now(), unix_ms(), &joined.room, joined.owner.member, text)?;
+        self.apply_lobby(&mut hub, outputs);
+        Ok(())
+    }
+
+    pub fn typing(self: &Arc<Self>, joined: &Joined, typing: bool) {
+        let mut hub = self.hub();
+        let outputs = hub.lobby.typing(Instant::now(), &joined.room, joined.owner.member, typing);
+        self.apply_lobby(&mut hub, outputs);
+    }
+
+    pub(super) fn handle_lobby_tick(self: &Arc<Self>, hub: &mut Hub, now: Instant) {
+        if hub.lobby.poll_timeout().is_some_and(|at| at <= now) {
+            let outputs = hub.lobby.handle_timeout(now);
+            self.apply_lobby(hub, outputs);
+        }
+    }
+
+    pub(super) fn apply_lobby(self: &Arc<Self>, hub: &mut Hub, outputs: Vec<Output>) {
+        for output in outputs {
+            match output {
+                Output::Subscribe(room) => self.follow_room(hub, room),
+                Output::Unsubscribe(room) => {
+                    if let Some(following) = hub.rooms_followed.remove(&room) {
+                        following.abort();
+                    }
+                }
+                Output::Publish(room, message) => self.cluster.send(Outgoing::Room(room, message)),
+                Output::Tell(room, notice) => {
+                    let text = serde_json::to_string(&notice).expect("a notice has only string keys");
+                    hub.deliver_to_room(&room, &Utf8Bytes::from(text));
+                }
+            }
+        }
+    }
+
+    /// Hears what other nodes say about a room, for as long as the lobby wants it.
+    fn follow_room(self: &Arc<Self>, hub: &mut Hub, room: RoomName) {
+        if self.cluster.alone {
+            return;
+        }
+        let app = Arc::clone(self);
+        let followed = room.clone();
+        let task = tokio::spawn(async move {
+            let Ok(subject) = Subject::parse(&subject_of(&followed)) else { return };
+            let mut messages = loop {
+                match app.cluster.engine.subscribe(&subject).await {
+                    Ok(messages) => break messages,
+                    Err(error) => debug!(%error, room = %followed, "the room's subject is not subscribed to yet"),
+                }
+                tokio::time::sleep(RETRY).await;
+            };
+            while let Some(bytes) = messages.recv().await {
+                app.handle_room_message(&followed, &bytes);
+            }
+        });
+        if let Some(before) = hub.rooms_followed.insert(room, task.abort_handle()) {
+            before.abort();
+        }
+    }
+
+    fn handle_room_message(self: &Arc<Self>, room: &RoomName, bytes: &Bytes) {
+        let Ok(message) = serde_json::from_slice::<RoomMessage>(bytes) else {
+            debug!(%room, "another node says something about a room that is not understood");
+            return;
+        };
+        if message.node() == self.node() {
+            return;
+        }
+        let mut hub = self.hub();
+        let outputs = hub.lobby.handle_message(Instant::now(), room, message);
+        self.apply_lobby(&mut hub, outputs);
+    }
+}
+
+const RETRY: std::time::Duration = std::time::Duration::from_millis(200);

@@ -1,0 +1,224 @@
+//! Owns what other nodes say of themselves and what this one says: presence, streams, and who is out of reach.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use chappe_cluster::{NodeName, NodePhase, NodeState, Output, StreamDelta, StreamList, WorkerPhase, WorkerRecord};
+use chappe_sfu_api::{Boot, WorkerIndex};
+use tracing::{error, info, warn};
+
+use super::drain::Ending;
+use super::{App, Hub};
+use crate::cluster::{ANSWER_WITHIN, NodeNotice, NodeReply, NodeRequest, Outgoing};
+use crate::workers::{WorkerState, WorkerView};
+
+impl App {
+    pub fn handle_presence(self: &Arc<Self>, state: NodeState) {
+        let mut hub = self.hub();
+        let outputs = hub.replica.handle_presence(Instant::now(), state);
+        self.handle_outputs(&mut hub, outputs);
+    }
+
+    pub fn handle_stream_delta(self: &Arc<Self>, delta: StreamDelta) {
+        let mut hub = self.hub();
+        let outputs = hub.replica.handle_delta(Instant::now(), delta);
+        self.handle_outputs(&mut hub, outputs);
+    }
+
+    pub fn handle_stream_list(self: &Arc<Self>, list: StreamList) {
+        let mut hub = self.hub();
+        let outputs = hub.replica.handle_list(Instant::now(), list);
+        self.handle_outputs(&mut hub, outputs);
+    }
+
+    pub fn handle_notice(self: &Arc<Self>, notice: NodeNotice) {
+        let NodeNotice::Deliver { member, text, ended } = notice;
+        let mut hub = self.hub();
+        hub.deliver(member, text.into());
+        if let Some(session) = ended {
+            hub.registry.forget_session(member, session);
+        }
+    }
+
+    /// Four times a second.
+    pub fn handle_cluster_tick(self: &Arc<Self>, now: Instant) {
+        self.publish_presence();
+        let mut hub = self.hub();
+        let outputs = hub.replica.handle_timeout(now);
+        self.handle_outputs(&mut hub, outputs);
+        self.retry_refused(&mut hub);
+        self.handle_drain_tick(&mut hub, now);
+        self.handle_lobby_tick(&mut hub, now);
+    }
+
+    pub fn handle_engine_up(self: &Arc<Self>, now: Instant) {
+        let mut hub = self.hub();
+        hub.engine_down = None;
+        let outputs = hub.replica.handle_engine(now, true);
+        self.handle_outputs(&mut hub, outputs);
+        let outputs = hub.lobby.handle_engine_up(now);
+        self.apply_lobby(&mut hub, outputs);
+        drop(hub);
+        self.publish_presence();
+    }
+
+    pub fn handle_engine_down(self: &Arc<Self>, why: String) {
+        let mut hub = self.hub();
+        hub.engine_down = Some(why);
+        let outputs = hub.replica.handle_engine(Instant::now(), false);
+        self.handle_outputs(&mut hub, outputs);
+        hub.lobby.handle_engine_down();
+    }
+
+    /// One of our workers hears, or does not hear, another worker process.
+    pub(super) fn handle_hearing(self: &Arc<Self>, hub: &mut Hub, worker: WorkerIndex, peer: Boot, hears: bool) {
+        let now = Instant::now();
+        let deaf = hub.deaf.entry(peer).or_default();
+        let _ = if hears { deaf.remove(&worker) } else { deaf.insert(worker) };
+        let listening = hub.workers.iter().filter(|view| view.is_there()).count();
+        let unheard = deaf.len() >= listening.max(1);
+        if deaf.is_empty() {
+            hub.deaf.remove(&peer);
+        }
+        let outputs = match unheard {
+            true => hub.replica.handle_worker_unreachable(now, peer),
+            false => hub.replica.handle_worker_reachable(now, peer),
+        };
+        self.handle_outputs(hub, outputs);
+        let state = hub.replica.worker_by_boot(peer).map(|(state, _)| state.clone());
+        if let Some(state) = state {
+            self.view_node(hub, now, &state);
+        }
+    }
+
+    fn handle_outputs(self: &Arc<Self>, hub: &mut Hub, outputs: Vec<Output>) {
+        let now = Instant::now();
+        for output in outputs {
+            match output {
+                Output::NodeJoined(node) => {
+                    info!(%node, "a node is there");
+                    self.take_up_node(hub, now, &node);
+                    // So that it knows us at once.
+                    self.cluster.tell_presence.notify_one();
+                }
+                Output::NodeChanged(node) => self.take_up_node(hub, now, &node),
+                Output::NodeLost(node) => {
+                    warn!(%node, "a node is gone");
+                    hub.view.remove_node(&node);
+                    let outputs = hub.lobby.handle_node_lost(now, &node);
+                    self.apply_lobby(hub, outputs);
+                    self.refresh_peers_of(hub);
+                }
+                Output::StreamPut(node, record) => {
+                    let effects = hub.registry.put_remote(&node, &record);
+                    self.apply(hub, effects);
+                }
+                Output::StreamGone { node, room, stream, epoch } => {
+                    let effects = hub.registry.remove_remote(&node, &room, &stream, epoch);
+                    self.apply(hub, effects);
+                }
+                Output::WantList { node, part } => self.ask_for_streams(node, part),
+                Output::Duplicate { node, instance, started_ms } => {
+                    self.handle_duplicate(&node, instance, started_ms);
+                }
+            }
+        }
+    }
+
+    fn take_up_node(&self, hub: &mut Hub, now: Instant, node: &NodeName) {
+        let Some(state) = hub.replica.node(node).cloned() else { return };
+        self.view_node(hub, now, &state);
+        let boots: Vec<Boot> = state.workers.iter().filter_map(|worker| worker.boot).collect();
+        let known =
+            |boot: &Boot| hub.workers.iter().all(|view| !view.is_there() || hub.paths.knows_peer(view.index, *boot));
+        if !boots.iter().all(known) {
+            self.refresh_peers_of(hub);
+        }
+    }
+
+    fn view_node(&self, hub: &mut Hub, now: Instant, state: &NodeState) {
+        let replica = &hub.replica;
+        hub.view.put_node(now, state, |boot| replica.is_reachable(boot));
+    }
+
+    fn ask_for_streams(self: &Arc<Self>, node: NodeName, part: u32) {
+        let app = Arc::clone(self);
+        tokio::spawn(async move {
+            let request = NodeRequest::Streams { part };
+            if let Ok(NodeReply::Streams { list }) = app.cluster.ask(&node, &request, ANSWER_WITHIN).await {
+                app.handle_stream_list(list);
+            }
+        });
+    }
+
+    /// Two nodes have our name, as may happen when NATS was down while they started. The one that came later goes.
+    fn handle_duplicate(&self, node: &NodeName, instance: u64, started_ms: u64) {
+        let own = &self.cluster.identity;
+        if (started_ms, instance) < (own.started_ms, own.instance) {
+            error!(%node, "an older node has this name too: choose another with --node");
+            self.end(Ending::NameTaken);
+        }
+    }
+
+    pub fn publish_presence(&self) {
+        if !self.is_settled() {
+            return;
+        }
+        let state = {
+            let mut hub = self.hub();
+            hub.presences += 1;
+            self.refresh_own(&mut hub)
+        };
+        self.cluster.send(Outgoing::Presence(state));
+    }
+
+    /// Placement sees our workers as they are now.
+    pub(super) fn refresh_own(&self, hub: &mut Hub) -> NodeState {
+        let state = self.own_state(hub);
+        hub.view.put_node(Instant::now(), &state, |_| true);
+        state
+    }
+
+    pub fn own_state(&self, hub: &Hub) -> NodeState {
+        let identity = &self.cluster.identity;
+        NodeState {
+            node: identity.node.clone(),
+            instance: identity.instance,
+            sequence: hub.presences,
+            started_ms: identity.started_ms,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            region: identity.region.clone(),
+            origins: identity.origins.clone(),
+            addresses: identity.addresses.clone(),
+            phase: if hub.drain.is_some() { NodePhase::Draining } else { NodePhase::Serving },
+            workers: hub.workers.iter().filter_map(worker_record).collect(),
+            streams_version: hub.log.version(),
+        }
+    }
+}
+
+/// None for a worker that was never there.
+fn worker_record(view: &WorkerView) -> Option<WorkerRecord> {
+    let hello = view.hello.as_ref()?;
+    Some(WorkerRecord {
+        index: view.index,
+        boot: view.is_there().then_some(hello.boot),
+        pid: Some(hello.pid),
+        media_port: hello.media_port,
+        phase: match view.state {
+            WorkerState::Connecting => WorkerPhase::Connecting,
+            WorkerState::Serving => WorkerPhase::Serving,
+            WorkerState::Draining => WorkerPhase::Draining,
+            WorkerState::Lost => WorkerPhase::Lost,
+        },
+        sessions: view.load.sessions,
+        sessions_max: view.sessions_max(),
+        cpu: view.load.cpu,
+        rss_bytes: view.load.rss_bytes,
+        restarts: view.restarts(),
+        bits_per_second_in: view.rates.bits_in,
+        bits_per_second_out: view.rates.bits_out,
+        packets_per_second_in: view.rates.packets_in,
+        packets_per_second_out: view.rates.packets_out,
+    })
+}

@@ -1,0 +1,199 @@
+//! Owns how this node's workers reach others: which of them they know, and where a track that they send comes
+//! from. The workers themselves open and close relays as viewers come and go.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use chappe_cluster::{NodeState, WorkerRecord};
+use chappe_sfu_api::{Boot, Command, Media, OriginSpec, PeerSpec, TrackId, WorkerIndex};
+use tracing::{debug, info};
+
+use super::{App, Hub};
+use crate::cluster::{NodeRequest, Outgoing, RelaySecret, peer_addresses};
+use crate::workers::Waiting;
+
+impl App {
+    /// Before a worker is told to send tracks of other workers, it is told where they come from.
+    pub(super) fn prepare(&self, hub: &mut Hub, worker: WorkerIndex, command: &Command) {
+        let media: &Media = match command {
+            Command::OpenSession(spec) => &spec.media,
+            Command::SetMedia { media, .. } => media,
+            _ => return,
+        };
+        for track in media.send.iter().filter_map(|line| line.source) {
+            self.prepare_track(hub, worker, track);
+        }
+    }
+
+    /// A worker's sessions were taken up: whatever they watch, it knows the way to, or is told it again.
+    pub(super) fn prepare_all(&self, hub: &mut Hub, worker: WorkerIndex) {
+        let sessions = hub.registry.sessions().filter(|session| session.worker == worker);
+        let tracks: Vec<TrackId> = sessions.flat_map(|s| &s.media.send).filter_map(|line| line.source).collect();
+        for track in tracks {
+            self.prepare_track(hub, worker, track);
+        }
+    }
+
+    fn prepare_track(&self, hub: &mut Hub, worker: WorkerIndex, track: TrackId) {
+        let Some(home) = hub.registry.track_home(track).cloned() else { return };
+        let own_boot = hub.worker(worker).and_then(|view| view.boot());
+        let is_here = home.home.node == *self.node() && Some(home.home.boot) == own_boot;
+        if is_here || hub.paths.origin(worker, track).is_some_and(|origin| origin.epoch >= home.epoch) {
+            return;
+        }
+        let origin = OriginSpec { track, kind: home.kind, peer: home.home.boot, epoch: home.epoch };
+        self.tell_origin(hub, worker, origin);
+    }
+
+    fn tell_origin(&self, hub: &mut Hub, worker: WorkerIndex, origin: OriginSpec) {
+        if !self.introduce(hub, worker, origin.peer) {
+            debug!(worker = worker.0, peer = origin.peer.0, "the worker of a track is not known yet");
+            return;
+        }
+        if let Some(command) = hub.paths.set_origin(worker, origin) {
+            self.send_plain(worker, command);
+        }
+    }
+
+    /// Makes a worker and another one know each other. False while the other is not known.
+    fn introduce(&self, hub: &mut Hub, worker: WorkerIndex, peer: Boot) -> bool {
+        if hub.paths.knows_peer(worker, peer) {
+            return true;
+        }
+        let Some(spec) = self.peer_spec(hub, worker, peer) else { return false };
+        if let Some(command) = hub.paths.set_peer(worker, spec) {
+            self.send_plain(worker, command);
+        }
+        // The other end has to know us too.
+        let boot = hub.worker(worker).and_then(|view| view.boot());
+        let there = hub.replica.worker_by_boot(peer).map(|(state, _)| state.node.clone());
+        if let (Some(boot), Some(node)) = (boot, there) {
+            let request = NodeRequest::Meet { node: self.node().clone(), boot, with: peer };
+            self.cluster.send(Outgoing::Request(node, request));
+        }
+        true
+    }
+
+    /// What each worker of this node relays.
+    pub fn ask_for_relays(&self) -> Vec<(WorkerIndex, Waiting)> {
+        let there: Vec<WorkerIndex> =
+            self.hub().workers.iter().filter(|view| view.is_there()).map(|view| view.index).collect();
+        there
+            .into_iter()
+            .filter_map(|worker| Some((worker, self.link(worker).ok()?.request(Command::Relays))))
+            .collect()
+    }
+
+    /// `node/index` of a worker process.
+    pub fn worker_name(&self, hub: &Hub, boot: Boot) -> Option<String> {
+        let here = hub.workers.iter().find(|view| view.boot() == Some(boot));
+        if let Some(view) = here {
+            return Some(format!("{}/{}", self.node(), view.index.0));
+        }
+        let (state, record) = hub.replica.worker_by_boot(boot)?;
+        Some(format!("{}/{}", state.node, record.index.0))
+    }
+
+    /// Another node's worker is about to ask one of ours for a relay.
+    pub(super) fn meet(&self, boot: Boot, with: Boot) {
+        let mut hub = self.hub();
+        let Some(worker) = hub.workers.iter().find(|view| view.boot() == Some(with)).map(|view| view.index) else {
+            return;
+        };
+        if let Some(command) = self.peer_spec(&hub, worker, boot).and_then(|spec| hub.paths.set_peer(worker, spec)) {
+            self.send_plain(worker, command);
+        }
+    }
+
+    /// Brings what each worker knows of others in line with what there is: all workers of this node, and those of
+    /// others as far as there are not too many to keep company with.
+    pub fn refresh_peers(&self) {
+        let mut hub = self.hub();
+        self.refresh_peers_of(&mut hub);
+    }
+
+    pub(super) fn refresh_peers_of(&self, hub: &mut Hub) {
+        let ours: Vec<(WorkerIndex, Boot)> =
+            hub.workers.iter().filter(|view| view.is_there()).filter_map(|v| Some((v.index, v.boot()?))).collect();
+        let theirs: Vec<Boot> =
+            hub.replica.nodes().flat_map(|node| &node.workers).filter_map(|worker| worker.boot).collect();
+        let in_mesh = theirs.len() <= MESH_WORKERS_MAX;
+        for (worker, boot) in &ours {
+            let known: Vec<Boot> = hub.paths.peers(*worker).collect();
+            let kept = theirs.iter().filter(|peer| in_mesh || known.contains(peer));
+            let wanted = ours.iter().map(|(_, other)| other).filter(|other| *other != boot).chain(kept);
+            let wanted: Vec<Boot> = wanted.copied().collect();
+            let specs = wanted.into_iter().filter_map(|peer| self.peer_spec(hub, *worker, peer)).collect();
+            for command in hub.paths.set_peers(*worker, specs) {
+                self.send_plain(*worker, command);
+            }
+        }
+    }
+
+    /// How `worker` of this node reaches the worker process `peer`. None while the cluster has no secret yet.
+    fn peer_spec(&self, hub: &Hub, worker: WorkerIndex, peer: Boot) -> Option<PeerSpec> {
+        let own = hub.worker(worker)?.boot()?;
+        if own == peer {
+            return None;
+        }
+        let here = hub.workers.iter().find(|view| view.boot() == Some(peer));
+        if let Some(port) = here.and_then(|view| view.hello.as_ref()).map(|hello| hello.media_port) {
+            let loopback = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+            return Some(spec(&self.cluster.node_secret, own, peer, vec![loopback]));
+        }
+        let (node, record) = hub.replica.worker_by_boot(peer)?;
+        let secret = self.cluster.cluster_secret.get()?;
+        let addresses = addresses_of(node, record);
+        (!addresses.is_empty()).then(|| spec(secret, own, peer, addresses))
+    }
+
+    /// Heartbeats of a worker are not heard by one of ours any more. Tracks that came through it, and not from
+    /// it, are asked for at their origin.
+    pub(super) fn handle_peer_lost(&self, hub: &mut Hub, worker: WorkerIndex, peer: Boot) {
+        info!(worker = worker.0, peer = peer.0, "another worker is not heard any more");
+        for origin in hub.paths.fed_by(worker, peer) {
+            let home = hub.registry.track_home(origin.track).cloned();
+            if let Some(home) = home.filter(|home| home.home.boot != peer) {
+                self.tell_origin(hub, worker, OriginSpec { peer: home.home.boot, epoch: home.epoch, ..origin });
+            }
+        }
+    }
+
+    /// The parent of a relay names another one.
+    pub(super) fn handle_redirected(&self, hub: &mut Hub, worker: WorkerIndex, track: TrackId, to: Boot) {
+        let Some(home) = hub.registry.track_home(track).cloned() else { return };
+        debug!(worker = worker.0, %track, to = to.0, "a relay is redirected");
+        self.tell_origin(hub, worker, OriginSpec { track, kind: home.kind, peer: to, epoch: home.epoch });
+    }
+
+    /// A parent does not have the track. The origin does, or will; it is asked (again).
+    pub(super) fn handle_refused(&self, hub: &mut Hub, worker: WorkerIndex, track: TrackId, peer: Boot) {
+        let Some(home) = hub.registry.track_home(track).cloned() else { return };
+        debug!(worker = worker.0, %track, peer = peer.0, "a relay is refused");
+        if home.home.boot == peer {
+            // Nobody else has it. It is asked again with the next tick, for as long as it is said to be there.
+            hub.paths.forget_origin(worker, track);
+            self.send_plain(worker, Command::RemoveOrigin { track });
+            hub.refused.push((worker, track));
+            return;
+        }
+        self.tell_origin(hub, worker, OriginSpec { track, kind: home.kind, peer: home.home.boot, epoch: home.epoch });
+    }
+
+    pub(super) fn retry_refused(&self, hub: &mut Hub) {
+        for (worker, track) in std::mem::take(&mut hub.refused) {
+            self.prepare_track(hub, worker, track);
+        }
+    }
+}
+
+fn spec(secret: &RelaySecret, own: Boot, peer: Boot, addresses: Vec<SocketAddr>) -> PeerSpec {
+    PeerSpec { peer, addresses, seal: secret.key(own, peer), open: secret.key(peer, own) }
+}
+
+fn addresses_of(node: &NodeState, record: &WorkerRecord) -> Vec<SocketAddr> {
+    peer_addresses(&node.addresses, record.media_port)
+}
+
+/// With so many workers in other nodes each of ours keeps up heartbeats with all of them, and a relay starts
+/// without an introduction; with more, only with those it exchanges media with.
+const MESH_WORKERS_MAX: usize = 64;

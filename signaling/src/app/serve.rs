@@ -1,0 +1,116 @@
+//! Owns answering what other nodes ask in the name of their clients. Never trusts that what they ask for is there.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+
+use super::{App, PublishRequest, WatchRequest};
+use crate::cluster::{NodeReply, NodeRequest, Told};
+use crate::http::HttpError;
+use crate::refusal::Refusal;
+use crate::sdp::{Offer, parse_fragment};
+
+impl App {
+    pub async fn serve_node(self: &Arc<Self>, request: NodeRequest) -> NodeReply {
+        if !matches!(request, NodeRequest::Ping) {
+            self.wait_settled().await;
+        }
+        match self.act(request).await {
+            Ok(reply) => reply,
+            Err(refusal) => NodeReply::Refused { told: told(refusal) },
+        }
+    }
+
+    async fn act(self: &Arc<Self>, request: NodeRequest) -> Result<NodeReply, Refusal> {
+        match request {
+            NodeRequest::Ping => {
+                let identity = &self.cluster.identity;
+                Ok(NodeReply::Pong { instance: identity.instance, started_ms: identity.started_ms })
+            }
+            NodeRequest::Publish { room, stream, offer, takeover, owner, worker, known } => {
+                self.check_serving()?;
+                let request = PublishRequest { room, stream, offer: Offer::parse(&offer)?, takeover, owner };
+                answered(self.publish_here(request, worker, known).await)
+            }
+            NodeRequest::Watch { room, slots, offer, owner, worker } => {
+                self.check_serving()?;
+                let request = WatchRequest { room, slots, offer: Offer::parse(&offer)?, owner };
+                answered(self.watch_here(request, worker).await)
+            }
+            NodeRequest::Republish { session, member, offer } => {
+                answered(self.republish_here(session, member, &Offer::parse(&offer)?).await)
+            }
+            NodeRequest::Rewatch { session, member, offer, slots } => {
+                answered(self.rewatch_here(session, member, &Offer::parse(&offer)?, slots).await)
+            }
+            NodeRequest::Patch { session, precondition, fragment } => {
+                let fragment = parse_fragment(&fragment)?;
+                let outcome = self.patch_here(session, precondition, &fragment).await?;
+                Ok(NodeReply::Patched { outcome })
+            }
+            NodeRequest::Stats { session, member } => {
+                let stats = match member {
+                    Some(member) => self.stats_own_here(session, member).await?,
+                    None => self.stats_here(session).await?,
+                };
+                Ok(NodeReply::Stats { stats })
+            }
+            at_once => self.act_at_once(at_once),
+        }
+    }
+
+    /// What needs no worker's answer.
+    fn act_at_once(self: &Arc<Self>, request: NodeRequest) -> Result<NodeReply, Refusal> {
+        match request {
+            NodeRequest::Close { session } => Ok(NodeReply::Closed { was_there: self.close_here(session) }),
+            NodeRequest::End { session, member, publishes } => {
+                self.end_here(session, member, publishes).map(|()| NodeReply::Done)
+            }
+            NodeRequest::Mute { session, member, mid, muted } => {
+                self.mute_here(session, member, &mid, muted).map(|()| NodeReply::Done)
+            }
+            NodeRequest::Claim { member, home, living } => {
+                let mut hub = self.hub();
+                let (sessions, effects) = hub.registry.claim(member, &home, &living);
+                self.apply(&mut hub, effects);
+                Ok(NodeReply::Claimed { sessions })
+            }
+            NodeRequest::MemberGone { member } => {
+                let mut hub = self.hub();
+                let effects = hub.registry.end_idle(member);
+                self.apply(&mut hub, effects);
+                Ok(NodeReply::Done)
+            }
+            NodeRequest::Streams { part } => Ok(NodeReply::Streams { list: self.hub().log.list(part) }),
+            NodeRequest::Meet { boot, with, .. } => {
+                self.meet(boot, with);
+                Ok(NodeReply::Done)
+            }
+            NodeRequest::Drain { deadline_ms } => {
+                self.start_drain(deadline_ms);
+                Ok(NodeReply::Done)
+            }
+            NodeRequest::CancelDrain => {
+                self.cancel_drain();
+                Ok(NodeReply::Done)
+            }
+            _ => Err(Refusal::NodeSilent),
+        }
+    }
+
+    /// A node that drains takes nothing on, whatever others still believe.
+    fn check_serving(&self) -> Result<(), Refusal> {
+        if self.hub().drain.is_some() { Err(Refusal::NoWorker) } else { Ok(()) }
+    }
+}
+
+fn answered(result: Result<super::Answered, Refusal>) -> Result<NodeReply, Refusal> {
+    result.map(|answered| NodeReply::Answered { answered })
+}
+
+fn told(refusal: Refusal) -> Told {
+    let retry_after_ms = refusal.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+    let (code, message) = (refusal.code().to_owned(), refusal.to_string());
+    let status: StatusCode = HttpError::from(refusal).status;
+    Told { code, message, status: status.as_u16(), retry_after_ms }
+}

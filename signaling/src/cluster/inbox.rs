@@ -1,0 +1,126 @@
+//! Owns hearing what other nodes say: presence, streams, notices, rooms and requests.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use chappe_cluster::{NodeState, StreamDelta};
+use chappe_engine::{Health, Subject};
+use serde::de::DeserializeOwned;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tracing::{info, warn};
+
+use super::outbox::{PRESENCE, STREAMS, notices_of};
+use super::{NodeNotice, NodeReply, NodeRequest};
+use crate::app::App;
+
+/// Until the process ends: hears the others, and tells of this node.
+pub async fn follow_cluster(app: Arc<App>) {
+    let mut presence = subscribe(&app, PRESENCE).await;
+    let mut streams = subscribe(&app, STREAMS).await;
+    let mut notices = subscribe(&app, &notices_of(app.cluster.own())).await;
+    let mut health = app.cluster.engine.health();
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    app.wait_settled().await;
+    let at_first = health.borrow_and_update().clone();
+    handle_health(&app, at_first);
+    loop {
+        tokio::select! {
+            Some(bytes) = presence.recv() => {
+                if let Some(state) = parse::<NodeState>(&bytes) {
+                    app.handle_presence(state);
+                }
+            }
+            Some(bytes) = streams.recv() => {
+                if let Some(delta) = parse::<StreamDelta>(&bytes) {
+                    app.handle_stream_delta(delta);
+                }
+            }
+            Some(bytes) = notices.recv() => {
+                if let Some(notice) = parse::<NodeNotice>(&bytes) {
+                    app.handle_notice(notice);
+                }
+            }
+            changed = health.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let now = health.borrow_and_update().clone();
+                handle_health(&app, now);
+            }
+            _ = tick.tick() => app.handle_cluster_tick(Instant::now()),
+            () = app.cluster.tell_presence.notified() => app.publish_presence(),
+        }
+    }
+}
+
+fn handle_health(app: &Arc<App>, health: Health) {
+    match health {
+        Health::Up => {
+            info!("the cluster is reached");
+            app.handle_engine_up(Instant::now());
+        }
+        Health::Down { why, .. } => {
+            warn!(why, "the cluster is out of reach: this node goes on with what it knows");
+            app.handle_engine_down(why);
+        }
+    }
+}
+
+/// Until it works: a node that starts without NATS subscribes when it is there.
+async fn subscribe(app: &App, subject: &str) -> mpsc::Receiver<Bytes> {
+    let subject = Subject::parse(subject).expect("a name of ours");
+    loop {
+        match app.cluster.engine.subscribe(&subject).await {
+            Ok(messages) => return messages,
+            Err(error) => tracing::debug!(%error, %subject, "not subscribed yet"),
+        }
+        sleep(RETRY).await;
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    match serde_json::from_slice(bytes) {
+        Ok(message) => Some(message),
+        Err(error) => {
+            // A node of a newer version may say things that this one does not know.
+            tracing::debug!(%error, "another node says something that is not understood");
+            None
+        }
+    }
+}
+
+/// Answers the requests of other nodes, many at a time.
+pub async fn serve_requests(app: Arc<App>) {
+    let places = Arc::new(Semaphore::new(REQUESTS_MAX));
+    loop {
+        let mut requests = match app.cluster.engine.serve(app.cluster.own().as_str()).await {
+            Ok(requests) => requests,
+            Err(error) => {
+                tracing::debug!(%error, "not serving other nodes yet");
+                sleep(RETRY).await;
+                continue;
+            }
+        };
+        while let Some(incoming) = requests.recv().await {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let app = Arc::clone(&app);
+            tokio::spawn(async move {
+                if let Some(request) = parse::<NodeRequest>(&incoming.payload) {
+                    let reply: NodeReply = app.serve_node(request).await;
+                    let bytes = serde_json::to_vec(&reply).expect("a reply has only string keys");
+                    incoming.reply.send(bytes.into());
+                }
+                drop(place);
+            });
+        }
+    }
+}
+
+/// Between two presences.
+const TICK: Duration = Duration::from_millis(250);
+const RETRY: Duration = Duration::from_millis(200);
+/// Requests of other nodes that are worked on at once.
+const REQUESTS_MAX: usize = 256;

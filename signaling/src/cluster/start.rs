@@ -1,0 +1,163 @@
+//! Owns how a node enters the cluster: its name, the secret of relays, and what the others have.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chappe_cluster::{NodeName, NodeState};
+use chappe_engine::{Change, Embedded, Engine, EngineError, Health, Key, Nats, NatsConfig};
+use futures_util::future::join_all;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use super::{AskError, NodeReply, NodeRequest, RelaySecret};
+use crate::app::App;
+use crate::config::SignalingError;
+
+/// The engine of a node: NATS, or none other than itself.
+pub async fn join(cluster: Option<&str>, node: &str) -> Result<Arc<dyn Engine>, SignalingError> {
+    let Some(servers) = cluster else {
+        return Ok(Embedded::new());
+    };
+    let mut config = NatsConfig::parse(servers).map_err(|error| SignalingError::Cluster(error.to_string()))?;
+    config.client_name = format!("chappe {node}");
+    let engine = Nats::connect(config).await.map_err(|error| SignalingError::Cluster(error.to_string()))?;
+    let mut health = engine.health();
+    // A node starts also when nobody answers; it only does not wait longer for it.
+    let _ = timeout(UP_WITHIN, health.wait_for(|health| *health == Health::Up)).await;
+    Ok(engine)
+}
+
+/// Refuses a name that a living node bears.
+pub async fn check_name(app: &App) -> Result<(), SignalingError> {
+    if app.cluster.alone {
+        return Ok(());
+    }
+    match app.cluster.ask(app.cluster.own(), &NodeRequest::Ping, NAME_WITHIN).await {
+        Ok(NodeReply::Pong { instance, .. }) if instance != app.cluster.identity.instance => {
+            Err(SignalingError::NameTaken(app.cluster.own().to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The secret that relays between nodes are keyed with: made by the first node, kept in the store.
+pub async fn agree_on_secret(app: Arc<App>) {
+    if app.cluster.alone {
+        return;
+    }
+    let key = Key::parse("relay/secret").expect("a name of ours");
+    let mut pause = PAUSE_MIN;
+    loop {
+        match secret(&app, &key).await {
+            Ok(secret) => {
+                let _ = app.cluster.cluster_secret.set(RelaySecret::new(&secret));
+                info!("the cluster's relays have their secret");
+                app.refresh_peers();
+                return;
+            }
+            Err(error) => tracing::debug!(%error, "no secret for relays between nodes yet"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+async fn secret(app: &App, key: &Key) -> Result<Vec<u8>, EngineError> {
+    if let Some(entry) = app.cluster.engine.get(key).await? {
+        return Ok(entry.value.to_vec());
+    }
+    let drawn: [u8; 32] = rand::random();
+    match app.cluster.engine.create(key, drawn.to_vec().into()).await {
+        Ok(_) => Ok(drawn.to_vec()),
+        // Another was faster, or it may have been us.
+        Err(EngineError::Exists | EngineError::Unknown) => {
+            let entry = app.cluster.engine.get(key).await?;
+            entry.map(|entry| entry.value.to_vec()).ok_or(EngineError::Unknown)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What other nodes publish, before the own workers are asked: viewers here may watch it. Nodes that do not
+/// answer at once are heard of later.
+pub async fn gather(app: &Arc<App>) {
+    if app.cluster.alone {
+        return;
+    }
+    match timeout(GATHER_WITHIN, stored_nodes(app)).await {
+        Ok(Ok(nodes)) => {
+            let others = nodes.into_iter().filter(|state| state.node != *app.cluster.own());
+            join_all(others.map(|state| take_in(app, state))).await;
+        }
+        Ok(Err(error)) => warn!(%error, "the nodes of the cluster can't be listed"),
+        Err(_) => warn!("the nodes of the cluster are not known yet"),
+    }
+}
+
+async fn take_in(app: &Arc<App>, state: NodeState) {
+    let node = state.node.clone();
+    let mut state = Some(state);
+    let (mut part, mut parts) = (0, 1);
+    while part < parts {
+        match app.cluster.ask(&node, &NodeRequest::Streams { part }, GATHER_WITHIN).await {
+            Ok(NodeReply::Streams { list }) => {
+                state.take().into_iter().for_each(|state| app.handle_presence(state));
+                (part, parts) = (part + 1, list.parts);
+                app.handle_stream_list(list);
+            }
+            Err(AskError::Unreachable) => return forget_node(app, &node).await,
+            _ => return,
+        }
+    }
+}
+
+async fn stored_nodes(app: &App) -> Result<Vec<NodeState>, EngineError> {
+    let mut changes = app.cluster.engine.watch("nodes").await?;
+    let mut nodes = Vec::new();
+    while let Some(change) = changes.recv().await {
+        match change {
+            Change::Put(entry) => nodes.extend(serde_json::from_slice::<NodeState>(&entry.value).ok()),
+            Change::Synced => break,
+            Change::Deleted { .. } | Change::Reset => {}
+        }
+    }
+    Ok(nodes)
+}
+
+fn key_of(node: &NodeName) -> Option<Key> {
+    Key::parse(&format!("nodes/{node}")).ok()
+}
+
+/// The record of a node that does not answer any more.
+async fn forget_node(app: &App, node: &NodeName) {
+    if let Some(key) = key_of(node) {
+        let _ = app.cluster.engine.delete(&key, None).await;
+    }
+}
+
+impl App {
+    /// Other nodes find this one in the store when they start.
+    pub async fn store_own_state(&self, state: &NodeState) {
+        let (Some(key), Ok(value)) = (key_of(&state.node), serde_json::to_vec(state)) else { return };
+        let engine = &self.cluster.engine;
+        let stored = match engine.get(&key).await {
+            Ok(Some(entry)) => engine.update(&key, value.into(), entry.revision).await,
+            Ok(None) => engine.create(&key, value.into()).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = stored {
+            tracing::debug!(%error, "the record of this node is not stored");
+        }
+    }
+
+    pub async fn remove_own_state(&self) {
+        forget_node(self, self.cluster.own()).await;
+    }
+}
+
+/// How long a start waits for NATS before it goes on without.
+const UP_WITHIN: Duration = Duration::from_secs(2);
+const NAME_WITHIN: Duration = Duration::from_millis(500);
+const GATHER_WITHIN: Duration = Duration::from_millis(500);
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(2);

@@ -1,0 +1,134 @@
+//! Owns what one node's signaling asks of another's, as JSON. Never sends it.
+
+use std::time::Duration;
+
+use chappe_cluster::{MemberId, NodeName, RoomName, StreamList, StreamName};
+use chappe_sfu_api::{Boot, Epoch, SessionId, SessionStats, WorkerIndex};
+use serde::{Deserialize, Serialize};
+
+use crate::app::{Answered, PatchOutcome, Precondition, Slots};
+use crate::session::{Owner, Slot};
+
+/// Answered by one [`NodeReply`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum NodeRequest {
+    /// Who serves this name?
+    Ping,
+    Publish {
+        room: RoomName,
+        stream: StreamName,
+        offer: String,
+        takeover: bool,
+        owner: Option<Owner>,
+        worker: WorkerIndex,
+        /// The highest epoch that the asking node knows of the name.
+        known: Option<Epoch>,
+    },
+    Watch {
+        room: RoomName,
+        slots: Slots,
+        offer: String,
+        owner: Option<Owner>,
+        worker: WorkerIndex,
+    },
+    Republish {
+        session: SessionId,
+        member: MemberId,
+        offer: String,
+    },
+    Rewatch {
+        session: SessionId,
+        member: MemberId,
+        offer: String,
+        slots: Vec<Slot>,
+    },
+    Patch {
+        session: SessionId,
+        precondition: Precondition,
+        fragment: String,
+    },
+    /// A WHIP or WHEP client, or an operator, ends a session.
+    Close {
+        session: SessionId,
+    },
+    /// A page ends a session of its own.
+    End {
+        session: SessionId,
+        member: MemberId,
+        publishes: bool,
+    },
+    Mute {
+        session: SessionId,
+        member: MemberId,
+        mid: String,
+        muted: bool,
+    },
+    /// `member`: a page asks about a session of its own; none: an operator.
+    Stats {
+        session: SessionId,
+        member: Option<MemberId>,
+    },
+    /// A page has come to `home` and these sessions of its live.
+    Claim {
+        member: MemberId,
+        home: NodeName,
+        living: Vec<SessionId>,
+    },
+    /// A page is gone for good.
+    MemberGone {
+        member: MemberId,
+    },
+    /// A part of its list of streams.
+    Streams {
+        part: u32,
+    },
+    /// Workers that are about to ask for relays.
+    Meet {
+        node: NodeName,
+        boot: Boot,
+        with: Boot,
+    },
+    Drain {
+        deadline_ms: u64,
+    },
+    CancelDrain,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum NodeReply {
+    Pong { instance: u64, started_ms: u64 },
+    Answered { answered: Answered },
+    Patched { outcome: PatchOutcome },
+    Stats { stats: SessionStats },
+    Claimed { sessions: Vec<SessionId> },
+    Streams { list: StreamList },
+    Closed { was_there: bool },
+    Done,
+    Refused { told: Told },
+}
+
+/// What is sent to a node without an answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum NodeNotice {
+    /// For a page that is connected there: a message of the WebSocket protocol as it is.
+    Deliver { member: MemberId, text: String, ended: Option<SessionId> },
+}
+
+/// A refusal of another node, in its words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    pub code: String,
+    pub message: String,
+    /// As HTTP says it.
+    pub status: u16,
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Told {
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after_ms.map(Duration::from_millis)
+    }
+}

@@ -1,0 +1,282 @@
+//! Owns what is published in the cluster as this node knows it: its own streams and those of other nodes, who
+//! may publish under a name, and who gives way to whom. Never asks another node.
+
+use chappe_cluster::{NodeName, StreamRecord, outranks};
+use chappe_sfu_api::{Epoch, MediaKind, SessionId, TrackId};
+
+use super::stream::{Home, Publisher};
+use super::{Connection, Effect, LostReason, MemberId, Notice, Registry, Room, RoomName, Stream, StreamName, Track};
+use crate::refusal::{Limit, Refusal};
+use crate::session::{Phase, Role, Session};
+
+/// Where one track of the cluster comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackHome {
+    pub home: Home,
+    pub kind: MediaKind,
+    pub epoch: Epoch,
+}
+
+impl Registry {
+    pub fn stream(&self, room: &RoomName, stream: &StreamName) -> Option<&Stream> {
+        self.rooms.get(room)?.streams.get(stream)
+    }
+
+    /// Room and name of a track's stream.
+    pub fn published_as(&self, track: TrackId) -> Option<(&RoomName, &StreamName)> {
+        let of = |stream: &Stream| stream.tracks.iter().any(|known| known.source.track == track);
+        let mut all = self.rooms.iter().flat_map(|(room, there)| there.streams.iter().map(move |(n, s)| (room, n, s)));
+        all.find(|(_, _, stream)| of(stream)).map(|(room, name, _)| (room, name))
+    }
+
+    /// None for a track that nobody publishes (any more).
+    pub fn track_home(&self, track: TrackId) -> Option<&TrackHome> {
+        self.tracks.get(&track)
+    }
+
+    /// Whether `member` (none: WHIP) may publish under a name now.
+    pub fn check_publish(
+        &self,
+        room: &RoomName,
+        stream: &StreamName,
+        member: Option<MemberId>,
+        takeover: bool,
+    ) -> Result<(), Refusal> {
+        let Some(there) = self.rooms.get(room) else {
+            return self.check_new_room();
+        };
+        if takeover {
+            return Ok(());
+        }
+        let taken = match (there.reserved.get(stream), there.streams.get(stream)) {
+            (Some(opening), _) => !self.gives_way(*opening) && !self.is_own(*opening, member),
+            (None, Some(live)) => !self.yields(live) && !is_of(live, member),
+            (None, None) => return self.check_new_stream(there),
+        };
+        if taken { Err(Refusal::StreamExists(stream.clone())) } else { Ok(()) }
+    }
+
+    fn check_new_stream(&self, there: &Room) -> Result<(), Refusal> {
+        match there.streams.len() + there.reserved.len() >= STREAMS_PER_ROOM_MAX {
+            true => Err(Refusal::TooMany(Limit::Streams(STREAMS_PER_ROOM_MAX))),
+            false => Ok(()),
+        }
+    }
+
+    /// A page that lost its connection publishes its own stream again without being asked.
+    fn is_own(&self, session: SessionId, member: Option<MemberId>) -> bool {
+        member.is_some() && self.sessions.get(&session).and_then(Session::member) == member
+    }
+
+    /// Whether whoever asks for the name of a live stream gets it.
+    fn yields(&self, stream: &Stream) -> bool {
+        if stream.home.node == self.own { self.gives_way(stream.session) } else { stream.yields }
+    }
+
+    /// A publisher that crashed is back within seconds, under the same name and as a new client. It need not
+    /// wait until consent to its old session has expired (RFC 7675). A page that is connected gives way to
+    /// nobody: it is about to restart ICE.
+    pub(super) fn gives_way(&self, holder: SessionId) -> bool {
+        let Some(session) = self.sessions.get(&holder) else {
+            return true;
+        };
+        let member = session.member().and_then(|member| self.members.get(&member));
+        let is_connected = member.is_some_and(|member| matches!(member.connection, Connection::Up(_)));
+        session.phase == Phase::Open(chappe_sfu_api::SessionState::Disconnected) && !is_connected
+    }
+
+    /// The worker confirmed a session. A publisher's stream is live from now on, unless someone else took the
+    /// name meanwhile. A page that moves its own stream has to wait until media arrives on the new session:
+    /// until then the old one is what others see.
+    pub fn confirm(&mut self, id: SessionId) -> Result<Vec<Effect>, Refusal> {
+        let session = self.sessions.get_mut(&id).ok_or(Refusal::NoSuchSession)?;
+        if session.phase == Phase::Opening {
+            session.phase = Phase::Open(chappe_sfu_api::SessionState::New);
+        }
+        let Role::Publish { stream: name, .. } = &session.note.role else {
+            return Ok(Vec::new());
+        };
+        let (room_name, name, member) = (session.note.room.clone(), name.clone(), session.member());
+        let room = self.rooms.get(&room_name).ok_or(Refusal::NoSuchSession)?;
+        if room.reserved.get(&name) != Some(&id) {
+            return Err(Refusal::StreamExists(name));
+        }
+        if room.streams.get(&name).is_some_and(|live| is_of(live, member) && self.is_alive(live)) {
+            return Ok(Vec::new());
+        }
+        Ok(self.go_live(id, &room_name, &name, &[]))
+    }
+
+    /// Whether media of a stream arrives, as far as is known.
+    fn is_alive(&self, stream: &Stream) -> bool {
+        match stream.home.node == self.own {
+            true => self.sessions.get(&stream.session).is_some_and(Session::is_connected),
+            false => !stream.yields,
+        }
+    }
+
+    /// A session's stream takes its name from whoever had it.
+    pub(super) fn go_live(
+        &mut self,
+        id: SessionId,
+        room: &RoomName,
+        name: &StreamName,
+        active: &[TrackId],
+    ) -> Vec<Effect> {
+        let Some(stream) = self.stream_of(id, active) else {
+            return Vec::new();
+        };
+        if let Some(there) = self.rooms.get_mut(room)
+            && there.reserved.get(name) == Some(&id)
+        {
+            there.reserved.remove(name);
+        }
+        let replaced = self.put_stream(room, name, stream);
+        let notice = match &replaced {
+            Some(_) => Notice::StreamChanged(name.clone()),
+            None => Notice::StreamAdded(name.clone()),
+        };
+        let mut effects = vec![Effect::Announce(room.clone(), name.clone()), Effect::TellRoom(room.clone(), notice)];
+        effects.extend(self.reattach(room, name));
+        if let Some(old) = replaced.filter(|old| old.session != id) {
+            effects.extend(self.end(old.session, Some(LostReason::TakenOver)));
+        }
+        effects
+    }
+
+    /// The stream that a publisher's session is, by its note.
+    pub(super) fn stream_of(&self, id: SessionId, active: &[TrackId]) -> Option<Stream> {
+        let session = self.sessions.get(&id)?;
+        let Role::Publish { muted, sdp, .. } = &session.note.role else {
+            return None;
+        };
+        let publisher = session.note.owner.as_ref();
+        Some(Stream {
+            session: id,
+            epoch: session.epoch,
+            since_ms: session.note.since_ms,
+            tracks: Track::all_of(sdp, muted, active),
+            home: Home { node: self.own.clone(), worker: session.worker, boot: session.boot },
+            publisher: publisher.map(|owner| Publisher { member: owner.member, name: owner.name.clone() }),
+            yields: false,
+        })
+    }
+
+    /// Media of a session that waits to take over its own page's stream has arrived.
+    pub(super) fn succeed(&mut self, id: SessionId, active: TrackId) -> Vec<Effect> {
+        let Some(session) = self.sessions.get(&id).filter(|session| session.phase != Phase::Opening) else {
+            return Vec::new();
+        };
+        let Role::Publish { stream: name, sdp, .. } = &session.note.role else {
+            return Vec::new();
+        };
+        // A picture takes longest to come; without one any sound will do.
+        let kinds = || sdp.tracks().map(|(_, source)| (source.track, source.kind));
+        let has_video = kinds().any(|(_, kind)| kind == MediaKind::Video);
+        let decides = kinds().any(|(track, kind)| track == active && (kind == MediaKind::Video || !has_video));
+        let (room, name) = (session.note.room.clone(), name.clone());
+        let waits = self.rooms.get(&room).is_some_and(|there| there.reserved.get(&name) == Some(&id));
+        if !decides || !waits {
+            return Vec::new();
+        }
+        self.go_live(id, &room, &name, &[active])
+    }
+
+    /// A node tells of one of its streams. A name that two nodes claim belongs to the higher epoch; whoever has
+    /// the lower one ends its own session.
+    pub fn put_remote(&mut self, node: &NodeName, record: &StreamRecord) -> Vec<Effect> {
+        let (room, name) = (record.room.clone(), record.stream.clone());
+        let Some(stream) = Stream::from_record(node, record) else {
+            tracing::warn!(%node, %room, stream = %name, "the description of a stream can't be read");
+            return Vec::new();
+        };
+        if self.rooms.get(&room).is_none() && self.check_new_room().is_err() {
+            return Vec::new();
+        }
+        let before = self.stream(&room, &name);
+        if before.is_some_and(|have| {
+            have.home.node != *node && outranks((have.epoch, &have.home.node), (stream.epoch, node))
+        }) {
+            return Vec::new();
+        }
+        if before == Some(&stream) {
+            return Vec::new();
+        }
+        let replaced = self.put_stream(&room, &name, stream);
+        let notice = match &replaced {
+            Some(_) => Notice::StreamChanged(name.clone()),
+            None => Notice::StreamAdded(name.clone()),
+        };
+        let mut effects = vec![Effect::TellRoom(room.clone(), notice)];
+        effects.extend(self.reattach(&room, &name));
+        if let Some(old) = replaced.filter(|old| old.home.node == self.own) {
+            effects.push(Effect::Withdraw(room, name, old.epoch));
+            effects.extend(self.end(old.session, Some(LostReason::TakenOver)));
+        }
+        effects
+    }
+
+    /// A node has a stream no more, or is gone itself.
+    pub fn remove_remote(&mut self, node: &NodeName, room: &RoomName, name: &StreamName, epoch: Epoch) -> Vec<Effect> {
+        let there = self.stream(room, name);
+        if !there.is_some_and(|stream| stream.home.node == *node && stream.epoch <= epoch) {
+            return Vec::new();
+        }
+        self.remove_stream(room, name);
+        let mut effects = vec![Effect::TellRoom(room.clone(), Notice::StreamRemoved(name.clone()))];
+        effects.extend(self.reattach(room, name));
+        self.drop_room_if_empty(room);
+        effects
+    }
+
+    pub(super) fn put_stream(&mut self, room: &RoomName, name: &StreamName, stream: Stream) -> Option<Stream> {
+        let replaced = self.remove_stream(room, name);
+        for track in &stream.tracks {
+            let home = TrackHome { home: stream.home.clone(), kind: track.source.kind, epoch: stream.epoch };
+            self.tracks.insert(track.source.track, home);
+        }
+        self.rooms.entry(room.clone()).or_default().streams.insert(name.clone(), stream);
+        replaced
+    }
+
+    pub(super) fn remove_stream(&mut self, room: &RoomName, name: &StreamName) -> Option<Stream> {
+        let removed = self.rooms.get_mut(room)?.streams.remove(name)?;
+        for track in &removed.tracks {
+            self.tracks.remove(&track.source.track);
+            self.gone_tracks.push(track.source.track);
+        }
+        Some(removed)
+    }
+
+    /// Tracks that went since the last call and did not come back.
+    pub fn take_gone_tracks(&mut self) -> Vec<TrackId> {
+        let mut gone = std::mem::take(&mut self.gone_tracks);
+        gone.retain(|track| !self.tracks.contains_key(track));
+        gone
+    }
+
+    /// This node's own stream as other nodes are told of it; none if it is not live, or not ours.
+    pub fn record(&self, room: &RoomName, name: &StreamName) -> Option<StreamRecord> {
+        let stream = self.stream(room, name).filter(|stream| stream.home.node == self.own)?;
+        Some(StreamRecord {
+            room: room.clone(),
+            stream: name.clone(),
+            epoch: stream.epoch,
+            session: stream.session,
+            worker: stream.home.worker,
+            boot: stream.home.boot,
+            since_ms: stream.since_ms,
+            publisher: stream.publisher.as_ref().map(|publisher| publisher.member),
+            name: stream.publisher.as_ref().and_then(|publisher| publisher.name.clone()),
+            yields: self.gives_way(stream.session),
+            description: serde_json::to_string(&stream.tracks).expect("tracks have only string keys"),
+        })
+    }
+}
+
+fn is_of(stream: &Stream, member: Option<MemberId>) -> bool {
+    member.is_some() && stream.publisher.as_ref().map(|publisher| publisher.member) == member
+}
+
+/// Most streams of one room.
+pub const STREAMS_PER_ROOM_MAX: usize = 256;
