@@ -164,7 +164,10 @@ mod tests {
 
     fn session(first_ms: u64, last_ms: u64) -> Tally {
         let at = |ms| Some(SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
-        Tally { packets: 10, missing: 1, first_at: at(first_ms), last_at: at(last_ms), ..Tally::default() }
+        let mut tally = Tally::default();
+        (tally.packets, tally.missing) = (10, 1);
+        (tally.first_at, tally.last_at) = (at(first_ms), at(last_ms));
+        tally
     }
 
     #[test]
