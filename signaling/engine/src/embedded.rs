@@ -36,7 +36,6 @@ struct Inner {
 }
 
 impl Embedded {
-    #[expect(clippy::new_ret_no_self, reason = "nodes share an engine; there is no use for one that is not shared")]
     pub fn new() -> Arc<Embedded> {
         let inner = Inner { store: Mutex::default(), messages: Mutex::default(), written: watch::Sender::new(0) };
         Arc::new(Embedded { inner: Arc::new(inner), health: watch::Sender::new(Health::Up) })

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, ServerAddr};
@@ -20,14 +20,21 @@ pub(super) struct Connection {
     client: Client,
     health: watch::Receiver<Health>,
     connections: watch::Receiver<u64>,
+    /// Held by nobody else: when the last handle is dropped, so is this.
+    _wanted: Arc<Wanted>,
 }
+
+/// Tells the client library's task that somebody still wants a connection.
+#[derive(Debug)]
+struct Wanted;
 
 impl Connection {
     /// Begins to connect, and returns while that goes on.
     pub(super) async fn begin(config: &NatsConfig) -> Result<Connection, EngineError> {
         let reporter = Arc::new(Reporter::new());
         let (health, connections) = (reporter.health(), reporter.connections());
-        let mut options = base_options(reporter).name(&config.client_name);
+        let wanted = Arc::new(Wanted);
+        let mut options = base_options(reporter, Arc::downgrade(&wanted)).name(&config.client_name);
         if let Some(tls) = &config.tls {
             options = with_tls(options, tls)?;
         }
@@ -36,7 +43,7 @@ impl Connection {
             config.servers.iter().map(|server| server.parse::<ServerAddr>()).collect::<io::Result<Vec<_>>>();
         let addresses = addresses.map_err(|error| EngineError::Unavailable(error.to_string()))?;
         let client = options.connect(addresses).await.map_err(|error| EngineError::Unavailable(error.to_string()))?;
-        Ok(Connection { client, health, connections })
+        Ok(Connection { client, health, connections, _wanted: wanted })
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -78,7 +85,7 @@ const SUBSCRIPTION_WAITING_MAX: usize = 8192;
 const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(2);
 
-fn base_options(reporter: Arc<Reporter>) -> ConnectOptions {
+fn base_options(reporter: Arc<Reporter>, wanted: Weak<Wanted>) -> ConnectOptions {
     let for_attempts = Arc::clone(&reporter);
     ConnectOptions::new()
         .retry_on_initial_connect()
@@ -89,8 +96,17 @@ fn base_options(reporter: Arc<Reporter>) -> ConnectOptions {
         .reconnect_delay_callback(retry_delay)
         // Asked which server to try; used because it is told why the others failed.
         .reconnect_to_server_callback(move |servers, _| {
-            for_attempts.handle_attempt(&servers);
-            async { None }
+            let wanted = wanted.strong_count() > 0;
+            if wanted {
+                for_attempts.handle_attempt(&servers);
+            }
+            async move {
+                if !wanted {
+                    // While it is not connected the library does not notice that nobody is left; it would try for ever.
+                    std::future::pending::<()>().await;
+                }
+                None
+            }
         })
         .event_callback(move |event| {
             reporter.handle_event(&event);

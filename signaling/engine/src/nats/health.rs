@@ -76,8 +76,9 @@ impl Reporter {
     fn handle_connected(&self) {
         self.said().reasons.clear();
         tracing::info!("NATS is connected");
-        self.health.send_replace(Health::Up);
+        // In this order: whoever sees that it is up sees the new count too.
         self.connections.send_modify(|count| *count += 1);
+        self.health.send_replace(Health::Up);
     }
 
     fn set_down(&self, new: String) {

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::bucket::Bucket;
 use super::connection::Connection;
 use super::jetstream::{Failure, codes};
-use crate::engine::{Change, Entry};
+use crate::engine::{Change, Entry, Health};
 use crate::error::EngineError;
 use crate::key::Prefix;
 use delivery::Delivery;
@@ -64,16 +64,13 @@ enum Ended {
 
 impl Watch {
     async fn run(mut self) {
-        let mut connections = self.connection.connections();
+        let (mut health, mut connections) = (self.connection.health(), self.connection.connections());
         loop {
-            // Whatever happens to this connection from here on is seen as a change.
-            let there = connections.borrow_and_update().to_owned() > 0 && self.connection.check_up().is_ok();
-            if !there {
-                if connections.changed().await.is_err() {
-                    return;
-                }
-                continue;
+            if health.wait_for(|health| *health == Health::Up).await.is_err() {
+                return;
             }
+            // Whatever happens to this connection from here on is seen as a change.
+            connections.mark_unchanged();
             match self.follow(&mut connections).await {
                 Ok(Ended::Lost) => {}
                 Ok(Ended::Unwatched) => return,
@@ -87,7 +84,12 @@ impl Watch {
 
     /// Makes a consumer and tells what it delivers until something is wrong with it.
     async fn follow(&mut self, connections: &mut latest::Receiver<u64>) -> Result<Ended, EngineError> {
-        let (mut messages, pending) = self.begin_consumer().await?;
+        let (mut messages, pending) = tokio::select! {
+            // First, because a consumer of the connection before is of no use.
+            biased;
+            _ = connections.changed() => return Ok(Ended::Lost),
+            begun = self.begin_consumer() => begun?,
+        };
         if std::mem::replace(&mut self.begun, true) && self.told.send(Change::Reset).await.is_err() {
             return Ok(Ended::Unwatched);
         }

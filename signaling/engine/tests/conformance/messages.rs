@@ -103,10 +103,8 @@ pub async fn whoever_stops_serving_is_not_there(nodes: Nodes) {
     let served = nodes.b.serve("b").await.unwrap();
     assert_eq!(nodes.a.request("b", bytes("?"), SHORT).await, Err(Timeout));
     drop(served);
-    until("nobody there", || async {
-        (nodes.a.request("b", bytes("?"), SHORT).await == Err(NobodyThere)).then_some(())
-    })
-    .await;
+    until("nobody there", async || (nodes.a.request("b", bytes("?"), SHORT).await == Err(NobodyThere)).then_some(()))
+        .await;
 }
 
 pub async fn large_requests_and_replies_arrive(nodes: Nodes) {

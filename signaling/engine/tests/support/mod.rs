@@ -35,7 +35,7 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 /// Tries until it works; between attempts others get a turn.
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut attempt: impl FnMut() -> F) -> T {
+pub async fn until<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
     soon(what, async {
         loop {
             if let Some(done) = attempt().await {
@@ -88,31 +88,41 @@ pub async fn until_synced(changes: &mut mpsc::Receiver<Change>) -> Vec<(String, 
 /// Writes by the rules: what is unknown is looked up, and what was not done is tried again. The revision is the one
 /// that the store has for `value`.
 pub async fn write_surely(engine: &dyn Engine, key: &Key, value: &Bytes, expected: Option<Revision>) -> Revision {
-    use chappe_engine::EngineError::{Conflict, Exists, Timeout, Unavailable, Unknown};
-    until("a write", || async move {
-        let written = match expected {
-            None => engine.create(key, value.clone()).await,
-            Some(expected) => engine.update(key, value.clone(), expected).await,
-        };
-        match written {
-            Ok(revision) => Some(revision),
-            Err(Unknown | Conflict | Exists) => match engine.get(key).await {
-                Ok(Some(entry)) if entry.value == *value => Some(entry.revision),
-                Ok(Some(entry)) => {
-                    assert_eq!(Some(entry.revision), expected, "somebody else's {entry:?} instead of {value:?}");
-                    None
-                }
-                Ok(None) => {
-                    assert_eq!(expected, None, "an acknowledged write of {key} is lost");
-                    None
-                }
-                Err(_) => None,
-            },
-            Err(Unavailable(_) | Timeout) => None,
-            Err(other) => panic!("{other}"),
+    soon("a write", async {
+        loop {
+            if let Some(revision) = write_once(engine, key, value, expected).await {
+                return revision;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
     .await
+}
+
+async fn write_once(engine: &dyn Engine, key: &Key, value: &Bytes, expected: Option<Revision>) -> Option<Revision> {
+    use chappe_engine::EngineError::{Conflict, Exists, Timeout, Unavailable, Unknown};
+    let written = match expected {
+        None => engine.create(key, value.clone()).await,
+        Some(expected) => engine.update(key, value.clone(), expected).await,
+    };
+    match written {
+        Ok(revision) => return Some(revision),
+        Err(Unavailable(_) | Timeout) => return None,
+        Err(Unknown | Conflict | Exists) => {}
+        Err(other) => panic!("{other}"),
+    }
+    match engine.get(key).await {
+        Ok(Some(entry)) if entry.value == *value => Some(entry.revision),
+        Ok(Some(entry)) => {
+            assert_eq!(Some(entry.revision), expected, "somebody else's {entry:?} instead of {value:?}");
+            None
+        }
+        Ok(None) => {
+            assert_eq!(expected, None, "an acknowledged write of {key} is lost");
+            None
+        }
+        Err(_) => None,
+    }
 }
 
 /// Longer than any of this takes on a loaded machine, shorter than anybody likes to wait.

@@ -21,19 +21,38 @@ impl Server {
         Server::start_with("")
     }
 
-    /// With `configuration` added to what all have; `DIRECTORY` in it is the server's own.
+    /// With `configuration` added to what all have.
     pub fn start_with(configuration: &str) -> Server {
-        Server::start_in(Directory::new(), configuration)
+        Server::prepared(configuration, &["-js"]).started()
     }
 
-    /// In a directory into which the test has put what the configuration names.
-    pub fn start_in(directory: Directory, configuration: &str) -> Server {
-        let port = free_port();
-        let configuration = configuration.replace("DIRECTORY", &directory.path().display().to_string());
-        fs::write(directory.path().join("server.conf"), configuration).unwrap();
-        let mut server = Server { process: None, arguments: arguments(directory.path(), port), directory, port };
-        server.start_again();
-        server
+    /// One that has no JetStream.
+    pub fn start_without_store() -> Server {
+        Server::start_without_store_with("")
+    }
+
+    pub fn start_without_store_with(configuration: &str) -> Server {
+        Server::prepared(configuration, &[]).started()
+    }
+
+    fn prepared(configuration: &str, more: &[&str]) -> Server {
+        let (directory, port) = (Directory::new(), free_port());
+        let path = directory.path().join("server.conf");
+        fs::write(&path, configuration).unwrap();
+        let (path, port_text, name) = (path.display().to_string(), port.to_string(), format!("n{port}"));
+        let mut arguments = vec!["-c", &path, "-a", "127.0.0.1", "-p", &port_text, "-n", &name];
+        let data = directory.path().join("data").display().to_string();
+        if !more.is_empty() {
+            arguments.extend(["-sd", &data]);
+        }
+        arguments.extend(more);
+        let arguments = arguments.into_iter().map(str::to_owned).collect();
+        Server { process: None, directory, arguments, port }
+    }
+
+    fn started(mut self) -> Server {
+        self.start_again();
+        self
     }
 
     pub fn url(&self) -> String {
@@ -95,19 +114,12 @@ impl Drop for Server {
 pub fn start_cluster() -> Vec<Server> {
     let cluster_ports: Vec<u16> = (0..3).map(|_| free_port()).collect();
     let routes: Vec<String> = cluster_ports.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
-    let mut servers: Vec<Server> = Vec::new();
-    for cluster_port in &cluster_ports {
-        let (directory, port) = (Directory::new(), free_port());
-        fs::write(directory.path().join("server.conf"), "").unwrap();
-        let mut arguments = arguments(directory.path(), port);
-        let route = format!("nats://127.0.0.1:{cluster_port}");
-        arguments
-            .extend(["--cluster_name", "test", "--cluster", &route, "--routes", &routes.join(",")].map(String::from));
-        let mut server = Server { process: None, directory, arguments, port };
-        server.start_again();
-        servers.push(server);
-    }
-    servers
+    let routes = routes.join(",");
+    let started = cluster_ports.iter().map(|port| {
+        let own = format!("nats://127.0.0.1:{port}");
+        Server::prepared("", &["-js", "--cluster_name", "test", "--cluster", &own, "--routes", &routes]).started()
+    });
+    started.collect()
 }
 
 /// A directory that is removed with the value.
@@ -143,14 +155,6 @@ pub fn free_port() -> u16 {
         }
     }
     panic!("no port is free");
-}
-
-fn arguments(directory: &Path, port: u16) -> Vec<String> {
-    let path = |name: &str| directory.join(name).display().to_string();
-    let port = port.to_string();
-    let name = format!("n{port}");
-    let (configuration, data) = (path("server.conf"), path("data"));
-    ["-c", &configuration, "-a", "127.0.0.1", "-p", &port, "-n", &name, "-js", "-sd", &data].map(String::from).to_vec()
 }
 
 fn number() -> u32 {

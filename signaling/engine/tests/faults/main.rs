@@ -1,0 +1,10 @@
+//! What the NATS engine promises when links, servers and credentials fail: real processes, killed for real.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cluster;
+mod credentials;
+mod links;
+mod servers;
+mod tls;
