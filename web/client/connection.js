@@ -1,25 +1,24 @@
-// Owns the WebSocket: hello and resume, requests and replies, pings, reconnecting. Never touches media.
+// Owns the WebSocket: requests and replies, pings, coming back through any server. Never touches media.
 
 /** @import { ServerEvent, Welcome } from "./protocol.js" */
+/** @import { Socket } from "./race.js" */
 /** @import { LinkEvent, LinkState } from "./state/link.js" */
 
 import { Emitter } from "./emitter.js";
 import { FRAME_BYTES_MAX, PROTOCOL_VERSION, RequestError, parseFrame } from "./protocol.js";
-import { pauseMs } from "./state/backoff.js";
+import { Race, dropSocket } from "./race.js";
+import { retryMs } from "./state/backoff.js";
 import { initialLink, updateLink } from "./state/link.js";
-
-/**
- * The part of WebSocket that is used.
- * @typedef {Pick<WebSocket, "send" | "close" | "onopen" | "onmessage" | "onclose" | "onerror">} Socket
- */
+import { learnServers, round } from "./state/servers.js";
 
 /**
  * @typedef {object} ConnectionOptions
- * @property {string} url ws:// or wss://
+ * @property {string} url ws:// or wss:// of the page's own server
  * @property {string} room
  * @property {string} [name]
  * @property {string} [token]
  * @property {() => string[]} [sessions] those whose peer connections are still up
+ * @property {() => boolean} [mediaFlows] all of the page's media does: then only its server's signaling is gone
  * @property {(url: string) => Socket} [open]
  * @property {() => number} [random]
  */
@@ -30,6 +29,17 @@ import { initialLink, updateLink } from "./state/link.js";
 
 const PING_EVERY_MS = 15_000;
 const REPLY_MS_MAX = 10_000;
+/** For an answer to a ping when media has stopped as well, unless the way is known to be longer. */
+const CHECK_MS = 300;
+const CHECK_MS_MAX = 2000;
+/** A living server is heard by then, so the next one is asked beside it. */
+const STAGGER_MS = 150;
+/** How long one of several servers is waited for, and one that is alone. Doubled with each attempt. */
+const SHORT = { connectMs: 800, helloMs: 1000 };
+const LONG = { connectMs: 4000, helloMs: 4000 };
+const LIMIT_MS_MAX = 10_000;
+/** Signaling that died beside living media is given these attempts, about a second, to be back. */
+const PATIENT_ATTEMPTS = 3;
 const HELLO_ID = 0;
 
 /** @extends {Emitter<ConnectionEvents>} */
@@ -40,18 +50,25 @@ export class Connection extends Emitter {
   /** @type {(url: string) => Socket} */
   #open;
   #random;
-  /** @type {Socket | null} */
+  /** @type {readonly string[]} other servers than the page's own */
+  #others = [];
+  /** @type {Race | null} */
+  #race = null;
+  #patient = false;
+  /** @type {Socket | null} once welcomed */
   #socket = null;
   /** @type {Map<number, Pending>} */
   #pending = new Map();
   #nextId = HELLO_ID + 1;
-  /** @type {ReturnType<typeof setTimeout> | undefined} for the pause, the hello or the next ping, by phase */
+  #roundTripMs = 0;
+  #checking = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} for the pause or the next ping, by phase */
   #timer;
 
   /** @param {ConnectionOptions} options */
   constructor(options) {
     super();
-    this.#options = options;
+    this.#options = { ...options };
     this.#open = options.open ?? ((url) => new WebSocket(url));
     this.#random = options.random ?? Math.random;
     globalThis.addEventListener?.("online", this.#hurry);
@@ -59,7 +76,7 @@ export class Connection extends Emitter {
 
   /** Opens the first socket. */
   start() {
-    if (this.state === initialLink && !this.#socket) this.#enter(this.state);
+    if (this.state === initialLink && !this.#race) this.#enter(this.state);
   }
 
   close() {
@@ -68,11 +85,33 @@ export class Connection extends Emitter {
   }
 
   /**
+   * Shown to the others from now on. The server learns a name only with a hello.
+   * @param {string} name
+   */
+  rename(name) {
+    if (name === (this.#options.name ?? "")) return;
+    this.#options.name = name;
+    if (this.state.phase === "open") this.#broken("A new hello is needed for another name.");
+  }
+
+  /** Media stopped: is the server still there? If it does not answer, or is not connected, others are tried at once. */
+  check() {
+    if (this.state.phase === "waiting") this.#hurry();
+    if (this.#race && this.#patient) return this.#connect(false);
+    if (this.state.phase !== "open" || this.#checking) return;
+    this.#checking = true;
+    const done = () => (this.#checking = false);
+    const withinMs = Math.min(Math.max(CHECK_MS, 2 * this.#roundTripMs), CHECK_MS_MAX);
+    this.#ping(withinMs).then(done, done);
+  }
+
+  /**
    * @param {string} type
    * @param {Record<string, unknown>} [fields]
+   * @param {number} [withinMs] time for the reply
    * @returns {Promise<any>} the reply; rejects with {@link RequestError}
    */
-  request(type, fields = {}) {
+  request(type, fields = {}, withinMs = REPLY_MS_MAX) {
     if (this.state.phase !== "open" || !this.#socket) {
       return Promise.reject(new RequestError("disconnected", "There is no connection to the server right now."));
     }
@@ -84,7 +123,7 @@ export class Connection extends Emitter {
     const socket = this.#socket;
     return new Promise((resolve, reject) => {
       const late = () => this.#settle(id)?.reject(new RequestError("timeout", "The server did not answer in time."));
-      this.#pending.set(id, { resolve, reject, timer: setTimeout(late, REPLY_MS_MAX) });
+      this.#pending.set(id, { resolve, reject, timer: setTimeout(late, withinMs) });
       socket.send(frame);
     });
   }
@@ -102,71 +141,94 @@ export class Connection extends Emitter {
 
   /** @param {LinkState} state */
   #enter(state) {
-    clearTimeout(this.#timer);
+    if (state.phase !== "greeting") clearTimeout(this.#timer);
     switch (state.phase) {
       case "connecting":
-        return this.#connect();
-      case "greeting":
-        return this.#greet(state);
+        return this.#connect(state.attempts <= PATIENT_ATTEMPTS && !state.refused && (this.#options.mediaFlows?.() ?? false));
       case "open":
         return this.#pingLater();
       case "waiting":
         this.#drop();
-        this.#timer = setTimeout(this.#hurry, pauseMs(state.attempts - 1, this.#random(), state.askedMs));
+        this.#timer = setTimeout(this.#hurry, retryMs(state.attempts, this.#random(), state.askedMs));
         return;
       case "closed":
         return this.#drop();
     }
   }
 
-  #connect() {
-    const socket = this.#open(this.#options.url);
-    this.#socket = socket;
-    socket.onopen = () => this.#dispatch({ type: "opened" });
-    socket.onmessage = ({ data }) => this.#receive(data);
-    socket.onclose = () => this.#broken("The connection to the server broke.");
-    socket.onerror = () => this.#broken("The server could not be reached.");
-    this.#timer = setTimeout(() => this.#broken("The server did not answer."), REPLY_MS_MAX);
+  /** @param {boolean} patient */
+  #connect(patient) {
+    const { server, refused, attempts } = this.state;
+    this.#race?.end();
+    this.#patient = patient && server !== null;
+    const { url: own } = this.#options;
+    const { connectMs, helloMs } = this.#others.length > 0 ? SHORT : LONG;
+    const limit = (/** @type {number} */ ms) => Math.min(Math.max(ms, 6 * this.#roundTripMs) * 2 ** Math.min(Math.max(attempts - 1, 0), 4), LIMIT_MS_MAX);
+    this.#race = new Race({
+      urls: round({ own, others: this.#others, last: server ?? own, refused, patient: this.#patient }),
+      open: this.#open,
+      hello: () => this.#hello(),
+      limits: { staggerMs: Math.max(STAGGER_MS, 2 * this.#roundTripMs), connectMs: limit(connectMs), helloMs: limit(helloMs) },
+      onGreeting: () => this.#dispatch({ type: "opened" }),
+      onWelcome: ({ socket, url, welcome, tookMs }) => this.#welcomed(socket, url, /** @type {any} */ (welcome), tookMs),
+      onLost: ({ error, retryAfterMs, answered }) => this.#dispatch({ type: "refused", error, retryAfterMs, server: answered }),
+    });
+    this.#race.start();
   }
 
-  /** @param {LinkState} state */
-  #greet(state) {
+  #hello() {
     const { room, name, token, sessions } = this.#options;
-    const hello = { type: "hello", id: HELLO_ID, version: PROTOCOL_VERSION, room, name, token, resume: state.resume ?? undefined };
-    this.#socket?.send(JSON.stringify({ ...hello, sessions: sessions?.() ?? [] }));
-    this.#timer = setTimeout(() => this.#broken("The server did not answer."), REPLY_MS_MAX);
+    const hello = { type: "hello", id: HELLO_ID, version: PROTOCOL_VERSION, room, name: name || undefined, token };
+    return JSON.stringify({ ...hello, resume: this.state.resume ?? undefined, sessions: sessions?.() ?? [] });
+  }
+
+  /**
+   * @param {Socket} socket
+   * @param {string} url
+   * @param {Welcome} welcome
+   * @param {number} tookMs
+   */
+  #welcomed(socket, url, welcome, tookMs) {
+    this.#race = null;
+    this.#socket = socket;
+    this.#roundTripMs = tookMs;
+    this.#checking = false;
+    socket.onmessage = ({ data }) => this.#receive(data);
+    socket.onclose = () => this.#broken("The connection to the server broke.");
+    socket.onerror = () => this.#broken("The connection to the server broke.");
+    const origins = Array.isArray(welcome.servers) ? welcome.servers : [];
+    this.#others = learnServers(this.#others, { own: this.#options.url, origins, random: this.#random });
+    this.#dispatch({ type: "welcomed", resume: welcome.resume, server: url });
+    this.emit("welcome", welcome);
   }
 
   #pingLater() {
     this.#timer = setTimeout(() => {
-      this.request("ping").then(
-        () => this.state.phase === "open" && this.#pingLater(),
-        (error) => error.code === "timeout" && this.#broken("The server stopped answering."),
-      );
+      this.#ping(REPLY_MS_MAX).then(() => this.state.phase === "open" && this.#pingLater(), () => {});
     }, PING_EVERY_MS);
+  }
+
+  /** @param {number} withinMs */
+  async #ping(withinMs) {
+    const socket = this.#socket;
+    const startedMs = performance.now();
+    try {
+      await this.request("ping", {}, withinMs);
+      this.#roundTripMs = performance.now() - startedMs;
+    } catch (error) {
+      if (error instanceof RequestError && error.code === "timeout" && socket === this.#socket) this.#broken("The server stopped answering.");
+      throw error;
+    }
   }
 
   /** @param {unknown} data */
   #receive(data) {
     const message = parseFrame(data);
     if (!message) return;
-    if (this.state.phase === "greeting") return this.#greeted(message);
     if (typeof message.id !== "number") return this.emit("event", /** @type {any} */ (message));
     const pending = this.#settle(message.id);
     if (message.type === "error") pending?.reject(errorOf(message));
     else pending?.resolve(message);
-  }
-
-  /** @param {Record<string, unknown> & {type: string}} message */
-  #greeted(message) {
-    if (message.type === "welcome") {
-      const welcome = /** @type {Welcome} */ (/** @type {unknown} */ (message));
-      this.#dispatch({ type: "welcomed", resume: welcome.resume });
-      this.emit("welcome", welcome);
-    } else if (message.type === "error") {
-      const { code, message: text, retryAfterMs } = errorOf(message);
-      this.#dispatch({ type: "refused", error: { code, message: text }, retryAfterMs });
-    }
   }
 
   /** @param {string} message */
@@ -174,14 +236,12 @@ export class Connection extends Emitter {
     this.#dispatch({ type: "broken", error: { code: "disconnected", message } });
   }
 
-  /** Forgets the socket at once: a close handshake with a dead server would take minutes. */
   #drop() {
+    this.#race?.end();
+    this.#race = null;
     const socket = this.#socket;
     this.#socket = null;
-    if (socket) {
-      socket.onopen = socket.onmessage = socket.onclose = socket.onerror = null;
-      socket.close();
-    }
+    if (socket) dropSocket(socket);
     for (const id of [...this.#pending.keys()]) {
       this.#settle(id)?.reject(new RequestError("disconnected", "The connection to the server broke."));
     }

@@ -20,6 +20,21 @@
  * @property {Track[]} tracks
  */
 
+/** @typedef {{member: string, name?: string | null}} Person who is in the room */
+
+/**
+ * One chat message, the same on every node.
+ * @typedef {object} Said
+ * @property {string} id
+ * @property {string} member
+ * @property {string | null} [name]
+ * @property {string} text
+ * @property {number} at_ms unix time
+ */
+
+/** @typedef {{before: string | null, lost: number}} Gap so many messages did not get here; null: after the last one */
+/** @typedef {{messages: Said[], gaps: Gap[]}} ChatHistory */
+
 /** @typedef {{mid: string, stream: string, track: string}} SlotRequest which m-line shows which track */
 /** @typedef {"live" | "waiting" | "unsupported"} SlotState */
 /** @typedef {SlotRequest & {state: SlotState, message?: string}} Slot */
@@ -34,6 +49,10 @@
  * @property {string} room
  * @property {Stream[]} streams
  * @property {RTCIceServer[]} ice_servers
+ * @property {string[]} [servers] origins of the cluster's nodes
+ * @property {number} [alive_ms] a living worker is heard at least this often
+ * @property {Person[]} [here]
+ * @property {ChatHistory} [chat]
  */
 
 /** @typedef {{type: "answer", session: string, sdp: string, slots?: Slot[]}} Answer */
@@ -46,7 +65,14 @@
  *   | {type: "stream_removed", stream: string}
  *   | {type: "slot_changed", session: string, slot: Slot}
  *   | {type: "session_lost", session: string, reason: string}
- *   | {type: "move", session: string, reason: string}} ServerEvent
+ *   | {type: "move", session: string, reason: string}
+ *   | {type: "joined", person: Person}
+ *   | {type: "left", member: string}
+ *   | {type: "here", people: Person[]}
+ *   | {type: "typing", member: string, typing: boolean}
+ *   | {type: "chat", message: Said}
+ *   | ({type: "chat_gap"} & Gap)
+ *   | ({type: "chat_history"} & ChatHistory)} ServerEvent
  */
 
 export const PROTOCOL_VERSION = 1;

@@ -33,8 +33,8 @@ export class Room extends Emitter {
   #link;
   /** @type {import("./state/streams.js").Streams} */
   #streams = noStreams;
-  /** @type {RTCIceServer[]} */
-  #iceServers = [];
+  /** @type {import("./media/peer.js").Terms} */
+  #terms = { iceServers: [], aliveMs: 0 };
   /** @type {Set<Publisher>} */
   #publishers = new Set();
   #watcher;
@@ -44,13 +44,13 @@ export class Room extends Emitter {
   /** @param {RoomOptions} options */
   constructor({ room, url, name, token }) {
     super();
-    this.#link = new Connection({ url: socketUrl(url), room, name, token, sessions: () => this.#livingSessions() });
+    this.#link = new Connection({ url: socketUrl(url), room, name, token, sessions: () => this.#livingSessions(), mediaFlows: () => this.#mediaFlows() });
     this.#link.on("state", (state) => this.#linkChanged(state));
     this.#link.on("welcome", (welcome) => {
       this.member = welcome.member;
-      this.#iceServers = welcome.ice_servers ?? [];
+      this.#terms = { iceServers: welcome.ice_servers ?? [], aliveMs: welcome.alive_ms ?? 0 };
     });
-    this.#watcher = new Watcher(this.#link, () => this.#iceServers);
+    this.#watcher = new Watcher(this.#link, () => this.#terms);
     this.#watcher.on("views", (views) => this.#viewsChanged(views));
     this.#watcher.on("state", ({ phase, error }) => phase === "refused" && error && this.emit("error", error));
     // Last, so that the sessions above have seen a welcome before what it lists is acted on.
@@ -82,7 +82,7 @@ export class Room extends Emitter {
    * @param {PublishOptions} [options]
    */
   publish(stream, mediaStream, options = {}) {
-    const publisher = new Publisher(this.#link, stream, mediaStream, options, () => this.#iceServers);
+    const publisher = new Publisher(this.#link, stream, mediaStream, options, () => this.#terms);
     this.#publishers.add(publisher);
     publisher.on("state", ({ phase }) => phase === "ended" && this.#publishers.delete(publisher));
     publisher.start();
@@ -130,6 +130,12 @@ export class Room extends Emitter {
     }
     this.#told = now;
     this.emit("views", views);
+  }
+
+  /** There is media, and none is missing. */
+  #mediaFlows() {
+    const parts = [this.#watcher, ...this.#publishers].map((part) => part.flows).filter((flows) => flows !== null);
+    return parts.length > 0 && parts.every(Boolean);
   }
 
   #livingSessions() {

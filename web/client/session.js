@@ -12,8 +12,8 @@ import { initialSession, updateSession } from "./state/session.js";
 
 /**
  * @typedef {object} SessionWork
- * @property {(kind: OfferKind, session: string | null) => Promise<string>} negotiate offers, applies the answer,
- *   gives back the session
+ * @property {(kind: OfferKind, asked: SessionState, withinMs: number) => Promise<string>} negotiate offers, applies
+ *   the answer, which has to come within a time, gives back the session
  * @property {() => number} [random]
  */
 
@@ -21,6 +21,12 @@ import { initialSession, updateSession } from "./state/session.js";
 const SHAKY_MS_MAX = 2000;
 /** From the answer to the first media path. */
 const CONNECT_MS_MAX = 10_000;
+/** The same when nothing is seen or sent meanwhile: rather another try than a long wait. Grows with each. */
+const CONNECT_AGAIN_MS = 2500;
+const ANSWER_MS_MAX = 10_000;
+const ANSWER_AGAIN_MS = 1500;
+/** Media that flowed for so long makes a later loss the first one. */
+const STEADY_MS = 5000;
 
 /** @extends {Emitter<{state: SessionState}>} */
 export class Session extends Emitter {
@@ -58,7 +64,9 @@ export class Session extends Emitter {
       case "restarting":
         return this.#negotiate("restart", state);
       case "connecting":
-        return this.#after(CONNECT_MS_MAX, { type: "impatient" });
+        return this.#after(limit(state, CONNECT_AGAIN_MS, CONNECT_MS_MAX), { type: "impatient" });
+      case "live":
+        return this.#after(STEADY_MS, { type: "steady" });
       case "shaky":
         return this.#after(SHAKY_MS_MAX, { type: "impatient" });
       case "waiting":
@@ -82,7 +90,7 @@ export class Session extends Emitter {
     this.#queue = this.#queue.then(async () => {
       if (this.state.turn !== asked.turn) return;
       try {
-        const session = await this.#work.negotiate(kind, asked.session);
+        const session = await this.#work.negotiate(kind, asked, limit(asked, ANSWER_AGAIN_MS, ANSWER_MS_MAX));
         this.dispatch({ type: "answered", turn: asked.turn, session });
       } catch (reason) {
         const error = problemOf(reason);
@@ -90,6 +98,15 @@ export class Session extends Emitter {
       }
     });
   }
+}
+
+/**
+ * @param {SessionState} state
+ * @param {number} againMs
+ * @param {number} mostMs
+ */
+function limit({ old, oldFlows, attempts }, againMs, mostMs) {
+  return old !== null && !oldFlows ? Math.min(againMs * Math.max(1, attempts), mostMs) : mostMs;
 }
 
 /** @param {unknown} reason */

@@ -96,3 +96,25 @@ function selectedPair(entries, byId) {
   // Firefox has no transport entries and marks the pair itself.
   return entries.find((e) => e.type === "candidate-pair" && e.selected);
 }
+
+/**
+ * What came over the transport so far, of whatever kind: media, its feedback, and signs of life.
+ * @param {any[]} entries
+ * @returns {{count: number, atMs: number} | null} null when the report does not say
+ */
+export function arrivedIn(entries) {
+  const transports = entries.filter((e) => e.type === "transport" && typeof e.packetsReceived === "number");
+  if (transports.length > 0) return summed(transports, "packetsReceived");
+  // Firefox has no transport entries.
+  const pairs = entries.filter((e) => e.type === "candidate-pair" && typeof e.bytesReceived === "number");
+  return pairs.length > 0 ? summed(pairs, "bytesReceived") : null;
+}
+
+/**
+ * @param {any[]} entries
+ * @param {"packetsReceived" | "bytesReceived"} key
+ */
+function summed(entries, key) {
+  const count = entries.reduce((sum, e) => sum + e[key], 0);
+  return { count, atMs: entries.reduce((latest, e) => Math.max(latest, e.timestamp), 0) };
+}

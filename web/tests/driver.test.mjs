@@ -3,13 +3,15 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
+/** @import { SessionState } from "../client/state/session.js" */
+
 import { RequestError } from "../client/protocol.js";
 import { Session } from "../client/session.js";
 import { advance, install, settle } from "./clock.mjs";
 
 beforeEach(install);
 
-/** @param {(kind: string, session: string | null) => Promise<string>} negotiate */
+/** @param {(kind: string, asked: SessionState, withinMs: number) => Promise<string>} negotiate */
 function session(negotiate) {
   return new Session({ negotiate, random: () => 0 });
 }
@@ -114,4 +116,35 @@ test("an offer that was overtaken while it waited for its turn is not made", asy
   answers.shift()?.();
   await settle();
   assert.deepEqual(kinds, ["fresh"]);
+});
+
+test("an offer in place of a dead session gets less time for its answer and its path, and more with each try", async () => {
+  /** @type {number[]} */
+  const within = [];
+  const s = session(async (_, __, withinMs) => (within.push(withinMs), "a"));
+  s.dispatch({ type: "start" });
+  await settle();
+  s.dispatch({ type: "peer", peer: "connected" });
+  advance(5000);
+  s.dispatch({ type: "stalled" });
+  await settle();
+  advance(2499);
+  assert.equal(s.state.phase, "connecting");
+  advance(1);
+  assert.equal(s.state.phase, "waiting");
+  advance(250);
+  await settle();
+  assert.deepEqual(within, [10_000, 1500, 3000]);
+  advance(4999);
+  assert.equal(s.state.phase, "connecting");
+});
+
+test("media that flowed for five seconds makes the next loss the first one", async () => {
+  const s = session(async () => "a");
+  s.dispatch({ type: "start" });
+  await settle();
+  s.dispatch({ type: "peer", peer: "connected" });
+  assert.equal(s.state.attempts, 1);
+  advance(5000);
+  assert.equal(s.state.attempts, 0);
 });

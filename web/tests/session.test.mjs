@@ -17,19 +17,19 @@ function after(events, state = initialSession) {
 
 /** @type {SessionEvent[]} */
 const TO_LIVE = [{ type: "start" }, { type: "answered", turn: 1, session: "a" }, { type: "peer", peer: "connected" }];
-const live = after(TO_LIVE);
+const live = after([...TO_LIVE, { type: "steady" }]);
 
 /** @type {[string, SessionEvent, Partial<SessionState>][]} what happens to a live session */
 const FROM_LIVE = [
   ["a disconnected path is in doubt, not lost", { type: "peer", peer: "disconnected" }, { phase: "shaky", session: "a" }],
-  ["a failed path waits for a new offer", { type: "peer", peer: "failed" }, { phase: "waiting", session: null }],
+  ["a failed path is answered with a new offer at once", { type: "peer", peer: "failed" }, { phase: "offering", session: null, old: "a" }],
   ["a change of tracks is offered", { type: "changed" }, { phase: "updating", session: "a", turn: 2 }],
-  ["a stall restarts ICE on the same session", { type: "stalled" }, { phase: "restarting", session: "a" }],
+  ["a stall is answered with a new offer at once", { type: "stalled" }, { phase: "offering", old: "a", oldFlows: false }],
   ["a dead worker is answered with a new offer at once", { type: "lost", reason: "worker_died" }, { phase: "offering", session: null }],
   ["a stream taken over is not taken back", { type: "lost", reason: "taken_over" }, { phase: "refused" }],
-  ["a move is a new offer", { type: "moved" }, { phase: "offering", session: null }],
+  ["a move is a new offer, and the old session goes on", { type: "moved" }, { phase: "offering", session: null, old: "a", oldFlows: true }],
   ["a session that outlived the link goes on untouched", { type: "link_up", lives: true }, { phase: "live", turn: 1 }],
-  ["a session that did not outlive the link is offered anew", { type: "link_up", lives: false }, { phase: "offering" }],
+  ["a session that did not outlive the link is offered anew", { type: "link_up", lives: false }, { phase: "offering", old: "a", oldFlows: true }],
   ["stopping ends it", { type: "stop" }, { phase: "ended" }],
 ];
 for (const [claim, event, expected] of FROM_LIVE) {
@@ -104,6 +104,43 @@ test("a server that keeps losing sessions is asked with pauses", () => {
 test("the loss of the session before the last is old news", () => {
   const offering = updateSession(live, { type: "moved" });
   assert.equal(updateSession(offering, { type: "lost", reason: "taken_over" }), offering);
+});
+
+test("the old session is forgotten when the new one carries media", () => {
+  const moving = after([{ type: "moved" }, { type: "answered", turn: 2, session: "b" }, { type: "peer", peer: "connected" }], live);
+  assert.deepEqual([moving.phase, moving.session, moving.old], ["live", "b", "a"]);
+  const moved = updateSession(moving, { type: "carries" });
+  assert.deepEqual([moved.session, moved.old, moved.oldFlows], ["b", null, false]);
+});
+
+test("a second move during the first one keeps what is shown, and gives up what was on its way", () => {
+  const first = after([{ type: "moved" }, { type: "answered", turn: 2, session: "b" }, { type: "peer", peer: "connected" }], live);
+  const second = updateSession(first, { type: "moved" });
+  assert.deepEqual([second.phase, second.session, second.old, second.oldFlows], ["offering", null, "a", true]);
+});
+
+test("a full server makes a move wait, and the old session goes on", () => {
+  const state = after([{ type: "moved" }, { type: "failed", turn: 2, error: problem("unavailable"), retryAfterMs: 500 }], live);
+  assert.deepEqual([state.phase, state.askedMs, state.old, state.oldFlows], ["waiting", 500, "a", true]);
+  assert.equal(updateSession(state, { type: "old_ended" }).oldFlows, false);
+});
+
+test("sessions that die young are offered anew twice at once, then with pauses", () => {
+  let state = live;
+  const phases = [];
+  for (const [n, session] of ["b", "c", "d"].entries()) {
+    state = updateSession(state, { type: "stalled" });
+    phases.push(state.phase);
+    if (state.phase !== "offering") break;
+    state = after([{ type: "answered", turn: state.turn, session }, { type: "peer", peer: "connected" }, { type: "carries" }], state);
+    assert.equal(state.attempts, n + 1);
+  }
+  assert.deepEqual(phases, ["offering", "offering", "waiting"]);
+});
+
+test("a stall is no news while an offer is on its way", () => {
+  const offering = updateSession(live, { type: "moved" });
+  assert.equal(updateSession(offering, { type: "stalled" }), offering);
 });
 
 test("nothing wakes an ended session", () => {

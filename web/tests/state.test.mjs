@@ -4,8 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { isName, parseFrame } from "../client/protocol.js";
-import { pauseMs } from "../client/state/backoff.js";
+import { pauseMs, retryMs } from "../client/state/backoff.js";
 import { initialLink, updateLink } from "../client/state/link.js";
+import { PUBLISHER_SILENT_MS_MIN, VIEWER_SILENT_MS_MIN, updatePulse } from "../client/state/pulse.js";
+import { learnServers, round, socketUrl } from "../client/state/servers.js";
 import { planSeats, wantedSeats } from "../client/state/slots.js";
 import { STALL_MS_MIN, updateArrival } from "../client/state/stall.js";
 import { noStreams, updateStreams } from "../client/state/streams.js";
@@ -34,9 +36,15 @@ test("pauses double from a quarter second to five, less jitter", () => {
   assert.equal(pauseMs(0, 0.5, 3000), 3000);
 });
 
+test("the link is tried again at once, then with those pauses", () => {
+  assert.deepEqual([1, 2, 3, 4].map((n) => retryMs(n, 0)), [0, 250, 500, 1000]);
+  assert.equal(retryMs(1, 1), 50);
+  assert.equal(retryMs(1, 0, 900), 900);
+});
+
 test("the link greets, opens, and keeps its resume secret through a break", () => {
   /** @type {LinkEvent[]} */
-  const events = [{ type: "opened" }, { type: "welcomed", resume: "s" }, { type: "broken", error: oops }, { type: "due" }];
+  const events = [{ type: "opened" }, { type: "welcomed", resume: "s", server: "a" }, { type: "broken", error: oops }, { type: "due" }];
   const phases = [];
   let state = initialLink;
   for (const event of events) phases.push((state = updateLink(state, event)).phase);
@@ -52,10 +60,35 @@ test("a link that breaks twice in a row counts both", () => {
 
 test("a hello refused for good closes the link; a full server is tried again", () => {
   const greeting = updateLink(initialLink, { type: "opened" });
-  assert.equal(updateLink(greeting, { type: "refused", error: { code: "bad_name", message: "" } }).phase, "closed");
-  const later = updateLink(greeting, { type: "refused", error: { code: "unavailable", message: "" }, retryAfterMs: 700 });
+  assert.equal(updateLink(greeting, { type: "refused", error: { code: "bad_name", message: "" }, retryAfterMs: 0, server: "a" }).phase, "closed");
+  const later = updateLink(greeting, { type: "refused", error: { code: "unavailable", message: "" }, retryAfterMs: 700, server: "a" });
   assert.equal(later.phase, "waiting");
   assert.equal(later.askedMs, 700);
+});
+
+const OWN = "ws://own/ws";
+
+test("the page's own server is tried first, the one that broke last at the end", () => {
+  const others = ["ws://a/ws", "ws://b/ws"];
+  const calm = { own: OWN, others, refused: false, patient: false };
+  assert.deepEqual(round({ ...calm, last: OWN }), [OWN, "ws://a/ws", "ws://b/ws"], "it may be a load balancer");
+  assert.deepEqual(round({ ...calm, last: "ws://a/ws" }), [OWN, "ws://b/ws", "ws://a/ws"]);
+  assert.deepEqual(round({ ...calm, last: OWN, refused: true }), ["ws://a/ws", "ws://b/ws", OWN]);
+  assert.deepEqual(round({ ...calm, last: "ws://a/ws", patient: true }), ["ws://a/ws"]);
+});
+
+test("servers are learned once, keep their places, and leave with the list", () => {
+  const learn = (/** @type {readonly string[]} */ known, /** @type {unknown[]} */ ...origins) => learnServers(known, { own: OWN, origins, random: () => 0 });
+  const first = learn([], "http://own", "http://a", "http://b", "http://a/", 7, "::", "ftp://c");
+  assert.deepEqual(first, ["ws://a/ws", "ws://b/ws"]);
+  assert.deepEqual(learn(["ws://b/ws", "ws://a/ws"], "http://a", "http://b", "http://c"), ["ws://b/ws", "ws://a/ws", "ws://c/ws"]);
+  assert.deepEqual(learn(first, "http://b"), ["ws://b/ws"]);
+});
+
+test("a secure page has no use for servers that are not", () => {
+  const origins = ["http://a", "https://b"];
+  assert.deepEqual(learnServers([], { own: "wss://own/ws", origins, random: () => 0 }), ["wss://b/ws"]);
+  assert.equal(socketUrl("https://b:444/x?y"), "wss://b:444/ws");
 });
 
 test("streams are kept in the order they went live", () => {
@@ -127,6 +160,45 @@ test("a stream that is usually slow may be silent for longer", () => {
   assert.equal(updateArrival(arrival, { packets: 20, nowMs: 24_001, expected: true }).stalled, true);
 });
 
+/**
+ * A path over which something comes each 50 ms, until it dies.
+ * @param {{everyMs: number, silentMsMin: number}} options
+ * @returns {number} ms from the last sign of life to the verdict, looking each 60 ms
+ */
+function silentAfter({ everyMs, silentMsMin }) {
+  let pulse = null;
+  const diesMs = 6000;
+  for (let atMs = 0; atMs < 20_000; atMs += 60) {
+    pulse = updatePulse(pulse, { count: Math.floor(Math.min(atMs, diesMs) / everyMs), atMs, silentMsMin });
+    if (pulse.silent) return atMs - diesMs;
+  }
+  return Infinity;
+}
+
+test("a dead path is known after 250 ms by a viewer and 500 ms by a publisher, and a slow one is given longer", () => {
+  const viewer = silentAfter({ everyMs: 20, silentMsMin: VIEWER_SILENT_MS_MIN });
+  assert.ok(viewer >= 240 && viewer <= 360, `${viewer} ms`);
+  const publisher = silentAfter({ everyMs: 100, silentMsMin: PUBLISHER_SILENT_MS_MIN });
+  assert.ok(publisher >= 440 && publisher <= 600, `${publisher} ms`);
+  const slow = silentAfter({ everyMs: 1000, silentMsMin: VIEWER_SILENT_MS_MIN });
+  assert.ok(slow >= 3000 && slow < 5000, `${slow} ms`);
+});
+
+test("a machine that slept does not take the first look after it for silence", () => {
+  let pulse = null;
+  for (let n = 0; n < 10; n++) pulse = updatePulse(pulse, { count: n, atMs: n * 60, silentMsMin: 250 });
+  pulse = updatePulse(pulse, { count: 9, atMs: 60_000, silentMsMin: 250 });
+  assert.equal(pulse.silent, false);
+  pulse = updatePulse(pulse, { count: 10, atMs: 60_060, silentMsMin: 250 });
+  assert.equal(updatePulse(pulse, { count: 10, atMs: 60_120, silentMsMin: 250 }).silent, false);
+});
+
+test("a path over which nothing came yet is judged by others", () => {
+  let pulse = updatePulse(null, { count: 0, atMs: 0, silentMsMin: 250 });
+  for (let n = 1; n < 100; n++) pulse = updatePulse(pulse, { count: 0, atMs: n * 60, silentMsMin: 250 });
+  assert.equal(pulse.silent, false);
+});
+
 test("a tile says why it shows no picture", () => {
   const source = stream("a", 1, ["audio", "video"]);
   const face = (/** @type {Partial<Parameters<typeof tileState>[0]>} */ view, pictured = true) =>
@@ -162,11 +234,12 @@ test("a camera that answers late, after another was asked for, is not taken", ()
 });
 
 test("a broadcast that was live reconnects, one that was not is still starting", () => {
-  const session = { phase: /** @type {const} */ ("waiting"), session: null, peer: /** @type {const} */ ("new"), attempts: 1, turn: 1, stale: false, askedMs: 0, error: oops };
+  const session = { phase: /** @type {const} */ ("waiting"), session: null, old: null, oldFlows: false, peer: /** @type {const} */ ("new"), attempts: 1, turn: 1, stale: false, askedMs: 0, error: oops };
   const started = updateBroadcast(initialBroadcast, { type: "go" });
   assert.equal(updateBroadcast(started, { type: "session", session }).phase, "starting");
   const live = updateBroadcast(started, { type: "session", session: { ...session, phase: "live", error: null } });
   assert.equal(updateBroadcast(live, { type: "session", session }).phase, "reconnecting");
+  assert.equal(updateBroadcast(live, { type: "session", session: { ...session, old: "a", oldFlows: true } }).phase, "live", "a move shows nothing");
 });
 
 const oops = { code: "disconnected", message: "gone" };

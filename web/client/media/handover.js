@@ -11,32 +11,47 @@ export class Handover {
   newest = null;
   /** @type {P | null} the last that carried media, until `newest` does */
   #retiring = null;
+  /** `newest` carries media. */
+  #complete = false;
+  #onEnded;
+
+  /** @param {(session: string) => void} onEnded a session that the server need not keep */
+  constructor(onEnded) {
+    this.#onEnded = onEnded;
+  }
 
   /** The one whose media is shown or seen. */
   get carrying() {
     return this.#retiring ?? this.newest;
   }
 
-  /** @param {P} peer */
-  begin(peer) {
-    if (this.newest?.carried) {
-      this.#retiring?.close();
-      this.#retiring = this.newest;
-    } else {
-      this.newest?.close();
-    }
-    this.newest = peer;
+  /** The one that goes on until `newest` carries media. */
+  get retiring() {
+    return this.#retiring;
   }
 
   /**
-   * To be called when `newest` is connected.
-   * @returns {string | null} the session that is not needed any more
+   * One that never carried media is given up; the one that did goes on, however many successors are tried.
+   * @param {P} peer
    */
+  begin(peer) {
+    const before = this.newest;
+    this.newest = peer;
+    if (before && this.#complete) this.#retiring = before;
+    else if (before) this.#end(before);
+    this.#complete = false;
+  }
+
+  /** To be called when `newest` carries media. */
   complete() {
+    this.#complete = true;
+    this.giveUpRetiring();
+  }
+
+  giveUpRetiring() {
     const old = this.#retiring;
     this.#retiring = null;
-    old?.close();
-    return old && old.session !== this.newest?.session ? old.session : null;
+    if (old) this.#end(old);
   }
 
   /** @returns {string[]} sessions whose media flows or may flow */
@@ -44,9 +59,16 @@ export class Handover {
     return [this.newest, this.#retiring].flatMap((p) => (p?.session && p.pc.connectionState !== "failed" ? [p.session] : []));
   }
 
-  end() {
+  /** All of it ends; the server is told by whoever ends it. */
+  close() {
     this.#retiring?.close();
     this.newest?.close();
     this.#retiring = this.newest = null;
+  }
+
+  /** @param {P} peer */
+  #end(peer) {
+    peer.close();
+    if (peer.session) this.#onEnded(peer.session);
   }
 }

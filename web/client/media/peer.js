@@ -1,12 +1,16 @@
 // Owns one RTCPeerConnection from its making to its end. Never talks to the server.
 
+/**
+ * What the last welcome said.
+ * @typedef {{iceServers: RTCIceServer[], aliveMs: number}} Terms `aliveMs`: a living worker is heard at least this
+ *   often; 0: it may be silent
+ */
 /** @typedef {(peer: Peer, state: RTCPeerConnectionState) => void} OnPeerState */
 
 export class Peer {
   /** @type {string | null} its session on the server */
   session = null;
-  /** It carried media at least once. */
-  carried = false;
+  closed = false;
   pc;
 
   /**
@@ -15,10 +19,7 @@ export class Peer {
    */
   constructor(iceServers, onState) {
     this.pc = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
-    this.pc.onconnectionstatechange = () => {
-      if (this.pc.connectionState === "connected") this.carried = true;
-      onState(this, this.pc.connectionState);
-    };
+    this.pc.onconnectionstatechange = () => onState(this, this.pc.connectionState);
   }
 
   /**
@@ -43,6 +44,7 @@ export class Peer {
   }
 
   close() {
+    this.closed = true;
     this.pc.onconnectionstatechange = null;
     this.pc.close();
   }

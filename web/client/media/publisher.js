@@ -1,15 +1,18 @@
 // Owns the peer connection of one published stream. Never asks for a camera.
 
 /** @import { Connection } from "../connection.js" */
-/** @import { Answer, Kind, Welcome } from "../protocol.js" */
+/** @import { Answer, Kind, ServerEvent, Welcome } from "../protocol.js" */
 /** @import { OfferKind } from "../session.js" */
 /** @import { SessionState } from "../state/session.js" */
 /** @import { Statistics } from "../stats.js" */
+/** @import { Terms } from "./peer.js" */
 
 import { Emitter } from "../emitter.js";
 import { Session } from "../session.js";
+import { PUBLISHER_SILENT_MS_MIN } from "../state/pulse.js";
 import { summarize } from "../stats.js";
 import { Handover } from "./handover.js";
+import { Heartbeat } from "./heartbeat.js";
 import { Peer, preferCodec } from "./peer.js";
 
 /**
@@ -20,17 +23,27 @@ import { Peer, preferCodec } from "./peer.js";
  * @property {boolean} [takeover] take the name over from whoever publishes under it
  */
 
+/** The server ends the old session when media of the new one is there; after this long we do. */
+const OLD_MS_MAX = 5000;
+
 /** @extends {Emitter<{state: SessionState}>} */
 export class Publisher extends Emitter {
   stream;
   #link;
   #options;
-  #iceServers;
+  #terms;
   /** @type {Map<Kind, MediaStreamTrack>} */
   #tracks = new Map();
   /** @type {Handover<Peer>} */
-  #peers = new Handover();
-  #session = new Session({ negotiate: (kind, session) => this.#negotiate(kind, session) });
+  #peers = new Handover((session) => this.#unpublish(session));
+  #session = new Session({ negotiate: (kind, asked, withinMs) => this.#negotiate(kind, asked, withinMs) });
+  #heartbeat = new Heartbeat({
+    subject: () => (this.#terms().aliveMs > 0 ? this.#connected() : null),
+    silentMsMin: PUBLISHER_SILENT_MS_MIN,
+    onSilent: (peer) => this.#stalled(peer),
+  });
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #oldTimer;
   /** The name is ours: a new offer takes it over from our own last session. */
   #owned = false;
   /** @type {Statistics | null} */
@@ -43,21 +56,18 @@ export class Publisher extends Emitter {
    * @param {string} stream
    * @param {MediaStream} mediaStream
    * @param {PublishOptions} options
-   * @param {() => RTCIceServer[]} iceServers
+   * @param {() => Terms} terms
    */
-  constructor(link, stream, mediaStream, options, iceServers) {
+  constructor(link, stream, mediaStream, options, terms) {
     super();
     this.stream = stream;
     this.#link = link;
     this.#options = options;
-    this.#iceServers = iceServers;
+    this.#terms = terms;
     for (const track of mediaStream.getTracks()) this.#tracks.set(kindOf(track), track);
     this.#detach = [
       link.on("welcome", (welcome) => this.#welcome(welcome)),
-      link.on("event", (event) => {
-        if ((event.type !== "session_lost" && event.type !== "move") || event.session !== this.state.session) return;
-        this.#session.dispatch(event.type === "move" ? { type: "moved" } : { type: "lost", reason: event.reason });
-      }),
+      link.on("event", (event) => this.#receive(event)),
       this.#session.on("state", (state) => this.#changed(state)),
     ];
   }
@@ -65,6 +75,12 @@ export class Publisher extends Emitter {
   /** @returns {SessionState} */
   get state() {
     return this.#session.state;
+  }
+
+  /** What is sent arrives, as far as is known: null when nothing is sent. */
+  get flows() {
+    if (!this.#peers.carrying) return null;
+    return this.#connected() !== null && (this.#heartbeat.beats || this.#terms().aliveMs === 0);
   }
 
   start() {
@@ -81,9 +97,10 @@ export class Publisher extends Emitter {
     const { session } = this.state;
     this.#session.dispatch({ type: "stop" });
     for (const detach of this.#detach) detach();
-    this.#peers.end();
-    // Best effort: without it the server notices by itself.
-    if (session) this.#link.request("unpublish", { session }).catch(() => {});
+    this.#heartbeat.end();
+    clearTimeout(this.#oldTimer);
+    for (const living of new Set([session, ...this.#peers.living()])) if (living) this.#unpublish(living);
+    this.#peers.close();
   }
 
   /**
@@ -130,42 +147,94 @@ export class Publisher extends Emitter {
 
   /** @param {Welcome} welcome */
   #welcome(welcome) {
-    const { session } = this.state;
+    const { session, old } = this.state;
+    if (old !== null && !welcome.sessions.includes(old)) this.#oldEnded();
     this.#session.dispatch({ type: "link_up", lives: session !== null && welcome.sessions.includes(session) });
+  }
+
+  /** @param {ServerEvent} event */
+  #receive(event) {
+    if (event.type === "move" && event.session === this.state.session) this.#session.dispatch({ type: "moved" });
+    if (event.type !== "session_lost") return;
+    if (event.session === this.state.old) this.#oldEnded();
+    if (event.session === this.state.session) this.#session.dispatch({ type: "lost", reason: event.reason });
   }
 
   /** @param {SessionState} state */
   #changed(state) {
     if (state.phase === "live") {
       this.#owned = true;
-      this.#peers.complete();
+      if (!this.#peers.retiring || !state.oldFlows) this.#carries();
+      else this.#oldTimer ??= setTimeout(() => this.#carries(), OLD_MS_MAX);
       for (const [kind, track] of this.#tracks) if (!track.enabled) void this.mute(kind, true);
     }
-    if (state.phase === "refused") this.#peers.end();
+    if (state.phase === "refused") this.#peers.close();
     this.emit("state", state);
+  }
+
+  /** Either the server has seen enough of the new session, or the old one died: nobody is shown it any more. */
+  #oldEnded() {
+    this.#session.dispatch({ type: "old_ended" });
+    if (this.state.phase === "live") this.#carries();
+  }
+
+  #carries() {
+    clearTimeout(this.#oldTimer);
+    this.#oldTimer = undefined;
+    this.#peers.complete();
+    this.#session.dispatch({ type: "carries" });
   }
 
   /**
    * @param {OfferKind} kind
-   * @param {string | null} session
+   * @param {SessionState} asked
+   * @param {number} withinMs
    */
-  async #negotiate(kind, session) {
-    if (kind === "fresh") this.#peers.begin(new Peer(this.#iceServers(), (peer, state) => this.#peerSaid(peer, state)));
+  async #negotiate(kind, asked, withinMs) {
+    if (kind === "fresh") this.#begin();
     const peer = this.#peers.newest;
     if (!peer) throw new Error("the peer connection is gone");
     for (const [name, track] of this.#tracks) if (!this.#sender(name)) this.#add(peer.pc, name, track);
-    const answer = await peer.exchange({ iceRestart: kind === "restart" }, (sdp) => this.#ask(sdp, session));
+    const session = kind === "fresh" ? { instead_of: asked.old ?? undefined } : { session: asked.session ?? undefined };
+    const answer = await peer.exchange({ iceRestart: kind === "restart" }, (sdp) => this.#ask(peer, { sdp, ...session }, withinMs));
     return answer.session;
   }
 
+  #begin() {
+    clearTimeout(this.#oldTimer);
+    this.#oldTimer = undefined;
+    this.#peers.begin(new Peer(this.#terms().iceServers, (peer, state) => this.#peerSaid(peer, state)));
+  }
+
   /**
-   * @param {string} sdp
-   * @param {string | null} session
+   * @param {Peer} peer
+   * @param {Record<string, unknown>} fields
+   * @param {number} withinMs
    * @returns {Promise<Answer>}
    */
-  #ask(sdp, session) {
+  async #ask(peer, fields, withinMs) {
     const takeover = this.#owned || this.#options.takeover || undefined;
-    return this.#link.request("publish", { stream: this.stream, sdp, session: session ?? undefined, takeover });
+    const answer = await this.#link.request("publish", { stream: this.stream, ...fields, takeover }, withinMs);
+    if (peer.closed) this.#unpublish(answer.session);
+    return answer;
+  }
+
+  /** @param {string} session */
+  #unpublish(session) {
+    // Best effort: without it the server notices by itself.
+    this.#link.request("unpublish", { session }).catch(() => {});
+  }
+
+  #connected() {
+    const { carrying } = this.#peers;
+    return carrying?.pc.connectionState === "connected" ? carrying : null;
+  }
+
+  /** @param {Peer} peer */
+  #stalled(peer) {
+    this.#link.check();
+    if (peer === this.#peers.newest) this.#session.dispatch({ type: "stalled" });
+    else this.#oldEnded();
   }
 
   /**
@@ -186,7 +255,9 @@ export class Publisher extends Emitter {
    * @param {RTCPeerConnectionState} state
    */
   #peerSaid(peer, state) {
+    if (state === "disconnected" || state === "failed") this.#link.check();
     if (peer === this.#peers.newest) this.#session.dispatch({ type: "peer", peer: state });
+    else if (state === "failed") this.#oldEnded();
   }
 
   /** @param {Kind} kind */

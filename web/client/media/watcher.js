@@ -1,22 +1,28 @@
 // Owns the one peer connection of everything a page watches. Never decides what is worth watching.
 
 /** @import { Connection } from "../connection.js" */
-/** @import { Answer, Kind, ServerEvent, Slot, SlotState, Stream, Welcome } from "../protocol.js" */
+/** @import { Answer, Kind, ServerEvent, SlotState, Stream, Welcome } from "../protocol.js" */
 /** @import { OfferKind } from "../session.js" */
 /** @import { SessionState } from "../state/session.js" */
-/** @import { Seat, Wanted } from "../state/slots.js" */
+/** @import { Wanted } from "../state/slots.js" */
 /** @import { Arrival } from "../state/stall.js" */
 /** @import { Statistics } from "../stats.js" */
 /** @import { Streams } from "../state/streams.js" */
+/** @import { Terms } from "./peer.js" */
 
 import { Emitter } from "../emitter.js";
 import { Session } from "../session.js";
+import { VIEWER_SILENT_MS_MIN } from "../state/pulse.js";
+import { holdsSession } from "../state/session.js";
 import { planSeats, wantedSeats } from "../state/slots.js";
 import { updateArrival } from "../state/stall.js";
 import { noStreams } from "../state/streams.js";
 import { summarize } from "../stats.js";
 import { Handover } from "./handover.js";
+import { Heartbeat } from "./heartbeat.js";
+import { Lingering } from "./lingering.js";
 import { Peer } from "./peer.js";
+import { WatchingPeer } from "./watching.js";
 
 /**
  * One track of a watched stream, as far as it got.
@@ -37,38 +43,31 @@ import { Peer } from "./peer.js";
  * @property {boolean} over there was no place left for it
  */
 
-/** A peer connection with its receiving m-lines; `transceivers` go with `seats` by place. */
-class WatchingPeer extends Peer {
-  /** @type {readonly Seat[]} */
-  seats = [];
-  /** @type {RTCRtpTransceiver[]} */
-  transceivers = [];
-  /** @type {Map<string, Slot>} by mid */
-  slots = new Map();
-}
-
 const LOOK_EVERY_MS = 500;
-/** How long a stream that left is still shown with its last picture. */
-const LINGER_MS = 1500;
+/** Between two looks for the first pictures of a new peer connection, and until they are not waited for. */
+const FIRST_EVERY_MS = 30;
+const FIRST_MS_MAX = 5000;
+/** The very first frames may come unevenly, so while the old ones go on a few more are waited for. */
+const FIRST_FRAMES = 5;
 
 /** @extends {Emitter<{state: SessionState, views: View[]}>} */
 export class Watcher extends Emitter {
   #link;
-  #iceServers;
+  #terms;
   /** @type {Wanted} */
   #wanted = [];
   /** @type {(stream: Stream) => boolean} */
   #except = () => false;
   /** @type {Streams} */
   #streams = noStreams;
-  /** Streams that just left: a publisher whose worker died is back before anyone needs to see it go. */
-  /** @type {Map<string, {source: Stream, timer: ReturnType<typeof setTimeout>}>} */
-  #lingering = new Map();
+  #lingering = new Lingering(() => this.#show());
   /** @type {Handover<WatchingPeer>} */
-  #peers = new Handover();
-  #session = new Session({ negotiate: (kind, session) => this.#negotiate(kind, session) });
+  #peers = new Handover((session) => this.#unwatch(session));
+  #session = new Session({ negotiate: (kind, asked, withinMs) => this.#negotiate(kind, asked, withinMs) });
   /** @type {Map<string, MediaStream>} */
   #mediaStreams = new Map();
+  /** @type {WatchingPeer | null} whose first pictures are waited for */
+  #introducing = null;
   /** @type {string[]} */
   #over = [];
   /** @type {Arrival | null} */
@@ -76,17 +75,22 @@ export class Watcher extends Emitter {
   /** @type {Statistics | null} */
   #statistics = null;
   #looking = setInterval(() => void this.#look(), LOOK_EVERY_MS);
+  #heartbeat = new Heartbeat({
+    subject: () => (this.#terms().aliveMs > 0 ? this.#connected() : null),
+    silentMsMin: VIEWER_SILENT_MS_MIN,
+    onSilent: (peer) => this.#stalled(peer),
+  });
   /** @type {(() => void)[]} */
   #detach;
 
   /**
    * @param {Connection} link
-   * @param {() => RTCIceServer[]} iceServers
+   * @param {() => Terms} terms
    */
-  constructor(link, iceServers) {
+  constructor(link, terms) {
     super();
     this.#link = link;
-    this.#iceServers = iceServers;
+    this.#terms = terms;
     this.#detach = [
       link.on("welcome", (welcome) => this.#welcome(welcome)),
       link.on("event", (event) => this.#receive(event)),
@@ -97,6 +101,12 @@ export class Watcher extends Emitter {
   /** @returns {SessionState} */
   get state() {
     return this.#session.state;
+  }
+
+  /** Nothing is missing that could be there: null when nothing is watched. */
+  get flows() {
+    if (!this.#peers.carrying) return null;
+    return this.#connected() !== null && (this.#heartbeat.beats || this.#terms().aliveMs === 0);
   }
 
   /**
@@ -111,8 +121,8 @@ export class Watcher extends Emitter {
 
   /** @param {Streams} streams */
   follow(streams) {
-    for (const [name, source] of this.#streams) if (!streams.has(name)) this.#linger(name, source);
-    for (const name of streams.keys()) this.#forget(name);
+    for (const [name, source] of this.#streams) if (!streams.has(name)) this.#lingering.add(source);
+    for (const name of streams.keys()) this.#lingering.forget(name);
     this.#streams = streams;
     this.#replan();
     this.#show();
@@ -121,11 +131,12 @@ export class Watcher extends Emitter {
   stop() {
     const { session } = this.state;
     clearInterval(this.#looking);
-    for (const name of [...this.#lingering.keys()]) this.#forget(name);
+    this.#heartbeat.end();
+    for (const name of this.#lingering.names()) this.#lingering.forget(name);
     this.#session.dispatch({ type: "stop" });
     for (const detach of this.#detach) detach();
-    this.#peers.end();
-    if (session) this.#unwatch(session);
+    for (const living of new Set([session, ...this.#peers.living()])) if (living) this.#unwatch(living);
+    this.#peers.close();
   }
 
   /** @returns {Promise<Statistics | null>} rates are since the call before */
@@ -143,37 +154,23 @@ export class Watcher extends Emitter {
 
   /** @returns {View[]} */
   views() {
-    const names = this.#wanted === "all" ? [...this.#streams.keys(), ...this.#lingering.keys()] : this.#wanted;
-    const shown = names.filter((name) => !this.#except(this.#source(name) ?? nobody(name)));
-    return shown.map((name) => this.#view(name));
+    return this.#names().map((name) => this.#view(name));
   }
 
-  /**
-   * @param {string} name
-   * @param {Stream} source
-   */
-  #linger(name, source) {
-    const timer = setTimeout(() => {
-      this.#lingering.delete(name);
-      this.#show();
-    }, LINGER_MS);
-    this.#lingering.set(name, { source, timer });
-  }
-
-  /** @param {string} name */
-  #forget(name) {
-    clearTimeout(this.#lingering.get(name)?.timer);
-    this.#lingering.delete(name);
+  #names() {
+    const names = this.#wanted === "all" ? [...this.#streams.keys(), ...this.#lingering.names()] : this.#wanted;
+    return names.filter((name) => !this.#except(this.#source(name) ?? nobody(name)));
   }
 
   /** @param {string} name */
   #source(name) {
-    return this.#streams.get(name) ?? this.#lingering.get(name)?.source ?? null;
+    return this.#streams.get(name) ?? this.#lingering.source(name);
   }
 
   /** @param {Welcome} welcome */
   #welcome(welcome) {
-    const { session } = this.state;
+    const { session, old } = this.state;
+    if (old !== null && !welcome.sessions.includes(old)) this.#session.dispatch({ type: "old_ended" });
     this.#session.dispatch({ type: "link_up", lives: session !== null && welcome.sessions.includes(session) });
   }
 
@@ -185,10 +182,11 @@ export class Watcher extends Emitter {
           if (peer?.session === event.session) peer.slots.set(event.slot.mid, event.slot);
         }
         return this.#show();
-      case "session_lost":
       case "move":
-        if (event.session !== this.state.session) return;
-        this.#session.dispatch(event.type === "move" ? { type: "moved" } : { type: "lost", reason: event.reason });
+        return event.session === this.state.session ? this.#session.dispatch({ type: "moved" }) : undefined;
+      case "session_lost":
+        if (event.session === this.state.old) this.#session.dispatch({ type: "old_ended" });
+        if (event.session === this.state.session) this.#session.dispatch({ type: "lost", reason: event.reason });
     }
   }
 
@@ -207,39 +205,34 @@ export class Watcher extends Emitter {
 
   /**
    * @param {OfferKind} kind
-   * @param {string | null} session
+   * @param {SessionState} asked
+   * @param {number} withinMs
    */
-  async #negotiate(kind, session) {
-    if (kind === "fresh") this.#peers.begin(new WatchingPeer(this.#iceServers(), (peer, state) => this.#peerSaid(peer, state)));
+  async #negotiate(kind, asked, withinMs) {
+    if (kind === "fresh") this.#peers.begin(new WatchingPeer(this.#terms().iceServers, (peer, state) => this.#peerSaid(peer, state)));
     const peer = this.#peers.newest;
     if (!peer) throw new Error("the peer connection is gone");
-    this.#seat(peer);
-    const ask = (/** @type {string} */ sdp) => this.#ask(peer, sdp, session);
-    const answer = await peer.exchange({ iceRestart: kind === "restart" }, ask);
+    const plan = planSeats(peer.seats, wantedSeats(this.#streams, this.#wanted, this.#except));
+    this.#over = plan.over;
+    peer.seat(plan.seats);
+    const session = kind === "fresh" ? { instead_of: asked.old ?? undefined } : { session: asked.session ?? undefined };
+    const answer = await peer.exchange({ iceRestart: kind === "restart" }, (sdp) => this.#ask(peer, { sdp, ...session }, withinMs));
     peer.slots = new Map((answer.slots ?? []).map((slot) => [slot.mid, slot]));
     this.#show();
     return answer.session;
   }
 
-  /** @param {WatchingPeer} peer */
-  #seat(peer) {
-    const plan = planSeats(peer.seats, wantedSeats(this.#streams, this.#wanted, this.#except));
-    this.#over = plan.over;
-    peer.seats = plan.seats;
-    for (const { kind } of plan.seats.slice(peer.transceivers.length)) {
-      peer.transceivers.push(peer.pc.addTransceiver(kind, { direction: "recvonly" }));
-    }
-  }
-
   /**
    * @param {WatchingPeer} peer
-   * @param {string} sdp
-   * @param {string | null} session
+   * @param {Record<string, unknown>} fields
+   * @param {number} withinMs
    * @returns {Promise<Answer>}
    */
-  #ask(peer, sdp, session) {
+  async #ask(peer, fields, withinMs) {
     const slots = peer.seats.map(({ stream, track }, place) => ({ mid: peer.transceivers[place]?.mid, stream, track }));
-    return this.#link.request("watch", { sdp, slots, session: session ?? undefined });
+    const answer = await this.#link.request("watch", { ...fields, slots }, withinMs);
+    if (peer.closed) this.#unwatch(answer.session);
+    return answer;
   }
 
   /**
@@ -247,18 +240,59 @@ export class Watcher extends Emitter {
    * @param {RTCPeerConnectionState} state
    */
   #peerSaid(peer, state) {
+    if (state === "disconnected" || state === "failed") this.#link.check();
     if (peer === this.#peers.newest) this.#session.dispatch({ type: "peer", peer: state });
+    else if (state === "failed") this.#session.dispatch({ type: "old_ended" });
   }
 
   /** @param {SessionState} state */
   #changed(state) {
-    if (state.phase === "live") {
-      const old = this.#peers.complete();
-      if (old) this.#unwatch(old);
+    const { newest, retiring } = this.#peers;
+    if (state.phase === "live" && newest) {
+      if (retiring) void this.#introduce(newest);
+      else this.#carries();
     }
-    if (state.phase === "refused") this.#peers.end();
+    if (state.phase === "refused") this.#peers.close();
     this.emit("state", state);
     this.#show();
+  }
+
+  /**
+   * Shows each stream from the new peer connection as soon as its first picture is there, then ends the old one.
+   * @param {WatchingPeer} peer
+   */
+  async #introduce(peer) {
+    if (this.#introducing === peer) return;
+    this.#introducing = peer;
+    const endMs = performance.now() + FIRST_MS_MAX;
+    const goesOn = () => peer === this.#peers.newest && holdsSession(this.state) && this.state.session === peer.session;
+    for (;;) {
+      const expected = this.#expected();
+      const frames = this.state.oldFlows ? FIRST_FRAMES : 1;
+      const more = await peer.lookForFirst(expected, frames).catch(() => false);
+      if (!goesOn()) break;
+      if (more) this.#show();
+      if (performance.now() > endMs || [...expected.keys()].every((name) => peer.ready.has(name))) break;
+      await new Promise((done) => setTimeout(done, FIRST_EVERY_MS));
+    }
+    this.#introducing = null;
+    if (goesOn()) this.#carries();
+  }
+
+  #carries() {
+    this.#peers.complete();
+    this.#session.dispatch({ type: "carries" });
+    this.#show();
+  }
+
+  /** What the watched streams should show by now, even those that left a moment ago and will be back. */
+  #expected() {
+    const flowing = (/** @type {Stream | null} */ source, /** @type {Kind} */ kind) =>
+      source?.tracks.some((t) => t.kind === kind && t.active && !t.muted) ?? false;
+    return new Map(this.#names().map((name) => {
+      const source = this.#source(name);
+      return [name, { video: flowing(source, "video"), audio: flowing(source, "audio") }];
+    }));
   }
 
   /** @param {string} session */
@@ -281,36 +315,52 @@ export class Watcher extends Emitter {
   #view(name) {
     const mediaStream = this.#mediaStreams.get(name) ?? new MediaStream();
     this.#mediaStreams.set(name, mediaStream);
-    const peer = this.#peers.carrying;
     /** @type {ViewTrack[]} */
     const tracks = [];
     /** @type {Set<MediaStreamTrack>} */
     const media = new Set();
-    peer?.seats.forEach((seat, place) => {
-      const transceiver = peer.transceivers[place];
-      const slot = peer.slots.get(transceiver?.mid ?? "");
-      if (seat.stream !== name || !transceiver || slot?.stream !== name) return;
-      tracks.push({ kind: seat.kind, mid: slot.mid, state: slot.state, message: slot.message });
-      if (slot.state !== "unsupported") media.add(transceiver.receiver.track);
-    });
+    for (const { kind, slot, track } of this.#peerOf(name)?.shows(name) ?? []) {
+      tracks.push({ kind, mid: slot.mid, state: slot.state, message: slot.message });
+      if (slot.state !== "unsupported") media.add(track);
+    }
     for (const track of media) if (!mediaStream.getTracks().includes(track)) mediaStream.addTrack(track);
     for (const track of mediaStream.getTracks()) if (!media.has(track)) mediaStream.removeTrack(track);
     return { stream: name, source: this.#source(name), mediaStream, tracks, over: this.#over.includes(name) };
   }
 
-  /** Asks for another path when media that the server says it sends does not arrive. */
+  /**
+   * The one that a stream is shown from.
+   * @param {string} name
+   */
+  #peerOf(name) {
+    const { newest, retiring } = this.#peers;
+    if (!retiring || newest?.ready.has(name)) return newest;
+    return retiring.shows(name).length > 0 ? retiring : newest;
+  }
+
+  #connected() {
+    const { carrying } = this.#peers;
+    return carrying?.pc.connectionState === "connected" ? carrying : null;
+  }
+
+  /** @param {Peer} peer */
+  #stalled(peer) {
+    this.#link.check();
+    this.#session.dispatch({ type: peer === this.#peers.newest ? "stalled" : "old_ended" });
+  }
+
+  /** Asks for another session when media that the server says it sends does not arrive, although the path is well. */
   async #look() {
     const peer = this.#peers.newest;
-    if (!peer || this.state.phase !== "live") {
+    if (!peer || this.state.phase !== "live" || peer !== this.#peers.carrying) {
       this.#arrival = null;
       return;
     }
-    let packets = 0;
-    for (const entry of (await peer.pc.getStats()).values()) if (entry.type === "inbound-rtp") packets += entry.packetsReceived;
+    const packets = await peer.packets();
     this.#arrival = updateArrival(this.#arrival, { packets, nowMs: performance.now(), expected: this.#expectsMedia(peer) });
     if (!this.#arrival.stalled) return;
     this.#arrival = null;
-    this.#session.dispatch({ type: "stalled" });
+    this.#stalled(peer);
   }
 
   /** @param {WatchingPeer} peer */

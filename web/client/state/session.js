@@ -3,7 +3,8 @@
 //  idle ─start─► offering ─answered─► connecting ─connected─► live ◄─► shaky (media path in doubt)
 //                   ▲  ▲                  │ impatient           │ changed: updating   │ impatient: restarting
 //                   │  └─due── waiting ◄──┴── failed, lost ─────┴─────────────────────┘
-//                   └── lost, or not in the welcome after a reconnect
+//                   └── lost, moved, stalled, or not in the welcome after a reconnect: a fresh peer connection, and
+//                       `old` is the session that it takes the place of, until it `carries` media itself
 //  refused: another attempt would get the same answer; ended: by us
 
 /** @import { Problem } from "./link.js" */
@@ -18,7 +19,9 @@
  * @property {SessionPhase} phase
  * @property {string | null} session id, once answered
  * @property {RTCPeerConnectionState} peer what the newest peer connection last said
- * @property {number} attempts offers since media last flowed
+ * @property {string | null} old session whose place a new one is to take
+ * @property {boolean} oldFlows as far as is known, its media goes on meanwhile
+ * @property {number} attempts fresh offers since media last flowed for a while
  * @property {number} turn counts offers of any kind, so that a late answer to an older one is known as such
  * @property {boolean} stale something changed that the last offer did not say
  * @property {number} askedMs pause the server asked for
@@ -29,14 +32,16 @@
  * @typedef {{type: "start"} | {type: "answered", turn: number, session: string}
  *   | {type: "failed", turn: number, error: Problem, retryAfterMs?: number}
  *   | {type: "peer", peer: RTCPeerConnectionState} | {type: "impatient"} | {type: "stalled"} | {type: "changed"}
- *   | {type: "lost", reason: string} | {type: "moved"} | {type: "due"} | {type: "link_up", lives: boolean}
- *   | {type: "stop"}} SessionEvent
+ *   | {type: "lost", reason: string} | {type: "moved"} | {type: "carries"} | {type: "old_ended"} | {type: "steady"}
+ *   | {type: "due"} | {type: "link_up", lives: boolean} | {type: "stop"}} SessionEvent
  */
 
 /** @type {SessionState} */
 export const initialSession = {
   phase: "idle",
   session: null,
+  old: null,
+  oldFlows: false,
   peer: "new",
   attempts: 0,
   turn: 0,
@@ -51,6 +56,8 @@ const FINAL = new Set(["stream_exists", "bad_name", "bad_sdp", "no_codec", "unau
 const FINAL_LOSS = new Set(["taken_over", "kicked"]);
 /** The question got no answer; the session itself may be well. */
 const UNHEARD = new Set(["disconnected", "timeout"]);
+/** So many fresh offers follow each other without a pause; a session that keeps dying gets pauses. */
+const AT_ONCE_MAX = 2;
 
 /**
  * @param {SessionState} state
@@ -71,13 +78,19 @@ export function updateSession(state, event) {
     case "impatient":
       return impatient(state);
     case "stalled":
-      return state.phase === "live" ? negotiate(state, "restarting") : state;
+      return stalled(state);
     case "changed":
       return changed(state);
     case "lost":
       return lost(state, event.reason);
     case "moved":
-      return holdsSession(state) ? offer(state) : state;
+      return holdsSession(state) ? offer(retire(state, true)) : state;
+    case "carries":
+      return state.old === null ? state : { ...state, old: null, oldFlows: false };
+    case "old_ended":
+      return state.oldFlows ? { ...state, oldFlows: false } : state;
+    case "steady":
+      return state.phase === "live" && state.attempts > 0 ? { ...state, attempts: 0 } : state;
     case "due":
       return state.phase === "waiting" ? offer(state) : state;
     case "link_up":
@@ -93,6 +106,18 @@ export function updateSession(state, event) {
  */
 export function holdsSession(state) {
   return ["connecting", "live", "shaky", "updating", "restarting"].includes(state.phase);
+}
+
+/**
+ * What the page shows or sends comes from a session that goes on to be the old one; a younger one, which does not
+ * carry media yet, is given up.
+ * @param {SessionState} state
+ * @param {boolean} flows
+ * @returns {SessionState}
+ */
+function retire(state, flows) {
+  if (state.old !== null) return state;
+  return { ...state, old: state.session, oldFlows: flows && state.session !== null };
 }
 
 /**
@@ -133,12 +158,12 @@ function answered(state, session) {
 function settled(state) {
   switch (state.peer) {
     case "connected":
-      return { ...state, phase: "live", attempts: 0, error: null };
+      return { ...state, phase: "live", error: null };
     case "disconnected":
       return { ...state, phase: "shaky" };
     case "failed":
     case "closed":
-      return wait(state, { code: "peer_failed", message: "The media connection failed." }, 0);
+      return again(state, { code: "peer_failed", message: "The media connection failed." });
     default:
       return { ...state, phase: "connecting" };
   }
@@ -156,8 +181,8 @@ function failed(state, error, askedMs) {
       return FINAL.has(error.code) ? { ...state, phase: "refused", error } : wait(state, error, askedMs);
     case "updating":
     case "restarting":
-      if (error.code === "no_such_session") return offer(state);
-      if (!UNHEARD.has(error.code)) return wait(state, error, askedMs);
+      if (error.code === "no_such_session") return offer(retire(state, true));
+      if (!UNHEARD.has(error.code)) return wait(retire(state, true), error, askedMs);
       // Media may well flow on: what was not said is said when the link is back.
       return { ...settled(state), stale: state.stale || state.phase === "updating" };
     default:
@@ -213,8 +238,29 @@ function changed(state) {
 function lost(state, reason) {
   if (!holdsSession(state)) return state;
   const error = { code: reason, message: "The server ended the session." };
-  if (FINAL_LOSS.has(reason)) return { ...state, phase: "refused", session: null, error, turn: state.turn + 1 };
-  return state.attempts === 0 ? offer(state) : wait(state, error, 0);
+  if (FINAL_LOSS.has(reason)) return { ...initialSession, phase: "refused", error, turn: state.turn + 1 };
+  return again(state, error);
+}
+
+/**
+ * Nothing comes from the session any more.
+ * @param {SessionState} state
+ * @returns {SessionState}
+ */
+function stalled(state) {
+  if (!holdsSession(state) || state.phase === "connecting") return state;
+  return again(state, { code: "stalled", message: "Nothing arrives from the server any more." });
+}
+
+/**
+ * The session is dead: a fresh one at once, unless those before it died young.
+ * @param {SessionState} state
+ * @param {Problem} error
+ * @returns {SessionState}
+ */
+function again(state, error) {
+  const dead = retire(state, false);
+  return state.phase !== "connecting" && state.attempts < AT_ONCE_MAX ? offer(dead) : wait(dead, error, 0);
 }
 
 /**
@@ -225,7 +271,7 @@ function lost(state, reason) {
 function linkUp(state, lives) {
   if (state.phase === "waiting") return offer({ ...state, attempts: 0 });
   if (!holdsSession(state)) return state;
-  if (!lives) return offer(state);
+  if (!lives) return offer(retire(state, true));
   if (state.phase === "shaky") return negotiate(state, "restarting");
   return state.stale ? changed({ ...state, stale: false }) : state;
 }

@@ -33,7 +33,9 @@ export function updateBroadcast(state, event) {
  * @param {SessionState} session
  * @returns {BroadcastState}
  */
-function session(state, { phase, error }) {
+function session(state, { phase, error, oldFlows }) {
+  // A new session is on its way, and viewers are shown the old one meanwhile.
+  if (oldFlows && phase !== "refused" && phase !== "ended") return { phase: "live", problem: null, wasLive: true };
   switch (phase) {
     case "live":
     case "updating":

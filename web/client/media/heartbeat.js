@@ -1,0 +1,88 @@
+// Owns looking at what arrives over one peer connection, several times in the time that decides. Never acts on it.
+
+/** @import { Peer } from "./peer.js" */
+/** @import { Pulse } from "../state/pulse.js" */
+
+import { arrivedIn } from "../stats.js";
+import { updatePulse } from "../state/pulse.js";
+
+/** Browsers keep a report for 50 ms, so more often would see nothing new. */
+const LOOK_MS_MIN = 60;
+const LOOK_MS_MAX = 500;
+/** Looking may take this part of the time at most. */
+const SHARE = 1 / 12;
+
+export class Heartbeat {
+  /** @type {Pulse | null} */
+  #pulse = null;
+  /** @type {Peer | null} */
+  #peer = null;
+  #subject;
+  #silentMsMin;
+  #onSilent;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /**
+   * @param {object} options
+   * @param {() => Peer | null} options.subject whom to look at, asked anew each time; null: nobody
+   * @param {number} options.silentMsMin
+   * @param {(peer: Peer) => void} options.onSilent
+   */
+  constructor({ subject, silentMsMin, onSilent }) {
+    this.#subject = subject;
+    this.#silentMsMin = silentMsMin;
+    this.#onSilent = onSilent;
+    this.#later(LOOK_MS_MIN);
+  }
+
+  /** Something was heard a moment ago, and is not overdue. */
+  get beats() {
+    return this.#pulse !== null && !this.#pulse.silent && this.#pulse.still < 2;
+  }
+
+  end() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** @param {number} ms */
+  #later(ms) {
+    this.#timer = setTimeout(() => void this.#look(), ms);
+  }
+
+  async #look() {
+    const timer = this.#timer;
+    const startedMs = performance.now();
+    await this.#judge().catch(() => {});
+    if (timer !== this.#timer) return;
+    const tookMs = performance.now() - startedMs;
+    this.#later(Math.min(Math.max(LOOK_MS_MIN, tookMs / SHARE), LOOK_MS_MAX));
+  }
+
+  async #judge() {
+    const peer = this.#subject();
+    if (peer !== this.#peer) this.#pulse = null;
+    this.#peer = peer;
+    if (!peer) return;
+    const arrived = await arrivals(peer.pc);
+    if (!arrived || peer !== this.#subject()) return;
+    this.#pulse = updatePulse(this.#pulse, { ...arrived, silentMsMin: this.#silentMsMin });
+    if (!this.#pulse.silent) return;
+    this.#pulse = null;
+    this.#onSilent(peer);
+  }
+}
+
+/**
+ * The report of one sender or receiver names the transport too, and costs a third of the whole one; it is empty for
+ * one that never had media.
+ * @param {RTCPeerConnection} pc
+ */
+async function arrivals(pc) {
+  const ends = pc.getTransceivers().filter((t) => t.currentDirection === "sendonly" || t.currentDirection === "recvonly");
+  const [first] = ends;
+  const end = first?.currentDirection === "sendonly" ? first.sender : first?.receiver;
+  const partial = end ? arrivedIn([...(await end.getStats()).values()]) : null;
+  return partial ?? arrivedIn([...(await pc.getStats()).values()]);
+}

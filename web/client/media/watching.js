@@ -1,0 +1,68 @@
+// Owns one peer connection with its receiving m-lines, and whose pictures already came over it. Never offers.
+
+/** @import { Kind, Slot } from "../protocol.js" */
+/** @import { Seat } from "../state/slots.js" */
+
+import { Peer } from "./peer.js";
+
+/** `transceivers` go with `seats` by place. */
+export class WatchingPeer extends Peer {
+  /** @type {readonly Seat[]} */
+  seats = [];
+  /** @type {RTCRtpTransceiver[]} */
+  transceivers = [];
+  /** @type {Map<string, Slot>} by mid */
+  slots = new Map();
+  /** @type {Set<string>} streams that can be shown from here without a gap */
+  ready = new Set();
+
+  /**
+   * Gives each seat an m-line.
+   * @param {readonly Seat[]} seats
+   */
+  seat(seats) {
+    this.seats = seats;
+    for (const { kind } of seats.slice(this.transceivers.length)) {
+      this.transceivers.push(this.pc.addTransceiver(kind, { direction: "recvonly" }));
+    }
+  }
+
+  /**
+   * The m-lines that show a stream, as far as the server knows of them.
+   * @param {string} stream
+   * @returns {{kind: Kind, slot: Slot, track: MediaStreamTrack}[]}
+   */
+  shows(stream) {
+    return this.seats.flatMap((seat, place) => {
+      const transceiver = this.transceivers[place];
+      const slot = this.slots.get(transceiver?.mid ?? "");
+      if (seat.stream !== stream || !transceiver || slot?.stream !== stream) return [];
+      return [{ kind: seat.kind, slot, track: transceiver.receiver.track }];
+    });
+  }
+
+  /**
+   * Looks which streams arrived: pictures where there are some, else sound.
+   * @param {ReadonlyMap<string, {video: boolean, audio: boolean}>} streams with what is expected of each
+   * @param {number} frames of a picture that came
+   * @returns {Promise<boolean>} whether one more is ready
+   */
+  async lookForFirst(streams, frames) {
+    const before = this.ready.size;
+    const entries = [...(await this.pc.getStats()).values()].filter((e) => e.type === "inbound-rtp");
+    const came = (/** @type {string} */ mid) => entries.some((e) => e.mid === mid && (e.kind === "video" ? e.framesDecoded >= frames : e.packetsReceived > 0));
+    for (const [stream, { video, audio }] of streams) {
+      const kind = video ? "video" : audio ? "audio" : null;
+      const expected = this.shows(stream).filter((m) => m.kind === kind && m.slot.state !== "unsupported");
+      if (expected.every((m) => came(m.slot.mid))) this.ready.add(stream);
+    }
+    return this.ready.size > before;
+  }
+
+  /** Packets of media, without repeats and feedback. */
+  async packets() {
+    let packets = 0;
+    for (const entry of (await this.pc.getStats()).values()) if (entry.type === "inbound-rtp") packets += entry.packetsReceived;
+    return packets;
+  }
+}

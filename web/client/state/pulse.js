@@ -1,0 +1,38 @@
+// Owns the judgement that a whole path died: not even what a living worker sends all the time arrives. Never asks
+// for statistics.
+
+/**
+ * @typedef {object} Pulse
+ * @property {number} count of packets or bytes that came over the transport, of whatever kind
+ * @property {number} movedMs when it last moved
+ * @property {number} gapMs usual time between two looks that saw it move
+ * @property {number} moves looks that saw it move
+ * @property {number} still looks since then that did not
+ * @property {boolean} silent
+ */
+
+/** A viewer's worker, and a publisher's, is given up after this long at least. */
+export const VIEWER_SILENT_MS_MIN = 250;
+export const PUBLISHER_SILENT_MS_MIN = 500;
+const GAPS = 4;
+/** One late look must not do: a machine that was asleep has not read yet what came meanwhile. */
+const STILL_MIN = 3;
+/** Before that nobody knows what is usual. */
+const MOVES_MIN = 3;
+
+/**
+ * @param {Pulse | null} last
+ * @param {{count: number, atMs: number, silentMsMin: number}} look `atMs`: when the count was taken
+ * @returns {Pulse}
+ */
+export function updatePulse(last, { count, atMs, silentMsMin }) {
+  if (!last || count < last.count) return { count, movedMs: atMs, gapMs: 0, moves: 0, still: 0, silent: false };
+  const sinceMs = atMs - last.movedMs;
+  if (count > last.count) {
+    const gapMs = last.moves === 0 ? sinceMs : last.gapMs * 0.875 + sinceMs * 0.125;
+    return { count, movedMs: atMs, gapMs, moves: last.moves + 1, still: 0, silent: false };
+  }
+  const still = last.still + 1;
+  const silent = last.moves >= MOVES_MIN && still >= STILL_MIN && sinceMs >= Math.max(silentMsMin, GAPS * last.gapMs);
+  return { ...last, still, silent };
+}
