@@ -5,10 +5,20 @@
 
 mod name;
 mod placement;
+mod precedence;
 mod record;
+mod replica;
+mod stream_log;
+mod tag;
 
 pub use name::{BadName, MemberId, NodeName, ResumeSecret, RoomName, StreamName};
-pub use placement::{Cost, HOLDERS_MAX, Load, Reservations, SILENCE_MAX_MS, View, Wanted, choose};
+pub use placement::{
+    Cost, HOLDERS_MAX, Load, Reservations, SILENCE_MAX_MS, View, WORKERS_PER_NODE_MAX, Wanted, choose,
+};
+pub use precedence::{next_epoch, outranks};
 pub use record::{
     NodePhase, NodeState, StreamChange, StreamDelta, StreamList, StreamRecord, WorkerPhase, WorkerRecord, WorkerRef,
 };
+pub use replica::{NODES_MAX, Output, Replica};
+pub use stream_log::{STREAMS_PER_NODE_MAX, StreamLog};
+pub use tag::{node_tag, session_id, session_tag};

@@ -11,7 +11,7 @@ use crate::{NodeName, WorkerRef};
 
 pub use load::{Cost, Load};
 pub use reservations::Reservations;
-pub use view::View;
+pub use view::{View, WORKERS_PER_NODE_MAX};
 
 use load::LOAD_WITH_HEADROOM;
 use view::{Candidate, Pool};

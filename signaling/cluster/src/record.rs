@@ -118,11 +118,15 @@ pub enum StreamChange {
     Gone { room: RoomName, stream: StreamName, epoch: Epoch },
 }
 
-/// All streams of a node, for who asks.
+/// All streams of a node, for who asks, in as many parts as it takes. Parts of different versions do not belong
+/// together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StreamList {
     pub node: NodeName,
     pub instance: u64,
     pub version: u64,
+    /// Counted from 0.
+    pub part: u32,
+    pub parts: u32,
     pub streams: Vec<StreamRecord>,
 }
