@@ -12,7 +12,7 @@ use crate::text::is_clean_text;
 /// One message on the subject of a room.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RoomMessage {
-    #[serde(flatten)]
+    #[serde(rename = "from")]
     pub(crate) header: Header,
     #[serde(flatten)]
     pub(crate) body: Body,
@@ -79,9 +79,7 @@ pub(crate) enum Body {
     },
     /// I miss these of your messages.
     Want {
-        to: NodeName,
-        instance: u64,
-        opening: u64,
+        of: Life,
         numbers: Vec<u64>,
     },
     /// Here they are; and these are not to be had.
@@ -93,10 +91,11 @@ pub(crate) enum Body {
     WantHistory {
         to: NodeName,
     },
-    /// What was said before, a part of it, and whether it is the last part.
+    /// What was said before, a part of it; whether it is the last part, and whether I know of nothing else.
     Past {
         lines: Vec<PastLine>,
         last: bool,
+        complete: bool,
     },
     /// I unsubscribe: nobody is with me.
     Bye,
@@ -156,7 +155,8 @@ impl RoomMessage {
             Body::Chat { line } => line.is_sound() && line.number < self.header.next,
             Body::Want { numbers, .. } => counted(numbers.len(), HISTORY_MAX),
             Body::Again { lines, absent } => {
-                counted(lines.len() + absent.len(), HISTORY_MAX) && lines.iter().all(Line::is_sound)
+                let said = |line: &Line| line.is_sound() && line.number < self.header.next;
+                counted(lines.len() + absent.len(), HISTORY_MAX) && lines.iter().all(said)
             }
             Body::Past { lines, .. } => {
                 counted(lines.len(), HISTORY_MAX) && lines.iter().all(|past| past.line.is_sound())

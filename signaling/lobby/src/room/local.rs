@@ -1,0 +1,139 @@
+//! Owns what local pages do: join, leave, speak, type. Never trusts a page with who it is or with the time.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chappe_cluster::MemberId;
+
+use super::{Desk, Room};
+use crate::limits::{ROOM_LINGERS, ROOM_MEMBERS_MAX, SAY_BURST, SAY_INTERVAL, TYPING_INTERVAL, TYPING_LASTS};
+use crate::message::{Body, Line, PastLine};
+use crate::notice::{JoinError, Notice, Person, Said, SayError};
+use crate::text::{clean_name, clean_text};
+use crate::timers::Due;
+
+#[derive(Debug)]
+pub(super) struct Local {
+    pub name: Option<String>,
+    /// When the member will have been silent for long enough to have its whole burst again.
+    fresh_at: Instant,
+    /// When it may next be told that the member types.
+    typing_at: Instant,
+}
+
+impl Room {
+    pub fn join(&mut self, desk: &mut Desk<'_>, person: Person) -> Result<(), JoinError> {
+        let Person { member, name } = person;
+        let name = clean_name(name);
+        let old = self.local.get(&member).map(|local| local.name.clone());
+        if old.as_ref() == Some(&name) {
+            return Ok(());
+        }
+        if old.is_none() && self.local.len() >= ROOM_MEMBERS_MAX {
+            return Err(JoinError::RoomFull);
+        }
+        desk.timers.clear(&self.name, &Due::Close);
+        let mut changes = Vec::from_iter(self.presence.add(member, &name));
+        let local = Local { name: name.clone(), fresh_at: desk.now, typing_at: desk.now };
+        self.local.entry(member).or_insert(local).name.clone_from(&name);
+        if let Some(old) = old {
+            changes.extend(self.take_off(member, &old));
+        }
+        self.version += 1;
+        self.tell_changes(desk, changes);
+        if self.version == 1 {
+            self.start_sync(desk);
+        } else {
+            let person = Person { member, name };
+            self.publish(desk, Body::Join { version: self.version, person });
+        }
+        Ok(())
+    }
+
+    pub fn leave(&mut self, desk: &mut Desk<'_>, member: MemberId) {
+        let Some(local) = self.local.remove(&member) else { return };
+        self.version += 1;
+        let change = self.take_off(member, &local.name);
+        self.tell_changes(desk, Vec::from_iter(change));
+        self.forget_typing(desk, member);
+        self.publish(desk, Body::Leave { version: self.version, member });
+        if self.local.is_empty() {
+            desk.timers.set(&self.name, Due::Close, desk.now + ROOM_LINGERS);
+        }
+    }
+
+    pub fn say(&mut self, desk: &mut Desk<'_>, unix_ms: u64, member: MemberId, text: &str) -> Result<Said, SayError> {
+        let local = self.local.get_mut(&member).ok_or(SayError::NotHere)?;
+        let text = clean_text(text)?;
+        let name = local.name.clone();
+        local.spend(desk.now)?;
+        let at_ms = unix_ms.max(self.log.last_own_at_ms());
+        let line = Line { number: self.next, member, name, text, at_ms };
+        self.next += 1;
+        let past = Arc::new(PastLine { life: self.life.clone(), line: line.clone() });
+        let said = past.said();
+        self.log.push_own(desk.now, past);
+        self.forget_typing(desk, member);
+        self.tell(desk, Notice::Chat(said.clone()));
+        self.publish(desk, Body::Chat { line });
+        Ok(said)
+    }
+
+    pub fn typing(&mut self, desk: &mut Desk<'_>, member: MemberId, typing: bool) {
+        let Some(local) = self.local.get_mut(&member) else { return };
+        if !typing {
+            if self.typing.contains(&member) {
+                self.types_no_longer(desk, member);
+                self.publish(desk, Body::Typing { member, typing });
+            }
+            return;
+        }
+        if desk.now < local.typing_at {
+            return;
+        }
+        local.typing_at = desk.now + TYPING_INTERVAL;
+        self.types(desk, member);
+        self.publish(desk, Body::Typing { member, typing });
+    }
+
+    pub(super) fn types(&mut self, desk: &mut Desk<'_>, member: MemberId) {
+        desk.timers.set(&self.name, Due::Typing(member), desk.now + TYPING_LASTS);
+        if self.typing.insert(member) {
+            self.tell(desk, Notice::Typing { member, typing: true });
+        }
+    }
+
+    pub(super) fn types_no_longer(&mut self, desk: &mut Desk<'_>, member: MemberId) {
+        if self.forget_typing(desk, member) {
+            self.tell(desk, Notice::Typing { member, typing: false });
+        }
+    }
+
+    /// Who speaks or leaves types no more, and pages know that.
+    pub(super) fn forget_typing(&mut self, desk: &mut Desk<'_>, member: MemberId) -> bool {
+        desk.timers.clear(&self.name, &Due::Typing(member));
+        self.typing.remove(&member)
+    }
+
+    /// One node less has the member.
+    pub(super) fn take_off(&mut self, member: MemberId, name: &Option<String>) -> Option<Notice> {
+        let Room { presence, local, peers, .. } = self;
+        let local = local.get(&member).map(|local| &local.name);
+        let names = local.into_iter().chain(peers.values().filter_map(|peer| peer.members.get(&member)));
+        presence.remove(member, name, names)
+    }
+}
+
+impl Local {
+    /// A bucket of `SAY_BURST` tokens, kept as the time at which it is full.
+    fn spend(&mut self, now: Instant) -> Result<(), SayError> {
+        let fresh_at = self.fresh_at.max(now) + SAY_INTERVAL;
+        let debt_max = SAY_INTERVAL * SAY_BURST;
+        let debt = fresh_at.saturating_duration_since(now);
+        if debt > debt_max {
+            return Err(SayError::TooFast { retry_after: (debt - debt_max).max(Duration::from_millis(1)) });
+        }
+        self.fresh_at = fresh_at;
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! Owns the members that other nodes have in a room, and how a difference is found and repaired. Never
+//! touches the local ones.
+
+use std::time::Duration;
+
+use chappe_cluster::{MemberId, NodeName};
+
+use super::{Desk, Room};
+use crate::limits::{PEER_SILENT_MAX, REMOTE_MEMBERS_MAX, ROOM_MEMBERS_MAX};
+use crate::message::{Body, Roll};
+use crate::notice::{Notice, Person};
+use crate::peer::Roster;
+use crate::presence::{Members, digest};
+use crate::timers::Due;
+
+/// Until the first question is repeated; doubled each time.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// Questions until the next pulse starts over.
+const ASKS_MAX: u32 = 5;
+
+impl Room {
+    /// The node said who is with it.
+    pub(super) fn replace_roll(&mut self, desk: &mut Desk<'_>, node: &NodeName, roll: Roll) {
+        let Some(peer) = self.peers.get_mut(node) else { return };
+        match peer.roster {
+            // An older one that was delivered twice.
+            Roster::Known { version } | Roster::Behind { version } if roll.version < version => return,
+            _ => {}
+        }
+        peer.roster = Roster::Known { version: roll.version };
+        peer.asks = 0;
+        let told: Members = roll.members.into_iter().map(|person| (person.member, person.name)).collect();
+        let gone = peer.members.keys().filter(|member| !told.contains_key(member)).copied().collect::<Vec<_>>();
+        let mut changes = Vec::new();
+        for member in gone {
+            changes.extend(self.remove_remote(desk, node, member));
+        }
+        for (member, name) in told {
+            changes.extend(self.add_remote(desk, node, member, name));
+        }
+        self.tell_changes(desk, changes);
+    }
+
+    /// The node's pulse shows whether a change was lost.
+    pub(super) fn compare_roll(&mut self, desk: &Desk<'_>, node: &NodeName, version: u64, count: u64, told: u64) {
+        // Those that are not shown for want of space make a difference that asking does not mend.
+        let full = *desk.remote_members >= REMOTE_MEMBERS_MAX || !self.presence.has_room();
+        let Some(peer) = self.peers.get_mut(node) else { return };
+        let same = peer.members.len() as u64 == count && digest(peer.members.iter()) == told;
+        peer.roster = match peer.roster {
+            Roster::Known { version: known } if known == version && (same || full) => Roster::Known { version },
+            Roster::Known { version: known } if known > version => Roster::Known { version: known },
+            Roster::Known { version: known } | Roster::Behind { version: known } => Roster::Behind { version: known },
+            roster => roster,
+        };
+        // Whoever does not answer is asked again at the pace of its pulses.
+        peer.asks = 0;
+    }
+
+    pub(super) fn member_joined(&mut self, desk: &mut Desk<'_>, node: &NodeName, version: u64, person: Person) {
+        if self.is_next_change(node, version) {
+            let change = self.add_remote(desk, node, person.member, person.name);
+            self.tell_changes(desk, change);
+        }
+    }
+
+    pub(super) fn member_left(&mut self, desk: &mut Desk<'_>, node: &NodeName, version: u64, member: MemberId) {
+        if self.is_next_change(node, version) {
+            let change = self.remove_remote(desk, node, member);
+            self.tell_changes(desk, Vec::from_iter(change));
+        }
+    }
+
+    /// The node is lost: nobody is with it until it is heard again.
+    pub fn lose_node(&mut self, desk: &mut Desk<'_>, node: &NodeName) {
+        self.empty(desk, node, Roster::Gone);
+    }
+
+    pub(super) fn node_closed(&mut self, desk: &mut Desk<'_>, node: &NodeName) {
+        self.empty(desk, node, Roster::Closed);
+    }
+
+    pub(super) fn heed_silence(&mut self, desk: &mut Desk<'_>, node: &NodeName) {
+        let Some(peer) = self.peers.get_mut(node) else { return };
+        if desk.cut_off {
+            peer.heard_at = desk.now;
+        }
+        let until = peer.heard_at + PEER_SILENT_MAX;
+        if until > desk.now {
+            desk.timers.set(&self.name, Due::Silence(node.clone()), until);
+        } else {
+            self.lose_node(desk, node);
+        }
+    }
+
+    /// After an outage silence counts from now on.
+    pub(super) fn hear_all_anew(&mut self, desk: &Desk<'_>) {
+        self.peers.values_mut().for_each(|peer| peer.heard_at = desk.now);
+    }
+
+    /// Asks the node who is with it, if that is in doubt.
+    pub(super) fn ask(&mut self, desk: &mut Desk<'_>, node: &NodeName) {
+        let due = Due::Ask(node.clone());
+        let Some(peer) = self.peers.get_mut(node) else { return };
+        if !peer.roster.is_doubtful() {
+            desk.timers.clear(&self.name, &due);
+            return;
+        }
+        if peer.asks >= ASKS_MAX || desk.timers.is_set(&self.name, &due) {
+            return;
+        }
+        desk.timers.set(&self.name, due, desk.now + ASK_AGAIN * (1 << peer.asks));
+        peer.asks += 1;
+        self.publish(desk, Body::Ask { to: node.clone() });
+    }
+
+    /// A change that was heard already is left out; one whose predecessor was lost counts, and raises doubt.
+    fn is_next_change(&mut self, node: &NodeName, version: u64) -> bool {
+        let Some(peer) = self.peers.get_mut(node) else { return false };
+        peer.roster = match peer.roster {
+            Roster::Known { version: known } | Roster::Behind { version: known } if version <= known => return false,
+            Roster::Known { version: known } if version == known + 1 => Roster::Known { version },
+            Roster::Known { .. } | Roster::Behind { .. } => Roster::Behind { version },
+            roster => roster,
+        };
+        true
+    }
+
+    fn empty(&mut self, desk: &mut Desk<'_>, node: &NodeName, roster: Roster) {
+        let Some(peer) = self.peers.get_mut(node).filter(|peer| peer.roster != Roster::Closed) else { return };
+        peer.roster = roster;
+        desk.timers.clear(&self.name, &Due::Ask(node.clone()));
+        desk.timers.clear(&self.name, &Due::Silence(node.clone()));
+        let members = peer.members.keys().copied().collect::<Vec<_>>();
+        let changes = members.into_iter().filter_map(|member| self.remove_remote(desk, node, member)).collect();
+        self.tell_changes(desk, changes);
+    }
+
+    fn add_remote(
+        &mut self,
+        desk: &mut Desk<'_>,
+        node: &NodeName,
+        member: MemberId,
+        name: Option<String>,
+    ) -> Vec<Notice> {
+        let shown = self.presence.has_room() || self.presence.has(member);
+        let fits = *desk.remote_members < REMOTE_MEMBERS_MAX && shown;
+        let Some(peer) = self.peers.get_mut(node) else { return Vec::new() };
+        let old = peer.members.get(&member).cloned();
+        if old.as_ref() == Some(&name) || (old.is_none() && (!fits || peer.members.len() >= ROOM_MEMBERS_MAX)) {
+            return Vec::new();
+        }
+        let mut changes = Vec::from_iter(self.presence.add(member, &name));
+        peer.members.insert(member, name);
+        match old {
+            Some(old) => changes.extend(self.take_off(member, &old)),
+            None => *desk.remote_members += 1,
+        }
+        changes
+    }
+
+    fn remove_remote(&mut self, desk: &mut Desk<'_>, node: &NodeName, member: MemberId) -> Option<Notice> {
+        let name = self.peers.get_mut(node)?.members.remove(&member)?;
+        *desk.remote_members -= 1;
+        let change = self.take_off(member, &name);
+        if !self.presence.has(member) {
+            self.forget_typing(desk, member);
+        }
+        change
+    }
+}
