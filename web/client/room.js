@@ -3,14 +3,18 @@
 /** @import { PublishOptions } from "./media/publisher.js" */
 /** @import { View } from "./media/watcher.js" */
 /** @import { Stream } from "./protocol.js" */
+/** @import { Chat } from "./state/chat.js" */
 /** @import { LinkState, Problem } from "./state/link.js" */
+/** @import { People } from "./state/people.js" */
 /** @import { Wanted } from "./state/slots.js" */
 
 import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
+import { Lobby } from "./lobby.js";
 import { Publisher } from "./media/publisher.js";
 import { Watcher } from "./media/watcher.js";
 import { RequestError } from "./protocol.js";
+import { socketUrl } from "./state/servers.js";
 import { noStreams, updateStreams } from "./state/streams.js";
 
 /**
@@ -23,7 +27,7 @@ import { noStreams, updateStreams } from "./state/streams.js";
 
 /**
  * `track` comes once per stream and medium that can be put into a media element; `views` has all of them.
- * @typedef {{streams: Stream[], track: View, views: View[], state: LinkState, error: Problem}} RoomEvents
+ * @typedef {{streams: Stream[], track: View, views: View[], chat: Chat, people: People, state: LinkState, error: Problem}} RoomEvents
  */
 
 /** @extends {Emitter<RoomEvents>} */
@@ -38,13 +42,14 @@ export class Room extends Emitter {
   /** @type {Set<Publisher>} */
   #publishers = new Set();
   #watcher;
+  #lobby;
   /** @type {Set<string>} streams and media already told by `track` */
   #told = new Set();
 
   /** @param {RoomOptions} options */
   constructor({ room, url, name, token }) {
     super();
-    this.#link = new Connection({ url: socketUrl(url), room, name, token, sessions: () => this.#livingSessions(), mediaFlows: () => this.#mediaFlows() });
+    this.#link = new Connection({ url: addressOf(url), room, name, token, sessions: () => this.#livingSessions(), mediaFlows: () => this.#mediaFlows() });
     this.#link.on("state", (state) => this.#linkChanged(state));
     this.#link.on("welcome", (welcome) => {
       this.member = welcome.member;
@@ -53,6 +58,9 @@ export class Room extends Emitter {
     this.#watcher = new Watcher(this.#link, () => this.#terms);
     this.#watcher.on("views", (views) => this.#viewsChanged(views));
     this.#watcher.on("state", ({ phase, error }) => phase === "refused" && error && this.emit("error", error));
+    this.#lobby = new Lobby(this.#link);
+    this.#lobby.on("chat", (chat) => this.emit("chat", chat));
+    this.#lobby.on("people", (people) => this.emit("people", people));
     // Last, so that the sessions above have seen a welcome before what it lists is acted on.
     for (const type of /** @type {const} */ (["welcome", "event"])) {
       this.#link.on(type, (message) => this.#follow(updateStreams(this.#streams, message)));
@@ -68,6 +76,16 @@ export class Room extends Emitter {
   /** @returns {Stream[]} what is live */
   get streams() {
     return [...this.#streams.values()];
+  }
+
+  /** What was said here, oldest first, and where something is missing. */
+  get chat() {
+    return this.#lobby.chat;
+  }
+
+  /** Who is here, oneself included. */
+  get people() {
+    return this.#lobby.people;
   }
 
   /** @returns {View[]} */
@@ -97,6 +115,31 @@ export class Room extends Emitter {
     this.#watcher.want(wanted, (stream) => !own && stream.publisher !== null && stream.publisher === this.member);
   }
 
+  /**
+   * Says something to everybody in the room; it comes back with `chat`.
+   * @param {string} text
+   * @returns {Promise<void>} rejects when it was not said, with `code` and, when that was too fast, `retryAfterMs`
+   */
+  say(text) {
+    return this.#lobby.say(text);
+  }
+
+  /**
+   * Tells the others that one types, or no longer. May be called with every key.
+   * @param {boolean} typing
+   */
+  typing(typing) {
+    this.#lobby.typing(typing);
+  }
+
+  /**
+   * Shown to the others from now on; empty: no name.
+   * @param {string} name
+   */
+  rename(name) {
+    this.#link.rename(name);
+  }
+
   /** What the watched streams are like now. */
   statistics() {
     return this.#watcher.statistics();
@@ -105,6 +148,7 @@ export class Room extends Emitter {
   leave() {
     for (const publisher of [...this.#publishers]) publisher.stop();
     this.#watcher.stop();
+    this.#lobby.end();
     this.#link.close();
   }
 
@@ -161,8 +205,8 @@ export function joinRoom(options) {
 }
 
 /** @param {string | URL} [base] */
-function socketUrl(base = location.href) {
-  const url = new URL("/ws", base);
-  url.protocol = url.protocol === "https:" || url.protocol === "wss:" ? "wss:" : "ws:";
-  return url.href;
+function addressOf(base = location.href) {
+  const url = socketUrl(base);
+  if (url === null) throw new TypeError(`${base} is no address of a server.`);
+  return url;
 }
