@@ -51,8 +51,8 @@ fn a_usage_that_cannot_work_ends_with_exit_code_2() {
     let cases: [(&[&str], &str); 8] = [
         (&["--http", "0.0.0.0:0"], "--auth public"),
         (&["--auth", "jwt"], "not available in this version"),
-        (&["--cluster", "nats://localhost:4222"], "not available in this version"),
-        (&["sfu"], "needs --cluster"),
+        (&["--cluster", "http://localhost:4222"], "--cluster"),
+        (&["sfu"], "name the cluster it serves with --cluster"),
         (&["--workers", "0"], "chappe signaling"),
         (&["--wokers", "1"], "--workers"),
         (&["--config", &file], "did you mean `media-port`?"),

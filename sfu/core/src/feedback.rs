@@ -142,6 +142,7 @@ impl Sfu {
         self.retry_keyframes(now, key);
         self.send_receiver_reports(now, key);
         self.send_sender_reports(now, key);
+        self.send_sign_of_life(now, key);
     }
 
     fn note_silence(&mut self, now: Instant, key: usize) {
@@ -299,6 +300,23 @@ impl Sfu {
         });
     }
 
+    /// An empty receiver report where nothing else was sent, so that a client can tell a worker or a path that died
+    /// from a publisher that fell silent. Consent checks (RFC 7675) come too seldom for that.
+    fn send_sign_of_life(&mut self, now: Instant, key: usize) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        if session.alive_at.is_none_or(|at| at > now) {
+            return;
+        }
+        let heard_until = session.outlet.sent.map_or(now, |sent| sent + ALIVE_INTERVAL);
+        if heard_until > now {
+            session.alive_at = Some(heard_until);
+            return;
+        }
+        session.alive_at = Some(now + ALIVE_INTERVAL);
+        let own = session.feedback_ssrc;
+        session.outlet.send_rtcp(&mut self.egress, |writer| writer.receiver_report(own, &[]));
+    }
+
     /// Sender reports to a viewer, in our time.
     fn send_sender_reports(&mut self, now: Instant, key: usize) {
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -321,6 +339,8 @@ impl Sfu {
     }
 }
 
+/// A client hears of us at least this often.
+pub(crate) const ALIVE_INTERVAL: Duration = Duration::from_millis(100);
 /// Between two receiver reports to a publisher.
 pub(crate) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// A stream is reported on for this long after its last packet.

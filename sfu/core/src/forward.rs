@@ -307,6 +307,7 @@ fn serve(
             counters.bytes_out += len_max as u64;
         }
     }
+    session.outlet.sent = Some(now);
     sender.report_at != report_at
 }
 

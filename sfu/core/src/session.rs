@@ -42,6 +42,8 @@ pub(crate) struct Session {
     pub feedback_ssrc: Ssrc,
     /// When receiver reports are due next.
     pub report_at: Option<Instant>,
+    /// When the client is to hear of us again, should it have heard nothing until then. None before the keys.
+    pub alive_at: Option<Instant>,
     /// Where the numbers of SSRCs that are no longer sent ended: they must never be used again.
     pub spent: Vec<(u32, u64)>,
 }
@@ -51,6 +53,8 @@ pub(crate) struct Outlet {
     /// The transport's choice, kept at hand.
     pub route: Option<Route>,
     pub sealer: Option<Sealer>,
+    /// When media left last.
+    pub sent: Option<Instant>,
 }
 
 impl Outlet {
@@ -85,7 +89,7 @@ impl Session {
             epoch,
             opened: now,
             transport,
-            outlet: Outlet { route: None, sealer: None },
+            outlet: Outlet { route: None, sealer: None, sent: None },
             ufrags: Vec::new(),
             routes: Vec::new(),
             opener: None,
@@ -99,6 +103,7 @@ impl Session {
             round_trip: None,
             feedback_ssrc,
             report_at: None,
+            alive_at: None,
             spent: Vec::new(),
         }
     }
@@ -201,10 +206,8 @@ impl Session {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let sources = self.sources.iter().filter_map(Source::poll_timeout).min();
         let senders = self.senders.iter().flatten().filter_map(|sender| sender.report_at).min();
-        [self.transport.poll_timeout(), self.arrivals.poll_timeout(), self.report_at, sources, senders]
-            .into_iter()
-            .flatten()
-            .min()
+        let own = [self.report_at, self.alive_at].into_iter().flatten().min();
+        [self.transport.poll_timeout(), self.arrivals.poll_timeout(), own, sources, senders].into_iter().flatten().min()
     }
 }
 

@@ -266,6 +266,7 @@ impl Sfu {
     /// The keys are there: reports start, and viewers want a picture at once.
     fn start_media(&mut self, now: Instant, key: usize) {
         let Some(session) = self.sessions.get_mut(key) else { return };
+        session.alive_at = Some(now + crate::feedback::ALIVE_INTERVAL);
         session.report_at = (!session.sources.is_empty()).then_some(now + crate::feedback::REPORT_INTERVAL);
         let watched: Vec<usize> = session.senders.iter().flatten().filter_map(|sender| sender.track).collect();
         for track in watched {

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
 use chappe_engine::Subject;
 use chappe_lobby::{Output, Person, RoomMessage, SayError};
@@ -14,6 +13,7 @@ use super::{App, Hub, Joined, unix_ms};
 use crate::cluster::{Outgoing, subject_of};
 use crate::room::{MemberId, RoomName};
 use crate::session::Owner;
+use crate::ws::ServerMessage;
 
 impl App {
     pub(super) fn enter_lobby(self: &Arc<Self>, hub: &mut Hub, room: &RoomName, owner: &Owner) {
@@ -60,8 +60,7 @@ impl App {
                 }
                 Output::Publish(room, message) => self.cluster.send(Outgoing::Room(room, message)),
                 Output::Tell(room, notice) => {
-                    let text = serde_json::to_string(&notice).expect("a notice has only string keys");
-                    hub.deliver_to_room(&room, &Utf8Bytes::from(text));
+                    hub.deliver_to_room(&room, &ServerMessage::from(&notice).to_text());
                 }
             }
         }

@@ -83,6 +83,7 @@ impl App {
         let was_resumed = was_known || !sessions.is_empty();
         info!(%room, %member, resumed = was_resumed, "page joined");
         self.enter_lobby(&mut hub, &room, &owner);
+        let history = hub.lobby.history(&room);
         let welcome = ServerMessage::Welcome {
             id,
             member,
@@ -92,7 +93,8 @@ impl App {
             room: &room,
             streams: StreamText::all(&hub.registry, &room),
             here: hub.lobby.here(&room),
-            chat: hub.lobby.history(&room),
+            chat: (&history).into(),
+            alive_ms: ALIVE_MS,
             servers: self.servers(&hub),
             ice_servers: Vec::new(),
         };
@@ -256,6 +258,9 @@ const SESSIONS_CLAIMED_MAX: usize = 64;
 /// Other nodes are waited for only so long: a page that comes back wants to go on.
 const CLAIM_WITHIN: Duration = Duration::from_millis(500);
 const SERVERS_TOLD_MAX: usize = 32;
+
+/// What `sfu/core` keeps (`ALIVE_INTERVAL`).
+const ALIVE_MS: u64 = 100;
 
 const FIRST_CONNECTION: u64 = 1;
 

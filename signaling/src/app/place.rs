@@ -45,9 +45,22 @@ impl App {
         let wanted = Wanted { region, cost, holders: &holders, node: self.node(), avoid };
         let mut rng = rand::rng();
         let mut draw = |bound: usize| rng.random_range(0..bound.max(1));
-        let chosen = choose(now, &hub.view, &wanted, &hub.reservations, &mut draw).ok_or(Refusal::NoWorker)?;
+        let chosen = choose(now, &hub.view, &wanted, &hub.reservations, &mut draw);
+        // A worker that was to be left is better than none.
+        let anywhere = Wanted { avoid: &[], ..wanted };
+        let may_stay = avoid.len() <= 1;
+        let stay = |draw: &mut dyn FnMut(usize) -> usize| choose(now, &hub.view, &anywhere, &hub.reservations, draw);
+        let chosen = chosen.or_else(|| if may_stay { stay(&mut draw) } else { None });
+        let chosen = chosen.ok_or(Refusal::NoWorker)?;
         hub.reservations.handle_placed(now, &chosen, &cost);
         Ok(chosen)
+    }
+
+    /// The worker of a session that another one takes the place of: it may be the reason why.
+    pub(super) fn worker_to_leave(&self, instead_of: Option<SessionId>) -> Vec<WorkerRef> {
+        let hub = self.hub();
+        let session = instead_of.and_then(|session| hub.registry.session(session));
+        session.map(|session| WorkerRef { node: self.node().clone(), index: session.worker }).into_iter().collect()
     }
 
     /// Workers that have what is wanted already, or something of the room, best first.

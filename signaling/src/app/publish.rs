@@ -22,6 +22,8 @@ pub struct PublishRequest {
     pub takeover: bool,
     /// The page that publishes; none for WHIP.
     pub owner: Option<Owner>,
+    /// A session of the page's own that this one takes the place of, on another worker if there is one.
+    pub instead_of: Option<SessionId>,
 }
 
 impl App {
@@ -37,7 +39,7 @@ impl App {
         if !known_here && !request.takeover {
             self.claim_name(&request.room, &request.stream).await?;
         }
-        let mut avoid: Vec<WorkerRef> = Vec::new();
+        let mut avoid: Vec<WorkerRef> = self.worker_to_leave(request.instead_of);
         for _ in 0..PLACES_TRIED_MAX {
             let (chosen, known) = {
                 let mut hub = self.hub();

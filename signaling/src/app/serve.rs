@@ -29,12 +29,13 @@ impl App {
             }
             NodeRequest::Publish { room, stream, offer, takeover, owner, worker, known } => {
                 self.check_serving()?;
-                let request = PublishRequest { room, stream, offer: Offer::parse(&offer)?, takeover, owner };
+                let request =
+                    PublishRequest { room, stream, offer: Offer::parse(&offer)?, takeover, owner, instead_of: None };
                 answered(self.publish_here(request, worker, known).await)
             }
             NodeRequest::Watch { room, slots, offer, owner, worker } => {
                 self.check_serving()?;
-                let request = WatchRequest { room, slots, offer: Offer::parse(&offer)?, owner };
+                let request = WatchRequest { room, slots, offer: Offer::parse(&offer)?, owner, instead_of: None };
                 answered(self.watch_here(request, worker).await)
             }
             NodeRequest::Republish { session, member, offer } => {

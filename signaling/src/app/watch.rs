@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chappe_cluster::WorkerRef;
-use chappe_sfu_api::{MediaKind, WorkerIndex};
+use chappe_sfu_api::{MediaKind, SessionId, WorkerIndex};
 use serde::{Deserialize, Serialize};
 
 use super::place::{Place, Purpose};
@@ -21,6 +21,8 @@ pub struct WatchRequest {
     pub offer: Offer,
     /// The page that watches; none for WHEP.
     pub owner: Option<Owner>,
+    /// A session of the page's own that this one takes the place of, on another worker if there is one.
+    pub instead_of: Option<SessionId>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,7 +38,7 @@ impl App {
     pub async fn watch(self: &Arc<Self>, mut request: WatchRequest) -> Result<Answered, Refusal> {
         self.wait_settled().await;
         let member = request.owner.as_ref().map(|owner| owner.member);
-        let mut avoid: Vec<WorkerRef> = Vec::new();
+        let mut avoid: Vec<WorkerRef> = self.worker_to_leave(request.instead_of);
         for _ in 0..PLACES_TRIED_MAX {
             let chosen = {
                 let mut hub = self.hub();

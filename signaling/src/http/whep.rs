@@ -52,6 +52,6 @@ async fn post(
     let offer = Offer::parse(&text).map_err(Refusal::from)?;
     let span = info_span!("whep", %room, %stream);
     let slots = Slots::Player { stream, wait: is_set(options.wait.as_deref()) };
-    let watching = app.watch(WatchRequest { room, slots, offer, owner: None });
+    let watching = app.watch(WatchRequest { room, slots, offer, owner: None, instead_of: None });
     Ok(created(watching.instrument(span).await?))
 }

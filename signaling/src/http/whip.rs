@@ -51,7 +51,7 @@ async fn post(
     let offer = Offer::parse(&text).map_err(Refusal::from)?;
     let takeover = is_set(options.takeover.as_deref());
     let span = info_span!("whip", %room, %stream);
-    let publishing = app.publish(PublishRequest { room, stream, offer, takeover, owner: None });
+    let publishing = app.publish(PublishRequest { room, stream, offer, takeover, owner: None, instead_of: None });
     Ok(created(publishing.instrument(span).await?))
 }
 

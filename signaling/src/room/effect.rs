@@ -43,6 +43,8 @@ pub enum LostReason {
     Expired,
     /// The transport failed for good.
     Failed,
+    /// Another session of the same page has taken over.
+    Moved,
     /// Someone else took over the stream's name.
     TakenOver,
     /// An operator or a drain ended it.
@@ -55,6 +57,7 @@ impl LostReason {
             LostReason::WorkerDied => "worker_died",
             LostReason::Expired => "expired",
             LostReason::Failed => "failed",
+            LostReason::Moved => "moved",
             LostReason::TakenOver => "taken_over",
             LostReason::Ended => "ended",
         }

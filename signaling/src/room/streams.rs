@@ -126,6 +126,7 @@ impl Registry {
         let Some(stream) = self.stream_of(id, active) else {
             return Vec::new();
         };
+        let publisher = stream.publisher.as_ref().map(|publisher| publisher.member);
         if let Some(there) = self.rooms.get_mut(room)
             && there.reserved.get(name) == Some(&id)
         {
@@ -139,7 +140,7 @@ impl Registry {
         let mut effects = vec![Effect::Announce(room.clone(), name.clone()), Effect::TellRoom(room.clone(), notice)];
         effects.extend(self.reattach(room, name));
         if let Some(old) = replaced.filter(|old| old.session != id) {
-            effects.extend(self.end(old.session, Some(LostReason::TakenOver)));
+            effects.extend(self.end(old.session, Some(why_lost(&old, publisher))));
         }
         effects
     }
@@ -211,7 +212,7 @@ impl Registry {
         effects.extend(self.reattach(&room, &name));
         if let Some(old) = replaced.filter(|old| old.home.node == self.own) {
             effects.push(Effect::Withdraw(room, name, old.epoch));
-            effects.extend(self.end(old.session, Some(LostReason::TakenOver)));
+            effects.extend(self.end(old.session, Some(why_lost(&old, record.publisher))));
         }
         effects
     }
@@ -272,6 +273,11 @@ impl Registry {
             description: serde_json::to_string(&stream.tracks).expect("tracks have only string keys"),
         })
     }
+}
+
+/// What the page of a replaced session is told.
+fn why_lost(old: &Stream, successor: Option<MemberId>) -> LostReason {
+    if is_of(old, successor) { LostReason::Moved } else { LostReason::TakenOver }
 }
 
 fn is_of(stream: &Stream, member: Option<MemberId>) -> bool {

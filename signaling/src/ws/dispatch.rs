@@ -77,12 +77,13 @@ pub async fn request(app: &Arc<App>, joined: &Joined, id: u64, message: ClientMe
         Err(refusal) => error(Some(id), &refusal),
     };
     match message {
-        ClientMessage::Publish { stream, sdp, session, takeover } => {
-            let result = publish(app, joined, &stream, &sdp, session, takeover).await;
+        ClientMessage::Publish { stream, sdp, session, takeover, instead_of } => {
+            let takeover = takeover || instead_of.is_some();
+            let result = publish(app, joined, &stream, &sdp, session, takeover, instead_of).await;
             answer(id, result, false)
         }
-        ClientMessage::Watch { sdp, slots, session } => {
-            answer(id, watch(app, joined, &sdp, slots, session).await, true)
+        ClientMessage::Watch { sdp, slots, session, instead_of } => {
+            answer(id, watch(app, joined, &sdp, slots, session, instead_of).await, true)
         }
         ClientMessage::Unpublish { session } => done(app.end_own(session, member, true).await),
         ClientMessage::Unwatch { session } => done(app.end_own(session, member, false).await),
@@ -112,6 +113,7 @@ async fn publish(
     sdp: &str,
     session: Option<SessionId>,
     takeover: bool,
+    instead_of: Option<SessionId>,
 ) -> Result<Answered, Refusal> {
     let stream = StreamName::parse(stream)?;
     let offer = Offer::parse(sdp)?;
@@ -119,7 +121,7 @@ async fn publish(
         Some(session) => app.republish(session, joined.owner.member, &offer).await,
         None => {
             let (room, owner) = (joined.room.clone(), Some(joined.owner.clone()));
-            app.publish(PublishRequest { room, stream, offer, takeover, owner }).await
+            app.publish(PublishRequest { room, stream, offer, takeover, owner, instead_of }).await
         }
     }
 }
@@ -130,6 +132,7 @@ async fn watch(
     sdp: &str,
     slots: Vec<SlotRequest>,
     session: Option<SessionId>,
+    instead_of: Option<SessionId>,
 ) -> Result<Answered, Refusal> {
     if slots.len() > LINES_MAX {
         return Err(Refusal::TooMany(Limit::Slots(LINES_MAX)));
@@ -140,7 +143,7 @@ async fn watch(
         Some(session) => app.rewatch(session, joined.owner.member, &offer, slots).await,
         None => {
             let (room, owner) = (joined.room.clone(), Some(joined.owner.clone()));
-            app.watch(WatchRequest { room, slots: Slots::Chosen(slots), offer, owner }).await
+            app.watch(WatchRequest { room, slots: Slots::Chosen(slots), offer, owner, instead_of }).await
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Owns the JSON of the WebSocket protocol, version 1.
 
 use axum::extract::ws::Utf8Bytes;
-use chappe_lobby::{History, Person};
+use chappe_lobby::{Gap, History, Notice, Person, Said};
 use chappe_sfu_api::{Codec, MediaKind, SessionId, SessionStats};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,7 @@ pub enum ClientMessage {
         session: Option<SessionId>,
         #[serde(default)]
         takeover: bool,
+        instead_of: Option<SessionId>,
     },
     Unpublish {
         session: SessionId,
@@ -28,6 +29,7 @@ pub enum ClientMessage {
         sdp: String,
         slots: Vec<SlotRequest>,
         session: Option<SessionId>,
+        instead_of: Option<SessionId>,
     },
     Unwatch {
         session: SessionId,
@@ -80,7 +82,9 @@ pub enum ServerMessage<'a> {
         /// Who is in the room.
         here: Vec<Person>,
         /// What was said last.
-        chat: History,
+        chat: ChatText<'a>,
+        /// A worker is heard at least this often over each session.
+        alive_ms: u64,
         /// Origins of the cluster's nodes.
         servers: Vec<String>,
         /// RTCIceServer objects; a worker is reached directly, so there are none yet.
@@ -129,10 +133,59 @@ pub enum ServerMessage<'a> {
         session: SessionId,
         reason: &'a str,
     },
+    Joined {
+        person: &'a Person,
+    },
+    Left {
+        member: MemberId,
+    },
+    Here {
+        people: &'a [Person],
+    },
+    Typing {
+        member: MemberId,
+        typing: bool,
+    },
+    Chat {
+        message: &'a Said,
+    },
+    ChatGap {
+        lost: u64,
+        before: Option<&'a str>,
+    },
+    ChatHistory(ChatText<'a>),
     Move {
         session: SessionId,
         reason: &'a str,
     },
+}
+
+/// The last messages of a room.
+#[derive(Debug, Serialize)]
+pub struct ChatText<'a> {
+    pub messages: &'a [Said],
+    pub gaps: &'a [Gap],
+}
+
+impl<'a> From<&'a History> for ChatText<'a> {
+    fn from(history: &'a History) -> ChatText<'a> {
+        ChatText { messages: &history.said, gaps: &history.gaps }
+    }
+}
+
+impl<'a> From<&'a Notice> for ServerMessage<'a> {
+    /// What a lobby says to the pages of its room.
+    fn from(notice: &'a Notice) -> ServerMessage<'a> {
+        match notice {
+            Notice::Joined(person) => ServerMessage::Joined { person },
+            Notice::Left { member } => ServerMessage::Left { member: *member },
+            Notice::Here { people } => ServerMessage::Here { people },
+            Notice::Typing { member, typing } => ServerMessage::Typing { member: *member, typing: *typing },
+            Notice::Chat(message) => ServerMessage::Chat { message },
+            Notice::Gap(gap) => ServerMessage::ChatGap { lost: gap.lost, before: gap.before.as_deref() },
+            Notice::History(history) => ServerMessage::ChatHistory(history.into()),
+        }
+    }
 }
 
 /// `Stream` of the protocol.

@@ -107,11 +107,16 @@ async fn metrics_say_what_goes_on_and_each_has_a_help_text() {
 async fn the_api_describes_itself() {
     let server = Server::start().await;
     let description = server.admin("/api/v1/openapi.json").await.json();
-    for path in description["paths"].as_object().unwrap().keys() {
+    for (path, operations) in description["paths"].as_object().unwrap() {
         let concrete = path.replace("{room}", "none").replace("{id}", "none");
+        let concrete = concrete.replace("{node}", "none").replace("{index}", "0");
         let response = server.admin(&concrete).await;
-        let known =
-            response.status == 200 || response.json()["message"].as_str().unwrap().starts_with("there is no such");
+        let known = match operations.get("get") {
+            Some(_) => {
+                response.status == 200 || response.json()["message"].as_str().unwrap().starts_with("there is no such")
+            }
+            None => response.status == 405,
+        };
         assert!(known, "{path} is described and not served");
     }
 }

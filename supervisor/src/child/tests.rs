@@ -29,7 +29,7 @@ fn a_workers_arguments_survive_the_way_to_the_child() {
 fn signalings_arguments_survive_also_with_odd_names() {
     let sent = SignalingArgs {
         supervisor: 4711,
-        http_fd: 5,
+        http_fd: Some(5),
         admin_fd: 6,
         control_dir: "/run/a dir/=x".into(),
         media_ports: vec![7000, 7001],

@@ -206,7 +206,7 @@ impl MediaClient {
                     payload: opened[payload.start..payload.end].to_vec(),
                 });
             }
-            None => panic!("the worker sent noise"),
+            Some(DatagramKind::Relay) | None => panic!("the worker sent noise"),
         }
     }
 
