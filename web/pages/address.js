@@ -47,3 +47,16 @@ export function tabName(prefix) {
   sessionStorage.setItem(key, name);
   return name;
 }
+
+const NAME_KEY = "chappe.name";
+
+/** What others shall call this person: as the address says, or as was typed here before. */
+export function ownName() {
+  return (new URLSearchParams(location.search).get("name") ?? localStorage.getItem(NAME_KEY) ?? "").trim().slice(0, 64);
+}
+
+/** @param {string} name */
+export function keepName(name) {
+  if (name) localStorage.setItem(NAME_KEY, name);
+  else localStorage.removeItem(NAME_KEY);
+}

@@ -5,6 +5,7 @@
 
 import { Emitter } from "../client/emitter.js";
 import { Room } from "../client/room.js";
+import { ownName } from "./address.js";
 import { need } from "./dom.js";
 import { initialBroadcast, updateBroadcast } from "./state/broadcast.js";
 import { bitrateText, linkText, pictureText, roundTripText } from "./words.js";
@@ -42,7 +43,7 @@ export class Broadcast extends Emitter {
     const key = `${name}/${stream}`;
     const takeover = sessionStorage.getItem(OWN_KEY) === key;
     this.#dispatch({ type: "go" });
-    const room = new Room({ room: name });
+    const room = new Room({ room: name, name: ownName() });
     this.#room = room;
     room.on("state", (link) => this.#dispatch({ type: "link", link }));
     this.publisher = room.publish(stream, mediaStream, { ...options, takeover });

@@ -66,7 +66,8 @@ export class Grid {
 
   #layOut() {
     const { top, width } = this.#element.getBoundingClientRect();
-    const height = innerHeight - top - scrollY - parseFloat(getComputedStyle(this.#element.parentElement ?? this.#element).paddingBottom) - this.#below();
+    const parent = this.#element.parentElement ?? this.#element;
+    const height = innerHeight - top - scrollY - parent.scrollTop - parseFloat(getComputedStyle(parent).paddingBottom) - this.#below();
     this.#element.style.setProperty("--tile-width", `${tileWidth(this.#tiles.size, width, height, GAP_PX)}px`);
   }
 

@@ -1,8 +1,9 @@
 // Owns the meeting page: everyone publishes a camera and watches the others.
 
 import { Room } from "../client/room.js";
-import { namesIn, tabName } from "./address.js";
+import { namesIn, ownName, tabName } from "./address.js";
 import { Capture } from "./capture.js";
+import { ChatPanel } from "./chat.js";
 import { el, need } from "./dom.js";
 import { Switch } from "./switch.js";
 import { Viewing } from "./viewing.js";
@@ -10,6 +11,8 @@ import { deviceProblem } from "./words.js";
 
 /** Many pictures share a page: a smaller one each. */
 const HEIGHT = 360;
+/** There the chat has a place beside the pictures; elsewhere it would cover them. */
+const WIDE = "(min-width: 861px)";
 
 const name = namesIn(location.pathname).room;
 if (name) meet(name);
@@ -19,8 +22,10 @@ else location.replace("/");
 function meet(name) {
   document.title = `${name} · Chappe`;
   need("place", HTMLElement).replaceChildren(el("strong", {}, name));
-  const room = new Room({ room: name });
+  const own = ownName();
+  const room = new Room({ room: name, name: own });
   const viewing = new Viewing(room, { name, single: false });
+  new ChatPanel(room, { name: own, open: matchMedia(WIDE).matches });
   const capture = new Capture();
   /** @type {import("../client/media/publisher.js").Publisher | null} */
   let publisher = null;

@@ -99,6 +99,8 @@ export class Viewing {
   /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    // Who writes, writes.
+    if (event.target instanceof Element && event.target.matches("input, textarea, select")) return;
     switch (event.key.toLowerCase()) {
       case "s":
         return this.#toggleFacts();

@@ -1,7 +1,8 @@
 // Owns the watch page: all streams of a room, or one.
 
 import { Room } from "../client/room.js";
-import { namesIn } from "./address.js";
+import { namesIn, ownName } from "./address.js";
+import { ChatPanel } from "./chat.js";
 import { el, need } from "./dom.js";
 import { Notice } from "./notice.js";
 import { Viewing } from "./viewing.js";
@@ -12,11 +13,13 @@ if (name) {
   document.title = `${stream ?? name} · Chappe`;
   need("place", HTMLElement).replaceChildren(el("strong", {}, name), ...(stream ? [` / ${stream}`] : []));
   need("publish-link", HTMLAnchorElement).href = `/publish?room=${encodeURIComponent(name)}`;
-  const room = new Room({ room: name });
+  const own = ownName();
+  const room = new Room({ room: name, name: own });
   new Viewing(room, { name, single: stream !== null });
+  new ChatPanel(room, { name: own, open: false });
   room.watch(stream ? [stream] : "all", { own: true });
 } else {
-  need("link-state", HTMLElement).hidden = true;
+  for (const id of ["link-state", "chat-toggle"]) need(id, HTMLElement).hidden = true;
   new Notice().update({
     title: "This address names no room.",
     text: "Room names have letters, digits, dot, dash and underscore, at most 64.",

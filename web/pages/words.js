@@ -2,6 +2,7 @@
 
 /** @import { LinkState, Problem } from "../client/state/link.js" */
 /** @import { Statistics, TrackStatistics } from "../client/stats.js" */
+/** @import { RequestError } from "../client/protocol.js" */
 
 /** @typedef {"camera" | "screen"} From */
 
@@ -97,5 +98,42 @@ export function broadcastProblem(problem, stream) {
       return { title: "The server has no room right now.", text: "It is asked again by itself." };
     default:
       return { title: "Going live did not work.", text: problem.message };
+  }
+}
+
+/** @param {{member: string, name?: string | null}} person */
+export function personText({ member, name }) {
+  return name || `Guest ${member.slice(0, 4)}`;
+}
+
+/** @param {number} count */
+export function peopleText(count) {
+  return count === 1 ? "1 person here" : `${count} people here`;
+}
+
+/** @param {string[]} names of those who type */
+export function typingText(names) {
+  const [one, other] = names;
+  if (one === undefined) return "";
+  if (other === undefined) return `${one} is typing…`;
+  return names.length === 2 ? `${one} and ${other} are typing…` : "Several people are typing…";
+}
+
+/** @param {number | null} lost */
+export function gapText(lost) {
+  if (lost === null) return "Some messages were lost";
+  return lost === 1 ? "1 message was lost" : `${lost} messages were lost`;
+}
+
+/** @param {RequestError} error why something was not said */
+export function sayProblem({ code, message, retryAfterMs }) {
+  switch (code) {
+    case "too_many":
+      return `That was too fast. Try again in ${Math.max(1, Math.ceil((retryAfterMs ?? 1000) / 1000))} s.`;
+    case "disconnected":
+    case "timeout":
+      return "Not sent: the server is not reachable right now. Try again.";
+    default:
+      return `Not sent. ${message}`;
   }
 }
