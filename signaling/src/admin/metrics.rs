@@ -37,6 +37,9 @@ fn describe() {
     describe_gauge!("chappe_members", "Pages that are in a room.");
     describe_gauge!("chappe_pages_connected", "Pages with a WebSocket now.");
     describe_gauge!("chappe_sessions", "WebRTC sessions by kind and state.");
+    describe_gauge!("chappe_nodes", "Nodes of the cluster that this node knows, itself included.");
+    describe_gauge!("chappe_cluster_reachable", "Whether other nodes can be spoken to; 1 on a node that runs alone.");
+    describe_gauge!("chappe_node_draining", "Whether this node takes no new sessions and is about to leave.");
     describe_gauge!("chappe_worker_up", "Whether the worker serves or drains.");
     describe_gauge!("chappe_worker_draining", "Whether the worker takes no new sessions.");
     describe_counter!("chappe_worker_restarts_total", "Processes of the worker replaced since the node started.");
@@ -67,6 +70,9 @@ fn record_hub(hub: &Hub) {
     for ((kind, state), count) in sessions {
         gauge!("chappe_sessions", "kind" => kind, "state" => state).set(as_f64(count));
     }
+    gauge!("chappe_nodes").set(as_f64(hub.replica.nodes().count() + 1));
+    gauge!("chappe_cluster_reachable").set(f64::from(u8::from(hub.engine_down.is_none())));
+    gauge!("chappe_node_draining").set(f64::from(u8::from(hub.drain.is_some())));
     hub.workers.iter().for_each(record_worker);
 }
 

@@ -156,7 +156,7 @@ impl App {
 }
 
 /// How long a start waits for NATS before it goes on without.
-const UP_WITHIN: Duration = Duration::from_secs(2);
+const UP_WITHIN: Duration = Duration::from_millis(500);
 const NAME_WITHIN: Duration = Duration::from_millis(500);
 const GATHER_WITHIN: Duration = Duration::from_millis(500);
 const PAUSE_MIN: Duration = Duration::from_millis(50);
