@@ -1,5 +1,6 @@
 //! Synthetic publishers and viewers over real sockets, for load and for the benchmark. They poll on a tick
-//! instead of waking per packet, so that they cost less than what they measure.
+//! instead of waking per packet, so that they cost less than what they measure. And, without any, the simulation
+//! of placement in a cluster of a thousand nodes.
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +14,7 @@ pub mod node;
 pub mod offer;
 pub mod publisher;
 pub mod scenario;
+pub mod simulation;
 pub mod swarm;
 pub mod viewer;
 

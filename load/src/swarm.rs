@@ -96,6 +96,14 @@ impl Swarm {
         Report::new(viewers.collect(), self.broadcaster.as_ref().map(Broadcaster::report))
     }
 
+    /// Everyone says goodbye, so that no server waits for them.
+    pub fn leave(mut self) {
+        self.seats.iter_mut().for_each(Seat::leave);
+        if let Some(broadcaster) = self.broadcaster.take() {
+            broadcaster.leave();
+        }
+    }
+
     fn turn(&mut self, now: Instant) {
         for (number, viewer) in self.joiner.joined() {
             if let Some(seat) = self.seats.get_mut(number) {

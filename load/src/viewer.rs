@@ -96,8 +96,13 @@ impl Viewer {
         self.tally = Tally { first_packet, ..Tally::default() };
     }
 
-    pub fn leave(mut self, server: &Server) -> Result<()> {
+    /// Says goodbye over the media path alone, so that nobody waits for an answer.
+    pub fn close(&mut self) {
         self.client.close();
+    }
+
+    pub fn leave(mut self, server: &Server) -> Result<()> {
+        self.close();
         server.delete(&self.client.created)
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use chappe_sfu_core::dtls::Certificate;
@@ -15,6 +16,7 @@ use crate::publisher::Publisher;
 
 pub struct Broadcaster {
     state: Arc<State>,
+    thread: JoinHandle<()>,
 }
 
 #[derive(Default)]
@@ -31,8 +33,8 @@ impl Broadcaster {
     pub fn start(plan: &Plan, certificate: Certificate) -> Broadcaster {
         let state = Arc::new(State::default());
         let (plan, shared) = (plan.clone(), Arc::clone(&state));
-        std::thread::spawn(move || stay_on_air(&plan, &certificate, &shared));
-        Broadcaster { state }
+        let thread = std::thread::spawn(move || stay_on_air(&plan, &certificate, &shared));
+        Broadcaster { state, thread }
     }
 
     pub fn sent(&self) -> u64 {
@@ -45,15 +47,16 @@ impl Broadcaster {
         self.state.note(None);
     }
 
+    /// Ends the session, and comes back when it has.
+    pub fn leave(self) {
+        self.state.over.store(true, Ordering::Relaxed);
+        // A thread that panicked has no session any more.
+        let _ = self.thread.join();
+    }
+
     pub fn report(&self) -> PublisherReport {
         let last_error = self.state.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
         PublisherReport { sent: self.sent(), rejoins: self.state.rejoins.load(Ordering::Relaxed), last_error }
-    }
-}
-
-impl Drop for Broadcaster {
-    fn drop(&mut self) {
-        self.state.over.store(true, Ordering::Relaxed);
     }
 }
 
@@ -125,5 +128,6 @@ fn send_until_dead(mut publisher: Publisher, plan: &Plan, state: &State, was_liv
         }
         std::thread::sleep(next_frame.min(now + POLL_TICK).saturating_duration_since(Instant::now()));
     }
+    publisher.close();
     String::new()
 }

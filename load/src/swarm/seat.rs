@@ -110,6 +110,12 @@ impl Seat {
         }
     }
 
+    pub fn leave(&mut self) {
+        if let Stage::Here { viewer, .. } = &mut self.stage {
+            viewer.close();
+        }
+    }
+
     pub fn report(&self, server: &str) -> ViewerReport {
         let mut whole = self.count.past.clone();
         if let Some(tally) = self.tally() {

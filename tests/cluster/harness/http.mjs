@@ -8,7 +8,10 @@ const ANSWER_WITHIN_MS = 3000;
  */
 export async function answer(url, { method = "GET", body, headers = {}, withinMs = ANSWER_WITHIN_MS } = {}) {
   const init = { method, headers, signal: AbortSignal.timeout(withinMs), redirect: /** @type {const} */ ("manual") };
-  const response = await fetch(url, body === undefined ? init : { ...init, body });
+  const response = await fetch(url, body === undefined ? init : { ...init, body }).catch((error) => {
+    // What fetch says alone is "fetch failed".
+    throw new Error(`${method} ${url}: ${error.cause?.message ?? error.message}`, { cause: error });
+  });
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 

@@ -3,6 +3,8 @@
 import { spawn } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 
+import { until } from "../../browser/harness/until.mjs";
+
 /** What a log keeps: its end is what a failure is explained with. */
 const LOG_CHARS_MAX = 4_000_000;
 
@@ -79,10 +81,12 @@ export class Running {
     clearTimeout(late);
   }
 
-  /** No warning at all, as when the power is gone. */
+  /** No warning at all, as when the power is gone. Comes back when the kernel has taken all of it away. */
   async kill() {
+    const pids = descendants(this.pid);
     this.signalTree("SIGKILL");
     await this.ended;
+    await until("the processes are gone", () => pids.every((pid) => !isAlive(pid)), { everyMs: 1 });
   }
 }
 
@@ -103,13 +107,27 @@ export function descendants(pid) {
   return found;
 }
 
+/** Whether it still holds its sockets: a process that is dead and not waited for does not. */
+function isAlive(/** @type {number} */ pid) {
+  const stat = statOf(pid);
+  return stat.length > 0 && stat[0] !== "Z";
+}
+
 /** @param {number} pid */
 function parentOf(pid) {
+  return Number(statOf(pid)[1] ?? -1);
+}
+
+/**
+ * State, parent and what follows; empty when there is no such process.
+ * @param {number} pid
+ */
+function statOf(pid) {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The command's name, in parentheses, may hold anything.
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
-    return -1;
+    return [];
   }
 }

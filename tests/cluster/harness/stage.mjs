@@ -43,7 +43,9 @@ export class Stage {
    */
   async publisher(place, room, stream = "cam") {
     const page = await this.page(place, `/publish?room=${room}&stream=${stream}&codec=vp8&quality=360&autostart=1`);
-    await isLive(page);
+    await isLive(page).catch(async (error) => {
+      throw new Error(`the publish page in ${room} is not live: ${await told(page)}`, { cause: error });
+    });
     return page;
   }
 
@@ -56,13 +58,24 @@ export class Stage {
    */
   async viewer(place, room, stream = "cam", options = {}) {
     const page = await this.page(place, `/watch/${room}`);
-    await picturesMove(page, videoOf(stream), options);
+    await picturesMove(page, videoOf(stream), options).catch(async (error) => {
+      throw new Error(`no moving picture in ${room}: ${await told(page)}`, { cause: error });
+    });
     return page;
   }
 
   end() {
     return this.#browser.close();
   }
+}
+
+/**
+ * What a page says of its own state.
+ * @param {Page} page
+ */
+async function told(page) {
+  const notice = (await page.locator("#notice").isVisible()) ? await page.textContent("#notice") : "no notice";
+  return `link ${await page.getAttribute("#link-state", "data-phase")}, ${notice?.trim()}`;
 }
 
 /** @param {string} stream */

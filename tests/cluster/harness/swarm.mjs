@@ -67,8 +67,10 @@ export class Swarm {
     return heard;
   }
 
-  end() {
-    return this.#talk.end();
+  /** Everybody says goodbye, so that no session is left to expire. */
+  async end() {
+    this.#talk.say("stop");
+    await this.#talk.ended(5000);
   }
 }
 

@@ -62,6 +62,16 @@ export class Talk {
     }).finally(() => clearTimeout(late));
   }
 
+  /**
+   * It was told to end; who does not within this time is ended.
+   * @param {number} withinMs
+   */
+  async ended(withinMs) {
+    const late = setTimeout(() => void this.running.kill(), withinMs);
+    await this.running.ended;
+    clearTimeout(late);
+  }
+
   async end() {
     await this.running.end();
   }

@@ -14,6 +14,7 @@ use chappe_load::measure::{Sample, Usage};
 use chappe_load::node::Node;
 use chappe_load::publisher::Shape;
 use chappe_load::scenario::{Fleet, Scenario};
+use chappe_load::simulation;
 use chappe_sfu_io::process::pin_to_core;
 use clap::Parser;
 use report::{Bar, Reading, Row};
@@ -42,8 +43,28 @@ fn main() -> Result<ExitCode> {
         Some(path) => path.clone(),
         None => std::env::current_exe()?.with_file_name("chappe"),
     };
-    let node = Node::start(&chappe)?;
-    pin_to_core(CLIENT_CORE).context("the clients need a second core")?;
+    let mut bars = Vec::new();
+    if SCENARIOS.iter().any(|(name, ..)| name.contains(&args.only)) {
+        bars.extend(forwarding(&args, &Node::start(&chappe)?)?);
+    }
+    if "join".contains(&args.only) {
+        bars.push(join_at_once(&Node::start(&chappe)?)?);
+    }
+    if "memory".contains(&args.only) {
+        bars.push(memory(&Node::start(&chappe)?)?);
+    }
+    if "churn".contains(&args.only) {
+        bars.push(churn(&Node::start(&chappe)?)?);
+    }
+    if "simulation".contains(&args.only) {
+        bars.extend(simulate());
+    }
+    println!();
+    bars.iter().for_each(|bar| println!("{bar}"));
+    Ok(if bars.iter().all(Bar::is_met) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn forwarding(args: &Args, node: &Node) -> Result<Vec<Bar>> {
     let mut bars = Vec::new();
     let Shape { packets_per_frame, packet_bytes, .. } = SHAPE;
     println!("{packets_per_frame} packets of {packet_bytes} B a frame, {FRAMES_PER_SECOND} frames/s per publisher");
@@ -55,25 +76,24 @@ fn main() -> Result<ExitCode> {
         if name.contains(&args.only) {
             let scenario = Scenario { publishers, viewers_each, shape: SHAPE };
             let readings =
-                (0..args.rounds).map(|_| measure(&node, scenario, args.seconds)).collect::<Result<Vec<_>>>()?;
+                (0..args.rounds).map(|_| measure(node, scenario, args.seconds)).collect::<Result<Vec<_>>>()?;
             let row = Row::of(&readings);
             println!("{name:9} {row}");
             bars.extend(row.bars(name));
         }
     }
-    drop(node);
-    if "join".contains(&args.only) {
-        bars.push(join_at_once(&Node::start(&chappe)?)?);
-    }
-    if "memory".contains(&args.only) {
-        bars.push(memory(&Node::start(&chappe)?)?);
-    }
-    if "churn".contains(&args.only) {
-        bars.push(churn(&Node::start(&chappe)?)?);
-    }
-    println!();
-    bars.iter().for_each(|bar| println!("{bar}"));
-    Ok(if bars.iter().all(Bar::is_met) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(bars)
+}
+
+/// Placement and relay trees of a cluster that no bench has, in virtual time.
+fn simulate() -> [Bar; 2] {
+    let outcome = simulation::run(simulation::Plan::FULL);
+    println!("{outcome}");
+    let loops = outcome.trees_at_end.loops.max(outcome.trees_at_peak.loops);
+    [
+        Bar::new("simulation: load of nodes, p99 / mean".to_owned(), outcome.balance.p99_to_mean(), 1.3),
+        Bar::new("simulation: relays that lead in a loop".to_owned(), loops as f64, 0.0),
+    ]
 }
 
 fn measure(node: &Node, scenario: Scenario, seconds: u64) -> Result<Reading> {

@@ -67,6 +67,7 @@ fn main() -> Result<()> {
     if let Some(file) = flags.report {
         std::fs::write(file, swarm.report().json().to_string())?;
     }
+    swarm.leave();
     Ok(())
 }
 
