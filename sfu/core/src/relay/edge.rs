@@ -7,7 +7,7 @@ use crate::playout::MediaClock;
 use crate::relay::CLOCKS_MAX;
 use crate::relay::feed::{Feed, InletState};
 use crate::relay::missing::Arrival;
-use crate::relay::wire::{Accept, Clock, Media, Message, Nack, Refusal, Subscribe};
+use crate::relay::wire::{Accept, Clock, Media, Message, Refusal, Subscribe, nack_frame};
 use crate::sfu::Sfu;
 use crate::spec::{Event, MediaKind, PeerId};
 use crate::stats::DropReason;
@@ -144,6 +144,10 @@ impl Sfu {
                 self.begin_run(now, key, accept, patience);
             }
         }
+        let feed = &mut self.relay.feeds[key];
+        if accept.from > 0 && is_current && feed.run == Some(accept.run) && feed.previous.is_none() {
+            feed.missing.expect(now, accept.from);
+        }
         if let Some(clock) = accept.clock.filter(|_| self.relay.feeds[key].run == Some(accept.run)) {
             self.take_clock(now, key, &clock);
         }
@@ -161,7 +165,6 @@ impl Sfu {
         let feed = &mut self.relay.feeds[key];
         let (track, was_running) = (feed.track, feed.run.is_some());
         feed.restart(Some(accept.run));
-        feed.missing.expect(accept.from);
         if accept.from > 0 && feed.kind == MediaKind::Video {
             feed.keyframes.hold(now + patience + KEYFRAME_PATIENCE);
         }
@@ -306,8 +309,8 @@ impl Sfu {
             feed.keyframes.want();
         }
         if let Some(run) = feed.run.filter(|_| !due.lost.is_empty()) {
-            let nack = Nack { channel: inlet.channel, run: run as u8, urgent: due.urgent, lost: due.lost };
-            link.send(&mut self.egress, &Message::Nack(nack));
+            let frame = nack_frame(inlet.channel, run as u8, due.urgent, &due.lost);
+            link.send_frame(&mut self.egress, &frame);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::egress::Egress;
 use crate::net::Route;
 
 use crate::relay::seal::{OVERHEAD_BYTES, Opening, Sealing};
-use crate::relay::wire::{Heartbeat, Message};
+use crate::relay::wire::{Frame, Heartbeat, Message};
 use crate::sfu::Table;
 use crate::source::Traffic;
 use crate::spec::{PeerId, RelayKey};
@@ -96,10 +96,13 @@ impl Link {
 
     /// Leaves a message to be sent at once.
     pub fn send(&mut self, egress: &mut Egress, message: &Message<'_>) {
+        self.send_frame(egress, &message.frame());
+    }
+
+    pub fn send_frame(&mut self, egress: &mut Egress, frame: &Frame) {
         let Some(route) = self.route() else { return };
-        let frame = message.frame();
         let (sealing, len) = (&mut self.sealing, frame.len() + OVERHEAD_BYTES);
-        if egress.control().push(route, len, |out| sealing.seal(&frame, &[], out)) {
+        if egress.control().push(route, len, |out| sealing.seal(frame, &[], out)) {
             self.sent.add(len);
         }
     }

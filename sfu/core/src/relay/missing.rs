@@ -11,6 +11,8 @@ use arrayvec::ArrayVec;
 pub(crate) struct Missing {
     /// Highest sequence that arrived or is known to be sent.
     newest: Option<u64>,
+    /// Lowest sequence that is wanted.
+    first: u64,
     entries: VecDeque<Entry>,
     retry_interval: Duration,
     /// Nothing is due before this. May be early, never late.
@@ -50,7 +52,7 @@ pub(crate) struct Due {
 
 impl Missing {
     pub fn new() -> Missing {
-        Missing { newest: None, entries: VecDeque::new(), retry_interval: RETRY_INTERVAL_DEFAULT, due: None }
+        Missing { newest: None, first: 0, entries: VecDeque::new(), retry_interval: RETRY_INTERVAL_DEFAULT, due: None }
     }
 
     /// A tenth more than a round trip: a repeat must not be asked for while it is on its way.
@@ -58,16 +60,28 @@ impl Missing {
         self.retry_interval = (round_trip + round_trip / 10).clamp(RETRY_INTERVAL_MIN, RETRY_INTERVAL_MAX);
     }
 
-    /// The first packet of all will be `from`.
-    pub fn expect(&mut self, from: u64) {
-        if self.newest.is_none() {
-            self.newest = from.checked_sub(1);
+    /// The parent says that its numbers begin, or go on after a jump, at `from`.
+    pub fn expect(&mut self, now: Instant, from: u64) {
+        let Some(newest) = self.newest.filter(|newest| from.saturating_sub(*newest) <= MISSING_MAX as u64) else {
+            self.restart(from.saturating_sub(1));
+            self.first = from;
+            return;
+        };
+        let before = self.first.min(newest);
+        let earlier = before.saturating_sub(from) as usize;
+        if earlier == 0 || self.entries.len() + earlier > MISSING_MAX {
+            return;
         }
+        // The first of all were lost, and so was the answer that told of them.
+        for sequence in (from..before).rev() {
+            self.entries.push_front(Entry { sequence, noticed: now, is_sure: true, asked: None, tries: 0 });
+        }
+        (self.first, self.due) = (from, Some(now));
     }
 
     pub fn handle_packet(&mut self, now: Instant, sequence: u64) -> Arrival {
         let Some(newest) = self.newest else {
-            self.newest = Some(sequence);
+            self.restart(sequence);
             return Arrival::Newest;
         };
         if sequence <= newest {
@@ -124,7 +138,7 @@ impl Missing {
     fn restart(&mut self, newest: u64) {
         self.entries.clear();
         self.due = None;
-        self.newest = Some(newest);
+        (self.newest, self.first) = (Some(newest), newest);
     }
 
     fn forget(&mut self, sequence: u64) -> Arrival {
@@ -165,7 +179,7 @@ impl Entry {
     /// The first time once, then twice each: what was lost once has little time left.
     fn due(&self, newest: u64, retry_interval: Duration) -> Instant {
         match self.asked {
-            Some(asked) if self.tries > 0 && self.tries % 2 == 0 => asked + COPY_AFTER,
+            Some(asked) if self.tries > 0 && self.tries.is_multiple_of(2) => asked + COPY_AFTER,
             Some(asked) if self.tries > 1 => asked + retry_interval.saturating_sub(COPY_AFTER),
             Some(asked) => asked + retry_interval,
             // Packets that overtook it show it lost, not late.

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::history::Arrived;
 use crate::playout::MediaClock;
 use crate::source::Traffic;
 use crate::spec::{Epoch, MediaKind};
@@ -28,8 +29,9 @@ pub(crate) struct Outlet {
     pub redirected: u32,
     /// Number (tick of the history) of the next packet to send.
     pub sent: u64,
-    /// Highest sequence sent.
+    /// Highest sequence sent, and its generation.
     pub highest: u64,
+    pub generation: Option<u32>,
     /// A backlog goes on then.
     pub resume_at: Option<Instant>,
     tails: u8,
@@ -73,6 +75,7 @@ impl Outlet {
             redirected: 0,
             sent: 0,
             highest: 0,
+            generation: None,
             resume_at: None,
             tails: 0,
             tail_at: None,
@@ -90,6 +93,21 @@ impl Outlet {
 
     pub fn is_expired(&self, now: Instant) -> bool {
         now >= self.refreshed + EXPIRES_AFTER
+    }
+
+    /// A packet is about to leave. True when the numbers begin or jump with it, which the child must be told:
+    /// it would not miss the first ones.
+    pub fn note_next(&mut self, packet: &Arrived) -> bool {
+        let is_first =
+            packet.sequence > self.highest && self.generation.replace(packet.generation) != Some(packet.generation);
+        self.highest = self.highest.max(packet.sequence);
+        match &mut self.state {
+            OutletState::Serving { from } | OutletState::Releasing { from } if is_first && *from != packet.sequence => {
+                *from = packet.sequence;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Media left. On a link that loses packets the child is told where it ends.
@@ -126,7 +144,7 @@ impl Outlet {
     /// Nothing that was sent counts any more.
     pub fn restart(&mut self) {
         self.state = OutletState::Waiting;
-        (self.sent, self.highest, self.resume_at) = (0, 0, None);
+        (self.sent, self.highest, self.generation, self.resume_at) = (0, 0, None, None);
         (self.tails, self.tail_at) = (0, None);
         (self.clock, self.clock_at) = (None, None);
     }

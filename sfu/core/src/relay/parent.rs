@@ -218,12 +218,12 @@ impl Sfu {
         Ok(())
     }
 
-    pub(super) fn handle_relay_nack(&mut self, now: Instant, link: usize, nack: &Nack) -> Result<(), DropReason> {
+    pub(super) fn handle_relay_nack(&mut self, now: Instant, link: usize, nack: &Nack<'_>) -> Result<(), DropReason> {
         let key = self.outlet_of(link, nack.channel).ok_or(DropReason::RelayStale)?;
         if self.relay.outlets.get(key).is_none_or(|outlet| !outlet.is_served() || outlet.run as u8 != nack.run) {
             return Err(DropReason::RelayStale);
         }
-        self.repair_child(now, key, &nack.lost, if nack.urgent { 2 } else { 1 });
+        self.repair_child(now, key, nack.lost(), if nack.urgent { 2 } else { 1 });
         Ok(())
     }
 

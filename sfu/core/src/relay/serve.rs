@@ -55,6 +55,7 @@ impl Sfu {
             return Progress::Done;
         }
         let padding = level(history, from, to);
+        let mut has_jumped = false;
         let arena = self.egress.media();
         for (number, padding) in (from..to).zip(padding) {
             outlet.sent = number;
@@ -62,8 +63,8 @@ impl Sfu {
             if !arena.has_room(datagram_len(entry) + MEDIA_PADDING_MAX) {
                 return Progress::Full;
             }
+            has_jumped |= outlet.note_next(&entry.packet);
             if let Some(len) = send_media(arena, link, outlet, history, entry, padding) {
-                outlet.highest = outlet.highest.max(entry.packet.sequence);
                 outlet.earn(len);
                 count(&mut self.counters, len);
             }
@@ -74,19 +75,22 @@ impl Sfu {
         if let Some(at) = outlet.poll_timeout() {
             self.relay.outlet_timers.lower(key as u32, at);
         }
+        if has_jumped {
+            self.accept(now, key);
+        }
         self.tell_clock(now, key);
         Progress::Done
     }
 
     /// What was lost on the way to a child, as far as it is still there.
-    pub(super) fn repair_child(&mut self, now: Instant, key: usize, lost: &[u64], copies: usize) {
+    pub(super) fn repair_child(&mut self, now: Instant, key: usize, lost: impl Iterator<Item = u64>, copies: usize) {
         let Some(outlet) = self.relay.outlets.get_mut(key) else { return };
         let history = self.tracks.get(outlet.track).and_then(|track| track.history.as_ref());
         let (Some(history), Some(link)) = (history, self.relay.links.get_mut(outlet.link)) else { return };
         link.note_loss(now);
         let arena = self.egress.media();
         for sequence in lost {
-            let Some(entry) = history.find(*sequence) else { continue };
+            let Some(entry) = history.find(sequence) else { continue };
             for _ in 0..copies {
                 if !arena.has_room(datagram_len(entry)) || !outlet.spend(datagram_len(entry)) {
                     return;

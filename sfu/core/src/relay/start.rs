@@ -59,7 +59,8 @@ fn last_picture(history: &History, oldest: u64, highest: u64) -> Option<Start> {
     if !is_recent || !is_whole {
         return None;
     }
-    let (number, _) = entries().filter(|(_, packet)| packet.sequence >= first.sequence).last()?;
+    let is_of_it = |number: &u64| history.entry(*number).is_some_and(|entry| entry.packet.sequence >= first.sequence);
+    let number = (oldest..history.next()).find(is_of_it)?;
     Some(Start { number, from: first.sequence, has_picture: true })
 }
 

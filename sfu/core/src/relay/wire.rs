@@ -3,9 +3,12 @@
 //! The fixed fields stand at the end of a message, its type in the last byte: a media packet is then sealed
 //! straight from the history, where extensions and payload lie side by side.
 
+mod media;
+
 use arrayvec::ArrayVec;
 
-use crate::history::{Arrived, EXTENSIONS_BYTES_MAX};
+pub(crate) use media::{MEDIA_FIXED_BYTES, MEDIA_PADDING_MAX, Media, media_tail};
+
 use crate::relay::missing::LOST_MAX;
 use crate::spec::{Epoch, MediaKind, PeerId, TrackId};
 
@@ -28,7 +31,7 @@ pub(crate) enum Message<'a> {
     Unsubscribe {
         channel: u32,
     },
-    Nack(Nack),
+    Nack(Nack<'a>),
     Keyframe {
         channel: u32,
     },
@@ -48,18 +51,6 @@ pub(crate) enum Message<'a> {
         channel: u32,
         run: u8,
     },
-}
-
-/// A packet as the history keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Media<'a> {
-    pub channel: u32,
-    /// Low byte of the run its numbers belong to.
-    pub run: u8,
-    /// Its time is the receiver's to fill in.
-    pub packet: Arrived,
-    pub extensions: &'a [u8],
-    pub payload: &'a [u8],
 }
 
 /// Times are microseconds by the clock of whoever wrote them.
@@ -122,27 +113,32 @@ pub(crate) enum Refusal {
     Full = 5,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Nack {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Nack<'a> {
     pub channel: u32,
     pub run: u8,
     /// Asked for before: the answer is worth sending twice.
     pub urgent: bool,
-    pub lost: ArrayVec<u64, LOST_MAX>,
+    /// The lowest sequence, and how far above it each one is, in pairs of bytes.
+    first: u64,
+    offsets: &'a [u8],
+}
+
+impl Nack<'_> {
+    pub fn lost(&self) -> impl Iterator<Item = u64> + '_ {
+        self.offsets.as_chunks().0.iter().map(|offset| self.first + u64::from(u16::from_be_bytes(*offset)))
+    }
 }
 
 /// A message of fixed fields, ready to be sealed.
 pub(crate) type Frame = ArrayVec<u8, FRAME_BYTES_MAX>;
-/// The fixed fields of a media message.
-pub(crate) type MediaTail = ArrayVec<u8, { MEDIA_FIXED_BYTES + MEDIA_PADDING_MAX }>;
-
 impl Message<'_> {
     /// `None` for what is no message of ours.
     pub fn parse(plain: &[u8]) -> Option<Message<'_>> {
         let (kind, rest) = plain.split_last()?;
         let mut reader = Reader(rest);
         let message = match *kind {
-            MEDIA => return parse_media(reader).map(Message::Media),
+            MEDIA => return media::parse(reader).map(Message::Media),
             HEARTBEAT => {
                 Message::Heartbeat(Heartbeat { held_us: reader.u32()?, echo_us: reader.u64()?, sent_us: reader.u64()? })
             }
@@ -191,45 +187,6 @@ impl Message<'_> {
         }
         out
     }
-}
-
-/// What stands behind extensions and payload; `padding` zeros make packets of one run equally long.
-pub(crate) fn media_tail(channel: u32, run: u8, packet: &Arrived, extensions_len: u8, padding: u8) -> MediaTail {
-    let mut out = MediaTail::new();
-    let padding = padding.min(MEDIA_PADDING_MAX as u8);
-    put(&mut out, &[0; MEDIA_PADDING_MAX][..usize::from(padding)]);
-    put(&mut out, &[padding, extensions_len]);
-    put(&mut out, &packet.sequence.to_be_bytes());
-    put(&mut out, &packet.timestamp.to_be_bytes());
-    put(&mut out, &packet.generation.to_be_bytes());
-    let flags = [(packet.marker, MARKER), (packet.keyframe, KEYFRAME_START), (packet.ends_burst, ENDS_BURST)];
-    let flags = flags.iter().filter(|(is_set, _)| *is_set).fold(0, |sum, (_, flag)| sum | flag);
-    put(&mut out, &[packet.payload_type, flags, run]);
-    put(&mut out, &channel.to_be_bytes());
-    put(&mut out, &[MEDIA]);
-    out
-}
-
-fn parse_media(mut reader: Reader<'_>) -> Option<Media<'_>> {
-    let (channel, run, flags, payload_type) = (reader.u32()?, reader.u8()?, reader.u8()?, reader.u8()?);
-    let (generation, timestamp, sequence) = (reader.u32()?, reader.u32()?, reader.sequence()?);
-    let (extensions_len, padding) = (usize::from(reader.u8()?), usize::from(reader.u8()?));
-    let body = reader.0.get(..reader.0.len().checked_sub(padding)?)?;
-    let (extensions, payload) = body.split_at_checked(extensions_len)?;
-    if payload_type > 127 || extensions_len > EXTENSIONS_BYTES_MAX {
-        return None;
-    }
-    let packet = Arrived {
-        sequence,
-        timestamp,
-        generation,
-        payload_type,
-        marker: flags & MARKER != 0,
-        keyframe: flags & KEYFRAME_START != 0,
-        ends_burst: flags & ENDS_BURST != 0,
-        at_ms: 0,
-    };
-    Some(Media { channel, run, packet, extensions, payload })
 }
 
 fn put_subscribe(out: &mut Frame, subscribe: &Subscribe) {
@@ -293,30 +250,28 @@ fn parse_clock(reader: &mut Reader<'_>) -> Option<Clock> {
     Some(Clock { origin, ntp, timestamp, now_ntp, age_us, reported })
 }
 
-/// The lowest sequence in full, then how far above it each one is.
-fn put_nack(out: &mut Frame, nack: &Nack) {
-    let first = nack.lost.first().copied().unwrap_or(0);
-    let offsets = nack.lost.iter().filter_map(|sequence| u16::try_from(sequence.checked_sub(first)?).ok());
-    let mut count = 0_u8;
-    for offset in offsets {
-        put(out, &offset.to_be_bytes());
-        count += 1;
+/// A request for what is lost, ascending and no more than 2^16 apart.
+pub(crate) fn nack_frame(channel: u32, run: u8, urgent: bool, lost: &[u64]) -> Frame {
+    let first = lost.first().copied().unwrap_or(0);
+    let mut offsets: ArrayVec<u8, { LOST_MAX * 2 }> = ArrayVec::new();
+    for offset in lost.iter().filter_map(|sequence| u16::try_from(sequence.checked_sub(first)?).ok()).take(LOST_MAX) {
+        put(&mut offsets, &offset.to_be_bytes());
     }
-    put(out, &[count]);
-    put(out, &first.to_be_bytes());
+    Message::Nack(Nack { channel, run, urgent, first, offsets: &offsets }).frame()
+}
+
+fn put_nack(out: &mut Frame, nack: &Nack<'_>) {
+    put(out, nack.offsets);
+    put(out, &nack.first.to_be_bytes());
     put_channel(out, &[u8::from(nack.urgent), nack.run], nack.channel, NACK);
 }
 
-fn parse_nack(reader: &mut Reader<'_>) -> Option<Nack> {
-    let (channel, run, urgent) = (reader.u32()?, reader.u8()?, reader.u8()? != 0);
-    let (first, count) = (reader.sequence()?, reader.u8()?);
-    let mut lost = ArrayVec::new();
-    for _ in 0..count {
-        lost.try_push(first + u64::from(reader.u16()?)).ok()?;
-    }
-    // They were read from the back.
-    lost.reverse();
-    Some(Nack { channel, run, urgent, lost })
+/// What is before the fixed fields are offsets.
+fn parse_nack<'a>(reader: &mut Reader<'a>) -> Option<Nack<'a>> {
+    let (channel, run, urgent, first) = (reader.u32()?, reader.u8()?, reader.u8()? != 0, reader.sequence()?);
+    let offsets = std::mem::take(&mut reader.0);
+    let fits = offsets.len() <= LOST_MAX * 2 && offsets.len().is_multiple_of(2);
+    fits.then_some(Nack { channel, run, urgent, first, offsets })
 }
 
 fn put_channel(out: &mut Frame, fields: &[u8], channel: u32, kind: u8) {
@@ -341,10 +296,6 @@ impl Reader<'_> {
 
     fn u8(&mut self) -> Option<u8> {
         self.take().map(u8::from_be_bytes)
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        self.take().map(u16::from_be_bytes)
     }
 
     fn u32(&mut self) -> Option<u32> {
@@ -381,20 +332,14 @@ const CLOCK: u8 = 10;
 const TAIL: u8 = 11;
 const END: u8 = 12;
 
-const MARKER: u8 = 1;
-const KEYFRAME_START: u8 = 2;
-const ENDS_BURST: u8 = 4;
 const HAVE: u8 = 1;
 const LEAVES: u8 = 2;
 const VIDEO: u8 = 4;
 
 const SEQUENCE_MAX: u64 = 1 << 62;
-pub(crate) const MEDIA_FIXED_BYTES: usize = 26;
-/// Most zeros that make a media message longer.
-pub(crate) const MEDIA_PADDING_MAX: usize = 16;
 /// The longest is a NACK.
 const FRAME_BYTES_MAX: usize = LOST_MAX * 2 + 32;
-const _: () = assert!(LOST_MAX <= u8::MAX as usize && FRAME_BYTES_MAX > 96);
+const _: () = assert!(FRAME_BYTES_MAX > 96);
 
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ use chappe_sfu_core::{
 
 pub use client::Client;
 pub use lines::*;
+#[allow(unused_imports, reason = "only relays need more than one worker")]
 pub use mesh::Mesh;
 
 pub struct Bed {

@@ -14,7 +14,7 @@ fn after(start: Instant, missing: &mut Missing, at: u64) -> Vec<u64> {
 #[test]
 fn three_packets_that_overtake_show_a_loss_at_once() {
     let (start, mut missing) = (sim::start(), Missing::new());
-    missing.expect(100);
+    missing.expect(start, 100);
     for sequence in [100, 102, 103] {
         missing.handle_packet(start, sequence);
     }
@@ -35,10 +35,25 @@ fn ten_milliseconds_do_without_them() {
 #[test]
 fn the_first_packet_of_all_is_missed_where_it_was_announced() {
     let (start, mut missing) = (sim::start(), Missing::new());
-    missing.expect(100);
+    missing.expect(start, 100);
     missing.handle_packet(start, 103);
     assert_eq!(after(start, &mut missing, 0), [100], "three later ones");
     assert_eq!(after(start, &mut missing, 10), [101, 102]);
+}
+
+#[test]
+fn an_announcement_that_comes_late_still_shows_what_was_lost_before() {
+    let (start, mut missing) = (sim::start(), Missing::new());
+    missing.handle_packet(start, 102);
+    missing.handle_packet(start, 103);
+    missing.expect(start, 100);
+    assert_eq!(after(start, &mut missing, 0), [100, 101]);
+    missing.expect(start, 100);
+    assert_eq!(after(start, &mut missing, 1), [0; 0], "once is enough");
+    let far = 100 + (1 << 17);
+    missing.expect(start, far);
+    missing.handle_packet(start, far + 1);
+    assert_eq!(after(start, &mut missing, 10), [far], "and so after a jump");
 }
 
 #[test]

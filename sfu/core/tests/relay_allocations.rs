@@ -1,0 +1,140 @@
+//! Relaying allocates nothing once it runs, on neither side, losses and repeats included.
+
+mod bed;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bed::mesh::route;
+use bed::*;
+use chappe_sfu_core::{MediaKind, Now, Route};
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+struct Counting;
+
+// SAFETY: every call is passed on to the system allocator unchanged; counting has no effect on memory.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of GlobalAlloc.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of GlobalAlloc.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Datagrams on their way between the two, in memory that is there already.
+struct Wire {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    carried: usize,
+}
+
+impl Wire {
+    fn new() -> Wire {
+        Wire { bytes: Vec::with_capacity(1 << 20), ends: Vec::with_capacity(4_096), carried: 0 }
+    }
+
+    /// Takes what one worker sends to the other; counts what goes to viewers.
+    fn collect(&mut self, bed: &mut Bed) -> usize {
+        let mut viewers = 0;
+        loop {
+            let more = bed.sfu.flush(bed.now);
+            for run in bed.sfu.egress().runs() {
+                for segment in run.segments() {
+                    match run.route {
+                        Route::Udp { .. } => {
+                            self.bytes.extend_from_slice(segment);
+                            self.ends.push(self.bytes.len());
+                        }
+                        Route::Tcp { .. } => viewers += 1,
+                    }
+                }
+            }
+            bed.sfu.egress().clear();
+            if !more {
+                return viewers;
+            }
+        }
+    }
+
+    /// Loses every 40th.
+    fn deliver(&mut self, bed: &mut Bed, from: Route) {
+        let mut start = 0;
+        for end in self.ends.drain(..) {
+            self.carried += 1;
+            if self.carried % 40 != 0 {
+                bed.sfu.handle_datagram(bed.now, from, &mut self.bytes[start..end]);
+            }
+            start = end;
+        }
+        self.bytes.clear();
+    }
+}
+
+/// Plays sealed frames, one each 5 ms, in steps of a millisecond; returns what left for viewers of the edge.
+fn play(mesh: &mut Mesh, publisher: Who, film: &mut [Vec<Vec<u8>>], wires: &mut [Wire; 2]) -> usize {
+    let [origin, edge] = mesh.beds.as_mut_slice() else { panic!("two workers") };
+    let from = origin.clients[publisher].route;
+    let mut left = 0;
+    for frame in film {
+        for datagram in frame {
+            origin.sfu.handle_datagram(origin.now, from, datagram);
+        }
+        for _ in 0..5 {
+            let now: Now = origin.now.after(Duration::from_millis(1));
+            (origin.now, edge.now) = (now, Now { unix: edge.now.unix, ..now });
+            for bed in [&mut *origin, &mut *edge] {
+                bed.sfu.handle_timeout(bed.now);
+            }
+            wires[0].collect(origin);
+            wires[0].deliver(edge, route(0, 1));
+            left += wires[1].collect(edge);
+            wires[1].deliver(origin, route(1, 0));
+        }
+    }
+    left
+}
+
+fn film(mesh: &mut Mesh, publisher: Who, camera: &mut Camera, frames: usize) -> Vec<Vec<Vec<u8>>> {
+    let client = &mut mesh.beds[0].clients[publisher];
+    let mut film = Vec::new();
+    for at in 0..frames {
+        film.push(camera.frame(8, at % 30 == 0).iter().map(|packet| client.seal(packet)).collect());
+    }
+    film
+}
+
+#[test]
+fn relaying_allocates_nothing_on_either_side() {
+    let mut mesh = Mesh::new(2, 1);
+    let publisher = mesh.join(0, publishes(vec![camera_line(CAMERA)]));
+    mesh.set_origin(1, CAMERA, MediaKind::Video, 0);
+    for _ in 0..20 {
+        mesh.join(1, watches(vec![video_out(Some(CAMERA), 0x9000)]));
+    }
+    let mut camera = Camera::new(VIDEO_SSRC);
+    camera.bytes = 1_100;
+    camera.extensions = vec![(MID, b"0".to_vec()), (ORIENTATION, vec![1])];
+    let mut wires = [Wire::new(), Wire::new()];
+    let mut warm_up = film(&mut mesh, publisher, &mut camera, 400);
+    play(&mut mesh, publisher, &mut warm_up, &mut wires);
+    let repaired = |mesh: &Mesh| mesh.beds[1].sfu.relays()[0].repaired;
+    let mut measured = film(&mut mesh, publisher, &mut camera, 500);
+    let repaired_before = repaired(&mesh);
+    let before = COUNT.load(Ordering::Relaxed);
+    let left = play(&mut mesh, publisher, &mut measured, &mut wires);
+    let allocations = COUNT.load(Ordering::Relaxed) - before;
+    let repaired = repaired(&mesh) - repaired_before;
+    assert!(left >= 500 * 8 * 20 - 200, "{left} datagrams left");
+    assert!(repaired > 50, "{repaired} repaired");
+    assert_eq!(allocations, 0, "in {left} relayed and forwarded packets");
+}
