@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { until } from "../browser/harness/until.mjs";
 import { Cluster } from "./harness/cluster.mjs";
@@ -28,6 +29,13 @@ const TABLE = process.env["CHAPPE_RECOVERY_TABLE"];
 /** The publisher is at node 1, both pages and half of the plain viewers at node 2, the other half at node 3. */
 /** @type {Event[]} */
 const EVENTS = [
+  {
+    // What the machine does to pictures by itself: every other figure has this in it.
+    name: "nothing",
+    limitMs: 250,
+    happen: () => sleep(2000),
+    restore: () => {},
+  },
   {
     name: "a viewer's worker is killed",
     limitMs: 1000,

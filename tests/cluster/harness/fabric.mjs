@@ -2,6 +2,7 @@
 // Never touches the machine's own network: it refuses to run outside of a namespace made for it.
 
 import { execFileSync } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
 
 /** @typedef {{name: string, address: string, port: string}} Plug one machine of the test */
 
@@ -30,6 +31,9 @@ export class Fabric {
     const netns = process.env["CHAPPE_CLUSTER_NETNS"];
     if (!netns) throw new Error("run this with scripts/run-cluster-tests.sh, which makes a network namespace for it");
     this.#prefix = netns;
+    // Without IPv6: its addresses come some seconds after a cable is plugged, and Chromium gives up what it loads then.
+    const switches = ["all", "default"].map((scope) => `/proc/sys/net/ipv6/conf/${scope}/disable_ipv6`);
+    for (const file of switches.filter(existsSync)) writeFileSync(file, "1");
     run(`ip link add ${BRIDGE} type bridge`);
     run(`ip addr add ${CLIENT_ADDRESS}/24 dev ${BRIDGE}`);
     run(`ip link set ${BRIDGE} up`);
@@ -83,6 +87,8 @@ export class Fabric {
   }
 
   remove() {
+    // A namespace goes some time after it is deleted; the next test's cables have the same names.
+    for (const { port } of this.#plugs) run(`ip link del ${port}`);
     for (const { name } of this.#plugs) run(`ip netns del ${name}`);
     run(`ip link del ${BRIDGE}`);
     this.#plugs = [];

@@ -30,7 +30,12 @@ export class Stage {
     const context = await this.#browser.newContext({ viewport: { width: 640, height: 480 } });
     await instrument(context);
     const page = await context.newPage();
-    page.on("pageerror", (error) => console.error(`page error in ${path}:`, error));
+    /** @type {string[]} */
+    const trouble = [];
+    troubles.set(page, trouble);
+    page.on("pageerror", (error) => trouble.push(String(error)));
+    page.on("console", (message) => message.type() === "error" && trouble.push(message.text()));
+    page.on("requestfailed", (request) => trouble.push(`${request.url()}: ${request.failure()?.errorText}`));
     await page.goto(place.url + path);
     return page;
   }
@@ -69,13 +74,18 @@ export class Stage {
   }
 }
 
+/** What went wrong in each page, for who wants to know why it is not as it should be. */
+/** @type {WeakMap<Page, string[]>} */
+const troubles = new WeakMap();
+
 /**
  * What a page says of its own state.
  * @param {Page} page
  */
 async function told(page) {
   const notice = (await page.locator("#notice").isVisible()) ? await page.textContent("#notice") : "no notice";
-  return `link ${await page.getAttribute("#link-state", "data-phase")}, ${notice?.trim()}`;
+  const state = `link ${await page.getAttribute("#link-state", "data-phase")}, ${notice?.trim()}`;
+  return [state, ...(troubles.get(page) ?? []).slice(0, 10)].join("; ");
 }
 
 /** @param {string} stream */
