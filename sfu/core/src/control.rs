@@ -275,7 +275,9 @@ impl Sfu {
                 track.subscribe(subscriber);
             }
             self.note_demand(track);
-            self.want_keyframe(track);
+            if !self.join(subscriber, track) {
+                self.want_keyframe(track);
+            }
         }
     }
 

@@ -83,6 +83,10 @@ impl Arena {
         Arena { bytes: Vec::new(), bytes_max, used: 0, runs: Vec::new(), refused: 0 }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
     /// Whether this many more bytes fit.
     pub fn has_room(&self, bytes: usize) -> bool {
         self.used + bytes <= self.bytes_max

@@ -230,6 +230,8 @@ impl Sfu {
                 }
             }
         }
+        // Last, and not before what is live has left.
+        is_complete = is_complete && self.serve_joiners(now);
         self.ask_for_keyframes(now);
         self.counters.drop_many(DropReason::ControlFull, self.egress.take_refused());
         !is_complete
@@ -250,12 +252,17 @@ impl Sfu {
             let Some(history) = track.history.as_ref() else { break };
             self.templates.load(history, pass);
             let newest = self.templates.packets.last().map(|template| template.entry.packet);
+            let starts = self.templates.packets.iter().map(|template| template.entry.packet);
+            let late_start = starts.filter(|packet| track.starts_late(packet, now)).last();
             while let Some(subscriber) = track.subscribers.get(track.pass.done) {
                 if !self.egress.media().has_room(self.templates.bytes_max) {
                     return false;
                 }
                 track.pass.done += 1;
                 let Some(session) = self.sessions.get_mut(subscriber.session as usize) else { continue };
+                if late_start.is_some_and(|start| awaits_keyframe(session, subscriber.sender as usize, &start)) {
+                    self.joiners.admit(session, *subscriber);
+                }
                 let viewer = (session.as_mut(), subscriber.sender as usize);
                 let started = serve(viewer, history, &mut self.templates, now, self.egress.media(), &mut self.counters);
                 if started {
@@ -275,7 +282,7 @@ impl Sfu {
 
 /// One viewer's copies of the packets of a pass, one behind the other in the arena. True when a source
 /// started with one of them: then a sender report is due.
-fn serve(
+pub(crate) fn serve(
     (session, sender): (&mut Session, usize),
     history: &History,
     templates: &mut Templates,
@@ -285,6 +292,9 @@ fn serve(
 ) -> bool {
     let (Some(route), Some(sealer)) = (session.outlet.route, session.outlet.sealer.as_ref()) else { return false };
     let Some(Some(sender)) = session.senders.get_mut(sender) else { return false };
+    if sender.catch_up.is_some() {
+        return false;
+    }
     let report_at = sender.report_at;
     templates.translate(history, &session.extensions);
     for template in &mut templates.packets {

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+pub use gop::{Gop, PACKETS_MAX as GOP_PACKETS_MAX};
+
 /// A ring of packets in order of arrival, found again by number (tick) or by sequence (repairs).
 ///
 /// Payloads lie in chunks that are filled one after the other. A full history gives up its oldest chunk;
@@ -18,6 +20,8 @@ pub struct History {
     /// Chunk indices, oldest first; the last one is being filled.
     order: VecDeque<u16>,
     filled: usize,
+    /// Since the newest key frame; `None` when the newest packets are of a run that had none yet.
+    gop: Option<Gop>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +35,8 @@ pub struct HistoryLimits {
 }
 
 impl HistoryLimits {
-    /// About 2 s at 5 Mbit/s and never more than 2 MiB.
-    pub const VIDEO: Self = Self { packets_max: 1024, chunk_bytes: 64 << 10, chunks_max: 32, keep_ms: 2_000 };
+    /// About 4 s at 5 Mbit/s and never more than 4 MiB: whoever joins starts at the last key frame in it.
+    pub const VIDEO: Self = Self { packets_max: 2048, chunk_bytes: 64 << 10, chunks_max: 64, keep_ms: 4_000 };
     /// 2.5 s of 20 ms packets and never more than 256 KiB.
     pub const AUDIO: Self = Self { packets_max: 128, chunk_bytes: 16 << 10, chunks_max: 16, keep_ms: 2_000 };
 }
@@ -107,6 +111,7 @@ impl History {
             chunks: Vec::with_capacity(limits.chunks_max),
             order: VecDeque::with_capacity(limits.chunks_max),
             filled: 0,
+            gop: None,
         }
     }
 
@@ -147,7 +152,36 @@ impl History {
         self.by_sequence[slot] = number as u32;
         self.filled = offset + len;
         self.next += 1;
+        self.note(number, &packet, payload.len());
         Some(number)
+    }
+
+    /// The last key frame and all that followed it, if nothing of it is missing and it is short enough to be sent
+    /// at once to whoever joins.
+    pub fn cached_gop(&self) -> Option<Gop> {
+        self.gop.filter(|gop| gop.number >= self.oldest && gop.is_servable())
+    }
+
+    fn note(&mut self, number: u64, packet: &Arrived, bytes: usize) {
+        let known = self.gop.as_mut().filter(|gop| !gop.is_followed_by(packet));
+        if let Some(gop) = known {
+            if gop.is_outdated_by(packet) {
+                self.gop = None;
+            } else {
+                gop.add(number, packet, bytes);
+                return;
+            }
+        }
+        if packet.keyframe {
+            let mut gop = Gop::new(number, packet, bytes);
+            for earlier in (self.oldest.max(number.saturating_sub(REORDERED_MAX))..number).rev() {
+                let Some(entry) = self.entry(earlier) else { break };
+                if entry.packet.sequence > packet.sequence {
+                    gop.add(earlier, &entry.packet, entry.payload_len());
+                }
+            }
+            self.gop = Some(gop);
+        }
     }
 
     /// The packet with this number, while it is kept.
@@ -265,8 +299,12 @@ impl Entry {
 pub const PACKET_BYTES_MAX: usize = 1600;
 /// Most bytes of header extensions kept per packet.
 pub const EXTENSIONS_BYTES_MAX: usize = 255;
+/// A start of a key frame is overtaken by at most this many packets that follow it, or its picture counts as
+/// incomplete.
+const REORDERED_MAX: u64 = 64;
 /// Most RTP padding that may be added to a packet, in bytes.
 pub const PADDING_BYTES_MAX: usize = 16;
 
+mod gop;
 #[cfg(test)]
 mod tests;

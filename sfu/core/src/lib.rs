@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 // In reading order: the way of a packet first, then what it passes.
+mod catch_up;
 mod control;
 mod feedback;
 mod forward;

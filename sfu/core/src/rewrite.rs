@@ -18,7 +18,23 @@ pub struct Rewriter {
     /// Index the next new packet gets if the source is changed now.
     next: u64,
     timestamp_offset: u32,
+    /// What was there before the viewer was, if it started with that.
+    squeeze: Option<Squeeze>,
     last_timestamp: Option<(u32, Instant)>,
+}
+
+/// Source timestamps up to where the viewer came in are brought close to that moment: a receiver lays its clock
+/// through the first frames it gets (libwebrtc: modules/video_coding/timing/timestamp_extrapolator.cc, a least
+/// squares fit that forgets nothing), so that frames with their true distances that come all at once would keep
+/// it behind the live picture. The nearer they are to each other, the less they weigh.
+///
+/// It depends on the packet alone: the same packet has the same timestamp whenever it is sent, which the cipher
+/// needs (RFC 7714 section 8.1).
+#[derive(Debug, Clone, Copy)]
+struct Squeeze {
+    /// The last source sequence it is for, and its source timestamp, which stays as it is.
+    until: u64,
+    timestamp: u32,
 }
 
 /// From `first` on, the outgoing index is the source sequence plus `offset` (modulo 2^64).
@@ -43,6 +59,7 @@ impl Rewriter {
             segments: ArrayVec::new(),
             next: first,
             timestamp_offset: timestamp,
+            squeeze: None,
             last_timestamp: None,
         }
     }
@@ -59,28 +76,42 @@ impl Rewriter {
 
     /// Starts a source at this packet. Its timestamp continues the last one by the time that passed.
     pub fn start(&mut self, sequence: u64, timestamp: u32, now: Instant, clock_rate: u32) {
+        self.start_behind((sequence, timestamp), (sequence, timestamp), now, clock_rate);
+    }
+
+    /// The same at a packet of the past: `first` and the live one are given by sequence and timestamp. It is the
+    /// live one that continues the timestamps by the time that passed.
+    pub fn start_behind(&mut self, first: (u64, u32), live: (u64, u32), now: Instant, clock_rate: u32) {
         let next = self.next();
         self.segments.clear();
-        self.segments.push(Segment { first: sequence, offset: next.wrapping_sub(sequence) });
-        self.highest = sequence.wrapping_sub(1);
+        self.segments.push(Segment { first: first.0, offset: next.wrapping_sub(first.0) });
+        self.highest = first.0.wrapping_sub(1);
+        self.squeeze = (live != first).then_some(Squeeze { until: live.0, timestamp: live.1 });
+        let length = self.squeeze.map_or(0, |squeeze| live.1.wrapping_sub(squeeze.apply(first.0, first.1)));
         let continued = match self.last_timestamp {
-            Some((last, at)) => last.wrapping_add(ticks(now, at, clock_rate).max(clock_rate / 1000)),
+            Some((last, at)) => last.wrapping_add(ticks(now, at, clock_rate).max(clock_rate / 1000 + length)),
             None => self.timestamp_offset,
         };
-        self.timestamp_offset = continued.wrapping_sub(timestamp);
+        self.timestamp_offset = continued.wrapping_sub(live.1);
     }
 
     /// Numbers for a packet of the current source; `None` when it is from before the start or so late
     /// that its place is forgotten.
     pub fn map(&mut self, sequence: u64, timestamp: u32, now: Instant) -> Option<Rewritten> {
         let offset = self.offset_of(sequence)?;
-        let timestamp = timestamp.wrapping_add(self.timestamp_offset);
+        let timestamp = self.timestamp(sequence, timestamp);
         let index = sequence.wrapping_add(offset);
         if sequence > self.highest {
             self.highest = sequence;
             self.last_timestamp = Some((timestamp, now));
         }
         Some(Rewritten { index, timestamp })
+    }
+
+    /// The timestamp under which a packet of the current source leaves, whenever it does.
+    pub fn timestamp(&self, sequence: u64, timestamp: u32) -> u32 {
+        let squeezed = self.squeeze.map_or(timestamp, |squeeze| squeeze.apply(sequence, timestamp));
+        squeezed.wrapping_add(self.timestamp_offset)
     }
 
     fn offset_of(&self, sequence: u64) -> Option<u64> {
@@ -146,9 +177,20 @@ impl Rewriter {
         }
     }
 
-    /// Added to a source timestamp.
+    /// Added to the source timestamps of what is live.
     pub fn timestamp_offset(&self) -> u32 {
         self.timestamp_offset
+    }
+}
+
+impl Squeeze {
+    fn apply(&self, sequence: u64, timestamp: u32) -> u32 {
+        let before = self.timestamp.wrapping_sub(timestamp);
+        // A timestamp that is not before the live one is there already.
+        if sequence > self.until || before > u32::MAX / 2 {
+            return timestamp;
+        }
+        self.timestamp.wrapping_sub(before.div_ceil(SQUEEZE))
     }
 }
 
@@ -158,6 +200,9 @@ fn ticks(now: Instant, then: Instant, clock_rate: u32) -> u32 {
     (micros * u128::from(clock_rate) / 1_000_000) as u32
 }
 
+/// By how much frames of the past are brought together. At 90 kHz and 30 frames a second 12 ticks are left from
+/// one to the next, so 2 s become 8 ms; frames stay apart up to 350 a second.
+const SQUEEZE: u32 = 256;
 /// Changes of the offset that are remembered: each packet left out costs one.
 const SEGMENTS_MAX: usize = 8;
 

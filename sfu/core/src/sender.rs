@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::history::{Arrived, Entry, History};
+use crate::catch_up::CatchUp;
+use crate::history::{Arrived, Entry, Gop, History};
 use crate::playout::MediaClock;
 use crate::rewrite::{Rewriter, Rewritten};
 use crate::rtcp::{ReportBlock, SenderReport};
@@ -21,6 +22,8 @@ pub(crate) struct Sender {
     /// Repeats in plain (without RTX) are possible from this index on: before it the header looked different.
     plain_from: u64,
     generation: Option<u32>,
+    /// Set while it gets what was there before it was, or waits for its turn to; then nothing live is for it.
+    pub catch_up: Option<CatchUp>,
     clock_rate: u32,
     /// Until the viewer reports on the SSRC each packet names its mid (RFC 8843 section 9.2).
     pub names_mid: bool,
@@ -67,6 +70,7 @@ impl Sender {
             repair_next: repair_first,
             plain_from: first,
             generation: None,
+            catch_up: None,
             clock_rate,
             names_mid: true,
             traffic: Traffic::default(),
@@ -89,7 +93,7 @@ impl Sender {
     /// The source changed or went; the next one starts at a key frame. Nothing of the old one is repeated:
     /// its numbers may mean other packets by now.
     pub fn interrupt(&mut self) {
-        self.generation = None;
+        (self.generation, self.catch_up) = (None, None);
         self.rewriter.stop();
         self.plain_from = self.rewriter.next();
     }
@@ -125,15 +129,32 @@ impl Sender {
     /// The viewer starts, or starts afresh, at this packet.
     fn begin(&mut self, entry: &Entry, now: Instant, clock_rate: u32) {
         self.rewriter.start(entry.packet.sequence, entry.packet.timestamp, now, clock_rate);
+        self.note_begun(entry.packet.generation, now, clock_rate);
+    }
+
+    /// The viewer starts with a key frame of the past. False when it can't decode it.
+    pub fn begin_behind(&mut self, gop: &Gop, now: Instant) -> bool {
+        let Some(clock_rate) = self.payload_map(gop.payload_type).map(|map| map.clock_rate) else { return false };
+        let (first, live) = ((gop.sequence, gop.timestamp), (gop.newest_sequence, gop.newest_timestamp));
+        self.rewriter.start_behind(first, live, now, clock_rate);
+        self.note_begun(gop.generation, now, clock_rate);
+        true
+    }
+
+    fn note_begun(&mut self, generation: u32, now: Instant, clock_rate: u32) {
         self.plain_from = self.rewriter.next();
-        self.generation = Some(entry.packet.generation);
+        self.generation = Some(generation);
         self.clock_rate = clock_rate;
         self.report_at = Some(now);
     }
 
     /// Whether this packet would be sent if it were a key frame, and only then.
     pub fn is_waiting(&self, packet: &Arrived) -> bool {
-        self.generation != Some(packet.generation) && self.payload_map(packet.payload_type).is_some()
+        self.catch_up.is_none() && self.generation != Some(packet.generation) && self.decodes(packet.payload_type)
+    }
+
+    pub fn decodes(&self, payload_type: u8) -> bool {
+        self.payload_map(payload_type).is_some()
     }
 
     #[inline]
@@ -153,7 +174,7 @@ impl Sender {
         let (sequence, index) = self.rewriter.origin(lost)?;
         let entry = history.find(sequence)?;
         let map = *self.payload_map(entry.packet.payload_type)?;
-        let timestamp = entry.packet.timestamp.wrapping_add(self.rewriter.timestamp_offset());
+        let timestamp = self.rewriter.timestamp(sequence, entry.packet.timestamp);
         let cost = entry.payload_len() as u32 + HEADER_COST;
         if !map.nack && map.rtx.is_none() || self.credit < cost {
             return None;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use crate::catch_up::Joiners;
 use crate::dtls::Certificate;
 use crate::egress::Egress;
 use crate::net::{DatagramKind, Now, Route, classify};
@@ -19,7 +20,7 @@ use crate::stats::{Counters, DropReason};
 use crate::stun;
 use crate::template::Templates;
 use crate::timers::Timers;
-use crate::track::Track;
+use crate::track::{Subscriber, Track};
 use crate::transport::{TransportCloseReason, TransportEvent, TransportState};
 
 /// One worker's media plane.
@@ -41,6 +42,8 @@ pub struct Sfu {
     pub(crate) waiting: Vec<usize>,
     /// Tracks of which a viewer needs a key frame.
     pub(crate) keyframe_wanted: Vec<usize>,
+    /// Viewers who get what was there before they were.
+    pub(crate) joiners: Joiners,
     pub(crate) egress: Egress,
     pub(crate) templates: Templates,
     pub(crate) counters: Counters,
@@ -77,6 +80,7 @@ impl Sfu {
             timers: Timers::default(),
             waiting: Vec::new(),
             keyframe_wanted: Vec::new(),
+            joiners: Joiners::default(),
             egress: Egress::new(),
             templates: Templates::new(),
             counters: Counters::default(),
@@ -137,7 +141,7 @@ impl Sfu {
     /// When to call [`Sfu::handle_timeout`] and [`Sfu::flush`] next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let tick = self.waiting.iter().filter_map(|key| self.tracks.get(*key)?.tick_at()).min();
-        [self.timers.next(), self.relay.poll_timeout(), tick].into_iter().flatten().min()
+        [self.timers.next(), self.relay.poll_timeout(), self.joiners.poll_timeout(), tick].into_iter().flatten().min()
     }
 
     /// What signaling should know.
@@ -268,9 +272,12 @@ impl Sfu {
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.alive_at = Some(now + crate::feedback::ALIVE_INTERVAL);
         session.report_at = (!session.sources.is_empty()).then_some(now + crate::feedback::REPORT_INTERVAL);
-        let watched: Vec<usize> = session.senders.iter().flatten().filter_map(|sender| sender.track).collect();
-        for track in watched {
-            self.want_keyframe(track);
+        let senders = session.senders.iter().enumerate();
+        let watched: Vec<_> = senders.filter_map(|(at, sender)| Some((at, sender.as_ref()?.track?))).collect();
+        for (at, track) in watched {
+            if !self.join(Subscriber { session: key as u32, sender: at as u32 }, track) {
+                self.want_keyframe(track);
+            }
         }
     }
 

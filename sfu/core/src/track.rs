@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::history::{History, HistoryLimits};
+use crate::history::{Arrived, History, HistoryLimits};
 use crate::playout::MediaClock;
 use crate::spec::{Epoch, MediaKind, TrackId};
 
@@ -130,6 +130,31 @@ impl Track {
         }
     }
 
+    /// Number of the first packet that no viewer has as live.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Whether a picture starts here that is of the past: a relay delivers what was there before it was asked.
+    pub fn starts_late(&self, packet: &Arrived, now: Instant) -> bool {
+        packet.keyframe && self.is_late(packet, now)
+    }
+
+    /// Whether a relay still delivers the past.
+    pub fn is_filling(&self, now: Instant) -> bool {
+        let newest = self.history.as_ref().and_then(|history| history.entry(history.next().checked_sub(1)?));
+        newest.is_some_and(|entry| self.is_late(&entry.packet, now))
+    }
+
+    /// Only by a relay more than one frame comes at once.
+    fn is_late(&self, packet: &Arrived, now: Instant) -> bool {
+        let clock = self.clock.filter(|_| self.feed.is_some() && self.publisher.is_none());
+        clock.is_some_and(|clock| {
+            let (_, live) = clock.advanced(now, VIDEO_CLOCK_RATE);
+            live.wrapping_sub(packet.timestamp) as i32 > LATE_TICKS
+        })
+    }
+
     /// A packet was added. True when the track had nothing waiting before.
     pub fn note_waiting(&mut self, now: Instant) -> bool {
         let is_first = self.waiting_since.is_none();
@@ -193,3 +218,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 const FAN_OUT_AT_ONCE: u64 = 4;
 /// Packets of one track that make a good run.
 const RUN_GOAL: u64 = 16;
+/// RFC 3551 section 5, and every codec since.
+const VIDEO_CLOCK_RATE: u32 = 90_000;
+/// A picture this much older than live is not where a viewer's clock should start: 150 ms.
+const LATE_TICKS: i32 = 13_500;

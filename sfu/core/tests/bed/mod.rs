@@ -131,7 +131,7 @@ impl Bed {
         }
     }
 
-    fn deliver(&mut self) {
+    pub fn deliver(&mut self) {
         for run in self.sfu.egress().runs() {
             for segment in run.segments() {
                 match run.route {
