@@ -55,6 +55,8 @@ export class Connection extends Emitter {
   /** @type {Race | null} */
   #race = null;
   #patient = false;
+  /** The last server went without a word: it will hardly take a call, so the next one is called at the same time. */
+  #silent = false;
   /** @type {Socket | null} once welcomed */
   #socket = null;
   /** @type {Map<number, Pending>} */
@@ -168,7 +170,7 @@ export class Connection extends Emitter {
       urls: round({ own, others: this.#others, last: server ?? own, refused, patient: this.#patient }),
       open: this.#open,
       hello: () => this.#hello(),
-      limits: { staggerMs: Math.max(STAGGER_MS, 2 * this.#roundTripMs), connectMs: limit(connectMs), helloMs: limit(helloMs) },
+      limits: { staggerMs: this.#silent ? 0 : Math.max(STAGGER_MS, 2 * this.#roundTripMs), connectMs: limit(connectMs), helloMs: limit(helloMs) },
       onGreeting: () => this.#dispatch({ type: "opened" }),
       onWelcome: ({ socket, url, welcome, tookMs }) => this.#welcomed(socket, url, /** @type {any} */ (welcome), tookMs),
       onLost: ({ error, retryAfterMs, answered }) => this.#dispatch({ type: "refused", error, retryAfterMs, server: answered }),
@@ -192,7 +194,7 @@ export class Connection extends Emitter {
     this.#race = null;
     this.#socket = socket;
     this.#roundTripMs = tookMs;
-    this.#checking = false;
+    this.#checking = this.#silent = false;
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = () => this.#broken("The connection to the server broke.");
     socket.onerror = () => this.#broken("The connection to the server broke.");
@@ -216,7 +218,8 @@ export class Connection extends Emitter {
       await this.request("ping", {}, withinMs);
       this.#roundTripMs = performance.now() - startedMs;
     } catch (error) {
-      if (error instanceof RequestError && error.code === "timeout" && socket === this.#socket) this.#broken("The server stopped answering.");
+      this.#silent = error instanceof RequestError && error.code === "timeout" && socket === this.#socket;
+      if (this.#silent) this.#broken("The server stopped answering.");
       throw error;
     }
   }

@@ -205,7 +205,7 @@ test("a server that does not answer within 300 ms after media stopped is left at
   await settle();
   assert.ok(at(0).closed);
   advance(0);
-  assert.deepEqual(urls(), [OWN]);
+  assert.deepEqual(urls(), [OWN, A, B], "and nobody waits for it to take the next call");
 });
 
 test("a server that answers after media stopped is kept", async () => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { initialSession, updateSession } from "../client/state/session.js";
+import { NOTHING, initialSession, updateSession } from "../client/state/session.js";
 
 /** @import { SessionEvent, SessionState } from "../client/state/session.js" */
 
@@ -141,6 +141,12 @@ test("sessions that die young are offered anew twice at once, then with pauses",
 test("a stall is no news while an offer is on its way", () => {
   const offering = updateSession(live, { type: "moved" });
   assert.equal(updateSession(offering, { type: "stalled" }), offering);
+});
+
+test("an offer with nothing to ask for is not made, and a later start makes one at once", () => {
+  const idle = after([{ type: "stalled" }, { type: "failed", turn: 2, error: problem(NOTHING) }], live);
+  assert.deepEqual([idle.phase, idle.old], ["idle", null]);
+  assert.equal(updateSession(idle, { type: "start" }).phase, "offering");
 });
 
 test("nothing wakes an ended session", () => {

@@ -11,9 +11,10 @@
 /** @import { Terms } from "./peer.js" */
 
 import { Emitter } from "../emitter.js";
+import { RequestError } from "../protocol.js";
 import { Session } from "../session.js";
 import { VIEWER_SILENT_MS_MIN } from "../state/pulse.js";
-import { holdsSession } from "../state/session.js";
+import { NOTHING, holdsSession } from "../state/session.js";
 import { planSeats, wantedSeats } from "../state/slots.js";
 import { updateArrival } from "../state/stall.js";
 import { noStreams } from "../state/streams.js";
@@ -129,13 +130,16 @@ export class Watcher extends Emitter {
   }
 
   stop() {
-    const { session } = this.state;
     clearInterval(this.#looking);
     this.#heartbeat.end();
     for (const name of this.#lingering.names()) this.#lingering.forget(name);
     this.#session.dispatch({ type: "stop" });
     for (const detach of this.#detach) detach();
-    for (const living of new Set([session, ...this.#peers.living()])) if (living) this.#unwatch(living);
+    this.#endPeers();
+  }
+
+  #endPeers() {
+    for (const session of this.#peers.living()) this.#unwatch(session);
     this.#peers.close();
   }
 
@@ -190,11 +194,18 @@ export class Watcher extends Emitter {
     }
   }
 
+  /** Also those that just left are wanted: they will be back on the same seats. */
+  #wantedSeats() {
+    const lingering = this.#lingering.names().flatMap((name) => this.#lingering.source(name) ?? []);
+    const streams = new Map([...lingering.map((s) => /** @type {const} */ ([s.stream, s])), ...this.#streams]);
+    return wantedSeats(streams, this.#wanted, this.#except);
+  }
+
   /** Says what changed, when something did. */
   #replan() {
-    const wanted = wantedSeats(this.#streams, this.#wanted, this.#except);
+    const wanted = this.#wantedSeats();
     const peer = this.#peers.newest;
-    if (!peer || this.state.phase === "waiting" || this.state.phase === "refused") {
+    if (!peer || ["idle", "waiting", "refused"].includes(this.state.phase)) {
       if (wanted.length > 0) this.#session.dispatch({ type: "start" });
       return;
     }
@@ -209,10 +220,12 @@ export class Watcher extends Emitter {
    * @param {number} withinMs
    */
   async #negotiate(kind, asked, withinMs) {
+    const wanted = this.#wantedSeats();
+    if (kind === "fresh" && wanted.length === 0) throw new RequestError(NOTHING, "There is nothing to watch.");
     if (kind === "fresh") this.#peers.begin(new WatchingPeer(this.#terms().iceServers, (peer, state) => this.#peerSaid(peer, state)));
     const peer = this.#peers.newest;
     if (!peer) throw new Error("the peer connection is gone");
-    const plan = planSeats(peer.seats, wantedSeats(this.#streams, this.#wanted, this.#except));
+    const plan = planSeats(peer.seats, wanted);
     this.#over = plan.over;
     peer.seat(plan.seats);
     const session = kind === "fresh" ? { instead_of: asked.old ?? undefined } : { session: asked.session ?? undefined };
@@ -252,7 +265,7 @@ export class Watcher extends Emitter {
       if (retiring) void this.#introduce(newest);
       else this.#carries();
     }
-    if (state.phase === "refused") this.#peers.close();
+    if (state.phase === "refused" || state.phase === "idle") this.#endPeers();
     this.emit("state", state);
     this.#show();
   }

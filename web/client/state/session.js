@@ -54,6 +54,8 @@ export const initialSession = {
 const FINAL = new Set(["stream_exists", "bad_name", "bad_sdp", "no_codec", "unauthorized", "bad_message"]);
 /** Reasons of `session_lost` that say: do not come back by yourself. */
 const FINAL_LOSS = new Set(["taken_over", "kicked"]);
+/** Code of an offer that was not made because nothing is wanted any more. */
+export const NOTHING = "nothing";
 /** The question got no answer; the session itself may be well. */
 const UNHEARD = new Set(["disconnected", "timeout"]);
 /** So many fresh offers follow each other without a pause; a session that keeps dying gets pauses. */
@@ -178,6 +180,7 @@ function settled(state) {
 function failed(state, error, askedMs) {
   switch (state.phase) {
     case "offering":
+      if (error.code === NOTHING) return { ...initialSession, turn: state.turn };
       return FINAL.has(error.code) ? { ...state, phase: "refused", error } : wait(state, error, askedMs);
     case "updating":
     case "restarting":
