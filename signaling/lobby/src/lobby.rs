@@ -34,7 +34,7 @@ pub struct Lobby {
 }
 
 impl Lobby {
-    /// `instance` tells this process from earlier ones of the same node.
+    /// `instance` is greater than that of earlier processes of the same node: the Unix time of its start.
     pub fn new(own: NodeName, instance: u64) -> Lobby {
         Lobby {
             own,

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::limits::{ANSWER_BYTES_MAX, ANSWER_INTERVAL, GAPS_MAX, HISTORY_MAX};
 use crate::message::{Life, Line, PastLine};
@@ -24,6 +24,7 @@ pub(crate) struct Log {
 #[derive(Debug)]
 struct OwnLine {
     line: Arc<PastLine>,
+    said_at: Instant,
     repeated_at: Option<Instant>,
 }
 
@@ -41,7 +42,7 @@ impl Log {
 
     pub fn push_own(&mut self, now: Instant, line: Arc<PastLine>) {
         self.bytes += line.cost();
-        self.own.push_back(OwnLine { line: line.clone(), repeated_at: None });
+        self.own.push_back(OwnLine { line: line.clone(), said_at: now, repeated_at: None });
         while self.own.len() > HISTORY_MAX {
             self.drop_own();
         }
@@ -90,6 +91,12 @@ impl Log {
 
     pub fn last_own_at_ms(&self) -> u64 {
         self.own.back().map_or(0, |own| own.line.line.at_ms)
+    }
+
+    /// The number of the first own message that was said in the last `age`, if there is one.
+    pub fn first_own_within(&self, now: Instant, age: Duration) -> Option<u64> {
+        let recent = self.own.iter().find(|own| now.saturating_duration_since(own.said_at) <= age);
+        recent.map(|own| own.line.line.number)
     }
 
     pub fn bytes(&self) -> usize {

@@ -2,10 +2,12 @@
 //! kinds are ignored. Checks sizes and counts, because a message may come from another version or be forged
 //! by whoever reaches the message bus. Never decides what it means.
 
+use std::collections::BTreeMap;
+
 use chappe_cluster::{MemberId, NodeName};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{COUNTER_MAX, HISTORY_MAX, NAME_CHARACTERS_MAX, ROOM_MEMBERS_MAX};
+use crate::limits::{COUNTER_MAX, HISTORY_MAX, NAME_CHARACTERS_MAX, PEERS_MAX, ROOM_MEMBERS_MAX};
 use crate::notice::Person;
 use crate::text::is_clean_text;
 
@@ -33,7 +35,7 @@ pub(crate) struct Header {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Life {
     pub node: NodeName,
-    /// Of the process.
+    /// Of the process; greater than that of an earlier one.
     pub instance: u64,
     /// Counts the rooms that the process opened.
     pub opening: u64,
@@ -46,10 +48,13 @@ pub(crate) enum Body {
     Hello {
         roll: Roll,
     },
-    /// Who is with me. The answer to `Hello` and `Ask`.
+    /// Who is with me. The answer to `Hello` and `Ask`; for those that asked, with the number of my first
+    /// message since they opened the room.
     State {
         roll: Roll,
         kept: Kept,
+        #[serde(default)]
+        bases: BTreeMap<NodeName, u64>,
     },
     /// The same as a digest, from time to time.
     Pulse {
@@ -148,7 +153,8 @@ impl RoomMessage {
     pub(crate) fn is_sound(&self) -> bool {
         let counted = |count: usize, max: usize| count <= max;
         let body = match &self.body {
-            Body::Hello { roll } | Body::State { roll, .. } => roll.is_sound(),
+            Body::Hello { roll } => roll.is_sound(),
+            Body::State { roll, bases, .. } => roll.is_sound() && counted(bases.len(), PEERS_MAX),
             Body::Pulse { version, count, .. } => *version < COUNTER_MAX && *count <= ROOM_MEMBERS_MAX as u64,
             Body::Join { version, person } => *version < COUNTER_MAX && is_shown_name(person.name.as_deref()),
             Body::Leave { version, .. } => *version < COUNTER_MAX,

@@ -83,6 +83,22 @@ impl Numbering {
         }
     }
 
+    /// We have listened since `base` already. What came of it some other way is `known`.
+    pub fn rebase(&mut self, now: Instant, base: u64, known: impl Fn(u64) -> bool, lost: &mut Vec<Lost>) {
+        if base >= self.base {
+            return;
+        }
+        let before = (self.base < self.next).then_some(self.base);
+        let kept = self.next.saturating_sub(HISTORY_MAX as u64).clamp(base, self.base);
+        if kept > base {
+            lost.push(Lost { before, count: kept - base });
+        }
+        let missing = Missing { since: now, asks: 0, before };
+        let unknown = (kept..self.base).filter(|&number| !known(number));
+        self.missing.extend(unknown.map(|number| (number, missing.clone())));
+        self.base = base;
+    }
+
     /// The sender does not have it any more.
     pub fn give_up(&mut self, number: u64, lost: &mut Vec<Lost>) {
         if let Some(missing) = self.missing.remove(&number) {

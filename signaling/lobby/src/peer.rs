@@ -1,6 +1,7 @@
 //! Owns what this node knows of another one in a room: its life, its members, and which of its messages have
 //! been seen. Never asks for what it does not know.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -17,6 +18,8 @@ pub(crate) struct Peer {
     pub members: Members,
     pub roster: Roster,
     pub heard_at: Instant,
+    /// The node had the room before us, and has not told yet which of its messages came after that.
+    pub base_wanted: bool,
     /// Since it last answered.
     pub asks: u32,
     pub kept: Option<Kept>,
@@ -45,13 +48,12 @@ pub(crate) enum Roster {
 struct OtherLife {
     life: Life,
     numbering: Numbering,
-    /// It has been the current one. One that has not was told of by a third node.
-    over: bool,
 }
 
 impl Peer {
     pub fn new(now: Instant, life: Life, base: u64) -> Peer {
         Peer {
+            base_wanted: false,
             life,
             numbering: Numbering::new(base),
             others: VecDeque::new(),
@@ -63,13 +65,15 @@ impl Peer {
         }
     }
 
-    /// Whether the life has ended as far as we know, so that only what was said in it counts.
+    /// Whether the life has ended as far as we know, so that only what was said in it counts. A node that
+    /// nobody is at may begin again with anything: the clock that its instances come from may have been set
+    /// back.
     pub fn is_over(&self, life: &Life) -> bool {
-        if *life == self.life {
-            return self.roster == Roster::Closed;
+        match (life.instance, life.opening).cmp(&(self.life.instance, self.life.opening)) {
+            Ordering::Equal => self.roster == Roster::Closed,
+            Ordering::Less => self.roster != Roster::Gone,
+            Ordering::Greater => false,
         }
-        let earlier = life.instance == self.life.instance && life.opening < self.life.opening;
-        earlier || self.others.iter().any(|other| other.over && other.life == *life)
     }
 
     /// The node lives another life now. Its members stay until it has told who they are.
@@ -79,7 +83,7 @@ impl Peer {
         let numbering = known.map_or_else(|| Numbering::new(base), |other| other.numbering);
         let old = std::mem::replace(&mut self.life, life);
         let old_numbering = std::mem::replace(&mut self.numbering, numbering);
-        self.keep(OtherLife { life: old, numbering: old_numbering, over: true });
+        self.keep(OtherLife { life: old, numbering: old_numbering });
         self.roster = Roster::Unknown;
         self.asks = 0;
         self.kept = None;
@@ -94,8 +98,7 @@ impl Peer {
 
     /// A third node told of a message of this life.
     pub fn learn_of(&mut self, life: Life, base: u64) {
-        let over = self.is_over(&life);
-        self.keep(OtherLife { life, numbering: Numbering::new(base), over });
+        self.keep(OtherLife { life, numbering: Numbering::new(base) });
     }
 
     /// The current numbering first.

@@ -51,6 +51,10 @@ pub(crate) struct Room {
     typing: BTreeSet<MemberId>,
     /// While it is not settled what was said before.
     sync: Option<Sync>,
+    /// It is known what was said before, or that there is nobody to know.
+    found: bool,
+    /// What is to be told to those that asked: the number of the first own message that concerns them.
+    bases: BTreeMap<NodeName, u64>,
     stated_at: Option<Instant>,
     recalled_at: Option<Instant>,
     /// The highest number that was told not to be kept, and when.
@@ -75,6 +79,8 @@ impl Room {
             log: Log::default(),
             typing: BTreeSet::new(),
             sync: None,
+            found: false,
+            bases: BTreeMap::new(),
             stated_at: None,
             recalled_at: None,
             absent_told: None,
@@ -169,7 +175,8 @@ impl Room {
     fn state(&mut self, desk: &mut Desk<'_>) {
         desk.timers.clear(&self.name, &Due::State);
         self.stated_at = Some(desk.now);
-        self.publish(desk, Body::State { roll: self.roll(), kept: self.kept() });
+        let bases = std::mem::take(&mut self.bases);
+        self.publish(desk, Body::State { roll: self.roll(), kept: self.kept(), bases });
     }
 
     fn roll(&self) -> Roll {
@@ -178,6 +185,6 @@ impl Room {
     }
 
     fn kept(&self) -> Kept {
-        Kept { lines: self.log.len() as u64, complete: self.sync.as_ref().is_none_or(Sync::is_complete) }
+        Kept { lines: self.log.len() as u64, complete: self.found || self.sync.is_none() }
     }
 }

@@ -263,6 +263,7 @@ fn a_node_has_at_most_2000_members_in_a_room_and_the_others_see_them_as_one_list
     for n in 0..2000 {
         bus.join(0, n);
     }
+    bus.run(SECOND);
     let refused = bus.lobby(0).join(Instant::now(), &room(), member(2000));
     assert_eq!(refused, Err(JoinError::RoomFull));
     bus.join(1, 5000);

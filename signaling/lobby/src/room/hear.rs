@@ -1,8 +1,10 @@
 //! Owns what a room does with a message of another node. Only dispatches, after it has settled who speaks.
 
+use std::time::Duration;
+
 use super::{Desk, Room};
-use crate::limits::{PEER_SILENT_MAX, PEERS_MAX};
-use crate::message::{Body, Header, RoomMessage};
+use crate::limits::{AGE_SLACK, PEER_SILENT_MAX, PEERS_MAX};
+use crate::message::{Body, Header, Life, RoomMessage};
 use crate::peer::{Peer, Roster};
 use crate::timers::Due;
 
@@ -14,6 +16,13 @@ enum Met {
     Over,
     /// There are too many nodes in the room.
     Refused,
+}
+
+/// From which message on a life concerns us, and whether it has to tell.
+#[derive(Debug, Clone, Copy)]
+struct Base {
+    number: u64,
+    wanted: bool,
 }
 
 impl Room {
@@ -30,17 +39,22 @@ impl Room {
         match body {
             Body::Hello { roll } => {
                 self.replace_roll(desk, node, roll);
+                self.note_age(desk, &header);
                 self.owe_state(desk);
             }
-            Body::State { roll, kept } => {
+            Body::State { roll, kept, bases } => {
                 self.replace_roll(desk, node, roll);
+                self.take_base(desk, &header.life, bases.get(&self.life.node).copied());
                 self.note_kept(node, kept);
             }
             Body::Pulse { version, count, digest, kept } => {
                 self.compare_roll(desk, node, version, count, digest);
                 self.note_kept(node, kept);
             }
-            Body::Ask { to } if to == self.life.node => self.owe_state(desk),
+            Body::Ask { to } if to == self.life.node => {
+                self.note_age(desk, &header);
+                self.owe_state(desk);
+            }
             Body::Join { version, person } => self.member_joined(desk, node, version, person),
             Body::Leave { version, member } => self.member_left(desk, node, version, member),
             Body::Chat { line } => self.take_line(desk, &header.life, line),
@@ -72,20 +86,29 @@ impl Room {
 
     fn meet(&mut self, desk: &mut Desk<'_>, header: &Header, body: &Body) -> Met {
         let life = &header.life;
+        let mut lost = Vec::new();
         let known = self.peers.get(&life.node).map(|peer| (peer.is_over(life), peer.life == *life));
         match known {
             Some((true, _)) => return Met::Over,
             Some((false, true)) => {}
             Some((false, false)) => {
                 let base = self.base_of(desk, header, body);
-                self.peers.get_mut(&life.node).into_iter().for_each(|peer| peer.begin(life.clone(), base));
+                if let Some(peer) = self.peers.get_mut(&life.node) {
+                    let log = &self.log;
+                    peer.begin(life.clone(), base.number);
+                    peer.base_wanted = base.wanted;
+                    let known = |number| log.has(life, number);
+                    peer.numbering.rebase(desk.now, base.number, known, &mut lost);
+                }
             }
             None => {
                 if !self.has_room_for_peer() {
                     return Met::Refused;
                 }
                 let base = self.base_of(desk, header, body);
-                self.peers.insert(life.node.clone(), Peer::new(desk.now, life.clone(), base));
+                let mut peer = Peer::new(desk.now, life.clone(), base.number);
+                peer.base_wanted = base.wanted;
+                self.peers.insert(life.node.clone(), peer);
             }
         }
         if let Some(peer) = self.peers.get_mut(&life.node) {
@@ -98,24 +121,40 @@ impl Room {
         if !desk.timers.is_set(&self.name, &silence) {
             desk.timers.set(&self.name, silence, desk.now + PEER_SILENT_MAX);
         }
+        self.show_gaps(desk, life, lost);
         Met::Current
     }
 
-    /// From which message on a life concerns us. All of it, if the node opened the room after us: we might have
-    /// heard everything. Otherwise what it said before now is history, and who hears of the node only now,
-    /// when it should be settled what the history is, has to ask for it once more.
-    fn base_of(&mut self, desk: &mut Desk<'_>, header: &Header, body: &Body) -> u64 {
+    /// A node that opened the room after us concerns us from its first message on: we might have heard all.
+    /// Otherwise what it said before now is history, until it tells what it said since we are here.
+    fn base_of(&mut self, desk: &mut Desk<'_>, header: &Header, body: &Body) -> Base {
         let own_age = desk.now.saturating_duration_since(self.opened_at);
         if u128::from(header.age_ms) < own_age.as_millis() {
-            return 0;
+            return Base { number: 0, wanted: false };
         }
-        if self.sync.is_none() {
+        // Whoever knows the room for longer knows its history, and we have looked for it in vain.
+        if self.sync.is_none() && !self.found {
             self.start_sync(desk);
         }
-        match body {
-            Body::Chat { line } => line.number,
-            _ => header.next,
+        let number = if let Body::Chat { line } = body { line.number } else { header.next };
+        Base { number, wanted: true }
+    }
+
+    /// Somebody asks us: what have we said since it opened the room?
+    fn note_age(&mut self, desk: &Desk<'_>, header: &Header) {
+        let age = Duration::from_millis(header.age_ms).saturating_add(AGE_SLACK);
+        let base = self.log.first_own_within(desk.now, age).unwrap_or(self.next);
+        self.bases.insert(header.life.node.clone(), base);
+    }
+
+    fn take_base(&mut self, desk: &mut Desk<'_>, life: &Life, base: Option<u64>) {
+        let (Some(peer), Some(base)) = (self.peers.get_mut(&life.node), base) else { return };
+        if !std::mem::take(&mut peer.base_wanted) {
+            return;
         }
+        let (log, mut lost) = (&self.log, Vec::new());
+        peer.numbering.rebase(desk.now, base, |number| log.has(life, number), &mut lost);
+        self.show_gaps(desk, life, lost);
     }
 
     /// Those that nobody is at are forgotten first.

@@ -37,13 +37,6 @@ enum Purpose {
     CutOff,
 }
 
-impl Sync {
-    /// Whether the room could tell a newcomer all that there is, as far as it knows.
-    pub fn is_complete(&self) -> bool {
-        self.answered || self.purpose == Purpose::CutOff
-    }
-}
-
 impl Room {
     pub(super) fn start_sync(&mut self, desk: &mut Desk<'_>) {
         self.begin_sync(desk, Purpose::Opening);
@@ -51,7 +44,7 @@ impl Room {
 
     /// Messages get through again. A room that has not found its history yet still has to.
     pub fn sync_again(&mut self, desk: &mut Desk<'_>) {
-        let purpose = self.sync.as_ref().map_or(Purpose::CutOff, |sync| sync.purpose);
+        let purpose = if self.found { Purpose::CutOff } else { Purpose::Opening };
         self.hear_all_anew(desk);
         self.begin_sync(desk, purpose);
     }
@@ -131,6 +124,7 @@ impl Room {
         sync.untold |= purpose == Purpose::Opening && !touched.is_empty();
         if let Some(complete) = ends {
             sync.answered |= complete;
+            self.found |= complete;
             sync.heard.insert(node.clone());
             sync.waits_for = None;
             self.tell_history(desk);
@@ -185,6 +179,8 @@ impl Room {
         if sync.answered {
             return;
         }
+        // Whoever is alone, or only with others that came at the same time, is the first.
+        self.found = !desk.cut_off;
         let silent = sync.asked.difference(&sync.heard);
         let kept = silent.filter_map(|node| self.peers.get(node)?.kept).map(|kept| kept.lines).max();
         let lost = kept.unwrap_or(0).saturating_sub(self.log.len() as u64);

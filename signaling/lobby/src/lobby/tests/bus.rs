@@ -10,6 +10,7 @@ pub const SECOND: Duration = Duration::from_secs(1);
 
 pub struct Bus {
     pub now: Instant,
+    start: Instant,
     nodes: Vec<Node>,
     /// When, in which order, to whom.
     queue: BTreeMap<(Instant, u64), (usize, RoomMessage)>,
@@ -58,8 +59,10 @@ impl Bus {
             cut: false,
             told: Vec::new(),
         };
+        let now = Instant::now();
         Bus {
-            now: Instant::now(),
+            now,
+            start: now,
             nodes: (0..nodes).map(node).collect(),
             queue: BTreeMap::new(),
             last: BTreeMap::new(),
@@ -117,7 +120,7 @@ impl Bus {
 
     pub fn say(&mut self, node: usize, n: u64, text: &str) -> Result<Said, SayError> {
         // The clocks of nodes differ a little.
-        let unix_ms = 1_000_000 + node as u64 * 7 + self.sent;
+        let unix_ms = (self.now - self.start).as_millis() as u64 + node as u64 * 7;
         let (said, out) = self.nodes[node].lobby.say(self.now, unix_ms, &room(), id(n), text)?;
         self.act(node, out);
         Ok(said)
