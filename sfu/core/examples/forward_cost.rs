@@ -1,5 +1,5 @@
 //! Measures the user-space cost of forwarding without sockets: nanoseconds per forwarded packet at one
-//! publisher and many viewers, beside the seal alone.
+//! publisher and many viewers, beside the seal alone, and what a packet costs on its way to another worker.
 //!
 //! `cargo run --release -p chappe-sfu-core --example forward_cost -- [viewers] [packets per frame] [frames]`
 
@@ -42,6 +42,51 @@ fn main() {
     println!("forwarded: {each:.0} ns per packet");
     let seal = seal_alone(viewers, burst, frames);
     println!("seal alone: {seal:.0} ns per packet ({:.0} %)", 100.0 * seal / each);
+    relay_cost(burst, frames.max(2_000));
+}
+
+/// One publisher, children of its worker, and one of them that relays to nobody.
+fn relay_cost(burst: usize, frames: usize) {
+    for children in [0, 1, 16] {
+        let mut mesh = Mesh::new(children + 1, 1);
+        let publisher = mesh.join(0, publishes(vec![camera_line(CAMERA)]));
+        for child in 1..=children {
+            mesh.set_origin(child, CAMERA, chappe_sfu_core::MediaKind::Video, 0);
+            mesh.beds[child].open(watches(vec![video_out(Some(CAMERA), 0x9000)]));
+        }
+        mesh.run(Duration::from_millis(200));
+        let mut camera = Camera::new(VIDEO_SSRC);
+        camera.bytes = 1_100;
+        let (mut origin, mut edge) = (Duration::ZERO, Duration::ZERO);
+        for at in 0..frames {
+            let bed = &mut mesh.beds[0];
+            let route = bed.clients[publisher].route;
+            let packets = camera.frame(burst, at % 60 == 0);
+            let mut datagrams: Vec<Vec<u8>> =
+                packets.iter().map(|packet| bed.clients[publisher].seal(packet)).collect();
+            let started = clock();
+            for datagram in &mut datagrams {
+                bed.sfu.handle_datagram(bed.now, route, datagram);
+            }
+            bed.sfu.flush(bed.now);
+            origin += clock() - started;
+            let mut carried = Vec::new();
+            for run in bed.sfu.egress().runs() {
+                carried.extend(run.segments().filter(|_| run.route.remote() == mesh::address(1)).map(<[u8]>::to_vec));
+            }
+            bed.sfu.egress().clear();
+            let Some(bed) = mesh.beds.get_mut(1) else { continue };
+            let started = clock();
+            for datagram in &mut carried {
+                bed.sfu.handle_datagram(bed.now, mesh::route(0, 1), datagram);
+            }
+            edge += clock() - started;
+            bed.sfu.flush(bed.now);
+            bed.sfu.egress().clear();
+        }
+        let each = |spent: Duration| spent.as_nanos() as f64 / (burst * frames) as f64;
+        println!("relay to {children}: origin {:.0} ns per packet, edge {:.0} ns to take it", each(origin), each(edge));
+    }
 }
 
 fn play(bed: &mut Bed, publisher: Who, camera: &mut Camera, burst: usize, frames: usize) -> (Duration, usize, usize) {

@@ -1,6 +1,8 @@
-//! Forwarding allocates nothing once it runs, and a viewer costs little memory.
+//! Forwarding and relaying allocate nothing once they run, and a viewer costs little memory.
 
 mod bed;
+#[path = "allocations/relaying.rs"]
+mod relaying;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -66,18 +68,23 @@ fn play(bed: &mut Bed, publisher: Who, film: &mut [Vec<Vec<u8>>]) -> usize {
 
 // One test, because the counters are the process's.
 #[test]
-fn forwarding_allocates_nothing_and_a_viewer_takes_less_than_32_kilobytes() {
+fn forwarding_and_relaying_allocate_nothing_and_a_viewer_takes_less_than_32_kilobytes() {
     let mut bed = Bed::new();
     let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
     let mut camera = Camera::new(VIDEO_SSRC);
     camera.bytes = 1_100;
     camera.extensions = vec![(MID, b"0".to_vec()), (ORIENTATION, vec![1])];
-    for _ in 0..50 {
-        bed.join(watches(vec![video_out(Some(CAMERA), 0x9000), audio_out(Some(MICROPHONE), 0x9100)]));
-    }
-    let mut warm_up = film(&mut bed, publisher, &mut camera, 200);
+    let lines = || vec![video_out(Some(CAMERA), 0x9000), audio_out(Some(MICROPHONE), 0x9100)];
+    let viewers: Vec<Who> = (0..50).map(|_| bed.join(watches(lines()))).collect();
+    // Until the history is as long as it gets.
+    let mut warm_up = film(&mut bed, publisher, &mut camera, 320);
     play(&mut bed, publisher, &mut warm_up);
     let mut measured = film(&mut bed, publisher, &mut camera, 500);
+    // Ten start afresh, with what is there.
+    for viewer in &viewers[..10] {
+        bed.set_media(*viewer, watches(vec![video_out(None, 0x9000)]));
+        bed.set_media(*viewer, watches(lines()));
+    }
     let before = COUNT.load(Ordering::Relaxed);
     let left = play(&mut bed, publisher, &mut measured);
     let allocations = COUNT.load(Ordering::Relaxed) - before;
@@ -85,6 +92,7 @@ fn forwarding_allocates_nothing_and_a_viewer_takes_less_than_32_kilobytes() {
     assert_eq!(allocations, 0, "in {left} forwarded packets");
 
     viewers_take_little();
+    relaying::relaying_allocates_nothing();
 }
 
 /// What the SFU holds for 500 viewers that watch a camera and a microphone: counted as what is given back
