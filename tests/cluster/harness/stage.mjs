@@ -1,5 +1,7 @@
 // Owns the browser of a cluster test and its pages at any node or load balancer. Never asks a server anything.
 
+import { setTimeout as sleep } from "node:timers/promises";
+
 import { launch } from "../../browser/harness/browser.mjs";
 import { gaps, instrument, picturesMove, tile, watchForGaps } from "../../browser/harness/observe.mjs";
 import { isLive } from "../../browser/harness/scene.mjs";
@@ -111,3 +113,16 @@ export async function longestGaps(viewers, happen, { stream = "cam", sound = fal
   for (const viewer of viewers) await picturesMove(viewer, video, { withinMs: 20_000, sound });
   return Promise.all(viewers.map(async (viewer) => (await gaps(viewer)).longestMs));
 }
+
+/**
+ * What a machine that is busy with others adds to every gap: the longest one while nothing happens, less two frames.
+ * @param {Page[]} viewers
+ */
+export async function busyMs(viewers) {
+  const still = await longestGaps(viewers, () => sleep(STILL_FOR_MS));
+  return Math.max(0, Math.max(...still) - STILL_GAP_MS);
+}
+
+const STILL_FOR_MS = 2000;
+/** Between two pictures where nothing happens and nobody else uses the machine. */
+export const STILL_GAP_MS = 67;
