@@ -23,7 +23,7 @@ use crate::check_size;
 use crate::engine::{Change, Engine, Entry, Health, Incoming, Revision};
 use crate::error::EngineError;
 use crate::key::{Key, NodeName, Prefix, Subject};
-use bucket::Bucket;
+use bucket::{Bucket, copies};
 use connection::Connection;
 use messages::Messages;
 
@@ -42,6 +42,7 @@ impl Nats {
     pub async fn connect(config: NatsConfig) -> Result<Arc<Nats>, EngineError> {
         let connection = Connection::begin(&config).await?;
         let bucket = Arc::new(Bucket::new(&connection, &config));
+        tokio::spawn(copies::keep_up(Arc::downgrade(&bucket), connection.health()));
         let messages = Messages::new(connection.clone(), config.prefix);
         Ok(Arc::new(Nats { connection, bucket, messages }))
     }

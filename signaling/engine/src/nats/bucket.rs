@@ -1,7 +1,9 @@
 //! Owns the store: a JetStream key-value bucket with one value per key, made when it is first needed and again when
 //! its servers have lost it. Never decides between two writers; the expected revision does.
 
-use std::time::{Duration, SystemTime};
+pub(super) mod copies;
+
+use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_TTL};
@@ -94,56 +96,6 @@ impl Bucket {
         .await
     }
 
-    /// Makes the bucket if it is not there.
-    pub(super) async fn ensure(&self) -> Result<(), EngineError> {
-        let _making = self.making.lock().await;
-        match self.jetstream.call::<StreamReply>(&format!("STREAM.INFO.{}", self.stream), &json!({})).await {
-            Ok(_) => return Ok(()),
-            Err(failure) if failure.code() == Some(codes::STREAM_NOT_FOUND) => {}
-            Err(failure) => return Err(failure.as_unavailable()),
-        }
-        for replicas in (1..=self.replicas).rev() {
-            match self.make(replicas).await {
-                Ok(StreamReply {}) => {
-                    tracing::info!(bucket = self.stream, replicas, "made the cluster's store");
-                    return Ok(());
-                }
-                // Somebody else was faster.
-                Err(failure) if failure.code() == Some(codes::STREAM_NAME_EXISTS) => return Ok(()),
-                Err(failure) if is_for_want_of_servers(&failure) => {
-                    let servers = u32::from(replicas);
-                    tracing::info!(servers, "there are not as many NATS servers as copies of the store are wanted");
-                }
-                Err(failure) => return Err(failure.as_unavailable()),
-            }
-        }
-        Err(EngineError::Unavailable("JetStream has no room for the store".to_owned()))
-    }
-
-    async fn make(&self, replicas: u8) -> Result<StreamReply, Failure> {
-        let config = json!({
-            "name": self.stream,
-            "description": "What the nodes of a Chappe cluster share",
-            "subjects": [format!("{}>", self.subjects)],
-            "retention": "limits",
-            "discard": "new",
-            "max_msgs_per_subject": 1,
-            "max_msgs": -1,
-            "max_bytes": -1,
-            "max_msg_size": -1,
-            "max_consumers": -1,
-            "storage": "file",
-            "num_replicas": replicas,
-            "allow_rollup_hdrs": true,
-            "deny_delete": true,
-            // Reads by any replica would be faster and could be stale; whoever re-reads must see its own write.
-            "allow_direct": false,
-            "allow_msg_ttl": true,
-            "first_seq": first_revision(SystemTime::now()),
-        });
-        self.jetstream.call(&format!("STREAM.CREATE.{}", self.stream), &config).await
-    }
-
     async fn stored(&self, key: &Key) -> Result<Option<Stored>, EngineError> {
         let method = format!("STREAM.MSG.GET.{}", self.stream);
         let body = json!({ "last_by_subj": self.subject(key) });
@@ -232,21 +184,6 @@ async fn within_limit<T>(write: impl Future<Output = Result<T, EngineError>>) ->
     tokio::time::timeout(REPLY_TIMEOUT, write).await.unwrap_or(Err(EngineError::Unknown))
 }
 
-/// Where revisions begin: at a number that no bucket before can have reached, because none takes a write each
-/// microsecond. So a revision from before the data was lost is never mistaken for one of now.
-fn first_revision(now: SystemTime) -> u64 {
-    let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_1970.as_micros()).unwrap_or(1).max(1)
-}
-
-fn is_for_want_of_servers(failure: &Failure) -> bool {
-    matches!(failure.code(), Some(codes::REPLICAS_NOT_SUPPORTED | codes::NO_PEERS | codes::INSUFFICIENT_RESOURCES))
-}
-
-/// That it is no error is all that matters.
-#[derive(Deserialize)]
-struct StreamReply {}
-
 #[derive(Deserialize)]
 struct MessageReply {
     message: RawMessage,
@@ -297,14 +234,5 @@ mod tests {
         assert_eq!(decoded("NATS/1.0\r\nKV-Operation: DEL\r\nNats-TTL: 3600\r\n\r\n", b""), None);
         assert_eq!(decoded("NATS/1.0\r\nKV-Operation: PURGE\r\n\r\n", b""), None);
         assert_eq!(decoded("NATS/1.0\r\nNats-Marker-Reason: MaxAge\r\n\r\n", b""), None);
-    }
-
-    #[test]
-    fn revisions_begin_higher_each_time_and_fit_into_json() {
-        let day = Duration::from_secs(86_400);
-        let (now, later) = (SystemTime::UNIX_EPOCH + day * 20_000, SystemTime::UNIX_EPOCH + day * 50_000);
-        assert!(first_revision(now) < first_revision(now + Duration::from_millis(1)));
-        assert!(first_revision(later) < 1 << 53);
-        assert_eq!(first_revision(SystemTime::UNIX_EPOCH), 1);
     }
 }

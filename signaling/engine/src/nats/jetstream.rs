@@ -37,6 +37,11 @@ impl JetStream {
         JetStream { client }
     }
 
+    /// Whether the server in use is one of several.
+    pub(super) fn is_clustered(&self) -> bool {
+        self.client.try_server_info().is_some_and(|server| server.cluster.is_some())
+    }
+
     /// Calls the API under `$JS.API.`.
     pub(super) async fn call<T: DeserializeOwned>(&self, method: &str, body: &serde_json::Value) -> Result<T, Failure> {
         let reply = self.ask(format!("$JS.API.{method}"), None, body.to_string().into()).await?;

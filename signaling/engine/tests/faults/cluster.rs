@@ -104,13 +104,31 @@ async fn assert_counted_in_order(watch: &mut tokio::sync::mpsc::Receiver<Change>
     assert_eq!(counters.len(), 2);
 }
 
+async fn copies(server: &Server) -> u64 {
+    let client = async_nats::connect(server.url()).await.unwrap();
+    let reply = client.request("$JS.API.STREAM.INFO.KV_chappe", "".into()).await.unwrap();
+    let reply: serde_json::Value = serde_json::from_slice(&reply.payload).unwrap();
+    reply["config"]["num_replicas"].as_u64().unwrap_or_default()
+}
+
 #[tokio::test]
 async fn the_store_has_as_many_copies_as_are_wanted() {
     let servers = start_cluster();
     let engine = connected(&url(&servers)).await;
     until("the store", async || engine.create(&key("first"), bytes("v")).await.ok()).await;
-    let client = async_nats::connect(servers[0].url()).await.unwrap();
-    let reply = client.request("$JS.API.STREAM.INFO.KV_chappe", "".into()).await.unwrap();
-    let reply: serde_json::Value = serde_json::from_slice(&reply.payload).unwrap();
-    assert_eq!(reply["config"]["num_replicas"], 3);
+    assert_eq!(copies(&servers[0]).await, 3);
+}
+
+#[tokio::test]
+async fn a_store_with_fewer_copies_than_are_wanted_gets_more() {
+    let servers = start_cluster();
+    let modest = connected(&format!("{}?replicas=1", url(&servers))).await;
+    let first = until("the store", async || modest.create(&key("first"), bytes("v")).await.ok()).await;
+    assert_eq!(copies(&servers[0]).await, 1);
+    let engine = connected(&url(&servers)).await;
+    until("three copies", async || (copies(&servers[0]).await == 3).then_some(())).await;
+    let entry = until("the value", async || engine.get(&key("first")).await.ok()).await;
+    assert_eq!(entry.unwrap().revision, first);
+    let written = write_surely(&*modest, &key("first"), &bytes("w"), Some(first)).await;
+    assert!(written > first);
 }

@@ -110,7 +110,7 @@ impl Drop for Server {
     }
 }
 
-/// Three servers that know each other.
+/// Three servers that know each other. A new cluster stores nothing until all have met.
 pub fn start_cluster() -> Vec<Server> {
     let cluster_ports: Vec<u16> = (0..3).map(|_| free_port()).collect();
     let routes: Vec<String> = cluster_ports.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
