@@ -16,7 +16,7 @@ pub struct Outcome {
     pub decisions_per_second: f64,
     pub placed: Placed,
     pub trees_at_peak: Trees,
-    /// After half of the large room left.
+    /// After most of the large room left.
     pub trees_at_end: Trees,
     pub took: Duration,
 }
@@ -109,7 +109,7 @@ impl fmt::Display for Outcome {
         )?;
         writeln!(
             f,
-            "  relays     {} for {} streams ({:.2} each), {} of the large room; {} after half of it left",
+            "  relays     {} for {} streams ({:.2} each), {} of the large room; {} when a thousandth of it is left",
             peak.links,
             peak.streams,
             peak.links as f64 / peak.streams.max(1) as f64,

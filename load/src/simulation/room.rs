@@ -199,5 +199,5 @@ const SIZE_MAX: f64 = 10_000.0;
 const CALL_SIZE_MAX: usize = 6;
 /// A tile of a call: 360p and sound.
 const CALL_RATE: Rate = Rate { packets: 100.0, bits: 0.6e6 };
-/// A speaker in 720p.
-const STAGE_RATE: Rate = Rate { packets: 260.0, bits: 2.1e6 };
+/// A speaker in 540p and sound.
+const STAGE_RATE: Rate = Rate { packets: 160.0, bits: 1.2e6 };

@@ -123,6 +123,13 @@ impl Tree {
         Some(hops)
     }
 
+    /// What no decision does: one worker gets the stream from a worker that gets it from the first.
+    #[cfg(test)]
+    pub fn bend(&mut self, worker: WorkerId, parent: WorkerId) {
+        assert_eq!(self.edges[&parent].parent, worker);
+        self.edges.get_mut(&worker).expect("it is there").parent = parent;
+    }
+
     fn check(&self, worker: WorkerId, trees: &mut Trees) {
         trees.checks += 1;
         if self.depth(worker).is_none() {

@@ -4,7 +4,7 @@
 
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,8 @@ use chappe_sfu_io::process::pin_to_core;
 use clap::Parser;
 use report::{Bar, Reading, Row};
 
-/// Measures one worker on core 0 with all clients on core 1, over loopback with real ICE, DTLS and SRTP.
-/// Take the ratios: absolute times are those of this machine at this moment.
+/// Measures one worker on core 0 with all clients on core 1, over loopback with real ICE, DTLS and SRTP, and
+/// simulates placement in a cluster of a thousand nodes (--only simulation). Take the ratios: absolute times are those of this machine at this moment.
 #[derive(Parser)]
 struct Args {
     /// Seconds of each measurement
@@ -32,7 +32,7 @@ struct Args {
     /// The binary to measure [default: `chappe` beside this program]
     #[arg(long)]
     chappe: Option<PathBuf>,
-    /// Only the scenarios whose name contains this
+    /// Only the parts whose name contains this
     #[arg(long, default_value = "")]
     only: String,
 }
@@ -45,16 +45,16 @@ fn main() -> Result<ExitCode> {
     };
     let mut bars = Vec::new();
     if SCENARIOS.iter().any(|(name, ..)| name.contains(&args.only)) {
-        bars.extend(forwarding(&args, &Node::start(&chappe)?)?);
+        bars.extend(forwarding(&args, &start(&chappe)?)?);
     }
     if "join".contains(&args.only) {
-        bars.push(join_at_once(&Node::start(&chappe)?)?);
+        bars.push(join_at_once(&start(&chappe)?)?);
     }
     if "memory".contains(&args.only) {
-        bars.push(memory(&Node::start(&chappe)?)?);
+        bars.push(memory(&start(&chappe)?)?);
     }
     if "churn".contains(&args.only) {
-        bars.push(churn(&Node::start(&chappe)?)?);
+        bars.push(churn(&start(&chappe)?)?);
     }
     if "simulation".contains(&args.only) {
         bars.extend(simulate());
@@ -62,6 +62,13 @@ fn main() -> Result<ExitCode> {
     println!();
     bars.iter().for_each(|bar| println!("{bar}"));
     Ok(if bars.iter().all(Bar::is_met) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A node with its clients on another core.
+fn start(chappe: &Path) -> Result<Node> {
+    let node = Node::start(chappe)?;
+    pin_to_core(CLIENT_CORE).context("the clients need a second core")?;
+    Ok(node)
 }
 
 fn forwarding(args: &Args, node: &Node) -> Result<Vec<Bar>> {
