@@ -41,6 +41,8 @@ const LIMIT_MS_MAX = 10_000;
 /** Signaling that died beside living media is given these attempts, about a second, to be back. */
 const PATIENT_ATTEMPTS = 3;
 const HELLO_ID = 0;
+/** Close code of one who does not come back. */
+const LEAVING = 1000;
 
 /** @extends {Emitter<ConnectionEvents>} */
 export class Connection extends Emitter {
@@ -154,7 +156,7 @@ export class Connection extends Emitter {
         this.#timer = setTimeout(this.#hurry, retryMs(state.attempts, this.#random(), state.askedMs));
         return;
       case "closed":
-        return this.#drop();
+        return this.#drop(LEAVING);
     }
   }
 
@@ -239,12 +241,13 @@ export class Connection extends Emitter {
     this.#dispatch({ type: "broken", error: { code: "disconnected", message } });
   }
 
-  #drop() {
+  /** @param {number} [code] */
+  #drop(code) {
     this.#race?.end();
     this.#race = null;
     const socket = this.#socket;
     this.#socket = null;
-    if (socket) dropSocket(socket);
+    if (socket) dropSocket(socket, code);
     for (const id of [...this.#pending.keys()]) {
       this.#settle(id)?.reject(new RequestError("disconnected", "The connection to the server broke."));
     }

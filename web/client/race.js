@@ -153,8 +153,11 @@ export class Race {
   }
 }
 
-/** @param {Socket} socket */
-export function dropSocket(socket) {
+/**
+ * @param {Socket} socket
+ * @param {number} [code] why, for the server
+ */
+export function dropSocket(socket, code) {
   socket.onopen = socket.onmessage = socket.onclose = socket.onerror = null;
-  socket.close();
+  socket.close(code);
 }

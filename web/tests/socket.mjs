@@ -6,6 +6,8 @@ export class FakeSocket {
   /** @type {any[]} */
   sent = [];
   closed = false;
+  /** @type {number | undefined} */
+  code;
   /** @type {any} */ onopen = null;
   /** @type {any} */ onmessage = null;
   /** @type {any} */ onclose = null;
@@ -18,8 +20,10 @@ export class FakeSocket {
   send(text) {
     this.sent.push(JSON.parse(text));
   }
-  close() {
+  /** @param {number} [code] */
+  close(code) {
     this.closed = true;
+    this.code = code;
   }
   /** @param {Record<string, unknown>} [more] */
   welcome(more) {
