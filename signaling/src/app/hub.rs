@@ -37,6 +37,9 @@ pub struct Hub {
     /// Tasks that hear what is said about rooms.
     pub rooms_followed: HashMap<RoomName, AbortHandle>,
     pub drain: Option<Drain>,
+    pub started: Instant,
+    /// Other nodes had the time to tell what they have.
+    pub is_complete: bool,
     /// Why other nodes are out of reach.
     pub engine_down: Option<String>,
     /// Counts presences.
@@ -78,6 +81,8 @@ impl Hub {
             lobby: Lobby::new(own.clone(), instance),
             rooms_followed: HashMap::new(),
             drain: None,
+            started: now,
+            is_complete: false,
             engine_down: None,
             presences: 0,
             sinks: HashMap::new(),

@@ -1,7 +1,7 @@
 //! Owns what other nodes say of themselves and what this one says: presence, streams, and who is out of reach.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chappe_cluster::{NodeName, NodePhase, NodeState, Output, StreamDelta, StreamList, WorkerPhase, WorkerRecord};
 use chappe_sfu_api::{Boot, WorkerIndex};
@@ -46,6 +46,11 @@ impl App {
         let mut hub = self.hub();
         let outputs = hub.replica.handle_timeout(now);
         self.handle_outputs(&mut hub, outputs);
+        if !hub.is_complete && now >= hub.started + COMPLETE_AFTER {
+            hub.is_complete = true;
+            let effects = hub.registry.attach_all();
+            self.apply(&mut hub, effects);
+        }
         self.retry_refused(&mut hub);
         self.handle_drain_tick(&mut hub, now);
         self.handle_lobby_tick(&mut hub, now);
@@ -196,6 +201,9 @@ impl App {
         }
     }
 }
+
+/// After a start: other nodes that live have told their streams by then, also those that started together with us.
+const COMPLETE_AFTER: Duration = Duration::from_secs(3);
 
 /// None for a worker that was never there.
 fn worker_record(view: &WorkerView) -> Option<WorkerRecord> {

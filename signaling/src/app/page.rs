@@ -108,9 +108,12 @@ impl App {
     /// watches its media itself.
     async fn claim_elsewhere(&self, member: MemberId, living: &[SessionId]) -> Vec<SessionId> {
         let mut by_node: BTreeMap<NodeName, Vec<SessionId>> = BTreeMap::new();
+        let mut unknown = Vec::new();
         for session in living.iter().take(SESSIONS_CLAIMED_MAX) {
-            if let Some(node) = self.elsewhere(*session) {
-                by_node.entry(node).or_default().push(*session);
+            match self.elsewhere(*session) {
+                Some(node) => by_node.entry(node).or_default().push(*session),
+                None if self.may_live_elsewhere(*session) => unknown.push(*session),
+                None => {}
             }
         }
         let claims = by_node.into_iter().map(|(node, living)| async move {
@@ -122,7 +125,12 @@ impl App {
                 Err(AskError::Unreachable | AskError::Silent) => Vec::new(),
             }
         });
-        join_all(claims).await.into_iter().flatten().collect()
+        join_all(claims).await.into_iter().flatten().chain(unknown).collect()
+    }
+
+    /// A node that has just started does not know yet which others there are.
+    fn may_live_elsewhere(&self, session: SessionId) -> bool {
+        !self.cluster.alone && !self.cluster.is_ours(session) && !self.hub().is_complete
     }
 
     /// Where else a page can go, in no order: it shuffles them itself.

@@ -98,7 +98,20 @@ impl Registry {
         room.sessions.insert(id);
         match role {
             Role::Publish { stream: name, .. } => self.go_live(id, &room_name, &name, active),
+            // Tracks of nodes that are not heard of yet go on as the worker has them.
+            Role::Watch { .. } if self.watches_unknown(id) => Vec::new(),
             Role::Watch { .. } => self.attach_viewer(id),
         }
+    }
+
+    fn watches_unknown(&self, viewer: SessionId) -> bool {
+        let lines = self.sessions.get(&viewer).into_iter().flat_map(|session| &session.media.send);
+        lines.filter_map(|line| line.source).any(|track| self.track_home(track).is_none())
+    }
+
+    /// Every node had the time to tell its streams: what is not there is over.
+    pub fn attach_all(&mut self) -> Vec<Effect> {
+        let viewers: Vec<SessionId> = self.sessions.keys().copied().collect();
+        viewers.into_iter().flat_map(|viewer| self.attach_viewer(viewer)).collect()
     }
 }

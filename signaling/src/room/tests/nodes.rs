@@ -15,24 +15,6 @@ fn record(session: Session, epoch: u64) -> StreamRecord {
     there.record(&room(), &name).unwrap()
 }
 
-fn join(registry: &mut Registry, member: MemberId) {
-    registry.join(member, room(), None).unwrap();
-}
-
-/// What a viewer's worker was last told to send.
-fn attached(effects: &[Effect], viewer: SessionId) -> Option<Vec<Option<TrackId>>> {
-    let media = effects.iter().rev().find_map(|effect| match effect {
-        Effect::Command(_, Command::SetMedia { session, media, .. }) if *session == viewer => Some(media),
-        _ => None,
-    });
-    media.map(|media| media.send.iter().map(|track| track.source).collect())
-}
-
-fn snapshot_of(session: &Session) -> SessionSnapshot {
-    let spec = session.spec().unwrap();
-    SessionSnapshot { spec, state: SessionState::Connected, active: Vec::new(), age_ms: 1 }
-}
-
 #[test]
 fn a_stream_of_another_node_is_shown_like_one_of_ours() {
     let mut registry = registry();
