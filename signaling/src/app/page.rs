@@ -63,6 +63,7 @@ impl App {
         let (connection, mut sessions) = match hub.registry.resume(member, &room, &living) {
             Some((resumed, effects)) => {
                 self.apply(&mut hub, effects);
+                hub.registry.rename(member, name.clone());
                 (resumed.connection, resumed.sessions)
             }
             None => {
@@ -147,6 +148,27 @@ impl App {
         if hub.registry.handle_broken(joined.owner.member, joined.connection) {
             info!(room = %joined.room, member = %joined.owner.member, "page is gone");
             self.expire_later(joined.owner.member, joined.connection);
+        }
+    }
+
+    /// A page said goodbye: it is not waited for, and its sessions end.
+    pub async fn leave_for_good(self: &Arc<Self>, joined: &Joined) {
+        let member = joined.owner.member;
+        let elsewhere = {
+            let mut hub = self.hub();
+            hub.disconnect(member, joined.connection);
+            if !hub.registry.handle_broken(member, joined.connection) {
+                return;
+            }
+            info!(room = %joined.room, %member, "page has left");
+            let elsewhere = hub.registry.sessions_elsewhere(member);
+            let effects = hub.registry.leave(member);
+            self.apply(&mut hub, effects);
+            self.leave_lobby(&mut hub, &joined.room, member);
+            elsewhere
+        };
+        for session in elsewhere {
+            self.close(session).await;
         }
     }
 

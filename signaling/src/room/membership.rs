@@ -142,6 +142,21 @@ impl Registry {
         }
     }
 
+    /// A page that comes back may have another name by now.
+    pub fn rename(&mut self, member: MemberId, name: Option<String>) {
+        if let (Some(member), Some(name)) = (self.members.get_mut(&member), name) {
+            member.name = Some(name);
+        }
+    }
+
+    /// A page is gone, and its sessions with it.
+    pub fn leave(&mut self, id: MemberId) -> Vec<Effect> {
+        let sessions: Vec<SessionId> = self.members.get(&id).into_iter().flat_map(|m| &m.sessions).copied().collect();
+        let effects = sessions.into_iter().flat_map(|session| self.end(session, None)).collect();
+        self.forget_member(id);
+        effects
+    }
+
     /// Brings back the member of a session that a worker remembers; its connection is broken until it returns.
     pub(super) fn restore_member(&mut self, owner: &Owner, room: &RoomName, session: SessionId) {
         if !self.members.contains_key(&owner.member) {

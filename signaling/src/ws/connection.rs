@@ -54,7 +54,10 @@ async fn run(app: Arc<App>, socket: WebSocket) {
     };
     debug!(?end, "the connection of a page ends");
     if let Some(joined) = page.joined.take() {
-        page.app.leave(&joined);
+        match end {
+            End::Left => page.app.leave_for_good(&joined).await,
+            _ => page.app.leave(&joined),
+        }
     }
     let frame = end.frame();
     // What was queued before the end (an error that says why) still goes out, if the page takes it.
@@ -76,6 +79,8 @@ async fn run(app: Arc<App>, socket: WebSocket) {
 enum End {
     /// The page closed it or the network did.
     Gone,
+    /// The page says that it does not come back (RFC 6455 section 7.4.1: normal closure).
+    Left,
     /// Nothing was heard for too long.
     Silent,
     /// A binary message, or no hello.
@@ -91,7 +96,7 @@ enum End {
 impl End {
     fn frame(self) -> Option<CloseFrame> {
         let (code, reason) = match self {
-            End::Gone => return None,
+            End::Gone | End::Left => return None,
             End::Silent => (close_code::POLICY, "nothing was heard for 45 s: send a ping every 15 s"),
             End::Unfit => (close_code::UNSUPPORTED, "send text messages, and hello first within 10 s"),
             End::Malformed => (close_code::PROTOCOL, "a message was over 64 kB, not UTF-8, or broke RFC 6455"),
@@ -124,6 +129,7 @@ impl Page {
             let text = match message {
                 Message::Text(text) => text,
                 Message::Binary(_) => return End::Unfit,
+                Message::Close(Some(frame)) if frame.code == close_code::NORMAL => return End::Left,
                 Message::Close(_) => return End::Gone,
                 // The library answers pings itself.
                 Message::Ping(_) | Message::Pong(_) => continue,

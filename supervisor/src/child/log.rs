@@ -51,7 +51,7 @@ fn install<W>(format: LogFormat, writer: W)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(FILTER_DEFAULT));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
     // A second subscriber in one process (tests) is refused, and the first stays.
     let _ = match format {
@@ -139,6 +139,9 @@ impl io::Write for EventWriter<'_> {
 /// PIPE_BUF of Linux, in bytes with the newline.
 const LINE_BYTES_MAX: usize = 4096;
 const CUT_MARK: &str = " [cut]\n";
+
+/// What happens, and not each attempt of the NATS library to connect: the engine says that once.
+const FILTER_DEFAULT: &str = "info,async_nats=off";
 
 #[cfg(test)]
 mod tests {
