@@ -14,10 +14,19 @@ use crate::track::{Pass, Subscriber};
 /// How far one viewer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CatchUp {
-    /// Waits for its turn, or for a relay to deliver the past; so many turns went by.
-    Admitted { turns: u32 },
+    /// Waits for its turn.
+    Admitted(Hold),
     /// Has begun, and gets the packet with this number next.
     Behind { next: u64, sent: u64 },
+}
+
+/// How long it has been waiting for a relay to deliver the past.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Hold {
+    turns: u32,
+    /// Turns since something came, and the number of what would have come next then.
+    quiet: u32,
+    next: u64,
 }
 
 /// First come, first served: it is better that some see the picture at once than that all see it late.
@@ -50,10 +59,21 @@ impl Joiners {
     /// From now on nothing live is for this sender until it has caught up.
     pub fn admit(&mut self, session: &mut Session, joiner: Subscriber) {
         let Some(Some(sender)) = session.senders.get_mut(joiner.sender as usize) else { return };
-        sender.catch_up = Some(CatchUp::Admitted { turns: 0 });
+        sender.catch_up = Some(CatchUp::Admitted(Hold::default()));
         if !self.queue.contains(&joiner) {
             self.queue.push_back(joiner);
         }
+    }
+}
+
+impl Hold {
+    /// Another turn passes, and `next` is what the history would number next. A relay sends the past in one go:
+    /// when it is quiet there is no more to come, however old the newest is.
+    fn goes_on(&mut self, next: u64) -> bool {
+        self.turns += 1;
+        self.quiet = if next == self.next { self.quiet + 1 } else { 0 };
+        self.next = next;
+        self.turns <= HOLD_TURNS_MAX && self.quiet <= QUIET_TURNS_MAX
     }
 }
 
@@ -113,11 +133,11 @@ impl Sfu {
         let Some(history) = track.history.as_ref() else { return Turn::Lost };
         let (next, sent) = match progress {
             CatchUp::Behind { next, sent } => (next, sent),
-            CatchUp::Admitted { turns } if turns < HOLD_TURNS_MAX && track.is_filling(now) => {
-                sender.catch_up = Some(CatchUp::Admitted { turns: turns + 1 });
-                return Turn::Again { packets: 0 };
-            }
-            CatchUp::Admitted { .. } => {
+            CatchUp::Admitted(mut hold) => {
+                if track.is_filling(now) && hold.goes_on(history.next()) {
+                    sender.catch_up = Some(CatchUp::Admitted(hold));
+                    return Turn::Again { packets: 0 };
+                }
                 let Some(gop) = history.cached_gop().filter(|gop| sender.begin_behind(gop, now)) else {
                     return Turn::Lost;
                 };
@@ -163,5 +183,6 @@ const PACE: Duration = Duration::from_millis(1);
 const SLICE_PACKETS: u64 = 8;
 /// Packets for all viewers in a turn. Sealing them takes a fraction of a millisecond, and they fit into the arena.
 const TURN_PACKETS_MAX: u64 = 256;
-/// Turns that a viewer waits for a relay to deliver the past.
+/// Turns that a viewer waits for a relay to deliver the past, in all and after the last packet of it.
 const HOLD_TURNS_MAX: u32 = 100;
+const QUIET_TURNS_MAX: u32 = 10;

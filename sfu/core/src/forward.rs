@@ -252,8 +252,8 @@ impl Sfu {
             let Some(history) = track.history.as_ref() else { break };
             self.templates.load(history, pass);
             let newest = self.templates.packets.last().map(|template| template.entry.packet);
-            let starts = self.templates.packets.iter().map(|template| template.entry.packet);
-            let late_start = starts.filter(|packet| track.starts_late(packet, now)).last();
+            let mut starts = self.templates.packets.iter().map(|template| template.entry.packet);
+            let late_start = starts.rfind(|packet| track.starts_late(packet, now));
             while let Some(subscriber) = track.subscribers.get(track.pass.done) {
                 if !self.egress.media().has_room(self.templates.bytes_max) {
                     return false;

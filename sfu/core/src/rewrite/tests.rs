@@ -70,6 +70,37 @@ fn a_new_source_continues_the_sequence_and_the_clock() {
 }
 
 #[test]
+fn frames_of_the_past_come_close_together_right_before_live_and_stay_apart() {
+    let now = crate::sim::start();
+    for step in [256, 750, 3_000, 90_000] {
+        let mut rewriter = Rewriter::new(10, 5_000);
+        // The source's timestamps wrap on the way.
+        let source = |frame: u64| (u32::MAX - 10_000).wrapping_add(frame as u32 * step);
+        rewriter.start_behind((100, source(0)), (160, source(60)), now, 90_000);
+        let sent: Vec<u32> =
+            (0..=62).map(|at| rewriter.map(100 + at, source(at), now).expect("in order").timestamp).collect();
+        assert_eq!(sent[60], 5_000, "what is live is where it would be");
+        assert!(sent.windows(2).all(|pair| (1..1 << 31).contains(&pair[1].wrapping_sub(pair[0]))), "{sent:?}");
+        assert!(sent[60].wrapping_sub(sent[0]) <= 60 * step / 256 + 1);
+        assert_eq!(sent[62].wrapping_sub(sent[60]), 2 * step);
+        assert!(
+            (0..=62).all(|at| rewriter.timestamp(100 + at, source(at)) == sent[at as usize]),
+            "whenever it is sent"
+        );
+    }
+}
+
+#[test]
+fn a_past_longer_than_the_time_that_passed_does_not_run_back() {
+    let (mut rewriter, now) = started(10, 1000);
+    let last = rewriter.map(1000, 90_000, now).expect("the first").timestamp;
+    rewriter.stop();
+    rewriter.start_behind((5_000, 0), (5_100, 360_000), now, 90_000);
+    let next = rewriter.map(5_000, 0, now).expect("the first of the other").timestamp;
+    assert!((1..200).contains(&next.wrapping_sub(last)), "{last} then {next}");
+}
+
+#[test]
 fn a_sent_number_leads_back_to_its_packet() {
     let (mut rewriter, now) = started(65_530, 1000);
     indices(&mut rewriter, now, &[1000, 1001, 1002]);
