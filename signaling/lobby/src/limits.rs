@@ -48,7 +48,7 @@ pub const PEER_SILENT_MAX: Duration = Duration::from_secs(35);
 pub const MISSING_ASK_AGAIN: Duration = Duration::from_millis(400);
 pub const MISSING_MAX: Duration = Duration::from_secs(1);
 /// How much longer a node is taken to have a room than it says, for the way of its message.
-pub const AGE_SLACK: Duration = Duration::from_secs(1);
+pub const AGE_SLACK: Duration = Duration::from_secs(3);
 /// The same is told again to all at most once in this time, however many ask.
 pub const ANSWER_INTERVAL: Duration = Duration::from_millis(300);
 /// How long a room that was opened listens for what was said before, and how long it waits for an answer.

@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::limits::PAST_LIVES_MAX;
 use crate::message::{Kept, Life};
@@ -14,12 +14,17 @@ use crate::presence::Members;
 pub(crate) struct Peer {
     pub life: Life,
     pub numbering: Numbering,
+    /// Heard itself, not only told of by a third node.
+    pub met: bool,
     others: VecDeque<OtherLife>,
     pub members: Members,
     pub roster: Roster,
     pub heard_at: Instant,
     /// The node had the room before us, and has not told yet which of its messages came after that.
     pub base_wanted: bool,
+    /// How long it had the room at least, and when that was. Of all that it told the longest, because a message
+    /// may be delayed.
+    age: (Duration, Instant),
     /// Since it last answered.
     pub asks: u32,
     pub kept: Option<Kept>,
@@ -54,8 +59,10 @@ impl Peer {
     pub fn new(now: Instant, life: Life, base: u64) -> Peer {
         Peer {
             base_wanted: false,
+            age: (Duration::ZERO, now),
             life,
             numbering: Numbering::new(base),
+            met: false,
             others: VecDeque::new(),
             members: Members::new(),
             roster: Roster::Unknown,
@@ -77,7 +84,7 @@ impl Peer {
     }
 
     /// The node lives another life now. Its members stay until it has told who they are.
-    pub fn begin(&mut self, life: Life, base: u64) {
+    pub fn begin(&mut self, now: Instant, life: Life, base: u64) {
         let known = self.others.iter().position(|other| other.life == life);
         let known = known.and_then(|at| self.others.remove(at));
         let numbering = known.map_or_else(|| Numbering::new(base), |other| other.numbering);
@@ -87,6 +94,17 @@ impl Peer {
         self.roster = Roster::Unknown;
         self.asks = 0;
         self.kept = None;
+        self.age = (Duration::ZERO, now);
+    }
+
+    pub fn age(&self, now: Instant) -> Duration {
+        self.age.0.saturating_add(now.saturating_duration_since(self.age.1))
+    }
+
+    pub fn note_age(&mut self, now: Instant, age: Duration) {
+        if age > self.age(now) {
+            self.age = (age, now);
+        }
     }
 
     pub fn numbering_of(&mut self, life: &Life) -> Option<&mut Numbering> {

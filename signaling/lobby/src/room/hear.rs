@@ -86,33 +86,19 @@ impl Room {
 
     fn meet(&mut self, desk: &mut Desk<'_>, header: &Header, body: &Body) -> Met {
         let life = &header.life;
-        let mut lost = Vec::new();
-        let known = self.peers.get(&life.node).map(|peer| (peer.is_over(life), peer.life == *life));
-        match known {
-            Some((true, _)) => return Met::Over,
-            Some((false, true)) => {}
-            Some((false, false)) => {
-                let base = self.base_of(desk, header, body);
-                if let Some(peer) = self.peers.get_mut(&life.node) {
-                    let log = &self.log;
-                    peer.begin(life.clone(), base.number);
-                    peer.base_wanted = base.wanted;
-                    let known = |number| log.has(life, number);
-                    peer.numbering.rebase(desk.now, base.number, known, &mut lost);
-                }
-            }
-            None => {
-                if !self.has_room_for_peer() {
-                    return Met::Refused;
-                }
-                let base = self.base_of(desk, header, body);
-                let mut peer = Peer::new(desk.now, life.clone(), base.number);
-                peer.base_wanted = base.wanted;
-                self.peers.insert(life.node.clone(), peer);
-            }
+        let known = self.peers.get(&life.node);
+        if known.is_some_and(|peer| peer.is_over(life)) {
+            return Met::Over;
+        }
+        if known.is_none() && !self.has_room_for_peer() {
+            return Met::Refused;
+        }
+        if !self.peers.get(&life.node).is_some_and(|peer| peer.met && peer.life == *life) {
+            self.begin_life(desk, header, body);
         }
         if let Some(peer) = self.peers.get_mut(&life.node) {
             peer.heard_at = desk.now;
+            peer.note_age(desk.now, Duration::from_millis(header.age_ms));
             if peer.roster == Roster::Gone {
                 peer.roster = Roster::Unknown;
             }
@@ -121,8 +107,23 @@ impl Room {
         if !desk.timers.is_set(&self.name, &silence) {
             desk.timers.set(&self.name, silence, desk.now + PEER_SILENT_MAX);
         }
-        self.show_gaps(desk, life, lost);
         Met::Current
+    }
+
+    /// The life is heard for the first time, though a third node may have told what was said in it.
+    fn begin_life(&mut self, desk: &mut Desk<'_>, header: &Header, body: &Body) {
+        let life = &header.life;
+        let base = self.base_of(desk, header, body);
+        let (log, mut lost) = (&self.log, Vec::new());
+        let new = || Peer::new(desk.now, life.clone(), base.number);
+        let peer = self.peers.entry(life.node.clone()).or_insert_with(new);
+        if peer.life != *life {
+            peer.begin(desk.now, life.clone(), base.number);
+        }
+        peer.met = true;
+        peer.base_wanted = base.wanted;
+        peer.numbering.rebase(desk.now, base.number, |number| log.has(life, number), &mut lost);
+        self.show_gaps(desk, life, lost);
     }
 
     /// A node that opened the room after us concerns us from its first message on: we might have heard all.
@@ -142,7 +143,8 @@ impl Room {
 
     /// Somebody asks us: what have we said since it opened the room?
     fn note_age(&mut self, desk: &Desk<'_>, header: &Header) {
-        let age = Duration::from_millis(header.age_ms).saturating_add(AGE_SLACK);
+        let Some(peer) = self.peers.get(&header.life.node) else { return };
+        let age = peer.age(desk.now).saturating_add(AGE_SLACK);
         let base = self.log.first_own_within(desk.now, age).unwrap_or(self.next);
         self.bases.insert(header.life.node.clone(), base);
     }

@@ -102,7 +102,8 @@ impl Room {
     pub(super) fn ask(&mut self, desk: &mut Desk<'_>, node: &NodeName) {
         let due = Due::Ask(node.clone());
         let Some(peer) = self.peers.get_mut(node) else { return };
-        if !peer.roster.is_doubtful() && !(peer.base_wanted && peer.roster.is_present()) {
+        let wanted = peer.base_wanted && peer.roster.is_present();
+        if !(wanted || peer.roster.is_doubtful()) {
             desk.timers.clear(&self.name, &due);
             return;
         }

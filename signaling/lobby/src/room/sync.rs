@@ -50,6 +50,7 @@ impl Room {
     }
 
     fn begin_sync(&mut self, desk: &mut Desk<'_>, purpose: Purpose) {
+        let untold = self.sync.as_ref().is_some_and(|sync| sync.untold);
         self.sync = Some(Sync {
             purpose,
             until: desk.now + SYNC_LASTS,
@@ -58,7 +59,7 @@ impl Room {
             waits_for: None,
             heard: BTreeSet::new(),
             answered: false,
-            untold: false,
+            untold,
         });
         // Only those that answer this time are asked for more.
         self.peers.values_mut().for_each(|peer| peer.kept = None);

@@ -173,8 +173,8 @@ impl Run {
             let (_, shown, lost) = self.shown(node);
             // What a process said just before it crashed may have been heard by nobody.
             let heard = self.said.iter().filter(|said| self.lives[said.node] == said.life && said.at >= since);
-            let missing = heard.filter(|said| !shown.contains(&said.id)).count() as u64;
-            assert!(missing <= lost, "node {node} misses {missing} messages and knows of {lost}");
+            let missing: Vec<&str> = heard.map(|said| said.id.as_str()).filter(|id| !shown.contains(*id)).collect();
+            assert!(missing.len() as u64 <= lost, "node {node} misses {missing:?} and knows of {lost}");
         }
     }
 
