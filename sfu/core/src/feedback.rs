@@ -234,7 +234,7 @@ impl Sfu {
             let Some(source) = self.sessions.get_mut(key).and_then(|session| session.sources.get_mut(at)) else {
                 return;
             };
-            if self.tracks.get(source.track).is_none_or(|track| track.subscribers.is_empty()) {
+            if self.tracks.get(source.track).is_none_or(|track| !track.is_wanted()) {
                 source.keyframes.satisfy();
             }
             self.send_keyframe_request(now, key, at);

@@ -105,64 +105,6 @@ fn the_numbers_at_an_edge_are_those_of_the_origin() {
 }
 
 #[test]
-fn key_frame_requests_of_many_viewers_are_one() {
-    let (mut mesh, publisher, mut camera) = origin_and_edges(4);
-    let viewers: Vec<(usize, Who)> = (1..4).flat_map(|at| [at; 5]).map(|at| (at, watch(&mut mesh, at))).collect();
-    mesh.frame(0, publisher, &mut camera, 3, true);
-    mesh.run(ms(1_000));
-    let before = mesh.beds[0].clients[publisher].plis();
-    for (at, viewer) in viewers {
-        mesh.beds[at].clients[viewer].send_rtcp(|writer| {
-            let (own, media) = (chappe_sfu_core::rtp::Ssrc(1), chappe_sfu_core::rtp::Ssrc(SEEN));
-            writer.receiver_report(own, &[])?;
-            writer.pli(own, media)
-        });
-        mesh.beds[at].exchange();
-    }
-    let crossed = |mesh: &Mesh| (1..4).map(|at| mesh.count[&(at, 0)]).collect::<Vec<_>>();
-    let sent = crossed(&mesh);
-    mesh.carry();
-    let asked: Vec<usize> = crossed(&mesh).iter().zip(sent).map(|(after, before)| after - before).collect();
-    assert_eq!(asked, [1, 1, 1], "one request of each worker");
-    assert_eq!(mesh.beds[0].clients[publisher].plis() - before, 1);
-    mesh.run(ms(100));
-    mesh.frame(0, publisher, &mut camera, 3, true);
-    let served = mesh.beds[0].clients[publisher].plis();
-    mesh.run(ms(2_000));
-    assert_eq!(mesh.beds[0].clients[publisher].plis(), served, "whoever asked is served");
-}
-
-#[test]
-fn a_key_frame_that_does_not_come_is_asked_for_again() {
-    let (mut mesh, publisher, mut camera) = origin_and_edges(2);
-    mesh.frame(0, publisher, &mut camera, 3, false);
-    watch(&mut mesh, 1);
-    for _ in 0..60 {
-        mesh.frame(0, publisher, &mut camera, 1, false);
-    }
-    let asked = mesh.beds[0].clients[publisher].plis();
-    assert!((3..=6).contains(&asked), "asked {asked} times in 2 s");
-}
-
-#[test]
-fn a_joiner_on_an_edge_gets_the_picture_that_is_there_without_a_request_to_the_publisher() {
-    let (mut mesh, publisher, mut camera) = origin_and_edges(2);
-    mesh.frame(0, publisher, &mut camera, 4, true);
-    for _ in 0..20 {
-        mesh.frame(0, publisher, &mut camera, 4, false);
-    }
-    let before = mesh.beds[0].clients[publisher].plis();
-    let viewer = watch(&mut mesh, 1);
-    mesh.run(ms(50));
-    assert_eq!(mesh.beds[1].clients[viewer].received.len(), 84, "the key frame and all since");
-    mesh.frame(0, publisher, &mut camera, 4, false);
-    let client = &mesh.beds[1].clients[viewer];
-    assert_eq!((client.received.len(), client.faults), (88, 0));
-    assert!(is_continuous(&client.indices(SEEN)));
-    assert_eq!(mesh.beds[0].clients[publisher].plis(), before);
-}
-
-#[test]
 fn a_relay_outlives_its_last_viewer_by_two_seconds() {
     let (mut mesh, publisher, mut camera) = origin_and_edges(2);
     let viewer = watch(&mut mesh, 1);
@@ -173,7 +115,7 @@ fn a_relay_outlives_its_last_viewer_by_two_seconds() {
     mesh.run(ms(150));
     assert_eq!((mesh.beds[0].sfu.relays().len(), mesh.beds[1].sfu.relays().len()), (0, 0));
     mesh.beds[1].set_media(viewer, watches(vec![video_out(Some(CAMERA), SEEN)]));
-    mesh.run(ms(50));
+    mesh.run(ms(200));
     mesh.frame(0, publisher, &mut camera, 3, true);
     assert_eq!(mesh.beds[1].clients[viewer].received.len(), 6 + 3, "the picture that is there, and the next");
 }

@@ -85,7 +85,7 @@ impl Sfu {
         let channel = self.relay.next_channel(feed);
         if let Some(feed) = self.relay.feeds.get_mut(feed) {
             let (peer, epoch, state) = (origin.peer, origin.epoch, InletState::Asking(0));
-            feed.inlet = Some(Inlet { link, peer, channel, epoch, state, ask_at: now, told: None });
+            feed.inlet = Some(Inlet { link, peer, channel, epoch, state, began: now, ask_at: now, told: None });
         }
         self.ask_parents(now, feed);
         self.arm_feed(feed);

@@ -29,6 +29,7 @@ impl Sfu {
         let sequence = media.packet.sequence;
         if !feed.seen.check(sequence) {
             // From two parents, or repeated twice.
+            feed.missing.forget(sequence);
             return Ok(());
         }
         let arrival = feed.missing.handle_packet(now, sequence);
@@ -168,8 +169,10 @@ impl Sfu {
         if accept.from > 0 && feed.kind == MediaKind::Video {
             feed.keyframes.hold(now + patience + KEYFRAME_PATIENCE);
         }
-        let left = feed.previous.take();
-        self.say_goodbye(left);
+        if feed.inlet.is_some_and(|inlet| inlet.channel == accept.channel) {
+            let left = feed.previous.take();
+            self.say_goodbye(left);
+        }
         if was_running {
             self.end_track(track);
             self.restart_outlets(track);
@@ -276,12 +279,20 @@ impl Sfu {
         let Some(feed) = self.relay.feeds.get_mut(key) else { return };
         let (track, kind, have) = (feed.id, feed.kind, feed.have());
         let leaves = feed.previous.map(|inlet| inlet.peer);
+        let mut unanswered = None;
         for (inlet, leaves) in [(&mut feed.inlet, leaves), (&mut feed.previous, None)] {
             let Some(inlet) = inlet.as_mut().filter(|inlet| now >= inlet.ask_at) else { continue };
             let Some(link) = self.relay.links.get_mut(inlet.link) else { continue };
             let (channel, epoch) = (inlet.channel, inlet.epoch);
             link.send(&mut self.egress, &Message::Subscribe(Subscribe { channel, track, epoch, kind, have, leaves }));
             inlet.note_asked(now, link.patience(), link.is_lost());
+            // It may wait for a parent of its own, and that one for us.
+            if inlet.is_unanswered(now) && inlet.note_refused(now) {
+                unanswered = Some(inlet.peer);
+            }
+        }
+        if let Some(peer) = unanswered {
+            self.push_event(Event::RelayRefused { track, peer });
         }
     }
 

@@ -44,6 +44,7 @@ pub(crate) struct Inlet {
     pub channel: u32,
     pub epoch: Epoch,
     pub state: InletState,
+    pub began: Instant,
     /// When to ask, or to ask again.
     pub ask_at: Instant,
     /// When signaling was last told that this parent does not want to be one.
@@ -141,6 +142,10 @@ impl Inlet {
         self.ask_at = now + pause;
     }
 
+    pub fn is_unanswered(&self, now: Instant) -> bool {
+        matches!(self.state, InletState::Asking(_)) && now >= self.began + UNANSWERED_AFTER
+    }
+
     /// Whether signaling is to be told of a refusal; not at every repetition.
     pub fn note_refused(&mut self, now: Instant) -> bool {
         let is_news = self.told.is_none_or(|told| now >= told + TELL_INTERVAL);
@@ -190,6 +195,8 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 const QUICK_TRIES: u32 = 8;
 const SLOW_RETRY: Duration = Duration::from_millis(250);
 const CLOSED_RETRY: Duration = Duration::from_secs(1);
+/// A parent that lives and has the track answers within a round trip.
+const UNANSWERED_AFTER: Duration = Duration::from_secs(2);
 const TELL_INTERVAL: Duration = Duration::from_secs(5);
 /// Between two requests of a worker for a key frame.
 pub(crate) const KEYFRAME_INTERVAL: Duration = Duration::from_millis(250);

@@ -141,7 +141,8 @@ impl Missing {
         (self.newest, self.first) = (Some(newest), newest);
     }
 
-    fn forget(&mut self, sequence: u64) -> Arrival {
+    /// It is there, or came twice.
+    pub fn forget(&mut self, sequence: u64) -> Arrival {
         match self.entries.binary_search_by_key(&sequence, |entry| entry.sequence) {
             Ok(at) => {
                 self.entries.remove(at);

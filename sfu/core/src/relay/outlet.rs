@@ -98,16 +98,17 @@ impl Outlet {
     /// A packet is about to leave. True when the numbers begin or jump with it, which the child must be told:
     /// it would not miss the first ones.
     pub fn note_next(&mut self, packet: &Arrived) -> bool {
-        let is_first =
-            packet.sequence > self.highest && self.generation.replace(packet.generation) != Some(packet.generation);
-        self.highest = self.highest.max(packet.sequence);
-        match &mut self.state {
-            OutletState::Serving { from } | OutletState::Releasing { from } if is_first && *from != packet.sequence => {
-                *from = packet.sequence;
-                true
-            }
-            _ => false,
+        if packet.sequence <= self.highest {
+            return false;
         }
+        self.highest = packet.sequence;
+        let before = self.generation.replace(packet.generation);
+        let (OutletState::Serving { from } | OutletState::Releasing { from }) = &mut self.state else { return false };
+        let is_told = if before.is_none() { *from > 0 } else { before == Some(packet.generation) };
+        if !is_told {
+            *from = packet.sequence;
+        }
+        !is_told
     }
 
     /// Media left. On a link that loses packets the child is told where it ends.

@@ -211,4 +211,4 @@ fn level(history: &History, from: u64, to: u64) -> [u8; BURST_MAX] {
 
 /// Packets of one track to one worker at once; a backlog goes on after [`PACE`].
 const BURST_MAX: usize = 64;
-const PACE: Duration = Duration::from_millis(1);
+const PACE: Duration = Duration::from_millis(2);

@@ -1,6 +1,6 @@
 //! Owns the decision where in the history of a track a child starts. Never sends.
 
-use crate::history::History;
+use crate::history::{GOP_PACKETS_MAX, History};
 use crate::spec::MediaKind;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,13 +19,15 @@ pub(crate) fn decide_start(history: Option<&History>, kind: MediaKind, have: Opt
     let is_audio = kind == MediaKind::Audio;
     let nothing = Start { number: 0, from: 0, has_picture: is_audio };
     let Some(history) = history else { return nothing };
-    let oldest = history.oldest().max(history.next().saturating_sub(PACKETS_MAX));
+    let oldest = history.oldest().max(history.next().saturating_sub(GOP_PACKETS_MAX));
     let Some(highest) = highest(history, oldest) else { return nothing };
     if let Some(start) = have.and_then(|have| after(history, oldest, have, highest)) {
         return start;
     }
-    let gop = if is_audio { None } else { last_picture(history, oldest, highest) };
-    gop.unwrap_or(Start { number: history.next(), from: highest + 1, has_picture: is_audio })
+    match history.cached_gop().filter(|_| !is_audio) {
+        Some(gop) => Start { number: gop.number, from: gop.sequence, has_picture: true },
+        None => Start { number: history.next(), from: highest + 1, has_picture: is_audio },
+    }
 }
 
 fn highest(history: &History, oldest: u64) -> Option<u64> {
@@ -42,29 +44,3 @@ fn after(history: &History, oldest: u64, have: u64, highest: u64) -> Option<Star
     history.find(have).or(history.find(have + 1))?;
     (oldest..history.next()).find(newer).map(|number| Start { number, ..start })
 }
-
-/// The last key frame, if it and all that follows is there and recent.
-fn last_picture(history: &History, oldest: u64, highest: u64) -> Option<Start> {
-    let newest = history.entry(history.next().checked_sub(1)?)?.packet;
-    let entries = || (oldest..history.next()).rev().filter_map(|number| Some((number, history.entry(number)?.packet)));
-    let (_, last) = entries().find(|(_, packet)| packet.keyframe && packet.generation == newest.generation)?;
-    // Several packets of a key frame may say that they start it.
-    let of_picture = |packet: &crate::history::Arrived| {
-        packet.keyframe && packet.generation == last.generation && packet.timestamp == last.timestamp
-    };
-    let starts = entries().filter(|(_, packet)| of_picture(packet));
-    let (_, first) = starts.min_by_key(|(_, packet)| packet.sequence)?;
-    let is_recent = newest.at_ms.wrapping_sub(first.at_ms) <= AGE_MS_MAX;
-    let is_whole = (first.sequence..=highest).all(|sequence| history.find(sequence).is_some());
-    if !is_recent || !is_whole {
-        return None;
-    }
-    let is_of_it = |number: &u64| history.entry(*number).is_some_and(|entry| entry.packet.sequence >= first.sequence);
-    let number = (oldest..history.next()).find(is_of_it)?;
-    Some(Start { number, from: first.sequence, has_picture: true })
-}
-
-/// Packets a child is sent at most before it is live.
-const PACKETS_MAX: u64 = 512;
-/// Age of a key frame that is worth more than a new one, in milliseconds.
-const AGE_MS_MAX: u32 = 1_500;

@@ -1,7 +1,7 @@
 //! Owns the messages between two workers as bytes. Never seals and never decides.
 //!
-//! The fixed fields stand at the end of a message, its type in the last byte: a media packet is then sealed
-//! straight from the history, where extensions and payload lie side by side.
+//! The fixed fields stand at the end of a message, its type in the last byte: extensions and payload, which lie
+//! side by side in a history, are then one piece on the wire too, and what is read of it need not be moved.
 
 mod media;
 
