@@ -29,7 +29,8 @@ describe("growing and shrinking", () => {
       return workers.reduce((all, worker) => all + worker.sessions, 0) === 4;
     });
     await there.end();
-    assert.equal(totals(await swarm.report()).missing, 0);
+    const report = await swarm.report();
+    assert.equal(totals(report).missing, 0, JSON.stringify(report));
     await swarm.end();
     await cluster.knowsAll();
   });

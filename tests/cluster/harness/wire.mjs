@@ -91,6 +91,12 @@ export class Wire {
     });
   }
 
+  /** As a page that is closed by its person: it does not come back. */
+  leave() {
+    this.#socket.close(1000);
+  }
+
+  /** As a network that fails. */
   close() {
     this.#socket.terminate();
   }
