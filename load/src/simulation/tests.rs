@@ -1,4 +1,6 @@
-use super::tree::{DEPTH_MAX, Tree};
+use chappe_sfu_core::tree::DEPTH_MAX;
+
+use super::tree::Tree;
 use super::*;
 
 #[test]

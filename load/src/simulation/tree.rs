@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use chappe_sfu_core::PeerId;
+use chappe_sfu_core::tree::{Child, DEPTH_MAX, Parent, decide_parent};
 
 use super::fleet::WorkerId;
 use super::outcome::Trees;
@@ -151,30 +152,3 @@ fn peer(worker: WorkerId) -> PeerId {
 
 /// Far more than a tree of this depth needs.
 const ASKED_MAX: usize = 64;
-
-// As in sfu/core/src/relay/tree.rs.
-#[derive(Debug, Clone, Copy)]
-struct Child {
-    peer: PeerId,
-    redirected: u32,
-    takes_more: bool,
-}
-
-enum Parent {
-    Here,
-    Child(usize),
-    None,
-}
-
-fn decide_parent(children: &[Child], joiner: PeerId, leaves: Option<PeerId>) -> Parent {
-    if children.len() < CHILDREN_MAX {
-        return Parent::Here;
-    }
-    let may = |child: &&(usize, &Child)| child.1.takes_more && child.1.peer != joiner && Some(child.1.peer) != leaves;
-    let children = children.iter().enumerate();
-    let fewest = children.filter(|child| may(&child)).min_by_key(|(_, child)| child.redirected);
-    fewest.map_or(Parent::None, |(at, _)| Parent::Child(at))
-}
-
-const CHILDREN_MAX: usize = 16;
-pub(super) const DEPTH_MAX: u8 = 4;

@@ -51,7 +51,7 @@ pub use dtls::{Certificate, CertificateError, DtlsRole, Fingerprint, Fingerprint
 pub use egress::{Egress, Run};
 pub use ice::IceCredentials;
 pub use net::{ConnectionId, DatagramKind, Now, Route, classify};
-pub use relay::{PeerSummary, RelayDirection, RelaySummary};
+pub use relay::{PeerSummary, RelayDirection, RelaySummary, tree};
 pub use rtp::{ExtensionKind, ExtensionMap};
 pub use sfu::{Sfu, SfuConfig};
 pub use snapshot::{SessionStats, SessionSummary, TrackStats};

@@ -17,7 +17,7 @@ mod seal;
 mod serve;
 mod start;
 mod summary;
-mod tree;
+pub mod tree;
 mod wire;
 
 use std::collections::{HashMap, VecDeque};

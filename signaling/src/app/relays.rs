@@ -2,6 +2,7 @@
 //! from. The workers themselves open and close relays as viewers come and go.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Instant;
 
 use chappe_cluster::{NodeState, WorkerRecord};
 use chappe_sfu_api::{Boot, Command, Media, OriginSpec, PeerSpec, TrackId, WorkerIndex};
@@ -124,6 +125,13 @@ impl App {
             let wanted: Vec<Boot> = wanted.copied().collect();
             let specs = wanted.into_iter().filter_map(|peer| self.peer_spec(hub, *worker, peer)).collect();
             for command in hub.paths.set_peers(*worker, specs) {
+                if let Command::SetPeer(spec) = &command
+                    && !hub.deaf.contains_key(&spec.peer)
+                {
+                    // Taken to be up until its heartbeats are missed: a node is not gone with one link of several.
+                    // What follows from it is that the node is looked at again, which its presence brings anyway.
+                    let _ = hub.replica.handle_worker_reachable(Instant::now(), spec.peer);
+                }
                 self.send_plain(*worker, command);
             }
         }

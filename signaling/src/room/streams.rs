@@ -191,7 +191,7 @@ impl Registry {
             tracing::warn!(%node, %room, stream = %name, "the description of a stream can't be read");
             return Vec::new();
         };
-        if self.rooms.get(&room).is_none() && self.check_new_room().is_err() {
+        if !self.rooms.contains_key(&room) && self.check_new_room().is_err() {
             return Vec::new();
         }
         let before = self.stream(&room, &name);

@@ -5,7 +5,7 @@ use crate::spec::PeerId;
 
 /// A worker that gets the track from here, as far as it matters to the shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Child {
+pub struct Child {
     pub peer: PeerId,
     /// Workers that were sent on to it.
     pub redirected: u32,
@@ -14,7 +14,7 @@ pub(crate) struct Child {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Parent {
+pub enum Parent {
     /// We are.
     Here,
     /// The child at this place.
@@ -25,7 +25,7 @@ pub(crate) enum Parent {
 
 /// Where `joiner` gets the track. Whoever was sent the fewest gets the next, the first among equals, so that
 /// the children fill up in turn. A joiner is never sent to itself, nor back to whom it `leaves`.
-pub(crate) fn decide_parent(children: &[Child], joiner: PeerId, leaves: Option<PeerId>) -> Parent {
+pub fn decide_parent(children: &[Child], joiner: PeerId, leaves: Option<PeerId>) -> Parent {
     if children.len() < CHILDREN_MAX {
         return Parent::Here;
     }
@@ -37,9 +37,9 @@ pub(crate) fn decide_parent(children: &[Child], joiner: PeerId, leaves: Option<P
 
 /// Workers that get one track from here: with 1,200 packets/s of a good picture that is a fifth of what one
 /// core forwards.
-pub(crate) const CHILDREN_MAX: usize = 16;
+pub const CHILDREN_MAX: usize = 16;
 /// Hops from the publisher's worker to the last one: 16 + 16² + 16³ + 16⁴ workers.
-pub(crate) const DEPTH_MAX: u8 = 4;
+pub const DEPTH_MAX: u8 = 4;
 
 #[cfg(test)]
 mod tests;
