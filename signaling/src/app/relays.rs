@@ -123,7 +123,15 @@ impl App {
             let kept = theirs.iter().filter(|peer| in_mesh || known.contains(peer));
             let wanted = ours.iter().map(|(_, other)| other).filter(|other| *other != boot).chain(kept);
             let wanted: Vec<Boot> = wanted.copied().collect();
-            let specs = wanted.into_iter().filter_map(|peer| self.peer_spec(hub, *worker, peer)).collect();
+            let mut specs: Vec<PeerSpec> =
+                wanted.into_iter().filter_map(|peer| self.peer_spec(hub, *worker, peer)).collect();
+            // A worker that its node does not tell of just now, as while its signaling starts again, goes on relaying:
+            // it is forgotten when its heartbeats are missed as well.
+            let is_heard = |peer: &&PeerSpec| !hub.deaf.get(&peer.peer).is_some_and(|deaf| deaf.contains(worker));
+            let is_left_out = |peer: &&PeerSpec| !specs.iter().any(|spec| spec.peer == peer.peer);
+            let kept: Vec<PeerSpec> =
+                hub.paths.peers_told(*worker).filter(is_left_out).filter(is_heard).cloned().collect();
+            specs.extend(kept);
             for command in hub.paths.set_peers(*worker, specs) {
                 if let Command::SetPeer(spec) = &command
                     && !hub.deaf.contains_key(&spec.peer)
@@ -135,6 +143,8 @@ impl App {
                 self.send_plain(*worker, command);
             }
         }
+        let paths = &hub.paths;
+        hub.deaf.retain(|peer, _| ours.iter().any(|(worker, _)| paths.knows_peer(*worker, *peer)));
     }
 
     /// How `worker` of this node reaches the worker process `peer`. None while the cluster has no secret yet.
@@ -164,6 +174,7 @@ impl App {
                 self.tell_origin(hub, worker, OriginSpec { peer: home.home.boot, epoch: home.epoch, ..origin });
             }
         }
+        self.refresh_peers_of(hub);
     }
 
     /// The parent of a relay names another one.

@@ -49,6 +49,10 @@ impl Paths {
         self.workers.get(&worker).into_iter().flat_map(|told| told.peers.keys().copied())
     }
 
+    pub fn peers_told(&self, worker: WorkerIndex) -> impl Iterator<Item = &PeerSpec> {
+        self.workers.get(&worker).into_iter().flat_map(|told| told.peers.values())
+    }
+
     /// The peer is known. None when the worker has been told so.
     pub fn set_origin(&mut self, worker: WorkerIndex, origin: OriginSpec) -> Option<Command> {
         let told = self.workers.entry(worker).or_default();
