@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::ws::Utf8Bytes;
-use chappe_cluster::{NodeName, Replica, Reservations, StreamLog, View};
-use chappe_lobby::Lobby;
+use chappe_cluster::{Replica, Reservations, StreamLog, View};
+use chappe_lobby::{Lobby, RoomMessage};
 use chappe_sfu_api::{Boot, TrackId, WorkerIndex};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
-use crate::cluster::Paths;
+use crate::cluster::{Identity, Paths};
 use crate::room::{MemberId, Notice, Registry, Room, RoomName};
 use crate::workers::WorkerView;
 use crate::ws::{ServerMessage, StreamText};
@@ -34,8 +34,8 @@ pub struct Hub {
     /// Tracks that their origin did not have when a worker of ours asked.
     pub refused: Vec<(WorkerIndex, TrackId)>,
     pub lobby: Lobby,
-    /// Tasks that hear what is said about rooms.
-    pub rooms_followed: HashMap<RoomName, AbortHandle>,
+    /// Who hears what is said about rooms.
+    pub rooms_followed: HashMap<RoomName, Following>,
     pub drain: Option<Drain>,
     pub started: Instant,
     /// Other nodes had the time to tell what they have.
@@ -45,6 +45,14 @@ pub struct Hub {
     /// Counts presences.
     pub presences: u64,
     sinks: HashMap<MemberId, Sink>,
+}
+
+/// A room's subject on which other nodes are heard.
+#[derive(Debug)]
+pub struct Following {
+    pub task: AbortHandle,
+    /// What is published once the subscription stands: an answer that comes before would be missed. None: it does.
+    pub waiting: Option<Vec<RoomMessage>>,
 }
 
 /// The node is about to leave.
@@ -66,7 +74,8 @@ pub struct Sink {
 }
 
 impl Hub {
-    pub fn new(workers: usize, own: &NodeName, instance: u64, now: Instant) -> Hub {
+    pub fn new(workers: usize, identity: &Identity, now: Instant) -> Hub {
+        let (own, instance) = (&identity.node, identity.instance);
         let view = |index: usize| WorkerView::new(WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX)));
         Hub {
             registry: Registry::new(own.clone()),
@@ -78,7 +87,8 @@ impl Hub {
             paths: Paths::default(),
             deaf: HashMap::new(),
             refused: Vec::new(),
-            lobby: Lobby::new(own.clone(), instance),
+            // Its lives are told apart by their order.
+            lobby: Lobby::new(own.clone(), identity.started_ms),
             rooms_followed: HashMap::new(),
             drain: None,
             started: now,

@@ -9,7 +9,7 @@ use chappe_engine::Subject;
 use chappe_lobby::{Output, Person, RoomMessage, SayError};
 use tracing::{debug, warn};
 
-use super::{App, Hub, Joined, unix_ms};
+use super::{App, Following, Hub, Joined, unix_ms};
 use crate::cluster::{Outgoing, subject_of};
 use crate::room::{MemberId, RoomName};
 use crate::session::Owner;
@@ -55,10 +55,17 @@ impl App {
                 Output::Subscribe(room) => self.follow_room(hub, room),
                 Output::Unsubscribe(room) => {
                     if let Some(following) = hub.rooms_followed.remove(&room) {
-                        following.abort();
+                        following.task.abort();
                     }
                 }
-                Output::Publish(room, message) => self.cluster.send(Outgoing::Room(room, message)),
+                Output::Publish(room, message) => {
+                    let waiting = hub.rooms_followed.get_mut(&room).and_then(|following| following.waiting.as_mut());
+                    match waiting {
+                        Some(waiting) if waiting.len() < WAITING_MAX => waiting.push(message),
+                        Some(_) => {}
+                        None => self.cluster.send(Outgoing::Room(room, message)),
+                    }
+                }
                 Output::Tell(room, notice) => {
                     hub.deliver_to_room(&room, &ServerMessage::from(&notice).to_text());
                 }
@@ -82,12 +89,22 @@ impl App {
                 }
                 tokio::time::sleep(RETRY).await;
             };
+            app.tell_what_waited(&followed);
             while let Some(bytes) = messages.recv().await {
                 app.handle_room_message(&followed, &bytes);
             }
         });
-        if let Some(before) = hub.rooms_followed.insert(room, task.abort_handle()) {
-            before.abort();
+        let following = Following { task: task.abort_handle(), waiting: Some(Vec::new()) };
+        if let Some(before) = hub.rooms_followed.insert(room, following) {
+            before.task.abort();
+        }
+    }
+
+    fn tell_what_waited(&self, room: &RoomName) {
+        let mut hub = self.hub();
+        let waiting = hub.rooms_followed.get_mut(room).and_then(|following| following.waiting.take());
+        for message in waiting.unwrap_or_default() {
+            self.cluster.send(Outgoing::Room(room.clone(), message));
         }
     }
 
@@ -105,4 +122,6 @@ impl App {
     }
 }
 
+/// While NATS is out of reach; what is left out is asked for when it is back.
+const WAITING_MAX: usize = 256;
 const RETRY: std::time::Duration = std::time::Duration::from_millis(200);

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch as flag};
 
 pub use drain::Ending;
-pub use hub::{Hub, Sink};
+pub use hub::{Following, Hub, Sink};
 pub use page::{Join, Joined};
 pub use patch::{PatchOutcome, Precondition};
 pub use publish::PublishRequest;
@@ -72,7 +72,7 @@ pub struct Answered {
 
 impl App {
     pub fn new(cluster: Cluster, auth: AuthMode, links: Vec<WorkerLink>, addresses: Vec<std::net::IpAddr>) -> Arc<App> {
-        let hub = Mutex::new(Hub::new(links.len(), cluster.own(), cluster.identity.instance, Instant::now()));
+        let hub = Mutex::new(Hub::new(links.len(), &cluster.identity, Instant::now()));
         Arc::new(App {
             cluster,
             auth,
