@@ -30,7 +30,7 @@ import { learnServers, round } from "./state/servers.js";
 const PING_EVERY_MS = 15_000;
 const REPLY_MS_MAX = 10_000;
 /** For an answer to a ping when media has stopped as well, unless the way is known to be longer. */
-const CHECK_MS = 300;
+const CHECK_MS = 200;
 const CHECK_MS_MAX = 2000;
 /** A living server is heard by then, so the next one is asked beside it. */
 const STAGGER_MS = 150;

@@ -193,12 +193,12 @@ test("media that stops during a pause ends the pause", () => {
   assert.equal(sockets.length, 5);
 });
 
-test("a server that does not answer within 300 ms after media stopped is left at once", async () => {
+test("a server that does not answer within 200 ms after media stopped is left at once", async () => {
   const link = connected();
   link.check();
   link.check();
   assert.deepEqual(at(0).sent.slice(1).map((m) => m.type), ["ping"]);
-  advance(299);
+  advance(199);
   await settle();
   assert.equal(link.state.phase, "open");
   advance(1);
