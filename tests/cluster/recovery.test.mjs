@@ -1,5 +1,6 @@
 // How long pictures stand still when something dies, seen by two pages and by plain clients at the same time.
-// `make recovery` does each twenty times and prints the table that the README has.
+// `make recovery` does each twenty times, holds the limits and prints the table that the README has. `make test` does
+// each twice and holds only that pictures come back: how fast is measured on a machine that does nothing else.
 
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
@@ -23,8 +24,10 @@ import { Swarm, quantile, totals } from "./harness/swarm.mjs";
 
 const KILLS = Number(process.env["CHAPPE_KILLS"] ?? 2);
 const PLAIN_VIEWERS = Number(process.env["CHAPPE_PLAIN_VIEWERS"] ?? 100);
-/** Where the table goes. */
+/** Where the table goes; with it this is a measurement, and the limits hold. */
 const TABLE = process.env["CHAPPE_RECOVERY_TABLE"];
+/** Who is back only after this came back by a timeout of the session, not by watching the media. */
+const BACK_AT_ALL_MS = 5000;
 
 /** The publisher is at node 1, both pages and half of the plain viewers at node 2, the other half at node 3. */
 /** @type {Event[]} */
@@ -122,7 +125,8 @@ describe("pictures come back when", () => {
       const worst = worstOf(samples);
       // A machine that is busy with others adds to everything what it adds to nothing.
       const busyMs = Math.max(0, worstOf([...results.values()][0] ?? []) - STILL_GAP_MS);
-      assert.ok(worst <= event.limitMs + busyMs, `p99 is ${Math.round(worst)} ms of at most ${event.limitMs} + ${Math.round(busyMs)} ms`);
+      const limitMs = TABLE ? event.limitMs : Math.max(event.limitMs, BACK_AT_ALL_MS);
+      assert.ok(worst <= limitMs + busyMs, `p99 is ${Math.round(worst)} ms of at most ${limitMs} + ${Math.round(busyMs)} ms`);
     });
   }
 
