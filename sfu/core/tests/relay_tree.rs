@@ -131,6 +131,50 @@ fn another_parent_takes_over_and_nothing_is_lost() {
     }
 }
 
+/// The longest time in which nothing came, while frames are 33 ms apart.
+fn longest_silence(mesh: &Mesh, at: usize, viewer: Who) -> Duration {
+    let arrivals = &mesh.beds[at].clients[viewer].arrivals;
+    arrivals.windows(2).map(|pair| pair[1] - pair[0]).max().expect("packets")
+}
+
+#[test]
+fn the_old_parent_delivers_until_the_new_one_does() {
+    let (mut mesh, publisher, viewer, mut camera) = three_levels(Path::default());
+    let sent = play(&mut mesh, publisher, &mut camera, |mesh, frame| {
+        // The new one can't be reached for a second.
+        mesh.set_path(2, 3, Path { cut: (5..35).contains(&frame), ..Path::default() });
+        if frame == 6 {
+            mesh.set_origin_of(3, origin(2));
+        }
+    });
+    assert_eq!(missed(&mesh, 3, viewer, &sent), 0);
+    assert!(longest_silence(&mesh, 3, viewer) <= ms(50), "{:?}", longest_silence(&mesh, 3, viewer));
+    assert_eq!((parent(&mesh, 3), children(&mesh, 1)), (2, 0));
+}
+
+#[test]
+fn a_new_parent_that_is_further_away_takes_over_too() {
+    let (mut mesh, publisher, viewer, mut camera) = three_levels(Path::default());
+    mesh.set_path(2, 3, Path { delay_ms: 100, ..Path::default() });
+    let sent = play(&mut mesh, publisher, &mut camera, |mesh, frame| {
+        if frame == 5 {
+            mesh.set_origin_of(3, origin(2));
+        }
+    });
+    mesh.run(ms(500));
+    assert_eq!(missed(&mesh, 3, viewer, &sent), 0);
+    assert!(longest_silence(&mesh, 3, viewer) <= ms(150), "{:?}", longest_silence(&mesh, 3, viewer));
+    assert_eq!((parent(&mesh, 3), children(&mesh, 1)), (2, 0), "the old one is left");
+}
+
+#[test]
+fn a_parent_is_left_though_nothing_is_published_just_now() {
+    let (mut mesh, _, _, _) = three_levels(Path::default());
+    mesh.set_origin_of(3, origin(2));
+    mesh.run(ms(1_200));
+    assert_eq!((parent(&mesh, 3), children(&mesh, 1), children(&mesh, 2)), (2, 0, 1));
+}
+
 #[test]
 fn a_parent_that_dies_is_replaced_and_what_was_under_way_is_made_up_for() {
     let (mut mesh, publisher, viewer, mut camera) = three_levels(Path { delay_ms: 10, ..Path::default() });

@@ -26,7 +26,12 @@ impl Sfu {
             self.ask_soon(now, key);
             return Err(DropReason::RelayStale);
         }
-        let sequence = media.packet.sequence;
+        // The new parent delivers: even if all of it is there already, because the old one is nearer.
+        let left = feed.inlet.filter(|inlet| inlet.channel == media.channel).and_then(|_| feed.previous.take());
+        if left.is_some() {
+            self.say_goodbye(left);
+        }
+        let (feed, sequence) = (&mut self.relay.feeds[key], media.packet.sequence);
         if !feed.seen.check(sequence) {
             // From two parents, or repeated twice.
             feed.missing.forget(sequence);
@@ -40,11 +45,7 @@ impl Sfu {
         if let Some(at) = feed.missing.poll_timeout() {
             self.relay.feed_timers.lower(key as u32, at);
         }
-        let left = feed.inlet.is_some_and(|inlet| inlet.channel == media.channel).then(|| feed.previous.take());
         let (track_key, kind, base) = (feed.track, feed.kind, self.relay.base.unwrap_or(now));
-        if let Some(Some(left)) = left {
-            self.say_goodbye(Some(left));
-        }
         let Some(track) = self.tracks.get_mut(track_key) else { return Ok(()) };
         let at_ms = now.saturating_duration_since(base).as_millis() as u32;
         let packet = crate::history::Arrived { at_ms, ..media.packet };
@@ -144,6 +145,11 @@ impl Sfu {
             if feed.run != Some(accept.run) {
                 self.begin_run(now, key, accept, patience);
             }
+        }
+        if was_open && is_current {
+            // A second on: there is just no media, and the old parent may wait to be left.
+            let left = self.relay.feeds[key].previous.take();
+            self.say_goodbye(left);
         }
         let feed = &mut self.relay.feeds[key];
         if accept.from > 0 && is_current && feed.run == Some(accept.run) && feed.previous.is_none() {
