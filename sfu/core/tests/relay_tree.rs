@@ -157,8 +157,11 @@ fn a_new_parent_that_is_further_away_takes_over_too() {
     let (mut mesh, publisher, viewer, mut camera) = three_levels(Path::default());
     mesh.set_path(2, 3, Path { delay_ms: 100, ..Path::default() });
     let sent = play(&mut mesh, publisher, &mut camera, |mesh, frame| {
-        if frame == 5 {
-            mesh.set_origin_of(3, origin(2));
+        match frame {
+            5 => mesh.set_origin_of(3, origin(2)),
+            // A request, its answer, and the first packet.
+            20 => assert_eq!(children(mesh, 1), 0, "with what comes first, new or not"),
+            _ => {}
         }
     });
     mesh.run(ms(500));
