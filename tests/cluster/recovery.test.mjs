@@ -145,10 +145,11 @@ describe("pictures come back when", () => {
     try {
       swarm.begin();
       const gaps = await longestGaps(viewers, () => event.happen(cluster, room), { sound: false });
-      await until("every plain viewer has packets again", async () => {
-        const { viewers: reports } = await swarm.report();
-        return reports.every((viewer) => viewer.packets > 20);
-      }, { withinMs: 20_000, everyMs: 200 });
+      const without = async () => (await swarm.report()).viewers.filter((viewer) => viewer.packets <= 20);
+      const isBack = async () => (await without()).length === 0;
+      await until("every plain viewer has packets again", isBack, { withinMs: 20_000, everyMs: 200 }).catch(async (error) => {
+        throw new Error(`${error.message}; those without: ${JSON.stringify((await without()).slice(0, 5))}`, { cause: error });
+      });
       const { longestGapMs } = totals(await swarm.report());
       return { page: Math.max(...gaps), plain: longestGapMs };
     } finally {
