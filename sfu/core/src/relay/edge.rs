@@ -137,7 +137,7 @@ impl Sfu {
         let is_current = feed.inlet.is_some_and(|inlet| inlet.channel == accept.channel);
         let is_served = feed.inlet.is_some_and(|inlet| inlet.is_open());
         let Some(inlet) = feed.inlet_of(link, accept.channel) else { return Err(DropReason::RelayStale) };
-        let was_open = inlet.is_open();
+        let (was_open, is_settled) = (inlet.is_open(), inlet.is_settled(now));
         inlet.state = InletState::Open;
         inlet.note_asked(now, patience, false);
         if is_current || !is_served {
@@ -146,8 +146,8 @@ impl Sfu {
                 self.begin_run(now, key, accept, patience);
             }
         }
-        if was_open && is_current {
-            // A second on: there is just no media, and the old parent may wait to be left.
+        if is_settled && is_current {
+            // There is just no media, and the old parent may wait to be left.
             let left = self.relay.feeds[key].previous.take();
             self.say_goodbye(left);
         }

@@ -142,6 +142,11 @@ impl Inlet {
         self.ask_at = now + pause;
     }
 
+    /// The parent has been one for a second or so.
+    pub fn is_settled(&self, now: Instant) -> bool {
+        self.is_open() && now >= self.began + REFRESH_INTERVAL
+    }
+
     pub fn is_unanswered(&self, now: Instant) -> bool {
         matches!(self.state, InletState::Asking(_)) && now >= self.began + UNANSWERED_AFTER
     }
