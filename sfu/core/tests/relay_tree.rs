@@ -284,19 +284,26 @@ fn an_older_epoch_is_refused_and_a_newer_one_takes_over() {
 #[test]
 fn a_request_that_was_overtaken_by_a_newer_one_does_not_count() {
     let mut mesh = Mesh::new(2, 1);
-    mesh.join(0, publishes(vec![camera_line(CAMERA)]));
+    let publisher = mesh.join(0, publishes(vec![camera_line(CAMERA)]));
     mesh.set_origin_of(1, origin(0));
-    mesh.set_path(0, 1, Path { delay_ms: 10, jitter_ms: 2_000, ..Path::default() });
-    let viewer = watch(&mut mesh, 1);
-    for _ in 0..4 {
-        mesh.beds[1].set_media(viewer, watches(Vec::new()));
-        mesh.run(ms(2_100));
-        mesh.beds[1].set_media(viewer, watches(vec![video_out(Some(CAMERA), SEEN)]));
-        mesh.run(ms(500));
+    mesh.run(ms(300));
+    // The first request is long under way.
+    let who = mesh.beds[1].join(watches(vec![video_out(Some(CAMERA), SEEN)]));
+    let held = std::mem::take(&mut mesh.beds[1].wire);
+    mesh.catch_up();
+    let now = mesh.beds[1].now;
+    mesh.beds[1].sfu.remove_origin(now, CAMERA);
+    mesh.set_origin_of(1, origin(0));
+    mesh.run(ms(100));
+    let stale = |mesh: &Mesh| mesh.beds[0].sfu.counters().dropped(DropReason::RelayStale);
+    let before = stale(&mesh);
+    for (_, _, mut datagram) in held {
+        let bed = &mut mesh.beds[0];
+        bed.sfu.handle_datagram(bed.now, mesh::route(1, 0), &mut datagram);
     }
-    mesh.run(ms(10_000));
-    assert_eq!((children(&mesh, 0), mesh.beds[1].sfu.relays().len()), (1, 1));
-    assert_eq!(mesh.beds[1].clients[viewer].faults, 0);
+    assert!(stale(&mesh) > before, "it is a drop that is counted");
+    mesh.frame(0, publisher, &mut Camera::new(VIDEO_SSRC), 3, true);
+    assert_eq!(mesh.beds[1].clients[who].received.len(), 3, "the newer one goes on");
 }
 
 #[test]

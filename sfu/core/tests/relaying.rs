@@ -141,6 +141,7 @@ fn when_the_publisher_leaves_viewers_wait_for_whoever_comes_next() {
     let now = mesh.beds[0].now;
     mesh.beds[0].clients[publisher].close(now);
     mesh.beds[0].exchange();
+    assert_eq!(mesh.beds[0].wire.len(), 2, "other workers are told at once, and twice");
     mesh.carry();
     assert_eq!(mesh.beds[0].sfu.relays(), Vec::new());
     mesh.run(ms(1_500));

@@ -120,6 +120,10 @@ impl Sfu {
         let outlets = known.and_then(|key| self.tracks.get(key)).map_or(&[][..], |track| &track.outlets);
         let before = outlets.iter().find(|key| self.relay.outlets.get(**key).is_some_and(|outlet| outlet.link == link));
         if let Some(before) = before.copied() {
+            if self.relay.outlets.get(before).is_some_and(|outlet| counter < outlet.asked) {
+                // Unless this is what it asked before, and was longer under way.
+                return Err(DropReason::RelayStale);
+            }
             self.remove_outlet(before);
         }
         // Known once more: to take a child away may have been the end of the track.
