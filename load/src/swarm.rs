@@ -105,12 +105,12 @@ impl Swarm {
     }
 
     fn turn(&mut self, now: Instant) {
+        let servers = self.joiner.servers().len();
         for (number, viewer) in self.joiner.joined() {
             if let Some(seat) = self.seats.get_mut(number) {
-                seat.take(now, viewer);
+                seat.take(now, servers, viewer);
             }
         }
-        let servers = self.joiner.servers().len();
         for seat in &mut self.seats {
             if seat.turn(now, servers) {
                 self.joiner.ask(seat.number(), seat.server());

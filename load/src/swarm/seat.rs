@@ -68,6 +68,8 @@ impl Seat {
             }
             Stage::Away { .. } | Stage::Asked => false,
             Stage::Here { viewer, since, next_probe } => {
+                // What waits in the socket comes first: after a pause of this program nobody else is to blame.
+                let ended = viewer.turn().err().map(|error| error.to_string());
                 let unheard = now.saturating_duration_since(viewer.last_heard());
                 let late = !viewer.is_connected() && now.saturating_duration_since(*since) > CONNECT_LIMIT;
                 let dead = viewer.is_connected() && unheard > DEAD_AFTER;
@@ -75,7 +77,6 @@ impl Seat {
                     *next_probe = now + PROBE_PERIOD;
                     viewer.probe();
                 }
-                let ended = viewer.turn().err().map(|error| error.to_string());
                 if late || dead || ended.is_some() {
                     let why = if late { "did not connect in time" } else { "was not heard any more" };
                     self.lose(now, servers, ended.unwrap_or_else(|| why.to_owned()));
@@ -86,14 +87,14 @@ impl Seat {
     }
 
     /// What became of the POST.
-    pub fn take(&mut self, now: Instant, viewer: Result<Viewer>) {
+    pub fn take(&mut self, now: Instant, servers: usize, viewer: Result<Viewer>) {
         match viewer {
             Ok(viewer) => {
                 self.stage = Stage::Here { viewer: Box::new(viewer), since: now, next_probe: now };
             }
             Err(error) => {
                 self.count.last_error = Some(format!("{error:#}"));
-                self.server += 1;
+                self.server = (self.server + 1) % servers.max(1);
                 self.stage = Stage::Away { until: now + RETRY_PERIOD };
             }
         }
@@ -138,7 +139,9 @@ impl Seat {
     fn lose(&mut self, now: Instant, servers: usize, why: String) {
         self.count.had_media = self.has_media();
         let away = Stage::Away { until: now };
-        if let Stage::Here { viewer, .. } = std::mem::replace(&mut self.stage, away) {
+        if let Stage::Here { mut viewer, .. } = std::mem::replace(&mut self.stage, away) {
+            // A worker that lives after all must not take the next session at this port for this one.
+            viewer.close();
             append(&mut self.count.past, viewer.tally(), self.count.began);
         }
         self.count.rejoins += 1;
