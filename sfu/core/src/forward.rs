@@ -315,9 +315,9 @@ pub(crate) fn serve(
             sender.note_sent(payload.len());
             counters.packets_out += 1;
             counters.bytes_out += len_max as u64;
+            session.outlet.sent = Some(now);
         }
     }
-    session.outlet.sent = Some(now);
     sender.report_at != report_at
 }
 
