@@ -29,7 +29,7 @@ impl Joiner {
                 loop {
                     let ask = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok((number, server)) = ask else { return };
-                    let Some(server) = servers.get(server % servers.len().max(1)) else { return };
+                    let Some(server) = servers.get(server) else { return };
                     if done.send((number, Viewer::join(server, &certificate, &room, &stream))).is_err() {
                         return;
                     }

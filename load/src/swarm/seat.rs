@@ -94,7 +94,7 @@ impl Seat {
             }
             Err(error) => {
                 self.count.last_error = Some(format!("{error:#}"));
-                self.server = (self.server + 1) % servers.max(1);
+                self.turn_to_next(servers);
                 self.stage = Stage::Away { until: now + RETRY_PERIOD };
             }
         }
@@ -146,6 +146,10 @@ impl Seat {
         }
         self.count.rejoins += 1;
         self.count.last_error = Some(why);
+        self.turn_to_next(servers);
+    }
+
+    fn turn_to_next(&mut self, servers: usize) {
         self.server = (self.server + 1) % servers.max(1);
     }
 }
