@@ -27,6 +27,25 @@ fn nack(bed: &mut Bed, viewer: Who, lost: &[u64]) {
 }
 
 #[test]
+fn a_viewer_hears_of_its_worker_while_it_waits_for_a_key_frame_and_of_media_alone_after_it() {
+    let (mut bed, publisher, viewer, mut camera) = camera_and_viewer();
+    let signs = |bed: &Bed| bed.clients[viewer].told.iter().filter(|told| **told == Told::EmptyReport).count();
+    let before = signs(&bed);
+    for _ in 0..30 {
+        bed.frame(publisher, &mut camera, 2, false);
+    }
+    assert!(bed.clients[viewer].received.is_empty(), "there is nothing to decode yet");
+    let waiting = signs(&bed) - before;
+    assert!((9..=10).contains(&waiting), "{waiting} in 990 ms, one is due each 100");
+    bed.frame(publisher, &mut camera, 2, true);
+    let before = signs(&bed);
+    for _ in 0..30 {
+        bed.frame(publisher, &mut camera, 2, false);
+    }
+    assert_eq!(signs(&bed), before, "media is a sign of life");
+}
+
+#[test]
 fn a_nack_is_answered_with_rtx_that_names_and_holds_the_original() {
     let (mut bed, publisher, viewer, mut camera) = camera_and_viewer();
     bed.frame(publisher, &mut camera, 5, true);

@@ -49,8 +49,17 @@ pub struct Received {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
-    SenderReport { ssrc: u32, ntp: u64, timestamp: u32 },
-    ReceiverReport { ssrc: u32, cumulative_lost: i32 },
+    SenderReport {
+        ssrc: u32,
+        ntp: u64,
+        timestamp: u32,
+    },
+    ReceiverReport {
+        ssrc: u32,
+        cumulative_lost: i32,
+    },
+    /// A receiver report of nothing: a sign of life.
+    EmptyReport,
     Pli(u32),
     Fir(u32),
     Nack(u32, Vec<u16>),
@@ -256,6 +265,9 @@ impl Client {
                     timestamp: report.rtp_timestamp,
                 }),
                 Rtcp::ReceiverReport { blocks, .. } => {
+                    if blocks.clone().next().is_none() {
+                        self.told.push(Told::EmptyReport);
+                    }
                     self.told.extend(blocks.map(|block| Told::ReceiverReport {
                         ssrc: block.ssrc.0,
                         cumulative_lost: block.cumulative_lost,
