@@ -25,7 +25,8 @@ pub struct Tally {
     pub packets: u64,
     /// Packets that did not open.
     pub broken: u64,
-    /// Sequence numbers that never came, from the first to the last seen.
+    /// Sequence numbers that never came, from the one after the last of the count before, or the first of all, to
+    /// the last seen.
     pub missing: u64,
     pub first_packet: Option<Instant>,
     /// When the kernel got the first packet.
@@ -92,8 +93,7 @@ impl Viewer {
 
     /// Starts counting anew, as at the start of a measurement.
     pub fn forget(&mut self) {
-        let first_packet = self.tally.first_packet;
-        self.tally = Tally { first_packet, ..Tally::default() };
+        self.tally = self.tally.anew();
     }
 
     /// Says goodbye over the media path alone, so that nobody waits for an answer.
@@ -108,12 +108,23 @@ impl Viewer {
 }
 
 impl Tally {
+    /// Counts what comes from now on. A repair of an earlier packet is not part of that: it would make everything
+    /// between them look missing.
+    fn anew(&self) -> Tally {
+        let Tally { first_packet, last_index, .. } = *self;
+        let first_index = if first_packet.is_some() { last_index + 1 } else { 0 };
+        Tally { first_packet, first_index, last_index, ..Tally::default() }
+    }
+
     fn note(&mut self, index: u64, payload: &[u8], at: SystemTime) {
-        if self.packets == 0 {
+        if self.first_packet.is_none() {
+            self.first_packet = Some(Instant::now());
             self.first_index = index;
-            self.first_at = Some(at);
-            self.first_packet.get_or_insert_with(Instant::now);
         }
+        if index < self.first_index {
+            return;
+        }
+        self.first_at.get_or_insert(at);
         self.last_index = self.last_index.max(index);
         let gap = self.last_at.and_then(|last| at.duration_since(last).ok());
         self.longest_gap = self.longest_gap.max(gap.unwrap_or_default());
@@ -131,3 +142,34 @@ impl Tally {
 /// Later than this, a packet is no use to a conversation.
 pub const LATE: Duration = Duration::from_millis(250);
 const LATENCIES_MAX: usize = 20_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(tally: &mut Tally, indices: &[u64]) {
+        indices.iter().for_each(|&index| tally.note(index, &[], SystemTime::now()));
+    }
+
+    #[test]
+    fn a_repair_of_what_was_counted_before_does_not_make_others_missing() {
+        let mut before = Tally::default();
+        note(&mut before, &[5, 6, 7, 9, 10]);
+        assert_eq!((before.packets, before.missing), (5, 1));
+        let mut tally = before.anew();
+        note(&mut tally, &[8, 11, 12]);
+        assert_eq!((tally.packets, tally.missing), (2, 0));
+        note(&mut tally, &[14, 13]);
+        assert_eq!((tally.packets, tally.missing), (4, 0), "reordered");
+    }
+
+    #[test]
+    fn what_is_missing_right_after_the_count_began_is_missing() {
+        let mut before = Tally::default();
+        note(&mut before, &[5]);
+        let mut tally = before.anew().anew();
+        assert_eq!((tally.packets, tally.missing), (0, 0));
+        note(&mut tally, &[8]);
+        assert_eq!((tally.packets, tally.missing), (1, 2));
+    }
+}
