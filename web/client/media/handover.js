@@ -5,6 +5,12 @@
 
 import { Peer } from "./peer.js";
 
+/**
+ * From the moment that the successor is shown until the old one is closed. Closing keeps the page busy for a moment,
+ * which must not fall on the first pictures of the successor.
+ */
+const CLOSE_AFTER_MS = 400;
+
 /** @template {Peer} P */
 export class Handover {
   /** @type {P | null} the one that is negotiated */
@@ -13,6 +19,8 @@ export class Handover {
   #retiring = null;
   /** `newest` carries media. */
   #complete = false;
+  /** @type {Map<P, ReturnType<typeof setTimeout>>} not shown or seen any more, closed in a moment */
+  #leaving = new Map();
   #onEnded;
 
   /** @param {(session: string) => void} onEnded a session that the server need not keep */
@@ -45,29 +53,29 @@ export class Handover {
   /** To be called when `newest` carries media. */
   complete() {
     this.#complete = true;
-    this.giveUpRetiring();
-  }
-
-  giveUpRetiring() {
     const old = this.#retiring;
     this.#retiring = null;
-    if (old) this.#end(old);
+    if (!old) return;
+    old.hush();
+    this.#leaving.set(old, setTimeout(() => this.#end(old), CLOSE_AFTER_MS));
   }
 
   /** @returns {string[]} sessions whose media flows or may flow */
   living() {
-    return [this.newest, this.#retiring].flatMap((p) => (p?.session && p.pc.connectionState !== "failed" ? [p.session] : []));
+    return [this.newest, this.#retiring, ...this.#leaving.keys()].flatMap((p) => (p?.session && p.pc.connectionState !== "failed" ? [p.session] : []));
   }
 
   /** All of it ends; the server is told by whoever ends it. */
   close() {
-    this.#retiring?.close();
-    this.newest?.close();
+    for (const timer of this.#leaving.values()) clearTimeout(timer);
+    for (const peer of [this.newest, this.#retiring, ...this.#leaving.keys()]) peer?.close();
+    this.#leaving.clear();
     this.#retiring = this.newest = null;
   }
 
   /** @param {P} peer */
   #end(peer) {
+    this.#leaving.delete(peer);
     peer.close();
     if (peer.session) this.#onEnded(peer.session);
   }

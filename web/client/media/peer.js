@@ -43,9 +43,14 @@ export class Peer {
     }
   }
 
+  /** Whatever becomes of it concerns nobody any more. */
+  hush() {
+    this.pc.onconnectionstatechange = null;
+  }
+
   close() {
     this.closed = true;
-    this.pc.onconnectionstatechange = null;
+    this.hush();
     this.pc.close();
   }
 }

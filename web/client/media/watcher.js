@@ -45,11 +45,11 @@ import { WatchingPeer } from "./watching.js";
  */
 
 const LOOK_EVERY_MS = 500;
-/** Between two looks for the first pictures of a new peer connection, and until they are not waited for. */
+/** Between two looks for the first pictures of a new peer connection, while nothing is shown and while the old ones go on. */
 const FIRST_EVERY_MS = 30;
+const EVEN_EVERY_MS = 100;
+/** Until they are not waited for any more. */
 const FIRST_MS_MAX = 5000;
-/** The very first frames may come unevenly, so while the old ones go on a few more are waited for. */
-const FIRST_FRAMES = 5;
 
 /** @extends {Emitter<{state: SessionState, views: View[]}>} */
 export class Watcher extends Emitter {
@@ -281,12 +281,12 @@ export class Watcher extends Emitter {
     const goesOn = () => peer === this.#peers.newest && holdsSession(this.state) && this.state.session === peer.session;
     for (;;) {
       const expected = this.#expected();
-      const frames = this.state.oldFlows ? FIRST_FRAMES : 1;
-      const more = await peer.lookForFirst(expected, frames).catch(() => false);
+      const { oldFlows } = this.state;
+      const more = await peer.lookForFirst(expected, oldFlows).catch(() => false);
       if (!goesOn()) break;
       if (more) this.#show();
       if (performance.now() > endMs || [...expected.keys()].every((name) => peer.ready.has(name))) break;
-      await new Promise((done) => setTimeout(done, FIRST_EVERY_MS));
+      await new Promise((done) => setTimeout(done, oldFlows ? EVEN_EVERY_MS : FIRST_EVERY_MS));
     }
     this.#introducing = null;
     if (goesOn()) this.#carries();

@@ -1,8 +1,10 @@
 // Owns one peer connection with its receiving m-lines, and whose pictures already came over it. Never offers.
 
 /** @import { Kind, Slot } from "../protocol.js" */
+/** @import { Cadence } from "../state/cadence.js" */
 /** @import { Seat } from "../state/slots.js" */
 
+import { updateCadence } from "../state/cadence.js";
 import { Peer } from "./peer.js";
 
 /** `transceivers` go with `seats` by place. */
@@ -15,6 +17,8 @@ export class WatchingPeer extends Peer {
   slots = new Map();
   /** @type {Set<string>} streams that can be shown from here without a gap */
   ready = new Set();
+  /** @type {Map<string, Cadence>} of pictures, by mid */
+  #cadences = new Map();
 
   /**
    * Gives each seat an m-line.
@@ -44,19 +48,31 @@ export class WatchingPeer extends Peer {
   /**
    * Looks which streams arrived: pictures where there are some, else sound.
    * @param {ReadonlyMap<string, {video: boolean, audio: boolean}>} streams with what is expected of each
-   * @param {number} frames of a picture that came
+   * @param {boolean} evenly only pictures that come evenly count: the first ones, which the server had kept, rush by
    * @returns {Promise<boolean>} whether one more is ready
    */
-  async lookForFirst(streams, frames) {
+  async lookForFirst(streams, evenly) {
     const before = this.ready.size;
     const entries = [...(await this.pc.getStats()).values()].filter((e) => e.type === "inbound-rtp");
-    const came = (/** @type {string} */ mid) => entries.some((e) => e.mid === mid && (e.kind === "video" ? e.framesDecoded >= frames : e.packetsReceived > 0));
+    const came = (/** @type {string} */ mid) => entries.some((e) => e.mid === mid && this.#came(e, evenly));
     for (const [stream, { video, audio }] of streams) {
       const kind = video ? "video" : audio ? "audio" : null;
       const expected = this.shows(stream).filter((m) => m.kind === kind && m.slot.state !== "unsupported");
-      if (expected.every((m) => came(m.slot.mid))) this.ready.add(stream);
+      // Each is looked at, also when another one did not come yet.
+      if (expected.filter((m) => !came(m.slot.mid)).length === 0) this.ready.add(stream);
     }
     return this.ready.size > before;
+  }
+
+  /**
+   * @param {{mid: string, kind: Kind, framesDecoded: number, packetsReceived: number}} entry
+   * @param {boolean} evenly
+   */
+  #came({ mid, kind, framesDecoded, packetsReceived }, evenly) {
+    if (kind === "audio") return packetsReceived > 0;
+    const cadence = updateCadence(this.#cadences.get(mid) ?? null, { frames: framesDecoded, nowMs: performance.now() });
+    this.#cadences.set(mid, cadence);
+    return evenly ? cadence.even : framesDecoded > 0;
   }
 
   /** Packets of media, without repeats and feedback. */
