@@ -8,6 +8,7 @@ use chappe_sfu_api::{Command, WorkerIndex};
 use tracing::info;
 
 use super::hub::Drain;
+use super::moves::Leaving;
 use super::{App, Hub};
 use crate::room::Notice;
 use crate::workers::WorkerState;
@@ -31,7 +32,7 @@ impl App {
                 Some(drain) => drain.deadline = deadline,
                 None => {
                     info!(deadline_ms, sessions = hub.registry.sessions().count(), "this node drains");
-                    hub.drain = Some(Drain { since: now, deadline, asked: None });
+                    hub.drain = Some(Drain { since: now, deadline });
                     // Those who get streams through us, first: they have to be served until they have another way.
                     for index in 0..hub.workers.len() {
                         let worker = WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX));
@@ -55,28 +56,32 @@ impl App {
 
     /// Pages are asked to move, again and again until they have; the last one out ends the node.
     pub(super) fn handle_drain_tick(self: &Arc<Self>, hub: &mut Hub, now: Instant) {
-        let Some(drain) = hub.drain else { return };
-        let left = hub.registry.sessions().count();
-        if left == 0 && now >= drain.since + LEAVE_AFTER || now >= drain.deadline {
-            info!(sessions = left, "drained: this node ends");
-            self.end(Ending::Drained);
-            return;
+        if let Some(drain) = hub.drain {
+            let left = hub.registry.sessions().count();
+            if left == 0 && now >= drain.since + LEAVE_AFTER || now >= drain.deadline {
+                info!(sessions = left, "drained: this node ends");
+                self.end(Ending::Drained);
+                return;
+            }
         }
-        if drain.asked.is_none_or(|asked| now >= asked + ASK_AGAIN_AFTER) {
-            hub.drain = Some(Drain { asked: Some(now), ..drain });
-            self.ask_to_move(hub, |_| true);
-        }
+        self.ask_to_move(hub, now);
     }
 
-    /// Publishers first: viewers that come after them find the streams where they will be.
-    fn ask_to_move(self: &Arc<Self>, hub: &mut Hub, of: impl Fn(WorkerIndex) -> bool) {
-        let mut sessions: Vec<_> = hub.registry.sessions().filter(|session| of(session.worker)).collect();
-        sessions.sort_by_key(|session| !session.publishes());
-        let moves: Vec<_> = sessions
-            .into_iter()
-            .filter_map(|session| Some((session.note.owner.clone()?, Notice::Move(session.id))))
-            .collect();
-        let effects = moves.into_iter().map(|(owner, notice)| hub.registry.tell(&owner, notice)).collect();
+    /// Those whose node or worker drains, as far as their pages can be asked.
+    fn ask_to_move(self: &Arc<Self>, hub: &mut Hub, now: Instant) {
+        let all = hub.drain.is_some();
+        let drains = |index| hub.worker(index).is_some_and(|view| view.state == WorkerState::Draining);
+        let mut leaving = Vec::new();
+        if all || hub.workers.iter().any(|view| view.state == WorkerState::Draining) {
+            let of_pages = hub.registry.sessions().filter(|session| session.note.owner.is_some());
+            let sessions = of_pages.filter(|session| all || drains(session.worker));
+            leaving.extend(sessions.map(|session| Leaving { session: session.id, publishes: session.publishes() }));
+        }
+        let mut effects = Vec::new();
+        for id in hub.moves.decide(now, &leaving) {
+            let owner = hub.registry.session(id).and_then(|session| session.note.owner.clone());
+            effects.extend(owner.map(|owner| hub.registry.tell(&owner, Notice::Move(id))));
+        }
         self.apply(hub, effects);
     }
 
@@ -89,7 +94,7 @@ impl App {
         view.state = WorkerState::Draining;
         info!(worker = worker.0, deadline_ms, "a worker drains");
         self.send_plain(worker, Command::Drain { deadline_ms });
-        self.ask_to_move(&mut hub, |of| of == worker);
+        self.ask_to_move(&mut hub, Instant::now());
         true
     }
 
@@ -121,5 +126,3 @@ impl App {
 const DRAIN_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Others learn within this that nothing is to be sent here any more.
 const LEAVE_AFTER: Duration = Duration::from_millis(500);
-/// A page that could not move yet (its next place was full) is asked again.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);

@@ -11,6 +11,7 @@ use chappe_sfu_api::{Boot, TrackId, WorkerIndex};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
+use super::moves::Moves;
 use crate::cluster::{Identity, Paths};
 use crate::room::{MemberId, Notice, Registry, Room, RoomName};
 use crate::workers::WorkerView;
@@ -37,6 +38,8 @@ pub struct Hub {
     /// Who hears what is said about rooms.
     pub rooms_followed: HashMap<RoomName, Following>,
     pub drain: Option<Drain>,
+    /// Who was asked to leave a node or worker that drains.
+    pub moves: Moves,
     pub started: Instant,
     /// Other nodes had the time to tell what they have.
     pub is_complete: bool,
@@ -60,8 +63,6 @@ pub struct Following {
 pub struct Drain {
     pub since: Instant,
     pub deadline: Instant,
-    /// When pages were last asked to move.
-    pub asked: Option<Instant>,
 }
 
 /// The way to one page.
@@ -91,6 +92,7 @@ impl Hub {
             lobby: Lobby::new(own.clone(), identity.started_ms),
             rooms_followed: HashMap::new(),
             drain: None,
+            moves: Moves::default(),
             started: now,
             is_complete: false,
             engine_down: None,

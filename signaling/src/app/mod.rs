@@ -9,6 +9,7 @@ mod drain;
 mod effects;
 mod hub;
 mod lobby;
+mod moves;
 mod names;
 mod nodes;
 mod page;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use chappe_cluster::{Cost, Wanted, WorkerRef, choose, node_tag, session_id};
+use chappe_cluster::{Cost, NodeName, NodeState, Wanted, WorkerRef, choose, node_tag, session_id, session_tag};
 use chappe_sfu_api::{Boot, Hello, IceCredentials, SessionId, TrackId, WorkerIndex};
 use rand::RngExt as _;
 
@@ -25,6 +25,34 @@ pub(super) enum Purpose<'a> {
     Watch(&'a [Slot]),
 }
 
+/// Workers that a session is rather not placed on.
+#[derive(Debug, Default)]
+pub(super) struct Avoid {
+    /// They have the session that this one takes the place of, and may be the reason why.
+    leave: Vec<WorkerRef>,
+    /// They were asked, in vain.
+    pub tried: Vec<WorkerRef>,
+}
+
+impl Avoid {
+    /// The worker of the session `instead_of`. Of another node, all of them: which one it was is not known here, and
+    /// a node out of reach would be asked in vain until it is known to be.
+    pub fn of(hub: &Hub, own: &NodeName, instead_of: Option<SessionId>) -> Avoid {
+        let Some(id) = instead_of else { return Avoid::default() };
+        if let Some(session) = hub.registry.session(id) {
+            return Avoid { leave: vec![WorkerRef { node: own.clone(), index: session.worker }], tried: Vec::new() };
+        }
+        let state = hub.replica.node_by_tag(session_tag(id)).and_then(|node| hub.replica.node(node));
+        let worker = |state: &NodeState, index| WorkerRef { node: state.node.clone(), index };
+        let workers = state.into_iter().flat_map(|state| state.workers.iter().map(move |it| worker(state, it.index)));
+        Avoid { leave: workers.collect(), tried: Vec::new() }
+    }
+
+    fn all(&self) -> Vec<WorkerRef> {
+        self.leave.iter().chain(&self.tried).cloned().collect()
+    }
+}
+
 impl App {
     /// Chooses a worker of the cluster.
     pub(super) fn choose(
@@ -32,7 +60,7 @@ impl App {
         hub: &mut Hub,
         room: &RoomName,
         purpose: &Purpose<'_>,
-        avoid: &[WorkerRef],
+        avoid: &Avoid,
     ) -> Result<WorkerRef, Refusal> {
         let now = Instant::now();
         self.refresh_own(hub);
@@ -42,25 +70,16 @@ impl App {
             Purpose::Watch(slots) => Cost::watch(streams_of(slots).len()),
         };
         let region = self.cluster.identity.region.as_deref();
-        let wanted = Wanted { region, cost, holders: &holders, node: self.node(), avoid };
+        let wanted = Wanted { region, cost, holders: &holders, node: self.node(), avoid: &avoid.all() };
         let mut rng = rand::rng();
         let mut draw = |bound: usize| rng.random_range(0..bound.max(1));
         let chosen = choose(now, &hub.view, &wanted, &hub.reservations, &mut draw);
-        // A worker that was to be left is better than none.
-        let anywhere = Wanted { avoid: &[], ..wanted };
-        let may_stay = avoid.len() <= 1;
-        let stay = |draw: &mut dyn FnMut(usize) -> usize| choose(now, &hub.view, &anywhere, &hub.reservations, draw);
-        let chosen = chosen.or_else(|| if may_stay { stay(&mut draw) } else { None });
+        // A worker that was to be left is better than none, one that was asked in vain is not.
+        let anywhere = Wanted { avoid: &avoid.tried, ..wanted };
+        let chosen = chosen.or_else(|| choose(now, &hub.view, &anywhere, &hub.reservations, &mut draw));
         let chosen = chosen.ok_or(Refusal::NoWorker)?;
         hub.reservations.handle_placed(now, &chosen, &cost);
         Ok(chosen)
-    }
-
-    /// The worker of a session that another one takes the place of: it may be the reason why.
-    pub(super) fn worker_to_leave(&self, instead_of: Option<SessionId>) -> Vec<WorkerRef> {
-        let hub = self.hub();
-        let session = instead_of.and_then(|session| hub.registry.session(session));
-        session.map(|session| WorkerRef { node: self.node().clone(), index: session.worker }).into_iter().collect()
     }
 
     /// Workers that have what is wanted already, or something of the room, best first.

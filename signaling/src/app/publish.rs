@@ -6,7 +6,7 @@ use chappe_cluster::{WorkerRef, next_epoch};
 use chappe_sfu_api::{Command, Epoch, SessionId, SessionSpec, WorkerIndex};
 use tracing::{Instrument as _, info};
 
-use super::place::{Place, Purpose, random_track};
+use super::place::{Avoid, Place, Purpose, random_track};
 use super::{Answered, App, Hub, unix_ms};
 use crate::cluster::{ANSWER_WITHIN, AskError, NodeReply, NodeRequest};
 use crate::refusal::Refusal;
@@ -39,7 +39,7 @@ impl App {
         if !known_here && !request.takeover {
             self.claim_name(&request.room, &request.stream).await?;
         }
-        let mut avoid: Vec<WorkerRef> = self.worker_to_leave(request.instead_of);
+        let mut avoid = Avoid::of(&self.hub(), self.node(), request.instead_of);
         for _ in 0..PLACES_TRIED_MAX {
             let (chosen, known) = {
                 let mut hub = self.hub();
@@ -77,21 +77,21 @@ impl App {
         &self,
         chosen: &WorkerRef,
         request: NodeRequest,
-        avoid: &mut Vec<WorkerRef>,
+        avoid: &mut Avoid,
     ) -> Result<Option<Answered>, Refusal> {
         match self.cluster.ask(&chosen.node, &request, ANSWER_WITHIN).await {
             Ok(NodeReply::Answered { answered }) => Ok(Some(answered)),
             Err(AskError::Refused(told)) if told.code != "unavailable" => Err(Refusal::Elsewhere(told)),
             Err(AskError::Refused(_)) => {
-                avoid.push(chosen.clone());
+                avoid.tried.push(chosen.clone());
                 Ok(None)
             }
             Ok(_) | Err(AskError::Unreachable | AskError::Silent) => {
                 info!(node = %chosen.node, "a node that was chosen for a session does not answer: another is tried");
                 let hub = self.hub();
                 let all = hub.replica.node(&chosen.node).into_iter().flat_map(|state| &state.workers);
-                avoid.extend(all.map(|worker| WorkerRef { node: chosen.node.clone(), index: worker.index }));
-                avoid.push(chosen.clone());
+                avoid.tried.extend(all.map(|worker| WorkerRef { node: chosen.node.clone(), index: worker.index }));
+                avoid.tried.push(chosen.clone());
                 Ok(None)
             }
         }

@@ -36,7 +36,7 @@ impl App {
             NodeRequest::Watch { room, slots, offer, owner, worker } => {
                 self.check_serving()?;
                 let request = WatchRequest { room, slots, offer: Offer::parse(&offer)?, owner, instead_of: None };
-                answered(self.watch_here(request, worker).await)
+                answered(self.watch_here(&request, worker).await)
             }
             NodeRequest::Republish { session, member, offer } => {
                 answered(self.republish_here(session, member, &Offer::parse(&offer)?).await)

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use chappe_cluster::WorkerRef;
 use chappe_sfu_api::{MediaKind, SessionId, WorkerIndex};
 use serde::{Deserialize, Serialize};
 
-use super::place::{Place, Purpose};
+use super::place::{Avoid, Place, Purpose};
 use super::publish::{FIRST_EPOCH, PLACES_TRIED_MAX};
 use super::{Answered, App, unix_ms};
 use crate::cluster::NodeRequest;
@@ -38,9 +37,11 @@ impl App {
     pub async fn watch(self: &Arc<Self>, mut request: WatchRequest) -> Result<Answered, Refusal> {
         self.wait_settled().await;
         let member = request.owner.as_ref().map(|owner| owner.member);
-        let mut avoid: Vec<WorkerRef> = self.worker_to_leave(request.instead_of);
+        let mut avoid = Avoid::of(&self.hub(), self.node(), request.instead_of);
+        // What the last one said whom nobody is left to take the place of.
+        let mut told = Refusal::NoWorker;
         for _ in 0..PLACES_TRIED_MAX {
-            let chosen = {
+            let found = {
                 let mut hub = self.hub();
                 if hub.registry.room(&request.room).is_none() {
                     hub.registry.check_new_room()?;
@@ -53,10 +54,19 @@ impl App {
                 member.map_or(Ok(()), |member| hub.registry.check_sessions_of(member))?;
                 let slots = request.slots.of(&request.offer);
                 check_slots(&slots)?;
-                self.choose(&mut hub, &request.room, &Purpose::Watch(&slots), &avoid)?
+                self.choose(&mut hub, &request.room, &Purpose::Watch(&slots), &avoid)
             };
+            let Ok(chosen) = found else { break };
             if chosen.node == *self.node() {
-                return self.watch_here(request, chosen.index).await;
+                match self.watch_here(&request, chosen.index).await {
+                    // It died or filled up since it was chosen, as another node's may have.
+                    Err(refusal) if refusal.code() == "unavailable" => {
+                        told = refusal;
+                        avoid.tried.push(chosen);
+                    }
+                    outcome => return outcome,
+                }
+                continue;
             }
             if let Slots::Player { wait, .. } = &mut request.slots {
                 // It is there; should that node not know it yet, it will in a moment.
@@ -74,12 +84,12 @@ impl App {
                 return Ok(answered);
             }
         }
-        Err(Refusal::NoWorker)
+        Err(told)
     }
 
     pub(super) async fn watch_here(
         self: &Arc<Self>,
-        request: WatchRequest,
+        request: &WatchRequest,
         worker: WorkerIndex,
     ) -> Result<Answered, Refusal> {
         let (answered, waiting) = {
@@ -96,9 +106,9 @@ impl App {
             }
             let note = Note {
                 version: NOTE_VERSION,
-                room: request.room,
+                room: request.room.clone(),
                 since_ms: unix_ms(),
-                owner: request.owner,
+                owner: request.owner.clone(),
                 role: Role::Watch { slots, sdp: answer.note },
             };
             let session = Session {

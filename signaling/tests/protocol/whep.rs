@@ -1,6 +1,6 @@
 //! WHEP endpoint rules (draft-ietf-wish-whep) and what viewers see when publishers come and go.
 
-use chappe_sfu_api::{SessionSnapshot, TrackId};
+use chappe_sfu_api::{ErrorCode, SessionSnapshot, TrackId};
 
 use crate::offer::{publisher, viewer};
 use crate::server::{Server, session_of};
@@ -46,6 +46,23 @@ async fn who_waits_is_attached_when_the_stream_appears() {
     let wanted = tracks(&server.worker().session(&publisher));
     let id = waiting.parse().unwrap();
     server.worker().until("attached", |state| sources(&state.sessions[&id]) == wanted).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_refuses_a_viewer_is_not_the_only_one_asked() {
+    let server = Server::with_workers(2, 1000).await;
+    server.publish("demo/cam").await;
+    for refusing in &server.workers {
+        refusing.with(|state| state.refuse = Some(ErrorCode::Limit));
+        server.watch("demo/cam").await;
+        refusing.with(|state| state.refuse = None);
+    }
+    for refusing in &server.workers {
+        refusing.with(|state| state.refuse = Some(ErrorCode::Limit));
+    }
+    let response = server.post("/whep/demo/cam", &viewer("vp8")).await;
+    assert_eq!((response.status, response.error().as_str()), (503, "unavailable"));
+    assert!(response.text().contains("as the test wants"), "what a worker said is told: {}", response.text());
 }
 
 #[tokio::test]
