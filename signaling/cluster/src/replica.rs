@@ -210,6 +210,11 @@ impl Replica {
         peer.is_alive() && peer.link(boot).unwrap_or(true)
     }
 
+    /// Whether what the living nodes publish is known: none owes us its list.
+    pub fn is_caught_up(&self) -> bool {
+        self.peers.values().filter(|peer| peer.is_alive()).all(|peer| peer.streams.is_known())
+    }
+
     /// Presences that broke a limit.
     pub fn ignored(&self) -> u64 {
         self.ignored

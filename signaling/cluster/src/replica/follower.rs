@@ -66,6 +66,11 @@ impl Follower {
         self.streams.values()
     }
 
+    /// Its present list has come.
+    pub fn is_known(&self) -> bool {
+        self.version.is_some()
+    }
+
     /// A new instance counts from 1, and a node that was lost may have said anything meanwhile. What is known stays
     /// until the list is there, because a signaling process that starts again takes up its workers' sessions.
     pub fn start_over(&mut self, now: Instant, told: u64, outputs: &mut Vec<Output>) {

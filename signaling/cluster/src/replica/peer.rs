@@ -25,7 +25,7 @@ pub(super) struct Peer {
 }
 
 /// ```text
-///           silent, or all links cut                goodbye
+///    silent and without links, or all cut           goodbye
 ///  Alive ───────────────────────────► Lost    Alive ───────► Left
 ///    ▲                                 │                      │ another instance speaks
 ///    └── speaks, or a link is back ────┘        Alive ◄───────┘
@@ -221,6 +221,12 @@ impl Peer {
         counted.peek().is_some() && counted.all(|link| *link == Some(false))
     }
 
+    /// Media passes to one of its workers: the node lives, and what its signaling does not say just now proves
+    /// nothing.
+    fn is_linked(&self) -> bool {
+        self.links.iter().any(|(_, is_up)| *is_up)
+    }
+
     /// When it is lost if nothing more is heard.
     fn loss_deadline(&self, engine: EngineState) -> Option<Instant> {
         let by_links = |cut_at: Instant| match engine {
@@ -229,15 +235,15 @@ impl Peer {
         };
         let cut = self.cut_at.filter(|_| self.is_cut(engine)).map(by_links);
         let silent = match engine {
-            EngineState::Down => None,
-            EngineState::Up { since } => Some(self.heard_at.max(since) + SILENCE_MAX),
+            EngineState::Up { since } if !self.is_linked() => Some(self.heard_at.max(since) + SILENCE_MAX),
+            EngineState::Up { .. } | EngineState::Down => None,
         };
         cut.into_iter().chain(silent).min()
     }
 }
 
-/// A node that is this long silent is lost: six presences, so that a stall of the messages between nodes that links
-/// do not confirm takes nobody down.
+/// A node that is this long silent is lost, unless a link to it is up: six presences, so that a stall of the messages
+/// between nodes that links do not confirm takes nobody down.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
 
 /// A node whose links are all silent is lost when it has also not spoken for this long; it speaks twice a second

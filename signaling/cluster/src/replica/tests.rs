@@ -311,6 +311,36 @@ fn silence_says_nothing_while_messages_do_not_pass() {
 }
 
 #[test]
+fn a_node_whose_signaling_is_silent_keeps_its_streams_as_long_as_a_link_to_it_is_up() {
+    let (mut bed, _) = Bed::with_node();
+    assert_eq!((bed.reachable(11), bed.reachable(12)), (vec![changed()], vec![changed()]));
+    assert_eq!(bed.pass(30_000), [], "media that flows goes on");
+    assert_eq!(bed.unreachable(11), [changed()], "from one of its workers");
+    assert_eq!(bed.pass(30_000), []);
+    bed.replica.handle_engine(bed.now, false);
+    bed.pass(30_000);
+    bed.replica.handle_engine(bed.now, true);
+    assert_eq!(bed.pass(30_000), [], "nor does it matter that messages pass again");
+    assert_eq!(bed.unreachable(12), [gone("s", 1), lost()], "silent and cut it is gone");
+}
+
+#[test]
+fn the_view_is_caught_up_when_no_living_node_owes_its_list() {
+    let mut bed = Bed::new();
+    assert!(bed.replica.is_caught_up(), "nobody is there");
+    bed.presence(1, 1, 1);
+    assert!(!bed.replica.is_caught_up());
+    let mut log = StreamLog::new(name("a"), 1);
+    log.put(stream("s", 1)).unwrap();
+    bed.list(&log);
+    assert!(bed.replica.is_caught_up());
+    bed.presence(2, 1, 1);
+    assert!(!bed.replica.is_caught_up(), "another instance has another list");
+    bed.pass(3_000);
+    assert!(bed.replica.is_caught_up(), "the dead owe nothing");
+}
+
+#[test]
 fn a_node_whose_links_are_all_cut_is_lost_without_waiting_for_three_seconds() {
     let (mut bed, _) = Bed::with_node();
     for boot in BOOTS {
