@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
 use chappe_cluster::{Replica, Reservations, StreamLog, View};
@@ -40,9 +40,8 @@ pub struct Hub {
     pub drain: Option<Drain>,
     /// Who was asked to leave a node or worker that drains.
     pub moves: Moves,
-    pub started: Instant,
-    /// Other nodes had the time to tell what they have.
-    pub is_complete: bool,
+    /// Since when other nodes can be heard; none while they can't.
+    pub hears_since: Option<Instant>,
     /// Why other nodes are out of reach.
     pub engine_down: Option<String>,
     /// Counts presences.
@@ -93,12 +92,16 @@ impl Hub {
             rooms_followed: HashMap::new(),
             drain: None,
             moves: Moves::default(),
-            started: now,
-            is_complete: false,
+            hears_since: None,
             engine_down: None,
             presences: 0,
             sinks: HashMap::new(),
         }
+    }
+
+    /// Whether all that other nodes publish is known: they had the time to speak, and those that did have told it.
+    pub fn sees_all(&self, now: Instant) -> bool {
+        self.hears_since.is_some_and(|since| now >= since + ALL_HEARD_AFTER) && self.replica.is_caught_up()
     }
 
     pub fn worker(&self, index: WorkerIndex) -> Option<&WorkerView> {
@@ -198,5 +201,34 @@ impl Sink {
         if self.messages.try_send(text).is_err() {
             self.stop.notify_one();
         }
+    }
+}
+
+/// From when NATS is reached. Other nodes that live have spoken by then, also those that started together with us or
+/// found their way back to NATS later, between two attempts to connect.
+const ALL_HEARD_AFTER: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chappe_cluster::NodeName;
+
+    #[test]
+    fn a_view_of_the_cluster_is_complete_when_others_could_be_heard_for_a_while_however_old_the_process() {
+        let identity = Identity {
+            node: NodeName::parse("n1").unwrap(),
+            instance: 1,
+            started_ms: 1,
+            region: None,
+            origins: Vec::new(),
+            addresses: Vec::new(),
+        };
+        let start = Instant::now();
+        let mut hub = Hub::new(1, &identity, start);
+        let later = start + Duration::from_secs(3_600);
+        assert!(!hub.sees_all(later), "nobody could be heard");
+        hub.hears_since = Some(later);
+        assert!(!hub.sees_all(later + ALL_HEARD_AFTER / 2));
+        assert!(hub.sees_all(later + ALL_HEARD_AFTER));
     }
 }

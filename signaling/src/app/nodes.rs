@@ -1,7 +1,7 @@
 //! Owns what other nodes say of themselves and what this one says: presence, streams, and who is out of reach.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chappe_cluster::{NodeName, NodePhase, NodeState, Output, StreamDelta, StreamList, WorkerPhase, WorkerRecord};
 use chappe_sfu_api::{Boot, WorkerIndex};
@@ -46,9 +46,8 @@ impl App {
         let mut hub = self.hub();
         let outputs = hub.replica.handle_timeout(now);
         self.handle_outputs(&mut hub, outputs);
-        if !hub.is_complete && now >= hub.started + COMPLETE_AFTER {
-            hub.is_complete = true;
-            let effects = hub.registry.attach_all();
+        if hub.sees_all(now) && !hub.registry.is_complete() {
+            let effects = hub.registry.handle_view_complete();
             self.apply(&mut hub, effects);
         }
         self.retry_refused(&mut hub);
@@ -59,6 +58,7 @@ impl App {
     pub fn handle_engine_up(self: &Arc<Self>, now: Instant) {
         let mut hub = self.hub();
         hub.engine_down = None;
+        hub.hears_since = hub.hears_since.or(Some(now));
         let outputs = hub.replica.handle_engine(now, true);
         self.handle_outputs(&mut hub, outputs);
         let outputs = hub.lobby.handle_engine_up(now);
@@ -70,6 +70,8 @@ impl App {
     pub fn handle_engine_down(self: &Arc<Self>, why: String) {
         let mut hub = self.hub();
         hub.engine_down = Some(why);
+        hub.hears_since = None;
+        hub.registry.handle_view_incomplete();
         let outputs = hub.replica.handle_engine(Instant::now(), false);
         self.handle_outputs(&mut hub, outputs);
         hub.lobby.handle_engine_down();
@@ -201,9 +203,6 @@ impl App {
         }
     }
 }
-
-/// After a start: other nodes that live have told their streams by then, also those that started together with us.
-const COMPLETE_AFTER: Duration = Duration::from_secs(3);
 
 /// None for a worker that was never there.
 fn worker_record(view: &WorkerView) -> Option<WorkerRecord> {

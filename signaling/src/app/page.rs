@@ -131,7 +131,7 @@ impl App {
 
     /// A node that has just started does not know yet which others there are.
     fn may_live_elsewhere(&self, session: SessionId) -> bool {
-        !self.cluster.alone && !self.cluster.is_ours(session) && !self.hub().is_complete
+        !self.cluster.alone && !self.cluster.is_ours(session) && !self.hub().registry.is_complete()
     }
 
     /// Where else a page can go, in no order: it shuffles them itself.

@@ -98,20 +98,39 @@ impl Registry {
         room.sessions.insert(id);
         match role {
             Role::Publish { stream: name, .. } => self.go_live(id, &room_name, &name, active),
-            // Tracks of nodes that are not heard of yet go on as the worker has them.
-            Role::Watch { .. } if self.watches_unknown(id) => Vec::new(),
-            Role::Watch { .. } => self.attach_viewer(id),
+            Role::Watch { .. } => {
+                self.note_unheard(id);
+                self.attach_viewer(id)
+            }
         }
     }
 
-    fn watches_unknown(&self, viewer: SessionId) -> bool {
+    /// Tracks of nodes that are not heard of yet go on as the worker has them, until these nodes are heard or all
+    /// that there are have been.
+    fn note_unheard(&mut self, viewer: SessionId) {
+        if self.is_complete {
+            return;
+        }
         let lines = self.sessions.get(&viewer).into_iter().flat_map(|session| &session.media.send);
-        lines.filter_map(|line| line.source).any(|track| self.track_home(track).is_none())
+        let unheard = lines.filter_map(|line| line.source).filter(|track| !self.tracks.contains_key(track));
+        self.unheard.extend(unheard);
+    }
+
+    /// Whether a stream that is not known here is not there.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
     /// Every node had the time to tell its streams: what is not there is over.
-    pub fn attach_all(&mut self) -> Vec<Effect> {
+    pub fn handle_view_complete(&mut self) -> Vec<Effect> {
+        self.is_complete = true;
+        self.unheard.clear();
         let viewers: Vec<SessionId> = self.sessions.keys().copied().collect();
         viewers.into_iter().flat_map(|viewer| self.attach_viewer(viewer)).collect()
+    }
+
+    /// Other nodes can't be heard: from now on a track that is not known may still be there.
+    pub fn handle_view_incomplete(&mut self) {
+        self.is_complete = false;
     }
 }

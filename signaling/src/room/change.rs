@@ -22,11 +22,13 @@ impl Registry {
     pub fn renegotiate(
         &mut self,
         id: SessionId,
-        media: Media,
+        mut media: Media,
         note: Note,
-        shown: Vec<SlotState>,
+        mut shown: Vec<SlotState>,
     ) -> Result<(Command, Vec<Effect>), Refusal> {
         let text = note.to_text()?;
+        let before = self.sessions.get(&id).ok_or(Refusal::NoSuchSession)?;
+        self.keep_unheard(before, &mut media, &mut shown);
         let session = self.sessions.get_mut(&id).ok_or(Refusal::NoSuchSession)?;
         (session.media, session.note, session.shown) = (media.clone(), note, shown);
         let set = Command::SetMedia { session: id, epoch: session.epoch, media, note: text };

@@ -1,6 +1,6 @@
 //! Owns the tables of rooms, sessions and members, and the rules for opening and closing sessions.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chappe_cluster::NodeName;
 use chappe_sfu_api::{Boot, CloseReason, Command, SessionId, SessionState, TrackId, WorkerIndex};
@@ -19,6 +19,10 @@ pub struct Registry {
     pub(super) members: HashMap<MemberId, Member>,
     /// Of all streams, here and on other nodes.
     pub(super) tracks: HashMap<TrackId, TrackHome>,
+    /// That workers sent when they were taken up, of streams that no node has told of yet.
+    pub(super) unheard: HashSet<TrackId>,
+    /// Every node had the time to tell its streams, and has.
+    pub(super) is_complete: bool,
     /// That nobody publishes any more.
     pub(super) gone_tracks: Vec<TrackId>,
 }
@@ -42,6 +46,8 @@ impl Registry {
             sessions: HashMap::new(),
             members: HashMap::new(),
             tracks: HashMap::new(),
+            unheard: HashSet::new(),
+            is_complete: false,
             gone_tracks: Vec::new(),
         }
     }

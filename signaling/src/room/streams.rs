@@ -235,6 +235,7 @@ impl Registry {
         for track in &stream.tracks {
             let home = TrackHome { home: stream.home.clone(), kind: track.source.kind, epoch: stream.epoch };
             self.tracks.insert(track.source.track, home);
+            self.unheard.remove(&track.source.track);
         }
         self.rooms.entry(room.clone()).or_default().streams.insert(name.clone(), stream);
         replaced

@@ -1,10 +1,10 @@
 //! Owns the connection between what is published and who watches it.
 
-use chappe_sfu_api::{Command, SessionId};
+use chappe_sfu_api::{Command, Media, SendTrack, SessionId};
 
 use super::{Effect, Notice, Registry, RoomName, StreamName};
 use crate::sdp;
-use crate::session::{Role, Showing, Slot, SlotState};
+use crate::session::{Role, Session, Showing, Slot, SlotState};
 
 impl Registry {
     /// A viewer's slots with the tracks that are live in them now, as the SDP side takes them.
@@ -43,8 +43,9 @@ impl Registry {
             return Vec::new();
         };
         let sources = self.sources(&session.note.room, slots);
-        let (media, states) = sdp::attach(note, &sources);
-        let shown = slot_states(slots, states);
+        let (mut media, states) = sdp::attach(note, &sources);
+        let mut shown = slot_states(slots, states);
+        self.keep_unheard(session, &mut media, &mut shown);
         let Some(session) = self.sessions.get_mut(&viewer) else {
             return Vec::new();
         };
@@ -66,6 +67,24 @@ impl Registry {
             effects.extend(changed.map(|state| self.tell(&owner, Notice::SlotChanged(viewer, state))));
         }
         effects
+    }
+
+    /// A slot goes on with a track of a stream that no node has told of yet, as its worker has it. `session` is the
+    /// viewer's as it was; `media` and `shown` are what it is to become.
+    pub(super) fn keep_unheard(&self, session: &Session, media: &mut Media, shown: &mut [SlotState]) {
+        let Role::Watch { slots, .. } = &session.note.role else {
+            return;
+        };
+        for state in shown.iter_mut().filter(|state| state.showing == Showing::Waiting) {
+            let goes_on = slots.contains(&state.slot) && self.stream(&session.note.room, &state.slot.stream).is_none();
+            let is_unheard = |line: &&SendTrack| line.source.is_some_and(|track| self.unheard.contains(&track));
+            let before = session.media.send.iter().find(|line| line.mid == state.slot.mid).filter(is_unheard);
+            let line = media.send.iter_mut().find(|line| line.mid == state.slot.mid);
+            if let (true, Some(before), Some(line)) = (goes_on, before, line) {
+                (line.source, line.payload_types) = (before.source, before.payload_types.clone());
+                state.showing = Showing::Live;
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use chappe_cluster::StreamRecord;
 
 use super::*;
+use crate::session::Showing;
 
 /// The publisher as another node tells of it.
 fn record(session: Session, epoch: u64) -> StreamRecord {
@@ -83,4 +84,58 @@ fn a_page_that_came_back_on_another_node_is_told_there() {
     assert!(effects.contains(&Effect::TellAt(node("there"), ADA, lost)), "{effects:?}");
     let (claimed, _) = registry.claim(MemberId(2), &node("there"), &[id(1)]);
     assert!(claimed.is_empty());
+}
+
+/// A viewer of the picture of `cam` and the sound of `mic`, which two other nodes publish, as its worker has it.
+fn viewer_of_two_nodes() -> (SessionSnapshot, [StreamRecord; 2]) {
+    let mut before = registry();
+    let records = [record(publisher(3, "cam", None), 5), record(publisher(4, "mic", None), 6)];
+    let mut session = viewer(1, "cam", None);
+    if let Role::Watch { slots, .. } = &mut session.note.role {
+        slots[1].stream = name("mic");
+    }
+    open(&mut before, session);
+    before.put_remote(&node("there"), &records[0]);
+    let effects = before.put_remote(&node("yonder"), &records[1]);
+    assert_eq!(attached(&effects, id(1)), Some(vec![Some(TrackId(301)), Some(TrackId(402))]));
+    (snapshot_of(before.session(id(1)).unwrap()), records)
+}
+
+#[test]
+fn a_track_of_a_node_that_is_not_heard_of_yet_goes_on() {
+    let (snapshot, [cam, mic]) = viewer_of_two_nodes();
+    let mut registry = registry();
+    let untouched = |effects: Vec<Effect>| assert_eq!(attached(&effects, id(1)), None, "{effects:?}");
+    untouched(registry.adopt(W0, BOOT, vec![snapshot.clone()]));
+    assert!(registry.session(id(1)).unwrap().shown.iter().all(|state| state.showing == Showing::Live));
+    untouched(registry.put_remote(&node("there"), &cam));
+    // Its page comes back meanwhile and offers the same again.
+    let session = registry.session(id(1)).unwrap().clone();
+    let Role::Watch { slots, sdp: note } = &session.note.role else { panic!("no viewer") };
+    let (media, states) = sdp::attach(note, &registry.sources(&room(), slots));
+    let shown = slot_states(slots, states);
+    registry.renegotiate(id(1), media, session.note.clone(), shown).unwrap();
+    assert_eq!(registry.session(id(1)).unwrap().media, snapshot.spec.media);
+    untouched(registry.put_remote(&node("yonder"), &mic));
+    let effects = registry.remove_remote(&node("yonder"), &room(), &name("mic"), Epoch(6));
+    assert_eq!(attached(&effects, id(1)), Some(vec![Some(TrackId(301)), None]), "its owner says that it is over");
+}
+
+#[test]
+fn what_no_node_tells_of_is_over_once_all_have_spoken() {
+    let (snapshot, [cam, _]) = viewer_of_two_nodes();
+    let mut registry = registry();
+    registry.adopt(W0, BOOT, vec![snapshot.clone()]);
+    registry.put_remote(&node("there"), &cam);
+    let effects = registry.handle_view_complete();
+    assert_eq!(attached(&effects, id(1)), Some(vec![Some(TrackId(301)), None]));
+    // Told again by a worker whose connection broke, it is known to be over.
+    let mut late = registry;
+    late.forget(id(1), None);
+    let effects = late.adopt(W0, BOOT, vec![snapshot.clone()]);
+    assert_eq!(attached(&effects, id(1)), Some(vec![Some(TrackId(301)), None]));
+    // But not while other nodes can't be heard.
+    late.forget(id(1), None);
+    late.handle_view_incomplete();
+    assert_eq!(attached(&late.adopt(W0, BOOT, vec![snapshot]), id(1)), None);
 }
