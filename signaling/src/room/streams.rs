@@ -101,6 +101,9 @@ impl Registry {
         if room.reserved.get(&name) != Some(&id) {
             return Err(Refusal::StreamExists(name));
         }
+        if self.is_outranked(id, &room_name, &name) {
+            return Err(Refusal::StreamExists(name));
+        }
         if room.streams.get(&name).is_some_and(|live| is_of(live, member) && self.is_alive(live)) {
             return Ok(Vec::new());
         }
@@ -115,7 +118,16 @@ impl Registry {
         }
     }
 
-    /// A session's stream takes its name from whoever had it.
+    /// Whether another session has the name with a higher claim: other nodes would not give way to this one.
+    fn is_outranked(&self, id: SessionId, room: &RoomName, name: &StreamName) -> bool {
+        let (Some(live), Some(session)) = (self.stream(room, name), self.sessions.get(&id)) else {
+            return false;
+        };
+        let is_there = live.home.node != self.own || self.sessions.contains_key(&live.session);
+        is_there && live.session != id && outranks((live.epoch, &live.home.node), (session.epoch, &self.own))
+    }
+
+    /// A session's stream takes its name from whoever had it. One that is outranked meanwhile ends instead.
     pub(super) fn go_live(
         &mut self,
         id: SessionId,
@@ -127,6 +139,10 @@ impl Registry {
             return Vec::new();
         };
         let publisher = stream.publisher.as_ref().map(|publisher| publisher.member);
+        if self.is_outranked(id, room, name) {
+            let successor = self.stream(room, name).and_then(|live| live.publisher.as_ref()).map(|page| page.member);
+            return self.end(id, Some(why_lost(&stream, successor)));
+        }
         if let Some(there) = self.rooms.get_mut(room)
             && there.reserved.get(name) == Some(&id)
         {

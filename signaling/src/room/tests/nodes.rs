@@ -46,6 +46,31 @@ fn of_two_nodes_that_claim_a_name_the_higher_epoch_has_it() {
 }
 
 #[test]
+fn an_owner_of_before_does_not_take_a_stream_back() {
+    let mut registry = registry();
+    join(&mut registry, ADA);
+    let successor = record(publisher(3, "cam", None), 8);
+    // Its worker confirms the session after the other node has told of the successor.
+    registry.open(Session { epoch: Epoch(7), ..publisher(1, "cam", None) }).unwrap();
+    registry.put_remote(&node("there"), &successor);
+    assert_eq!(registry.confirm(id(1)), Err(Refusal::StreamExists(name("cam"))));
+    registry.end(id(1), None);
+    // Its media arrives after that.
+    open(&mut registry, Session { epoch: Epoch(9), ..publisher(4, "cam", Some(owner(ADA))) });
+    open(&mut registry, Session { epoch: Epoch(10), ..publisher(5, "cam", Some(owner(ADA))) });
+    registry.put_remote(&node("there"), &record(publisher(6, "cam", None), 11));
+    let effects = registry.handle_track_active(id(5), TrackId(501), true);
+    assert!(effects.contains(&Effect::Tell(ADA, Notice::SessionLost(id(5), LostReason::TakenOver))), "{effects:?}");
+    assert_eq!(registry.stream(&room(), &name("cam")).unwrap().session, id(6));
+    // A worker tells of it after that.
+    let late = snapshot_of(&Session { epoch: Epoch(10), ..publisher(7, "cam", None) });
+    registry.put_remote(&node("there"), &StreamRecord { yields: true, ..record(publisher(6, "cam", None), 11) });
+    registry.adopt(W1, BOOT, vec![late]);
+    assert_eq!(registry.stream(&room(), &name("cam")).unwrap().session, id(6));
+    assert!(registry.session(id(7)).is_none());
+}
+
+#[test]
 fn a_page_that_moves_its_stream_is_switched_to_when_its_media_arrives() {
     let mut registry = registry();
     join(&mut registry, ADA);
