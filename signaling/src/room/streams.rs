@@ -46,7 +46,8 @@ impl Registry {
             return self.check_new_room();
         };
         if takeover {
-            return Ok(());
+            let is_there = there.reserved.contains_key(stream) || there.streams.contains_key(stream);
+            return if is_there { Ok(()) } else { self.check_new_stream(there) };
         }
         let taken = match (there.reserved.get(stream), there.streams.get(stream)) {
             (Some(opening), _) => !self.gives_way(*opening) && !self.is_own(*opening, member),

@@ -244,6 +244,9 @@ fn limits_hold() {
     }
     let refused = registry.check_publish(&room(), &name("more"), None, false);
     assert_eq!(refused, Err(Refusal::TooMany(Limit::Streams(STREAMS_PER_ROOM_MAX))));
+    let taken_over = registry.check_publish(&room(), &name("more"), None, true);
+    assert_eq!(taken_over, refused, "there is nothing to take over");
+    assert_eq!(registry.check_publish(&room(), &name("s0"), None, true), Ok(()));
 }
 
 #[test]
