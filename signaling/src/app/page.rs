@@ -66,10 +66,7 @@ impl App {
                 hub.registry.rename(member, name.clone());
                 (resumed.connection, resumed.sessions)
             }
-            None => {
-                hub.registry.join(member, room.clone(), name.clone())?;
-                (FIRST_CONNECTION, Vec::new())
-            }
+            None => (hub.registry.join(member, room.clone(), name.clone())?, Vec::new()),
         };
         let (here, effects) = hub.registry.claim(member, self.node(), &living);
         self.apply(&mut hub, effects);
@@ -291,8 +288,6 @@ const SERVERS_TOLD_MAX: usize = 32;
 
 /// What `sfu/core` keeps (`ALIVE_INTERVAL`).
 const ALIVE_MS: u64 = 100;
-
-const FIRST_CONNECTION: u64 = 1;
 
 /// How long a page is waited for (`web/PROTOCOL.md`).
 const MEMBER_GRACE: Duration = Duration::from_secs(30);

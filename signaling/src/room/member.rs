@@ -14,7 +14,7 @@ pub struct Member {
     pub name: Option<String>,
     /// Also those on workers of other nodes.
     pub sessions: BTreeSet<SessionId>,
-    /// Counts connections, so that the end of an old one is not taken for the end of the present one.
+    /// Numbered, so that the end of an old one is not taken for the end of the present one.
     pub connection: Connection,
 }
 
@@ -30,11 +30,5 @@ pub enum Connection {
 impl Connection {
     pub fn is_up(self) -> bool {
         matches!(self, Connection::Up(_))
-    }
-
-    pub fn number(self) -> u64 {
-        match self {
-            Connection::Up(number) | Connection::Broken(number) | Connection::Expired(number) => number,
-        }
     }
 }

@@ -22,9 +22,9 @@ pub struct Resumed {
 }
 
 impl Registry {
-    /// A page enters a room for the first time, or one that was connected to another node; its connection has
-    /// number 1.
-    pub fn join(&mut self, id: MemberId, room: RoomName, name: Option<String>) -> Result<(), Refusal> {
+    /// A page enters a room for the first time, or one that was connected to another node. Returns the number of its
+    /// connection.
+    pub fn join(&mut self, id: MemberId, room: RoomName, name: Option<String>) -> Result<u64, Refusal> {
         if self.members.len() >= MEMBERS_MAX {
             return Err(Refusal::TooMany(Limit::AllMembers(MEMBERS_MAX)));
         }
@@ -35,21 +35,22 @@ impl Registry {
             }
             Some(_) => {}
         }
-        let connection = Connection::Up(1);
-        self.enter(Member { id, room, name, sessions: BTreeSet::new(), connection });
+        let connection = self.next_connection();
+        self.enter(Member { id, room, name, sessions: BTreeSet::new(), connection: Connection::Up(connection) });
         // Sessions of a page that came from another node may be here already.
         let own = self.sessions.values().filter(|session| session.member() == Some(id)).map(|session| session.id);
         let own: Vec<SessionId> = own.collect();
         self.members.entry(id).and_modify(|member| member.sessions.extend(own));
-        Ok(())
+        Ok(connection)
     }
 
     /// A page that is known here comes back. Sessions of its that it does not name have no peer connection
     /// any more, and end.
     pub fn resume(&mut self, id: MemberId, room: &RoomName, living: &[SessionId]) -> Option<(Resumed, Vec<Effect>)> {
-        let member = self.members.get_mut(&id).filter(|member| member.room == *room)?;
-        member.connection = Connection::Up(member.connection.number().wrapping_add(1));
-        let connection = member.connection.number();
+        self.members.get(&id).filter(|member| member.room == *room)?;
+        let connection = self.next_connection();
+        let member = self.members.get_mut(&id)?;
+        member.connection = Connection::Up(connection);
         let (kept, gone): (Vec<SessionId>, Vec<SessionId>) = member.sessions.iter().partition(|id| living.contains(id));
         member.sessions.retain(|id| living.contains(id));
         let effects = gone.into_iter().flat_map(|id| self.end(id, None)).collect();
@@ -180,6 +181,11 @@ impl Registry {
             Connection::Up(_) | Connection::Expired(_) => None,
         };
         self.members.values().filter_map(broken).collect()
+    }
+
+    fn next_connection(&mut self) -> u64 {
+        self.connections += 1;
+        self.connections
     }
 
     fn enter(&mut self, member: Member) {

@@ -17,6 +17,9 @@ pub struct Registry {
     pub(super) rooms: BTreeMap<RoomName, Room>,
     pub(super) sessions: HashMap<SessionId, Session>,
     pub(super) members: HashMap<MemberId, Member>,
+    /// Number of the last connection of any page. A page that leaves and comes back has no number twice, so that
+    /// the late end of an old connection is never taken for the end of its present one.
+    pub(super) connections: u64,
     /// Of all streams, here and on other nodes.
     pub(super) tracks: HashMap<TrackId, TrackHome>,
     /// That workers sent when they were taken up, of streams that no node has told of yet.
@@ -45,6 +48,7 @@ impl Registry {
             rooms: BTreeMap::new(),
             sessions: HashMap::new(),
             members: HashMap::new(),
+            connections: 0,
             tracks: HashMap::new(),
             unheard: HashSet::new(),
             is_complete: false,

@@ -111,6 +111,16 @@ fn a_page_that_came_back_on_another_node_is_told_there() {
     assert!(claimed.is_empty());
 }
 
+#[test]
+fn the_late_end_of_a_connection_is_not_taken_for_the_end_of_one_made_after_a_stay_on_another_node() {
+    let mut registry = registry();
+    let before = registry.join(ADA, room(), None).unwrap();
+    registry.claim(ADA, &node("there"), &[]);
+    let present = registry.join(ADA, room(), None).unwrap();
+    assert!(!registry.handle_broken(ADA, before), "it came back meanwhile");
+    assert!(registry.handle_broken(ADA, present));
+}
+
 /// A viewer of the picture of `cam` and the sound of `mic`, which two other nodes publish, as its worker has it.
 fn viewer_of_two_nodes() -> (SessionSnapshot, [StreamRecord; 2]) {
     let mut before = registry();
