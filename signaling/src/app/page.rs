@@ -192,7 +192,7 @@ impl App {
         nodes.sort();
         nodes.dedup();
         for node in nodes {
-            self.cluster.send(Outgoing::Request(node, NodeRequest::MemberGone { member }));
+            self.cluster.send(Outgoing::Request(node, NodeRequest::MemberGone { member, home: self.node().clone() }));
         }
     }
 

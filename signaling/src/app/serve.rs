@@ -76,9 +76,9 @@ impl App {
                 self.apply(&mut hub, effects);
                 Ok(NodeReply::Claimed { sessions })
             }
-            NodeRequest::MemberGone { member } => {
+            NodeRequest::MemberGone { member, home } => {
                 let mut hub = self.hub();
-                let effects = hub.registry.end_idle(member);
+                let effects = hub.registry.end_idle(member, &home);
                 self.apply(&mut hub, effects);
                 Ok(NodeReply::Done)
             }

@@ -75,9 +75,10 @@ pub enum NodeRequest {
         home: NodeName,
         living: Vec<SessionId>,
     },
-    /// A page is gone for good.
+    /// A page is gone for good from `home`, as far as that node knows.
     MemberGone {
         member: MemberId,
+        home: NodeName,
     },
     /// A part of its list of streams.
     Streams {

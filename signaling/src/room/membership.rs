@@ -107,9 +107,12 @@ impl Registry {
         (claimed, effects)
     }
 
-    /// Sessions of a page of another node that is gone for good, but for those over which media flows.
-    pub fn end_idle(&mut self, member: MemberId) -> Vec<Effect> {
-        let idle = |session: &&Session| session.member() == Some(member) && !session.is_connected();
+    /// Sessions of a page that is gone for good from `home`, but for those over which media flows, and those with
+    /// which it has moved on to another node since.
+    pub fn end_idle(&mut self, member: MemberId, home: &NodeName) -> Vec<Effect> {
+        let of_page =
+            |session: &Session| session.note.owner.as_ref().is_some_and(|o| o.member == member && o.home == *home);
+        let idle = |session: &&Session| of_page(session) && !session.is_connected();
         let idle: Vec<SessionId> = self.sessions.values().filter(idle).map(|session| session.id).collect();
         idle.into_iter().flat_map(|id| self.end(id, None)).collect()
     }

@@ -121,6 +121,19 @@ fn the_late_end_of_a_connection_is_not_taken_for_the_end_of_one_made_after_a_sta
     assert!(registry.handle_broken(ADA, present));
 }
 
+#[test]
+fn a_node_that_lost_a_page_to_another_does_not_end_its_sessions() {
+    let mut registry = registry();
+    join(&mut registry, ADA);
+    open(&mut registry, viewer(1, "cam", Some(owner(ADA))));
+    registry.handle_state(id(1), SessionState::Disconnected);
+    registry.claim(ADA, &node("there"), &[id(1)]);
+    assert_eq!(registry.end_idle(ADA, &node("elsewhere")), [], "it was there before");
+    assert!(registry.session(id(1)).is_some());
+    registry.end_idle(ADA, &node("there"));
+    assert!(registry.session(id(1)).is_none());
+}
+
 /// A viewer of the picture of `cam` and the sound of `mic`, which two other nodes publish, as its worker has it.
 fn viewer_of_two_nodes() -> (SessionSnapshot, [StreamRecord; 2]) {
     let mut before = registry();
