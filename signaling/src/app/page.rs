@@ -50,7 +50,10 @@ impl App {
         self.wait_settled().await;
         let Join { id, room, name, resume, living } = request;
         let elsewhere = match &resume {
-            Some(secret) => self.claim_elsewhere(member_of(secret), &living).await,
+            Some(secret) => {
+                let page = Owner { member: member_of(secret), name: name.clone(), home: self.node().clone() };
+                self.claim_elsewhere(&page, &living).await
+            }
             None => Vec::new(),
         };
         let mut hub = self.hub();
@@ -68,7 +71,9 @@ impl App {
             }
             None => (hub.registry.join(member, room.clone(), name.clone())?, Vec::new()),
         };
-        let (here, effects) = hub.registry.claim(member, self.node(), &living);
+        let name = hub.registry.member(member).and_then(|known| known.name.clone()).or(name);
+        let owner = Owner { member, name, home: self.node().clone() };
+        let (here, effects) = hub.registry.claim(&owner, &living);
         self.apply(&mut hub, effects);
         sessions.retain(|session| self.cluster.is_ours(*session) && here.contains(session));
         sessions.extend(here.into_iter().filter(|session| !sessions.contains(session)).collect::<Vec<_>>());
@@ -76,8 +81,6 @@ impl App {
             hub.registry.note_session(member, session);
             sessions.push(session);
         }
-        let name = hub.registry.member(member).and_then(|known| known.name.clone()).or(name);
-        let owner = Owner { member, name, home: self.node().clone() };
         let was_resumed = was_known || !sessions.is_empty();
         info!(%room, %member, resumed = was_resumed, "page joined");
         self.enter_lobby(&mut hub, &room, &owner);
@@ -104,7 +107,7 @@ impl App {
 
     /// Those of a page's sessions that live on other nodes. One that can't be asked now is taken to live: the page
     /// watches its media itself.
-    async fn claim_elsewhere(&self, member: MemberId, living: &[SessionId]) -> Vec<SessionId> {
+    async fn claim_elsewhere(&self, page: &Owner, living: &[SessionId]) -> Vec<SessionId> {
         let mut by_node: BTreeMap<NodeName, Vec<SessionId>> = BTreeMap::new();
         let mut unknown = Vec::new();
         for session in living.iter().take(SESSIONS_CLAIMED_MAX) {
@@ -115,7 +118,7 @@ impl App {
             }
         }
         let claims = by_node.into_iter().map(|(node, living)| async move {
-            let request = NodeRequest::Claim { member, home: self.node().clone(), living: living.clone() };
+            let request = NodeRequest::Claim { page: page.clone(), living: living.clone() };
             match self.cluster.ask(&node, &request, CLAIM_WITHIN).await {
                 Ok(NodeReply::Claimed { sessions }) => sessions,
                 Ok(_) | Err(AskError::Refused(_)) => Vec::new(),

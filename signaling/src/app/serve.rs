@@ -70,9 +70,9 @@ impl App {
             NodeRequest::Mute { session, member, mid, muted } => {
                 self.mute_here(session, member, &mid, muted).map(|()| NodeReply::Done)
             }
-            NodeRequest::Claim { member, home, living } => {
+            NodeRequest::Claim { page, living } => {
                 let mut hub = self.hub();
-                let (sessions, effects) = hub.registry.claim(member, &home, &living);
+                let (sessions, effects) = hub.registry.claim(&page, &living);
                 self.apply(&mut hub, effects);
                 Ok(NodeReply::Claimed { sessions })
             }

@@ -69,10 +69,9 @@ pub enum NodeRequest {
         session: SessionId,
         member: Option<MemberId>,
     },
-    /// A page has come to `home` and these sessions of its live.
+    /// A page has come to the node that is its home now, and these sessions of its live.
     Claim {
-        member: MemberId,
-        home: NodeName,
+        page: Owner,
         living: Vec<SessionId>,
     },
     /// A page is gone for good from `home`, as far as that node knows.

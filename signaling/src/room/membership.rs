@@ -7,7 +7,7 @@ use chappe_sfu_api::{Command, SessionId};
 
 use super::member::Connection;
 use super::registry::SESSIONS_PER_MEMBER_MAX;
-use super::{Effect, Member, MemberId, Registry, RoomName};
+use super::{Effect, Member, MemberId, Notice, Registry, RoomName};
 use crate::refusal::{Limit, Refusal};
 use crate::session::{Owner, Session};
 
@@ -84,9 +84,10 @@ impl Registry {
         effects
     }
 
-    /// A page has come to `home`, or back to it. Those of the named sessions that are here and its own follow it;
-    /// returns them.
-    pub fn claim(&mut self, member: MemberId, home: &NodeName, living: &[SessionId]) -> (Vec<SessionId>, Vec<Effect>) {
+    /// A page has come to its owner's home, or back to it, maybe under another name. Those of the named sessions that
+    /// are here and its own follow it; returns them.
+    pub fn claim(&mut self, page: &Owner, living: &[SessionId]) -> (Vec<SessionId>, Vec<Effect>) {
+        let (member, home) = (page.member, &page.home);
         let mut claimed = Vec::new();
         let mut effects = Vec::new();
         for id in living {
@@ -94,17 +95,34 @@ impl Registry {
                 continue;
             };
             claimed.push(*id);
-            let Some(owner) = session.note.owner.as_mut().filter(|owner| owner.home != *home) else { continue };
-            owner.home = home.clone();
+            let Some(owner) = session.note.owner.as_mut() else { continue };
+            let name = page.name.clone().or_else(|| owner.name.clone());
+            let present = Owner { member, name, home: home.clone() };
+            let before = std::mem::replace(owner, present.clone());
+            if before == present {
+                continue;
+            }
             if let Ok(note) = session.note.to_text() {
                 let (epoch, media) = (session.epoch, session.media.clone());
                 effects.push(Effect::Command(session.worker, Command::SetMedia { session: *id, epoch, media, note }));
+            }
+            if before.name != present.name {
+                effects.extend(self.rename_publisher(*id, present.name));
             }
         }
         if *home != self.own {
             self.forget_member(member);
         }
         (claimed, effects)
+    }
+
+    /// The name that others see beside a stream is its publisher's.
+    fn rename_publisher(&mut self, id: SessionId, name: Option<String>) -> Vec<Effect> {
+        let Some((room, stream, live)) = self.published_by(id) else {
+            return Vec::new();
+        };
+        live.publisher.iter_mut().for_each(|publisher| publisher.name.clone_from(&name));
+        vec![Effect::Announce(room.clone(), stream.clone()), Effect::TellRoom(room, Notice::StreamChanged(stream))]
     }
 
     /// Sessions of a page that is gone for good from `home`, but for those over which media flows, and those with

@@ -16,6 +16,11 @@ fn record(session: Session, epoch: u64) -> StreamRecord {
     there.record(&room(), &name).unwrap()
 }
 
+/// A page whose home another node is.
+fn at(member: MemberId, home: &str) -> Owner {
+    Owner { home: node(home), ..owner(member) }
+}
+
 #[test]
 fn a_stream_of_another_node_is_shown_like_one_of_ours() {
     let mut registry = registry();
@@ -100,14 +105,14 @@ fn a_page_that_came_back_on_another_node_is_told_there() {
     let mut registry = registry();
     join(&mut registry, ADA);
     open(&mut registry, viewer(1, "cam", Some(owner(ADA))));
-    let (claimed, effects) = registry.claim(ADA, &node("there"), &[id(1), id(5)]);
+    let (claimed, effects) = registry.claim(&at(ADA, "there"), &[id(1), id(5)]);
     assert_eq!(claimed, [id(1)]);
     assert!(matches!(&effects[..], [Effect::Command(W0, Command::SetMedia { .. })]), "its note says so: {effects:?}");
     assert!(registry.member(ADA).is_none(), "it is not waited for here");
     let effects = registry.handle_closed(id(1), CloseReason::ConsentExpired);
     let lost = Notice::SessionLost(id(1), LostReason::Expired);
     assert!(effects.contains(&Effect::TellAt(node("there"), ADA, lost)), "{effects:?}");
-    let (claimed, _) = registry.claim(MemberId(2), &node("there"), &[id(1)]);
+    let (claimed, _) = registry.claim(&at(MemberId(2), "there"), &[id(1)]);
     assert!(claimed.is_empty());
 }
 
@@ -115,7 +120,7 @@ fn a_page_that_came_back_on_another_node_is_told_there() {
 fn the_late_end_of_a_connection_is_not_taken_for_the_end_of_one_made_after_a_stay_on_another_node() {
     let mut registry = registry();
     let before = registry.join(ADA, room(), None).unwrap();
-    registry.claim(ADA, &node("there"), &[]);
+    registry.claim(&at(ADA, "there"), &[]);
     let present = registry.join(ADA, room(), None).unwrap();
     assert!(!registry.handle_broken(ADA, before), "it came back meanwhile");
     assert!(registry.handle_broken(ADA, present));
@@ -127,11 +132,27 @@ fn a_node_that_lost_a_page_to_another_does_not_end_its_sessions() {
     join(&mut registry, ADA);
     open(&mut registry, viewer(1, "cam", Some(owner(ADA))));
     registry.handle_state(id(1), SessionState::Disconnected);
-    registry.claim(ADA, &node("there"), &[id(1)]);
+    registry.claim(&at(ADA, "there"), &[id(1)]);
     assert_eq!(registry.end_idle(ADA, &node("elsewhere")), [], "it was there before");
     assert!(registry.session(id(1)).is_some());
     registry.end_idle(ADA, &node("there"));
     assert!(registry.session(id(1)).is_none());
+}
+
+#[test]
+fn a_page_that_comes_back_under_another_name_publishes_under_it() {
+    let mut registry = registry();
+    join(&mut registry, ADA);
+    open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
+    let changed = [Effect::Announce(room(), name("cam")), Effect::TellRoom(room(), Notice::StreamChanged(name("cam")))];
+    for home in ["here", "there"] {
+        let page = Owner { name: Some(format!("Ada, {home}")), ..at(ADA, home) };
+        let (_, effects) = registry.claim(&page, &[id(1)]);
+        assert!(effects.ends_with(&changed), "{effects:?}");
+        assert!(matches!(effects[0], Effect::Command(W0, Command::SetMedia { .. })), "its note remembers it");
+        assert_eq!(registry.record(&room(), &name("cam")).unwrap().name, page.name);
+        assert_eq!(registry.claim(&page, &[id(1)]).1, [], "said once is enough");
+    }
 }
 
 /// A viewer of the picture of `cam` and the sound of `mic`, which two other nodes publish, as its worker has it.
