@@ -11,6 +11,9 @@ import { Swarm, totals } from "./harness/swarm.mjs";
 
 /** How long NATS is away: a minute for the figures, less for every commit. */
 const NATS_AWAY_MS = Number(process.env["CHAPPE_NATS_AWAY_S"] ?? 10) * 1000;
+const HEADLESS_MS = 8000;
+/** Nobody was cut off for a moment: who was comes back after more than this. */
+const STILL_MS_MAX = 500;
 const ONE_OWNER_WITHIN_MS = 3000;
 const PUBLISHER_GAP_MS_MAX = 2000;
 
@@ -50,6 +53,33 @@ describe("faults", () => {
     await late.end();
     const fresh = await Swarm.start({ whip: [b], whep: urls(), room: "nats-back", viewers: 6 });
     await fresh.end();
+    await swarm.end();
+  });
+
+  test("signaling of all nodes can die at once, and without NATS too: no packet is lost", async () => {
+    const swarm = await Swarm.start({ whip: urls().slice(0, 1), whep: urls(), room: "headless", viewers: 12 });
+    const streamIsKnown = () => Promise.all(cluster.nodes.map((node) => until(`${node.name} knows the stream`, async () => (await owners(node, "headless")).length === 1)));
+    swarm.begin();
+    await restartSignaling(cluster);
+    await cluster.knowsAll();
+    await streamIsKnown();
+
+    await cluster.nats.kill();
+    await restartSignaling(cluster);
+    // Longer than others are waited for at the start, and than a node that is not heard is believed to be there.
+    await sleep(HEADLESS_MS);
+    const { publisher: alone, viewers: served } = await swarm.report();
+    assert.equal(totals({ publisher: alone, viewers: served }).missing, 0);
+    await cluster.nats.start();
+    await cluster.knowsAll(20_000);
+    await streamIsKnown();
+    const fresh = await Swarm.start({ whep: urls(), room: "headless", viewers: 6 });
+    await fresh.end();
+    const { publisher, viewers } = await swarm.report();
+    const { missing, rejoins, packets, longestGapMs } = totals({ publisher, viewers });
+    assert.deepEqual({ missing, rejoins, again: publisher?.rejoins }, { missing: 0, rejoins: 0, again: 0 });
+    assert.ok(packets >= 12 * ((publisher?.sent ?? 0) - 30), `${packets} of 12 × ${publisher?.sent}`);
+    assert.ok(longestGapMs < STILL_MS_MAX, `${longestGapMs} ms without a packet`);
     await swarm.end();
   });
 
@@ -124,6 +154,21 @@ describe("faults", () => {
     await swarm.end();
   });
 });
+
+/**
+ * Kills signaling of all nodes in the same moment, and waits until each has another one that answers.
+ * @param {Cluster} cluster
+ */
+async function restartSignaling(cluster) {
+  const before = await Promise.all(cluster.nodes.map(async (node) => (await node.state()).signaling.pid));
+  await Promise.all(cluster.nodes.map((node) => node.killSignaling()));
+  for (const [at, node] of cluster.nodes.entries()) {
+    await until(`signaling of ${node.name} is back`, async () => {
+      const { pid } = (await node.state()).signaling;
+      return pid !== before[at] && (await answer(`${node.url}/readyz`).catch(() => null))?.status === 200;
+    }, { withinMs: 15_000 });
+  }
+}
 
 /**
  * Who has the stream of a room, as one node knows it: session and node, which change with the owner.

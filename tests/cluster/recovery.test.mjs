@@ -87,12 +87,14 @@ const EVENTS = [
   {
     name: "a viewer's node drains",
     limitMs: 100,
-    happen: async (cluster) => {
-      const node = cluster.node(2);
-      await node.drain(3000);
-      assert.deepEqual(await node.running?.ended, { code: 0, signal: null });
-    },
+    happen: (cluster) => drain(cluster.node(2)),
     restore: (cluster) => cluster.node(2).start(),
+  },
+  {
+    name: "the publisher's node drains",
+    limitMs: 100,
+    happen: (cluster) => drain(cluster.node(1)),
+    restore: (cluster) => cluster.node(1).start(),
   },
 ];
 
@@ -160,6 +162,12 @@ describe("pictures come back when", () => {
     }
   }
 });
+
+/** @param {ClusterNode} node */
+async function drain(node) {
+  await node.drain(3000);
+  assert.deepEqual(await node.running?.ended, { code: 0, signal: null });
+}
 
 /**
  * Everything is as before: every node knows all, and every worker serves.
