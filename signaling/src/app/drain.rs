@@ -10,7 +10,7 @@ use tracing::info;
 use super::hub::Drain;
 use super::moves::Leaving;
 use super::{App, Hub};
-use crate::room::Notice;
+use crate::room::{LostReason, Notice};
 use crate::workers::WorkerState;
 
 /// Why the process ends by itself.
@@ -32,7 +32,7 @@ impl App {
                 Some(drain) => drain.deadline = deadline,
                 None => {
                     info!(deadline_ms, sessions = hub.registry.sessions().count(), "this node drains");
-                    hub.drain = Some(Drain { since: now, deadline });
+                    hub.drain = Some(Drain { since: now, deadline, ends_per_tick: None });
                     // Those who get streams through us, first: they have to be served until they have another way.
                     for index in 0..hub.workers.len() {
                         let worker = WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX));
@@ -58,13 +58,31 @@ impl App {
     pub(super) fn handle_drain_tick(self: &Arc<Self>, hub: &mut Hub, now: Instant) {
         if let Some(drain) = hub.drain {
             let left = hub.registry.sessions().count();
-            if left == 0 && now >= drain.since + LEAVE_AFTER || now >= drain.deadline {
+            if left == 0 && now >= drain.since + LEAVE_AFTER || now >= drain.deadline + END_WITHIN {
                 info!(sessions = left, "drained: this node ends");
                 self.end(Ending::Drained);
                 return;
             }
+            if now >= drain.deadline {
+                return self.end_some(hub, left);
+            }
         }
         self.ask_to_move(hub, now);
+    }
+
+    /// The deadline is over. Who still stays is sent away part by part: clients come back at once, and all of them in
+    /// the same moment would keep the nodes that take them from what they already serve.
+    fn end_some(self: &Arc<Self>, hub: &mut Hub, left: usize) {
+        let Some(drain) = hub.drain.as_mut() else { return };
+        let some = *drain.ends_per_tick.get_or_insert_with(|| {
+            info!(sessions = left, "the deadline of the drain is over: sessions that are left are ended");
+            left.div_ceil(ENDING_TICKS)
+        });
+        let ending: Vec<_> = hub.registry.sessions().map(|session| session.id).take(some).collect();
+        for session in ending {
+            let effects = hub.registry.end(session, Some(LostReason::Ended));
+            self.apply(hub, effects);
+        }
     }
 
     /// Those whose node or worker drains, as far as their pages can be asked.
@@ -124,5 +142,9 @@ impl App {
 
 /// Longer deadlines are cut to it.
 const DRAIN_MAX: Duration = Duration::from_secs(24 * 3600);
+/// From the deadline on, sessions that are left are ended within so many ticks of 250 ms.
+const ENDING_TICKS: usize = 8;
+/// After the deadline the node ends whatever is left.
+const END_WITHIN: Duration = Duration::from_millis(2500);
 /// Others learn within this that nothing is to be sent here any more.
 const LEAVE_AFTER: Duration = Duration::from_millis(500);

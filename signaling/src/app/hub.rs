@@ -62,6 +62,8 @@ pub struct Following {
 pub struct Drain {
     pub since: Instant,
     pub deadline: Instant,
+    /// Once the deadline is over: how many of the sessions that were left then are ended at a time.
+    pub ends_per_tick: Option<usize>,
 }
 
 /// The way to one page.
