@@ -142,7 +142,7 @@ impl Sfu {
         session.tells_arrivals =
             media.receive.iter().flat_map(|line| &line.codecs).any(|codec| codec.feedback.transport_cc);
         self.apply_receive(now, key, media.receive);
-        self.apply_send(key, media.send);
+        self.apply_send(now, key, media.send);
     }
 
     fn apply_receive(&mut self, now: Instant, key: usize, lines: Vec<ReceiveTrack>) {
@@ -201,11 +201,14 @@ impl Sfu {
             if let Some(Some(sender)) = session.and_then(|session| session.senders.get_mut(subscriber.sender as usize))
             {
                 sender.interrupt();
+                if let Some(awaited) = &mut sender.awaited {
+                    self.timers.lower(subscriber.session, awaited.hurry());
+                }
             }
         }
     }
 
-    fn apply_send(&mut self, key: usize, lines: Vec<SendTrack>) {
+    fn apply_send(&mut self, now: Instant, key: usize, lines: Vec<SendTrack>) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let stays =
             |spec: &SendTrack| lines.iter().any(|line| (line.ssrc, line.rtx_ssrc) == (spec.ssrc, spec.rtx_ssrc));
@@ -217,29 +220,24 @@ impl Sfu {
             self.end_sender(key, at, !lines.iter().any(|line| Some(line.ssrc) == ssrc));
         }
         for line in lines {
-            let source = line.source;
-            let at = self.place_sender(key, line);
-            let track = source.map(|source| self.track(source));
-            self.attach(key, at, track);
+            let at = self.place_sender(key, &line);
+            self.follow(now, Subscriber { session: key as u32, sender: at as u32 }, line);
         }
     }
 
     /// Finds the sender of an m-line by its SSRC, or makes one whose numbers go on where its SSRC ended.
-    fn place_sender(&mut self, key: usize, line: SendTrack) -> usize {
+    fn place_sender(&mut self, key: usize, line: &SendTrack) -> usize {
         let random = self.draw(SessionId(u128::from(line.ssrc)), key as u64 + 1);
         let session = &mut self.sessions[key];
         let same = |sender: &Option<Sender>| sender.as_ref().is_some_and(|sender| sender.spec.ssrc == line.ssrc);
         if let Some(at) = session.senders.iter().position(same) {
-            if let Some(sender) = session.senders[at].as_mut() {
-                sender.replace_spec(line);
-            }
             return at;
         }
         // Below 2^15, so that a receiver that misses the first packets still guesses the cycle (RFC 3711 3.3.1).
         let first = take_spent(&mut session.spent, line.ssrc).unwrap_or(random & FIRST_INDEX_MASK);
         let repair_first = line.rtx_ssrc.and_then(|ssrc| take_spent(&mut session.spent, ssrc));
         let repair_first = repair_first.unwrap_or(random >> 16 & FIRST_INDEX_MASK);
-        let sender = Some(Sender::new(line, first, repair_first, (random >> 32) as u32));
+        let sender = Some(Sender::new(line.clone(), first, repair_first, (random >> 32) as u32));
         match session.senders.iter().position(Option::is_none) {
             Some(at) => {
                 session.senders[at] = sender;
@@ -252,38 +250,9 @@ impl Sfu {
         }
     }
 
-    /// Lets a sender follow `track`, or nothing.
-    fn attach(&mut self, key: usize, at: usize, track: Option<usize>) {
-        let Some(Some(sender)) = self.sessions.get_mut(key).and_then(|session| session.senders.get_mut(at)) else {
-            return;
-        };
-        let before = std::mem::replace(&mut sender.track, track);
-        if before == track {
-            return;
-        }
-        sender.interrupt();
-        let subscriber = Subscriber { session: key as u32, sender: at as u32 };
-        if let Some(before) = before {
-            if let Some(track) = self.tracks.get_mut(before) {
-                track.unsubscribe(subscriber);
-            }
-            self.note_demand(before);
-            self.drop_unused(before);
-        }
-        if let Some(track) = track {
-            if let Some(track) = self.tracks.get_mut(track) {
-                track.subscribe(subscriber);
-            }
-            self.note_demand(track);
-            if !self.join(subscriber, track) {
-                self.want_keyframe(track);
-            }
-        }
-    }
-
     /// Keeps where the numbers of an SSRC ended, and says goodbye on it (RFC 3550 section 6.6).
     fn end_sender(&mut self, key: usize, at: usize, says_goodbye: bool) {
-        self.attach(key, at, None);
+        self.unfollow(Subscriber { session: key as u32, sender: at as u32 });
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(sender) = session.senders.get_mut(at).and_then(Option::take) else { return };
         session.spent.push((sender.spec.ssrc, sender.rewriter.next()));

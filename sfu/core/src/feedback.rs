@@ -143,6 +143,7 @@ impl Sfu {
         self.send_receiver_reports(now, key);
         self.send_sender_reports(now, key);
         self.send_sign_of_life(now, key);
+        self.settle_awaited(now, key);
     }
 
     fn note_silence(&mut self, now: Instant, key: usize) {

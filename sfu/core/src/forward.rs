@@ -239,6 +239,9 @@ impl Sfu {
 
     /// Seals all that waits on a track for all its viewers. False when the arena filled up before.
     fn fan_out(&mut self, key: usize, now: Instant) -> bool {
+        if self.tracks.get(key).is_some_and(|track| !track.awaiting.is_empty()) {
+            self.switch_awaiting(now, key);
+        }
         let Some(track) = self.tracks.get_mut(key) else { return true };
         if track.subscribers.is_empty() {
             track.skip_passes();
@@ -252,6 +255,7 @@ impl Sfu {
             let Some(history) = track.history.as_ref() else { break };
             self.templates.load(history, pass);
             let newest = self.templates.packets.last().map(|template| template.entry.packet);
+            somebody_waits = false;
             let mut starts = self.templates.packets.iter().map(|template| template.entry.packet);
             let late_start = starts.rfind(|packet| track.starts_late(packet, now));
             while let Some(subscriber) = track.subscribers.get(track.pass.done) {

@@ -15,6 +15,7 @@ mod relay;
 mod repair;
 mod sfu;
 mod snapshot;
+mod switch;
 
 mod egress;
 mod history;

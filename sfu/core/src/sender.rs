@@ -11,11 +11,14 @@ use crate::rtcp::{ReportBlock, SenderReport};
 use crate::rtp::Ssrc;
 use crate::source::Traffic;
 use crate::spec::{MediaKind, PayloadMap, SendTrack};
+use crate::switch::Awaited;
 
 pub(crate) struct Sender {
     pub spec: SendTrack,
     /// Key of the source's track in the table of the worker.
     pub track: Option<usize>,
+    /// The next one, while this one goes on.
+    pub awaited: Option<Box<Awaited>>,
     pub rewriter: Rewriter,
     /// Index of the next RTX packet.
     pub repair_next: u64,
@@ -66,6 +69,7 @@ impl Sender {
         Sender {
             spec,
             track: None,
+            awaited: None,
             rewriter: Rewriter::new(first, timestamp),
             repair_next: repair_first,
             plain_from: first,
@@ -86,8 +90,12 @@ impl Sender {
 
     /// New payload types or extensions: what was sent before can't be repeated byte for byte any more.
     pub fn replace_spec(&mut self, spec: SendTrack) {
-        self.plain_from = self.rewriter.next();
+        self.forbid_plain_repeats();
         self.spec = spec;
+    }
+
+    pub fn forbid_plain_repeats(&mut self) {
+        self.plain_from = self.rewriter.next();
     }
 
     /// The source changed or went; the next one starts at a key frame. Nothing of the old one is repeated:
@@ -154,7 +162,17 @@ impl Sender {
     }
 
     pub fn decodes(&self, payload_type: u8) -> bool {
-        self.payload_map(payload_type).is_some()
+        self.spec.decodes(payload_type)
+    }
+
+    /// Whether it has begun with what its track is now.
+    pub fn is_sending(&self, generation: u32) -> bool {
+        self.generation == Some(generation)
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let look_at = self.awaited.as_ref().map(|awaited| awaited.look_at);
+        [self.report_at, look_at].into_iter().flatten().min()
     }
 
     #[inline]

@@ -205,7 +205,7 @@ impl Session {
     /// When the session next wants to be woken.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let sources = self.sources.iter().filter_map(Source::poll_timeout).min();
-        let senders = self.senders.iter().flatten().filter_map(|sender| sender.report_at).min();
+        let senders = self.senders.iter().flatten().filter_map(Sender::poll_timeout).min();
         let own = [self.report_at, self.alive_at].into_iter().flatten().min();
         [self.transport.poll_timeout(), self.arrivals.poll_timeout(), own, sources, senders].into_iter().flatten().min()
     }

@@ -265,6 +265,11 @@ impl ReceiveTrack {
 }
 
 impl SendTrack {
+    /// Whether the viewer has a payload type for this one of the publisher.
+    pub(crate) fn decodes(&self, payload_type: u8) -> bool {
+        self.payload_types.iter().any(|map| map.from == payload_type)
+    }
+
     fn check(&self) -> Result<(), ControlError> {
         if self.mid.is_empty() || self.mid.len() > MID_BYTES_MAX || self.cname.len() > CNAME_BYTES_MAX {
             return Err(ControlError::Invalid("a mid is empty or longer than 16 bytes, or a cname longer than 255"));

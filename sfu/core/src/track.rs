@@ -14,6 +14,8 @@ pub(crate) struct Track {
     /// Key of the relay it comes by. A publisher of our own has precedence.
     pub feed: Option<usize>,
     pub subscribers: Vec<Subscriber>,
+    /// Viewers that are sent something else until there is something here to begin with.
+    pub awaiting: Vec<Subscriber>,
     /// Keys of the relays it leaves by.
     pub outlets: Vec<usize>,
     /// Number of what a publisher of ours sends under this id: a new one each time it starts over.
@@ -24,6 +26,8 @@ pub(crate) struct Track {
     pub demand_noted: bool,
     /// None until the first packet.
     pub history: Option<History>,
+    /// When the newest packet came; `None` before the first.
+    pub heard: Option<Instant>,
     /// Generation of the newest packet.
     pub generation: u32,
     /// What the timestamps of the forwarded stream mean; `None` until its first packet.
@@ -72,11 +76,13 @@ impl Track {
             publisher: None,
             feed: None,
             subscribers: Vec::new(),
+            awaiting: Vec::new(),
             outlets: Vec::new(),
             run,
             epoch: Epoch::default(),
             demand_noted: false,
             history: None,
+            heard: None,
             generation: 0,
             clock: None,
             sent: 0,
@@ -99,7 +105,7 @@ impl Track {
     /// whose numbers are of run `run`.
     pub fn end(&mut self, run: u64) {
         (self.publisher, self.run) = (None, run);
-        self.history = None;
+        (self.history, self.heard) = (None, None);
         self.clock = None;
         self.waiting_since = None;
         (self.sent, self.pass) = (0, Pass::default());
@@ -113,7 +119,7 @@ impl Track {
 
     /// Somebody here watches it, or another worker gets it from here.
     pub fn is_wanted(&self) -> bool {
-        !self.subscribers.is_empty() || !self.outlets.is_empty()
+        !self.subscribers.is_empty() || !self.awaiting.is_empty() || !self.outlets.is_empty()
     }
 
     pub fn subscribe(&mut self, subscriber: Subscriber) {
@@ -158,6 +164,7 @@ impl Track {
     /// A packet was added. True when the track had nothing waiting before.
     pub fn note_waiting(&mut self, now: Instant) -> bool {
         let is_first = self.waiting_since.is_none();
+        self.heard = Some(now);
         self.waiting_since.get_or_insert(now);
         is_first
     }
@@ -221,4 +228,4 @@ const RUN_GOAL: u64 = 16;
 /// RFC 3551 section 5, and every codec since.
 const VIDEO_CLOCK_RATE: u32 = 90_000;
 /// A picture this much older than live is not where a viewer's clock should start: 150 ms.
-const LATE_TICKS: i32 = 13_500;
+pub(crate) const LATE_TICKS: i32 = 13_500;

@@ -68,6 +68,8 @@ impl Sfu {
                 (None, Some(_)) => {}
                 (None, None) => self.refuse_waiting(key),
             }
+            // Whoever left it in the middle of a flush could not.
+            self.drop_unused(key);
         }
     }
 

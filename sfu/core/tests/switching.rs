@@ -1,0 +1,400 @@
+//! A viewer whose m-line gets another source: what flows goes on until the new one can begin.
+
+mod bed;
+
+use std::time::Duration;
+
+use bed::client::Received;
+use bed::mesh::Path;
+use bed::*;
+use chappe_sfu_core::rtp::{Seq, Ssrc};
+use chappe_sfu_core::{Media, MediaKind, TrackId};
+
+const SEEN: u32 = 0x9000;
+const SECOND: TrackId = TrackId(0xcb);
+const THIRD: TrackId = TrackId(0xcc);
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn sees(track: Option<TrackId>) -> Media {
+    watches(vec![video_out(track, SEEN)])
+}
+
+/// A camera whose packets are as long as its name is high, so that they tell where they are from.
+fn camera(name: u32) -> Camera {
+    let mut camera = Camera::new(0x1000 * name);
+    camera.bytes = 100 * name as usize;
+    camera.extensions = vec![(MID, b"0".to_vec())];
+    camera
+}
+
+/// Which camera each packet is from.
+fn names(received: &[Received]) -> Vec<usize> {
+    received.iter().map(|packet| packet.payload.len() / 100).collect()
+}
+
+fn is_keyframe(packet: &Received) -> bool {
+    packet.payload[..2] == [0x10, 0]
+}
+
+/// The counters at the ends of the payloads of one camera.
+fn counters(received: &[Received], name: usize) -> Vec<u32> {
+    let of = received.iter().filter(|packet| packet.payload.len() / 100 == name);
+    of.map(|packet| u32::from_be_bytes(*packet.payload.last_chunk().expect("a counter"))).collect()
+}
+
+fn is_continuous(client: &Client) -> bool {
+    client.faults == 0 && client.indices(SEEN).windows(2).all(|pair| pair[1] == pair[0] + 1)
+}
+
+struct Stage {
+    bed: Bed,
+    publishers: [Who; 3],
+    cameras: [Camera; 3],
+    viewer: Who,
+}
+
+/// Three cameras; the viewer sees the first, which is `frames` behind its key frame.
+fn stage(frames: usize) -> Stage {
+    let mut bed = Bed::new();
+    let publishers = [CAMERA, SECOND, THIRD].map(|track| bed.join(publishes(vec![camera_line(track)])));
+    let viewer = bed.join(sees(Some(CAMERA)));
+    let mut stage = Stage { bed, publishers, cameras: [1, 2, 3].map(camera), viewer };
+    for at in 0..=frames {
+        stage.frames(&[(0, at == 0)]);
+    }
+    stage
+}
+
+impl Stage {
+    /// A frame of two packets of each of these cameras, and 33 ms.
+    fn frames(&mut self, of: &[(usize, bool)]) {
+        for (camera, keyframe) in of {
+            for packet in self.cameras[*camera].frame(2, *keyframe) {
+                self.bed.clients[self.publishers[*camera]].send(&packet);
+            }
+            self.bed.exchange();
+        }
+        self.bed.run(ms(33));
+    }
+
+    fn point(&mut self, track: Option<TrackId>) {
+        self.bed.set_media(self.viewer, sees(track));
+    }
+
+    fn client(&self) -> &Client {
+        &self.bed.clients[self.viewer]
+    }
+
+    fn names(&self) -> Vec<usize> {
+        names(&self.client().received)
+    }
+
+    fn source(&self) -> Option<TrackId> {
+        self.bed.sfu.session_stats(session(self.viewer)).expect("open").sent[0].track
+    }
+}
+
+#[test]
+fn what_flows_goes_on_until_the_new_source_has_a_key_frame() {
+    let mut stage = stage(5);
+    stage.frames(&[(0, false), (1, false)]);
+    stage.point(Some(SECOND));
+    let asked = stage.bed.clients[stage.publishers[1]].plis();
+    assert!(asked > 0, "the new one is asked for a key frame at once");
+    for _ in 0..10 {
+        stage.frames(&[(0, false), (1, false)]);
+    }
+    assert_eq!(stage.names(), [1; 17 * 2]);
+    assert_eq!(stage.source(), Some(CAMERA), "statistics say what is sent");
+    stage.frames(&[(1, true), (0, false)]);
+    stage.frames(&[(0, false), (1, false)]);
+    let client = stage.client();
+    assert_eq!(stage.names(), [&[1; 34][..], &[2; 4]].concat(), "in one step, and not back");
+    assert!(is_continuous(client) && is_keyframe(&client.received[34]));
+    let counters = counters(&client.received, 1);
+    assert!(counters.windows(2).all(|pair| pair[1] == pair[0] + 1), "nothing of the old one is missing: {counters:?}");
+    let step = client.received[34].timestamp.wrapping_sub(client.received[33].timestamp);
+    assert!((2_900..3_100).contains(&step), "time goes on by the 33 ms that passed, {step} ticks");
+    assert_eq!(stage.source(), Some(SECOND));
+}
+
+#[test]
+fn a_picture_that_has_just_begun_is_begun_with_at_once() {
+    let mut stage = stage(5);
+    stage.frames(&[(0, false), (1, true)]);
+    let asked = stage.bed.clients[stage.publishers[1]].plis();
+    stage.frames(&[(0, false), (1, false)]);
+    stage.point(Some(SECOND));
+    stage.frames(&[(0, false), (1, false)]);
+    assert_eq!(stage.names(), [&[1; 16][..], &[2; 6]].concat());
+    assert!(is_continuous(stage.client()) && is_keyframe(&stage.client().received[16]));
+    assert_eq!(stage.bed.clients[stage.publishers[1]].plis(), asked);
+}
+
+#[test]
+fn a_picture_that_is_older_is_not_sent_in_a_burst_while_the_old_source_flows() {
+    let mut stage = stage(5);
+    for at in 0..10 {
+        stage.frames(&[(0, false), (1, at == 0)]);
+    }
+    stage.point(Some(SECOND));
+    stage.frames(&[(0, false), (1, false)]);
+    assert_eq!(stage.names(), [1; 17 * 2]);
+    stage.frames(&[(0, false), (1, true)]);
+    assert_eq!(stage.names().split_off(17 * 2), [1, 1, 2, 2]);
+}
+
+#[test]
+fn a_source_that_stands_still_is_left_at_once() {
+    let mut stage = stage(5);
+    for at in 0..10 {
+        stage.frames(&[(1, at == 0)]);
+    }
+    stage.point(Some(SECOND));
+    stage.bed.run(ms(10));
+    assert_eq!(stage.names(), [&[1; 12][..], &[2; 20]].concat(), "with the picture that is there");
+    assert!(is_continuous(stage.client()));
+}
+
+#[test]
+fn a_source_that_falls_silent_while_another_is_awaited_is_left() {
+    let mut stage = stage(5);
+    for at in 0..10 {
+        stage.frames(&[(0, false), (1, at == 0)]);
+    }
+    stage.point(Some(SECOND));
+    for _ in 0..7 {
+        stage.frames(&[(1, false)]);
+    }
+    assert_eq!(stage.names(), [1; 16 * 2], "not yet 250 ms after its last packet");
+    stage.frames(&[(1, false)]);
+    assert_eq!(stage.names(), [&[1; 32][..], &[2; 36]].concat());
+    assert!(is_continuous(stage.client()));
+}
+
+#[test]
+fn a_source_that_ends_while_another_is_awaited_is_left_at_once() {
+    let mut stage = stage(5);
+    for at in 0..10 {
+        stage.frames(&[(0, false), (1, at == 0)]);
+    }
+    stage.point(Some(SECOND));
+    let now = stage.bed.now;
+    stage.bed.clients[stage.publishers[0]].close(now);
+    stage.bed.exchange();
+    stage.bed.run(ms(10));
+    assert_eq!(stage.names(), [&[1; 32][..], &[2; 20]].concat());
+    assert!(is_continuous(stage.client()));
+}
+
+#[test]
+fn after_two_seconds_without_a_key_frame_the_new_source_is_followed_anyway() {
+    let mut stage = stage(5);
+    for _ in 0..60 {
+        // To be told again does not prolong it.
+        stage.point(Some(SECOND));
+        stage.frames(&[(0, false)]);
+    }
+    assert_eq!(stage.names(), [1; 66 * 2]);
+    (0..2).for_each(|_| stage.frames(&[(0, false)]));
+    assert!(stage.source() == Some(SECOND) && stage.names().len() < 68 * 2);
+    stage.frames(&[(0, true), (1, true)]);
+    assert_eq!(stage.names().last(), Some(&2));
+    assert!(is_continuous(stage.client()));
+}
+
+#[test]
+fn to_be_pointed_at_nothing_ends_both() {
+    let mut stage = stage(5);
+    stage.point(Some(SECOND));
+    stage.point(None);
+    let before = stage.names().len();
+    stage.frames(&[(0, true), (1, true)]);
+    stage.bed.run(ms(2_500));
+    stage.frames(&[(0, true), (1, true)]);
+    assert_eq!(stage.names().len(), before);
+    stage.point(Some(SECOND));
+    stage.frames(&[(1, true)]);
+    assert_eq!(stage.names().last(), Some(&2));
+    assert!(is_continuous(stage.client()));
+}
+
+#[test]
+fn a_third_source_takes_the_place_of_the_one_that_is_awaited() {
+    let mut stage = stage(5);
+    stage.point(Some(SECOND));
+    stage.frames(&[(0, false)]);
+    stage.point(Some(THIRD));
+    stage.frames(&[(0, false), (1, true)]);
+    stage.frames(&[(0, false), (2, true), (1, false)]);
+    stage.frames(&[(0, false), (2, false), (1, true)]);
+    assert_eq!(stage.names(), [&[1; 18][..], &[3; 4]].concat());
+    assert!(is_continuous(stage.client()));
+}
+
+#[test]
+fn to_be_pointed_back_ends_the_waiting() {
+    let mut stage = stage(5);
+    stage.point(Some(SECOND));
+    stage.frames(&[(0, false)]);
+    stage.point(Some(CAMERA));
+    stage.frames(&[(0, false), (1, true)]);
+    stage.bed.run(ms(2_500));
+    stage.frames(&[(0, false), (1, true)]);
+    assert_eq!(stage.names(), [1; 9 * 2], "without a key frame");
+    assert!(is_continuous(stage.client()));
+}
+
+#[test]
+fn payload_types_of_the_new_source_count_from_its_first_packet_on() {
+    let mut stage = stage(5);
+    let mut line = video_out(Some(SECOND), SEEN);
+    line.payload_types[0].from = 102;
+    line.payload_types[0].to = 124;
+    stage.bed.set_media(stage.viewer, watches(vec![line]));
+    stage.frames(&[(0, false)]);
+    let client = stage.client();
+    assert_eq!(client.received.len(), 14);
+    assert!(client.received.iter().all(|packet| packet.payload_type == 120) && is_continuous(client));
+}
+
+#[test]
+fn what_is_asked_for_again_after_the_change_is_of_the_new_source_or_nothing() {
+    let mut stage = stage(5);
+    stage.point(Some(SECOND));
+    stage.frames(&[(0, false), (1, true)]);
+    stage.frames(&[(0, false), (1, false)]);
+    let sent = stage.client().received.clone();
+    let seqs: Vec<Seq> = sent.iter().map(|packet| Seq(packet.index as u16)).collect();
+    let viewer = stage.viewer;
+    stage.bed.clients[viewer].send_rtcp(|writer| writer.nack(Ssrc(1), Ssrc(SEEN), &seqs));
+    stage.bed.exchange();
+    let repairs = &stage.client().received[sent.len()..];
+    let news: Vec<&Received> = sent.iter().filter(|packet| packet.payload.len() / 100 == 2).collect();
+    assert_eq!(repairs.len(), news.len());
+    for (repair, original) in repairs.iter().zip(news) {
+        assert_eq!(
+            (&repair.payload[..2], &repair.payload[2..]),
+            (&(original.index as u16).to_be_bytes()[..], &original.payload[..])
+        );
+    }
+    assert_eq!(stage.client().faults, 0);
+}
+
+#[test]
+fn audio_changes_with_the_first_packet_of_the_new_source() {
+    let mut bed = Bed::new();
+    let [first, second] = [MICROPHONE, SECOND].map(|track| bed.join(publishes(vec![microphone_line(track)])));
+    let hears = |track| watches(vec![audio_out(Some(track), SEEN)]);
+    let viewer = bed.join(hears(MICROPHONE));
+    let speak = |bed: &mut Bed, who: Who, seq: u16, len: usize| {
+        let mut packet = opus(seq, u32::from(seq) * 960);
+        packet.payload.resize(len, 0);
+        bed.send(who, &packet);
+        bed.run(ms(10));
+    };
+    for at in 0..5 {
+        speak(&mut bed, first, at, 100);
+    }
+    bed.set_media(viewer, hears(SECOND));
+    for at in 5..10 {
+        speak(&mut bed, first, at, 100);
+    }
+    for at in 0..3 {
+        speak(&mut bed, second, at + 700, 200);
+        speak(&mut bed, first, at + 10, 100);
+    }
+    assert_eq!(names(&bed.clients[viewer].received), [&[1; 10][..], &[2; 3]].concat());
+    assert!(is_continuous(&bed.clients[viewer]));
+}
+
+/// Published at 0 and 2, watched at 1; both ways take 60 ms. The first camera runs for `frames`.
+fn apart(frames: usize) -> (Mesh, [Who; 2], Who, [Camera; 2]) {
+    let mut mesh = Mesh::new(3, 1);
+    mesh.set_all(Path { delay_ms: 60, ..Path::default() });
+    let publishers = [(0, CAMERA), (2, SECOND)].map(|(at, track)| mesh.join(at, publishes(vec![camera_line(track)])));
+    for (at, track) in [(0, CAMERA), (2, SECOND)] {
+        mesh.set_origin(1, track, MediaKind::Video, at);
+    }
+    mesh.run(ms(200));
+    let viewer = mesh.join(1, sees(Some(CAMERA)));
+    mesh.run(ms(100));
+    let mut cameras = [1, 2].map(camera);
+    for at in 0..frames {
+        play(&mut mesh, publishers, &mut cameras, [true, false], at == 0);
+    }
+    (mesh, publishers, viewer, cameras)
+}
+
+/// Frames of the cameras that run; a publisher answers a request with a key frame, as soon as it has come.
+fn play(mesh: &mut Mesh, publishers: [Who; 2], cameras: &mut [Camera; 2], runs: [bool; 2], keyframe: bool) {
+    for (at, place) in [0, 2].into_iter().enumerate().filter(|(at, _)| runs[*at]) {
+        let told = &mut mesh.beds[place].clients[publishers[at]].told;
+        let is_asked = told.iter().any(|told| matches!(told, client::Told::Pli(_)));
+        told.clear();
+        for packet in cameras[at].frame(2, keyframe || is_asked) {
+            mesh.beds[place].clients[publishers[at]].send(&packet);
+        }
+        mesh.beds[place].exchange();
+    }
+    mesh.carry();
+    mesh.run(ms(33));
+}
+
+#[test]
+fn a_viewer_of_relays_sees_no_gap_when_its_publisher_moves_to_another_worker() {
+    // The new publisher has sent for this many frames when the viewer's worker is told.
+    for head_start in [0, 1, 3, 20] {
+        let (mut mesh, publishers, viewer, mut cameras) = apart(30);
+        for at in 0..head_start {
+            play(&mut mesh, publishers, &mut cameras, [true, true], at == 0);
+        }
+        mesh.beds[1].set_media(viewer, sees(Some(SECOND)));
+        let mut frames = 0;
+        while names(&mesh.beds[1].clients[viewer].received).last() == Some(&1) {
+            play(&mut mesh, publishers, &mut cameras, [true, true], frames == 0 && head_start == 0);
+            frames += 1;
+            assert!(frames < 20, "with a head start of {head_start}");
+        }
+        for _ in 0..10 {
+            play(&mut mesh, publishers, &mut cameras, [true, true], false);
+        }
+        let client = &mesh.beds[1].clients[viewer];
+        let names = names(&client.received);
+        let first = names.iter().position(|name| *name == 2).expect("it came");
+        assert!(names[first..].iter().all(|name| *name == 2) && is_continuous(client));
+        assert!(is_keyframe(&client.received[first]));
+        let old = counters(&client.received, 1);
+        assert!(old.windows(2).all(|pair| pair[1] == pair[0] + 1), "{old:?}");
+        // A frame each 33 ms, and the new source was no further behind than its frames are apart.
+        let gaps = client.arrivals.windows(2).map(|pair| pair[1] - pair[0]);
+        assert!(gaps.max() <= Some(ms(66)), "with a head start of {head_start}");
+        let soon = client.arrivals[first] + ms(20);
+        let burst = client.arrivals[first..].iter().filter(|at| **at < soon).count();
+        assert!(burst <= 12, "{burst} packets at once with a head start of {head_start}");
+        mesh.run(ms(2_500));
+        let open: Vec<_> = mesh.beds[1].sfu.relays().iter().map(|relay| relay.track).collect();
+        assert_eq!(open, [SECOND], "the old relay is closed");
+    }
+}
+
+#[test]
+fn the_relay_of_the_old_source_stays_open_while_the_new_one_is_awaited() {
+    let (mut mesh, publishers, viewer, mut cameras) = apart(5);
+    mesh.beds[1].set_media(viewer, sees(Some(SECOND)));
+    mesh.run(ms(130));
+    assert_eq!(mesh.beds[1].sfu.relays().len(), 2, "that of the new one opens at once");
+    for _ in 0..50 {
+        play(&mut mesh, publishers, &mut cameras, [true, false], false);
+    }
+    mesh.run(ms(60));
+    assert_eq!(names(&mesh.beds[1].clients[viewer].received).len(), 55 * 2);
+    // Nor does the new one's outlive the waiting.
+    mesh.beds[1].set_media(viewer, sees(Some(CAMERA)));
+    mesh.run(ms(2_200));
+    let tracks: Vec<_> = mesh.beds[1].sfu.relays().iter().map(|relay| relay.track).collect();
+    assert_eq!(tracks, [CAMERA]);
+}
