@@ -220,8 +220,14 @@ fn a_process_that_takes_the_place_of_another_takes_its_address() {
     mesh.run(ms(300));
     let now = mesh.beds[0].now;
     let successor = chappe_sfu_core::PeerId(77);
-    let spec = PeerSpec { peer: successor, ..peer_spec(0, 1) };
-    mesh.beds[0].sfu.set_peer(now, spec).expect("taken");
+    // Another process has other keys.
+    let other = |key: &RelayKey| RelayKey { key: key.key.map(|byte| byte ^ 0xff), salt: key.salt };
+    let renewed = |own, of| {
+        let spec = peer_spec(own, of);
+        PeerSpec { seal: other(&spec.seal), open: other(&spec.open), ..spec }
+    };
+    mesh.beds[0].sfu.set_peer(now, PeerSpec { peer: successor, ..renewed(0, 1) }).expect("taken");
+    mesh.beds[1].sfu.set_peer(now, renewed(1, 0)).expect("taken");
     mesh.run(ms(1_000));
     let alive: Vec<_> = mesh.beds[0].sfu.relay_peers().iter().map(|peer| (peer.peer, peer.alive)).collect();
     assert_eq!(alive, [(peer(1), false), (successor, true)]);
@@ -239,6 +245,11 @@ fn what_makes_no_sense_is_refused() {
     assert!(refused(sfu.set_peer(now, PeerSpec { addresses: Vec::new(), ..peer_spec(0, 1) })));
     assert!(refused(sfu.set_peer(now, PeerSpec { addresses: vec![address(1); 9], ..peer_spec(0, 1) })));
     assert!(refused(sfu.set_peer(now, PeerSpec { peer: peer(0), ..peer_spec(0, 1) })));
+    let twice = peer_spec(0, 1);
+    assert!(refused(sfu.set_peer(now, PeerSpec { open: twice.seal.clone(), ..twice })), "one key for both directions");
+    sfu.set_peer(now, peer_spec(0, 1)).expect("taken");
+    let double = PeerSpec { seal: peer_spec(0, 1).seal, ..peer_spec(0, 2) };
+    assert!(refused(sfu.set_peer(now, double)), "one key for two links");
     for at in 1..=1_024 {
         sfu.set_peer(now, peer_spec(0, at)).expect("within the limit");
     }

@@ -24,7 +24,9 @@ impl Sfu {
         self.wall.get_or_insert_with(|| WallClock::new(now));
         self.relay.base.get_or_insert(now.mono);
         let keys = Keys { seal: spec.seal, open: spec.open };
-        let key = match self.relay.by_peer.get(&spec.peer).copied() {
+        let known = self.relay.by_peer.get(&spec.peer).copied();
+        self.relay.check_keys(known, &keys)?;
+        let key = match known {
             Some(key) => {
                 self.relay.rekey(key, keys)?;
                 key
@@ -80,6 +82,15 @@ impl Relay {
         let key = self.links.insert(Link::new(now, peer, own, keys, sealing, opening));
         self.by_peer.insert(peer, key);
         Ok(key)
+    }
+
+    /// Each link counts on its own: two that seal under one key, or both directions of one, would use a nonce twice.
+    fn check_keys(&self, own: Option<usize>, keys: &Keys) -> Result<(), ControlError> {
+        let mut others = self.links.iter().filter(|(key, _)| Some(*key) != own);
+        if keys.seal.key == keys.open.key || others.any(|(_, link)| link.keys.seal.key == keys.seal.key) {
+            return Err(ControlError::Invalid("a relay key seals something else already"));
+        }
+        Ok(())
     }
 
     fn rekey(&mut self, key: usize, keys: Keys) -> Result<(), ControlError> {
