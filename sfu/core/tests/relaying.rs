@@ -134,6 +134,28 @@ fn a_viewer_who_returns_in_time_finds_the_relay_open() {
 }
 
 #[test]
+fn a_viewer_who_returns_in_the_last_moment_keeps_the_relay_and_two_seconds_begin_anew() {
+    let (mut mesh, publisher, mut camera) = origin_and_edges(2);
+    let viewer = watch(&mut mesh, 1);
+    mesh.frame(0, publisher, &mut camera, 3, true);
+    mesh.frame(0, publisher, &mut camera, 3, true);
+    mesh.beds[1].set_media(viewer, watches(Vec::new()));
+    mesh.run(ms(1_999));
+    // The command is taken, and the time is over, before what waits is sent.
+    let bed = &mut mesh.beds[1];
+    let media = watches(vec![video_out(Some(CAMERA), SEEN)]);
+    bed.sfu.set_media(bed.now, session(viewer), chappe_sfu_core::Epoch(1), media).expect("accepted");
+    mesh.run(ms(100));
+    let relays = mesh.beds[0].sfu.relays();
+    assert_eq!((relays.len(), relays[0].packets), (1, 6), "it was not opened once more");
+    mesh.beds[1].set_media(viewer, watches(Vec::new()));
+    mesh.run(ms(1_900));
+    assert_eq!(mesh.beds[0].sfu.relays().len(), 1);
+    mesh.run(ms(150));
+    assert_eq!(mesh.beds[0].sfu.relays().len(), 0);
+}
+
+#[test]
 fn when_the_publisher_leaves_viewers_wait_for_whoever_comes_next() {
     let (mut mesh, publisher, mut camera) = origin_and_edges(2);
     let viewer = watch(&mut mesh, 1);

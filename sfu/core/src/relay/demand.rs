@@ -10,6 +10,7 @@ use crate::relay::outlet::OutletState;
 use crate::relay::wire::{Message, Refusal};
 use crate::sfu::Sfu;
 use crate::spec::{ControlError, OriginSpec, PeerId, TrackId};
+use crate::track::Track;
 
 impl Sfu {
     /// Where a track comes from that is not published here. The same again changes nothing; with another peer
@@ -138,7 +139,12 @@ impl Sfu {
 
     /// Nobody watched for a while. True when the feed is gone.
     pub(super) fn close_idle(&mut self, now: Instant, feed: usize) -> bool {
-        let since = self.relay.feeds.get(feed).and_then(|feed| feed.idle_since);
+        let Some(known) = self.relay.feeds.get_mut(feed) else { return false };
+        if self.tracks.get(known.track).is_some_and(Track::is_wanted) {
+            // Somebody came back since the last flush.
+            known.idle_since = None;
+        }
+        let since = known.idle_since;
         let is_idle = since.is_some_and(|since| now >= since + LINGER);
         if is_idle {
             self.close_feed(feed);
