@@ -93,5 +93,5 @@ const BYTES_MAX: usize = 1_500_000;
 /// Age of a key frame that is worth more than a new one, in milliseconds: a decoder has to go through all frames
 /// since then before it can show the last.
 const AGE_MS_MAX: u32 = 4_000;
-/// The same by the publisher's timestamps, and then some, at 90 kHz: one that jumps is not to be trusted.
-const TICKS_MAX: u32 = 10 * 90_000;
+/// The same by the publisher's timestamps, at 90 kHz: each hop has the age begin anew, these go on.
+const TICKS_MAX: u32 = 4 * 90_000;

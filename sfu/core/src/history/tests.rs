@@ -88,3 +88,15 @@ fn a_packet_that_is_too_long_is_refused() {
     assert!(history.push(arrived(1, 0), b"", &[0; PACKET_BYTES_MAX + 1]).is_none());
     assert_eq!(history.next(), 0);
 }
+
+#[test]
+fn a_key_frame_is_too_old_by_the_timestamps_also_if_all_of_it_came_at_once() {
+    for (frames, is_kept) in [(120, true), (121, false)] {
+        let mut history = History::new(HistoryLimits::VIDEO);
+        for at in 0..=frames {
+            let packet = Arrived { timestamp: at as u32 * 3_000, keyframe: at == 0, ..arrived(at, 0) };
+            history.push(packet, b"", b"x").expect("fits");
+        }
+        assert_eq!(history.cached_gop().is_some(), is_kept, "{frames} frames");
+    }
+}
