@@ -10,8 +10,8 @@ import { answer } from "./harness/http.mjs";
 import { Stage, busyMs, close, longestGaps, videoOf } from "./harness/stage.mjs";
 import { Swarm, totals } from "./harness/swarm.mjs";
 
-/** A page that had to notice and to come back needs more; the 100 ms of a quiet machine are held by `make recovery`. */
-const DRAIN_GAP_MS_MAX = 250;
+/** A page that had to notice by itself needs 250 ms and more; the 100 ms of a quiet machine are held by `make recovery`. */
+const DRAIN_GAP_MS_MAX = 150;
 
 describe("growing and shrinking", () => {
   /** @type {Cluster} */

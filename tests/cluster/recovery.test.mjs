@@ -27,7 +27,7 @@ const PLAIN_VIEWERS = Number(process.env["CHAPPE_PLAIN_VIEWERS"] ?? 100);
 /** Where the table goes; with it this is a measurement, and the limits hold. */
 const TABLE = process.env["CHAPPE_RECOVERY_TABLE"];
 /** Who is back only after this came back by a timeout of the session, not by watching the media. */
-const BACK_AT_ALL_MS = 5000;
+const BACK_AT_ALL_MS = 2000;
 
 /** The publisher is at node 1, both pages and half of the plain viewers at node 2, the other half at node 3. */
 /** @type {Event[]} */

@@ -36,9 +36,19 @@ impl App {
             hub.registry.stream(&request.room, &request.stream).is_some()
         };
         // A name that is taken over on purpose, or taken back, is settled by its epoch.
-        if !known_here && !request.takeover {
-            self.claim_name(&request.room, &request.stream).await?;
+        let claim = match known_here || request.takeover {
+            true => None,
+            false => self.claim_name(&request.room, &request.stream).await?,
+        };
+        let result = self.publish_somewhere(request).await;
+        if let Some(claim) = claim.filter(|_| result.is_err()) {
+            claim.give_back();
         }
+        result
+    }
+
+    async fn publish_somewhere(self: &Arc<Self>, request: PublishRequest) -> Result<Answered, Refusal> {
+        let member = request.owner.as_ref().map(|owner| owner.member);
         let mut avoid = Avoid::of(&self.hub(), self.node(), request.instead_of);
         for _ in 0..PLACES_TRIED_MAX {
             let (chosen, known) = {
