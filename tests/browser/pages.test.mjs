@@ -180,13 +180,16 @@ async function inspect(scene, name, address, size, viewport, dark) {
  * @param {string} name
  */
 async function settled(page, name) {
+  const playing = (/** @type {string} */ stream) => `${tile(stream)}[data-face="playing"]`;
+  // In any order: a publisher that lost its server for a moment may be the younger one now.
+  const both = `body:has(${playing("anna")}):has(${playing("berta")})`;
   const ready = {
     start: ".rooms a",
     publish: "#go:enabled",
-    watch: `${tile("anna")}[data-face="playing"] ~ ${tile("berta")}[data-face="playing"]`,
-    one: `${tile("anna")}[data-face="playing"]`,
+    watch: both,
+    one: playing("anna"),
     empty: "#nobody",
-    room: `${tile("anna")}[data-face="playing"] ~ ${tile("berta")}[data-face="playing"]`,
+    room: both,
   };
   await page.waitForSelector(ready[/** @type {keyof typeof ready} */ (name)], { timeout: 15_000 });
 }

@@ -25,8 +25,8 @@ const CONNECT_MS_MAX = 10_000;
 const CONNECT_AGAIN_MS = 2500;
 const ANSWER_MS_MAX = 10_000;
 const ANSWER_AGAIN_MS = 1500;
-/** Media that flowed for so long makes a later loss the first one: it is answered at once, once a second at most. */
-const STEADY_MS = 1000;
+/** Media that flowed for so long makes a later loss the first one: it is answered at once, twice a second at most. */
+const STEADY_MS = 500;
 
 /** @extends {Emitter<{state: SessionState}>} */
 export class Session extends Emitter {

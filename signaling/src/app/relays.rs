@@ -159,9 +159,9 @@ impl App {
             return Some(spec(&self.cluster.node_secret, own, peer, vec![loopback]));
         }
         let (node, record) = hub.replica.worker_by_boot(peer)?;
-        let secret = self.cluster.cluster_secret.get()?;
+        let secret = self.cluster.secret()?;
         let addresses = addresses_of(node, record);
-        (!addresses.is_empty()).then(|| spec(secret, own, peer, addresses))
+        (!addresses.is_empty()).then(|| spec(&secret, own, peer, addresses))
     }
 
     /// Heartbeats of a worker are not heard by one of ours any more. Tracks that came through it, and not from

@@ -5,11 +5,12 @@ mod inbox;
 mod keys;
 mod outbox;
 mod paths;
+mod secret;
 mod start;
 mod wire;
 
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use chappe_cluster::{NodeName, node_tag, session_tag};
@@ -21,7 +22,8 @@ pub use inbox::{follow_cluster, serve_requests};
 pub use keys::RelaySecret;
 pub use outbox::{Outgoing, send_outgoing, subject_of};
 pub use paths::{Paths, peer_addresses};
-pub use start::{agree_on_secret, check_name, gather, join};
+pub use secret::agree_on_secret;
+pub use start::{check_name, gather, join};
 pub use wire::{NodeNotice, NodeReply, NodeRequest, Told};
 
 use crate::refusal::Refusal;
@@ -36,7 +38,7 @@ pub struct Cluster {
     /// Between workers of this node.
     pub node_secret: RelaySecret,
     /// Between workers of different nodes; none until the cluster was reached.
-    pub cluster_secret: OnceLock<RelaySecret>,
+    cluster_secret: RwLock<Option<RelaySecret>>,
     outbox: mpsc::Sender<Outgoing>,
     /// Presence is to be told at once.
     pub tell_presence: Notify,
@@ -67,7 +69,7 @@ impl Cluster {
             alone,
             identity,
             node_secret: RelaySecret::new(node_secret),
-            cluster_secret: OnceLock::new(),
+            cluster_secret: RwLock::default(),
             outbox,
             tell_presence: Notify::new(),
         };
@@ -76,6 +78,14 @@ impl Cluster {
 
     pub fn own(&self) -> &NodeName {
         &self.identity.node
+    }
+
+    pub fn set_secret(&self, secret: RelaySecret) {
+        *self.cluster_secret.write().unwrap_or_else(PoisonError::into_inner) = Some(secret);
+    }
+
+    pub fn secret(&self) -> Option<RelaySecret> {
+        self.cluster_secret.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether a session's worker is one of this node, by its id.

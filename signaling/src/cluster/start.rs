@@ -1,15 +1,15 @@
-//! Owns how a node enters the cluster: its name, the secret of relays, and what the others have.
+//! Owns how a node enters the cluster: its name, and what the others have.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chappe_cluster::{NodeName, NodeState};
-use chappe_engine::{Change, Embedded, Engine, EngineError, Health, Key, Nats, NatsConfig};
+use chappe_engine::{Change, Embedded, Engine, EngineError, Health, Key, Nats, NatsConfig, Revision};
 use futures_util::future::join_all;
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::{AskError, NodeReply, NodeRequest, RelaySecret};
+use super::{AskError, NodeReply, NodeRequest};
 use crate::app::App;
 use crate::config::SignalingError;
 
@@ -40,44 +40,6 @@ pub async fn check_name(app: &App) -> Result<(), SignalingError> {
     }
 }
 
-/// The secret that relays between nodes are keyed with: made by the first node, kept in the store.
-pub async fn agree_on_secret(app: Arc<App>) {
-    if app.cluster.alone {
-        return;
-    }
-    let key = Key::parse("relay/secret").expect("a name of ours");
-    let mut pause = PAUSE_MIN;
-    loop {
-        match secret(&app, &key).await {
-            Ok(secret) => {
-                let _ = app.cluster.cluster_secret.set(RelaySecret::new(&secret));
-                info!("the cluster's relays have their secret");
-                app.refresh_peers();
-                return;
-            }
-            Err(error) => tracing::debug!(%error, "no secret for relays between nodes yet"),
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(PAUSE_MAX);
-    }
-}
-
-async fn secret(app: &App, key: &Key) -> Result<Vec<u8>, EngineError> {
-    if let Some(entry) = app.cluster.engine.get(key).await? {
-        return Ok(entry.value.to_vec());
-    }
-    let drawn: [u8; 32] = rand::random();
-    match app.cluster.engine.create(key, drawn.to_vec().into()).await {
-        Ok(_) => Ok(drawn.to_vec()),
-        // Another was faster, or it may have been us.
-        Err(EngineError::Exists | EngineError::Unknown) => {
-            let entry = app.cluster.engine.get(key).await?;
-            entry.map(|entry| entry.value.to_vec()).ok_or(EngineError::Unknown)
-        }
-        Err(error) => Err(error),
-    }
-}
-
 /// What other nodes publish, before the own workers are asked: viewers here may watch it. Nodes that do not
 /// answer at once are heard of later.
 pub async fn gather(app: &Arc<App>) {
@@ -86,15 +48,15 @@ pub async fn gather(app: &Arc<App>) {
     }
     match timeout(GATHER_WITHIN, stored_nodes(app)).await {
         Ok(Ok(nodes)) => {
-            let others = nodes.into_iter().filter(|state| state.node != *app.cluster.own());
-            join_all(others.map(|state| take_in(app, state))).await;
+            let others = nodes.into_iter().filter(|(state, _)| state.node != *app.cluster.own());
+            join_all(others.map(|(state, revision)| take_in(app, state, revision))).await;
         }
         Ok(Err(error)) => warn!(%error, "the nodes of the cluster can't be listed"),
         Err(_) => warn!("the nodes of the cluster are not known yet"),
     }
 }
 
-async fn take_in(app: &Arc<App>, state: NodeState) {
+async fn take_in(app: &Arc<App>, state: NodeState, revision: Revision) {
     let node = state.node.clone();
     let mut state = Some(state);
     let (mut part, mut parts) = (0, 1);
@@ -105,18 +67,21 @@ async fn take_in(app: &Arc<App>, state: NodeState) {
                 (part, parts) = (part + 1, list.parts);
                 app.handle_stream_list(list);
             }
-            Err(AskError::Unreachable) => return forget_node(app, &node).await,
+            Err(AskError::Unreachable) => return forget_node(app, &node, Some(revision)).await,
             _ => return,
         }
     }
 }
 
-async fn stored_nodes(app: &App) -> Result<Vec<NodeState>, EngineError> {
+async fn stored_nodes(app: &App) -> Result<Vec<(NodeState, Revision)>, EngineError> {
     let mut changes = app.cluster.engine.watch("nodes").await?;
     let mut nodes = Vec::new();
     while let Some(change) = changes.recv().await {
         match change {
-            Change::Put(entry) => nodes.extend(serde_json::from_slice::<NodeState>(&entry.value).ok()),
+            Change::Put(entry) => {
+                let state = serde_json::from_slice::<NodeState>(&entry.value).ok();
+                nodes.extend(state.map(|state| (state, entry.revision)));
+            }
             Change::Synced => break,
             Change::Deleted { .. } | Change::Reset => {}
         }
@@ -128,10 +93,10 @@ fn key_of(node: &NodeName) -> Option<Key> {
     Key::parse(&format!("nodes/{node}")).ok()
 }
 
-/// The record of a node that does not answer any more.
-async fn forget_node(app: &App, node: &NodeName) {
+/// The record of a node that does not answer any more; with a revision only that one, as the node may be back by now.
+async fn forget_node(app: &App, node: &NodeName, revision: Option<Revision>) {
     if let Some(key) = key_of(node) {
-        let _ = app.cluster.engine.delete(&key, None).await;
+        let _ = app.cluster.engine.delete(&key, revision).await;
     }
 }
 
@@ -151,7 +116,7 @@ impl App {
     }
 
     pub async fn remove_own_state(&self) {
-        forget_node(self, self.cluster.own()).await;
+        forget_node(self, self.cluster.own(), None).await;
     }
 }
 
@@ -159,5 +124,3 @@ impl App {
 const UP_WITHIN: Duration = Duration::from_millis(500);
 const NAME_WITHIN: Duration = Duration::from_millis(500);
 const GATHER_WITHIN: Duration = Duration::from_millis(500);
-const PAUSE_MIN: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(2);

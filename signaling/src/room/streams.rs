@@ -136,7 +136,7 @@ impl Registry {
         name: &StreamName,
         active: &[TrackId],
     ) -> Vec<Effect> {
-        let Some(stream) = self.stream_of(id, active) else {
+        let Some(mut stream) = self.stream_of(id, active) else {
             return Vec::new();
         };
         let publisher = stream.publisher.as_ref().map(|publisher| publisher.member);
@@ -148,6 +148,10 @@ impl Registry {
             && there.reserved.get(name) == Some(&id)
         {
             there.reserved.remove(name);
+        }
+        if let Some(live) = self.stream(room, name).filter(|live| is_of(live, publisher)) {
+            // Its page came back over another session: to viewers it is the same one, which keeps its place.
+            stream.since_ms = live.since_ms;
         }
         let replaced = self.put_stream(room, name, stream);
         let notice = match &replaced {

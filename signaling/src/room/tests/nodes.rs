@@ -91,6 +91,23 @@ fn a_page_that_moves_its_stream_is_switched_to_when_its_media_arrives() {
 }
 
 #[test]
+fn a_stream_whose_page_came_back_is_as_old_as_it_was() {
+    let mut registry = registry();
+    join(&mut registry, ADA);
+    open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
+    let mut later = Session { epoch: Epoch(2), ..publisher(2, "cam", Some(owner(ADA))) };
+    later.note.since_ms = 99;
+    open(&mut registry, later);
+    registry.handle_track_active(id(2), TrackId(201), true);
+    let since_ms = |registry: &Registry| registry.stream(&room(), &name("cam")).map(|s| (s.session, s.since_ms));
+    assert_eq!(since_ms(&registry), Some((id(2), 1)));
+    let mut other = Session { epoch: Epoch(3), ..publisher(3, "cam", None) };
+    other.note.since_ms = 100;
+    open(&mut registry, other);
+    assert_eq!(since_ms(&registry), Some((id(3), 100)), "one that somebody took over is new");
+}
+
+#[test]
 fn the_successor_of_a_stream_takes_over_at_once_when_the_old_session_dies() {
     let mut registry = registry();
     join(&mut registry, ADA);
