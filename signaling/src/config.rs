@@ -12,7 +12,8 @@ pub struct Config {
     pub http: Option<TcpListener>,
     /// Listener of the admin API and the metrics.
     pub admin: TcpListener,
-    /// Control socket of each worker; the position is its [`chappe_sfu_api::WorkerIndex`].
+    /// Control socket of each worker; the position is its [`chappe_sfu_api::WorkerIndex`]. Their directory is private
+    /// to this run of the node: a drain is noted there.
     pub workers: Vec<PathBuf>,
     /// Process that started this one; when it is gone, this one has to go too. None: not supervised.
     pub parent: Option<u32>,

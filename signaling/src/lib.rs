@@ -1,6 +1,6 @@
 //! Owns everything clients say and are told: HTTP, WebSocket, SDP, rooms, sessions, and which worker
 //! carries whom. Never touches a media packet. It may die and start again at any time: what it needs to
-//! go on is in the workers' snapshots.
+//! go on is in the workers' snapshots, and whether its node drains in a file beside their sockets.
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,7 @@
 //! Owns the life of the process: start, serve, stop.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::sync::watch;
 use tracing::{Instrument as _, info, info_span, warn};
 
 use crate::address::{candidate_addresses, relay_addresses};
-use crate::app::{App, Ending, unix_ms};
+use crate::app::{App, DrainFile, Ending, unix_ms};
 use crate::cluster::{self, Cluster, Identity};
 use crate::config::{Config, SignalingError, Stopped};
 use crate::http::{self, Tally};
@@ -44,7 +45,9 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     let engine = cluster::join(config.cluster.as_deref(), &config.node).await?;
     let identity = identity(&config, public, &addresses)?;
     let (cluster, outgoing) = Cluster::new(engine, config.cluster.is_none(), identity, &config.secret);
-    let app = App::new(cluster, config.auth, links, addresses);
+    let drain_file = DrainFile::beside(config.workers.first().map(PathBuf::as_path));
+    let app = App::new(cluster, config.auth, links, addresses, drain_file);
+    app.resume_drain();
     cluster::check_name(&app).await?;
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(cluster::send_outgoing(Arc::clone(&app), outgoing));

@@ -1,5 +1,5 @@
-//! Owns the private directory of one run, in which the control sockets are. Removes it at the end, and removes
-//! what supervisors left that were killed.
+//! Owns the private directory of one run, in which the control sockets are, and what signaling keeps beside them for
+//! its next process. Removes it at the end, and removes what supervisors left that were killed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};

@@ -9,7 +9,7 @@ use tracing::info;
 
 use super::hub::Drain;
 use super::moves::Leaving;
-use super::{App, Hub};
+use super::{App, Hub, unix_ms};
 use crate::room::{LostReason, Notice};
 use crate::workers::WorkerState;
 
@@ -25,28 +25,46 @@ impl App {
     /// Again while it drains already: only the deadline changes.
     pub fn start_drain(self: &Arc<Self>, deadline_ms: u64) {
         let now = Instant::now();
-        let deadline = now + Duration::from_millis(deadline_ms).min(DRAIN_MAX);
+        let deadline_ms = deadline_ms.min(DRAIN_MS_MAX);
         {
             let mut hub = self.hub();
-            match &mut hub.drain {
-                Some(drain) => drain.deadline = deadline,
-                None => {
-                    info!(deadline_ms, sessions = hub.registry.sessions().count(), "this node drains");
-                    hub.drain = Some(Drain { since: now, deadline, ends_per_tick: None });
-                    // Those who get streams through us, first: they have to be served until they have another way.
-                    for index in 0..hub.workers.len() {
-                        let worker = WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX));
-                        self.send_plain(worker, Command::ReleaseRelays);
-                    }
-                }
-            }
+            // With the lock held, so that the file says what the hub does. It is of a few bytes, once per drain.
+            self.drain_file.write(unix_ms().saturating_add(deadline_ms));
+            self.set_drain(&mut hub, now, deadline_ms);
         }
         self.publish_presence();
         self.handle_drain_tick(&mut self.hub(), now);
     }
 
+    /// The process before this one was told to drain and died before it was done: the drain goes on, with its deadline.
+    pub fn resume_drain(&self) {
+        if let Some(until_ms) = self.drain_file.read() {
+            let deadline_ms = until_ms.saturating_sub(unix_ms()).min(DRAIN_MS_MAX);
+            self.set_drain(&mut self.hub(), Instant::now(), deadline_ms);
+        }
+    }
+
+    fn set_drain(&self, hub: &mut Hub, now: Instant, deadline_ms: u64) {
+        let deadline = now + Duration::from_millis(deadline_ms);
+        if let Some(drain) = &mut hub.drain {
+            drain.deadline = deadline;
+            return;
+        }
+        info!(deadline_ms, sessions = hub.registry.sessions().count(), "this node drains");
+        hub.drain = Some(Drain { since: now, deadline, ends_per_tick: None });
+        // Those who get streams through us, first: they have to be served until they have another way.
+        for index in 0..hub.workers.len() {
+            let worker = WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX));
+            self.send_plain(worker, Command::ReleaseRelays);
+        }
+    }
+
     pub fn cancel_drain(&self) -> bool {
-        let was_draining = self.hub().drain.take().is_some();
+        let was_draining = {
+            let mut hub = self.hub();
+            self.drain_file.remove();
+            hub.drain.take().is_some()
+        };
         if was_draining {
             info!("the drain is cancelled: this node takes sessions again");
             self.publish_presence();
@@ -58,7 +76,9 @@ impl App {
     pub(super) fn handle_drain_tick(self: &Arc<Self>, hub: &mut Hub, now: Instant) {
         if let Some(drain) = hub.drain {
             let left = hub.registry.sessions().count();
-            if left == 0 && now >= drain.since + LEAVE_AFTER || now >= drain.deadline + END_WITHIN {
+            // A worker that has not told its sessions yet may have some: it gets the time up to the deadline.
+            let is_empty = left == 0 && hub.workers.iter().all(|view| view.hello.is_some());
+            if is_empty && now >= drain.since + LEAVE_AFTER || now >= drain.deadline + END_WITHIN {
                 info!(sessions = left, "drained: this node ends");
                 self.end(Ending::Drained);
                 return;
@@ -141,7 +161,7 @@ impl App {
 }
 
 /// Longer deadlines are cut to it.
-const DRAIN_MAX: Duration = Duration::from_secs(24 * 3600);
+const DRAIN_MS_MAX: u64 = 24 * 3_600_000;
 /// From the deadline on, sessions that are left are ended within so many ticks of 250 ms.
 const ENDING_TICKS: usize = 8;
 /// After the deadline the node ends whatever is left.

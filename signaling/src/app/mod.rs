@@ -6,6 +6,7 @@
 //! reaches workers and pages first.
 
 mod drain;
+mod drain_file;
 mod effects;
 mod hub;
 mod lobby;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch as flag};
 
 pub use drain::Ending;
+pub use drain_file::DrainFile;
 pub use hub::{Following, Hub, Sink};
 pub use page::{Join, Joined};
 pub use patch::{PatchOutcome, Precondition};
@@ -52,6 +54,7 @@ pub struct App {
     links: Vec<WorkerLink>,
     addresses: Vec<std::net::IpAddr>,
     started: SystemTime,
+    drain_file: DrainFile,
     /// False until the workers that live have told their sessions: before that, nobody can say whether a
     /// name is free or a session exists.
     settled: flag::Sender<bool>,
@@ -72,7 +75,13 @@ pub struct Answered {
 }
 
 impl App {
-    pub fn new(cluster: Cluster, auth: AuthMode, links: Vec<WorkerLink>, addresses: Vec<std::net::IpAddr>) -> Arc<App> {
+    pub fn new(
+        cluster: Cluster,
+        auth: AuthMode,
+        links: Vec<WorkerLink>,
+        addresses: Vec<std::net::IpAddr>,
+        drain_file: DrainFile,
+    ) -> Arc<App> {
         let hub = Mutex::new(Hub::new(links.len(), &cluster.identity, Instant::now()));
         Arc::new(App {
             cluster,
@@ -81,6 +90,7 @@ impl App {
             links,
             addresses,
             started: SystemTime::now(),
+            drain_file,
             settled: flag::channel(false).0,
             page_places: Arc::new(Semaphore::new(PAGES_MAX)),
             ending: flag::channel(None).0,

@@ -144,7 +144,7 @@ const CLAIM_FRESH_MS: u64 = 3_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::PublishRequest;
+    use crate::app::{DrainFile, PublishRequest};
     use crate::cluster::{Cluster, Identity};
     use crate::config::AuthMode;
     use crate::sdp::Offer;
@@ -161,7 +161,7 @@ mod tests {
             addresses: Vec::new(),
         };
         let (cluster, _) = Cluster::new(Arc::clone(engine) as Arc<dyn Engine>, false, identity, b"secret");
-        let app = App::new(cluster, AuthMode::Open, Vec::new(), Vec::new());
+        let app = App::new(cluster, AuthMode::Open, Vec::new(), Vec::new(), DrainFile::beside(None));
         app.settle();
         app
     }

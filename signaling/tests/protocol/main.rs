@@ -11,6 +11,7 @@ mod worker;
 
 mod admin;
 mod deaths;
+mod drain;
 mod edge;
 mod members;
 mod patch;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use chappe_signaling::{AuthMode, Config};
+use chappe_signaling::{AuthMode, Config, Stopped};
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use crate::http::{Response, request};
 use crate::offer;
@@ -18,8 +19,13 @@ pub struct Server {
     pub workers: Vec<Worker>,
     /// Held as the supervisor holds them: they outlive the process.
     listeners: (TcpListener, TcpListener),
-    process: Option<Runtime>,
+    process: Option<Process>,
     directory: PathBuf,
+}
+
+struct Process {
+    runtime: Runtime,
+    end: JoinHandle<Stopped>,
 }
 
 impl Server {
@@ -59,13 +65,20 @@ impl Server {
             secret: vec![7; 32],
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.spawn(async move { chappe_signaling::serve(config, std::future::pending()).await.unwrap() });
-        self.process = Some(runtime);
+        let serving = chappe_signaling::serve(config, std::future::pending());
+        let end = runtime.spawn(async move { serving.await.unwrap() });
+        self.process = Some(Process { runtime, end });
     }
 
     /// As by kill -9.
     pub fn kill(&mut self) {
-        self.process.take().unwrap().shutdown_background();
+        self.process.take().unwrap().runtime.shutdown_background();
+    }
+
+    /// Waits until the process ends by itself.
+    pub async fn ended(&mut self) -> Stopped {
+        let process = self.process.as_mut().unwrap();
+        tokio::time::timeout(Duration::from_secs(10), &mut process.end).await.expect("it ends").unwrap()
     }
 
     pub async fn until_ready(&self) {
@@ -118,7 +131,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(process) = self.process.take() {
-            process.shutdown_background();
+            process.runtime.shutdown_background();
         }
         let _ = std::fs::remove_dir_all(&self.directory);
     }

@@ -134,6 +134,11 @@ impl Worker {
         });
     }
 
+    /// It lives, and lets signaling wait until it is revived.
+    pub fn be_late(&self) {
+        self.with(|state| state.alive = false);
+    }
+
     /// Ends the control connections and lives on.
     pub fn hang_up(&self) {
         self.with(|state| state.hang_ups += 1);

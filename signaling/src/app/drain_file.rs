@@ -1,0 +1,55 @@
+//! Owns what must be remembered of a drain when this process dies: until when it lasts. No worker's note could hold it,
+//! because a node that drains may have no session any more. Never decides whether the node drains.
+//!
+//! It is a file beside the control sockets, in the private directory of this run of the node, so that it is there for
+//! the next signaling process and gone with the supervisor.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tracing::warn;
+
+/// There while the node drains, with the Unix time of the deadline in milliseconds.
+#[derive(Debug)]
+pub struct DrainFile {
+    path: Option<PathBuf>,
+}
+
+impl DrainFile {
+    /// `control` is a worker's control socket. A node without workers has no sessions: its drains last for a moment,
+    /// and nothing is remembered.
+    pub fn beside(control: Option<&Path>) -> DrainFile {
+        DrainFile { path: control.map(|control| control.with_file_name(FILE)) }
+    }
+
+    /// Written whole and renamed into place, so that whoever is killed here leaves the old or the new deadline.
+    pub fn write(&self, until_ms: u64) {
+        let Some(path) = &self.path else { return };
+        let part = path.with_extension("part");
+        let written = fs::write(&part, until_ms.to_string()).and_then(|()| fs::rename(&part, path));
+        if let Err(error) = written {
+            warn!(%error, path = %path.display(), "should signaling die now, the node would forget that it drains");
+        }
+    }
+
+    pub fn remove(&self) {
+        let Some(path) = &self.path else { return };
+        if let Err(error) = fs::remove_file(path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            warn!(%error, path = %path.display(), "should signaling die now, the node would drain again");
+        }
+    }
+
+    pub fn read(&self) -> Option<u64> {
+        let text = fs::read_to_string(self.path.as_ref()?).ok()?;
+        let until_ms = text.parse().ok();
+        if until_ms.is_none() {
+            warn!(text, "the deadline of a drain can't be read: the node serves");
+        }
+        until_ms
+    }
+}
+
+const FILE: &str = "drain";
