@@ -23,6 +23,9 @@ mod serve;
 mod watch;
 mod workers;
 
+#[cfg(test)]
+pub mod bed;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

@@ -144,27 +144,10 @@ const CLAIM_FRESH_MS: u64 = 3_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{DrainFile, PublishRequest};
-    use crate::cluster::{Cluster, Identity};
-    use crate::config::AuthMode;
+    use crate::app::PublishRequest;
+    use crate::app::bed::node;
     use crate::sdp::Offer;
     use chappe_engine::{Change, Embedded, Engine};
-
-    /// A node without workers.
-    fn node(name: &str, engine: &Arc<Embedded>) -> Arc<App> {
-        let identity = Identity {
-            node: NodeName::parse(name).unwrap(),
-            instance: 1,
-            started_ms: 1,
-            region: None,
-            origins: Vec::new(),
-            addresses: Vec::new(),
-        };
-        let (cluster, _) = Cluster::new(Arc::clone(engine) as Arc<dyn Engine>, false, identity, b"secret");
-        let app = App::new(cluster, AuthMode::Open, Vec::new(), Vec::new(), DrainFile::beside(None));
-        app.settle();
-        app
-    }
 
     fn names() -> (RoomName, StreamName) {
         (RoomName::parse("demo").unwrap(), StreamName::parse("cam").unwrap())
@@ -186,7 +169,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_store_keeps_a_claim_until_the_stream_is_known_everywhere() {
         let engine = Embedded::new();
-        let (ours, theirs) = (node("n1", &engine), node("n2", &engine));
+        let (ours, theirs) = (node("n1", 1, &engine), node("n2", 2, &engine));
         theirs.handle_presence(ours.own_state(&ours.hub()));
         let (room, stream) = names();
         let claim = ours.claim_name(&room, &stream).await.unwrap().unwrap();
@@ -200,7 +183,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_name_of_a_stream_that_found_no_worker_is_free_at_once() {
         let engine = Embedded::new();
-        let (ours, theirs) = (node("n1", &engine), node("n2", &engine));
+        let (ours, theirs) = (node("n1", 1, &engine), node("n2", 2, &engine));
         theirs.handle_presence(ours.own_state(&ours.hub()));
         let (room, stream) = names();
         let offer = Offer::parse(include_str!("../../tests/data/sdp/chromium-whip.sdp")).unwrap();

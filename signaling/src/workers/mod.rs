@@ -7,5 +7,7 @@ mod link;
 mod view;
 
 pub use client::follow_worker;
+#[cfg(test)]
+pub use link::{Outgoing, WorkerQueue};
 pub use link::{Relays, Reply, Waiting, WorkerError, WorkerLink, link};
 pub use view::{WorkerState, WorkerView};
