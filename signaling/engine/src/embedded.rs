@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use crate::drops::{Drops, Queue};
 use crate::engine::{Change, Engine, Entry, Health, Incoming, Reply, Revision, WAITING_MAX};
 use crate::error::EngineError;
 use crate::key::{Key, NodeName, Prefix, Subject};
@@ -31,13 +32,15 @@ pub struct Embedded {
 struct Inner {
     store: Mutex<Store>,
     messages: Mutex<Messages>,
+    drops: Arc<Drops>,
     /// The revision of the last write, for those who watch.
     written: watch::Sender<u64>,
 }
 
 impl Embedded {
     pub fn new() -> Arc<Embedded> {
-        let inner = Inner { store: Mutex::default(), messages: Mutex::default(), written: watch::Sender::new(0) };
+        let (store, messages, drops) = (Mutex::default(), Mutex::default(), Arc::default());
+        let inner = Inner { store, messages, drops, written: watch::Sender::new(0) };
         Arc::new(Embedded { inner: Arc::new(inner), health: watch::Sender::new(Health::Up) })
     }
 
@@ -102,7 +105,7 @@ impl Engine for Embedded {
 
     async fn serve(&self, node: &str) -> Result<mpsc::Receiver<Incoming>, EngineError> {
         let node = NodeName::parse(node)?;
-        let (sender, receiver) = mailbox("requests", WAITING_MAX);
+        let (sender, receiver) = mailbox(Queue::Requests, &self.inner.drops, WAITING_MAX);
         self.inner.messages().serve(node, sender);
         Ok(receiver)
     }
@@ -114,13 +117,17 @@ impl Engine for Embedded {
     }
 
     async fn subscribe(&self, subject: &Subject) -> Result<mpsc::Receiver<Bytes>, EngineError> {
-        let (sender, receiver) = mailbox("subscription", WAITING_MAX);
+        let (sender, receiver) = mailbox(Queue::Subscription, &self.inner.drops, WAITING_MAX);
         self.inner.messages().subscribe(subject, sender);
         Ok(receiver)
     }
 
     fn health(&self) -> watch::Receiver<Health> {
         self.health.subscribe()
+    }
+
+    fn drops(&self) -> &Drops {
+        &self.inner.drops
     }
 }
 

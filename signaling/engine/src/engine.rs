@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
+use crate::drops::Drops;
 use crate::error::EngineError;
 use crate::key::{Key, Subject};
 
@@ -51,13 +52,16 @@ pub trait Engine: Send + Sync + fmt::Debug {
     async fn publish(&self, subject: &Subject, payload: Bytes) -> Result<(), EngineError>;
 
     /// Receives what anyone publishes to `subject`. At most [`WAITING_MAX`] messages wait for the receiver,
-    /// beyond which the oldest is dropped and counted (`chappe_engine_messages_dropped_total`): the newer ones say
+    /// beyond which the oldest is dropped and counted ([`Engine::drops`]): the newer ones say
     /// more about now. Nothing tells the receiver, so what must not be missed has a number of its own. The
     /// subscription outlives lost connections, messages in between do not; dropping the receiver ends it.
     async fn subscribe(&self, subject: &Subject) -> Result<mpsc::Receiver<Bytes>, EngineError>;
 
     /// Whether other nodes can be reached. The embedded engine is always [`Health::Up`].
     fn health(&self) -> watch::Receiver<Health>;
+
+    /// What was received and found no place.
+    fn drops(&self) -> &Drops;
 }
 
 /// What the store has under a key.

@@ -9,12 +9,14 @@
 mod engine;
 mod error;
 
+mod drops;
 mod key;
 mod mailbox;
 
 mod embedded;
 mod nats;
 
+pub use drops::Drops;
 pub use embedded::Embedded;
 pub use engine::{Change, Engine, Entry, Health, Incoming, Reply, Revision, WAITING_MAX};
 pub use error::EngineError;

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
 
+use crate::drops::{self, Drops};
+
 /// The sending end. Its last clone's drop ends the receiver after what is queued.
 #[derive(Debug)]
 pub(crate) struct Mailbox<T> {
@@ -13,11 +15,16 @@ pub(crate) struct Mailbox<T> {
     receiver: mpsc::Sender<T>,
 }
 
-/// Makes a mailbox of which `waiting_max` messages wait at most. `what` is the label of its drops.
-pub(crate) fn mailbox<T: Send + 'static>(what: &'static str, waiting_max: usize) -> (Mailbox<T>, mpsc::Receiver<T>) {
+/// Makes a mailbox in which `waiting_max` messages wait at most. What it drops is counted under `what`.
+pub(crate) fn mailbox<T: Send + 'static>(
+    what: drops::Queue,
+    drops: &Arc<Drops>,
+    waiting_max: usize,
+) -> (Mailbox<T>, mpsc::Receiver<T>) {
     // What the task below has taken out of the queue waits in the channel: one message.
     let (sender, receiver) = mpsc::channel(1);
-    let queue = Arc::new(Queue { what, waiting_max, state: Mutex::new(State::default()), pushed: Notify::new() });
+    let (drops, state, pushed) = (Arc::clone(drops), Mutex::new(State::default()), Notify::new());
+    let queue = Arc::new(Queue { what, drops, waiting_max, state, pushed });
     tokio::spawn(hand_over(Arc::clone(&queue), sender.clone()));
     (Mailbox { queue, receiver: sender }, receiver)
 }
@@ -51,7 +58,8 @@ impl<T> Drop for Mailbox<T> {
 
 #[derive(Debug)]
 struct Queue<T> {
-    what: &'static str,
+    what: drops::Queue,
+    drops: Arc<Drops>,
     waiting_max: usize,
     state: Mutex<State<T>>,
     pushed: Notify,
@@ -77,9 +85,10 @@ impl<T> Queue<T> {
         if state.waiting.len() >= self.waiting_max {
             state.waiting.pop_front();
             state.dropped += 1;
-            metrics::counter!("chappe_engine_messages_dropped_total", "queue" => self.what).increment(1);
+            self.drops.add(self.what);
             if state.dropped == 1 {
-                tracing::warn!(queue = self.what, waiting = self.waiting_max, "a queue is full: its oldest go");
+                let (queue, waiting) = (self.what.as_text(), self.waiting_max);
+                tracing::warn!(queue, waiting, "a queue is full: its oldest go");
             }
         }
         state.waiting.push_back(message);
@@ -97,7 +106,8 @@ impl<T> Queue<T> {
                     return Some(message);
                 }
                 if state.dropped > 0 {
-                    tracing::warn!(queue = self.what, dropped = state.dropped, "a queue that was full is empty again");
+                    let (queue, dropped) = (self.what.as_text(), state.dropped);
+                    tracing::warn!(queue, dropped, "a queue that was full is empty again");
                     state.dropped = 0;
                 }
                 if state.ended {
@@ -132,10 +142,11 @@ async fn hand_over<T>(queue: Arc<Queue<T>>, receiver: mpsc::Sender<T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use drops::Queue::{Requests, Subscription};
 
     #[tokio::test]
     async fn what_is_pushed_comes_out_in_order() {
-        let (mailbox, mut receiver) = mailbox("test", 8);
+        let (mailbox, mut receiver) = mailbox(Requests, &Arc::default(), 8);
         for number in 0..8 {
             assert!(mailbox.push(number));
         }
@@ -147,8 +158,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_oldest_go_when_nobody_takes_them() {
-        let (mailbox, mut receiver) = mailbox("test", 4);
+    async fn the_oldest_go_when_nobody_takes_them_and_are_counted() {
+        let drops = Arc::default();
+        let (mailbox, mut receiver) = mailbox(Subscription, &drops, 4);
         // The task that hands over has not run yet: this test has the only thread.
         for number in 0..100 {
             assert!(mailbox.push(number));
@@ -156,11 +168,12 @@ mod tests {
         for number in 96..100 {
             assert_eq!(receiver.recv().await, Some(number));
         }
+        assert_eq!(drops.total(), 96);
     }
 
     #[tokio::test]
     async fn a_mailbox_knows_that_its_receiver_is_gone() {
-        let (mailbox, receiver) = mailbox("test", 4);
+        let (mailbox, receiver) = mailbox(Requests, &Arc::default(), 4);
         assert!(!mailbox.is_closed());
         drop(receiver);
         mailbox.closed().await;

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio::sync::watch as latest;
 
 use crate::check_size;
+use crate::drops::Drops;
 use crate::engine::{Change, Engine, Entry, Health, Incoming, Revision};
 use crate::error::EngineError;
 use crate::key::{Key, NodeName, Prefix, Subject};
@@ -96,6 +97,10 @@ impl Engine for Nats {
 
     fn health(&self) -> latest::Receiver<Health> {
         self.connection.health()
+    }
+
+    fn drops(&self) -> &Drops {
+        self.connection.drops()
     }
 }
 

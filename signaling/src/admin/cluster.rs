@@ -30,6 +30,8 @@ struct NodeEntry<'a> {
     streams: usize,
     /// Pages whose connection is here; of this node only.
     members: Option<usize>,
+    /// From other nodes, for want of a place in a queue; by this node only.
+    messages_dropped: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,6 +85,7 @@ pub async fn nodes(State(app): State<Arc<App>>) -> Response {
         pid: Some(std::process::id()),
         sessions: hub.registry.sessions().count() as u64,
         members: Some(hub.registry.members()),
+        messages_dropped: Some(app.cluster.engine.drops().total()),
         ..node_entry(&own, own_streams(&hub, app.node()))
     }];
     entries.extend(hub.replica.nodes().map(|state| node_entry(state, own_streams(&hub, &state.node))));
@@ -139,6 +142,7 @@ fn node_entry(state: &NodeState, streams: usize) -> NodeEntry<'_> {
         sessions: state.workers.iter().map(|worker| u64::from(worker.sessions)).sum(),
         streams,
         members: None,
+        messages_dropped: None,
     }
 }
 

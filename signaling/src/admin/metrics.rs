@@ -24,6 +24,7 @@ pub async fn metrics(State(admin): State<Admin>) -> Response {
         for ((route, status), count) in admin.tally.counts() {
             counter!("chappe_http_requests_total", "route" => route, "status" => status.to_string()).absolute(count);
         }
+        admin.app.cluster.engine.drops().record();
         record_hub(&admin.app.hub());
     });
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render()).into_response()

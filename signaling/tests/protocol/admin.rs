@@ -95,6 +95,7 @@ async fn metrics_say_what_goes_on_and_each_has_a_help_text() {
     };
     assert!(text.contains("chappe_worker_drops_total{worker=\"0\",reason=\"replayed\"} 3"), "{text}");
     assert!(text.contains("chappe_streams 1"), "{text}");
+    assert!(text.contains("chappe_engine_messages_dropped_total{queue=\"subscription\"} 0"), "{text}");
     assert!(text.contains("chappe_sessions{kind=\"whip\",state=\"connected\"} 1"), "{text}");
     assert!(text.contains("chappe_http_requests_total{route=\"/whip/{room}/{stream}\",status=\"201\"} 1"), "{text}");
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {

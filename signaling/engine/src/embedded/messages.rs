@@ -68,13 +68,15 @@ const SWEEP_AFTER_MIN: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drops::Queue;
     use crate::mailbox::mailbox;
+    use std::sync::Arc;
 
     #[tokio::test]
     async fn receivers_that_are_gone_are_forgotten() {
         let mut messages = Messages::default();
         for number in 0..10 * SWEEP_AFTER_MIN {
-            let (sender, receiver) = mailbox("test", 1);
+            let (sender, receiver) = mailbox(Queue::Subscription, &Arc::default(), 1);
             messages.subscribe(&Subject::parse(&format!("s/{number}")).unwrap(), sender);
             drop(receiver);
         }

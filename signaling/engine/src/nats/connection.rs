@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::config::{Credentials, NatsConfig, Tls};
 use super::health::Reporter;
 use crate::PAYLOAD_BYTES_MAX;
+use crate::drops::Drops;
 use crate::engine::Health;
 use crate::error::EngineError;
 
@@ -20,6 +21,7 @@ pub(super) struct Connection {
     client: Client,
     health: watch::Receiver<Health>,
     connections: watch::Receiver<u64>,
+    drops: Arc<Drops>,
     /// Held by nobody else: when the last handle is dropped, so is this.
     _wanted: Arc<Wanted>,
 }
@@ -31,7 +33,8 @@ struct Wanted;
 impl Connection {
     /// Begins to connect, and returns while that goes on.
     pub(super) async fn begin(config: &NatsConfig) -> Result<Connection, EngineError> {
-        let reporter = Arc::new(Reporter::new());
+        let drops = Arc::<Drops>::default();
+        let reporter = Arc::new(Reporter::new(Arc::clone(&drops)));
         let (health, connections) = (reporter.health(), reporter.connections());
         let wanted = Arc::new(Wanted);
         let mut options = base_options(reporter, Arc::downgrade(&wanted)).name(&config.client_name);
@@ -43,7 +46,7 @@ impl Connection {
             config.servers.iter().map(|server| server.parse::<ServerAddr>()).collect::<io::Result<Vec<_>>>();
         let addresses = addresses.map_err(|error| EngineError::Unavailable(error.to_string()))?;
         let client = options.connect(addresses).await.map_err(|error| EngineError::Unavailable(error.to_string()))?;
-        Ok(Connection { client, health, connections, _wanted: wanted })
+        Ok(Connection { client, health, connections, drops, _wanted: wanted })
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -57,6 +60,10 @@ impl Connection {
     /// Counts the connections made: where it changes, what came over the one before may be incomplete.
     pub(super) fn connections(&self) -> watch::Receiver<u64> {
         self.connections.clone()
+    }
+
+    pub(super) fn drops(&self) -> &Arc<Drops> {
+        &self.drops
     }
 
     pub(super) fn check_up(&self) -> Result<(), EngineError> {

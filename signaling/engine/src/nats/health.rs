@@ -1,11 +1,12 @@
 //! Owns what is known of the connection and says so, in the log once per change. Never decides when to try again.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use async_nats::{ClientError, Event, Server, ServerError};
 use tokio::sync::watch;
 
+use crate::drops::{Drops, Queue};
 use crate::engine::Health;
 
 /// Told by the client library what happens; tells everybody else.
@@ -14,6 +15,7 @@ pub(super) struct Reporter {
     health: watch::Sender<Health>,
     /// How often a connection was made.
     connections: watch::Sender<u64>,
+    drops: Arc<Drops>,
     said: Mutex<Said>,
 }
 
@@ -26,11 +28,12 @@ struct Said {
 }
 
 impl Reporter {
-    pub(super) fn new() -> Reporter {
+    pub(super) fn new(drops: Arc<Drops>) -> Reporter {
         let why = "no server has answered yet".to_owned();
         Reporter {
             health: watch::Sender::new(Health::Down { since: Instant::now(), why }),
             connections: watch::Sender::new(0),
+            drops,
             said: Mutex::default(),
         }
     }
@@ -51,9 +54,7 @@ impl Reporter {
             Event::ClientError(ClientError::Other(what)) if what.contains("DNS") => {
                 self.set_down("the name of a server is not known to the DNS".to_owned());
             }
-            Event::SlowConsumer(_) => {
-                metrics::counter!("chappe_engine_messages_dropped_total", "queue" => "connection").increment(1);
-            }
+            Event::SlowConsumer(_) => self.drops.add(Queue::Connection),
             Event::ServerError(error) => self.handle_server_error(error),
             Event::ClientError(_) | Event::LameDuckMode | Event::Draining | Event::Closed => {}
         }
@@ -152,7 +153,7 @@ mod tests {
 
     #[test]
     fn an_outage_begins_once_and_its_reason_may_change() {
-        let reporter = Reporter::new();
+        let reporter = Reporter::new(Arc::default());
         reporter.handle_event(&Event::Connected);
         assert_eq!((why(&reporter).as_str(), *reporter.connections().borrow()), ("up", 1));
         reporter.handle_event(&Event::Disconnected);
@@ -167,14 +168,14 @@ mod tests {
 
     #[test]
     fn refused_credentials_are_named_as_such() {
-        let reporter = Reporter::new();
+        let reporter = Reporter::new(Arc::default());
         reporter.handle_attempt(&[server(1, Some("authorization violation: nats: authorization violation"))]);
         assert!(why(&reporter).contains("h:1 refuses the credentials"), "{}", why(&reporter));
     }
 
     #[test]
     fn a_long_list_of_servers_is_cut() {
-        let reporter = Reporter::new();
+        let reporter = Reporter::new(Arc::default());
         let servers: Vec<Server> = (1..=9).map(|port| server(port, Some("timed out"))).collect();
         reporter.handle_attempt(&servers);
         assert!(why(&reporter).ends_with("h:4: timed out; 5 more"), "{}", why(&reporter));

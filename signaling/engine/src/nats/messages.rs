@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::connection::Connection;
 use crate::PAYLOAD_BYTES_MAX;
+use crate::drops::Queue;
 use crate::engine::{Incoming, Reply, WAITING_MAX};
 use crate::error::EngineError;
 use crate::key::{NodeName, Subject};
@@ -56,7 +57,7 @@ impl Messages {
         // In a group, of which one gets each request.
         let subscribed = client.queue_subscribe(self.node_subject(node), SERVERS_GROUP.to_owned());
         let messages = self.subscribed(subscribed).await?;
-        let (requests, receiver) = mailbox("requests", WAITING_MAX);
+        let (requests, receiver) = mailbox(Queue::Requests, self.connection.drops(), WAITING_MAX);
         tokio::spawn(hand_over(messages, requests, move |message| {
             let (client, asker) = (client.clone(), message.reply?);
             let reply = Reply::new(move |payload| send_reply(client, asker, payload));
@@ -81,7 +82,7 @@ impl Messages {
     pub(super) async fn subscribe(&self, subject: &Subject) -> Result<mpsc::Receiver<Bytes>, EngineError> {
         let subscribed = self.connection.client().subscribe(self.message_subject(subject));
         let messages = self.subscribed(subscribed).await?;
-        let (payloads, receiver) = mailbox("subscription", WAITING_MAX);
+        let (payloads, receiver) = mailbox(Queue::Subscription, self.connection.drops(), WAITING_MAX);
         tokio::spawn(hand_over(messages, payloads, |message| Some(message.payload)));
         Ok(receiver)
     }

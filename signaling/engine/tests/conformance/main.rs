@@ -78,7 +78,7 @@ for_both_engines! {
         a_subscriber_gets_its_own_messages
         messages_go_to_their_subject_only
         a_subscription_ends_with_its_receiver
-        a_subscriber_that_sleeps_loses_the_oldest
+        a_subscriber_that_sleeps_loses_the_oldest_which_are_counted
         what_is_too_large_is_refused
         bad_names_are_refused
         an_engine_with_servers_is_up;
