@@ -8,6 +8,7 @@ use chappe_sfu_api::{Boot, WorkerIndex};
 use tracing::{error, info, warn};
 
 use super::drain::Ending;
+use super::relays::addresses_of;
 use super::{App, Hub};
 use crate::cluster::{ANSWER_WITHIN, NodeNotice, NodeReply, NodeRequest, Outgoing};
 use crate::workers::{WorkerState, WorkerView};
@@ -112,6 +113,7 @@ impl App {
                 Output::NodeLost(node) => {
                     warn!(%node, "a node is gone");
                     hub.view.remove_node(&node);
+                    hub.paths.forget_node(&node);
                     let outputs = hub.lobby.handle_node_lost(now, &node);
                     self.apply_lobby(hub, outputs);
                     self.refresh_peers_of(hub);
@@ -135,10 +137,8 @@ impl App {
     fn take_up_node(&self, hub: &mut Hub, now: Instant, node: &NodeName) {
         let Some(state) = hub.replica.node(node).cloned() else { return };
         self.view_node(hub, now, &state);
-        let boots: Vec<Boot> = state.workers.iter().filter_map(|worker| worker.boot).collect();
-        let known =
-            |boot: &Boot| hub.workers.iter().all(|view| !view.is_there() || hub.paths.knows_peer(view.index, *boot));
-        if !boots.iter().all(known) {
+        let reached = |worker: &WorkerRecord| Some((worker.boot?, addresses_of(&state, worker)));
+        if hub.paths.handle_node(node, state.workers.iter().filter_map(reached).collect()) {
             self.refresh_peers_of(hub);
         }
     }

@@ -209,7 +209,7 @@ fn spec(secret: &RelaySecret, own: Boot, peer: Boot, addresses: Vec<SocketAddr>)
     PeerSpec { peer, addresses, seal: secret.key(own, peer), open: secret.key(peer, own) }
 }
 
-fn addresses_of(node: &NodeState, record: &WorkerRecord) -> Vec<SocketAddr> {
+pub(super) fn addresses_of(node: &NodeState, record: &WorkerRecord) -> Vec<SocketAddr> {
     peer_addresses(&node.addresses, record.media_port)
 }
 

@@ -4,12 +4,15 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use chappe_cluster::NodeName;
 use chappe_sfu_api::{Boot, Command, OriginSpec, PeerSpec, TrackId, WorkerIndex};
 
 /// By worker of this node.
 #[derive(Debug, Default)]
 pub struct Paths {
     workers: HashMap<WorkerIndex, Told>,
+    /// Worker processes of other nodes, and where they are reached.
+    reached: HashMap<NodeName, Vec<(Boot, Vec<SocketAddr>)>>,
 }
 
 #[derive(Debug, Default)]
@@ -19,6 +22,19 @@ struct Told {
 }
 
 impl Paths {
+    /// Whether a node has other workers than the last time, or is reached in another way. It speaks four times a second.
+    pub fn handle_node(&mut self, node: &NodeName, workers: Vec<(Boot, Vec<SocketAddr>)>) -> bool {
+        if self.reached.get(node) == Some(&workers) {
+            return false;
+        }
+        self.reached.insert(node.clone(), workers);
+        true
+    }
+
+    pub fn forget_node(&mut self, node: &NodeName) {
+        self.reached.remove(node);
+    }
+
     /// Its process is new: it knows nothing.
     pub fn forget_worker(&mut self, worker: WorkerIndex) {
         self.workers.remove(&worker);
@@ -104,3 +120,20 @@ pub fn peer_addresses(addresses: &[std::net::IpAddr], port: u16) -> Vec<SocketAd
 }
 
 const PEER_ADDRESSES_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_says_the_same_again_changes_nothing_however_few_of_its_workers_ours_know() {
+        let (mut paths, node) = (Paths::default(), NodeName::parse("n2").unwrap());
+        let workers = |port| vec![(Boot(1), vec![SocketAddr::from(([10, 0, 0, 2], port))])];
+        assert!(paths.handle_node(&node, workers(7000)));
+        assert!(!paths.handle_node(&node, workers(7000)));
+        assert!(paths.handle_node(&node, workers(7001)), "reached in another way");
+        assert!(paths.handle_node(&node, Vec::new()), "its worker is gone");
+        paths.forget_node(&node);
+        assert!(paths.handle_node(&node, Vec::new()), "it is back");
+    }
+}
