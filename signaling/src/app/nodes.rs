@@ -66,6 +66,19 @@ impl App {
         self.apply_lobby(&mut hub, outputs);
         drop(hub);
         self.publish_presence();
+        self.keep_record();
+    }
+
+    /// For nodes that start: in the store as long as this one is part of the cluster.
+    pub(super) fn keep_record(self: &Arc<Self>) {
+        if self.cluster.alone {
+            return;
+        }
+        let app = Arc::clone(self);
+        tokio::spawn(async move {
+            let state = app.own_state(&app.hub());
+            app.store_own_state(&state).await;
+        });
     }
 
     pub fn handle_engine_down(self: &Arc<Self>, why: String) {

@@ -32,13 +32,7 @@ impl App {
         let restored = hub.registry.broken();
         drop(hub);
         self.cluster.tell_presence.notify_one();
-        let app = Arc::clone(self);
-        if !self.cluster.alone {
-            tokio::spawn(async move {
-                let state = app.own_state(&app.hub());
-                app.store_own_state(&state).await;
-            });
-        }
+        self.keep_record();
         restored.into_iter().for_each(|(member, connection)| self.expire_later(member, connection));
     }
 

@@ -46,6 +46,11 @@ pub async fn gather(app: &Arc<App>) {
     if app.cluster.alone {
         return;
     }
+    if let Health::Down { why, .. } = &*app.cluster.engine.health().borrow() {
+        // It was waited for already.
+        warn!(why, "the cluster is out of reach: this node starts alone and hears of others later");
+        return;
+    }
     match timeout(GATHER_WITHIN, stored_nodes(app)).await {
         Ok(Ok(nodes)) => {
             let others = nodes.into_iter().filter(|(state, _)| state.node != *app.cluster.own());

@@ -10,6 +10,7 @@ mod server;
 mod worker;
 
 mod admin;
+mod alone;
 mod deaths;
 mod drain;
 mod edge;

@@ -21,6 +21,7 @@ pub struct Server {
     listeners: (TcpListener, TcpListener),
     process: Option<Process>,
     directory: PathBuf,
+    cluster: Option<String>,
 }
 
 struct Process {
@@ -43,11 +44,21 @@ impl Server {
         server
     }
 
+    /// One of a cluster with this address, not waited for.
+    pub async fn in_cluster(address: &str) -> Server {
+        let directory = temporary_directory();
+        let workers = vec![Worker::start(&directory, 0, 1000)];
+        let mut server = Server::stopped(directory, workers);
+        server.cluster = Some(address.to_owned());
+        server.launch();
+        server
+    }
+
     fn stopped(directory: PathBuf, workers: Vec<Worker>) -> Server {
         let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
         let listeners = (bind(), bind());
         let (public, admin) = (listeners.0.local_addr().unwrap(), listeners.1.local_addr().unwrap());
-        Server { public, admin, workers, listeners, process: None, directory }
+        Server { public, admin, workers, listeners, process: None, directory, cluster: None }
     }
 
     /// Starts a signaling process.
@@ -61,7 +72,7 @@ impl Server {
             auth: AuthMode::Open,
             public_ips: vec!["192.0.2.1".parse().unwrap()],
             region: None,
-            cluster: None,
+            cluster: self.cluster.clone(),
             secret: vec![7; 32],
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
