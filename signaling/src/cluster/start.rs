@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use chappe_cluster::{NodeName, NodeState};
 use chappe_engine::{Change, Embedded, Engine, EngineError, Health, Key, Nats, NatsConfig, Revision};
 use futures_util::future::join_all;
@@ -72,7 +73,7 @@ async fn take_in(app: &Arc<App>, state: NodeState, revision: Revision) {
                 (part, parts) = (part + 1, list.parts);
                 app.handle_stream_list(list);
             }
-            Err(AskError::Unreachable) => return forget_node(app, &node, Some(revision)).await,
+            Err(AskError::Unreachable) => return forget_node(app, &node, revision).await,
             _ => return,
         }
     }
@@ -84,8 +85,7 @@ async fn stored_nodes(app: &App) -> Result<Vec<(NodeState, Revision)>, EngineErr
     while let Some(change) = changes.recv().await {
         match change {
             Change::Put(entry) => {
-                let state = serde_json::from_slice::<NodeState>(&entry.value).ok();
-                nodes.extend(state.map(|state| (state, entry.revision)));
+                nodes.extend(serde_json::from_slice(&entry.value).ok().map(|state| (state, entry.revision)));
             }
             Change::Synced => break,
             Change::Deleted { .. } | Change::Reset => {}
@@ -98,10 +98,10 @@ fn key_of(node: &NodeName) -> Option<Key> {
     Key::parse(&format!("nodes/{node}")).ok()
 }
 
-/// The record of a node that does not answer any more; with a revision only that one, as the node may be back by now.
-async fn forget_node(app: &App, node: &NodeName, revision: Option<Revision>) {
+/// Deletes the record of a node that does not answer any more, unless it has come back and written another.
+async fn forget_node(app: &App, node: &NodeName, revision: Revision) {
     if let Some(key) = key_of(node) {
-        let _ = app.cluster.engine.delete(&key, revision).await;
+        let _ = app.cluster.engine.delete(&key, Some(revision)).await;
     }
 }
 
@@ -109,19 +109,30 @@ impl App {
     /// Other nodes find this one in the store when they start.
     pub async fn store_own_state(&self, state: &NodeState) {
         let (Some(key), Ok(value)) = (key_of(&state.node), serde_json::to_vec(state)) else { return };
-        let engine = &self.cluster.engine;
-        let stored = match engine.get(&key).await {
-            Ok(Some(entry)) => engine.update(&key, value.into(), entry.revision).await,
-            Ok(None) => engine.create(&key, value.into()).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = stored {
-            tracing::debug!(%error, "the record of this node is not stored");
+        let (engine, value) = (&self.cluster.engine, Bytes::from(value));
+        for _ in 0..STORE_TRIES {
+            let stored = match engine.get(&key).await {
+                Ok(Some(entry)) => engine.update(&key, value.clone(), entry.revision).await,
+                Ok(None) => engine.create(&key, value.clone()).await,
+                Err(error) => Err(error),
+            };
+            match stored {
+                Ok(_) => return,
+                // Another node has just deleted what an earlier process of ours left.
+                Err(EngineError::Conflict | EngineError::Exists | EngineError::Unknown) => {}
+                Err(error) => return tracing::debug!(%error, "the record of this node is not stored"),
+            }
         }
     }
 
+    /// A node of the same name that was started meanwhile keeps its record.
     pub async fn remove_own_state(&self) {
-        forget_node(self, self.cluster.own(), None).await;
+        let (own, instance) = (self.cluster.own(), self.cluster.identity.instance);
+        let Some(key) = key_of(own) else { return };
+        let Ok(Some(entry)) = self.cluster.engine.get(&key).await else { return };
+        if serde_json::from_slice::<NodeState>(&entry.value).is_ok_and(|state| state.instance == instance) {
+            forget_node(self, own, entry.revision).await;
+        }
     }
 }
 
@@ -129,3 +140,58 @@ impl App {
 const UP_WITHIN: Duration = Duration::from_millis(500);
 const NAME_WITHIN: Duration = Duration::from_millis(500);
 const GATHER_WITHIN: Duration = Duration::from_millis(500);
+/// Each is lost to somebody who writes the same record in the same moment.
+const STORE_TRIES: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::bed::node;
+
+    async fn is_stored(engine: &Arc<Embedded>, app: &App) -> bool {
+        engine.get(&key_of(app.node()).unwrap()).await.unwrap().is_some()
+    }
+
+    async fn store(app: &App) {
+        let state = app.own_state(&app.hub());
+        app.store_own_state(&state).await;
+    }
+
+    #[tokio::test]
+    async fn the_record_of_a_node_that_came_back_is_not_deleted_with_the_old_one() {
+        let engine = Embedded::new();
+        let (ours, theirs) = (node("n1", 1, &engine), node("n2", 2, &engine));
+        store(&theirs).await;
+        let (state, revision) = stored_nodes(&ours).await.unwrap().remove(0);
+        store(&theirs).await;
+        // Nobody serves its name yet.
+        take_in(&ours, state, revision).await;
+        assert!(is_stored(&engine, &theirs).await);
+        let (state, revision) = stored_nodes(&ours).await.unwrap().remove(0);
+        take_in(&ours, state, revision).await;
+        assert!(!is_stored(&engine, &theirs).await, "it does not answer and has not come back");
+    }
+
+    #[tokio::test]
+    async fn a_node_that_leaves_does_not_take_the_record_of_its_namesake_along() {
+        let engine = Embedded::new();
+        let (leaving, next) = (node("n1", 1, &engine), node("n1", 2, &engine));
+        store(&leaving).await;
+        store(&next).await;
+        leaving.remove_own_state().await;
+        assert!(is_stored(&engine, &next).await);
+        next.remove_own_state().await;
+        assert!(!is_stored(&engine, &next).await);
+    }
+
+    #[tokio::test]
+    async fn a_node_that_started_without_nats_is_found_by_newcomers_once_it_is_there() {
+        let engine = Embedded::new();
+        let app = node("n1", 1, &engine);
+        app.handle_engine_down("nobody answers".to_owned());
+        app.handle_engine_up(std::time::Instant::now());
+        while !is_stored(&engine, &app).await {
+            tokio::task::yield_now().await;
+        }
+    }
+}
