@@ -2,13 +2,15 @@
 //! what other nodes are told. Never decides what that is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use chappe_sfu_api::{Command, WorkerIndex};
+use chappe_sfu_api::{Command, SessionId, TrackId, WorkerIndex};
+use tokio::time::sleep;
 
 use super::{App, Hub};
 use crate::cluster::{NodeNotice, Outgoing};
 use crate::refusal::Refusal;
-use crate::room::{Effect, MemberId, Notice};
+use crate::room::{Effect, LostReason, MemberId, Notice};
 use crate::workers::Waiting;
 
 impl App {
@@ -17,6 +19,7 @@ impl App {
         for effect in effects {
             match effect {
                 Effect::Command(worker, command) => self.command(hub, worker, command),
+                Effect::EndSoon(session, why) => self.end_soon(session, why),
                 Effect::Tell(member, notice) => hub.tell(member, notice),
                 Effect::TellAt(node, member, notice) => self.tell_at(hub, node, member, notice),
                 Effect::TellRoom(room, notice) => hub.tell_room(&room, notice),
@@ -33,11 +36,37 @@ impl App {
                 }
             }
         }
-        for track in hub.registry.take_gone_tracks() {
-            for (worker, command) in hub.paths.remove_track(track) {
-                self.send_plain(worker, command);
-            }
+        let gone = hub.registry.take_gone_tracks();
+        if !gone.is_empty() {
+            self.forget_soon(gone);
         }
+    }
+
+    fn end_soon(self: &Arc<Self>, session: SessionId, why: LostReason) {
+        let app = Arc::clone(self);
+        tokio::spawn(async move {
+            sleep(SWITCHED_WITHIN).await;
+            let mut hub = app.hub();
+            let effects = hub.registry.end(session, Some(why));
+            app.apply(&mut hub, effects);
+        });
+    }
+
+    /// Workers that relay a track go on with it for as long as the session that it may be of.
+    fn forget_soon(self: &Arc<Self>, gone: Vec<TrackId>) {
+        let app = Arc::clone(self);
+        tokio::spawn(async move {
+            sleep(SWITCHED_WITHIN).await;
+            let mut hub = app.hub();
+            for track in gone {
+                if hub.registry.track_home(track).is_some() {
+                    continue;
+                }
+                for (worker, command) in hub.paths.remove_track(track) {
+                    app.send_plain(worker, command);
+                }
+            }
+        });
     }
 
     /// Hands in a command whose outcome nobody waits for, after all that its worker must know first.
@@ -68,5 +97,86 @@ impl App {
         let Some(text) = hub.render_for_page(&notice) else { return };
         let notice = NodeNotice::Deliver { member, text: text.to_string(), ended };
         self.cluster.send(Outgoing::Notice(node, notice));
+    }
+}
+
+/// Viewers of a stream that moved are sent the old picture until a key frame of the new one is there
+/// (`sfu/core/src/switch.rs`). Publishers answer a request for one within a few hundred milliseconds.
+const SWITCHED_WITHIN: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::bed::{hello, node_with_workers};
+    use crate::app::{Answered, Join, PublishRequest};
+    use crate::room::{RoomName, StreamName};
+    use crate::sdp::Offer;
+    use crate::session::Owner;
+    use crate::workers::{Outgoing as ToWorker, Reply, WorkerQueue};
+    use chappe_engine::Embedded;
+    use chappe_sfu_api::{Boot, Event, MediaKind, SessionState};
+    use std::sync::Mutex;
+    use tokio::sync::{Notify, mpsc};
+
+    const W0: WorkerIndex = WorkerIndex(0);
+
+    /// Says yes to everything and remembers which sessions it closed.
+    fn obey(mut queue: WorkerQueue) -> Arc<Mutex<Vec<SessionId>>> {
+        let closed = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&closed);
+        tokio::spawn(async move {
+            while let Some(ToWorker { command, reply }) = queue.commands.recv().await {
+                if let Command::CloseSession { session, .. } = command {
+                    noted.lock().unwrap().push(session);
+                }
+                reply.into_iter().for_each(|reply| drop(reply.send(Ok(Reply::Done))));
+            }
+        });
+        closed
+    }
+
+    async fn publish(app: &Arc<App>, owner: &Owner, instead_of: Option<SessionId>) -> SessionId {
+        let request = PublishRequest {
+            room: RoomName::parse("demo").unwrap(),
+            stream: StreamName::parse("cam").unwrap(),
+            offer: Offer::parse(include_str!("../../tests/data/sdp/chromium-whip.sdp")).unwrap(),
+            takeover: false,
+            owner: Some(owner.clone()),
+            instead_of,
+        };
+        let Answered { session, .. } = app.publish(request).await.unwrap();
+        app.handle_worker_event(W0, Event::StateChanged { session, state: SessionState::Connected });
+        session
+    }
+
+    /// Its picture arrives.
+    fn show(app: &Arc<App>, session: SessionId) {
+        let media = app.hub().registry.session(session).unwrap().media.clone();
+        let video = media.receive.iter().find(|line| line.kind == MediaKind::Video).unwrap();
+        app.handle_worker_event(W0, Event::TrackActive { session, track: video.track, active: true });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_old_session_of_a_stream_that_moved_goes_on_for_a_second() {
+        let (app, mut queues) = node_with_workers("n1", 1, 1, &Embedded::new());
+        let closed = obey(queues.remove(0));
+        app.handle_worker_agreed(W0, hello(W0, Boot(1)), Vec::new());
+        let (messages, mut told) = mpsc::channel(64);
+        let room = RoomName::parse("demo").unwrap();
+        let join = Join { id: 1, room, name: None, resume: None, living: Vec::new() };
+        let owner = app.join(join, messages, Arc::new(Notify::new())).await.unwrap().owner;
+        let old = publish(&app, &owner, None).await;
+        show(&app, old);
+        let new = publish(&app, &owner, Some(old)).await;
+        show(&app, new);
+        sleep(SWITCHED_WITHIN - Duration::from_millis(100)).await;
+        assert!(app.hub().registry.session(old).is_some());
+        assert_eq!(*closed.lock().unwrap(), []);
+        sleep(Duration::from_millis(200)).await;
+        assert!(app.hub().registry.session(old).is_none());
+        assert_eq!(*closed.lock().unwrap(), [old]);
+        let told: Vec<_> = std::iter::from_fn(|| told.try_recv().ok()).collect();
+        let lost = |text: &&axum::extract::ws::Utf8Bytes| text.contains("session_lost") && text.contains("moved");
+        assert_eq!(told.iter().filter(lost).count(), 1, "{told:?}");
     }
 }

@@ -12,6 +12,9 @@ use crate::session::SlotState;
 pub enum Effect {
     /// Wanted of a worker; nobody waits for the reply.
     Command(WorkerIndex, Command),
+    /// Viewers are switched to the successor of this session, and see it until they can be: it ends when they had the
+    /// time.
+    EndSoon(SessionId, LostReason),
     /// To one page that is connected here.
     Tell(MemberId, Notice),
     /// To one page that is connected to another node.

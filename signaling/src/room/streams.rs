@@ -161,9 +161,20 @@ impl Registry {
         let mut effects = vec![Effect::Announce(room.clone(), name.clone()), Effect::TellRoom(room.clone(), notice)];
         effects.extend(self.reattach(room, name));
         if let Some(old) = replaced.filter(|old| old.session != id) {
-            effects.extend(self.end(old.session, Some(why_lost(&old, publisher))));
+            effects.extend(self.end_replaced(&old, publisher));
         }
         effects
+    }
+
+    /// The session of a stream that another one, of `successor`, has taken over. If it is the page itself that moved,
+    /// its old picture goes on for a moment.
+    fn end_replaced(&mut self, old: &Stream, successor: Option<MemberId>) -> Vec<Effect> {
+        let why = why_lost(old, successor);
+        let flows = self.sessions.get(&old.session).is_some_and(Session::is_connected);
+        match why == LostReason::Moved && flows {
+            true => vec![Effect::EndSoon(old.session, why)],
+            false => self.end(old.session, Some(why)),
+        }
     }
 
     /// The stream that a publisher's session is, by its note.
@@ -233,7 +244,7 @@ impl Registry {
         effects.extend(self.reattach(&room, &name));
         if let Some(old) = replaced.filter(|old| old.home.node == self.own) {
             effects.push(Effect::Withdraw(room, name, old.epoch));
-            effects.extend(self.end(old.session, Some(why_lost(&old, record.publisher))));
+            effects.extend(self.end_replaced(&old, record.publisher));
         }
         effects
     }

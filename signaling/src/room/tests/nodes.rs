@@ -86,8 +86,25 @@ fn a_page_that_moves_its_stream_is_switched_to_when_its_media_arrives() {
     assert!(registry.handle_track_active(id(2), TrackId(202), true).is_empty(), "sound alone is not enough");
     let effects = registry.handle_track_active(id(2), TrackId(201), true);
     assert_eq!(attached(&effects, id(9)), Some(vec![Some(TrackId(201)), Some(TrackId(202))]));
-    assert!(registry.session(id(1)).is_none());
+    assert!(effects.contains(&Effect::EndSoon(id(1), LostReason::Moved)), "until viewers can be switched: {effects:?}");
+    assert!(registry.session(id(1)).is_some());
     assert_eq!(registry.stream(&room(), &name("cam")).unwrap().epoch, Epoch(2));
+    assert!(registry.handle_track_active(id(1), TrackId(101), true).is_empty(), "it does not come back");
+    let late = registry.end(id(1), Some(LostReason::Moved));
+    assert!(matches!(&late[..], [Effect::Command(W0, Command::CloseSession { .. }), Effect::Tell(ADA, _)]), "{late:?}");
+    assert_eq!(registry.stream(&room(), &name("cam")).unwrap().session, id(2));
+}
+
+#[test]
+fn a_page_that_moves_its_stream_to_another_node_is_seen_here_until_viewers_are_switched() {
+    let mut registry = registry();
+    join(&mut registry, ADA);
+    open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
+    let effects = registry.put_remote(&node("there"), &record(publisher(3, "cam", Some(owner(ADA))), 8));
+    assert!(effects.contains(&Effect::EndSoon(id(1), LostReason::Moved)), "{effects:?}");
+    assert!(registry.session(id(1)).is_some());
+    let effects = registry.put_remote(&node("there"), &record(publisher(4, "cam", None), 9));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::EndSoon(..))), "that one was not ours: {effects:?}");
 }
 
 #[test]
