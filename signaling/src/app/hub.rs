@@ -106,6 +106,14 @@ impl Hub {
         self.hears_since.is_some_and(|since| now >= since + ALL_HEARD_AFTER) && self.replica.is_caught_up()
     }
 
+    /// Its process is gone, and with it what was said of whom it hears.
+    pub fn forget_deafness_of(&mut self, worker: WorkerIndex) {
+        self.deaf.retain(|_, deaf| {
+            deaf.remove(&worker);
+            !deaf.is_empty()
+        });
+    }
+
     pub fn worker(&self, index: WorkerIndex) -> Option<&WorkerView> {
         self.workers.get(usize::from(index.0))
     }

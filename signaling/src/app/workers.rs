@@ -42,6 +42,7 @@ impl App {
         if let Some(view) = hub.worker_mut(worker) {
             view.state = WorkerState::Lost;
         }
+        hub.forget_deafness_of(worker);
         let effects = hub.registry.handle_worker_lost(worker, None);
         warn!("worker lost");
         self.apply(&mut hub, effects);
@@ -94,5 +95,36 @@ impl App {
             | Event::Alive => Vec::new(),
         };
         self.apply(&mut hub, effects);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::bed::{hello, node_with_workers};
+    use crate::cluster::RelaySecret;
+    use chappe_engine::Embedded;
+    use chappe_sfu_api::Boot;
+
+    #[tokio::test]
+    async fn a_worker_that_was_replaced_is_not_counted_among_those_that_do_not_hear_another() {
+        let (w0, w1, peer) = (WorkerIndex(0), WorkerIndex(1), Boot(50));
+        let engine = Embedded::new();
+        let (ours, _commands) = node_with_workers("n1", 1, 2, &engine);
+        let (theirs, _others) = node_with_workers("n2", 2, 1, &engine);
+        theirs.handle_worker_agreed(w0, hello(w0, peer), Vec::new());
+        let _ = ours.cluster.cluster_secret.set(RelaySecret::new(b"secret"));
+        ours.handle_engine_up(std::time::Instant::now());
+        ours.handle_worker_agreed(w0, hello(w0, Boot(1)), Vec::new());
+        ours.handle_worker_agreed(w1, hello(w1, Boot(2)), Vec::new());
+        ours.handle_presence(theirs.own_state(&theirs.hub()));
+        ours.handle_worker_event(w0, Event::PeerLost { peer });
+        assert!(ours.hub().replica.is_reachable(peer), "the other hears it");
+        ours.handle_worker_lost(w0);
+        ours.handle_worker_agreed(w0, hello(w0, Boot(3)), Vec::new());
+        ours.handle_worker_event(w1, Event::PeerLost { peer });
+        assert!(ours.hub().replica.is_reachable(peer), "the new one has not said that it does not");
+        ours.handle_worker_event(w0, Event::PeerLost { peer });
+        assert!(!ours.hub().replica.is_reachable(peer));
     }
 }
