@@ -205,7 +205,7 @@ impl Hub {
 }
 
 impl Sink {
-    fn push(&self, text: Utf8Bytes) {
+    pub(super) fn push(&self, text: Utf8Bytes) {
         // A page that missed one message shows a wrong picture of the room. It loses its connection
         // instead, comes back and is told everything.
         if self.messages.try_send(text).is_err() {

@@ -99,9 +99,9 @@ impl App {
             servers: self.servers(&hub),
             ice_servers: Vec::new(),
         };
-        // A page that can't take its welcome has gone already; its connection task notices.
-        let _ = messages.try_send(welcome.to_text());
-        hub.connect(member, Sink { connection, messages, stop });
+        let sink = Sink { connection, messages, stop };
+        sink.push(welcome.to_text());
+        hub.connect(member, sink);
         Ok(Joined { room, owner, connection })
     }
 
