@@ -70,6 +70,29 @@ pub enum WorkerPhase {
     Lost,
 }
 
+#[cfg(test)]
+impl WorkerRecord {
+    /// Serving, with nothing to do.
+    pub fn idle(index: u16, boot: u64) -> WorkerRecord {
+        WorkerRecord {
+            index: WorkerIndex(index),
+            boot: Some(Boot(boot)),
+            pid: Some(1),
+            media_port: 7000 + index,
+            phase: WorkerPhase::Serving,
+            sessions: 0,
+            sessions_max: 1_000,
+            cpu: 0.0,
+            rss_bytes: 0,
+            restarts: 0,
+            bits_per_second_in: 0,
+            bits_per_second_out: 0,
+            packets_per_second_in: 0,
+            packets_per_second_out: 0,
+        }
+    }
+}
+
 /// Names one worker of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct WorkerRef {

@@ -17,22 +17,7 @@ fn at(node: &str, index: u16) -> WorkerRef {
 }
 
 fn worker(index: u16, cpu: f64) -> WorkerRecord {
-    WorkerRecord {
-        index: WorkerIndex(index),
-        boot: Some(Boot(u64::from(index))),
-        pid: Some(1),
-        media_port: 7000 + index,
-        phase: WorkerPhase::Serving,
-        sessions: 0,
-        sessions_max: 1_000,
-        cpu,
-        rss_bytes: 0,
-        restarts: 0,
-        bits_per_second_in: 0,
-        bits_per_second_out: 0,
-        packets_per_second_in: 0,
-        packets_per_second_out: 0,
-    }
+    WorkerRecord { cpu, ..WorkerRecord::idle(index, u64::from(index)) }
 }
 
 fn node(text: &str, region: Option<&str>, workers: Vec<WorkerRecord>) -> NodeState {

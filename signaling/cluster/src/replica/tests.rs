@@ -29,22 +29,7 @@ pub fn stream(stream: &str, epoch: u64) -> StreamRecord {
 }
 
 pub fn node(text: &str, instance: u64, sequence: u64, boots: &[u64]) -> NodeState {
-    let workers = boots.iter().enumerate().map(|(index, boot)| WorkerRecord {
-        index: WorkerIndex(index as u16),
-        boot: Some(Boot(*boot)),
-        pid: Some(1),
-        media_port: 7000,
-        phase: WorkerPhase::Serving,
-        sessions: 0,
-        sessions_max: 100,
-        cpu: 0.1,
-        rss_bytes: 0,
-        restarts: 0,
-        bits_per_second_in: 0,
-        bits_per_second_out: 0,
-        packets_per_second_in: 0,
-        packets_per_second_out: 0,
-    });
+    let workers = (0..).zip(boots).map(|(index, boot)| WorkerRecord::idle(index, *boot));
     NodeState {
         node: name(text),
         instance,

@@ -11,6 +11,15 @@ fn texts(history: &History) -> Vec<&str> {
     history.said.iter().map(|said| said.text.as_str()).collect()
 }
 
+/// Each has a member, 1 and 2, and knows the other.
+fn two_nodes() -> Bus {
+    let mut bus = Bus::new(2);
+    bus.join(0, 1);
+    bus.join(1, 2);
+    bus.run(SECOND);
+    bus
+}
+
 #[test]
 fn members_are_seen_on_other_nodes_as_they_come_and_go() {
     let mut bus = Bus::new(3);
@@ -29,10 +38,7 @@ fn members_are_seen_on_other_nodes_as_they_come_and_go() {
 
 #[test]
 fn a_message_is_shown_to_all_and_its_sender_is_set_by_the_server() {
-    let mut bus = Bus::new(2);
-    bus.join(0, 1);
-    bus.join(1, 2);
-    bus.run(SECOND);
+    let mut bus = two_nodes();
     let said = bus.say(0, 1, "hello\u{7}").unwrap();
     bus.run(SECOND);
     assert_eq!((said.member, said.name.as_deref(), said.text.as_str()), (id(1), Some("m1"), "hello"));
@@ -62,10 +68,7 @@ fn a_member_says_five_at_once_and_then_one_a_second() {
 
 #[test]
 fn typing_ends_by_itself_and_is_told_once_a_second() {
-    let mut bus = Bus::new(2);
-    bus.join(0, 1);
-    bus.join(1, 2);
-    bus.run(SECOND);
+    let mut bus = two_nodes();
     let before = bus.sent;
     for _ in 0..10 {
         bus.typing(0, 1, true);
@@ -82,10 +85,7 @@ fn typing_ends_by_itself_and_is_told_once_a_second() {
 
 #[test]
 fn a_lost_message_is_fetched_and_shown_late() {
-    let mut bus = Bus::new(2);
-    bus.join(0, 1);
-    bus.join(1, 2);
-    bus.run(SECOND);
+    let mut bus = two_nodes();
     bus.say(0, 1, "a").unwrap();
     bus.run(100 * MS);
     bus.lossy(1000);
@@ -100,10 +100,7 @@ fn a_lost_message_is_fetched_and_shown_late() {
 
 #[test]
 fn what_nobody_can_repeat_is_shown_as_a_gap_after_a_second() {
-    let mut bus = Bus::new(2);
-    bus.join(0, 1);
-    bus.join(1, 2);
-    bus.run(SECOND);
+    let mut bus = two_nodes();
     bus.lossy(1000);
     bus.say(0, 1, "a").unwrap();
     bus.say(0, 1, "b").unwrap();
@@ -122,10 +119,7 @@ fn what_nobody_can_repeat_is_shown_as_a_gap_after_a_second() {
 
 #[test]
 fn a_message_after_which_nothing_is_said_is_missed_by_the_next_pulse() {
-    let mut bus = Bus::new(2);
-    bus.join(0, 1);
-    bus.join(1, 2);
-    bus.run(SECOND);
+    let mut bus = two_nodes();
     bus.lossy(1000);
     bus.say(0, 1, "a").unwrap();
     bus.run(100 * MS);
@@ -173,10 +167,7 @@ fn a_room_is_kept_for_a_minute_after_the_last_member_left_and_then_forgotten() {
 
 #[test]
 fn the_members_of_a_lost_node_leave_and_come_back_when_it_is_heard() {
-    let mut bus = Bus::new(2);
-    bus.join(0, 1);
-    bus.join(1, 2);
-    bus.run(SECOND);
+    let mut bus = two_nodes();
     bus.lose(0, 1);
     assert_eq!(bus.here(0), [id(1)]);
     assert_eq!(bus.told(0).last(), Some(&Notice::Left { member: id(2) }));
