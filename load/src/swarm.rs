@@ -17,7 +17,7 @@ pub use report::{Report, ViewerReport};
 use crate::POLL_TICK;
 use crate::http::Server;
 use crate::publisher::Shape;
-use joiner::Joiner;
+use joiner::{Ask, Joiner};
 use seat::Seat;
 
 /// What a swarm is to do.
@@ -106,14 +106,14 @@ impl Swarm {
 
     fn turn(&mut self, now: Instant) {
         let servers = self.joiner.servers().len();
-        for (number, viewer) in self.joiner.joined() {
-            if let Some(seat) = self.seats.get_mut(number) {
-                seat.take(now, servers, viewer);
+        for (ask, viewer) in self.joiner.joined() {
+            if let Some(seat) = self.seats.get_mut(ask.viewer) {
+                seat.take(now, servers, &ask, viewer);
             }
         }
         for seat in &mut self.seats {
-            if seat.turn(now, servers) {
-                self.joiner.ask(seat.number(), seat.server());
+            if let Some(ask) = seat.turn(now, servers) {
+                self.joiner.ask(ask);
             }
         }
     }
@@ -143,4 +143,6 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 const RETRY_PERIOD: Duration = Duration::from_millis(100);
 /// For the answer to a POST.
 const ANSWER_LIMIT: Duration = Duration::from_millis(2_000);
+/// For the same with the wait for others' POSTs: behind a server that takes connections and answers none, that is long.
+const JOIN_LIMIT: Duration = Duration::from_millis(2_500);
 const START_LIMIT: Duration = Duration::from_secs(30);

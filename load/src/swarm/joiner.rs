@@ -2,8 +2,9 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use chappe_sfu_core::dtls::Certificate;
 
 use super::{ANSWER_LIMIT, Plan};
@@ -12,14 +13,23 @@ use crate::viewer::Viewer;
 
 pub struct Joiner {
     servers: Arc<[Server]>,
-    asks: Sender<(usize, usize)>,
-    joined: Receiver<(usize, Result<Viewer>)>,
+    asks: Sender<Ask>,
+    joined: Receiver<(Ask, Result<Viewer>)>,
+}
+
+/// A POST that is wanted for a viewer with this number, at a server with this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    pub viewer: usize,
+    pub server: usize,
+    /// Nobody waits for it any longer.
+    pub until: Instant,
 }
 
 impl Joiner {
     pub fn start(plan: &Plan, certificate: Certificate) -> Joiner {
         let servers: Arc<[Server]> = plan.whep.iter().map(|url| Server::one_of_many(url, ANSWER_LIMIT)).collect();
-        let (asks, waiting) = channel::<(usize, usize)>();
+        let (asks, waiting) = channel::<Ask>();
         let (done, joined) = channel();
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..THREADS {
@@ -28,9 +38,10 @@ impl Joiner {
             std::thread::spawn(move || {
                 loop {
                     let ask = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok((number, server)) = ask else { return };
-                    let Some(server) = servers.get(server) else { return };
-                    if done.send((number, Viewer::join(server, &certificate, &room, &stream))).is_err() {
+                    let Ok(ask) = ask else { return };
+                    let Some(server) = servers.get(ask.server) else { return };
+                    let viewer = in_time(&ask).and_then(|()| Viewer::join(server, &certificate, &room, &stream));
+                    if done.send((ask, viewer)).is_err() {
                         return;
                     }
                 }
@@ -43,15 +54,22 @@ impl Joiner {
         &self.servers
     }
 
-    /// For a viewer with this number, at a server with this one.
-    pub fn ask(&self, viewer: usize, server: usize) {
+    pub fn ask(&self, ask: Ask) {
         // Without threads nobody ever joins, and the swarm says so when its time is up.
-        let _ = self.asks.send((viewer, server));
+        let _ = self.asks.send(ask);
     }
 
-    pub fn joined(&self) -> impl Iterator<Item = (usize, Result<Viewer>)> + '_ {
+    pub fn joined(&self) -> impl Iterator<Item = (Ask, Result<Viewer>)> + '_ {
         self.joined.try_iter()
     }
+}
+
+/// Those that are not waited for any more must not hold up the others.
+fn in_time(ask: &Ask) -> Result<()> {
+    if Instant::now() >= ask.until {
+        bail!("others' requests took all the time");
+    }
+    Ok(())
 }
 
 /// Requests under way at once.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 
-use super::{CONNECT_LIMIT, DEAD_AFTER, PROBE_AFTER, PROBE_PERIOD, RETRY_PERIOD, ViewerReport};
+use super::{Ask, CONNECT_LIMIT, DEAD_AFTER, JOIN_LIMIT, PROBE_AFTER, PROBE_PERIOD, RETRY_PERIOD, ViewerReport};
 use crate::viewer::{Tally, Viewer};
 
 pub struct Seat {
@@ -20,8 +20,8 @@ enum Stage {
     Away {
         until: Instant,
     },
-    /// A POST is under way.
-    Asked,
+    /// This POST is under way.
+    Asked(Ask),
     Here {
         viewer: Box<Viewer>,
         since: Instant,
@@ -46,10 +46,6 @@ impl Seat {
         Seat { number, server, stage: Stage::Away { until: Instant::now() }, count }
     }
 
-    pub fn number(&self) -> usize {
-        self.number
-    }
-
     /// Where it is, or where it asks next.
     pub fn server(&self) -> usize {
         self.server
@@ -59,14 +55,19 @@ impl Seat {
         self.count.had_media || self.tally().is_some_and(|tally| tally.packets > 0)
     }
 
-    /// True when a POST is wanted now.
-    pub fn turn(&mut self, now: Instant, servers: usize) -> bool {
+    /// The POST that is wanted now.
+    pub fn turn(&mut self, now: Instant, servers: usize) -> Option<Ask> {
         match &mut self.stage {
             Stage::Away { until } if *until <= now => {
-                self.stage = Stage::Asked;
-                true
+                let ask = Ask { viewer: self.number, server: self.server, until: now + JOIN_LIMIT };
+                self.stage = Stage::Asked(ask);
+                Some(ask)
             }
-            Stage::Away { .. } | Stage::Asked => false,
+            Stage::Asked(ask) if ask.until <= now => {
+                self.give_up(now, servers, "the server did not answer in time".to_owned());
+                None
+            }
+            Stage::Away { .. } | Stage::Asked(_) => None,
             Stage::Here { viewer, since, next_probe } => {
                 // What waits in the socket comes first: after a pause of this program nobody else is to blame.
                 let ended = viewer.turn().err().map(|error| error.to_string());
@@ -81,22 +82,21 @@ impl Seat {
                     let why = if late { "did not connect in time" } else { "was not heard any more" };
                     self.lose(now, servers, ended.unwrap_or_else(|| why.to_owned()));
                 }
-                false
+                None
             }
         }
     }
 
-    /// What became of the POST.
-    pub fn take(&mut self, now: Instant, servers: usize, viewer: Result<Viewer>) {
+    /// What became of a POST; maybe of one that this place has given up.
+    pub fn take(&mut self, now: Instant, servers: usize, ask: &Ask, viewer: Result<Viewer>) {
+        let is_awaited = matches!(&self.stage, Stage::Asked(awaited) if awaited == ask);
         match viewer {
-            Ok(viewer) => {
+            Ok(viewer) if is_awaited => {
                 self.stage = Stage::Here { viewer: Box::new(viewer), since: now, next_probe: now };
             }
-            Err(error) => {
-                self.count.last_error = Some(format!("{error:#}"));
-                self.turn_to_next(servers);
-                self.stage = Stage::Away { until: now + RETRY_PERIOD };
-            }
+            Ok(mut late) => late.close(),
+            Err(error) if is_awaited => self.give_up(now, servers, format!("{error:#}")),
+            Err(_) => {}
         }
     }
 
@@ -132,8 +132,14 @@ impl Seat {
     fn tally(&self) -> Option<&Tally> {
         match &self.stage {
             Stage::Here { viewer, .. } => Some(viewer.tally()),
-            Stage::Away { .. } | Stage::Asked => None,
+            Stage::Away { .. } | Stage::Asked(_) => None,
         }
+    }
+
+    fn give_up(&mut self, now: Instant, servers: usize, why: String) {
+        self.count.last_error = Some(why);
+        self.turn_to_next(servers);
+        self.stage = Stage::Away { until: now + RETRY_PERIOD };
     }
 
     fn lose(&mut self, now: Instant, servers: usize, why: String) {
@@ -181,6 +187,22 @@ mod tests {
         (tally.packets, tally.missing) = (10, 1);
         (tally.first_at, tally.last_at) = (at(first_ms), at(last_ms));
         tally
+    }
+
+    #[test]
+    fn a_server_that_never_answers_is_given_up_for_the_next() {
+        let mut seat = Seat::new(7, 0);
+        let now = Instant::now();
+        let first = seat.turn(now, 2).unwrap();
+        assert_eq!((first.viewer, first.server), (7, 0));
+        assert_eq!(seat.turn(now + JOIN_LIMIT / 2, 2), None);
+        let late = now + JOIN_LIMIT;
+        assert_eq!(seat.turn(late, 2), None);
+        let second = seat.turn(late + RETRY_PERIOD, 2).unwrap();
+        assert_eq!(second.server, 1);
+        // The first POST fails in the end, too.
+        seat.take(late + RETRY_PERIOD, 2, &first, Err(anyhow::anyhow!("nothing came")));
+        assert_eq!(seat.turn(late + 2 * RETRY_PERIOD, 2), None, "the second is still awaited");
     }
 
     #[test]
