@@ -294,3 +294,22 @@ const ALIVE_MS: u64 = 100;
 
 /// How long a page is waited for (`web/PROTOCOL.md`).
 const MEMBER_GRACE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::bed::node;
+    use chappe_engine::Embedded;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_that_has_no_place_for_its_welcome_loses_its_connection() {
+        let app = node("n1", 1, &Embedded::new());
+        let (messages, _unread) = mpsc::channel(1);
+        messages.try_send(Utf8Bytes::from_static("an answer from before")).unwrap();
+        let stop = Arc::new(Notify::new());
+        let room = RoomName::parse("demo").unwrap();
+        let join = Join { id: 1, room, name: None, resume: None, living: Vec::new() };
+        app.join(join, messages, Arc::clone(&stop)).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(1), stop.notified()).await.expect("it is told to end");
+    }
+}
