@@ -113,7 +113,7 @@ mod tests {
         let (ours, _commands) = node_with_workers("n1", 1, 2, &engine);
         let (theirs, _others) = node_with_workers("n2", 2, 1, &engine);
         theirs.handle_worker_agreed(w0, hello(w0, peer), Vec::new());
-        let _ = ours.cluster.cluster_secret.set(RelaySecret::new(b"secret"));
+        ours.cluster.set_secret(RelaySecret::new(b"secret"));
         ours.handle_engine_up(std::time::Instant::now());
         ours.handle_worker_agreed(w0, hello(w0, Boot(1)), Vec::new());
         ours.handle_worker_agreed(w1, hello(w1, Boot(2)), Vec::new());

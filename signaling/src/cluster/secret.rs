@@ -82,25 +82,14 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
-    use chappe_cluster::NodeName;
     use chappe_engine::{Embedded, Engine};
     use chappe_sfu_api::{Boot, RelayKey};
 
     use super::*;
-    use crate::cluster::{Cluster, Identity};
-    use crate::config::AuthMode;
+    use crate::app::bed;
 
     fn node(name: &str, engine: &Arc<Embedded>) -> Arc<App> {
-        let identity = Identity {
-            node: NodeName::parse(name).unwrap(),
-            instance: 1,
-            started_ms: 1,
-            region: None,
-            origins: Vec::new(),
-            addresses: Vec::new(),
-        };
-        let (cluster, _) = Cluster::new(Arc::clone(engine) as Arc<dyn Engine>, false, identity, b"secret");
-        let app = App::new(cluster, AuthMode::Open, Vec::new(), Vec::new());
+        let app = bed::node(name, 1, engine);
         tokio::spawn(agree_on_secret(Arc::clone(&app)));
         app
     }
