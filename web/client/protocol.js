@@ -48,6 +48,7 @@
  * @property {string[]} sessions
  * @property {string} room
  * @property {Stream[]} streams
+ * @property {string[]} [unheard] streams that the sessions show and the server has not been told of yet
  * @property {RTCIceServer[]} ice_servers
  * @property {string[]} [servers] origins of the cluster's nodes
  * @property {number} [alive_ms] a living worker is heard at least this often

@@ -102,6 +102,14 @@ test("streams are kept in the order they went live", () => {
   assert.equal(updateStreams(streams, { type: "stream_removed", stream: "zz" }), streams);
 });
 
+test("a stream that a server just started has not been told of goes on until it is over", () => {
+  const known = updateStreams(noStreams, { type: "welcome", ...GREETING, streams: [stream("a", 1), stream("b", 2), stream("c", 3)] });
+  const told = updateStreams(known, { type: "welcome", ...GREETING, streams: [stream("b", 2, ["video"])], unheard: ["a", "b", "never-seen"] });
+  assert.deepEqual([...told.keys()], ["a", "b"]);
+  assert.equal(told.get("b")?.tracks.length, 1, "what the server knows holds");
+  assert.deepEqual([...updateStreams(told, { type: "stream_removed", stream: "a" }).keys()], ["b"]);
+});
+
 test("every track of every stream gets a seat, the first of a kind by its kind", () => {
   const streams = updateStreams(noStreams, { type: "stream_added", stream: stream("a", 1, ["audio", "video", "video"]) });
   assert.deepEqual(wantedSeats(streams, "all").map((s) => s.track), ["audio", "video", "2"]);
@@ -268,3 +276,6 @@ function seatsFor(name) {
     { kind: /** @type {const} */ ("video"), stream: name, track: "video" },
   ];
 }
+
+/** What a welcome says besides the streams. */
+const GREETING = { member: "m", resume: "r", resumed: true, sessions: [], room: "room", ice_servers: [] };

@@ -85,6 +85,7 @@ impl App {
         info!(%room, %member, resumed = was_resumed, "page joined");
         self.enter_lobby(&mut hub, &room, &owner);
         let history = hub.lobby.history(&room);
+        let unheard = hub.registry.unheard_streams(&sessions);
         let welcome = ServerMessage::Welcome {
             id,
             member,
@@ -93,6 +94,7 @@ impl App {
             sessions,
             room: &room,
             streams: StreamText::all(&hub.registry, &room),
+            unheard,
             here: hub.lobby.here(&room),
             chat: (&history).into(),
             alive_ms: ALIVE_MS,

@@ -76,15 +76,22 @@ impl Registry {
             return;
         };
         for state in shown.iter_mut().filter(|state| state.showing == Showing::Waiting) {
-            let goes_on = slots.contains(&state.slot) && self.stream(&session.note.room, &state.slot.stream).is_none();
-            let is_unheard = |line: &&SendTrack| line.source.is_some_and(|track| self.unheard.contains(&track));
-            let before = session.media.send.iter().find(|line| line.mid == state.slot.mid).filter(is_unheard);
+            let before = self.unheard_line(session, &state.slot).filter(|_| slots.contains(&state.slot));
             let line = media.send.iter_mut().find(|line| line.mid == state.slot.mid);
-            if let (true, Some(before), Some(line)) = (goes_on, before, line) {
+            if let (Some(before), Some(line)) = (before, line) {
                 (line.source, line.payload_types) = (before.source, before.payload_types.clone());
                 state.showing = Showing::Live;
             }
         }
+    }
+
+    /// What a worker sends in a slot of which no node has told the stream yet.
+    pub(super) fn unheard_line<'a>(&self, session: &'a Session, slot: &Slot) -> Option<&'a SendTrack> {
+        if self.unheard.is_empty() || self.stream(&session.note.room, &slot.stream).is_some() {
+            return None;
+        }
+        let line = session.media.send.iter().find(|line| line.mid == slot.mid)?;
+        line.source.is_some_and(|track| self.unheard.contains(&track)).then_some(line)
     }
 }
 

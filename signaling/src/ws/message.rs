@@ -79,6 +79,9 @@ pub enum ServerMessage<'a> {
         sessions: Vec<SessionId>,
         room: &'a RoomName,
         streams: Vec<StreamText<'a>>,
+        /// Streams that these sessions show and of which no node has told yet.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        unheard: Vec<StreamName>,
         /// Who is in the room.
         here: Vec<Person>,
         /// What was said last.

@@ -15,7 +15,7 @@ export const noStreams = new Map();
 export function updateStreams(streams, event) {
   switch (event.type) {
     case "welcome":
-      return ordered(event.streams);
+      return ordered([...event.streams, ...goingOn(streams, event)]);
     case "stream_added":
     case "stream_changed":
       return ordered([...[...streams.values()].filter((s) => s.stream !== event.stream.stream), event.stream]);
@@ -25,6 +25,15 @@ export function updateStreams(streams, event) {
     default:
       return streams;
   }
+}
+
+/**
+ * Streams that a server which has just started does not know of yet, and that are shown all the same.
+ * @param {Streams} streams
+ * @param {Welcome} welcome
+ */
+function goingOn(streams, { streams: told, unheard = [] }) {
+  return [...streams.values()].filter(({ stream }) => unheard.includes(stream) && !told.some((s) => s.stream === stream));
 }
 
 /**
