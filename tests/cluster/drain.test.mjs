@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { picturesMove } from "../browser/harness/observe.mjs";
+import { picturesMove, watchForLoss } from "../browser/harness/observe.mjs";
 import { until } from "../browser/harness/until.mjs";
 import { Cluster } from "./harness/cluster.mjs";
 import { answer } from "./harness/http.mjs";
@@ -64,6 +64,7 @@ describe("growing and shrinking", () => {
     assert.ok((await sessions()) >= 2, "publisher and viewer are not where they asked");
 
     const busy = await busyMs(viewers);
+    const losses = await Promise.all(viewers.map(watchForLoss));
     const ended = leaving.running?.ended;
     const found = await longestGaps(viewers, async () => {
       await leaving.drain(30_000);
@@ -74,6 +75,7 @@ describe("growing and shrinking", () => {
     const text = `${found.map((ms) => Math.round(ms)).join(" and ")} ms, of which ${Math.round(busy)} are the machine's`;
     context.diagnostic(`longest gap while a node with publisher and viewer drained: ${text}`);
     assert.ok(Math.max(...found) <= DRAIN_GAP_MS_MAX + busy, text);
+    assert.deepEqual(await Promise.all(losses.map((lost) => lost())), viewers.map(() => 0), "packets lost at each viewer");
     assert.ok(await publisher.locator("#live-badge.live").isVisible());
     await close(publisher, ...viewers);
     await cluster.knowsAll();

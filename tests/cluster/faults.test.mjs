@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "../browser/harness/until.mjs";
 import { Cluster } from "./harness/cluster.mjs";
 import { answer } from "./harness/http.mjs";
+import { Stage, busyMs, close, longestGaps } from "./harness/stage.mjs";
 import { Swarm, totals } from "./harness/swarm.mjs";
 
 /** How long NATS is away: a minute for the figures, less for every commit. */
@@ -14,20 +15,32 @@ const NATS_AWAY_MS = Number(process.env["CHAPPE_NATS_AWAY_S"] ?? 10) * 1000;
 const HEADLESS_MS = 8000;
 /** Nobody was cut off for a moment: who was comes back after more than this. */
 const STILL_MS_MAX = 500;
+/** A page that lost its server needs more, whatever it does. */
+const PAGE_STILL_MS_MAX = 250;
 const ONE_OWNER_WITHIN_MS = 3000;
 const PUBLISHER_GAP_MS_MAX = 2000;
 
 describe("faults", () => {
   /** @type {Cluster} */
   let cluster;
-  before(async () => void (cluster = await Cluster.start()));
-  after(() => cluster?.end());
+  /** @type {Stage} */
+  let stage;
+  before(async () => {
+    cluster = await Cluster.start();
+    stage = await Stage.set(cluster.nodes);
+  });
+  after(async () => {
+    await stage?.end();
+    await cluster?.end();
+  });
 
   const urls = () => cluster.nodes.map((node) => node.url);
 
   test("without NATS no packet is lost, who joins a live stream sees it, and all is well when it is back", async () => {
     const [a = "", b = ""] = urls();
     const swarm = await Swarm.start({ whip: [a], whep: urls(), room: "nats", viewers: 12 });
+    const pages = [await stage.publisher(cluster.node(1), "nats-pages"), await stage.viewer(cluster.node(2), "nats-pages")];
+    const busy = await busyMs(pages.slice(1));
     swarm.begin();
     await cluster.nats.kill();
     const away = performance.now();
@@ -36,7 +49,9 @@ describe("faults", () => {
       return answers.every(({ status, text }) => status === 200 && JSON.parse(text).cluster.state === "down");
     }, { withinMs: 15_000 });
     const late = await Swarm.start({ whep: urls(), room: "nats", viewers: 6 });
-    await sleep(Math.max(0, NATS_AWAY_MS - (performance.now() - away)));
+    pages.push(await stage.viewer(cluster.node(3), "nats-pages"));
+    const gaps = await longestGaps(pages.slice(1), () => sleep(Math.max(0, NATS_AWAY_MS - (performance.now() - away))));
+    assert.ok(Math.max(...gaps) <= PAGE_STILL_MS_MAX + busy, `pictures stood still for ${gaps.map(Math.round).join(" and ")} ms`);
     const joined = totals(await late.report());
     assert.ok(joined.packets > 0 && joined.missing === 0, JSON.stringify(joined));
 
@@ -51,6 +66,7 @@ describe("faults", () => {
     assert.deepEqual({ missing, rejoins, again: publisher?.rejoins }, { missing: 0, rejoins: 0, again: 0 });
     assert.ok(packets >= 12 * ((publisher?.sent ?? 0) - 30), `${packets} of 12 × ${publisher?.sent}`);
     await late.end();
+    await close(...pages);
     const fresh = await Swarm.start({ whip: [b], whep: urls(), room: "nats-back", viewers: 6 });
     await fresh.end();
     await swarm.end();
@@ -58,16 +74,22 @@ describe("faults", () => {
 
   test("signaling of all nodes can die at once, and without NATS too: no packet is lost", async () => {
     const swarm = await Swarm.start({ whip: urls().slice(0, 1), whep: urls(), room: "headless", viewers: 12 });
+    const pages = [await stage.publisher(cluster.node(1), "headless-pages"), await stage.viewer(cluster.node(2), "headless-pages")];
+    const busy = await busyMs(pages.slice(1));
     const streamIsKnown = () => Promise.all(cluster.nodes.map((node) => until(`${node.name} knows the stream`, async () => (await owners(node, "headless")).length === 1)));
     swarm.begin();
-    await restartSignaling(cluster);
-    await cluster.knowsAll();
-    await streamIsKnown();
+    const gaps = await longestGaps(pages.slice(1), async () => {
+      await restartSignaling(cluster);
+      await cluster.knowsAll();
+      await streamIsKnown();
 
-    await cluster.nats.kill();
-    await restartSignaling(cluster);
-    // Longer than others are waited for at the start, and than a node that is not heard is believed to be there.
-    await sleep(HEADLESS_MS);
+      await cluster.nats.kill();
+      await restartSignaling(cluster);
+      // Longer than others are waited for at the start, and than a node that is not heard is believed to be there.
+      await sleep(HEADLESS_MS);
+    });
+    assert.ok(Math.max(...gaps) <= PAGE_STILL_MS_MAX + busy, `pictures stood still for ${gaps.map(Math.round).join(" and ")} ms`);
+    await close(...pages);
     const { publisher: alone, viewers: served } = await swarm.report();
     assert.equal(totals({ publisher: alone, viewers: served }).missing, 0);
     await cluster.nats.start();
@@ -80,25 +102,6 @@ describe("faults", () => {
     assert.deepEqual({ missing, rejoins, again: publisher?.rejoins }, { missing: 0, rejoins: 0, again: 0 });
     assert.ok(packets >= 12 * ((publisher?.sent ?? 0) - 30), `${packets} of 12 × ${publisher?.sent}`);
     assert.ok(longestGapMs < STILL_MS_MAX, `${longestGapMs} ms without a packet`);
-    await swarm.end();
-  });
-
-  test("NATS that comes back with nothing in its store is told everything again", async () => {
-    const swarm = await Swarm.start({ whip: urls().slice(0, 1), whep: urls(), room: "wiped", viewers: 6 });
-    swarm.begin();
-    await cluster.nats.kill();
-    await cluster.nats.wipe();
-    await cluster.nats.start();
-    await until("every node is in the cluster again", async () => {
-      const answers = await Promise.all(cluster.nodes.map((node) => answer(`${node.url}/readyz`)));
-      return answers.every(({ text }) => JSON.parse(text).cluster?.state === "up");
-    }, { withinMs: 20_000 });
-    for (const node of cluster.nodes) {
-      await until(`${node.name} knows the stream`, async () => (await owners(node, "wiped")).length === 1);
-    }
-    assert.equal(totals(await swarm.report()).missing, 0);
-    const fresh = await Swarm.start({ whip: urls().slice(1, 2), whep: urls(), room: "wiped-new", viewers: 6 });
-    await fresh.end();
     await swarm.end();
   });
 
@@ -119,6 +122,13 @@ describe("faults", () => {
     }, { withinMs: 15_000 });
     const tookMs = performance.now() - healed;
     assert.ok(tookMs <= ONE_OWNER_WITHIN_MS, `it took ${Math.round(tookMs)} ms`);
+    // Who lost has no session left, and everybody sees who won.
+    for (const swarm of [mine, theirs]) swarm.begin();
+    for (const swarm of [mine, theirs]) {
+      await until("all viewers of both halves get packets", async () => (await swarm.report()).viewers.every((viewer) => viewer.packets > 50));
+    }
+    const publishing = (await Promise.all(cluster.nodes.map((node) => node.list("sessions")))).flat().filter((session) => session.room === "halves" && session.kind === "whip");
+    assert.equal(new Set(publishing.map((session) => session.id)).size, 1, JSON.stringify(publishing));
     await mine.end();
     await theirs.end();
   });
@@ -153,16 +163,48 @@ describe("faults", () => {
     await cluster.knowsAll();
     await swarm.end();
   });
+
+  test("NATS that comes back with nothing in its store is told everything again", async () => {
+    const swarm = await Swarm.start({ whip: urls().slice(0, 1), whep: urls(), room: "wiped", viewers: 6 });
+    swarm.begin();
+    await cluster.nats.kill();
+    await cluster.nats.wipe();
+    await cluster.nats.start();
+    await until("every node is in the cluster again", async () => {
+      const answers = await Promise.all(cluster.nodes.map((node) => answer(`${node.url}/readyz`)));
+      return answers.every(({ text }) => JSON.parse(text).cluster?.state === "up");
+    }, { withinMs: 20_000 });
+    for (const node of cluster.nodes) {
+      await until(`${node.name} knows the stream`, async () => (await owners(node, "wiped")).length === 1);
+    }
+    assert.equal(totals(await swarm.report()).missing, 0);
+    // Who starts now must come to the same keys of relays as who was there before.
+    await restartSignaling(cluster, [cluster.node(2)]);
+    const joining = cluster.make();
+    await joining.start();
+    await cluster.knowsAll();
+    const across = await Swarm.start({ whip: urls().slice(1, 2), whep: urls(), room: "wiped-across", viewers: 8 });
+    const there = await Swarm.start({ whep: [joining.url], room: "wiped", viewers: 2 });
+    for (const viewers of [across, there]) {
+      assert.equal(totals(await viewers.report()).missing, 0);
+      await viewers.end();
+    }
+    assert.equal(totals(await swarm.report()).missing, 0);
+    const fresh = await Swarm.start({ whip: urls().slice(1, 2), whep: urls(), room: "wiped-new", viewers: 6 });
+    await fresh.end();
+    await swarm.end();
+  });
 });
 
 /**
- * Kills signaling of all nodes in the same moment, and waits until each has another one that answers.
+ * Kills signaling of nodes, of all if none are named, in the same moment, and waits until each has another one that answers.
  * @param {Cluster} cluster
+ * @param {import("./harness/node.mjs").ClusterNode[]} [nodes]
  */
-async function restartSignaling(cluster) {
-  const before = await Promise.all(cluster.nodes.map(async (node) => (await node.state()).signaling.pid));
-  await Promise.all(cluster.nodes.map((node) => node.killSignaling()));
-  for (const [at, node] of cluster.nodes.entries()) {
+async function restartSignaling(cluster, nodes = cluster.nodes) {
+  const before = await Promise.all(nodes.map(async (node) => (await node.state()).signaling.pid));
+  await Promise.all(nodes.map((node) => node.killSignaling()));
+  for (const [at, node] of nodes.entries()) {
     await until(`signaling of ${node.name} is back`, async () => {
       const { pid } = (await node.state()).signaling;
       return pid !== before[at] && (await answer(`${node.url}/readyz`).catch(() => null))?.status === 200;

@@ -79,6 +79,12 @@ const EVENTS = [
     restore: (cluster) => cluster.node(1).start(),
   },
   {
+    name: "the publisher's node loses its network",
+    limitMs: 2000,
+    happen: async (cluster) => cluster.fabric.cut(cluster.node(1).plug),
+    restore: (cluster) => cluster.fabric.heal(cluster.node(1).plug),
+  },
+  {
     name: "signaling of the publisher's node is killed",
     limitMs: 250,
     happen: (cluster) => cluster.node(1).killSignaling(),

@@ -54,7 +54,17 @@ export async function instrument(context) {
       const reports = await Promise.all(all.filter((pc) => pc.connectionState !== "closed").map((pc) => pc.getStats()));
       return reports.flatMap((report) => [...report.values()]).filter((entry) => entry.type === type);
     };
+    /** @type {Map<RTCPeerConnection, number>} as each last said, for one that is closed since */
+    const lost = new Map();
+    const lookForLoss = async () => {
+      for (const pc of all.filter((one) => one.connectionState !== "closed")) {
+        const entries = [...(await pc.getStats()).values()].filter((entry) => entry.type === "inbound-rtp");
+        if (entries.length > 0) lost.set(pc, entries.reduce((sum, entry) => sum + (entry.packetsLost ?? 0), 0));
+      }
+      return [...lost.values()].reduce((sum, count) => sum + count, 0);
+    };
     Object.assign(window, {
+      chappeLost: lookForLoss,
       chappeSoundEnergy: async () => (await entries("inbound-rtp")).reduce((sum, e) => sum + (e.totalAudioEnergy ?? 0), 0),
       chappeInbound: async () => (await entries("inbound-rtp")).map((e) => ({ kind: e.kind, frames: e.framesDecoded ?? 0, packets: e.packetsReceived })),
       chappePaths: async () => {
@@ -124,6 +134,23 @@ export function gaps(page) {
     return { longestMs: Math.max(longestMs, performance.now() - lastMs), frames };
   });
 }
+
+/**
+ * Packets that a page has lost so far over all its peer connections, also those that it closes while it is watched.
+ * @param {Page} page
+ * @returns {Promise<() => Promise<number>>} lost since then
+ */
+export async function watchForLoss(page) {
+  const before = await page.evaluate((everyMs) => {
+    const { chappeLost } = /** @type {any} */ (window);
+    setInterval(chappeLost, everyMs);
+    return chappeLost();
+  }, LOSS_EVERY_MS);
+  return async () => (await page.evaluate(() => /** @type {any} */ (window).chappeLost())) - before;
+}
+
+/** Shorter than an old peer connection lives on next to its successor. */
+const LOSS_EVERY_MS = 200;
 
 /** @param {string} stream */
 export function tile(stream) {
