@@ -96,8 +96,12 @@ impl Certificate {
     /// A fresh key pair and self-signed certificate. Draws random numbers and reads the wall clock: for
     /// the start of a worker, not for the media plane.
     pub fn generate() -> Result<Certificate, CertificateError> {
+        Certificate::with_config(dimpl::Config::builder())
+    }
+
+    fn with_config(config: dimpl::ConfigBuilder) -> Result<Certificate, CertificateError> {
         let certificate = dimpl::certificate::generate_self_signed_certificate().map_err(|_| CertificateError)?;
-        let config = dimpl::Config::builder()
+        let config = config
             .mtu(DATAGRAM_BYTES_MAX)
             // The cookie proves an address; ours was proven by ICE, so it would only cost a round trip.
             .use_server_cookie(false)

@@ -42,13 +42,13 @@ pub async fn upgrade(State(app): State<Arc<App>>, headers: HeaderMap, upgrade: W
 }
 
 async fn run(app: Arc<App>, socket: WebSocket) {
-    let (mut writer, reader) = socket.split();
+    let (mut writer, mut reader) = socket.split();
     let (messages, mut outgoing) = mpsc::channel(QUEUE_MESSAGES_MAX);
     let stop = Arc::new(Notify::new());
     let allowance = Allowance::new(Instant::now());
     let mut page = Page { app, messages, stop: Arc::clone(&stop), allowance, joined: None };
     let end = tokio::select! {
-        end = page.read(reader) => end,
+        end = page.read(&mut reader) => end,
         end = write(&mut writer, &mut outgoing) => end,
         () = stop.notified() => End::Superseded,
     };
@@ -65,11 +65,15 @@ async fn run(app: Arc<App>, socket: WebSocket) {
         while let Ok(text) = outgoing.try_recv() {
             writer.send(Message::Text(text)).await?;
         }
-        match frame {
-            Some(frame) => writer.send(Message::Close(Some(frame))).await,
+        let Some(frame) = frame else {
             // Answers the page's own close frame, if that is how it ended.
-            None => writer.close().await,
-        }
+            return writer.close().await;
+        };
+        writer.send(Message::Close(Some(frame))).await?;
+        // A socket that is closed with something unread is reset, and the reset overtakes the reason (RFC 6455 section
+        // 7.1.1): so what the page still says is taken off until it has answered.
+        while reader.next().await.is_some_and(|message| message.is_ok()) {}
+        Ok(())
     };
     let _ = timeout(CLOSE_WITHIN, last_words).await;
 }
@@ -116,7 +120,7 @@ struct Page {
 }
 
 impl Page {
-    async fn read(&mut self, mut reader: SplitStream<WebSocket>) -> End {
+    async fn read(&mut self, reader: &mut SplitStream<WebSocket>) -> End {
         let mut refused = 0_u32;
         loop {
             let patience = if self.joined.is_some() { SILENCE_MAX } else { HELLO_WITHIN };
