@@ -63,7 +63,7 @@ cluster:
 
 # Twenty of each kind, and the table of the README as the result.
 recovery: build clients
-	CHAPPE_KILLS=$${CHAPPE_KILLS:-20} CHAPPE_RECOVERY_TABLE=$(TARGET_DIR)/recovery.md \
+	CHAPPE_TEST_TIMEOUT_MS=5400000 CHAPPE_KILLS=$${CHAPPE_KILLS:-20} CHAPPE_RECOVERY_TABLE=$(TARGET_DIR)/recovery.md \
 	    scripts/run-cluster-tests.sh tests/cluster/recovery.test.mjs
 	@cat $(TARGET_DIR)/recovery.md
 

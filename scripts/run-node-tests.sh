@@ -11,7 +11,11 @@ if [ "${#tests[@]}" -eq 0 ]; then
 fi
 # install-test-tools.sh put a newer Node there where the system's is too old.
 [ ! -x .tools/node ] || PATH="$PWD/.tools:$PATH"
-# One file at a time: each browser test wants both cores for itself.
-concurrency=()
-if node --help | grep -q -- '--test-concurrency'; then concurrency=(--test-concurrency=1); fi
-exec node --test "${concurrency[@]}" "${tests[@]}"
+# One file at a time: each browser test wants both cores for itself. A test that failed may have left a browser open,
+# which would keep its file, and so all of them, from ending.
+flags=()
+known=$(node --help)
+for flag in --test-concurrency=1 --test-force-exit "--test-timeout=${CHAPPE_TEST_TIMEOUT_MS:-900000}"; do
+    if [[ $known == *"${flag%%=*}"* ]]; then flags+=("$flag"); fi
+done
+exec node --test "${flags[@]}" "${tests[@]}"

@@ -2,6 +2,8 @@
 
 import { execFileSync, spawn } from "node:child_process";
 
+import { endedWithTest } from "./children.mjs";
+
 /** FFmpeg 9 with a WHIP muxer ships inside a Python package; `CHAPPE_FFMPEG` names another one. */
 function program() {
   const given = process.env["CHAPPE_FFMPEG"];
@@ -22,7 +24,7 @@ const OPUS = ["-c:a", "libopus", "-ar", "48000", "-ac", "2"];
  */
 export async function startFfmpeg(url) {
   const args = ["-hide_banner", "-nostdin", ...PICTURE, ...TONE, ...H264, ...OPUS, "-authorization", "any", "-f", "whip", url];
-  const child = spawn(program(), args, { stdio: ["ignore", "ignore", "pipe"] });
+  const child = endedWithTest(spawn(program(), args, { stdio: ["ignore", "ignore", "pipe"] }));
   /** @type {string[]} */
   const log = [];
   child.stderr.on("data", (data) => log.push(String(data)));

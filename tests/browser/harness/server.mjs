@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { endedWithTest } from "./children.mjs";
 import { until } from "./until.mjs";
 
 /**
@@ -61,7 +62,8 @@ export class Server {
     const flags = ["--http", `${host}:0`, "--admin", "127.0.0.1:0", "--media-port", "0", "--public-ip", publicIp];
     const all = [...flags, "--workers", String(workers), "--state-file", path.join(folder, "state.json"), ...args];
     const [program = "", ...rest] = netns ? ["ip", "netns", "exec", netns, binary(), ...all] : [binary(), ...all];
-    const child = spawn(program, rest, { stdio: ["ignore", "pipe", "pipe"], env: { RUST_LOG: "info", ...process.env } });
+    const env = { RUST_LOG: "info", ...process.env };
+    const child = endedWithTest(spawn(program, rest, { stdio: ["ignore", "pipe", "pipe"], env }));
     const server = new Server(child, folder, netns);
     try {
       const state = await until("the server writes its state file", () => server.state(), { withinMs: 10_000 });

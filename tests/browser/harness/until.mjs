@@ -2,6 +2,9 @@
 
 const LOOK_EVERY_MS = 50;
 
+/** What a look gets that begins just before the end. */
+const LAST_LOOK_MS = 1_000;
+
 /**
  * @template T
  * @param {string} what for the message when it never happens
@@ -15,7 +18,7 @@ export async function until(what, look, { withinMs = 15_000, everyMs = LOOK_EVER
   let last;
   for (;;) {
     try {
-      const value = await look();
+      const value = await within(deadline - performance.now(), look);
       if (value) return /** @type {NonNullable<T>} */ (value);
       last = value;
     } catch (error) {
@@ -23,5 +26,25 @@ export async function until(what, look, { withinMs = 15_000, everyMs = LOOK_EVER
     }
     if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`, { cause: last });
     await new Promise((done) => setTimeout(done, everyMs));
+  }
+}
+
+/**
+ * One look that hangs (a page that answers nothing) must not hang the test.
+ * @template T
+ * @param {number} leftMs
+ * @param {() => Promise<T> | T} look
+ * @returns {Promise<T>}
+ */
+async function within(leftMs, look) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const late = new Promise((_, fail) => {
+    timer = setTimeout(() => fail(new Error("the last look got no answer")), Math.max(leftMs, LAST_LOOK_MS));
+  });
+  try {
+    return /** @type {T} */ (await Promise.race([look(), late]));
+  } finally {
+    clearTimeout(timer);
   }
 }

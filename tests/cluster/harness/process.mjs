@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 
+import { endedWithTest } from "../../browser/harness/children.mjs";
 import { until } from "../../browser/harness/until.mjs";
 
 /** What a log keeps: its end is what a failure is explained with. */
@@ -24,7 +25,7 @@ export class Running {
    */
   constructor(plug, program, args, env = {}) {
     const [first = "", ...rest] = plug ? ["ip", "netns", "exec", plug.name, program, ...args] : [program, ...args];
-    this.#child = spawn(first, rest, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...env } });
+    this.#child = endedWithTest(spawn(first, rest, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...env } }));
     this.ended = new Promise((done) => {
       this.#child.once("exit", (code, signal) => done({ code, signal }));
       this.#child.once("error", () => done({ code: null, signal: null }));
