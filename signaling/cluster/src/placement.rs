@@ -133,7 +133,7 @@ impl<'a> Choice<'a> {
     }
 }
 
-/// A node tells its presence twice a second; who missed three of them gets no new sessions until it is heard again.
+/// A node tells its presence four times a second; who missed seven of them gets no new sessions until it is heard again.
 /// When nobody else is heard, because the messages between nodes are cut, a node serves alone what it can.
 pub const SILENCE_MAX_MS: u128 = 1_750;
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{MemberId, NodeName, RoomName, StreamName};
 
-/// Presence: what a node is and how busy. Told twice a second and at each change of its workers.
+/// Presence: what a node is and how busy. Told four times a second and at each change of its workers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeState {
     pub node: NodeName,

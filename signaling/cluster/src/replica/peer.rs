@@ -242,11 +242,11 @@ impl Peer {
     }
 }
 
-/// A node that is this long silent is lost, unless a link to it is up: six presences, so that a stall of the messages
+/// A node that is this long silent is lost, unless a link to it is up: twelve presences, so that a stall of the messages
 /// between nodes that links do not confirm takes nobody down.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
 
-/// A node whose links are all silent is lost when it has also not spoken for this long; it speaks twice a second
+/// A node whose links are all silent is lost when it has also not spoken for this long; it speaks four times a second
 /// and whenever one of its workers dies.
 const LINKS_CUT_QUIET: Duration = Duration::from_millis(400);
 
