@@ -39,9 +39,9 @@ export class Heartbeat {
     this.#later(LOOK_MS_MIN);
   }
 
-  /** Something was heard a moment ago, and is not overdue. */
+  /** Something was heard a moment ago, and is not overdue. A peer that was just found silent has to be heard again. */
   get beats() {
-    return this.#pulse !== null && !this.#pulse.silent && this.#pulse.still < 2;
+    return this.#pulse !== null && this.#pulse.moves > 0 && this.#pulse.still < 2;
   }
 
   end() {
