@@ -14,7 +14,7 @@ beforeEach(install);
 
 /** @param {string} session */
 function peer(session) {
-  const one = { session, closed: false, pc: { connectionState: "connected" }, hush: () => {}, close: () => void (one.closed = true) };
+  const one = { session, closed: false, silent: false, pc: { connectionState: "connected" }, hush: () => {}, close: () => void (one.closed = true) };
   return /** @type {Peer} */ (/** @type {unknown} */ (one));
 }
 
@@ -36,6 +36,17 @@ test("the old peer connection is closed only when the new one has been shown for
   assert.equal(first.closed, true);
   assert.deepEqual(ended, ["first"]);
   assert.deepEqual(peers.living(), ["second"]);
+});
+
+test("a session of which nothing is heard is not asked for any more, but ended with the others", () => {
+  const peers = new Handover(() => {});
+  const [first, second] = [peer("first"), peer("second")];
+  peers.begin(first);
+  peers.complete();
+  peers.begin(second);
+  first.silent = true;
+  assert.deepEqual(peers.living(), ["second"]);
+  assert.deepEqual(peers.held(), ["second", "first"]);
 });
 
 test("one that is about to be closed is closed with all others", () => {

@@ -60,15 +60,24 @@ export class Handover {
     this.#leaving.set(old, setTimeout(() => this.#end(old), CLOSE_AFTER_MS));
   }
 
-  /** @returns {string[]} sessions whose media flows or may flow */
+  /** @returns {string[]} sessions that the server may hold */
+  held() {
+    return this.#all().flatMap((peer) => peer.session ?? []);
+  }
+
+  /** @returns {string[]} those whose media flows or may flow */
   living() {
-    return [this.newest, this.#retiring, ...this.#leaving.keys()].flatMap((p) => (p?.session && p.pc.connectionState !== "failed" ? [p.session] : []));
+    return this.#all().flatMap((peer) => (peer.session && !peer.silent && peer.pc.connectionState !== "failed" ? [peer.session] : []));
+  }
+
+  #all() {
+    return [this.newest, this.#retiring, ...this.#leaving.keys()].filter((peer) => peer !== null);
   }
 
   /** All of it ends; the server is told by whoever ends it. */
   close() {
     for (const timer of this.#leaving.values()) clearTimeout(timer);
-    for (const peer of [this.newest, this.#retiring, ...this.#leaving.keys()]) peer?.close();
+    for (const peer of this.#all()) peer.close();
     this.#leaving.clear();
     this.#retiring = this.newest = null;
   }

@@ -11,6 +11,8 @@ export class Peer {
   /** @type {string | null} its session on the server */
   session = null;
   closed = false;
+  /** Nothing came over it when something had to: its session is not asked for any more, whoever holds it. */
+  silent = false;
   pc;
 
   /**

@@ -99,7 +99,7 @@ export class Publisher extends Emitter {
     for (const detach of this.#detach) detach();
     this.#heartbeat.end();
     clearTimeout(this.#oldTimer);
-    for (const living of new Set([session, ...this.#peers.living()])) if (living) this.#unpublish(living);
+    for (const held of new Set([session, ...this.#peers.held()])) if (held) this.#unpublish(held);
     this.#peers.close();
   }
 
@@ -232,6 +232,7 @@ export class Publisher extends Emitter {
 
   /** @param {Peer} peer */
   #stalled(peer) {
+    peer.silent = true;
     this.#link.check();
     if (peer === this.#peers.newest) this.#session.dispatch({ type: "stalled" });
     else this.#oldEnded();

@@ -139,7 +139,7 @@ export class Watcher extends Emitter {
   }
 
   #endPeers() {
-    for (const session of this.#peers.living()) this.#unwatch(session);
+    for (const session of this.#peers.held()) this.#unwatch(session);
     this.#peers.close();
   }
 
@@ -358,6 +358,7 @@ export class Watcher extends Emitter {
 
   /** @param {Peer} peer */
   #stalled(peer) {
+    peer.silent = true;
     this.#link.check();
     this.#session.dispatch({ type: peer === this.#peers.newest ? "stalled" : "old_ended" });
   }
