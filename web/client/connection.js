@@ -38,8 +38,6 @@ const STAGGER_MS = 150;
 const SHORT = { connectMs: 800, helloMs: 1000 };
 const LONG = { connectMs: 4000, helloMs: 4000 };
 const LIMIT_MS_MAX = 10_000;
-/** Signaling that died beside living media is given these attempts, about a second, to be back. */
-const PATIENT_ATTEMPTS = 3;
 const HELLO_ID = 0;
 /** Close code of one who does not come back. */
 const LEAVING = 1000;
@@ -148,7 +146,7 @@ export class Connection extends Emitter {
     if (state.phase !== "greeting") clearTimeout(this.#timer);
     switch (state.phase) {
       case "connecting":
-        return this.#connect(state.attempts <= PATIENT_ATTEMPTS && !state.refused && (this.#options.mediaFlows?.() ?? false));
+        return this.#connect(state.attempts === 1 && !state.refused && (this.#options.mediaFlows?.() ?? false));
       case "open":
         return this.#pingLater();
       case "waiting":
@@ -160,7 +158,10 @@ export class Connection extends Emitter {
     }
   }
 
-  /** @param {boolean} patient */
+  /**
+   * @param {boolean} patient signaling that died beside living media takes no connection for a moment, but its node's
+   *   socket holds them: it alone is asked. A node that is gone refuses them.
+   */
   #connect(patient) {
     const { server, refused, attempts } = this.state;
     this.#race?.end();
@@ -175,7 +176,10 @@ export class Connection extends Emitter {
       limits: { staggerMs: this.#silent ? 0 : Math.max(STAGGER_MS, 2 * this.#roundTripMs), connectMs: limit(connectMs), helloMs: limit(helloMs) },
       onGreeting: () => this.#dispatch({ type: "opened" }),
       onWelcome: ({ socket, url, welcome, tookMs }) => this.#welcomed(socket, url, /** @type {any} */ (welcome), tookMs),
-      onLost: ({ error, retryAfterMs, answered }) => this.#dispatch({ type: "refused", error, retryAfterMs, server: answered }),
+      onLost: ({ error, retryAfterMs, answered }) => {
+        if (this.#patient && answered === null) return this.#connect(false);
+        this.#dispatch({ type: "refused", error, retryAfterMs, server: answered });
+      },
     });
     this.#race.start();
   }

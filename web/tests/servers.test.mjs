@@ -160,16 +160,20 @@ test("while all media flows, signaling that died gets about a second to come bac
   connected();
   mediaFlows = true;
   at(0).onclose();
+  advance(750);
+  assert.deepEqual(urls(), [OWN]);
+  advance(500);
+  assert.deepEqual(urls(), [OWN, OWN, A, B]);
+});
+
+test("a server that refuses the connection is gone for good, media or not: others are asked at once", () => {
+  connected();
+  mediaFlows = true;
+  at(0).onclose();
   advance(0);
   at(1).onerror();
-  advance(250);
   at(2).onerror();
-  advance(500);
-  at(3).onerror();
-  assert.deepEqual(urls(), [OWN, OWN, OWN]);
-  advance(1000);
-  at(4).onerror();
-  assert.equal(at(5).url, A);
+  assert.deepEqual(urls(), [OWN, OWN, A]);
 });
 
 test("media that stops meanwhile ends that patience", () => {
