@@ -1,15 +1,23 @@
 //! Owns nodes for tests: without sockets, and with an engine that several of them share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chappe_cluster::NodeName;
 use chappe_engine::{Embedded, Engine};
-use chappe_sfu_api::{Boot, Fingerprint, Hello, PROTOCOL_VERSION, WorkerIndex};
+use chappe_sfu_api::{
+    Boot, Command, Event, Fingerprint, Hello, MediaKind, PROTOCOL_VERSION, SessionId, SessionState, TrackId,
+    WorkerIndex,
+};
 
-use super::{App, DrainFile};
+use super::{Answered, App, DrainFile, PublishRequest};
 use crate::cluster::{Cluster, Identity};
 use crate::config::AuthMode;
-use crate::workers::{WorkerQueue, link};
+use crate::room::{RoomName, StreamName};
+use crate::sdp::Offer;
+use crate::session::Owner;
+use crate::workers::{Outgoing, Reply, WorkerQueue, link};
+
+pub const W0: WorkerIndex = WorkerIndex(0);
 
 /// One without workers.
 pub fn node(name: &str, instance: u64, engine: &Arc<Embedded>) -> Arc<App> {
@@ -50,4 +58,40 @@ pub fn hello(worker: WorkerIndex, boot: Boot) -> Hello {
         sessions_max: 10,
         restarts: 0,
     }
+}
+
+/// A worker that says yes to everything; what it is told is kept.
+pub fn obey(mut queue: WorkerQueue) -> Arc<Mutex<Vec<Command>>> {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&told);
+    tokio::spawn(async move {
+        while let Some(Outgoing { command, reply }) = queue.commands.recv().await {
+            kept.lock().unwrap().push(command);
+            reply.into_iter().for_each(|reply| drop(reply.send(Ok(Reply::Done))));
+        }
+    });
+    told
+}
+
+/// Publishes `cam` in the room `demo` on the worker of a node that has one.
+pub async fn publish(app: &Arc<App>, owner: Option<&Owner>, instead_of: Option<SessionId>) -> SessionId {
+    let request = PublishRequest {
+        room: RoomName::parse("demo").unwrap(),
+        stream: StreamName::parse("cam").unwrap(),
+        offer: Offer::parse(include_str!("../../tests/data/sdp/chromium-whip.sdp")).unwrap(),
+        takeover: false,
+        owner: owner.cloned(),
+        instead_of,
+    };
+    let Answered { session, .. } = app.publish(request).await.unwrap();
+    app.handle_worker_event(W0, Event::StateChanged { session, state: SessionState::Connected });
+    session
+}
+
+/// The picture of a publisher arrives.
+pub fn show(app: &Arc<App>, session: SessionId) -> TrackId {
+    let media = app.hub().registry.session(session).unwrap().media.clone();
+    let video = media.receive.iter().find(|line| line.kind == MediaKind::Video).unwrap();
+    app.handle_worker_event(W0, Event::TrackActive { session, track: video.track, active: true });
+    video.track
 }

@@ -107,74 +107,40 @@ const SWITCHED_WITHIN: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::bed::{hello, node_with_workers};
-    use crate::app::{Answered, Join, PublishRequest};
-    use crate::room::{RoomName, StreamName};
-    use crate::sdp::Offer;
-    use crate::session::Owner;
-    use crate::workers::{Outgoing as ToWorker, Reply, WorkerQueue};
+    use crate::app::Join;
+    use crate::app::bed::{W0, hello, node_with_workers, obey, publish, show};
+    use crate::room::RoomName;
     use chappe_engine::Embedded;
-    use chappe_sfu_api::{Boot, Event, MediaKind, SessionState};
-    use std::sync::Mutex;
+    use chappe_sfu_api::Boot;
     use tokio::sync::{Notify, mpsc};
-
-    const W0: WorkerIndex = WorkerIndex(0);
-
-    /// Says yes to everything and remembers which sessions it closed.
-    fn obey(mut queue: WorkerQueue) -> Arc<Mutex<Vec<SessionId>>> {
-        let closed = Arc::new(Mutex::new(Vec::new()));
-        let noted = Arc::clone(&closed);
-        tokio::spawn(async move {
-            while let Some(ToWorker { command, reply }) = queue.commands.recv().await {
-                if let Command::CloseSession { session, .. } = command {
-                    noted.lock().unwrap().push(session);
-                }
-                reply.into_iter().for_each(|reply| drop(reply.send(Ok(Reply::Done))));
-            }
-        });
-        closed
-    }
-
-    async fn publish(app: &Arc<App>, owner: &Owner, instead_of: Option<SessionId>) -> SessionId {
-        let request = PublishRequest {
-            room: RoomName::parse("demo").unwrap(),
-            stream: StreamName::parse("cam").unwrap(),
-            offer: Offer::parse(include_str!("../../tests/data/sdp/chromium-whip.sdp")).unwrap(),
-            takeover: false,
-            owner: Some(owner.clone()),
-            instead_of,
-        };
-        let Answered { session, .. } = app.publish(request).await.unwrap();
-        app.handle_worker_event(W0, Event::StateChanged { session, state: SessionState::Connected });
-        session
-    }
-
-    /// Its picture arrives.
-    fn show(app: &Arc<App>, session: SessionId) {
-        let media = app.hub().registry.session(session).unwrap().media.clone();
-        let video = media.receive.iter().find(|line| line.kind == MediaKind::Video).unwrap();
-        app.handle_worker_event(W0, Event::TrackActive { session, track: video.track, active: true });
-    }
 
     #[tokio::test(start_paused = true)]
     async fn the_old_session_of_a_stream_that_moved_goes_on_for_a_second() {
         let (app, mut queues) = node_with_workers("n1", 1, 1, &Embedded::new());
-        let closed = obey(queues.remove(0));
+        let told_worker = obey(queues.remove(0));
+        let closed = || -> Vec<SessionId> {
+            let told = told_worker.lock().unwrap();
+            let closing = |command: &Command| match command {
+                Command::CloseSession { session, .. } => Some(*session),
+                _ => None,
+            };
+            told.iter().filter_map(closing).collect()
+        };
         app.handle_worker_agreed(W0, hello(W0, Boot(1)), Vec::new());
         let (messages, mut told) = mpsc::channel(64);
         let room = RoomName::parse("demo").unwrap();
         let join = Join { id: 1, room, name: None, resume: None, living: Vec::new() };
         let owner = app.join(join, messages, Arc::new(Notify::new())).await.unwrap().owner;
-        let old = publish(&app, &owner, None).await;
+        let old = publish(&app, Some(&owner), None).await;
         show(&app, old);
-        let new = publish(&app, &owner, Some(old)).await;
+        let new = publish(&app, Some(&owner), Some(old)).await;
         show(&app, new);
         sleep(SWITCHED_WITHIN - Duration::from_millis(100)).await;
         assert!(app.hub().registry.session(old).is_some());
-        assert_eq!(*closed.lock().unwrap(), []);
+        assert_eq!(closed(), []);
         sleep(Duration::from_millis(200)).await;
         assert!(app.hub().registry.session(old).is_none());
-        assert_eq!(*closed.lock().unwrap(), [old]);
+        assert_eq!(closed(), [old]);
         let told: Vec<_> = std::iter::from_fn(|| told.try_recv().ok()).collect();
         let lost = |text: &&axum::extract::ws::Utf8Bytes| text.contains("session_lost") && text.contains("moved");
         assert_eq!(told.iter().filter(lost).count(), 1, "{told:?}");

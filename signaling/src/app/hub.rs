@@ -32,8 +32,9 @@ pub struct Hub {
     pub paths: Paths,
     /// Which of our workers do not hear which worker process.
     pub deaf: HashMap<Boot, BTreeSet<WorkerIndex>>,
-    /// Tracks that their origin did not have when a worker of ours asked.
-    pub refused: Vec<(WorkerIndex, TrackId)>,
+    /// Tracks that a worker of ours is told the way to as soon as it is known: their origin did not have them when it
+    /// asked, or nobody here knew their origin.
+    pub pathless: BTreeSet<(WorkerIndex, TrackId)>,
     pub lobby: Lobby,
     /// Who hears what is said about rooms.
     pub rooms_followed: HashMap<RoomName, Following>,
@@ -88,7 +89,7 @@ impl Hub {
             reservations: Reservations::new(now),
             paths: Paths::default(),
             deaf: HashMap::new(),
-            refused: Vec::new(),
+            pathless: BTreeSet::new(),
             // Its lives are told apart by their order.
             lobby: Lobby::new(own.clone(), identity.started_ms),
             rooms_followed: HashMap::new(),

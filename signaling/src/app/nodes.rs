@@ -51,7 +51,7 @@ impl App {
             let effects = hub.registry.handle_view_complete();
             self.apply(&mut hub, effects);
         }
-        self.retry_refused(&mut hub);
+        self.retry_pathless(&mut hub);
         self.handle_drain_tick(&mut hub, now);
         self.handle_lobby_tick(&mut hub, now);
     }

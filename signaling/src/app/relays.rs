@@ -48,6 +48,8 @@ impl App {
     fn tell_origin(&self, hub: &mut Hub, worker: WorkerIndex, origin: OriginSpec) {
         if !self.introduce(hub, worker, origin.peer) {
             debug!(worker = worker.0, peer = origin.peer.0, "the worker of a track is not known yet");
+            hub.paths.forget_origin(worker, origin.track);
+            hub.pathless.insert((worker, origin.track));
             return;
         }
         if let Some(command) = hub.paths.set_origin(worker, origin) {
@@ -143,6 +145,7 @@ impl App {
                 self.send_plain(*worker, command);
             }
         }
+        self.retry_pathless(hub);
         let paths = &hub.paths;
         hub.deaf.retain(|peer, _| ours.iter().any(|(worker, _)| paths.knows_peer(*worker, *peer)));
     }
@@ -192,14 +195,15 @@ impl App {
             // Nobody else has it. It is asked again with the next tick, for as long as it is said to be there.
             hub.paths.forget_origin(worker, track);
             self.send_plain(worker, Command::RemoveOrigin { track });
-            hub.refused.push((worker, track));
+            hub.pathless.insert((worker, track));
             return;
         }
         self.tell_origin(hub, worker, OriginSpec { track, kind: home.kind, peer: home.home.boot, epoch: home.epoch });
     }
 
-    pub(super) fn retry_refused(&self, hub: &mut Hub) {
-        for (worker, track) in std::mem::take(&mut hub.refused) {
+    /// With each tick, and when other workers become known.
+    pub(super) fn retry_pathless(&self, hub: &mut Hub) {
+        for (worker, track) in std::mem::take(&mut hub.pathless) {
             self.prepare_track(hub, worker, track);
         }
     }
@@ -216,3 +220,43 @@ pub(super) fn addresses_of(node: &NodeState, record: &WorkerRecord) -> Vec<Socke
 /// With so many workers in other nodes each of ours keeps up heartbeats with all of them, and a relay starts
 /// without an introduction; with more, only with those it exchanges media with.
 const MESH_WORKERS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::bed::{W0, hello, node_with_workers, obey, publish, show};
+    use chappe_engine::Embedded;
+
+    /// Viewers come to a node that has just started, before it knows the cluster's secret.
+    #[tokio::test]
+    async fn a_track_whose_worker_is_not_known_yet_is_asked_for_when_it_is() {
+        let peer = Boot(50);
+        let engine = Embedded::new();
+        let (theirs, mut queues) = node_with_workers("n2", 2, 1, &engine);
+        let _obeys = obey(queues.remove(0));
+        theirs.handle_worker_agreed(W0, hello(W0, peer), Vec::new());
+        let track = show(&theirs, publish(&theirs, None, None).await);
+
+        let (ours, mut queues) = node_with_workers("n1", 1, 1, &engine);
+        ours.handle_worker_agreed(W0, hello(W0, Boot(1)), Vec::new());
+        ours.handle_presence(theirs.own_state(&theirs.hub()));
+        ours.handle_stream_list(theirs.hub().log.list(0));
+        ours.prepare_track(&mut ours.hub(), W0, track);
+        let mut told =
+            || std::iter::from_fn(|| queues[0].commands.try_recv().ok()).map(|out| out.command).collect::<Vec<_>>();
+        let names = |command: &Command| matches!(command, Command::SetPeer(_) | Command::SetOrigin(_));
+        assert!(!told().iter().any(names), "how to reach it is not known yet");
+
+        ours.cluster.set_secret(RelaySecret::new(b"secret"));
+        ours.refresh_peers();
+        let after = told();
+        let at = |wanted: &dyn Fn(&Command) -> bool| after.iter().position(wanted);
+        let met = at(&|command| matches!(command, Command::SetPeer(spec) if spec.peer == peer));
+        let asked = at(
+            &|command| matches!(command, Command::SetOrigin(origin) if (origin.track, origin.peer) == (track, peer)),
+        );
+        assert!(met.is_some() && met < asked, "{after:?}");
+        ours.handle_cluster_tick(Instant::now());
+        assert!(!told().iter().any(names), "once");
+    }
+}
