@@ -61,11 +61,12 @@ browsers:
 cluster:
 	scripts/run-cluster-tests.sh tests/cluster
 
-# Twenty of each kind, and the table of the README as the result.
+# Twenty of each kind, and the table of the README as the result; then the faults, with a NATS that is away for a minute.
 recovery: build clients
 	CHAPPE_TEST_TIMEOUT_MS=5400000 CHAPPE_KILLS=$${CHAPPE_KILLS:-20} CHAPPE_RECOVERY_TABLE=$(TARGET_DIR)/recovery.md \
 	    scripts/run-cluster-tests.sh tests/cluster/recovery.test.mjs
 	@cat $(TARGET_DIR)/recovery.md
+	CHAPPE_NATS_AWAY_S=60 scripts/run-cluster-tests.sh tests/cluster/faults.test.mjs
 
 # Synthetic clients and the lossy link, for who has not run `unit`.
 clients:

@@ -133,8 +133,9 @@ describe("pictures come back when", () => {
       }
       context.diagnostic(row(event, samples));
       const worst = worstOf(samples);
-      // A machine that is busy with others adds to everything what it adds to nothing.
-      const busyMs = Math.max(0, worstOf([...results.values()][0] ?? []) - STILL_GAP_MS);
+      // A machine that is busy with others adds to everything what it adds to nothing. Not where the table is made:
+      // that is measured on one that is not.
+      const busyMs = TABLE ? 0 : Math.max(0, worstOf([...results.values()][0] ?? []) - STILL_GAP_MS);
       const limitMs = TABLE ? event.limitMs : Math.max(event.limitMs, BACK_AT_ALL_MS);
       assert.ok(worst <= limitMs + busyMs, `p99 is ${Math.round(worst)} ms of at most ${limitMs} + ${Math.round(busyMs)} ms`);
     });
