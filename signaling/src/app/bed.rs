@@ -66,7 +66,7 @@ pub fn obey(mut queue: WorkerQueue) -> Arc<Mutex<Vec<Command>>> {
     let kept = Arc::clone(&told);
     tokio::spawn(async move {
         while let Some(Outgoing { command, reply }) = queue.commands.recv().await {
-            kept.lock().unwrap().push(command);
+            kept.lock().expect("no test panics while it holds this").push(command);
             reply.into_iter().for_each(|reply| drop(reply.send(Ok(Reply::Done))));
         }
     });
@@ -76,14 +76,14 @@ pub fn obey(mut queue: WorkerQueue) -> Arc<Mutex<Vec<Command>>> {
 /// Publishes `cam` in the room `demo` on the worker of a node that has one.
 pub async fn publish(app: &Arc<App>, owner: Option<&Owner>, instead_of: Option<SessionId>) -> SessionId {
     let request = PublishRequest {
-        room: RoomName::parse("demo").unwrap(),
-        stream: StreamName::parse("cam").unwrap(),
-        offer: Offer::parse(include_str!("../../tests/data/sdp/chromium-whip.sdp")).unwrap(),
+        room: RoomName::parse("demo").expect("a good name"),
+        stream: StreamName::parse("cam").expect("a good name"),
+        offer: Offer::parse(include_str!("../../tests/data/sdp/chromium-whip.sdp")).expect("a recorded offer"),
         takeover: false,
         owner: owner.cloned(),
         instead_of,
     };
-    let Answered { session, .. } = app.publish(request).await.unwrap();
+    let Answered { session, .. } = app.publish(request).await.expect("the worker obeys");
     app.handle_worker_event(W0, Event::StateChanged { session, state: SessionState::Connected });
     session
 }
