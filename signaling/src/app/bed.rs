@@ -90,8 +90,8 @@ pub async fn publish(app: &Arc<App>, owner: Option<&Owner>, instead_of: Option<S
 
 /// The picture of a publisher arrives.
 pub fn show(app: &Arc<App>, session: SessionId) -> TrackId {
-    let media = app.hub().registry.session(session).unwrap().media.clone();
-    let video = media.receive.iter().find(|line| line.kind == MediaKind::Video).unwrap();
+    let media = app.hub().registry.session(session).expect("the session was just made").media.clone();
+    let video = media.receive.iter().find(|line| line.kind == MediaKind::Video).expect("the viewer has a video line");
     app.handle_worker_event(W0, Event::TrackActive { session, track: video.track, active: true });
     video.track
 }
