@@ -8,6 +8,9 @@ import { existsSync, writeFileSync } from "node:fs";
 
 const NETWORK = "10.217.90";
 const BRIDGE = "br0";
+/** States of a bridge's port. */
+const DISABLED = 0;
+const FORWARDING = 3;
 
 /** Where browsers and synthetic clients are. */
 export const CLIENT_ADDRESS = `${NETWORK}.1`;
@@ -56,16 +59,17 @@ export class Fabric {
   }
 
   /**
-   * Takes the cable out at the far end: what is sent vanishes, and nobody is told.
+   * Takes the cable out at the far end: what is sent vanishes both ways, and nobody is told. A port that only leaves
+   * the bridge would hand what the machine sends to the namespace of the test, where the clients are.
    * @param {Plug} plug
    */
   cut(plug) {
-    run(`ip link set ${plug.port} nomaster`);
+    run(`bridge link set dev ${plug.port} state ${DISABLED}`);
   }
 
   /** @param {Plug} plug */
   heal(plug) {
-    run(`ip link set ${plug.port} master ${BRIDGE}`);
+    run(`bridge link set dev ${plug.port} state ${FORWARDING}`);
   }
 
   /**
