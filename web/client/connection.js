@@ -27,6 +27,8 @@ import { learnServers, round } from "./state/servers.js";
 
 /** @typedef {{resolve: (reply: any) => void, reject: (error: RequestError) => void, timer: ReturnType<typeof setTimeout>}} Pending */
 
+/** @typedef {{sentMs: number, verdict: ReturnType<typeof setTimeout> | undefined}} Probe */
+
 const PING_EVERY_MS = 15_000;
 const REPLY_MS_MAX = 10_000;
 /** For an answer to a ping when media has stopped as well, unless the way is known to be longer. */
@@ -63,7 +65,8 @@ export class Connection extends Emitter {
   #pending = new Map();
   #nextId = HELLO_ID + 1;
   #roundTripMs = 0;
-  #checking = false;
+  /** @type {Probe | null} a ping that has no answer yet */
+  #probe = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} for the pause or the next ping, by phase */
   #timer;
 
@@ -96,15 +99,29 @@ export class Connection extends Emitter {
     if (this.state.phase === "open") this.#broken("A new hello is needed for another name.");
   }
 
+  /** Media is late: asks whether the server is there, so that {@link check} need not wait for all of the answer. */
+  suspect() {
+    if (this.state.phase !== "open" || this.#probe) return;
+    /** @type {Probe} */
+    const probe = { sentMs: performance.now(), verdict: undefined };
+    this.#probe = probe;
+    const done = () => {
+      clearTimeout(probe.verdict);
+      if (this.#probe === probe) this.#probe = null;
+    };
+    this.#ping().then(done, done);
+  }
+
   /** Media stopped: is the server still there? If it does not answer, or is not connected, others are tried at once. */
   check() {
     if (this.state.phase === "waiting") this.#hurry();
     if (this.#race && this.#patient) return this.#connect(false);
-    if (this.state.phase !== "open" || this.#checking) return;
-    this.#checking = true;
-    const done = () => (this.#checking = false);
+    this.suspect();
+    const probe = this.#probe;
+    if (this.state.phase !== "open" || !probe || probe.verdict !== undefined) return;
     const withinMs = Math.min(Math.max(CHECK_MS, 2 * this.#roundTripMs), CHECK_MS_MAX);
-    this.#ping(withinMs).then(done, done);
+    const leftMs = Math.max(0, probe.sentMs + withinMs - performance.now());
+    probe.verdict = setTimeout(() => this.#fellSilent(), leftMs);
   }
 
   /**
@@ -200,7 +217,7 @@ export class Connection extends Emitter {
     this.#race = null;
     this.#socket = socket;
     this.#roundTripMs = tookMs;
-    this.#checking = this.#silent = false;
+    this.#silent = false;
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = () => this.#broken("The connection to the server broke.");
     socket.onerror = () => this.#broken("The connection to the server broke.");
@@ -212,22 +229,25 @@ export class Connection extends Emitter {
 
   #pingLater() {
     this.#timer = setTimeout(() => {
-      this.#ping(REPLY_MS_MAX).then(() => this.state.phase === "open" && this.#pingLater(), () => {});
+      this.#ping().then(() => this.state.phase === "open" && this.#pingLater(), () => {});
     }, PING_EVERY_MS);
   }
 
-  /** @param {number} withinMs */
-  async #ping(withinMs) {
+  async #ping() {
     const socket = this.#socket;
     const startedMs = performance.now();
     try {
-      await this.request("ping", {}, withinMs);
+      await this.request("ping");
       this.#roundTripMs = performance.now() - startedMs;
     } catch (error) {
-      this.#silent = error instanceof RequestError && error.code === "timeout" && socket === this.#socket;
-      if (this.#silent) this.#broken("The server stopped answering.");
+      if (error instanceof RequestError && error.code === "timeout" && socket === this.#socket) this.#fellSilent();
       throw error;
     }
+  }
+
+  #fellSilent() {
+    this.#silent = true;
+    this.#broken("The server stopped answering.");
   }
 
   /** @param {unknown} data */

@@ -1,4 +1,4 @@
-// Owns a clock that only the test moves, in the place of setTimeout. Never reads the real one.
+// Owns a clock that only the test moves, in the place of setTimeout and performance.now. Never reads the real one.
 
 /** @typedef {{dueMs: number, run: () => void}} Timer */
 
@@ -16,6 +16,7 @@ export function install() {
     return nextId++;
   };
   Object.assign(globalThis, { setTimeout: set, clearTimeout: (/** @type {number} */ id) => timers.delete(id) });
+  Object.assign(performance, { now: () => nowMs });
 }
 
 /** @param {number} ms */

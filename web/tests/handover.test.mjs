@@ -7,7 +7,7 @@ import { beforeEach, test } from "node:test";
 /** @import { Peer } from "../client/media/peer.js" */
 
 import { Handover } from "../client/media/handover.js";
-import { updateCadence } from "../client/state/cadence.js";
+import { updateCadence, updateStanding } from "../client/state/cadence.js";
 import { advance, install } from "./clock.mjs";
 
 beforeEach(install);
@@ -89,4 +89,15 @@ test("slow and standing pictures are even too, and nothing is not", () => {
   assert.equal(looksUntilEven([1, 0, 0, 0, 0, 0]), 4);
   assert.ok(looksUntilEven([1, 1, 0, 1, 0, 1, 0, 1]) > 0);
   assert.equal(looksUntilEven([0, 0, 0, 0, 0, 0, 0, 0]), -1);
+});
+
+test("old pictures that stand for four of a camera's are not waited for, and one more makes them move again", () => {
+  let old = updateStanding(null, { frames: 100, nowMs: 0 });
+  assert.equal(old.stands, false);
+  old = updateStanding(old, { frames: 102, nowMs: 60 });
+  old = updateStanding(old, { frames: 102, nowMs: 180 });
+  assert.equal(old.stands, false);
+  old = updateStanding(old, { frames: 102, nowMs: 190 });
+  assert.equal(old.stands, true);
+  assert.equal(updateStanding(old, { frames: 103, nowMs: 250 }).stands, false);
 });

@@ -11,11 +11,11 @@ const LOOK_MS_MAX = 150;
 
 test("a path that was found dead does not beat until something is heard of it again", async () => {
   install();
-  let [packets, atMs, silent] = [0, 0, 0];
+  let [packets, atMs, late, silent] = [0, 0, 0, 0];
   const report = () => new Map([["t", { type: "transport", packetsReceived: packets, timestamp: atMs }]]);
   const pc = { getTransceivers: () => [], getStats: async () => report() };
   const peer = /** @type {any} */ ({ pc });
-  const heartbeat = new Heartbeat({ subject: () => peer, silentMsMin: 250, onSilent: () => (silent += 1) });
+  const heartbeat = new Heartbeat({ subject: () => peer, silentMsMin: 250, onLate: () => (late += 1), onSilent: () => (silent += 1) });
   const look = async (/** @type {number} */ more) => {
     packets += more;
     atMs += LOOK_MS_MAX;
@@ -26,6 +26,10 @@ test("a path that was found dead does not beat until something is heard of it ag
   assert.ok(!heartbeat.beats, "one look says nothing");
   for (let n = 0; n < 5; n++) await look(1);
   assert.ok(heartbeat.beats);
+  assert.equal(late, 0);
+  await look(0);
+  await look(0);
+  assert.deepEqual({ late: late > 0, silent }, { late: true, silent: 0 }, "it is late before it is dead");
   for (let n = 0; n < 5 && silent === 0; n++) await look(0);
   assert.equal(silent, 1);
   for (let n = 0; n < 5; n++) {

@@ -212,6 +212,33 @@ test("a server that does not answer within 200 ms after media stopped is left at
   assert.deepEqual(urls(), [OWN, A, B], "and nobody waits for it to take the next call");
 });
 
+test("a server that was asked when media was late is left as soon as media has stopped", async () => {
+  const link = connected();
+  link.suspect();
+  link.suspect();
+  assert.deepEqual(at(0).sent.slice(1).map((m) => m.type), ["ping"]);
+  advance(1000);
+  await settle();
+  assert.equal(link.state.phase, "open", "being late is not enough");
+  link.check();
+  advance(0);
+  await settle();
+  assert.ok(at(0).closed);
+});
+
+test("an answer to that is the answer also to the question whether the server is there", async () => {
+  const link = connected();
+  link.suspect();
+  at(0).say({ type: "pong", id: at(0).sent[1].id });
+  await settle();
+  link.check();
+  assert.equal(at(0).sent.length, 3, "a later question is a new one");
+  at(0).say({ type: "pong", id: at(0).sent[2].id });
+  await settle();
+  advance(5000);
+  assert.equal(link.state.phase, "open");
+});
+
 test("a server that answers after media stopped is kept", async () => {
   const link = connected();
   link.check();

@@ -196,7 +196,7 @@ test("a machine that slept does not take the first look after it for silence", (
   let pulse = null;
   for (let n = 0; n < 10; n++) pulse = updatePulse(pulse, { count: n, atMs: n * 60, silentMsMin: 250 });
   pulse = updatePulse(pulse, { count: 9, atMs: 60_000, silentMsMin: 250 });
-  assert.equal(pulse.silent, false);
+  assert.equal(pulse.silent || pulse.late, false);
   pulse = updatePulse(pulse, { count: 10, atMs: 60_060, silentMsMin: 250 });
   assert.equal(updatePulse(pulse, { count: 10, atMs: 60_120, silentMsMin: 250 }).silent, false);
 });

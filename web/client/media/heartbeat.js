@@ -22,6 +22,7 @@ export class Heartbeat {
   #peer = null;
   #subject;
   #silentMsMin;
+  #onLate;
   #onSilent;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -30,11 +31,13 @@ export class Heartbeat {
    * @param {object} options
    * @param {() => Peer | null} options.subject whom to look at, asked anew each time; null: nobody
    * @param {number} options.silentMsMin
+   * @param {() => void} options.onLate it may turn out to be silent
    * @param {(peer: Peer) => void} options.onSilent
    */
-  constructor({ subject, silentMsMin, onSilent }) {
+  constructor({ subject, silentMsMin, onLate, onSilent }) {
     this.#subject = subject;
     this.#silentMsMin = silentMsMin;
+    this.#onLate = onLate;
     this.#onSilent = onSilent;
     this.#later(LOOK_MS_MIN);
   }
@@ -71,6 +74,7 @@ export class Heartbeat {
     const arrived = await arrivals(peer.pc);
     if (!arrived || peer !== this.#subject()) return;
     this.#pulse = updatePulse(this.#pulse, { ...arrived, silentMsMin: this.#silentMsMin });
+    if (this.#pulse.late) this.#onLate();
     if (!this.#pulse.silent) return;
     this.#pulse = null;
     this.#onSilent(peer);

@@ -40,6 +40,7 @@ export class Publisher extends Emitter {
   #heartbeat = new Heartbeat({
     subject: () => (this.#terms().aliveMs > 0 ? this.#connected() : null),
     silentMsMin: PUBLISHER_SILENT_MS_MIN,
+    onLate: () => this.#link.suspect(),
     onSilent: (peer) => this.#stalled(peer),
   });
   /** @type {ReturnType<typeof setTimeout> | undefined} */

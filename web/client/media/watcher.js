@@ -13,6 +13,7 @@
 import { Emitter } from "../emitter.js";
 import { RequestError } from "../protocol.js";
 import { Session } from "../session.js";
+import { updateStanding } from "../state/cadence.js";
 import { VIEWER_SILENT_MS_MIN } from "../state/pulse.js";
 import { NOTHING, holdsSession } from "../state/session.js";
 import { planSeats, wantedSeats } from "../state/slots.js";
@@ -47,7 +48,7 @@ import { WatchingPeer } from "./watching.js";
 const LOOK_EVERY_MS = 500;
 /** Between two looks for the first pictures of a new peer connection, while nothing is shown and while the old ones go on. */
 const FIRST_EVERY_MS = 30;
-const EVEN_EVERY_MS = 100;
+const EVEN_EVERY_MS = 60;
 /** Until they are not waited for any more. */
 const FIRST_MS_MAX = 5000;
 
@@ -79,6 +80,7 @@ export class Watcher extends Emitter {
   #heartbeat = new Heartbeat({
     subject: () => (this.#terms().aliveMs > 0 ? this.#connected() : null),
     silentMsMin: VIEWER_SILENT_MS_MIN,
+    onLate: () => this.#link.suspect(),
     onSilent: (peer) => this.#stalled(peer),
   });
   /** @type {(() => void)[]} */
@@ -279,10 +281,13 @@ export class Watcher extends Emitter {
     this.#introducing = peer;
     const endMs = performance.now() + FIRST_MS_MAX;
     const goesOn = () => peer === this.#peers.newest && holdsSession(this.state) && this.state.session === peer.session;
+    let old = null;
     for (;;) {
       const expected = this.#expected();
       const { oldFlows } = this.state;
-      const more = await peer.lookForFirst(expected, oldFlows).catch(() => false);
+      const frames = oldFlows ? ((await this.#peers.retiring?.pictures().catch(() => 0)) ?? 0) : 0;
+      old = updateStanding(old, { frames, nowMs: performance.now() });
+      const more = await peer.lookForFirst(expected, oldFlows && !old.stands).catch(() => false);
       if (!goesOn()) break;
       if (more) this.#show();
       if (performance.now() > endMs || [...expected.keys()].every((name) => peer.ready.has(name))) break;

@@ -75,6 +75,13 @@ export class WatchingPeer extends Peer {
     return evenly ? cadence.even : framesDecoded > 0;
   }
 
+  /** Decoded so far, of all streams. */
+  async pictures() {
+    let pictures = 0;
+    for (const entry of (await this.pc.getStats()).values()) if (entry.type === "inbound-rtp") pictures += entry.framesDecoded ?? 0;
+    return pictures;
+  }
+
   /** Packets of media, without repeats and feedback. */
   async packets() {
     let packets = 0;

@@ -1,4 +1,4 @@
-// Owns the judgement whether pictures come as evenly as they are taken. Never asks for statistics.
+// Owns the judgements whether pictures come as evenly as they are taken, and whether they stand still. Never asks for statistics.
 
 /**
  * @typedef {object} Cadence
@@ -29,4 +29,20 @@ export function updateCadence(last, { frames, nowMs }) {
   const perSecond = ((frames - last.frames) * 1000) / tookMs;
   const even = last.perSecond !== null && Math.max(perSecond, last.perSecond) <= PER_SECOND_MAX && Math.abs(perSecond - last.perSecond) <= SPREAD_PER_SECOND;
   return { frames, endedMs: nowMs, perSecond, even };
+}
+
+/** @typedef {{frames: number, movedMs: number, stands: boolean}} Standing */
+
+/** Four pictures of a usual camera. */
+const STANDS_MS_MIN = 130;
+
+/**
+ * Pictures that stand for so long are not worth waiting for, whatever becomes of their path.
+ * @param {Standing | null} last
+ * @param {{frames: number, nowMs: number}} look `frames`: decoded so far
+ * @returns {Standing}
+ */
+export function updateStanding(last, { frames, nowMs }) {
+  if (!last || frames !== last.frames) return { frames, movedMs: nowMs, stands: false };
+  return { ...last, stands: nowMs - last.movedMs >= STANDS_MS_MIN };
 }

@@ -8,6 +8,7 @@
  * @property {number} gapMs usual time between two looks that saw it move
  * @property {number} moves looks that saw it move
  * @property {number} still looks since then that did not
+ * @property {boolean} late something should have come by now
  * @property {boolean} silent
  */
 
@@ -17,6 +18,9 @@ export const PUBLISHER_SILENT_MS_MIN = 500;
 const GAPS = 4;
 /** One late look must not do: a machine that was asleep has not read yet what came meanwhile. */
 const STILL_MIN = 3;
+/** A path is late before it is silent: a living worker is heard ten times a second. */
+const LATE_MS_MIN = 120;
+const LATE_GAPS = 2;
 /** Before that nobody knows what is usual. */
 const MOVES_MIN = 3;
 
@@ -26,13 +30,15 @@ const MOVES_MIN = 3;
  * @returns {Pulse}
  */
 export function updatePulse(last, { count, atMs, silentMsMin }) {
-  if (!last || count < last.count) return { count, movedMs: atMs, gapMs: 0, moves: 0, still: 0, silent: false };
+  if (!last || count < last.count) return { count, movedMs: atMs, gapMs: 0, moves: 0, still: 0, late: false, silent: false };
   const sinceMs = atMs - last.movedMs;
   if (count > last.count) {
     const gapMs = last.moves === 0 ? sinceMs : last.gapMs * 0.875 + sinceMs * 0.125;
-    return { count, movedMs: atMs, gapMs, moves: last.moves + 1, still: 0, silent: false };
+    return { count, movedMs: atMs, gapMs, moves: last.moves + 1, still: 0, late: false, silent: false };
   }
   const still = last.still + 1;
-  const silent = last.moves >= MOVES_MIN && still >= STILL_MIN && sinceMs >= Math.max(silentMsMin, GAPS * last.gapMs);
-  return { ...last, still, silent };
+  const known = last.moves >= MOVES_MIN;
+  const late = known && still >= 2 && sinceMs >= Math.max(LATE_MS_MIN, LATE_GAPS * last.gapMs);
+  const silent = known && still >= STILL_MIN && sinceMs >= Math.max(silentMsMin, GAPS * last.gapMs);
+  return { ...last, still, late, silent };
 }
