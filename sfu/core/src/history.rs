@@ -156,10 +156,15 @@ impl History {
         Some(number)
     }
 
+    /// The last key frame and what is there of what followed it.
+    pub fn newest_gop(&self) -> Option<Gop> {
+        self.gop.filter(|gop| gop.number >= self.oldest)
+    }
+
     /// The last key frame and all that followed it, if nothing of it is missing and it is short enough to be sent
     /// at once to whoever joins.
     pub fn cached_gop(&self) -> Option<Gop> {
-        self.gop.filter(|gop| gop.number >= self.oldest && gop.is_servable())
+        self.newest_gop().filter(Gop::is_servable)
     }
 
     fn note(&mut self, number: u64, packet: &Arrived, bytes: usize) {

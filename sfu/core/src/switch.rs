@@ -3,10 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use crate::history::History;
 use crate::sender::Sender;
 use crate::sfu::Sfu;
 use crate::spec::{MediaKind, SendTrack};
-use crate::track::{LATE_TICKS, Subscriber};
+use crate::track::{LATE_TICKS, Subscriber, Track};
 
 /// What a sender follows next. Until something of it arrives that a decoder can begin with, the picture that is
 /// there goes on.
@@ -63,12 +64,8 @@ impl Sfu {
             return false;
         }
         let Some(track) = self.tracks.get(track) else { return false };
-        let gop = track.history.as_ref().and_then(|history| history.cached_gop());
-        let is_young = gop.is_some_and(|gop| {
-            gop.newest_timestamp.wrapping_sub(gop.timestamp) as i32 <= LATE_TICKS && spec.decodes(gop.payload_type)
-        });
-        let is_live = track.heard.is_some_and(|heard| now < heard + STILL_AFTER) && !track.is_filling(now);
-        !(spec.kind == MediaKind::Video && is_young && is_live)
+        let is_live = track.heard.is_some_and(|heard| now < heard + STILL_AFTER);
+        spec.kind == MediaKind::Audio || !is_live || find_picture(track, spec, now) != Start::Here
     }
 
     /// Until when the track a sender sends counts as flowing. `None` if the sender sends nothing of it.
@@ -162,11 +159,26 @@ enum Start {
     Here,
     /// A key frame would help.
     Missing,
+    /// Nothing would, or what is missing is on its way.
     Impossible,
 }
 
+/// Whether a viewer can go over to the newest picture of a track without a stop. A publisher that has just begun sends
+/// its first key frame as slowly as it guesses its way to be, so all of it has to be there.
+fn find_picture(track: &Track, spec: &SendTrack, now: Instant) -> Start {
+    let history = track.history.as_ref();
+    let newest = history.and_then(|history| history.entry(history.next().checked_sub(1)?));
+    if !newest.is_some_and(|entry| spec.decodes(entry.packet.payload_type)) {
+        return Start::Impossible;
+    }
+    let gop = history.and_then(History::newest_gop).filter(|gop| spec.decodes(gop.payload_type));
+    // A picture of the past comes all at once, which would shake a playout that runs.
+    let Some(gop) = gop.filter(|gop| gop.span() as i32 <= LATE_TICKS) else { return Start::Missing };
+    if gop.has_picture() && gop.is_servable() && !track.is_filling(now) { Start::Here } else { Start::Impossible }
+}
+
 impl Sfu {
-    /// Whoever awaits this track gets it from the next pass on, if something in what is to leave can be begun with.
+    /// Whoever awaits this track gets it from the next pass on, if it can be begun with.
     pub(crate) fn switch_awaiting(&mut self, now: Instant, key: usize) {
         let (mut place, mut is_missed) = (0, false);
         while let Some(subscriber) = self.tracks.get(key).and_then(|track| track.awaiting.get(place).copied()) {
@@ -192,16 +204,12 @@ impl Sfu {
         else {
             return Start::Impossible;
         };
-        let mut decodes = false;
-        for packet in (track.sent()..history.next()).filter_map(|number| Some(history.entry(number)?.packet)) {
-            decodes = spec.decodes(packet.payload_type);
-            // A picture of the past comes all at once, which would shake a playout that runs.
-            let is_live = spec.kind == MediaKind::Audio || !track.starts_late(&packet, now);
-            if decodes && packet.keyframe && is_live {
-                return Start::Here;
-            }
+        if spec.kind == MediaKind::Video {
+            return find_picture(track, spec, now);
         }
-        if decodes && spec.kind == MediaKind::Video { Start::Missing } else { Start::Impossible }
+        let mut leaving = (track.sent()..history.next()).filter_map(|number| Some(history.entry(number)?.packet));
+        let can_begin = leaving.any(|packet| packet.keyframe && spec.decodes(packet.payload_type));
+        if can_begin { Start::Here } else { Start::Impossible }
     }
 
     /// In the middle of a flush: a track that nobody uses any more goes in the next one.
@@ -211,8 +219,12 @@ impl Sfu {
         }
         let Some(sender) = self.sender_mut(subscriber) else { return };
         let Some(awaited) = sender.awaited.take() else { return };
+        let is_video = awaited.spec.kind == MediaKind::Video;
         sender.replace_spec(awaited.spec);
         self.replace_track(subscriber, Some(key));
+        if is_video {
+            self.join(subscriber, key);
+        }
     }
 
     /// Nothing to begin with came in time, or there is nothing left to go on with.

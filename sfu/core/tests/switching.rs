@@ -134,6 +134,21 @@ fn a_picture_that_has_just_begun_is_begun_with_at_once() {
     assert_eq!(stage.bed.clients[stage.publishers[1]].plis(), asked);
 }
 
+/// As a publisher sends whose bandwidth estimation has just begun.
+#[test]
+fn a_key_frame_that_comes_slowly_is_waited_for_to_its_end() {
+    let mut stage = stage(5);
+    stage.frames(&[(0, false), (1, false)]);
+    stage.point(Some(SECOND));
+    for packet in stage.cameras[1].frame(4, true) {
+        stage.bed.clients[stage.publishers[1]].send(&packet);
+        stage.frames(&[(0, false)]);
+    }
+    stage.frames(&[(1, false)]);
+    assert_eq!(stage.names(), [&[1; (7 + 3) * 2][..], &[1, 1], &[2; 4 + 2]].concat());
+    assert!(is_continuous(stage.client()) && is_keyframe(&stage.client().received[22]));
+}
+
 #[test]
 fn a_picture_that_is_older_is_not_sent_in_a_burst_while_the_old_source_flows() {
     let mut stage = stage(5);

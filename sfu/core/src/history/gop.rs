@@ -18,6 +18,8 @@ pub struct Gop {
     /// Of the packet that is furthest in the stream, as is the next one.
     pub newest_sequence: u64,
     pub newest_timestamp: u32,
+    /// The last packet of the key frame is there.
+    has_end: bool,
     /// Different sequences from the first to the newest.
     count: u64,
     bytes: usize,
@@ -35,6 +37,7 @@ impl Gop {
             generation: packet.generation,
             newest_sequence: packet.sequence,
             newest_timestamp: packet.timestamp,
+            has_end: packet.marker,
             count: 1,
             bytes,
             start_ms: packet.at_ms,
@@ -69,20 +72,30 @@ impl Gop {
         if packet.sequence > self.newest_sequence {
             (self.newest_sequence, self.newest_timestamp) = (packet.sequence, packet.timestamp);
         }
+        self.has_end |= packet.timestamp != self.timestamp || packet.marker;
         self.number = self.number.min(number);
         self.count += 1;
         self.bytes += bytes;
         self.newest_ms = packet.at_ms;
     }
 
+    /// Whether a decoder can show something of it, if nothing is missing before: the key frame has ended.
+    pub fn has_picture(&self) -> bool {
+        self.has_end
+    }
+
+    /// How much older the key frame is than the newest packet, in ticks of the publisher's clock.
+    pub fn span(&self) -> u32 {
+        self.newest_timestamp.wrapping_sub(self.timestamp)
+    }
+
     /// Whether nothing is missing, and it is short enough to be sent at once.
     pub fn is_servable(&self) -> bool {
-        let span = self.newest_timestamp.wrapping_sub(self.timestamp);
         self.count == self.newest_sequence - self.sequence + 1
             && self.count <= PACKETS_MAX
             && self.bytes <= BYTES_MAX
             && self.newest_ms.wrapping_sub(self.start_ms) <= AGE_MS_MAX
-            && span <= TICKS_MAX
+            && self.span() <= TICKS_MAX
     }
 }
 
