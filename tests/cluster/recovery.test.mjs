@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { until } from "../browser/harness/until.mjs";
 import { Cluster } from "./harness/cluster.mjs";
-import { STILL_GAP_MS, Stage, close, longestGaps } from "./harness/stage.mjs";
+import { STILL_GAP_MS, Stage, close, longestGaps, picturesAreEven } from "./harness/stage.mjs";
 import { Swarm, quantile, totals } from "./harness/swarm.mjs";
 
 /** @typedef {import("./harness/node.mjs").ClusterNode} ClusterNode */
@@ -152,6 +152,7 @@ describe("pictures come back when", () => {
     const viewers = [await stage.viewer(second, room), await stage.viewer(second, room)];
     const swarm = await Swarm.start({ whep: [second.url, third.url], room, viewers: PLAIN_VIEWERS });
     try {
+      if (TABLE) await picturesAreEven(viewers);
       swarm.begin();
       const gaps = await longestGaps(viewers, () => event.happen(cluster, room), { sound: false });
       const without = async () => (await swarm.report()).viewers.filter((viewer) => viewer.packets <= 20);

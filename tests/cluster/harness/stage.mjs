@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { launch } from "../../browser/harness/browser.mjs";
 import { gaps, instrument, picturesMove, tile, watchForGaps } from "../../browser/harness/observe.mjs";
 import { isLive } from "../../browser/harness/scene.mjs";
+import { until } from "../../browser/harness/until.mjs";
 
 /** @typedef {import("../../browser/harness/scene.mjs").Page} Page */
 /** Whatever pages are at. */
@@ -123,6 +124,16 @@ export async function busyMs(viewers) {
   return Math.max(0, Math.max(...still) - STILL_GAP_MS);
 }
 
+/**
+ * Comes back when the pictures come evenly: what opening the pages and clients did to them is over.
+ * @param {Page[]} viewers
+ */
+export async function picturesAreEven(viewers) {
+  const longestMs = async () => Math.max(...(await longestGaps(viewers, () => sleep(EVEN_FOR_MS))));
+  await until("pictures come evenly", async () => (await longestMs()) <= STILL_GAP_MS, { withinMs: 20_000 });
+}
+
+const EVEN_FOR_MS = 500;
 const STILL_FOR_MS = 2000;
 /** Between two pictures where nothing happens and nobody else uses the machine. */
 export const STILL_GAP_MS = 67;
