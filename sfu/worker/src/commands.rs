@@ -59,7 +59,12 @@ impl Worker {
         };
         let answer = match outcome {
             Ok(()) => Event::Done { request },
-            Err(error) => Event::Failed { request, error },
+            Err(error) => {
+                if error.code == ErrorCode::StaleEpoch {
+                    self.meter.note_stale_command();
+                }
+                Event::Failed { request, error }
+            }
         };
         self.control.send(client, &answer);
     }

@@ -27,7 +27,7 @@ pub(crate) struct Worker {
     pub(crate) sessions: Sessions,
     pub(crate) control: Control,
     pub(crate) drain: Drain,
-    meter: Meter,
+    pub(crate) meter: Meter,
     alive_at: Instant,
     pub(crate) media: MediaSockets,
     epoll: Epoll,

@@ -15,6 +15,8 @@ pub(crate) struct Meter {
     last_cpu: Duration,
     turn_max: Duration,
     sent: SendReport,
+    /// Commands of an owner that has been succeeded.
+    stale_commands: u64,
     /// Of the last full second.
     last: Measured,
 }
@@ -34,6 +36,7 @@ impl Meter {
             last_cpu: clock::process_cpu_time(),
             turn_max: Duration::ZERO,
             sent: SendReport::default(),
+            stale_commands: 0,
             last: Measured::default(),
         }
     }
@@ -49,6 +52,10 @@ impl Meter {
         self.sent.runs += report.runs;
         self.sent.blocked += report.blocked;
         self.sent.failed += report.failed;
+    }
+
+    pub(crate) fn note_stale_command(&mut self) {
+        self.stale_commands += 1;
     }
 
     /// When the next report is due.
@@ -73,12 +80,14 @@ impl Meter {
     }
 
     /// What signaling and the metrics get to see. Packets that the core wanted sent and the sockets refused
-    /// are drops beside the core's own, and so is what the kernel dropped before the worker saw it.
+    /// are drops beside the core's own, and so are what the kernel dropped before the worker saw it and commands
+    /// with an old epoch.
     pub(crate) fn report(&self, core: &Sfu, media: &MediaSockets, draining: bool) -> LoadReport {
         let counters = core.counters();
         let (received_tracks, sent_tracks) = core.track_counts();
         let mut drops: Vec<(String, u64)> = counters.drops().map(|(name, count)| (name.to_owned(), count)).collect();
         let ours = [
+            ("command_stale", self.stale_commands),
             ("receive_overflow", media.receive_overflow()),
             ("send_blocked", self.sent.blocked),
             ("send_failed", self.sent.failed),

@@ -90,6 +90,12 @@ fn a_stale_epoch_is_refused_also_after_the_session_is_closed() {
     assert!(stale(control.call(open(&spec))));
     control.call(Command::CloseSession { session, epoch: Epoch(6), reason }).expect("closing twice is success");
     control.call(open(&SessionSpec { epoch: Epoch(6), ..spec })).expect("its owner may open it again");
+    control.forget_loads();
+    let counted = control.wait_for(|event| match event {
+        Event::Load(load) => load.drops.iter().find(|(reason, _)| reason == "command_stale").map(|(_, count)| *count),
+        _ => None,
+    });
+    assert_eq!(counted, 3, "each is counted");
 }
 
 #[test]

@@ -56,7 +56,10 @@ fn describe() {
     describe_counter!("chappe_worker_bytes_received_total", "Bytes received by the worker's present process.");
     describe_counter!("chappe_worker_bytes_sent_total", "Bytes sent by the worker's present process.");
     describe_counter!("chappe_worker_sends_total", "System calls with which the worker's present process sent.");
-    describe_counter!("chappe_worker_drops_total", "Packets dropped by the worker's present process, by reason.");
+    describe_counter!(
+        "chappe_worker_drops_total",
+        "Packets dropped and old commands refused by the worker's present process, by reason."
+    );
 }
 
 fn record_hub(hub: &Hub) {
