@@ -13,7 +13,6 @@
 import { Emitter } from "../emitter.js";
 import { RequestError } from "../protocol.js";
 import { Session } from "../session.js";
-import { updateStanding } from "../state/cadence.js";
 import { VIEWER_SILENT_MS_MIN } from "../state/pulse.js";
 import { NOTHING, holdsSession } from "../state/session.js";
 import { planSeats, wantedSeats } from "../state/slots.js";
@@ -281,13 +280,11 @@ export class Watcher extends Emitter {
     this.#introducing = peer;
     const endMs = performance.now() + FIRST_MS_MAX;
     const goesOn = () => peer === this.#peers.newest && holdsSession(this.state) && this.state.session === peer.session;
-    let old = null;
     for (;;) {
       const expected = this.#expected();
       const { oldFlows } = this.state;
-      const frames = oldFlows ? ((await this.#peers.retiring?.pictures().catch(() => 0)) ?? 0) : 0;
-      old = updateStanding(old, { frames, nowMs: performance.now() });
-      const more = await peer.lookForFirst(expected, oldFlows && !old.stands).catch(() => false);
+      const oldStands = !oldFlows || (await this.#peers.retiring?.stands().catch(() => false));
+      const more = await peer.lookForFirst(expected, !oldStands).catch(() => false);
       if (!goesOn()) break;
       if (more) this.#show();
       if (performance.now() > endMs || [...expected.keys()].every((name) => peer.ready.has(name))) break;

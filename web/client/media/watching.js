@@ -1,10 +1,10 @@
 // Owns one peer connection with its receiving m-lines, and whose pictures already came over it. Never offers.
 
 /** @import { Kind, Slot } from "../protocol.js" */
-/** @import { Cadence } from "../state/cadence.js" */
+/** @import { Cadence, Standing } from "../state/cadence.js" */
 /** @import { Seat } from "../state/slots.js" */
 
-import { updateCadence } from "../state/cadence.js";
+import { updateCadence, updateStanding } from "../state/cadence.js";
 import { Peer } from "./peer.js";
 
 /** `transceivers` go with `seats` by place. */
@@ -19,6 +19,8 @@ export class WatchingPeer extends Peer {
   ready = new Set();
   /** @type {Map<string, Cadence>} of pictures, by mid */
   #cadences = new Map();
+  /** @type {Standing | null} */
+  #standing = null;
 
   /**
    * Gives each seat an m-line.
@@ -75,11 +77,12 @@ export class WatchingPeer extends Peer {
     return evenly ? cadence.even : framesDecoded > 0;
   }
 
-  /** Decoded so far, of all streams. */
-  async pictures() {
-    let pictures = 0;
-    for (const entry of (await this.pc.getStats()).values()) if (entry.type === "inbound-rtp") pictures += entry.framesDecoded ?? 0;
-    return pictures;
+  /** Looks whether the pictures of all streams stand still. */
+  async stands() {
+    let frames = 0;
+    for (const entry of (await this.pc.getStats()).values()) if (entry.type === "inbound-rtp") frames += entry.framesDecoded ?? 0;
+    this.#standing = updateStanding(this.#standing, { frames, nowMs: performance.now() });
+    return this.#standing.stands;
   }
 
   /** Packets of media, without repeats and feedback. */
