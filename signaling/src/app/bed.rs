@@ -8,9 +8,10 @@ use chappe_sfu_api::{
     Boot, Command, Event, Fingerprint, Hello, MediaKind, PROTOCOL_VERSION, SessionId, SessionState, TrackId,
     WorkerIndex,
 };
+use tokio::sync::mpsc;
 
 use super::{Answered, App, DrainFile, PublishRequest};
-use crate::cluster::{Cluster, Identity};
+use crate::cluster::{Cluster, Identity, Outgoing as ToNodes};
 use crate::config::AuthMode;
 use crate::room::{RoomName, StreamName};
 use crate::sdp::Offer;
@@ -31,6 +32,17 @@ pub fn node_with_workers(
     workers: usize,
     engine: &Arc<Embedded>,
 ) -> (Arc<App>, Vec<WorkerQueue>) {
+    let (app, queues, _) = node_with_outbox(name, instance, workers, engine);
+    (app, queues)
+}
+
+/// And what it says to other nodes waits, too.
+pub fn node_with_outbox(
+    name: &str,
+    instance: u64,
+    workers: usize,
+    engine: &Arc<Embedded>,
+) -> (Arc<App>, Vec<WorkerQueue>, mpsc::Receiver<ToNodes>) {
     let identity = Identity {
         node: NodeName::parse(name).expect("a name"),
         instance,
@@ -39,11 +51,11 @@ pub fn node_with_workers(
         origins: Vec::new(),
         addresses: vec![std::net::Ipv4Addr::LOCALHOST.into()],
     };
-    let (cluster, _) = Cluster::new(Arc::clone(engine) as Arc<dyn Engine>, false, identity, b"secret");
+    let (cluster, outbox) = Cluster::new(Arc::clone(engine) as Arc<dyn Engine>, false, identity, b"secret");
     let (links, queues) = (0..workers).map(|_| link()).unzip();
     let app = App::new(cluster, AuthMode::Open, links, Vec::new(), DrainFile::beside(None));
     app.settle();
-    (app, queues)
+    (app, queues, outbox)
 }
 
 pub fn hello(worker: WorkerIndex, boot: Boot) -> Hello {

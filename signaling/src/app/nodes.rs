@@ -52,6 +52,7 @@ impl App {
             self.apply(&mut hub, effects);
         }
         self.retry_pathless(&mut hub);
+        self.meet_again(&hub);
         self.handle_drain_tick(&mut hub, now);
         self.handle_lobby_tick(&mut hub, now);
     }

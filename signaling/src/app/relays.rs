@@ -66,14 +66,27 @@ impl App {
         if let Some(command) = hub.paths.set_peer(worker, spec) {
             self.send_plain(worker, command);
         }
-        // The other end has to know us too.
+        self.ask_to_meet(hub, worker, peer);
+        true
+    }
+
+    /// The other end has to know us too.
+    fn ask_to_meet(&self, hub: &Hub, worker: WorkerIndex, peer: Boot) {
         let boot = hub.worker(worker).and_then(|view| view.boot());
         let there = hub.replica.worker_by_boot(peer).map(|(state, _)| state.node.clone());
         if let (Some(boot), Some(node)) = (boot, there) {
             let request = NodeRequest::Meet { node: self.node().clone(), boot, with: peer };
             self.cluster.send(Outgoing::Request(node, request));
         }
-        true
+    }
+
+    /// With each tick: who is not heard may not have heard of us, if what introduced us to it was lost.
+    pub(super) fn meet_again(&self, hub: &Hub) {
+        for (peer, deaf) in &hub.deaf {
+            for worker in deaf.iter().filter(|worker| hub.paths.knows_peer(**worker, *peer)) {
+                self.ask_to_meet(hub, *worker, *peer);
+            }
+        }
     }
 
     /// What each worker of this node relays.
@@ -224,8 +237,35 @@ const MESH_WORKERS_MAX: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::bed::{W0, hello, node_with_workers, obey, publish, show};
+    use crate::app::bed::{W0, hello, node_with_outbox, node_with_workers, obey, publish, show};
     use chappe_engine::Embedded;
+    use chappe_sfu_api::Event;
+
+    /// The first introduction was lost: nobody there answers what our worker says.
+    #[tokio::test]
+    async fn a_worker_that_is_not_heard_is_asked_to_meet_ours_again_until_it_is() {
+        let peer = Boot(50);
+        let engine = Embedded::new();
+        let (theirs, _theirs) = node_with_workers("n2", 2, 1, &engine);
+        theirs.handle_worker_agreed(W0, hello(W0, peer), Vec::new());
+        let (ours, _queues, mut outbox) = node_with_outbox("n1", 1, 2, &engine);
+        ours.cluster.set_secret(RelaySecret::new(b"secret"));
+        ours.handle_engine_up(Instant::now());
+        ours.handle_worker_agreed(W0, hello(W0, Boot(1)), Vec::new());
+        ours.handle_worker_agreed(WorkerIndex(1), hello(WorkerIndex(1), Boot(2)), Vec::new());
+        ours.handle_presence(theirs.own_state(&theirs.hub()));
+        let mut asked = || {
+            ours.handle_cluster_tick(Instant::now());
+            std::iter::from_fn(|| outbox.try_recv().ok())
+                .filter(|out| matches!(out, Outgoing::Request(_, NodeRequest::Meet { boot: Boot(1), with, .. }) if *with == peer))
+                .count()
+        };
+        assert_eq!(asked(), 0, "links are taken to be up");
+        ours.handle_worker_event(W0, Event::PeerLost { peer });
+        assert_eq!((asked(), asked()), (1, 1), "with each tick");
+        ours.handle_worker_event(W0, Event::PeerFound { peer });
+        assert_eq!(asked(), 0);
+    }
 
     /// Viewers come to a node that has just started, before it knows the cluster's secret.
     #[tokio::test]
