@@ -8,6 +8,8 @@ import { existsSync, writeFileSync } from "node:fs";
 
 const NETWORK = "10.217.90";
 const BRIDGE = "br0";
+/** Locally administered (IEEE 802). */
+const BRIDGE_HARDWARE = "02:00:00:00:00:01";
 /** States of a bridge's port. */
 const DISABLED = 0;
 const FORWARDING = 3;
@@ -37,7 +39,9 @@ export class Fabric {
     // Without IPv6: its addresses come some seconds after a cable is plugged, and Chromium gives up what it loads then.
     const switches = ["all", "default"].map((scope) => `/proc/sys/net/ipv6/conf/${scope}/disable_ipv6`);
     for (const file of switches.filter(existsSync)) writeFileSync(file, "1");
-    run(`ip link add ${BRIDGE} type bridge`);
+    // With a hardware address of its own: it would take the lowest of its ports, and so another one with each node that
+    // joins, whose neighbours then send for a moment to an address that nobody has.
+    run(`ip link add ${BRIDGE} address ${BRIDGE_HARDWARE} type bridge`);
     run(`ip addr add ${CLIENT_ADDRESS}/24 dev ${BRIDGE}`);
     run(`ip link set ${BRIDGE} up`);
   }
