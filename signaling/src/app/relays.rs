@@ -80,8 +80,12 @@ impl App {
         }
     }
 
-    /// With each tick: who is not heard may not have heard of us, if what introduced us to it was lost.
+    /// With each tick: who is not heard may not have heard of us, if what introduced us to it was lost. Those that keep
+    /// company with all need no introduction.
     pub(super) fn meet_again(&self, hub: &Hub) {
+        if workers_elsewhere(hub).nth(MESH_WORKERS_MAX).is_none() {
+            return;
+        }
         for (peer, deaf) in &hub.deaf {
             for worker in deaf.iter().filter(|worker| hub.paths.knows_peer(**worker, *peer)) {
                 self.ask_to_meet(hub, *worker, *peer);
@@ -130,8 +134,7 @@ impl App {
     pub(super) fn refresh_peers_of(&self, hub: &mut Hub) {
         let ours: Vec<(WorkerIndex, Boot)> =
             hub.workers.iter().filter(|view| view.is_there()).filter_map(|v| Some((v.index, v.boot()?))).collect();
-        let theirs: Vec<Boot> =
-            hub.replica.nodes().flat_map(|node| &node.workers).filter_map(|worker| worker.boot).collect();
+        let theirs: Vec<Boot> = workers_elsewhere(hub).collect();
         let in_mesh = theirs.len() <= MESH_WORKERS_MAX;
         for (worker, boot) in &ours {
             let known: Vec<Boot> = hub.paths.peers(*worker).collect();
@@ -222,6 +225,10 @@ impl App {
     }
 }
 
+fn workers_elsewhere(hub: &Hub) -> impl Iterator<Item = Boot> {
+    hub.replica.nodes().flat_map(|node| &node.workers).filter_map(|worker| worker.boot)
+}
+
 fn spec(secret: &RelaySecret, own: Boot, peer: Boot, addresses: Vec<SocketAddr>) -> PeerSpec {
     PeerSpec { peer, addresses, seal: secret.key(own, peer), open: secret.key(peer, own) }
 }
@@ -243,28 +250,35 @@ mod tests {
 
     /// The first introduction was lost: nobody there answers what our worker says.
     #[tokio::test]
-    async fn a_worker_that_is_not_heard_is_asked_to_meet_ours_again_until_it_is() {
-        let peer = Boot(50);
-        let engine = Embedded::new();
-        let (theirs, _theirs) = node_with_workers("n2", 2, 1, &engine);
-        theirs.handle_worker_agreed(W0, hello(W0, peer), Vec::new());
-        let (ours, _queues, mut outbox) = node_with_outbox("n1", 1, 2, &engine);
-        ours.cluster.set_secret(RelaySecret::new(b"secret"));
-        ours.handle_engine_up(Instant::now());
-        ours.handle_worker_agreed(W0, hello(W0, Boot(1)), Vec::new());
-        ours.handle_worker_agreed(WorkerIndex(1), hello(WorkerIndex(1), Boot(2)), Vec::new());
-        ours.handle_presence(theirs.own_state(&theirs.hub()));
-        let mut asked = || {
-            ours.handle_cluster_tick(Instant::now());
-            std::iter::from_fn(|| outbox.try_recv().ok())
-                .filter(|out| matches!(out, Outgoing::Request(_, NodeRequest::Meet { boot: Boot(1), with, .. }) if *with == peer))
-                .count()
-        };
-        assert_eq!(asked(), 0, "links are taken to be up");
-        ours.handle_worker_event(W0, Event::PeerLost { peer });
-        assert_eq!((asked(), asked()), (1, 1), "with each tick");
-        ours.handle_worker_event(W0, Event::PeerFound { peer });
-        assert_eq!(asked(), 0);
+    async fn beyond_the_mesh_a_worker_that_is_not_heard_is_asked_to_meet_ours_again_until_it_is() {
+        for (others, again) in [(MESH_WORKERS_MAX, 0), (MESH_WORKERS_MAX + 1, 1)] {
+            let peer = Boot(50);
+            let engine = Embedded::new();
+            let (theirs, _theirs) = node_with_workers("n2", 2, others, &engine);
+            for number in 0..others as u16 {
+                let worker = WorkerIndex(number);
+                theirs.handle_worker_agreed(worker, hello(worker, Boot(50 + u64::from(number))), Vec::new());
+            }
+            let (ours, _queues, mut outbox) = node_with_outbox("n1", 1, 2, &engine);
+            ours.cluster.set_secret(RelaySecret::new(b"secret"));
+            ours.handle_engine_up(Instant::now());
+            ours.handle_worker_agreed(W0, hello(W0, Boot(1)), Vec::new());
+            ours.handle_worker_agreed(WorkerIndex(1), hello(WorkerIndex(1), Boot(2)), Vec::new());
+            ours.handle_presence(theirs.own_state(&theirs.hub()));
+            assert!(ours.introduce(&mut ours.hub(), W0, peer));
+            let is_meet = |out: &Outgoing| matches!(out, Outgoing::Request(_, NodeRequest::Meet { boot: Boot(1), with, .. }) if *with == peer);
+            let mut asked = || std::iter::from_fn(|| outbox.try_recv().ok()).filter(is_meet).count();
+            assert_eq!(asked(), again, "an introduction, where one is needed");
+            let mut tick = || {
+                ours.handle_cluster_tick(Instant::now());
+                asked()
+            };
+            assert_eq!(tick(), 0, "links are taken to be up");
+            ours.handle_worker_event(W0, Event::PeerLost { peer });
+            assert_eq!((tick(), tick()), (again, again), "with each tick, among {others}");
+            ours.handle_worker_event(W0, Event::PeerFound { peer });
+            assert_eq!(tick(), 0);
+        }
     }
 
     /// Viewers come to a node that has just started, before it knows the cluster's secret.

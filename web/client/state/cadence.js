@@ -1,4 +1,5 @@
-// Owns the judgements whether pictures come as evenly as they are taken, and whether they stand still. Never asks for statistics.
+// Owns the judgements whether pictures come as evenly as they are taken, and whether they stand still. Never asks for
+// statistics.
 
 /**
  * @typedef {object} Cadence
