@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// One client's WebRTC transport. 128 random bits, written as 32 hexadecimal digits, because the URL
-/// of a WHIP or WHEP session is the only thing that guards it in open mode.
+/// One client's WebRTC transport: 32 bits that name its node (zero: none in particular) and 128 random ones, because
+/// the URL of a WHIP or WHEP session is the only thing that guards it. Written as 40 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionId(pub u128);
+pub struct SessionId(pub u32, pub u128);
 
 /// One published audio or video source, unique within a cluster (random).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub struct Epoch(pub u64);
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        write!(f, "{:08x}{:032x}", self.0, self.1)
     }
 }
 
@@ -59,20 +59,22 @@ impl fmt::Display for TrackId {
     }
 }
 
-/// The text is not 32 hexadecimal digits.
+/// The text is not 40 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a session id is 32 hexadecimal digits")]
+#[error("a session id is 40 hexadecimal digits")]
 pub struct ParseIdError;
 
 impl FromStr for SessionId {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let plain = text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        if !plain {
+        let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        let (node, random) = text.split_at_checked(8).filter(|_| text.len() == 40).ok_or(ParseIdError)?;
+        if !text.bytes().all(is_digit) {
             return Err(ParseIdError);
         }
-        u128::from_str_radix(text, 16).map(SessionId).map_err(|_| ParseIdError)
+        let node = u32::from_str_radix(node, 16).map_err(|_| ParseIdError)?;
+        u128::from_str_radix(random, 16).map(|random| SessionId(node, random)).map_err(|_| ParseIdError)
     }
 }
 

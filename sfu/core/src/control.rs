@@ -227,7 +227,7 @@ impl Sfu {
 
     /// Finds the sender of an m-line by its SSRC, or makes one whose numbers go on where its SSRC ended.
     fn place_sender(&mut self, key: usize, line: &SendTrack) -> usize {
-        let random = self.draw(SessionId(u128::from(line.ssrc)), key as u64 + 1);
+        let random = self.draw(SessionId(0, u128::from(line.ssrc)), key as u64 + 1);
         let session = &mut self.sessions[key];
         let same = |sender: &Option<Sender>| sender.as_ref().is_some_and(|sender| sender.spec.ssrc == line.ssrc);
         if let Some(at) = session.senders.iter().position(same) {
@@ -311,7 +311,7 @@ impl Sfu {
 
     /// SplitMix64 over the seed of this process and what the number is for.
     fn draw(&self, session: SessionId, salt: u64) -> u64 {
-        let mut z = self.config.seed ^ session.0 as u64 ^ (session.0 >> 64) as u64 ^ salt.rotate_left(32);
+        let mut z = self.config.seed ^ session.1 as u64 ^ (session.1 >> 64) as u64 ^ salt.rotate_left(32);
         for _ in 0..2 {
             z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
             z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

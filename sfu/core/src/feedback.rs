@@ -295,7 +295,7 @@ impl Sfu {
         session.outlet.send_rtcp(&mut self.egress, |writer| {
             writer.receiver_report(own, &blocks)?;
             let mut name = arrayvec::ArrayString::<16>::new();
-            let _ = std::fmt::Write::write_fmt(&mut name, format_args!("{:016x}", id.0 as u64));
+            let _ = std::fmt::Write::write_fmt(&mut name, format_args!("{:016x}", id.1 as u64));
             writer.cname(own, &name)?;
             if wants_remb.is_empty() { Some(()) } else { writer.remb(own, REMB_BPS, &wants_remb) }
         });

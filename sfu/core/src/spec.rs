@@ -9,8 +9,9 @@ use crate::dtls::{DtlsRole, Fingerprint};
 use crate::ice::IceCredentials;
 use crate::rtp::ExtensionMap;
 
+/// One client's transport, as whoever commands the core calls it: nothing is read out of its two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionId(pub u128);
+pub struct SessionId(pub u32, pub u128);
 
 /// One published audio or video source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -7,7 +7,7 @@ use crate::validate::Objection;
 use core::rtp::{ExtensionKind, ExtensionMap};
 
 pub(crate) fn session_to_core(session: api::SessionId) -> core::SessionId {
-    core::SessionId(session.0)
+    core::SessionId(session.0, session.1)
 }
 
 pub(crate) fn epoch_to_core(epoch: api::Epoch) -> core::Epoch {
@@ -197,7 +197,7 @@ pub(crate) fn origin_to_core(from: api::OriginSpec) -> core::OriginSpec {
 }
 
 pub(crate) fn event_to_api(from: core::Event) -> api::Event {
-    let id = |session: core::SessionId| api::SessionId(session.0);
+    let id = |session: core::SessionId| api::SessionId(session.0, session.1);
     match from {
         core::Event::StateChanged { session, state } => {
             api::Event::StateChanged { session: id(session), state: state_to_api(state) }
@@ -242,7 +242,7 @@ pub(crate) fn error_to_api(from: core::ControlError) -> api::CommandError {
 /// `remote` is what the route of the session looks like to a reader.
 pub(crate) fn stats_to_api(from: core::SessionStats, remote: Option<String>) -> api::SessionStats {
     api::SessionStats {
-        session: api::SessionId(from.session.0),
+        session: api::SessionId(from.session.0, from.session.1),
         state: state_to_api(from.state),
         remote,
         round_trip_ms: from.round_trip.map(|time| time.as_secs_f64() * 1e3),

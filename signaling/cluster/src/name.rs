@@ -86,10 +86,11 @@ name_as_text!(RoomName);
 name_as_text!(StreamName);
 name_as_text!(NodeName);
 
-/// One page in a room. Others see it.
+/// One page in a room. Others see it; only its page knows the [`ResumeSecret`] of which it is the hash, and nobody can
+/// find another that has the same.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct MemberId(pub u64);
+pub struct MemberId(pub u128);
 
 /// Proves to a later connection that it is the same page. Never logged, never shown to others.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -98,7 +99,7 @@ pub struct ResumeSecret(pub u128);
 
 impl fmt::Display for MemberId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        write!(f, "{:032x}", self.0)
     }
 }
 
@@ -135,10 +136,10 @@ impl TryFrom<String> for MemberId {
     type Error = NotOurs;
 
     fn try_from(text: String) -> Result<MemberId, NotOurs> {
-        if text.len() != 16 {
+        if text.len() != 32 {
             return Err(NotOurs);
         }
-        u64::from_str_radix(&text, 16).map(MemberId).map_err(|_| NotOurs)
+        u128::from_str_radix(&text, 16).map(MemberId).map_err(|_| NotOurs)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Owns how the id of a session names the node that has it: its top 32 bits are the tag of the node's name, so that
+//! Owns how the id of a session names the node that has it: its first number is the tag of the node's name, so that
 //! any node knows where to send a request for a session that it has never heard of. Never says whether it lives.
 
 use chappe_sfu_api::SessionId;
@@ -14,14 +14,14 @@ pub fn node_tag(node: &NodeName) -> u32 {
     folded.max(1)
 }
 
-/// Of a session on the node with this tag. The 96 random bits that remain are what guards its URL.
+/// Of a session on the node with this tag. The random bits are what guards its URL.
 pub fn session_id(tag: u32, random: u128) -> SessionId {
-    SessionId((u128::from(tag) << 96) | (random & (u128::MAX >> 32)))
+    SessionId(tag, random)
 }
 
 /// Of the node that gave out this id.
 pub fn session_tag(session: SessionId) -> u32 {
-    (session.0 >> 96) as u32
+    session.0
 }
 
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
@@ -54,7 +54,7 @@ mod tests {
     fn a_session_tells_the_tag_it_was_made_with() {
         for random in [0, 1, u128::MAX] {
             let session = session_id(tag("a"), random);
-            assert_eq!((session_tag(session), session.0 << 32), (tag("a"), random << 32));
+            assert_eq!((session_tag(session), session.1), (tag("a"), random));
         }
     }
 }

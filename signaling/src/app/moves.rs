@@ -60,11 +60,11 @@ mod tests {
     use super::*;
 
     fn viewer(id: u128) -> Leaving {
-        Leaving { session: SessionId(id), publishes: false }
+        Leaving { session: SessionId(0, id), publishes: false }
     }
 
     fn publisher(id: u128) -> Leaving {
-        Leaving { session: SessionId(id), publishes: true }
+        Leaving { session: SessionId(0, id), publishes: true }
     }
 
     fn tick(at: Instant, number: u64) -> Instant {
@@ -74,9 +74,9 @@ mod tests {
     #[test]
     fn viewers_are_asked_when_the_publishers_have_left() {
         let (mut moves, now) = (Moves::default(), Instant::now());
-        assert_eq!(moves.decide(now, &[viewer(1), publisher(2)]), [SessionId(2)]);
+        assert_eq!(moves.decide(now, &[viewer(1), publisher(2)]), [SessionId(0, 2)]);
         assert_eq!(moves.decide(tick(now, 1), &[viewer(1), publisher(2)]), []);
-        assert_eq!(moves.decide(tick(now, 2), &[viewer(1)]), [SessionId(1)]);
+        assert_eq!(moves.decide(tick(now, 2), &[viewer(1)]), [SessionId(0, 1)]);
     }
 
     #[test]

@@ -282,7 +282,7 @@ fn owns(hub: &Hub, id: SessionId, member: MemberId) -> Result<(), Refusal> {
 fn member_of(secret: &ResumeSecret) -> MemberId {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &secret.0.to_be_bytes());
     let first = digest.as_ref().first_chunk().copied().unwrap_or_default();
-    MemberId(u64::from_be_bytes(first))
+    MemberId(u128::from_be_bytes(first))
 }
 
 /// Sessions of one page that are asked about when it comes back.

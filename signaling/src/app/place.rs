@@ -121,7 +121,7 @@ impl App {
             fingerprint: hello.fingerprint.clone(),
             candidates: self.addresses.iter().copied().flat_map(candidate).collect(),
             trickle: true,
-            origin: (session.0 >> 32) as u64,
+            origin: (session.1 >> 64) as u64,
         }
     }
 

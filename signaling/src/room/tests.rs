@@ -35,7 +35,7 @@ fn name(text: &str) -> StreamName {
 }
 
 fn id(number: u128) -> SessionId {
-    SessionId(number)
+    SessionId(0, number)
 }
 
 fn local() -> Local {

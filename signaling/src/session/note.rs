@@ -100,4 +100,4 @@ impl Note {
 }
 
 /// Raised when a note is no longer understood by the previous version.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;

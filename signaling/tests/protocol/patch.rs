@@ -136,7 +136,7 @@ async fn bad_fragments_are_refused_and_change_nothing() {
 #[tokio::test]
 async fn a_session_that_is_not_there_is_404() {
     let server = Server::start().await;
-    for id in ["00000000000000000000000000000000", "nonsense"] {
+    for id in ["0000000000000000000000000000000000000000", "nonsense"] {
         let response = patch(&server, id, Some("*"), &fragment(1, 1)).await;
         assert_eq!((response.status, response.error().as_str()), (404, "no_such_session"), "{id}");
     }

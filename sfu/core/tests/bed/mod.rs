@@ -163,7 +163,7 @@ impl Bed {
 }
 
 pub fn session(who: Who) -> SessionId {
-    SessionId(who as u128 + 1)
+    SessionId(0, who as u128 + 1)
 }
 
 #[expect(clippy::disallowed_methods, reason = "there is no other way to a first Instant")]

@@ -25,8 +25,8 @@ fn a_closed_session_still_fences_its_old_owner() {
     assert_eq!(sessions.fence(id, Epoch(4)), Fence::Stale(Epoch(5)));
     assert_eq!(sessions.fence(id, Epoch(5)), Fence::Unknown);
     for other in 0..TOMBSTONES_MAX as u128 {
-        sessions.insert(Instant::now(), SessionSpec { session: SessionId(1 << 64 | other), ..spec.clone() });
-        sessions.remove(SessionId(1 << 64 | other));
+        sessions.insert(Instant::now(), SessionSpec { session: SessionId(0, 1 << 64 | other), ..spec.clone() });
+        sessions.remove(SessionId(0, 1 << 64 | other));
     }
     assert_eq!(sessions.fence(id, Epoch(4)), Fence::Unknown, "forgotten when others took its place");
 }

@@ -41,7 +41,7 @@ pub(crate) fn spec() -> SessionSpec {
         cname: "c".to_owned(),
     };
     SessionSpec {
-        session: SessionId(1),
+        session: SessionId(0, 1),
         epoch: Epoch(1),
         local_ice: credentials("local"),
         remote_ice: credentials("remote"),

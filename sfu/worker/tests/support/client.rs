@@ -52,7 +52,7 @@ pub struct Parameters {
 
 impl Parameters {
     pub fn new(number: u128) -> Parameters {
-        Parameters { session: api::SessionId(number), certificate: Certificate::generate().expect("certificate") }
+        Parameters { session: api::SessionId(0, number), certificate: Certificate::generate().expect("certificate") }
     }
 
     /// The session that this client expects to find on the worker.
@@ -71,7 +71,7 @@ impl Parameters {
     }
 
     fn credentials(&self, side: &str) -> api::IceCredentials {
-        api::IceCredentials { ufrag: format!("{side}{}", self.session.0), pwd: format!("{side}0password0of022chars") }
+        api::IceCredentials { ufrag: format!("{side}{}", self.session.1), pwd: format!("{side}0password0of022chars") }
     }
 }
 
@@ -99,7 +99,7 @@ impl MediaClient {
             remote: ice(parameters.credentials("local")),
             fingerprints: vec![fingerprint],
             certificate: parameters.certificate.clone(),
-            seed: parameters.session.0 as u64,
+            seed: parameters.session.1 as u64,
         };
         MediaClient {
             link,

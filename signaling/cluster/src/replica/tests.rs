@@ -17,7 +17,7 @@ pub fn stream(stream: &str, epoch: u64) -> StreamRecord {
         room: RoomName::parse("room").unwrap(),
         stream: StreamName::parse(stream).unwrap(),
         epoch: Epoch(epoch),
-        session: SessionId(1),
+        session: SessionId(0, 1),
         worker: WorkerIndex(0),
         boot: Boot(1),
         since_ms: 1,

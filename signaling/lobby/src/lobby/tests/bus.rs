@@ -39,7 +39,11 @@ pub fn room() -> RoomName {
 }
 
 pub fn id(n: u64) -> MemberId {
-    MemberId(n)
+    MemberId(n.into())
+}
+
+pub fn number(member: MemberId) -> u64 {
+    u64::try_from(member.0).unwrap()
 }
 
 pub fn member(n: u64) -> Person {

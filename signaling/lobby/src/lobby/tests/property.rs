@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use super::bus::number;
 use super::*;
 
 #[derive(Debug, Clone, Copy)]
@@ -144,7 +145,7 @@ impl Run {
     fn check_here(&self) {
         let all: BTreeSet<u64> = self.local.iter().flatten().copied().collect();
         for node in 0..NODES {
-            let here: BTreeSet<u64> = self.bus.here(node).into_iter().map(|member| member.0).collect();
+            let here: BTreeSet<u64> = self.bus.here(node).into_iter().map(number).collect();
             assert_eq!(here, all, "node {node} knows who is here");
             assert_eq!(self.follow(node), here, "and so do the pages of node {node}");
         }
@@ -156,10 +157,10 @@ impl Run {
         for notice in self.bus.told(node) {
             match notice {
                 Notice::Joined(person) => {
-                    here.insert(person.member.0);
+                    here.insert(number(person.member));
                 }
-                Notice::Left { member } => assert!(here.remove(&member.0), "who left was here"),
-                Notice::Here { people } => here = people.iter().map(|person| person.member.0).collect(),
+                Notice::Left { member } => assert!(here.remove(&number(*member)), "who left was here"),
+                Notice::Here { people } => here = people.iter().map(|person| number(person.member)).collect(),
                 _ => {}
             }
         }
@@ -196,7 +197,7 @@ impl Run {
     fn end(mut self) {
         for node in 0..NODES {
             let members = self.bus.here(node);
-            members.iter().for_each(|member| self.bus.leave(node, member.0));
+            members.iter().for_each(|member| self.bus.leave(node, number(*member)));
         }
         self.bus.run(100 * SECOND);
         (0..NODES).for_each(|node| self.bus.assert_empty(node));
