@@ -74,3 +74,26 @@ pub enum Command {
     /// Takes a drain back.
     CancelDrain,
 }
+
+impl Command {
+    /// The session that it changes or asks about. It may end by itself while the command is on its way.
+    pub fn session(&self) -> Option<SessionId> {
+        match self {
+            Command::SetMedia { session, .. }
+            | Command::RestartIce { session, .. }
+            | Command::CloseSession { session, .. }
+            | Command::SessionStats { session } => Some(*session),
+            Command::Snapshot
+            | Command::OpenSession(_)
+            | Command::RequestKeyframe { .. }
+            | Command::SetPeer(_)
+            | Command::RemovePeer { .. }
+            | Command::SetOrigin(_)
+            | Command::RemoveOrigin { .. }
+            | Command::Relays
+            | Command::ReleaseRelays
+            | Command::Drain { .. }
+            | Command::CancelDrain => None,
+        }
+    }
+}

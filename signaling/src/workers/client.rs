@@ -8,12 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chappe_sfu_api::{Boot, Command, Event, Hello, PROTOCOL_VERSION, Request, RequestId, SessionSnapshot, WorkerIndex};
+use chappe_sfu_api::{
+    Boot, Command, ErrorCode, Event, Hello, PROTOCOL_VERSION, Request, RequestId, SessionId, SessionSnapshot,
+    WorkerIndex,
+};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::lines::{LineReader, write_lines};
 use super::link::{Outgoing, Relays, Reply, WorkerError, WorkerQueue};
@@ -128,25 +131,40 @@ async fn take_snapshot(
 
 type ReplySender = oneshot::Sender<Result<Reply, WorkerError>>;
 
-/// Replies that are awaited on this connection.
+/// Replies that are to come on this connection.
 #[derive(Default)]
 struct Asked {
-    replies: Mutex<HashMap<RequestId, Option<ReplySender>>>,
+    replies: Mutex<HashMap<RequestId, Expected>>,
+}
+
+/// What becomes of a reply.
+enum Expected {
+    Awaited(ReplySender),
+    /// Nobody waits for it. A command for this session fails when its client has just left, of which the worker tells
+    /// by itself.
+    Noted(Option<SessionId>),
 }
 
 impl Asked {
-    fn add(&self, request: RequestId, reply: Option<ReplySender>) {
-        self.replies.lock().unwrap_or_else(PoisonError::into_inner).insert(request, reply);
+    fn add(&self, request: RequestId, expected: Expected) {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner).insert(request, expected);
     }
 
     fn settle(&self, request: RequestId, result: Result<Reply, WorkerError>) {
-        let asked = self.replies.lock().unwrap_or_else(PoisonError::into_inner).remove(&request);
-        match (asked.flatten(), result) {
-            (Some(reply), result) => drop(reply.send(result)),
-            (None, Err(error)) => warn!(%error, "a command failed"),
-            (None, Ok(_)) => {}
+        let expected = self.replies.lock().unwrap_or_else(PoisonError::into_inner).remove(&request);
+        match (expected, result) {
+            (Some(Expected::Awaited(reply)), result) => drop(reply.send(result)),
+            (_, Ok(_)) => {}
+            (Some(Expected::Noted(Some(session))), Err(error)) if is_gone(&error) => {
+                debug!(%session, "a session ended while a command for it was on its way");
+            }
+            (_, Err(error)) => warn!(%error, "a command failed"),
         }
     }
+}
+
+fn is_gone(error: &WorkerError) -> bool {
+    matches!(error, WorkerError::Refused(refused) if refused.code == ErrorCode::NotFound)
 }
 
 /// A worker says that it lives ten times a second. One that says nothing for [`SILENT_AFTER`] is stopped or hangs:
@@ -177,7 +195,7 @@ async fn write_commands(
         let mut requests = Vec::with_capacity(batch.len());
         for Outgoing { command, reply } in batch.drain(..) {
             let request = next_request();
-            asked.add(request, reply);
+            asked.add(request, reply.map_or(Expected::Noted(command.session()), Expected::Awaited));
             requests.push(Request { request, command });
         }
         // A worker that does not read for this long hangs; the next connection brings it into agreement.
