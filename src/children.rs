@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use chappe_sfu_api::WorkerIndex;
 use chappe_sfu_io::inherited::{self, Kind};
 use chappe_sfu_worker::{SESSIONS_MAX_DEFAULT, WorkerConfig};
-use chappe_signaling::{AuthMode, Config, Stopped};
+use chappe_signaling::{AccessConfig, AuthMode, BasePath, Config, Host, Network, Proxies, Stopped};
 use chappe_supervisor::child::{SignalingArgs, WorkerArgs};
 use chappe_supervisor::{Auth, EXIT_REFUSE, EXIT_STOP};
 use clap::Parser;
@@ -45,6 +45,7 @@ pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
             Auth::Open => AuthMode::Open,
             Auth::Public => AuthMode::Public,
         },
+        access: access(&args)?,
         public_ips: args.public_ips.clone(),
         region: args.region.clone(),
         cluster: args.cluster().map_err(unreadable)?,
@@ -59,6 +60,18 @@ pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
         }
         Err(error) => Ok(ended("signaling", Err(error))),
     }
+}
+
+/// The parent has checked it all, but a program that starts this one by hand may not have.
+fn access(args: &SignalingArgs) -> Result<AccessConfig, Failure> {
+    let bad = |flag: &str| Failure::Start(format!("signaling: {flag} can't be understood"));
+    let hosts = args.admin_hosts.iter().map(|name| Host::parse(name).ok_or_else(|| bad("--admin-host")));
+    let networks = args.trusted_proxies.iter().map(|text| Network::parse(text).map_err(|_| bad("--trusted-proxy")));
+    Ok(AccessConfig {
+        admin_hosts: hosts.collect::<Result<_, _>>()?,
+        proxies: Proxies::new(networks.collect::<Result<_, _>>()?),
+        base_path: BasePath::parse(&args.base_path).map_err(|_| bad("--base-path"))?,
+    })
 }
 
 fn listener(fd: RawFd) -> Result<TcpListener, Failure> {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use chappe_signaling::{BasePath, Host, Network};
 use chappe_supervisor::LogFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -35,6 +36,18 @@ pub struct Flags {
     /// Where the admin API and the metrics listen, without access control [default: 127.0.0.1:8081]
     #[arg(long, env = "CHAPPE_ADMIN", value_name = "ADDRESS:PORT", global = true, value_parser = address)]
     pub admin: Option<SocketAddr>,
+    /// Other names under which --admin is called, beside localhost, its address and the name of the node
+    #[arg(long, env = "CHAPPE_ADMIN_HOST", value_name = "NAME,…", global = true, value_delimiter = ',')]
+    #[arg(value_parser = host)]
+    pub admin_host: Option<Vec<String>>,
+    /// Proxies and load balancers whose X-Forwarded-For and X-Forwarded-Prefix are believed, beside those on this
+    /// machine: addresses or ranges such as 10.0.0.0/8
+    #[arg(long, env = "CHAPPE_TRUSTED_PROXY", value_name = "IP[/BITS],…", global = true, value_delimiter = ',')]
+    #[arg(value_parser = network)]
+    pub trusted_proxy: Option<Vec<String>>,
+    /// Path below which a proxy shows --http, such as /live; X-Forwarded-Prefix of a trusted proxy wins over it
+    #[arg(long, env = "CHAPPE_BASE_PATH", value_name = "PATH", global = true, value_parser = base_path)]
+    pub base_path: Option<String>,
     /// SFU workers, each a process on a core of its own: max (one per core) or 1 to 256 [default: max]
     #[arg(long, env = "CHAPPE_WORKERS", value_name = "max|N", global = true, value_parser = workers)]
     pub workers: Option<Workers>,
@@ -114,6 +127,21 @@ fn ip(text: &str) -> Result<IpAddr, String> {
         Ok(ip) if !ip.is_unspecified() && !ip.is_multicast() => Ok(ip),
         Ok(_) | Err(_) => Err("wants the address clients connect to, for example 203.0.113.7".to_owned()),
     }
+}
+
+fn host(text: &str) -> Result<String, String> {
+    match Host::parse(text.trim()) {
+        Some(_) => Ok(text.trim().to_owned()),
+        None => Err("wants names without a port, for example ops.example.org".to_owned()),
+    }
+}
+
+fn network(text: &str) -> Result<String, String> {
+    Network::parse(text).map(|_| text.to_owned()).map_err(|problem| problem.to_string())
+}
+
+fn base_path(text: &str) -> Result<String, String> {
+    BasePath::parse(text).map(|path| path.to_string()).map_err(|problem| problem.to_string())
 }
 
 fn name(text: &str) -> Result<String, String> {

@@ -22,6 +22,9 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
         role,
         http: flags.http.unwrap_or(HTTP_DEFAULT),
         admin: flags.admin.unwrap_or(ADMIN_DEFAULT),
+        admin_hosts: flags.admin_host.clone().unwrap_or_default(),
+        trusted_proxies: flags.trusted_proxy.clone().unwrap_or_default(),
+        base_path: flags.base_path.clone().unwrap_or_default(),
         workers: match flags.workers.unwrap_or(Workers::Max) {
             Workers::Max => None,
             Workers::Count(count) => Some(count),
@@ -46,6 +49,9 @@ fn merged(first: Flags, second: Flags) -> Flags {
     Flags {
         http: first.http.or(second.http),
         admin: first.admin.or(second.admin),
+        admin_host: first.admin_host.or(second.admin_host),
+        trusted_proxy: first.trusted_proxy.or(second.trusted_proxy),
+        base_path: first.base_path.or(second.base_path),
         workers: first.workers.or(second.workers),
         media_port: first.media_port.or(second.media_port),
         public_ip: first.public_ip.or(second.public_ip),

@@ -43,9 +43,9 @@ impl Server {
         self.post(&format!("{}/whip/{room}/{stream}", self.public), offer)
     }
 
-    /// Publishes under a name that this client has already published under.
-    pub fn whip_again(&self, room: &str, stream: &str, offer: &str) -> Result<Created> {
-        self.post(&format!("{}/whip/{room}/{stream}?takeover=1", self.public), offer)
+    /// Publishes under a name that this client has already published under, with an earlier session at this URL.
+    pub fn whip_again(&self, room: &str, stream: &str, earlier: &str, offer: &str) -> Result<Created> {
+        self.post(&format!("{}/whip/{room}/{stream}?instead_of={earlier}", self.public), offer)
     }
 
     pub fn whep(&self, room: &str, stream: &str, offer: &str) -> Result<Created> {

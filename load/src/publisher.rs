@@ -44,15 +44,20 @@ impl Publisher {
         Publisher::offer(certificate, shape, |offer| server.whip(room, stream, offer))
     }
 
-    /// Under a name that this client has already published under, in place of what it was before.
+    /// Under a name that this client has already published under, in place of its earlier session at this URL.
     pub fn join_again(
         server: &Server,
         certificate: &Certificate,
-        room: &str,
-        stream: &str,
+        (room, stream): (&str, &str),
+        earlier: &str,
         shape: Shape,
     ) -> Result<Publisher> {
-        Publisher::offer(certificate, shape, |offer| server.whip_again(room, stream, offer))
+        Publisher::offer(certificate, shape, |offer| server.whip_again(room, stream, earlier, offer))
+    }
+
+    /// URL of its session.
+    pub fn location(&self) -> &str {
+        &self.client.created.location
     }
 
     fn offer(certificate: &Certificate, shape: Shape, post: impl FnOnce(&str) -> Result<Created>) -> Result<Publisher> {

@@ -4,6 +4,8 @@
 use std::net::{IpAddr, TcpListener};
 use std::path::PathBuf;
 
+use crate::access::AccessConfig;
+
 /// All that [`crate::run`] needs. The listeners were bound by the supervisor and outlive this process,
 /// so that a client that connects while signaling restarts waits instead of being refused.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct Config {
     /// Name of this node, shown in the admin API.
     pub node: String,
     pub auth: AuthMode,
+    /// From where the listeners may be used.
+    pub access: AccessConfig,
     /// Addresses at which clients reach the workers (NAT 1:1). Empty: the addresses of the interfaces.
     pub public_ips: Vec<IpAddr>,
     pub region: Option<String>,

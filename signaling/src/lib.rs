@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod address;
 mod admin;
 mod app;
@@ -19,5 +20,6 @@ mod session;
 mod workers;
 mod ws;
 
+pub use access::{AccessConfig, BasePath, Host, Network, Proxies};
 pub use config::{AuthMode, Config, SignalingError, Stopped, check_cluster};
 pub use run::{run, serve};

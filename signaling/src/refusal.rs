@@ -15,7 +15,10 @@ pub enum Refusal {
     BadName(#[from] BadName),
     #[error("{0}")]
     Sdp(#[from] SdpError),
-    #[error("someone already publishes under the name {0}: take another name, or take it over on purpose")]
+    #[error(
+        "someone already publishes under the name {0}: take another name, or show that it is yours (instead_of and the \
+         session that has it); a publisher that is not heard for 6 s gives it up"
+    )]
     StreamExists(StreamName),
     #[error("nobody publishes {0} here now: try again later, or ask to wait for it with ?wait=1")]
     NoSuchStream(String),
@@ -53,8 +56,10 @@ pub enum Limit {
     Members(usize),
     #[error("members on this server ({0})")]
     AllMembers(usize),
-    #[error("pages connected to this server ({0})")]
-    Connections(usize),
+    #[error("pages connected to this server ({0}), or of them from this address ({1})")]
+    Connections(usize, usize),
+    #[error("requests from this address at the same time ({0})")]
+    Requests(usize),
     #[error("sessions of one member ({0})")]
     SessionsOfMember(usize),
     #[error("messages: at most {0} per second on average")]
@@ -92,8 +97,8 @@ impl Refusal {
             Self::Elsewhere(told) => told.retry_after(),
             Self::NoWorker | Self::WorkerSilent | Self::NodeSilent => Some(RETRY_SOON),
             Self::Worker(error) if matches!(error.code, ErrorCode::Limit | ErrorCode::Draining) => Some(RETRY_LATER),
-            Self::NoSuchStream(_) => Some(RETRY_LATER),
-            Self::TooMany(Limit::Messages(_) | Limit::Connections(_)) => Some(RETRY_SOON),
+            Self::NoSuchStream(_) | Self::StreamExists(_) => Some(RETRY_LATER),
+            Self::TooMany(Limit::Messages(_) | Limit::Connections(..) | Limit::Requests(_)) => Some(RETRY_SOON),
             _ => None,
         }
     }

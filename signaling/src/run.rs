@@ -65,10 +65,12 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     let (stopping, stopped) = watch::channel(false);
     let mut servers = tokio::task::JoinSet::new();
     let admin = http::adopt(config.admin).map_err(|error| SignalingError::Listener("admin", error))?;
-    servers.spawn(http::serve(admin, admin::router(Arc::clone(&app), Arc::clone(&tally)), stopped.clone()));
+    let access = Arc::new(config.access);
+    let router = admin::router(Arc::clone(&app), Arc::clone(&tally), &access.admin_hosts);
+    servers.spawn(http::serve(admin, router, Arc::clone(&access), stopped.clone()));
     if let Some(public) = config.http {
         let public = http::adopt(public).map_err(|error| SignalingError::Listener("public", error))?;
-        servers.spawn(http::serve(public, http::router(Arc::clone(&app), tally), stopped));
+        servers.spawn(http::serve(public, http::router(Arc::clone(&app), tally), access, stopped));
     }
     let ending = tokio::select! {
         () = stop => None,

@@ -60,6 +60,12 @@ pub struct SignalingArgs {
     /// Of worker 0, 1, …
     #[arg(long = "media-port")]
     pub media_ports: Vec<u16>,
+    #[arg(long = "admin-host")]
+    pub admin_hosts: Vec<String>,
+    #[arg(long = "trusted-proxy")]
+    pub trusted_proxies: Vec<String>,
+    #[arg(long, default_value = "")]
+    pub base_path: String,
     #[arg(long = "public-ip")]
     pub public_ips: Vec<IpAddr>,
     #[arg(long)]
@@ -120,6 +126,13 @@ impl SignalingArgs {
         for port in &self.media_ports {
             line.push("--media-port", port);
         }
+        for host in &self.admin_hosts {
+            line.push("--admin-host", host);
+        }
+        for proxy in &self.trusted_proxies {
+            line.push("--trusted-proxy", proxy);
+        }
+        line.push("--base-path", &self.base_path);
         for ip in &self.public_ips {
             line.push("--public-ip", ip);
         }

@@ -26,6 +26,12 @@ pub struct NodePlan {
     pub role: Role,
     pub http: SocketAddr,
     pub admin: SocketAddr,
+    /// Other names of the admin listener.
+    pub admin_hosts: Vec<String>,
+    /// Addresses and ranges of proxies that are believed.
+    pub trusted_proxies: Vec<String>,
+    /// Below which a proxy shows the public listener; may be empty.
+    pub base_path: String,
     /// None: one per core that this process may use.
     pub workers: Option<u16>,
     /// Worker i uses this plus i; 0 lets the system choose each.
@@ -155,6 +161,9 @@ impl Bound {
             admin_fd: raw(&self.admin),
             control_dir: self.dir.path().to_owned(),
             media_ports: self.addresses.media_ports.clone(),
+            admin_hosts: plan.admin_hosts.clone(),
+            trusted_proxies: plan.trusted_proxies.clone(),
+            base_path: plan.base_path.clone(),
             public_ips: plan.public_ips.clone(),
             node: plan.node.clone(),
             region: plan.region.clone(),

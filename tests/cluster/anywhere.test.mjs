@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { until } from "../browser/harness/until.mjs";
 import { Cluster } from "./harness/cluster.mjs";
 import { answer } from "./harness/http.mjs";
-import { offer, post, trickle } from "./harness/offer.mjs";
+import { post, trickle } from "./harness/offer.mjs";
 import { Swarm, totals } from "./harness/swarm.mjs";
 import { Wire } from "./harness/wire.mjs";
 
@@ -54,19 +54,24 @@ describe("any node", () => {
     }
   });
 
-  test("knows that a name is in use, whoever it is asked", async () => {
-    const first = await post(cluster.node(1), "whip", "taken", "cam");
-    assert.equal(first.status, 201, first.text);
+  test("knows that a name is in use, whoever it is asked, and gives it to its own client alone", async () => {
+    const { url } = cluster.node(1);
+    const swarm = await Swarm.start({ whip: [url], whep: [url], room: "taken", viewers: 1 });
+    const [stream] = (await cluster.node(1).list("streams")).filter(({ room }) => room === "taken");
     for (const node of cluster.nodes) {
-      await until(`${node.name} refuses the name`, async () => {
-        const second = await post(node, "whip", "taken", "cam");
-        if (second.status === 201) await answer(`${node.url}${second.path}`, { method: "DELETE" });
-        return second.status === 409;
-      });
+      for (const query of ["", "?takeover=1", `?instead_of=${"0".repeat(40)}`]) {
+        const second = await post(node, "whip", "taken", `cam${query}`);
+        assert.equal(second.status, 409, `${node.name} ${query}: ${second.text}`);
+        assert.ok(Number(second.headers.get("retry-after")) >= 1);
+      }
     }
-    const again = await post(cluster.node(2), "whip", "taken", "cam?takeover=1", offer("sendonly"));
+    const again = await post(cluster.node(2), "whip", "taken", `cam?instead_of=${url}/session/${stream.session}`);
     assert.equal(again.status, 201, again.text);
-    await answer(`${cluster.node(1).url}${again.path}`, { method: "DELETE" });
+    await swarm.end();
+    // Where nobody is behind a session, the next one gets the name, whoever is asked.
+    for (const node of cluster.nodes) {
+      await until(`${node.name} gives the name`, async () => (await post(node, "whip", "quiet", "cam")).status === 201);
+    }
   });
 
   test("takes up a page that was at another one, and nobody else by its name", async () => {

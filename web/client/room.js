@@ -14,7 +14,7 @@ import { Lobby } from "./lobby.js";
 import { Publisher } from "./media/publisher.js";
 import { Watcher } from "./media/watcher.js";
 import { RequestError } from "./protocol.js";
-import { socketUrl } from "./state/servers.js";
+import { homeOf, socketUrl } from "./state/servers.js";
 import { noStreams, updateStreams } from "./state/streams.js";
 
 /**
@@ -205,8 +205,14 @@ export function joinRoom(options) {
 }
 
 /** @param {string | URL} [base] */
-function addressOf(base = location.href) {
+function addressOf(base = ownServer()) {
   const url = socketUrl(base);
   if (url === null) throw new TypeError(`${base} is no address of a server.`);
   return url;
+}
+
+/** The server of this page: pages and modules are shown below one path. */
+function ownServer() {
+  const home = homeOf(import.meta.url);
+  return home !== null && new URL(home).origin === location.origin ? home : location.origin;
 }

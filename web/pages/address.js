@@ -1,13 +1,25 @@
 // Owns the addresses of pages and the names in them. Never navigates.
 
 import { isName } from "../client/protocol.js";
+import { homeOf } from "../client/state/servers.js";
+
+/** Path below which a proxy shows the server; empty without one. */
+const BASE = new URL(homeOf(import.meta.url) ?? "http://none").pathname.replace(/\/+$/, "");
+
+/**
+ * The address of a page or an answer of the server.
+ * @param {string} path as the server knows it, from its first slash on
+ */
+export function at(path) {
+  return BASE + path;
+}
 
 /**
  * @param {string} room
  * @param {string} [stream]
  */
 export function watchPath(room, stream) {
-  const path = `/watch/${encodeURIComponent(room)}`;
+  const path = at(`/watch/${encodeURIComponent(room)}`);
   return stream ? `${path}/${encodeURIComponent(stream)}` : path;
 }
 
@@ -17,7 +29,7 @@ export function watchPath(room, stream) {
  * @returns {{room: string | null, stream: string | null}}
  */
 export function namesIn(path) {
-  const [room, stream] = path.split("/").slice(2).map(decoded);
+  const [room, stream] = path.slice(BASE.length).split("/").slice(2).map(decoded);
   return { room: valid(room), stream: valid(stream) };
 }
 

@@ -7,14 +7,13 @@ import { Emitter } from "../client/emitter.js";
 import { Room } from "../client/room.js";
 import { ownName } from "./address.js";
 import { need } from "./dom.js";
+import { publishedBefore, rememberPublished } from "./own_stream.js";
 import { initialBroadcast, updateBroadcast } from "./state/broadcast.js";
 import { bitrateText, linkText, pictureText, roundTripText } from "./words.js";
 
 /** @typedef {import("./state/broadcast.js").BroadcastState} BroadcastState */
 
 const FIGURES_EVERY_MS = 1000;
-/** Streams of this tab, so that a reload takes its own name back. */
-const OWN_KEY = "chappe.published";
 
 /** @extends {Emitter<{state: BroadcastState}>} */
 export class Broadcast extends Emitter {
@@ -40,22 +39,21 @@ export class Broadcast extends Emitter {
    */
   go({ room: name, stream }, mediaStream, options) {
     this.stop();
-    const key = `${name}/${stream}`;
-    const takeover = sessionStorage.getItem(OWN_KEY) === key;
     this.#dispatch({ type: "go" });
     const room = new Room({ room: name, name: ownName() });
     this.#room = room;
     room.on("state", (link) => this.#dispatch({ type: "link", link }));
-    this.publisher = room.publish(stream, mediaStream, { ...options, takeover });
+    this.publisher = room.publish(stream, mediaStream, { ...options, insteadOf: publishedBefore(name, stream) });
     this.publisher.on("state", (session) => {
-      if (session.phase === "live") sessionStorage.setItem(OWN_KEY, key);
+      if (session.phase === "live" && session.session) rememberPublished(name, stream, session.session);
       this.#dispatch({ type: "session", session });
     });
     this.#timer = setInterval(() => void this.#showFigures(), FIGURES_EVERY_MS);
   }
 
-  takeOver() {
-    this.publisher?.takeOver();
+  /** After a refusal. */
+  again() {
+    this.publisher?.start();
   }
 
   stop() {

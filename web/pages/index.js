@@ -1,7 +1,7 @@
 // Owns the start page: naming a room, and the list of rooms that are live.
 
 import { isName } from "../client/protocol.js";
-import { watchPath } from "./address.js";
+import { at, watchPath } from "./address.js";
 import { el, need } from "./dom.js";
 
 /** @typedef {{room: string, streams: number}} LiveRoom */
@@ -39,7 +39,7 @@ function entry({ room, streams }) {
 
 /** @returns {Promise<LiveRoom[]>} */
 async function liveRooms() {
-  const response = await fetch("/api/rooms", { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+  const response = await fetch(at("/api/rooms"), { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
   if (!response.ok) throw new Error(`the server answered ${response.status}`);
   /** @type {{room: string, streams: number}[]} */
   const rooms = await response.json();
@@ -75,7 +75,7 @@ function go(event) {
     return;
   }
   const where = event.submitter instanceof HTMLButtonElement ? event.submitter.value : "publish";
-  const paths = { watch: watchPath(room), room: `/room/${encodeURIComponent(room)}`, publish: `/publish?room=${encodeURIComponent(room)}` };
+  const paths = { watch: watchPath(room), room: at(`/room/${encodeURIComponent(room)}`), publish: at(`/publish?room=${encodeURIComponent(room)}`) };
   location.assign(paths[/** @type {keyof typeof paths} */ (where)] ?? paths.publish);
 }
 

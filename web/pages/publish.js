@@ -48,8 +48,8 @@ function problem() {
   if (broadcasting === "starting" && broadcast.linkBroken) return { title: "The server is not reachable.", text: "It is tried again by itself." };
   if (!refusal) return null;
   const words = broadcastProblem(refusal, setup.names.stream);
-  const takeOver = ["stream_exists", "taken_over"].includes(refusal.code);
-  return { ...words, tone: "bad", action: takeOver ? { label: "Take over", run: () => broadcast.takeOver() } : undefined };
+  const mayPass = ["stream_exists", "taken_over"].includes(refusal.code);
+  return { ...words, tone: "bad", action: mayPass ? { label: "Try again", run: () => broadcast.again() } : undefined };
 }
 
 capture.on("devices", (devices) => setup.showDevices(devices, capture.mediaStream));

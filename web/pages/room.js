@@ -1,7 +1,8 @@
 // Owns the meeting page: everyone publishes a camera and watches the others.
 
 import { Room } from "../client/room.js";
-import { namesIn, ownName, tabName } from "./address.js";
+import { at, namesIn, ownName, tabName } from "./address.js";
+import { publishedBefore, rememberPublished } from "./own_stream.js";
 import { Capture } from "./capture.js";
 import { ChatPanel } from "./chat.js";
 import { el, need } from "./dom.js";
@@ -16,7 +17,7 @@ const WIDE = "(min-width: 861px)";
 
 const name = namesIn(location.pathname).room;
 if (name) meet(name);
-else location.replace("/");
+else location.replace(at("/"));
 
 /** @param {string} name */
 function meet(name) {
@@ -39,7 +40,10 @@ function meet(name) {
     if (phase !== "on" || !capture.mediaStream) return;
     viewing.notice.update(null);
     need("preview", HTMLVideoElement).srcObject = capture.mediaStream;
-    publisher ??= room.publish(tabName("guest"), capture.mediaStream, { takeover: true });
+    if (publisher) return;
+    const stream = tabName("guest");
+    publisher = room.publish(stream, capture.mediaStream, { insteadOf: publishedBefore(name, stream) });
+    publisher.on("state", ({ phase, session }) => phase === "live" && session && rememberPublished(name, stream, session));
   });
   new Switch("mute", "audio", { on: ["mic", "Mute"], off: ["micOff", "Unmute"] }, capture, () => publisher);
   new Switch("blank", "video", { on: ["camera", "Camera off"], off: ["cameraOff", "Camera on"] }, capture, () => publisher);

@@ -12,7 +12,7 @@ const { room: name, stream } = namesIn(location.pathname);
 if (name) {
   document.title = `${stream ?? name} · Chappe`;
   need("place", HTMLElement).replaceChildren(el("strong", {}, name), ...(stream ? [` / ${stream}`] : []));
-  need("publish-link", HTMLAnchorElement).href = `/publish?room=${encodeURIComponent(name)}`;
+  need("publish-link", HTMLAnchorElement).href = at(`/publish?room=${encodeURIComponent(name)}`);
   const own = ownName();
   const room = new Room({ room: name, name: own });
   new Viewing(room, { name, single: stream !== null });
@@ -24,6 +24,6 @@ if (name) {
     title: "This address names no room.",
     text: "Room names have letters, digits, dot, dash and underscore, at most 64.",
     tone: "bad",
-    action: { label: "To the start page", run: () => location.assign("/") },
+    action: { label: "To the start page", run: () => location.assign(at("/")) },
   });
 }

@@ -87,7 +87,7 @@ function screenProblem(name) {
 export function broadcastProblem(problem, stream) {
   switch (problem.code) {
     case "stream_exists":
-      return { title: `Somebody is live as “${stream}” already.`, text: "Choose another stream name, or take this one over." };
+      return { title: `Somebody is live as “${stream}” already.`, text: "Choose another stream name. One that is not heard any more is free after a few seconds." };
     case "taken_over":
       return { title: "Somebody took this stream name over.", text: "Your camera is still on. Choose another name to go live again." };
     case "no_codec":

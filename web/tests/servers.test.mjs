@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { Connection } from "../client/connection.js";
+import { homeOf, socketUrl } from "../client/state/servers.js";
 import { advance, install, settle } from "./clock.mjs";
 import { FakeSocket } from "./socket.mjs";
 
@@ -256,4 +257,23 @@ test("another name is told with a new hello, and nothing happens for the same on
   advance(0);
   at(1).onopen();
   assert.equal(at(1).sent[0].name, "Ada");
+});
+
+test("a server that is shown below a path has its WebSocket there, too", () => {
+  for (const [base, url] of [
+    ["https://media.example", "wss://media.example/ws"],
+    ["http://media.example:8080/", "ws://media.example:8080/ws"],
+    ["https://media.example/live/", "wss://media.example/live/ws"],
+    ["https://media.example/a/b?x#y", "wss://media.example/a/b/ws"],
+    ["file:///somewhere", null],
+    ["no address", null],
+  ]) assert.equal(socketUrl(/** @type {string} */ (base)), url);
+});
+
+test("a module tells where its server is, unless it is a copy that is kept elsewhere", () => {
+  assert.equal(homeOf("https://media.example/assets/client/room.js"), "https://media.example");
+  assert.equal(homeOf("https://media.example/live/assets/pages/address.js"), "https://media.example/live");
+  assert.equal(homeOf("https://media.example/assets/assets/client/room.js"), "https://media.example/assets");
+  assert.equal(homeOf("https://site.example/scripts/room.js"), null);
+  assert.equal(homeOf("file:///srv/assets/client/room.js"), null);
 });

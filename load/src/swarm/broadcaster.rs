@@ -72,20 +72,19 @@ impl State {
 
 fn stay_on_air(plan: &Plan, certificate: &Certificate, state: &State) {
     let servers: Vec<Server> = plan.whip.iter().map(|url| Server::one_of_many(url, ANSWER_LIMIT)).collect();
-    let mut was_live = false;
+    let mut earlier: Option<String> = None;
     for server in servers.iter().cycle() {
         if state.is_over() {
             return;
         }
         let (room, stream) = (&plan.room, &plan.stream);
-        let joined = if was_live {
-            Publisher::join_again(server, certificate, room, stream, plan.shape)
-        } else {
-            Publisher::join(server, certificate, room, stream, plan.shape)
+        let joined = match &earlier {
+            Some(earlier) => Publisher::join_again(server, certificate, (room, stream), earlier, plan.shape),
+            None => Publisher::join(server, certificate, room, stream, plan.shape),
         };
         match joined {
             Ok(publisher) => {
-                let why = send_until_dead(publisher, plan, state, &mut was_live);
+                let why = send_until_dead(publisher, plan, state, &mut earlier);
                 state.note(Some(why));
                 state.rejoins.fetch_add(1, Ordering::Relaxed);
             }
@@ -97,8 +96,8 @@ fn stay_on_air(plan: &Plan, certificate: &Certificate, state: &State) {
     }
 }
 
-/// Returns why the session is over.
-fn send_until_dead(mut publisher: Publisher, plan: &Plan, state: &State, was_live: &mut bool) -> String {
+/// Returns why the session is over. Once it was connected, it is the one that the next takes the place of.
+fn send_until_dead(mut publisher: Publisher, plan: &Plan, state: &State, live: &mut Option<String>) -> String {
     let began = Instant::now();
     let (mut next_frame, mut next_probe) = (began, began);
     while !state.is_over() {
@@ -111,7 +110,9 @@ fn send_until_dead(mut publisher: Publisher, plan: &Plan, state: &State, was_liv
                 return "did not connect in time".to_owned();
             }
         } else {
-            *was_live = true;
+            if live.as_deref() != Some(publisher.location()) {
+                *live = Some(publisher.location().to_owned());
+            }
             let unheard = now.saturating_duration_since(publisher.last_heard());
             if unheard > DEAD_AFTER {
                 return "was not heard any more".to_owned();

@@ -12,11 +12,13 @@ use axum::extract::FromRef;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
+use crate::access::{Callers, Host, admit};
 use crate::app::App;
 use crate::http::{Tally, bound, guard, healthz, not_found, readyz};
 
 /// Everything on the admin listener.
-pub fn router(app: Arc<App>, tally: Arc<Tally>) -> Router {
+pub fn router(app: Arc<App>, tally: Arc<Tally>, names: &[Host]) -> Router {
+    let callers = Arc::new(Callers::of_admin(app.node().as_str(), names));
     let own = Arc::new(Tally::default());
     Router::new()
         .route("/api/v1/nodes", get(cluster::nodes))
@@ -35,6 +37,7 @@ pub fn router(app: Arc<App>, tally: Arc<Tally>) -> Router {
         .route("/readyz", get(readyz))
         .fallback(not_found)
         .layer(from_fn(bound))
+        .layer(from_fn_with_state(callers, admit))
         .layer(from_fn_with_state(own, guard))
         .with_state(Admin { app, tally })
 }

@@ -91,7 +91,6 @@ pub async fn publish(app: &Arc<App>, owner: Option<&Owner>, instead_of: Option<S
         room: RoomName::parse("demo").expect("a good name"),
         stream: StreamName::parse("cam").expect("a good name"),
         offer: Offer::parse(include_str!("../../tests/data/sdp/chromium-whip.sdp")).expect("a recorded offer"),
-        takeover: false,
         owner: owner.cloned(),
         instead_of,
     };

@@ -32,7 +32,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use chappe_cluster::NodeName;
 use chappe_sfu_api::{SessionId, WorkerIndex};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch as flag};
+use tokio::sync::watch as flag;
 
 pub use drain::Ending;
 pub use drain_file::DrainFile;
@@ -42,9 +42,11 @@ pub use patch::{PatchOutcome, Precondition};
 pub use publish::PublishRequest;
 pub use watch::{Slots, WatchRequest};
 
+use crate::access::{Share, Shares};
 use crate::cluster::Cluster;
 use crate::config::AuthMode;
-use crate::refusal::Refusal;
+use crate::http::Caller;
+use crate::refusal::{Limit, Refusal};
 use crate::session::SlotState;
 use crate::workers::{WorkerError, WorkerLink};
 
@@ -62,7 +64,7 @@ pub struct App {
     /// name is free or a session exists.
     settled: flag::Sender<bool>,
     /// One per WebSocket, also before it says hello.
-    page_places: Arc<Semaphore>,
+    page_places: Arc<Shares>,
     /// Set when the process has to end by itself.
     ending: flag::Sender<Option<Ending>>,
 }
@@ -95,7 +97,7 @@ impl App {
             started: SystemTime::now(),
             drain_file,
             settled: flag::channel(false).0,
-            page_places: Arc::new(Semaphore::new(PAGES_MAX)),
+            page_places: Shares::new(PAGES_MAX),
             ending: flag::channel(None).0,
         })
     }
@@ -112,8 +114,10 @@ impl App {
     }
 
     /// Room for one more WebSocket, for as long as it is held.
-    pub fn page_place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.page_places).try_acquire_owned().ok()
+    pub fn page_place(&self, caller: Caller) -> Result<Share, Refusal> {
+        let each_max = if caller.is_proxy { PAGES_OF_PROXY_MAX } else { PAGES_OF_CLIENT_MAX };
+        let share = self.page_places.take(caller.address, each_max);
+        share.ok_or(Refusal::TooMany(Limit::Connections(PAGES_MAX, each_max)))
     }
 
     pub fn started(&self) -> SystemTime {
@@ -150,7 +154,11 @@ impl From<WorkerError> for Refusal {
 }
 
 /// WebSockets at a time.
-pub const PAGES_MAX: usize = 20_000;
+const PAGES_MAX: usize = 20_000;
+/// Of them from one address: a school behind one NAT.
+const PAGES_OF_CLIENT_MAX: usize = PAGES_MAX / 8;
+/// From a proxy that does not say who its clients are, and from this machine.
+const PAGES_OF_PROXY_MAX: usize = PAGES_MAX / 2;
 
 pub fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

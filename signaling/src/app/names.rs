@@ -1,5 +1,5 @@
 //! Owns the judgement of the store over names that two nodes give away in the same moment. It is a hint and an
-//! arbiter: a publisher that comes back never waits for it, and without it nodes settle by epochs.
+//! arbiter: a publisher that comes back hardly waits for it, and without it nodes settle by epochs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,15 @@ use tracing::debug;
 
 use super::{App, unix_ms};
 use crate::refusal::Refusal;
-use crate::room::{RoomName, StreamName};
+use crate::room::{MemberId, Proof, RoomName, StreamName};
 
 /// Under `streams/{room}/{stream}`: who gave the name away last.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claim {
     node: NodeName,
     at_ms: u64,
+    /// The page that it was given to; none for WHIP.
+    member: Option<MemberId>,
 }
 
 /// A name that the store has as ours. When it is dropped, it is given back once all nodes know of the stream that
@@ -59,13 +61,15 @@ impl App {
         self: &Arc<Self>,
         room: &RoomName,
         stream: &StreamName,
+        proof: &Proof,
     ) -> Result<Option<NameClaim>, Refusal> {
         let Some(key) = key_of(room, stream).filter(|_| !self.cluster.alone) else {
             return Ok(None);
         };
         // It goes on when it is not waited for any more: what it writes late is given back like the rest.
-        let claiming = tokio::spawn(Arc::clone(self).try_claim(key));
-        match timeout(CLAIM_WITHIN, claiming).await {
+        let claiming = tokio::spawn(Arc::clone(self).try_claim(key, proof.member));
+        let patience = if proof.session.is_some() { CLAIM_AGAIN_WITHIN } else { CLAIM_WITHIN };
+        match timeout(patience, claiming).await {
             Ok(Ok(Ok(Some(claim)))) => Ok(Some(claim)),
             Ok(Ok(Ok(None))) => Err(Refusal::StreamExists(stream.clone())),
             Ok(Ok(Err(error))) => {
@@ -77,14 +81,14 @@ impl App {
     }
 
     /// None: another node has the name.
-    async fn try_claim(self: Arc<Self>, key: Key) -> Result<Option<NameClaim>, EngineError> {
-        let revision = self.write_claim(&key).await?;
+    async fn try_claim(self: Arc<Self>, key: Key, member: Option<MemberId>) -> Result<Option<NameClaim>, EngineError> {
+        let revision = self.write_claim(&key, member).await?;
         let kept = Duration::from_millis(CLAIM_FRESH_MS);
         Ok(revision.map(|revision| NameClaim { app: self, key, revision, kept }))
     }
 
-    async fn write_claim(&self, key: &Key) -> Result<Option<Revision>, EngineError> {
-        let claim = Claim { node: self.node().clone(), at_ms: unix_ms() };
+    async fn write_claim(&self, key: &Key, member: Option<MemberId>) -> Result<Option<Revision>, EngineError> {
+        let claim = Claim { node: self.node().clone(), at_ms: unix_ms(), member };
         let value: bytes::Bytes = serde_json::to_vec(&claim).expect("a claim has only string keys").into();
         let engine = &self.cluster.engine;
         match engine.create(key, value.clone()).await {
@@ -98,6 +102,7 @@ impl App {
         // Whoever had it before that was seen live here, or is not any more.
         let is_fresh = held.is_some_and(|held| {
             held.node != *self.node()
+                && (member.is_none() || held.member != member)
                 && unix_ms().saturating_sub(held.at_ms) < CLAIM_FRESH_MS
                 && self.is_alive(&held.node)
         });
@@ -138,6 +143,8 @@ fn key_of(room: &RoomName, stream: &StreamName) -> Option<Key> {
 
 /// The store answers within a millisecond; when its leader dies it takes seconds, and nobody is made to wait so long.
 const CLAIM_WITHIN: Duration = Duration::from_millis(300);
+/// A publisher that comes back is not kept waiting by a store that died together with its node.
+const CLAIM_AGAIN_WITHIN: Duration = Duration::from_millis(50);
 /// A stream is told to all nodes long before.
 const CLAIM_FRESH_MS: u64 = 3_000;
 
@@ -172,12 +179,15 @@ mod tests {
         let (ours, theirs) = (node("n1", 1, &engine), node("n2", 2, &engine));
         theirs.handle_presence(ours.own_state(&ours.hub()));
         let (room, stream) = names();
-        let claim = ours.claim_name(&room, &stream).await.unwrap().unwrap();
-        assert_eq!(theirs.claim_name(&room, &stream).await.err(), Some(Refusal::StreamExists(stream.clone())));
+        let claim = ours.claim_name(&room, &stream, &Proof::default()).await.unwrap().unwrap();
+        assert_eq!(
+            theirs.claim_name(&room, &stream, &Proof::default()).await.err(),
+            Some(Refusal::StreamExists(stream.clone()))
+        );
         // The stream lives on some node: it is told of by itself.
         drop(claim);
         until_deleted(&engine).await;
-        assert!(theirs.claim_name(&room, &stream).await.unwrap().is_some());
+        assert!(theirs.claim_name(&room, &stream, &Proof::default()).await.unwrap().is_some());
     }
 
     #[tokio::test(start_paused = true)]
@@ -188,12 +198,11 @@ mod tests {
         let (room, stream) = names();
         let offer = Offer::parse(include_str!("../../tests/data/sdp/chromium-whip.sdp")).unwrap();
         let (in_room, under) = (room.clone(), stream.clone());
-        let request =
-            PublishRequest { room: in_room, stream: under, offer, takeover: false, owner: None, instead_of: None };
+        let request = PublishRequest { room: in_room, stream: under, offer, owner: None, instead_of: None };
         let before = tokio::time::Instant::now();
         assert_eq!(ours.publish(request).await.err(), Some(Refusal::NoWorker));
         until_deleted(&engine).await;
         assert!(before.elapsed() < Duration::from_secs(1), "nobody waits for a claim to be stale");
-        assert!(theirs.claim_name(&room, &stream).await.unwrap().is_some());
+        assert!(theirs.claim_name(&room, &stream, &Proof::default()).await.unwrap().is_some());
     }
 }

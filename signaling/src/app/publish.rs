@@ -10,7 +10,7 @@ use super::place::{Avoid, Place, Purpose, random_track};
 use super::{Answered, App, Hub, unix_ms};
 use crate::cluster::{ANSWER_WITHIN, AskError, NodeReply, NodeRequest};
 use crate::refusal::Refusal;
-use crate::room::{RoomName, StreamName};
+use crate::room::{Proof, RoomName, StreamName};
 use crate::sdp::{self, Offer};
 use crate::session::{NOTE_VERSION, Note, Owner, Phase, Role, Session};
 use crate::workers::Waiting;
@@ -19,26 +19,31 @@ pub struct PublishRequest {
     pub room: RoomName,
     pub stream: StreamName,
     pub offer: Offer,
-    pub takeover: bool,
     /// The page that publishes; none for WHIP.
     pub owner: Option<Owner>,
-    /// A session of the page's own that this one takes the place of, on another worker if there is one.
+    /// A session of the client's own that this one takes the place of, on another worker if there is one. It need not
+    /// live, or be known; if it has the name, it proves that the name is the client's.
     pub instead_of: Option<SessionId>,
+}
+
+impl PublishRequest {
+    fn proof(&self) -> Proof {
+        Proof { member: self.owner.as_ref().map(|owner| owner.member), session: self.instead_of }
+    }
 }
 
 impl App {
     pub async fn publish(self: &Arc<Self>, request: PublishRequest) -> Result<Answered, Refusal> {
         self.wait_settled().await;
-        let member = request.owner.as_ref().map(|owner| owner.member);
         let known_here = {
             let hub = self.hub();
-            hub.registry.check_publish(&request.room, &request.stream, member, request.takeover)?;
+            hub.registry.check_publish(&request.room, &request.stream, &request.proof())?;
             hub.registry.stream(&request.room, &request.stream).is_some()
         };
-        // A name that is taken over on purpose, or taken back, is settled by its epoch.
-        let claim = match known_here || request.takeover {
+        // A name that is taken over, or taken back, is settled by its epoch.
+        let claim = match known_here {
             true => None,
-            false => self.claim_name(&request.room, &request.stream).await?,
+            false => self.claim_name(&request.room, &request.stream, &request.proof()).await?,
         };
         let result = self.publish_somewhere(request).await;
         if let Some(claim) = claim.filter(|_| result.is_err()) {
@@ -53,7 +58,7 @@ impl App {
         for _ in 0..PLACES_TRIED_MAX {
             let (chosen, known) = {
                 let mut hub = self.hub();
-                hub.registry.check_publish(&request.room, &request.stream, member, request.takeover)?;
+                hub.registry.check_publish(&request.room, &request.stream, &request.proof())?;
                 member.map_or(Ok(()), |member| hub.registry.check_sessions_of(member))?;
                 let known = hub.registry.stream(&request.room, &request.stream).map(|stream| stream.epoch);
                 (self.choose(&mut hub, &request.room, &Purpose::Publish, &avoid)?, known)
@@ -65,8 +70,8 @@ impl App {
                 room: request.room.clone(),
                 stream: request.stream.clone(),
                 offer: request.offer.text().to_owned(),
-                takeover: request.takeover,
                 owner: request.owner.clone(),
+                instead_of: request.instead_of,
                 worker: chosen.index,
                 known,
             };
@@ -115,8 +120,7 @@ impl App {
     ) -> Result<Answered, Refusal> {
         let (answered, waiting) = {
             let mut hub = self.hub();
-            let member = request.owner.as_ref().map(|owner| owner.member);
-            hub.registry.check_publish(&request.room, &request.stream, member, request.takeover)?;
+            hub.registry.check_publish(&request.room, &request.stream, &request.proof())?;
             let id = self.random_session();
             let place = self.place(&hub, worker, id)?;
             let answer = sdp::answer_publish(&request.offer, &place.local, None, &mut random_track)?;

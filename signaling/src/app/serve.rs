@@ -27,10 +27,9 @@ impl App {
                 let identity = &self.cluster.identity;
                 Ok(NodeReply::Pong { instance: identity.instance, started_ms: identity.started_ms })
             }
-            NodeRequest::Publish { room, stream, offer, takeover, owner, worker, known } => {
+            NodeRequest::Publish { room, stream, offer, owner, instead_of, worker, known } => {
                 self.check_serving()?;
-                let request =
-                    PublishRequest { room, stream, offer: Offer::parse(&offer)?, takeover, owner, instead_of: None };
+                let request = PublishRequest { room, stream, offer: Offer::parse(&offer)?, owner, instead_of };
                 answered(self.publish_here(request, worker, known).await)
             }
             NodeRequest::Watch { room, slots, offer, owner, worker } => {

@@ -19,8 +19,9 @@ pub enum NodeRequest {
         room: RoomName,
         stream: StreamName,
         offer: String,
-        takeover: bool,
         owner: Option<Owner>,
+        /// Shown by the client as proof of the name.
+        instead_of: Option<SessionId>,
         worker: WorkerIndex,
         /// The highest epoch that the asking node knows of the name.
         known: Option<Epoch>,

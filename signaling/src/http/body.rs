@@ -29,8 +29,10 @@ pub async fn sdp_text(headers: &HeaderMap, body: Body, content_type: &'static st
 }
 
 /// Parameters (`; charset=…`) are allowed and the case does not matter (RFC 9110 section 8.3.1).
-fn is_content_type(headers: &HeaderMap, wanted: &str) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+pub fn is_content_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let value = value.to_str().ok();
     value.and_then(|value| value.split(';').next()).is_some_and(|essence| essence.trim().eq_ignore_ascii_case(wanted))
 }
 

@@ -7,9 +7,11 @@ mod edge;
 mod error;
 mod health;
 mod pages;
+mod places;
 mod rooms;
 mod serve;
 mod session;
+mod target;
 mod whep;
 mod whip;
 
@@ -19,21 +21,29 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get};
 
+pub use body::is_content_type;
 pub use edge::{Tally, bound, guard};
 pub use error::{HttpError, not_found};
 pub use health::{healthz, readyz};
-pub use serve::{adopt, serve};
+pub use serve::{Caller, Ends, adopt, serve};
 
+use crate::access::{Callers, admit};
 use crate::app::App;
 
 /// Everything on the public listener.
 pub fn router(app: Arc<App>, tally: Arc<Tally>) -> Router {
+    let callers = Arc::new(Callers::of_public(app.auth));
     let media = Router::new()
         .route("/whip/{room}/{stream}", any(whip::endpoint))
         .route("/whep/{room}/{stream}", any(whep::endpoint))
         .route("/session/{id}", any(session::resource))
         .layer(from_fn(edge::bound))
-        .layer(from_fn(cors::allow));
+        .layer(from_fn_with_state(Arc::clone(&callers), cors::allow));
+    // Pages of other origins may import the client library; nothing here is secret.
+    let assets = Router::new()
+        .route("/assets/{*path}", get(pages::asset))
+        .layer(from_fn(edge::bound))
+        .layer(from_fn_with_state(Arc::clone(&callers), cors::allow));
     let others = Router::new()
         .route("/", get(pages::index))
         .route("/publish", get(pages::publish))
@@ -42,11 +52,11 @@ pub fn router(app: Arc<App>, tally: Arc<Tally>) -> Router {
         .route("/room/{room}", get(pages::room))
         .route("/api/rooms", get(rooms::list))
         .route("/favicon.ico", get(pages::favicon))
-        .route("/assets/{*path}", get(pages::asset))
         .route("/ws", get(crate::ws::upgrade))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .fallback(pages::unknown)
         .layer(from_fn(edge::bound));
-    media.merge(others).layer(from_fn_with_state(tally, edge::guard)).with_state(app)
+    let all = media.merge(assets).merge(others);
+    all.layer(from_fn_with_state(callers, admit)).layer(from_fn_with_state(tally, edge::guard)).with_state(app)
 }

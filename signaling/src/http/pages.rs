@@ -1,35 +1,39 @@
 //! Owns sending the web pages and their files.
 
-use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
+use axum::extract::{Extension, Path};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use chappe_web::Asset;
 
 use super::{HttpError, not_found};
+use crate::access::BasePath;
 use crate::room::{RoomName, StreamName};
 
-pub async fn index(headers: HeaderMap) -> Response {
-    page("index", &headers)
+pub async fn index(base: Base, headers: HeaderMap) -> Response {
+    page("index", &base, &headers)
 }
 
-pub async fn publish(headers: HeaderMap) -> Response {
-    page("publish", &headers)
+pub async fn publish(base: Base, headers: HeaderMap) -> Response {
+    page("publish", &base, &headers)
 }
 
-pub async fn watch(names: Names, headers: HeaderMap) -> Response {
-    named_page("watch", names, &headers)
+pub async fn watch(names: Names, base: Base, headers: HeaderMap) -> Response {
+    named_page("watch", names, &base, &headers)
 }
 
-pub async fn room(names: Names, headers: HeaderMap) -> Response {
-    named_page("room", names, &headers)
+pub async fn room(names: Names, base: Base, headers: HeaderMap) -> Response {
+    named_page("room", names, &base, &headers)
 }
 
 /// An address that leads nowhere: a page for who reads it in a browser, JSON for everyone else.
-pub async fn unknown(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+pub async fn unknown(method: Method, uri: Uri, base: Base, headers: HeaderMap) -> Response {
     let reads = matches!(method, Method::GET | Method::HEAD);
-    if reads && accepts_html(&headers) { missing_page(&headers) } else { not_found(uri).await.into_response() }
+    if reads && accepts_html(&headers) { missing_page(&base, &headers) } else { not_found(uri).await.into_response() }
 }
+
+/// Below which path the pages are shown.
+type Base = Extension<BasePath>;
 
 /// Room and maybe stream; refused where the address is not UTF-8.
 type Names = Result<Path<Vec<String>>, PathRejection>;
@@ -40,29 +44,26 @@ pub async fn favicon(headers: HeaderMap) -> Response {
 }
 
 pub async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
-    let mut response = chappe_web::asset(&path).map_or_else(missing, |asset| send(asset, &headers));
-    // Pages of other origins may import the client library; nothing here is secret.
-    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    response
+    chappe_web::asset(&path).map_or_else(missing, |asset| send(asset, &headers))
 }
 
 /// A page whose address holds a room and maybe a stream; with a name that can't exist there is no page.
-fn named_page(name: &str, names: Names, headers: &HeaderMap) -> Response {
+fn named_page(name: &str, names: Names, base: &BasePath, headers: &HeaderMap) -> Response {
     let names = names.map(|Path(names)| names).unwrap_or_default();
     let room = names.first().is_some_and(|room| RoomName::parse(room).is_ok());
     let stream = names.get(1).is_none_or(|stream| StreamName::parse(stream).is_ok());
     match room && stream {
-        true => page(name, headers),
-        false if accepts_html(headers) => missing_page(headers),
+        true => page(name, base, headers),
+        false if accepts_html(headers) => missing_page(base, headers),
         false => missing(),
     }
 }
 
 /// The page that says what an address looks like. Without its ETag: an error is not kept.
-fn missing_page(headers: &HeaderMap) -> Response {
+fn missing_page(base: &BasePath, headers: &HeaderMap) -> Response {
     let mut plain = headers.clone();
     plain.remove(header::IF_NONE_MATCH);
-    let mut response = page("missing", &plain);
+    let mut response = page("missing", base, &plain);
     response.headers_mut().remove(header::ETAG);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     *response.status_mut() = StatusCode::NOT_FOUND;
@@ -75,13 +76,23 @@ fn accepts_html(headers: &HeaderMap) -> bool {
     accept.is_some_and(|accept| accept.to_ascii_lowercase().contains("text/html"))
 }
 
-fn page(name: &str, headers: &HeaderMap) -> Response {
+fn page(name: &str, base: &BasePath, headers: &HeaderMap) -> Response {
     let Some(asset) = chappe_web::page(name) else {
         return missing();
     };
-    let mut response = send(asset, headers);
+    let mut response = send(below(base, asset), headers);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     response
+}
+
+/// A page whose own addresses, which all begin with a slash, begin with the path below which it is shown.
+fn below(base: &BasePath, asset: Asset) -> Asset {
+    if base.as_str().is_empty() {
+        return asset;
+    }
+    let page = String::from_utf8_lossy(&asset.bytes).replace("=\"/", &format!("=\"{base}/"));
+    let etag = format!("{}{base}\"", asset.etag.strip_suffix('"').unwrap_or_default());
+    Asset { bytes: page.into_bytes().into(), etag, ..asset }
 }
 
 fn send(asset: Asset, headers: &HeaderMap) -> Response {

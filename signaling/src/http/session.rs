@@ -12,12 +12,23 @@ use tracing::{Instrument as _, info_span};
 
 use super::HttpError;
 use super::body::{FRAGMENT, sdp_text};
+use crate::access::BasePath;
 use crate::app::{App, PatchOutcome, Precondition};
 use crate::refusal::Refusal;
 
 /// The value of `Location`.
-pub fn path(session: SessionId) -> String {
-    format!("/session/{session}")
+pub fn path(base: &BasePath, session: SessionId) -> String {
+    format!("{base}/session/{session}")
+}
+
+/// The session that a URL, or the end of one, names.
+pub fn named_by(url: &str) -> Result<SessionId, HttpError> {
+    let path = url.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    let id = path.rsplit('/').next().unwrap_or_default();
+    id.parse().map_err(|_| {
+        let message = "instead_of wants the URL of a session, as an earlier answer had it in Location";
+        HttpError::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    })
 }
 
 pub async fn resource(

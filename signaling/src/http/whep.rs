@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use serde::Deserialize;
@@ -12,7 +12,8 @@ use tracing::{Instrument as _, info_span};
 use super::HttpError;
 use super::body::{SDP, sdp_text};
 use super::whip::{METHODS, created, is_set, preflight};
-use crate::app::{App, Slots, WatchRequest};
+use crate::access::BasePath;
+use crate::app::{Answered, App, Slots, WatchRequest};
 use crate::refusal::Refusal;
 use crate::room::{RoomName, StreamName};
 use crate::sdp::Offer;
@@ -28,11 +29,12 @@ pub async fn endpoint(
     method: Method,
     Path((room, stream)): Path<(String, String)>,
     Query(options): Query<Options>,
+    Extension(base): Extension<BasePath>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, HttpError> {
     match method {
-        Method::POST => post(app, &room, &stream, options, &headers, body).await,
+        Method::POST => Ok(created(&base, post(app, &room, &stream, options, &headers, body).await?)),
         Method::OPTIONS => Ok(preflight()),
         _ => Err(HttpError::method_not_allowed(METHODS)),
     }
@@ -45,7 +47,7 @@ async fn post(
     options: Options,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Response, HttpError> {
+) -> Result<Answered, HttpError> {
     let room = RoomName::parse(room).map_err(Refusal::from)?;
     let stream = StreamName::parse(stream).map_err(Refusal::from)?;
     let text = sdp_text(headers, body, SDP).await?;
@@ -53,5 +55,5 @@ async fn post(
     let span = info_span!("whep", %room, %stream);
     let slots = Slots::Player { stream, wait: is_set(options.wait.as_deref()) };
     let watching = app.watch(WatchRequest { room, slots, offer, owner: None, instead_of: None });
-    Ok(created(watching.instrument(span).await?))
+    Ok(watching.instrument(span).await?)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use tracing::{Instrument as _, info_span};
 
 use super::body::{FRAGMENT, SDP, sdp_text};
 use super::{HttpError, session};
+use crate::access::BasePath;
 use crate::app::{Answered, App, PublishRequest};
 use crate::refusal::Refusal;
 use crate::room::{RoomName, StreamName};
@@ -18,8 +19,8 @@ use crate::sdp::Offer;
 
 #[derive(Debug, Deserialize)]
 pub struct Options {
-    /// `1`: replaces whoever publishes under the name.
-    takeover: Option<String>,
+    /// URL of the client's own earlier session under this name, whose place the new one takes: only its client knows it.
+    instead_of: Option<String>,
 }
 
 pub async fn endpoint(
@@ -27,11 +28,12 @@ pub async fn endpoint(
     method: Method,
     Path((room, stream)): Path<(String, String)>,
     Query(options): Query<Options>,
+    Extension(base): Extension<BasePath>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, HttpError> {
     match method {
-        Method::POST => post(app, &room, &stream, options, &headers, body).await,
+        Method::POST => Ok(created(&base, post(app, &room, &stream, options, &headers, body).await?)),
         Method::OPTIONS => Ok(preflight()),
         _ => Err(HttpError::method_not_allowed(METHODS)),
     }
@@ -44,22 +46,22 @@ async fn post(
     options: Options,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Response, HttpError> {
+) -> Result<Answered, HttpError> {
     let room = RoomName::parse(room).map_err(Refusal::from)?;
     let stream = StreamName::parse(stream).map_err(Refusal::from)?;
     let text = sdp_text(headers, body, SDP).await?;
     let offer = Offer::parse(&text).map_err(Refusal::from)?;
-    let takeover = is_set(options.takeover.as_deref());
+    let instead_of = options.instead_of.as_deref().map(session::named_by).transpose()?;
     let span = info_span!("whip", %room, %stream);
-    let publishing = app.publish(PublishRequest { room, stream, offer, takeover, owner: None, instead_of: None });
-    Ok(created(publishing.instrument(span).await?))
+    let publishing = app.publish(PublishRequest { room, stream, offer, owner: None, instead_of });
+    Ok(publishing.instrument(span).await?)
 }
 
 /// 201 with the answer and everything the client needs to go on (RFC 9725 sections 4.2 and 4.3).
-pub fn created(answered: Answered) -> Response {
+pub fn created(base: &BasePath, answered: Answered) -> Response {
     let headers = [
         (header::CONTENT_TYPE, SDP.to_owned()),
-        (header::LOCATION, session::path(answered.session)),
+        (header::LOCATION, session::path(base, answered.session)),
         (header::ETAG, answered.etag),
         (header::HeaderName::from_static("accept-patch"), FRAGMENT.to_owned()),
         (header::CACHE_CONTROL, "no-store".to_owned()),

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use chappe_sfu_api::{Boot, CloseReason, Command, SessionId, SessionSnapshot, TrackId, WorkerIndex};
 
-use super::{Effect, LostReason, Notice, Registry, RoomName, StreamName};
+use super::{Effect, LostReason, Notice, Proof, Registry, RoomName, StreamName};
 use crate::session::{Phase, Role, Session};
 
 impl Registry {
@@ -81,7 +81,7 @@ impl Registry {
                 let room = &session.note.room;
                 let holder = self.stream(room, stream);
                 let outranked = holder.is_some_and(|holder| holder.epoch < session.epoch);
-                outranked || self.check_publish(room, stream, None, false).is_ok()
+                outranked || self.check_publish(room, stream, &Proof::default()).is_ok()
             }
             Role::Watch { .. } => self.rooms.contains_key(&session.note.room) || self.check_new_room().is_ok(),
         }

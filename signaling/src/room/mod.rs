@@ -19,5 +19,5 @@ pub use effect::{Effect, LostReason, Notice};
 pub use member::{Connection, Member};
 pub use registry::{Registry, Room};
 pub use stream::{Stream, Track};
-pub use streams::TrackHome;
+pub use streams::{Proof, TrackHome};
 pub use watch::slot_states;

@@ -2,7 +2,7 @@
 //! may publish under a name, and who gives way to whom. Never asks another node.
 
 use chappe_cluster::{NodeName, StreamRecord, outranks};
-use chappe_sfu_api::{Epoch, MediaKind, SessionId, TrackId};
+use chappe_sfu_api::{Epoch, MediaKind, SessionId, SessionState, TrackId};
 
 use super::stream::{Home, Publisher};
 use super::{Connection, Effect, LostReason, MemberId, Notice, Registry, Room, RoomName, Stream, StreamName, Track};
@@ -15,6 +15,15 @@ pub struct TrackHome {
     pub home: Home,
     pub kind: MediaKind,
     pub epoch: Epoch,
+}
+
+/// What a publisher shows for a name that somebody has: that it is the same client.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// The page that asks, which has proved who it is; none for WHIP.
+    pub member: Option<MemberId>,
+    /// An earlier session: only its own client was told its id.
+    pub session: Option<SessionId>,
 }
 
 impl Registry {
@@ -34,27 +43,21 @@ impl Registry {
         self.tracks.get(&track)
     }
 
-    /// Whether `member` (none: WHIP) may publish under a name now.
-    pub fn check_publish(
-        &self,
-        room: &RoomName,
-        stream: &StreamName,
-        member: Option<MemberId>,
-        takeover: bool,
-    ) -> Result<(), Refusal> {
+    /// Whether whoever shows this proof may publish under a name now.
+    pub fn check_publish(&self, room: &RoomName, stream: &StreamName, proof: &Proof) -> Result<(), Refusal> {
         let Some(there) = self.rooms.get(room) else {
             return self.check_new_room();
         };
-        if takeover {
-            let is_there = there.reserved.contains_key(stream) || there.streams.contains_key(stream);
-            return if is_there { Ok(()) } else { self.check_new_stream(there) };
+        let (opening, live) = (there.reserved.get(stream).copied(), there.streams.get(stream));
+        if opening.is_none() && live.is_none() {
+            return self.check_new_stream(there);
         }
-        let taken = match (there.reserved.get(stream), there.streams.get(stream)) {
-            (Some(opening), _) => !self.gives_way(*opening) && !self.is_own(*opening, member),
-            (None, Some(live)) => !self.yields(live) && !is_of(live, member),
-            (None, None) => return self.check_new_stream(there),
-        };
-        if taken { Err(Refusal::StreamExists(stream.clone())) } else { Ok(()) }
+        // A page that moves its stream has both.
+        let opening_holds = opening.is_some_and(|id| !self.gives_way(id) && !self.proves(proof, id));
+        let live_holds = live.is_some_and(|live| {
+            !self.yields(live) && !is_of(live, proof.member) && proof.session != Some(live.session)
+        });
+        if opening_holds || live_holds { Err(Refusal::StreamExists(stream.clone())) } else { Ok(()) }
     }
 
     fn check_new_stream(&self, there: &Room) -> Result<(), Refusal> {
@@ -65,8 +68,9 @@ impl Registry {
     }
 
     /// A page that lost its connection publishes its own stream again without being asked.
-    fn is_own(&self, session: SessionId, member: Option<MemberId>) -> bool {
-        member.is_some() && self.sessions.get(&session).and_then(Session::member) == member
+    fn proves(&self, proof: &Proof, holder: SessionId) -> bool {
+        let member = self.sessions.get(&holder).and_then(Session::member);
+        proof.session == Some(holder) || (member.is_some() && member == proof.member)
     }
 
     /// Whether whoever asks for the name of a live stream gets it.
@@ -75,15 +79,21 @@ impl Registry {
     }
 
     /// A publisher that crashed is back within seconds, under the same name and as a new client. It need not
-    /// wait until consent to its old session has expired (RFC 7675). A page that is connected gives way to
-    /// nobody: it is about to restart ICE.
+    /// wait until consent to its old session has expired (RFC 7675), nor for a session that never came to be: until
+    /// DTLS is done nobody but a passer-by may be behind it. A page that is connected gives way to nobody once it was
+    /// heard: it is about to restart ICE.
     pub(super) fn gives_way(&self, holder: SessionId) -> bool {
         let Some(session) = self.sessions.get(&holder) else {
             return true;
         };
         let member = session.member().and_then(|member| self.members.get(&member));
         let is_connected = member.is_some_and(|member| matches!(member.connection, Connection::Up(_)));
-        session.phase == Phase::Open(chappe_sfu_api::SessionState::Disconnected) && !is_connected
+        match session.phase {
+            // Its worker answers in a moment.
+            Phase::Opening | Phase::Open(SessionState::Connected) => false,
+            Phase::Open(SessionState::New | SessionState::Connecting) => true,
+            Phase::Open(SessionState::Disconnected) => !is_connected,
+        }
     }
 
     /// The worker confirmed a session. A publisher's stream is live from now on, unless someone else took the
@@ -92,7 +102,7 @@ impl Registry {
     pub fn confirm(&mut self, id: SessionId) -> Result<Vec<Effect>, Refusal> {
         let session = self.sessions.get_mut(&id).ok_or(Refusal::NoSuchSession)?;
         if session.phase == Phase::Opening {
-            session.phase = Phase::Open(chappe_sfu_api::SessionState::New);
+            session.phase = Phase::Open(SessionState::New);
         }
         let Role::Publish { stream: name, .. } = &session.note.role else {
             return Ok(Vec::new());

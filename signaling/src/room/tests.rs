@@ -124,9 +124,10 @@ fn snapshot_of(session: &Session) -> SessionSnapshot {
 fn a_name_is_taken_from_the_first_moment_on() {
     let mut registry = registry();
     registry.open(publisher(1, "cam", None)).unwrap();
-    let taken = registry.check_publish(&room(), &name("cam"), None, false);
+    let taken = registry.check_publish(&room(), &name("cam"), &Proof::default());
     assert_eq!(taken, Err(Refusal::StreamExists(name("cam"))));
-    assert_eq!(registry.check_publish(&room(), &name("cam"), None, true), Ok(()));
+    let itself = Proof { member: None, session: Some(id(1)) };
+    assert_eq!(registry.check_publish(&room(), &name("cam"), &itself), Ok(()));
     assert!(registry.stream(&room(), &name("cam")).is_none(), "but it is not live before the worker has it");
     registry.confirm(id(1)).unwrap();
     assert!(registry.stream(&room(), &name("cam")).is_some());
@@ -138,7 +139,8 @@ fn a_publisher_that_is_not_heard_any_more_gives_way_unless_its_page_is_connected
     join(&mut registry, ADA);
     open(&mut registry, publisher(1, "cam", None));
     open(&mut registry, publisher(2, "page", Some(owner(ADA))));
-    let may_publish = |registry: &Registry, stream: &str| registry.check_publish(&room(), &name(stream), None, false);
+    let may_publish =
+        |registry: &Registry, stream: &str| registry.check_publish(&room(), &name(stream), &Proof::default());
     assert_eq!(may_publish(&registry, "cam"), Err(Refusal::StreamExists(name("cam"))));
     registry.handle_state(id(1), SessionState::Disconnected);
     registry.handle_state(id(2), SessionState::Disconnected);
@@ -148,6 +150,40 @@ fn a_publisher_that_is_not_heard_any_more_gives_way_unless_its_page_is_connected
     assert_eq!(may_publish(&registry, "page"), Ok(()));
     registry.handle_state(id(1), SessionState::Connected);
     assert_eq!(may_publish(&registry, "cam"), Err(Refusal::StreamExists(name("cam"))), "it was heard again");
+}
+
+#[test]
+fn a_name_is_held_from_the_moment_that_dtls_is_done_on() {
+    let mut registry = registry();
+    join(&mut registry, ADA);
+    for owner in [None, Some(owner(ADA))] {
+        let mut next = publisher(1, "cam", owner);
+        next.epoch = Epoch(7);
+        registry.open(next).unwrap();
+        let free = |registry: &Registry| registry.check_publish(&room(), &name("cam"), &Proof::default()).is_ok();
+        assert!(!free(&registry), "its worker is about to answer");
+        registry.confirm(id(1)).unwrap();
+        assert!(free(&registry) && registry.record(&room(), &name("cam")).unwrap().yields);
+        registry.handle_state(id(1), SessionState::Connecting);
+        assert!(free(&registry));
+        let effects = registry.handle_state(id(1), SessionState::Connected);
+        assert_eq!(effects, [Effect::Announce(room(), name("cam"))], "other nodes hear of it");
+        assert!(!free(&registry) && !registry.record(&room(), &name("cam")).unwrap().yields);
+        registry.end(id(1), None);
+    }
+}
+
+#[test]
+fn while_a_page_moves_its_stream_nobody_else_gets_the_name() {
+    let mut registry = registry();
+    join(&mut registry, ADA);
+    open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
+    registry.open(publisher(2, "cam", Some(owner(ADA)))).unwrap();
+    registry.confirm(id(2)).unwrap();
+    assert_eq!(registry.stream(&room(), &name("cam")).unwrap().session, id(1), "the new one has no media yet");
+    let may = |member, session| registry.check_publish(&room(), &name("cam"), &Proof { member, session }).is_ok();
+    assert!(!may(None, None) && !may(Some(MemberId(2)), Some(id(2))) && !may(None, Some(id(9))));
+    assert!(may(Some(ADA), None) && may(None, Some(id(1))));
 }
 
 #[test]
@@ -242,11 +278,11 @@ fn limits_hold() {
     for number in 0..STREAMS_PER_ROOM_MAX as u128 {
         open(&mut registry, publisher(2000 + number, &format!("s{number}"), None));
     }
-    let refused = registry.check_publish(&room(), &name("more"), None, false);
+    let refused = registry.check_publish(&room(), &name("more"), &Proof::default());
     assert_eq!(refused, Err(Refusal::TooMany(Limit::Streams(STREAMS_PER_ROOM_MAX))));
-    let taken_over = registry.check_publish(&room(), &name("more"), None, true);
-    assert_eq!(taken_over, refused, "there is nothing to take over");
-    assert_eq!(registry.check_publish(&room(), &name("s0"), None, true), Ok(()));
+    let first = Proof { member: None, session: Some(id(2000)) };
+    assert_eq!(registry.check_publish(&room(), &name("more"), &first), refused, "there is nothing to take over");
+    assert_eq!(registry.check_publish(&room(), &name("s0"), &first), Ok(()));
 }
 
 #[test]

@@ -3,33 +3,31 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Extension, State};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::SinkExt as _;
 use futures_util::stream::{SplitSink, SplitStream, StreamExt as _};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant as Deadline, timeout, timeout_at};
 use tracing::{Instrument as _, Span, debug, field, info_span};
 
 use super::dispatch::{self, Request};
-use super::message::{ClientMessage, ServerMessage};
-use super::origin::may_connect;
+use super::message::{ClientMessage, Hello, ServerMessage};
 use super::rate::{Allowance, MESSAGES_PER_SECOND_MAX};
-use crate::app::{App, Joined, PAGES_MAX};
-use crate::http::HttpError;
+use crate::app::{App, Joined};
+use crate::http::{Caller, HttpError};
 use crate::refusal::{Limit, Refusal};
 
 /// `GET /ws`
-pub async fn upgrade(State(app): State<Arc<App>>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
-    if !may_connect(app.auth, &headers) {
-        let message = "with --auth open only pages of this machine may connect: for pages of other origins (or behind \
-             a proxy that changes Host) start chappe with --auth public";
-        return HttpError::new(StatusCode::FORBIDDEN, "forbidden_origin", message).into_response();
-    }
-    let Some(place) = app.page_place() else {
-        return HttpError::from(Refusal::TooMany(Limit::Connections(PAGES_MAX))).into_response();
+pub async fn upgrade(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let place = match app.page_place(caller) {
+        Ok(place) => place,
+        Err(refusal) => return HttpError::from(refusal).into_response(),
     };
     let span = info_span!("page", room = field::Empty, member = field::Empty);
     upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX).on_upgrade(|socket| {
@@ -46,7 +44,7 @@ async fn run(app: Arc<App>, socket: WebSocket) {
     let (messages, mut outgoing) = mpsc::channel(QUEUE_MESSAGES_MAX);
     let stop = Arc::new(Notify::new());
     let allowance = Allowance::new(Instant::now());
-    let mut page = Page { app, messages, stop: Arc::clone(&stop), allowance, joined: None };
+    let mut page = Page { app, messages, stop: Arc::clone(&stop), allowance, refused: 0, joined: None };
     let end = tokio::select! {
         end = page.read(&mut reader) => end,
         end = write(&mut writer, &mut outgoing) => end,
@@ -87,7 +85,7 @@ enum End {
     Left,
     /// Nothing was heard for too long.
     Silent,
-    /// A binary message, or no hello.
+    /// A binary message, or no hello in time.
     Unfit,
     /// Too long, not UTF-8, or no WebSocket frame; or the network broke, and nobody reads why.
     Malformed,
@@ -116,81 +114,103 @@ struct Page {
     messages: mpsc::Sender<Utf8Bytes>,
     stop: Arc<Notify>,
     allowance: Allowance,
+    /// Messages beyond the allowance.
+    refused: u32,
     joined: Option<Joined>,
 }
 
 impl Page {
+    /// Until the connection ends. Who does not join in time ends it, whatever else is said, and even when what is
+    /// answered is not read.
     async fn read(&mut self, reader: &mut SplitStream<WebSocket>) -> End {
-        let mut refused = 0_u32;
-        loop {
-            let patience = if self.joined.is_some() { SILENCE_MAX } else { HELLO_WITHIN };
-            let message = match timeout(patience, reader.next()).await {
-                Err(_) => return if self.joined.is_some() { End::Silent } else { End::Unfit },
-                Ok(None) => return End::Gone,
-                Ok(Some(Err(_))) => return End::Malformed,
-                Ok(Some(Ok(message))) => message,
+        let deadline = Deadline::now() + HELLO_WITHIN;
+        while self.joined.is_none() {
+            let hello = match timeout_at(deadline, self.read_hello(reader)).await {
+                Ok(Ok(hello)) => hello,
+                Ok(Err(end)) => return end,
+                Err(_) => return End::Unfit,
             };
-            let text = match message {
-                Message::Text(text) => text,
-                Message::Binary(_) => return End::Unfit,
-                Message::Close(Some(frame)) if frame.code == close_code::NORMAL => return End::Left,
-                Message::Close(_) => return End::Gone,
-                // The library answers pings itself.
-                Message::Ping(_) | Message::Pong(_) => continue,
-            };
-            if !self.allowance.take(Instant::now()) {
-                refused += 1;
-                if refused > REFUSED_MESSAGES_MAX {
-                    return End::Flood;
+            let joining = dispatch::hello(&self.app, hello.0, hello.1, &self.messages, &self.stop);
+            match joining.await {
+                Ok(joined) => {
+                    let span = Span::current();
+                    span.record("room", field::display(&joined.room));
+                    span.record("member", field::display(joined.owner.member));
+                    self.joined = Some(joined);
                 }
-                self.send(dispatch::error(None, &Refusal::TooMany(Limit::Messages(MESSAGES_PER_SECOND_MAX)))).await;
-                continue;
+                Err(text) => {
+                    if timeout_at(deadline, self.send(text)).await.is_err() {
+                        return End::Unfit;
+                    }
+                }
             }
-            self.handle(&text).await;
+        }
+        loop {
+            match timeout(SILENCE_MAX, self.read_message(reader)).await {
+                Err(_) => return End::Silent,
+                Ok(Err(end)) => return end,
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(Request { id, message }))) => self.handle(id, message).await,
+            }
         }
     }
 
-    async fn handle(&mut self, text: &str) {
-        let Request { id, message } = match Request::parse(text) {
-            Ok(request) => request,
-            Err(bad) => {
-                let message = ServerMessage::Error {
-                    id: bad.id,
-                    error: "bad_message",
-                    message: &bad.message,
-                    retry_after_ms: None,
-                };
-                return self.send(message.to_text()).await;
-            }
-        };
-        match (message, &self.joined) {
-            (ClientMessage::Hello(hello), None) => {
-                match dispatch::hello(&self.app, id, hello, &self.messages, &self.stop).await {
-                    Ok(joined) => {
-                        let span = Span::current();
-                        span.record("room", field::display(&joined.room));
-                        span.record("member", field::display(joined.owner.member));
-                        self.joined = Some(joined);
-                    }
-                    Err(text) => self.send(text).await,
+    /// The first hello; all else is answered meanwhile.
+    async fn read_hello(&mut self, reader: &mut SplitStream<WebSocket>) -> Result<(u64, Hello), End> {
+        loop {
+            let text = match self.read_message(reader).await? {
+                None => continue,
+                Some(Request { id, message: ClientMessage::Hello(hello) }) => return Ok((id, hello)),
+                Some(Request { id, message: ClientMessage::Ping {} }) => ServerMessage::Pong { id }.to_text(),
+                Some(Request { id, .. }) => {
+                    let message = "say hello first";
+                    ServerMessage::Error { id: Some(id), error: "not_joined", message, retry_after_ms: None }.to_text()
                 }
+            };
+            self.send(text).await;
+        }
+    }
+
+    /// The next frame; none if it is no request, or one too many, which is answered here.
+    async fn read_message(&mut self, reader: &mut SplitStream<WebSocket>) -> Result<Option<Request>, End> {
+        let text = match reader.next().await {
+            None => return Err(End::Gone),
+            Some(Err(_)) => return Err(End::Malformed),
+            Some(Ok(Message::Text(text))) => text,
+            Some(Ok(Message::Binary(_))) => return Err(End::Unfit),
+            Some(Ok(Message::Close(Some(frame)))) if frame.code == close_code::NORMAL => return Err(End::Left),
+            Some(Ok(Message::Close(_))) => return Err(End::Gone),
+            // The library answers pings itself.
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(None),
+        };
+        if !self.allowance.take(Instant::now()) {
+            self.refused += 1;
+            if self.refused > REFUSED_MESSAGES_MAX {
+                return Err(End::Flood);
             }
-            (ClientMessage::Hello(_), Some(_)) => {
-                let message = "hello was said already: open another connection to join another room";
-                let error = ServerMessage::Error { id: Some(id), error: "bad_message", message, retry_after_ms: None };
+            self.send(dispatch::error(None, &Refusal::TooMany(Limit::Messages(MESSAGES_PER_SECOND_MAX)))).await;
+            return Ok(None);
+        }
+        match Request::parse(&text) {
+            Ok(request) => Ok(Some(request)),
+            Err(bad) => {
+                let (id, message) = (bad.id, bad.message.as_str());
+                let error = ServerMessage::Error { id, error: "bad_message", message, retry_after_ms: None };
                 self.send(error.to_text()).await;
-            }
-            (ClientMessage::Ping {}, None) => self.send(ServerMessage::Pong { id }.to_text()).await,
-            (_, None) => {
-                let message = "say hello first";
-                let error = ServerMessage::Error { id: Some(id), error: "not_joined", message, retry_after_ms: None };
-                self.send(error.to_text()).await;
-            }
-            (message, Some(joined)) => {
-                let text = dispatch::request(&self.app, joined, id, message).await;
-                self.send(text).await;
+                Ok(None)
             }
         }
+    }
+
+    async fn handle(&self, id: u64, message: ClientMessage) {
+        let text = match (message, &self.joined) {
+            (ClientMessage::Hello(_), _) | (_, None) => {
+                let message = "hello was said already: open another connection to join another room";
+                ServerMessage::Error { id: Some(id), error: "bad_message", message, retry_after_ms: None }.to_text()
+            }
+            (message, Some(joined)) => dispatch::request(&self.app, joined, id, message).await,
+        };
+        self.send(text).await;
     }
 
     /// Waits while the queue is full: a page that does not read is not read from either.

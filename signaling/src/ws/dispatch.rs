@@ -77,10 +77,8 @@ pub async fn request(app: &Arc<App>, joined: &Joined, id: u64, message: ClientMe
         Err(refusal) => error(Some(id), &refusal),
     };
     match message {
-        ClientMessage::Publish { stream, sdp, session, takeover, instead_of } => {
-            let takeover = takeover || instead_of.is_some();
-            let result = publish(app, joined, &stream, &sdp, session, takeover, instead_of).await;
-            answer(id, result, false)
+        ClientMessage::Publish { stream, sdp, session, instead_of } => {
+            answer(id, publish(app, joined, &stream, &sdp, session, instead_of).await, false)
         }
         ClientMessage::Watch { sdp, slots, session, instead_of } => {
             answer(id, watch(app, joined, &sdp, slots, session, instead_of).await, true)
@@ -112,7 +110,6 @@ async fn publish(
     stream: &str,
     sdp: &str,
     session: Option<SessionId>,
-    takeover: bool,
     instead_of: Option<SessionId>,
 ) -> Result<Answered, Refusal> {
     let stream = StreamName::parse(stream)?;
@@ -121,7 +118,7 @@ async fn publish(
         Some(session) => app.republish(session, joined.owner.member, &offer).await,
         None => {
             let (room, owner) = (joined.room.clone(), Some(joined.owner.clone()));
-            app.publish(PublishRequest { room, stream, offer, takeover, owner, instead_of }).await
+            app.publish(PublishRequest { room, stream, offer, owner, instead_of }).await
         }
     }
 }

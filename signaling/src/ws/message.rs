@@ -14,40 +14,14 @@ use crate::session::{Showing, Slot, SlotState, TrackChoice};
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientMessage {
     Hello(Hello),
-    Publish {
-        stream: String,
-        sdp: String,
-        session: Option<SessionId>,
-        #[serde(default)]
-        takeover: bool,
-        instead_of: Option<SessionId>,
-    },
-    Unpublish {
-        session: SessionId,
-    },
-    Watch {
-        sdp: String,
-        slots: Vec<SlotRequest>,
-        session: Option<SessionId>,
-        instead_of: Option<SessionId>,
-    },
-    Unwatch {
-        session: SessionId,
-    },
-    Mute {
-        session: SessionId,
-        mid: String,
-        muted: bool,
-    },
-    Stats {
-        session: SessionId,
-    },
-    Say {
-        text: String,
-    },
-    Typing {
-        typing: bool,
-    },
+    Publish { stream: String, sdp: String, session: Option<SessionId>, instead_of: Option<SessionId> },
+    Unpublish { session: SessionId },
+    Watch { sdp: String, slots: Vec<SlotRequest>, session: Option<SessionId>, instead_of: Option<SessionId> },
+    Unwatch { session: SessionId },
+    Mute { session: SessionId, mid: String, muted: bool },
+    Stats { session: SessionId },
+    Say { text: String },
+    Typing { typing: bool },
     Ping {},
 }
 

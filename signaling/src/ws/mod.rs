@@ -4,7 +4,6 @@
 mod connection;
 mod dispatch;
 mod message;
-mod origin;
 mod rate;
 
 pub use connection::upgrade;

@@ -10,10 +10,11 @@ use crate::offer::publisher;
 use crate::server::Server;
 
 const DRAIN: &str = "/api/v1/nodes/n1/drain";
+const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 
 async fn drain(server: &Server, deadline_ms: u64) {
     let body = json!({ "deadline_ms": deadline_ms }).to_string();
-    assert_eq!(request(server.admin, "POST", DRAIN, &[], body).await.status, 202);
+    assert_eq!(request(server.admin, "POST", DRAIN, &JSON, body).await.status, 202);
 }
 
 /// The node drains and knows the sessions of its worker.
@@ -59,7 +60,7 @@ async fn a_drain_that_was_cancelled_does_not_come_back() {
     let mut server = Server::start().await;
     server.publish("demo/cam").await;
     drain(&server, 60_000).await;
-    assert_eq!(request(server.admin, "DELETE", DRAIN, &[], "").await.status, 200);
+    assert_eq!(request(server.admin, "DELETE", DRAIN, &JSON, "").await.status, 200);
     server.kill();
     server.launch();
     server.until_ready().await;
@@ -74,7 +75,7 @@ async fn a_drain_can_be_cancelled_after_signaling_has_started_again() {
     server.kill();
     server.launch();
     until_it_drains_again(&server).await;
-    assert_eq!(request(server.admin, "DELETE", DRAIN, &[], "").await.status, 200);
+    assert_eq!(request(server.admin, "DELETE", DRAIN, &JSON, "").await.status, 200);
     server.until_ready().await;
     server.kill();
     server.launch();

@@ -46,7 +46,10 @@ pub async fn request(
     let socket = TcpStream::connect(to).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.unwrap();
     tokio::spawn(connection);
-    let mut request = hyper::Request::builder().method(method).uri(path).header("host", to.to_string());
+    let mut request = hyper::Request::builder().method(method).uri(path);
+    if headers.iter().all(|(name, _)| *name != "host") {
+        request = request.header("host", to.to_string());
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

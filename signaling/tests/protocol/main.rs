@@ -11,6 +11,8 @@ mod worker;
 
 mod admin;
 mod alone;
+mod callers;
+mod crowds;
 mod deaths;
 mod drain;
 mod edge;

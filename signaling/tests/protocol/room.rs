@@ -130,6 +130,8 @@ async fn a_page_may_not_touch_what_is_not_its_own() {
     let server = Server::start().await;
     let mut owner = Page::join(&server, "demo").await;
     let session = owner.publish("cam").await;
+    server.worker().connect(session.parse().unwrap());
+    server.until_connected(&session).await;
     let mut other = Page::join(&server, "demo").await;
     let requests = [
         json!({"type": "unpublish", "session": session}),
@@ -145,7 +147,7 @@ async fn a_page_may_not_touch_what_is_not_its_own() {
     }
     let taken = other.ask(json!({"type": "publish", "stream": "cam", "sdp": offer::publisher("vp8")})).await;
     assert_eq!(taken["error"], "stream_exists");
-    assert_eq!(owner.ask(json!({"type": "stats", "session": session})).await["stats"]["state"], "new");
+    assert_eq!(owner.ask(json!({"type": "stats", "session": session})).await["stats"]["state"], "connected");
 }
 
 #[tokio::test]
@@ -170,7 +172,7 @@ async fn bad_messages_get_an_error_and_the_connection_goes_on() {
         let error = page.read().await;
         assert_eq!((error["error"].as_str(), error["id"].as_u64()), (Some("bad_message"), id), "{text}");
     }
-    assert_eq!(page.ask(json!({"type": "stats", "session": "0".repeat(32)})).await["error"], "not_joined");
+    assert_eq!(page.ask(json!({"type": "stats", "session": "0".repeat(40)})).await["error"], "not_joined");
     assert_eq!(page.ask(json!({"type": "hello", "version": 2, "room": "demo"})).await["error"], "unsupported_version");
     assert_eq!(page.ask(json!({"type": "hello", "version": 1, "room": "no room"})).await["error"], "bad_name");
     assert_eq!(page.ask(json!({"type": "hello", "version": 1})).await["error"], "bad_message");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use chappe_signaling::{AuthMode, Config, Stopped};
+use chappe_signaling::{AccessConfig, AuthMode, Config, Stopped};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -22,6 +22,8 @@ pub struct Server {
     process: Option<Process>,
     directory: PathBuf,
     cluster: Option<String>,
+    /// What is told to the process otherwise than the tests usually do.
+    settings: fn(&mut Config),
 }
 
 struct Process {
@@ -36,9 +38,24 @@ impl Server {
     }
 
     pub async fn with_workers(workers: u16, sessions_max: u32) -> Server {
+        Server::with(workers, sessions_max, |_| {}).await
+    }
+
+    /// For everybody who reaches it.
+    pub async fn public() -> Server {
+        Server::configured(|config| config.auth = AuthMode::Public).await
+    }
+
+    /// With one worker, and some settings of its own.
+    pub async fn configured(settings: fn(&mut Config)) -> Server {
+        Server::with(1, 1000, settings).await
+    }
+
+    async fn with(workers: u16, sessions_max: u32, settings: fn(&mut Config)) -> Server {
         let directory = temporary_directory();
         let workers = (0..workers).map(|index| Worker::start(&directory, index, sessions_max)).collect();
         let mut server = Server::stopped(directory, workers);
+        server.settings = settings;
         server.launch();
         server.until_ready().await;
         server
@@ -58,23 +75,25 @@ impl Server {
         let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
         let listeners = (bind(), bind());
         let (public, admin) = (listeners.0.local_addr().unwrap(), listeners.1.local_addr().unwrap());
-        Server { public, admin, workers, listeners, process: None, directory, cluster: None }
+        Server { public, admin, workers, listeners, process: None, directory, cluster: None, settings: |_| {} }
     }
 
     /// Starts a signaling process.
     pub fn launch(&mut self) {
-        let config = Config {
+        let mut config = Config {
             http: Some(self.listeners.0.try_clone().unwrap()),
             admin: self.listeners.1.try_clone().unwrap(),
             workers: self.workers.iter().map(|worker| worker.path.clone()).collect(),
             parent: None,
             node: "n1".into(),
             auth: AuthMode::Open,
+            access: AccessConfig::default(),
             public_ips: vec!["192.0.2.1".parse().unwrap()],
             region: None,
             cluster: self.cluster.clone(),
             secret: vec![7; 32],
         };
+        (self.settings)(&mut config);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let serving = chappe_signaling::serve(config, std::future::pending());
         let end = runtime.spawn(async move { serving.await.unwrap() });
@@ -122,6 +141,24 @@ impl Server {
     pub async fn publish(&self, path: &str) -> String {
         let response = self.post(&format!("/whip/{path}"), &offer::publisher("vp8")).await;
         session_of(&response)
+    }
+
+    /// Publishes over WHIP, and its media path is up; the id of the session.
+    pub async fn go_live(&self, path: &str) -> String {
+        let session = self.publish(path).await;
+        self.worker().connect(session.parse().unwrap());
+        self.until_connected(&session).await;
+        session
+    }
+
+    /// Signaling has heard from the worker that the session is.
+    pub async fn until_connected(&self, session: &str) {
+        let asking = async {
+            while self.admin(&format!("/api/v1/sessions/{session}")).await.json()["state"] != "connected" {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), asking).await.unwrap_or_else(|_| panic!("never connected"));
     }
 
     /// Watches over WHEP; the id of the session.

@@ -87,9 +87,9 @@ async fn viewers_outlive_their_publisher_and_see_the_next() {
 #[tokio::test]
 async fn a_takeover_moves_the_viewers() {
     let server = Server::start().await;
-    server.publish("demo/cam").await;
+    let first = server.go_live("demo/cam").await;
     let id = server.watch("demo/cam").await.parse().unwrap();
-    let second = session_of(&server.post("/whip/demo/cam?takeover=1", &publisher("vp8")).await);
+    let second = session_of(&server.post(&format!("/whip/demo/cam?instead_of={first}"), &publisher("vp8")).await);
     let wanted = tracks(&server.worker().session(&second));
     server.worker().until("moved", |state| sources(&state.sessions[&id]) == wanted).await;
 }

@@ -2,11 +2,13 @@
 
 use std::pin::pin;
 
-use chappe_sfu_api::{ErrorCode, MediaKind};
+use chappe_sfu_api::{ErrorCode, Event, MediaKind, SessionState};
 use futures_util::future::select;
+use serde_json::json;
 
 use crate::http::request;
 use crate::offer::{self, publisher};
+use crate::page::Page;
 use crate::server::{Server, session_of};
 
 #[tokio::test]
@@ -84,18 +86,68 @@ async fn other_methods_are_refused_and_told_which_work() {
 }
 
 #[tokio::test]
-async fn a_name_in_use_is_refused_until_it_is_taken_over() {
+async fn a_name_in_use_is_given_to_nobody_but_its_own_client() {
     let server = Server::start().await;
-    let first = server.publish("demo/cam").await;
-    let second = server.post("/whip/demo/cam", &publisher("vp8")).await;
-    assert_eq!((second.status, second.error().as_str()), (409, "stream_exists"));
-    let third = session_of(&server.post("/whip/demo/cam?takeover=1", &publisher("vp8")).await);
+    let first = server.go_live("demo/cam").await;
+    let foreign = server.go_live("demo/other").await;
+    let strange = "0".repeat(40);
+    for query in ["", "?takeover=1", &format!("?instead_of={foreign}"), &format!("?takeover=1&instead_of={strange}")] {
+        let refused = server.post(&format!("/whip/demo/cam{query}"), &publisher("vp8")).await;
+        assert_eq!((refused.status, refused.error().as_str()), (409, "stream_exists"), "{query}");
+        assert!(refused.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds >= 1), "{query}");
+    }
+    let unreadable = server.post("/whip/demo/cam?instead_of=nonsense", &publisher("vp8")).await;
+    assert_eq!((unreadable.status, unreadable.error().as_str()), (400, "bad_request"));
+    let url = format!("http://{}/session/{first}", server.public);
+    let third = session_of(&server.post(&format!("/whip/demo/cam?instead_of={url}"), &publisher("vp8")).await);
     let first_id = first.parse().unwrap();
     server.worker().until("the first is closed", |state| !state.sessions.contains_key(&first_id)).await;
     assert_eq!(server.admin("/api/v1/streams").await.json()[0]["session"], third.as_str());
+    let again = server.post(&format!("/whip/demo/cam?instead_of={url}"), &publisher("vp8")).await;
+    assert_eq!(again.status, 201, "until it is connected, anybody may: {}", again.text());
     // The other name and the other room are free.
     server.publish("demo/cam2").await;
     server.publish("demo2/cam").await;
+}
+
+#[tokio::test]
+async fn a_session_that_never_connected_gives_its_name_to_the_next_at_once() {
+    let server = Server::start().await;
+    for state in [SessionState::New, SessionState::Connecting] {
+        let passer_by = server.publish("demo/cam").await.parse().unwrap();
+        server.worker().emit(Event::StateChanged { session: passer_by, state });
+        let next = server.post("/whip/demo/cam", &publisher("vp8")).await;
+        assert_eq!(next.status, 201, "{state:?}: {}", next.text());
+        server.worker().until("the first is closed", |state| !state.sessions.contains_key(&passer_by)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_page_takes_back_its_own_stream_and_nobody_elses() {
+    let server = Server::start().await;
+    let (mut page, mut stranger) = (Page::join(&server, "demo").await, Page::join(&server, "demo").await);
+    let session = page.publish("cam").await;
+    server.worker().connect(session.parse().unwrap());
+    server.until_connected(&session).await;
+    let own = stranger.publish("own").await;
+    let sdp = publisher("vp8");
+    let publish = json!({"type": "publish", "stream": "cam", "sdp": sdp});
+    let claims =
+        [json!({}), json!({"takeover": true}), json!({"instead_of": own}), json!({"instead_of": "0".repeat(40)})];
+    for claim in claims {
+        let mut request = publish.clone();
+        request.as_object_mut().unwrap().extend(claim.as_object().unwrap().clone());
+        let refused = stranger.ask(request).await;
+        assert_eq!(refused["error"], "stream_exists", "{claim}: {refused}");
+        assert!(refused["retry_after_ms"].as_u64().is_some(), "{refused}");
+    }
+    assert_eq!(page.ask(publish.clone()).await["type"], "answer", "its own name");
+    // The same person in a page that has lost its secret still knows the session.
+    let mut reloaded = Page::join(&server, "demo").await;
+    let mut request = publish.clone();
+    request["instead_of"] = json!(session);
+    let answer = reloaded.ask(request).await;
+    assert_eq!(answer["type"], "answer", "{answer}");
 }
 
 #[tokio::test]

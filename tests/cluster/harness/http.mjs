@@ -27,8 +27,9 @@ export async function status(url) {
  * @returns {Promise<any>}
  */
 export async function api(url, { method = "GET", json } = {}) {
-  const sent = json ? { body: JSON.stringify(json), headers: { "content-type": "application/json" } } : {};
-  const { status: code, text } = await answer(url, { method, ...sent });
+  // Changes need it also without a body.
+  const headers = method === "GET" ? {} : { "content-type": "application/json" };
+  const { status: code, text } = await answer(url, { method, headers, ...(json ? { body: JSON.stringify(json) } : {}) });
   if (code >= 300) throw new Error(`${method} ${url} was answered ${code}: ${text.slice(0, 300)}`);
   return text ? JSON.parse(text) : null;
 }

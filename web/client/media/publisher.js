@@ -20,7 +20,8 @@ import { Peer, preferCodec } from "./peer.js";
  * @property {string} [codec] of video: `vp8`, `vp9`, `h264` or `av1`
  * @property {number} [maxBitrate] of video, in bit/s
  * @property {number} [maxFramerate]
- * @property {boolean} [takeover] take the name over from whoever publishes under it
+ * @property {string | undefined} [insteadOf] an earlier session of one's own under this name, from before the page was loaded anew:
+ *   it proves that the name is one's own
  */
 
 /** The server ends the old session when media of the new one is there; after this long we do. */
@@ -45,8 +46,6 @@ export class Publisher extends Emitter {
   });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #oldTimer;
-  /** The name is ours: a new offer takes it over from our own last session. */
-  #owned = false;
   /** @type {Statistics | null} */
   #statistics = null;
   /** @type {(() => void)[]} */
@@ -84,14 +83,9 @@ export class Publisher extends Emitter {
     return this.#connected() !== null && (this.#heartbeat.beats || this.#terms().aliveMs === 0);
   }
 
+  /** Also once more, after a refusal. */
   start() {
     this.#session.dispatch({ type: "start" });
-  }
-
-  /** After `stream_exists`: offers again, and this time takes the name over. */
-  takeOver() {
-    this.#owned = true;
-    this.start();
   }
 
   stop() {
@@ -164,7 +158,6 @@ export class Publisher extends Emitter {
   /** @param {SessionState} state */
   #changed(state) {
     if (state.phase === "live") {
-      this.#owned = true;
       if (!this.#peers.retiring || !state.oldFlows) this.#carries();
       else this.#oldTimer ??= setTimeout(() => this.#carries(), OLD_MS_MAX);
       for (const [kind, track] of this.#tracks) if (!track.enabled) void this.mute(kind, true);
@@ -196,7 +189,7 @@ export class Publisher extends Emitter {
     const peer = this.#peers.newest;
     if (!peer) throw new Error("the peer connection is gone");
     for (const [name, track] of this.#tracks) if (!this.#sender(name)) this.#add(peer.pc, name, track);
-    const session = kind === "fresh" ? { instead_of: asked.old ?? undefined } : { session: asked.session ?? undefined };
+    const session = kind === "fresh" ? { instead_of: asked.old ?? this.#options.insteadOf } : { session: asked.session ?? undefined };
     const answer = await peer.exchange({ iceRestart: kind === "restart" }, (sdp) => this.#ask(peer, { sdp, ...session }, withinMs));
     return answer.session;
   }
@@ -214,8 +207,7 @@ export class Publisher extends Emitter {
    * @returns {Promise<Answer>}
    */
   async #ask(peer, fields, withinMs) {
-    const takeover = this.#owned || this.#options.takeover || undefined;
-    const answer = await this.#link.request("publish", { stream: this.stream, ...fields, takeover }, withinMs);
+    const answer = await this.#link.request("publish", { stream: this.stream, ...fields }, withinMs);
     if (peer.closed) this.#unpublish(answer.session);
     return answer;
   }

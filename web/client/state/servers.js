@@ -42,12 +42,25 @@ export function round({ own, others, last, refused, patient }) {
 }
 
 /**
+ * Where the server is that a module came from, with the path below which a proxy shows it; null for a copy that is kept
+ * elsewhere. Servers have their modules below `/assets/`.
+ * @param {string} module its address
+ */
+export function homeOf(module) {
+  const at = module.lastIndexOf("/assets/");
+  return /^https?:/.test(module) && at > 0 ? module.slice(0, at) : null;
+}
+
+/**
  * The WebSocket address of a server; null for what is no web address.
- * @param {string | URL} base
+ * @param {string | URL} base with the path below which a proxy shows it, if it does
  */
 export function socketUrl(base) {
   try {
-    const url = new URL("/ws", base);
+    const url = new URL(base);
+    url.pathname = `${url.pathname.replace(/\/+$/, "")}/ws`;
+    url.search = "";
+    url.hash = "";
     if (url.protocol === "https:") url.protocol = "wss:";
     if (url.protocol === "http:") url.protocol = "ws:";
     return /^wss?:$/.test(url.protocol) ? url.href : null;
