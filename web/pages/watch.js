@@ -1,7 +1,7 @@
 // Owns the watch page: all streams of a room, or one.
 
 import { Room } from "../client/room.js";
-import { namesIn, ownName } from "./address.js";
+import { at, namesIn, ownName } from "./address.js";
 import { ChatPanel } from "./chat.js";
 import { el, need } from "./dom.js";
 import { Notice } from "./notice.js";

@@ -88,7 +88,7 @@ test("servers are learned once, keep their places, and leave with the list", () 
 test("a secure page has no use for servers that are not", () => {
   const origins = ["http://a", "https://b"];
   assert.deepEqual(learnServers([], { own: "wss://own/ws", origins, random: () => 0 }), ["wss://b/ws"]);
-  assert.equal(socketUrl("https://b:444/x?y"), "wss://b:444/ws");
+  assert.equal(socketUrl("https://b:444/x?y"), "wss://b:444/x/ws");
 });
 
 test("streams are kept in the order they went live", () => {

@@ -28,6 +28,7 @@ export async function status(url) {
  */
 export async function api(url, { method = "GET", json } = {}) {
   // Changes need it also without a body.
+  /** @type {Record<string, string>} */
   const headers = method === "GET" ? {} : { "content-type": "application/json" };
   const { status: code, text } = await answer(url, { method, headers, ...(json ? { body: JSON.stringify(json) } : {}) });
   if (code >= 300) throw new Error(`${method} ${url} was answered ${code}: ${text.slice(0, 300)}`);
