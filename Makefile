@@ -1,4 +1,5 @@
-# make test     everything that must pass before a commit (what continuous integration runs)
+# make test     everything that must pass before a commit (what continuous integration runs); needs root
+# make test-unprivileged   the part of it that needs no root
 # make unit     the Rust tests only          make e2e      the browser tests only
 # make cluster  the tests of several nodes   make recovery measures how long pictures stand still when things die
 # make lint     format, clippy, JSDoc types   make fmt      formats
@@ -20,33 +21,53 @@ export CHAPPE_PYTHON := $(CURDIR)/.venv/bin/python
 export CHAPPE_NATS_SERVER := $(CURDIR)/.venv/bin/nats-server
 export CHAPPE_SWARM := $(TARGET_DIR)/release/chappe-swarm
 export CHAPPE_LINK := $(TARGET_DIR)/release/chappe-link
+# Ends a suite that hangs. The minutes of all suites add up to less than 40; what is compiled before comes on top.
+WITHIN := scripts/within.sh
 export CHROMIUM ?= $(shell command -v chromium || echo /usr/bin/chromium)
 
 build:
 	cargo build $(PROFILE)
 
+# What a test needs and does not find is a failure: a run that left something out has not passed.
+test:
+	@[ "$$(id -u)" = 0 ] || { echo "make test: the tests in network namespaces need root; run it as root, or run \`make test-unprivileged\` for all the others" >&2; exit 1; }
+	@$(MAKE) --no-print-directory every-test
+	@echo "make test: all passed"
+
+test-unprivileged:
+	@$(MAKE) --no-print-directory every-unprivileged-test
+	@echo "make test-unprivileged: all passed but what needs root, which did not run: make cluster, and the Rust tests named as_root"
+
 # In this order: what fails fastest comes first, what shares compiled code comes together.
-test: tools
+.PHONY: test-unprivileged every-test every-unprivileged-test
+every-test: tools
 	$(MAKE) --no-print-directory fmt-check
 	$(MAKE) --no-print-directory clippy
 	$(MAKE) --no-print-directory unit
 	$(MAKE) --no-print-directory web
 	$(MAKE) --no-print-directory browsers
 	$(MAKE) --no-print-directory cluster
-	@echo "make test: all passed"
+
+every-unprivileged-test: tools
+	$(MAKE) --no-print-directory fmt-check
+	$(MAKE) --no-print-directory clippy
+	$(MAKE) --no-print-directory unit UNIT_TESTS="-E 'not test(as_root)'"
+	$(MAKE) --no-print-directory web
+	$(MAKE) --no-print-directory browsers
 
 tools:
 	scripts/install-test-tools.sh
 
 unit:
-	cargo nextest run $(PROFILE) --workspace --no-fail-fast
+	cargo nextest run $(PROFILE) --workspace --no-run
+	$(WITHIN) 10 "make unit" cargo nextest run $(PROFILE) --workspace --no-fail-fast $(UNIT_TESTS)
 
 # The pages have no build step: their JSDoc types are checked, nothing is made of them.
 types:
 	cd tests/browser && npm run --silent check
 
 web: types
-	scripts/run-node-tests.sh web
+	$(WITHIN) 3 "make web" scripts/run-node-tests.sh web
 
 e2e: build
 	$(MAKE) --no-print-directory browsers
@@ -54,19 +75,22 @@ e2e: build
 # With the program that is there: `unit` has just built it, and `build` would compile half of its crates once
 # more, because without the tests' dependencies cargo unifies other features.
 browsers:
-	scripts/run-node-tests.sh tests/browser
+	$(WITHIN) 12 "make browsers" scripts/run-node-tests.sh tests/browser
 
 # The same for several nodes, each in a network namespace of its own; with the programs that `unit` has built.
 .PHONY: cluster recovery clients
 cluster:
-	scripts/run-cluster-tests.sh tests/cluster
+	$(WITHIN) 13 "make cluster" scripts/run-cluster-tests.sh tests/cluster
 
-# Twenty of each kind, and the table of the README as the result; then the faults, with a NATS that is away for a minute.
+# The limits in milliseconds hold here, and only here: twenty of each kind, with the table of the README as the result;
+# then the faults, with a NATS that is away for a minute, the drain, the hop of a relay and the load balancers.
+recovery: export CHAPPE_MEASURE := 1
 recovery: build clients
 	CHAPPE_TEST_TIMEOUT_MS=5400000 CHAPPE_KILLS=$${CHAPPE_KILLS:-20} CHAPPE_RECOVERY_TABLE=$(TARGET_DIR)/recovery.md \
 	    scripts/run-cluster-tests.sh tests/cluster/recovery.test.mjs
 	@cat $(TARGET_DIR)/recovery.md
 	CHAPPE_NATS_AWAY_S=60 scripts/run-cluster-tests.sh tests/cluster/faults.test.mjs
+	for one in drain relays balancers; do scripts/run-cluster-tests.sh tests/cluster/$$one.test.mjs; done
 
 # Synthetic clients and the lossy link, for who has not run `unit`.
 clients:

@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [ "$(id -u)" != 0 ]; then
-    echo "run-cluster-tests: SKIPPED, network namespaces need root" >&2
-    exit 0
+    echo "run-cluster-tests: network namespaces need root; run it as root, or \`make test-unprivileged\` for the tests that need none" >&2
+    exit 1
 fi
 
 # The harness names everything it makes after this.

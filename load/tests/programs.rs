@@ -17,15 +17,11 @@ const ADDRESSES: [&str; 2] = ["10.217.91.1", "10.217.91.2"];
 const PACKETS: u32 = 5_000;
 
 #[test]
-fn a_link_loses_and_delays_as_told_while_it_runs() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: network namespaces need root");
-        return;
-    }
+fn as_root_a_link_loses_and_delays_as_told_while_it_runs() {
+    assert!(rustix::process::geteuid().is_root(), "network namespaces need root");
     let mut bed = Bed::make();
     let clear = bed.send(PACKETS);
     assert_eq!(clear.arrived, PACKETS, "nothing is lost before it is told");
-    assert!(clear.fastest < Duration::from_millis(20), "{:?}", clear.fastest);
 
     bed.say("delay 40");
     bed.say("loss 0.05");
@@ -34,6 +30,7 @@ fn a_link_loses_and_delays_as_told_while_it_runs() {
     let share = 1.0 - f64::from(rough.arrived) / f64::from(PACKETS);
     assert!((0.03..0.07).contains(&share), "lost {share}");
     assert!(rough.fastest >= Duration::from_millis(40), "{:?}", rough.fastest);
+    assert!(clear.fastest < rough.fastest, "{:?} before it was told to wait", clear.fastest);
     let counts = bed.counts();
     assert_eq!(counts["there"]["lost"], PACKETS - rough.arrived);
     assert_eq!(counts["there"]["overflowed"], 0);

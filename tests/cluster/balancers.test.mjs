@@ -10,6 +10,7 @@ import { Balancer } from "./harness/balancer.mjs";
 import { Cluster } from "./harness/cluster.mjs";
 import { BALANCER_HOST } from "./harness/fabric.mjs";
 import { answer } from "./harness/http.mjs";
+import { holdMs } from "./harness/measure.mjs";
 import { offer, post, trickle } from "./harness/offer.mjs";
 import { Stage, close, videoOf } from "./harness/stage.mjs";
 import { Swarm, totals } from "./harness/swarm.mjs";
@@ -119,7 +120,7 @@ describe("load balancers", () => {
         await cluster.knowsAll();
       });
 
-      test("a node that vanished from the network costs a second at most", async () => {
+      test("requests are answered while a node has vanished from the network", async (context) => {
         const victim = cluster.node(1);
         cluster.fabric.cut(victim.plug);
         try {
@@ -128,7 +129,7 @@ describe("load balancers", () => {
             const made = await post(balancer, "whep", kind, "cam?wait=1");
             const tookMs = performance.now() - began;
             assert.equal(made.status, 201, `request ${n}: ${made.text}`);
-            assert.ok(tookMs < 2500, `request ${n} took ${Math.round(tookMs)} ms`);
+            holdMs(context, `request ${n}`, { ms: tookMs, limitMs: 2500 });
           }
         } finally {
           cluster.fabric.heal(victim.plug);

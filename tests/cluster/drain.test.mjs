@@ -7,11 +7,12 @@ import { picturesMove, watchForLoss } from "../browser/harness/observe.mjs";
 import { until } from "../browser/harness/until.mjs";
 import { Cluster } from "./harness/cluster.mjs";
 import { answer } from "./harness/http.mjs";
-import { Stage, busyMs, close, longestGaps, videoOf } from "./harness/stage.mjs";
+import { MEASURING, holdMs } from "./harness/measure.mjs";
+import { Stage, close, longestGaps, picturesAreEven, videoOf } from "./harness/stage.mjs";
 import { Swarm, totals } from "./harness/swarm.mjs";
 
-/** A page that had to notice by itself needs 250 ms and more; the 100 ms of a quiet machine are held by `make recovery`. */
-const DRAIN_GAP_MS_MAX = 150;
+const DRAIN_GAP_MS_MAX = 100;
+const DEADLINE_MS = 3000;
 
 describe("growing and shrinking", () => {
   /** @type {Cluster} */
@@ -63,7 +64,7 @@ describe("growing and shrinking", () => {
     const sessions = async () => (await leaving.list("sessions")).length;
     assert.ok((await sessions()) >= 2, "publisher and viewer are not where they asked");
 
-    const busy = await busyMs(viewers);
+    if (MEASURING) await picturesAreEven(viewers);
     const losses = await Promise.all(viewers.map(watchForLoss));
     const ended = leaving.running?.ended;
     const found = await longestGaps(viewers, async () => {
@@ -72,24 +73,24 @@ describe("growing and shrinking", () => {
       assert.deepEqual(await ended, { code: 0, signal: null });
     });
     for (const viewer of viewers) await picturesMove(viewer, videoOf("cam"));
-    const text = `${found.map((ms) => Math.round(ms)).join(" and ")} ms, of which ${Math.round(busy)} are the machine's`;
-    context.diagnostic(`longest gap while a node with publisher and viewer drained: ${text}`);
-    assert.ok(Math.max(...found) <= DRAIN_GAP_MS_MAX + busy, text);
+    const ms = Math.max(...found.map((gap) => gap.longestMs));
+    holdMs(context, "longest gap while a node with publisher and viewer drained", { ms, limitMs: DRAIN_GAP_MS_MAX });
     assert.deepEqual(await Promise.all(losses.map((lost) => lost())), viewers.map(() => 0), "packets lost at each viewer");
     assert.ok(await publisher.locator("#live-badge.live").isVisible());
     await close(publisher, ...viewers);
     await cluster.knowsAll();
   });
 
-  test("a plain viewer is waited for until the deadline, and no longer", async () => {
+  test("a plain viewer is waited for until the deadline, and no longer", async (context) => {
     const [leaving, staying] = [cluster.node(3), cluster.node(1)];
     const swarm = await Swarm.start({ whip: [staying.url], whep: [leaving.url, staying.url], room: "waits", viewers: 2 });
     const began = performance.now();
     const ended = leaving.running?.ended;
-    await leaving.drain(3000);
+    await leaving.drain(DEADLINE_MS);
     assert.deepEqual(await ended, { code: 0, signal: null });
     const tookMs = performance.now() - began;
-    assert.ok(tookMs > 2500 && tookMs < 8000, `it ended after ${Math.round(tookMs)} ms`);
+    assert.ok(tookMs >= DEADLINE_MS, `it ended after ${Math.round(tookMs)} ms`);
+    holdMs(context, "a plain viewer's node, deadline and all", { ms: tookMs, limitMs: 2 * DEADLINE_MS });
     swarm.begin();
     await until("its viewers are back elsewhere", async () => (await swarm.report()).viewers.every((viewer) => viewer.packets > 50));
     await swarm.end();

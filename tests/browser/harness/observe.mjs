@@ -65,6 +65,7 @@ export async function instrument(context) {
     };
     Object.assign(window, {
       chappeLost: lookForLoss,
+      chappeConnections: () => all.length,
       chappeSoundEnergy: async () => (await entries("inbound-rtp")).reduce((sum, e) => sum + (e.totalAudioEnergy ?? 0), 0),
       chappeInbound: async () => (await entries("inbound-rtp")).map((e) => ({ kind: e.kind, frames: e.framesDecoded ?? 0, packets: e.packetsReceived })),
       chappePaths: async () => {
@@ -104,34 +105,46 @@ export async function picturesMove(page, selector, { sound = true, withinMs = 20
 }
 
 /**
- * Notes in the page when each frame of a video is shown, so that the longest pause can be asked for later.
+ * Notes in the page when each frame of a video is shown, so that the longest pause can be asked for later: in
+ * milliseconds, and in turns of a timer of the page. A machine that stalls takes from the turns what it takes from the
+ * pictures, so that what a test holds in turns is held against the stalls of the same seconds.
  * @param {Page} page
  * @param {string} selector
  */
 export async function watchForGaps(page, selector) {
-  await page.evaluate((query) => {
+  await page.evaluate(({ query, everyMs }) => {
     const video = document.querySelector(query);
     if (!(video instanceof HTMLVideoElement)) throw new Error(`no video ${query}`);
-    const gaps = { lastMs: performance.now(), longestMs: 0, frames: 0 };
+    const gaps = { lastMs: performance.now(), longestMs: 0, turns: 0, longestTurns: 0, frames: 0 };
+    const before = /** @type {any} */ (window).chappeGapTimer;
+    clearInterval(before);
+    const timer = setInterval(() => (gaps.turns += 1), everyMs);
     const onFrame = (/** @type {number} */ nowMs) => {
       gaps.longestMs = Math.max(gaps.longestMs, nowMs - gaps.lastMs);
+      gaps.longestTurns = Math.max(gaps.longestTurns, gaps.turns);
       gaps.lastMs = nowMs;
+      gaps.turns = 0;
       gaps.frames += 1;
       video.requestVideoFrameCallback(onFrame);
     };
     video.requestVideoFrameCallback(onFrame);
-    Object.assign(window, { chappeGaps: gaps });
-  }, selector);
+    Object.assign(window, { chappeGaps: gaps, chappeGapTimer: timer });
+  }, { query: selector, everyMs: TURN_MS });
 }
+
+/** One turn of the timer that pauses are counted by, on a machine that does nothing else. */
+export const TURN_MS = 10;
+
+/** @typedef {{longestMs: number, longestTurns: number, frames: number}} Gaps */
 
 /**
  * @param {Page} page
- * @returns {Promise<{longestMs: number, frames: number}>} with the pause that is going on now
+ * @returns {Promise<Gaps>} with the pause that is going on now
  */
 export function gaps(page) {
   return page.evaluate(() => {
-    const { lastMs, longestMs, frames } = /** @type {any} */ (window).chappeGaps;
-    return { longestMs: Math.max(longestMs, performance.now() - lastMs), frames };
+    const { lastMs, longestMs, turns, longestTurns, frames } = /** @type {any} */ (window).chappeGaps;
+    return { longestMs: Math.max(longestMs, performance.now() - lastMs), longestTurns: Math.max(longestTurns, turns), frames };
   });
 }
 
@@ -147,6 +160,15 @@ export async function watchForLoss(page) {
     return chappeLost();
   }, LOSS_EVERY_MS);
   return async () => (await page.evaluate(() => /** @type {any} */ (window).chappeLost())) - before;
+}
+
+/**
+ * How many peer connections a page has made so far: a page that keeps its one was not cut off for a moment.
+ * @param {Page} page
+ * @returns {Promise<number>}
+ */
+export function connectionsMade(page) {
+  return page.evaluate(() => /** @type {any} */ (window).chappeConnections());
 }
 
 /** Shorter than an old peer connection lives on next to its successor. */

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { launch } from "../../browser/harness/browser.mjs";
-import { gaps, instrument, picturesMove, tile, watchForGaps } from "../../browser/harness/observe.mjs";
+import { connectionsMade, gaps, instrument, picturesMove, tile, watchForGaps, watchForLoss } from "../../browser/harness/observe.mjs";
 import { isLive } from "../../browser/harness/scene.mjs";
 import { until } from "../../browser/harness/until.mjs";
 
@@ -105,35 +105,40 @@ export async function close(...pages) {
  * The longest pause between two decoded frames of each viewer while something happens, and until pictures move again.
  * @param {Page[]} viewers
  * @param {() => Promise<unknown>} happen
- * @param {{stream?: string, framesAfter?: number, sound?: boolean}} [options]
+ * @param {{stream?: string, sound?: boolean}} [options]
  */
 export async function longestGaps(viewers, happen, { stream = "cam", sound = false } = {}) {
   const video = videoOf(stream);
   for (const viewer of viewers) await watchForGaps(viewer, video);
   await happen();
   for (const viewer of viewers) await picturesMove(viewer, video, { withinMs: 20_000, sound });
-  return Promise.all(viewers.map(async (viewer) => (await gaps(viewer)).longestMs));
+  return Promise.all(viewers.map(gaps));
 }
 
 /**
- * What a machine that is busy with others adds to every gap: the longest one while nothing happens, less two frames.
+ * Begins to watch whether pages are cut off for a moment: whether one loses packets, or makes a connection anew.
  * @param {Page[]} viewers
+ * @returns {Promise<() => Promise<{lost: number, made: number}[]>>} of each viewer, since then
  */
-export async function busyMs(viewers) {
-  const still = await longestGaps(viewers, () => sleep(STILL_FOR_MS));
-  return Math.max(0, Math.max(...still) - STILL_GAP_MS);
+export async function watchForCuts(viewers) {
+  const before = await Promise.all(viewers.map(connectionsMade));
+  const losses = await Promise.all(viewers.map(watchForLoss));
+  return () =>
+    Promise.all(viewers.map(async (viewer, at) => ({ lost: (await losses[at]?.()) ?? NaN, made: (await connectionsMade(viewer)) - (before[at] ?? 0) })));
 }
+
+/** What {@link watchForCuts} tells of a page that nothing happened to. */
+export const UNTOUCHED = { lost: 0, made: 0 };
 
 /**
  * Comes back when the pictures come evenly: what opening the pages and clients did to them is over.
  * @param {Page[]} viewers
  */
 export async function picturesAreEven(viewers) {
-  const longestMs = async () => Math.max(...(await longestGaps(viewers, () => sleep(EVEN_FOR_MS))));
+  const longestMs = async () => Math.max(...(await longestGaps(viewers, () => sleep(EVEN_FOR_MS))).map((gap) => gap.longestMs));
   await until("pictures come evenly", async () => (await longestMs()) <= STILL_GAP_MS, { withinMs: 20_000 });
 }
 
 const EVEN_FOR_MS = 500;
-const STILL_FOR_MS = 2000;
 /** Between two pictures where nothing happens and nobody else uses the machine. */
-export const STILL_GAP_MS = 67;
+const STILL_GAP_MS = 67;

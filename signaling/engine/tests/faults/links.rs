@@ -1,7 +1,7 @@
 //! Claims about a link that loses answers or stalls.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chappe_engine::EngineError::{Timeout, Unavailable, Unknown};
@@ -9,6 +9,7 @@ use chappe_engine::{Change, Engine, Nats, PAYLOAD_BYTES_MAX};
 
 use crate::support::proxy::{Proxy, Way};
 use crate::support::server::Server;
+use crate::support::turns::Turns;
 use crate::support::{
     bytes, connected, key, next, soon, subject, until, until_down, until_synced, until_up, write_surely,
 };
@@ -37,9 +38,9 @@ async fn mend(proxy: &Proxy, engine: &Nats) {
 async fn a_write_whose_ack_is_lost_is_unknown_and_found_by_reading() {
     let (_server, proxy, behind, beside) = bed().await;
     proxy.set(Way::AnswersLost);
-    let began = Instant::now();
+    let turns = Turns::begin();
     assert_eq!(behind.create(&key("k"), bytes("v")).await, Err(Unknown));
-    assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+    assert!(turns.passed() < Duration::from_millis(1500), "{:?}", turns.passed());
     // It has happened, whatever its writer knows.
     let there = beside.get(&key("k")).await.unwrap().unwrap();
     mend(&proxy, &behind).await;
@@ -58,9 +59,9 @@ async fn a_write_whose_ack_is_lost_is_unknown_and_found_by_reading() {
 async fn what_is_read_over_a_silent_link_is_unavailable_in_time() {
     let (_server, proxy, behind, _beside) = bed().await;
     proxy.set(Way::AnswersLost);
-    let began = Instant::now();
+    let turns = Turns::begin();
     assert!(matches!(behind.get(&key("first")).await, Err(Unavailable(_))));
-    assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+    assert!(turns.passed() < Duration::from_millis(1500), "{:?}", turns.passed());
 }
 
 /// One writer counts up while its link breaks again and again. It is alone, so each revision is one of its writes.
@@ -113,15 +114,15 @@ async fn nothing_waits_for_a_stalled_link() {
     // More than all buffers on the way take.
     let large = Bytes::from(vec![0; PAYLOAD_BYTES_MAX]);
     for _ in 0..40 {
-        let began = Instant::now();
+        let turns = Turns::begin();
         let _ = behind.publish(&subject("other"), large.clone()).await;
-        assert!(began.elapsed() < Duration::from_millis(400), "{:?}", began.elapsed());
+        assert!(turns.passed() < Duration::from_millis(400), "{:?}", turns.passed());
     }
-    let began = Instant::now();
+    let turns = Turns::begin();
     let asked = behind.request("nobody", bytes("?"), Duration::from_millis(300)).await;
     assert!(matches!(asked, Err(Timeout | Unavailable(_))), "{asked:?}");
     assert!(matches!(behind.get(&key("first")).await, Err(Unavailable(_))));
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(turns.passed() < Duration::from_secs(2), "{:?}", turns.passed());
     until_down(&*behind, "").await;
     assert!(matches!(behind.publish(&subject("s"), bytes("v")).await, Err(Unavailable(_))));
     assert!(matches!(behind.request("n", bytes("v"), Duration::from_secs(9)).await, Err(Unavailable(_))));

@@ -1,11 +1,12 @@
 //! Claims about a server that is not there, goes, comes back, or comes back empty.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chappe_engine::EngineError::{Conflict, NobodyThere, TooLarge, Unavailable};
 use chappe_engine::{Change, Engine, Health, Nats, NatsConfig};
 
 use crate::support::server::{Server, free_port};
+use crate::support::turns::Turns;
 use crate::support::{
     bytes, connected, key, next, soon, subject, until, until_down, until_synced, until_up, write_surely,
 };
@@ -14,7 +15,7 @@ use crate::support::{
 async fn servers_that_are_not_there_yet_are_waited_for_by_nobody() {
     let mut server = Server::start();
     server.kill();
-    let began = Instant::now();
+    let turns = Turns::begin();
     let config = NatsConfig::parse(&server.url()).unwrap();
     let engine = Nats::connect(config).await.unwrap();
     let mut received = engine.subscribe(&subject("s")).await.unwrap();
@@ -24,7 +25,7 @@ async fn servers_that_are_not_there_yet_are_waited_for_by_nobody() {
     assert!(matches!(engine.create(&key("k"), bytes("v")).await, Err(Unavailable(_))));
     assert!(matches!(engine.publish(&subject("s"), bytes("v")).await, Err(Unavailable(_))));
     assert!(matches!(engine.request("n", bytes("v"), Duration::from_secs(9)).await, Err(Unavailable(_))));
-    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    assert!(turns.passed() < Duration::from_millis(500), "{:?}", turns.passed());
     let why = until_down(&*engine, "refused").await;
     assert!(why.contains(&format!("127.0.0.1:{}", server.port)), "{why}");
 

@@ -6,6 +6,7 @@
 
 pub mod proxy;
 pub mod server;
+pub mod turns;
 
 use std::time::Duration;
 
