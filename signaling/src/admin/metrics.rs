@@ -27,7 +27,8 @@ pub async fn metrics(State(admin): State<Admin>) -> Response {
         admin.app.cluster.engine.drops().record();
         record_hub(&admin.app.hub());
     });
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render()).into_response()
+    let text = handle.render() + &admin.app.lock_holds().to_text();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 fn describe() {

@@ -1,7 +1,7 @@
 //! Owns the state of the process and what clients ask of it: publishing, watching, going on, leaving.
 //! Never speaks HTTP or WebSocket.
 //!
-//! All state is in one [`Hub`] behind one plain mutex. It is held for microseconds, never across an
+//! All state is in one [`Hub`] behind one lock, whose holds are measured (`lock.rs`) and never last across an
 //! await, and commands and events are queued while it is held: whatever the registry decided first also
 //! reaches workers and pages first.
 
@@ -10,6 +10,7 @@ mod drain_file;
 mod effects;
 mod hub;
 mod lobby;
+mod lock;
 mod moves;
 mod names;
 mod nodes;
@@ -26,7 +27,7 @@ mod workers;
 #[cfg(test)]
 pub mod bed;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use chappe_cluster::NodeName;
@@ -37,10 +38,13 @@ use tokio::sync::watch as flag;
 pub use drain::Ending;
 pub use drain_file::DrainFile;
 pub use hub::{Following, Hub, Sink};
+pub use lock::{HoldTimes, HubTurn};
 pub use page::{Join, Joined};
 pub use patch::{PatchOutcome, Precondition};
 pub use publish::PublishRequest;
 pub use watch::{Slots, WatchRequest};
+
+use lock::HubLock;
 
 use crate::access::{Share, Shares};
 use crate::cluster::Cluster;
@@ -55,7 +59,7 @@ use crate::workers::{WorkerError, WorkerLink};
 pub struct App {
     pub cluster: Cluster,
     pub auth: AuthMode,
-    hub: Mutex<Hub>,
+    hub: HubLock,
     links: Vec<WorkerLink>,
     addresses: Vec<std::net::IpAddr>,
     started: SystemTime,
@@ -87,7 +91,7 @@ impl App {
         addresses: Vec<std::net::IpAddr>,
         drain_file: DrainFile,
     ) -> Arc<App> {
-        let hub = Mutex::new(Hub::new(links.len(), &cluster.identity, Instant::now()));
+        let hub = HubLock::new(Hub::new(links.len(), &cluster.identity, Instant::now()));
         Arc::new(App {
             cluster,
             auth,
@@ -107,10 +111,13 @@ impl App {
         self.cluster.own()
     }
 
-    /// The state. The guard must not live across an await; the compiler sees to it, because it is not `Send`.
-    pub fn hub(&self) -> MutexGuard<'_, Hub> {
-        // A panic while the lock was held is a bug of ours; the other rooms go on with what there is.
-        self.hub.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The state, for one turn.
+    pub fn hub(&self) -> HubTurn<'_> {
+        self.hub.turn()
+    }
+
+    pub fn lock_holds(&self) -> &HoldTimes {
+        self.hub.holds()
     }
 
     /// Room for one more WebSocket, for as long as it is held.

@@ -1,0 +1,119 @@
+//! Owns the lock around the state of the process, and how long each turn holds it. Never decides what is done in a turn.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Hub;
+
+/// The only way to the [`Hub`].
+#[derive(Debug)]
+pub(super) struct HubLock {
+    hub: Mutex<Hub>,
+    holds: HoldTimes,
+}
+
+/// The state, locked. It must not live across an await; the compiler sees to it, because it is not `Send`.
+#[derive(Debug)]
+pub struct HubTurn<'a> {
+    hub: MutexGuard<'a, Hub>,
+    holds: &'a HoldTimes,
+    since: Instant,
+}
+
+/// How long turns held the lock since the process started, as a histogram.
+#[derive(Debug, Default)]
+pub struct HoldTimes {
+    /// The last one has no upper bound.
+    turns: [AtomicU64; BOUNDS_US.len() + 1],
+    sum_ns: AtomicU64,
+}
+
+impl HubLock {
+    pub fn new(hub: Hub) -> HubLock {
+        HubLock { hub: Mutex::new(hub), holds: HoldTimes::default() }
+    }
+
+    pub fn turn(&self) -> HubTurn<'_> {
+        // A panic while the lock was held is a bug of ours; the other rooms go on with what there is.
+        let hub = self.hub.lock().unwrap_or_else(PoisonError::into_inner);
+        HubTurn { hub, holds: &self.holds, since: Instant::now() }
+    }
+
+    pub fn holds(&self) -> &HoldTimes {
+        &self.holds
+    }
+}
+
+impl Deref for HubTurn<'_> {
+    type Target = Hub;
+
+    fn deref(&self) -> &Hub {
+        &self.hub
+    }
+}
+
+impl DerefMut for HubTurn<'_> {
+    fn deref_mut(&mut self) -> &mut Hub {
+        &mut self.hub
+    }
+}
+
+impl Drop for HubTurn<'_> {
+    fn drop(&mut self) {
+        self.holds.note(self.since.elapsed());
+    }
+}
+
+impl HoldTimes {
+    fn note(&self, held: Duration) {
+        let bucket = BOUNDS_US.partition_point(|bound| u128::from(*bound) < held.as_micros());
+        if let Some(turns) = self.turns.get(bucket) {
+            turns.fetch_add(1, Ordering::Relaxed);
+        }
+        self.sum_ns.fetch_add(u64::try_from(held.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Turns so far.
+    pub fn count(&self) -> u64 {
+        self.turns.iter().map(|turns| turns.load(Ordering::Relaxed)).sum()
+    }
+
+    /// In the Prometheus text format.
+    pub fn to_text(&self) -> String {
+        let mut text =
+            format!("# HELP {NAME} How long one turn held the lock of signaling.\n# TYPE {NAME} histogram\n");
+        let mut count = 0;
+        let bounds = BOUNDS_US.iter().map(|bound| (*bound as f64 / 1e6).to_string()).chain(["+Inf".to_owned()]);
+        for (turns, bound) in self.turns.iter().zip(bounds) {
+            count += turns.load(Ordering::Relaxed);
+            text.push_str(&format!("{NAME}_bucket{{le=\"{bound}\"}} {count}\n"));
+        }
+        let sum = Duration::from_nanos(self.sum_ns.load(Ordering::Relaxed)).as_secs_f64();
+        text.push_str(&format!("{NAME}_sum {sum}\n{NAME}_count {count}\n"));
+        text
+    }
+}
+
+const NAME: &str = "chappe_signaling_lock_held_seconds";
+
+/// Most turns are of the first two; one beyond a millisecond is felt by all other clients.
+const BOUNDS_US: [u64; 12] = [10, 30, 100, 250, 500, 750, 1_000, 2_500, 5_000, 10_000, 30_000, 100_000];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_histogram_counts_each_turn_in_its_bucket_and_all_above() {
+        let holds = HoldTimes::default();
+        [5, 10, 11, 999, 1_000, 1_001, 1_000_000].iter().for_each(|us| holds.note(Duration::from_micros(*us)));
+        let text = holds.to_text();
+        for line in ["le=\"0.00001\"} 2", "le=\"0.00003\"} 3", "le=\"0.001\"} 5", "le=\"0.1\"} 6", "le=\"+Inf\"} 7"] {
+            assert!(text.contains(&format!("{NAME}_bucket{{{line}\n")), "{line} in {text}");
+        }
+        assert!(text.ends_with(&format!("{NAME}_sum 1.003026\n{NAME}_count 7\n")), "{text}");
+        assert_eq!(holds.count(), 7);
+    }
+}
