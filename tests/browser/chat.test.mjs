@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { Scene } from "./harness/scene.mjs";
+import { Scene, join } from "./harness/scene.mjs";
 import { until } from "./harness/until.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -18,8 +18,8 @@ describe("chat", () => {
   after(() => scene?.end());
 
   test("what one says the other reads, as text, with a name, and a newcomer finds it", async () => {
-    const ada = await scene.page("/room/talk?name=Ada");
-    const bo = await scene.page("/room/talk?name=Bo");
+    const ada = await join(await scene.page("/room/talk?name=Ada"));
+    const bo = await join(await scene.page("/room/talk?name=Bo"));
     await until("both are here", async () => /^2 people/.test((await ada.textContent(".people summary")) ?? ""));
     await say(ada, "<b>Hello</b>");
     await until("Bo reads it", async () => (await texts(bo)).includes("<b>Hello</b>"));
@@ -36,8 +36,8 @@ describe("chat", () => {
   });
 
   test("the others see who types, until it is said", async () => {
-    const ada = await scene.page("/room/typing?name=Ada");
-    const bo = await scene.page("/room/typing?name=Bo");
+    const ada = await join(await scene.page("/room/typing?name=Ada"));
+    const bo = await join(await scene.page("/room/typing?name=Bo"));
     await until("both are here", async () => /^2 people/.test((await ada.textContent(".people summary")) ?? ""));
     await bo.locator("#chat-text").pressSequentially("Hm");
     await until("Ada sees it", async () => (await ada.textContent(".typing")) === "Bo is typing…");
@@ -48,7 +48,7 @@ describe("chat", () => {
   });
 
   test("who writes too fast is told, and keeps the text", async () => {
-    const page = await scene.page("/room/fast?name=Ada");
+    const page = await join(await scene.page("/room/fast?name=Ada"));
     await until("the page is connected", async () => (await page.getAttribute("#link-state", "data-phase")) === "open");
     const refused = async () => /too fast/.test((await page.textContent("#chat .problem")) ?? "");
     for (let n = 0; n < TOO_MANY && !(await refused()); n++) {
@@ -64,7 +64,7 @@ describe("chat", () => {
   });
 
   test("keys that steer the page only write in the chat, and Escape leaves it", async () => {
-    const page = await scene.page("/room/keys?name=Ada");
+    const page = await join(await scene.page("/room/keys?name=Ada"));
     await page.locator("#chat-text").pressSequentially("smf");
     assert.equal(await page.inputValue("#chat-text"), "smf");
     assert.equal(await page.getAttribute("#facts", "aria-pressed"), "false");

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 
 import { launch } from "./harness/browser.mjs";
 import { instrument, look, picturesMove, tile } from "./harness/observe.mjs";
-import { Scene } from "./harness/scene.mjs";
+import { Scene, join } from "./harness/scene.mjs";
 import { until } from "./harness/until.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -136,7 +136,7 @@ describe("pages", () => {
   test("every page fits its screen, names its controls, and breaks no rule of its security policy", async () => {
     const publisher = await scene.publisher("look", "anna");
     const second = await scene.publisher("look", "berta");
-    const pages = { start: "/", publish: "/publish?room=look&stream=carla", watch: "/watch/look", one: "/watch/look/anna", empty: "/watch/nobody", room: "/room/look" };
+    const pages = { start: "/", publish: "/publish?room=look&stream=carla", watch: "/watch/look", one: "/watch/look/anna", empty: "/watch/nobody", joining: "/room/look", room: "/room/look" };
     for (const [name, address] of Object.entries(pages)) {
       for (const [size, viewport] of Object.entries(SIZES)) {
         for (const dark of [false, true]) await inspect(scene, name, address, size, viewport, dark);
@@ -160,6 +160,7 @@ async function inspect(scene, name, address, size, viewport, dark) {
   const complaints = [];
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
   await page.goto(scene.server.url + address);
+  if (name === "room") await join(page);
   await settled(page, name);
   await page.screenshot({ path: path.join(SHOTS, `${name}-${size}${dark ? "-dark" : ""}.png`) });
   const found = await page.evaluate(() => {
@@ -194,6 +195,7 @@ async function settled(page, name) {
     one: playing("anna"),
     empty: "#nobody",
     room: both,
+    joining: "#join:enabled",
   };
   await page.waitForSelector(ready[/** @type {keyof typeof ready} */ (name)], { timeout: 15_000 });
 }

@@ -73,6 +73,13 @@ export class Room extends Emitter {
     return this.#link.state;
   }
 
+  /** What is wrong and will not be tried again by itself; null once it is right again. */
+  get problem() {
+    const { phase, error } = this.#link.state;
+    if (phase === "closed") return error;
+    return this.#watcher.state.phase === "refused" ? this.#watcher.state.error : null;
+  }
+
   /** @returns {Stream[]} what is live */
   get streams() {
     return [...this.#streams.values()];

@@ -2,6 +2,7 @@
 
 /** @import { Publisher, PublishOptions } from "../client/media/publisher.js" */
 /** @import { Names } from "./setup.js" */
+/** @import { LinkLook } from "./words.js" */
 
 import { Emitter } from "../client/emitter.js";
 import { Room } from "../client/room.js";
@@ -9,7 +10,8 @@ import { ownName } from "./address.js";
 import { need } from "./dom.js";
 import { publishedBefore, rememberPublished } from "./own_stream.js";
 import { initialBroadcast, updateBroadcast } from "./state/broadcast.js";
-import { bitrateText, linkText, pictureText, roundTripText } from "./words.js";
+import { Steadied } from "./steady.js";
+import { LINK_TEXTS, linkLook, sentTexts } from "./words.js";
 
 /** @typedef {import("./state/broadcast.js").BroadcastState} BroadcastState */
 
@@ -28,9 +30,15 @@ export class Broadcast extends Emitter {
 
   /** The WebSocket is down; media may flow all the same. */
   get linkBroken() {
-    const phase = this.#room?.state.phase;
-    return phase === "waiting" || ((phase === "connecting" || phase === "greeting") && this.#room?.state.error !== null);
+    return this.#look === "trying";
   }
+
+  /** What is shown: it has lasted. */
+  shown = this.state.phase;
+  /** @type {LinkLook} */
+  #look = "quiet";
+  #steadyPhase = new Steadied(this.state.phase, () => this.#again());
+  #steadyLook = new Steadied(/** @type {LinkLook} */ ("quiet"), () => this.#again());
 
   /**
    * @param {Names} names
@@ -72,32 +80,36 @@ export class Broadcast extends Emitter {
     if (this.state !== before || event.type === "link") this.emit("state", this.state);
   }
 
+  /** The next refusal is another one. */
+  forget() {
+    if (this.state.phase === "refused") this.stop();
+  }
+
+  #again() {
+    this.#draw();
+    this.emit("state", this.state);
+  }
+
   #draw() {
     const { phase } = this.state;
+    this.shown = this.#steadyPhase.update(phase, phase !== "reconnecting");
+    this.#look = this.#steadyLook.update(this.#room ? linkLook(this.#room.state) : "quiet", !this.#room || this.#room.state.phase === "open");
     const link = need("link-state", HTMLElement);
     link.hidden = !this.#room;
     if (this.#room) {
       link.dataset["phase"] = this.#room.state.phase;
-      link.textContent = linkText(this.#room.state);
+      link.dataset["look"] = this.#look;
+      link.textContent = LINK_TEXTS[this.#look];
     }
     need("figures", HTMLElement).hidden = phase !== "live" && phase !== "reconnecting";
-    const said = { idle: "", starting: "Going live.", live: "You are live.", reconnecting: "Reconnecting.", refused: "Not live." }[phase];
+    const said = { idle: "", starting: "Going live.", live: "You are live.", reconnecting: "Reconnecting.", refused: "Not live." }[this.shown];
     const status = need("status", HTMLElement);
     if (status.textContent !== said) status.textContent = said;
   }
 
   async #showFigures() {
-    const statistics = await this.publisher?.statistics();
-    if (!statistics) return;
-    const video = statistics.tracks.find((t) => t.kind === "video");
-    const audio = statistics.tracks.find((t) => t.kind === "audio");
-    const texts = {
-      "fact-bitrate": bitrateText(statistics.bitrate),
-      "fact-picture": pictureText(video),
-      "fact-fps": video ? `${Math.round(video.fps)} fps` : "–",
-      "fact-rtt": roundTripText(statistics),
-      "fact-codec": video?.codec || audio?.codec || "–",
-    };
+    const statistics = (await this.publisher?.statistics()) ?? null;
+    const texts = sentTexts(statistics, this.publisher?.sends ?? { video: false, audio: false });
     for (const [id, text] of Object.entries(texts)) need(id, HTMLElement).textContent = text;
   }
 }

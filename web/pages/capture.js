@@ -1,47 +1,57 @@
 // Owns camera, microphone and screen: asking for them, listing them, giving them back. Never sends anything.
 
+/** @import { Kind } from "../client/protocol.js" */
 /** @import { CaptureEvent, CaptureState } from "./state/capture.js" */
-/** @import { From } from "./words.js" */
+/** @import { Choice, Step } from "./state/sources.js" */
 
 import { Emitter } from "../client/emitter.js";
 import { initialCapture, updateCapture } from "./state/capture.js";
-
-/**
- * Device ids; empty is the browser's choice, `none` is none.
- * @typedef {{from: From, camera: string, microphone: string, height: number}} Choice
- */
+import { planSources } from "./state/sources.js";
 
 /** @typedef {{cameras: MediaDeviceInfo[], microphones: MediaDeviceInfo[]}} Devices */
+
+/** Errors of a device that cannot be opened beside one that is open already, as on phones. */
+const IN_USE = new Set(["NotReadableError", "AbortError"]);
 
 /** @extends {Emitter<{state: CaptureState, devices: Devices}>} */
 export class Capture extends Emitter {
   state = initialCapture;
-  /** @type {MediaStream | null} */
+  /** @type {MediaStream | null} what is on: another object after each change */
   mediaStream = null;
+  /** @type {Choice | null} what is on, by the ids that the browser gave */
+  choice = null;
 
   constructor() {
     super();
     navigator.mediaDevices?.addEventListener("devicechange", () => void this.list());
   }
 
-  /** @param {Choice} choice */
-  async ask(choice) {
-    this.#dispatch({ type: "ask", from: choice.from });
+  /**
+   * The old sources go on until the new ones are there, and stay when they do not come.
+   * @param {Choice} wanted
+   */
+  async ask(wanted) {
+    this.#dispatch({ type: "ask", from: wanted.from });
     const { turn } = this.state;
     try {
-      const mediaStream = choice.from === "screen" ? await screen(choice) : await camera(choice);
-      if (turn !== this.state.turn) return stopTracks(mediaStream);
-      this.#take(mediaStream);
-      this.#dispatch({ type: "got", turn });
+      const tracks = await this.#open(wanted);
+      if (turn !== this.state.turn) return stopTracks(tracks.filter((t) => !this.#has(t)));
+      this.#take(tracks, wanted);
+      this.#dispatch({ type: "got", turn, kinds: tracks.map((t) => /** @type {Kind} */ (t.kind)) });
     } catch (error) {
-      const problem = error instanceof Error ? error.name : String(error);
-      this.#dispatch({ type: "failed", turn, problem });
+      this.#dispatch({ type: "failed", turn, problem: error instanceof Error ? error.name : String(error) });
     }
     await this.list();
   }
 
+  /** The person has read of the last problem, and goes on. */
+  accept() {
+    this.#dispatch({ type: "accepted" });
+  }
+
   stop() {
-    this.#take(null);
+    stopTracks(this.mediaStream?.getTracks() ?? []);
+    this.mediaStream = this.choice = null;
     this.#dispatch({ type: "stop" });
   }
 
@@ -54,14 +64,76 @@ export class Capture extends Emitter {
     });
   }
 
-  /** @param {MediaStream | null} mediaStream */
-  #take(mediaStream) {
-    const old = this.mediaStream;
-    this.mediaStream = mediaStream;
-    if (old) stopTracks(old);
-    for (const track of mediaStream?.getVideoTracks() ?? []) {
-      track.addEventListener("ended", () => this.mediaStream === mediaStream && this.#dispatch({ type: "ended" }));
+  /** @param {Kind} kind */
+  #track(kind) {
+    return this.mediaStream?.getTracks().find((t) => t.kind === kind && t.readyState === "live");
+  }
+
+  /** @param {MediaStreamTrack} track */
+  #has(track) {
+    return this.mediaStream?.getTracks().includes(track) ?? false;
+  }
+
+  /**
+   * @param {Choice} wanted
+   * @returns {Promise<MediaStreamTrack[]>} those that are kept among them
+   */
+  async #open(wanted) {
+    const [video, audio] = [this.#track("video"), this.#track("audio")];
+    const steps = planSources(this.choice, wanted, { video: Boolean(video), audio: Boolean(audio) });
+    const kept = [steps.video === "keep" && video, steps.audio === "keep" && audio].filter((t) => typeof t === "object");
+    if (wanted.from === "screen" && steps.video === "open") return openScreen(wanted, steps.audio === "keep" ? audio : undefined);
+    if (steps.video === "resize" && video) kept.push(await resized(video, wanted));
+    const opened = await this.#openDevices(wanted, steps);
+    return [...kept, ...opened];
+  }
+
+  /**
+   * @param {Choice} wanted
+   * @param {{video: Step, audio: Step}} steps
+   */
+  async #openDevices(wanted, steps) {
+    try {
+      return await openDevices(wanted, steps);
+    } catch (error) {
+      const old = this.#track("video");
+      const { choice } = this;
+      if (!old || !choice || choice.from !== "camera" || steps.video !== "open" || !(error instanceof Error && IN_USE.has(error.name))) throw error;
+      // One camera at a time: the old one makes room, and is opened again if that did not help.
+      old.stop();
+      try {
+        return await openDevices(wanted, steps);
+      } catch (again) {
+        const back = await openDevices(choice, { video: "open", audio: "none" }).catch(() => []);
+        this.#take([...(this.mediaStream?.getAudioTracks() ?? []), ...back], choice);
+        if (back.length === 0) this.#dispatch({ type: "lost", source: "camera" });
+        throw again;
+      }
     }
+  }
+
+  /**
+   * @param {MediaStreamTrack[]} tracks
+   * @param {Choice} wanted
+   */
+  #take(tracks, wanted) {
+    const old = this.mediaStream?.getTracks() ?? [];
+    this.mediaStream = new MediaStream(tracks);
+    this.choice = { ...wanted, ...idsOf(tracks, wanted) };
+    stopTracks(old.filter((track) => !tracks.includes(track)));
+    for (const track of tracks.filter((t) => !old.includes(t))) track.addEventListener("ended", () => this.#lost(track));
+  }
+
+  /** @param {MediaStreamTrack} track unplugged, or stopped by the browser's own button */
+  #lost(track) {
+    if (!this.mediaStream || !this.choice || !this.#has(track)) return;
+    const video = track.kind === "video";
+    const screen = fromScreen.has(track) || (video && this.choice.from === "screen");
+    this.mediaStream = new MediaStream(this.mediaStream.getTracks().filter((t) => t !== track));
+    const from = video ? "camera" : this.choice.from;
+    this.choice = { ...this.choice, from, ...(video ? { camera: "none" } : { microphone: "none" }) };
+    this.#dispatch({ type: "lost", source: screen ? "screen" : video ? "camera" : "microphone" });
+    void this.list();
   }
 
   /** @param {CaptureEvent} event */
@@ -72,26 +144,67 @@ export class Capture extends Emitter {
   }
 }
 
-/** @param {Choice} choice */
-async function camera(choice) {
-  if (!navigator.mediaDevices?.getUserMedia) throw namedError("insecure");
-  const present = await navigator.mediaDevices.enumerateDevices();
-  const wants = (/** @type {MediaDeviceKind} */ kind, /** @type {string} */ id) => id !== "none" && present.some((d) => d.kind === kind);
-  const video = wants("videoinput", choice.camera) && videoConstraints(choice);
-  const audio = wants("audioinput", choice.microphone) && audioConstraints(choice);
-  if (!video && !audio) throw namedError("NotFoundError");
-  return navigator.mediaDevices.getUserMedia({ video, audio });
+/**
+ * @param {MediaStreamTrack[]} tracks
+ * @param {Choice} wanted
+ */
+function idsOf(tracks, wanted) {
+  const id = (/** @type {string} */ kind) => tracks.find((t) => t.kind === kind)?.getSettings().deviceId;
+  const camera = wanted.from === "screen" ? wanted.camera : (id("video") ?? "none");
+  const audio = tracks.find((t) => t.kind === "audio");
+  const microphone = !audio ? "none" : fromScreen.has(audio) ? "screen" : (id("audio") ?? "");
+  return { camera, microphone };
 }
 
-/** @param {Choice} choice */
-async function screen(choice) {
+/**
+ * @param {Choice} wanted
+ * @param {{video: Step, audio: Step}} steps
+ * @returns {Promise<MediaStreamTrack[]>}
+ */
+async function openDevices(wanted, steps) {
+  if (steps.video !== "open" && steps.audio !== "open") return [];
+  if (!navigator.mediaDevices?.getUserMedia) throw namedError("insecure");
+  const present = await navigator.mediaDevices.enumerateDevices();
+  const wants = (/** @type {MediaDeviceKind} */ kind, /** @type {Step} */ step) => step === "open" && present.some((d) => d.kind === kind);
+  const video = wants("videoinput", steps.video) && videoConstraints(wanted);
+  const audio = wants("audioinput", steps.audio) && audioConstraints(wanted);
+  if (!video && !audio) throw namedError("NotFoundError");
+  return (await navigator.mediaDevices.getUserMedia({ video, audio })).getTracks();
+}
+
+/** @type {WeakSet<MediaStreamTrack>} sound that came with a shared screen */
+const fromScreen = new WeakSet();
+
+/**
+ * @param {Choice} choice
+ * @param {MediaStreamTrack | undefined} microphone one that is open already
+ * @returns {Promise<MediaStreamTrack[]>}
+ */
+async function openScreen(choice, microphone) {
   if (!navigator.mediaDevices?.getDisplayMedia) throw namedError("insecure");
   const shared = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: 30 }, audio: true });
   for (const track of shared.getVideoTracks()) track.contentHint = "detail";
-  if (shared.getAudioTracks().length > 0 || choice.microphone === "none") return shared;
+  for (const track of shared.getAudioTracks()) fromScreen.add(track);
+  if (shared.getAudioTracks().length > 0 || choice.microphone === "none") return shared.getTracks();
+  if (microphone) return [...shared.getTracks(), microphone];
   // No sound came with the screen: the microphone goes with it, if it may.
   const sound = await navigator.mediaDevices.getUserMedia({ audio: audioConstraints(choice) }).catch(() => null);
-  return new MediaStream([...shared.getTracks(), ...(sound?.getTracks() ?? [])]);
+  return [...shared.getTracks(), ...(sound?.getTracks() ?? [])];
+}
+
+/**
+ * The same camera with another picture. A second stream of it would get the size that is open already.
+ * @param {MediaStreamTrack} track
+ * @param {Choice} choice
+ */
+async function resized(track, { height }) {
+  await track.applyConstraints(sizeConstraints(height));
+  return track;
+}
+
+/** @param {number} height */
+function sizeConstraints(height) {
+  return { height: { ideal: height }, width: { ideal: Math.round((height * 16) / 9) }, frameRate: { ideal: 30 } };
 }
 
 /**
@@ -99,12 +212,7 @@ async function screen(choice) {
  * @returns {MediaTrackConstraints}
  */
 function videoConstraints({ camera: id, height }) {
-  return {
-    ...(id && { deviceId: { exact: id } }),
-    height: { ideal: height },
-    width: { ideal: Math.round((height * 16) / 9) },
-    frameRate: { ideal: 30 },
-  };
+  return { ...(id && id !== "none" && { deviceId: { exact: id } }), ...sizeConstraints(height) };
 }
 
 /**
@@ -112,7 +220,7 @@ function videoConstraints({ camera: id, height }) {
  * @returns {MediaTrackConstraints}
  */
 function audioConstraints({ microphone: id }) {
-  return { ...(id && { deviceId: { exact: id } }), echoCancellation: true, noiseSuppression: true };
+  return { ...(id && id !== "screen" && { deviceId: { exact: id } }), echoCancellation: true, noiseSuppression: true };
 }
 
 /** @param {string} name */
@@ -122,7 +230,7 @@ function namedError(name) {
   return error;
 }
 
-/** @param {MediaStream} mediaStream */
-function stopTracks(mediaStream) {
-  for (const track of mediaStream.getTracks()) track.stop();
+/** @param {MediaStreamTrack[]} tracks */
+function stopTracks(tracks) {
+  for (const track of tracks) track.stop();
 }

@@ -25,16 +25,17 @@ export class Preview {
 
   /** @param {PreviewState} state */
   update({ capture, mediaStream, broadcast }) {
-    const visible = capture.phase === "on" ? mediaStream : null;
+    const visible = mediaStream;
     if (visible !== this.#shown) {
       this.#shown = visible;
       this.#video.srcObject = visible;
       this.#level.update(visible);
     }
     this.#video.classList.toggle("mirrored", capture.from === "camera");
-    const soundOnly = visible !== null && visible.getVideoTracks().length === 0;
-    this.#middle.hidden = visible !== null && !soundOnly;
-    this.#text.textContent = soundOnly ? "Sound only: no camera is used." : emptyText(capture);
+    const pictured = visible !== null && visible.getVideoTracks().length > 0;
+    this.#video.hidden = !pictured;
+    this.#middle.hidden = pictured;
+    this.#text.textContent = emptyText(capture, visible);
     this.#ask.hidden = capture.phase === "asking" || visible !== null;
     this.#ask.textContent = capture.from === "screen" ? "Choose a screen" : "Turn on camera and microphone";
     this.#badge.hidden = broadcast !== "live" && broadcast !== "reconnecting";
@@ -48,8 +49,16 @@ export class Preview {
   }
 }
 
-/** @param {CaptureState} capture */
-function emptyText({ phase, from }) {
+/**
+ * @param {CaptureState} capture
+ * @param {MediaStream | null} mediaStream
+ */
+function emptyText({ phase, from, lost }, mediaStream) {
+  if (mediaStream) {
+    if (lost.includes("screen")) return "Your screen is no longer shared.";
+    if (lost.includes("camera")) return "Your camera is gone.";
+    return mediaStream.getAudioTracks().length > 0 ? "Sound only: no camera is used." : "No camera and no microphone is used.";
+  }
   const thing = from === "screen" ? "screen" : "camera";
   switch (phase) {
     case "asking":

@@ -6,8 +6,9 @@ import { need } from "./dom.js";
 import { Notice } from "./notice.js";
 import { Preview } from "./preview.js";
 import { Setup } from "./setup.js";
+import { isOn } from "./state/capture.js";
 import { Switch } from "./switch.js";
-import { broadcastProblem, deviceProblem } from "./words.js";
+import { broadcastProblem, deviceProblem, lostText } from "./words.js";
 
 /** @import { NoticeState } from "./notice.js" */
 
@@ -24,44 +25,67 @@ function ask() {
   void capture.ask(setup.choice);
 }
 
+/** After the camera or the screen was gone. */
+function askAnew() {
+  const { lost } = capture.state;
+  const { choice } = setup;
+  const camera = lost.includes("microphone") && lost.length === 1 ? choice.camera : "";
+  const microphone = lost.includes("microphone") || choice.microphone === "screen" || lost.includes("screen") ? "" : choice.microphone;
+  void capture.ask({ ...choice, from: "camera", camera, microphone });
+}
+
 function go() {
   if (capture.mediaStream && setup.check()) broadcast.go(setup.names, capture.mediaStream, setup.publishOptions);
 }
 
 function update() {
-  setup.update({ broadcast: broadcast.state.phase, ready: capture.state.phase === "on" });
-  preview.update({ capture: capture.state, mediaStream: capture.mediaStream, broadcast: broadcast.state.phase });
-  notice.update(problem());
+  setup.update({ broadcast: broadcast.state.phase, ready: (capture.mediaStream?.getTracks().length ?? 0) > 0 });
+  preview.update({ capture: capture.state, mediaStream: capture.mediaStream, broadcast: broadcast.shown });
+  notice.update(sourceProblem() ?? broadcastNotice());
 }
 
-/** @returns {NoticeState | null} the most pressing one */
-function problem() {
-  const { phase, from, problem: device } = capture.state;
-  if (phase === "failed" && device) {
-    return { ...deviceProblem(device, from), tone: "bad", action: { label: "Try again", run: ask } };
+/** @returns {NoticeState | null} */
+function sourceProblem() {
+  const { phase, from, asked, problem, lost } = capture.state;
+  const goOn = { label: "Go on without", run: () => capture.accept() };
+  if (phase === "failed" && problem) return { ...deviceProblem(problem, from), tone: "bad", actions: [{ label: "Try again", run: ask }] };
+  if (lost.length > 0) {
+    const { title, text, label } = lostText(lost, broadcast.publisher !== null);
+    return { title, text, tone: "bad", actions: [{ label, run: askAnew }, goOn] };
   }
-  const { phase: broadcasting, problem: refusal } = broadcast.state;
-  if (broadcasting === "reconnecting" || (broadcasting === "live" && broadcast.linkBroken)) {
-    const seen = broadcasting === "live" ? "Viewers still see you." : "Your camera keeps running.";
+  if (!problem) return null;
+  const words = deviceProblem(problem, asked);
+  const still = from === "screen" ? "Your screen is shared as before." : "Camera and microphone are as before.";
+  return { title: words.title, text: still, actions: [{ label: "OK", run: () => capture.accept() }] };
+}
+
+/** @returns {NoticeState | null} */
+function broadcastNotice() {
+  const { phase, problem: refusal } = broadcast.state;
+  if (broadcast.shown === "reconnecting" || (phase === "live" && broadcast.linkBroken)) {
+    const seen = phase === "live" ? "Viewers still see you." : "Your camera keeps running.";
     return { title: "The server is gone for a moment, reconnecting…", text: seen };
   }
-  if (broadcasting === "starting" && broadcast.linkBroken) return { title: "The server is not reachable.", text: "It is tried again by itself." };
-  if (!refusal) return null;
+  if (phase === "starting" && broadcast.linkBroken) return { title: "The server is not reachable.", text: "It is tried again by itself." };
+  if (!refusal || phase === "reconnecting") return null;
   const words = broadcastProblem(refusal, setup.names.stream);
   const mayPass = ["stream_exists", "taken_over"].includes(refusal.code);
-  return { ...words, tone: "bad", action: mayPass ? { label: "Try again", run: () => broadcast.again() } : undefined };
+  return { ...words, tone: "bad", actions: mayPass ? [{ label: "Try again", run: () => broadcast.again() }] : [] };
 }
 
-capture.on("devices", (devices) => setup.showDevices(devices, capture.mediaStream));
+capture.on("devices", (devices) => setup.showDevices(devices, capture.choice));
 capture.on("state", ({ phase }) => {
-  if (phase === "on" && capture.mediaStream) {
-    if (broadcast.publisher) void broadcast.publisher.replace(capture.mediaStream);
+  if (isOn(capture.state) && capture.mediaStream) {
+    // A resized picture comes in the same track, at another rate.
+    if (broadcast.publisher && phase === "on") void broadcast.publisher.replace(capture.mediaStream, setup.publishOptions);
     else if (setup.takeAutostart()) go();
   }
+  if (phase === "on" && capture.choice) setup.showChoice(capture.choice);
   update();
 });
 broadcast.on("state", update);
 setup.on("source", ask);
+setup.on("names", () => broadcast.forget());
 setup.on("go", go);
 setup.on("stop", () => broadcast.stop());
 addEventListener("pagehide", () => broadcast.stop());

@@ -1,52 +1,139 @@
-// Owns the meeting page: everyone publishes a camera and watches the others.
+// Owns the meeting page: the step before it, and then everyone publishes a camera and watches the others.
 
 import { Room } from "../client/room.js";
-import { at, namesIn, ownName, tabName } from "./address.js";
-import { publishedBefore, rememberPublished } from "./own_stream.js";
+import { at, namesIn } from "./address.js";
 import { Capture } from "./capture.js";
 import { ChatPanel } from "./chat.js";
 import { el, need } from "./dom.js";
+import { JoinStep } from "./join.js";
+import { Notice } from "./notice.js";
+import { OwnStream } from "./own.js";
+import { isOn } from "./state/capture.js";
+import { ownNote } from "./state/meeting.js";
 import { Switch } from "./switch.js";
+import { OtherTabs, claimTabName, freshTabName } from "./tab.js";
 import { Viewing } from "./viewing.js";
-import { deviceProblem } from "./words.js";
 
 /** Many pictures share a page: a smaller one each. */
 const HEIGHT = 360;
 /** There the chat has a place beside the pictures; elsewhere it would cover them. */
 const WIDE = "(min-width: 861px)";
+const ABSENCE = {
+  before: { title: "You are the first here", text: "Send the address of this page to the others. They appear here by themselves." },
+  after: { title: "You are alone here", text: "The others have left, or send neither picture nor sound." },
+};
 
 const name = namesIn(location.pathname).room;
-if (name) meet(name);
+if (name) prepare(name);
 else location.replace(at("/"));
 
 /** @param {string} name */
-function meet(name) {
+function prepare(name) {
   document.title = `${name} · Chappe`;
   need("place", HTMLElement).replaceChildren(el("strong", {}, name));
-  const own = ownName();
-  const room = new Room({ room: name, name: own });
-  const viewing = new Viewing(room, { name, single: false });
-  new ChatPanel(room, { name: own, open: matchMedia(WIDE).matches });
+  step("join");
   const capture = new Capture();
-  /** @type {import("../client/media/publisher.js").Publisher | null} */
-  let publisher = null;
-
-  const ask = () => void capture.ask({ from: "camera", camera: "", microphone: "", height: HEIGHT });
-  capture.on("state", ({ phase, problem }) => {
-    if (phase === "failed" && problem) {
-      const words = deviceProblem(problem, "camera");
-      viewing.notice.update({ ...words, text: `${words.text} You can watch meanwhile.`, action: { label: "Try again", run: ask } });
-    }
-    if (phase !== "on" || !capture.mediaStream) return;
-    viewing.notice.update(null);
-    need("preview", HTMLVideoElement).srcObject = capture.mediaStream;
-    if (publisher) return;
-    const stream = tabName("guest");
-    publisher = room.publish(stream, capture.mediaStream, { insteadOf: publishedBefore(name, stream) });
-    publisher.on("state", ({ phase, session }) => phase === "live" && session && rememberPublished(name, stream, session));
+  const join = new JoinStep(name, capture, HEIGHT);
+  /** @type {Meeting | null} */
+  let meeting = null;
+  const tabs = new OtherTabs(name, {
+    onInside: (inside) => join.showElsewhere(inside),
+    onLeave: () => {
+      meeting?.leave();
+      tabs.enter(false);
+    },
   });
-  new Switch("mute", "audio", { on: ["mic", "Mute"], off: ["micOff", "Unmute"] }, capture, () => publisher);
-  new Switch("blank", "video", { on: ["camera", "Camera off"], off: ["cameraOff", "Camera on"] }, capture, () => publisher);
-  room.watch("all");
-  ask();
+  join.on("move", () => tabs.askToLeave());
+  join.on("join", ({ name: own }) => {
+    if (meeting) return;
+    const { choice } = join;
+    join.end();
+    step("in");
+    meeting = new Meeting(name, own, capture, choice);
+    tabs.enter(true);
+  });
+  addEventListener("pagehide", () => tabs.enter(false));
+  void capture.ask(join.choice);
+}
+
+/** @param {"join" | "in" | "left"} now */
+function step(now) {
+  document.body.dataset["step"] = now;
+}
+
+class Meeting {
+  #room;
+  #viewing;
+  #capture;
+  #own;
+  #choice;
+  #video = need("preview", HTMLVideoElement);
+
+  /**
+   * @param {string} name of the room
+   * @param {string} own name of the person
+   * @param {Capture} capture
+   * @param {import("./state/sources.js").Choice} choice
+   */
+  constructor(name, own, capture, choice) {
+    this.#capture = capture;
+    this.#choice = choice;
+    const room = new Room({ room: name, name: own });
+    this.#room = room;
+    this.#own = new OwnStream(room, name);
+    const publisher = () => this.#own.publisher;
+    const microphone = new Switch("mute", "audio", { on: ["mic", "Mute microphone"], off: ["micOff", "Unmute microphone"] }, capture, publisher, () => this.#ask({ microphone: "" }));
+    new Switch("blank", "video", { on: ["camera", "Turn camera off"], off: ["cameraOff", "Turn camera on"] }, capture, publisher, () => this.#ask({ camera: "" }));
+    need("mute", HTMLElement).setAttribute("aria-keyshortcuts", "m");
+    this.#viewing = new Viewing(room, { name, absence: ABSENCE, onKeyM: () => microphone.toggle() });
+    new ChatPanel(room, { name: own, open: matchMedia(WIDE).matches });
+    capture.on("state", () => void this.#captured());
+    this.#own.on("state", () => this.update());
+    room.watch("all");
+    void this.#captured();
+  }
+
+  update() {
+    const { mediaStream, state: capture } = this.#capture;
+    if (this.#video.srcObject !== mediaStream) this.#video.srcObject = mediaStream;
+    const note = ownNote({ own: this.#own.state, capture, sent: this.#own.publisher !== null });
+    /** @type {Record<import("./state/meeting.js").Way, () => void>} */
+    const ways = { own: () => this.#comeBack(), source: () => this.#askForLost(), accept: () => this.#capture.accept() };
+    this.#viewing.say(note && { ...note, actions: note.ways.map(({ label, way }) => ({ label, run: ways[way] })) });
+  }
+
+  /** Another tab goes on with the meeting. */
+  leave() {
+    this.#room.leave();
+    this.#capture.stop();
+    step("left");
+    const again = { label: "Come back here", run: () => location.reload() };
+    new Notice().update({ title: "You went on in another tab.", text: "This one sends and shows nothing any more.", actions: [again] });
+  }
+
+  async #captured() {
+    this.update();
+    const { mediaStream } = this.#capture;
+    if (!isOn(this.#capture.state) || !mediaStream) return;
+    if (this.#own.publisher) return void this.#own.publisher.replace(mediaStream);
+    if (mediaStream.getTracks().length === 0) return;
+    const stream = await claimTabName("guest");
+    if (!this.#own.publisher) this.#own.send(stream, this.#capture.mediaStream ?? mediaStream);
+  }
+
+  #comeBack() {
+    const { mediaStream } = this.#capture;
+    if (mediaStream) this.#own.send(freshTabName("guest"), mediaStream);
+  }
+
+  #askForLost() {
+    const { lost, phase } = this.#capture.state;
+    if (phase === "failed") return this.#ask({});
+    this.#ask({ ...(lost.includes("camera") && { camera: "" }), ...(lost.includes("microphone") && { microphone: "" }) });
+  }
+
+  /** @param {{camera?: string, microphone?: string}} change */
+  #ask(change) {
+    void this.#capture.ask({ ...(this.#capture.choice ?? this.#choice), ...change });
+  }
 }

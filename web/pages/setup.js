@@ -1,12 +1,14 @@
 // Owns the settings of the publish page: source, devices, names, picture, codec. Never acts on them.
 
 /** @import { PublishOptions } from "../client/media/publisher.js" */
-/** @import { Choice, Devices } from "./capture.js" */
+/** @import { Devices } from "./capture.js" */
+/** @import { Choice } from "./state/sources.js" */
 /** @import { BroadcastPhase } from "./state/broadcast.js" */
 
 import { Emitter } from "../client/emitter.js";
 import { isName } from "../client/protocol.js";
 import { tabName, watchPath } from "./address.js";
+import { fillDevices } from "./devices.js";
 import { el, need } from "./dom.js";
 
 /** @typedef {{broadcast: BroadcastPhase, ready: boolean}} SetupState */
@@ -17,7 +19,7 @@ const CODECS = { vp8: "VP8", vp9: "VP9", h264: "H.264", av1: "AV1" };
 const BITRATES = new Map([[360, 900_000], [720, 2_500_000], [1080, 4_500_000]]);
 const COPIED_MS = 2000;
 
-/** @extends {Emitter<{source: null, go: null, stop: null}>} */
+/** @extends {Emitter<{source: null, names: null, go: null, stop: null}>} */
 export class Setup extends Emitter {
   #form = need("setup", HTMLFormElement);
   #camera = need("camera", HTMLSelectElement);
@@ -40,6 +42,13 @@ export class Setup extends Emitter {
     this.#fillCodecs(query.get("codec")?.toLowerCase() ?? "");
     if (BITRATES.has(Number(query.get("quality")))) this.#quality.value = query.get("quality") ?? "";
     for (const input of [this.#camera, this.#microphone, this.#quality]) input.addEventListener("change", () => this.emit("source", null));
+    for (const input of [this.#room, this.#stream]) {
+      input.addEventListener("input", () => {
+        input.removeAttribute("aria-invalid");
+        need("name-hint", HTMLElement).textContent = "";
+        this.emit("names", null);
+      });
+    }
     need("from", HTMLElement).addEventListener("change", () => {
       need("camera-field", HTMLElement).hidden = this.choice.from === "screen";
       this.emit("source", null);
@@ -101,12 +110,23 @@ export class Setup extends Emitter {
 
   /**
    * @param {Devices} devices
-   * @param {MediaStream | null} mediaStream what is used now
+   * @param {Choice | null} choice what is used now
    */
-  showDevices({ cameras, microphones }, mediaStream) {
-    const used = new Set(mediaStream?.getTracks().map((t) => t.getSettings().deviceId));
-    fill(this.#camera, cameras, "camera", used);
-    fill(this.#microphone, microphones, "microphone", used);
+  showDevices({ cameras, microphones }, choice) {
+    fillDevices(this.#camera, cameras, "camera", choice?.camera ?? null);
+    fillDevices(this.#microphone, microphones, "microphone", choice?.microphone ?? null);
+  }
+
+  /**
+   * Back to what is sent, after a change that did not come to be.
+   * @param {Choice} choice
+   */
+  showChoice({ from, camera, microphone, height }) {
+    for (const input of need("from", HTMLElement).querySelectorAll("input")) input.checked = input.value === from;
+    need("camera-field", HTMLElement).hidden = from === "screen";
+    this.#camera.value = camera;
+    this.#microphone.value = microphone;
+    this.#quality.value = String(height);
   }
 
   /** @param {string} preferred */
@@ -129,19 +149,4 @@ export class Setup extends Emitter {
     }
     setTimeout(() => (copy.textContent = "Copy"), COPIED_MS);
   }
-}
-
-/**
- * @param {HTMLSelectElement} select
- * @param {MediaDeviceInfo[]} devices
- * @param {string} what
- * @param {Set<string | undefined>} used
- */
-function fill(select, devices, what, used) {
-  const none = select.value === "none";
-  const options = devices
-    .filter((d) => d.deviceId !== "")
-    .map((d, n) => el("option", { value: d.deviceId, selected: used.has(d.deviceId) }, d.label || `${what} ${n + 1}`));
-  const first = options.length === 0 ? [el("option", { value: "" }, devices.length > 0 ? `Default ${what}` : `No ${what} found`)] : [];
-  select.replaceChildren(...first, ...options, el("option", { value: "none", selected: none }, `No ${what}`));
 }

@@ -16,6 +16,7 @@ export class Switch {
   #capture;
   #publisher;
   #muted = false;
+  #onMissing;
 
   /**
    * @param {string} id
@@ -23,31 +24,45 @@ export class Switch {
    * @param {Faces} faces
    * @param {Capture} capture
    * @param {() => Publisher | null} publisher
+   * @param {(() => void) | null} [onMissing] asks for a source when there is none
    */
-  constructor(id, kind, faces, capture, publisher) {
+  constructor(id, kind, faces, capture, publisher, onMissing = null) {
+    this.#onMissing = onMissing;
     this.#button = need(id, HTMLButtonElement);
     this.#kind = kind;
     this.#faces = faces;
     this.#capture = capture;
     this.#publisher = publisher;
-    this.#button.addEventListener("click", () => {
-      this.#muted = !this.#muted;
-      this.update();
-    });
+    this.#button.addEventListener("click", () => this.toggle());
     capture.on("state", () => this.update());
     this.update();
   }
 
+  toggle() {
+    if (this.#tracks.length === 0) {
+      this.#muted = false;
+      return this.#onMissing?.();
+    }
+    this.#muted = !this.#muted;
+    this.update();
+  }
+
+  get #tracks() {
+    return (this.#capture.mediaStream?.getTracks() ?? []).filter((t) => t.kind === this.#kind);
+  }
+
   /** Also a source chosen later is as muted as the button says. */
   update() {
-    const tracks = (this.#capture.mediaStream?.getTracks() ?? []).filter((t) => t.kind === this.#kind);
+    const tracks = this.#tracks;
+    const missing = tracks.length === 0;
     for (const track of tracks) {
       if (track.enabled !== this.#muted) continue;
       track.enabled = !this.#muted;
       void this.#publisher()?.mute(this.#kind, this.#muted);
     }
-    this.#button.disabled = tracks.length === 0;
-    this.#button.setAttribute("aria-pressed", String(this.#muted));
-    face(this.#button, ...(this.#muted ? this.#faces.off : this.#faces.on));
+    const off = this.#muted || missing;
+    this.#button.disabled = missing && !this.#onMissing;
+    this.#button.setAttribute("aria-pressed", String(off));
+    face(this.#button, ...(off ? this.#faces.off : this.#faces.on));
   }
 }

@@ -6,11 +6,12 @@
 
 import { el, icon } from "./dom.js";
 import { tileState } from "./state/tile.js";
-import { bitrateText, pictureText, roundTripText } from "./words.js";
+import { bitrateText, frameRateText, labelOf, pictureText, roundTripText } from "./words.js";
 
 /**
  * @typedef {object} TileOptions
- * @property {string | null} href of the stream by itself
+ * @property {string} href of the stream by itself
+ * @property {() => void} onOnly hides the others, or shows them again
  * @property {() => void} onSoundRefused the browser wants a click before it plays sound
  */
 
@@ -23,12 +24,15 @@ export class Tile {
   #sound = "on";
   #silenced = false;
   #pictured = false;
+  #wasLive = false;
+  #label = "";
   #video = el("video", { playsinline: true });
   #say = el("div", { class: "say" });
   #name = el("span", { class: "name" });
   #micOff = el("span", { class: "flag", role: "img", "aria-label": "Microphone is muted", hidden: true }, icon("micOff"));
   #facts = el("dl", { class: "facts", hidden: true });
   #mute = el("button", { type: "button" });
+  #only = el("button", { type: "button" }, icon("open"));
 
   /**
    * @param {View} view
@@ -48,10 +52,15 @@ export class Tile {
   /**
    * @param {View} view
    * @param {Sound} sound
+   * @param {readonly View[]} all
+   * @param {boolean} alone only this one is shown
    */
-  update(view, sound) {
+  update(view, sound, all, alone) {
     const soundChanged = sound !== this.#sound;
     this.view = view;
+    this.#wasLive ||= view.source !== null;
+    this.#label = labelOf(view.stream, view.source, all.map((v) => v.source)) || this.#label;
+    this.#drawOnly(all.length > 1 || alone, alone);
     this.#sound = sound;
     this.#draw();
     if (soundChanged || this.#video.paused || this.#video.ended) void this.#play();
@@ -67,7 +76,7 @@ export class Tile {
     const codecs = [video?.codec, audio?.codec].filter(Boolean).join(" + ");
     const facts = {
       Picture: pictureText(video),
-      "Frame rate": video ? `${Math.round(video.fps)} fps` : "–",
+      "Frame rate": frameRateText(video),
       Bitrate: bitrateText(mine.reduce((sum, t) => sum + t.bitrate, 0)),
       Codec: codecs || "–",
       Lost: String(mine.reduce((sum, t) => sum + t.packetsLost, 0)),
@@ -98,15 +107,14 @@ export class Tile {
   }
 
   #tools() {
-    const full = el("button", { type: "button", title: "Full screen (f)", "aria-label": `Full screen: ${this.view.stream}` }, icon("full"));
+    const full = el("button", { type: "button", title: "Full screen (f)", "aria-label": "Full screen" }, icon("full"));
     full.addEventListener("click", () => this.toggleFullscreen());
     this.#mute.addEventListener("click", () => {
       this.#silenced = !this.#silenced;
       this.#draw();
     });
-    const { href } = this.#options;
-    const open = href ? [el("a", { class: "button", href, title: "Only this one", "aria-label": `Only ${this.view.stream}` }, icon("open"))] : [];
-    return el("div", { class: "tools" }, this.#mute, ...open, full);
+    this.#only.addEventListener("click", () => this.#options.onOnly());
+    return el("div", { class: "tools" }, this.#mute, this.#only, full);
   }
 
   #pictureChanged() {
@@ -116,10 +124,9 @@ export class Tile {
 
   #draw() {
     const { view } = this;
-    const state = tileState(view, this.#pictured);
-    const shownName = view.source?.name ? `${view.source.name} · ${view.stream}` : view.stream;
-    if (this.#name.textContent !== shownName) this.#name.textContent = shownName;
-    this.#video.setAttribute("aria-label", `Live picture of ${shownName}`);
+    const state = tileState(view, { pictured: this.#pictured, wasLive: this.#wasLive });
+    if (this.#name.textContent !== this.#label) this.#name.textContent = this.#label;
+    this.#video.setAttribute("aria-label", `Live picture of ${this.#label}`);
     this.#micOff.hidden = !state.soundMuted;
     this.#video.muted = this.#sound !== "on" || this.#silenced;
     this.#drawMute(view);
@@ -127,15 +134,30 @@ export class Tile {
     this.element.dataset["face"] = state.face;
     this.#say.dataset["message"] = state.message;
     this.#say.hidden = state.face === "playing";
-    this.#say.replaceChildren(...(state.icon ? [icon(state.icon)] : []), el("p", {}, state.message));
+    const open = state.face === "over" ? [el("a", { class: "button", href: this.#options.href, target: "_blank" }, "Open it in a new tab")] : [];
+    this.#say.replaceChildren(...(state.icon ? [icon(state.icon)] : []), el("p", {}, state.message), ...open);
+  }
+
+  /**
+   * @param {boolean} offered there are others to hide
+   * @param {boolean} alone
+   */
+  #drawOnly(offered, alone) {
+    this.#only.hidden = !offered;
+    const label = alone ? "Show all" : `Show only ${this.#label}`;
+    if (this.#only.title === label) return;
+    this.#only.title = label;
+    this.#only.setAttribute("aria-label", label);
+    this.#only.setAttribute("aria-pressed", String(alone));
   }
 
   /** @param {View} view */
   #drawMute(view) {
     this.#mute.hidden = this.#sound !== "on" || !view.source?.tracks.some((t) => t.kind === "audio");
-    const label = this.#silenced ? `Sound on: ${view.stream}` : `Mute ${view.stream}`;
+    const label = this.#silenced ? `Turn on the sound of ${this.#label}` : `Turn off the sound of ${this.#label}`;
     if (this.#mute.getAttribute("aria-label") === label) return;
     this.#mute.setAttribute("aria-label", label);
+    this.#mute.title = label;
     this.#mute.replaceChildren(icon(this.#silenced ? "soundOff" : "sound"));
   }
 

@@ -2,19 +2,25 @@
 
 /** @import { Room } from "../client/room.js" */
 /** @import { View } from "../client/media/watcher.js" */
+/** @import { NoticeState } from "./notice.js" */
 /** @import { Sound } from "./state/sound.js" */
+/** @import { LinkLook } from "./words.js" */
 
 import { watchPath } from "./address.js";
 import { face, need } from "./dom.js";
 import { Grid } from "./grid.js";
 import { Notice } from "./notice.js";
 import { updateSound } from "./state/sound.js";
-import { linkText } from "./words.js";
+import { Steadied } from "./steady.js";
+import { LINK_TEXTS, labelOf, linkLook } from "./words.js";
+
+/** @typedef {{title: string, text: string}} Absence */
 
 const FACTS_EVERY_MS = 1000;
+const UNREACHABLE = { title: "The server does not answer", text: "It is tried again by itself." };
 
 export class Viewing {
-  notice = new Notice();
+  #notice = new Notice();
   #room;
   /** @type {Sound} */
   #sound = "on";
@@ -23,26 +29,38 @@ export class Viewing {
   #factsTimer;
   /** @type {View[]} */
   #views = [];
+  /** @type {NoticeState | null} */
+  #said = null;
   #grid;
   #soundButton = need("sound", HTMLButtonElement);
   #factsButton = need("facts", HTMLButtonElement);
   #linkState = need("link-state", HTMLElement);
   #nobody = need("nobody", HTMLElement);
   #status = need("status", HTMLElement);
+  #linkShown = new Steadied(/** @type {LinkLook} */ ("quiet"), () => this.#draw());
+  #absence;
+  /** Somebody has been live since the page came. */
+  #wasLive = false;
+  #onKeyM;
 
   /**
    * @param {Room} room
-   * @param {{name: string, single: boolean}} options
+   * @param {object} options
+   * @param {string} options.name
+   * @param {{before: Absence, after: Absence}} options.absence what is said while nobody is live, and after somebody was
+   * @param {() => void} [options.onKeyM] what the key m does; the sound without it
    */
-  constructor(room, { name, single }) {
+  constructor(room, { name, absence, onKeyM }) {
     this.#room = room;
+    this.#absence = absence;
+    this.#onKeyM = onKeyM ?? (() => this.#soundChanged("toggled"));
     this.#grid = new Grid(need("grid", HTMLElement), (stream) => ({
-      href: single ? null : watchPath(name, stream),
+      href: watchPath(name, stream),
       onSoundRefused: () => this.#soundChanged("refused"),
-    }));
+    }), () => this.#draw());
+    if (!onKeyM) this.#soundButton.setAttribute("aria-keyshortcuts", "m");
     room.on("views", (views) => this.#viewsChanged(views));
     room.on("state", () => this.#draw());
-    room.on("error", (problem) => this.notice.update({ title: "This does not work.", text: problem.message, tone: "bad" }));
     this.#soundButton.addEventListener("click", () => this.#soundChanged("toggled"));
     this.#factsButton.addEventListener("click", () => this.#toggleFacts());
     addEventListener("keydown", (event) => this.#key(event));
@@ -50,13 +68,21 @@ export class Viewing {
     this.#draw();
   }
 
+  /** @param {NoticeState | null} notice shown unless watching itself does not work */
+  say(notice) {
+    this.#said = notice;
+    this.#drawProblem();
+  }
+
   /** @param {View[]} views */
   #viewsChanged(views) {
-    const live = views.filter((v) => v.source).map((v) => v.stream);
-    const before = this.#views.filter((v) => v.source).map((v) => v.stream);
-    const came = live.filter((n) => !before.includes(n)).map((n) => `${n} is live.`);
-    const went = before.filter((n) => !live.includes(n)).map((n) => `${n} left.`);
+    const live = views.filter((v) => v.source);
+    const before = this.#views.filter((v) => v.source);
+    const among = (/** @type {View[]} */ list, /** @type {View} */ view) => list.some((v) => v.stream === view.stream);
+    const came = live.filter((v) => !among(before, v)).map((v) => `${labelOf(v.stream, v.source)} is live.`);
+    const went = before.filter((v) => !among(live, v)).map((v) => `${labelOf(v.stream, v.source)} left.`);
     if (came.length + went.length > 0) this.#status.textContent = [...came, ...went].join(" ");
+    this.#wasLive ||= live.length > 0;
     this.#views = views;
     this.#draw();
   }
@@ -69,18 +95,41 @@ export class Viewing {
 
   #draw() {
     const { phase } = this.#room.state;
+    const shown = this.#linkShown.update(linkLook(this.#room.state), phase === "open");
     this.#linkState.dataset["phase"] = phase;
-    const text = linkText(this.#room.state);
+    this.#linkState.dataset["look"] = shown;
+    const text = LINK_TEXTS[shown];
     if (this.#linkState.textContent !== text) this.#linkState.textContent = text;
     this.#grid.update(this.#views, this.#sound);
-    this.#nobody.hidden = this.#views.length > 0 || phase !== "open";
+    this.#drawAbsence(shown);
+    this.#drawProblem();
     need("grid", HTMLElement).hidden = this.#views.length === 0;
     this.#soundButton.hidden = this.#views.length === 0;
     this.#soundButton.classList.toggle("primary", this.#sound === "blocked");
-    face(this.#soundButton, this.#sound === "on" ? "sound" : "soundOff", this.#sound === "on" ? "Mute" : "Turn on sound");
+    face(this.#soundButton, this.#sound === "on" ? "sound" : "soundOff", this.#sound === "on" ? "Turn off sound" : "Turn on sound");
     this.#factsButton.hidden = this.#views.length === 0;
     this.#factsButton.setAttribute("aria-pressed", String(this.#factsShown));
     face(this.#factsButton, "facts", "Statistics");
+  }
+
+  /** @param {LinkLook} link */
+  #drawAbsence(link) {
+    const { phase } = this.#room.state;
+    const unreachable = link === "trying" || link === "lost";
+    this.#nobody.hidden = this.#views.length > 0 || this.#room.problem !== null || (phase !== "open" && !unreachable);
+    const words = unreachable ? UNREACHABLE : this.#wasLive ? this.#absence.after : this.#absence.before;
+    const [title, text] = [this.#nobody.querySelector("h2"), this.#nobody.querySelector("p")];
+    if (title && title.textContent !== words.title) title.textContent = words.title;
+    if (text && text.textContent !== words.text) text.textContent = words.text;
+  }
+
+  /** A note of what is wrong goes with its cause. */
+  #drawProblem() {
+    const { problem } = this.#room;
+    if (!problem) return this.#notice.update(this.#said);
+    const taken = problem.code === "taken_over" || problem.code === "kicked";
+    const title = taken ? "The server ended what you watch here." : "This does not work.";
+    this.#notice.update({ title, text: problem.message, tone: "bad", actions: [{ label: "Try again", run: () => location.reload() }] });
   }
 
   #toggleFacts() {
@@ -105,7 +154,7 @@ export class Viewing {
       case "s":
         return this.#toggleFacts();
       case "m":
-        return this.#soundChanged("toggled");
+        return this.#onKeyM();
       case "f":
         return this.#grid.foremost?.toggleFullscreen();
     }

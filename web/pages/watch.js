@@ -7,6 +7,11 @@ import { el, need } from "./dom.js";
 import { Notice } from "./notice.js";
 import { Viewing } from "./viewing.js";
 
+const ABSENCE = {
+  before: { title: "Nobody is live yet", text: "Pictures appear here by themselves as soon as somebody goes live." },
+  after: { title: "It has ended", text: "Should somebody go live again, it appears here by itself." },
+};
+
 const { room: name, stream } = namesIn(location.pathname);
 
 if (name) {
@@ -15,7 +20,7 @@ if (name) {
   need("publish-link", HTMLAnchorElement).href = at(`/publish?room=${encodeURIComponent(name)}`);
   const own = ownName();
   const room = new Room({ room: name, name: own });
-  new Viewing(room, { name, single: stream !== null });
+  new Viewing(room, { name, absence: ABSENCE });
   new ChatPanel(room, { name: own, open: false });
   room.watch(stream ? [stream] : "all", { own: true });
 } else {
@@ -24,6 +29,6 @@ if (name) {
     title: "This address names no room.",
     text: "Room names have letters, digits, dot, dash and underscore, at most 64.",
     tone: "bad",
-    action: { label: "To the start page", run: () => location.assign(at("/")) },
+    actions: [{ label: "To the start page", run: () => location.assign(at("/")) }],
   });
 }

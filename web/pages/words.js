@@ -1,6 +1,8 @@
 // Owns how numbers and problems are said to a person. Never shows them.
 
 /** @import { LinkState, Problem } from "../client/state/link.js" */
+/** @import { Source } from "./state/capture.js" */
+/** @import { Stream } from "../client/protocol.js" */
 /** @import { Statistics, TrackStatistics } from "../client/stats.js" */
 /** @import { RequestError } from "../client/protocol.js" */
 
@@ -8,13 +10,36 @@
 
 /** @param {number} bitsPerSecond */
 export function bitrateText(bitsPerSecond) {
+  if (bitsPerSecond <= 0) return "–";
   if (bitsPerSecond >= 1e6) return `${(bitsPerSecond / 1e6).toFixed(1)} Mbit/s`;
   return `${Math.round(bitsPerSecond / 1e3)} kbit/s`;
 }
 
 /** @param {TrackStatistics | undefined} video */
 export function pictureText(video) {
-  return video && video.width > 0 ? `${video.width} × ${video.height}` : "–";
+  return video && video.width > 0 && video.bitrate > 0 ? `${video.width} × ${video.height}` : "–";
+}
+
+/** @param {TrackStatistics | undefined} video */
+export function frameRateText(video) {
+  return video && video.bitrate > 0 ? `${Math.round(video.fps)} fps` : "–";
+}
+
+/**
+ * The figures of what is sent, by the ids of their places; what is not sent has none.
+ * @param {Statistics | null} statistics
+ * @param {{video: boolean, audio: boolean}} sends
+ */
+export function sentTexts(statistics, sends) {
+  const flowing = (/** @type {"video" | "audio"} */ kind) => statistics?.tracks.find((t) => sends[kind] && t.kind === kind && t.bitrate > 0);
+  const [video, audio] = [flowing("video"), flowing("audio")];
+  return {
+    "fact-bitrate": bitrateText((video?.bitrate ?? 0) + (audio?.bitrate ?? 0)),
+    "fact-picture": pictureText(video),
+    "fact-fps": frameRateText(video),
+    "fact-rtt": video || audio ? roundTripText(statistics) : "–",
+    "fact-codec": video?.codec || audio?.codec || "–",
+  };
 }
 
 /** @param {Statistics | null} statistics */
@@ -24,17 +49,23 @@ export function roundTripText(statistics) {
   return ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`;
 }
 
-/** @param {LinkState} link */
-export function linkText(link) {
+/** @typedef {"quiet" | "open" | "first" | "trying" | "lost"} LinkLook `quiet`: nothing worth a word; `first`: it was never open */
+
+/** What is said of the link. */
+export const LINK_TEXTS = { quiet: "", open: "Connected", first: "Connecting…", trying: "Reconnecting…", lost: "Not connected" };
+
+/**
+ * @param {LinkState} link
+ * @returns {LinkLook}
+ */
+export function linkLook(link) {
   switch (link.phase) {
     case "open":
-      return "Connected";
+      return "open";
     case "closed":
-      return "Not connected";
-    case "waiting":
-      return "Reconnecting…";
+      return "lost";
     default:
-      return link.error ? "Reconnecting…" : "Connecting…";
+      return link.error ? "trying" : "first";
   }
 }
 
@@ -80,6 +111,23 @@ function screenProblem(name) {
 }
 
 /**
+ * What is said when a source ended by itself.
+ * @param {readonly Source[]} lost
+ * @param {boolean} sent somebody was seeing or hearing it
+ * @returns {{title: string, text: string, label: string}} `label`: of the way out
+ */
+export function lostText(lost, sent) {
+  if (lost.includes("screen")) {
+    return { title: "Your screen is no longer shared.", text: sent ? "Viewers are told that there is no picture." : "", label: "Use camera and microphone" };
+  }
+  const both = lost.includes("camera") && lost.includes("microphone");
+  const what = both ? "Camera and microphone" : lost.includes("camera") ? "The camera" : "The microphone";
+  const told = both ? "The others are told that they neither see nor hear you." : lost.includes("camera") ? "The others are told that they do not see you." : "The others are told that they do not hear you.";
+  const label = both ? "Use camera and microphone" : lost.includes("camera") ? "Use a camera" : "Use a microphone";
+  return { title: `${what} ${both ? "are" : "is"} gone.`, text: sent ? told : "Plug it in again, or choose another one.", label };
+}
+
+/**
  * @param {Problem} problem
  * @param {string} stream
  * @returns {{title: string, text: string}}
@@ -99,6 +147,47 @@ export function broadcastProblem(problem, stream) {
     default:
       return { title: "Going live did not work.", text: problem.message };
   }
+}
+
+/**
+ * What is said in the meeting when one's own picture and sound are not sent, and the way out.
+ * @param {Problem} problem
+ * @returns {{title: string, text: string, label: string}}
+ */
+export function ownProblem({ code, message }) {
+  switch (code) {
+    case "stream_exists":
+      return { title: "The others do not see you: your place in this room is taken.", text: "", label: "Take another place" };
+    case "taken_over":
+      return { title: "The others do not see you: another tab or device took your place.", text: "", label: "Come back" };
+    case "kicked":
+      return { title: "You were taken out of the meeting.", text: "The others neither see nor hear you.", label: "Come back" };
+    case "no_codec":
+      return { title: "The others do not see you: the server cannot forward what this browser sends.", text: message, label: "Try again" };
+    case "unauthorized":
+      return { title: "You may only watch here.", text: message, label: "Try again" };
+    case "unavailable":
+      return { title: "The others do not see you: the server has no room right now.", text: "It is asked again by itself.", label: "" };
+    default:
+      return { title: "The others do not see you.", text: message, label: "Try again" };
+  }
+}
+
+/** Stream names that a page made up for a tab say nothing to a person. */
+const MADE_UP = /^(?:guest|cam)-[0-9a-z]{4}$/;
+
+/**
+ * What a picture is called.
+ * @param {string} stream
+ * @param {Stream | null} source
+ * @param {readonly (Stream | null)[]} [all] what else is shown
+ */
+export function labelOf(stream, source, all = []) {
+  const name = source?.name;
+  if (!name) return source?.publisher && MADE_UP.test(stream) ? personText({ member: source.publisher }) : MADE_UP.test(stream) ? "Guest" : stream;
+  const namesakes = all.filter((other) => other?.name === name).map((other) => other?.stream ?? "");
+  if (namesakes.length < 2 || !namesakes.includes(stream)) return name;
+  return MADE_UP.test(stream) ? `${name} (${namesakes.indexOf(stream) + 1})` : `${name} · ${stream}`;
 }
 
 /** @param {{member: string, name?: string | null}} person */

@@ -210,14 +210,16 @@ test("a path over which nothing came yet is judged by others", () => {
 test("a tile says why it shows no picture", () => {
   const source = stream("a", 1, ["audio", "video"]);
   const face = (/** @type {Partial<Parameters<typeof tileState>[0]>} */ view, pictured = true) =>
-    tileState({ source, tracks: [], over: false, ...view }, pictured).face;
+    tileState({ source, tracks: [], over: false, arriving: "flowing", ...view }, { pictured, wasLive: false }).face;
   assert.equal(face({}), "playing");
   assert.equal(face({}, false), "starting");
   assert.equal(face({ source: null }), "gone");
   assert.equal(face({ over: true }), "over");
   assert.equal(face({ source: stream("a", 1, ["audio"]) }), "sound");
   assert.equal(face({ source: withVideo({ muted: true }) }), "off");
-  assert.equal(face({ source: withVideo({ active: false }) }), "quiet");
+  assert.equal(face({ source: withVideo({ active: false }) }), "playing", "what just stopped is not told yet");
+  assert.equal(face({ arriving: "standing" }), "quiet");
+  assert.equal(face({ arriving: "cut" }), "broken");
   assert.equal(face({ tracks: [{ kind: "video", mid: "1", state: "unsupported", message: "no" }] }), "unsupported");
 });
 
@@ -237,8 +239,8 @@ test("sound that the browser refuses waits for a click", () => {
 
 test("a camera that answers late, after another was asked for, is not taken", () => {
   const asked = updateCapture(updateCapture(initialCapture, { type: "ask", from: "camera" }), { type: "ask", from: "screen" });
-  assert.equal(updateCapture(asked, { type: "got", turn: 1 }), asked);
-  assert.equal(updateCapture(asked, { type: "got", turn: 2 }).phase, "on");
+  assert.equal(updateCapture(asked, { type: "got", turn: 1, kinds: [] }), asked);
+  assert.equal(updateCapture(asked, { type: "got", turn: 2, kinds: [] }).phase, "on");
 });
 
 test("a broadcast that was live reconnects, one that was not is still starting", () => {

@@ -72,6 +72,17 @@ export class Scene {
   }
 }
 
+/**
+ * Presses the button that joins a meeting.
+ * @param {Page} page
+ */
+export async function join(page) {
+  await until("one can join", () => page.locator("#join").isEnabled());
+  await page.click("#join");
+  await until("the page is in the meeting", async () => (await page.getAttribute("#link-state", "data-phase")) === "open");
+  return page;
+}
+
 /** @param {Page} page a publish page */
 export function isLive(page) {
   return until("the publish page says that it is live", () => page.locator("#live-badge.live").isVisible(), { withinMs: 20_000 });

@@ -74,6 +74,8 @@ export class Heartbeat {
     const arrived = await arrivals(peer.pc);
     if (!arrived || peer !== this.#subject()) return;
     this.#pulse = updatePulse(this.#pulse, { ...arrived, silentMsMin: this.#silentMsMin });
+    if (this.#pulse.still > 0) peer.stillSinceMs ??= performance.now();
+    else if (this.#pulse.moves > 0) peer.stillSinceMs = null;
     if (this.#pulse.late) this.#onLate();
     if (!this.#pulse.silent) return;
     this.#pulse = null;

@@ -13,6 +13,8 @@ export class Peer {
   closed = false;
   /** Nothing came over it when something had to: its session is not asked for any more, whoever holds it. */
   silent = false;
+  /** When a look first found that nothing had come; null: the last one saw something, or there was none yet. @type {number | null} */
+  stillSinceMs = null;
   pc;
 
   /**

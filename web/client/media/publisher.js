@@ -33,8 +33,10 @@ export class Publisher extends Emitter {
   #link;
   #options;
   #terms;
-  /** @type {Map<Kind, MediaStreamTrack>} */
+  /** @type {Map<Kind, MediaStreamTrack | null>} of each kind that this stream has had; null: taken away */
   #tracks = new Map();
+  /** @type {Set<Kind>} silenced by the person */
+  #silenced = new Set();
   /** @type {Handover<Peer>} */
   #peers = new Handover((session) => this.#unpublish(session));
   #session = new Session({ negotiate: (kind, asked, withinMs) => this.#negotiate(kind, asked, withinMs) });
@@ -99,18 +101,24 @@ export class Publisher extends Emitter {
   }
 
   /**
-   * Other sources, such as another camera, for the same stream.
+   * Other sources, such as another camera, for the same stream. A kind that is not among them is taken away, and the
+   * others are told.
    * @param {MediaStream} mediaStream
+   * @param {{maxBitrate?: number | undefined}} [options]
    */
-  async replace(mediaStream) {
+  async replace(mediaStream, { maxBitrate = this.#options.maxBitrate } = {}) {
+    this.#options = { ...this.#options, maxBitrate };
     let fresh = false;
-    for (const track of mediaStream.getTracks()) {
-      const kind = kindOf(track);
-      this.#tracks.set(kind, track);
-      const sender = this.#sender(kind);
-      if (sender) await sender.replaceTrack(track);
-      else fresh = true;
+    for (const kind of KINDS) {
+      const track = mediaStream.getTracks().find((t) => t.kind === kind) ?? null;
+      if (track || this.#tracks.has(kind)) this.#tracks.set(kind, track);
+      if (track && this.#silenced.has(kind)) track.enabled = false;
+      const senders = this.#senders(kind);
+      fresh ||= track !== null && senders.length === 0;
+      for (const sender of senders) await sender.replaceTrack(track);
+      await this.#tellMuted(kind);
     }
+    for (const sender of this.#senders("video")) await limitBitrate(sender, maxBitrate).catch(() => {});
     if (fresh) this.#session.dispatch({ type: "changed" });
   }
 
@@ -120,11 +128,29 @@ export class Publisher extends Emitter {
    * @param {boolean} muted
    */
   async mute(kind, muted) {
+    if (muted) this.#silenced.add(kind);
+    else this.#silenced.delete(kind);
     const track = this.#tracks.get(kind);
     if (track) track.enabled = !muted;
+    await this.#tellMuted(kind);
+  }
+
+  /** Which kinds are seen and heard, as far as it depends on us. */
+  get sends() {
+    const sends = (/** @type {Kind} */ kind) => this.#tracks.has(kind) && !this.#muted(kind);
+    return { video: sends("video"), audio: sends("audio") };
+  }
+
+  /** @param {Kind} kind */
+  #muted(kind) {
+    return this.#tracks.has(kind) && !this.#tracks.get(kind)?.enabled;
+  }
+
+  /** @param {Kind} kind */
+  async #tellMuted(kind) {
     const mid = this.#transceiver(kind)?.mid;
     const { session } = this.state;
-    if (mid && session) await this.#link.request("mute", { session, mid, muted }).catch(() => {});
+    if (mid && session) await this.#link.request("mute", { session, mid, muted: this.#muted(kind) }).catch(() => {});
   }
 
   /** @returns {Promise<Statistics | null>} rates are since the call before */
@@ -160,7 +186,7 @@ export class Publisher extends Emitter {
     if (state.phase === "live") {
       if (!this.#peers.retiring || !state.oldFlows) this.#carries();
       else this.#oldTimer ??= setTimeout(() => this.#carries(), OLD_MS_MAX);
-      for (const [kind, track] of this.#tracks) if (!track.enabled) void this.mute(kind, true);
+      for (const kind of this.#tracks.keys()) if (this.#muted(kind)) void this.#tellMuted(kind);
     }
     if (state.phase === "refused") this.#peers.close();
     this.emit("state", state);
@@ -188,7 +214,7 @@ export class Publisher extends Emitter {
     if (kind === "fresh") this.#begin();
     const peer = this.#peers.newest;
     if (!peer) throw new Error("the peer connection is gone");
-    for (const [name, track] of this.#tracks) if (!this.#sender(name)) this.#add(peer.pc, name, track);
+    for (const [name, track] of this.#tracks) if (!this.#transceiver(name)) this.#add(peer.pc, name, track);
     const session = kind === "fresh" ? { instead_of: asked.old ?? this.#options.insteadOf } : { session: asked.session ?? undefined };
     const answer = await peer.exchange({ iceRestart: kind === "restart" }, (sdp) => this.#ask(peer, { sdp, ...session }, withinMs));
     return answer.session;
@@ -234,12 +260,12 @@ export class Publisher extends Emitter {
   /**
    * @param {RTCPeerConnection} pc
    * @param {Kind} kind
-   * @param {MediaStreamTrack} track
+   * @param {MediaStreamTrack | null} track
    */
   #add(pc, kind, track) {
     const { codec, maxBitrate, maxFramerate } = this.#options;
     const encoding = kind === "video" ? { maxBitrate, maxFramerate } : {};
-    const transceiver = pc.addTransceiver(track, { direction: "sendonly", sendEncodings: [defined(encoding)] });
+    const transceiver = pc.addTransceiver(track ?? kind, { direction: "sendonly", sendEncodings: [defined(encoding)] });
     const codecs = RTCRtpSender.getCapabilities(kind)?.codecs;
     if (kind === "video" && codec && codecs) transceiver.setCodecPreferences(preferCodec(codecs, codec));
   }
@@ -256,13 +282,40 @@ export class Publisher extends Emitter {
 
   /** @param {Kind} kind */
   #transceiver(kind) {
-    return this.#peers.newest?.pc.getTransceivers().find((t) => t.sender.track?.kind === kind);
+    return this.#peers.newest ? transceiverOf(this.#peers.newest, kind) : undefined;
   }
 
-  /** @param {Kind} kind */
-  #sender(kind) {
-    return this.#transceiver(kind)?.sender;
+  /**
+   * Also that of a session that is about to be left.
+   * @param {Kind} kind
+   */
+  #senders(kind) {
+    const peers = new Set([this.#peers.newest, this.#peers.carrying].filter((peer) => peer !== null));
+    return [...peers].flatMap((peer) => transceiverOf(peer, kind)?.sender ?? []);
   }
+}
+
+/** @type {Kind[]} */
+const KINDS = ["video", "audio"];
+
+/**
+ * A sender whose track was taken away is known by what it could receive.
+ * @param {Peer} peer
+ * @param {Kind} kind
+ */
+function transceiverOf(peer, kind) {
+  return peer.pc.getTransceivers().find((t) => t.receiver.track.kind === kind);
+}
+
+/**
+ * @param {RTCRtpSender} sender
+ * @param {number | undefined} maxBitrate
+ */
+async function limitBitrate(sender, maxBitrate) {
+  const parameters = sender.getParameters();
+  if (maxBitrate === undefined || parameters.encodings.length === 0) return;
+  for (const encoding of parameters.encodings) encoding.maxBitrate = maxBitrate;
+  await sender.setParameters(parameters);
 }
 
 /** @param {MediaStreamTrack} track */

@@ -5,6 +5,7 @@
 /** @import { OfferKind } from "../session.js" */
 /** @import { SessionState } from "../state/session.js" */
 /** @import { Wanted } from "../state/slots.js" */
+/** @import { Arriving, Motion } from "../state/motion.js" */
 /** @import { Arrival } from "../state/stall.js" */
 /** @import { Statistics } from "../stats.js" */
 /** @import { Streams } from "../state/streams.js" */
@@ -16,6 +17,7 @@ import { Session } from "../session.js";
 import { VIEWER_SILENT_MS_MIN } from "../state/pulse.js";
 import { NOTHING, holdsSession } from "../state/session.js";
 import { planSeats, wantedSeats } from "../state/slots.js";
+import { updateMotion } from "../state/motion.js";
 import { updateArrival } from "../state/stall.js";
 import { noStreams } from "../state/streams.js";
 import { summarize } from "../stats.js";
@@ -42,9 +44,10 @@ import { WatchingPeer } from "./watching.js";
  * @property {MediaStream} mediaStream the same object for as long as the stream is watched
  * @property {ViewTrack[]} tracks
  * @property {boolean} over there was no place left for it
+ * @property {Arriving} arriving whether what is shown of it moves
  */
 
-const LOOK_EVERY_MS = 500;
+const LOOK_EVERY_MS = 250;
 /** Between two looks for the first pictures of a new peer connection, while nothing is shown and while the old ones go on. */
 const FIRST_EVERY_MS = 30;
 const EVEN_EVERY_MS = 60;
@@ -73,6 +76,8 @@ export class Watcher extends Emitter {
   #over = [];
   /** @type {Arrival | null} */
   #arrival = null;
+  /** @type {ReadonlyMap<string, Motion>} by stream */
+  #motions = new Map();
   /** @type {Statistics | null} */
   #statistics = null;
   #looking = setInterval(() => void this.#look(), LOOK_EVERY_MS);
@@ -340,7 +345,8 @@ export class Watcher extends Emitter {
     }
     for (const track of media) if (!mediaStream.getTracks().includes(track)) mediaStream.addTrack(track);
     for (const track of mediaStream.getTracks()) if (!media.has(track)) mediaStream.removeTrack(track);
-    return { stream: name, source: this.#source(name), mediaStream, tracks, over: this.#over.includes(name) };
+    const arriving = this.#motions.get(name)?.arriving ?? "flowing";
+    return { stream: name, source: this.#source(name), mediaStream, tracks, over: this.#over.includes(name), arriving };
   }
 
   /**
@@ -368,15 +374,50 @@ export class Watcher extends Emitter {
   /** Asks for another session when media that the server says it sends does not arrive, although the path is well. */
   async #look() {
     const peer = this.#peers.newest;
-    if (!peer || this.state.phase !== "live" || peer !== this.#peers.carrying) {
+    const counts = await peer?.counts().catch(() => null);
+    if (peer !== this.#peers.newest) return;
+    this.#judgeMotion(counts?.frames ?? new Map());
+    if (!peer || !counts || this.state.phase !== "live" || peer !== this.#peers.carrying) {
       this.#arrival = null;
       return;
     }
-    const packets = await peer.packets();
+    const { packets } = counts;
     this.#arrival = updateArrival(this.#arrival, { packets, nowMs: performance.now(), expected: this.#expectsMedia(peer) });
     if (!this.#arrival.stalled) return;
     this.#arrival = null;
     this.#stalled(peer);
+  }
+
+  /** @param {ReadonlyMap<string, number>} frames of the newest peer connection, by mid */
+  #judgeMotion(frames) {
+    const nowMs = performance.now();
+    /** @type {Map<string, Motion>} */
+    const motions = new Map();
+    let changed = false;
+    for (const name of this.#names()) {
+      const peer = this.#peerOf(name);
+      const before = this.#motions.get(name) ?? null;
+      const slot = peer?.shows(name).find((m) => m.kind === "video")?.slot;
+      // Of one that is on its way out only the path is looked at.
+      const counted = peer === this.#peers.newest && slot?.state === "live" ? frames.get(slot.mid) : undefined;
+      const silentMs = peer?.stillSinceMs != null ? nowMs - peer.stillSinceMs : 0;
+      const expected = counted === undefined ? "unknown" : this.#picturesOf(name);
+      const motion = updateMotion(before, { frames: counted ?? before?.frames ?? 0, nowMs, silentMs, expected });
+      motions.set(name, motion);
+      changed ||= motion.arriving !== (before?.arriving ?? "flowing");
+    }
+    this.#motions = motions;
+    if (changed) this.#show();
+  }
+
+  /**
+   * @param {string} name
+   * @returns {"some" | "none" | "unknown"}
+   */
+  #picturesOf(name) {
+    const video = this.#source(name)?.tracks.find((t) => t.kind === "video");
+    if (!video || video.muted) return "unknown";
+    return video.active ? "some" : "none";
   }
 
   /** @param {WatchingPeer} peer */

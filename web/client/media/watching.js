@@ -85,10 +85,19 @@ export class WatchingPeer extends Peer {
     return this.#standing.stands;
   }
 
-  /** Packets of media, without repeats and feedback. */
-  async packets() {
+  /**
+   * Packets of media, without repeats and feedback, and decoded frames by mid.
+   * @returns {Promise<{packets: number, frames: Map<string, number>}>}
+   */
+  async counts() {
     let packets = 0;
-    for (const entry of (await this.pc.getStats()).values()) if (entry.type === "inbound-rtp") packets += entry.packetsReceived;
-    return packets;
+    /** @type {Map<string, number>} */
+    const frames = new Map();
+    for (const entry of (await this.pc.getStats()).values()) {
+      if (entry.type !== "inbound-rtp") continue;
+      packets += entry.packetsReceived;
+      if (entry.kind === "video") frames.set(entry.mid, entry.framesDecoded ?? 0);
+    }
+    return { packets, frames };
   }
 }

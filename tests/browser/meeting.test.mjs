@@ -1,0 +1,109 @@
+// The meeting page: joining, what it knows of its own stream, and its words.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { picturesMove } from "./harness/observe.mjs";
+import { Scene, join } from "./harness/scene.mjs";
+import { until } from "./harness/until.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+describe("meeting", () => {
+  /** @type {Scene} */
+  let scene;
+  before(async () => void (scene = await Scene.set()));
+  after(() => scene?.end());
+
+  test("nothing is sent, and nobody is there, before the click that joins", async () => {
+    const ada = await scene.page("/room/door?name=Ada");
+    await until("the preview is there", () => ada.locator("#join-preview").isVisible());
+    assert.deepEqual(await streams("door"), []);
+    const bo = await join(await scene.page("/room/door?name=Bo"));
+    await until("Bo is alone", async () => /^1 person/.test((await bo.textContent(".people summary")) ?? ""));
+    await ada.fill("#join-name", "Ada L.");
+    await join(ada);
+    await picturesMove(bo, ".tile video");
+    assert.equal(await bo.textContent(".tile .name"), "Ada L.");
+    await picturesMove(ada, ".tile video");
+    for (const page of [ada, bo]) await page.context().close();
+  });
+
+  test("one can join without camera and microphone, and turn them on later", async () => {
+    const ada = await scene.page("/room/quiet?name=Ada");
+    await until("the devices are there", async () => (await ada.locator("#camera option").count()) > 1);
+    await ada.selectOption("#camera", "none");
+    await ada.selectOption("#microphone", "none");
+    const bo = await join(await scene.page("/room/quiet?name=Bo"));
+    await join(ada);
+    await until("Bo sees that Ada is there", async () => /^2 people/.test((await bo.textContent(".people summary")) ?? ""));
+    assert.equal((await streams("quiet")).length, 1);
+    await ada.click("#blank");
+    await picturesMove(bo, ".tile video", { sound: false });
+    for (const page of [ada, bo]) await page.context().close();
+  });
+
+  test("a copied tab is another guest, and can have the first one leave", async () => {
+    const first = await join(await scene.page("/room/twin?name=Ada"));
+    await until("it is live", async () => (await streams("twin")).length === 1);
+    const opened = first.context().waitForEvent("page");
+    await first.evaluate(() => void window.open(location.href));
+    const copy = await opened;
+    await until("it is said that the room is open elsewhere", () => copy.locator("#join-elsewhere").isVisible());
+    await join(copy);
+    await until("both are live", async () => (await streams("twin")).length === 2);
+    assert.ok(await first.locator("#notice").isHidden(), "the first is not thrown out");
+    const third = await first.context().newPage();
+    await third.goto(first.url());
+    await third.click("#join-elsewhere button");
+    await until("the first says so, with the way back", async () => /another tab/.test((await first.textContent("#notice-title")) ?? ""));
+    await until("it has left", async () => (await streams("twin")).length === 0);
+    await first.context().close();
+  });
+
+  test("a lost microphone is said, and a place that was taken, each with the way out", async () => {
+    const ada = await join(await scene.page("/room/lost?name=Ada"));
+    const bo = await join(await scene.page("/room/lost?name=Bo"));
+    await picturesMove(bo, ".tile video");
+    await ada.evaluate(() => {
+      const video = document.querySelector("#preview");
+      const track = video instanceof HTMLVideoElement && video.srcObject instanceof MediaStream ? video.srcObject.getAudioTracks()[0] : undefined;
+      track?.stop();
+      track?.dispatchEvent(new Event("ended"));
+    });
+    await until("it is said", async () => /microphone is gone/.test((await ada.textContent("#notice-title")) ?? ""));
+    await until("Bo is told", () => bo.locator(".tile .flag").isVisible());
+    await ada.click("#notice-action");
+    await until("Bo hears Ada again", () => bo.locator(".tile .flag").isHidden());
+    assert.ok(await ada.locator("#notice").isHidden());
+    for (const page of [ada, bo]) await page.context().close();
+  });
+
+  test("m is one's own microphone, the words for sound are others, and only this one stays in the meeting", async () => {
+    const ada = await join(await scene.page("/room/words?name=Ada"));
+    const bo = await join(await scene.page("/room/words?name=Bo"));
+    const cy = await join(await scene.page("/room/words?name=Cy"));
+    await until("two tiles", async () => (await bo.locator(".tile").count()) === 2);
+    await until("Bo is seen", async () => (await ada.locator(".tile").count()) === 2);
+    await bo.evaluate(() => document.body.focus());
+    await bo.locator("#main").click({ position: { x: 2, y: 2 } });
+    await bo.keyboard.press("m");
+    assert.equal(await bo.textContent("#mute"), "Unmute microphone");
+    assert.equal(await bo.textContent("#sound"), "Turn off sound");
+    await until("the others are told", () => ada.locator(".tile .flag").first().isVisible());
+    const only = bo.locator('.tile button[aria-label^="Show only"]').first();
+    await only.click({ force: true });
+    assert.equal(await bo.locator(".tile:visible").count(), 1);
+    assert.match(bo.url(), /\/room\/words/);
+    assert.equal((await streams("words")).length, 3);
+    await bo.locator('.tile button[aria-label="Show all"]').click({ force: true });
+    assert.equal(await bo.locator(".tile:visible").count(), 2);
+    for (const page of [ada, bo, cy]) await page.context().close();
+  });
+
+  /** @param {string} room */
+  async function streams(room) {
+    const all = await (await fetch(`${scene.server.admin}/api/v1/streams`)).json();
+    return all.filter((/** @type {any} */ s) => s.room === room);
+  }
+});

@@ -1,0 +1,124 @@
+// What the publish page shows is what it sends: changed, refused, cancelled and lost sources.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { picturesMove, tile } from "./harness/observe.mjs";
+import { Scene, isLive } from "./harness/scene.mjs";
+import { until } from "./harness/until.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+describe("sources", () => {
+  /** @type {Scene} */
+  let scene;
+  /** @type {Page} */
+  let publisher;
+  /** @type {Page} */
+  let viewer;
+  before(async () => {
+    scene = await Scene.set();
+    publisher = await scene.publisher("sources", "cam");
+    viewer = await scene.viewer("sources");
+    await picturesMove(viewer, `${tile("cam")} video`);
+  });
+  after(() => scene?.end());
+
+  test("a cancelled screen picker keeps the camera, shown and sent", async () => {
+    await refuse(publisher, "getDisplayMedia", "NotAllowedError");
+    await publisher.click('#from label:has(input[value="screen"])');
+    await until("it is said", async () => /No screen was chosen/.test((await publisher.textContent("#notice-title")) ?? ""));
+    assert.ok(await publisher.isChecked('input[name="from"][value="camera"]'), "the choice is the old one");
+    assert.ok(await publisher.locator("#middle").isHidden(), "the preview goes on");
+    await picturesMove(viewer, `${tile("cam")} video`);
+    await publisher.click("#notice-action");
+    assert.ok(await publisher.locator("#notice").isHidden());
+  });
+
+  test("a microphone that does not open leaves the old one, and its name in the list", async () => {
+    const old = await publisher.inputValue("#microphone");
+    await refuse(publisher, "getUserMedia", "NotReadableError");
+    const other = await publisher.evaluate((used) => [...document.querySelectorAll("#microphone option")].map((o) => o instanceof HTMLOptionElement ? o.value : "").find((v) => v !== used && v !== "none"), old);
+    await publisher.selectOption("#microphone", other ?? "");
+    await until("it is said", () => publisher.locator("#notice").isVisible());
+    assert.equal(await publisher.inputValue("#microphone"), old);
+    await picturesMove(viewer, `${tile("cam")} video`);
+    await allow(publisher);
+  });
+
+  test("no camera and no microphone are taken away, viewers are told, and the figures are a dash", async () => {
+    await publisher.selectOption("#camera", "none");
+    await until("viewers are told of the camera", () => viewer.locator(`${tile("cam")}[data-face="off"]`).isVisible());
+    await until("there is no picture in the figures", async () => (await publisher.textContent("#fact-picture")) === "–");
+    await publisher.selectOption("#microphone", "none");
+    await until("viewers are told of the microphone", () => viewer.locator(`${tile("cam")} .flag`).isVisible());
+    await until("nothing is sent", async () => (await publisher.textContent("#fact-bitrate")) === "–");
+    await publisher.selectOption("#camera", { index: 0 });
+    await publisher.selectOption("#microphone", { index: 0 });
+    await picturesMove(viewer, `${tile("cam")} video`);
+  });
+
+  test("a raised quality gives the picture that was chosen", async () => {
+    await publisher.selectOption("#quality", "720");
+    await until("the picture has the size", async () => (await publisher.textContent("#fact-picture")) === "1280 × 720", { withinMs: 20_000 });
+  });
+
+  test("a microphone and a camera that are unplugged are said, with the way out", async () => {
+    await unplug(publisher, "audio");
+    await until("it is said", async () => /microphone is gone/.test((await publisher.textContent("#notice-title")) ?? ""));
+    assert.equal(await publisher.inputValue("#microphone"), "none");
+    await until("viewers are told", () => viewer.locator(`${tile("cam")} .flag`).isVisible());
+    await publisher.click("#notice-action");
+    await until("viewers hear it again", () => viewer.locator(`${tile("cam")} .flag`).isHidden());
+    assert.ok(await publisher.locator("#notice").isHidden(), "the note goes with its cause");
+    await unplug(publisher, "video");
+    await until("it is said", async () => /camera is gone/.test((await publisher.textContent("#notice-title")) ?? ""));
+    await until("viewers are told", () => viewer.locator(`${tile("cam")}[data-face="off"]`).isVisible());
+    await publisher.click("#notice-action");
+    await picturesMove(viewer, `${tile("cam")} video`);
+  });
+
+  test("nothing is live before the button was pressed", async () => {
+    const page = await scene.page("/publish?room=early&stream=cam");
+    await until("the button is offered", () => page.locator("#go").isEnabled());
+    const rooms = async () => (await fetch(`${scene.server.admin}/api/v1/streams`)).json();
+    assert.ok(!(await rooms()).some((/** @type {any} */ s) => s.room === "early"));
+    await page.focus("#room");
+    await page.keyboard.press("Enter");
+    await isLive(page);
+    await page.context().close();
+  });
+});
+
+/**
+ * @param {Page} page
+ * @param {"getUserMedia" | "getDisplayMedia"} method
+ * @param {string} name of the error
+ */
+function refuse(page, method, name) {
+  return page.evaluate(([which, error]) => {
+    Object.defineProperty(navigator.mediaDevices, which ?? "", { configurable: true, value: () => Promise.reject(new DOMException("no", error)) });
+  }, [method, name]);
+}
+
+/** @param {Page} page */
+function allow(page) {
+  return page.evaluate(() => {
+    for (const method of ["getUserMedia", "getDisplayMedia"]) Reflect.deleteProperty(navigator.mediaDevices, method);
+  });
+}
+
+/**
+ * As the browser does when a device goes.
+ * @param {Page} page
+ * @param {string} kind
+ */
+function unplug(page, kind) {
+  return page.evaluate((which) => {
+    const video = document.querySelector("#preview");
+    const media = video instanceof HTMLVideoElement && video.srcObject instanceof MediaStream ? video.srcObject : null;
+    const track = media?.getTracks().find((t) => t.kind === which);
+    track?.stop();
+    track?.dispatchEvent(new Event("ended"));
+  }, kind);
+}
