@@ -5,7 +5,7 @@
 /** @import { OfferKind } from "../session.js" */
 /** @import { SessionState } from "../state/session.js" */
 /** @import { Wanted } from "../state/slots.js" */
-/** @import { Arriving, Motion } from "../state/motion.js" */
+/** @import { Arriving } from "../state/motion.js" */
 /** @import { Arrival } from "../state/stall.js" */
 /** @import { Statistics } from "../stats.js" */
 /** @import { Streams } from "../state/streams.js" */
@@ -17,13 +17,13 @@ import { Session } from "../session.js";
 import { VIEWER_SILENT_MS_MIN } from "../state/pulse.js";
 import { NOTHING, holdsSession } from "../state/session.js";
 import { planSeats, wantedSeats } from "../state/slots.js";
-import { updateMotion } from "../state/motion.js";
 import { updateArrival } from "../state/stall.js";
-import { noStreams } from "../state/streams.js";
+import { absent, noStreams } from "../state/streams.js";
 import { summarize } from "../stats.js";
 import { Handover } from "./handover.js";
 import { Heartbeat } from "./heartbeat.js";
 import { Lingering } from "./lingering.js";
+import { Motions } from "./motions.js";
 import { Peer } from "./peer.js";
 import { WatchingPeer } from "./watching.js";
 
@@ -76,8 +76,7 @@ export class Watcher extends Emitter {
   #over = [];
   /** @type {Arrival | null} */
   #arrival = null;
-  /** @type {ReadonlyMap<string, Motion>} by stream */
-  #motions = new Map();
+  #motions = new Motions();
   /** @type {Statistics | null} */
   #statistics = null;
   #looking = setInterval(() => void this.#look(), LOOK_EVERY_MS);
@@ -169,7 +168,7 @@ export class Watcher extends Emitter {
 
   #names() {
     const names = this.#wanted === "all" ? [...this.#streams.keys(), ...this.#lingering.names()] : this.#wanted;
-    return names.filter((name) => !this.#except(this.#source(name) ?? nobody(name)));
+    return names.filter((name) => !this.#except(this.#source(name) ?? absent(name)));
   }
 
   /** @param {string} name */
@@ -345,8 +344,7 @@ export class Watcher extends Emitter {
     }
     for (const track of media) if (!mediaStream.getTracks().includes(track)) mediaStream.addTrack(track);
     for (const track of mediaStream.getTracks()) if (!media.has(track)) mediaStream.removeTrack(track);
-    const arriving = this.#motions.get(name)?.arriving ?? "flowing";
-    return { stream: name, source: this.#source(name), mediaStream, tracks, over: this.#over.includes(name), arriving };
+    return { stream: name, source: this.#source(name), mediaStream, tracks, over: this.#over.includes(name), arriving: this.#motions.arriving(name) };
   }
 
   /**
@@ -376,7 +374,8 @@ export class Watcher extends Emitter {
     const peer = this.#peers.newest;
     const counts = await peer?.counts().catch(() => null);
     if (peer !== this.#peers.newest) return;
-    this.#judgeMotion(counts?.frames ?? new Map());
+    const shown = this.#names().map((name) => ({ name, source: this.#source(name), peer: this.#peerOf(name) }));
+    if (this.#motions.look(shown, { peer, frames: counts?.frames ?? new Map() })) this.#show();
     if (!peer || !counts || this.state.phase !== "live" || peer !== this.#peers.carrying) {
       this.#arrival = null;
       return;
@@ -388,38 +387,6 @@ export class Watcher extends Emitter {
     this.#stalled(peer);
   }
 
-  /** @param {ReadonlyMap<string, number>} frames of the newest peer connection, by mid */
-  #judgeMotion(frames) {
-    const nowMs = performance.now();
-    /** @type {Map<string, Motion>} */
-    const motions = new Map();
-    let changed = false;
-    for (const name of this.#names()) {
-      const peer = this.#peerOf(name);
-      const before = this.#motions.get(name) ?? null;
-      const slot = peer?.shows(name).find((m) => m.kind === "video")?.slot;
-      // Of one that is on its way out only the path is looked at.
-      const counted = peer === this.#peers.newest && slot?.state === "live" ? frames.get(slot.mid) : undefined;
-      const silentMs = peer?.stillSinceMs != null ? nowMs - peer.stillSinceMs : 0;
-      const expected = counted === undefined ? "unknown" : this.#picturesOf(name);
-      const motion = updateMotion(before, { frames: counted ?? before?.frames ?? 0, nowMs, silentMs, expected });
-      motions.set(name, motion);
-      changed ||= motion.arriving !== (before?.arriving ?? "flowing");
-    }
-    this.#motions = motions;
-    if (changed) this.#show();
-  }
-
-  /**
-   * @param {string} name
-   * @returns {"some" | "none" | "unknown"}
-   */
-  #picturesOf(name) {
-    const video = this.#source(name)?.tracks.find((t) => t.kind === "video");
-    if (!video || video.muted) return "unknown";
-    return video.active ? "some" : "none";
-  }
-
   /** @param {WatchingPeer} peer */
   #expectsMedia(peer) {
     return [...peer.slots.values()].some((slot) => {
@@ -428,12 +395,4 @@ export class Watcher extends Emitter {
       return tracks.some((t) => (t.kind === slot.track || t.mid === slot.track) && t.active && !t.muted);
     });
   }
-}
-
-/**
- * @param {string} stream
- * @returns {Stream}
- */
-function nobody(stream) {
-  return { stream, publisher: null, name: null, since_ms: 0, tracks: [] };
 }

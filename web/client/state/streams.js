@@ -28,6 +28,15 @@ export function updateStreams(streams, event) {
 }
 
 /**
+ * One that nobody publishes.
+ * @param {string} stream
+ * @returns {Stream}
+ */
+export function absent(stream) {
+  return { stream, publisher: null, name: null, since_ms: 0, tracks: [] };
+}
+
+/**
  * Streams that a server which has just started does not know of yet, and that are shown all the same.
  * @param {Streams} streams
  * @param {Welcome} welcome
