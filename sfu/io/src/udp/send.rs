@@ -1,6 +1,7 @@
 //! Owns batched send: runs of datagrams go out as few system calls as the kernel allows (UDP_SEGMENT over
 //! sendmmsg), and one by one where it refuses. A peer that cannot be reached never stops the others.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
@@ -38,12 +39,13 @@ pub struct SendReport {
     pub failed: u64,
 }
 
-/// The headers of batched send, and what it learned about the socket it serves.
+/// The headers of batched send, and what it learned about the peers it serves.
 pub struct Sender {
     slots: Box<[Slot]>,
     headers: Box<[libc::mmsghdr]>,
     iovecs: Box<[libc::iovec]>,
     segmentation: Segmentation,
+    refused: RefusedPeers,
 }
 
 #[derive(Clone, Copy)]
@@ -52,14 +54,42 @@ struct Slot {
     control: ControlBuffer,
 }
 
-/// Whether runs go out whole.
+/// Whether runs go out whole, where the peer's path takes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Segmentation {
-    /// `refusals` in a row went out one by one after the kernel had refused the run.
-    On {
-        refusals: u8,
-    },
+    On,
     Off,
+}
+
+/// Peers to whom the kernel refused a run and sent its datagrams one by one: their path has a small MTU, or a device
+/// that can't segment. Each is asked again after a while; what one path refuses says nothing of the others.
+#[derive(Debug, Default)]
+struct RefusedPeers {
+    /// Runs to leave apart until the next one is tried whole.
+    runs_left: HashMap<SocketAddr, u32>,
+}
+
+impl RefusedPeers {
+    fn note(&mut self, peer: SocketAddr) {
+        if self.runs_left.len() >= REFUSED_PEERS_MAX {
+            // Each of them is found out again with one run.
+            self.runs_left.clear();
+        }
+        self.runs_left.insert(peer, RUNS_BEFORE_PROBE);
+    }
+
+    /// Whether the next run to this peer is to leave in single datagrams.
+    fn take(&mut self, peer: SocketAddr) -> bool {
+        if self.runs_left.is_empty() {
+            return false;
+        }
+        let Some(left) = self.runs_left.get_mut(&peer) else { return false };
+        *left -= 1;
+        if *left == 0 {
+            self.runs_left.remove(&peer);
+        }
+        true
+    }
 }
 
 /// How one call to the kernel went.
@@ -86,7 +116,8 @@ impl Sender {
             slots: vec![Slot { name: SocketName::EMPTY, control: ControlBuffer::EMPTY }; count].into_boxed_slice(),
             headers: vec![header; count].into_boxed_slice(),
             iovecs: vec![iovec; count].into_boxed_slice(),
-            segmentation: Segmentation::On { refusals: 0 },
+            segmentation: Segmentation::On,
+            refused: RefusedPeers::default(),
         }
     }
 
@@ -95,8 +126,9 @@ impl Sender {
         Sender { segmentation: Segmentation::Off, ..Sender::new() }
     }
 
-    pub fn segments(&self) -> bool {
-        self.segmentation != Segmentation::Off
+    /// Whether runs to this peer leave whole for now.
+    pub fn segments_to(&self, peer: SocketAddr) -> bool {
+        self.segmentation == Segmentation::On && !self.refused.runs_left.contains_key(&peer)
     }
 
     /// Sends all runs in order. When the socket takes no more, waits at most `patience` once, then drops
@@ -112,10 +144,10 @@ impl Sender {
         let mut pending = ArrayVec::<Transmit<'a>, { Sender::MESSAGES_MAX }>::new();
         for run in runs {
             let segment = run.segment.clamp(1, DATAGRAM_BYTES_MAX);
-            let message_bytes = match self.segmentation {
-                Segmentation::On { .. } => segment * (DATAGRAM_BYTES_MAX / segment).min(SEGMENTS_MAX),
-                Segmentation::Off => segment,
-            };
+            let is_apart =
+                self.segmentation == Segmentation::Off || run.bytes.len() > segment && self.refused.take(run.remote);
+            let message_bytes =
+                if is_apart { segment } else { segment * (DATAGRAM_BYTES_MAX / segment).min(SEGMENTS_MAX) };
             for bytes in run.bytes.chunks(message_bytes) {
                 pending.push(Transmit { bytes, segment, ..run });
                 if pending.is_full() {
@@ -147,7 +179,6 @@ impl Sender {
                     for sent in rest.iter().take(count) {
                         report.packets += sent.packets();
                         report.bytes += sent.bytes.len() as u64;
-                        self.note_sent(sent);
                     }
                     next += count;
                 }
@@ -190,18 +221,7 @@ impl Sender {
             }
         }
         if report.packets > before {
-            self.segmentation = match self.segmentation {
-                Segmentation::On { refusals } if refusals + 1 < REFUSALS_MAX => {
-                    Segmentation::On { refusals: refusals + 1 }
-                }
-                _ => Segmentation::Off,
-            };
-        }
-    }
-
-    fn note_sent(&mut self, sent: &Transmit<'_>) {
-        if sent.bytes.len() > sent.segment && self.segmentation != Segmentation::Off {
-            self.segmentation = Segmentation::On { refusals: 0 };
+            self.refused.note(run.remote);
         }
     }
 
@@ -285,6 +305,7 @@ fn wait_writable(socket: &UdpSocket, limit: Duration) {
 const SEGMENTS_MAX: usize = 64;
 /// Largest UDP payload over IPv4: 65,535 less 20 bytes of IP and 8 of UDP header.
 const DATAGRAM_BYTES_MAX: usize = 65_507;
-/// Runs that the kernel refuses in a row before we stop asking. One peer behind a small MTU does not
-/// cost the others their runs, because theirs succeed in between.
-const REFUSALS_MAX: u8 = 8;
+/// Runs to a peer that leave in single datagrams before one is tried whole again: some 30 s of a picture.
+const RUNS_BEFORE_PROBE: u32 = 1_000;
+/// Peers that are remembered for it.
+const REFUSED_PEERS_MAX: usize = 4_096;

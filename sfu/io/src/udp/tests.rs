@@ -104,7 +104,7 @@ fn runs_keep_their_datagram_boundaries_with_and_without_segmentation() {
             let expected: Vec<_> = bytes.chunks(segment).map(<[u8]>::to_vec).collect();
             assert_eq!((report.packets, report.bytes), (expected.len() as u64, length as u64));
             let got: Vec<_> = collect(&to, expected.len()).into_iter().map(|(_, _, bytes)| bytes).collect();
-            assert_eq!(got, expected, "{length} bytes in segments of {segment}, segmentation {}", sender.segments());
+            assert_eq!(got, expected, "{length} bytes in segments of {segment}");
         }
     }
 }
@@ -123,26 +123,42 @@ fn runs_for_many_peers_leave_in_one_system_call() {
 }
 
 #[test]
-fn a_kernel_that_refuses_segmentation_still_gets_every_datagram_and_is_not_asked_for_ever() {
-    let (from, to) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
-    // The kernel refuses UDP_SEGMENT on a socket that sends no checksums.
-    from.enable(libc::SOL_SOCKET, libc::SO_NO_CHECK).expect("option");
+fn a_peer_whose_runs_are_refused_gets_single_datagrams_for_a_while_and_nobody_else_does() {
+    let (from, small, other) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+    let refuse = |refuses| {
+        // The kernel refuses UDP_SEGMENT on a socket that sends no checksums.
+        let value = libc::c_int::from(refuses);
+        let size = size_of_val(&value) as libc::socklen_t;
+        // SAFETY: `value` lives for the call, and `size` is its size.
+        let result = unsafe {
+            libc::setsockopt(from.fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_NO_CHECK, (&raw const value).cast(), size)
+        };
+        assert_eq!(result, 0);
+    };
     let mut sender = Sender::new();
     let bytes = payload(2500);
-    for turn in 1..=REFUSALS_UNTIL_OFF {
-        assert!(sender.segments(), "turn {turn}");
+    // Messages in which a run of three datagrams left.
+    let mut messages = |to: &UdpSocket| {
         let report = sender.send(&from, [transmit(to.local_addr(), &bytes, 1000)], PATIENCE);
         assert_eq!((report.packets, report.failed), (3, 0));
-        collect(&to, 3);
+        assert_eq!(collect(to, 3).len(), 3);
+        (report.runs, sender.segments_to(to.local_addr()))
+    };
+    assert_eq!(messages(&small), (1, true));
+    refuse(true);
+    assert_eq!(messages(&small), (3, false), "refused, and sent all the same");
+    refuse(false);
+    for _ in 0..20 {
+        assert_eq!(messages(&other), (1, true), "another path takes them");
+        assert_eq!(messages(&small).0, 3);
     }
-    assert!(!sender.segments());
-    let report = sender.send(&from, [transmit(to.local_addr(), &bytes, 1000)], PATIENCE);
-    assert_eq!((report.packets, report.calls), (3, 1), "one by one, but still in one call");
-    collect(&to, 3);
+    let mut turns = 0;
+    while messages(&small).0 == 3 {
+        turns += 1;
+        assert!(turns < 2_000, "it is never tried again");
+    }
+    assert_eq!(messages(&small), (1, true));
 }
-
-/// As in the sender.
-const REFUSALS_UNTIL_OFF: usize = 8;
 
 #[test]
 fn an_unreachable_peer_costs_nobody_else_a_datagram() {
@@ -161,7 +177,7 @@ fn an_unreachable_peer_costs_nobody_else_a_datagram() {
     let mut sender = Sender::new();
     let report = sender.send(&from, runs, PATIENCE);
     assert_eq!((report.packets, report.failed, report.blocked), (3, 3, 0));
-    assert!(sender.segments());
+    assert!(sender.segments_to(to.local_addr()));
     collect(&to, 3);
 }
 
@@ -235,5 +251,8 @@ fn a_slow_link_costs_bounded_time() {
         (total.packets, total.blocked) = (total.packets + report.packets, total.blocked + report.blocked);
     }
     assert!(total.packets > 0 && total.blocked > 0, "{total:?}");
-    assert!(sender.segments(), "a full socket says nothing about segmentation");
+    assert!(
+        sender.segments_to("10.9.9.2:9".parse().expect("address")),
+        "a full socket says nothing about segmentation"
+    );
 }
