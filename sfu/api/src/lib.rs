@@ -18,8 +18,8 @@ pub use command::{Command, Request};
 pub use event::{CommandError, ErrorCode, Event, Hello, LoadReport, SessionSnapshot, SessionStats, TrackStats};
 pub use ids::{Boot, Epoch, ParseIdError, RequestId, SessionId, TrackId, WorkerIndex};
 pub use media::{
-    Codec, Extensions, Feedback, Media, MediaKind, PayloadMap, PayloadType, ReceiveCodec, ReceiveTrack, SendTrack,
-    SsrcPair,
+    Codec, Extensions, Feedback, Media, MediaKind, ParameterSet, PayloadMap, PayloadType, ReceiveCodec, ReceiveTrack,
+    SendTrack, SsrcPair,
 };
 pub use relay::{OriginSpec, PeerSpec, PeerStats, RelayDirection, RelayKey, RelayStats};
 pub use session::{CloseReason, DtlsParameters, DtlsRole, Fingerprint, IceCredentials, SessionSpec, SessionState};

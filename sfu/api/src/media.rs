@@ -89,6 +89,17 @@ pub struct ReceiveTrack {
     /// Accepted rids, lowest first; empty without simulcast.
     #[serde(default)]
     pub rids: Vec<String>,
+    /// What the client's description gives of H.264 and H.265; the stream may bring newer ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameter_sets: Vec<ParameterSet>,
+}
+
+/// One NAL unit that a decoder needs before the first picture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParameterSet {
+    /// Of the codec it is for.
+    pub payload_type: PayloadType,
+    pub unit: Vec<u8>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -153,7 +153,7 @@ impl Sfu {
             let source = match old.iter().position(|source| source.spec.track == line.track) {
                 Some(at) => {
                     let mut source = old.swap_remove(at);
-                    source.spec = line;
+                    source.replace_spec(line);
                     source
                 }
                 None => {

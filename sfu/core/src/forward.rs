@@ -5,17 +5,19 @@ use std::time::Instant;
 
 use arrayvec::ArrayVec;
 
-use crate::codec::is_keyframe_start;
+use crate::codec::nal::NalFormat;
+use crate::codec::{Start, find_start};
 use crate::egress::Arena;
 use crate::history::{Arrived, EXTENSIONS_BYTES_MAX, History, PADDING_BYTES_MAX};
 use crate::nack::Arrival;
 use crate::net::Now;
+use crate::parameter_sets::NalPacket;
 use crate::playout::MediaClock;
 use crate::rtp::{ExtensionKind, ExtensionValues, Header, Seq};
 use crate::sender::Step;
 use crate::session::{Session, StreamPlace};
 use crate::sfu::Sfu;
-use crate::source::{Meaning, Role, SILENT_AFTER, Selection, ticks_since};
+use crate::source::{Meaning, Role, SILENT_AFTER, Selection, Source, ticks_since};
 use crate::spec::{Event, MediaKind};
 use crate::stats::{Counters, DropReason};
 use crate::template::{Templates, patch, write_header};
@@ -118,31 +120,32 @@ impl Sfu {
     /// Notes what is missing, and puts the packet into the history of its track.
     fn keep(&mut self, now: Instant, key: usize, place: StreamPlace, opened: Opened<'_>) -> Result<(), DropReason> {
         let Some(session) = self.sessions.get_mut(key) else { return Ok(()) };
+        let at_ms = now.saturating_duration_since(session.opened).as_millis() as u32;
         let source = &mut session.sources[place.source];
-        let codec = source.codec(opened.payload_type).ok_or(DropReason::RtpPayloadUnmapped)?;
-        let (is_video, asks_again) = (codec.codec.is_video(), codec.feedback.nack);
-        let keyframe = !opened.payload.is_empty() && is_keyframe_start(codec.codec, opened.payload);
+        let codec = *source.codec(opened.payload_type).ok_or(DropReason::RtpPayloadUnmapped)?;
+        let is_video = codec.codec.is_video();
+        let start = if opened.payload.is_empty() { Start::No } else { find_start(codec.codec, opened.payload) };
+        let is_picture = start == Start::Picture && is_video;
         let stream = &mut source.streams[place.stream];
-        let mut lost_too_much = false;
-        if asks_again {
-            let arrival = stream.nack.handle_packet(now, Seq(opened.index as u16), keyframe && is_video);
+        let (mut lost_too_much, reported) = (false, stream.clock);
+        if codec.feedback.nack {
+            let arrival = stream.nack.handle_packet(now, Seq(opened.index as u16), is_picture);
             lost_too_much = arrival == Arrival::KeyframeNeeded && is_video;
-            lower(&mut self.timers, key, source.streams[place.stream].nack.poll_timeout());
+            lower(&mut self.timers, key, stream.nack.poll_timeout());
         }
         source.heard = Some(now);
-        let starts = !std::mem::replace(&mut source.active, true);
-        let selection = source.select(place.stream, opened.index, keyframe, now);
-        if keyframe && is_video && selection != Selection::Other {
+        let selection = source.select(place.stream, opened.index, is_picture || !is_video, now);
+        if is_picture && selection != Selection::Other {
             source.keyframes.satisfy();
         }
-        let sequence = source.sequence(opened.index);
-        let at_ms = now.saturating_duration_since(session.opened).as_millis() as u32;
         let (id, track_id, track_key, kind) = (session.id, source.spec.track, source.track, source.spec.kind);
-        let reported = source.streams[place.stream].clock;
-        if starts {
+        if !std::mem::replace(&mut source.active, true) {
             lower(&mut self.timers, key, Some(now + SILENT_AFTER));
             self.push_event(Event::TrackActive { session: id, track: track_id, active: true });
         }
+        let Some(source) = self.sessions.get_mut(key).and_then(|session| session.sources.get_mut(place.source)) else {
+            return Ok(());
+        };
         let (Some(track), Some(wall)) = (self.tracks.get_mut(track_key), &self.wall) else { return Ok(()) };
         match selection {
             Selection::Other => return Ok(()),
@@ -153,16 +156,21 @@ impl Sfu {
             Selection::Current => {}
         }
         track.clock.get_or_insert_with(|| MediaClock::of_arrival(wall, opened.timestamp, now));
-        let arrived = Arrived {
-            sequence,
+        let mut arrived = Arrived {
+            sequence: 0,
             timestamp: opened.timestamp,
             generation: track.generation,
             payload_type: opened.payload_type,
             marker: opened.marker,
-            keyframe,
+            keyframe: start != Start::No,
+            sets_only: start == Start::ParameterSets,
             ends_burst: opened.marker || !is_video,
             at_ms,
         };
+        if let Some(format) = codec.codec.nal_format() {
+            put_sets_first(source, track.history_mut(kind), format, (opened.index, opened.payload), arrived);
+        }
+        arrived.sequence = source.sequence(opened.index).ok_or(DropReason::RtpReplayed)?;
         let extensions = passed_on(&opened.values);
         let pushed = track.history_mut(kind).push(arrived, &extensions, opened.payload);
         pushed.ok_or(DropReason::RtpTooLong)?;
@@ -173,6 +181,25 @@ impl Sfu {
             self.want_keyframe(track_key);
         }
         Ok(())
+    }
+}
+
+/// The parameter sets that a key frame lacks go into the history before it, with its timestamp.
+fn put_sets_first(
+    source: &mut Source,
+    history: &mut History,
+    format: NalFormat,
+    (index, payload): (u64, &[u8]),
+    picture: Arrived,
+) {
+    let Arrived { timestamp, marker, .. } = picture;
+    source.parameter_sets.begin(picture.payload_type, format, &source.spec.parameter_sets);
+    let packet = NalPacket { index, timestamp, marker, payload };
+    let Some(insertion) = source.parameter_sets.handle_packet(format, packet) else { return };
+    let first = source.make_room(insertion.before, insertion.count);
+    for (sequence, unit) in (first..).zip(source.parameter_sets.inserted(&insertion)) {
+        let packet = Arrived { sequence, marker: false, keyframe: true, sets_only: true, ends_burst: false, ..picture };
+        history.push(packet, &[], unit);
     }
 }
 
@@ -260,6 +287,10 @@ impl Sfu {
             let late_start = starts.rfind(|packet| track.starts_late(packet, now));
             while let Some(subscriber) = track.subscribers.get(track.pass.done) {
                 if !self.egress.media().has_room(self.templates.bytes_max) {
+                    if somebody_waits {
+                        // Who is served already is not looked at again.
+                        self.want_keyframe(key);
+                    }
                     return false;
                 }
                 track.pass.done += 1;

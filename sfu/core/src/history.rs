@@ -53,10 +53,18 @@ pub struct Arrived {
     pub marker: bool,
     /// A decoder can start here.
     pub keyframe: bool,
+    /// It can if a key frame with the same timestamp follows: these are only its parameter sets.
+    pub sets_only: bool,
     /// Nothing more is expected at once: the end of a frame, or audio.
     pub ends_burst: bool,
     /// Milliseconds on the owner's clock.
     pub at_ms: u32,
+}
+
+impl Arrived {
+    pub fn starts_picture(&self) -> bool {
+        self.keyframe && !self.sets_only
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -177,11 +185,12 @@ impl History {
                 return;
             }
         }
-        if packet.keyframe {
+        if packet.starts_picture() {
             let mut gop = Gop::new(number, packet, bytes);
             for earlier in (self.oldest.max(number.saturating_sub(REORDERED_MAX))..number).rev() {
                 let Some(entry) = self.entry(earlier) else { break };
-                if entry.packet.sequence > packet.sequence {
+                let are_its_sets = entry.packet.sets_only && entry.packet.timestamp == packet.timestamp;
+                if entry.packet.sequence > packet.sequence || are_its_sets {
                     gop.add(earlier, &entry.packet, entry.payload_len());
                 }
             }
@@ -289,6 +298,7 @@ impl Entry {
             payload_type: 0,
             marker: false,
             keyframe: false,
+            sets_only: false,
             ends_burst: false,
             at_ms: 0,
         },

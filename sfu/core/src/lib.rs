@@ -20,6 +20,7 @@ mod switch;
 mod egress;
 mod history;
 mod net;
+mod parameter_sets;
 mod playout;
 mod rewrite;
 mod sender;
@@ -57,7 +58,8 @@ pub use rtp::{ExtensionKind, ExtensionMap};
 pub use sfu::{Sfu, SfuConfig};
 pub use snapshot::{SessionStats, SessionSummary, TrackStats};
 pub use spec::{
-    CloseReason, ControlError, Epoch, Event, Feedback, Media, MediaKind, OriginSpec, PayloadMap, PeerId, PeerSpec,
-    ReceiveCodec, ReceiveTrack, RelayKey, SendTrack, SessionId, SessionSpec, SessionState, SsrcPair, TrackId,
+    CloseReason, ControlError, Epoch, Event, Feedback, Media, MediaKind, OriginSpec, ParameterSetSpec, PayloadMap,
+    PeerId, PeerSpec, ReceiveCodec, ReceiveTrack, RelayKey, SendTrack, SessionId, SessionSpec, SessionState, SsrcPair,
+    TrackId,
 };
 pub use stats::{Counters, DropReason};

@@ -3,7 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use arrayvec::ArrayVec;
+
 use crate::nack::NackSchedule;
+use crate::parameter_sets::ParameterSets;
 use crate::playout::MediaClock;
 use crate::rtcp::{ReportBlock, SenderReport};
 use crate::rtp::Ssrc;
@@ -21,15 +24,27 @@ pub(crate) struct Source {
     selected: Option<usize>,
     /// Added to an index of the selected stream it gives the sequence of the track.
     sequence_offset: u64,
+    /// Where the offset grew, oldest first: up to that index another one holds.
+    earlier_offsets: ArrayVec<EarlierOffset, EARLIER_OFFSETS_MAX>,
+    /// Below this index it is forgotten which offset holds.
+    first_index: u64,
     /// Highest sequence of the track so far.
     sequence: u64,
     pub keyframes: KeyframeRequests,
+    pub parameter_sets: ParameterSets,
     /// Whether signaling was told that media flows.
     pub active: bool,
     pub heard: Option<Instant>,
     pub traffic: Traffic,
     /// Packets asked for again.
     pub nacked: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct EarlierOffset {
+    /// First index that it is not for.
+    until: u64,
+    offset: u64,
 }
 
 /// One SSRC of a source.
@@ -81,12 +96,24 @@ impl Source {
             streams: Vec::new(),
             selected: None,
             sequence_offset: 0,
+            earlier_offsets: ArrayVec::new(),
+            first_index: 0,
             sequence: 0,
             keyframes: KeyframeRequests::default(),
+            parameter_sets: ParameterSets::default(),
             active: false,
             heard: None,
             traffic: Traffic::default(),
             nacked: 0,
+        }
+    }
+
+    /// The m-line as it is from now on. What signaling says again is no news.
+    pub fn replace_spec(&mut self, spec: ReceiveTrack) {
+        let has_new_sets = spec.parameter_sets != self.spec.parameter_sets;
+        self.spec = spec;
+        if has_new_sets {
+            self.parameter_sets.seed(&self.spec.codecs, &self.spec.parameter_sets);
         }
     }
 
@@ -177,13 +204,32 @@ impl Source {
     fn continue_at(&mut self, index: u64) {
         self.sequence += GENERATION_STEP;
         self.sequence_offset = self.sequence.wrapping_sub(index);
+        self.earlier_offsets.clear();
+        self.first_index = 0;
+        self.parameter_sets.restart();
     }
 
-    /// The sequence of the track for an index of the selected stream.
-    pub fn sequence(&mut self, index: u64) -> u64 {
-        let sequence = index.wrapping_add(self.sequence_offset);
+    /// The sequence of the track for an index of the selected stream. `None` for one that is so late that its
+    /// place is forgotten.
+    pub fn sequence(&mut self, index: u64) -> Option<u64> {
+        let earlier = self.earlier_offsets.iter().find(|earlier| index < earlier.until);
+        let offset = earlier.map_or(self.sequence_offset, |earlier| earlier.offset);
+        let sequence = index.wrapping_add(offset);
         self.sequence = self.sequence.max(sequence);
-        sequence
+        (index >= self.first_index).then_some(sequence)
+    }
+
+    /// Makes room for packets of ours before this index, which must be above all that were forwarded. Returns the
+    /// sequence of the first.
+    pub fn make_room(&mut self, before: u64, count: u64) -> u64 {
+        if self.earlier_offsets.is_full() {
+            let forgotten = self.earlier_offsets.remove(0);
+            self.first_index = forgotten.until;
+        }
+        let offset = self.sequence_offset;
+        self.earlier_offsets.push(EarlierOffset { until: before, offset });
+        self.sequence_offset = offset.wrapping_add(count);
+        before.wrapping_add(offset)
     }
 
     pub fn selected(&self) -> Option<&Stream> {
@@ -355,6 +401,9 @@ const SELECTED_SILENT: Duration = Duration::from_secs(1);
 const GENERATION_STEP: u64 = 1 << 17;
 /// A stream that jumps further ahead starts afresh: viewers would ask for all that seems lost.
 const JUMP_MAX: u64 = 1_000;
+/// Changes of the offset that are remembered: one for each key frame that came without its parameter sets. Packets
+/// are repaired within a second or two.
+const EARLIER_OFFSETS_MAX: usize = 16;
 /// A single wild timestamp must not spoil the jitter for minutes.
 const JITTER_TICKS_MAX: u32 = 1 << 20;
 const CUMULATIVE_MAX: i64 = (1 << 23) - 1;

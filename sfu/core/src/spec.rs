@@ -59,6 +59,15 @@ pub struct ReceiveTrack {
     pub ssrcs: Vec<SsrcPair>,
     /// Lowest first; empty without simulcast.
     pub rids: Vec<String>,
+    /// What the publisher's description gives of H.264 and H.265.
+    pub parameter_sets: Vec<ParameterSetSpec>,
+}
+
+/// A NAL unit from `sprop-parameter-sets` (RFC 6184 section 8.1) or `sprop-vps`, `-sps` or `-pps` (RFC 7798 section 7.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParameterSetSpec {
+    pub payload_type: u8,
+    pub unit: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -260,6 +269,9 @@ impl ReceiveTrack {
         if self.codecs.iter().any(|codec| codec.clock_rate == 0 || kind_of(codec.codec) != self.kind) {
             return Err(ControlError::Invalid("a codec has no clock rate or is not of its m-line's kind"));
         }
+        if self.parameter_sets.len() > PARAMETER_SETS_MAX {
+            return Err(ControlError::Invalid("an m-line has more than 64 parameter sets"));
+        }
         let types = self.codecs.iter().flat_map(|codec| [Some(codec.payload_type), codec.rtx]).flatten();
         check_payload_types(types)
     }
@@ -302,5 +314,7 @@ pub const TRACKS_PER_SESSION_MAX: usize = 32;
 /// SSRCs of one received track that are remembered: simulcast layers, their RTX, and those of before a restart.
 pub const SSRCS_PER_TRACK_MAX: usize = 16;
 const CODECS_PER_TRACK_MAX: usize = 32;
+/// Of all payload types of one m-line. Of one payload type no more than 16 are kept, the newest.
+const PARAMETER_SETS_MAX: usize = 64;
 const MID_BYTES_MAX: usize = 16;
 const CNAME_BYTES_MAX: usize = 255;

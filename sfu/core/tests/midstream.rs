@@ -1,6 +1,8 @@
 //! What changes while a stream runs: its codec, and whether a viewer can follow.
 
 mod bed;
+#[path = "midstream/parameter_sets.rs"]
+mod parameter_sets;
 
 use std::time::Duration;
 
@@ -79,4 +81,32 @@ fn a_viewer_who_cannot_decode_the_codec_costs_the_others_no_key_frames() {
     let before = bed.clients[publisher].plis();
     bed.frame(publisher, &mut camera, 2, false);
     assert!(bed.clients[publisher].plis() > before);
+}
+
+#[test]
+fn a_key_frame_is_asked_for_also_if_the_arena_fills_up_behind_the_viewer_who_needs_it() {
+    let mut bed = Bed::new();
+    let publisher = bed.join(publishes(vec![two_codecs()]));
+    bed.join(watches(vec![sees(&[Codec::H264])]));
+    for _ in 0..20 {
+        bed.join(watches(vec![sees(&[Codec::Vp8, Codec::H264])]));
+    }
+    let mut camera = Camera::new(VIDEO_SSRC);
+    camera.bytes = 1_100;
+    bed.frame(publisher, &mut camera, 2, true);
+    bed.run(Duration::from_millis(1_000));
+    let before = bed.clients[publisher].plis();
+    // The first viewer can decode these, but not begin with them. They wait for each other, and are too many for
+    // one round of sending to all.
+    let mut packets = camera.frame(40, false);
+    packets.iter_mut().for_each(|packet| packet.payload_type = H264);
+    let route = bed.clients[publisher].route;
+    for packet in &packets {
+        let mut datagram = bed.clients[publisher].seal(packet);
+        bed.sfu.handle_datagram(bed.now, route, &mut datagram);
+    }
+    assert!(bed.sfu.flush(bed.now), "the arena is full");
+    bed.deliver();
+    bed.exchange();
+    assert_eq!(bed.clients[publisher].plis(), before + 1);
 }

@@ -105,7 +105,12 @@ fn receive_track(from: &api::ReceiveTrack) -> core::ReceiveTrack {
         codecs: from.codecs.iter().map(codec).collect(),
         ssrcs: from.ssrcs.iter().map(|pair| core::SsrcPair { ssrc: pair.ssrc, rtx: pair.rtx }).collect(),
         rids: from.rids.clone(),
+        parameter_sets: from.parameter_sets.iter().map(parameter_set).collect(),
     }
+}
+
+fn parameter_set(from: &api::ParameterSet) -> core::ParameterSetSpec {
+    core::ParameterSetSpec { payload_type: from.payload_type.0, unit: from.unit.clone() }
 }
 
 fn send_track(from: &api::SendTrack) -> core::SendTrack {

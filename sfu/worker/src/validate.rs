@@ -7,7 +7,8 @@ use std::fmt::Display;
 use std::hash::Hash;
 
 use chappe_sfu_api::{
-    Codec, Extensions, IceCredentials, Media, NOTE_BYTES_MAX, PayloadType, ReceiveTrack, SendTrack, SessionSpec,
+    Codec, Extensions, IceCredentials, Media, NOTE_BYTES_MAX, ParameterSet, PayloadType, ReceiveTrack, SendTrack,
+    SessionSpec,
 };
 
 /// What is wrong with a command, for the person who reads signaling's log.
@@ -125,6 +126,12 @@ fn receive_track(track: &ReceiveTrack) -> Result<(), Objection> {
     if !track.rids.iter().all(is_rid) {
         return Err(format!("mid {mid} has a rid that is not 1 to 16 letters, digits, - or _"));
     }
+    let fits = |set: &ParameterSet| set.unit.len() <= PARAMETER_SET_BYTES_MAX;
+    if track.parameter_sets.len() > PARAMETER_SETS_MAX || !track.parameter_sets.iter().all(fits) {
+        return Err(format!(
+            "mid {mid} has more than {PARAMETER_SETS_MAX} parameter sets or one of more than {PARAMETER_SET_BYTES_MAX} bytes"
+        ));
+    }
     distinct("rid", track.rids.iter().map(String::as_str))
 }
 
@@ -203,6 +210,8 @@ const CODECS_MAX: usize = 32;
 const PAYLOAD_MAPS_MAX: usize = 64;
 /// Simulcast encodings, or SSRCs, of one track.
 const ENCODINGS_MAX: usize = 8;
+const PARAMETER_SETS_MAX: usize = 32;
+const PARAMETER_SET_BYTES_MAX: usize = 1_100;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -23,6 +23,12 @@ pub const SSRCS_MAX: usize = 8;
 /// Most certificate fingerprints of one client.
 pub const FINGERPRINTS_MAX: usize = 8;
 
+/// Most parameter sets (H.264, H.265) taken from one m-line. An encoder has two or three.
+pub const PARAMETER_SETS_MAX: usize = 32;
+
+/// Longest parameter set, in bytes: what fits into one packet.
+pub const PARAMETER_SET_BYTES_MAX: usize = 1_100;
+
 /// Longest value of one fmtp parameter that is kept, in bytes.
 pub const FMTP_VALUE_BYTES_MAX: usize = 32;
 

@@ -13,6 +13,7 @@ mod fragment;
 mod limits;
 mod note;
 mod offer;
+mod parameter_sets;
 mod publish;
 mod section;
 #[cfg(test)]

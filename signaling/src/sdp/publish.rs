@@ -9,6 +9,7 @@ use super::answer::{AcceptedLine, AnswerHead, AnswerLine, Local, START_KBPS, wri
 use super::codec::{NegotiatedCodec, Usage, accepts_profile, answer_fmtp};
 use super::extension::{has_transport_cc, negotiate};
 use super::note::{BundledLine, CodecLists, TransportNote, check_size};
+use super::parameter_sets::parse_parameter_sets;
 use super::section::{Direction, Section};
 use super::watch::SourceTrack;
 use super::{Offer, SdpError};
@@ -159,5 +160,6 @@ fn receive_track(
             .collect(),
         ssrcs: section.ssrcs.iter().filter(|p| !taken(p.ssrc) && !p.rtx.is_some_and(taken)).copied().collect(),
         rids: Vec::new(),
+        parameter_sets: parse_parameter_sets(&section.codecs, &accepted.codecs),
     }
 }

@@ -2,6 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn is_keyframe_start(codec: Codec, payload: &[u8]) -> bool {
+    find_start(codec, payload) != Start::No
+}
+
 #[test]
 fn each_audio_packet_is_a_start() {
     assert!(is_keyframe_start(Codec::Opus, &[]));

@@ -47,7 +47,7 @@ impl Gop {
 
     /// Whether this packet begins a newer one. The other packets of a key frame that say they start it do not.
     pub fn is_followed_by(&self, packet: &Arrived) -> bool {
-        packet.keyframe
+        packet.starts_picture()
             && packet.sequence > self.sequence
             && (packet.generation, packet.timestamp) != (self.generation, self.timestamp)
     }

@@ -10,6 +10,7 @@ fn arrived(sequence: u64, at_ms: u32) -> Arrived {
         payload_type: 96,
         marker: false,
         keyframe: false,
+        sets_only: false,
         ends_burst: false,
         at_ms,
     }

@@ -39,7 +39,7 @@ impl Sfu {
         }
         let arrival = feed.missing.handle_packet(now, sequence);
         feed.repaired += u64::from(arrival == Arrival::Recovered);
-        if media.packet.keyframe {
+        if media.packet.starts_picture() {
             feed.keyframes.satisfy();
         }
         if let Some(at) = feed.missing.poll_timeout() {

@@ -10,6 +10,7 @@ fn source() -> Source {
         codecs: Vec::new(),
         ssrcs: Vec::new(),
         rids: Vec::new(),
+        parameter_sets: Vec::new(),
     };
     Source::new(spec, 0)
 }
@@ -108,9 +109,25 @@ fn sequences_of_a_track_only_grow_from_stream_to_stream() {
         let place = source.add(Ssrc(ssrc), Role::Media, 0, now + Duration::from_millis(u64::from(ssrc)));
         source.streams[place].reception.received = 1;
         assert_eq!(source.select(place, u64::from(ssrc) * 1_000, true, now), Selection::Superseded);
-        let sequence = source.sequence(u64::from(ssrc) * 1_000);
+        let sequence = source.sequence(u64::from(ssrc) * 1_000).expect("a place");
         assert!(sequence > last + 65_536);
         last = sequence;
     }
     assert_eq!(source.streams.len(), SSRCS_PER_TRACK_MAX, "a client cannot fill our memory with SSRCs");
+}
+
+#[test]
+fn packets_of_ours_have_room_and_late_ones_keep_their_place() {
+    let (mut source, now) = (source(), start());
+    let place = source.add(Ssrc(1), Role::Media, 0, now);
+    source.select(place, 100, true, now);
+    let before = source.sequence(100).expect("a place");
+    assert_eq!(source.make_room(103, 2), before + 3);
+    assert_eq!(source.sequence(103), Some(before + 5));
+    assert_eq!(source.sequence(102), Some(before + 2), "it is only late");
+    for at in 0..EARLIER_OFFSETS_MAX as u64 {
+        source.make_room(104 + at, 1);
+    }
+    assert_eq!(source.sequence(102), None, "whose place it has is forgotten");
+    assert_eq!(source.sequence(103), Some(before + 5));
 }

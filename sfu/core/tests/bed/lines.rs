@@ -100,6 +100,7 @@ pub fn camera_line(track: TrackId) -> ReceiveTrack {
         }],
         ssrcs: Vec::new(),
         rids: Vec::new(),
+        parameter_sets: Vec::new(),
     }
 }
 
@@ -117,6 +118,7 @@ pub fn microphone_line(track: TrackId) -> ReceiveTrack {
         }],
         ssrcs: Vec::new(),
         rids: Vec::new(),
+        parameter_sets: Vec::new(),
     }
 }
 

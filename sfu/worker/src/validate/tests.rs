@@ -22,6 +22,7 @@ pub(crate) fn spec() -> SessionSpec {
         codecs: vec![codec],
         ssrcs: vec![SsrcPair { ssrc: 10, rtx: Some(11) }],
         rids: vec![],
+        parameter_sets: Vec::new(),
     };
     let map = PayloadMap {
         codec: Codec::Vp8,

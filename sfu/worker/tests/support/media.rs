@@ -23,6 +23,7 @@ pub fn receive_video(track: u64) -> Media {
         codecs: vec![codec],
         ssrcs: vec![SsrcPair { ssrc: PUBLISHED_SSRC, rtx: Some(PUBLISHED_SSRC + 1) }],
         rids: vec![],
+        parameter_sets: Vec::new(),
     };
     Media { extensions: Extensions::default(), receive: vec![receive], send: vec![] }
 }

@@ -179,3 +179,38 @@ fn the_sessions_direction_is_that_of_m_lines_without_one() {
     let answer = published(&Offer::parse(&text).expect("an offer"));
     assert_eq!(answer.sdp, published(&offer("chromium-whip")).sdp);
 }
+
+#[test]
+fn parameter_sets_of_the_offer_go_to_the_worker_and_what_is_none_does_not() {
+    let h264 = "a=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f";
+    let recorded = recorded("chromium-whip");
+    assert!(recorded.contains(h264), "the offer has this codec");
+    let with = |sprop: &str| {
+        let sdp = recorded.replace(h264, &format!("{h264};sprop-parameter-sets={sprop}"));
+        let answer = published(&Offer::parse(&sdp).expect("an offer"));
+        assert!(!answer.sdp.contains("sprop-parameter-sets"), "we send nothing");
+        let video = answer.media.receive.into_iter().find(|line| line.kind == chappe_sfu_api::MediaKind::Video);
+        let sets = video.expect("video").parameter_sets;
+        assert!(sets.iter().all(|set| set.payload_type.0 == 102));
+        sets.into_iter().map(|set| set.unit).collect::<Vec<_>>()
+    };
+    // RFC 6184 section 8.2.1.
+    let sps = vec![0x67, 0x42, 0x00, 0x0a, 0x95, 0xa0, 0x50, 0x7c, 0x40];
+    let pps = vec![0x68, 0xce, 0x3c, 0x80];
+    assert_eq!(with("Z0IACpWgUHxA,aM48gA=="), [sps.clone(), pps.clone()]);
+    assert_eq!(with("Z0IACpWgUHxA,not base64,,aM48gA=="), [sps, pps]);
+    assert_eq!(with(&vec!["Z0IACpWgUHxA"; 500].join(",")).len(), 32);
+    assert!(with(&"A".repeat(8_000)).is_empty(), "too long for a packet");
+}
+
+#[test]
+fn h265_names_its_sets_by_kind() {
+    let sdp = recorded("chromium-whip").replace("a=rtpmap:102 H264/90000", "a=rtpmap:102 H265/90000").replace(
+        "a=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f",
+        "a=fmtp:102 profile-id=1;sprop-sps=QgEB; sprop-vps=QAEM;sprop-pps=RAHB",
+    );
+    let answer = published(&Offer::parse(&sdp).expect("an offer"));
+    let video = answer.media.receive.iter().find(|line| !line.parameter_sets.is_empty()).expect("sets");
+    let first: Vec<u8> = video.parameter_sets.iter().map(|set| set.unit[0]).collect();
+    assert_eq!(first, [0x40, 0x42, 0x44]);
+}

@@ -29,7 +29,12 @@ pub(crate) fn media_tail(channel: u32, run: u8, packet: &Arrived, extensions_len
     put(&mut out, &packet.sequence.to_be_bytes());
     put(&mut out, &packet.timestamp.to_be_bytes());
     put(&mut out, &packet.generation.to_be_bytes());
-    let flags = [(packet.marker, MARKER), (packet.keyframe, KEYFRAME_START), (packet.ends_burst, ENDS_BURST)];
+    let flags = [
+        (packet.marker, MARKER),
+        (packet.keyframe, KEYFRAME_START),
+        (packet.ends_burst, ENDS_BURST),
+        (packet.sets_only, SETS_ONLY),
+    ];
     let flags = flags.iter().filter(|(is_set, _)| *is_set).fold(0, |sum, (_, flag)| sum | flag);
     put(&mut out, &[packet.payload_type, flags, run]);
     put(&mut out, &channel.to_be_bytes());
@@ -53,6 +58,7 @@ pub(super) fn parse(mut reader: Reader<'_>) -> Option<Media<'_>> {
         payload_type,
         marker: flags & MARKER != 0,
         keyframe: flags & KEYFRAME_START != 0,
+        sets_only: flags & SETS_ONLY != 0,
         ends_burst: flags & ENDS_BURST != 0,
         at_ms: 0,
     };
@@ -62,6 +68,7 @@ pub(super) fn parse(mut reader: Reader<'_>) -> Option<Media<'_>> {
 const MARKER: u8 = 1;
 const KEYFRAME_START: u8 = 2;
 const ENDS_BURST: u8 = 4;
+const SETS_ONLY: u8 = 8;
 pub(crate) const MEDIA_FIXED_BYTES: usize = 26;
 /// Most zeros that make a media message longer.
 pub(crate) const MEDIA_PADDING_MAX: usize = 16;

@@ -77,6 +77,7 @@ fn media_is_read_as_it_was_written_whatever_its_padding() {
         payload_type: 96,
         marker: true,
         keyframe: false,
+        sets_only: true,
         ends_burst: true,
         at_ms: 0,
     };
