@@ -175,4 +175,30 @@ pub struct LoadReport {
     /// Longest time between two turns of the event loop in the last second, in microseconds.
     pub loop_us_max: u64,
     pub draining: bool,
+    /// Memory for what viewers may be sent again or begin with.
+    pub cache_bytes: u64,
+    /// Published video that viewers can't begin with at once, by its id; no more than 1,024 are named.
+    pub uncached: Vec<UncachedTrack>,
+}
+
+/// Why the last key frame of a track and what followed it is not held for viewers who join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UncachedTrack {
+    pub track: TrackId,
+    pub reason: UncachedReason,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UncachedReason {
+    /// None came yet.
+    NoKeyframe,
+    /// A packet since then is missing.
+    Incomplete,
+    /// It is older than 10 s.
+    TooLong,
+    /// 8 MB or 8,000 packets followed it.
+    TooBig,
+    /// The worker's 256 MiB for all tracks are used up.
+    OverBudget,
 }

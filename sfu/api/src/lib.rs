@@ -15,7 +15,10 @@ mod relay;
 mod session;
 
 pub use command::{Command, Request};
-pub use event::{CommandError, ErrorCode, Event, Hello, LoadReport, SessionSnapshot, SessionStats, TrackStats};
+pub use event::{
+    CommandError, ErrorCode, Event, Hello, LoadReport, SessionSnapshot, SessionStats, TrackStats, UncachedReason,
+    UncachedTrack,
+};
 pub use ids::{Boot, Epoch, ParseIdError, RequestId, SessionId, TrackId, WorkerIndex};
 pub use media::{
     Codec, Extensions, Feedback, Media, MediaKind, ParameterSet, PayloadMap, PayloadType, ReceiveCodec, ReceiveTrack,

@@ -78,8 +78,8 @@ impl Hold {
 }
 
 impl Sfu {
-    /// A sender follows a track, or its client became reachable. False when there is nothing to start with, and
-    /// a key frame is to be asked for.
+    /// A sender follows a track, or its client became reachable. False when a key frame is to be asked for: there is
+    /// nothing to start with, or so much that a publisher that answers would serve the viewer better.
     pub(crate) fn join(&mut self, joiner: Subscriber, track: usize) -> bool {
         let Some(session) = self.sessions.get_mut(joiner.session as usize) else { return false };
         let Some(Some(sender)) = session.senders.get(joiner.sender as usize) else { return false };
@@ -90,7 +90,7 @@ impl Sfu {
             self.joiners.admit(session, joiner);
         }
         // Who can't be reached yet will be here again, and by then there may be a newer key frame.
-        is_cached
+        is_cached && gop.is_some_and(|gop| gop.is_fresh())
     }
 
     /// A turn, if one is due. False when something live is to be sent first.
@@ -131,14 +131,22 @@ impl Sfu {
             return Turn::Lost;
         };
         let Some(history) = track.history.as_ref() else { return Turn::Lost };
+        let cached = history.cached_gop();
         let (next, sent) = match progress {
-            CatchUp::Behind { next, sent } => (next, sent),
+            CatchUp::Behind { next, sent } => {
+                // A newer picture spares what lies before it, whether that is still there or not.
+                let newer = cached.filter(|gop| gop.number > next && gop.has_picture());
+                match newer.filter(|gop| sender.begin_behind(gop, now)) {
+                    Some(gop) => (gop.number, 0),
+                    None => (next, sent),
+                }
+            }
             CatchUp::Admitted(mut hold) => {
                 if track.is_filling(now) && hold.goes_on(history.next()) {
                     sender.catch_up = Some(CatchUp::Admitted(hold));
                     return Turn::Again { packets: 0 };
                 }
-                let Some(gop) = history.cached_gop().filter(|gop| sender.begin_behind(gop, now)) else {
+                let Some(gop) = cached.filter(|gop| sender.begin_behind(gop, now)) else {
                     return Turn::Lost;
                 };
                 self.timers.lower(joiner.session, now);
@@ -184,5 +192,5 @@ const SLICE_PACKETS: u64 = 8;
 /// Packets for all viewers in a turn. Sealing them takes a fraction of a millisecond, and they fit into the arena.
 const TURN_PACKETS_MAX: u64 = 256;
 /// Turns that a viewer waits for a relay to deliver the past, in all and after the last packet of it.
-const HOLD_TURNS_MAX: u32 = 100;
+const HOLD_TURNS_MAX: u32 = 400;
 const QUIET_TURNS_MAX: u32 = 10;

@@ -195,7 +195,7 @@ impl Sfu {
     /// What a track sent so far is over.
     pub(crate) fn end_track(&mut self, key: usize) {
         let Some(track) = self.tracks.get_mut(key) else { return };
-        track.end(self.relay.next_run());
+        track.end(self.relay.next_run(), &mut self.cache);
         for subscriber in &track.subscribers {
             let session = self.sessions.get_mut(subscriber.session as usize);
             if let Some(Some(sender)) = session.and_then(|session| session.senders.get_mut(subscriber.sender as usize))
@@ -301,7 +301,8 @@ impl Sfu {
 
     pub(crate) fn drop_unused(&mut self, key: usize) {
         if self.tracks.get(key).is_some_and(Track::is_unused) {
-            let track = self.tracks.remove(key);
+            let mut track = self.tracks.remove(key);
+            track.release(&mut self.cache);
             self.by_track.remove(&track.id);
             self.waiting.retain(|waiting| *waiting != key);
             self.keyframe_wanted.retain(|wanted| *wanted != key);

@@ -5,19 +5,18 @@ use std::time::Instant;
 
 use arrayvec::ArrayVec;
 
-use crate::codec::nal::NalFormat;
 use crate::codec::{Start, find_start};
 use crate::egress::Arena;
 use crate::history::{Arrived, EXTENSIONS_BYTES_MAX, History, PADDING_BYTES_MAX};
 use crate::nack::Arrival;
 use crate::net::Now;
-use crate::parameter_sets::NalPacket;
+use crate::parameter_sets::put_sets_first;
 use crate::playout::MediaClock;
 use crate::rtp::{ExtensionKind, ExtensionValues, Header, Seq};
 use crate::sender::Step;
 use crate::session::{Session, StreamPlace};
 use crate::sfu::Sfu;
-use crate::source::{Meaning, Role, SILENT_AFTER, Selection, Source, ticks_since};
+use crate::source::{Meaning, Role, SILENT_AFTER, Selection, ticks_since};
 use crate::spec::{Event, MediaKind};
 use crate::stats::{Counters, DropReason};
 use crate::template::{Templates, patch, write_header};
@@ -168,11 +167,12 @@ impl Sfu {
             at_ms,
         };
         if let Some(format) = codec.codec.nal_format() {
-            put_sets_first(source, track.history_mut(kind), format, (opened.index, opened.payload), arrived);
+            let history = (track.history_mut(kind), &mut self.cache);
+            put_sets_first(source, history, format, (opened.index, opened.payload), arrived);
         }
         arrived.sequence = source.sequence(opened.index).ok_or(DropReason::RtpReplayed)?;
         let extensions = passed_on(&opened.values);
-        let pushed = track.history_mut(kind).push(arrived, &extensions, opened.payload);
+        let pushed = track.history_mut(kind).push(&mut self.cache, arrived, &extensions, opened.payload);
         pushed.ok_or(DropReason::RtpTooLong)?;
         if track.note_waiting(now) {
             self.waiting.push(track_key);
@@ -181,25 +181,6 @@ impl Sfu {
             self.want_keyframe(track_key);
         }
         Ok(())
-    }
-}
-
-/// The parameter sets that a key frame lacks go into the history before it, with its timestamp.
-fn put_sets_first(
-    source: &mut Source,
-    history: &mut History,
-    format: NalFormat,
-    (index, payload): (u64, &[u8]),
-    picture: Arrived,
-) {
-    let Arrived { timestamp, marker, .. } = picture;
-    source.parameter_sets.begin(picture.payload_type, format, &source.spec.parameter_sets);
-    let packet = NalPacket { index, timestamp, marker, payload };
-    let Some(insertion) = source.parameter_sets.handle_packet(format, packet) else { return };
-    let first = source.make_room(insertion.before, insertion.count);
-    for (sequence, unit) in (first..).zip(source.parameter_sets.inserted(&insertion)) {
-        let packet = Arrived { sequence, marker: false, keyframe: true, sets_only: true, ends_burst: false, ..picture };
-        history.push(packet, &[], unit);
     }
 }
 

@@ -3,12 +3,16 @@
 
 use std::collections::VecDeque;
 
-pub use gop::{Gop, PACKETS_MAX as GOP_PACKETS_MAX};
+pub use budget::CacheBudget;
+pub use entry::{Arrived, Entry};
+pub use gop::{Gop, GopState, PACKETS_MAX as GOP_PACKETS_MAX};
 
 /// A ring of packets in order of arrival, found again by number (tick) or by sequence (repairs).
 ///
-/// Payloads lie in chunks that are filled one after the other. A full history gives up its oldest chunk;
-/// until then it grows by one chunk at a time, so that a quiet track stays small.
+/// What is kept is what viewers may ask for again, which is of the last seconds, and the last key frame with all
+/// since then, as long as a viewer could begin with it and the worker's budget allows. Payloads lie in chunks that
+/// are filled one after the other. The oldest chunk is filled again once nothing in it is to be kept; until then the
+/// history grows by one chunk at a time, so that a quiet track stays small, and shrinks when it was too big for long.
 pub struct History {
     limits: HistoryLimits,
     entries: Box<[Entry]>,
@@ -19,106 +23,52 @@ pub struct History {
     chunks: Vec<Box<[u8]>>,
     /// Chunk indices, oldest first; the last one is being filled.
     order: VecDeque<u16>,
+    /// Indices of chunks that were given back.
+    vacant: Vec<u16>,
     filled: usize,
+    /// Times in a row that more than one chunk was left over when the next one was needed.
+    surplus_turns: usize,
     /// Since the newest key frame; `None` when the newest packets are of a run that had none yet.
     gop: Option<Gop>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HistoryLimits {
-    /// A power of two.
+    /// A power of two, as is the next.
     pub packets_max: usize,
+    /// Places for packets at first; they double when they do not suffice.
+    pub packets_first: usize,
     pub chunk_bytes: usize,
     pub chunks_max: usize,
-    /// Older packets make room before the history grows.
+    /// Older packets make room before the history grows, unless they belong to the cached group of pictures.
     pub keep_ms: u32,
 }
 
 impl HistoryLimits {
-    /// About 4 s at 5 Mbit/s and never more than 4 MiB: whoever joins starts at the last key frame in it.
-    pub const VIDEO: Self = Self { packets_max: 2048, chunk_bytes: 64 << 10, chunks_max: 64, keep_ms: 4_000 };
+    /// The longest group of pictures that is cached, and what lies beside its payloads: 9 MB.
+    pub const VIDEO: Self =
+        Self { packets_max: 8_192, packets_first: 128, chunk_bytes: 32 << 10, chunks_max: 288, keep_ms: 2_000 };
     /// 2.5 s of 20 ms packets and never more than 256 KiB.
-    pub const AUDIO: Self = Self { packets_max: 128, chunk_bytes: 16 << 10, chunks_max: 16, keep_ms: 2_000 };
-}
-
-/// What is remembered of a packet beside its bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Arrived {
-    /// Sequence of the track: extended, and continuing upwards when the publisher changes its SSRC.
-    pub sequence: u64,
-    pub timestamp: u32,
-    /// Which run of an SSRC this belongs to; a viewer starts afresh when it changes.
-    pub generation: u32,
-    pub payload_type: u8,
-    pub marker: bool,
-    /// A decoder can start here.
-    pub keyframe: bool,
-    /// It can if a key frame with the same timestamp follows: these are only its parameter sets.
-    pub sets_only: bool,
-    /// Nothing more is expected at once: the end of a frame, or audio.
-    pub ends_burst: bool,
-    /// Milliseconds on the owner's clock.
-    pub at_ms: u32,
-}
-
-impl Arrived {
-    pub fn starts_picture(&self) -> bool {
-        self.keyframe && !self.sets_only
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct Entry {
-    pub packet: Arrived,
-    chunk: u16,
-    offset: u16,
-    payload_len: u16,
-    extensions_len: u8,
-    /// RTP padding (RFC 3550 section 5.1) behind the payload, its count included.
-    padding: u8,
-}
-
-impl Entry {
-    pub fn payload_len(&self) -> usize {
-        usize::from(self.payload_len) + usize::from(self.padding)
-    }
-
-    pub fn body_len(&self) -> usize {
-        usize::from(self.extensions_len) + usize::from(self.payload_len)
-    }
-
-    /// Whether there is no payload: the packet was padding alone.
-    pub fn is_empty(&self) -> bool {
-        self.payload_len == 0
-    }
-
-    pub fn extensions_len(&self) -> usize {
-        usize::from(self.extensions_len)
-    }
-
-    /// For RTX: a repeat has an index of its own and need not be as long as the original.
-    pub fn without_padding(&self) -> Entry {
-        Entry { padding: 0, ..*self }
-    }
-
-    pub fn is_padded(&self) -> bool {
-        self.padding > 0
-    }
+    pub const AUDIO: Self =
+        Self { packets_max: 128, packets_first: 64, chunk_bytes: 16 << 10, chunks_max: 16, keep_ms: 2_000 };
 }
 
 impl History {
     pub fn new(limits: HistoryLimits) -> History {
-        assert!(limits.packets_max.is_power_of_two() && limits.chunk_bytes <= 1 << 16, "limits are constants of ours");
+        assert!(limits.packets_max.is_power_of_two() && limits.packets_first.is_power_of_two());
+        assert!(limits.chunk_bytes <= 1 << 16, "an offset has 16 bits");
         assert!(limits.chunk_bytes >= PACKET_BYTES_MAX + EXTENSIONS_BYTES_MAX + PADDING_BYTES_MAX);
         History {
             limits,
-            entries: vec![Entry::EMPTY; limits.packets_max].into(),
-            by_sequence: vec![0; limits.packets_max].into(),
+            entries: vec![Entry::EMPTY; limits.packets_first].into(),
+            by_sequence: vec![0; limits.packets_first].into(),
             oldest: 0,
             next: 0,
-            chunks: Vec::with_capacity(limits.chunks_max),
-            order: VecDeque::with_capacity(limits.chunks_max),
+            chunks: Vec::new(),
+            order: VecDeque::new(),
+            vacant: Vec::new(),
             filled: 0,
+            surplus_turns: 0,
             gop: None,
         }
     }
@@ -132,20 +82,24 @@ impl History {
         self.oldest
     }
 
-    /// Keeps a packet. `None` when it is longer than a packet of ours may be.
-    pub fn push(&mut self, packet: Arrived, extensions: &[u8], payload: &[u8]) -> Option<u64> {
+    /// Keeps a packet, in memory that counts against `budget`. `None` when it is longer than a packet of ours may be.
+    pub fn push(
+        &mut self,
+        budget: &mut CacheBudget,
+        packet: Arrived,
+        extensions: &[u8],
+        payload: &[u8],
+    ) -> Option<u64> {
         if payload.len() > PACKET_BYTES_MAX || extensions.len() > EXTENSIONS_BYTES_MAX {
             return None;
         }
         let len = extensions.len() + payload.len() + PADDING_BYTES_MAX;
-        let (chunk, offset) = self.room_for(len, packet.at_ms);
+        let (chunk, offset) = self.room_for(len, packet.at_ms, budget);
         let place = self.chunks.get_mut(usize::from(chunk))?.get_mut(offset..offset + len)?;
         let (head, tail) = place.split_at_mut(extensions.len());
         head.copy_from_slice(extensions);
         tail.get_mut(..payload.len())?.copy_from_slice(payload);
-        if self.next - self.oldest == self.entries.len() as u64 {
-            self.oldest += 1;
-        }
+        self.make_place(packet.at_ms);
         let number = self.next;
         let slot = self.slot(number);
         self.entries[slot] = Entry {
@@ -169,10 +123,15 @@ impl History {
         self.gop.filter(|gop| gop.number >= self.oldest)
     }
 
+    /// Whether whoever joins can begin with what is here, and why not.
+    pub fn gop_state(&self) -> GopState {
+        self.gop.as_ref().map_or(GopState::NoKeyframe, Gop::state)
+    }
+
     /// The last key frame and all that followed it, if nothing of it is missing and it is short enough to be sent
     /// at once to whoever joins.
     pub fn cached_gop(&self) -> Option<Gop> {
-        self.newest_gop().filter(Gop::is_servable)
+        self.newest_gop().filter(|gop| gop.state() == GopState::Cached)
     }
 
     fn note(&mut self, number: u64, packet: &Arrived, bytes: usize) {
@@ -245,69 +204,151 @@ impl History {
     }
 
     /// Memory held for payloads, in bytes.
-    #[cfg(test)]
-    fn bytes(&self) -> usize {
-        self.chunks.len() * self.limits.chunk_bytes
+    pub fn bytes(&self) -> usize {
+        (self.chunks.len() - self.vacant.len()) * self.limits.chunk_bytes
     }
 
     fn slot(&self, number: u64) -> usize {
         number as usize & (self.entries.len() - 1)
     }
 
+    /// A place among the entries for one more packet: that of one that is not to be kept, or a new one.
+    fn make_place(&mut self, now_ms: u32) {
+        let count = self.entries.len();
+        if self.next - self.oldest < count as u64 {
+            return;
+        }
+        let is_kept = self.entry(self.oldest).is_some_and(|entry| self.keeps(self.oldest, &entry.packet, now_ms));
+        if !is_kept || count >= self.limits.packets_max {
+            self.give_up_to(self.oldest + 1, GopState::TooBig);
+            return;
+        }
+        let mut entries = vec![Entry::EMPTY; count * 2].into_boxed_slice();
+        let mut by_sequence = vec![0; count * 2].into_boxed_slice();
+        for number in self.oldest..self.next {
+            let entry = self.entries[self.slot(number)];
+            entries[number as usize & (count * 2 - 1)] = entry;
+            by_sequence[entry.packet.sequence as usize & (count * 2 - 1)] = number as u32;
+        }
+        (self.entries, self.by_sequence) = (entries, by_sequence);
+    }
+
+    /// Whether a packet is recent, or of a group of pictures that somebody may begin with.
+    fn keeps(&self, number: u64, packet: &Arrived, now_ms: u32) -> bool {
+        self.is_recent(packet, now_ms) || self.is_cached(number)
+    }
+
+    fn is_recent(&self, packet: &Arrived, now_ms: u32) -> bool {
+        now_ms.wrapping_sub(packet.at_ms) <= self.limits.keep_ms
+    }
+
+    fn is_cached(&self, number: u64) -> bool {
+        self.gop.is_some_and(|gop| number >= gop.number && gop.may_be_cached())
+    }
+
     /// The chunk and offset for `len` more bytes; moves on to the next chunk when the current one is full.
-    fn room_for(&mut self, len: usize, now_ms: u32) -> (u16, usize) {
+    fn room_for(&mut self, len: usize, now_ms: u32, budget: &mut CacheBudget) -> (u16, usize) {
         if let Some(current) = self.order.back().filter(|_| self.filled + len <= self.limits.chunk_bytes) {
             return (*current, self.filled);
         }
-        let full = self.chunks.len() >= self.limits.chunks_max;
-        let reusable = self.order.front().copied().filter(|front| full || !self.holds_recent(*front, now_ms));
-        let chunk = match reusable {
-            Some(front) => {
-                self.order.pop_front();
-                self.give_up(front);
-                front
-            }
-            None => {
-                self.chunks.push(vec![0; self.limits.chunk_bytes].into());
-                (self.chunks.len() - 1) as u16
+        let chunk = match self.decide_chunk(now_ms, budget) {
+            ChunkChoice::Grow => self.grow(budget),
+            ChunkChoice::Reuse(reason) => {
+                self.shrink(now_ms, budget);
+                match self.order.pop_front() {
+                    Some(front) => {
+                        self.give_up(front, reason);
+                        front
+                    }
+                    None => self.grow(budget),
+                }
             }
         };
         self.order.push_back(chunk);
         (chunk, 0)
     }
 
-    /// Whether the oldest chunk still has packets worth keeping: its last one tells.
-    fn holds_recent(&self, chunk: u16, now_ms: u32) -> bool {
-        let last = (self.oldest..self.next).map_while(|n| self.entry(n).filter(|e| e.chunk == chunk)).last();
-        last.is_some_and(|entry| now_ms.wrapping_sub(entry.packet.at_ms) <= self.limits.keep_ms)
+    fn decide_chunk(&self, now_ms: u32, budget: &CacheBudget) -> ChunkChoice {
+        let Some((number, last)) = self.order.front().and_then(|front| self.last_of(*front)) else {
+            // Nothing is left of the oldest chunk, or there is none.
+            return if self.order.is_empty() { ChunkChoice::Grow } else { ChunkChoice::Reuse(GopState::TooBig) };
+        };
+        let (is_recent, is_cached) = (self.is_recent(&last, now_ms), self.is_cached(number));
+        if self.order.len() >= self.limits.chunks_max || !is_recent && !is_cached {
+            ChunkChoice::Reuse(GopState::TooBig)
+        } else if is_recent || budget.has_room(self.limits.chunk_bytes) {
+            ChunkChoice::Grow
+        } else {
+            ChunkChoice::Reuse(GopState::OverBudget)
+        }
     }
 
-    fn give_up(&mut self, chunk: u16) {
-        while self.oldest < self.next && self.entries[self.slot(self.oldest)].chunk == chunk {
-            self.oldest += 1;
+    fn grow(&mut self, budget: &mut CacheBudget) -> u16 {
+        budget.take(self.limits.chunk_bytes);
+        self.surplus_turns = 0;
+        let chunk = vec![0; self.limits.chunk_bytes].into_boxed_slice();
+        match self.vacant.pop() {
+            Some(at) => {
+                self.chunks[usize::from(at)] = chunk;
+                at
+            }
+            None => {
+                self.chunks.push(chunk);
+                (self.chunks.len() - 1) as u16
+            }
+        }
+    }
+
+    /// Gives the oldest chunk back when another one would do, and did for twice as long as it takes to go round: a
+    /// group of pictures that grows needs at its end what is left over at its start.
+    fn shrink(&mut self, now_ms: u32, budget: &mut CacheBudget) {
+        let second = self.order.get(1).copied().filter(|_| self.order.len() > CHUNKS_MIN);
+        let is_left_over = second
+            .is_some_and(|chunk| self.last_of(chunk).is_none_or(|(number, last)| !self.keeps(number, &last, now_ms)));
+        self.surplus_turns = if is_left_over { self.surplus_turns + 1 } else { 0 };
+        if self.surplus_turns > 2 * self.order.len()
+            && let Some(front) = self.order.pop_front()
+        {
+            self.give_up(front, GopState::TooBig);
+            self.chunks[usize::from(front)] = Box::default();
+            self.vacant.push(front);
+            budget.give_back(self.limits.chunk_bytes);
+        }
+    }
+
+    /// The track is over. What its packets took is the worker's again.
+    pub fn release(&self, budget: &mut CacheBudget) {
+        budget.give_back(self.bytes());
+    }
+
+    /// Number and description of the newest packet of a chunk that is the oldest or the one after it.
+    fn last_of(&self, chunk: u16) -> Option<(u64, Arrived)> {
+        let first = (self.oldest..self.next).find(|n| self.entry(*n).is_some_and(|entry| entry.chunk == chunk))?;
+        let of_chunk = |n: &u64| self.entry(*n).filter(|entry| entry.chunk == chunk).map(|entry| (*n, entry.packet));
+        (first..self.next).map_while(|n| of_chunk(&n)).last()
+    }
+
+    fn give_up(&mut self, chunk: u16, reason: GopState) {
+        let of_chunk = |number: &u64| self.entries[self.slot(*number)].chunk == chunk;
+        let end = (self.oldest..self.next).find(|number| !of_chunk(number)).unwrap_or(self.next);
+        self.give_up_to(end, reason);
+    }
+
+    /// Forgets all packets before this number; if one of them is of the cached pictures, for this reason.
+    fn give_up_to(&mut self, number: u64, reason: GopState) {
+        self.oldest = self.oldest.max(number);
+        if let Some(gop) = self.gop.as_mut().filter(|gop| gop.number < number) {
+            gop.give_up(reason);
         }
     }
 }
 
-impl Entry {
-    const EMPTY: Entry = Entry {
-        packet: Arrived {
-            sequence: u64::MAX,
-            timestamp: 0,
-            generation: 0,
-            payload_type: 0,
-            marker: false,
-            keyframe: false,
-            sets_only: false,
-            ends_burst: false,
-            at_ms: 0,
-        },
-        chunk: 0,
-        offset: 0,
-        payload_len: 0,
-        extensions_len: 0,
-        padding: 0,
-    };
+/// Where the next packets go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ChunkChoice {
+    Grow,
+    /// Over the oldest packets; if they are of the cached pictures, for this reason.
+    Reuse(GopState),
 }
 
 /// Longest payload that is kept and forwarded, in bytes: an Ethernet frame and then some.
@@ -317,9 +358,13 @@ pub const EXTENSIONS_BYTES_MAX: usize = 255;
 /// A start of a key frame is overtaken by at most this many packets that follow it, or its picture counts as
 /// incomplete.
 const REORDERED_MAX: u64 = 64;
+/// Chunks that a history keeps whatever it holds.
+const CHUNKS_MIN: usize = 2;
 /// Most RTP padding that may be added to a packet, in bytes.
 pub const PADDING_BYTES_MAX: usize = 16;
 
+mod budget;
+mod entry;
 mod gop;
 #[cfg(test)]
 mod tests;

@@ -51,12 +51,13 @@ mod sim;
 pub use codec::Codec;
 pub use dtls::{Certificate, CertificateError, DtlsRole, Fingerprint, FingerprintHash, ParseFingerprintError};
 pub use egress::{Egress, Run};
+pub use history::GopState;
 pub use ice::IceCredentials;
 pub use net::{ConnectionId, DatagramKind, Now, Route, classify};
 pub use relay::{PeerSummary, RelayDirection, RelaySummary, tree};
 pub use rtp::{ExtensionKind, ExtensionMap};
 pub use sfu::{Sfu, SfuConfig};
-pub use snapshot::{SessionStats, SessionSummary, TrackStats};
+pub use snapshot::{SessionStats, SessionSummary, TrackStats, UncachedTrack};
 pub use spec::{
     CloseReason, ControlError, Epoch, Event, Feedback, Media, MediaKind, OriginSpec, ParameterSetSpec, PayloadMap,
     PeerId, PeerSpec, ReceiveCodec, ReceiveTrack, RelayKey, SendTrack, SessionId, SessionSpec, SessionState, SsrcPair,

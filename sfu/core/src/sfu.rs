@@ -10,6 +10,7 @@ use slab::Slab;
 use crate::catch_up::Joiners;
 use crate::dtls::Certificate;
 use crate::egress::Egress;
+use crate::history::CacheBudget;
 use crate::net::{DatagramKind, Now, Route, classify};
 use crate::playout::WallClock;
 use crate::relay::Relay;
@@ -47,6 +48,8 @@ pub struct Sfu {
     pub(crate) egress: Egress,
     pub(crate) templates: Templates,
     pub(crate) counters: Counters,
+    /// Memory of all histories.
+    pub(crate) cache: CacheBudget,
     pub(crate) relay: Relay,
     /// Set by the first session or peer.
     pub(crate) wall: Option<WallClock>,
@@ -84,6 +87,7 @@ impl Sfu {
             egress: Egress::new(),
             templates: Templates::new(),
             counters: Counters::default(),
+            cache: CacheBudget::default(),
             relay: Relay::default(),
             wall: None,
             events: VecDeque::new(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::history::GopState;
 use crate::net::{Now, Route};
 use crate::sender::Sender;
 use crate::sfu::Sfu;
@@ -42,6 +43,13 @@ pub struct TrackStats {
     pub bits_per_second: u64,
 }
 
+/// A published track whose viewers can't begin with what is cached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UncachedTrack {
+    pub track: TrackId,
+    pub state: GopState,
+}
+
 impl Sfu {
     /// One summary per session, for a snapshot.
     pub fn sessions(&self, now: Now) -> impl Iterator<Item = SessionSummary> + '_ {
@@ -63,6 +71,21 @@ impl Sfu {
             received: session.sources.iter().map(received_stats).collect(),
             sent: session.senders.iter().flatten().map(sent_stats).collect(),
         })
+    }
+
+    /// Published video that flows and that no viewer can begin with.
+    pub fn uncached_tracks(&self) -> impl Iterator<Item = UncachedTrack> + '_ {
+        let sources = self.sessions.iter().flat_map(|(_, session)| &session.sources);
+        let video = sources.filter(|source| source.active && source.spec.kind == MediaKind::Video);
+        video.filter_map(|source| {
+            let state = self.tracks.get(source.track)?.history.as_ref()?.gop_state();
+            (state != GopState::Cached).then_some(UncachedTrack { track: source.spec.track, state })
+        })
+    }
+
+    /// Memory for what viewers may be sent again or begin with, in bytes.
+    pub fn cache_bytes(&self) -> usize {
+        self.cache.used()
     }
 
     pub fn session_count(&self) -> usize {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::history::History;
+use crate::history::{GopState, History};
 use crate::sender::Sender;
 use crate::sfu::Sfu;
 use crate::spec::{MediaKind, SendTrack};
@@ -174,7 +174,11 @@ fn find_picture(track: &Track, spec: &SendTrack, now: Instant) -> Start {
     let gop = history.and_then(History::newest_gop).filter(|gop| spec.decodes(gop.payload_type));
     // A picture of the past comes all at once, which would shake a playout that runs.
     let Some(gop) = gop.filter(|gop| gop.span() as i32 <= LATE_TICKS) else { return Start::Missing };
-    if gop.has_picture() && gop.is_servable() && !track.is_filling(now) { Start::Here } else { Start::Impossible }
+    if gop.has_picture() && gop.state() == GopState::Cached && !track.is_filling(now) {
+        Start::Here
+    } else {
+        Start::Impossible
+    }
 }
 
 impl Sfu {

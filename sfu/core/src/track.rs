@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::history::{Arrived, History, HistoryLimits};
+use crate::history::{Arrived, CacheBudget, History, HistoryLimits};
 use crate::playout::MediaClock;
 use crate::spec::{Epoch, MediaKind, TrackId};
 
@@ -103,14 +103,22 @@ impl Track {
 
     /// The publisher or the feed is gone. What it sent is of no use to whoever comes next under this id, and
     /// whose numbers are of run `run`.
-    pub fn end(&mut self, run: u64) {
+    pub fn end(&mut self, run: u64, cache: &mut CacheBudget) {
+        self.release(cache);
         (self.publisher, self.run) = (None, run);
-        (self.history, self.heard) = (None, None);
+        self.heard = None;
         self.clock = None;
         self.waiting_since = None;
         (self.sent, self.pass) = (0, Pass::default());
         // A new publisher under the same id starts a new run.
         self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// Its memory is for other tracks.
+    pub fn release(&mut self, cache: &mut CacheBudget) {
+        if let Some(history) = self.history.take() {
+            history.release(cache);
+        }
     }
 
     pub fn is_unused(&self) -> bool {

@@ -77,7 +77,7 @@ fn forwarding_and_relaying_allocate_nothing_and_a_viewer_takes_less_than_32_kilo
     let lines = || vec![video_out(Some(CAMERA), 0x9000), audio_out(Some(MICROPHONE), 0x9100)];
     let viewers: Vec<Who> = (0..50).map(|_| bed.join(watches(lines()))).collect();
     // Until the history is as long as it gets.
-    let mut warm_up = film(&mut bed, publisher, &mut camera, 320);
+    let mut warm_up = film(&mut bed, publisher, &mut camera, 500);
     play(&mut bed, publisher, &mut warm_up);
     let mut measured = film(&mut bed, publisher, &mut camera, 500);
     // Ten start afresh, with what is there.

@@ -8,6 +8,7 @@ use chappe_sfu_io::udp::SendReport;
 use chappe_sfu_io::{clock, process};
 
 use crate::media::MediaSockets;
+use crate::translate::uncached_to_api;
 
 /// What happened since the start, and since the last report.
 pub(crate) struct Meter {
@@ -95,6 +96,8 @@ impl Meter {
         ];
         drops.extend(ours.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)));
         drops.sort();
+        let mut uncached: Vec<_> = core.uncached_tracks().take(UNCACHED_MAX).filter_map(uncached_to_api).collect();
+        uncached.sort_by_key(|uncached| uncached.track);
         LoadReport {
             sessions: count(core.session_count()),
             received_tracks: count(received_tracks),
@@ -110,6 +113,8 @@ impl Meter {
             drops,
             loop_us_max: u64::try_from(self.last.turn_max.as_micros()).unwrap_or(u64::MAX),
             draining,
+            cache_bytes: core.cache_bytes() as u64,
+            uncached,
         }
     }
 }
@@ -118,4 +123,6 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
+/// Tracks without a cached key frame that are named.
+const UNCACHED_MAX: usize = 1_024;
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);

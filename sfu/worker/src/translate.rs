@@ -244,6 +244,19 @@ pub(crate) fn error_to_api(from: core::ControlError) -> api::CommandError {
     api::CommandError { code, message: from.to_string() }
 }
 
+/// `None` for what is cached.
+pub(crate) fn uncached_to_api(from: core::UncachedTrack) -> Option<api::UncachedTrack> {
+    let reason = match from.state {
+        core::GopState::Cached => return None,
+        core::GopState::NoKeyframe => api::UncachedReason::NoKeyframe,
+        core::GopState::Incomplete => api::UncachedReason::Incomplete,
+        core::GopState::TooLong => api::UncachedReason::TooLong,
+        core::GopState::TooBig => api::UncachedReason::TooBig,
+        core::GopState::OverBudget => api::UncachedReason::OverBudget,
+    };
+    Some(api::UncachedTrack { track: api::TrackId(from.track.0), reason })
+}
+
 /// `remote` is what the route of the session looks like to a reader.
 pub(crate) fn stats_to_api(from: core::SessionStats, remote: Option<String>) -> api::SessionStats {
     api::SessionStats {

@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use chappe_cluster::NodeName;
-use chappe_sfu_api::{MediaKind, SessionId, SessionStats, TrackId};
+use chappe_sfu_api::{MediaKind, SessionId, SessionStats, TrackId, UncachedReason};
 use serde::Serialize;
 
 use crate::app::{App, Hub};
@@ -62,6 +62,9 @@ struct TrackEntry<'a> {
     codec: Option<chappe_sfu_api::Codec>,
     active: bool,
     muted: bool,
+    /// Of video of this node: whether viewers begin at once with the last key frame and all since then.
+    gop_cached: Option<bool>,
+    gop_uncached_reason: Option<UncachedReason>,
 }
 
 #[derive(Debug, Serialize)]
@@ -192,6 +195,14 @@ fn workers_of(app: &App, hub: &Hub, room: &Room) -> BTreeSet<String> {
 }
 
 fn stream_entry<'a>(hub: &Hub, room: &'a RoomName, name: &'a StreamName, stream: &'a Stream) -> StreamEntry<'a> {
+    let home = hub
+        .worker(stream.home.worker)
+        .filter(|view| view.hello.as_ref().is_some_and(|hello| hello.boot == stream.home.boot));
+    let uncached = |track: &crate::room::Track| {
+        let uncached = &home?.load.uncached;
+        let found = uncached.binary_search_by_key(&track.source.track, |uncached| uncached.track).ok()?;
+        uncached.get(found).map(|uncached| uncached.reason)
+    };
     let track = |track: &'a crate::room::Track| TrackEntry {
         id: track.source.track,
         mid: &track.mid,
@@ -199,6 +210,10 @@ fn stream_entry<'a>(hub: &Hub, room: &'a RoomName, name: &'a StreamName, stream:
         codec: track.codec(),
         active: track.active,
         muted: track.muted,
+        gop_cached: home
+            .filter(|_| track.source.kind == MediaKind::Video && track.active)
+            .map(|_| uncached(track).is_none()),
+        gop_uncached_reason: uncached(track),
     };
     StreamEntry {
         id: format!("{room}/{name}"),

@@ -61,6 +61,34 @@ async fn rooms_streams_and_sessions_can_be_looked_into() {
 }
 
 #[tokio::test]
+async fn a_stream_says_whether_viewers_begin_from_the_cache_and_why_not() {
+    use chappe_sfu_api::{UncachedReason, UncachedTrack};
+    let server = Server::start().await;
+    let publisher = server.publish("demo/cam").await;
+    server.worker().connect(publisher.parse().unwrap());
+    let track = |is: fn(&serde_json::Value) -> bool| {
+        let server = &server;
+        async move {
+            loop {
+                let track = server.admin("/api/v1/streams").await.json()[0]["tracks"][1].clone();
+                if is(&track) {
+                    return track;
+                }
+            }
+        }
+    };
+    let cached = track(|track| track["active"] == true).await;
+    assert_eq!((&cached["gop_cached"], &cached["gop_uncached_reason"]), (&json!(true), &json!(null)));
+    let audio = server.admin("/api/v1/streams").await.json()[0]["tracks"][0].clone();
+    assert_eq!(audio["gop_cached"], json!(null));
+    let id = serde_json::from_value(cached["id"].clone()).expect("a track id");
+    let uncached = vec![UncachedTrack { track: id, reason: UncachedReason::TooLong }];
+    server.worker().emit(Event::Load(LoadReport { uncached, ..LoadReport::default() }));
+    let told = track(|track| track["gop_cached"] == false).await;
+    assert_eq!(told["gop_uncached_reason"], "too_long");
+}
+
+#[tokio::test]
 async fn no_secret_is_in_the_admin_api() {
     let server = Server::start().await;
     let mut page = Page::join(&server, "demo").await;

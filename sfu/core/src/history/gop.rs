@@ -25,6 +25,7 @@ pub struct Gop {
     bytes: usize,
     start_ms: u32,
     newest_ms: u32,
+    given_up: Option<GopState>,
 }
 
 impl Gop {
@@ -42,6 +43,7 @@ impl Gop {
             bytes,
             start_ms: packet.at_ms,
             newest_ms: packet.at_ms,
+            given_up: None,
         }
     }
 
@@ -89,22 +91,67 @@ impl Gop {
         self.newest_timestamp.wrapping_sub(self.timestamp)
     }
 
-    /// Whether nothing is missing, and it is short enough to be sent at once.
-    pub fn is_servable(&self) -> bool {
-        self.count == self.newest_sequence - self.sequence + 1
-            && self.count <= PACKETS_MAX
-            && self.bytes <= BYTES_MAX
-            && self.newest_ms.wrapping_sub(self.start_ms) <= AGE_MS_MAX
-            && self.span() <= TICKS_MAX
+    /// A decoder that begins here has little to catch up with; otherwise a new key frame would serve it better.
+    pub fn is_fresh(&self) -> bool {
+        self.count <= FRESH_PACKETS_MAX
+            && self.newest_ms.wrapping_sub(self.start_ms) <= FRESH_MS_MAX
+            && self.span() <= FRESH_TICKS_MAX
+    }
+
+    /// Whether it can be sent to whoever joins.
+    pub fn state(&self) -> GopState {
+        let limit = self.given_up.or_else(|| self.exceeds());
+        let is_complete = self.count == self.newest_sequence - self.sequence + 1;
+        limit.unwrap_or(if is_complete { GopState::Cached } else { GopState::Incomplete })
+    }
+
+    /// Whether it is worth keeping. What is missing may still come.
+    pub fn may_be_cached(&self) -> bool {
+        self.given_up.is_none() && self.exceeds().is_none()
+    }
+
+    /// Its start was not kept.
+    pub fn give_up(&mut self, reason: GopState) {
+        if self.given_up.is_none() {
+            self.given_up = self.exceeds().or(Some(reason));
+        }
+    }
+
+    fn exceeds(&self) -> Option<GopState> {
+        if self.newest_ms.wrapping_sub(self.start_ms) > AGE_MS_MAX || self.span() > TICKS_MAX {
+            return Some(GopState::TooLong);
+        }
+        (self.count > PACKETS_MAX || self.bytes > BYTES_MAX).then_some(GopState::TooBig)
     }
 }
 
+/// What is there of the last group of pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GopState {
+    /// All of it: whoever joins begins with it.
+    Cached,
+    /// No key frame came yet.
+    NoKeyframe,
+    /// A packet since the key frame is missing.
+    Incomplete,
+    /// The key frame is older than 10 s.
+    TooLong,
+    /// It has more than 8 MB or 8,000 packets.
+    TooBig,
+    /// The worker's budget for all tracks was used up.
+    OverBudget,
+}
+
 /// Packets that a viewer who joins may be sent beyond what is live.
-pub const PACKETS_MAX: u64 = 1_024;
+pub const PACKETS_MAX: u64 = 8_000;
 /// Their bytes.
-const BYTES_MAX: usize = 1_500_000;
-/// Age of a key frame that is worth more than a new one, in milliseconds: a decoder has to go through all frames
-/// since then before it can show the last.
-const AGE_MS_MAX: u32 = 4_000;
+const BYTES_MAX: usize = 8_000_000;
+/// Oldest key frame that is kept, in milliseconds, for publishers that send one seldom and are not to be moved.
+const AGE_MS_MAX: u32 = 10_000;
 /// The same by the publisher's timestamps, at 90 kHz: each hop has the age begin anew, these go on.
-const TICKS_MAX: u32 = 4 * 90_000;
+const TICKS_MAX: u32 = 10 * 90_000;
+/// What is not worth a key frame that costs all viewers: a decoder has to go through all frames since the last one
+/// before it shows the newest.
+const FRESH_MS_MAX: u32 = 4_000;
+const FRESH_TICKS_MAX: u32 = 4 * 90_000;
+const FRESH_PACKETS_MAX: u64 = 1_024;

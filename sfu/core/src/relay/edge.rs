@@ -49,7 +49,7 @@ impl Sfu {
         let Some(track) = self.tracks.get_mut(track_key) else { return Ok(()) };
         let at_ms = now.saturating_duration_since(base).as_millis() as u32;
         let packet = crate::history::Arrived { at_ms, ..media.packet };
-        let pushed = track.history_mut(kind).push(packet, media.extensions, media.payload);
+        let pushed = track.history_mut(kind).push(&mut self.cache, packet, media.extensions, media.payload);
         pushed.ok_or(DropReason::RtpTooLong)?;
         let feed = &mut self.relay.feeds[key];
         feed.seen.accept(sequence);

@@ -103,7 +103,7 @@ pub fn relaying_allocates_nothing() {
     camera.bytes = 1_100;
     camera.extensions = vec![(MID, b"0".to_vec()), (ORIENTATION, vec![1])];
     let mut wires = [Wire::new(), Wire::new()];
-    let mut warm_up = film(&mut mesh, publisher, &mut camera, 400);
+    let mut warm_up = film(&mut mesh, publisher, &mut camera, 500);
     play(&mut mesh, publisher, &mut warm_up, &mut wires);
     let repaired = |mesh: &Mesh| mesh.beds[1].sfu.relays()[0].repaired;
     let mut measured = film(&mut mesh, publisher, &mut camera, 500);
