@@ -4,16 +4,19 @@ use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 
+use crate::history::History;
+use crate::keyframe_allowance::KeyframeAnswer;
 use crate::nack::Lost;
 use crate::net::Now;
-use crate::playout::MediaClock;
+use crate::playout::{MediaClock, Verdict};
 use crate::rtcp::{Compound, Packet, ReportBlock, SenderReport};
 use crate::rtp::Ssrc;
 use crate::sfu::Sfu;
-use crate::source::{KEYFRAME_REQUEST_INTERVAL, Role, SILENT_AFTER};
+use crate::source::{KEYFRAME_REQUEST_INTERVAL, Role, SILENT_AFTER, ticks_since};
 use crate::spec::{Event, TRACKS_PER_SESSION_MAX};
 use crate::srtp::OpenError;
 use crate::stats::DropReason;
+use crate::track::Subscriber;
 use crate::twcc::ArrivalLog;
 
 // ── In ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -48,10 +51,10 @@ impl Sfu {
             }
             Packet::ReceiverReport { blocks, .. } => self.handle_report_blocks(now, key, blocks),
             Packet::Nack { media, lost, .. } => self.repair(now, key, media, lost),
-            Packet::Pli { media, .. } => self.handle_keyframe_request(key, media),
+            Packet::Pli { media, .. } => self.handle_keyframe_request(now, key, media),
             Packet::Fir { requests, .. } => {
                 for (media, _) in requests.take(REQUESTS_PER_PACKET_MAX) {
-                    self.handle_keyframe_request(key, media);
+                    self.handle_keyframe_request(now, key, media);
                 }
             }
             Packet::Bye { sources } => {
@@ -67,16 +70,20 @@ impl Sfu {
     fn handle_sender_report(&mut self, now: Instant, key: usize, report: SenderReport) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(place) = session.place_of(report.ssrc) else { return };
-        let Some(clock) = self.wall.as_ref().and_then(|wall| session.clock.translate(wall, &report, now)) else {
-            return;
-        };
+        let (Some(wall), opened) = (self.wall.as_ref(), session.opened) else { return };
         let source = &mut session.sources[place.source];
+        let clock_rate = source.spec.codecs.first().map_or(90_000, |codec| codec.clock_rate);
         let stream = &mut source.streams[place.stream];
-        (stream.report, stream.clock) = (Some((report, now)), Some(clock));
+        stream.report = Some((report, now));
+        // Before its first packet there is nothing to be forwarded either.
+        let Some(timestamp) = stream.reception.timestamp_at(ticks_since(opened, now, clock_rate)) else { return };
+        let arrival = MediaClock::of_arrival(wall, timestamp, now);
+        let verdict = session.clock.judge(&mut stream.clock, wall, &report, (arrival, clock_rate));
         let is_forwarded = source.selected().is_some_and(|stream| stream.ssrc == report.ssrc);
-        if is_forwarded {
-            let track = source.track;
-            self.set_clock(track, clock, now);
+        let track = source.track;
+        match verdict {
+            Verdict::Believed(clock) | Verdict::Arrival(clock) if is_forwarded => self.set_clock(track, clock, now),
+            Verdict::Believed(_) | Verdict::Arrival(_) | Verdict::Doubted => {}
         }
     }
 
@@ -107,12 +114,20 @@ impl Sfu {
         }
     }
 
-    fn handle_keyframe_request(&mut self, key: usize, media: Ssrc) {
+    /// A key frame costs all viewers. One that asks too often gets the cached one, which costs nobody else.
+    fn handle_keyframe_request(&mut self, now: Instant, key: usize, media: Ssrc) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let Some((_, sender)) = session.sender_of(media) else { return };
+        let Some((at, sender)) = session.sender_of(media) else { return };
         sender.keyframe_requests += 1;
-        if let Some(track) = sender.track {
-            self.want_keyframe(track);
+        let Some(track) = sender.track else { return };
+        let history = self.tracks.get(track).and_then(|track| track.history.as_ref());
+        let gop = history.and_then(History::cached_gop).filter(|gop| sender.decodes(gop.payload_type));
+        match sender.keyframe_allowance.decide(now, gop.is_some()) {
+            KeyframeAnswer::Ask => self.want_keyframe(track),
+            KeyframeAnswer::Cached => {
+                self.join(Subscriber { session: key as u32, sender: at as u32 }, track);
+            }
+            KeyframeAnswer::Nothing => {}
         }
     }
 

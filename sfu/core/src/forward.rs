@@ -126,7 +126,7 @@ impl Sfu {
         let start = if opened.payload.is_empty() { Start::No } else { find_start(codec.codec, opened.payload) };
         let is_picture = start == Start::Picture && is_video;
         let stream = &mut source.streams[place.stream];
-        let (mut lost_too_much, reported) = (false, stream.clock);
+        let (mut lost_too_much, reported) = (false, stream.clock.believed);
         if codec.feedback.nack {
             let arrival = stream.nack.handle_packet(now, Seq(opened.index as u16), is_picture);
             lost_too_much = arrival == Arrival::KeyframeNeeded && is_video;

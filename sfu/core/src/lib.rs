@@ -19,6 +19,7 @@ mod switch;
 
 mod egress;
 mod history;
+mod keyframe_allowance;
 mod net;
 mod parameter_sets;
 mod playout;

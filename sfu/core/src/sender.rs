@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::catch_up::CatchUp;
 use crate::history::{Arrived, Entry, Gop, History};
+use crate::keyframe_allowance::KeyframeAllowance;
 use crate::playout::MediaClock;
 use crate::rewrite::{Rewriter, Rewritten};
 use crate::rtcp::{ReportBlock, SenderReport};
@@ -34,6 +35,7 @@ pub(crate) struct Sender {
     pub repaired: u64,
     pub lost: i32,
     pub keyframe_requests: u64,
+    pub keyframe_allowance: KeyframeAllowance,
     /// Bytes that repairs may still take; earned by media.
     credit: u32,
     recent: Option<Box<RecentRepairs>>,
@@ -81,6 +83,7 @@ impl Sender {
             repaired: 0,
             lost: 0,
             keyframe_requests: 0,
+            keyframe_allowance: KeyframeAllowance::default(),
             credit: REPAIR_CREDIT_START,
             recent: None,
             report_at: None,

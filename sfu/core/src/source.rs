@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 
 use crate::nack::NackSchedule;
 use crate::parameter_sets::ParameterSets;
-use crate::playout::MediaClock;
+use crate::playout::StreamClock;
 use crate::rtcp::SenderReport;
 use crate::rtp::Ssrc;
 use crate::spec::{Feedback, ReceiveCodec, ReceiveTrack, SSRCS_PER_TRACK_MAX};
@@ -62,8 +62,8 @@ pub(crate) struct Stream {
     pub nack: NackSchedule,
     /// What its last sender report said, and when that arrived.
     pub report: Option<(SenderReport, Instant)>,
-    /// The same in our time.
-    pub clock: Option<MediaClock>,
+    /// What they say of it in our time.
+    pub clock: StreamClock,
     pub heard: Instant,
 }
 
@@ -155,7 +155,7 @@ impl Source {
             reception: Reception::default(),
             nack: NackSchedule::new(),
             report: None,
-            clock: None,
+            clock: StreamClock::default(),
             heard: now,
         };
         if self.streams.len() < SSRCS_PER_TRACK_MAX {

@@ -247,7 +247,8 @@ fn sender_reports_keep_audio_and_video_in_sync() {
 fn the_round_trip_to_a_viewer_is_measured() {
     let (mut bed, publisher, viewer, mut camera) = camera_and_viewer();
     bed.frame(publisher, &mut camera, 1, true);
-    let report = SenderReport { ssrc: Ssrc(VIDEO_SSRC), ntp: 77 << 32, rtp_timestamp: 5, packets: 1, bytes: 1 };
+    let report =
+        SenderReport { ssrc: Ssrc(VIDEO_SSRC), ntp: 77 << 32, rtp_timestamp: camera.timestamp, packets: 1, bytes: 1 };
     bed.clients[publisher].send_rtcp(|writer| writer.sender_report(&report, &[]));
     bed.exchange();
     bed.run(Duration::from_millis(5));
@@ -298,7 +299,8 @@ fn sender_report(told: &Told, of: u32) -> Option<(u64, u32)> {
 fn a_viewer_who_joins_late_gets_a_sender_report_with_its_first_packets() {
     let (mut bed, publisher, _, mut camera) = camera_and_viewer();
     bed.frame(publisher, &mut camera, 1, true);
-    let report = SenderReport { ssrc: Ssrc(VIDEO_SSRC), ntp: 77 << 32, rtp_timestamp: 5, packets: 1, bytes: 1 };
+    let report =
+        SenderReport { ssrc: Ssrc(VIDEO_SSRC), ntp: 77 << 32, rtp_timestamp: camera.timestamp, packets: 1, bytes: 1 };
     bed.clients[publisher].send_rtcp(|writer| writer.sender_report(&report, &[]));
     bed.run(Duration::from_millis(700));
     let late = bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
@@ -335,4 +337,35 @@ fn a_nack_for_a_packet_of_a_publisher_who_left_is_not_answered_with_another_pack
     bed.frame(second, &mut Camera::new(VIDEO_SSRC), 5, false);
     nack(&mut bed, viewer, &[lost]);
     assert_eq!(bed.clients[viewer].received.len(), 5);
+}
+
+#[test]
+fn a_viewer_that_asks_a_hundred_times_a_second_costs_the_others_no_key_frames() {
+    let (mut bed, publisher, flooder, mut camera) = camera_and_viewer();
+    let other = bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
+    bed.frame(publisher, &mut camera, 3, true);
+    bed.run(Duration::from_millis(1_000));
+    let (asked, got) = (bed.clients[publisher].plis(), bed.clients[other].received.len());
+    let mut answered = asked;
+    for _ in 0..300 {
+        for _ in 0..3 {
+            bed.clients[flooder].send_rtcp(|writer| {
+                writer.receiver_report(Ssrc(1), &[])?;
+                writer.pli(Ssrc(1), Ssrc(SEEN))
+            });
+        }
+        // A publisher that obeys.
+        let plis = bed.clients[publisher].plis();
+        bed.frame(publisher, &mut camera, 3, plis > answered);
+        answered = plis;
+    }
+    let asked = bed.clients[publisher].plis() - asked;
+    assert!(asked <= 3, "{asked} key frames in 10 s");
+    assert_eq!(bed.clients[other].received.len() - got, 900, "the other one sees its stream and nothing else");
+    for who in [flooder, other] {
+        let client = &bed.clients[who];
+        assert!(client.indices(SEEN).windows(2).all(|pair| pair[1] == pair[0] + 1) && client.faults == 0);
+    }
+    let frames = bed.clients[flooder].received.iter().filter(|packet| packet.payload[..2] == [0x10, 0]).count();
+    assert!(frames >= 8, "{frames}: it is answered from what is there");
 }

@@ -37,6 +37,11 @@ impl Reception {
         }
     }
 
+    /// The timestamp that a packet would have that came at `arrival`, in ticks from the same origin as those before.
+    pub fn timestamp_at(&self, arrival: u32) -> Option<u32> {
+        self.transit.map(|transit| arrival.wrapping_sub(transit))
+    }
+
     fn expected(&self) -> u64 {
         if self.received == 0 { 0 } else { self.highest - self.first + 1 }
     }
