@@ -58,9 +58,10 @@ describe("sources", () => {
     await picturesMove(viewer, `${tile("cam")} video`);
   });
 
-  test("a raised quality gives the picture that was chosen", async () => {
+  test("a raised quality gives the picture and the rate that were chosen", async () => {
     await publisher.selectOption("#quality", "720");
     await until("the picture has the size", async () => (await publisher.textContent("#fact-picture")) === "1280 × 720", { withinMs: 20_000 });
+    await until("the rate may be as high", async () => (await limits(publisher)).includes(2_500_000));
   });
 
   test("a microphone and a camera that are unplugged are said, with the way out", async () => {
@@ -121,4 +122,13 @@ function unplug(page, kind) {
     track?.stop();
     track?.dispatchEvent(new Event("ended"));
   }, kind);
+}
+
+/**
+ * Of what its senders of pictures may send.
+ * @param {Page} page
+ * @returns {Promise<number[]>}
+ */
+function limits(page) {
+  return page.evaluate(() => /** @type {any} */ (window).chappeVideoLimits());
 }

@@ -67,7 +67,8 @@ function broadcastNotice() {
     return { title: "The server is gone for a moment, reconnecting…", text: seen };
   }
   if (phase === "starting" && broadcast.linkBroken) return { title: "The server is not reachable.", text: "It is tried again by itself." };
-  if (!refusal || phase === "reconnecting") return null;
+  // The first offer may come before the link is there: that is said above, when it has lasted.
+  if (!refusal || phase === "reconnecting" || (phase === "starting" && refusal.code !== "unavailable")) return null;
   const words = broadcastProblem(refusal, setup.names.stream);
   const mayPass = ["stream_exists", "taken_over"].includes(refusal.code);
   return { ...words, tone: "bad", actions: mayPass ? [{ label: "Try again", run: () => broadcast.again() }] : [] };

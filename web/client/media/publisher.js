@@ -116,7 +116,7 @@ export class Publisher extends Emitter {
       const senders = this.#senders(kind);
       fresh ||= track !== null && senders.length === 0;
       for (const sender of senders) await sender.replaceTrack(track);
-      await this.#tellMuted(kind);
+      void this.#tellMuted(kind);
     }
     for (const sender of this.#senders("video")) await limitBitrate(sender, maxBitrate).catch(() => {});
     if (fresh) this.#session.dispatch({ type: "changed" });
@@ -315,6 +315,8 @@ async function limitBitrate(sender, maxBitrate) {
   const parameters = sender.getParameters();
   if (maxBitrate === undefined || parameters.encodings.length === 0) return;
   for (const encoding of parameters.encodings) encoding.maxBitrate = maxBitrate;
+  // Who chose a picture gets it: on a slow machine or line rather fewer frames than a smaller one.
+  parameters.degradationPreference = "maintain-resolution";
   await sender.setParameters(parameters);
 }
 
