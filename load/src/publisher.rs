@@ -20,6 +20,9 @@ pub struct Publisher {
     /// Index of the next packet: roll-over counter and sequence number.
     index: u64,
     frames: u64,
+    /// Packets of the current frame that have left.
+    position: usize,
+    is_key: bool,
     keyframe_wanted: bool,
     shape: Shape,
 }
@@ -31,6 +34,31 @@ pub struct Shape {
     /// RTP header and payload, before sealing.
     pub packet_bytes: usize,
     pub frame_period: Duration,
+    pub pacing: Pacing,
+}
+
+/// How a publisher spreads the packets of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pacing {
+    /// All at once, when the frame is due.
+    Burst,
+    /// Evenly over the time to the next frame.
+    Even,
+}
+
+impl Shape {
+    /// Packets that leave together.
+    pub fn burst(&self) -> usize {
+        match self.pacing {
+            Pacing::Burst => self.packets_per_frame,
+            Pacing::Even => 1,
+        }
+    }
+
+    /// From one burst to the next.
+    pub fn step(&self) -> Duration {
+        self.frame_period.mul_f64(self.burst() as f64 / self.packets_per_frame.max(1) as f64)
+    }
 }
 
 impl Publisher {
@@ -65,7 +93,7 @@ impl Publisher {
         let ssrc = rand::rng().random();
         let created = post(&offer::publish(&identity, ssrc))?;
         let client = Client::new(identity, certificate, created)?;
-        Ok(Publisher { client, ssrc, index: 1, frames: 0, keyframe_wanted: true, shape })
+        Ok(Publisher { client, ssrc, index: 1, frames: 0, position: 0, is_key: true, keyframe_wanted: true, shape })
     }
 
     pub fn turn(&mut self) -> Result<()> {
@@ -94,10 +122,14 @@ impl Publisher {
         self.client.probe();
     }
 
-    pub fn send_frame(&mut self) {
-        let is_key = std::mem::take(&mut self.keyframe_wanted) || self.frames.is_multiple_of(KEYFRAME_PERIOD_FRAMES);
+    /// What is due at once: a frame, or one packet of it. To be called again after [`Shape::step`].
+    pub fn send_burst(&mut self) {
         let timestamp = (self.frames * self.shape.frame_period.as_nanos() as u64 * 9 / 100_000) as u32;
-        for position in 0..self.shape.packets_per_frame {
+        if self.position == 0 {
+            let is_due = self.frames.is_multiple_of(KEYFRAME_PERIOD_FRAMES);
+            self.is_key = std::mem::take(&mut self.keyframe_wanted) || is_due;
+        }
+        for position in self.position..self.position + self.shape.burst() {
             let header = OutgoingHeader {
                 marker: position + 1 == self.shape.packets_per_frame,
                 payload_type: VIDEO_PAYLOAD_TYPE,
@@ -109,11 +141,14 @@ impl Publisher {
             };
             let mut bytes = [0u8; FIXED_HEADER_BYTES];
             header.write(&mut bytes).expect("the buffer has the size of a header");
-            let payload = payload(self.shape.packet_bytes - FIXED_HEADER_BYTES, position == 0, is_key);
+            let payload = payload(self.shape.packet_bytes - FIXED_HEADER_BYTES, position == 0, self.is_key);
             self.client.send_rtp(self.index, &bytes, &payload);
             self.index += 1;
         }
-        self.frames += 1;
+        self.position += self.shape.burst();
+        if self.position >= self.shape.packets_per_frame {
+            (self.position, self.frames) = (0, self.frames + 1);
+        }
     }
 
     /// Says goodbye over the media path alone, so that nobody waits for an answer.

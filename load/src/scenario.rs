@@ -67,24 +67,43 @@ impl Fleet {
     /// had its first packet.
     pub fn add_viewers(&mut self, count: usize) -> Result<Vec<Duration>> {
         let asked = Instant::now();
-        let names: Vec<String> = (0..self.publishers.len()).map(stream_name).collect();
-        let wanted: Vec<&String> = names.iter().flat_map(|name| std::iter::repeat_n(name, count)).collect();
+        let names = (0..self.publishers.len()).map(stream_name);
+        let wanted = names.flat_map(|name| std::iter::repeat_n(name, count)).collect::<Vec<_>>();
         let known = self.viewers.len();
+        self.join(&wanted, "")?;
+        self.drive_until("viewers get their first packet", |fleet| {
+            fleet.viewers.iter().skip(known).all(|viewer| viewer.tally().first_packet.is_some())
+        })?;
+        let firsts = self.viewers.iter().skip(known).filter_map(|viewer| viewer.tally().first_packet);
+        Ok(firsts.map(|first| first.duration_since(asked)).collect())
+    }
+
+    /// Has `count` viewers connect who wait for a stream that never comes, and maybe want signs of life meanwhile.
+    pub fn add_waiting(&mut self, count: usize, alive_ms: Option<u64>) -> Result<()> {
+        let known = self.viewers.len();
+        let alive = alive_ms.map(|ms| format!("&alive_ms={ms}")).unwrap_or_default();
+        self.join(&vec!["nobody".to_owned(); count], &format!("?wait=1{alive}"))?;
+        self.drive_until("viewers connect", |fleet| fleet.viewers.iter().skip(known).all(Viewer::is_connected))
+    }
+
+    /// One viewer of each of these streams, with these options of WHEP.
+    fn join(&mut self, streams: &[String], options: &str) -> Result<()> {
         let (server, certificate, room) = (self.server.clone(), self.certificate.clone(), self.room.clone());
         std::thread::scope(|scope| -> Result<()> {
             let (joined, arrivals) = std::sync::mpsc::channel();
-            for share in wanted.chunks(wanted.len().div_ceil(JOIN_THREADS).max(1)) {
+            for share in streams.chunks(streams.len().div_ceil(JOIN_THREADS).max(1)) {
                 let (joined, server, certificate, room) = (joined.clone(), &server, &certificate, &room);
                 scope.spawn(move || {
                     for stream in share {
-                        if joined.send(Viewer::join(server, certificate, room, stream)).is_err() {
+                        let stream = format!("{stream}{options}");
+                        if joined.send(Viewer::join(server, certificate, room, &stream)).is_err() {
                             return;
                         }
                     }
                 });
             }
             drop(joined);
-            let mut waiting = wanted.len();
+            let mut waiting = streams.len();
             while waiting > 0 {
                 self.drive(Instant::now() + POLL_TICK)?;
                 for viewer in arrivals.try_iter() {
@@ -93,12 +112,7 @@ impl Fleet {
                 }
             }
             Ok(())
-        })?;
-        self.drive_until("viewers get their first packet", |fleet| {
-            fleet.viewers.iter().skip(known).all(|viewer| viewer.tally().first_packet.is_some())
-        })?;
-        let firsts = self.viewers.iter().skip(known).filter_map(|viewer| viewer.tally().first_packet);
-        Ok(firsts.map(|first| first.duration_since(asked)).collect())
+        })
     }
 
     /// Sends frames and polls sockets until `until`.
@@ -107,9 +121,9 @@ impl Fleet {
             let now = Instant::now();
             for (publisher, next) in self.publishers.iter_mut().zip(&mut self.next_frames) {
                 if *next <= now {
-                    publisher.send_frame();
+                    publisher.send_burst();
                     // A frame that is late is not made up for: a camera does not either.
-                    *next = (*next + self.shape.frame_period).max(now);
+                    *next = (*next + self.shape.step()).max(now);
                 }
             }
             if self.next_poll <= now {

@@ -122,9 +122,9 @@ fn send_until_dead(mut publisher: Publisher, plan: &Plan, state: &State, live: &
                 publisher.probe();
             }
             if next_frame <= now {
-                publisher.send_frame();
-                state.sent.fetch_add(plan.shape.packets_per_frame as u64, Ordering::Relaxed);
-                next_frame = (next_frame + plan.shape.frame_period).max(now);
+                publisher.send_burst();
+                state.sent.fetch_add(plan.shape.burst() as u64, Ordering::Relaxed);
+                next_frame = (next_frame + plan.shape.step()).max(now);
             }
         }
         std::thread::sleep(next_frame.min(now + POLL_TICK).saturating_duration_since(Instant::now()));

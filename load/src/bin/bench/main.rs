@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod idle;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use anyhow::{Context, Result};
 use chappe_load::floor::{self, Floor, Plan};
 use chappe_load::measure::{Sample, Usage};
 use chappe_load::node::Node;
-use chappe_load::publisher::Shape;
+use chappe_load::publisher::{Pacing, Shape};
 use chappe_load::scenario::{Fleet, Scenario};
 use chappe_load::simulation;
 use chappe_sfu_io::process::pin_to_core;
@@ -47,6 +48,9 @@ fn main() -> Result<ExitCode> {
     if SCENARIOS.iter().any(|(name, ..)| name.contains(&args.only)) {
         bars.extend(forwarding(&args, &start(&chappe)?)?);
     }
+    if "idle".contains(&args.only) {
+        bars.extend(idle::measure(&start(&chappe)?, Duration::from_secs(args.seconds))?);
+    }
     if "join".contains(&args.only) {
         bars.push(join_at_once(&start(&chappe)?)?);
     }
@@ -73,19 +77,21 @@ fn start(chappe: &Path) -> Result<Node> {
 
 fn forwarding(args: &Args, node: &Node) -> Result<Vec<Bar>> {
     let mut bars = Vec::new();
-    let Shape { packets_per_frame, packet_bytes, .. } = SHAPE;
-    println!("{packets_per_frame} packets of {packet_bytes} B a frame, {FRAMES_PER_SECOND} frames/s per publisher");
+    println!(
+        "{PACKET_BYTES} B a packet, {FRAMES_PER_SECOND} frames/s per publisher; a frame is 8 packets at once, or,"
+    );
+    println!("in the scenarios that are called even, 5 packets 6.7 ms apart");
     println!("                  ---- ns per packet ----               --- latency, us: p50, p99 ---");
     println!(
         "scenario   load   all  user  floor  ratio   run    worker          floor           delivered  missing  broken"
     );
-    for (name, publishers, viewers_each) in SCENARIOS {
+    for (name, publishers, viewers_each, shape) in SCENARIOS {
         if name.contains(&args.only) {
-            let scenario = Scenario { publishers, viewers_each, shape: SHAPE };
+            let scenario = Scenario { publishers, viewers_each, shape };
             let readings =
                 (0..args.rounds).map(|_| measure(node, scenario, args.seconds)).collect::<Result<Vec<_>>>()?;
             let row = Row::of(&readings);
-            println!("{name:9} {row}");
+            println!("{name:10}{row}");
             bars.extend(row.bars(name));
         }
     }
@@ -141,9 +147,9 @@ fn measure(node: &Node, scenario: Scenario, seconds: u64) -> Result<Reading> {
 fn floor_of(scenario: Scenario, duration: Duration, mean_run: f64) -> Result<Floor> {
     let plan = Plan {
         peers: scenario.viewers(),
-        packet_bytes: SHAPE.packet_bytes,
-        burst: SHAPE.packets_per_frame,
-        period: SHAPE.frame_period,
+        packet_bytes: scenario.shape.packet_bytes,
+        burst: scenario.shape.burst(),
+        period: scenario.shape.step(),
         duration,
         mean_run,
         core: WORKER_CORE,
@@ -201,13 +207,23 @@ fn churn(node: &Node) -> Result<Bar> {
     Ok(Bar::new("memory of the worker that a viewer who left leaves behind, kB".to_owned(), each, 0.5))
 }
 
-const SHAPE: Shape = Shape {
-    packets_per_frame: 8,
-    packet_bytes: 1200,
-    frame_period: Duration::from_nanos(1_000_000_000 / FRAMES_PER_SECOND),
-};
+const SHAPE: Shape =
+    Shape { packets_per_frame: 8, packet_bytes: PACKET_BYTES, frame_period: FRAME_PERIOD, pacing: Pacing::Burst };
+/// What a publisher that paces its packets sends: nothing is gained by waiting for the next one.
+const EVEN: Shape =
+    Shape { packets_per_frame: 5, packet_bytes: PACKET_BYTES, frame_period: FRAME_PERIOD, pacing: Pacing::Even };
+const PACKET_BYTES: usize = 1200;
 const FRAMES_PER_SECOND: u64 = 30;
-const SCENARIOS: [(&str, usize, usize); 4] = [("1x10", 1, 10), ("1x100", 1, 100), ("1x500", 1, 500), ("10x10", 10, 10)];
+const FRAME_PERIOD: Duration = Duration::from_nanos(1_000_000_000 / FRAMES_PER_SECOND);
+/// Name, publishers, viewers of each, and what they send.
+const SCENARIOS: [(&str, usize, usize, Shape); 6] = [
+    ("1x10", 1, 10, SHAPE),
+    ("1x100", 1, 100, SHAPE),
+    ("1x500", 1, 500, SHAPE),
+    ("10x10", 10, 10, SHAPE),
+    ("even1x50", 1, 50, EVEN),
+    ("even10x10", 10, 10, EVEN),
+];
 const WARM_UP: Duration = Duration::from_secs(2);
 const JOINERS: usize = 200;
 const MEMORY_VIEWERS: usize = 500;

@@ -78,6 +78,9 @@ impl Row {
         if self.load < 0.5 {
             bars.push(Bar::new(format!("{scenario}: added latency p99, ms"), added_ms, 2.0));
         }
+        if scenario.starts_with("even") {
+            bars.push(Bar::new(format!("{scenario}: latency p50, ms"), self.latency_us.0 / 1e3, 0.5));
+        }
         if scenario == "1x500" {
             bars.push(Bar::new(format!("{scenario}: cost as a multiple of the floor"), self.ratio, 1.7));
             bars.push(Bar::new(format!("{scenario}: user space per packet, ns"), self.user_nanos, 600.0));

@@ -1,0 +1,64 @@
+//! Owns the cost of sessions over which nothing is sent: plain ones, and ones that asked for signs of life as pages do.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use chappe_load::floor::{self, Plan};
+use chappe_load::measure::Usage;
+use chappe_load::node::Node;
+use chappe_load::scenario::{Fleet, Scenario};
+
+use super::report::Bar;
+use super::{SHAPE, WARM_UP, WORKER_CORE};
+
+/// The plain sessions alone, then as many beside them that are to be heard of each [`ALIVE_MS`].
+pub fn measure(node: &Node, duration: Duration) -> Result<[Bar; 2]> {
+    let scenario = Scenario { publishers: 0, viewers_each: 0, shape: SHAPE };
+    let mut fleet = Fleet::publish(&node.server, "idle", scenario)?;
+    let plain = add_and_measure(node, &mut fleet, None, duration)?;
+    let asking = add_and_measure(node, &mut fleet, Some(ALIVE_MS), duration)?;
+    fleet.leave()?;
+    let floor = floor::measure(Plan {
+        peers: SESSIONS,
+        packet_bytes: SIGN_BYTES,
+        burst: 1,
+        period: Duration::from_millis(ALIVE_MS),
+        duration,
+        mean_run: 1.0,
+        core: WORKER_CORE,
+    })?;
+    let signs_per_second = 1_000.0 / ALIVE_MS as f64 * SESSIONS as f64;
+    let floor_load = floor.nanos_per_packet() * signs_per_second / 1e9;
+    println!(
+        "{SESSIONS} idle sessions: {:.1} % of a core; as many that ask for signs of life: {:.1} % more; floor {:.1} %",
+        100.0 * plain,
+        100.0 * (asking - plain),
+        100.0 * floor_load
+    );
+    Ok([
+        Bar::new(format!("{SESSIONS} idle plain sessions, % of a core"), 100.0 * plain, 4.0),
+        Bar::new(
+            format!("signs of life to {SESSIONS}, as a multiple of the floor"),
+            (asking - plain) / floor_load,
+            1.3,
+        ),
+    ])
+}
+
+/// Share of the worker's core once these have joined too.
+fn add_and_measure(node: &Node, fleet: &mut Fleet, alive_ms: Option<u64>, duration: Duration) -> Result<f64> {
+    for _ in 0..SESSIONS / JOINS_AT_ONCE {
+        fleet.add_waiting(JOINS_AT_ONCE, alive_ms)?;
+    }
+    fleet.drive(Instant::now() + WARM_UP)?;
+    let (before, started) = (Usage::of(node.worker_pid)?, Instant::now());
+    fleet.drive(started + duration)?;
+    let used = Usage::of(node.worker_pid)?.cpu - before.cpu;
+    Ok(used.as_secs_f64() / started.elapsed().as_secs_f64())
+}
+
+const SESSIONS: usize = 4_000;
+const JOINS_AT_ONCE: usize = 100;
+const ALIVE_MS: u64 = 100;
+/// An RTP header, which seals to as many bytes as an empty receiver report does.
+const SIGN_BYTES: usize = 12;
