@@ -51,12 +51,12 @@
  * @property {string[]} [unheard] streams that the sessions show and the server has not been told of yet
  * @property {RTCIceServer[]} ice_servers
  * @property {string[]} [servers] origins of the cluster's nodes
- * @property {number} [alive_ms] a living worker is heard at least this often
  * @property {Person[]} [here]
  * @property {ChatHistory} [chat]
  */
 
-/** @typedef {{type: "answer", session: string, sdp: string, slots?: Slot[]}} Answer */
+/** @typedef {{type: "answer", session: string, sdp: string, slots?: Slot[], alive_ms?: number}} Answer `alive_ms`: its worker is heard at
+ *   least this often */
 /** @typedef {{type: "error", id?: number, error: string, message: string, retry_after_ms?: number}} ErrorMessage */
 
 /**

@@ -38,7 +38,7 @@ export class Room extends Emitter {
   /** @type {import("./state/streams.js").Streams} */
   #streams = noStreams;
   /** @type {import("./media/peer.js").Terms} */
-  #terms = { iceServers: [], aliveMs: 0 };
+  #terms = { iceServers: [] };
   /** @type {Set<Publisher>} */
   #publishers = new Set();
   #watcher;
@@ -53,7 +53,7 @@ export class Room extends Emitter {
     this.#link.on("state", (state) => this.#linkChanged(state));
     this.#link.on("welcome", (welcome) => {
       this.member = welcome.member;
-      this.#terms = { iceServers: welcome.ice_servers ?? [], aliveMs: welcome.alive_ms ?? 0 };
+      this.#terms = { iceServers: welcome.ice_servers ?? [] };
     });
     this.#watcher = new Watcher(this.#link, () => this.#terms);
     this.#watcher.on("views", (views) => this.#viewsChanged(views));

@@ -25,7 +25,10 @@ pub use media::{
     SendTrack, SsrcPair,
 };
 pub use relay::{OriginSpec, PeerSpec, PeerStats, RelayDirection, RelayKey, RelayStats};
-pub use session::{CloseReason, DtlsParameters, DtlsRole, Fingerprint, IceCredentials, SessionSpec, SessionState};
+pub use session::{
+    AliveMs, AliveMsOutOfRange, CloseReason, DtlsParameters, DtlsRole, Fingerprint, IceCredentials, SessionSpec,
+    SessionState,
+};
 
 /// Raised whenever a message changes in a way the other side would misread.
 pub const PROTOCOL_VERSION: u32 = 2;

@@ -17,10 +17,50 @@ pub struct SessionSpec {
     pub remote_ice: IceCredentials,
     pub dtls: DtlsParameters,
     pub media: Media,
+    /// The client hears of its worker at least this often; none for one that did not ask for that.
+    #[serde(default)]
+    pub alive_ms: Option<AliveMs>,
     /// Opaque to the worker and given back in snapshots: what signaling must remember across its own
     /// death (room, stream, role, ETag, negotiated codecs). At most [`crate::NOTE_BYTES_MAX`] bytes.
     pub note: String,
 }
+
+/// How often a client wants to hear of its worker at the least, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub struct AliveMs(u16);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AliveMsOutOfRange;
+
+impl AliveMs {
+    /// Shorter would be a load, longer would tell no more than the client's own consent checks.
+    pub const RANGE: std::ops::RangeInclusive<u16> = 50..=1_000;
+}
+
+impl TryFrom<u64> for AliveMs {
+    type Error = AliveMsOutOfRange;
+
+    fn try_from(ms: u64) -> Result<AliveMs, AliveMsOutOfRange> {
+        let ms = u16::try_from(ms).ok().filter(|ms| AliveMs::RANGE.contains(ms));
+        ms.map(AliveMs).ok_or(AliveMsOutOfRange)
+    }
+}
+
+impl From<AliveMs> for u64 {
+    fn from(AliveMs(ms): AliveMs) -> u64 {
+        ms.into()
+    }
+}
+
+impl std::fmt::Display for AliveMsOutOfRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let range = AliveMs::RANGE;
+        write!(f, "`alive_ms` must be a whole number of milliseconds from {} to {}", range.start(), range.end())
+    }
+}
+
+impl std::error::Error for AliveMsOutOfRange {}
 
 /// RFC 8445 section 5.3: ufrag of 4–256 and password of 22–256 ice-chars.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,11 +7,12 @@ use crate::net::Now;
 use crate::playout::WallClock;
 use crate::rtp::Ssrc;
 use crate::sender::Sender;
-use crate::session::Session;
+use crate::session::{Alive, Session};
 use crate::sfu::Sfu;
 use crate::source::Source;
 use crate::spec::{
-    CloseReason, ControlError, Epoch, Event, Media, ReceiveTrack, SendTrack, SessionId, SessionSpec, TrackId,
+    ALIVE_INTERVAL_MAX, ALIVE_INTERVAL_MIN, CloseReason, ControlError, Epoch, Event, Media, ReceiveTrack, SendTrack,
+    SessionId, SessionSpec, TrackId,
 };
 use crate::track::{Publisher, Subscriber, Track};
 use crate::transport::{Transport, TransportConfig};
@@ -20,6 +21,9 @@ impl Sfu {
     /// A session that is there already under this id is `Exists`, whatever its specification.
     pub fn open_session(&mut self, now: Now, spec: SessionSpec) -> Result<(), ControlError> {
         spec.media.check()?;
+        if spec.alive.is_some_and(|interval| !(ALIVE_INTERVAL_MIN..=ALIVE_INTERVAL_MAX).contains(&interval)) {
+            return Err(ControlError::Invalid("the interval of signs of life is outside 50 to 1000 ms"));
+        }
         if self.sessions.len() >= self.config.sessions_max {
             return Err(ControlError::Limit { what: "sessions", limit: self.config.sessions_max });
         }
@@ -41,6 +45,7 @@ impl Sfu {
         let feedback_ssrc = Ssrc(self.draw(spec.session, 0) as u32 | 1);
         let mut session = Session::new(now.mono, spec.session, spec.epoch, transport, feedback_ssrc);
         session.ufrags.push(spec.local_ice.ufrag.clone());
+        session.alive = spec.alive.map(|interval| Alive { interval, slot: None });
         let key = self.sessions.insert(Box::new(session));
         self.by_id.insert(spec.session, key);
         self.by_ufrag.insert(spec.local_ice.ufrag, key);
@@ -217,7 +222,7 @@ impl Sfu {
             .collect();
         for at in gone {
             let ssrc = self.sessions[key].senders[at].as_ref().map(|sender| sender.spec.ssrc);
-            self.end_sender(key, at, !lines.iter().any(|line| Some(line.ssrc) == ssrc));
+            self.end_sender(now, key, at, !lines.iter().any(|line| Some(line.ssrc) == ssrc));
         }
         for line in lines {
             let at = self.place_sender(key, &line);
@@ -251,7 +256,7 @@ impl Sfu {
     }
 
     /// Keeps where the numbers of an SSRC ended, and says goodbye on it (RFC 3550 section 6.6).
-    fn end_sender(&mut self, key: usize, at: usize, says_goodbye: bool) {
+    fn end_sender(&mut self, now: Instant, key: usize, at: usize, says_goodbye: bool) {
         self.unfollow(Subscriber { session: key as u32, sender: at as u32 });
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(sender) = session.senders.get_mut(at).and_then(Option::take) else { return };
@@ -259,7 +264,7 @@ impl Sfu {
         session.spent.extend(sender.spec.rtx_ssrc.map(|ssrc| (ssrc, sender.repair_next)));
         if says_goodbye && sender.traffic.packets > 0 {
             let ssrc = Ssrc(sender.spec.ssrc);
-            session.outlet.send_rtcp(&mut self.egress, |writer| {
+            session.outlet.send_rtcp(now, &mut self.egress, |writer| {
                 writer.receiver_report(ssrc, &[])?;
                 writer.cname(ssrc, &sender.spec.cname)?;
                 writer.bye(&[ssrc])
@@ -270,7 +275,7 @@ impl Sfu {
     pub(crate) fn remove_session(&mut self, now: Instant, key: usize, reason: CloseReason) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         for at in 0..session.senders.len() {
-            self.end_sender(key, at, true);
+            self.end_sender(now, key, at, true);
         }
         let Some(session) = self.sessions.get_mut(key) else { return };
         for source in std::mem::take(&mut session.sources) {

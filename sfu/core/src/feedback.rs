@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 
+use crate::alive::SLOT;
 use crate::history::History;
 use crate::keyframe_allowance::KeyframeAnswer;
 use crate::nack::Lost;
@@ -11,6 +12,7 @@ use crate::net::Now;
 use crate::playout::{MediaClock, Verdict};
 use crate::rtcp::{Compound, Packet, ReportBlock, SenderReport};
 use crate::rtp::Ssrc;
+use crate::session::Alive;
 use crate::sfu::Sfu;
 use crate::source::{KEYFRAME_REQUEST_INTERVAL, Role, SILENT_AFTER, ticks_since};
 use crate::spec::{Event, TRACKS_PER_SESSION_MAX};
@@ -157,7 +159,6 @@ impl Sfu {
         self.retry_keyframes(now, key);
         self.send_receiver_reports(now, key);
         self.send_sender_reports(now, key);
-        self.send_sign_of_life(now, key);
         self.settle_awaited(now, key);
     }
 
@@ -186,7 +187,7 @@ impl Sfu {
                 return;
             }
             let (arrivals, mut is_written) = (&mut session.arrivals, false);
-            session.outlet.send_rtcp(&mut self.egress, |writer| {
+            session.outlet.send_rtcp(now, &mut self.egress, |writer| {
                 writer.receiver_report(own, &[])?;
                 is_written = arrivals.poll_feedback(now, own, media, writer);
                 is_written.then_some(())
@@ -215,7 +216,7 @@ impl Sfu {
                 }
                 source.nacked += lost.len() as u64;
                 let media = source.streams[stream].ssrc;
-                session.outlet.send_rtcp(&mut self.egress, |writer| {
+                session.outlet.send_rtcp(now, &mut self.egress, |writer| {
                     writer.receiver_report(own, &[])?;
                     writer.nack(own, media, &lost)
                 });
@@ -276,13 +277,13 @@ impl Sfu {
             return;
         }
         let command = source.keyframes.command;
-        session.outlet.send_rtcp(&mut self.egress, |writer| {
+        session.outlet.send_rtcp(now, &mut self.egress, |writer| {
             writer.receiver_report(own, &[])?;
             if feedback.pli { writer.pli(own, media) } else { writer.fir(own, &[(media, command)]) }
         });
     }
 
-    /// What arrived of a publisher's streams, each second (RFC 3550 section 6.4.2), and REMB for clients that
+    /// What arrived of a publisher's streams, each second (RFC 3550 section 6.4.2) while anything does, and REMB for clients that
     /// know nothing better.
     fn send_receiver_reports(&mut self, now: Instant, key: usize) {
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -306,8 +307,11 @@ impl Sfu {
                 }
             }
         }
+        if blocks.is_empty() {
+            return;
+        }
         let (own, id) = (session.feedback_ssrc, session.id);
-        session.outlet.send_rtcp(&mut self.egress, |writer| {
+        session.outlet.send_rtcp(now, &mut self.egress, |writer| {
             writer.receiver_report(own, &blocks)?;
             let mut name = arrayvec::ArrayString::<16>::new();
             let _ = std::fmt::Write::write_fmt(&mut name, format_args!("{:016x}", id.1 as u64));
@@ -316,21 +320,22 @@ impl Sfu {
         });
     }
 
-    /// An empty receiver report where nothing else was sent, so that a client can tell a worker or a path that died
-    /// from a publisher that fell silent. Consent checks (RFC 7675) come too seldom for that.
-    fn send_sign_of_life(&mut self, now: Instant, key: usize) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        if session.alive_at.is_none_or(|at| at > now) {
-            return;
+    /// An empty receiver report to each client that asked for signs of life and was sent nothing else, so that it can
+    /// tell a worker or a path that died from a publisher that fell silent. Consent checks (RFC 7675) come too seldom
+    /// for that.
+    pub(crate) fn send_signs_of_life(&mut self, now: Instant) {
+        while let Some((key, slot)) = self.alive.pop_due(now) {
+            let Some(session) = self.sessions.get_mut(key as usize) else { continue };
+            let Some(Alive { interval, .. }) = session.alive.filter(|alive| alive.slot == Some(slot)) else { continue };
+            let mut due = session.outlet.sent.map_or(now, |sent| sent + interval);
+            if due < now + SLOT {
+                let own = session.feedback_ssrc;
+                session.outlet.send_rtcp(now, &mut self.egress, |writer| writer.receiver_report(own, &[]));
+                due = now + interval;
+            }
+            let slot = Some(self.alive.insert(now, key, due));
+            session.alive = Some(Alive { interval, slot });
         }
-        let heard_until = session.outlet.sent.map_or(now, |sent| sent + ALIVE_INTERVAL);
-        if heard_until > now {
-            session.alive_at = Some(heard_until);
-            return;
-        }
-        session.alive_at = Some(now + ALIVE_INTERVAL);
-        let own = session.feedback_ssrc;
-        session.outlet.send_rtcp(&mut self.egress, |writer| writer.receiver_report(own, &[]));
     }
 
     /// Sender reports to a viewer, in our time.
@@ -347,7 +352,7 @@ impl Sfu {
             let Some(clock) = clock.filter(|_| sender.rewriter.is_started()) else { continue };
             let report = sender.report(&clock, now);
             let cname = &sender.spec.cname;
-            session.outlet.send_rtcp(&mut self.egress, |writer| {
+            session.outlet.send_rtcp(now, &mut self.egress, |writer| {
                 writer.sender_report(&report, &[])?;
                 writer.cname(report.ssrc, cname)
             });
@@ -355,8 +360,6 @@ impl Sfu {
     }
 }
 
-/// A client hears of us at least this often.
-pub(crate) const ALIVE_INTERVAL: Duration = Duration::from_millis(100);
 /// Between two receiver reports to a publisher.
 pub(crate) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// A stream is reported on for this long after its last packet.

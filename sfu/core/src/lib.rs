@@ -17,6 +17,7 @@ mod sfu;
 mod snapshot;
 mod switch;
 
+mod alive;
 mod egress;
 mod history;
 mod keyframe_allowance;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::alive::SlotNumber;
 use crate::egress::Egress;
 use crate::net::Route;
 use crate::playout::PublisherClock;
@@ -42,10 +43,18 @@ pub(crate) struct Session {
     pub feedback_ssrc: Ssrc,
     /// When receiver reports are due next.
     pub report_at: Option<Instant>,
-    /// When the client is to hear of us again, should it have heard nothing until then. None before the keys.
-    pub alive_at: Option<Instant>,
+    /// How often the client wants to hear of us; `None` for one that did not ask.
+    pub alive: Option<Alive>,
     /// Where the numbers of SSRCs that are no longer sent ended: they must never be used again.
     pub spent: Vec<(u32, u64)>,
+}
+
+/// The signs of life that a client asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Alive {
+    pub interval: Duration,
+    /// The valid entry among those of this session's key; none before the keys.
+    pub slot: Option<SlotNumber>,
 }
 
 /// The way out to a client; it is open once both are there.
@@ -53,7 +62,8 @@ pub(crate) struct Outlet {
     /// The transport's choice, kept at hand.
     pub route: Option<Route>,
     pub sealer: Option<Sealer>,
-    /// When media left last.
+    /// When media or RTCP left last: what a browser's statistics show to have arrived. Answers to checks are not
+    /// in them.
     pub sent: Option<Instant>,
 }
 
@@ -63,7 +73,7 @@ impl Outlet {
     }
 
     /// Writes a compound packet, seals it and leaves it to be sent at once. `write` returns `None` for nothing.
-    pub fn send_rtcp(&mut self, egress: &mut Egress, write: impl FnOnce(&mut Writer<'_>) -> Option<()>) {
+    pub fn send_rtcp(&mut self, now: Instant, egress: &mut Egress, write: impl FnOnce(&mut Writer<'_>) -> Option<()>) {
         let (Some(route), Some(sealer)) = (self.route, self.sealer.as_mut()) else { return };
         let mut plain = [0; RTCP_BYTES_MAX];
         let mut writer = Writer::new(&mut plain);
@@ -72,7 +82,9 @@ impl Outlet {
         }
         let len = writer.len();
         let sealed_max = len + sealer.rtcp_overhead();
-        egress.control().push(route, sealed_max, |out| sealer.seal_rtcp(&plain[..len], out));
+        if egress.control().push(route, sealed_max, |out| sealer.seal_rtcp(&plain[..len], out)) {
+            self.sent = Some(now);
+        }
     }
 }
 
@@ -103,7 +115,7 @@ impl Session {
             round_trip: None,
             feedback_ssrc,
             report_at: None,
-            alive_at: None,
+            alive: None,
             spent: Vec::new(),
         }
     }
@@ -206,8 +218,8 @@ impl Session {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let sources = self.sources.iter().filter_map(Source::poll_timeout).min();
         let senders = self.senders.iter().flatten().filter_map(Sender::poll_timeout).min();
-        let own = [self.report_at, self.alive_at].into_iter().flatten().min();
-        [self.transport.poll_timeout(), self.arrivals.poll_timeout(), own, sources, senders].into_iter().flatten().min()
+        let own = [self.transport.poll_timeout(), self.arrivals.poll_timeout(), self.report_at];
+        own.into_iter().chain([sources, senders]).flatten().min()
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use crate::alive::AliveSlots;
 use crate::catch_up::Joiners;
 use crate::dtls::Certificate;
 use crate::egress::Egress;
@@ -39,6 +40,8 @@ pub struct Sfu {
     /// Datagrams come in trains from one address.
     last_route: Option<(Route, usize)>,
     pub(crate) timers: Timers,
+    /// Of the clients that asked to hear of us.
+    pub(crate) alive: AliveSlots,
     /// Tracks with packets that wait to leave.
     pub(crate) waiting: Vec<usize>,
     /// Tracks of which a viewer needs a key frame.
@@ -81,6 +84,7 @@ impl Sfu {
             by_track: Table::default(),
             last_route: None,
             timers: Timers::default(),
+            alive: AliveSlots::new(),
             waiting: Vec::new(),
             keyframe_wanted: Vec::new(),
             joiners: Joiners::default(),
@@ -140,12 +144,15 @@ impl Sfu {
             }
         }
         self.handle_relay_timeouts(now.mono);
+        // Last: what was just sent is a sign, too.
+        self.send_signs_of_life(now.mono);
     }
 
     /// When to call [`Sfu::handle_timeout`] and [`Sfu::flush`] next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let tick = self.waiting.iter().filter_map(|key| self.tracks.get(*key)?.tick_at()).min();
-        [self.timers.next(), self.relay.poll_timeout(), self.joiners.poll_timeout(), tick].into_iter().flatten().min()
+        let own = [self.timers.next(), self.alive.poll_timeout(), self.joiners.poll_timeout(), tick];
+        own.into_iter().chain([self.relay.poll_timeout()]).flatten().min()
     }
 
     /// What signaling should know.
@@ -274,7 +281,9 @@ impl Sfu {
     /// The keys are there: reports start, and viewers want a picture at once.
     fn start_media(&mut self, now: Instant, key: usize) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        session.alive_at = Some(now + crate::feedback::ALIVE_INTERVAL);
+        if let Some(alive) = &mut session.alive {
+            alive.slot = Some(self.alive.insert(now, key as u32, now + alive.interval));
+        }
         session.report_at = (!session.sources.is_empty()).then_some(now + crate::feedback::REPORT_INTERVAL);
         let senders = session.senders.iter().enumerate();
         let watched: Vec<_> = senders.filter_map(|(at, sender)| Some((at, sender.as_ref()?.track?))).collect();

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::codec::Codec;
 use crate::dtls::{DtlsRole, Fingerprint};
@@ -32,6 +33,9 @@ pub struct SessionSpec {
     pub dtls_role: DtlsRole,
     pub remote_fingerprints: Vec<Fingerprint>,
     pub media: Media,
+    /// The client hears of us at least this often while it is connected, at most [`ALIVE_INTERVAL_MAX`]. `None`: it
+    /// did not ask for that.
+    pub alive: Option<Duration>,
 }
 
 /// All m-lines of one session.
@@ -311,6 +315,10 @@ fn check_payload_types(mut types: impl Iterator<Item = u8>) -> Result<(), Contro
 
 /// m-lines of one session, in both directions together.
 pub const TRACKS_PER_SESSION_MAX: usize = 32;
+/// Shortest interval of signs of life: long against the slots to which deadlines are rounded.
+pub const ALIVE_INTERVAL_MIN: Duration = Duration::from_millis(50);
+/// Longest one. Consent checks (RFC 7675) say as much as rarer signs would.
+pub const ALIVE_INTERVAL_MAX: Duration = Duration::from_secs(1);
 /// SSRCs of one received track that are remembered: simulcast layers, their RTX, and those of before a restart.
 pub const SSRCS_PER_TRACK_MAX: usize = 16;
 const CODECS_PER_TRACK_MAX: usize = 32;

@@ -1,5 +1,7 @@
 //! Owns the translation between the wire contract (`chappe-sfu-api`) and the core's own types. Decides nothing.
 
+use std::time::Duration;
+
 use chappe_sfu_api as api;
 use chappe_sfu_core as core;
 
@@ -31,6 +33,7 @@ pub(crate) fn spec_to_core(from: &api::SessionSpec) -> Result<core::SessionSpec,
         },
         remote_fingerprints: fingerprints_to_core(&from.dtls.remote_fingerprints)?,
         media: media_to_core(&from.media),
+        alive: from.alive_ms.map(|ms| Duration::from_millis(ms.into())),
     })
 }
 

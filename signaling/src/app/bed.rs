@@ -93,6 +93,7 @@ pub async fn publish(app: &Arc<App>, owner: Option<&Owner>, instead_of: Option<S
         offer: Offer::parse(include_str!("../../tests/data/sdp/chromium-whip.sdp")).expect("a recorded offer"),
         owner: owner.cloned(),
         instead_of,
+        alive_ms: None,
     };
     let Answered { session, .. } = app.publish(request).await.expect("the worker obeys");
     app.handle_worker_event(W0, Event::StateChanged { session, state: SessionState::Connected });

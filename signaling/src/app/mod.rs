@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use chappe_cluster::NodeName;
-use chappe_sfu_api::{SessionId, WorkerIndex};
+use chappe_sfu_api::{AliveMs, SessionId, WorkerIndex};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch as flag;
 
@@ -51,7 +51,7 @@ use crate::cluster::Cluster;
 use crate::config::AuthMode;
 use crate::http::Caller;
 use crate::refusal::{Limit, Refusal};
-use crate::session::SlotState;
+use crate::session::{Session, SlotState};
 use crate::workers::{WorkerError, WorkerLink};
 
 /// Shared by all connections.
@@ -81,6 +81,16 @@ pub struct Answered {
     pub sdp: String,
     /// Viewers only.
     pub slots: Vec<SlotState>,
+    /// How often the client hears of its worker, if it asked for that.
+    #[serde(default)]
+    pub alive_ms: Option<AliveMs>,
+}
+
+impl Answered {
+    fn of(session: &Session, sdp: String) -> Answered {
+        let (etag, slots) = (session.etag(), session.shown.clone());
+        Answered { session: session.id, etag, sdp, slots, alive_ms: session.alive_ms }
+    }
 }
 
 impl App {

@@ -198,7 +198,8 @@ mod tests {
         let (room, stream) = names();
         let offer = Offer::parse(include_str!("../../tests/data/sdp/chromium-whip.sdp")).unwrap();
         let (in_room, under) = (room.clone(), stream.clone());
-        let request = PublishRequest { room: in_room, stream: under, offer, owner: None, instead_of: None };
+        let request =
+            PublishRequest { room: in_room, stream: under, offer, owner: None, instead_of: None, alive_ms: None };
         let before = tokio::time::Instant::now();
         assert_eq!(ours.publish(request).await.err(), Some(Refusal::NoWorker));
         until_deleted(&engine).await;

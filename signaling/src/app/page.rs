@@ -97,7 +97,6 @@ impl App {
             unheard,
             here: hub.lobby.here(&room),
             chat: (&history).into(),
-            alive_ms: ALIVE_MS,
             servers: self.servers(&hub),
             ice_servers: Vec::new(),
         };
@@ -290,9 +289,6 @@ const SESSIONS_CLAIMED_MAX: usize = 64;
 /// Other nodes are waited for only so long: a page that comes back wants to go on.
 const CLAIM_WITHIN: Duration = Duration::from_millis(500);
 const SERVERS_TOLD_MAX: usize = 32;
-
-/// What `sfu/core` keeps (`ALIVE_INTERVAL`).
-const ALIVE_MS: u64 = 100;
 
 /// How long a page is waited for (`web/PROTOCOL.md`).
 const MEMBER_GRACE: Duration = Duration::from_secs(30);

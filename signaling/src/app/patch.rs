@@ -261,7 +261,7 @@ fn own_session(hub: &Hub, id: SessionId, member: MemberId) -> Result<&Session, R
 
 fn answered(hub: &Hub, id: SessionId, sdp: String) -> Result<Answered, Refusal> {
     let session = hub.registry.session(id).ok_or(Refusal::NoSuchSession)?;
-    Ok(Answered { session: id, etag: session.etag(), sdp, slots: session.shown.clone() })
+    Ok(Answered::of(session, sdp))
 }
 
 fn transport(note: &Note) -> &TransportNote {

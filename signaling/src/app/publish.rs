@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chappe_cluster::{WorkerRef, next_epoch};
-use chappe_sfu_api::{Command, Epoch, SessionId, SessionSpec, WorkerIndex};
+use chappe_sfu_api::{AliveMs, Command, Epoch, SessionId, SessionSpec, WorkerIndex};
 use tracing::{Instrument as _, info};
 
 use super::place::{Avoid, Place, Purpose, random_track};
@@ -24,6 +24,8 @@ pub struct PublishRequest {
     /// A session of the client's own that this one takes the place of, on another worker if there is one. It need not
     /// live, or be known; if it has the name, it proves that the name is the client's.
     pub instead_of: Option<SessionId>,
+    /// How often the client wants to hear of its worker; none: it did not ask.
+    pub alive_ms: Option<AliveMs>,
 }
 
 impl PublishRequest {
@@ -72,6 +74,7 @@ impl App {
                 offer: request.offer.text().to_owned(),
                 owner: request.owner.clone(),
                 instead_of: request.instead_of,
+                alive_ms: request.alive_ms,
                 worker: chosen.index,
                 known,
             };
@@ -144,10 +147,11 @@ impl App {
                 remote_ice: answer.remote_ice,
                 dtls: answer.dtls,
                 media: answer.media,
+                alive_ms: request.alive_ms,
                 note,
                 shown: Vec::new(),
             };
-            let answered = Answered { session: id, etag: session.etag(), sdp: answer.sdp, slots: Vec::new() };
+            let answered = Answered::of(&session, answer.sdp);
             (answered, self.start(&mut hub, session)?)
         };
         self.finish(answered.session, waiting).await?;

@@ -27,14 +27,16 @@ impl App {
                 let identity = &self.cluster.identity;
                 Ok(NodeReply::Pong { instance: identity.instance, started_ms: identity.started_ms })
             }
-            NodeRequest::Publish { room, stream, offer, owner, instead_of, worker, known } => {
+            NodeRequest::Publish { room, stream, offer, owner, instead_of, alive_ms, worker, known } => {
                 self.check_serving()?;
-                let request = PublishRequest { room, stream, offer: Offer::parse(&offer)?, owner, instead_of };
+                let offer = Offer::parse(&offer)?;
+                let request = PublishRequest { room, stream, offer, owner, instead_of, alive_ms };
                 answered(self.publish_here(request, worker, known).await)
             }
-            NodeRequest::Watch { room, slots, offer, owner, worker } => {
+            NodeRequest::Watch { room, slots, offer, owner, alive_ms, worker } => {
                 self.check_serving()?;
-                let request = WatchRequest { room, slots, offer: Offer::parse(&offer)?, owner, instead_of: None };
+                let (offer, instead_of) = (Offer::parse(&offer)?, None);
+                let request = WatchRequest { room, slots, offer, owner, instead_of, alive_ms };
                 answered(self.watch_here(&request, worker).await)
             }
             NodeRequest::Republish { session, member, offer } => {

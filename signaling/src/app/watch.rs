@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chappe_sfu_api::{MediaKind, SessionId, WorkerIndex};
+use chappe_sfu_api::{AliveMs, MediaKind, SessionId, WorkerIndex};
 use serde::{Deserialize, Serialize};
 
 use super::place::{Avoid, Place, Purpose};
@@ -22,6 +22,8 @@ pub struct WatchRequest {
     pub owner: Option<Owner>,
     /// A session of the page's own that this one takes the place of, on another worker if there is one.
     pub instead_of: Option<SessionId>,
+    /// How often the client wants to hear of its worker; none: it did not ask.
+    pub alive_ms: Option<AliveMs>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -77,6 +79,7 @@ impl App {
                 slots: request.slots.clone(),
                 offer: request.offer.text().to_owned(),
                 owner: request.owner.clone(),
+                alive_ms: request.alive_ms,
                 worker: chosen.index,
             };
             if let Some(answered) = self.try_place(&chosen, asked, &mut avoid).await? {
@@ -121,10 +124,11 @@ impl App {
                 remote_ice: answer.remote_ice,
                 dtls: answer.dtls,
                 media: answer.media,
+                alive_ms: request.alive_ms,
                 note,
-                shown: shown.clone(),
+                shown,
             };
-            let answered = Answered { session: id, etag: session.etag(), sdp: answer.sdp, slots: shown };
+            let answered = Answered::of(&session, answer.sdp);
             (answered, self.start(&mut hub, session)?)
         };
         self.finish(answered.session, waiting).await?;

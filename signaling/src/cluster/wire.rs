@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chappe_cluster::{MemberId, NodeName, RoomName, StreamList, StreamName};
-use chappe_sfu_api::{Boot, Epoch, SessionId, SessionStats, WorkerIndex};
+use chappe_sfu_api::{AliveMs, Boot, Epoch, SessionId, SessionStats, WorkerIndex};
 use serde::{Deserialize, Serialize};
 
 use crate::app::{Answered, PatchOutcome, Precondition, Slots};
@@ -22,6 +22,8 @@ pub enum NodeRequest {
         owner: Option<Owner>,
         /// Shown by the client as proof of the name.
         instead_of: Option<SessionId>,
+        #[serde(default)]
+        alive_ms: Option<AliveMs>,
         worker: WorkerIndex,
         /// The highest epoch that the asking node knows of the name.
         known: Option<Epoch>,
@@ -31,6 +33,8 @@ pub enum NodeRequest {
         slots: Slots,
         offer: String,
         owner: Option<Owner>,
+        #[serde(default)]
+        alive_ms: Option<AliveMs>,
         worker: WorkerIndex,
     },
     Republish {

@@ -11,7 +11,7 @@ use tracing::{Instrument as _, info_span};
 
 use super::HttpError;
 use super::body::{SDP, sdp_text};
-use super::whip::{METHODS, created, is_set, preflight};
+use super::whip::{METHODS, alive_ms, created, is_set, preflight};
 use crate::access::BasePath;
 use crate::app::{Answered, App, Slots, WatchRequest};
 use crate::refusal::Refusal;
@@ -22,6 +22,8 @@ use crate::sdp::Offer;
 pub struct Options {
     /// `1`: a stream that is not there is waited for.
     wait: Option<String>,
+    /// Signs of life of the worker, at least this often.
+    alive_ms: Option<String>,
 }
 
 pub async fn endpoint(
@@ -52,8 +54,9 @@ async fn post(
     let stream = StreamName::parse(stream).map_err(Refusal::from)?;
     let text = sdp_text(headers, body, SDP).await?;
     let offer = Offer::parse(&text).map_err(Refusal::from)?;
+    let alive_ms = alive_ms(options.alive_ms.as_deref())?;
     let span = info_span!("whep", %room, %stream);
     let slots = Slots::Player { stream, wait: is_set(options.wait.as_deref()) };
-    let watching = app.watch(WatchRequest { room, slots, offer, owner: None, instead_of: None });
+    let watching = app.watch(WatchRequest { room, slots, offer, owner: None, instead_of: None, alive_ms });
     Ok(watching.instrument(span).await?)
 }

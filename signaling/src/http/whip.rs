@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chappe_sfu_api::{AliveMs, AliveMsOutOfRange};
 use serde::Deserialize;
 use tracing::{Instrument as _, info_span};
 
@@ -21,6 +22,8 @@ use crate::sdp::Offer;
 pub struct Options {
     /// URL of the client's own earlier session under this name, whose place the new one takes: only its client knows it.
     instead_of: Option<String>,
+    /// Signs of life of the worker, at least this often.
+    alive_ms: Option<String>,
 }
 
 pub async fn endpoint(
@@ -51,9 +54,10 @@ async fn post(
     let stream = StreamName::parse(stream).map_err(Refusal::from)?;
     let text = sdp_text(headers, body, SDP).await?;
     let offer = Offer::parse(&text).map_err(Refusal::from)?;
+    let alive_ms = alive_ms(options.alive_ms.as_deref())?;
     let instead_of = options.instead_of.as_deref().map(session::named_by).transpose()?;
     let span = info_span!("whip", %room, %stream);
-    let publishing = app.publish(PublishRequest { room, stream, offer, owner: None, instead_of });
+    let publishing = app.publish(PublishRequest { room, stream, offer, owner: None, instead_of, alive_ms });
     Ok(publishing.instrument(span).await?)
 }
 
@@ -78,6 +82,15 @@ pub fn preflight() -> Response {
 /// `?x`, `?x=1`, `?x=true`.
 pub fn is_set(option: Option<&str>) -> bool {
     option.is_some_and(|value| matches!(value, "" | "1" | "true"))
+}
+
+/// `?alive_ms=100`.
+pub fn alive_ms(option: Option<&str>) -> Result<Option<AliveMs>, HttpError> {
+    let parse = |text: &str| text.parse::<u64>().map_err(|_| AliveMsOutOfRange).and_then(AliveMs::try_from);
+    let bad = |error: AliveMsOutOfRange| {
+        HttpError::new(StatusCode::BAD_REQUEST, "bad_request", format!("{error}: correct it, or leave it out"))
+    };
+    option.map(parse).transpose().map_err(bad)
 }
 
 pub const METHODS: &str = "POST, OPTIONS";

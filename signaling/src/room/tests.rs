@@ -67,6 +67,7 @@ fn session(number: u128, owner: Option<Owner>, role: Role, media: chappe_sfu_api
             remote_fingerprints: Vec::new(),
         },
         media,
+        alive_ms: None,
         note: Note { version: NOTE_VERSION, room: room(), since_ms: 1, owner, role },
         shown: Vec::new(),
     }

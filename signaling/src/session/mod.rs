@@ -3,7 +3,7 @@
 mod note;
 
 use chappe_sfu_api::{
-    Boot, DtlsParameters, Epoch, IceCredentials, Media, SessionId, SessionSnapshot, SessionSpec, SessionState,
+    AliveMs, Boot, DtlsParameters, Epoch, IceCredentials, Media, SessionId, SessionSnapshot, SessionSpec, SessionState,
     WorkerIndex,
 };
 
@@ -28,6 +28,8 @@ pub struct Session {
     pub dtls: DtlsParameters,
     /// As last wanted; the worker follows.
     pub media: Media,
+    /// How often the client asked to hear of its worker.
+    pub alive_ms: Option<AliveMs>,
     pub note: Note,
     /// Viewers only: what was last told to the client about each slot.
     pub shown: Vec<SlotState>,
@@ -66,6 +68,7 @@ impl Session {
             remote_ice: self.remote_ice.clone(),
             dtls: self.dtls.clone(),
             media: self.media.clone(),
+            alive_ms: self.alive_ms,
             note: self.note.to_text()?,
         })
     }
@@ -84,6 +87,7 @@ impl Session {
             remote_ice: spec.remote_ice,
             dtls: spec.dtls,
             media: spec.media,
+            alive_ms: spec.alive_ms,
             shown: Vec::new(),
         })
     }

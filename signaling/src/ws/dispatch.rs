@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
 use chappe_lobby::SayError;
-use chappe_sfu_api::SessionId;
+use chappe_sfu_api::{AliveMs, SessionId};
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 
@@ -77,11 +77,13 @@ pub async fn request(app: &Arc<App>, joined: &Joined, id: u64, message: ClientMe
         Err(refusal) => error(Some(id), &refusal),
     };
     match message {
-        ClientMessage::Publish { stream, sdp, session, instead_of } => {
-            answer(id, publish(app, joined, &stream, &sdp, session, instead_of).await, false)
+        ClientMessage::Publish { stream, sdp, session, instead_of, alive_ms } => {
+            let terms = Terms { instead_of, alive_ms };
+            answer(id, publish(app, joined, &stream, &sdp, session, terms).await, false)
         }
-        ClientMessage::Watch { sdp, slots, session, instead_of } => {
-            answer(id, watch(app, joined, &sdp, slots, session, instead_of).await, true)
+        ClientMessage::Watch { sdp, slots, session, instead_of, alive_ms } => {
+            let terms = Terms { instead_of, alive_ms };
+            answer(id, watch(app, joined, &sdp, slots, session, terms).await, true)
         }
         ClientMessage::Unpublish { session } => done(app.end_own(session, member, true).await),
         ClientMessage::Unwatch { session } => done(app.end_own(session, member, false).await),
@@ -104,13 +106,19 @@ pub async fn request(app: &Arc<App>, joined: &Joined, id: u64, message: ClientMe
     }
 }
 
+/// What a page says of a new session beside its offer.
+struct Terms {
+    instead_of: Option<SessionId>,
+    alive_ms: Option<AliveMs>,
+}
+
 async fn publish(
     app: &Arc<App>,
     joined: &Joined,
     stream: &str,
     sdp: &str,
     session: Option<SessionId>,
-    instead_of: Option<SessionId>,
+    Terms { instead_of, alive_ms }: Terms,
 ) -> Result<Answered, Refusal> {
     let stream = StreamName::parse(stream)?;
     let offer = Offer::parse(sdp)?;
@@ -118,7 +126,7 @@ async fn publish(
         Some(session) => app.republish(session, joined.owner.member, &offer).await,
         None => {
             let (room, owner) = (joined.room.clone(), Some(joined.owner.clone()));
-            app.publish(PublishRequest { room, stream, offer, owner, instead_of }).await
+            app.publish(PublishRequest { room, stream, offer, owner, instead_of, alive_ms }).await
         }
     }
 }
@@ -129,7 +137,7 @@ async fn watch(
     sdp: &str,
     slots: Vec<SlotRequest>,
     session: Option<SessionId>,
-    instead_of: Option<SessionId>,
+    Terms { instead_of, alive_ms }: Terms,
 ) -> Result<Answered, Refusal> {
     if slots.len() > LINES_MAX {
         return Err(Refusal::TooMany(Limit::Slots(LINES_MAX)));
@@ -140,7 +148,7 @@ async fn watch(
         Some(session) => app.rewatch(session, joined.owner.member, &offer, slots).await,
         None => {
             let (room, owner) = (joined.room.clone(), Some(joined.owner.clone()));
-            app.watch(WatchRequest { room, slots: Slots::Chosen(slots), offer, owner, instead_of }).await
+            app.watch(WatchRequest { room, slots: Slots::Chosen(slots), offer, owner, instead_of, alive_ms }).await
         }
     }
 }
@@ -149,7 +157,8 @@ fn answer(id: u64, result: Result<Answered, Refusal>, watches: bool) -> Utf8Byte
     match result {
         Ok(answered) => {
             let slots = watches.then(|| answered.slots.iter().map(SlotText::from).collect());
-            ServerMessage::Answer { id, session: answered.session, sdp: &answered.sdp, slots }.to_text()
+            let Answered { session, sdp, alive_ms, .. } = &answered;
+            ServerMessage::Answer { id, session: *session, sdp, slots, alive_ms: *alive_ms }.to_text()
         }
         Err(refusal) => error(Some(id), &refusal),
     }

@@ -2,7 +2,7 @@
 
 use axum::extract::ws::Utf8Bytes;
 use chappe_lobby::{Gap, History, Notice, Person, Said};
-use chappe_sfu_api::{Codec, MediaKind, SessionId, SessionStats};
+use chappe_sfu_api::{AliveMs, Codec, MediaKind, SessionId, SessionStats};
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refusal;
@@ -14,14 +14,40 @@ use crate::session::{Showing, Slot, SlotState, TrackChoice};
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientMessage {
     Hello(Hello),
-    Publish { stream: String, sdp: String, session: Option<SessionId>, instead_of: Option<SessionId> },
-    Unpublish { session: SessionId },
-    Watch { sdp: String, slots: Vec<SlotRequest>, session: Option<SessionId>, instead_of: Option<SessionId> },
-    Unwatch { session: SessionId },
-    Mute { session: SessionId, mid: String, muted: bool },
-    Stats { session: SessionId },
-    Say { text: String },
-    Typing { typing: bool },
+    Publish {
+        stream: String,
+        sdp: String,
+        session: Option<SessionId>,
+        instead_of: Option<SessionId>,
+        alive_ms: Option<AliveMs>,
+    },
+    Unpublish {
+        session: SessionId,
+    },
+    Watch {
+        sdp: String,
+        slots: Vec<SlotRequest>,
+        session: Option<SessionId>,
+        instead_of: Option<SessionId>,
+        alive_ms: Option<AliveMs>,
+    },
+    Unwatch {
+        session: SessionId,
+    },
+    Mute {
+        session: SessionId,
+        mid: String,
+        muted: bool,
+    },
+    Stats {
+        session: SessionId,
+    },
+    Say {
+        text: String,
+    },
+    Typing {
+        typing: bool,
+    },
     Ping {},
 }
 
@@ -60,8 +86,6 @@ pub enum ServerMessage<'a> {
         here: Vec<Person>,
         /// What was said last.
         chat: ChatText<'a>,
-        /// A worker is heard at least this often over each session.
-        alive_ms: u64,
         /// Origins of the cluster's nodes.
         servers: Vec<String>,
         /// RTCIceServer objects; a worker is reached directly, so there are none yet.
@@ -73,6 +97,9 @@ pub enum ServerMessage<'a> {
         sdp: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         slots: Option<Vec<SlotText<'a>>>,
+        /// Its worker is heard at least this often.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        alive_ms: Option<AliveMs>,
     },
     Done {
         id: u64,

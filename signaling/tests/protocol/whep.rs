@@ -2,7 +2,10 @@
 
 use chappe_sfu_api::{ErrorCode, SessionSnapshot, TrackId};
 
+use serde_json::json;
+
 use crate::offer::{publisher, viewer};
+use crate::page::Page;
 use crate::server::{Server, session_of};
 
 /// What a viewer is sent in each m-line.
@@ -129,4 +132,31 @@ async fn a_full_worker_is_503_with_a_time_to_retry() {
     let response = server.post("/whep/demo/cam", &viewer("vp8")).await;
     assert_eq!((response.status, response.error().as_str()), (503, "unavailable"));
     assert!(response.headers.contains_key("retry-after"));
+}
+
+#[tokio::test]
+async fn only_who_asks_for_signs_of_life_gets_them() {
+    let server = Server::start().await;
+    let asked = async |path: &str, sdp: &str| {
+        let response = server.post(path, sdp).await;
+        server.worker().session(&session_of(&response)).spec.alive_ms.map(u64::from)
+    };
+    assert_eq!(asked("/whip/demo/plain", &publisher("vp8")).await, None);
+    assert_eq!(asked("/whip/demo/cam?alive_ms=250", &publisher("vp8")).await, Some(250));
+    assert_eq!(asked("/whep/demo/cam", &viewer("vp8")).await, None);
+    assert_eq!(asked("/whep/demo/cam?alive_ms=100", &viewer("vp8")).await, Some(100));
+    for bad in ["", "soon", "-1", "49", "1001"] {
+        let response = server.post(&format!("/whep/demo/cam?alive_ms={bad}"), &viewer("vp8")).await;
+        assert_eq!(response.status, 400, "{bad}: {}", response.text());
+        assert!(response.text().contains("from 50 to 1000"), "{}", response.text());
+    }
+
+    let mut page = Page::join(&server, "demo").await;
+    assert_eq!(page.watch("cam").await.get("alive_ms"), None);
+    let slots = json!([{"mid": "1", "stream": "cam", "track": "video"}]);
+    let watch = json!({"type": "watch", "sdp": viewer("vp8"), "slots": slots, "alive_ms": 100});
+    let answer = page.ask(watch).await;
+    assert_eq!(answer["alive_ms"], 100, "{answer}");
+    let session = server.worker().session(answer["session"].as_str().unwrap());
+    assert_eq!(session.spec.alive_ms.map(u64::from), Some(100));
 }

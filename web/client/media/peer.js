@@ -1,16 +1,17 @@
 // Owns one RTCPeerConnection from its making to its end. Never talks to the server.
 
-/**
- * What the last welcome said.
- * @typedef {{iceServers: RTCIceServer[], aliveMs: number}} Terms `aliveMs`: a living worker is heard at least this
- *   often; 0: it may be silent
- */
+/** @typedef {{iceServers: RTCIceServer[]}} Terms what the last welcome said */
 /** @typedef {(peer: Peer, state: RTCPeerConnectionState) => void} OnPeerState */
+
+/** Asked for with each new session: its worker is to be heard at least this often. */
+export const ALIVE_MS = 100;
 
 export class Peer {
   /** @type {string | null} its session on the server */
   session = null;
   closed = false;
+  /** Its worker is heard at least this often; 0: it may be silent. */
+  aliveMs = 0;
   /** Nothing came over it when something had to: its session is not asked for any more, whoever holds it. */
   silent = false;
   /** When a look first found that nothing had come; null: the last one saw something, or there was none yet. @type {number | null} */
@@ -29,7 +30,7 @@ export class Peer {
   /**
    * One offer and its answer. The server is ICE-lite and learns our addresses from our checks, so the offer goes
    * out at once, without waiting for candidates.
-   * @template {{session: string, sdp: string}} A
+   * @template {{session: string, sdp: string, alive_ms?: number}} A
    * @param {{iceRestart: boolean}} options
    * @param {(sdp: string) => Promise<A>} ask
    * @returns {Promise<A>}
@@ -40,6 +41,7 @@ export class Peer {
       const answer = await ask(this.pc.localDescription?.sdp ?? "");
       await this.pc.setRemoteDescription({ type: "answer", sdp: answer.sdp });
       this.session = answer.session;
+      this.aliveMs = answer.alive_ms ?? 0;
       return answer;
     } catch (error) {
       if (this.pc.signalingState === "have-local-offer") await this.pc.setLocalDescription({ type: "rollback" });

@@ -13,7 +13,7 @@ import { PUBLISHER_SILENT_MS_MIN } from "../state/pulse.js";
 import { summarize } from "../stats.js";
 import { Handover } from "./handover.js";
 import { Heartbeat } from "./heartbeat.js";
-import { Peer, preferCodec } from "./peer.js";
+import { ALIVE_MS, Peer, preferCodec } from "./peer.js";
 
 /**
  * @typedef {object} PublishOptions
@@ -41,7 +41,7 @@ export class Publisher extends Emitter {
   #peers = new Handover((session) => this.#unpublish(session));
   #session = new Session({ negotiate: (kind, asked, withinMs) => this.#negotiate(kind, asked, withinMs) });
   #heartbeat = new Heartbeat({
-    subject: () => (this.#terms().aliveMs > 0 ? this.#connected() : null),
+    subject: () => (this.#peers.carrying?.aliveMs ? this.#connected() : null),
     silentMsMin: PUBLISHER_SILENT_MS_MIN,
     onLate: () => this.#link.suspect(),
     onSilent: (peer) => this.#stalled(peer),
@@ -82,7 +82,8 @@ export class Publisher extends Emitter {
   /** What is sent arrives, as far as is known: null when nothing is sent. */
   get flows() {
     if (!this.#peers.carrying) return null;
-    return this.#connected() !== null && (this.#heartbeat.beats || this.#terms().aliveMs === 0);
+    const peer = this.#connected();
+    return peer !== null && (this.#heartbeat.beats || peer.aliveMs === 0);
   }
 
   /** Also once more, after a refusal. */
@@ -215,7 +216,7 @@ export class Publisher extends Emitter {
     const peer = this.#peers.newest;
     if (!peer) throw new Error("the peer connection is gone");
     for (const [name, track] of this.#tracks) if (!this.#transceiver(name)) this.#add(peer.pc, name, track);
-    const session = kind === "fresh" ? { instead_of: asked.old ?? this.#options.insteadOf } : { session: asked.session ?? undefined };
+    const session = kind === "fresh" ? { instead_of: asked.old ?? this.#options.insteadOf, alive_ms: ALIVE_MS } : { session: asked.session ?? undefined };
     const answer = await peer.exchange({ iceRestart: kind === "restart" }, (sdp) => this.#ask(peer, { sdp, ...session }, withinMs));
     return answer.session;
   }

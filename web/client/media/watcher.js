@@ -24,7 +24,7 @@ import { Handover } from "./handover.js";
 import { Heartbeat } from "./heartbeat.js";
 import { Lingering } from "./lingering.js";
 import { Motions } from "./motions.js";
-import { Peer } from "./peer.js";
+import { ALIVE_MS, Peer } from "./peer.js";
 import { WatchingPeer } from "./watching.js";
 
 /**
@@ -81,7 +81,7 @@ export class Watcher extends Emitter {
   #statistics = null;
   #looking = setInterval(() => void this.#look(), LOOK_EVERY_MS);
   #heartbeat = new Heartbeat({
-    subject: () => (this.#terms().aliveMs > 0 ? this.#connected() : null),
+    subject: () => (this.#peers.carrying?.aliveMs ? this.#connected() : null),
     silentMsMin: VIEWER_SILENT_MS_MIN,
     onLate: () => this.#link.suspect(),
     onSilent: (peer) => this.#stalled(peer),
@@ -112,7 +112,8 @@ export class Watcher extends Emitter {
   /** Nothing is missing that could be there: null when nothing is watched. */
   get flows() {
     if (!this.#peers.carrying) return null;
-    return this.#connected() !== null && (this.#heartbeat.beats || this.#terms().aliveMs === 0);
+    const peer = this.#connected();
+    return peer !== null && (this.#heartbeat.beats || peer.aliveMs === 0);
   }
 
   /**
@@ -233,7 +234,7 @@ export class Watcher extends Emitter {
     const plan = planSeats(peer.seats, wanted);
     this.#over = plan.over;
     peer.seat(plan.seats);
-    const session = kind === "fresh" ? { instead_of: asked.old ?? undefined } : { session: asked.session ?? undefined };
+    const session = kind === "fresh" ? { instead_of: asked.old ?? undefined, alive_ms: ALIVE_MS } : { session: asked.session ?? undefined };
     const answer = await peer.exchange({ iceRestart: kind === "restart" }, (sdp) => this.#ask(peer, { sdp, ...session }, withinMs));
     peer.slots = new Map((answer.slots ?? []).map((slot) => [slot.mid, slot]));
     this.#show();

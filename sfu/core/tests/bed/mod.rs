@@ -27,6 +27,8 @@ pub struct Bed {
     pub events: Vec<Event>,
     /// What left for other workers, and when.
     pub wire: Vec<(Instant, SocketAddr, Vec<u8>)>,
+    /// What sessions that are opened from now on ask for.
+    pub alive: Option<Duration>,
     certificate: Certificate,
     /// Of all clients: to make one takes longer than a handshake.
     client_certificate: Certificate,
@@ -47,6 +49,7 @@ impl Bed {
             clients: Vec::new(),
             events: Vec::new(),
             wire: Vec::new(),
+            alive: None,
             certificate,
             client_certificate,
         }
@@ -80,6 +83,7 @@ impl Bed {
             dtls_role: DtlsRole::Server,
             remote_fingerprints: vec![client.fingerprint()],
             media,
+            alive: self.alive,
         };
         self.sfu.open_session(self.now, spec).expect("a session opens");
         self.clients.push(client);

@@ -66,6 +66,7 @@ impl Parameters {
             remote_ice: self.credentials("remote"),
             dtls: api::DtlsParameters { role: api::DtlsRole::Server, remote_fingerprints: vec![remote] },
             media,
+            alive_ms: None,
             note: format!("note of {}", self.session),
         }
     }
