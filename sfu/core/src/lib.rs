@@ -18,6 +18,7 @@ mod snapshot;
 mod switch;
 
 mod alive;
+mod company;
 mod egress;
 mod history;
 mod keyframe_allowance;

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::company::Company;
 use crate::history::{Arrived, CacheBudget, History, HistoryLimits};
 use crate::playout::MediaClock;
 use crate::spec::{Epoch, MediaKind, TrackId};
@@ -36,6 +37,9 @@ pub(crate) struct Track {
     sent: u64,
     /// Since when something waits.
     waiting_since: Option<Instant>,
+    /// The newest packet leaves its frame incomplete: the next one could join it.
+    is_open: bool,
+    company: Company,
     /// The viewers that already have the packets of the current pass.
     pub pass: Pass,
     /// A viewer asked for a key frame, or waits for one, since the last look.
@@ -87,6 +91,8 @@ impl Track {
             clock: None,
             sent: 0,
             waiting_since: None,
+            is_open: false,
+            company: Company::default(),
             pass: Pass::default(),
             keyframe_wanted: false,
         }
@@ -107,6 +113,7 @@ impl Track {
         self.release(cache);
         (self.publisher, self.run) = (None, run);
         self.heard = None;
+        (self.is_open, self.company) = (false, Company::default());
         self.clock = None;
         self.waiting_since = None;
         (self.sent, self.pass) = (0, Pass::default());
@@ -156,8 +163,12 @@ impl Track {
 
     /// Whether a relay still delivers the past.
     pub fn is_filling(&self, now: Instant) -> bool {
-        let newest = self.history.as_ref().and_then(|history| history.entry(history.next().checked_sub(1)?));
-        newest.is_some_and(|entry| self.is_late(&entry.packet, now))
+        self.newest().is_some_and(|packet| self.is_late(packet, now))
+    }
+
+    fn newest(&self) -> Option<&Arrived> {
+        let history = self.history.as_ref()?;
+        Some(&history.entry(history.next().checked_sub(1)?)?.packet)
     }
 
     /// Only by a relay more than one frame comes at once.
@@ -172,23 +183,28 @@ impl Track {
     /// A packet was added. True when the track had nothing waiting before.
     pub fn note_waiting(&mut self, now: Instant) -> bool {
         let is_first = self.waiting_since.is_none();
-        self.heard = Some(now);
+        let before = self.heard.replace(now);
+        // What came in one batch was not waited for.
+        if let Some(before) = before.filter(|before| self.is_open && *before != now) {
+            self.company.note(now < before + TICK);
+        }
+        self.is_open = self.newest().is_some_and(|packet| !packet.ends_burst);
         self.waiting_since.get_or_insert(now);
         is_first
     }
 
     /// Whether the packets that wait should leave now or would gain from company: a frame that is complete
-    /// gains nothing, nor does audio, nor a track with few viewers.
+    /// gains nothing, nor does audio, nor a track with few viewers, nor one whose packets come singly.
     pub fn decide_flush(&self, now: Instant) -> Flush {
         let (Some(since), Some(history)) = (self.waiting_since, &self.history) else { return Flush::Nothing };
         let count = history.next().saturating_sub(self.sent);
         let fan_out = count.saturating_mul(self.subscribers.len() as u64);
-        let newest = history.entry(history.next().wrapping_sub(1));
         let is_due = self.pass != Pass::default()
             || now >= since + TICK
             || fan_out <= FAN_OUT_AT_ONCE
             || count >= RUN_GOAL
-            || newest.is_some_and(|entry| entry.packet.ends_burst);
+            || !self.is_open
+            || !self.company.is_expected();
         if is_due { Flush::Now } else { Flush::Later }
     }
 

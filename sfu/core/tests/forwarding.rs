@@ -302,6 +302,8 @@ fn a_frame_in_the_making_waits_a_millisecond_at_most() {
         bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
     }
     let mut camera = Camera::new(VIDEO_SSRC);
+    bed.frame(publisher, &mut camera, 1, true);
+    bed.frames_in_company(publisher, &mut camera);
     let packets = camera.frame(3, true);
     let mut datagram = bed.clients[publisher].seal(&packets[0]);
     let route = bed.clients[publisher].route;

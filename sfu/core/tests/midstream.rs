@@ -1,4 +1,4 @@
-//! What changes while a stream runs: its codec, and whether a viewer can follow.
+//! What changes while a stream runs: its codec, whether a viewer can follow, and how its packets are paced.
 
 mod bed;
 #[path = "midstream/parameter_sets.rs"]
@@ -109,4 +109,66 @@ fn a_key_frame_is_asked_for_also_if_the_arena_fills_up_behind_the_viewer_who_nee
     bed.deliver();
     bed.exchange();
     assert_eq!(bed.clients[publisher].plis(), before + 1);
+}
+
+/// A publisher with eight viewers who have its picture, and the time from one of its packets to the next.
+struct Paced {
+    bed: Bed,
+    publisher: Who,
+    camera: Camera,
+    gap: Duration,
+}
+
+impl Paced {
+    fn new(gap: Duration) -> Paced {
+        let mut bed = Bed::new();
+        let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
+        for _ in 0..8 {
+            bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
+        }
+        let mut camera = Camera::new(VIDEO_SSRC);
+        camera.extensions = vec![(MID, b"0".to_vec())];
+        bed.frame(publisher, &mut camera, 1, true);
+        Paced { bed, publisher, camera, gap }
+    }
+
+    /// A frame of five packets; how many of them its first viewer had before any time passed.
+    fn frame(&mut self) -> usize {
+        let received = |bed: &Bed| bed.clients[1].received.len();
+        let mut at_once = 0;
+        for packet in self.camera.frame(5, false) {
+            let before = received(&self.bed);
+            self.bed.send(self.publisher, &packet);
+            at_once += usize::from(received(&self.bed) > before);
+            self.bed.now = self.bed.now.after(self.gap);
+            if self.bed.sfu.poll_timeout().is_some_and(|at| at <= self.bed.now.mono) {
+                self.bed.sfu.handle_timeout(self.bed.now);
+            }
+            self.bed.exchange();
+        }
+        at_once
+    }
+}
+
+#[test]
+fn packets_that_come_singly_leave_at_once() {
+    let mut paced = Paced::new(Duration::from_micros(6_700));
+    for _ in 0..10 {
+        assert_eq!(paced.frame(), 5);
+    }
+}
+
+#[test]
+fn packets_that_come_in_company_wait_for_it_until_that_ends() {
+    let mut paced = Paced::new(Duration::from_micros(100));
+    for _ in 0..3 {
+        paced.frame();
+        paced.bed.run(Duration::from_millis(33));
+    }
+    assert_eq!(paced.frame(), 1, "the last packet of the frame takes the others along");
+    paced.gap = Duration::from_micros(6_700);
+    for _ in 0..3 {
+        paced.frame();
+    }
+    assert_eq!(paced.frame(), 5, "the publisher paces its packets now");
 }

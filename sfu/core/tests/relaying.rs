@@ -284,6 +284,7 @@ fn the_packets_of_a_frame_leave_for_another_worker_at_once_and_as_one_run() {
         watch(&mut mesh, 0);
     }
     mesh.frame(0, publisher, &mut camera, 1, true);
+    mesh.beds[0].frames_in_company(publisher, &mut camera);
     camera.bytes = 1_000;
     let mut packets = camera.frame(6, false);
     packets[4].payload.insert(3, 0);

@@ -1,6 +1,8 @@
 //! RTCP in both directions and repairs, in virtual time.
 
 mod bed;
+#[path = "reports/signs_of_life.rs"]
+mod signs_of_life;
 
 use std::time::Duration;
 
@@ -20,63 +22,10 @@ fn camera_and_viewer() -> (Bed, Who, Who, Camera) {
     (bed, publisher, viewer, camera)
 }
 
-fn signs(bed: &Bed, who: Who) -> usize {
-    bed.clients[who].told.iter().filter(|told| **told == Told::EmptyReport).count()
-}
-
-#[test]
-fn who_did_not_ask_for_signs_of_life_is_sent_nothing_while_nothing_happens() {
-    let mut bed = Bed::new();
-    let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
-    let viewer = bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
-    let told = |bed: &Bed| bed.clients[publisher].told.len() + bed.clients[viewer].told.len();
-    let before = told(&bed);
-    bed.run(Duration::from_secs(3));
-    assert_eq!(told(&bed), before);
-}
-
-#[test]
-fn signs_of_life_come_at_the_interval_that_was_asked_for() {
-    let mut bed = Bed::new();
-    let mut asked = Vec::new();
-    for interval_ms in [50, 100, 130, 1_000] {
-        bed.alive = Some(Duration::from_millis(interval_ms));
-        asked.push((interval_ms, bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]))));
-    }
-    bed.run(Duration::from_secs(2));
-    let before: Vec<_> = asked.iter().map(|(_, who)| signs(&bed, *who)).collect();
-    bed.run(Duration::from_secs(4));
-    for ((interval_ms, who), before) in asked.into_iter().zip(before) {
-        let (got, least) = (signs(&bed, who) - before, 4_000 / interval_ms as usize);
-        assert!((least - 1..=least + least / 8 + 1).contains(&got), "{got} each {interval_ms} ms in 4 s");
-    }
-}
-
 fn nack(bed: &mut Bed, viewer: Who, lost: &[u64]) {
     let lost: Vec<Seq> = lost.iter().map(|index| Seq(*index as u16)).collect();
     bed.clients[viewer].send_rtcp(|writer| writer.nack(Ssrc(1), Ssrc(SEEN), &lost));
     bed.exchange();
-}
-
-#[test]
-fn a_viewer_hears_of_its_worker_while_it_waits_for_a_key_frame_and_of_media_alone_after_it() {
-    let (mut bed, publisher, _, mut camera) = camera_and_viewer();
-    bed.alive = Some(Duration::from_millis(100));
-    let viewer = bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
-    let signs = |bed: &Bed| signs(bed, viewer);
-    let before = signs(&bed);
-    for _ in 0..30 {
-        bed.frame(publisher, &mut camera, 2, false);
-    }
-    assert!(bed.clients[viewer].received.is_empty(), "there is nothing to decode yet");
-    let waiting = signs(&bed) - before;
-    assert!((9..=10).contains(&waiting), "{waiting} in 990 ms, one is due each 100");
-    bed.frame(publisher, &mut camera, 2, true);
-    let before = signs(&bed);
-    for _ in 0..30 {
-        bed.frame(publisher, &mut camera, 2, false);
-    }
-    assert_eq!(signs(&bed), before, "media is a sign of life");
 }
 
 #[test]
