@@ -125,10 +125,23 @@ pub const WAITING_MAX: usize = 1024;
 /// Whether other nodes can be reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
+    /// No attempt to reach a server has come to an end yet.
+    Connecting,
     Up,
     /// `why` is for a person and never contains credentials.
     Down {
         since: Instant,
         why: String,
     },
+}
+
+impl Health {
+    /// Why other nodes can't be reached, for a person; none while they can.
+    pub fn outage(&self) -> Option<&str> {
+        match self {
+            Health::Connecting => Some("no server has answered yet"),
+            Health::Up => None,
+            Health::Down { why, .. } => Some(why),
+        }
+    }
 }

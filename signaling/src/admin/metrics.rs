@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use chappe_engine::Health;
 use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
@@ -76,7 +77,7 @@ fn record_hub(hub: &Hub) {
         gauge!("chappe_sessions", "kind" => kind, "state" => state).set(as_f64(count));
     }
     gauge!("chappe_nodes").set(as_f64(hub.replica.nodes().count() + 1));
-    gauge!("chappe_cluster_reachable").set(f64::from(u8::from(hub.engine_down.is_none())));
+    gauge!("chappe_cluster_reachable").set(f64::from(u8::from(hub.engine == Health::Up)));
     gauge!("chappe_node_draining").set(f64::from(u8::from(hub.drain.is_some())));
     hub.workers.iter().for_each(record_worker);
 }

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
 use chappe_cluster::{Replica, Reservations, StreamLog, View};
+use chappe_engine::Health;
 use chappe_lobby::{Lobby, RoomMessage};
 use chappe_sfu_api::{Boot, TrackId, WorkerIndex};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
 use super::moves::Moves;
-use crate::cluster::{Identity, Paths};
+use crate::cluster::{Cluster, Paths};
 use crate::room::{MemberId, Notice, Registry, Room, RoomName};
 use crate::workers::WorkerView;
 use crate::ws::{ServerMessage, StreamText};
@@ -43,8 +44,8 @@ pub struct Hub {
     pub moves: Moves,
     /// Since when other nodes can be heard; none while they can't.
     pub hears_since: Option<Instant>,
-    /// Why other nodes are out of reach.
-    pub engine_down: Option<String>,
+    /// Whether other nodes can be reached, as far as it was acted on.
+    pub engine: Health,
     /// Counts presences.
     pub presences: u64,
     sinks: HashMap<MemberId, Sink>,
@@ -77,7 +78,8 @@ pub struct Sink {
 }
 
 impl Hub {
-    pub fn new(workers: usize, identity: &Identity, now: Instant) -> Hub {
+    pub fn new(workers: usize, cluster: &Cluster, now: Instant) -> Hub {
+        let identity = &cluster.identity;
         let (own, instance) = (&identity.node, identity.instance);
         let view = |index: usize| WorkerView::new(WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX)));
         Hub {
@@ -96,7 +98,7 @@ impl Hub {
             drain: None,
             moves: Moves::default(),
             hears_since: None,
-            engine_down: None,
+            engine: if cluster.alone { Health::Up } else { Health::Connecting },
             presences: 0,
             sinks: HashMap::new(),
         }
@@ -221,21 +223,16 @@ const ALL_HEARD_AFTER: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
+    use chappe_engine::Embedded;
+
     use super::*;
-    use chappe_cluster::NodeName;
+    use crate::app::bed::node;
 
     #[test]
     fn a_view_of_the_cluster_is_complete_when_others_could_be_heard_for_a_while_however_old_the_process() {
-        let identity = Identity {
-            node: NodeName::parse("n1").unwrap(),
-            instance: 1,
-            started_ms: 1,
-            region: None,
-            origins: Vec::new(),
-            addresses: Vec::new(),
-        };
+        let app = node("n1", 1, &Embedded::new());
         let start = Instant::now();
-        let mut hub = Hub::new(1, &identity, start);
+        let mut hub = app.hub();
         let later = start + Duration::from_secs(3_600);
         assert!(!hub.sees_all(later), "nobody could be heard");
         hub.hears_since = Some(later);

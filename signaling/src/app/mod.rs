@@ -101,7 +101,7 @@ impl App {
         addresses: Vec<std::net::IpAddr>,
         drain_file: DrainFile,
     ) -> Arc<App> {
-        let hub = HubLock::new(Hub::new(links.len(), &cluster.identity, Instant::now()));
+        let hub = HubLock::new(Hub::new(links.len(), &cluster, Instant::now()));
         Arc::new(App {
             cluster,
             auth,

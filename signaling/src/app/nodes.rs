@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chappe_cluster::{NodeName, NodePhase, NodeState, Output, StreamDelta, StreamList, WorkerPhase, WorkerRecord};
+use chappe_engine::Health;
 use chappe_sfu_api::{Boot, WorkerIndex};
 use tracing::{error, info, warn};
 
@@ -59,7 +60,7 @@ impl App {
 
     pub fn handle_engine_up(self: &Arc<Self>, now: Instant) {
         let mut hub = self.hub();
-        hub.engine_down = None;
+        hub.engine = Health::Up;
         hub.hears_since = hub.hears_since.or(Some(now));
         let outputs = hub.replica.handle_engine(now, true);
         self.handle_outputs(&mut hub, outputs);
@@ -82,9 +83,10 @@ impl App {
         });
     }
 
-    pub fn handle_engine_down(self: &Arc<Self>, why: String) {
+    /// Other nodes can't be reached: not yet, or not any more.
+    pub fn handle_engine_outage(self: &Arc<Self>, outage: Health) {
         let mut hub = self.hub();
-        hub.engine_down = Some(why);
+        hub.engine = outage;
         hub.hears_since = None;
         hub.registry.handle_view_incomplete();
         let outputs = hub.replica.handle_engine(Instant::now(), false);

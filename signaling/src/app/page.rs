@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
 use chappe_cluster::{NodeName, NodePhase};
+use chappe_engine::Health;
 use chappe_sfu_api::{SessionId, SessionStats};
 use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc};
@@ -123,7 +124,7 @@ impl App {
             match self.cluster.ask(&node, &request, CLAIM_WITHIN).await {
                 Ok(NodeReply::Claimed { sessions }) => sessions,
                 Ok(_) | Err(AskError::Refused(_)) => Vec::new(),
-                Err(AskError::Unreachable | AskError::Silent) if self.hub().engine_down.is_some() => living,
+                Err(AskError::Unreachable | AskError::Silent) if self.hub().engine != Health::Up => living,
                 Err(AskError::Unreachable | AskError::Silent) => Vec::new(),
             }
         });

@@ -62,9 +62,10 @@ fn handle_health(app: &Arc<App>, health: Health) {
             info!("the cluster is reached");
             app.handle_engine_up(Instant::now());
         }
-        Health::Down { why, .. } => {
+        outage => {
+            let why = outage.outage();
             warn!(why, "the cluster is out of reach: this node goes on with what it knows");
-            app.handle_engine_down(why);
+            app.handle_engine_outage(outage);
         }
     }
 }

@@ -47,7 +47,7 @@ pub async fn gather(app: &Arc<App>) {
     if app.cluster.alone {
         return;
     }
-    if let Health::Down { why, .. } = &*app.cluster.engine.health().borrow() {
+    if let Some(why) = app.cluster.engine.health().borrow().outage() {
         // It was waited for already.
         warn!(why, "the cluster is out of reach: this node starts alone and hears of others later");
         return;
@@ -188,7 +188,7 @@ mod tests {
     async fn a_node_that_started_without_nats_is_found_by_newcomers_once_it_is_there() {
         let engine = Embedded::new();
         let app = node("n1", 1, &engine);
-        app.handle_engine_down("nobody answers".to_owned());
+        app.handle_engine_outage(Health::Connecting);
         app.handle_engine_up(std::time::Instant::now());
         while !is_stored(&engine, &app).await {
             tokio::task::yield_now().await;

@@ -67,9 +67,9 @@ impl Connection {
     }
 
     pub(super) fn check_up(&self) -> Result<(), EngineError> {
-        match &*self.health.borrow() {
-            Health::Up => Ok(()),
-            Health::Down { why, .. } => Err(EngineError::Unavailable(why.clone())),
+        match self.health.borrow().outage() {
+            None => Ok(()),
+            Some(why) => Err(EngineError::Unavailable(why.to_owned())),
         }
     }
 

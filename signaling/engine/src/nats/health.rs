@@ -29,9 +29,8 @@ struct Said {
 
 impl Reporter {
     pub(super) fn new(drops: Arc<Drops>) -> Reporter {
-        let why = "no server has answered yet".to_owned();
         Reporter {
-            health: watch::Sender::new(Health::Down { since: Instant::now(), why }),
+            health: watch::Sender::new(Health::Connecting),
             connections: watch::Sender::new(0),
             drops,
             said: Mutex::default(),
@@ -90,7 +89,7 @@ impl Reporter {
         }
         drop(said);
         self.health.send_if_modified(|health| match health {
-            Health::Up => {
+            Health::Connecting | Health::Up => {
                 *health = Health::Down { since: Instant::now(), why: new };
                 true
             }
@@ -145,10 +144,16 @@ mod tests {
     }
 
     fn why(reporter: &Reporter) -> String {
-        match &*reporter.health().borrow() {
-            Health::Up => "up".to_owned(),
-            Health::Down { why, .. } => why.clone(),
-        }
+        reporter.health().borrow().outage().unwrap_or("up").to_owned()
+    }
+
+    #[test]
+    fn it_is_connecting_until_the_first_attempt_has_failed() {
+        let reporter = Reporter::new(Arc::default());
+        reporter.handle_attempt(&[server(1, None)]);
+        assert_eq!(*reporter.health().borrow(), Health::Connecting);
+        reporter.handle_attempt(&[server(1, Some("timed out"))]);
+        assert_eq!(why(&reporter), "h:1: timed out");
     }
 
     #[test]

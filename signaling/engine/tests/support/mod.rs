@@ -60,7 +60,7 @@ pub async fn until_down(engine: &dyn Engine, reason_has: &str) -> String {
     let health = soon(&format!("health Down with {reason_has:?}"), health.wait_for(down)).await.unwrap().clone();
     match health {
         Health::Down { why, .. } => why,
-        Health::Up => unreachable!(),
+        Health::Connecting | Health::Up => unreachable!(),
     }
 }
 
