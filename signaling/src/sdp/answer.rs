@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use chappe_sfu_api::{Codec, DtlsRole, Fingerprint, IceCredentials, MediaKind};
 
+use super::bundle::Bundle;
 use super::codec::{NegotiatedCodec, rtpmap_name};
 use super::section::{Direction, Section};
 
@@ -41,6 +42,8 @@ pub enum CandidateTransport {
 pub(super) enum AnswerLine {
     /// Port 0 (RFC 3264 section 6).
     Rejected,
+    /// Inactive, for the transport that it describes; see [`super::bundle::Bundle::holds`].
+    Held,
     Accepted(AcceptedLine),
 }
 
@@ -72,7 +75,7 @@ pub(super) struct AnswerHead<'a> {
     pub role: DtlsRole,
     /// Of the `o=` line; higher in each answer of a session (RFC 8829 section 5.3.2).
     pub version: u64,
-    pub bundled: bool,
+    pub bundle: &'a Bundle,
     pub extmap_allow_mixed: bool,
 }
 
@@ -89,34 +92,34 @@ pub(super) fn write_answer(head: &AnswerHead<'_>, sections: &[Section], lines: &
     if head.local.trickle {
         line(&mut out, "a=ice-options:trickle");
     }
-    let accepted: Vec<&str> = sections
-        .iter()
-        .zip(lines)
-        .filter(|(_, line)| matches!(line, AnswerLine::Accepted(_)))
-        .map(|(section, _)| section.mid.as_str())
-        .collect();
-    if head.bundled {
-        line(
-            &mut out,
-            format_args!("a=group:BUNDLE{}{}", if accepted.is_empty() { "" } else { " " }, accepted.join(" ")),
-        );
+    if let Some(mids) = &head.bundle.mids {
+        line(&mut out, format_args!("a=group:BUNDLE{}", bundled_mids(mids, sections, lines)));
     }
     if head.extmap_allow_mixed {
         line(&mut out, "a=extmap-allow-mixed");
     }
     line(&mut out, "a=msid-semantic: WMS *");
-    let mut tagged = true;
     for (section, answer) in sections.iter().zip(lines) {
         match answer {
             AnswerLine::Rejected => write_rejected(&mut out, section),
+            AnswerLine::Held => write_held(&mut out, head, section),
             AnswerLine::Accepted(accepted) => {
-                write_transport(&mut out, head, section, accepted, tagged);
+                write_transport(&mut out, head, section, &formats(accepted));
                 write_media(&mut out, section, accepted);
-                tagged = false;
             }
         }
     }
     out
+}
+
+/// In the order of the offer's group: the m-line that it names first describes the transport in both (RFC 9143
+/// section 7.3.1).
+fn bundled_mids(mids: &[String], sections: &[Section], lines: &[AnswerLine]) -> String {
+    let stays = |mid: &&String| {
+        let mut of_mid = sections.iter().zip(lines).filter(|(section, _)| section.mid == **mid && !section.removed);
+        of_mid.any(|(_, line)| !matches!(line, AnswerLine::Rejected))
+    };
+    mids.iter().filter(stays).flat_map(|mid| [" ", mid]).collect()
 }
 
 fn line(out: &mut String, text: impl std::fmt::Display) {
@@ -132,16 +135,26 @@ fn write_rejected(out: &mut String, section: &Section) {
     line(out, "a=inactive");
 }
 
-/// The m-line with its transport. Credentials and fingerprint are repeated in every m-line, because players
-/// look for them in different ones; candidates are only in the first (RFC 9143 section 7.1.3).
-fn write_transport(out: &mut String, head: &AnswerHead<'_>, section: &Section, accepted: &AcceptedLine, tagged: bool) {
-    let local = head.local;
-    let mut formats = String::new();
-    for codec in &accepted.codecs {
-        for payload_type in [Some(codec.payload_type), codec.rtx].into_iter().flatten() {
-            write!(formats, " {}", payload_type.0).expect("writing to a String never fails");
-        }
+/// With the format that the client likes best, of which nothing is sent and nothing expected.
+fn write_held(out: &mut String, head: &AnswerHead<'_>, section: &Section) {
+    write_transport(out, head, section, &format!(" {}", section.format));
+    line(out, "a=inactive");
+    line(out, "a=rtcp-mux");
+    for format_line in &section.format_lines {
+        line(out, format_args!("a={format_line}"));
     }
+}
+
+/// With a space before each.
+fn formats(accepted: &AcceptedLine) -> String {
+    let of_codec = |codec: &NegotiatedCodec| [Some(codec.payload_type), codec.rtx].into_iter().flatten();
+    accepted.codecs.iter().flat_map(of_codec).map(|payload_type| format!(" {}", payload_type.0)).collect()
+}
+
+/// The m-line with its transport. Credentials and fingerprint are repeated in every m-line, because players
+/// look for them in different ones; candidates are only in the tagged one (RFC 9143 section 7.1.3).
+fn write_transport(out: &mut String, head: &AnswerHead<'_>, section: &Section, formats: &str) {
+    let local = head.local;
     let candidates = ordered_candidates(&local.candidates);
     let default = candidates.iter().find(|c| c.transport == CandidateTransport::Udp);
     let port = default.map_or(DISCARD_PORT, |c| c.port);
@@ -166,7 +179,7 @@ fn write_transport(out: &mut String, head: &AnswerHead<'_>, section: &Section, a
             }
         ),
     );
-    if tagged {
+    if section.line == head.bundle.tag {
         write_candidates(out, &candidates);
     }
 }

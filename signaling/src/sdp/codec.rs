@@ -91,6 +91,23 @@ pub(super) fn accepts_profile(usage: Usage, codec: Codec, fmtp: &str) -> bool {
     }
 }
 
+/// How widely a publisher's codec is decoded: 0 where all browsers of today do, higher where fewer do. The
+/// publisher sends the first codec of its answer, and none is transcoded here.
+pub(super) fn rarity(codec: &NegotiatedCodec) -> u8 {
+    match codec.codec {
+        Codec::Opus | Codec::Vp8 => 0,
+        Codec::H264 => match h264_profile(&codec.fmtp) {
+            Some(profile) if profile.line() == 0 => u8::from(packetization_mode(&codec.fmtp) != 1),
+            // Firefox takes Constrained Baseline alone.
+            _ => 2,
+        },
+        Codec::Vp9 if vp9_profile(&codec.fmtp) == 0 => 1,
+        // RED doubles the audio rate for every viewer, so it is taken when it comes and not asked for.
+        Codec::Vp9 | Codec::Red => 3,
+        Codec::Av1 | Codec::H265 => 4,
+    }
+}
+
 /// The parameters that the answer repeats. Values are the client's own, limited in length and alphabet.
 /// H264: the profile and packetization mode of an answer must be those of the offer, and its level may
 /// only differ where asymmetry is allowed (RFC 6184 section 8.2.2), so repeating all three is always right.
@@ -140,6 +157,8 @@ fn h264_suitability(sent: &str, taken: &str) -> Option<u8> {
     let mode = match (packetization_mode(sent), packetization_mode(taken)) {
         (sent, taken) if sent == taken => 0,
         (0, 1) => 1,
+        // GStreamer names no mode, and its depacketizer takes both.
+        (1, 0) if fmtp_value(taken, "packetization-mode").is_none() => 1,
         _ => return None,
     };
     let (sent, taken) = (h264_profile(sent)?, h264_profile(taken)?);
@@ -186,6 +205,9 @@ fn h264_profile(fmtp: &str) -> Option<H264Profile> {
         0x42 if constraints & 0x40 != 0 => Some(H264Profile::ConstrainedBaseline),
         0x42 => Some(H264Profile::Baseline),
         0x4d if constraints & 0x80 != 0 => Some(H264Profile::ConstrainedBaseline),
+        // Extended, held to Baseline's tools by its flags.
+        0x58 if constraints & 0xc0 == 0xc0 => Some(H264Profile::ConstrainedBaseline),
+        0x58 if constraints & 0x80 != 0 => Some(H264Profile::Baseline),
         0x4d => Some(H264Profile::Main),
         0x64 if constraints & 0x0c == 0x0c => Some(H264Profile::ConstrainedHigh),
         0x64 => Some(H264Profile::High),

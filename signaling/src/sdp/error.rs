@@ -52,7 +52,10 @@ pub enum SdpError {
     ReceivesNothing,
     #[error("no m-line of the offer has the mid `{mid}`")]
     NoSuchMid { mid: String },
-    #[error("no codec in common: the offer has {offered}, this server forwards Opus, VP8, VP9, H264, H265 and AV1")]
+    #[error(
+        "no codec in common: {offered}; this server forwards Opus, VP8, VP9 (profiles 0 and 2), H264 (Baseline to \
+         High), H265 and AV1 (profile 0) over DTLS-SRTP"
+    )]
     NoCommonCodec { offered: String },
     #[error("{0}")]
     NotDecodable(String),

@@ -6,6 +6,7 @@
 //! remember is a note that survives in the worker.
 
 mod answer;
+mod bundle;
 mod codec;
 mod error;
 mod extension;

@@ -4,9 +4,9 @@
 use chappe_sfu_api::{DtlsParameters, MediaKind};
 use serde::{Deserialize, Serialize};
 
-use super::SdpError;
 use super::codec::NegotiatedCodec;
 use super::limits::NOTE_BYTES_MAX;
+use super::{Offer, SdpError};
 
 /// The transport of a session as negotiated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct TransportNote {
     /// Version in the `o=` line of the last answer.
     pub version: u64,
     pub bundled: bool,
-    /// Accepted m-lines in order; the first one describes the transport.
+    /// M-lines that are not rejected, in the order of their BUNDLE group; the first one describes the transport.
     pub lines: Vec<BundledLine>,
 }
 
@@ -23,6 +23,16 @@ pub struct TransportNote {
 pub struct BundledLine {
     pub mid: String,
     pub kind: MediaKind,
+}
+
+impl TransportNote {
+    /// `lines` are those of the answer that are not rejected.
+    pub(super) fn new(dtls: &DtlsParameters, version: u64, offer: &Offer, mut lines: Vec<BundledLine>) -> Self {
+        if let Some(mids) = &offer.bundle.mids {
+            lines.sort_by_key(|line| mids.iter().position(|mid| *mid == line.mid));
+        }
+        TransportNote { dtls: dtls.clone(), version, bundled: offer.bundle.mids.is_some(), lines }
+    }
 }
 
 /// Codec lists, each kept once: the m-lines of one client mostly offer the same.

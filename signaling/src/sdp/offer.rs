@@ -8,7 +8,10 @@ use chappe_sfu_api::{DtlsParameters, DtlsRole, Fingerprint, IceCredentials, Medi
 use rtc_sdp::{MediaDescription, SessionDescription};
 
 use super::SdpError;
+use super::answer::AnswerLine;
+use super::bundle::Bundle;
 use super::limits::{FINGERPRINTS_MAX, LINES_MAX, SDP_BYTES_MAX};
+use super::note::BundledLine;
 use super::section::{Direction, Section, value, values};
 
 /// A client's offer that holds together: one transport, ICE credentials, a certificate.
@@ -17,8 +20,8 @@ pub struct Offer {
     /// As it came, for a node that answers it in our place.
     text: Arc<str>,
     pub(super) sections: Vec<Section>,
-    /// Whether there is a BUNDLE group; then all media that is not removed is in it.
-    pub(super) bundled: bool,
+    /// The BUNDLE group that is taken, and the m-line that describes the transport.
+    pub(super) bundle: Bundle,
     pub(super) extmap_allow_mixed: bool,
     ice: IceCredentials,
     fingerprints: Vec<Fingerprint>,
@@ -46,22 +49,21 @@ impl Offer {
             sections.push(section);
         }
         check_mids(&sections)?;
-        let bundled = check_bundle(&description, &sections)?;
-        for section in sections.iter().filter(|s| !s.removed && s.kind.is_some()) {
+        let bundle = Bundle::choose(&description, &sections)?;
+        for section in sections.iter().filter(|s| s.is_usable()) {
             if !section.rtcp_mux && !section.bundle_only && !description.has_attribute("rtcp-mux") {
                 return Err(SdpError::NoRtcpMux { line: section.line, mid: section.mid.clone() });
             }
         }
-        let tagged = tagged_section(&description, &sections).ok_or(SdpError::NothingOffered)?;
-        let media = &description.media_descriptions[tagged];
+        let tagged = &description.media_descriptions[bundle.tag];
         Ok(Self {
             text: text.into(),
+            ice: parse_ice(&description, tagged)?,
+            fingerprints: parse_fingerprints(&description, tagged)?,
+            setup: parse_setup(&description, tagged)?,
             sections,
-            bundled,
+            bundle,
             extmap_allow_mixed: allow_mixed,
-            ice: parse_ice(&description, media)?,
-            fingerprints: parse_fingerprints(&description, media)?,
-            setup: parse_setup(&description, media)?,
         })
     }
 
@@ -79,9 +81,9 @@ impl Offer {
         self.sections.iter().filter(|s| !s.removed).map(|s| s.mid.as_str())
     }
 
-    /// The m-lines on which the client wants to receive, in order.
+    /// The m-lines on which the client wants to receive and can be sent something, in order.
     pub fn viewer_lines(&self) -> impl Iterator<Item = (&str, MediaKind)> {
-        let receiving = self.sections.iter().filter(|s| !s.removed && s.direction.receives());
+        let receiving = self.sections.iter().filter(|s| s.direction.receives() && s.is_usable());
         receiving.filter_map(|s| s.kind.map(|kind| (s.mid.as_str(), kind)))
     }
 
@@ -101,17 +103,31 @@ impl Offer {
         }
     }
 
-    /// What the offer's m-lines offer, for messages: `PCMU, G722`.
-    pub(super) fn codec_names(&self) -> String {
-        let mut names: Vec<&str> = Vec::new();
-        for name in self.sections.iter().filter(|s| !s.removed).flat_map(|s| &s.codec_names) {
-            if !names.contains(&name.as_str()) {
-                names.push(name);
+    /// What becomes of an m-line of which nothing is taken.
+    pub(super) fn left_out(&self, section: &Section, bundle: &mut Vec<BundledLine>) -> AnswerLine {
+        match section.kind.filter(|_| self.bundle.holds(section)) {
+            Some(kind) => {
+                bundle.push(BundledLine { mid: section.mid.clone(), kind });
+                AnswerLine::Held
             }
+            None => AnswerLine::Rejected,
         }
-        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    }
+
+    /// Why nothing of the offer can be taken.
+    pub(super) fn nothing_in_common(&self) -> SdpError {
+        let mut told: Vec<String> = self.sections.iter().filter(|s| !s.removed).map(Section::told).collect();
+        let more = told.len().saturating_sub(LINES_TOLD_MAX);
+        told.truncate(LINES_TOLD_MAX);
+        if more > 0 {
+            told.push(format!("and {more} more m-lines"));
+        }
+        SdpError::NoCommonCodec { offered: told.join("; ") }
     }
 }
+
+/// M-lines that a message names.
+const LINES_TOLD_MAX: usize = 4;
 
 fn parse_description(text: &str) -> Result<SessionDescription, SdpError> {
     if text.len() > SDP_BYTES_MAX {
@@ -169,36 +185,6 @@ fn check_mids(sections: &[Section]) -> Result<(), SdpError> {
         }
     }
     Ok(())
-}
-
-/// RFC 9143: all media of the offer must be in its first BUNDLE group. One m-line alone needs none, and
-/// what is rejected anyway need not be there.
-fn check_bundle(description: &SessionDescription, sections: &[Section]) -> Result<bool, SdpError> {
-    let mut media = sections.iter().filter(|s| !s.removed && s.kind.is_some());
-    let Some(group) = bundle_group(description) else {
-        return if media.count() > 1 { Err(SdpError::NoBundle) } else { Ok(false) };
-    };
-    let members: Vec<&str> = group.collect();
-    match media.find(|s| !members.contains(&s.mid.as_str())) {
-        Some(section) => Err(SdpError::OutsideBundle { line: section.line, mid: section.mid.clone() }),
-        None => Ok(true),
-    }
-}
-
-/// Mids of the first `a=group:BUNDLE`.
-fn bundle_group(description: &SessionDescription) -> Option<impl Iterator<Item = &str>> {
-    description.attributes.iter().filter(|a| a.key == "group").find_map(|a| {
-        let mut fields = a.value.as_deref()?.split_whitespace();
-        (fields.next()? == "BUNDLE").then_some(fields)
-    })
-}
-
-/// RFC 9143 section 7.1.1: the transport of a bundle is described in the m-line that its group names first.
-fn tagged_section(description: &SessionDescription, sections: &[Section]) -> Option<usize> {
-    let mut candidates = sections.iter().filter(|s| !s.removed);
-    let tag = bundle_group(description).and_then(|mut mids| mids.next());
-    let tagged = tag.and_then(|tag| candidates.clone().find(|s| s.mid == tag));
-    tagged.or_else(|| candidates.next()).map(|s| s.line)
 }
 
 /// An attribute of the transport: of the m-line, else of the session.

@@ -1,12 +1,12 @@
 //! Owns the answer to a publisher: what it may send and what we remember of it. Never learns who watches.
 
 use chappe_sfu_api::{
-    Codec, DtlsParameters, Extensions, IceCredentials, Media, MediaKind, ReceiveCodec, ReceiveTrack, TrackId,
+    DtlsParameters, Extensions, IceCredentials, Media, MediaKind, ReceiveCodec, ReceiveTrack, TrackId,
 };
 use serde::{Deserialize, Serialize};
 
 use super::answer::{AcceptedLine, AnswerHead, AnswerLine, Local, START_KBPS, write_answer};
-use super::codec::{NegotiatedCodec, Usage, accepts_profile, answer_fmtp};
+use super::codec::{Usage, answer_fmtp, rarity};
 use super::extension::{has_transport_cc, negotiate};
 use super::note::{BundledLine, CodecLists, TransportNote, check_size};
 use super::parameter_sets::parse_parameter_sets;
@@ -67,12 +67,14 @@ pub fn answer_publish(
     let dtls = offer.dtls(previous.map(|note| &note.transport.dtls))?;
     let mut extensions = Extensions::default();
     let (mut answers, mut receive) = (Vec::new(), Vec::new());
+    let mut accepts = false;
     let (mut codec_lists, mut lines, mut bundle) = (CodecLists::default(), Vec::new(), Vec::new());
     for section in &offer.sections {
         let Some((kind, accepted)) = accept(&mut extensions, section) else {
-            answers.push(AnswerLine::Rejected);
+            answers.push(offer.left_out(section, &mut bundle));
             continue;
         };
+        accepts = true;
         bundle.push(BundledLine { mid: section.mid.clone(), kind });
         if accepted.direction == Direction::RecvOnly {
             let track = previous.and_then(|note| note.track(&section.mid, kind)).unwrap_or_else(&mut *new_track_id);
@@ -82,10 +84,11 @@ pub fn answer_publish(
         }
         answers.push(AnswerLine::Accepted(accepted));
     }
-    if bundle.is_empty() {
-        return Err(SdpError::NoCommonCodec { offered: offer.codec_names() });
-    }
     // A publisher that stopped all its tracks for now is fine, one that never has any is a mistake.
+    let sends = |section: &Section| !section.removed && section.direction.sends();
+    if !accepts || (receive.is_empty() && previous.is_none() && offer.sections.iter().any(sends)) {
+        return Err(offer.nothing_in_common());
+    }
     if receive.is_empty() && previous.is_none() {
         return Err(SdpError::SendsNothing);
     }
@@ -94,11 +97,11 @@ pub fn answer_publish(
         local,
         role: dtls.role,
         version,
-        bundled: offer.bundled,
+        bundle: &offer.bundle,
         extmap_allow_mixed: offer.extmap_allow_mixed,
     };
     let sdp = write_answer(&head, &offer.sections, &answers);
-    let transport = TransportNote { dtls: dtls.clone(), version, bundled: offer.bundled, lines: bundle };
+    let transport = TransportNote::new(&dtls, version, offer, bundle);
     let note = PublishNote { transport, codecs: codec_lists, lines };
     check_size(&note)?;
     let media = Media { extensions, receive, send: Vec::new() };
@@ -111,16 +114,14 @@ pub fn answer_publish(
 /// encoding (RFC 8853 section 5.3.2), which is what the workers forward today. The rids of
 /// [`ReceiveTrack`] are there for the day they choose layers.
 fn accept(extensions: &mut Extensions, section: &Section) -> Option<(MediaKind, AcceptedLine)> {
-    let kind = section.kind.filter(|_| !section.removed)?;
+    let kind = section.kind?;
     let direction = if section.direction.sends() { Direction::RecvOnly } else { Direction::Inactive };
-    let mut codecs: Vec<NegotiatedCodec> =
-        section.codecs.iter().filter(|c| accepts_profile(Usage::Publish, c.codec, &c.fmtp)).cloned().collect();
-    // The client sends the first codec of the answer. RED doubles the audio rate for every viewer, so it is
-    // taken when it comes and not asked for.
-    codecs.sort_by_key(|c| c.codec == Codec::Red);
-    if codecs.iter().all(|c| c.codec == Codec::Red) {
+    let mut codecs = section.usable_codecs(Usage::Publish);
+    if codecs.is_empty() {
         return None;
     }
+    // The client sends the first codec of the answer. Among those that are decoded alike it has the choice.
+    codecs.sort_by_key(rarity);
     let extension_lines = negotiate(extensions, section, Usage::Publish);
     let transport_cc = has_transport_cc(extensions, section);
     for codec in &mut codecs {

@@ -7,7 +7,7 @@ use rtc_sdp::MediaDescription;
 use rtc_sdp::description::common::Attribute;
 
 use super::SdpError;
-use super::codec::{NegotiatedCodec, identify};
+use super::codec::{NegotiatedCodec, Usage, accepts_profile, codec_name, fmtp_value, identify};
 use super::extension::{OfferedExtension, parse_extmap};
 use super::limits::{CANDIDATES_MAX, CODECS_MAX, MID_BYTES_MAX, SSRCS_MAX};
 
@@ -19,10 +19,12 @@ pub(super) struct Section {
     /// `a=mid`; made from the position when the offer names none.
     pub mid: String,
     pub mid_offered: bool,
-    /// The first three fields of the m-line and its first format, to be repeated when it is rejected.
+    /// The first three fields of the m-line and its first format, to be repeated when it is not taken.
     pub media: String,
     pub proto: String,
     pub format: String,
+    /// `a=rtpmap` and `a=fmtp` of that format, as `name:value`.
+    pub format_lines: Vec<String>,
     /// None when it is not audio or video over DTLS-SRTP.
     pub kind: Option<MediaKind>,
     /// Port 0 is a rejected or removed m-line, unless it is `bundle-only` (RFC 9143 section 6).
@@ -32,7 +34,7 @@ pub(super) struct Section {
     /// Codecs we know, in the order of the m-line; the fmtp is the offered one.
     pub codecs: Vec<NegotiatedCodec>,
     /// Names of all codecs, for messages.
-    pub codec_names: Vec<String>,
+    codec_names: Vec<String>,
     pub extensions: Vec<OfferedExtension>,
     pub extmap_allow_mixed: bool,
     pub ssrcs: Vec<SsrcPair>,
@@ -73,13 +75,15 @@ impl Section {
         .filter(|_| PROTOCOLS.contains(&proto.as_str()));
         let (codecs, codec_names) = kind.map_or_else(Default::default, |kind| parse_codecs(kind, media));
         let bundle_only = flag("bundle-only");
+        let format = media.media_name.formats.first().cloned().unwrap_or_else(|| "0".to_owned());
         Ok(Self {
             line,
             mid: if mid.is_empty() { format!("line{line}") } else { mid.to_owned() },
             mid_offered: !mid.is_empty(),
             media: media.media_name.media.clone(),
             proto,
-            format: media.media_name.formats.first().cloned().unwrap_or_else(|| "0".to_owned()),
+            format_lines: format_lines(media, &format),
+            format,
             kind,
             removed: media.media_name.port.value == 0 && !bundle_only,
             bundle_only,
@@ -94,6 +98,69 @@ impl Section {
         })
     }
 }
+
+impl Section {
+    /// The codecs that we forward, in the client's order; none when the m-line has to be left out.
+    pub(super) fn usable_codecs(&self, usage: Usage) -> Vec<NegotiatedCodec> {
+        if self.kind.is_none() || self.removed {
+            return Vec::new();
+        }
+        let usable = self.codecs.iter().filter(|c| accepts_profile(usage, c.codec, &c.fmtp));
+        let codecs: Vec<NegotiatedCodec> = usable.cloned().collect();
+        // RED carries Opus under the payload type that the m-line gives to it.
+        if codecs.iter().all(|c| c.codec == Codec::Red) { Vec::new() } else { codecs }
+    }
+
+    /// Whether it has a codec that we forward to somebody.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.usable_codecs(Usage::Watch).is_empty()
+    }
+
+    /// What it offers, for messages: ``m-line 0 (audio, mid `0`) offers PCMU, G722``.
+    pub(super) fn told(&self) -> String {
+        let name = format!("m-line {} ({}, mid `{}`)", self.line, plain(&self.media), self.mid);
+        if self.kind.is_none() {
+            return format!("{name} is {} over {}", plain(&self.media), plain(&self.proto));
+        }
+        let mut names: Vec<String> = Vec::new();
+        for codec in &self.codec_names {
+            let profile = self.codecs.iter().find(|c| codec_name(c.codec).eq_ignore_ascii_case(codec));
+            let profile = profile.filter(|_| !self.is_usable()).map(|c| c.fmtp.as_str()).and_then(|fmtp| {
+                ["profile-level-id", "profile-id", "profile"]
+                    .iter()
+                    .find_map(|key| fmtp_value(fmtp, key).map(|value| format!(" ({key}={value})")))
+            });
+            names.push(format!("{codec}{}", profile.unwrap_or_default()));
+        }
+        let more = names.len().saturating_sub(NAMES_TOLD_MAX);
+        names.truncate(NAMES_TOLD_MAX);
+        if more > 0 {
+            names.push(format!("{more} more"));
+        }
+        format!("{name} offers {}", if names.is_empty() { "no codec".to_owned() } else { names.join(", ") })
+    }
+}
+
+/// Codecs of one m-line that a message names.
+const NAMES_TOLD_MAX: usize = 8;
+
+/// Of the client's text, what a message repeats.
+fn plain(text: &str) -> String {
+    text.chars().filter(char::is_ascii_graphic).take(TEXT_TOLD_CHARS_MAX).collect()
+}
+
+const TEXT_TOLD_CHARS_MAX: usize = 24;
+
+fn format_lines(media: &MediaDescription, format: &str) -> Vec<String> {
+    let of_format = |key: &'static str| {
+        let line = values(media, key).find(|value| value.split_whitespace().next() == Some(format))?;
+        (line.len() <= FORMAT_LINE_BYTES_MAX).then(|| format!("{key}:{line}"))
+    };
+    ["rtpmap", "fmtp"].into_iter().filter_map(of_format).collect()
+}
+
+/// Longest `a=rtpmap` or `a=fmtp` that an answer repeats word for word.
+const FORMAT_LINE_BYTES_MAX: usize = 256;
 
 impl Direction {
     pub(super) fn parse(text: &str) -> Option<Self> {
@@ -206,13 +273,26 @@ fn parse_codecs(kind: MediaKind, media: &MediaDescription) -> (Vec<NegotiatedCod
         })
     });
     let mut names: Vec<String> = Vec::new();
-    for map in maps.iter().take(CODECS_MAX) {
-        let name: String = map.name.chars().filter(char::is_ascii_graphic).take(16).collect();
+    let of_map = |map: &RtpMap<'_>| plain(map.name);
+    let without_map = media.media_name.formats.iter().filter_map(|format| static_codec(format));
+    for name in without_map.map(str::to_owned).chain(maps.iter().take(CODECS_MAX).map(of_map)) {
         if !names.contains(&name) && !["rtx", "red", "ulpfec"].contains(&name.as_str()) {
             names.push(name);
         }
     }
     (codecs.collect(), names)
+}
+
+/// RFC 3551 section 6: formats that need no `a=rtpmap`.
+fn static_codec(format: &str) -> Option<&'static str> {
+    match format {
+        "0" => Some("PCMU"),
+        "3" => Some("GSM"),
+        "8" => Some("PCMA"),
+        "9" => Some("G722"),
+        "34" => Some("H263"),
+        _ => None,
+    }
 }
 
 fn apt(fmtp: &str) -> Option<u8> {

@@ -9,7 +9,7 @@ use chappe_sfu_api::{
 use serde::{Deserialize, Serialize};
 
 use super::answer::{AcceptedLine, AnswerHead, AnswerLine, Local, SendingLine, kind_name, write_answer};
-use super::codec::{NegotiatedCodec, Usage, accepts_profile, answer_fmtp, codec_name, suitability};
+use super::codec::{NegotiatedCodec, Usage, answer_fmtp, codec_name, suitability};
 use super::extension::negotiate;
 use super::note::{BundledLine, CodecLists, TransportNote, check_size};
 use super::section::{Direction, Section, is_token_char};
@@ -107,17 +107,24 @@ pub fn answer_watch(
     let dtls = offer.dtls(previous.map(|note| &note.transport.dtls))?;
     let version = previous.map_or(1, |note| note.transport.version.saturating_add(1));
     let mut ssrcs = SsrcSource { used: previous.map(WatchNote::ssrcs).unwrap_or_default(), random: random_ssrc };
-    let transport = TransportNote { dtls: dtls.clone(), version, bundled: offer.bundled, lines: Vec::new() };
+    let transport = TransportNote::new(&dtls, version, offer, Vec::new());
     let mut note =
         WatchNote { transport, extensions: Extensions::default(), codecs: CodecLists::default(), lines: Vec::new() };
-    let mut answers = Vec::new();
+    let (mut answers, mut bundle, mut accepts) = (Vec::new(), Vec::new(), false);
     for section in &offer.sections {
         let slot = slots.iter().find(|slot| !section.removed && slot.mid == section.mid);
-        answers.push(answer_section(&mut note, section, slot, previous, &mut ssrcs));
+        let Some((kind, accepted)) = accept(&mut note, section, slot, previous, &mut ssrcs) else {
+            answers.push(offer.left_out(section, &mut bundle));
+            continue;
+        };
+        accepts = true;
+        bundle.push(BundledLine { mid: section.mid.clone(), kind });
+        answers.push(AnswerLine::Accepted(accepted));
     }
-    if note.transport.lines.is_empty() {
-        return Err(SdpError::NoCommonCodec { offered: offer.codec_names() });
+    if !accepts {
+        return Err(offer.nothing_in_common());
     }
+    note.transport = TransportNote::new(&dtls, version, offer, bundle);
     if previous.is_none() && !offer.sections.iter().any(|s| !s.removed && s.direction.receives()) {
         return Err(SdpError::ReceivesNothing);
     }
@@ -125,7 +132,7 @@ pub fn answer_watch(
         local,
         role: dtls.role,
         version,
-        bundled: offer.bundled,
+        bundle: &offer.bundle,
         extmap_allow_mixed: offer.extmap_allow_mixed,
     };
     let sdp = write_answer(&head, &offer.sections, &answers);
@@ -194,31 +201,23 @@ impl SsrcSource<'_> {
     }
 }
 
-fn answer_section(
+/// None leaves the m-line out: it is not media, was removed, or has no codec in common.
+fn accept(
     note: &mut WatchNote,
     section: &Section,
     slot: Option<&Slot>,
     previous: Option<&WatchNote>,
     ssrcs: &mut SsrcSource<'_>,
-) -> AnswerLine {
-    let Some(kind) = section.kind.filter(|_| !section.removed) else {
-        return AnswerLine::Rejected;
-    };
+) -> Option<(MediaKind, AcceptedLine)> {
+    let kind = section.kind?;
     let taken = taken_codecs(section);
-    if taken.iter().all(|c| c.codec == Codec::Red) {
-        return AnswerLine::Rejected;
+    if taken.is_empty() {
+        return None;
     }
-    note.transport.lines.push(BundledLine { mid: section.mid.clone(), kind });
     let extensions = negotiate(&mut note.extensions, section, Usage::Watch);
     let Some(slot) = slot.filter(|_| section.direction.receives()) else {
-        let codecs = in_answer_order(&taken, &[]);
-        return AnswerLine::Accepted(AcceptedLine {
-            direction: Direction::Inactive,
-            codecs,
-            extensions,
-            sending: None,
-            start_kbps: None,
-        });
+        let (direction, codecs) = (Direction::Inactive, in_answer_order(&taken, &[]));
+        return Some((kind, AcceptedLine { direction, codecs, extensions, sending: None, start_kbps: None }));
     };
     let kept = previous.and_then(|note| note.line(&section.mid, kind));
     let ssrc = kept.map_or_else(|| ssrcs.draw(), |line| line.ssrc);
@@ -233,20 +232,14 @@ fn answer_section(
     };
     let codecs = in_answer_order(&taken, &chosen);
     note.lines.push(WatchLine { mid: section.mid.clone(), kind, ssrc, rtx_ssrc, codecs: note.codecs.insert(taken) });
-    AnswerLine::Accepted(AcceptedLine {
-        direction: Direction::SendOnly,
-        codecs,
-        extensions,
-        sending: Some(sending),
-        start_kbps: None,
-    })
+    let sending = Some(sending);
+    Some((kind, AcceptedLine { direction: Direction::SendOnly, codecs, extensions, sending, start_kbps: None }))
 }
 
 /// All that the viewer takes and we forward, whatever is live now: a publisher that returns with another
 /// codec is then shown without a new offer.
 fn taken_codecs(section: &Section) -> Vec<NegotiatedCodec> {
-    let mut taken: Vec<NegotiatedCodec> =
-        section.codecs.iter().filter(|c| accepts_profile(Usage::Watch, c.codec, &c.fmtp)).cloned().collect();
+    let mut taken = section.usable_codecs(Usage::Watch);
     for codec in &mut taken {
         codec.fmtp = answer_fmtp(codec.codec, &codec.fmtp);
         // Nothing here reads a viewer's bandwidth estimate, so it need not send one.

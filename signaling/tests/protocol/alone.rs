@@ -1,7 +1,7 @@
 //! A node whose cluster does not answer serves alone what it can, and says so.
 
-use std::net::TcpListener;
 use serde_json::json;
+use std::net::TcpListener;
 
 use crate::http::Response;
 use crate::page::Page;

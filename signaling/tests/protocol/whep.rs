@@ -4,7 +4,7 @@ use chappe_sfu_api::{ErrorCode, SessionSnapshot, TrackId};
 
 use serde_json::json;
 
-use crate::offer::{publisher, viewer};
+use crate::offer::{self, publisher, viewer};
 use crate::page::Page;
 use crate::server::{Server, session_of};
 
@@ -106,6 +106,21 @@ async fn a_viewer_who_would_see_black_is_told_why() {
     let message = response.json()["message"].as_str().unwrap().to_owned();
     assert!(message.contains("VP8") && message.contains("VP9"), "{message}");
     assert_eq!(server.worker().sessions(), 1, "only the publisher");
+}
+
+#[tokio::test]
+async fn a_viewer_with_one_usable_m_line_of_two_is_served_with_that() {
+    let server = Server::start().await;
+    server.publish("demo/cam").await;
+    for lines in [[("audio", "pcmu"), ("video", "vp8")], [("video", "vp8"), ("audio", "pcmu")]] {
+        let response = server.post("/whep/demo/cam", &offer::offer("recvonly", &lines, 1)).await;
+        assert_eq!(response.status, 201, "{}", response.text());
+        assert!(response.text().contains("a=sendonly"), "{}", response.text());
+    }
+    let neither = server.post("/whep/demo/cam", &offer::offer("recvonly", &[("audio", "pcmu")], 1)).await;
+    assert_eq!((neither.status, neither.error().as_str()), (406, "no_codec"));
+    let message = neither.json()["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("m-line 0") && message.contains("G726-32"), "{message}");
 }
 
 #[tokio::test]

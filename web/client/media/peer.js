@@ -62,11 +62,13 @@ export class Peer {
 }
 
 /**
- * Codecs of a kind with the preferred one first. The others stay as a fallback for a server or browser without it.
+ * The wanted codec alone, with what repairs it: of several the server has the one sent that most viewers decode. All
+ * of them in a browser that lacks it.
  * @param {RTCRtpCodec[]} codecs
- * @param {string} preferred such as `vp9`
+ * @param {string} wanted such as `vp9`
  */
-export function preferCodec(codecs, preferred) {
-  const first = (/** @type {RTCRtpCodec} */ c) => c.mimeType.split("/")[1]?.toLowerCase() === preferred.toLowerCase();
-  return [...codecs.filter(first), ...codecs.filter((c) => !first(c))];
+export function onlyCodec(codecs, wanted) {
+  const is = (/** @type {RTCRtpCodec} */ c, /** @type {string} */ name) => c.mimeType.split("/")[1]?.toLowerCase() === name;
+  const chosen = codecs.filter((c) => is(c, wanted.toLowerCase()));
+  return chosen.length > 0 ? [...chosen, ...codecs.filter((c) => is(c, "rtx"))] : codecs;
 }

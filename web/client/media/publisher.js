@@ -13,7 +13,7 @@ import { PUBLISHER_SILENT_MS_MIN } from "../state/pulse.js";
 import { summarize } from "../stats.js";
 import { Handover } from "./handover.js";
 import { Heartbeat } from "./heartbeat.js";
-import { ALIVE_MS, Peer, preferCodec } from "./peer.js";
+import { ALIVE_MS, Peer, onlyCodec } from "./peer.js";
 
 /**
  * @typedef {object} PublishOptions
@@ -268,7 +268,7 @@ export class Publisher extends Emitter {
     const encoding = kind === "video" ? { maxBitrate, maxFramerate } : {};
     const transceiver = pc.addTransceiver(track ?? kind, { direction: "sendonly", sendEncodings: [defined(encoding)] });
     const codecs = RTCRtpSender.getCapabilities(kind)?.codecs;
-    if (kind === "video" && codec && codecs) transceiver.setCodecPreferences(preferCodec(codecs, codec));
+    if (kind === "video" && codec && codecs) transceiver.setCodecPreferences(onlyCodec(codecs, codec));
   }
 
   /**

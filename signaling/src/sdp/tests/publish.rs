@@ -9,20 +9,94 @@ fn video_codecs(answer: &PublishAnswer) -> Vec<(Codec, u8)> {
     video.codecs.iter().map(|c| (c.codec, c.payload_type.0)).collect()
 }
 
+/// A publisher's offer of one m-line: the browsers' lists are much longer, and only the order matters here. Each codec
+/// has an RTX payload type one above its own.
+fn sending(codecs: &[&str]) -> String {
+    let text = recorded("libwebrtc-whip");
+    let head = text.split("\r\nm=").next().expect("a session part");
+    let group = head.lines().find(|l| l.starts_with("a=group")).expect("a group");
+    let media = text.split("\r\nm=").nth(1).expect("an m-line");
+    let transport = media
+        .lines()
+        .filter(|l| ["a=ice-ufrag", "a=ice-pwd", "a=fingerprint", "a=setup"].iter().any(|key| l.starts_with(key)));
+    let transport: String = transport.flat_map(|l| [l, "\r\n"]).collect();
+    let (mut formats, mut lines) = (String::new(), String::new());
+    for (index, codec) in codecs.iter().enumerate() {
+        let (payload_type, rtx) = (100 + 2 * index, 101 + 2 * index);
+        let (name, fmtp) = codec.split_once(' ').unwrap_or((codec, ""));
+        formats += &format!(" {payload_type} {rtx}");
+        lines += &format!("a=rtpmap:{payload_type} {name}/90000\r\na=rtcp-fb:{payload_type} nack pli\r\n");
+        if !fmtp.is_empty() {
+            lines += &format!("a=fmtp:{payload_type} {fmtp}\r\n");
+        }
+        lines += &format!("a=rtpmap:{rtx} rtx/90000\r\na=fmtp:{rtx} apt={payload_type}\r\n");
+    }
+    format!(
+        "{}\r\nm=video 9 UDP/TLS/RTP/SAVPF{formats}\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendonly\r\na=rtcp-mux\r\n{transport}{lines}",
+        head.replace(group, "a=group:BUNDLE 0")
+    )
+}
+
+/// The codecs as answered, by their place in the offer.
+fn answered(codecs: &[&str]) -> Vec<u8> {
+    let text = sending(codecs);
+    let answer = published(&Offer::parse(&text).expect("an offer"));
+    check_answer(&text, &answer.sdp);
+    for codec in &answer.media.receive[0].codecs {
+        assert_eq!(codec.rtx.map(|rtx| rtx.0), Some(codec.payload_type.0 + 1), "RTX stays with what it repairs");
+    }
+    let sources = sources(&answer);
+    assert_eq!(sources[0].codecs[0].payload_type, answer.media.receive[0].codecs[0].payload_type, "viewers are told");
+    video_codecs(&answer).iter().map(|(_, payload_type)| (payload_type - 100) / 2).collect()
+}
+
+const HIGH: &str = "H264 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=640c34";
+const BASELINE: &str = "H264 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+const BASELINE_MODE_0: &str = "H264 level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f";
+
 #[test]
-fn all_codecs_stay_in_the_clients_order_and_fec_goes() {
+fn what_most_viewers_decode_comes_first_whatever_the_publisher_likes_best() {
+    // Safari's list begins with High, and Firefox decodes Constrained Baseline alone.
+    let safari =
+        [HIGH, BASELINE, "H265 level-id=93;profile-id=1;tier-flag=0;tx-mode=SRST", "VP8", "VP9 profile-id=0", "AV1"];
+    assert_eq!(answered(&safari), [1, 3, 4, 0, 2, 5]);
+    assert_eq!(answered(&["AV1 profile=0", "VP8"]), [1, 0]);
+    assert_eq!(answered(&["H265", "VP9 profile-id=0"]), [1, 0]);
+    assert_eq!(answered(&["VP9 profile-id=2", HIGH, "VP9"]), [2, 1, 0]);
+    assert_eq!(answered(&[BASELINE_MODE_0, "VP9", BASELINE]), [2, 0, 1]);
+}
+
+#[test]
+fn among_codecs_that_all_decode_the_publisher_has_the_choice() {
+    assert_eq!(answered(&["VP8", BASELINE, HIGH]), [0, 1, 2]);
+    assert_eq!(answered(&[BASELINE, "VP8", HIGH]), [0, 1, 2]);
+    // Without a profile it is Baseline (RFC 6184 section 8.1), and Extended held to Baseline's tools is the same.
+    assert_eq!(answered(&[HIGH, "H264 packetization-mode=1"]), [1, 0]);
+    assert_eq!(answered(&[HIGH, "H264 packetization-mode=1;profile-level-id=58e01f"]), [1, 0]);
+    assert_eq!(answered(&[HIGH, "H264 packetization-mode=1;profile-level-id=42c01f"]), [1, 0]);
+}
+
+#[test]
+fn a_codec_that_few_decode_is_taken_where_it_is_the_only_one() {
+    for only in [HIGH, BASELINE_MODE_0, "H265", "AV1", "VP9 profile-id=2"] {
+        assert_eq!(answered(&[only]), [0], "{only}");
+    }
+}
+
+#[test]
+fn chromium_goes_on_with_vp8_and_fec_goes() {
     use Codec::{Av1, H264, Vp8, Vp9};
     let expected = [
         (Vp8, 96),
         (H264, 102),
-        (H264, 104),
         (H264, 108),
+        (H264, 104),
         (H264, 114),
+        (Vp9, 98),
         (H264, 116),
         (H264, 39),
-        (Av1, 45),
-        (Vp9, 98),
         (Vp9, 100),
+        (Av1, 45),
     ];
     assert_eq!(video_codecs(&published(&offer("chromium-whip"))), expected);
 }

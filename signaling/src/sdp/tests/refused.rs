@@ -115,7 +115,8 @@ fn an_offer_in_the_wrong_direction_is_told_so() {
 fn nothing_in_common_names_what_was_offered() {
     let text = recorded("ffmpeg8-whip").replace("H264/90000", "H263/90000").replace("opus/48000/2", "PCMU/8000");
     let refused = refusal(&text);
-    assert_eq!(refused, SdpError::NoCommonCodec { offered: "PCMU, H263".to_owned() });
+    let offered = "m-line 0 (audio, mid `0`) offers PCMU; m-line 1 (video, mid `1`) offers H263";
+    assert_eq!(refused, SdpError::NoCommonCodec { offered: offered.to_owned() });
     assert_eq!(refused.code(), "no_codec");
 }
 

@@ -43,6 +43,8 @@ fn h264_decodes_its_own_line_and_those_below_in_the_same_or_the_larger_mode() {
         // Mode 0 within mode 1.
         (("42e01f", 0), ("42e01f", 1), true),
         (("42e01f", 1), ("42e01f", 0), false),
+        // The flags of Extended that mean Constrained Baseline.
+        (("42e01f", 1), ("58e01f", 1), true),
         // Nonsense fits nothing.
         (("zzzzzz", 1), ("42e01f", 1), false),
         (("42e01f", 1), ("42e01", 1), false),
@@ -52,6 +54,28 @@ fn h264_decodes_its_own_line_and_those_below_in_the_same_or_the_larger_mode() {
     }
     assert!(fits(("42e01f", 1), ("42e01f", 1)) < fits(("42e01f", 1), ("42001f", 1)), "the exact profile is preferred");
     assert!(fits(("42e01f", 0), ("42e01f", 0)) < fits(("42e01f", 0), ("42e01f", 1)), "the exact mode is preferred");
+}
+
+#[test]
+fn a_viewer_that_names_no_packetization_mode_takes_both() {
+    let (sent, taken) = (h264("42e01f", 1), codec(Codec::H264, 96, ""));
+    assert!(suitability(&sent, &taken).is_some(), "GStreamer's player names none");
+    assert!(suitability(&sent, &h264("42e01f", 1)) < suitability(&sent, &taken));
+}
+
+#[test]
+fn of_several_h264_profiles_a_viewer_gets_the_one_that_is_sent() {
+    let names = |answer: &WatchAnswer| {
+        let line = answer.sdp.lines().find(|l| l.starts_with("m=video")).expect("video").to_owned();
+        line.split(' ').skip(3).map(str::to_owned).collect::<Vec<_>>()
+    };
+    // Chromium lists 42001f (102), 42e01f (108) and 4d001f (116) in mode 1.
+    let viewer = offer("chromium-whep");
+    for (profile, first) in [("42e01f", "108"), ("42001f", "102"), ("4d0028", "116")] {
+        let sent = NegotiatedCodec { payload_type: PayloadType(120), ..h264(profile, 1) };
+        let answer = watched(&viewer, &slots(&viewer, &[video(vec![sent])]));
+        assert_eq!((names(&answer)[0].as_str(), &answer.states[0]), (first, &SlotState::Live), "{profile}");
+    }
 }
 
 #[test]
