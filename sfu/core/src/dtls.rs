@@ -8,6 +8,7 @@ mod tests;
 
 // The engine's interface takes its configuration as `Arc`; certificate and configuration are shared by
 // all sessions of a worker, and no packet touches the count.
+use std::panic::{AssertUnwindSafe, catch_unwind};
 #[expect(clippy::disallowed_types)]
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -55,6 +56,8 @@ pub enum DtlsError {
     NoSrtpProfile,
     #[error("the DTLS handshake failed")]
     Handshake,
+    #[error("the DTLS engine panicked")]
+    EnginePanicked,
 }
 
 /// What came of one call.
@@ -132,6 +135,38 @@ impl Dtls {
 
     /// A client sends its ClientHello; nothing otherwise.
     pub fn start(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError> {
+        self.contained(|dtls| dtls.start_engine(now, send))
+    }
+
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        datagram: &[u8],
+        send: &mut dyn FnMut(&[u8]),
+    ) -> Result<Progress, DtlsError> {
+        self.contained(|dtls| dtls.take_datagram(now, datagram, send))
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError> {
+        if self.timeout.is_none_or(|at| now < at) {
+            return Ok(Progress::default());
+        }
+        self.contained(|dtls| dtls.take_timeout(now, send))
+    }
+
+    /// The engine is a library that reads what strangers write: a panic in it costs the session that it belongs to,
+    /// and nobody else's. What it left half done is never looked at again.
+    fn contained(
+        &mut self,
+        step: impl FnOnce(&mut Dtls) -> Result<Progress, DtlsError>,
+    ) -> Result<Progress, DtlsError> {
+        catch_unwind(AssertUnwindSafe(|| step(self))).unwrap_or_else(|_| {
+            self.end();
+            Err(DtlsError::EnginePanicked)
+        })
+    }
+
+    fn start_engine(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError> {
         if !matches!((&self.stage, self.role), (Stage::Idle, DtlsRole::Client)) {
             return Ok(Progress::default());
         }
@@ -142,7 +177,7 @@ impl Dtls {
         self.drain(now, send)
     }
 
-    pub fn handle_datagram(
+    fn take_datagram(
         &mut self,
         now: Instant,
         datagram: &[u8],
@@ -167,10 +202,7 @@ impl Dtls {
         self.drain(now, send)
     }
 
-    pub fn handle_timeout(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError> {
-        if self.timeout.is_none_or(|at| now < at) {
-            return Ok(Progress::default());
-        }
+    fn take_timeout(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError> {
         if let Stage::Connected(_, until) = self.stage
             && now >= until
         {
@@ -189,7 +221,9 @@ impl Dtls {
 
     /// Says goodbye with close_notify, if there is anyone to understand it.
     pub fn close(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) {
-        self.release(now);
+        if catch_unwind(AssertUnwindSafe(|| self.release(now))).is_err() {
+            self.end();
+        }
         if let Stage::Released { goodbye } = &self.stage
             && !goodbye.is_empty()
         {

@@ -286,7 +286,9 @@ impl Transport {
                 }
             }
             Err(DtlsError::FingerprintMismatch) => self.end(TransportCloseReason::FingerprintMismatch),
-            Err(DtlsError::NoSrtpProfile | DtlsError::Handshake) => self.end(TransportCloseReason::DtlsFailed),
+            Err(DtlsError::NoSrtpProfile | DtlsError::Handshake | DtlsError::EnginePanicked) => {
+                self.end(TransportCloseReason::DtlsFailed);
+            }
         }
     }
 

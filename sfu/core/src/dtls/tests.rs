@@ -81,8 +81,19 @@ impl Association {
         to_peer: Link,
         fingerprints: impl FnOnce(&[u8]) -> Vec<Fingerprint>,
     ) -> Association {
-        let now = crate::sim::start();
         let certificate = generate_self_signed_certificate().unwrap();
+        Association::of(role, version, mtu, [to_us, to_peer], certificate, fingerprints)
+    }
+
+    fn of(
+        role: DtlsRole,
+        version: PeerVersion,
+        mtu: usize,
+        [to_us, to_peer]: [Link; 2],
+        certificate: DtlsCertificate,
+        fingerprints: impl FnOnce(&[u8]) -> Vec<Fingerprint>,
+    ) -> Association {
+        let now = crate::sim::start();
         let fingerprints = fingerprints(&certificate.certificate);
         // Tries are counted, so about one handshake in a thousand fails for good at the loss that is played here. With
         // the pauses between tries drawn from a seed, like the losses, it is always the same ones.
@@ -310,4 +321,35 @@ fn noise_does_not_end_a_handshake() {
             assert!(pair.connect(), "{role:?} {version:?} {:?}", pair.error);
         }
     }
+}
+
+/// Self-signed, P-256, with one unknown extension of 3,000 bytes: longer than any buffer of ours.
+const LONG_CERTIFICATE: &[u8] = include_bytes!("tests/long_certificate.der");
+const LONG_CERTIFICATE_KEY: &[u8] = include_bytes!("tests/long_certificate_key.der");
+
+#[test]
+fn a_certificate_longer_than_our_buffer_is_taken_like_any_other() {
+    for role in [DtlsRole::Client, DtlsRole::Server] {
+        for version in [PeerVersion::Only12, PeerVersion::Only13, PeerVersion::Both] {
+            let certificate =
+                DtlsCertificate { certificate: LONG_CERTIFICATE.to_vec(), private_key: LONG_CERTIFICATE_KEY.to_vec() };
+            let links = [Link::clean(), Link::clean()];
+            let mut pair = Association::of(role, version, 1_200, links, certificate, |der| {
+                vec![Fingerprint::of(FingerprintHash::Sha256, der)]
+            });
+            let both = |pair: &Association| pair.keys.is_some() && pair.peer.keys.is_some();
+            assert!(pair.run(Duration::from_secs(5), both), "{role:?} {version:?}: {:?}", pair.error);
+        }
+    }
+}
+
+#[test]
+fn a_panic_of_the_engine_ends_its_association_and_nothing_else() {
+    let certificate = Certificate::generate().unwrap();
+    let mut dtls = Dtls::new(DtlsRole::Server, certificate, Vec::new());
+    let ended = dtls.contained(|_| panic!("an assertion about what a peer sent"));
+    assert_eq!(ended.unwrap_err(), DtlsError::EnginePanicked);
+    let after = dtls.handle_datagram(crate::sim::start(), &[22, 254, 253], &mut |_| panic!("it answers"));
+    assert!(after.is_ok_and(|progress| progress.keys.is_none()));
+    assert_eq!(dtls.poll_timeout(), None);
 }

@@ -212,6 +212,14 @@ impl Client {
         if self.state == State::SendClientHello {
             return Output::Timeout(self.last_now);
         }
+        // Chappe's change: a certificate has the length that its owner gave it, which no caller's buffer can know.
+        if let (Some(LocalEvent::PeerCert), Some(certificate)) =
+            (self.local_events.front(), self.server_certificates.first())
+        {
+            if certificate.len() > buf.len() {
+                return Output::BufferTooSmall { needed: certificate.len() };
+            }
+        }
         if let Some(event) = self.local_events.pop_front() {
             return event.into_output(buf, &self.server_certificates);
         }

@@ -300,6 +300,14 @@ impl Server {
     }
 
     pub fn poll_output<'a>(&mut self, buf: &'a mut [u8]) -> Output<'a> {
+        // Chappe's change: a certificate has the length that its owner gave it, which no caller's buffer can know.
+        if let (Some(LocalEvent::PeerCert), Some(certificate)) =
+            (self.local_events.front(), self.client_certificates.first())
+        {
+            if certificate.len() > buf.len() {
+                return Output::BufferTooSmall { needed: certificate.len() };
+            }
+        }
         if let Some(event) = self.local_events.pop_front() {
             return event.into_output(buf, &self.client_certificates);
         }
