@@ -27,12 +27,14 @@ fn as_root_a_link_loses_and_delays_as_told_while_it_runs() {
     bed.say("loss 0.05");
     bed.counts();
     let rough = bed.send(PACKETS);
-    let share = 1.0 - f64::from(rough.arrived) / f64::from(PACKETS);
+    let counts = bed.counts();
+    let lost = u32::try_from(counts["there"]["lost"].as_u64().unwrap()).unwrap();
+    let share = f64::from(lost) / f64::from(PACKETS);
     assert!((0.03..0.07).contains(&share), "lost {share}");
+    // A busy machine may lose some more of what the link carried, at the receiver's socket.
+    assert!(rough.arrived <= PACKETS - lost, "{} arrived although {lost} were lost", rough.arrived);
     assert!(rough.fastest >= Duration::from_millis(40), "{:?}", rough.fastest);
     assert!(clear.fastest < rough.fastest, "{:?} before it was told to wait", clear.fastest);
-    let counts = bed.counts();
-    assert_eq!(counts["there"]["lost"], PACKETS - rough.arrived);
     assert_eq!(counts["there"]["overflowed"], 0);
 }
 

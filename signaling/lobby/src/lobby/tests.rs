@@ -316,7 +316,8 @@ fn a_message_of_a_newer_version_is_ignored_and_one_beyond_the_limits_is_counted(
     assert_eq!(hear(&mut bus, 0, r#""kind":"bye","why":"tired""#), 0);
     assert_eq!(hear(&mut bus, 9007199254740993, r#""kind":"bye""#), 1);
     let chat = |number: u64, text: &str| {
-        let line = format!(r#"{{"number":{number},"member":"0000000000000001","text":"{text}","at_ms":0}}"#);
+        let line =
+            format!(r#"{{"number":{number},"member":"00000000000000000000000000000001","text":"{text}","at_ms":0}}"#);
         format!(r#""kind":"chat","line":{line}"#)
     };
     assert_eq!(hear(&mut bus, 7, &chat(7, "of the future")), 2);
@@ -332,7 +333,7 @@ fn the_number_of_nodes_in_a_room_is_bounded() {
     lobby.join(now, &room(), member(1)).unwrap();
     for n in 0..2000_u64 {
         let header = format!(r#""node":"n{n}","instance":1,"opening":1,"age_ms":0,"next":0"#);
-        let roll = format!(r#"{{"version":1,"members":[{{"member":"{n:016x}"}}]}}"#);
+        let roll = format!(r#"{{"version":1,"members":[{{"member":"{n:032x}"}}]}}"#);
         let hello = serde_json::from_str(&format!(r#"{{"from":{{{header}}},"kind":"hello","roll":{roll}}}"#)).unwrap();
         lobby.handle_message(now, &room(), hello);
     }
