@@ -21,7 +21,7 @@ export CHAPPE_PYTHON := $(CURDIR)/.venv/bin/python
 export CHAPPE_NATS_SERVER := $(CURDIR)/.venv/bin/nats-server
 export CHAPPE_SWARM := $(TARGET_DIR)/release/chappe-swarm
 export CHAPPE_LINK := $(TARGET_DIR)/release/chappe-link
-# Ends a suite that hangs. The minutes of all suites add up to less than 40; what is compiled before comes on top.
+# Ends a suite that hangs. The minutes of all suites add up to 40; what is compiled before comes on top.
 WITHIN := scripts/within.sh
 export CHROMIUM ?= $(shell command -v chromium || echo /usr/bin/chromium)
 
@@ -60,14 +60,14 @@ tools:
 
 unit:
 	cargo nextest run $(PROFILE) --workspace --no-run
-	$(WITHIN) 10 "make unit" cargo nextest run $(PROFILE) --workspace --no-fail-fast $(UNIT_TESTS)
+	$(WITHIN) 7 "make unit" cargo nextest run $(PROFILE) --workspace --no-fail-fast $(UNIT_TESTS)
 
 # The pages have no build step: their JSDoc types are checked, nothing is made of them.
 types:
 	cd tests/browser && npm run --silent check
 
 web: types
-	$(WITHIN) 3 "make web" scripts/run-node-tests.sh web
+	$(WITHIN) 2 "make web" scripts/run-node-tests.sh web
 
 e2e: build
 	$(MAKE) --no-print-directory browsers
@@ -75,12 +75,12 @@ e2e: build
 # With the program that is there: `unit` has just built it, and `build` would compile half of its crates once
 # more, because without the tests' dependencies cargo unifies other features.
 browsers:
-	$(WITHIN) 12 "make browsers" scripts/run-node-tests.sh tests/browser
+	$(WITHIN) 16 "make browsers" scripts/run-node-tests.sh tests/browser
 
 # The same for several nodes, each in a network namespace of its own; with the programs that `unit` has built.
 .PHONY: cluster recovery clients
 cluster:
-	$(WITHIN) 13 "make cluster" scripts/run-cluster-tests.sh tests/cluster
+	$(WITHIN) 15 "make cluster" scripts/run-cluster-tests.sh tests/cluster
 
 # The limits in milliseconds hold here, and only here: twenty of each kind, with the table of the README as the result;
 # then the faults, with a NATS that is away for a minute, the drain, the hop of a relay and the load balancers.
