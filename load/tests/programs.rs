@@ -10,11 +10,14 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use serde_json::Value;
 
 const DEVICE: &str = "lossy0";
 const ADDRESSES: [&str; 2] = ["10.217.91.1", "10.217.91.2"];
 const PACKETS: u32 = 5_000;
+/// The kernel counts some 2.3 kB for each packet of 1,100 bytes.
+const SOCKET_BUFFER_BYTES: usize = 32 << 20;
 
 #[test]
 fn as_root_a_link_loses_and_delays_as_told_while_it_runs() {
@@ -27,14 +30,12 @@ fn as_root_a_link_loses_and_delays_as_told_while_it_runs() {
     bed.say("loss 0.05");
     bed.counts();
     let rough = bed.send(PACKETS);
-    let counts = bed.counts();
-    let lost = u32::try_from(counts["there"]["lost"].as_u64().unwrap()).unwrap();
-    let share = f64::from(lost) / f64::from(PACKETS);
+    let share = 1.0 - f64::from(rough.arrived) / f64::from(PACKETS);
     assert!((0.03..0.07).contains(&share), "lost {share}");
-    // A busy machine may lose some more of what the link carried, at the receiver's socket.
-    assert!(rough.arrived <= PACKETS - lost, "{} arrived although {lost} were lost", rough.arrived);
     assert!(rough.fastest >= Duration::from_millis(40), "{:?}", rough.fastest);
     assert!(clear.fastest < rough.fastest, "{:?} before it was told to wait", clear.fastest);
+    let counts = bed.counts();
+    assert_eq!(counts["there"]["lost"], PACKETS - rough.arrived);
     assert_eq!(counts["there"]["overflowed"], 0);
 }
 
@@ -153,7 +154,10 @@ fn socket(namespace: &str, address: &'static str) -> UdpSocket {
     let file = File::open(format!("/run/netns/{namespace}")).unwrap();
     let made = std::thread::spawn(move || {
         setns(file, CloneFlags::CLONE_NEWNET).unwrap();
-        UdpSocket::bind((address, 0)).unwrap()
+        let socket = UdpSocket::bind((address, 0)).unwrap();
+        // Holds all packets of a test: what a busy machine reads late is late, and not lost.
+        set_socket_recv_buffer_size_force(&socket, SOCKET_BUFFER_BYTES).unwrap();
+        socket
     });
     made.join().unwrap()
 }

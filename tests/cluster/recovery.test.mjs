@@ -30,7 +30,7 @@ const PLAIN_VIEWERS = Number(process.env["CHAPPE_PLAIN_VIEWERS"] ?? 100);
 /** Where the table goes. */
 const TABLE = process.env["CHAPPE_RECOVERY_TABLE"];
 /** Who is back only after this came back by ICE giving its connection up, not by watching the media. */
-const BACK_AT_ALL_TURNS = 4000 / TURN_MS;
+const BACK_AT_ALL_TURNS = 2000 / TURN_MS;
 
 /** The publisher is at node 1, both pages and half of the plain viewers at node 2, the other half at node 3. */
 /** @type {Event[]} */
