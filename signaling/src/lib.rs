@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
-mod address;
+mod addresses;
 mod admin;
 mod app;
 mod auth;

@@ -1,6 +1,6 @@
 //! Owns the life of the process: start, serve, stop.
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{Instrument as _, info, info_span, warn};
 
-use crate::address::{candidate_addresses, relay_addresses};
+use crate::addresses::{Addresses, follow_addresses};
 use crate::app::{App, DrainFile, Ending, unix_ms};
 use crate::cluster::{self, Cluster, Identity};
 use crate::config::{Config, SignalingError, Stopped};
@@ -38,12 +38,11 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     if let Some(public) = public {
         auth::check_listener(config.auth, public)?;
     }
-    let loopback = public.is_some_and(|public| public.ip().is_loopback());
-    let addresses = candidate_addresses(&config.public_ips, loopback).map_err(SignalingError::Interfaces)?;
-    info!(node = config.node, ?public, ?addresses, "signaling starts");
+    let addresses = Addresses::read(config.public_ips.clone(), public).map_err(SignalingError::Interfaces)?;
+    info!(node = config.node, ?public, addresses = ?addresses.now().candidates, "signaling starts");
     let (links, queues): (Vec<_>, Vec<_>) = config.workers.iter().map(|_| workers::link()).unzip();
     let engine = cluster::join(config.cluster.as_deref(), &config.node).await?;
-    let identity = identity(&config, public, &addresses)?;
+    let identity = identity(&config)?;
     let (cluster, outgoing) = Cluster::new(engine, config.cluster.is_none(), identity, &config.secret);
     let drain_file = DrainFile::beside(config.workers.first().map(PathBuf::as_path));
     let app = App::new(cluster, config.auth, links, addresses, drain_file);
@@ -61,6 +60,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
         tasks.spawn(following.instrument(info_span!("worker", worker = index)));
     }
     tasks.spawn(settle(Arc::clone(&app)));
+    tasks.spawn(follow_addresses(Arc::clone(&app)));
     let tally = Arc::new(Tally::default());
     let (stopping, stopped) = watch::channel(false);
     let mut servers = tokio::task::JoinSet::new();
@@ -91,23 +91,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
 }
 
 /// Who this node is to others.
-fn identity(config: &Config, public: Option<SocketAddr>, addresses: &[IpAddr]) -> Result<Identity, SignalingError> {
+fn identity(config: &Config) -> Result<Identity, SignalingError> {
     let node = NodeName::parse(&config.node).map_err(|_| SignalingError::BadNode(config.node.clone()))?;
-    let origins = match public {
-        None => Vec::new(),
-        Some(public) if public.ip().is_unspecified() => {
-            addresses.iter().map(|ip| format!("http://{}", SocketAddr::new(*ip, public.port()))).collect()
-        }
-        Some(public) => vec![format!("http://{public}")],
-    };
-    Ok(Identity {
-        node,
-        instance: rand::random(),
-        started_ms: unix_ms(),
-        region: config.region.clone(),
-        origins,
-        addresses: relay_addresses(addresses).map_err(SignalingError::Interfaces)?,
-    })
+    let (instance, started_ms) = (rand::random(), unix_ms());
+    Ok(Identity { node, instance, started_ms, region: config.region.clone() })
 }
 
 /// Workers that live report at once. One that does not must not keep the others from serving.

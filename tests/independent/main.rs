@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
 
+mod addresses;
 mod peer;
 #[allow(dead_code, reason = "the tests of the program use the rest of it")]
 #[path = "../node/running.rs"]

@@ -1,5 +1,6 @@
 //! Owns clients made of the `webrtc` crate's PeerConnection: an implementation that shares no code with ours.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -27,6 +28,8 @@ use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionState,
 };
 
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
 /// One PeerConnection with a VP8 video m-line.
 pub struct Client {
     connection: Box<dyn PeerConnection>,
@@ -48,15 +51,20 @@ struct Handler(Arc<Observed>);
 
 impl Client {
     pub async fn publisher() -> Result<Client> {
-        Client::publisher_with(Vec::new()).await
+        Client::publisher_with(Vec::new(), LOOPBACK).await
+    }
+
+    /// Sends from this address of the machine, and takes only answers from where it sends to.
+    pub async fn publisher_at(ip: IpAddr) -> Result<Client> {
+        Client::publisher_with(Vec::new(), ip).await
     }
 
     /// With a certificate like that of GStreamer up to 1.22.
     pub async fn publisher_with_rsa() -> Result<Client> {
-        Client::publisher_with(vec![rsa_certificate()?]).await
+        Client::publisher_with(vec![rsa_certificate()?], LOOPBACK).await
     }
 
-    async fn publisher_with(certificates: Vec<RTCCertificate>) -> Result<Client> {
+    async fn publisher_with(certificates: Vec<RTCCertificate>, ip: IpAddr) -> Result<Client> {
         let ssrc = rand::random::<u32>();
         let track = Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(
             "stream".to_owned(),
@@ -69,13 +77,17 @@ impl Client {
                 ..Default::default()
             }],
         )));
-        let (connection, observed) = connection(certificates).await?;
+        let (connection, observed) = connection(certificates, ip).await?;
         connection.add_track(Arc::clone(&track) as Arc<dyn TrackLocal>).await?;
         Ok(Client { connection, observed, track: Some(track), ssrc })
     }
 
     pub async fn viewer() -> Result<Client> {
-        let (connection, observed) = connection(Vec::new()).await?;
+        Client::viewer_at(LOOPBACK).await
+    }
+
+    pub async fn viewer_at(ip: IpAddr) -> Result<Client> {
+        let (connection, observed) = connection(Vec::new(), ip).await?;
         let init = RTCRtpTransceiverInit { direction: RTCRtpTransceiverDirection::Recvonly, ..Default::default() };
         connection.add_transceiver_from_kind(RtpCodecKind::Video, Some(init)).await?;
         Ok(Client { connection, observed, track: None, ssrc: 0 })
@@ -161,7 +173,7 @@ impl PeerConnectionEventHandler for Handler {
 }
 
 /// Makes its own certificate if none is given.
-async fn connection(certificates: Vec<RTCCertificate>) -> Result<(Box<dyn PeerConnection>, Arc<Observed>)> {
+async fn connection(certificates: Vec<RTCCertificate>, ip: IpAddr) -> Result<(Box<dyn PeerConnection>, Arc<Observed>)> {
     let mut media_engine = MediaEngine::default();
     let codec = RTCRtpCodecParameters { rtp_codec: vp8(), payload_type: 96 };
     media_engine.register_codec(codec, RtpCodecKind::Video)?;
@@ -177,7 +189,7 @@ async fn connection(certificates: Vec<RTCCertificate>) -> Result<(Box<dyn PeerCo
         .with_media_engine(media_engine)
         .with_interceptor_registry(registry)
         .with_handler(Arc::new(Handler(Arc::clone(&observed))))
-        .with_udp_addrs(vec!["127.0.0.1:0"])
+        .with_udp_addrs(vec![SocketAddr::new(ip, 0)])
         .build()
         .await?;
     Ok((Box::new(connection), observed))

@@ -1,5 +1,6 @@
 //! Owns nodes for tests: without sockets, and with an engine that several of them share.
 
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use chappe_cluster::NodeName;
@@ -11,8 +12,10 @@ use chappe_sfu_api::{
 use tokio::sync::mpsc;
 
 use super::{Answered, App, DrainFile, PublishRequest};
+use crate::addresses::Addresses;
 use crate::cluster::{Cluster, Identity, Outgoing as ToNodes};
 use crate::config::AuthMode;
+use crate::http::Caller;
 use crate::room::{RoomName, StreamName};
 use crate::sdp::Offer;
 use crate::session::Owner;
@@ -43,17 +46,12 @@ pub fn node_with_outbox(
     workers: usize,
     engine: &Arc<Embedded>,
 ) -> (Arc<App>, Vec<WorkerQueue>, mpsc::Receiver<ToNodes>) {
-    let identity = Identity {
-        node: NodeName::parse(name).expect("a name"),
-        instance,
-        started_ms: instance,
-        region: None,
-        origins: Vec::new(),
-        addresses: vec![std::net::Ipv4Addr::LOCALHOST.into()],
-    };
+    let identity =
+        Identity { node: NodeName::parse(name).expect("a name"), instance, started_ms: instance, region: None };
     let (cluster, outbox) = Cluster::new(Arc::clone(engine) as Arc<dyn Engine>, false, identity, b"secret");
+    let addresses = Addresses::fixed(vec![Ipv4Addr::LOCALHOST.into()]);
     let (links, queues) = (0..workers).map(|_| link()).unzip();
-    let app = App::new(cluster, AuthMode::Open, links, Vec::new(), DrainFile::beside(None));
+    let app = App::new(cluster, AuthMode::Open, links, addresses, DrainFile::beside(None));
     app.settle();
     (app, queues, outbox)
 }
@@ -70,6 +68,11 @@ pub fn hello(worker: WorkerIndex, boot: Boot) -> Hello {
         sessions_max: 10,
         restarts: 0,
     }
+}
+
+/// A client of this machine.
+pub fn caller() -> Caller {
+    Caller { address: std::net::IpAddr::from(Ipv4Addr::LOCALHOST).into(), is_proxy: true, reached_at: None }
 }
 
 /// A worker that says yes to everything; what it is told is kept.
@@ -94,6 +97,7 @@ pub async fn publish(app: &Arc<App>, owner: Option<&Owner>, instead_of: Option<S
         owner: owner.cloned(),
         instead_of,
         alive_ms: None,
+        caller: Some(caller()),
     };
     let Answered { session, .. } = app.publish(request).await.expect("the worker obeys");
     app.handle_worker_event(W0, Event::StateChanged { session, state: SessionState::Connected });

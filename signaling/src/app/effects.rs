@@ -108,7 +108,7 @@ const SWITCHED_WITHIN: Duration = Duration::from_secs(1);
 mod tests {
     use super::*;
     use crate::app::Join;
-    use crate::app::bed::{W0, hello, node_with_workers, obey, publish, show};
+    use crate::app::bed::{W0, caller, hello, node_with_workers, obey, publish, show};
     use crate::room::RoomName;
     use chappe_engine::Embedded;
     use chappe_sfu_api::Boot;
@@ -129,7 +129,7 @@ mod tests {
         app.handle_worker_agreed(W0, hello(W0, Boot(1)), Vec::new());
         let (messages, mut told) = mpsc::channel(64);
         let room = RoomName::parse("demo").unwrap();
-        let join = Join { id: 1, room, name: None, resume: None, living: Vec::new() };
+        let join = Join { id: 1, room, name: None, resume: None, living: Vec::new(), caller: caller() };
         let owner = app.join(join, messages, Arc::new(Notify::new())).await.unwrap().owner;
         let old = publish(&app, Some(&owner), None).await;
         show(&app, old);

@@ -47,6 +47,7 @@ pub use watch::{Slots, WatchRequest};
 use lock::HubLock;
 
 use crate::access::{Share, Shares};
+use crate::addresses::Addresses;
 use crate::cluster::Cluster;
 use crate::config::AuthMode;
 use crate::http::Caller;
@@ -61,7 +62,7 @@ pub struct App {
     pub auth: AuthMode,
     hub: HubLock,
     links: Vec<WorkerLink>,
-    addresses: Vec<std::net::IpAddr>,
+    pub addresses: Addresses,
     started: SystemTime,
     drain_file: DrainFile,
     /// False until the workers that live have told their sessions: before that, nobody can say whether a
@@ -98,7 +99,7 @@ impl App {
         cluster: Cluster,
         auth: AuthMode,
         links: Vec<WorkerLink>,
-        addresses: Vec<std::net::IpAddr>,
+        addresses: Addresses,
         drain_file: DrainFile,
     ) -> Arc<App> {
         let hub = HubLock::new(Hub::new(links.len(), &cluster, Instant::now()));

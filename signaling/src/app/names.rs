@@ -152,7 +152,7 @@ const CLAIM_FRESH_MS: u64 = 3_000;
 mod tests {
     use super::*;
     use crate::app::PublishRequest;
-    use crate::app::bed::node;
+    use crate::app::bed::{caller, node};
     use crate::sdp::Offer;
     use chappe_engine::{Change, Embedded, Engine};
 
@@ -198,8 +198,15 @@ mod tests {
         let (room, stream) = names();
         let offer = Offer::parse(include_str!("../../tests/data/sdp/chromium-whip.sdp")).unwrap();
         let (in_room, under) = (room.clone(), stream.clone());
-        let request =
-            PublishRequest { room: in_room, stream: under, offer, owner: None, instead_of: None, alive_ms: None };
+        let request = PublishRequest {
+            room: in_room,
+            stream: under,
+            offer,
+            owner: None,
+            instead_of: None,
+            alive_ms: None,
+            caller: Some(caller()),
+        };
         let before = tokio::time::Instant::now();
         assert_eq!(ours.publish(request).await.err(), Some(Refusal::NoWorker));
         until_deleted(&engine).await;

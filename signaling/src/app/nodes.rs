@@ -71,6 +71,12 @@ impl App {
         self.keep_record();
     }
 
+    /// This machine has other addresses than before.
+    pub fn handle_addresses_changed(self: &Arc<Self>) {
+        self.publish_presence();
+        self.keep_record();
+    }
+
     /// For nodes that start: in the store as long as this one is part of the cluster.
     pub(super) fn keep_record(self: &Arc<Self>) {
         if self.cluster.alone {
@@ -203,7 +209,7 @@ impl App {
     }
 
     pub fn own_state(&self, hub: &Hub) -> NodeState {
-        let identity = &self.cluster.identity;
+        let (identity, reach) = (&self.cluster.identity, self.addresses.now());
         NodeState {
             node: identity.node.clone(),
             instance: identity.instance,
@@ -211,8 +217,8 @@ impl App {
             started_ms: identity.started_ms,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             region: identity.region.clone(),
-            origins: identity.origins.clone(),
-            addresses: identity.addresses.clone(),
+            origins: reach.origins.clone(),
+            addresses: reach.relays.clone(),
             phase: if hub.drain.is_some() { NodePhase::Draining } else { NodePhase::Serving },
             workers: hub.workers.iter().filter_map(worker_record).collect(),
             streams_version: hub.log.version(),

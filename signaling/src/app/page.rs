@@ -14,6 +14,7 @@ use tracing::info;
 
 use super::{App, Hub, Sink};
 use crate::cluster::{AskError, NodeReply, NodeRequest, Outgoing};
+use crate::http::Caller;
 use crate::refusal::Refusal;
 use crate::room::{MemberId, ResumeSecret, RoomName};
 use crate::session::Owner;
@@ -25,6 +26,7 @@ pub struct Joined {
     pub room: RoomName,
     pub owner: Owner,
     pub connection: u64,
+    pub caller: Caller,
 }
 
 /// What a page says on entering.
@@ -37,6 +39,7 @@ pub struct Join {
     pub resume: Option<ResumeSecret>,
     /// Sessions whose peer connections are still up.
     pub living: Vec<SessionId>,
+    pub caller: Caller,
 }
 
 impl App {
@@ -49,7 +52,7 @@ impl App {
         stop: Arc<Notify>,
     ) -> Result<Joined, Refusal> {
         self.wait_settled().await;
-        let Join { id, room, name, resume, living } = request;
+        let Join { id, room, name, resume, living, caller } = request;
         let elsewhere = match &resume {
             Some(secret) => {
                 let page = Owner { member: member_of(secret), name: name.clone(), home: self.node().clone() };
@@ -104,7 +107,7 @@ impl App {
         let sink = Sink { connection, messages, stop };
         sink.push(welcome.to_text());
         hub.connect(member, sink);
-        Ok(Joined { room, owner, connection })
+        Ok(Joined { room, owner, connection, caller })
     }
 
     /// Those of a page's sessions that live on other nodes. One that can't be asked now is taken to live: the page
@@ -139,7 +142,8 @@ impl App {
     /// Where else a page can go, in no order: it shuffles them itself.
     fn servers(&self, hub: &Hub) -> Vec<String> {
         let origins = hub.replica.nodes().filter(|state| state.phase == NodePhase::Serving).flat_map(|s| &s.origins);
-        let own = self.cluster.identity.origins.iter().filter(|_| hub.drain.is_none() && !self.cluster.alone);
+        let reach = self.addresses.now();
+        let own = reach.origins.iter().filter(|_| hub.drain.is_none() && !self.cluster.alone);
         own.chain(origins).take(SERVERS_TOLD_MAX).cloned().collect()
     }
 
@@ -297,7 +301,7 @@ const MEMBER_GRACE: Duration = Duration::from_secs(30);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::bed::node;
+    use crate::app::bed::{caller, node};
     use chappe_engine::Embedded;
 
     #[tokio::test(start_paused = true)]
@@ -307,7 +311,7 @@ mod tests {
         messages.try_send(Utf8Bytes::from_static("an answer from before")).unwrap();
         let stop = Arc::new(Notify::new());
         let room = RoomName::parse("demo").unwrap();
-        let join = Join { id: 1, room, name: None, resume: None, living: Vec::new() };
+        let join = Join { id: 1, room, name: None, resume: None, living: Vec::new(), caller: caller() };
         app.join(join, messages, Arc::clone(&stop)).await.unwrap();
         tokio::time::timeout(Duration::from_secs(1), stop.notified()).await.expect("it is told to end");
     }

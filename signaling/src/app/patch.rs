@@ -1,5 +1,6 @@
 //! Owns changes of a session that its client asks for: trickled candidates, ICE restarts, new offers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use chappe_sfu_api::{IceCredentials, SessionId};
@@ -50,6 +51,7 @@ impl App {
         id: SessionId,
         precondition: Precondition,
         text: &str,
+        reached_at: Option<IpAddr>,
     ) -> Result<PatchOutcome, Refusal> {
         self.wait_settled().await;
         let fragment = parse_fragment(text)?;
@@ -61,7 +63,7 @@ impl App {
                     _ => Err(Refusal::NodeSilent),
                 }
             }
-            None => self.patch_here(id, precondition, &fragment).await,
+            None => self.patch_here(id, precondition, &fragment, reached_at).await,
         }
     }
 
@@ -70,6 +72,7 @@ impl App {
         id: SessionId,
         precondition: Precondition,
         fragment: &Fragment,
+        reached_at: Option<IpAddr>,
     ) -> Result<PatchOutcome, Refusal> {
         let (outcome, waiting) = {
             let mut hub = self.hub();
@@ -90,7 +93,7 @@ impl App {
             let Some(remote) = fragment.ice.clone().filter(|ice| *ice != session.remote_ice) else {
                 return Ok(PatchOutcome::Trickled);
             };
-            let local = self.local_of(&hub, session, random_credentials())?;
+            let local = self.local_of(&hub, session, random_credentials(), reached_at)?;
             let fragment = sdp::restart_fragment(&local, transport);
             let waiting = self.restart_if(true, &mut hub, id, local.ice.clone(), remote)?;
             let session = hub.registry.session(id).ok_or(Refusal::NoSuchSession)?;
@@ -106,6 +109,7 @@ impl App {
         id: SessionId,
         member: MemberId,
         offer: &Offer,
+        reached_at: Option<IpAddr>,
     ) -> Result<Answered, Refusal> {
         self.wait_settled().await;
         match self.elsewhere(id) {
@@ -113,7 +117,7 @@ impl App {
                 let request = NodeRequest::Republish { session: id, member, offer: offer.text().to_owned() };
                 answered_by(self.ask(&node, request).await?)
             }
-            None => self.republish_here(id, member, offer).await,
+            None => self.republish_here(id, member, offer, reached_at).await,
         }
     }
 
@@ -122,6 +126,7 @@ impl App {
         id: SessionId,
         member: MemberId,
         offer: &Offer,
+        reached_at: Option<IpAddr>,
     ) -> Result<Answered, Refusal> {
         let (answered, restart, set) = {
             let mut hub = self.hub();
@@ -130,7 +135,7 @@ impl App {
                 return Err(Refusal::NoSuchSession);
             };
             let (worker, note) = (session.worker, session.note.clone());
-            let (local, restarts) = self.next_local(&hub, session, offer)?;
+            let (local, restarts) = self.next_local(&hub, session, offer, reached_at)?;
             let answer = sdp::answer_publish(offer, &local, Some(&previous), &mut random_track)?;
             let restart = self.restart_if(restarts, &mut hub, id, local.ice, answer.remote_ice)?;
             let role = Role::Publish { stream, muted, sdp: answer.note };
@@ -151,6 +156,7 @@ impl App {
         member: MemberId,
         offer: &Offer,
         slots: Vec<Slot>,
+        reached_at: Option<IpAddr>,
     ) -> Result<Answered, Refusal> {
         self.wait_settled().await;
         check_slots(&slots)?;
@@ -159,7 +165,7 @@ impl App {
                 let request = NodeRequest::Rewatch { session: id, member, offer: offer.text().to_owned(), slots };
                 answered_by(self.ask(&node, request).await?)
             }
-            None => self.rewatch_here(id, member, offer, slots).await,
+            None => self.rewatch_here(id, member, offer, slots, reached_at).await,
         }
     }
 
@@ -169,6 +175,7 @@ impl App {
         member: MemberId,
         offer: &Offer,
         slots: Vec<Slot>,
+        reached_at: Option<IpAddr>,
     ) -> Result<Answered, Refusal> {
         let (answered, restart, set) = {
             let mut hub = self.hub();
@@ -177,7 +184,7 @@ impl App {
                 return Err(Refusal::NoSuchSession);
             };
             let (worker, note) = (session.worker, session.note.clone());
-            let (local, restarts) = self.next_local(&hub, session, offer)?;
+            let (local, restarts) = self.next_local(&hub, session, offer, reached_at)?;
             let sources = hub.registry.sources(&note.room, &slots);
             let answer = sdp::answer_watch(offer, &local, &sources, Some(&previous), &mut rand::random)?;
             let restart = self.restart_if(restarts, &mut hub, id, local.ice, answer.remote_ice)?;
@@ -194,15 +201,27 @@ impl App {
     }
 
     /// Credentials that the client changed are answered with new ones of ours (RFC 8839 section 4.4.1.1.1).
-    fn next_local(&self, hub: &Hub, session: &Session, offer: &Offer) -> Result<(Local, bool), Refusal> {
+    fn next_local(
+        &self,
+        hub: &Hub,
+        session: &Session,
+        offer: &Offer,
+        reached_at: Option<IpAddr>,
+    ) -> Result<(Local, bool), Refusal> {
         let restarts = *offer.ice() != session.remote_ice;
         let ice = if restarts { random_credentials() } else { session.local_ice.clone() };
-        Ok((self.local_of(hub, session, ice)?, restarts))
+        Ok((self.local_of(hub, session, ice, reached_at)?, restarts))
     }
 
-    fn local_of(&self, hub: &Hub, session: &Session, ice: IceCredentials) -> Result<Local, Refusal> {
+    fn local_of(
+        &self,
+        hub: &Hub,
+        session: &Session,
+        ice: IceCredentials,
+        reached_at: Option<IpAddr>,
+    ) -> Result<Local, Refusal> {
         let hello = hub.worker(session.worker).and_then(|view| view.hello.as_ref()).ok_or(Refusal::NoWorker)?;
-        Ok(self.local(hello, ice, session.id))
+        Ok(self.local(hello, ice, session.id, reached_at))
     }
 
     fn restart_if(

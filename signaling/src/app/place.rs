@@ -1,5 +1,6 @@
 //! Owns finding a worker for a session and what the client must know to reach it.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use chappe_cluster::{Cost, NodeName, NodeState, Wanted, WorkerRef, choose, node_tag, session_id, session_tag};
@@ -7,6 +8,8 @@ use chappe_sfu_api::{Boot, Hello, IceCredentials, SessionId, TrackId, WorkerInde
 use rand::RngExt as _;
 
 use super::{App, Hub};
+use crate::addresses::Candidates;
+use crate::http::Caller;
 use crate::refusal::Refusal;
 use crate::room::{RoomName, Stream, StreamName};
 use crate::sdp::{CandidateTransport, Local, LocalCandidate};
@@ -106,20 +109,34 @@ impl App {
         holders
     }
 
-    pub(super) fn place(&self, hub: &Hub, worker: WorkerIndex, session: SessionId) -> Result<Place, Refusal> {
+    pub(super) fn place(
+        &self,
+        hub: &Hub,
+        worker: WorkerIndex,
+        session: SessionId,
+        reached_at: Option<IpAddr>,
+    ) -> Result<Place, Refusal> {
         let view = hub.worker(worker).filter(|view| view.is_there()).ok_or(Refusal::NoWorker)?;
         let hello = view.hello.as_ref().ok_or(Refusal::NoWorker)?;
-        Ok(Place { worker, boot: hello.boot, local: self.local(hello, random_credentials(), session) })
+        Ok(Place { worker, boot: hello.boot, local: self.local(hello, random_credentials(), session, reached_at) })
     }
 
     /// The worker's side of a session's transport.
-    pub(super) fn local(&self, hello: &Hello, ice: IceCredentials, session: SessionId) -> Local {
+    pub(super) fn local(
+        &self,
+        hello: &Hello,
+        ice: IceCredentials,
+        session: SessionId,
+        reached_at: Option<IpAddr>,
+    ) -> Local {
+        let Candidates { addresses, first_is_proven } = self.addresses.candidates(reached_at);
         let both = [CandidateTransport::Udp, CandidateTransport::TcpPassive];
         let candidate = |ip| both.map(|transport| LocalCandidate { ip, port: hello.media_port, transport });
         Local {
             ice,
             fingerprint: hello.fingerprint.clone(),
-            candidates: self.addresses.iter().copied().flat_map(candidate).collect(),
+            proven: addresses.first().copied().filter(|_| first_is_proven),
+            candidates: addresses.into_iter().flat_map(candidate).collect(),
             trickle: true,
             origin: (session.1 >> 64) as u64,
         }
@@ -139,6 +156,11 @@ fn streams_of(slots: &[Slot]) -> Vec<&StreamName> {
         }
     }
     names
+}
+
+/// The address of ours that a client has reached, if that is known.
+pub(super) fn reached_at(caller: Option<Caller>) -> Option<IpAddr> {
+    caller.and_then(|caller| caller.reached_at)
 }
 
 /// RFC 8445 section 5.3 asks for 24 bits in the ufrag and 128 in the password; the ufrag also has to be

@@ -6,9 +6,10 @@ use chappe_cluster::{WorkerRef, next_epoch};
 use chappe_sfu_api::{AliveMs, Command, Epoch, SessionId, SessionSpec, WorkerIndex};
 use tracing::{Instrument as _, info};
 
-use super::place::{Avoid, Place, Purpose, random_track};
+use super::place::{Avoid, Place, Purpose, random_track, reached_at};
 use super::{Answered, App, Hub, unix_ms};
 use crate::cluster::{ANSWER_WITHIN, AskError, NodeReply, NodeRequest};
+use crate::http::Caller;
 use crate::refusal::Refusal;
 use crate::room::{Proof, RoomName, StreamName};
 use crate::sdp::{self, Offer};
@@ -26,6 +27,8 @@ pub struct PublishRequest {
     pub instead_of: Option<SessionId>,
     /// How often the client wants to hear of its worker; none: it did not ask.
     pub alive_ms: Option<AliveMs>,
+    /// None: another node asks, which has told where its client came from nowhere.
+    pub caller: Option<Caller>,
 }
 
 impl PublishRequest {
@@ -125,7 +128,7 @@ impl App {
             let mut hub = self.hub();
             hub.registry.check_publish(&request.room, &request.stream, &request.proof())?;
             let id = self.random_session();
-            let place = self.place(&hub, worker, id)?;
+            let place = self.place(&hub, worker, id, reached_at(request.caller))?;
             let answer = sdp::answer_publish(&request.offer, &place.local, None, &mut random_track)?;
             let ours = hub.registry.stream(&request.room, &request.stream).map(|stream| stream.epoch);
             let epoch = next_epoch(known.max(ours), unix_ms());

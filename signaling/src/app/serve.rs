@@ -30,24 +30,24 @@ impl App {
             NodeRequest::Publish { room, stream, offer, owner, instead_of, alive_ms, worker, known } => {
                 self.check_serving()?;
                 let offer = Offer::parse(&offer)?;
-                let request = PublishRequest { room, stream, offer, owner, instead_of, alive_ms };
+                let request = PublishRequest { room, stream, offer, owner, instead_of, alive_ms, caller: None };
                 answered(self.publish_here(request, worker, known).await)
             }
             NodeRequest::Watch { room, slots, offer, owner, alive_ms, worker } => {
                 self.check_serving()?;
-                let (offer, instead_of) = (Offer::parse(&offer)?, None);
-                let request = WatchRequest { room, slots, offer, owner, instead_of, alive_ms };
+                let (offer, instead_of, caller) = (Offer::parse(&offer)?, None, None);
+                let request = WatchRequest { room, slots, offer, owner, instead_of, alive_ms, caller };
                 answered(self.watch_here(&request, worker).await)
             }
             NodeRequest::Republish { session, member, offer } => {
-                answered(self.republish_here(session, member, &Offer::parse(&offer)?).await)
+                answered(self.republish_here(session, member, &Offer::parse(&offer)?, None).await)
             }
             NodeRequest::Rewatch { session, member, offer, slots } => {
-                answered(self.rewatch_here(session, member, &Offer::parse(&offer)?, slots).await)
+                answered(self.rewatch_here(session, member, &Offer::parse(&offer)?, slots, None).await)
             }
             NodeRequest::Patch { session, precondition, fragment } => {
                 let fragment = parse_fragment(&fragment)?;
-                let outcome = self.patch_here(session, precondition, &fragment).await?;
+                let outcome = self.patch_here(session, precondition, &fragment, None).await?;
                 Ok(NodeReply::Patched { outcome })
             }
             NodeRequest::Stats { session, member } => {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use chappe_sfu_api::{AliveMs, MediaKind, SessionId, WorkerIndex};
 use serde::{Deserialize, Serialize};
 
-use super::place::{Avoid, Place, Purpose};
+use super::place::{Avoid, Place, Purpose, reached_at};
 use super::publish::{FIRST_EPOCH, PLACES_TRIED_MAX};
 use super::{Answered, App, unix_ms};
 use crate::cluster::NodeRequest;
+use crate::http::Caller;
 use crate::refusal::{Limit, Refusal};
 use crate::room::{RoomName, StreamName, slot_states};
 use crate::sdp::{self, LINES_MAX, Offer};
@@ -24,6 +25,8 @@ pub struct WatchRequest {
     pub instead_of: Option<SessionId>,
     /// How often the client wants to hear of its worker; none: it did not ask.
     pub alive_ms: Option<AliveMs>,
+    /// None: another node asks, which has told where its client came from nowhere.
+    pub caller: Option<Caller>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -100,7 +103,7 @@ impl App {
             let slots = request.slots.of(&request.offer);
             check_slots(&slots)?;
             let id = self.random_session();
-            let Place { worker, boot, local } = self.place(&hub, worker, id)?;
+            let Place { worker, boot, local } = self.place(&hub, worker, id, reached_at(request.caller))?;
             let sources = hub.registry.sources(&request.room, &slots);
             let answer = sdp::answer_watch(&request.offer, &local, &sources, None, &mut rand::random)?;
             let shown = slot_states(&slots, answer.states);

@@ -9,7 +9,6 @@ mod secret;
 mod start;
 mod wire;
 
-use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -52,8 +51,6 @@ pub struct Identity {
     /// Unix time.
     pub started_ms: u64,
     pub region: Option<String>,
-    pub origins: Vec<String>,
-    pub addresses: Vec<IpAddr>,
 }
 
 impl Cluster {

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub struct Caller {
     pub address: ClientAddress,
     /// It is a proxy that does not say who its client is, or this machine.
     pub is_proxy: bool,
+    /// The address of ours that it reached; none if a proxy stands between us.
+    pub reached_at: Option<IpAddr>,
 }
 
 /// What all connections of a listener share.
@@ -133,7 +135,9 @@ impl Front {
             Err(error) => return error.into_response(),
         };
         let client = access.proxies.client(remote, request.headers());
-        let caller = Caller { address: client.into(), is_proxy: access.proxies.trusts(client) };
+        let is_proxy = access.proxies.trusts(client);
+        let reached_at = Some(ends.local.ip().to_canonical()).filter(|_| client == remote && !is_proxy);
+        let caller = Caller { address: client.into(), is_proxy, reached_at };
         let each_max = if client == remote { CONNECTIONS_MAX } else { Quota::OF_CLIENT.connections_max };
         let Some(_share) = self.forwarded.take(caller.address, each_max) else {
             return HttpError::from(Refusal::TooMany(Limit::Requests(each_max))).into_response();

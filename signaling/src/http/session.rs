@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chappe_sfu_api::SessionId;
 use tracing::{Instrument as _, info_span};
 
-use super::HttpError;
 use super::body::{FRAGMENT, sdp_text};
+use super::{Caller, HttpError};
 use crate::access::BasePath;
 use crate::app::{App, PatchOutcome, Precondition};
 use crate::refusal::Refusal;
@@ -35,12 +35,13 @@ pub async fn resource(
     State(app): State<Arc<App>>,
     method: Method,
     Path(id): Path<String>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, HttpError> {
     let session = id.parse::<SessionId>().map_err(|_| Refusal::NoSuchSession);
     match method {
-        Method::PATCH => patch(app, session?, &headers, body).await,
+        Method::PATCH => patch(app, session?, &caller, &headers, body).await,
         // Idempotent: a client that repeats it after a lost response must not see an error, and whether a
         // session ever existed is nobody's business.
         Method::DELETE => {
@@ -55,9 +56,15 @@ pub async fn resource(
     }
 }
 
-async fn patch(app: Arc<App>, session: SessionId, headers: &HeaderMap, body: Body) -> Result<Response, HttpError> {
+async fn patch(
+    app: Arc<App>,
+    session: SessionId,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, HttpError> {
     let text = sdp_text(headers, body, FRAGMENT).await?;
-    let patching = app.patch(session, precondition(headers)?, &text);
+    let patching = app.patch(session, precondition(headers)?, &text, caller.reached_at);
     match patching.instrument(info_span!("session", %session)).await? {
         PatchOutcome::Trickled => Ok(StatusCode::NO_CONTENT.into_response()),
         PatchOutcome::Restarted { etag, fragment } => {

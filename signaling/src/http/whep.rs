@@ -9,9 +9,9 @@ use axum::response::Response;
 use serde::Deserialize;
 use tracing::{Instrument as _, info_span};
 
-use super::HttpError;
 use super::body::{SDP, sdp_text};
 use super::whip::{METHODS, alive_ms, created, is_set, preflight};
+use super::{Caller, HttpError};
 use crate::access::BasePath;
 use crate::app::{Answered, App, Slots, WatchRequest};
 use crate::refusal::Refusal;
@@ -31,12 +31,12 @@ pub async fn endpoint(
     method: Method,
     Path((room, stream)): Path<(String, String)>,
     Query(options): Query<Options>,
-    Extension(base): Extension<BasePath>,
+    (Extension(base), Extension(caller)): (Extension<BasePath>, Extension<Caller>),
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, HttpError> {
     match method {
-        Method::POST => Ok(created(&base, post(app, &room, &stream, options, &headers, body).await?)),
+        Method::POST => Ok(created(&base, post(app, (&room, &stream), options, caller, &headers, body).await?)),
         Method::OPTIONS => Ok(preflight()),
         _ => Err(HttpError::method_not_allowed(METHODS)),
     }
@@ -44,9 +44,9 @@ pub async fn endpoint(
 
 async fn post(
     app: Arc<App>,
-    room: &str,
-    stream: &str,
+    (room, stream): (&str, &str),
     options: Options,
+    caller: Caller,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Answered, HttpError> {
@@ -57,6 +57,7 @@ async fn post(
     let alive_ms = alive_ms(options.alive_ms.as_deref())?;
     let span = info_span!("whep", %room, %stream);
     let slots = Slots::Player { stream, wait: is_set(options.wait.as_deref()) };
-    let watching = app.watch(WatchRequest { room, slots, offer, owner: None, instead_of: None, alive_ms });
+    let watching =
+        app.watch(WatchRequest { room, slots, offer, owner: None, instead_of: None, alive_ms, caller: Some(caller) });
     Ok(watching.instrument(span).await?)
 }

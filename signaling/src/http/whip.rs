@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tracing::{Instrument as _, info_span};
 
 use super::body::{FRAGMENT, SDP, sdp_text};
-use super::{HttpError, session};
+use super::{Caller, HttpError, session};
 use crate::access::BasePath;
 use crate::app::{Answered, App, PublishRequest};
 use crate::refusal::Refusal;
@@ -31,12 +31,12 @@ pub async fn endpoint(
     method: Method,
     Path((room, stream)): Path<(String, String)>,
     Query(options): Query<Options>,
-    Extension(base): Extension<BasePath>,
+    (Extension(base), Extension(caller)): (Extension<BasePath>, Extension<Caller>),
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, HttpError> {
     match method {
-        Method::POST => Ok(created(&base, post(app, &room, &stream, options, &headers, body).await?)),
+        Method::POST => Ok(created(&base, post(app, (&room, &stream), options, caller, &headers, body).await?)),
         Method::OPTIONS => Ok(preflight()),
         _ => Err(HttpError::method_not_allowed(METHODS)),
     }
@@ -44,9 +44,9 @@ pub async fn endpoint(
 
 async fn post(
     app: Arc<App>,
-    room: &str,
-    stream: &str,
+    (room, stream): (&str, &str),
     options: Options,
+    caller: Caller,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Answered, HttpError> {
@@ -57,7 +57,8 @@ async fn post(
     let alive_ms = alive_ms(options.alive_ms.as_deref())?;
     let instead_of = options.instead_of.as_deref().map(session::named_by).transpose()?;
     let span = info_span!("whip", %room, %stream);
-    let publishing = app.publish(PublishRequest { room, stream, offer, owner: None, instead_of, alive_ms });
+    let publishing =
+        app.publish(PublishRequest { room, stream, offer, owner: None, instead_of, alive_ms, caller: Some(caller) });
     Ok(publishing.instrument(span).await?)
 }
 

@@ -43,6 +43,7 @@ fn local() -> Local {
         ice: IceCredentials { ufrag: "ours".into(), pwd: "p".repeat(24) },
         fingerprint: Fingerprint { hash: "sha-256".into(), value: "AB".into() },
         candidates: Vec::new(),
+        proven: None,
         trickle: true,
         origin: 1,
     }

@@ -17,6 +17,8 @@ pub struct Local {
     pub fingerprint: Fingerprint,
     /// All addresses of the worker, in order of preference within an address family.
     pub candidates: Vec<LocalCandidate>,
+    /// The one of them that the client is known to reach: it comes before all, whatever its family.
+    pub proven: Option<IpAddr>,
     /// Whether the client may send its candidates later. They are not needed (ICE-lite), but RFC 9725
     /// section 4.3 wants it said when the session resource takes them.
     pub trickle: bool,
@@ -155,7 +157,7 @@ fn formats(accepted: &AcceptedLine) -> String {
 /// look for them in different ones; candidates are only in the tagged one (RFC 9143 section 7.1.3).
 fn write_transport(out: &mut String, head: &AnswerHead<'_>, section: &Section, formats: &str) {
     let local = head.local;
-    let candidates = ordered_candidates(&local.candidates);
+    let candidates = ordered_candidates(local);
     let default = candidates.iter().find(|c| c.transport == CandidateTransport::Udp);
     let port = default.map_or(DISCARD_PORT, |c| c.port);
     line(out, format_args!("m={} {port} {}{formats}", section.media, section.proto));
@@ -180,7 +182,7 @@ fn write_transport(out: &mut String, head: &AnswerHead<'_>, section: &Section, f
         ),
     );
     if section.line == head.bundle.tag {
-        write_candidates(out, &candidates);
+        write_candidates(out, &candidates, local.proven);
     }
 }
 
@@ -192,15 +194,18 @@ pub(super) fn write_ice(out: &mut String, ice: &IceCredentials) {
     line(out, format_args!("a=ice-pwd:{}", ice.pwd));
 }
 
-/// UDP before TCP, IPv4 before IPv6, loopback last: FFmpeg takes the first candidate and no other, and a
-/// client that tries all goes by priority.
-pub(super) fn ordered_candidates(candidates: &[LocalCandidate]) -> Vec<LocalCandidate> {
-    let mut ordered = candidates.to_vec();
-    ordered.sort_by_key(|c| (c.transport == CandidateTransport::TcpPassive, c.ip.is_loopback(), c.ip.is_ipv6()));
+/// UDP before TCP, what is proven before what is not, IPv4 before IPv6, loopback last: FFmpeg takes the first candidate
+/// and no other, and a client that tries all goes by priority.
+pub(super) fn ordered_candidates(local: &Local) -> Vec<LocalCandidate> {
+    let mut ordered = local.candidates.clone();
+    ordered.sort_by_key(|c| {
+        let is_tcp = c.transport == CandidateTransport::TcpPassive;
+        (is_tcp, Some(c.ip) != local.proven, c.ip.is_loopback(), c.ip.is_ipv6())
+    });
     ordered
 }
 
-pub(super) fn write_candidates(out: &mut String, candidates: &[LocalCandidate]) {
+pub(super) fn write_candidates(out: &mut String, candidates: &[LocalCandidate], proven: Option<IpAddr>) {
     let mut foundations: Vec<(IpAddr, CandidateTransport)> = Vec::new();
     for candidate in candidates {
         // RFC 8445 section 5.1.1.3: same type, base address and protocol share a foundation.
@@ -209,7 +214,7 @@ pub(super) fn write_candidates(out: &mut String, candidates: &[LocalCandidate]) 
             foundations.push(key);
         }
         let foundation = foundations.iter().position(|f| *f == key).map_or(0, |index| index + 1);
-        let rank = rank_in_family(candidate, candidates);
+        let rank = rank_of(candidate, candidates, proven);
         let LocalCandidate { ip, port, transport } = candidate;
         match transport {
             CandidateTransport::Udp => {
@@ -240,14 +245,19 @@ fn priority(type_preference: u32, local_preference: u32) -> u32 {
     (type_preference << 24) + (local_preference << 8) + 255
 }
 
-/// RFC 8421 section 4: the families take turns, IPv6 first, so that a broken one costs one check and not many.
-fn rank_in_family(candidate: &LocalCandidate, all: &[LocalCandidate]) -> u32 {
+/// RFC 8421 section 4: the families take turns, IPv6 first, so that a broken one costs one check and not many. Before
+/// them comes the address that is proven.
+fn rank_of(candidate: &LocalCandidate, all: &[LocalCandidate], proven: Option<IpAddr>) -> u32 {
+    if Some(candidate.ip) == proven {
+        return 0;
+    }
     let before = all
         .iter()
         .take_while(|other| *other != candidate)
-        .filter(|other| other.transport == candidate.transport && other.ip.is_ipv6() == candidate.ip.is_ipv6())
+        .filter(|other| Some(other.ip) != proven && other.transport == candidate.transport)
+        .filter(|other| other.ip.is_ipv6() == candidate.ip.is_ipv6())
         .count();
-    let turn = u32::from(candidate.ip.is_ipv4());
+    let turn = u32::from(candidate.ip.is_ipv4()) + u32::from(proven.is_some());
     u32::try_from(before).unwrap_or(RANK_MAX).saturating_mul(2).saturating_add(turn).min(RANK_MAX)
 }
 

@@ -85,7 +85,7 @@ pub fn restart_fragment(local: &Local, transport: &TransportNote) -> String {
         out.push_str(&format!("m={} 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:{}\r\n", kind_name(first.kind), first.mid));
     }
     write_ice(&mut out, &local.ice);
-    write_candidates(&mut out, &ordered_candidates(&local.candidates));
+    write_candidates(&mut out, &ordered_candidates(local), local.proven);
     out
 }
 

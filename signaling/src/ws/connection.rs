@@ -30,21 +30,22 @@ pub async fn upgrade(
         Err(refusal) => return HttpError::from(refusal).into_response(),
     };
     let span = info_span!("page", room = field::Empty, member = field::Empty);
-    upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX).on_upgrade(|socket| {
+    upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| {
         let connection = async move {
-            run(app, socket).await;
+            run(app, caller, socket).await;
             drop(place);
         };
         connection.instrument(span)
     })
 }
 
-async fn run(app: Arc<App>, socket: WebSocket) {
+async fn run(app: Arc<App>, caller: Caller, socket: WebSocket) {
     let (mut writer, mut reader) = socket.split();
     let (messages, mut outgoing) = mpsc::channel(QUEUE_MESSAGES_MAX);
     let stop = Arc::new(Notify::new());
     let allowance = Allowance::new(Instant::now());
-    let mut page = Page { app, messages, stop: Arc::clone(&stop), allowance, refused: 0, joined: None };
+    let stopped = Arc::clone(&stop);
+    let mut page = Page { app, caller, messages, stop: stopped, allowance, refused: 0, joined: None };
     let end = tokio::select! {
         end = page.read(&mut reader) => end,
         end = write(&mut writer, &mut outgoing) => end,
@@ -111,6 +112,7 @@ impl End {
 
 struct Page {
     app: Arc<App>,
+    caller: Caller,
     messages: mpsc::Sender<Utf8Bytes>,
     stop: Arc<Notify>,
     allowance: Allowance,
@@ -130,7 +132,7 @@ impl Page {
                 Ok(Err(end)) => return end,
                 Err(_) => return End::Unfit,
             };
-            let joining = dispatch::hello(&self.app, hello.0, hello.1, &self.messages, &self.stop);
+            let joining = dispatch::hello(&self.app, self.caller, hello, &self.messages, &self.stop);
             match joining.await {
                 Ok(joined) => {
                     let span = Span::current();

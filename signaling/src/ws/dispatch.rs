@@ -10,6 +10,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::message::{ClientMessage, Hello, ServerMessage, SlotRequest, SlotText};
 use crate::app::{Answered, App, Join, Joined, PublishRequest, Slots, WatchRequest};
+use crate::http::Caller;
 use crate::refusal::{Limit, Refusal};
 use crate::room::{ResumeSecret, RoomName, StreamName};
 use crate::sdp::{LINES_MAX, Offer};
@@ -45,8 +46,8 @@ impl Request {
 /// Joins the room; the welcome is sent from inside. Otherwise the error to send.
 pub async fn hello(
     app: &Arc<App>,
-    id: u64,
-    hello: Hello,
+    caller: Caller,
+    (id, hello): (u64, Hello),
     messages: &mpsc::Sender<Utf8Bytes>,
     stop: &Arc<Notify>,
 ) -> Result<Joined, Utf8Bytes> {
@@ -65,7 +66,7 @@ pub async fn hello(
     let resume = hello.resume.and_then(|text| ResumeSecret::try_from(text).ok());
     let living: Vec<SessionId> = hello.sessions.iter().filter_map(|text| text.parse().ok()).collect();
     let name = hello.name.map(|name| shown_name(&name)).filter(|name| !name.is_empty());
-    let join = Join { id, room, name, resume, living };
+    let join = Join { id, room, name, resume, living, caller };
     app.join(join, messages.clone(), Arc::clone(stop)).await.map_err(|refusal| error(Some(id), &refusal))
 }
 
@@ -123,10 +124,11 @@ async fn publish(
     let stream = StreamName::parse(stream)?;
     let offer = Offer::parse(sdp)?;
     match session {
-        Some(session) => app.republish(session, joined.owner.member, &offer).await,
+        Some(session) => app.republish(session, joined.owner.member, &offer, joined.caller.reached_at).await,
         None => {
             let (room, owner) = (joined.room.clone(), Some(joined.owner.clone()));
-            app.publish(PublishRequest { room, stream, offer, owner, instead_of, alive_ms }).await
+            let caller = Some(joined.caller);
+            app.publish(PublishRequest { room, stream, offer, owner, instead_of, alive_ms, caller }).await
         }
     }
 }
@@ -145,10 +147,11 @@ async fn watch(
     let offer = Offer::parse(sdp)?;
     let slots = slots.into_iter().map(SlotRequest::parse).collect::<Result<Vec<_>, _>>()?;
     match session {
-        Some(session) => app.rewatch(session, joined.owner.member, &offer, slots).await,
+        Some(session) => app.rewatch(session, joined.owner.member, &offer, slots, joined.caller.reached_at).await,
         None => {
             let (room, owner) = (joined.room.clone(), Some(joined.owner.clone()));
-            app.watch(WatchRequest { room, slots: Slots::Chosen(slots), offer, owner, instead_of, alive_ms }).await
+            let (slots, caller) = (Slots::Chosen(slots), Some(joined.caller));
+            app.watch(WatchRequest { room, slots, offer, owner, instead_of, alive_ms, caller }).await
         }
     }
 }

@@ -56,6 +56,7 @@ pub(super) fn local() -> Local {
             candidate("192.0.2.1", CandidateTransport::TcpPassive),
             candidate("2001:db8::1", CandidateTransport::Udp),
         ],
+        proven: None,
         trickle: true,
         origin: 7,
     }

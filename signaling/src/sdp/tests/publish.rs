@@ -288,3 +288,18 @@ fn h265_names_its_sets_by_kind() {
     let first: Vec<u8> = video.parameter_sets.iter().map(|set| set.unit[0]).collect();
     assert_eq!(first, [0x40, 0x42, 0x44]);
 }
+
+#[test]
+fn the_address_that_the_client_is_known_to_reach_comes_before_all_others() {
+    let local = Local { proven: Some("2001:db8::1".parse().expect("an address")), ..local() };
+    let answer = answer_publish(&offer("chromium-whip"), &local, None, &mut counter()).expect("an answer");
+    let candidates: Vec<Vec<&str>> =
+        answer.sdp.lines().filter(|line| line.starts_with("a=candidate:")).map(|it| it.split(' ').collect()).collect();
+    assert_eq!(
+        candidates.iter().map(|it| (it[2], it[4])).collect::<Vec<_>>(),
+        [("udp", "2001:db8::1"), ("udp", "192.0.2.1"), ("tcp", "192.0.2.1")]
+    );
+    let priority = |index: usize| candidates[index][3].parse::<u32>().expect("a priority");
+    assert!(priority(0) > priority(1) && priority(1) > priority(2), "{candidates:?}");
+    assert!(answer.sdp.contains("c=IN IP6 2001:db8::1\r\n"));
+}
