@@ -76,6 +76,8 @@ pub enum SignalingError {
     Runtime(std::io::Error),
     #[error("the {0} listener can't be used: {1}")]
     Listener(&'static str, std::io::Error),
+    #[error("a task that the whole process needs has panicked: the log says where")]
+    TaskPanicked,
     #[error("the addresses of the interfaces can't be read (name one with --public-ip): {0}")]
     Interfaces(std::io::Error),
 }

@@ -9,6 +9,7 @@ use chappe_cluster::NodeName;
 use chappe_sfu_api::WorkerIndex;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tracing::{Instrument as _, info, info_span, warn};
 
 use crate::addresses::{Addresses, follow_addresses};
@@ -48,7 +49,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     let app = App::new(cluster, config.auth, links, addresses, drain_file);
     app.resume_drain();
     cluster::check_name(&app).await?;
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
     tasks.spawn(cluster::send_outgoing(Arc::clone(&app), outgoing));
     tasks.spawn(cluster::agree_on_secret(Arc::clone(&app)));
     cluster::gather(&app).await;
@@ -63,7 +64,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     tasks.spawn(follow_addresses(Arc::clone(&app)));
     let tally = Arc::new(Tally::default());
     let (stopping, stopped) = watch::channel(false);
-    let mut servers = tokio::task::JoinSet::new();
+    let mut servers = JoinSet::new();
     let admin = http::adopt(config.admin).map_err(|error| SignalingError::Listener("admin", error))?;
     let access = Arc::new(config.access);
     let router = admin::router(Arc::clone(&app), Arc::clone(&tally), &access.admin_hosts);
@@ -75,6 +76,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     let ending = tokio::select! {
         () = stop => None,
         ending = app.ended() => Some(ending),
+        () = panicked(&mut tasks) => return Err(SignalingError::TaskPanicked),
     };
     info!("signaling stops");
     stopping.send_replace(true);
@@ -101,6 +103,17 @@ fn identity(config: &Config) -> Result<Identity, SignalingError> {
 async fn settle(app: Arc<App>) {
     let _ = tokio::time::timeout(SETTLE_WITHIN, app.wait_settled()).await;
     app.settle();
+}
+
+/// Completes when a task that the whole process needs has panicked. A page or a request that panics ends alone; without
+/// one of these the process would go on deaf, while another one takes up all that this one knew.
+async fn panicked(tasks: &mut JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        if ended.is_err_and(|error| error.is_panic()) {
+            return;
+        }
+    }
+    std::future::pending().await
 }
 
 async fn stop_signal() {
@@ -141,3 +154,17 @@ fn raise_descriptor_limit() {
 
 /// How long a new signaling process waits for its workers' snapshots.
 const SETTLE_WITHIN: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_is_no_panic_and_one_that_panics_is() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async {});
+        assert!(tokio::time::timeout(Duration::from_millis(20), panicked(&mut tasks)).await.is_err());
+        tasks.spawn(async { panic!("on what another node said") });
+        panicked(&mut tasks).await;
+    }
+}

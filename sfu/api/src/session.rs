@@ -120,6 +120,8 @@ pub enum CloseReason {
     FingerprintMismatch,
     /// DTLS failed for another reason.
     DtlsFailed,
+    /// The worker panicked on what the client sent: a bug, whose place is in the worker's log.
+    Fault,
     /// The worker drains and its deadline passed.
     Drained,
 }

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::containment::AtWork;
 use crate::forward::serve;
 use crate::history::GOP_PACKETS_MAX;
 use crate::session::Session;
@@ -125,6 +126,7 @@ impl Sfu {
         let Some(Some(sender)) = session.senders.get_mut(joiner.sender as usize) else {
             return Turn::Live { packets: 0 };
         };
+        self.containment.note(AtWork::Session(joiner.session as usize));
         // What is interrupted is not to catch up any more.
         let Some(progress) = sender.catch_up else { return Turn::Live { packets: 0 } };
         let Some(track) = sender.track.and_then(|track| self.tracks.get(track)).filter(|_| is_open) else {

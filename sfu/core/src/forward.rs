@@ -6,6 +6,7 @@ use std::time::Instant;
 use arrayvec::ArrayVec;
 
 use crate::codec::{Start, find_start};
+use crate::containment::AtWork;
 use crate::egress::Arena;
 use crate::history::{Arrived, EXTENSIONS_BYTES_MAX, History, PADDING_BYTES_MAX};
 use crate::nack::Arrival;
@@ -218,7 +219,10 @@ impl Sfu {
     /// The end of a batch: what should leave now is sealed. True when the arena is full and more is to come:
     /// send, clear, and call again.
     pub fn flush(&mut self, now: Now) -> bool {
-        let now = now.mono;
+        self.contained(now.mono, |sfu| sfu.flush_due(now.mono)).unwrap_or(true)
+    }
+
+    fn flush_due(&mut self, now: Instant) -> bool {
         self.settle_demand(now);
         // Other workers first: whoever watches there has the longer way.
         if !self.serve_children(now) {
@@ -227,6 +231,7 @@ impl Sfu {
         let mut at = 0;
         let mut is_complete = true;
         while let Some(key) = self.waiting.get(at).copied() {
+            self.containment.note(AtWork::Track(key));
             match self.tracks.get(key).map_or(Flush::Nothing, |track| track.decide_flush(now)) {
                 Flush::Later => at += 1,
                 Flush::Now if !self.fan_out(key, now) => {

@@ -8,6 +8,7 @@
 
 // In reading order: the way of a packet first, then what it passes.
 mod catch_up;
+mod containment;
 mod control;
 mod feedback;
 mod forward;

@@ -9,6 +9,7 @@ use slab::Slab;
 
 use crate::alive::AliveSlots;
 use crate::catch_up::Joiners;
+use crate::containment::{AtWork, Containment};
 use crate::dtls::Certificate;
 use crate::egress::Egress;
 use crate::history::CacheBudget;
@@ -56,6 +57,7 @@ pub struct Sfu {
     pub(crate) relay: Relay,
     /// Set by the first session or peer.
     pub(crate) wall: Option<WallClock>,
+    pub(crate) containment: Containment,
     events: VecDeque<Event>,
     transmit: Vec<u8>,
 }
@@ -94,6 +96,7 @@ impl Sfu {
             cache: CacheBudget::default(),
             relay: Relay::default(),
             wall: None,
+            containment: Containment::default(),
             events: VecDeque::new(),
             transmit: Vec::new(),
         }
@@ -103,7 +106,14 @@ impl Sfu {
     pub fn handle_datagram(&mut self, now: Now, route: Route, datagram: &mut [u8]) {
         self.counters.packets_in += 1;
         self.counters.bytes_in += datagram.len() as u64;
-        let result = match classify(datagram) {
+        let result = self.contained(now.mono, |sfu| sfu.dispatch(now, route, datagram));
+        if let Some(Err(reason)) = result {
+            self.counters.drop(reason);
+        }
+    }
+
+    fn dispatch(&mut self, now: Now, route: Route, datagram: &mut [u8]) -> Result<(), DropReason> {
+        match classify(datagram) {
             Some(DatagramKind::Rtp) => self.find(route).and_then(|key| self.handle_rtp(now.mono, key, datagram)),
             Some(DatagramKind::Rtcp) => self.find(route).and_then(|key| self.handle_rtcp(now.mono, key, datagram)),
             Some(DatagramKind::Stun) => self.handle_stun(now.mono, route, datagram),
@@ -112,9 +122,6 @@ impl Sfu {
             }
             Some(DatagramKind::Relay) => self.handle_relay(now.mono, route, datagram),
             None => Err(DropReason::Unclassified),
-        };
-        if let Err(reason) = result {
-            self.counters.drop(reason);
         }
     }
 
@@ -136,16 +143,20 @@ impl Sfu {
         // Each session once at most: one that keeps a deadline in the past must not hold up the loop.
         for _ in 0..=self.sessions.len() {
             let Some(key) = self.timers.pop_due(now.mono) else { break };
-            let key = key as usize;
-            if let Some(session) = self.sessions.get_mut(key) {
-                session.transport.handle_timeout(now.mono);
-                self.handle_reports_due(now, key);
-                self.drain_transport(now.mono, key);
-            }
+            self.contained(now.mono, |sfu| sfu.handle_session_timeout(now, key as usize));
         }
-        self.handle_relay_timeouts(now.mono);
+        self.contained(now.mono, |sfu| sfu.handle_relay_timeouts(now.mono));
         // Last: what was just sent is a sign, too.
         self.send_signs_of_life(now.mono);
+    }
+
+    fn handle_session_timeout(&mut self, now: Now, key: usize) {
+        self.containment.note(AtWork::Session(key));
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.transport.handle_timeout(now.mono);
+            self.handle_reports_due(now, key);
+            self.drain_transport(now.mono, key);
+        }
     }
 
     /// When to call [`Sfu::handle_timeout`] and [`Sfu::flush`] next.
@@ -174,16 +185,19 @@ impl Sfu {
         if let Some((last, key)) = self.last_route
             && last == route
         {
+            self.containment.note(AtWork::Session(key));
             return Ok(key);
         }
         let key = *self.by_route.get(&route).ok_or(DropReason::RouteUnknown)?;
         self.last_route = Some((route, key));
+        self.containment.note(AtWork::Session(key));
         Ok(key)
     }
 
     fn handle_stun(&mut self, now: Instant, route: Route, message: &[u8]) -> Result<(), DropReason> {
         let (local, _) = stun::username(message).ok_or(DropReason::StunMalformed)?;
         let key = *self.by_ufrag.get(local).ok_or(DropReason::StunUnknownUser)?;
+        self.containment.note(AtWork::Session(key));
         if self.is_held(now, route, key) {
             return Err(DropReason::RouteHeld);
         }
@@ -274,7 +288,12 @@ impl Sfu {
                 session.ufrags.retain(|known| *known != ufrag);
                 self.by_ufrag.remove(&ufrag);
             }
-            TransportEvent::Closed(reason) => self.remove_session(now, key, close_reason(reason)),
+            TransportEvent::Closed(reason) => {
+                if reason == TransportCloseReason::EngineFault {
+                    self.counters.drop(DropReason::SessionFault);
+                }
+                self.remove_session(now, key, close_reason(reason));
+            }
         }
     }
 
@@ -331,6 +350,7 @@ fn close_reason(reason: TransportCloseReason) -> CloseReason {
         TransportCloseReason::ConsentExpired => CloseReason::ConsentExpired,
         TransportCloseReason::FingerprintMismatch => CloseReason::FingerprintMismatch,
         TransportCloseReason::DtlsFailed => CloseReason::DtlsFailed,
+        TransportCloseReason::EngineFault => CloseReason::Fault,
     }
 }
 

@@ -176,6 +176,8 @@ pub enum CloseReason {
     ConsentExpired,
     FingerprintMismatch,
     DtlsFailed,
+    /// A panic on what the client sent.
+    Fault,
     Drained,
 }
 

@@ -89,6 +89,8 @@ drop_reasons! {
     RtpTooLong = "rtp_too_long",
     /// Neither SSRC, mid, rid nor payload type names a track.
     RtpUnknownSource = "rtp_unknown_source",
+    /// A panic while something that a peer sent was looked at; its session was ended.
+    SessionFault = "session_fault",
     /// Media or DTLS before the keys are there.
     SessionNotReady = "session_not_ready",
     StunIntegrity = "stun_integrity",

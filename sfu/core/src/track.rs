@@ -128,6 +128,15 @@ impl Track {
         }
     }
 
+    /// A session is gone and nobody could say what it published and watched. What waits to leave is given up: who has
+    /// it already can't be told any more.
+    pub fn forget_session(&mut self, session: usize) {
+        self.publisher = self.publisher.filter(|publisher| publisher.session != session);
+        self.subscribers.retain(|subscriber| subscriber.session as usize != session);
+        self.awaiting.retain(|subscriber| subscriber.session as usize != session);
+        self.skip_passes();
+    }
+
     pub fn is_unused(&self) -> bool {
         self.publisher.is_none() && self.feed.is_none() && !self.is_wanted()
     }

@@ -47,6 +47,8 @@ pub enum TransportCloseReason {
     ConsentExpired,
     FingerprintMismatch,
     DtlsFailed,
+    /// The DTLS engine panicked.
+    EngineFault,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -286,9 +288,8 @@ impl Transport {
                 }
             }
             Err(DtlsError::FingerprintMismatch) => self.end(TransportCloseReason::FingerprintMismatch),
-            Err(DtlsError::NoSrtpProfile | DtlsError::Handshake | DtlsError::EnginePanicked) => {
-                self.end(TransportCloseReason::DtlsFailed);
-            }
+            Err(DtlsError::NoSrtpProfile | DtlsError::Handshake) => self.end(TransportCloseReason::DtlsFailed),
+            Err(DtlsError::EnginePanicked) => self.end(TransportCloseReason::EngineFault),
         }
     }
 

@@ -32,19 +32,27 @@ impl TcpListener {
         self.local
     }
 
-    /// The next connection; none when nobody waits. Out of descriptors (EMFILE) is an error, and the
+    /// The next connection; none when nobody waits. Being out of descriptors or memory is an error, and the
     /// connection stays in the queue.
     pub fn accept(&self) -> io::Result<Option<TcpConnection>> {
-        loop {
-            return match acceptfrom_with(&self.fd, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
-                Ok((fd, Some(remote))) => TcpConnection::adopt(fd, SocketAddr::try_from(remote)?).map(Some),
-                Ok((_, None)) => continue,
-                Err(Errno::AGAIN) => Ok(None),
-                // The peer gave up while it waited: there may be others.
-                Err(Errno::INTR | Errno::CONNABORTED) => continue,
-                Err(error) => Err(error.into()),
-            };
+        for _ in 0..BROKEN_MAX {
+            match acceptfrom_with(&self.fd, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+                Ok((fd, Some(remote))) => {
+                    // One that can't be set up is of no use, and says nothing of the next.
+                    let remote = SocketAddr::try_from(remote).ok();
+                    if let Some(connection) = remote.and_then(|remote| TcpConnection::adopt(fd, remote).ok()) {
+                        return Ok(Some(connection));
+                    }
+                }
+                Ok((_, None)) => {}
+                Err(Errno::AGAIN) => return Ok(None),
+                Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => return Err(error.into()),
+                // The peer gave up while it waited, or the network had an error for it (accept(2)), or a filter
+                // refuses it: there may be others.
+                Err(_) => {}
+            }
         }
+        Ok(None)
     }
 }
 
@@ -144,6 +152,8 @@ impl AsFd for TcpConnection {
     }
 }
 
+/// Connections in a row that are of no use. The listener is announced again if there are more.
+const BROKEN_MAX: usize = 64;
 /// How long sent bytes may stay unacknowledged before the kernel gives the connection up, in milliseconds.
 const USER_TIMEOUT_MS: u32 = 15_000;
 /// Half a second of a 4 Mbit/s stream: what is older is of no use to a live viewer.

@@ -1,6 +1,7 @@
 //! Owns the execution of signaling's commands: parse, judge, tell the core, remember, answer. The answer is
 //! sent before anything that follows from it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use chappe_sfu_api::{
@@ -21,7 +22,7 @@ impl Worker {
     /// the connection where it does not: then the two sides have lost each other.
     pub(crate) fn handle_line(&mut self, now: Now, client: ClientId, line: &[u8]) {
         match serde_json::from_slice::<Request>(line) {
-            Ok(request) => self.execute(now, client, request),
+            Ok(request) => self.execute_contained(now, client, request),
             Err(error) => match serde_json::from_slice::<Envelope>(line) {
                 Ok(Envelope { request }) => {
                     // The parser repeats what it was given, which may be a megabyte.
@@ -31,6 +32,15 @@ impl Worker {
                 }
                 Err(_) => self.drop_client(client, Ended::NotALine),
             },
+        }
+    }
+
+    /// A command carries what clients wrote in their offers: one that panics is refused, and the others are served.
+    fn execute_contained(&mut self, now: Now, client: ClientId, request: Request) {
+        let id = request.request;
+        if catch_unwind(AssertUnwindSafe(|| self.execute(now, client, request))).is_err() {
+            let error = invalid("the worker panicked on this command: its log says where".to_owned());
+            self.control.send(client, &Event::Failed { request: id, error });
         }
     }
 

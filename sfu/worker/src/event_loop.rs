@@ -1,6 +1,7 @@
 //! Owns the event loop: what is waited for, in which order its parts run, and when it ends. Media comes
 //! first in every turn, and commands are bounded, so that signaling never delays a packet.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use chappe_sfu_api::{Boot, CloseReason, Event, Fingerprint, Hello, PROTOCOL_VERSION, SessionId, WorkerIndex};
@@ -36,6 +37,8 @@ pub(crate) struct Worker {
     resting: Vec<Source>,
     ready: Vec<Ready>,
     events: Events,
+    /// In a row.
+    failed_waits: u32,
     line: Vec<u8>,
 }
 
@@ -101,6 +104,7 @@ impl Worker {
             resting: Vec::new(),
             ready: Vec::new(),
             events: Events::new(),
+            failed_waits: 0,
             line: Vec::new(),
         })
     }
@@ -115,10 +119,14 @@ impl Worker {
     fn turn(&mut self) -> Result<Flow, WorkerError> {
         let timeout = self.next_wake().map(time_until);
         self.ready.clear();
-        self.ready.extend(self.epoll.wait(&mut self.events, timeout).map_err(WorkerError::Wait)?);
+        let waited = self.epoll.wait(&mut self.events, timeout).map(|ready| self.ready.extend(ready));
+        match waited {
+            Ok(()) => self.failed_waits = 0,
+            Err(error) => self.note_failed_wait(error)?,
+        }
         let now = read_clock();
 
-        let mut flow = self.take_in(now)?;
+        let mut flow = self.take_in(now);
         self.flush(now);
 
         let now = read_clock();
@@ -139,13 +147,13 @@ impl Worker {
     }
 
     /// Takes what the sources have: media goes to the core, lines wait for their turn.
-    fn take_in(&mut self, now: Now) -> Result<Flow, WorkerError> {
+    fn take_in(&mut self, now: Now) -> Flow {
         let mut flow = Flow::Continue;
         let mut index = 0;
         while let Some(ready) = self.ready.get(index).copied() {
             index += 1;
             match Source::of(ready.token) {
-                Some(Source::Udp) => self.media.receive_udp(&mut self.core).map_err(WorkerError::MediaSocket)?,
+                Some(Source::Udp) => self.media.receive_udp(&mut self.core),
                 Some(Source::Tcp(id)) => {
                     if ready.writable {
                         self.media.tcp.note_writable(id);
@@ -161,15 +169,25 @@ impl Worker {
                         self.drop_client(client, why);
                     }
                 }
-                Some(Source::Termination) => {
-                    if self.termination.arrived().map_err(WorkerError::Wait)? {
-                        flow = Flow::Stop;
-                    }
-                }
+                Some(Source::Termination) => match self.termination.arrived() {
+                    Ok(true) => flow = Flow::Stop,
+                    Ok(false) => {}
+                    Err(error) => tracing::warn!(%error, "a signal can't be read"),
+                },
                 Some(Source::Control(_)) | None => {}
             }
         }
-        Ok(flow)
+        flow
+    }
+
+    /// The kernel can be short of something for a moment. A worker that can't wait any more is replaced.
+    fn note_failed_wait(&mut self, error: io::Error) -> Result<(), WorkerError> {
+        self.failed_waits += 1;
+        if self.failed_waits > FAILED_WAITS_MAX {
+            return Err(WorkerError::Wait(error));
+        }
+        std::thread::sleep(FAILED_WAIT_PAUSE);
+        Ok(())
     }
 
     fn flush(&mut self, now: Now) {
@@ -264,7 +282,10 @@ impl Worker {
 
     fn note_closed(&mut self, session: SessionId, reason: CloseReason) {
         self.sessions.remove(session);
-        tracing::info!(%session, ?reason, "session closed");
+        match reason {
+            CloseReason::Fault => tracing::error!(%session, "session ended by a panic on what its client sent"),
+            _ => tracing::info!(%session, ?reason, "session closed"),
+        }
     }
 
     fn report(&mut self, now: Now) {
@@ -354,6 +375,10 @@ impl Worker {
 /// Commands per turn of the loop. Opening a session takes some ten microseconds; a turn must stay far below
 /// the millisecond of an egress tick.
 const COMMANDS_PER_TURN: usize = 16;
+
+/// A second of trying.
+const FAILED_WAITS_MAX: u32 = 1_000;
+const FAILED_WAIT_PAUSE: Duration = Duration::from_millis(1);
 
 /// How long a drain may last; longer deadlines are cut to it.
 pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(24 * 3600);

@@ -11,6 +11,7 @@ mod commands;
 mod connections;
 mod control;
 mod event_loop;
+mod faults;
 mod media;
 mod relays;
 mod report;
@@ -58,8 +59,6 @@ pub enum WorkerError {
     Certificate(#[from] chappe_sfu_core::dtls::CertificateError),
     #[error("waiting for events failed: {0}")]
     Wait(#[source] io::Error),
-    #[error("the media socket failed: {0}")]
-    MediaSocket(#[source] io::Error),
 }
 
 impl WorkerConfig {
@@ -92,6 +91,7 @@ impl WorkerConfig {
 pub fn run(config: WorkerConfig) -> Result<(), WorkerError> {
     let span = tracing::info_span!("worker", worker = config.index.0);
     let _entered = span.enter();
+    faults::log_panics();
     event_loop::Worker::start(config)?.run()
 }
 

@@ -1,7 +1,6 @@
 //! Owns the media sockets of a worker and moves datagrams between them and the core, in batches. Never looks
 //! into a datagram, and allocates nothing per packet.
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use chappe_sfu_core::{ConnectionId, DatagramKind, Now, Route, Sfu, classify};
@@ -28,9 +27,9 @@ impl MediaSockets {
     }
 
     /// Gives the core what has arrived over UDP, at most [`BATCHES_PER_TURN`] calls' worth.
-    pub(crate) fn receive_udp(&mut self, core: &mut Sfu) -> io::Result<()> {
+    pub(crate) fn receive_udp(&mut self, core: &mut Sfu) {
         for _ in 0..BATCHES_PER_TURN {
-            let trains = self.receiver.receive(&self.udp)?;
+            let trains = self.receiver.receive(&self.udp);
             if trains == 0 {
                 break;
             }
@@ -45,12 +44,16 @@ impl MediaSockets {
                 break;
             }
         }
-        Ok(())
     }
 
     /// Datagrams the kernel had no room for, since the start.
     pub(crate) fn receive_overflow(&self) -> u64 {
         self.receiver.overflowed()
+    }
+
+    /// Receive calls that the kernel refused, since the start.
+    pub(crate) fn receive_failed(&self) -> u64 {
+        self.receiver.failed()
     }
 
     /// Gives the core what has arrived on one TCP connection.

@@ -89,6 +89,7 @@ impl Meter {
         let mut drops: Vec<(String, u64)> = counters.drops().map(|(name, count)| (name.to_owned(), count)).collect();
         let ours = [
             ("command_stale", self.stale_commands),
+            ("receive_failed", media.receive_failed()),
             ("receive_overflow", media.receive_overflow()),
             ("send_blocked", self.sent.blocked),
             ("send_failed", self.sent.failed),

@@ -164,6 +164,7 @@ pub(crate) fn close_reason_to_core(from: api::CloseReason) -> core::CloseReason 
         api::CloseReason::ConsentExpired => core::CloseReason::ConsentExpired,
         api::CloseReason::FingerprintMismatch => core::CloseReason::FingerprintMismatch,
         api::CloseReason::DtlsFailed => core::CloseReason::DtlsFailed,
+        api::CloseReason::Fault => core::CloseReason::Fault,
         api::CloseReason::Drained => core::CloseReason::Drained,
     }
 }
@@ -176,6 +177,7 @@ fn close_reason_to_api(from: core::CloseReason) -> api::CloseReason {
         core::CloseReason::ConsentExpired => api::CloseReason::ConsentExpired,
         core::CloseReason::FingerprintMismatch => api::CloseReason::FingerprintMismatch,
         core::CloseReason::DtlsFailed => api::CloseReason::DtlsFailed,
+        core::CloseReason::Fault => api::CloseReason::Fault,
         core::CloseReason::Drained => api::CloseReason::Drained,
     }
 }

@@ -124,7 +124,7 @@ impl Registry {
             CloseReason::ClientClosed | CloseReason::ConnectTimeout | CloseReason::ConsentExpired => {
                 LostReason::Expired
             }
-            CloseReason::FingerprintMismatch | CloseReason::DtlsFailed => LostReason::Failed,
+            CloseReason::FingerprintMismatch | CloseReason::DtlsFailed | CloseReason::Fault => LostReason::Failed,
         };
         self.forget(id, Some(told))
     }

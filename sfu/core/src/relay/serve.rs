@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::containment::AtWork;
 use crate::history::{Entry, History};
 use crate::relay::link::Link;
 use crate::relay::outlet::{Outlet, OutletState};
@@ -45,6 +46,7 @@ impl Sfu {
         let Some(outlet) = self.relay.outlets.get_mut(key).filter(|outlet| outlet.is_served()) else {
             return Progress::Done;
         };
+        self.containment.note(AtWork::Track(outlet.track));
         let Some(history) = self.tracks.get(outlet.track).and_then(|track| track.history.as_ref()) else {
             return Progress::Done;
         };

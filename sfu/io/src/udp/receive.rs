@@ -1,7 +1,6 @@
 //! Owns the buffers of batched receive. One call takes up to [`Receiver::MESSAGES_MAX`] trains of
 //! datagrams (UDP_GRO) out of the kernel and allocates nothing.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::slice::ChunksMut;
@@ -18,6 +17,7 @@ pub struct Receiver {
     /// How many slots the last call filled.
     filled: usize,
     overflowed: u64,
+    failed: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -56,11 +56,13 @@ impl Receiver {
             data: vec![0; count * TRAIN_BYTES].into_boxed_slice(),
             filled: 0,
             overflowed: 0,
+            failed: 0,
         }
     }
 
-    /// Takes what has arrived. Returns how many trains there are; 0 when there is nothing to read.
-    pub fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
+    /// Takes what has arrived. Returns how many trains there are; 0 when there is nothing to read, or the kernel could
+    /// not read it now ([`Receiver::failed`]): what waits is announced again.
+    pub fn receive(&mut self, socket: &UdpSocket) -> usize {
         self.filled = 0;
         let buffers = self.data.chunks_exact_mut(TRAIN_BYTES);
         for (((slot, header), iovec), buffer) in
@@ -78,7 +80,7 @@ impl Receiver {
             message.msg_flags = 0;
             header.msg_len = 0;
         }
-        loop {
+        for _ in 0..TRIES_MAX {
             // SAFETY: each header points to a name, an iovec, a buffer and a control buffer of its own with
             // their true lengths; all of them are boxes of `self`, which is borrowed exclusively.
             let count = unsafe {
@@ -93,17 +95,22 @@ impl Receiver {
             if let Ok(count) = usize::try_from(count) {
                 self.filled = count;
                 self.note_overflow();
-                return Ok(count);
+                return count;
             }
-            let error = io::Error::last_os_error();
-            match error.raw_os_error() {
-                Some(libc::EINTR) => {}
-                Some(libc::EAGAIN) => return Ok(0),
-                // An ICMP error of an earlier send, reported here: nothing is wrong with the socket.
-                Some(libc::ECONNREFUSED | libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EMSGSIZE) => {}
-                _ => return Err(error),
+            match std::io::Error::last_os_error().raw_os_error() {
+                Some(libc::EAGAIN) => return 0,
+                // An ICMP error of an earlier send is reported here once: nothing is wrong with the socket.
+                Some(libc::EINTR | libc::ECONNREFUSED | libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EMSGSIZE) => {}
+                // ENOMEM, ENOBUFS and whatever a later kernel has: no reason to end those who are served.
+                _ => self.failed += 1,
             }
         }
+        0
+    }
+
+    /// Calls that the kernel refused for a reason that is no peer's.
+    pub fn failed(&self) -> u64 {
+        self.failed
     }
 
     /// Datagrams that found the socket's receive buffer full, as far as later ones told.
@@ -153,3 +160,5 @@ impl Default for Receiver {
 
 /// A train is at most one IP packet's worth of payload: 65,535 bytes.
 const TRAIN_BYTES: usize = 1 << 16;
+/// Calls until something is read, or given up for this turn.
+const TRIES_MAX: usize = 8;

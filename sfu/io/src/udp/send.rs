@@ -264,10 +264,11 @@ impl Sender {
         let is_run = transmits.first().is_some_and(|first| first.bytes.len() > first.segment);
         match std::io::Error::last_os_error().raw_os_error() {
             Some(libc::EINTR) => Outcome::Interrupted,
-            Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => Outcome::Blocked,
+            Some(libc::EAGAIN) => Outcome::Blocked,
             // EIO: the device has no checksum offload; EINVAL, EMSGSIZE: the segment exceeds the path's MTU.
             Some(libc::EIO | libc::EINVAL | libc::EOPNOTSUPP | libc::EMSGSIZE) if is_run => Outcome::Refused,
-            // EHOSTUNREACH, ENETUNREACH, ECONNREFUSED, EACCES, EMSGSIZE of a single datagram: this peer only.
+            // EHOSTUNREACH, ENETUNREACH, ECONNREFUSED, EACCES, EPERM, EMSGSIZE of a single datagram: this peer only.
+            // ENOBUFS, ENOMEM: for this message; the next may be smaller, or leave by another device.
             _ => Outcome::Failed,
         }
     }
