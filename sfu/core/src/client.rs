@@ -106,11 +106,6 @@ impl ClientTransport {
         self.events.pop_front()
     }
 
-    /// Reads the worker's goodbye at any time, for some 15 kB more.
-    pub fn keep_engine(&mut self) {
-        self.dtls.keep_engine();
-    }
-
     /// New credentials after an ICE restart; checks start at once.
     pub fn restart_ice(&mut self, now: Instant, local: IceCredentials, remote: IceCredentials) {
         self.local = local;

@@ -2,6 +2,7 @@
 //! code that names the DTLS engine (`dimpl`), which draws its own random numbers. Never knows an address.
 
 mod fingerprint;
+mod gate;
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dimpl::{Output, SrtpProfile, UnexpectedMessageError};
+use dimpl::{CloseNotifyReader, Output, SecurityError, SrtpProfile};
 
 use crate::srtp::{MasterKey, MasterKeys, Profile};
 pub use fingerprint::{Fingerprint, FingerprintHash, ParseFingerprintError};
@@ -66,8 +67,8 @@ pub struct Progress {
     pub keys: Option<SrtpKeys>,
     /// The peer said goodbye with close_notify.
     pub peer_closed: bool,
-    /// Something that may be a goodbye came after the engine was released: nobody can read it any more.
-    pub maybe_closed: bool,
+    /// Nothing of the datagram could be used.
+    pub refused: bool,
 }
 
 pub struct Dtls {
@@ -76,7 +77,8 @@ pub struct Dtls {
     fingerprints: Vec<Fingerprint>,
     stage: Stage,
     peer_verified: bool,
-    linger: Duration,
+    /// Something was sent by the engine at work: the peer may build on it.
+    answered: bool,
     timeout: Option<Instant>,
 }
 
@@ -86,10 +88,11 @@ enum Stage {
     Handshake(Box<dimpl::Dtls>),
     /// Repeats the last flight to a peer that missed it, until the instant given.
     Connected(Box<dimpl::Dtls>, Instant),
-    /// Keys are out and the peer has its last flight. The engine would hold on to 15 kB per viewer, half of
-    /// what a session may have, for the sake of one goodbye: so ours is written beforehand and kept.
+    /// Keys are out and the peer has its last flight. The engine would hold on to 15 kB per viewer, half of what a
+    /// session may have, for the sake of two goodbyes: so ours is written beforehand, and the peer's needs one key.
     Released {
         goodbye: Vec<u8>,
+        reader: Option<Box<CloseNotifyReader>>,
     },
     /// Closed, or failed.
     Ended,
@@ -129,8 +132,8 @@ pub struct CertificateError;
 
 impl Dtls {
     pub fn new(role: DtlsRole, certificate: Certificate, fingerprints: Vec<Fingerprint>) -> Dtls {
-        let (stage, linger) = (Stage::Idle, LINGER);
-        Dtls { role, certificate, fingerprints, stage, peer_verified: false, linger, timeout: None }
+        let stage = Stage::Idle;
+        Dtls { role, certificate, fingerprints, stage, peer_verified: false, answered: false, timeout: None }
     }
 
     /// A client sends its ClientHello; nothing otherwise.
@@ -186,20 +189,31 @@ impl Dtls {
         if matches!((&self.stage, self.role), (Stage::Idle, DtlsRole::Server)) {
             self.stage = Stage::Handshake(Box::new(self.engine(now)));
         }
-        match &mut self.stage {
+        let refused = match &mut self.stage {
             Stage::Idle | Stage::Ended => return Ok(Progress::default()),
-            Stage::Released { .. } => {
-                let maybe_closed = may_be_alert(datagram);
-                return Ok(Progress { maybe_closed, ..Progress::default() });
+            Stage::Released { reader, .. } => {
+                let peer_closed = reader.as_mut().is_some_and(|reader| reader.is_close_notify(datagram));
+                if peer_closed {
+                    self.end();
+                }
+                return Ok(Progress { peer_closed, ..Progress::default() });
             }
             Stage::Handshake(engine) | Stage::Connected(engine, _) => {
-                if feed(engine, now, datagram)? == Fed::HelloHopeless {
-                    let engine = self.engine(now);
-                    self.stage = Stage::Handshake(Box::new(engine));
+                let admitted = gate::admit(self.role, datagram);
+                if admitted.is_empty() {
+                    return Ok(Progress { refused: true, ..Progress::default() });
                 }
+                feed(engine, now, &admitted)? == Fed::Refused
             }
+        };
+        let answered = self.answered;
+        let progress = Progress { refused, ..self.drain(now, send)? };
+        // A ClientHello that came to nothing, and all that belonged to it, is forgotten: the next one may do better.
+        if refused && !answered && matches!((&self.stage, self.role), (Stage::Handshake(_), DtlsRole::Server)) {
+            self.stage = Stage::Idle;
+            (self.answered, self.timeout) = (false, None);
         }
-        self.drain(now, send)
+        Ok(progress)
     }
 
     fn take_timeout(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError> {
@@ -224,7 +238,7 @@ impl Dtls {
         if catch_unwind(AssertUnwindSafe(|| self.release(now))).is_err() {
             self.end();
         }
-        if let Stage::Released { goodbye } = &self.stage
+        if let Stage::Released { goodbye, .. } = &self.stage
             && !goodbye.is_empty()
         {
             send(goodbye);
@@ -249,14 +263,10 @@ impl Dtls {
             }
         }
         goodbye.shrink_to_fit();
-        self.stage = Stage::Released { goodbye };
+        let stage = std::mem::replace(&mut self.stage, Stage::Ended);
+        let Stage::Connected(engine, _) = stage else { return };
+        self.stage = Stage::Released { goodbye, reader: engine.into_close_notify_reader().map(Box::new) };
         self.timeout = None;
-    }
-
-    /// Never releases the engine: for clients, which are few on a machine and want to read the worker's goodbye.
-    #[cfg(any(test, feature = "client"))]
-    pub fn keep_engine(&mut self) {
-        self.linger = LINGER_FOREVER;
     }
 
     /// Speaks 1.2 and 1.3: as a client, by one ClientHello that servers of both understand; as a server, it
@@ -275,7 +285,10 @@ impl Dtls {
             let Some(engine) = self.stage.engine() else { return Ok(progress) };
             let buffer = if large.is_empty() { &mut small[..] } else { &mut large[..] };
             match engine.poll_output(buffer) {
-                Output::Packet(packet) => send(packet),
+                Output::Packet(packet) => {
+                    self.answered = true;
+                    send(packet);
+                }
                 Output::BufferTooSmall { needed } => large.resize(needed, 0),
                 Output::PeerCert(der) => {
                     if !self.fingerprints.iter().any(|fingerprint| fingerprint.matches(der)) {
@@ -311,10 +324,10 @@ impl Dtls {
                 return Err(DtlsError::NoSrtpProfile);
             }
             self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
-                Stage::Handshake(engine) => Stage::Connected(engine, now + self.linger),
+                Stage::Handshake(engine) => Stage::Connected(engine, now + LINGER),
                 other => other,
             };
-            self.timeout = self.timeout.map(|at| at.min(now + self.linger));
+            self.timeout = self.timeout.map(|at| at.min(now + LINGER));
         }
         if progress.peer_closed {
             self.end();
@@ -355,34 +368,25 @@ impl Stage {
 #[derive(Debug, PartialEq, Eq)]
 enum Fed {
     Taken,
-    /// A server has collected all it may hold and no ClientHello came of it: a fresh engine may do better.
-    HelloHopeless,
+    /// The engine could do nothing with it.
+    Refused,
 }
 
+/// Nobody vouches for a datagram before the handshake is complete, and the gate lets only protected alerts pass: so an
+/// error ends nothing but a fatal alert does. A peer that can't go on is given up when its time to connect is over.
 fn feed(engine: &mut dimpl::Dtls, now: Instant, datagram: &[u8]) -> Result<Fed, DtlsError> {
     engine.handle_timeout(now).map_err(|_| DtlsError::Handshake)?;
     match engine.handle_packet(datagram) {
         Ok(()) => Ok(Fed::Taken),
-        // A client that does not know the version yet got something else than the ServerHello first: the
-        // network changed the order, or it is noise. The engine is unharmed and the server repeats itself.
-        Err(dimpl::Error::UnexpectedMessage(UnexpectedMessageError::UnrecognizedAutoServerResponse)) => Ok(Fed::Taken),
+        Err(dimpl::Error::SecurityError(SecurityError::FatalAlert { .. })) => Err(DtlsError::Handshake),
         // What is queued up will not be looked at later, but what we have may still complete the flight.
         Err(dimpl::Error::ReceiveQueueFull) => Ok(Fed::Taken),
-        Err(dimpl::Error::TooManyClientHelloFragments) => Ok(Fed::HelloHopeless),
-        Err(_) => Err(DtlsError::Handshake),
+        Err(_) => Ok(Fed::Refused),
     }
 }
 
-/// Whether it starts with an alert of 1.2, or with a record of 1.3, which hides what it is (RFC 9147 section 4).
-fn may_be_alert(datagram: &[u8]) -> bool {
-    matches!(datagram.first(), Some(&CONTENT_ALERT | 0x20..=0x3F))
-}
-
-const CONTENT_ALERT: u8 = 21;
 /// How long the last flight can be repeated: three tries of a client that starts with 1 s (RFC 6347).
 const LINGER: Duration = Duration::from_secs(10);
-#[cfg(any(test, feature = "client"))]
-const LINGER_FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
 /// Largest datagram of a flight: below any path MTU that WebRTC meets.
 const DATAGRAM_BYTES_MAX: usize = 1_200;
 /// First wait for an answer to a flight; doubles with each repeat. RFC 6347 section 4.2.4.1 allows less

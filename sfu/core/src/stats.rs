@@ -52,7 +52,7 @@ macro_rules! drop_reasons {
 drop_reasons! {
     /// STUN, DTLS or RTCP of ours that found the arena full: more was asked at once than can be answered.
     ControlFull = "control_full",
-    /// A DTLS record the engine refused.
+    /// DTLS that the engine refused, or that nobody vouches for: alerts in plaintext, messages of our own side.
     DtlsInvalid = "dtls_invalid",
     /// The worker left too many events unread.
     EventUnread = "event_unread",

@@ -72,8 +72,6 @@ pub struct Transport {
     connect_by: Instant,
     /// The last sign of life that is no check: the start of an ICE restart.
     restarted: Option<Instant>,
-    /// When something came that may have been a goodbye.
-    farewell: Option<Instant>,
     /// What was last told of the selected route.
     announced: Option<Route>,
     transmits: VecDeque<(Route, Vec<u8>)>,
@@ -88,7 +86,6 @@ impl Transport {
             state: TransportState::New,
             connect_by: now + CONNECT_TIMEOUT,
             restarted: None,
-            farewell: None,
             announced: None,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
@@ -111,7 +108,6 @@ impl Transport {
         if self.state == TransportState::New {
             self.change_state(TransportState::Connecting);
         }
-        self.farewell = None;
         self.revive();
         self.announce_route(now);
         if let Some(ufrag) = self.ice.retire_previous() {
@@ -128,8 +124,8 @@ impl Transport {
             return Err(DropReason::RouteUnknown);
         }
         self.announce_route(now);
-        self.run_dtls(now, |dtls, send| dtls.handle_datagram(now, datagram, send));
-        Ok(())
+        let refused = self.run_dtls(|dtls, send| dtls.handle_datagram(now, datagram, send));
+        if refused { Err(DropReason::DtlsInvalid) } else { Ok(()) }
     }
 
     /// SRTP or SRTCP of this session was authentic. It counts as a sign of life like a check does
@@ -152,7 +148,7 @@ impl Transport {
         if self.is_closed() {
             return;
         }
-        self.run_dtls(now, |dtls, send| dtls.handle_timeout(now, send));
+        self.run_dtls(|dtls, send| dtls.handle_timeout(now, send));
         match self.state {
             TransportState::New | TransportState::Connecting if now >= self.connect_by => {
                 self.end(TransportCloseReason::ConnectTimeout);
@@ -161,9 +157,6 @@ impl Transport {
                 self.change_state(TransportState::Disconnected);
             }
             _ => {}
-        }
-        if self.farewell_until().is_some_and(|until| now >= until) {
-            self.end(TransportCloseReason::ClientClosed);
         }
         if self.state == TransportState::Disconnected && now >= self.quiet_at(CONSENT_EXPIRES_AFTER) {
             self.end(TransportCloseReason::ConsentExpired);
@@ -177,7 +170,7 @@ impl Transport {
             TransportState::Disconnected => self.quiet_at(CONSENT_EXPIRES_AFTER),
             TransportState::Closed(_) => return None,
         };
-        [Some(own), self.dtls.poll_timeout(), self.farewell_until()].into_iter().flatten().min()
+        [Some(own), self.dtls.poll_timeout()].into_iter().flatten().min()
     }
 
     /// The next datagram to send, written over `buffer`.
@@ -221,7 +214,7 @@ impl Transport {
         if self.is_closed() {
             return;
         }
-        self.run_dtls(now, |dtls, send| {
+        self.run_dtls(|dtls, send| {
             dtls.close(now, send);
             Ok(Progress::default())
         });
@@ -258,15 +251,12 @@ impl Transport {
         self.announced = selected;
         if let Some(route) = selected {
             self.events.push_back(TransportEvent::RouteSelected(route));
-            self.run_dtls(now, |dtls, send| dtls.start(now, send));
+            self.run_dtls(|dtls, send| dtls.start(now, send));
         }
     }
 
-    fn run_dtls(
-        &mut self,
-        now: Instant,
-        step: impl FnOnce(&mut Dtls, &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError>,
-    ) {
+    /// True when the datagram that it was about could not be used.
+    fn run_dtls(&mut self, step: impl FnOnce(&mut Dtls, &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError>) -> bool {
         let mut flight = Vec::new();
         let result = step(&mut self.dtls, &mut |packet| flight.push(packet.to_vec()));
         if let Some(route) = self.ice.selected() {
@@ -275,22 +265,21 @@ impl Transport {
             }
         }
         match result {
-            Ok(Progress { keys, peer_closed, maybe_closed }) => {
+            Ok(Progress { keys, peer_closed, refused }) => {
                 if let Some(keys) = keys {
                     self.events.push_back(TransportEvent::Keys(keys));
                     self.change_state(TransportState::Connected);
                 }
-                if maybe_closed && self.farewell_until().is_none() {
-                    self.farewell = Some(now);
-                }
                 if peer_closed {
                     self.end(TransportCloseReason::ClientClosed);
                 }
+                return refused;
             }
             Err(DtlsError::FingerprintMismatch) => self.end(TransportCloseReason::FingerprintMismatch),
             Err(DtlsError::NoSrtpProfile | DtlsError::Handshake) => self.end(TransportCloseReason::DtlsFailed),
             Err(DtlsError::EnginePanicked) => self.end(TransportCloseReason::EngineFault),
         }
+        false
     }
 
     fn transmit(&mut self, route: Route, datagram: Vec<u8>) {
@@ -313,13 +302,6 @@ impl Transport {
         heard.map_or(self.connect_by, |heard| heard + span)
     }
 
-    /// A goodbye that we can no longer read is only believed if the peer then falls silent, because anyone
-    /// can send something that looks like one.
-    fn farewell_until(&self) -> Option<Instant> {
-        let said = self.farewell?;
-        (self.ice.heard() <= Some(said)).then_some(said + FAREWELL_WAIT)
-    }
-
     fn change_state(&mut self, state: TransportState) {
         if self.state != state {
             self.state = state;
@@ -339,8 +321,6 @@ impl Transport {
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Browsers check each 2.5 s at the least (libwebrtc's stable-writable interval), so two were missed.
 const DISCONNECT_AFTER: Duration = Duration::from_secs(6);
-/// As long as two checks of a browser that only lost one.
-const FAREWELL_WAIT: Duration = Duration::from_secs(6);
 /// RFC 7675 section 5.1.
 const CONSENT_EXPIRES_AFTER: Duration = Duration::from_secs(30);
 /// Datagrams that wait to be sent. A flight of DTLS has up to five.

@@ -250,6 +250,9 @@ use dtls13::{Client as Client13, Server as Server13};
 use auto::ClientPending;
 
 mod auto;
+// Chappe's addition.
+mod farewell;
+pub use farewell::CloseNotifyReader;
 mod time_tricks;
 
 pub(crate) mod buffer;
@@ -788,9 +791,10 @@ impl Dtls {
             Server12::new(config, cert, now)
         };
         server12.set_handshake_deadline(deadline);
-        server12.handle_timeout(now)?;
-
+        // Chappe's change: an error must not leave nothing behind, which the next call would panic on.
+        let started = server12.handle_timeout(now);
         self.inner = Some(Inner::Server12(server12));
+        started?;
 
         for p in &buffered {
             self.handle_packet(p)?;
@@ -885,6 +889,22 @@ impl Dtls {
             Inner::Server13(server) => server.close(),
             Inner::ClientPending(client) => client.close(),
         }
+    }
+}
+
+// Chappe's addition.
+impl Dtls {
+    /// Lets the engine go and keeps what it takes to know the peer's close_notify. `None` before the peer's
+    /// records of application data can be read.
+    pub fn into_close_notify_reader(self) -> Option<CloseNotifyReader> {
+        let keys = match self.inner? {
+            Inner::Client12(client) => client.into_farewell_keys(),
+            Inner::Server12(server) => server.into_farewell_keys(),
+            Inner::Client13(client) => client.into_farewell_keys(),
+            Inner::Server13(server) => server.into_farewell_keys(),
+            Inner::ClientPending(_) => None,
+        };
+        keys.map(CloseNotifyReader::new)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Claims about the handshake, against the engine itself as the peer, in virtual time over a seeded network.
 
 mod played_client;
+mod strangers;
 
 use dimpl::{Config, DtlsCertificate, certificate::generate_self_signed_certificate};
 

@@ -225,21 +225,22 @@ fn datagrams_that_nobody_fetches_do_not_pile_up() {
 }
 
 #[test]
-fn a_goodbye_long_after_the_handshake_ends_the_session_in_seconds() {
+fn a_goodbye_ends_the_session_at_once_however_old_it_is() {
     for role in ROLES {
         let mut session = Session::connected(role);
-        session.run(Duration::from_secs(60), |_| false);
+        session.run(Duration::from_secs(3_600), |_| false);
+        let before = session.now;
         session.client.close(session.now);
         assert!(session.run(Duration::from_secs(7), |session| session.closed().is_some()), "{role:?}");
+        assert!(session.now - before < Duration::from_millis(200), "{role:?}");
         assert_eq!(session.closed(), Some(TransportCloseReason::ClientClosed));
     }
 }
 
 #[test]
-fn our_goodbye_long_after_the_handshake_reaches_a_client_that_can_read_it() {
+fn our_goodbye_reaches_the_client_however_old_the_session_is() {
     for role in ROLES {
         let mut session = Session::new(role);
-        session.client.keep_engine();
         session.run(Duration::from_secs(60), |_| false);
         session.worker.close(session.now);
         session.run(Duration::from_secs(1), |_| false);
@@ -252,23 +253,10 @@ fn our_goodbye_long_after_the_handshake_reaches_a_client_that_can_read_it() {
 fn a_forged_goodbye_does_not_end_a_session_that_lives() {
     let mut session = Session::connected(DtlsRole::Server);
     session.run(Duration::from_secs(60), |_| false);
-    for forged in [&[21; 40][..], &[0x2F; 40]] {
-        session.worker.handle_dtls(session.now, udp(1), forged).unwrap();
+    for forged in [&[21; 40][..], &[0x2F; 40], &[21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 1, 0]] {
+        let _ = session.worker.handle_dtls(session.now, udp(1), forged);
         session.run(Duration::from_secs(30), |_| false);
     }
     assert_eq!(session.worker_events, []);
-    assert_eq!(session.worker.state(), TransportState::Connected);
-}
-
-#[test]
-fn a_forged_goodbye_does_not_end_a_session_that_only_sends_media() {
-    let mut session = Session::connected(DtlsRole::Server);
-    session.run(Duration::from_secs(60), |_| false);
-    session.cut = true;
-    session.worker.handle_dtls(session.now, udp(1), &[21; 40]).unwrap();
-    for _ in 0..60 {
-        session.run(Duration::from_secs(1), |_| false);
-        session.worker.note_activity(session.now);
-    }
     assert_eq!(session.worker.state(), TransportState::Connected);
 }

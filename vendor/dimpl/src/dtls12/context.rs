@@ -582,6 +582,15 @@ impl CryptoContext {
         }
     }
 
+    /// Chappe's addition: what the peer's records are opened with.
+    pub(crate) fn take_peer_cipher(&mut self, is_client: bool) -> Option<Box<dyn crypto::Cipher>> {
+        if is_client {
+            self.server_cipher.take()
+        } else {
+            self.client_cipher.take()
+        }
+    }
+
     /// Get the client write IV if derived.
     pub fn get_client_write_iv(&self) -> Option<Iv> {
         self.client_write_iv

@@ -1285,6 +1285,26 @@ impl Engine {
     }
 }
 
+// Chappe's addition.
+impl Engine {
+    pub(crate) fn into_farewell_keys(mut self) -> Option<crate::farewell::Keys> {
+        if !self.peer_encryption_enabled {
+            return None;
+        }
+        let iv = if self.is_client {
+            self.crypto_context.get_server_write_iv()
+        } else {
+            self.crypto_context.get_client_write_iv()
+        };
+        Some(crate::farewell::Keys::Dtls12 {
+            cipher: self.crypto_context.take_peer_cipher(self.is_client)?,
+            iv: iv?,
+            explicit_nonce_len: self.explicit_nonce_len,
+            overhead: self.min_protected_fragment_len,
+        })
+    }
+}
+
 impl RecordHandler for Engine {
     fn pop_buffer(&mut self) -> Buf {
         Engine::pop_buffer(self)

@@ -123,6 +123,13 @@ enum State {
     Closed,
 }
 
+// Chappe's addition.
+impl Server {
+    pub(crate) fn into_farewell_keys(self) -> Option<crate::farewell::Keys> {
+        self.engine.into_farewell_keys()
+    }
+}
+
 impl Server {
     /// Create a new DTLS server
     pub fn new(config: Arc<Config>, certificate: crate::DtlsCertificate, now: Instant) -> Server {

@@ -134,6 +134,13 @@ pub(crate) enum LocalEvent {
     KeyingMaterial(ArrayVec<u8, 88>, SrtpProfile),
 }
 
+// Chappe's addition.
+impl Client {
+    pub(crate) fn into_farewell_keys(self) -> Option<crate::farewell::Keys> {
+        self.engine.into_farewell_keys()
+    }
+}
+
 impl Client {
     pub(crate) fn new_with_engine(mut engine: Engine, now: Instant) -> Client {
         engine.set_client(true);

@@ -2382,7 +2382,7 @@ fn epoch_for_message(msg_type: MessageType) -> u16 {
 ///
 /// Uses a sliding window centered on the expected sequence to find the full
 /// 48-bit sequence that is closest to `expected`.
-fn reconstruct_sequence(partial: u64, expected: u64, bits: u32) -> u64 {
+pub(crate) fn reconstruct_sequence(partial: u64, expected: u64, bits: u32) -> u64 {
     let mask = (1u64 << bits) - 1;
     let window = 1u64 << bits;
     let half = window / 2;
@@ -2406,6 +2406,28 @@ fn reconstruct_sequence(partial: u64, expected: u64, bits: u32) -> u64 {
 // =========================================================================
 // RecordHandler Implementation
 // =========================================================================
+
+// Chappe's addition.
+impl Engine {
+    pub(crate) fn into_farewell_keys(mut self) -> Option<crate::farewell::Keys> {
+        self.cipher_suite?;
+        let suite = self.suite_provider();
+        let RecvEpochEntry {
+            epoch,
+            keys,
+            expected_recv_seq,
+            ..
+        } = self.app_recv_keys.pop()?;
+        Some(crate::farewell::Keys::Dtls13 {
+            cipher: keys.cipher,
+            iv: keys.iv,
+            sn_key: keys.sn_key,
+            suite,
+            epoch,
+            expected_seq: expected_recv_seq,
+        })
+    }
+}
 
 impl RecordHandler for Engine {
     fn pop_buffer(&mut self) -> Buf {
@@ -2453,6 +2475,20 @@ impl RecordHandler for Engine {
         {
             // Plaintext ACKs and alerts after peer encryption is enabled are
             // unauthenticated and must not be acted on. Mirrors DTLS 1.2.
+            self.push_buffer(record.into_buffer());
+            return Ok(None);
+        }
+
+        // Chappe's change: in plaintext there are only the two hellos. Anything else is a stranger's, and would wait in
+        // the queue for a turn that never comes, before what is protected.
+        if epoch == 0
+            && record.handshakes().iter().any(|handshake| {
+                !matches!(
+                    handshake.header.msg_type,
+                    MessageType::ClientHello | MessageType::ServerHello
+                )
+            })
+        {
             self.push_buffer(record.into_buffer());
             return Ok(None);
         }

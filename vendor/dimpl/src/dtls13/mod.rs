@@ -36,4 +36,6 @@ mod queue;
 mod server;
 
 pub use client::Client;
+// Chappe's addition.
+pub(crate) use engine::reconstruct_sequence;
 pub use server::Server;
