@@ -4,17 +4,27 @@
 //! `web/client/y.js` is `/assets/client/y.js`, so that a relative import means the same on disk
 //! (for the type checker) and in a browser. Pages proper (`web/pages/*.html`) are served under
 //! their own addresses, see [`page`].
+//!
+//! `build.rs` bundles each page's modules into one script below `/assets/built/`, whose name changes with its content.
+//! A debug build serves the folders from the disk instead, as they are: edit, reload.
 
 #![forbid(unsafe_code)]
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
+#[cfg(test)]
+#[path = "../build/bundle.rs"]
+mod bundle;
+#[cfg(test)]
+mod tests;
 
-use rust_embed::{EmbeddedFile, RustEmbed};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// One embedded file, ready to be sent.
 pub struct Asset {
     pub bytes: Cow<'static, [u8]>,
+    /// The same, compressed; none where that was not done ahead.
+    pub compressed: Option<Compressed>,
     /// Value of `Content-Type`.
     pub content_type: &'static str,
     /// Value of `ETag`, quotes included: a digest of the content.
@@ -23,57 +33,67 @@ pub struct Asset {
     pub cache_control: &'static str,
 }
 
+#[derive(Clone, Copy)]
+pub struct Compressed {
+    pub brotli: &'static [u8],
+    pub gzip: &'static [u8],
+}
+
 /// A page by its short name: `index`, `publish`, `watch`, `room`, `dashboard`.
 pub fn page(name: &str) -> Option<Asset> {
-    Pages::get(&format!("{name}.html")).map(|file| Asset::new(file, HTML))
+    find(&format!("pages/{name}.html"))
 }
 
-/// A file by its path below `/assets/`: `pages/…` or `client/…`.
+/// A file by its path below `/assets/`: `pages/…`, `client/…` or `built/…`.
 pub fn asset(path: &str) -> Option<Asset> {
-    let file = match path.split_once('/')? {
-        ("pages", rest) => Pages::get(rest),
-        ("client", rest) => Client::get(rest),
-        _ => None,
-    }?;
-    let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
-    Some(Asset::new(file, content_type(extension)?))
+    if path.ends_with(".html") { None } else { find(path) }
 }
 
-#[derive(RustEmbed)]
-#[folder = "pages/"]
-#[allow_missing = true]
-struct Pages;
-
-#[derive(RustEmbed)]
-#[folder = "client/"]
-#[allow_missing = true]
-struct Client;
-
-impl Asset {
-    fn new(file: EmbeddedFile, content_type: &'static str) -> Asset {
-        let digest = file.metadata.sha256_hash();
-        let mut etag = String::with_capacity(ETAG_BYTES * 2 + 2);
-        etag.push('"');
-        for byte in digest.iter().take(ETAG_BYTES) {
-            let _ = write!(etag, "{byte:02x}");
-        }
-        etag.push('"');
-        Asset { bytes: file.data, content_type, etag, cache_control: REVALIDATE }
+fn find(path: &str) -> Option<Asset> {
+    let content_type = content_type(path.rsplit_once('.')?.1)?;
+    let file = EMBEDDED_BY_PATH.get(path)?;
+    if cfg!(debug_assertions) && !path.starts_with(BUILT) {
+        return from_disk(path, content_type);
     }
+    let Embedded { digest, plain, brotli, gzip, .. } = **file;
+    Some(Asset {
+        bytes: plain.into(),
+        compressed: Some(Compressed { brotli, gzip }),
+        content_type,
+        etag: format!("\"{digest}\""),
+        cache_control: if path.starts_with(BUILT) { FOREVER } else { REVALIDATE },
+    })
 }
+
+/// As it is now, for the developer who edits it. Only a path that is in the table comes here.
+fn from_disk(path: &str, content_type: &'static str) -> Option<Asset> {
+    let bytes = std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).ok()?;
+    // Without a digest there is nothing to compare: each answer is new.
+    let etag = String::new();
+    Some(Asset { bytes: bytes.into(), compressed: None, content_type, etag, cache_control: "no-store" })
+}
+
+/// One line of the table that `build.rs` writes.
+struct Embedded {
+    path: &'static str,
+    digest: &'static str,
+    plain: &'static [u8],
+    brotli: &'static [u8],
+    gzip: &'static [u8],
+}
+
+include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+
+static EMBEDDED_BY_PATH: LazyLock<HashMap<&str, &Embedded>> =
+    LazyLock::new(|| EMBEDDED.iter().map(|file| (file.path, file)).collect());
 
 /// None for a kind of file that has no business in a browser, so that notes and tests stay private.
 fn content_type(extension: &str) -> Option<&'static str> {
     Some(match extension {
-        "html" => HTML,
+        "html" => "text/html; charset=utf-8",
         "js" | "mjs" => "text/javascript; charset=utf-8",
         "css" => "text/css; charset=utf-8",
         "svg" => "image/svg+xml",
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "webp" => "image/webp",
-        "ico" => "image/x-icon",
-        "woff2" => "font/woff2",
         "json" => "application/json",
         "webmanifest" => "application/manifest+json",
         "txt" => "text/plain; charset=utf-8",
@@ -81,41 +101,11 @@ fn content_type(extension: &str) -> Option<&'static str> {
     })
 }
 
-const HTML: &str = "text/html; charset=utf-8";
+/// Below this, names change with the content.
+const BUILT: &str = "built/";
+
+/// A year, the most that caches promise to keep.
+const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Names carry no version, so a browser asks each time and gets a 304 unless the binary changed.
 const REVALIDATE: &str = "no-cache";
-
-/// Bytes of the SHA-256 digest that make the ETag; 128 bits tell files apart.
-const ETAG_BYTES: usize = 16;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_outside_the_two_folders_are_not_found() {
-        assert!(asset("src/lib.rs").is_none());
-        assert!(asset("pages/../Cargo.toml").is_none());
-        assert!(asset("client/../../Cargo.toml").is_none());
-        assert!(asset("/etc/passwd").is_none());
-        assert!(asset("").is_none());
-    }
-
-    #[test]
-    fn each_page_has_a_strong_etag_and_is_revalidated() {
-        for name in Pages::iter().filter_map(|path| path.strip_suffix(".html").map(str::to_owned)) {
-            let page = page(&name).expect("the page is embedded");
-            assert_eq!(page.content_type, "text/html; charset=utf-8");
-            assert_eq!(page.etag.len(), ETAG_BYTES * 2 + 2, "{name}");
-            assert_eq!(page.cache_control, "no-cache");
-        }
-    }
-
-    #[test]
-    fn only_kinds_a_browser_needs_are_served() {
-        assert_eq!(content_type("js"), Some("text/javascript; charset=utf-8"));
-        assert_eq!(content_type("md"), None);
-        assert_eq!(content_type(""), None);
-    }
-}

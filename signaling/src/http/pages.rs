@@ -1,10 +1,12 @@
 //! Owns sending the web pages and their files.
 
+use std::borrow::Cow;
+
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use chappe_web::Asset;
+use chappe_web::{Asset, Compressed};
 
 use super::{HttpError, not_found};
 use crate::access::BasePath;
@@ -92,23 +94,60 @@ fn below(base: &BasePath, asset: Asset) -> Asset {
     }
     let page = String::from_utf8_lossy(&asset.bytes).replace("=\"/", &format!("=\"{base}/"));
     let etag = format!("{}{base}\"", asset.etag.strip_suffix('"').unwrap_or_default());
-    Asset { bytes: page.into_bytes().into(), etag, ..asset }
+    Asset { bytes: page.into_bytes().into(), compressed: None, etag, ..asset }
 }
 
 fn send(asset: Asset, headers: &HeaderMap) -> Response {
+    let (encoding, bytes) = encoded(&asset, headers);
+    // Each encoding is a representation of its own, with a tag of its own (RFC 9110 section 8.8.3.3).
+    let etag = match encoding {
+        Some(name) => format!("{}-{name}\"", asset.etag.trim_end_matches('"')),
+        None => asset.etag.clone(),
+    };
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     // A compressing proxy makes the tag weak (RFC 9110 section 8.8.3.2), which is as good for a 304.
-    let same = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == asset.etag;
-    let unchanged = known.is_some_and(|tags| tags.split(',').map(str::trim).any(same));
-    let headers = [
-        (header::ETAG, asset.etag.clone()),
-        (header::CACHE_CONTROL, asset.cache_control.to_owned()),
-        (header::CONTENT_TYPE, asset.content_type.to_owned()),
-    ];
-    if unchanged {
-        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    let same = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag;
+    let unchanged = !asset.etag.is_empty() && known.is_some_and(|tags| tags.split(',').map(str::trim).any(same));
+    let mut response = if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { bytes.into_response() };
+    let answered = response.headers_mut();
+    if let Ok(etag) = HeaderValue::from_str(&etag)
+        && !asset.etag.is_empty()
+    {
+        answered.insert(header::ETAG, etag);
     }
-    (headers, asset.bytes.into_owned()).into_response()
+    answered.insert(header::CACHE_CONTROL, HeaderValue::from_static(asset.cache_control));
+    answered.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+    answered.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if let Some(name) = encoding.filter(|_| !unchanged) {
+        answered.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
+    }
+    response
+}
+
+/// The smallest form that the caller takes.
+fn encoded(asset: &Asset, headers: &HeaderMap) -> (Option<&'static str>, Cow<'static, [u8]>) {
+    let plain = || (None, asset.bytes.clone());
+    let Some(Compressed { brotli, gzip }) = asset.compressed else {
+        return plain();
+    };
+    let accepted: Vec<&str> = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok()).collect();
+    let candidates = [("br", brotli), ("gzip", gzip)];
+    let fits = candidates.into_iter().find(|(name, bytes)| bytes.len() < asset.bytes.len() && accepts(&accepted, name));
+    fits.map_or_else(plain, |(name, bytes)| (Some(name), bytes.into()))
+}
+
+/// RFC 9110 section 12.5.3: the entry of that name counts, else the one of all; a weight of zero refuses.
+fn accepts(lines: &[&str], encoding: &str) -> bool {
+    let entries = || lines.iter().flat_map(|line| line.split(','));
+    let weight = |wanted: &str| {
+        entries().find_map(|entry| {
+            let mut parts = entry.split(';').map(str::trim);
+            parts.next().filter(|name| name.eq_ignore_ascii_case(wanted))?;
+            let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+            Some(weight.map_or(1.0, |weight| weight.parse::<f32>().unwrap_or(0.0)))
+        })
+    };
+    weight(encoding).or_else(|| weight("*")).is_some_and(|weight| weight > 0.0)
 }
 
 fn missing() -> Response {

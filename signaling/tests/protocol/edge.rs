@@ -100,6 +100,40 @@ async fn pages_have_a_policy_and_are_not_sent_twice() {
 }
 
 #[tokio::test]
+async fn pages_and_files_come_in_the_encoding_that_the_caller_takes() {
+    let server = Server::start().await;
+    let cases = [
+        ("gzip, deflate, br, zstd", "br"),
+        ("gzip", "gzip"),
+        ("GZIP;q=0.5", "gzip"),
+        ("br;q=0, gzip", "gzip"),
+        ("br;q=0.0, *", "gzip"),
+        ("*;q=0", ""),
+        ("br;q=0, gzip;q=0", ""),
+        ("identity", ""),
+        ("br;q=nonsense", ""),
+    ];
+    for path in ["/", "/watch/demo", "/assets/client/room.js", "/assets/pages/style.css"] {
+        let plain = request(server.public, "GET", path, &[], "").await;
+        assert_eq!(plain.header("content-encoding"), "", "{path}");
+        for (accepted, encoding) in cases {
+            let headers = [("accept-encoding", accepted)];
+            let got = request(server.public, "GET", path, &headers, "").await;
+            assert_eq!((got.status, got.header("content-encoding")), (200, encoding), "{path} {accepted}");
+            assert!(got.header("vary").to_lowercase().contains("accept-encoding"), "{path}");
+            assert_eq!(got.header("etag") == plain.header("etag"), encoding.is_empty(), "{path} {accepted}");
+            assert!(encoding.is_empty() || got.body.len() < plain.body.len(), "{path} {accepted}");
+            let etag = got.header("etag").to_owned();
+            let again = [("accept-encoding", accepted), ("if-none-match", etag.as_str())];
+            let again = request(server.public, "GET", path, &again, "").await;
+            assert_eq!((again.status, again.body.len()), (304, 0), "{path} {accepted}");
+            let head = request(server.public, "HEAD", path, &headers, "").await;
+            assert_eq!((head.status, head.header("content-encoding")), (200, encoding), "{path} {accepted}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn pages_of_other_origins_can_read_every_error_of_whip_and_whep() {
     let server = Server::public().await;
     let headers = [("origin", "https://elsewhere.example"), ("content-type", "application/sdp")];
