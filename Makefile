@@ -62,7 +62,7 @@ unit:
 	cargo nextest run $(PROFILE) --workspace --no-run
 	$(WITHIN) 7 "make unit" cargo nextest run $(PROFILE) --workspace --no-fail-fast $(UNIT_TESTS)
 
-# The pages have no build step: their JSDoc types are checked, nothing is made of them.
+# Who edits the pages needs no build step: a debug build serves them from the disk. Their JSDoc types are checked.
 types:
 	cd tests/browser && npm run --silent check
 

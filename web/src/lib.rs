@@ -18,13 +18,15 @@ mod tests;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io::Write as _;
+use std::path::{Component, Path};
 use std::sync::LazyLock;
 
 /// One embedded file, ready to be sent.
 pub struct Asset {
     pub bytes: Cow<'static, [u8]>,
-    /// The same, compressed; none where that was not done ahead.
-    pub compressed: Option<Compressed>,
+    /// The same, compressed, the smallest first; empty where that was not done ahead.
+    pub compressed: Vec<Compressed>,
     /// Value of `Content-Type`.
     pub content_type: &'static str,
     /// Value of `ETag`, quotes included: a digest of the content.
@@ -33,10 +35,11 @@ pub struct Asset {
     pub cache_control: &'static str,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Compressed {
-    pub brotli: &'static [u8],
-    pub gzip: &'static [u8],
+    /// Value of `Content-Encoding`.
+    pub encoding: &'static str,
+    pub bytes: Cow<'static, [u8]>,
 }
 
 /// A page by its short name: `index`, `publish`, `watch`, `room`, `dashboard`.
@@ -51,26 +54,39 @@ pub fn asset(path: &str) -> Option<Asset> {
 
 fn find(path: &str) -> Option<Asset> {
     let content_type = content_type(path.rsplit_once('.')?.1)?;
-    let file = EMBEDDED_BY_PATH.get(path)?;
     if cfg!(debug_assertions) && !path.starts_with(BUILT) {
         return from_disk(path, content_type);
     }
-    let Embedded { digest, plain, brotli, gzip, .. } = **file;
+    let Embedded { digest, plain, brotli, gzip, .. } = **EMBEDDED_BY_PATH.get(path)?;
+    let compressed =
+        [("br", brotli), ("gzip", gzip)].map(|(encoding, bytes)| Compressed { encoding, bytes: bytes.into() });
     Some(Asset {
         bytes: plain.into(),
-        compressed: Some(Compressed { brotli, gzip }),
+        compressed: compressed.into(),
         content_type,
         etag: format!("\"{digest}\""),
         cache_control: if path.starts_with(BUILT) { FOREVER } else { REVALIDATE },
     })
 }
 
-/// As it is now, for the developer who edits it. Only a path that is in the table comes here.
+/// As it is now, for the developer who edits it or adds a file. Only from the two folders.
 fn from_disk(path: &str, content_type: &'static str) -> Option<Asset> {
-    let bytes = std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).ok()?;
+    let below = ["pages/", "client/"].iter().find_map(|folder| path.strip_prefix(folder))?;
+    let mut parts = Path::new(below).components();
+    if !parts.all(|part| matches!(part, Component::Normal(_))) {
+        return None;
+    }
+    let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).ok()?;
     // Without a digest there is nothing to compare: each answer is new.
     let etag = String::new();
-    Some(Asset { bytes: bytes.into(), compressed: None, content_type, etag, cache_control: "no-store" })
+    Some(Asset { bytes: bytes.into(), compressed: Vec::new(), content_type, etag, cache_control: "no-store" })
+}
+
+/// Compressed now, for what is made while running. Brotli would need more memory than that is worth.
+pub fn gzip(bytes: &[u8]) -> Compressed {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    writer.write_all(bytes).expect("memory takes it");
+    Compressed { encoding: "gzip", bytes: writer.finish().expect("memory takes it").into() }
 }
 
 /// One line of the table that `build.rs` writes.

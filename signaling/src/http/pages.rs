@@ -6,7 +6,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use chappe_web::{Asset, Compressed};
+use chappe_web::Asset;
 
 use super::{HttpError, not_found};
 use crate::access::BasePath;
@@ -94,7 +94,8 @@ fn below(base: &BasePath, asset: Asset) -> Asset {
     }
     let page = String::from_utf8_lossy(&asset.bytes).replace("=\"/", &format!("=\"{base}/"));
     let etag = format!("{}{base}\"", asset.etag.strip_suffix('"').unwrap_or_default());
-    Asset { bytes: page.into_bytes().into(), compressed: None, etag, ..asset }
+    let compressed = vec![chappe_web::gzip(page.as_bytes())];
+    Asset { bytes: page.into_bytes().into(), compressed, etag, ..asset }
 }
 
 fn send(asset: Asset, headers: &HeaderMap) -> Response {
@@ -126,14 +127,12 @@ fn send(asset: Asset, headers: &HeaderMap) -> Response {
 
 /// The smallest form that the caller takes.
 fn encoded(asset: &Asset, headers: &HeaderMap) -> (Option<&'static str>, Cow<'static, [u8]>) {
-    let plain = || (None, asset.bytes.clone());
-    let Some(Compressed { brotli, gzip }) = asset.compressed else {
-        return plain();
-    };
     let accepted: Vec<&str> = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok()).collect();
-    let candidates = [("br", brotli), ("gzip", gzip)];
-    let fits = candidates.into_iter().find(|(name, bytes)| bytes.len() < asset.bytes.len() && accepts(&accepted, name));
-    fits.map_or_else(plain, |(name, bytes)| (Some(name), bytes.into()))
+    let mut smaller = asset.compressed.iter().filter(|form| form.bytes.len() < asset.bytes.len());
+    match smaller.find(|form| accepts(&accepted, form.encoding)) {
+        Some(form) => (Some(form.encoding), form.bytes.clone()),
+        None => (None, asset.bytes.clone()),
+    }
 }
 
 /// RFC 9110 section 12.5.3: the entry of that name counts, else the one of all; a weight of zero refuses.

@@ -131,6 +131,10 @@ async fn pages_and_files_come_in_the_encoding_that_the_caller_takes() {
             assert_eq!((head.status, head.header("content-encoding")), (200, encoding), "{path} {accepted}");
         }
     }
+    // Below the path of a proxy a page is made anew, and is compressed all the same.
+    let below = [("accept-encoding", "gzip, br"), ("x-forwarded-prefix", "/live")];
+    let page = request(server.public, "GET", "/watch/demo", &below, "").await;
+    assert_eq!((page.status, page.header("content-encoding")), (200, "gzip"));
 }
 
 #[tokio::test]
