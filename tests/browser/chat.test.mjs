@@ -28,11 +28,26 @@ describe("chat", () => {
 
     const late = await scene.page("/watch/talk");
     assert.ok(await late.locator("#chat").isHidden(), "who watches is not disturbed");
-    await until("the button says that there is something", async () => (await late.textContent(".unseen")) === "1");
+    await until("the newcomer has it", async () => (await texts(late)).includes("<b>Hello</b>"));
+    assert.equal(await late.getAttribute(".log", "aria-live"), "off", "what was said before is not read out");
+    assert.ok(await late.locator(".unseen").isHidden(), "and is not new");
+    await say(ada, "Now");
+    await until("what is new is", async () => (await late.textContent(".unseen")) === "1");
+    assert.equal(await late.getAttribute(".log", "aria-live"), "polite");
     await late.click("#chat-toggle");
-    assert.deepEqual(await texts(late), ["<b>Hello</b>"]);
+    assert.deepEqual(await texts(late), ["<b>Hello</b>", "Now"]);
     assert.ok(await late.locator(".unseen").isHidden());
     for (const page of [ada, bo, late]) await page.context().close();
+  });
+
+  test("web addresses can be followed, in any script's text, and nothing else becomes a link", async () => {
+    const page = await join(await scene.page("/room/links?name=Ada"));
+    await say(page, "שלום https://a.example/x, javascript:alert(1) <a href=https://b.example>");
+    const links = await page.$$eval(".said a", (all) => all.map((a) => (a instanceof HTMLAnchorElement ? [a.href, a.target, a.rel] : [])));
+    const how = ["_blank", "noopener noreferrer nofollow"];
+    assert.deepEqual(links, [["https://a.example/x", ...how], ["https://b.example/", ...how]]);
+    assert.equal(await page.$eval(".said p", (p) => getComputedStyle(p).direction), "rtl");
+    await page.context().close();
   });
 
   test("the others see who types, until it is said", async () => {

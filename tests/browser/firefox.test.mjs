@@ -47,7 +47,8 @@ describe("Firefox", { skip: !isInside }, () => {
 
   test("Firefox publishes from our page, and both browsers watch", async () => {
     const publisher = await firefox.newPage();
-    await publisher.goto(`${scene.server.url}/publish?room=fox&stream=fox&codec=vp8&quality=360&autostart=1`);
+    await publisher.goto(`${scene.server.url}/publish?room=fox&stream=fox&codec=vp8&quality=360`);
+    await publisher.locator("#go").click();
     await until("it says that it is live", () => publisher.$("#live-badge.live:not([hidden])"), { withinMs: 20_000 });
     const chromium = await scene.viewer("fox");
     await picturesMove(chromium, `${tile("fox")} video`);

@@ -93,7 +93,8 @@ describe("camera to screen", () => {
     const first = await scene.publisher("taken", "cam");
     const viewer = await scene.viewer("taken");
     await picturesMove(viewer, `${tile("cam")} video`);
-    const second = await scene.page("/publish?room=taken&stream=cam&quality=360&autostart=1");
+    const second = await scene.page("/publish?room=taken&stream=cam&quality=360");
+    await second.click("#go");
     const notice = second.locator("#notice-title");
     await until("the second publisher is told", async () => (await notice.textContent())?.includes("already"));
     assert.ok(await first.locator("#live-badge.live").isVisible(), "the one that has it goes on");

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 
 import { launch } from "./harness/browser.mjs";
 import { instrument, look, picturesMove, tile } from "./harness/observe.mjs";
-import { Scene, join } from "./harness/scene.mjs";
+import { Scene, goLive, join } from "./harness/scene.mjs";
 import { until } from "./harness/until.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -35,14 +35,59 @@ describe("pages", () => {
     await page.context().close();
   });
 
-  test("the start page takes a room's name and refuses one against the rule", async () => {
+  test("the start page takes a room's name and refuses one that is too long, until it is changed", async () => {
     const page = await scene.page("/");
-    await page.fill("#room", "not a name");
+    const hint = await page.textContent("#room-hint");
+    await page.fill("#room", "n".repeat(65));
     await page.click("button[value=watch]");
-    assert.match((await page.textContent("#room-hint")) ?? "", /Please use only/);
+    assert.match((await page.textContent("#room-hint")) ?? "", /too long/);
     await page.fill("#room", "fine-1");
+    assert.equal(await page.textContent("#room-hint"), hint, "what was wrong is not said any more");
     await page.keyboard.press("Enter");
     await page.waitForURL("**/publish?room=fine-1");
+    await page.context().close();
+  });
+
+  test("a room may have any name: it is shown beside its id wherever the room is", async () => {
+    const title = "회의실 Süd";
+    const page = await scene.page("/");
+    await page.fill("#room", title);
+    await page.click("button[value=publish]");
+    await page.waitForURL("**/publish?room=xn--*");
+    assert.equal(await page.inputValue("#room"), title);
+    await page.selectOption("#quality", "360");
+    await goLive(page);
+    const link = await page.inputValue("#link");
+    const viewer = await scene.page(new URL(link).pathname.split("/").slice(0, 3).join("/"));
+    assert.equal(await viewer.textContent("#place strong"), title);
+    assert.match((await viewer.textContent("#place .id")) ?? "", /^xn--/);
+    assert.equal(await viewer.title(), `${title} · Chappe`);
+    await until("there is a picture", () => viewer.locator(".tile").first().isVisible());
+    const start = await scene.page("/");
+    await until("it is listed", async () => (await start.locator(".rooms strong").allTextContents()).includes(title));
+    await start.fill("#room", title);
+    await start.click("button[value=room]");
+    await start.waitForURL("**/room/xn--*");
+    assert.equal(await start.textContent("#join-step h2"), `Join ${title}`);
+    for (const one of [page, viewer, start]) await one.context().close();
+  });
+
+  test("a question to the server that is lost flashes nothing on the start page", async () => {
+    const page = await scene.page("/");
+    await until("it is known what is live", async () => (await page.locator(".rooms a:visible, #rooms-empty:visible").count()) > 0);
+    await page.evaluate(() => {
+      const note = document.querySelector("#rooms-state");
+      Object.assign(window, { said: [] });
+      if (note) new MutationObserver(() => /** @type {any} */ (window).said.push(note.textContent)).observe(note, { childList: true });
+    });
+    let lost = 0;
+    await page.route("**/api/rooms", (route) => (lost++ === 0 ? route.abort() : route.continue()));
+    await until("it was asked again", async () => lost >= 3);
+    assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).said.filter(Boolean)), []);
+    await page.route("**/api/rooms", (route) => route.abort());
+    await until("what lasts is said", async () => /not reachable/.test((await page.textContent("#rooms-state")) ?? ""));
+    await page.unroute("**/api/rooms");
+    await until("and is gone with its cause", async () => (await page.textContent("#rooms-state")) === "");
     await page.context().close();
   });
 

@@ -89,6 +89,50 @@ describe("sources", () => {
     await isLive(page);
     await page.context().close();
   });
+
+  test("a camera that the system silences is said, here and to those who watch, until it is heard of again", async () => {
+    const publisher = await scene.publisher("silenced", "cam");
+    const viewer = await scene.viewer("silenced");
+    await picturesMove(viewer, `${tile("cam")} video`);
+    await silence(publisher, true);
+    await until("viewers are told", () => viewer.locator(`${tile("cam")}[data-face="off"]`).isVisible());
+    await until("it is said", async () => /silenced by your system/.test((await publisher.textContent("#notice-title")) ?? ""));
+    await silence(publisher, false);
+    await until("the note is gone", () => publisher.locator("#notice").isHidden());
+    await picturesMove(viewer, `${tile("cam")} video`);
+    for (const page of [publisher, viewer]) await page.context().close();
+  });
+
+  test("an address can't make a page live: that takes a click", async () => {
+    const page = await scene.page("/publish?room=nobody&stream=cam&quality=360&autostart=1");
+    await until("one can go live", () => page.locator("#go").isEnabled());
+    const streams = await (await fetch(`${scene.server.admin}/api/v1/streams`)).json();
+    assert.deepEqual(streams.filter((/** @type {any} */ s) => s.room === "nobody"), []);
+    assert.ok(await page.locator("#live-badge").isHidden());
+    assert.ok(await page.locator("#go").isVisible());
+    await page.context().close();
+  });
+
+  test("a camera that is plugged in later is asked for without a click, and the note of its absence goes", async () => {
+    const page = await scene.page("/healthz");
+    await page.addInitScript(() => {
+      const devices = navigator.mediaDevices;
+      devices.enumerateDevices = () => Promise.resolve([]);
+      Object.assign(window, {
+        plugIn() {
+          Reflect.deleteProperty(devices, "enumerateDevices");
+          devices.dispatchEvent(new Event("devicechange"));
+        },
+      });
+    });
+    await page.goto(`${scene.server.url}/publish?room=later&stream=cam&quality=360`);
+    await until("it is said", async () => /No camera or microphone/.test((await page.textContent("#notice-title")) ?? ""));
+    await page.evaluate(() => /** @type {any} */ (window).plugIn());
+    await until("one can go live", () => page.locator("#go").isEnabled());
+    assert.ok(await page.locator("#notice").isHidden());
+    await page.context().close();
+  });
+
 });
 
 /**
@@ -100,6 +144,21 @@ function refuse(page, method, name) {
   return page.evaluate(([which, error]) => {
     Object.defineProperty(navigator.mediaDevices, which ?? "", { configurable: true, value: () => Promise.reject(new DOMException("no", error)) });
   }, [method, name]);
+}
+
+/**
+ * As the system does, for a call or with a switch of the keyboard.
+ * @param {Page} page
+ * @param {boolean} muted
+ */
+function silence(page, muted) {
+  return page.evaluate((now) => {
+    const video = document.querySelector("#preview");
+    const track = video instanceof HTMLVideoElement && video.srcObject instanceof MediaStream ? video.srcObject.getVideoTracks()[0] : undefined;
+    if (!track) throw new Error("there is no camera");
+    Object.defineProperty(track, "muted", { configurable: true, value: now });
+    track.dispatchEvent(new Event(now ? "mute" : "unmute"));
+  }, muted);
 }
 
 /** @param {Page} page */

@@ -1,7 +1,7 @@
 // Owns camera, microphone and screen: asking for them, listing them, giving them back. Never sends anything.
 
 /** @import { Kind } from "../client/protocol.js" */
-/** @import { CaptureEvent, CaptureState } from "./state/capture.js" */
+/** @import { CaptureEvent, CaptureState, Source } from "./state/capture.js" */
 /** @import { Choice, Step } from "./state/sources.js" */
 
 import { Emitter } from "../client/emitter.js";
@@ -12,6 +12,8 @@ import { planSources } from "./state/sources.js";
 
 /** Errors of a device that cannot be opened beside one that is open already, as on phones. */
 const IN_USE = new Set(["NotReadableError", "AbortError"]);
+/** A source that is silent for less is not worth a word. */
+const SILENT_MS_MIN = 1000;
 
 /** @extends {Emitter<{state: CaptureState, devices: Devices}>} */
 export class Capture extends Emitter {
@@ -20,10 +22,13 @@ export class Capture extends Emitter {
   mediaStream = null;
   /** @type {Choice | null} what is on, by the ids that the browser gave */
   choice = null;
+  /** @type {Choice | null} what was asked for last */
+  #wanted = null;
 
   constructor() {
     super();
-    navigator.mediaDevices?.addEventListener("devicechange", () => void this.list());
+    navigator.mediaDevices?.addEventListener("devicechange", () => void this.#plugged());
+    for (const name of ["camera", "microphone"]) void this.#followPermission(name);
   }
 
   /**
@@ -31,6 +36,7 @@ export class Capture extends Emitter {
    * @param {Choice} wanted
    */
   async ask(wanted) {
+    this.#wanted = wanted;
     this.#dispatch({ type: "ask", from: wanted.from });
     const { turn } = this.state;
     try {
@@ -58,10 +64,32 @@ export class Capture extends Emitter {
   /** Tells the devices again; their names are known once one was allowed. */
   async list() {
     const all = (await navigator.mediaDevices?.enumerateDevices().catch(() => [])) ?? [];
-    this.emit("devices", {
-      cameras: all.filter((d) => d.kind === "videoinput"),
-      microphones: all.filter((d) => d.kind === "audioinput"),
-    });
+    const cameras = all.filter((d) => d.kind === "videoinput");
+    const microphones = all.filter((d) => d.kind === "audioinput");
+    this.emit("devices", { cameras, microphones });
+    return cameras.length + microphones.length;
+  }
+
+  async #plugged() {
+    if ((await this.list()) > 0) this.#causeIsGone("NotFoundError");
+  }
+
+  /**
+   * A permission that is given in the browser's own menu.
+   * @param {string} name
+   */
+  async #followPermission(name) {
+    const status = await navigator.permissions?.query({ name: /** @type {PermissionName} */ (name) }).catch(() => null);
+    status?.addEventListener("change", () => void (status.state === "granted" && this.#causeIsGone("NotAllowedError")));
+  }
+
+  /**
+   * What kept a camera from being opened is over: it is asked for again, without a click.
+   * @param {string} cause
+   */
+  #causeIsGone(cause) {
+    const { phase, problem, asked } = this.state;
+    if (phase === "failed" && problem === cause && asked === "camera" && this.#wanted) void this.ask(this.#wanted);
   }
 
   /** @param {Kind} kind */
@@ -121,18 +149,40 @@ export class Capture extends Emitter {
     this.mediaStream = new MediaStream(tracks);
     this.choice = { ...wanted, ...idsOf(tracks, wanted) };
     stopTracks(old.filter((track) => !tracks.includes(track)));
-    for (const track of tracks.filter((t) => !old.includes(t))) track.addEventListener("ended", () => this.#lost(track));
+    for (const track of tracks.filter((t) => !old.includes(t))) {
+      track.addEventListener("ended", () => this.#lost(track));
+      track.addEventListener("mute", () => void setTimeout(() => this.#listen(), SILENT_MS_MIN));
+      track.addEventListener("unmute", () => this.#listen());
+    }
+    this.#listen();
+  }
+
+  /** Some systems silence a camera or a microphone, as for a telephone call or by a switch of the keyboard. */
+  #listen() {
+    const silenced = this.mediaStream?.getTracks().filter((t) => t.muted && t.readyState === "live") ?? [];
+    this.#dispatch({ type: "silenced", sources: silenced.map((t) => this.#sourceOf(t)) });
+  }
+
+  /**
+   * @param {MediaStreamTrack} track
+   * @returns {Source}
+   */
+  #sourceOf(track) {
+    const video = track.kind === "video";
+    if (fromScreen.has(track) || (video && this.choice?.from === "screen")) return "screen";
+    return video ? "camera" : "microphone";
   }
 
   /** @param {MediaStreamTrack} track unplugged, or stopped by the browser's own button */
   #lost(track) {
     if (!this.mediaStream || !this.choice || !this.#has(track)) return;
     const video = track.kind === "video";
-    const screen = fromScreen.has(track) || (video && this.choice.from === "screen");
+    const source = this.#sourceOf(track);
     this.mediaStream = new MediaStream(this.mediaStream.getTracks().filter((t) => t !== track));
     const from = video ? "camera" : this.choice.from;
     this.choice = { ...this.choice, from, ...(video ? { camera: "none" } : { microphone: "none" }) };
-    this.#dispatch({ type: "lost", source: screen ? "screen" : video ? "camera" : "microphone" });
+    this.#dispatch({ type: "lost", source });
+    this.#listen();
     void this.list();
   }
 

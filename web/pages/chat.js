@@ -22,11 +22,11 @@ export class ChatPanel {
   #log = new Log();
   #count = el("summary", {});
   #names = el("ul", {});
-  #typing = el("p", { class: "typing", "aria-hidden": "true" });
-  #text = el("textarea", { id: "chat-text", rows: "1", maxlength: String(TEXT_MAX), enterkeyhint: "send", placeholder: "Write to everybody", "aria-label": "Message" });
+  #typing = el("p", { class: "typing", dir: "auto", "aria-hidden": "true" });
+  #text = el("textarea", { id: "chat-text", rows: "1", maxlength: String(TEXT_MAX), enterkeyhint: "send", dir: "auto", placeholder: "Write to everybody", "aria-label": "Message" });
   #send = el("button", { class: "primary", "aria-label": "Send" }, icon("send"));
   #problem = el("p", { class: "hint problem", role: "status" });
-  #name = el("input", { id: "chat-name", type: "text", maxlength: "64", autocomplete: "nickname", placeholder: "Guest" });
+  #name = el("input", { id: "chat-name", type: "text", maxlength: "64", autocomplete: "nickname", placeholder: "Guest", dir: "auto" });
   /** @type {Chat} */
   #chat = [];
   #unseen = 0;
@@ -83,6 +83,7 @@ export class ChatPanel {
       void this.#say();
     });
     this.#text.addEventListener("input", () => {
+      this.#problem.textContent = "";
       this.#room.typing(this.#text.value.trim() !== "");
       this.update();
     });
@@ -139,6 +140,6 @@ export class ChatPanel {
     const key = names.join("\n");
     if (this.#names.dataset["names"] === key) return;
     this.#names.dataset["names"] = key;
-    this.#names.replaceChildren(...names.map((name) => el("li", {}, name)));
+    this.#names.replaceChildren(...names.map((name) => el("li", { dir: "auto" }, name)));
   }
 }

@@ -1,5 +1,7 @@
 // Owns the making and finding of elements. Never sets markup from text.
 
+import { titleOf } from "./state/title.js";
+
 /**
  * @template {HTMLElement} T
  * @param {string} id
@@ -27,6 +29,16 @@ export function el(tag, attributes = {}, ...children) {
   }
   element.append(...children);
   return element;
+}
+
+/**
+ * A name as people know it, with the id that stands for it in addresses where that is another.
+ * @param {string} id
+ */
+export function named(id) {
+  const title = titleOf(id);
+  const strong = el("strong", { dir: "auto" }, title);
+  return title === id ? [strong] : [strong, " ", el("span", { class: "id", dir: "ltr" }, id)];
 }
 
 /** @type {Record<string, string[]>} strokes on a 24 × 24 grid */

@@ -1,4 +1,4 @@
-// Owns the grid of tiles: one per watched stream, as large as fits. Never decides what is watched.
+// Owns the grid of tiles: one per watched stream and the own picture, as large as fits. Never decides what is watched.
 
 /** @import { View } from "../client/media/watcher.js" */
 /** @import { Statistics } from "../client/stats.js" */
@@ -8,8 +8,6 @@
 import { tileWidth } from "./state/layout.js";
 import { Tile } from "./tile.js";
 
-const GAP_PX = 12;
-
 export class Grid {
   #element;
   #options;
@@ -18,18 +16,20 @@ export class Grid {
   #tiles = new Map();
   /** @type {string | null} the only one that is shown */
   #only = null;
+  /** @type {HTMLElement | null} the own picture, which comes last */
+  #own;
 
   /**
-   * @param {HTMLElement} element
-   * @param {(stream: string) => Pick<TileOptions, "href" | "onSoundRefused">} options
+   * @param {HTMLElement} element where the own picture is, if it has one
+   * @param {(stream: string) => Omit<TileOptions, "onOnly">} options
    * @param {() => void} onChange something has to be drawn anew
    */
   constructor(element, options, onChange) {
     this.#element = element;
+    this.#own = element.querySelector(".own");
     this.#options = options;
     this.#onChange = onChange;
     new ResizeObserver(() => this.#layOut()).observe(element);
-    addEventListener("resize", () => this.#layOut());
   }
 
   /**
@@ -56,6 +56,11 @@ export class Grid {
     for (const tile of this.#tiles.values()) tile.showFacts(statistics);
   }
 
+  /** The own picture is among them, also when nobody else is there. */
+  get hasOwn() {
+    return this.#own !== null;
+  }
+
   /** The tile with the focus, or the first. */
   get foremost() {
     const tiles = [...this.#tiles.values()];
@@ -66,6 +71,7 @@ export class Grid {
   #showOnly(only) {
     this.#only = only !== null && this.#tiles.has(only) ? only : null;
     for (const [name, tile] of this.#tiles) tile.element.hidden = this.#only !== null && name !== this.#only;
+    if (this.#own) this.#own.hidden = this.#only !== null;
   }
 
   /** @param {View} view */
@@ -76,19 +82,14 @@ export class Grid {
     };
     const tile = new Tile(view, { ...this.#options(view.stream), onOnly });
     this.#tiles.set(view.stream, tile);
-    this.#element.append(tile.element);
+    this.#element.insertBefore(tile.element, this.#own);
     return tile;
   }
 
   #layOut() {
-    const { top, width } = this.#element.getBoundingClientRect();
-    const parent = this.#element.parentElement ?? this.#element;
-    const height = innerHeight - top - scrollY - parent.scrollTop - parseFloat(getComputedStyle(parent).paddingBottom) - this.#below();
-    this.#element.style.setProperty("--tile-width", `${tileWidth(this.#only === null ? this.#tiles.size : 1, width, height, GAP_PX)}px`);
-  }
-
-  /** Height of what stays below the grid, such as a dock. */
-  #below() {
-    return document.querySelector(".dock")?.getBoundingClientRect().height ?? 0;
+    const { clientWidth, clientHeight } = this.#element;
+    const gap = parseFloat(getComputedStyle(this.#element).columnGap);
+    const shown = [...this.#element.children].filter((e) => e instanceof HTMLElement && !e.hidden).length;
+    this.#element.style.setProperty("--tile-width", `${tileWidth(shown, clientWidth, clientHeight, gap)}px`);
   }
 }

@@ -1,14 +1,19 @@
 // Owns the start page: naming a room, and the list of rooms that are live.
 
-import { isName } from "../client/protocol.js";
 import { at, watchPath } from "./address.js";
-import { el, need } from "./dom.js";
+import { el, named, need } from "./dom.js";
+import { idOf } from "./state/title.js";
+import { Steadied } from "./steady.js";
+import { nameProblem } from "./words.js";
 
 /** @typedef {{room: string, streams: number}} LiveRoom */
 /** @typedef {{phase: "loading" | "known" | "unreachable", rooms: LiveRoom[]}} RoomsState */
 
 const REFRESH_MS = 3000;
+/** A server that does not answer is asked again sooner. */
+const RETRY_MS = 500;
 const ANSWER_MS_MAX = 5000;
+const HINT = need("room-hint", HTMLElement).textContent;
 
 class RoomList {
   #list = need("rooms", HTMLUListElement);
@@ -33,7 +38,7 @@ function entry({ room, streams }) {
   const count = streams === 1 ? "1 stream" : `${streams} streams`;
   return el("li", {}, el("a", { href: watchPath(room) },
     el("span", { class: "dot", "aria-hidden": "true" }),
-    el("span", { class: "room-name" }, room),
+    el("span", { class: "room-name" }, ...named(room)),
     el("span", { class: "count" }, count)));
 }
 
@@ -50,16 +55,16 @@ async function liveRooms() {
 async function refresh(list) {
   /** @type {LiveRoom[]} */
   let rooms = [];
+  let phase = /** @type {RoomsState["phase"]} */ ("loading");
+  const shown = new Steadied(phase, () => draw());
+  const draw = () => list.update({ phase: shown.update(phase, phase === "known"), rooms });
   for (;;) {
-    if (!document.hidden) {
-      try {
-        rooms = await liveRooms();
-        list.update({ phase: "known", rooms });
-      } catch {
-        list.update({ phase: "unreachable", rooms });
-      }
-    }
-    await new Promise((done) => setTimeout(done, REFRESH_MS));
+    const now = document.hidden ? rooms : await liveRooms().catch(() => null);
+    rooms = now ?? rooms;
+    // A question that ends because the page is left says nothing of the server.
+    if (!document.hidden) phase = now ? "known" : "unreachable";
+    draw();
+    await new Promise((done) => setTimeout(done, now ? REFRESH_MS : RETRY_MS));
   }
 }
 
@@ -67,10 +72,10 @@ async function refresh(list) {
 function go(event) {
   event.preventDefault();
   const input = need("room", HTMLInputElement);
-  const room = input.value.trim() || input.placeholder;
-  if (!isName(room)) {
+  const room = idOf(input.value.trim() || input.placeholder);
+  if (room === null) {
     input.setAttribute("aria-invalid", "true");
-    need("room-hint", HTMLElement).textContent = "Please use only letters, digits, dot, dash and underscore (at most 64), not starting with a dot.";
+    need("room-hint", HTMLElement).textContent = nameProblem(input.value);
     input.focus();
     return;
   }
@@ -79,5 +84,14 @@ function go(event) {
   location.assign(paths[/** @type {keyof typeof paths} */ (where)] ?? paths.publish);
 }
 
+/** What was wrong with a name is no longer said of another one. */
+function forgetProblem() {
+  const input = need("room", HTMLInputElement);
+  if (!input.hasAttribute("aria-invalid")) return;
+  input.removeAttribute("aria-invalid");
+  need("room-hint", HTMLElement).textContent = HINT;
+}
+
 need("form", HTMLFormElement).addEventListener("submit", go);
+need("room", HTMLInputElement).addEventListener("input", forgetProblem);
 void refresh(new RoomList());

@@ -9,6 +9,7 @@ import { fillDevices } from "./devices.js";
 import { el, need } from "./dom.js";
 import { Level } from "./level.js";
 import { joinText } from "./state/meeting.js";
+import { titleOf } from "./state/title.js";
 import { deviceProblem } from "./words.js";
 
 /** @extends {Emitter<{join: {name: string}, move: null}>} */
@@ -112,6 +113,6 @@ export class JoinStep extends Emitter {
     });
     const screen = el("div", { class: "screen" }, this.#video, el("div", { class: "middle" }, this.#middle), this.#meter);
     return el("section", { id: "join-step", class: "join", "aria-label": "Before you join" },
-      screen, el("div", { class: "card panel" }, el("h2", {}, `Join ${room}`), el("p", { class: "hint" }, "Nobody sees or hears you before you join."), form));
+      screen, el("div", { class: "card panel" }, el("h2", {}, "Join ", el("bdi", {}, titleOf(room))), el("p", { class: "hint" }, "Nobody sees or hears you before you join."), form));
   }
 }

@@ -2,16 +2,19 @@
 
 /** @import { Said } from "../client/protocol.js" */
 /** @import { Chat, Line } from "../client/state/chat.js" */
+/** @import { Segment } from "./state/links.js" */
 
 import { el } from "./dom.js";
-import { sameUpTo, startsBlock } from "./state/conversation.js";
+import { isNews, sameUpTo, startsBlock } from "./state/conversation.js";
+import { segments } from "./state/links.js";
 import { gapText, personText } from "./words.js";
 
 /** So close to the end counts as there. */
 const END_PX = 40;
 
 export class Log {
-  element = el("ol", { class: "log", role: "log", tabindex: "0", "aria-label": "Messages" });
+  #list = el("ol", {});
+  element = el("div", { class: "log", role: "log", "aria-live": "off", tabindex: "0", "aria-label": "Messages" }, this.#list);
   #jump = el("button", { type: "button", class: "jump", hidden: true }, "New messages");
   #empty = el("p", { class: "quiet" }, "Nothing was said yet.");
   box = el("div", { class: "log-box" }, this.#empty, this.element, this.#jump);
@@ -39,12 +42,15 @@ export class Log {
     if (from === this.#shown.length && from === chat.length) return;
     const stay = this.#follows || saidBy(chat.at(-1)) === own;
     this.#own = own;
-    while (this.element.children.length > from) this.element.lastElementChild?.remove();
-    this.element.append(...chat.slice(from).map((line, n) => this.#entry(chat[from + n - 1], line)));
+    const news = chat.slice(from).some(isNews);
+    // A screen reader reads out what is said, and not what was said before.
+    this.element.setAttribute("aria-live", news ? "polite" : "off");
+    while (this.#list.children.length > from) this.#list.lastElementChild?.remove();
+    this.#list.append(...chat.slice(from).map((line, n) => this.#entry(chat[from + n - 1], line)));
     this.#shown = chat;
     this.#empty.hidden = chat.length > 0;
     if (stay) this.toEnd();
-    else this.#jump.hidden = false;
+    else if (news) this.#jump.hidden = false;
   }
 
   toEnd() {
@@ -67,8 +73,13 @@ export class Log {
     const { said } = line;
     const own = said.member === this.#own;
     const head = startsBlock(previous, line) ? [heading(said, own)] : [];
-    return el("li", { class: own ? "said mine" : "said" }, ...head, el("p", {}, said.text));
+    return el("li", { class: own ? "said mine" : "said" }, ...head, el("p", { dir: "auto" }, ...segments(said.text).map(written)));
   }
+}
+
+/** @param {Segment} segment */
+function written({ text, href }) {
+  return href === null ? text : el("a", { href, target: "_blank", rel: "noopener noreferrer nofollow" }, text);
 }
 
 /** @param {Line | undefined} line */
@@ -84,6 +95,6 @@ function heading(said, own) {
   const at = new Date(said.at_ms);
   const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   return el("div", { class: "who" },
-    el("strong", {}, own ? "You" : personText(said)),
+    el("strong", { dir: "auto" }, own ? "You" : personText(said)),
     el("time", { datetime: Number.isNaN(at.getTime()) ? "" : at.toISOString() }, time));
 }

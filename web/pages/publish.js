@@ -6,9 +6,11 @@ import { need } from "./dom.js";
 import { Notice } from "./notice.js";
 import { Preview } from "./preview.js";
 import { Setup } from "./setup.js";
+import { Stay } from "./stay.js";
 import { isOn } from "./state/capture.js";
+import { titleOf } from "./state/title.js";
 import { Switch } from "./switch.js";
-import { broadcastProblem, deviceProblem, lostText } from "./words.js";
+import { broadcastProblem, deviceProblem, lostText, pageTitle, silencedText } from "./words.js";
 
 /** @import { NoticeState } from "./notice.js" */
 
@@ -17,9 +19,10 @@ const setup = new Setup(new URLSearchParams(location.search));
 const broadcast = new Broadcast();
 const preview = new Preview(() => ask());
 const notice = new Notice();
+const stay = new Stay();
 const publisher = () => broadcast.publisher;
-new Switch("mute", "audio", { on: ["mic", "Mute microphone"], off: ["micOff", "Unmute microphone"] }, capture, publisher);
-new Switch("blank", "video", { on: ["camera", "Turn camera off"], off: ["cameraOff", "Turn camera on"] }, capture, publisher);
+new Switch("mute", "audio", { capture, publisher });
+new Switch("blank", "video", { capture, publisher });
 
 function ask() {
   void capture.ask(setup.choice);
@@ -39,6 +42,10 @@ function go() {
 }
 
 function update() {
+  const { phase } = broadcast.state;
+  const { stream } = setup.names;
+  document.title = pageTitle({ live: phase === "live", title: phase === "idle" || phase === "refused" ? "Go live" : titleOf(stream) });
+  stay.update(phase === "live" || phase === "reconnecting" || phase === "starting");
   setup.update({ broadcast: broadcast.state.phase, ready: (capture.mediaStream?.getTracks().length ?? 0) > 0 });
   preview.update({ capture: capture.state, mediaStream: capture.mediaStream, broadcast: broadcast.shown });
   notice.update(sourceProblem() ?? broadcastNotice());
@@ -46,13 +53,14 @@ function update() {
 
 /** @returns {NoticeState | null} */
 function sourceProblem() {
-  const { phase, from, asked, problem, lost } = capture.state;
+  const { phase, from, asked, problem, lost, silenced } = capture.state;
   const goOn = { label: "Go on without", run: () => capture.accept() };
   if (phase === "failed" && problem) return { ...deviceProblem(problem, from), tone: "bad", actions: [{ label: "Try again", run: ask }] };
   if (lost.length > 0) {
     const { title, text, label } = lostText(lost, broadcast.publisher !== null);
     return { title, text, tone: "bad", actions: [{ label, run: askAnew }, goOn] };
   }
+  if (silenced.length > 0) return silencedText(silenced);
   if (!problem) return null;
   const words = deviceProblem(problem, asked);
   const still = from === "screen" ? "Your screen is shared as before." : "Camera and microphone are as before.";
@@ -79,7 +87,6 @@ capture.on("state", ({ phase }) => {
   if (isOn(capture.state) && capture.mediaStream) {
     // A resized picture comes in the same track, at another rate.
     if (broadcast.publisher && phase === "on") void broadcast.publisher.replace(capture.mediaStream, setup.publishOptions);
-    else if (setup.takeAutostart()) go();
   }
   if (phase === "on" && capture.choice) setup.showChoice(capture.choice);
   update();

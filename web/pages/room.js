@@ -4,15 +4,19 @@ import { Room } from "../client/room.js";
 import { at, namesIn } from "./address.js";
 import { Capture } from "./capture.js";
 import { ChatPanel } from "./chat.js";
-import { el, need } from "./dom.js";
+import { named, need } from "./dom.js";
 import { JoinStep } from "./join.js";
 import { Notice } from "./notice.js";
 import { OwnStream } from "./own.js";
+import { OwnTile } from "./own_tile.js";
 import { isOn } from "./state/capture.js";
 import { ownNote } from "./state/meeting.js";
+import { titleOf } from "./state/title.js";
+import { Stay } from "./stay.js";
 import { Switch } from "./switch.js";
 import { OtherTabs, claimTabName, freshTabName } from "./tab.js";
 import { Viewing } from "./viewing.js";
+import { pageTitle } from "./words.js";
 
 /** Many pictures share a page: a smaller one each. */
 const HEIGHT = 360;
@@ -29,8 +33,8 @@ else location.replace(at("/"));
 
 /** @param {string} name */
 function prepare(name) {
-  document.title = `${name} · Chappe`;
-  need("place", HTMLElement).replaceChildren(el("strong", {}, name));
+  document.title = `${titleOf(name)} · Chappe`;
+  need("place", HTMLElement).replaceChildren(...named(name));
   step("join");
   const capture = new Capture();
   const join = new JoinStep(name, capture, HEIGHT);
@@ -67,7 +71,9 @@ class Meeting {
   #capture;
   #own;
   #choice;
-  #video = need("preview", HTMLVideoElement);
+  #ownTile = new OwnTile();
+  #stay = new Stay();
+  #name;
 
   /**
    * @param {string} name of the room
@@ -76,26 +82,34 @@ class Meeting {
    * @param {import("./state/sources.js").Choice} choice
    */
   constructor(name, own, capture, choice) {
+    this.#name = name;
     this.#capture = capture;
     this.#choice = choice;
+    // Who says so himself is not asked.
+    need("leave", HTMLElement).addEventListener("click", () => this.#stay.update(false));
     const room = new Room({ room: name, name: own });
     this.#room = room;
     this.#own = new OwnStream(room, name);
     const publisher = () => this.#own.publisher;
-    const microphone = new Switch("mute", "audio", { on: ["mic", "Mute microphone"], off: ["micOff", "Unmute microphone"] }, capture, publisher, () => this.#ask({ microphone: "" }));
-    new Switch("blank", "video", { on: ["camera", "Turn camera off"], off: ["cameraOff", "Turn camera on"] }, capture, publisher, () => this.#ask({ camera: "" }));
+    const switches = { capture, publisher, onToggled: () => this.update() };
+    const microphone = new Switch("mute", "audio", { ...switches, onMissing: () => this.#ask({ microphone: "" }) });
+    new Switch("blank", "video", { ...switches, onMissing: () => this.#ask({ camera: "" }) });
     need("mute", HTMLElement).setAttribute("aria-keyshortcuts", "m");
     this.#viewing = new Viewing(room, { name, absence: ABSENCE, onKeyM: () => microphone.toggle() });
     new ChatPanel(room, { name: own, open: matchMedia(WIDE).matches });
     capture.on("state", () => void this.#captured());
     this.#own.on("state", () => this.update());
+    room.on("people", () => this.update());
     room.watch("all");
     void this.#captured();
   }
 
   update() {
     const { mediaStream, state: capture } = this.#capture;
-    if (this.#video.srcObject !== mediaStream) this.#video.srcObject = mediaStream;
+    this.#ownTile.update({ mediaStream, name: this.#room.people.get(this.#room.member)?.name });
+    const live = this.#own.state.phase === "live";
+    document.title = pageTitle({ live, title: titleOf(this.#name) });
+    this.#stay.update(live || this.#own.state.phase === "reconnecting");
     const note = ownNote({ own: this.#own.state, capture, sent: this.#own.publisher !== null });
     /** @type {Record<import("./state/meeting.js").Way, () => void>} */
     const ways = { own: () => this.#comeBack(), source: () => this.#askForLost(), accept: () => this.#capture.accept() };
@@ -106,6 +120,8 @@ class Meeting {
   leave() {
     this.#room.leave();
     this.#capture.stop();
+    this.#stay.update(false);
+    document.title = pageTitle({ live: false, title: titleOf(this.#name) });
     step("left");
     const again = { label: "Come back here", run: () => location.reload() };
     new Notice().update({ title: "You went on in another tab.", text: "This one sends and shows nothing any more.", actions: [again] });

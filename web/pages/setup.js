@@ -10,6 +10,8 @@ import { isName } from "../client/protocol.js";
 import { tabName, watchPath } from "./address.js";
 import { fillDevices } from "./devices.js";
 import { el, need } from "./dom.js";
+import { idOf, titleOf } from "./state/title.js";
+import { nameProblem } from "./words.js";
 
 /** @typedef {{broadcast: BroadcastPhase, ready: boolean}} SetupState */
 /** @typedef {{room: string, stream: string}} Names */
@@ -31,14 +33,14 @@ export class Setup extends Emitter {
   #go = need("go", HTMLButtonElement);
   #sharing = need("sharing", HTMLElement);
   #link = need("link", HTMLInputElement);
-  #autostart;
+  #broadcast = /** @type {BroadcastPhase} */ ("idle");
 
   /** @param {URLSearchParams} query */
   constructor(query) {
     super();
-    this.#autostart = query.get("autostart") === "1";
-    this.#room.value = query.get("room") || "lobby";
-    this.#stream.value = query.get("stream") || tabName("cam");
+    const shown = (/** @type {string} */ name) => (isName(name) ? titleOf(name) : name);
+    this.#room.value = shown(query.get("room") || "lobby");
+    this.#stream.value = shown(query.get("stream") || tabName("cam"));
     this.#fillCodecs(query.get("codec")?.toLowerCase() ?? "");
     if (BITRATES.has(Number(query.get("quality")))) this.#quality.value = query.get("quality") ?? "";
     for (const input of [this.#camera, this.#microphone, this.#quality]) input.addEventListener("change", () => this.emit("source", null));
@@ -55,7 +57,7 @@ export class Setup extends Emitter {
     });
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.emit("go", null);
+      if (this.#broadcast === "idle" || this.#broadcast === "refused") this.emit("go", null);
     });
     need("stop", HTMLButtonElement).addEventListener("click", () => this.emit("stop", null));
     need("copy", HTMLButtonElement).addEventListener("click", () => void this.#copy());
@@ -68,9 +70,9 @@ export class Setup extends Emitter {
     return { from, camera: this.#camera.value, microphone: this.#microphone.value, height: Number(this.#quality.value) };
   }
 
-  /** @returns {Names} */
+  /** @returns {Names} ids; empty where what is typed can't be a name */
   get names() {
-    return { room: this.#room.value.trim(), stream: this.#stream.value.trim() };
+    return { room: idOf(this.#room.value) ?? "", stream: idOf(this.#stream.value) ?? "" };
   }
 
   /** @returns {PublishOptions} */
@@ -78,19 +80,12 @@ export class Setup extends Emitter {
     return { codec: this.#codec.value || undefined, maxBitrate: BITRATES.get(Number(this.#quality.value)) };
   }
 
-  /** True once, when the address asked for it. */
-  takeAutostart() {
-    const autostart = this.#autostart;
-    this.#autostart = false;
-    return autostart;
-  }
-
   /** Says which name is against the rule, if one is. */
   check() {
     const { room, stream } = this.names;
-    const wrong = !isName(room) ? this.#room : !isName(stream) ? this.#stream : null;
+    const wrong = room === "" ? this.#room : stream === "" ? this.#stream : null;
     for (const input of [this.#room, this.#stream]) input.setAttribute("aria-invalid", String(input === wrong));
-    need("name-hint", HTMLElement).textContent = wrong ? "Names have letters, digits, dot, dash and underscore, at most 64, and do not start with a dot." : "";
+    need("name-hint", HTMLElement).textContent = wrong ? nameProblem(wrong.value) : "";
     wrong?.focus();
     return wrong === null;
   }
@@ -98,14 +93,31 @@ export class Setup extends Emitter {
   /** @param {SetupState} state */
   update({ broadcast, ready }) {
     const idle = broadcast === "idle" || broadcast === "refused";
+    const focused = document.activeElement;
     for (const input of [this.#room, this.#stream, this.#codec]) input.disabled = !idle;
     this.#go.hidden = !idle && broadcast !== "starting";
-    this.#go.disabled = !ready || broadcast === "starting";
+    // A button that was pressed keeps the focus while it works.
+    this.#go.disabled = !ready && broadcast !== "starting";
+    this.#go.setAttribute("aria-disabled", String(this.#go.disabled || broadcast === "starting"));
     this.#go.textContent = broadcast === "starting" ? "Going live…" : "Go live";
-    this.#sharing.hidden = broadcast === "idle" || broadcast === "refused";
+    this.#sharing.hidden = idle;
+    this.#moveFocus(broadcast, focused);
     const { room, stream } = this.names;
     this.#link.value = new URL(watchPath(room, stream), location.href).href;
     need("open-link", HTMLAnchorElement).href = this.#link.value;
+  }
+
+  /**
+   * From a button that is gone to the one that took its place.
+   * @param {BroadcastPhase} broadcast
+   * @param {Element | null} focused before the change
+   */
+  #moveFocus(broadcast, focused) {
+    const before = this.#broadcast;
+    this.#broadcast = broadcast;
+    const stop = need("stop", HTMLButtonElement);
+    if (broadcast === "live" && before !== "live" && (focused === this.#go || focused === document.body)) stop.focus();
+    if (this.#sharing.hidden && before !== "idle" && focused instanceof HTMLElement && this.#sharing.contains(focused)) this.#go.focus();
   }
 
   /**

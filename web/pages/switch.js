@@ -9,46 +9,52 @@ import { face, need } from "./dom.js";
 /** Icon and text of the button while the source is heard or seen, and while it is not. */
 /** @typedef {{on: [string, string], off: [string, string]}} Faces */
 
+/**
+ * @typedef {object} SwitchOptions
+ * @property {Capture} capture
+ * @property {() => Publisher | null} publisher
+ * @property {() => void} [onMissing] asks for a source when there is none
+ * @property {() => void} [onToggled]
+ */
+
+/** @type {Record<Kind, Faces>} */
+const FACES = {
+  audio: { on: ["mic", "Mute microphone"], off: ["micOff", "Unmute microphone"] },
+  video: { on: ["camera", "Turn camera off"], off: ["cameraOff", "Turn camera on"] },
+};
+
 export class Switch {
   #button;
   #kind;
-  #faces;
-  #capture;
-  #publisher;
+  #options;
   #muted = false;
-  #onMissing;
 
   /**
    * @param {string} id
    * @param {Kind} kind
-   * @param {Faces} faces
-   * @param {Capture} capture
-   * @param {() => Publisher | null} publisher
-   * @param {(() => void) | null} [onMissing] asks for a source when there is none
+   * @param {SwitchOptions} options
    */
-  constructor(id, kind, faces, capture, publisher, onMissing = null) {
-    this.#onMissing = onMissing;
+  constructor(id, kind, options) {
     this.#button = need(id, HTMLButtonElement);
     this.#kind = kind;
-    this.#faces = faces;
-    this.#capture = capture;
-    this.#publisher = publisher;
+    this.#options = options;
     this.#button.addEventListener("click", () => this.toggle());
-    capture.on("state", () => this.update());
+    options.capture.on("state", () => this.update());
     this.update();
   }
 
   toggle() {
     if (this.#tracks.length === 0) {
       this.#muted = false;
-      return this.#onMissing?.();
+      return this.#options.onMissing?.();
     }
     this.#muted = !this.#muted;
     this.update();
+    this.#options.onToggled?.();
   }
 
   get #tracks() {
-    return (this.#capture.mediaStream?.getTracks() ?? []).filter((t) => t.kind === this.#kind);
+    return (this.#options.capture.mediaStream?.getTracks() ?? []).filter((t) => t.kind === this.#kind);
   }
 
   /** Also a source chosen later is as muted as the button says. */
@@ -58,11 +64,11 @@ export class Switch {
     for (const track of tracks) {
       if (track.enabled !== this.#muted) continue;
       track.enabled = !this.#muted;
-      void this.#publisher()?.mute(this.#kind, this.#muted);
+      void this.#options.publisher()?.mute(this.#kind, this.#muted);
     }
     const off = this.#muted || missing;
-    this.#button.disabled = missing && !this.#onMissing;
+    this.#button.disabled = missing && !this.#options.onMissing;
     this.#button.setAttribute("aria-pressed", String(off));
-    face(this.#button, ...(off ? this.#faces.off : this.#faces.on));
+    face(this.#button, ...(off ? FACES[this.#kind].off : FACES[this.#kind].on));
   }
 }

@@ -13,6 +13,7 @@ import { bitrateText, frameRateText, labelOf, pictureText, roundTripText } from 
  * @property {string} href of the stream by itself
  * @property {() => void} onOnly hides the others, or shows them again
  * @property {() => void} onSoundRefused the browser wants a click before it plays sound
+ * @property {() => void} onSoundWanted that click
  */
 
 export class Tile {
@@ -28,11 +29,12 @@ export class Tile {
   #label = "";
   #video = el("video", { playsinline: true });
   #say = el("div", { class: "say" });
-  #name = el("span", { class: "name" });
+  #name = el("span", { class: "name", dir: "auto" });
   #micOff = el("span", { class: "flag", role: "img", "aria-label": "Microphone is muted", hidden: true }, icon("micOff"));
   #facts = el("dl", { class: "facts", hidden: true });
   #mute = el("button", { type: "button" });
   #only = el("button", { type: "button" }, icon("open"));
+  #tap = el("button", { type: "button", class: "tap", hidden: true }, icon("soundOff"), el("span", {}, "Tap for sound"));
 
   /**
    * @param {View} view
@@ -42,7 +44,8 @@ export class Tile {
     this.view = view;
     this.#options = options;
     this.element = el("figure", { class: "tile", tabindex: "-1" }, this.#video, this.#say, this.#facts,
-      el("figcaption", {}, this.#name, this.#micOff), this.#tools());
+      el("figcaption", {}, this.#name, this.#micOff), this.#tap, this.#tools());
+    this.#tap.addEventListener("click", () => options.onSoundWanted());
     this.element.dataset["stream"] = view.stream;
     for (const type of ["loadeddata", "resize", "playing"]) this.#video.addEventListener(type, () => this.#pictureChanged());
     this.#video.addEventListener("emptied", () => this.#pictureChanged());
@@ -153,7 +156,9 @@ export class Tile {
 
   /** @param {View} view */
   #drawMute(view) {
-    this.#mute.hidden = this.#sound !== "on" || !view.source?.tracks.some((t) => t.kind === "audio");
+    const audible = view.source?.tracks.some((t) => t.kind === "audio") ?? false;
+    this.#tap.hidden = this.#sound !== "blocked" || !audible;
+    this.#mute.hidden = this.#sound !== "on" || !audible;
     const label = this.#silenced ? `Turn on the sound of ${this.#label}` : `Turn off the sound of ${this.#label}`;
     if (this.#mute.getAttribute("aria-label") === label) return;
     this.#mute.setAttribute("aria-label", label);

@@ -57,6 +57,7 @@ export class Viewing {
     this.#grid = new Grid(need("grid", HTMLElement), (stream) => ({
       href: watchPath(name, stream),
       onSoundRefused: () => this.#soundChanged("refused"),
+      onSoundWanted: () => this.#soundChanged("toggled"),
     }), () => this.#draw());
     if (!onKeyM) this.#soundButton.setAttribute("aria-keyshortcuts", "m");
     room.on("views", (views) => this.#viewsChanged(views));
@@ -103,7 +104,7 @@ export class Viewing {
     this.#grid.update(this.#views, this.#sound);
     this.#drawAbsence(shown);
     this.#drawProblem();
-    need("grid", HTMLElement).hidden = this.#views.length === 0;
+    need("grid", HTMLElement).hidden = this.#views.length === 0 && !this.#grid.hasOwn;
     this.#soundButton.hidden = this.#views.length === 0;
     this.#soundButton.classList.toggle("primary", this.#sound === "blocked");
     face(this.#soundButton, this.#sound === "on" ? "sound" : "soundOff", this.#sound === "on" ? "Turn off sound" : "Turn on sound");

@@ -3,8 +3,9 @@
 import { Room } from "../client/room.js";
 import { at, namesIn, ownName } from "./address.js";
 import { ChatPanel } from "./chat.js";
-import { el, need } from "./dom.js";
+import { el, named, need } from "./dom.js";
 import { Notice } from "./notice.js";
+import { titleOf } from "./state/title.js";
 import { Viewing } from "./viewing.js";
 
 const ABSENCE = {
@@ -15,8 +16,8 @@ const ABSENCE = {
 const { room: name, stream } = namesIn(location.pathname);
 
 if (name) {
-  document.title = `${stream ?? name} · Chappe`;
-  need("place", HTMLElement).replaceChildren(el("strong", {}, name), ...(stream ? [` / ${stream}`] : []));
+  document.title = `${titleOf(stream ?? name)} · Chappe`;
+  need("place", HTMLElement).replaceChildren(...named(name), ...(stream ? [" / ", el("bdi", {}, titleOf(stream))] : []));
   need("publish-link", HTMLAnchorElement).href = at(`/publish?room=${encodeURIComponent(name)}`);
   const own = ownName();
   const room = new Room({ room: name, name: own });

@@ -6,6 +6,8 @@
 /** @import { Statistics, TrackStatistics } from "../client/stats.js" */
 /** @import { RequestError } from "../client/protocol.js" */
 
+import { titleOf } from "./state/title.js";
+
 /** @typedef {"camera" | "screen"} From */
 
 /** @param {number} bitsPerSecond */
@@ -128,6 +130,19 @@ export function lostText(lost, sent) {
 }
 
 /**
+ * What is said while the system keeps a source from being seen or heard.
+ * @param {readonly Source[]} silenced
+ * @returns {{title: string, text: string}}
+ */
+export function silencedText(silenced) {
+  if (silenced.includes("screen")) return { title: "What you share shows nothing right now.", text: "Its window may be minimized. It goes on by itself." };
+  const both = silenced.includes("camera") && silenced.includes("microphone");
+  const what = both ? "Your camera and microphone are" : silenced.includes("camera") ? "Your camera is" : "Your microphone is";
+  const told = both ? "The others neither see nor hear you." : silenced.includes("camera") ? "The others do not see you." : "The others do not hear you.";
+  return { title: `${what} silenced by your system.`, text: `${told} A call, a switch of the keyboard or a setting does that; it goes on by itself.` };
+}
+
+/**
  * @param {Problem} problem
  * @param {string} stream
  * @returns {{title: string, text: string}}
@@ -135,7 +150,7 @@ export function lostText(lost, sent) {
 export function broadcastProblem(problem, stream) {
   switch (problem.code) {
     case "stream_exists":
-      return { title: `Somebody is live as “${stream}” already.`, text: "Choose another stream name. One that is not heard any more is free after a few seconds." };
+      return { title: `Somebody is live as “${titleOf(stream)}” already.`, text: "Choose another stream name. One that is not heard any more is free after a few seconds." };
     case "taken_over":
       return { title: "Somebody took this stream name over.", text: "Your camera is still on. Choose another name to go live again." };
     case "no_codec":
@@ -184,10 +199,10 @@ const MADE_UP = /^(?:guest|cam)-[0-9a-z]{4}$/;
  */
 export function labelOf(stream, source, all = []) {
   const name = source?.name;
-  if (!name) return source?.publisher && MADE_UP.test(stream) ? personText({ member: source.publisher }) : MADE_UP.test(stream) ? "Guest" : stream;
+  if (!name) return source?.publisher && MADE_UP.test(stream) ? personText({ member: source.publisher }) : MADE_UP.test(stream) ? "Guest" : titleOf(stream);
   const namesakes = all.filter((other) => other?.name === name).map((other) => other?.stream ?? "");
   if (namesakes.length < 2 || !namesakes.includes(stream)) return name;
-  return MADE_UP.test(stream) ? `${name} (${namesakes.indexOf(stream) + 1})` : `${name} · ${stream}`;
+  return MADE_UP.test(stream) ? `${name} (${namesakes.indexOf(stream) + 1})` : `${name} · ${titleOf(stream)}`;
 }
 
 /** @param {{member: string, name?: string | null}} person */
@@ -225,4 +240,21 @@ export function sayProblem({ code, message, retryAfterMs }) {
     default:
       return `Not sent. ${message}`;
   }
+}
+
+/**
+ * Why a name can't be one.
+ * @param {string} text
+ */
+export function nameProblem(text) {
+  if (text.trim() === "") return "A name is needed.";
+  return text.trim().length > 64 ? "This name is too long: at most 64 letters." : "This name is too long, or has characters that nobody can see. Please use a shorter one.";
+}
+
+/**
+ * What the tab of the browser is called.
+ * @param {{live: boolean, title: string}} state `live`: others see or hear this person
+ */
+export function pageTitle({ live, title }) {
+  return `${live ? "● LIVE " : ""}${title} · Chappe`;
 }

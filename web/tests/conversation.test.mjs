@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { RequestError } from "../client/protocol.js";
+import { noChat, updateChat } from "../client/state/chat.js";
 import { countUnseen, sameUpTo, startsBlock, typers } from "../pages/state/conversation.js";
 import { gapText, peopleText, personText, sayProblem, typingText } from "../pages/words.js";
 
@@ -45,6 +46,16 @@ test("what others say while nobody looks is counted, and one look clears it", ()
   assert.equal(countUnseen(1, { before: [a], after: [a, gap, b, mine], ...hidden }), 2);
   assert.equal(countUnseen(2, { before: [a, b], after: [a, b], ...hidden }), 2);
   assert.equal(countUnseen(2, { before: [a], after: [a, b], own: "me", visible: true }), 0);
+});
+
+test("what was said before the page came is no news", () => {
+  const welcome = (/** @type {boolean} */ resumed) => /** @type {any} */ ({ type: "welcome", resumed, chat: { messages: [message("a"), message("b")], gaps: [] } });
+  const message = (/** @type {string} */ member) => ({ id: member, member, name: "N", text: "x", at_ms: 0 });
+  const hidden = { own: "me", visible: false, before: [] };
+  assert.equal(countUnseen(0, { after: updateChat(noChat, welcome(false)), ...hidden }), 0);
+  assert.equal(countUnseen(0, { after: updateChat(noChat, welcome(true)), ...hidden }), 2, "what was said while the link was down is");
+  const later = updateChat(updateChat(noChat, welcome(false)), { type: "chat", message: message("c") });
+  assert.equal(countUnseen(0, { after: later, ...hidden }), 1);
 });
 
 test("oneself is not among those who type", () => {

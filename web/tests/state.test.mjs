@@ -227,7 +227,16 @@ test("tiles are as wide as lets all of them fit", () => {
   assert.equal(tileWidth(1, 1600, 900, 0), 1600);
   assert.equal(tileWidth(4, 1600, 900, 0), 800);
   assert.equal(tileWidth(1, 1600, 450, 0), 800);
-  assert.equal(tileWidth(9, 360, 640, 0), 260, "rather scroll than shrink");
+  assert.equal(tileWidth(60, 1200, 300, 0), 150, "rather scroll than shrink");
+});
+
+test("on an upright phone tiles fill the width, alone or in two columns", () => {
+  const width = 370;
+  for (const height of [300, 520, 700]) {
+    for (let count = 1; count <= 12; count++) assert.ok([370, 181].includes(tileWidth(count, width, height, 8)), `${count} in ${height}`);
+  }
+  assert.equal(tileWidth(2, width, 700, 8), 370);
+  assert.equal(tileWidth(6, width, 700, 8), 181);
 });
 
 test("sound that the browser refuses waits for a click", () => {

@@ -53,8 +53,8 @@ export class Scene {
    * @param {string} [codec]
    */
   async publisher(room, stream, codec = "vp8") {
-    const page = await this.page(`/publish?room=${room}&stream=${stream}&codec=${codec}&quality=360&autostart=1`);
-    await isLive(page);
+    const page = await this.page(`/publish?room=${room}&stream=${stream}&codec=${codec}&quality=360`);
+    await goLive(page);
     return page;
   }
 
@@ -81,6 +81,15 @@ export async function join(page) {
   await page.click("#join");
   await until("the page is in the meeting", async () => (await page.getAttribute("#link-state", "data-phase")) === "open");
   return page;
+}
+
+/**
+ * Presses the button of a publish page.
+ * @param {Page} page
+ */
+export async function goLive(page) {
+  await page.click("#go");
+  await isLive(page);
 }
 
 /** @param {Page} page a publish page */

@@ -50,7 +50,8 @@ export class Stage {
    * @param {string} [stream]
    */
   async publisher(place, room, stream = "cam") {
-    const page = await this.page(place, `/publish?room=${room}&stream=${stream}&codec=vp8&quality=360&autostart=1`);
+    const page = await this.page(place, `/publish?room=${room}&stream=${stream}&codec=vp8&quality=360`);
+    await page.click("#go");
     await isLive(page).catch(async (error) => {
       throw new Error(`the publish page in ${room} is not live: ${await told(page)}`, { cause: error });
     });

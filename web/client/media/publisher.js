@@ -66,7 +66,7 @@ export class Publisher extends Emitter {
     this.#link = link;
     this.#options = options;
     this.#terms = terms;
-    for (const track of mediaStream.getTracks()) this.#tracks.set(kindOf(track), track);
+    for (const track of mediaStream.getTracks()) this.#take(kindOf(track), track);
     this.#detach = [
       link.on("welcome", (welcome) => this.#welcome(welcome)),
       link.on("event", (event) => this.#receive(event)),
@@ -112,7 +112,7 @@ export class Publisher extends Emitter {
     let fresh = false;
     for (const kind of KINDS) {
       const track = mediaStream.getTracks().find((t) => t.kind === kind) ?? null;
-      if (track || this.#tracks.has(kind)) this.#tracks.set(kind, track);
+      if (track || this.#tracks.has(kind)) this.#take(kind, track);
       if (track && this.#silenced.has(kind)) track.enabled = false;
       const senders = this.#senders(kind);
       fresh ||= track !== null && senders.length === 0;
@@ -142,9 +142,25 @@ export class Publisher extends Emitter {
     return { video: sends("video"), audio: sends("audio") };
   }
 
-  /** @param {Kind} kind */
+  /**
+   * @param {Kind} kind
+   * @param {MediaStreamTrack | null} track
+   */
+  #take(kind, track) {
+    const known = this.#tracks.get(kind);
+    this.#tracks.set(kind, track);
+    if (!track || track === known) return;
+    const changed = () => void (this.#tracks.get(kind) === track && this.#tellMuted(kind));
+    for (const type of ["mute", "unmute"]) track.addEventListener(type, changed);
+  }
+
+  /**
+   * By the person, or by the system, as during a telephone call.
+   * @param {Kind} kind
+   */
   #muted(kind) {
-    return this.#tracks.has(kind) && !this.#tracks.get(kind)?.enabled;
+    const track = this.#tracks.get(kind);
+    return this.#tracks.has(kind) && (!track || !track.enabled || track.muted);
   }
 
   /** @param {Kind} kind */

@@ -1,8 +1,8 @@
 // Owns what was said in a room as a value: messages in their order, and where some are missing. Never says anything.
 
-/** @import { Gap, Said, ServerEvent, Welcome } from "../protocol.js" */
+/** @import { ChatHistory, Gap, Said, ServerEvent, Welcome } from "../protocol.js" */
 
-/** @typedef {{type: "said", said: Said}} SaidLine */
+/** @typedef {{type: "said", said: Said, past?: true}} SaidLine `past`: it was said before this page came */
 /** @typedef {{type: "gap", lost: number | null}} GapLine messages that did not get here; null: nobody knows how many */
 /** @typedef {SaidLine | GapLine} Line */
 /** @typedef {readonly Line[]} Chat oldest first */
@@ -23,7 +23,7 @@ const HISTORY_MAX = 100;
 export function updateChat(chat, event) {
   switch (event.type) {
     case "welcome":
-      return event.chat ? caughtUp(chat, event.chat.messages, event.chat.gaps) : chat;
+      return event.chat ? caughtUp(chat, event.chat, !event.resumed && chat.length === 0) : chat;
     case "chat":
       return knows(chat, event.message.id) ? chat : trimmed([...chat, saidLine(event.message)]);
     case "chat_gap":
@@ -38,16 +38,16 @@ export function updateChat(chat, event) {
 /**
  * What was said while the page was away, or before it came.
  * @param {Chat} chat
- * @param {Said[]} messages
- * @param {Gap[]} gaps
+ * @param {ChatHistory} history
+ * @param {boolean} past all of it is from before
  * @returns {Chat}
  */
-function caughtUp(chat, messages, gaps) {
+function caughtUp(chat, { messages, gaps }, past) {
   const fresh = messages.filter(({ id }) => !knows(chat, id));
   const away = chat.length > 0 && fresh.length === messages.length && fresh.length >= HISTORY_MAX;
   /** @type {Line[]} */
   const hole = away ? [{ type: "gap", lost: null }] : [];
-  const lines = fresh.length > 0 ? [...chat, ...hole, ...fresh.map(saidLine)] : chat;
+  const lines = fresh.length > 0 ? [...chat, ...hole, ...fresh.map(past ? pastLine : saidLine)] : chat;
   return trimmed(gaps.reduce((all, gap) => (gap.lost > 0 ? withGap(all, gap, false) : all), lines));
 }
 
@@ -58,7 +58,7 @@ function caughtUp(chat, messages, gaps) {
  * @returns {Chat}
  */
 function preceded(chat, messages, gaps) {
-  const before = messages.filter(({ id }) => !knows(chat, id)).map(saidLine);
+  const before = messages.filter(({ id }) => !knows(chat, id)).map(pastLine);
   const lines = before.length > 0 ? [...before, ...chat] : chat;
   return trimmed(gaps.reduce((all, gap) => (gap.lost > 0 ? withGap(all, gap, false) : all), lines));
 }
@@ -93,6 +93,14 @@ function knows(chat, id) {
  */
 function saidLine(said) {
   return { type: "said", said };
+}
+
+/**
+ * @param {Said} said
+ * @returns {Line}
+ */
+function pastLine(said) {
+  return { type: "said", said, past: true };
 }
 
 /**

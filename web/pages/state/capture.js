@@ -17,17 +17,19 @@
  * @property {From} asked what the last question was for
  * @property {string | null} problem name of the error of the last question, until the next one
  * @property {readonly Source[]} lost sources that ended by themselves and have no successor yet
+ * @property {readonly Source[]} silenced sources that are there, and that the system keeps from being seen or heard
  * @property {number} turn
  */
 
 /**
  * @typedef {{type: "ask", from: From} | {type: "got", turn: number, kinds: readonly Kind[]}
- *   | {type: "failed", turn: number, problem: string} | {type: "lost", source: Source} | {type: "accepted"} | {type: "stop"}} CaptureEvent
- *   `accepted`: the person has read of the last problem, and goes on
+ *   | {type: "failed", turn: number, problem: string} | {type: "lost", source: Source}
+ *   | {type: "silenced", sources: readonly Source[]} | {type: "accepted"} | {type: "stop"}} CaptureEvent
+ *   `silenced`: all that are, now; `accepted`: the person has read of the last problem, and goes on
  */
 
 /** @type {CaptureState} */
-export const initialCapture = { phase: "idle", from: "camera", asked: "camera", problem: null, lost: [], turn: 0 };
+export const initialCapture = { phase: "idle", from: "camera", asked: "camera", problem: null, lost: [], silenced: [], turn: 0 };
 
 /**
  * `turn` counts questions, so that a late answer to an older one is dropped.
@@ -47,6 +49,8 @@ export function updateCapture(state, event) {
       return { ...state, phase: state.phase === "changing" ? "on" : "failed", problem: event.problem };
     case "lost":
       return lost(state, event.source);
+    case "silenced":
+      return state.silenced.join() === event.sources.join() ? state : { ...state, silenced: event.sources };
     case "accepted":
       return state.phase === "failed" ? state : { ...state, problem: null, lost: [] };
     case "stop":

@@ -29,13 +29,21 @@ export function sameUpTo(shown, chat) {
 }
 
 /**
+ * What was said before the page came is no news.
+ * @param {Line} line
+ */
+export function isNews(line) {
+  return line.type === "gap" || !line.past;
+}
+
+/**
  * @param {number} unseen
  * @param {{before: Chat, after: Chat, own: string, visible: boolean}} change
  */
 export function countUnseen(unseen, { before, after, own, visible }) {
   if (visible) return 0;
   const known = new Set(before);
-  const fresh = after.filter((line) => line.type === "said" && line.said.member !== own && !known.has(line));
+  const fresh = after.filter((line) => isNews(line) && line.type === "said" && line.said.member !== own && !known.has(line));
   return Math.min(unseen + fresh.length, UNSEEN_MAX);
 }
 

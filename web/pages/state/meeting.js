@@ -3,7 +3,7 @@
 /** @import { BroadcastState } from "./broadcast.js" */
 /** @import { CaptureState } from "./capture.js" */
 
-import { deviceProblem, lostText, ownProblem } from "../words.js";
+import { deviceProblem, lostText, ownProblem, silencedText } from "../words.js";
 
 /** @typedef {"own" | "source" | "accept"} Way what a button of a note does: publishes again, asks for sources, or goes on without */
 /** @typedef {{title: string, text: string, tone: "warn" | "bad", ways: {label: string, way: Way}[]}} OwnNote */
@@ -22,6 +22,7 @@ export function ownNote({ own, capture, sent }) {
     const { title, text, label } = lostText(capture.lost, sent);
     return { title, text, tone: "bad", ways: [{ label, way: "source" }, { label: "Go on without", way: "accept" }] };
   }
+  if (capture.silenced.length > 0) return { ...silencedText(capture.silenced), tone: "warn", ways: [] };
   if (!capture.problem) return null;
   const words = deviceProblem(capture.problem, capture.asked);
   const ways = [{ label: "Try again", way: /** @type {Way} */ ("source") }];

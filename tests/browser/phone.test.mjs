@@ -1,0 +1,137 @@
+// The meeting on screens of all sizes: the dock is there, and no picture covers another.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { launch } from "./harness/browser.mjs";
+import { Crowd, tilesShow } from "./harness/crowd.mjs";
+import { Scene, join } from "./harness/scene.mjs";
+import { until } from "./harness/until.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+/** @typedef {{x: number, y: number, width: number, height: number}} Box */
+
+const SIZES = [
+  { width: 390, height: 844 },
+  { width: 844, height: 390 },
+  { width: 360, height: 640 },
+  { width: 1280, height: 800 },
+];
+
+describe("a meeting on any screen", () => {
+  /** @type {Scene} */
+  let scene;
+  before(async () => void (scene = await Scene.set()));
+  after(() => scene?.end());
+
+  test("with any number of others no picture covers another, and the dock is inside the window", async () => {
+    const crowd = await Crowd.of(scene, "sizes");
+    const page = await join(await scene.page("/room/sizes?name=Ada", { viewport: { width: 390, height: 844 } }));
+    for (const others of [0, 1, 2, 5, 8]) {
+      await crowd.growTo(others);
+      await tilesShow(page, others);
+      for (const size of SIZES) {
+        await page.setViewportSize(size);
+        const where = `${others} others at ${size.width}×${size.height}`;
+        await until(`${where}: laid out`, async () => (await faults(page)).length === 0).catch(async (error) => assert.fail(`${where}: ${(await faults(page)).join("; ")}\n${error}`));
+        const { tiles } = await boxes(page);
+        assert.equal(tiles.length, others + 1, `${where}: the own picture is among them`);
+      }
+    }
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.click("#chat-toggle");
+    await until("the chat is open", () => page.locator("#chat").isVisible());
+    assert.deepEqual((await faults(page)).filter((fault) => /Leave/.test(fault)), [], "the chat leaves the dock free");
+    await page.click("#chat-toggle");
+    await page.click("text=Leave");
+    await page.waitForURL(`${scene.server.url}/`);
+    await crowd.end();
+    await page.context().close();
+  });
+
+  test("what the device itself covers is left free", async () => {
+    const page = await join(await scene.page("/room/notch?name=Ada", { viewport: { width: 390, height: 844 } }));
+    const device = await page.context().newCDPSession(page);
+    const insets = { top: 47, topMax: 47, bottom: 34, bottomMax: 34, left: 0, leftMax: 0, right: 0, rightMax: 0 };
+    await device.send("Emulation.setSafeAreaInsetsOverride", { insets });
+    await until("the bar and the dock make room", async () => {
+      const { leave, brand } = await boxes(page);
+      return leave.y + leave.height <= 844 - 34 && brand.y >= 47;
+    });
+    await page.setViewportSize({ width: 844, height: 390 });
+    await device.send("Emulation.setSafeAreaInsetsOverride", { insets: { top: 0, bottom: 21, left: 47, right: 47 } });
+    await until("nothing is behind the camera", async () => {
+      const { tiles, brand, leave } = await boxes(page);
+      const sides = [...tiles, brand, leave].every(({ x, width }) => x >= 47 && x + width <= 844 - 47);
+      return sides && leave.y + leave.height <= 390 - 21;
+    });
+    await page.context().close();
+  });
+
+  test("a picture whose sound waits for a tap says so, and one tap is enough for all", async () => {
+    const strict = await launch({ autoplay: false });
+    const crowd = await Crowd.of(scene, "tap");
+    await crowd.growTo(2);
+    const page = await scene.page("/watch/tap", { browser: strict, viewport: { width: 390, height: 844 } });
+    await until("it is written on both pictures", async () => (await page.locator(".tile .tap:visible", { hasText: "Tap for sound" }).count()) === 2);
+    await page.locator(".tile .tap").first().click();
+    await until("both are heard", () => page.$$eval(".tile video", (videos) => videos.length === 2 && videos.every((v) => v instanceof HTMLVideoElement && !v.muted && !v.paused)));
+    assert.equal(await page.locator(".tile .tap:visible").count(), 0);
+    await crowd.end();
+    await strict.close();
+  });
+});
+
+/**
+ * What is wrong with the place of things.
+ * @param {Page} page
+ * @returns {Promise<string[]>}
+ */
+async function faults(page) {
+  const { tiles, leave, onTop, viewport, grid, scrolls, cut } = await boxes(page);
+  const found = [];
+  const inside = (/** @type {Box} */ b) => b.x >= -0.5 && b.y >= -0.5 && b.x + b.width <= viewport.width + 0.5 && b.y + b.height <= viewport.height + 0.5;
+  if (!inside(leave) || leave.height < 40 || !onTop) found.push(`Leave is not within reach: ${JSON.stringify(leave)}`);
+  if (scrolls) found.push("the page scrolls");
+  for (const words of cut) found.push(`the words “${words}” stand over their button`);
+  for (const [n, one] of tiles.entries()) {
+    for (const other of tiles.slice(n + 1)) if (overlap(one, other)) found.push(`tile ${n} is covered: ${JSON.stringify([one, other])}`);
+    if (one.x < -0.5 || one.x + one.width > viewport.width + 0.5) found.push(`tile ${n} is cut: ${JSON.stringify(one)}`);
+    const columns = Math.round(grid.width / one.width);
+    if (viewport.width < 540 && (columns > 2 || Math.abs(one.width * columns - grid.width) > 12)) found.push(`tile ${n} is neither full width nor half: ${one.width} of ${grid.width}`);
+    if (one.width < 150) found.push(`tile ${n} is too small: ${one.width}`);
+  }
+  return found;
+}
+
+/**
+ * @param {Box} a
+ * @param {Box} b
+ */
+function overlap(a, b) {
+  return a.x + a.width > b.x + 1 && b.x + b.width > a.x + 1 && a.y + a.height > b.y + 1 && b.y + b.height > a.y + 1;
+}
+
+/** @param {Page} page */
+function boxes(page) {
+  return page.evaluate(() => {
+    const box = (/** @type {Element | null} */ e) => {
+      const { x, y, width, height } = e?.getBoundingClientRect() ?? new DOMRect();
+      return { x, y, width, height };
+    };
+    const leave = document.querySelector(".dock .stop");
+    const at = box(leave);
+    const grid = document.querySelector("#grid");
+    const root = document.documentElement;
+    return {
+      tiles: [...document.querySelectorAll("#grid > .tile:not([hidden]), #grid > .own:not([hidden])")].map(box),
+      leave: at,
+      brand: box(document.querySelector(".brand img")),
+      onTop: document.elementFromPoint(at.x + at.width / 2, at.y + at.height / 2) === leave,
+      viewport: { width: innerWidth, height: innerHeight },
+      grid: { width: grid?.clientWidth ?? 0 },
+      cut: [...document.querySelectorAll(".dock > *")].filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.textContent ?? ""),
+      scrolls: root.scrollHeight > innerHeight || root.scrollWidth > innerWidth,
+    };
+  });
+}
