@@ -45,7 +45,7 @@ for (const { name, strips, args } of WAYS) {
       const start = await scene.page("/");
       watched(start);
       await start.reload();
-      const publisher = await scene.publisher("below", "cam");
+      const publisher = await scene.publisher("below", "cam", "vp8", { listed: true });
       assert.equal(await publisher.inputValue("#link"), `${below.url}/watch/below/cam`);
       await start.click(`.rooms a[href="${PREFIX}/watch/below"]`, { timeout: 10_000 });
       await picturesMove(start, `${tile("cam")} video`);

@@ -43,6 +43,27 @@ describe("meeting", () => {
     for (const page of [ada, bo]) await page.context().close();
   });
 
+  test("a meeting is not listed, and who only watches it is named there, a player without a name counted", async () => {
+    const ada = await join(await scene.page("/room/unseen?name=Ada"));
+    await until("Ada is live", async () => (await streams("unseen")).length === 1);
+    assert.deepEqual(await (await fetch(`${scene.server.url}/api/rooms`)).json(), []);
+    assert.equal(await ada.textContent("#watching"), "");
+    const eve = await scene.page("/watch/unseen?name=Eve");
+    await until("Ada sees who watches", async () => (await ada.textContent("#watching")) === "Only watching: Eve");
+    assert.equal(await eve.textContent("#watching"), "1 watching");
+    const [stream] = await streams("unseen");
+    await ada.evaluate(async (name) => {
+      const pc = new RTCPeerConnection();
+      pc.addTransceiver("video", { direction: "recvonly" });
+      await pc.setLocalDescription();
+      const answer = await fetch(`/whep/unseen/${name}`, { method: "POST", headers: { "content-type": "application/sdp" }, body: pc.localDescription?.sdp ?? "" });
+      await pc.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+      Object.assign(globalThis, { player: pc });
+    }, stream.stream);
+    await until("a player is counted", async () => (await ada.textContent("#watching")) === "Only watching: Eve, 1 other");
+    for (const page of [ada, eve]) await page.context().close();
+  });
+
   test("a copied tab is another guest, and can have the first one leave", async () => {
     const first = await join(await scene.page("/room/twin?name=Ada"));
     await until("it is live", async () => (await streams("twin")).length === 1);

@@ -25,12 +25,13 @@ describe("pages", () => {
   });
   after(() => scene?.end());
 
-  test("the start page lists a room while it is live, and leads to it", async () => {
+  test("the start page lists a broadcast whose publisher said so while it is live, and leads to it", async () => {
     const page = await scene.page("/");
-    await until("it says that nothing is live", () => page.locator("#rooms-empty").isVisible());
-    const publisher = await scene.publisher("listed", "cam");
+    await until("it says that nothing is listed", () => page.locator("#rooms-empty").isVisible());
+    const publisher = await scene.publisher("listed", "cam", "vp8", { listed: true });
     await page.click(`.rooms a[href="/watch/listed"]`, { timeout: 10_000 });
     await picturesMove(page, `${tile("cam")} video`);
+    await until("the publisher sees that somebody watches", async () => (await publisher.textContent("#watching")) === "1 watching");
     await publisher.context().close();
     await page.context().close();
   });

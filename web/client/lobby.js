@@ -7,6 +7,7 @@
 /** @import { People } from "./state/people.js" */
 
 import { Emitter } from "./emitter.js";
+import { updatePlayers } from "./state/audience.js";
 import { noChat, updateChat } from "./state/chat.js";
 import { nextTypingEndMs, nobody, updatePeople } from "./state/people.js";
 
@@ -19,6 +20,8 @@ export class Lobby extends Emitter {
   chat = noChat;
   /** @type {People} */
   people = nobody;
+  /** How many watch without being among them. */
+  players = 0;
   #link;
   /** @type {number | null} when the server was last told that one types */
   #typedAtMs = null;
@@ -63,14 +66,15 @@ export class Lobby extends Emitter {
 
   /** @param {Welcome | ServerEvent | {type: "time"}} event */
   #follow(event) {
-    const { chat, people } = this;
+    const { chat, people, players } = this;
     const nowMs = performance.now();
     this.people = updatePeople(people, event, nowMs);
-    if (event.type !== "time") this.chat = updateChat(chat, event);
-    if (this.people !== people) {
-      this.#wakeLater(nowMs);
-      this.emit("people", this.people);
+    if (event.type !== "time") {
+      this.chat = updateChat(chat, event);
+      this.players = updatePlayers(players, event);
     }
+    if (this.people !== people) this.#wakeLater(nowMs);
+    if (this.people !== people || this.players !== players) this.emit("people", this.people);
     if (this.chat !== chat) this.emit("chat", this.chat);
   }
 

@@ -52,6 +52,7 @@
  * @property {RTCIceServer[]} ice_servers
  * @property {string[]} [servers] origins of the cluster's nodes
  * @property {Person[]} [here]
+ * @property {number} [players] how many watch and are not among these
  * @property {ChatHistory} [chat]
  */
 
@@ -70,6 +71,7 @@
  *   | {type: "joined", person: Person}
  *   | {type: "left", member: string}
  *   | {type: "here", people: Person[]}
+ *   | {type: "players", players: number}
  *   | {type: "typing", member: string, typing: boolean}
  *   | {type: "chat", message: Said}
  *   | ({type: "chat_gap"} & Gap)

@@ -14,6 +14,7 @@ import { Lobby } from "./lobby.js";
 import { Publisher } from "./media/publisher.js";
 import { Watcher } from "./media/watcher.js";
 import { RequestError } from "./protocol.js";
+import { audienceOf } from "./state/audience.js";
 import { homeOf, socketUrl } from "./state/servers.js";
 import { noStreams, updateStreams } from "./state/streams.js";
 
@@ -93,6 +94,11 @@ export class Room extends Emitter {
   /** Who is here, oneself included. */
   get people() {
     return this.#lobby.people;
+  }
+
+  /** Who watches and shows nothing, oneself included; changes with `people` and `streams`. */
+  get audience() {
+    return audienceOf(this.people, this.streams, this.#lobby.players);
   }
 
   /** @returns {View[]} */

@@ -7,6 +7,7 @@
 import { Emitter } from "../client/emitter.js";
 import { Room } from "../client/room.js";
 import { ownName } from "./address.js";
+import { AudienceLine } from "./audience.js";
 import { need } from "./dom.js";
 import { publishedBefore, rememberPublished } from "./own_stream.js";
 import { initialBroadcast, updateBroadcast } from "./state/broadcast.js";
@@ -25,6 +26,8 @@ export class Broadcast extends Emitter {
   publisher = null;
   /** @type {Room | null} */
   #room = null;
+  /** @type {AudienceLine | null} */
+  #audience = null;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
 
@@ -50,6 +53,7 @@ export class Broadcast extends Emitter {
     this.#dispatch({ type: "go" });
     const room = new Room({ room: name, name: ownName() });
     this.#room = room;
+    this.#audience = new AudienceLine(room, { named: false });
     room.on("state", (link) => this.#dispatch({ type: "link", link }));
     this.publisher = room.publish(stream, mediaStream, { ...options, insteadOf: publishedBefore(name, stream) });
     this.publisher.on("state", (session) => {
@@ -68,6 +72,7 @@ export class Broadcast extends Emitter {
     clearInterval(this.#timer);
     this.#room?.leave();
     this.#room = null;
+    this.#audience?.end();
     this.publisher = null;
     this.#dispatch({ type: "stop" });
   }

@@ -2,6 +2,7 @@
 
 import { Room } from "../client/room.js";
 import { at, namesIn } from "./address.js";
+import { AudienceLine } from "./audience.js";
 import { Capture } from "./capture.js";
 import { ChatPanel } from "./chat.js";
 import { named, need } from "./dom.js";
@@ -90,6 +91,7 @@ class Meeting {
     const room = new Room({ room: name, name: own });
     this.#room = room;
     this.#own = new OwnStream(room, name);
+    new AudienceLine(room, { named: true });
     const publisher = () => this.#own.publisher;
     const switches = { capture, publisher, onToggled: () => this.update() };
     const microphone = new Switch("mute", "audio", { ...switches, onMissing: () => this.#ask({ microphone: "" }) });

@@ -30,6 +30,7 @@ export class Setup extends Emitter {
   #stream = need("stream", HTMLInputElement);
   #quality = need("quality", HTMLSelectElement);
   #codec = need("codec", HTMLSelectElement);
+  #listed = need("listed", HTMLInputElement);
   #go = need("go", HTMLButtonElement);
   #sharing = need("sharing", HTMLElement);
   #link = need("link", HTMLInputElement);
@@ -77,7 +78,7 @@ export class Setup extends Emitter {
 
   /** @returns {PublishOptions} */
   get publishOptions() {
-    return { codec: this.#codec.value || undefined, maxBitrate: BITRATES.get(Number(this.#quality.value)) };
+    return { codec: this.#codec.value || undefined, maxBitrate: BITRATES.get(Number(this.#quality.value)), listed: this.#listed.checked };
   }
 
   /** Says which name is against the rule, if one is. */
@@ -94,7 +95,7 @@ export class Setup extends Emitter {
   update({ broadcast, ready }) {
     const idle = broadcast === "idle" || broadcast === "refused";
     const focused = document.activeElement;
-    for (const input of [this.#room, this.#stream, this.#codec]) input.disabled = !idle;
+    for (const input of [this.#room, this.#stream, this.#codec, this.#listed]) input.disabled = !idle;
     this.#go.hidden = !idle && broadcast !== "starting";
     // A button that was pressed keeps the focus while it works.
     this.#go.disabled = !ready && broadcast !== "starting";

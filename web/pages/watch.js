@@ -2,6 +2,7 @@
 
 import { Room } from "../client/room.js";
 import { at, namesIn, ownName } from "./address.js";
+import { AudienceLine } from "./audience.js";
 import { ChatPanel } from "./chat.js";
 import { el, named, need } from "./dom.js";
 import { Notice } from "./notice.js";
@@ -21,6 +22,7 @@ if (name) {
   need("publish-link", HTMLAnchorElement).href = at(`/publish?room=${encodeURIComponent(name)}`);
   const own = ownName();
   const room = new Room({ room: name, name: own });
+  new AudienceLine(room, { named: false });
   new Viewing(room, { name, absence: ABSENCE });
   new ChatPanel(room, { name: own, open: false });
   room.watch(stream ? [stream] : "all", { own: true });

@@ -215,6 +215,25 @@ export function peopleText(count) {
   return count === 1 ? "1 person here" : `${count} people here`;
 }
 
+/**
+ * Who watches and shows nothing. Nobody says nothing.
+ * @param {import("../client/state/audience.js").Audience} audience
+ * @param {{named: boolean, member: string}} options `named`: members by name, but for oneself
+ */
+export function audienceText({ members, players }, { named, member }) {
+  const count = members.length + players;
+  if (!named) return count === 0 ? "" : `${count} watching`;
+  const names = members.filter((person) => person.member !== member).map(personText);
+  const shown = names.slice(0, NAMED_MAX);
+  const others = names.length - shown.length + players;
+  const unnamed = shown.length === 0 ? (others === 1 ? "1 without a name" : `${others} without a name`) : others === 1 ? "1 other" : `${others} others`;
+  const parts = [...shown, ...(others > 0 ? [unnamed] : [])];
+  return parts.length === 0 ? "" : `Only watching: ${parts.join(", ")}`;
+}
+
+/** More names have no place in a line. */
+const NAMED_MAX = 3;
+
 /** @param {string[]} names of those who type */
 export function typingText(names) {
   const [one, other] = names;

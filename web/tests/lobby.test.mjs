@@ -5,8 +5,10 @@ import { beforeEach, test } from "node:test";
 
 import { Emitter } from "../client/emitter.js";
 import { Lobby } from "../client/lobby.js";
+import { audienceOf, updatePlayers } from "../client/state/audience.js";
 import { LINES_MAX, noChat, updateChat } from "../client/state/chat.js";
 import { TYPING_MS, nextTypingEndMs, nobody, updatePeople } from "../client/state/people.js";
+import { audienceText } from "../pages/words.js";
 import { advance, install } from "./clock.mjs";
 
 /** @import { Gap, Said, ServerEvent, Welcome } from "../client/protocol.js" */
@@ -109,6 +111,19 @@ test("people come, get names and leave, in the order in which they came", () => 
   assert.equal(updatePeople(people, { type: "left", member: "a" }, 0), people);
   people = updatePeople(people, { type: "here", people: [{ member: "z" }] }, 0);
   assert.deepEqual([...people.keys()], ["z"]);
+});
+
+test("who watches is who shows nothing, and players who are no members", () => {
+  const here = updatePeople(nobody, { ...welcome([]), here: [{ member: "a", name: "Ada" }, { member: "b", name: "Bo" }, { member: "c" }] }, 0);
+  const stream = { stream: "cam", publisher: "a", name: "Ada", since_ms: 1, tracks: [] };
+  const players = updatePlayers(updatePlayers(0, { ...welcome([]), players: 3 }), { type: "players", players: 2 });
+  assert.equal(updatePlayers(players, { type: "left", member: "x" }), 2);
+  const audience = audienceOf(here, [stream], players);
+  assert.equal(audienceText(audience, { named: false, member: "b" }), "4 watching");
+  assert.equal(audienceText(audience, { named: true, member: "a" }), "Only watching: Bo, Guest c, 2 others");
+  assert.equal(audienceText(audience, { named: true, member: "b" }), "Only watching: Guest c, 2 others", "oneself is not told");
+  assert.equal(audienceText({ members: [], players: 1 }, { named: true, member: "a" }), "Only watching: 1 without a name");
+  assert.equal(audienceText(audienceOf(nobody, [stream], 0), { named: false, member: "" }), "");
 });
 
 test("who types stops when saying something, leaving, or after five seconds", () => {

@@ -119,6 +119,9 @@ pub struct StreamRecord {
     pub name: Option<String>,
     /// The publisher is not heard any more: the name goes to whoever asks for it.
     pub yields: bool,
+    /// The publisher wants everybody to find it.
+    #[serde(default)]
+    pub listed: bool,
     /// Tracks and codecs, as the signaling of the owner wrote them. Opaque here.
     pub description: String,
 }

@@ -23,6 +23,8 @@ struct RoomEntry<'a> {
     room: &'a RoomName,
     streams: usize,
     members: usize,
+    /// Who watches and is no member, on all nodes.
+    players: u32,
     /// On this node.
     sessions: usize,
     /// With a publisher or, on this node, a viewer of the room.
@@ -49,6 +51,8 @@ struct StreamEntry<'a> {
     worker: String,
     epoch: u64,
     since_ms: u64,
+    /// Everybody finds it in the list of what is live.
+    listed: bool,
     /// On this node.
     viewers: usize,
     tracks: Vec<TrackEntry<'a>>,
@@ -182,6 +186,7 @@ fn room_entry<'a>(app: &App, hub: &Hub, name: &'a RoomName, room: &Room) -> Room
         room: name,
         streams: room.streams.len(),
         members: room.members.len(),
+        players: hub.registry.audience.of(name),
         sessions: room.sessions.len(),
         workers: workers_of(app, hub, room),
     }
@@ -224,6 +229,7 @@ fn stream_entry<'a>(hub: &Hub, room: &'a RoomName, name: &'a StreamName, stream:
         worker: format!("{}/{}", stream.home.node, stream.home.worker.0),
         epoch: stream.epoch.0,
         since_ms: stream.since_ms,
+        listed: stream.listed,
         viewers: hub.registry.viewers(room, name).count(),
         tracks: stream.tracks.iter().map(track).collect(),
     }

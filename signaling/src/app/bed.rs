@@ -96,6 +96,7 @@ pub async fn publish(app: &Arc<App>, owner: Option<&Owner>, instead_of: Option<S
         offer: Offer::parse(include_str!("../../tests/data/sdp/chromium-whip.sdp")).expect("a recorded offer"),
         owner: owner.cloned(),
         instead_of,
+        listed: false,
         alive_ms: None,
         caller: Some(caller()),
     };

@@ -204,6 +204,7 @@ mod tests {
             offer,
             owner: None,
             instead_of: None,
+            listed: false,
             alive_ms: None,
             caller: Some(caller()),
         };

@@ -12,7 +12,9 @@ use super::drain::Ending;
 use super::relays::addresses_of;
 use super::{App, Hub};
 use crate::cluster::{ANSWER_WITHIN, NodeNotice, NodeReply, NodeRequest, Outgoing};
+use crate::room::AudienceReport;
 use crate::workers::{WorkerState, WorkerView};
+use crate::ws::ServerMessage;
 
 impl App {
     pub fn handle_presence(self: &Arc<Self>, state: NodeState) {
@@ -56,6 +58,27 @@ impl App {
         self.meet_again(&hub);
         self.handle_drain_tick(&mut hub, now);
         self.handle_lobby_tick(&mut hub, now);
+        self.handle_audience_tick(&mut hub);
+    }
+
+    /// How many watch without being members is told to pages and nodes, at most with each tick.
+    fn handle_audience_tick(&self, hub: &mut Hub) {
+        let everything = hub.presences.is_multiple_of(AUDIENCE_TOLD_WHOLE_EVERY);
+        if let Some(report) = hub.registry.audience.poll_report(self.node(), everything).filter(|_| !self.cluster.alone)
+        {
+            self.cluster.send(Outgoing::Audience(report));
+        }
+        for room in hub.registry.audience.take_untold() {
+            let players = hub.registry.audience.of(&room);
+            hub.deliver_to_room(&room, &ServerMessage::Players { players }.to_text());
+        }
+    }
+
+    pub fn handle_audience(&self, report: AudienceReport) {
+        let mut hub = self.hub();
+        if hub.replica.node(&report.node).is_some() {
+            hub.registry.audience.handle_report(report);
+        }
     }
 
     pub fn handle_engine_up(self: &Arc<Self>, now: Instant) {
@@ -136,6 +159,7 @@ impl App {
                     warn!(%node, "a node is gone");
                     hub.view.remove_node(&node);
                     hub.paths.forget_node(&node);
+                    hub.registry.audience.handle_node_lost(&node);
                     let outputs = hub.lobby.handle_node_lost(now, &node);
                     self.apply_lobby(hub, outputs);
                     self.refresh_peers_of(hub);
@@ -225,6 +249,9 @@ impl App {
         }
     }
 }
+
+/// Ticks between two reports of everything, for who missed a change: 5 s.
+const AUDIENCE_TOLD_WHOLE_EVERY: u64 = 20;
 
 /// None for a worker that was never there.
 fn worker_record(view: &WorkerView) -> Option<WorkerRecord> {

@@ -100,6 +100,7 @@ impl App {
             streams: StreamText::all(&hub.registry, &room),
             unheard,
             here: hub.lobby.here(&room),
+            players: hub.registry.audience.of(&room),
             chat: (&history).into(),
             servers: self.servers(&hub),
             ice_servers: Vec::new(),

@@ -131,14 +131,14 @@ impl App {
         let (answered, restart, set) = {
             let mut hub = self.hub();
             let session = own_session(&hub, id, member)?;
-            let Role::Publish { stream, muted, sdp: previous } = session.note.role.clone() else {
+            let Role::Publish { stream, muted, listed, sdp: previous } = session.note.role.clone() else {
                 return Err(Refusal::NoSuchSession);
             };
             let (worker, note) = (session.worker, session.note.clone());
             let (local, restarts) = self.next_local(&hub, session, offer, reached_at)?;
             let answer = sdp::answer_publish(offer, &local, Some(&previous), &mut random_track)?;
             let restart = self.restart_if(restarts, &mut hub, id, local.ice, answer.remote_ice)?;
-            let role = Role::Publish { stream, muted, sdp: answer.note };
+            let role = Role::Publish { stream, muted, listed, sdp: answer.note };
             let (set, effects) = hub.registry.renegotiate(id, answer.media, Note { role, ..note }, Vec::new())?;
             let set = self.request(&mut hub, worker, set)?;
             self.apply(&mut hub, effects);

@@ -25,6 +25,8 @@ pub struct PublishRequest {
     /// A session of the client's own that this one takes the place of, on another worker if there is one. It need not
     /// live, or be known; if it has the name, it proves that the name is the client's.
     pub instead_of: Option<SessionId>,
+    /// Everybody may find it in the list of what is live.
+    pub listed: bool,
     /// How often the client wants to hear of its worker; none: it did not ask.
     pub alive_ms: Option<AliveMs>,
     /// None: another node asks, which has told where its client came from nowhere.
@@ -77,6 +79,7 @@ impl App {
                 offer: request.offer.text().to_owned(),
                 owner: request.owner.clone(),
                 instead_of: request.instead_of,
+                listed: request.listed,
                 alive_ms: request.alive_ms,
                 worker: chosen.index,
                 known,
@@ -137,7 +140,12 @@ impl App {
                 room: request.room,
                 since_ms: unix_ms(),
                 owner: request.owner,
-                role: Role::Publish { stream: request.stream, muted: Vec::new(), sdp: answer.note },
+                role: Role::Publish {
+                    stream: request.stream,
+                    muted: Vec::new(),
+                    listed: request.listed,
+                    sdp: answer.note,
+                },
             };
             let Place { worker, boot, local } = place;
             let session = Session {

@@ -27,10 +27,10 @@ impl App {
                 let identity = &self.cluster.identity;
                 Ok(NodeReply::Pong { instance: identity.instance, started_ms: identity.started_ms })
             }
-            NodeRequest::Publish { room, stream, offer, owner, instead_of, alive_ms, worker, known } => {
+            NodeRequest::Publish { room, stream, offer, owner, instead_of, listed, alive_ms, worker, known } => {
                 self.check_serving()?;
                 let offer = Offer::parse(&offer)?;
-                let request = PublishRequest { room, stream, offer, owner, instead_of, alive_ms, caller: None };
+                let request = PublishRequest { room, stream, offer, owner, instead_of, listed, alive_ms, caller: None };
                 answered(self.publish_here(request, worker, known).await)
             }
             NodeRequest::Watch { room, slots, offer, owner, alive_ms, worker } => {

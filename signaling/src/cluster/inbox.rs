@@ -11,14 +11,16 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{info, warn};
 
-use super::outbox::{PRESENCE, STREAMS, notices_of};
+use super::outbox::{AUDIENCE, PRESENCE, STREAMS, notices_of};
 use super::{NodeNotice, NodeReply, NodeRequest};
 use crate::app::App;
+use crate::room::AudienceReport;
 
 /// Until the process ends: hears the others, and tells of this node.
 pub async fn follow_cluster(app: Arc<App>) {
     let mut presence = subscribe(&app, PRESENCE).await;
     let mut streams = subscribe(&app, STREAMS).await;
+    let mut audience = subscribe(&app, AUDIENCE).await;
     let mut notices = subscribe(&app, &notices_of(app.cluster.own())).await;
     let mut health = app.cluster.engine.health();
     let mut tick = interval(TICK);
@@ -36,6 +38,11 @@ pub async fn follow_cluster(app: Arc<App>) {
             Some(bytes) = streams.recv() => {
                 if let Some(delta) = parse::<StreamDelta>(&bytes) {
                     app.handle_stream_delta(delta);
+                }
+            }
+            Some(bytes) = audience.recv() => {
+                if let Some(report) = parse::<AudienceReport>(&bytes) {
+                    app.handle_audience(report);
                 }
             }
             Some(bytes) = notices.recv() => {

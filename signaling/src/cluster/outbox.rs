@@ -9,12 +9,14 @@ use tokio::sync::mpsc;
 
 use super::{ANSWER_WITHIN, NodeNotice, NodeRequest};
 use crate::app::App;
+use crate::room::AudienceReport;
 
 /// Something for other nodes.
 #[derive(Debug, Clone)]
 pub enum Outgoing {
     Presence(NodeState),
     Streams(StreamDelta),
+    Audience(AudienceReport),
     Notice(NodeName, NodeNotice),
     /// Nobody waits for the answer.
     Request(NodeName, NodeRequest),
@@ -29,6 +31,7 @@ pub async fn send_outgoing(app: Arc<App>, mut outgoing: mpsc::Receiver<Outgoing>
         let result = match message {
             Outgoing::Presence(state) => publish(cluster, PRESENCE, &state).await,
             Outgoing::Streams(delta) => publish(cluster, STREAMS, &delta).await,
+            Outgoing::Audience(report) => publish(cluster, AUDIENCE, &report).await,
             Outgoing::Notice(node, notice) => publish(cluster, &notices_of(&node), &notice).await,
             Outgoing::Room(room, message) => publish(cluster, &subject_of(&room), &message).await,
             Outgoing::Request(node, request) => {
@@ -64,3 +67,4 @@ pub fn subject_of(room: &chappe_cluster::RoomName) -> String {
 
 pub const PRESENCE: &str = "presence";
 pub const STREAMS: &str = "streams";
+pub const AUDIENCE: &str = "audience";

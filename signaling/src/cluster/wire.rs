@@ -23,6 +23,8 @@ pub enum NodeRequest {
         /// Shown by the client as proof of the name.
         instead_of: Option<SessionId>,
         #[serde(default)]
+        listed: bool,
+        #[serde(default)]
         alive_ms: Option<AliveMs>,
         worker: WorkerIndex,
         /// The highest epoch that the asking node knows of the name.

@@ -22,6 +22,8 @@ use crate::sdp::Offer;
 pub struct Options {
     /// URL of the client's own earlier session under this name, whose place the new one takes: only its client knows it.
     instead_of: Option<String>,
+    /// `1`: it stands in the list of what is live.
+    listed: Option<String>,
     /// Signs of life of the worker, at least this often.
     alive_ms: Option<String>,
 }
@@ -56,9 +58,18 @@ async fn post(
     let offer = Offer::parse(&text).map_err(Refusal::from)?;
     let alive_ms = alive_ms(options.alive_ms.as_deref())?;
     let instead_of = options.instead_of.as_deref().map(session::named_by).transpose()?;
+    let listed = is_set(options.listed.as_deref());
     let span = info_span!("whip", %room, %stream);
-    let publishing =
-        app.publish(PublishRequest { room, stream, offer, owner: None, instead_of, alive_ms, caller: Some(caller) });
+    let publishing = app.publish(PublishRequest {
+        room,
+        stream,
+        offer,
+        owner: None,
+        instead_of,
+        listed,
+        alive_ms,
+        caller: Some(caller),
+    });
     Ok(publishing.instrument(span).await?)
 }
 

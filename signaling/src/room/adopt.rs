@@ -96,6 +96,7 @@ impl Registry {
         self.sessions.insert(id, session);
         let room = self.rooms.entry(room_name.clone()).or_default();
         room.sessions.insert(id);
+        self.recount(id);
         match role {
             Role::Publish { stream: name, .. } => self.go_live(id, &room_name, &name, active),
             Role::Watch { .. } => {

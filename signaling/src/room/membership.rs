@@ -80,6 +80,8 @@ impl Registry {
         let idle = |id: &SessionId| !self.sessions.get(id).is_some_and(|session| session.is_connected());
         let idle: Vec<SessionId> = member.sessions.iter().copied().filter(idle).collect();
         let effects = idle.into_iter().flat_map(|id| self.end(id, None)).collect();
+        let staying: Vec<SessionId> = self.members.get(&id).into_iter().flat_map(|m| &m.sessions).copied().collect();
+        staying.into_iter().for_each(|session| self.set_left(session, true));
         self.drop_member_if_over(id);
         effects
     }
@@ -95,6 +97,7 @@ impl Registry {
                 continue;
             };
             claimed.push(*id);
+            self.audience.set_left(*id, false);
             let Some(owner) = session.note.owner.as_mut() else { continue };
             let name = page.name.clone().or_else(|| owner.name.clone());
             let present = Owner { member, name, home: home.clone() };
@@ -110,6 +113,7 @@ impl Registry {
                 effects.extend(self.rename_publisher(*id, present.name));
             }
         }
+        claimed.iter().for_each(|id| self.recount(*id));
         if *home != self.own {
             self.forget_member(member);
         }
@@ -130,9 +134,11 @@ impl Registry {
     pub fn end_idle(&mut self, member: MemberId, home: &NodeName) -> Vec<Effect> {
         let of_page =
             |session: &Session| session.note.owner.as_ref().is_some_and(|o| o.member == member && o.home == *home);
-        let idle = |session: &&Session| of_page(session) && !session.is_connected();
-        let idle: Vec<SessionId> = self.sessions.values().filter(idle).map(|session| session.id).collect();
-        idle.into_iter().flat_map(|id| self.end(id, None)).collect()
+        let of_page = self.sessions.values().filter(|session| of_page(session));
+        let (staying, idle): (Vec<_>, Vec<_>) =
+            of_page.map(|session| (session.is_connected(), session.id)).partition(|(connected, _)| *connected);
+        staying.into_iter().for_each(|(_, id)| self.set_left(id, true));
+        idle.into_iter().flat_map(|(_, id)| self.end(id, None)).collect()
     }
 
     /// A member has a session on another node.

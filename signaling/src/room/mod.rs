@@ -2,6 +2,7 @@
 //! changes the registry and returns what has to be told to whom. No sockets, no clock, no randomness.
 
 mod adopt;
+mod audience;
 mod change;
 mod effect;
 mod member;
@@ -13,11 +14,12 @@ mod streams;
 mod tests;
 mod watch;
 
+pub use audience::{Audience, AudienceReport};
 pub use change::IceBefore;
 pub use chappe_cluster::{BadName, MemberId, ResumeSecret, RoomName, StreamName};
 pub use effect::{Effect, LostReason, Notice};
 pub use member::{Connection, Member};
-pub use registry::{Registry, Room};
+pub use registry::{ROOMS_MAX, Registry, Room};
 pub use stream::{Stream, Track};
 pub use streams::{Proof, TrackHome};
 pub use watch::slot_states;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use chappe_cluster::NodeName;
 use chappe_sfu_api::{Boot, CloseReason, Command, SessionId, SessionState, TrackId, WorkerIndex};
 
-use super::{Effect, LostReason, Member, MemberId, Notice, RoomName, Stream, StreamName, TrackHome};
+use super::{Audience, Effect, LostReason, Member, MemberId, Notice, RoomName, Stream, StreamName, TrackHome};
 use crate::refusal::{Limit, Refusal};
 use crate::session::{Owner, Phase, Role, Session};
 
@@ -28,6 +28,8 @@ pub struct Registry {
     pub(super) is_complete: bool,
     /// That nobody publishes any more.
     pub(super) gone_tracks: Vec<TrackId>,
+    /// Who watches and is no member.
+    pub audience: Audience,
 }
 
 /// A room exists as long as someone or something is in it.
@@ -53,6 +55,7 @@ impl Registry {
             unheard: HashSet::new(),
             is_complete: false,
             gone_tracks: Vec::new(),
+            audience: Audience::default(),
         }
     }
 
@@ -150,6 +153,7 @@ impl Registry {
             Some(session) if session.phase != Phase::Opening => session.phase = Phase::Open(state),
             _ => return Vec::new(),
         }
+        self.recount(id);
         match self.published_by(id).map(|(room, name, _)| (room, name)) {
             Some((room, name)) if self.gives_way(id) != gave_way => vec![Effect::Announce(room, name)],
             _ => Vec::new(),
@@ -169,6 +173,20 @@ impl Registry {
         vec![Effect::Announce(room.clone(), name.clone()), Effect::TellRoom(room, Notice::StreamChanged(name))]
     }
 
+    /// Whether a session is one of those that watch without a member.
+    pub(super) fn recount(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let is_there = matches!(session.phase, Phase::Open(SessionState::Connected | SessionState::Disconnected));
+        let is_unnamed = session.note.owner.is_none() || self.audience.has_left(id);
+        self.audience.set(id, &session.note.room, is_there && is_unnamed && !session.publishes());
+    }
+
+    /// The page of a session is gone while media flows, or is back.
+    pub(super) fn set_left(&mut self, id: SessionId, left: bool) {
+        self.audience.set_left(id, left);
+        self.recount(id);
+    }
+
     /// The live stream of a publisher's session.
     pub(super) fn published_by(&mut self, id: SessionId) -> Option<(RoomName, StreamName, &mut Stream)> {
         let session = self.sessions.get(&id)?;
@@ -185,6 +203,7 @@ impl Registry {
         let Some(session) = self.sessions.remove(&id) else {
             return Vec::new();
         };
+        self.audience.forget(id);
         let mut effects = Vec::new();
         if let Some(member) = session.member().and_then(|member| self.members.get_mut(&member)) {
             member.sessions.remove(&id);

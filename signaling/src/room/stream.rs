@@ -23,6 +23,8 @@ pub struct Stream {
     pub publisher: Option<Publisher>,
     /// The publisher is not heard any more.
     pub yields: bool,
+    /// The publisher wants it to stand in the list of what is live.
+    pub listed: bool,
 }
 
 /// Where a stream comes from.
@@ -77,6 +79,7 @@ impl Stream {
             home: Home { node: node.clone(), worker: record.worker, boot: record.boot },
             publisher: record.publisher.map(|member| Publisher { member, name: record.name.clone() }),
             yields: record.yields,
+            listed: record.listed,
         })
     }
 }

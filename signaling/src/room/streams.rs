@@ -190,7 +190,7 @@ impl Registry {
     /// The stream that a publisher's session is, by its note.
     pub(super) fn stream_of(&self, id: SessionId, active: &[TrackId]) -> Option<Stream> {
         let session = self.sessions.get(&id)?;
-        let Role::Publish { muted, sdp, .. } = &session.note.role else {
+        let Role::Publish { muted, sdp, listed, .. } = &session.note.role else {
             return None;
         };
         let publisher = session.note.owner.as_ref();
@@ -202,6 +202,7 @@ impl Registry {
             home: Home { node: self.own.clone(), worker: session.worker, boot: session.boot },
             publisher: publisher.map(|owner| Publisher { member: owner.member, name: owner.name.clone() }),
             yields: false,
+            listed: *listed,
         })
     }
 
@@ -313,6 +314,7 @@ impl Registry {
             publisher: stream.publisher.as_ref().map(|publisher| publisher.member),
             name: stream.publisher.as_ref().and_then(|publisher| publisher.name.clone()),
             yields: self.gives_way(stream.session),
+            listed: stream.listed,
             description: serde_json::to_string(&stream.tracks).expect("tracks have only string keys"),
         })
     }

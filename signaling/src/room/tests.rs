@@ -82,7 +82,7 @@ fn publisher(number: u128, stream: &str, owner: Option<Owner>) -> Session {
         TrackId(track)
     };
     let answer = sdp::answer_publish(&offer, &local(), None, &mut next).unwrap();
-    let role = Role::Publish { stream: name(stream), muted: Vec::new(), sdp: answer.note };
+    let role = Role::Publish { stream: name(stream), muted: Vec::new(), listed: false, sdp: answer.note };
     session(number, owner, role, answer.media)
 }
 

@@ -33,8 +33,18 @@ pub struct Owner {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    Publish { stream: StreamName, muted: Vec<String>, sdp: sdp::PublishNote },
-    Watch { slots: Vec<Slot>, sdp: sdp::WatchNote },
+    Publish {
+        stream: StreamName,
+        muted: Vec<String>,
+        /// To stand in the list of what is live.
+        #[serde(default)]
+        listed: bool,
+        sdp: sdp::PublishNote,
+    },
+    Watch {
+        slots: Vec<Slot>,
+        sdp: sdp::WatchNote,
+    },
 }
 
 /// Which m-line of a viewer shows which track.

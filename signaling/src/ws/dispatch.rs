@@ -78,12 +78,12 @@ pub async fn request(app: &Arc<App>, joined: &Joined, id: u64, message: ClientMe
         Err(refusal) => error(Some(id), &refusal),
     };
     match message {
-        ClientMessage::Publish { stream, sdp, session, instead_of, alive_ms } => {
-            let terms = Terms { instead_of, alive_ms };
+        ClientMessage::Publish { stream, sdp, session, instead_of, listed, alive_ms } => {
+            let terms = Terms { instead_of, listed, alive_ms };
             answer(id, publish(app, joined, &stream, &sdp, session, terms).await, false)
         }
         ClientMessage::Watch { sdp, slots, session, instead_of, alive_ms } => {
-            let terms = Terms { instead_of, alive_ms };
+            let terms = Terms { instead_of, listed: false, alive_ms };
             answer(id, watch(app, joined, &sdp, slots, session, terms).await, true)
         }
         ClientMessage::Unpublish { session } => done(app.end_own(session, member, true).await),
@@ -110,6 +110,7 @@ pub async fn request(app: &Arc<App>, joined: &Joined, id: u64, message: ClientMe
 /// What a page says of a new session beside its offer.
 struct Terms {
     instead_of: Option<SessionId>,
+    listed: bool,
     alive_ms: Option<AliveMs>,
 }
 
@@ -119,7 +120,7 @@ async fn publish(
     stream: &str,
     sdp: &str,
     session: Option<SessionId>,
-    Terms { instead_of, alive_ms }: Terms,
+    Terms { instead_of, listed, alive_ms }: Terms,
 ) -> Result<Answered, Refusal> {
     let stream = StreamName::parse(stream)?;
     let offer = Offer::parse(sdp)?;
@@ -128,7 +129,7 @@ async fn publish(
         None => {
             let (room, owner) = (joined.room.clone(), Some(joined.owner.clone()));
             let caller = Some(joined.caller);
-            app.publish(PublishRequest { room, stream, offer, owner, instead_of, alive_ms, caller }).await
+            app.publish(PublishRequest { room, stream, offer, owner, instead_of, listed, alive_ms, caller }).await
         }
     }
 }
@@ -139,7 +140,7 @@ async fn watch(
     sdp: &str,
     slots: Vec<SlotRequest>,
     session: Option<SessionId>,
-    Terms { instead_of, alive_ms }: Terms,
+    Terms { instead_of, alive_ms, .. }: Terms,
 ) -> Result<Answered, Refusal> {
     if slots.len() > LINES_MAX {
         return Err(Refusal::TooMany(Limit::Slots(LINES_MAX)));

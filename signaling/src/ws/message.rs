@@ -19,6 +19,8 @@ pub enum ClientMessage {
         sdp: String,
         session: Option<SessionId>,
         instead_of: Option<SessionId>,
+        #[serde(default)]
+        listed: bool,
         alive_ms: Option<AliveMs>,
     },
     Unpublish {
@@ -84,6 +86,8 @@ pub enum ServerMessage<'a> {
         unheard: Vec<StreamName>,
         /// Who is in the room.
         here: Vec<Person>,
+        /// How many watch the room without being one of these.
+        players: u32,
         /// What was said last.
         chat: ChatText<'a>,
         /// Origins of the cluster's nodes.
@@ -145,6 +149,9 @@ pub enum ServerMessage<'a> {
     },
     Here {
         people: &'a [Person],
+    },
+    Players {
+        players: u32,
     },
     Typing {
         member: MemberId,

@@ -158,7 +158,7 @@ async fn one_worker_dies_and_the_rooms_of_the_other_go_on() {
     let server = Server::with_workers(2, 1000).await;
     let mut room = 0;
     while server.workers.iter().any(|worker| worker.sessions() == 0) {
-        server.publish(&format!("room{room}/cam")).await;
+        server.publish(&format!("room{room}/cam?listed=1")).await;
         room += 1;
     }
     let survivors = server.workers[1].sessions();

@@ -56,12 +56,20 @@ async fn readiness_follows_the_workers_and_health_does_not() {
 }
 
 #[tokio::test]
-async fn the_start_page_lists_rooms_with_streams() {
+async fn only_what_its_publisher_wants_to_be_found_stands_in_the_list_of_what_is_live() {
     let server = Server::start().await;
+    server.publish("private/cam").await;
+    let mut meeting = Page::join(&server, "meeting").await;
+    meeting.publish("guest").await;
     assert_eq!(server.get("/api/rooms").await.json(), json!([]));
-    server.publish("b/one").await;
-    server.publish("b/two").await;
-    server.publish("a/one").await;
+    // Nobody else can list a meeting.
+    server.publish("meeting/show?listed=1").await;
+    assert_eq!(server.get("/api/rooms").await.json(), json!([]));
+    server.publish("b/one?listed=1").await;
+    server.publish("b/two?listed=1").await;
+    let mut page = Page::join(&server, "a").await;
+    let answer = page.ask(json!({"type": "publish", "stream": "one", "sdp": publisher("vp8"), "listed": true})).await;
+    assert_eq!(answer["type"], "answer");
     session_of(&server.post("/whep/waiting/one?wait=1", &viewer("vp8")).await);
     let rooms = server.get("/api/rooms").await.json();
     assert_eq!(rooms, json!([{"room": "a", "streams": 1}, {"room": "b", "streams": 2}]));

@@ -51,6 +51,35 @@ async fn everyone_hears_of_a_stream_that_comes_changes_and_goes() {
 }
 
 #[tokio::test]
+async fn who_watches_without_being_a_member_is_counted_for_every_page_of_the_room() {
+    let server = Server::start().await;
+    let mut page = Page::join(&server, "demo").await;
+    assert_eq!(page.welcome["players"], 0);
+    server.publish("demo/cam").await;
+    let player = server.watch("demo/cam").await;
+    server.worker().connect(player.parse().unwrap());
+    assert_eq!(page.event("players").await["players"], 1);
+    let other = Page::join(&server, "demo").await;
+    assert_eq!(other.welcome["players"], 1, "also for who comes later");
+    assert_eq!(server.admin("/api/v1/rooms").await.json()[0]["players"], 1);
+    server.worker().expire(player.parse().unwrap());
+    assert_eq!(page.event("players").await["players"], 0);
+}
+
+#[tokio::test]
+async fn a_player_is_counted_from_when_it_is_connected_also_after_signaling_died() {
+    let mut server = Server::start().await;
+    server.publish("demo/cam").await;
+    let (connected, _never) = (server.watch("demo/cam").await, server.watch("demo/cam").await);
+    server.worker().connect(connected.parse().unwrap());
+    server.until_connected(&connected).await;
+    server.kill();
+    server.launch();
+    server.until_ready().await;
+    assert_eq!(Page::join(&server, "demo").await.welcome["players"], 1);
+}
+
+#[tokio::test]
 async fn slots_show_what_is_live_and_follow_what_changes() {
     let server = Server::start().await;
     let mut page = Page::join(&server, "demo").await;

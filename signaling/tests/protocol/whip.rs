@@ -197,7 +197,7 @@ async fn deleting_is_idempotent_and_frees_the_name() {
 #[tokio::test]
 async fn a_publisher_that_expires_frees_the_name() {
     let server = Server::start().await;
-    let session = server.publish("demo/cam").await;
+    let session = server.publish("demo/cam?listed=1").await;
     server.worker().expire(session.parse().unwrap());
     server.until("free", "/api/rooms", |response| response.json() == serde_json::json!([])).await;
     server.publish("demo/cam").await;
@@ -209,7 +209,7 @@ async fn a_client_that_gives_up_waiting_leaves_no_orphan() {
     server.worker().with(|state| state.hold = true);
     let offer = publisher("vp8");
     {
-        let asking = server.post("/whip/demo/cam", &offer);
+        let asking = server.post("/whip/demo/cam?listed=1", &offer);
         let given_up = tokio::time::timeout(std::time::Duration::from_millis(100), asking).await;
         assert!(given_up.is_err(), "the worker holds it");
     }

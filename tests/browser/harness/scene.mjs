@@ -51,9 +51,11 @@ export class Scene {
    * @param {string} room
    * @param {string} stream
    * @param {string} [codec]
+   * @param {{listed?: boolean}} [options]
    */
-  async publisher(room, stream, codec = "vp8") {
+  async publisher(room, stream, codec = "vp8", { listed = false } = {}) {
     const page = await this.page(`/publish?room=${room}&stream=${stream}&codec=${codec}&quality=360`);
+    if (listed) await page.check("#listed");
     await goLive(page);
     return page;
   }

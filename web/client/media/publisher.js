@@ -22,6 +22,7 @@ import { ALIVE_MS, Peer, onlyCodec } from "./peer.js";
  * @property {number} [maxFramerate]
  * @property {string | undefined} [insteadOf] an earlier session of one's own under this name, from before the page was loaded anew:
  *   it proves that the name is one's own
+ * @property {boolean} [listed] everybody finds it on the start page
  */
 
 /** The server ends the old session when media of the new one is there; after this long we do. */
@@ -232,7 +233,7 @@ export class Publisher extends Emitter {
     const peer = this.#peers.newest;
     if (!peer) throw new Error("the peer connection is gone");
     for (const [name, track] of this.#tracks) if (!this.#transceiver(name)) this.#add(peer.pc, name, track);
-    const session = kind === "fresh" ? { instead_of: asked.old ?? this.#options.insteadOf, alive_ms: ALIVE_MS } : { session: asked.session ?? undefined };
+    const session = kind === "fresh" ? { instead_of: asked.old ?? this.#options.insteadOf, listed: this.#options.listed, alive_ms: ALIVE_MS } : { session: asked.session ?? undefined };
     const answer = await peer.exchange({ iceRestart: kind === "restart" }, (sdp) => this.#ask(peer, { sdp, ...session }, withinMs));
     return answer.session;
   }

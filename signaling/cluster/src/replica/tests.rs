@@ -24,6 +24,7 @@ pub fn stream(stream: &str, epoch: u64) -> StreamRecord {
         publisher: None,
         name: None,
         yields: false,
+        listed: false,
         description: "{}".into(),
     }
 }
