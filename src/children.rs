@@ -70,6 +70,7 @@ fn access(args: &SignalingArgs) -> Result<AccessConfig, Failure> {
     Ok(AccessConfig {
         admin_hosts: hosts.collect::<Result<_, _>>()?,
         proxies: Proxies::new(networks.collect::<Result<_, _>>()?),
+        per_address: args.per_address.and_then(|max| usize::try_from(max).ok()),
         base_path: BasePath::parse(&args.base_path).map_err(|_| bad("--base-path"))?,
     })
 }

@@ -48,6 +48,11 @@ pub struct Flags {
     /// Path below which a proxy shows --http, such as /live; X-Forwarded-Prefix of a trusted proxy wins over it
     #[arg(long, env = "CHAPPE_BASE_PATH", value_name = "PATH", global = true, value_parser = base_path)]
     pub base_path: Option<String>,
+    /// Pages, and sessions that are not connected yet, that one address (of IPv6 a /64) may have at a time
+    /// [default: 2000; 10000 for this machine and proxies that do not name their clients]
+    #[arg(long, env = "CHAPPE_PER_ADDRESS", value_name = "N", global = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub per_address: Option<u32>,
     /// SFU workers, each a process on a core of its own: max (one per core) or 1 to 256 [default: max]
     #[arg(long, env = "CHAPPE_WORKERS", value_name = "max|N", global = true, value_parser = workers)]
     pub workers: Option<Workers>,

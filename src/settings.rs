@@ -25,6 +25,7 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
         admin_hosts: flags.admin_host.clone().unwrap_or_default(),
         trusted_proxies: flags.trusted_proxy.clone().unwrap_or_default(),
         base_path: flags.base_path.clone().unwrap_or_default(),
+        per_address: flags.per_address,
         workers: match flags.workers.unwrap_or(Workers::Max) {
             Workers::Max => None,
             Workers::Count(count) => Some(count),
@@ -52,6 +53,7 @@ fn merged(first: Flags, second: Flags) -> Flags {
         admin_host: first.admin_host.or(second.admin_host),
         trusted_proxy: first.trusted_proxy.or(second.trusted_proxy),
         base_path: first.base_path.or(second.base_path),
+        per_address: first.per_address.or(second.per_address),
         workers: first.workers.or(second.workers),
         media_port: first.media_port.or(second.media_port),
         public_ip: first.public_ip.or(second.public_ip),

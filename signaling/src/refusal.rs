@@ -60,6 +60,12 @@ pub enum Limit {
     Connections(usize, usize),
     #[error("requests from this address at the same time ({0})")]
     Requests(usize),
+    #[error(
+        "sessions of this address that are not connected yet ({0}): connect those, or wait until they are given up"
+    )]
+    Connecting(usize),
+    #[error("pages of this address, with those that left in the last 30 s ({0})")]
+    MembersOfAddress(usize),
     #[error("sessions of one member ({0})")]
     SessionsOfMember(usize),
     #[error("messages: at most {0} per second on average")]
@@ -98,6 +104,7 @@ impl Refusal {
             Self::NoWorker | Self::WorkerSilent | Self::NodeSilent => Some(RETRY_SOON),
             Self::Worker(error) if matches!(error.code, ErrorCode::Limit | ErrorCode::Draining) => Some(RETRY_LATER),
             Self::NoSuchStream(_) | Self::StreamExists(_) => Some(RETRY_LATER),
+            Self::TooMany(Limit::Connecting(_) | Limit::MembersOfAddress(_)) => Some(RETRY_LATER),
             Self::TooMany(Limit::Messages(_) | Limit::Connections(..) | Limit::Requests(_)) => Some(RETRY_SOON),
             _ => None,
         }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{Instrument as _, info, info_span, warn};
 
+use crate::access::AddressLimits;
 use crate::addresses::{Addresses, follow_addresses};
 use crate::app::{App, DrainFile, Ending, unix_ms};
 use crate::cluster::{self, Cluster, Identity};
@@ -45,8 +46,9 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     let engine = cluster::join(config.cluster.as_deref(), &config.node).await?;
     let identity = identity(&config)?;
     let (cluster, outgoing) = Cluster::new(engine, config.cluster.is_none(), identity, &config.secret);
+    let limits = AddressLimits::new(config.access.per_address);
     let drain_file = DrainFile::beside(config.workers.first().map(PathBuf::as_path));
-    let app = App::new(cluster, config.auth, links, addresses, drain_file);
+    let app = App::new(cluster, config.auth, links, addresses, limits, drain_file);
     app.resume_drain();
     cluster::check_name(&app).await?;
     let mut tasks = JoinSet::new();

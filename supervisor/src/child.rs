@@ -66,6 +66,8 @@ pub struct SignalingArgs {
     pub trusted_proxies: Vec<String>,
     #[arg(long, default_value = "")]
     pub base_path: String,
+    #[arg(long)]
+    pub per_address: Option<u32>,
     #[arg(long = "public-ip")]
     pub public_ips: Vec<IpAddr>,
     #[arg(long)]
@@ -133,6 +135,9 @@ impl SignalingArgs {
             line.push("--trusted-proxy", proxy);
         }
         line.push("--base-path", &self.base_path);
+        if let Some(max) = self.per_address {
+            line.push("--per-address", max);
+        }
         for ip in &self.public_ips {
             line.push("--public-ip", ip);
         }

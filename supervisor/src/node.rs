@@ -32,6 +32,8 @@ pub struct NodePlan {
     pub trusted_proxies: Vec<String>,
     /// Below which a proxy shows the public listener; may be empty.
     pub base_path: String,
+    /// Most pages and unconnected sessions of one address.
+    pub per_address: Option<u32>,
     /// None: one per core that this process may use.
     pub workers: Option<u16>,
     /// Worker i uses this plus i; 0 lets the system choose each.
@@ -164,6 +166,7 @@ impl Bound {
             admin_hosts: plan.admin_hosts.clone(),
             trusted_proxies: plan.trusted_proxies.clone(),
             base_path: plan.base_path.clone(),
+            per_address: plan.per_address,
             public_ips: plan.public_ips.clone(),
             node: plan.node.clone(),
             region: plan.region.clone(),

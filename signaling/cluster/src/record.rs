@@ -122,6 +122,9 @@ pub struct StreamRecord {
     /// The publisher wants everybody to find it.
     #[serde(default)]
     pub listed: bool,
+    /// To whom it gives way while its publisher is not connected yet, as the signaling of the owner wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<serde_json::Value>,
     /// Tracks and codecs, as the signaling of the owner wrote them. Opaque here.
     pub description: String,
 }

@@ -3,6 +3,7 @@
 
 mod base_path;
 mod callers;
+mod limits;
 mod network;
 mod proxies;
 mod shares;
@@ -10,6 +11,7 @@ mod site;
 
 pub use base_path::BasePath;
 pub use callers::{Callers, admit};
+pub use limits::AddressLimits;
 pub use network::{ClientAddress, Network};
 pub use proxies::Proxies;
 pub use shares::{Share, Shares};
@@ -24,4 +26,6 @@ pub struct AccessConfig {
     pub proxies: Proxies,
     /// Below which a proxy shows the public listener.
     pub base_path: BasePath,
+    /// Pages, and sessions that are not connected yet, of one address; none: the default.
+    pub per_address: Option<usize>,
 }

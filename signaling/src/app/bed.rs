@@ -12,6 +12,7 @@ use chappe_sfu_api::{
 use tokio::sync::mpsc;
 
 use super::{Answered, App, DrainFile, PublishRequest};
+use crate::access::AddressLimits;
 use crate::addresses::Addresses;
 use crate::cluster::{Cluster, Identity, Outgoing as ToNodes};
 use crate::config::AuthMode;
@@ -51,7 +52,7 @@ pub fn node_with_outbox(
     let (cluster, outbox) = Cluster::new(Arc::clone(engine) as Arc<dyn Engine>, false, identity, b"secret");
     let addresses = Addresses::fixed(vec![Ipv4Addr::LOCALHOST.into()]);
     let (links, queues) = (0..workers).map(|_| link()).unzip();
-    let app = App::new(cluster, AuthMode::Open, links, addresses, DrainFile::beside(None));
+    let app = App::new(cluster, AuthMode::Open, links, addresses, AddressLimits::default(), DrainFile::beside(None));
     app.settle();
     (app, queues, outbox)
 }

@@ -46,7 +46,7 @@ pub use watch::{Slots, WatchRequest};
 
 use lock::HubLock;
 
-use crate::access::{Share, Shares};
+use crate::access::{AddressLimits, Share, Shares};
 use crate::addresses::Addresses;
 use crate::cluster::Cluster;
 use crate::config::AuthMode;
@@ -63,6 +63,7 @@ pub struct App {
     hub: HubLock,
     links: Vec<WorkerLink>,
     pub addresses: Addresses,
+    limits: AddressLimits,
     started: SystemTime,
     drain_file: DrainFile,
     /// False until the workers that live have told their sessions: before that, nobody can say whether a
@@ -100,6 +101,7 @@ impl App {
         auth: AuthMode,
         links: Vec<WorkerLink>,
         addresses: Addresses,
+        limits: AddressLimits,
         drain_file: DrainFile,
     ) -> Arc<App> {
         let hub = HubLock::new(Hub::new(links.len(), &cluster, Instant::now()));
@@ -109,6 +111,7 @@ impl App {
             hub,
             links,
             addresses,
+            limits,
             started: SystemTime::now(),
             drain_file,
             settled: flag::channel(false).0,

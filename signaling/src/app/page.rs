@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
 use chappe_cluster::{NodeName, NodePhase};
@@ -73,8 +73,12 @@ impl App {
                 hub.registry.rename(member, name.clone());
                 (resumed.connection, resumed.sessions)
             }
-            None => (hub.registry.join(member, room.clone(), name.clone())?, Vec::new()),
+            None => {
+                self.check_members(&hub, &caller)?;
+                (hub.registry.join(member, room.clone(), name.clone())?, Vec::new())
+            }
         };
+        hub.registry.note_address(member, caller.address);
         let name = hub.registry.member(member).and_then(|known| known.name.clone()).or(name);
         let owner = Owner { member, name, home: self.node().clone() };
         let (here, effects) = hub.registry.claim(&owner, &living);
@@ -109,6 +113,12 @@ impl App {
         sink.push(welcome.to_text());
         hub.connect(member, sink);
         Ok(Joined { room, owner, connection, caller })
+    }
+
+    /// Whether a client's address may have one more page.
+    fn check_members(&self, hub: &Hub, caller: &Caller) -> Result<(), Refusal> {
+        let checked = hub.registry.check_members_of(caller.address, self.limits.each_max(caller));
+        checked.inspect_err(|refusal| self.limits.handle_refused(Instant::now(), caller, refusal))
     }
 
     /// Those of a page's sessions that live on other nodes. One that can't be asked now is taken to live: the page

@@ -1,6 +1,7 @@
 //! Owns publishing: from an offer to a live stream, on whichever node it is placed.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use chappe_cluster::{WorkerRef, next_epoch};
 use chappe_sfu_api::{AliveMs, Command, Epoch, SessionId, SessionSpec, WorkerIndex};
@@ -29,13 +30,18 @@ pub struct PublishRequest {
     pub listed: bool,
     /// How often the client wants to hear of its worker; none: it did not ask.
     pub alive_ms: Option<AliveMs>,
-    /// None: another node asks, which has told where its client came from nowhere.
+    /// None: a node of an older version asks for its client.
     pub caller: Option<Caller>,
 }
 
 impl PublishRequest {
     fn proof(&self) -> Proof {
-        Proof { member: self.owner.as_ref().map(|owner| owner.member), session: self.instead_of }
+        Proof {
+            member: self.owner.as_ref().map(|owner| owner.member),
+            session: self.instead_of,
+            address: self.caller.map(|caller| caller.address),
+            at_ms: unix_ms(),
+        }
     }
 }
 
@@ -81,6 +87,7 @@ impl App {
                 instead_of: request.instead_of,
                 listed: request.listed,
                 alive_ms: request.alive_ms,
+                caller: request.caller,
                 worker: chosen.index,
                 known,
             };
@@ -130,6 +137,9 @@ impl App {
         let (answered, waiting) = {
             let mut hub = self.hub();
             hub.registry.check_publish(&request.room, &request.stream, &request.proof())?;
+            self.check_connecting(&hub, request.caller)?;
+            let address = request.caller.map(|caller| caller.address);
+            let attempt = hub.registry.attempt_for(&request.room, &request.stream, address, unix_ms());
             let id = self.random_session();
             let place = self.place(&hub, worker, id, reached_at(request.caller))?;
             let answer = sdp::answer_publish(&request.offer, &place.local, None, &mut random_track)?;
@@ -140,6 +150,7 @@ impl App {
                 room: request.room,
                 since_ms: unix_ms(),
                 owner: request.owner,
+                attempt: Some(attempt),
                 role: Role::Publish {
                     stream: request.stream,
                     muted: Vec::new(),
@@ -167,6 +178,13 @@ impl App {
         };
         self.finish(answered.session, waiting).await?;
         Ok(answered)
+    }
+
+    /// Whether a client's address may have one more session that has yet to connect.
+    pub(super) fn check_connecting(&self, hub: &Hub, caller: Option<Caller>) -> Result<(), Refusal> {
+        let Some(caller) = caller else { return Ok(()) };
+        let checked = hub.registry.check_connecting(caller.address, self.limits.each_max(&caller));
+        checked.inspect_err(|refusal| self.limits.handle_refused(Instant::now(), &caller, refusal))
     }
 
     /// Enters a session and hands it to its worker, in this order and under one lock, so that whatever

@@ -27,15 +27,26 @@ impl App {
                 let identity = &self.cluster.identity;
                 Ok(NodeReply::Pong { instance: identity.instance, started_ms: identity.started_ms })
             }
-            NodeRequest::Publish { room, stream, offer, owner, instead_of, listed, alive_ms, worker, known } => {
+            NodeRequest::Publish {
+                room,
+                stream,
+                offer,
+                owner,
+                instead_of,
+                listed,
+                alive_ms,
+                caller,
+                worker,
+                known,
+            } => {
                 self.check_serving()?;
                 let offer = Offer::parse(&offer)?;
-                let request = PublishRequest { room, stream, offer, owner, instead_of, listed, alive_ms, caller: None };
+                let request = PublishRequest { room, stream, offer, owner, instead_of, listed, alive_ms, caller };
                 answered(self.publish_here(request, worker, known).await)
             }
-            NodeRequest::Watch { room, slots, offer, owner, alive_ms, worker } => {
+            NodeRequest::Watch { room, slots, offer, owner, alive_ms, caller, worker } => {
                 self.check_serving()?;
-                let (offer, instead_of, caller) = (Offer::parse(&offer)?, None, None);
+                let (offer, instead_of) = (Offer::parse(&offer)?, None);
                 let request = WatchRequest { room, slots, offer, owner, instead_of, alive_ms, caller };
                 answered(self.watch_here(&request, worker).await)
             }

@@ -11,7 +11,7 @@ use super::{Answered, App, unix_ms};
 use crate::cluster::NodeRequest;
 use crate::http::Caller;
 use crate::refusal::{Limit, Refusal};
-use crate::room::{RoomName, StreamName, slot_states};
+use crate::room::{Attempt, RoomName, StreamName, slot_states};
 use crate::sdp::{self, LINES_MAX, Offer};
 use crate::session::{NOTE_VERSION, Note, Owner, Phase, Role, Session, Showing, Slot, SlotState, TrackChoice};
 
@@ -25,7 +25,7 @@ pub struct WatchRequest {
     pub instead_of: Option<SessionId>,
     /// How often the client wants to hear of its worker; none: it did not ask.
     pub alive_ms: Option<AliveMs>,
-    /// None: another node asks, which has told where its client came from nowhere.
+    /// None: a node of an older version asks for its client.
     pub caller: Option<Caller>,
 }
 
@@ -83,6 +83,7 @@ impl App {
                 offer: request.offer.text().to_owned(),
                 owner: request.owner.clone(),
                 alive_ms: request.alive_ms,
+                caller: request.caller,
                 worker: chosen.index,
             };
             if let Some(answered) = self.try_place(&chosen, asked, &mut avoid).await? {
@@ -102,6 +103,7 @@ impl App {
             let mut hub = self.hub();
             let slots = request.slots.of(&request.offer);
             check_slots(&slots)?;
+            self.check_connecting(&hub, request.caller)?;
             let id = self.random_session();
             let Place { worker, boot, local } = self.place(&hub, worker, id, reached_at(request.caller))?;
             let sources = hub.registry.sources(&request.room, &slots);
@@ -115,6 +117,7 @@ impl App {
                 room: request.room.clone(),
                 since_ms: unix_ms(),
                 owner: request.owner.clone(),
+                attempt: Some(Attempt { address: request.caller.map(|caller| caller.address), since_ms: unix_ms() }),
                 role: Role::Watch { slots, sdp: answer.note },
             };
             let session = Session {

@@ -7,6 +7,7 @@ use chappe_sfu_api::{AliveMs, Boot, Epoch, SessionId, SessionStats, WorkerIndex}
 use serde::{Deserialize, Serialize};
 
 use crate::app::{Answered, PatchOutcome, Precondition, Slots};
+use crate::http::Caller;
 use crate::session::{Owner, Slot};
 
 /// Answered by one [`NodeReply`].
@@ -26,6 +27,8 @@ pub enum NodeRequest {
         listed: bool,
         #[serde(default)]
         alive_ms: Option<AliveMs>,
+        #[serde(default)]
+        caller: Option<Caller>,
         worker: WorkerIndex,
         /// The highest epoch that the asking node knows of the name.
         known: Option<Epoch>,
@@ -37,6 +40,8 @@ pub enum NodeRequest {
         owner: Option<Owner>,
         #[serde(default)]
         alive_ms: Option<AliveMs>,
+        #[serde(default)]
+        caller: Option<Caller>,
         worker: WorkerIndex,
     },
     Republish {

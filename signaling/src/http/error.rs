@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::refusal::Refusal;
+use crate::refusal::{Limit, Refusal};
 use crate::sdp::SdpError;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,8 @@ impl From<Refusal> for HttpError {
             (_, "stream_exists" | "conflict") => StatusCode::CONFLICT,
             (_, "no_such_stream" | "no_such_session") => StatusCode::NOT_FOUND,
             (Refusal::NoteTooLong, _) => StatusCode::UNPROCESSABLE_ENTITY,
+            // It is this client who asks for too much, and not the server that is short of it.
+            (Refusal::TooMany(Limit::Connecting(_) | Limit::MembersOfAddress(_)), _) => StatusCode::TOO_MANY_REQUESTS,
             (_, "too_many" | "unavailable") => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

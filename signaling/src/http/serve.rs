@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -34,12 +35,13 @@ pub struct Ends {
 }
 
 /// Whom a request comes from, as far as limits go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     pub address: ClientAddress,
     /// It is a proxy that does not say who its client is, or this machine.
     pub is_proxy: bool,
-    /// The address of ours that it reached; none if a proxy stands between us.
+    /// The address of ours that it reached; none if a proxy or another node stands between us.
+    #[serde(skip)]
     pub reached_at: Option<IpAddr>,
 }
 

@@ -8,6 +8,7 @@ use chappe_sfu_api::{Command, SessionId};
 use super::member::Connection;
 use super::registry::SESSIONS_PER_MEMBER_MAX;
 use super::{Effect, Member, MemberId, Notice, Registry, RoomName};
+use crate::access::ClientAddress;
 use crate::refusal::{Limit, Refusal};
 use crate::session::{Owner, Session};
 
@@ -42,6 +43,21 @@ impl Registry {
         let own: Vec<SessionId> = own.collect();
         self.members.entry(id).and_modify(|member| member.sessions.extend(own));
         Ok(connection)
+    }
+
+    /// Whether an address that may have so many pages may have one more.
+    pub fn check_members_of(&self, address: ClientAddress, each_max: usize) -> Result<(), Refusal> {
+        match self.members_by_address.of(address) >= each_max {
+            true => Err(Refusal::TooMany(Limit::MembersOfAddress(each_max))),
+            false => Ok(()),
+        }
+    }
+
+    /// Where a page came from. It is counted there until it is forgotten.
+    pub fn note_address(&mut self, member: MemberId, address: ClientAddress) {
+        if self.members.contains_key(&member) {
+            self.members_by_address.insert(member, address);
+        }
     }
 
     /// A page that is known here comes back. Sessions of its that it does not name have no peer connection
@@ -231,6 +247,7 @@ impl Registry {
         let Some(member) = self.members.remove(&id) else {
             return;
         };
+        self.members_by_address.remove(&id);
         if let Some(room) = self.rooms.get_mut(&member.room) {
             room.members.remove(&id);
         }

@@ -2,11 +2,13 @@
 //! changes the registry and returns what has to be told to whom. No sockets, no clock, no randomness.
 
 mod adopt;
+mod attempt;
 mod audience;
 mod change;
 mod effect;
 mod member;
 mod membership;
+mod per_address;
 mod registry;
 mod stream;
 mod streams;
@@ -14,6 +16,7 @@ mod streams;
 mod tests;
 mod watch;
 
+pub use attempt::Attempt;
 pub use audience::{Audience, AudienceReport};
 pub use change::IceBefore;
 pub use chappe_cluster::{BadName, MemberId, ResumeSecret, RoomName, StreamName};

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use chappe_cluster::NodeName;
 use chappe_sfu_api::{Boot, CloseReason, Command, SessionId, SessionState, TrackId, WorkerIndex};
 
+use super::per_address::PerAddress;
 use super::{Audience, Effect, LostReason, Member, MemberId, Notice, RoomName, Stream, StreamName, TrackHome};
+use crate::access::ClientAddress;
 use crate::refusal::{Limit, Refusal};
 use crate::session::{Owner, Phase, Role, Session};
 
@@ -30,6 +32,9 @@ pub struct Registry {
     pub(super) gone_tracks: Vec<TrackId>,
     /// Who watches and is no member.
     pub audience: Audience,
+    /// Sessions that are not connected yet.
+    connecting: PerAddress<SessionId>,
+    pub(super) members_by_address: PerAddress<MemberId>,
 }
 
 /// A room exists as long as someone or something is in it.
@@ -56,6 +61,8 @@ impl Registry {
             is_complete: false,
             gone_tracks: Vec::new(),
             audience: Audience::default(),
+            connecting: PerAddress::default(),
+            members_by_address: PerAddress::default(),
         }
     }
 
@@ -105,8 +112,18 @@ impl Registry {
         if let Role::Publish { stream, .. } = &session.note.role {
             room.reserved.insert(stream.clone(), session.id);
         }
-        self.sessions.insert(session.id, session);
+        let id = session.id;
+        self.sessions.insert(id, session);
+        self.recount(id);
         Ok(())
+    }
+
+    /// Whether an address that may have so many sessions that are not connected yet may have one more.
+    pub fn check_connecting(&self, address: ClientAddress, each_max: usize) -> Result<(), Refusal> {
+        match self.connecting.of(address) >= each_max {
+            true => Err(Refusal::TooMany(Limit::Connecting(each_max))),
+            false => Ok(()),
+        }
     }
 
     /// Ends a session from this side: the worker is told too. `told` is what its page hears.
@@ -173,12 +190,16 @@ impl Registry {
         vec![Effect::Announce(room.clone(), name.clone()), Effect::TellRoom(room, Notice::StreamChanged(name))]
     }
 
-    /// Whether a session is one of those that watch without a member.
+    /// Whether a session is one of those that watch without a member, or of those that have yet to connect.
     pub(super) fn recount(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         let is_there = matches!(session.phase, Phase::Open(SessionState::Connected | SessionState::Disconnected));
         let is_unnamed = session.note.owner.is_none() || self.audience.has_left(id);
         self.audience.set(id, &session.note.room, is_there && is_unnamed && !session.publishes());
+        match session.note.attempt.and_then(|attempt| attempt.address).filter(|_| !is_there) {
+            Some(address) => self.connecting.insert(id, address),
+            None => self.connecting.remove(&id),
+        }
     }
 
     /// The page of a session is gone while media flows, or is back.
@@ -204,6 +225,7 @@ impl Registry {
             return Vec::new();
         };
         self.audience.forget(id);
+        self.connecting.remove(&id);
         let mut effects = Vec::new();
         if let Some(member) = session.member().and_then(|member| self.members.get_mut(&member)) {
             member.sessions.remove(&id);

@@ -4,6 +4,7 @@ use chappe_cluster::{MemberId, NodeName, StreamRecord};
 use chappe_sfu_api::{Boot, Codec, Epoch, MediaKind, SessionId, TrackId, WorkerIndex};
 use serde::{Deserialize, Serialize};
 
+use super::Attempt;
 use crate::sdp::{PublishNote, SourceTrack};
 use crate::session::TrackChoice;
 
@@ -25,6 +26,8 @@ pub struct Stream {
     pub yields: bool,
     /// The publisher wants it to stand in the list of what is live.
     pub listed: bool,
+    /// Of another node's, whose publisher is not connected yet: to whom it gives way.
+    pub attempt: Option<Attempt>,
 }
 
 /// Where a stream comes from.
@@ -80,6 +83,7 @@ impl Stream {
             publisher: record.publisher.map(|member| Publisher { member, name: record.name.clone() }),
             yields: record.yields,
             listed: record.listed,
+            attempt: record.attempt.clone().and_then(|attempt| serde_json::from_value(attempt).ok()),
         })
     }
 }

@@ -5,7 +5,10 @@ use chappe_cluster::{NodeName, StreamRecord, outranks};
 use chappe_sfu_api::{Epoch, MediaKind, SessionId, SessionState, TrackId};
 
 use super::stream::{Home, Publisher};
-use super::{Connection, Effect, LostReason, MemberId, Notice, Registry, Room, RoomName, Stream, StreamName, Track};
+use super::{
+    Attempt, Connection, Effect, LostReason, MemberId, Notice, Registry, Room, RoomName, Stream, StreamName, Track,
+};
+use crate::access::ClientAddress;
 use crate::refusal::{Limit, Refusal};
 use crate::session::{Phase, Role, Session};
 
@@ -24,6 +27,10 @@ pub struct Proof {
     pub member: Option<MemberId>,
     /// An earlier session: only its own client was told its id.
     pub session: Option<SessionId>,
+    /// Where the client asks from.
+    pub address: Option<ClientAddress>,
+    /// Unix time at which it asks.
+    pub at_ms: u64,
 }
 
 impl Registry {
@@ -53,9 +60,9 @@ impl Registry {
             return self.check_new_stream(there);
         }
         // A page that moves its stream has both.
-        let opening_holds = opening.is_some_and(|id| !self.gives_way(id) && !self.proves(proof, id));
+        let opening_holds = opening.is_some_and(|id| !self.gives_way_to(id, proof) && !self.proves(proof, id));
         let live_holds = live.is_some_and(|live| {
-            !self.yields(live) && !is_of(live, proof.member) && proof.session != Some(live.session)
+            !self.yields(live, proof) && !is_of(live, proof.member) && proof.session != Some(live.session)
         });
         if opening_holds || live_holds { Err(Refusal::StreamExists(stream.clone())) } else { Ok(()) }
     }
@@ -74,8 +81,38 @@ impl Registry {
     }
 
     /// Whether whoever asks for the name of a live stream gets it.
-    fn yields(&self, stream: &Stream) -> bool {
-        if stream.home.node == self.own { self.gives_way(stream.session) } else { stream.yields }
+    fn yields(&self, stream: &Stream, proof: &Proof) -> bool {
+        match stream.home.node == self.own {
+            true => self.gives_way_to(stream.session, proof),
+            false => stream.yields && stream.attempt.is_none_or(|attempt| attempt.gives_way_to(proof)),
+        }
+    }
+
+    fn gives_way_to(&self, holder: SessionId, proof: &Proof) -> bool {
+        self.gives_way(holder) && self.attempt(holder).is_none_or(|attempt| attempt.gives_way_to(proof))
+    }
+
+    /// Of a session whose media path has not come to be.
+    fn attempt(&self, session: SessionId) -> Option<Attempt> {
+        let session = self.sessions.get(&session)?;
+        let opens = matches!(session.phase, Phase::Open(SessionState::New | SessionState::Connecting));
+        session.note.attempt.filter(|_| opens)
+    }
+
+    /// Since when a client at this address has a name that it asks for now.
+    pub fn attempt_for(
+        &self,
+        room: &RoomName,
+        stream: &StreamName,
+        address: Option<ClientAddress>,
+        now_ms: u64,
+    ) -> Attempt {
+        let there = self.rooms.get(room);
+        let reserved = there.and_then(|there| there.reserved.get(stream)).and_then(|id| self.attempt(*id));
+        let live = there.and_then(|there| there.streams.get(stream));
+        let live = live.and_then(|live| self.attempt(live.session).or(live.attempt));
+        let own = reserved.or(live).filter(|attempt| attempt.address == address);
+        Attempt { address, since_ms: own.map_or(now_ms, |attempt| attempt.since_ms) }
     }
 
     /// A publisher that crashed is back within seconds, under the same name and as a new client. It need not
@@ -203,6 +240,7 @@ impl Registry {
             publisher: publisher.map(|owner| Publisher { member: owner.member, name: owner.name.clone() }),
             yields: false,
             listed: *listed,
+            attempt: None,
         })
     }
 
@@ -315,6 +353,7 @@ impl Registry {
             name: stream.publisher.as_ref().and_then(|publisher| publisher.name.clone()),
             yields: self.gives_way(stream.session),
             listed: stream.listed,
+            attempt: self.attempt(stream.session).and_then(|attempt| serde_json::to_value(attempt).ok()),
             description: serde_json::to_string(&stream.tracks).expect("tracks have only string keys"),
         })
     }

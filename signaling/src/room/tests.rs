@@ -69,7 +69,7 @@ fn session(number: u128, owner: Option<Owner>, role: Role, media: chappe_sfu_api
         },
         media,
         alive_ms: None,
-        note: Note { version: NOTE_VERSION, room: room(), since_ms: 1, owner, role },
+        note: Note { version: NOTE_VERSION, room: room(), since_ms: 1, owner, attempt: None, role },
         shown: Vec::new(),
     }
 }
@@ -128,7 +128,7 @@ fn a_name_is_taken_from_the_first_moment_on() {
     registry.open(publisher(1, "cam", None)).unwrap();
     let taken = registry.check_publish(&room(), &name("cam"), &Proof::default());
     assert_eq!(taken, Err(Refusal::StreamExists(name("cam"))));
-    let itself = Proof { member: None, session: Some(id(1)) };
+    let itself = Proof { session: Some(id(1)), ..Proof::default() };
     assert_eq!(registry.check_publish(&room(), &name("cam"), &itself), Ok(()));
     assert!(registry.stream(&room(), &name("cam")).is_none(), "but it is not live before the worker has it");
     registry.confirm(id(1)).unwrap();
@@ -183,7 +183,9 @@ fn while_a_page_moves_its_stream_nobody_else_gets_the_name() {
     registry.open(publisher(2, "cam", Some(owner(ADA)))).unwrap();
     registry.confirm(id(2)).unwrap();
     assert_eq!(registry.stream(&room(), &name("cam")).unwrap().session, id(1), "the new one has no media yet");
-    let may = |member, session| registry.check_publish(&room(), &name("cam"), &Proof { member, session }).is_ok();
+    let may = |member, session| {
+        registry.check_publish(&room(), &name("cam"), &Proof { member, session, ..Proof::default() }).is_ok()
+    };
     assert!(!may(None, None) && !may(Some(MemberId(2)), Some(id(2))) && !may(None, Some(id(9))));
     assert!(may(Some(ADA), None) && may(None, Some(id(1))));
 }
@@ -282,7 +284,7 @@ fn limits_hold() {
     }
     let refused = registry.check_publish(&room(), &name("more"), &Proof::default());
     assert_eq!(refused, Err(Refusal::TooMany(Limit::Streams(STREAMS_PER_ROOM_MAX))));
-    let first = Proof { member: None, session: Some(id(2000)) };
+    let first = Proof { session: Some(id(2000)), ..Proof::default() };
     assert_eq!(registry.check_publish(&room(), &name("more"), &first), refused, "there is nothing to take over");
     assert_eq!(registry.check_publish(&room(), &name("s0"), &first), Ok(()));
 }

@@ -5,7 +5,7 @@ use chappe_cluster::NodeName;
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refusal;
-use crate::room::{MemberId, RoomName, StreamName};
+use crate::room::{Attempt, MemberId, RoomName, StreamName};
 use crate::sdp;
 
 /// Stored as JSON in [`chappe_sfu_api::SessionSpec::note`].
@@ -17,6 +17,9 @@ pub struct Note {
     pub since_ms: u64,
     /// The page it belongs to; none for WHIP and WHEP.
     pub owner: Option<Owner>,
+    /// Where the client asked from, and since when that address has the name that it publishes under.
+    #[serde(default)]
+    pub attempt: Option<Attempt>,
     pub role: Role,
 }
 

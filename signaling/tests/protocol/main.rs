@@ -7,6 +7,7 @@ mod http;
 mod offer;
 mod page;
 mod server;
+mod shares;
 mod worker;
 
 mod admin;

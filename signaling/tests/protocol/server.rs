@@ -161,6 +161,16 @@ impl Server {
         tokio::time::timeout(Duration::from_secs(10), asking).await.unwrap_or_else(|_| panic!("never connected"));
     }
 
+    /// Signaling has heard from the worker that the session is over.
+    pub async fn until_gone(&self, session: &str) {
+        let asking = async {
+            while self.admin(&format!("/api/v1/sessions/{session}")).await.status == 200 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), asking).await.unwrap_or_else(|_| panic!("never gone"));
+    }
+
     /// Watches over WHEP; the id of the session.
     pub async fn watch(&self, path: &str) -> String {
         let response = self.post(&format!("/whep/{path}"), &offer::viewer("vp8")).await;

@@ -36,6 +36,7 @@ fn signalings_arguments_survive_also_with_odd_names() {
         admin_hosts: vec!["ops.example".to_owned()],
         trusted_proxies: vec!["10.0.0.0/8".to_owned(), "2001:db8::/32".to_owned()],
         base_path: "/live".to_owned(),
+        per_address: Some(50),
         public_ips: vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
         node: "-dash and ümlaut".to_owned(),
         region: Some("eu".to_owned()),
@@ -44,7 +45,13 @@ fn signalings_arguments_survive_also_with_odd_names() {
         restarts: 7,
     };
     assert_eq!(parse::<SignalingArgs>(sent.to_args()), sent);
-    let sent = SignalingArgs { admin_hosts: vec![], trusted_proxies: vec![], base_path: String::new(), ..sent };
+    let sent = SignalingArgs {
+        admin_hosts: vec![],
+        trusted_proxies: vec![],
+        base_path: String::new(),
+        per_address: None,
+        ..sent
+    };
     let alone = SignalingArgs { media_ports: vec![], public_ips: vec![], region: None, ..sent };
     assert_eq!(parse::<SignalingArgs>(alone.to_args()), alone);
 }

@@ -25,6 +25,7 @@ pub fn stream(stream: &str, epoch: u64) -> StreamRecord {
         name: None,
         yields: false,
         listed: false,
+        attempt: None,
         description: "{}".into(),
     }
 }
