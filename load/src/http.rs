@@ -1,6 +1,6 @@
 //! Owns the HTTP side of a synthetic client: WHIP, WHEP and the admin API. Never touches media.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -10,8 +10,6 @@ pub struct Server {
     agent: ureq::Agent,
     public: String,
     admin: String,
-    /// How long a server that is full is asked again, as it says.
-    full_for: Duration,
 }
 
 /// A session that a server created.
@@ -26,13 +24,12 @@ impl Server {
     /// Both as `http://host:port`, without a trailing slash.
     pub fn new(public: &str, admin: &str) -> Server {
         let agent = agent(Duration::from_secs(10));
-        Server { agent, public: public.to_owned(), admin: admin.to_owned(), full_for: FULL_FOR }
+        Server { agent, public: public.to_owned(), admin: admin.to_owned() }
     }
 
     /// For who asks the next server when this one does not answer within `patience`.
     pub fn one_of_many(public: &str, patience: Duration) -> Server {
-        let (agent, full_for) = (agent(patience), Duration::ZERO);
-        Server { agent, public: public.to_owned(), admin: String::new(), full_for }
+        Server { agent: agent(patience), public: public.to_owned(), admin: String::new() }
     }
 
     pub fn public(&self) -> &str {
@@ -71,29 +68,17 @@ impl Server {
     }
 
     fn post(&self, url: &str, offer: &str) -> Result<Created> {
-        let until = Instant::now() + self.full_for;
-        loop {
-            let request = self.agent.post(url).header("content-type", "application/sdp");
-            let mut response = request.send(offer).with_context(|| format!("POST {url}"))?;
-            let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-            let (location, again) = (header("location"), header("retry-after"));
-            let status = response.status();
-            let sdp = response.body_mut().read_to_string().context("the body of an answer")?;
-            let pause =
-                again.filter(|_| status == 503).and_then(|seconds| seconds.parse().ok().map(Duration::from_secs));
-            match (location, pause) {
-                (Some(path), _) if status == 201 => {
-                    return Ok(Created { sdp, location: format!("{}{path}", self.public) });
-                }
-                (_, Some(pause)) if Instant::now() + pause < until => std::thread::sleep(pause),
-                _ => bail!("POST {url} was answered {status}: {sdp}"),
-            }
+        let request = self.agent.post(url).header("content-type", "application/sdp");
+        let mut response = request.send(offer).with_context(|| format!("POST {url}"))?;
+        let location = response.headers().get("location").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let status = response.status();
+        let sdp = response.body_mut().read_to_string().context("the body of an answer")?;
+        match location {
+            Some(path) if status == 201 => Ok(Created { sdp, location: format!("{}{path}", self.public) }),
+            _ => bail!("POST {url} was answered {status}: {sdp}"),
         }
     }
 }
-
-/// What was placed in a moment counts as more than it is for two seconds, until load reports show it.
-const FULL_FOR: Duration = Duration::from_secs(30);
 
 fn agent(patience: Duration) -> ureq::Agent {
     let config = ureq::Agent::config_builder().timeout_global(Some(patience)).http_status_as_error(false).build();

@@ -1,5 +1,7 @@
 //! Owns a running scenario: publishers and viewers of one room, driven by one thread on a tick.
 
+mod crowd;
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -9,6 +11,8 @@ use crate::POLL_TICK;
 use crate::http::Server;
 use crate::publisher::{Publisher, Shape};
 use crate::viewer::{Tally, Viewer};
+
+pub use crowd::Crowd;
 
 /// How many publish, and how many watch each of them.
 #[derive(Debug, Clone, Copy)]

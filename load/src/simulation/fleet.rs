@@ -238,7 +238,7 @@ impl Worker {
             packets: self.packets,
             bits: self.bits,
         };
-        Load { used, sessions_max: f64::from(SESSIONS_MAX) }.fraction()
+        Load { used, sessions_max: f64::from(SESSIONS_MAX), cpu_per_packet: CPU_PER_PACKET }.fraction()
     }
 }
 

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Boot, CloseReason, Epoch, IceCredentials, Media, OriginSpec, PeerSpec, RequestId, SessionId, SessionSpec, TrackId,
+    Boot, CloseReason, Epoch, IceCredentials, Media, OriginSpec, PeerSpec, PointedViewer, RequestId, SessionId,
+    SessionSpec, TrackId,
 };
 
 /// One line from signaling.
@@ -27,6 +28,11 @@ pub enum Command {
         epoch: Epoch,
         media: Media,
         note: String,
+    },
+    /// A stream changed its source: what these viewers' sent tracks forward from now on. All else of their media
+    /// stays as it was set. Viewers and tracks that are not there (any more) and stale epochs are passed over.
+    PointTracks {
+        viewers: Vec<PointedViewer>,
     },
     /// RFC 9725 section 4.3.2: new credentials on both sides; the old ones answer until the new path works.
     RestartIce {
@@ -85,6 +91,7 @@ impl Command {
             | Command::SessionStats { session } => Some(*session),
             Command::Snapshot
             | Command::OpenSession(_)
+            | Command::PointTracks { .. }
             | Command::RequestKeyframe { .. }
             | Command::SetPeer(_)
             | Command::RemovePeer { .. }

@@ -151,6 +151,14 @@ pub struct TrackStats {
     pub bits_per_second: u64,
 }
 
+/// Packets and bytes of media that came in for one track, from its publisher or over a relay, since it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackTraffic {
+    pub track: TrackId,
+    pub packets: u64,
+    pub bytes: u64,
+}
+
 /// How busy a worker is. Counters since its start.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -172,6 +180,8 @@ pub struct LoadReport {
     pub runs: u64,
     /// Counted drops by reason, in alphabetical order.
     pub drops: Vec<(String, u64)>,
+    /// What tracks bring: each of their viewers costs the worker as much. At most [`LoadReport::TRACKS_MAX`].
+    pub tracks: Vec<TrackTraffic>,
     /// Longest time between two turns of the event loop in the last second, in microseconds.
     pub loop_us_max: u64,
     pub draining: bool,
@@ -201,4 +211,9 @@ pub enum UncachedReason {
     TooBig,
     /// The worker's 256 MiB for all tracks are used up.
     OverBudget,
+}
+
+impl LoadReport {
+    /// Tracks in one report: some 70 kB.
+    pub const TRACKS_MAX: usize = 1_024;
 }

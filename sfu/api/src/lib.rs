@@ -16,13 +16,13 @@ mod session;
 
 pub use command::{Command, Request};
 pub use event::{
-    CommandError, ErrorCode, Event, Hello, LoadReport, SessionSnapshot, SessionStats, TrackStats, UncachedReason,
-    UncachedTrack,
+    CommandError, ErrorCode, Event, Hello, LoadReport, SessionSnapshot, SessionStats, TrackStats, TrackTraffic,
+    UncachedReason, UncachedTrack,
 };
 pub use ids::{Boot, Epoch, ParseIdError, RequestId, SessionId, TrackId, WorkerIndex};
 pub use media::{
-    Codec, Extensions, Feedback, Media, MediaKind, ParameterSet, PayloadMap, PayloadType, ReceiveCodec, ReceiveTrack,
-    SendTrack, SsrcPair,
+    Codec, Extensions, Feedback, Media, MediaKind, ParameterSet, PayloadMap, PayloadType, PointedTrack, PointedViewer,
+    ReceiveCodec, ReceiveTrack, SendTrack, SsrcPair,
 };
 pub use relay::{OriginSpec, PeerSpec, PeerStats, RelayDirection, RelayKey, RelayStats};
 pub use session::{
@@ -31,7 +31,7 @@ pub use session::{
 };
 
 /// Raised whenever a message changes in a way the other side would misread.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// Longest line either side accepts, in bytes. A longer one ends the connection.
 pub const LINE_BYTES_MAX: usize = 1 << 20;

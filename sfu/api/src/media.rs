@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::TrackId;
+use crate::{Epoch, SessionId, TrackId};
 
 /// All m-lines of one session. Replaces what was there before: a track that is missing is gone, one that
 /// stays (same [`ReceiveTrack::track`], or same [`SendTrack::ssrc`]) keeps its state.
@@ -149,6 +149,52 @@ pub struct SendTrack {
     pub payload_types: Vec<PayloadMap>,
     /// RTCP CNAME, the same for all tracks of one publisher (RFC 7022).
     pub cname: String,
+}
+
+/// What a viewer's sent tracks forward: of each that is named, this and nothing else.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PointedViewer {
+    pub session: SessionId,
+    pub epoch: Epoch,
+    pub tracks: Vec<PointedTrack>,
+}
+
+/// See [`SendTrack`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PointedTrack {
+    pub ssrc: u32,
+    pub source: Option<TrackId>,
+    pub payload_types: Vec<PayloadMap>,
+}
+
+impl Media {
+    /// What leads from `self` to `other`, if they differ in nothing but what the sent tracks forward.
+    pub fn pointing_to(&self, other: &Media) -> Option<Vec<PointedTrack>> {
+        let is_same_line = |(a, b): (&SendTrack, &SendTrack)| {
+            (a.ssrc, a.rtx_ssrc, a.kind) == (b.ssrc, b.rtx_ssrc, b.kind) && (&a.mid, &a.cname) == (&b.mid, &b.cname)
+        };
+        let is_same = self.extensions == other.extensions
+            && self.receive == other.receive
+            && self.send.len() == other.send.len()
+            && self.send.iter().zip(&other.send).all(is_same_line);
+        let pairs = self.send.iter().zip(&other.send);
+        let changed = pairs.filter(|(a, b)| (a.source, &a.payload_types) != (b.source, &b.payload_types));
+        let pointed = |(_, track): (&SendTrack, &SendTrack)| PointedTrack {
+            ssrc: track.ssrc,
+            source: track.source,
+            payload_types: track.payload_types.clone(),
+        };
+        is_same.then(|| changed.map(pointed).collect())
+    }
+
+    /// Points the tracks that are there.
+    pub fn point(&mut self, tracks: Vec<PointedTrack>) {
+        for pointed in tracks {
+            if let Some(track) = self.send.iter_mut().find(|track| track.ssrc == pointed.ssrc) {
+                (track.source, track.payload_types) = (pointed.source, pointed.payload_types);
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -92,6 +92,13 @@ impl Sfu {
         self.sessions.len()
     }
 
+    /// Packets and bytes that came in for each track, from its publisher here or over a relay.
+    pub fn track_traffic(&self) -> impl Iterator<Item = (TrackId, u64, u64)> + '_ {
+        let sources = self.sessions.iter().flat_map(|(_, session)| &session.sources);
+        let published = sources.map(|source| (source.spec.track, source.traffic));
+        published.chain(self.relayed_traffic()).map(|(track, traffic)| (track, traffic.packets, traffic.bytes))
+    }
+
     /// Received and sent m-lines of all sessions.
     pub fn track_counts(&self) -> (usize, usize) {
         let received = self.sessions.iter().map(|(_, session)| session.sources.len()).sum();

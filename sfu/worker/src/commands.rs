@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use chappe_sfu_api::{
-    CloseReason, Command, CommandError, Epoch, ErrorCode, Event, IceCredentials, Media, Request, RequestId, SessionId,
-    SessionSpec, TrackId,
+    CloseReason, Command, CommandError, Epoch, ErrorCode, Event, IceCredentials, Media, PointedViewer, Request,
+    RequestId, SessionId, SessionSpec, TrackId,
 };
 use chappe_sfu_core::Now;
 use serde::Deserialize;
@@ -52,6 +52,7 @@ impl Worker {
             }
             Command::OpenSession(spec) => self.open_session(now, *spec),
             Command::SetMedia { session, epoch, media, note } => self.set_media(now, session, epoch, media, note),
+            Command::PointTracks { viewers } => self.point_tracks(now, viewers),
             Command::RestartIce { session, epoch, local_ice, remote_ice, note } => {
                 self.restart_ice(now, session, epoch, local_ice, remote_ice, note)
             }
@@ -115,6 +116,32 @@ impl Worker {
         let (id, epoch) = (translate::session_to_core(session), translate::epoch_to_core(epoch));
         self.core.set_media(now, id, epoch, translate::media_to_core(&media)).map_err(translate::error_to_api)?;
         self.sessions.update(session, |spec| (spec.media, spec.note) = (media, note));
+        Ok(())
+    }
+
+    fn point_tracks(&mut self, now: Now, viewers: Vec<PointedViewer>) -> Result<(), CommandError> {
+        let mut outcome = Ok(());
+        for viewer in viewers {
+            match self.point_viewer(now, viewer) {
+                Err(error) if error.code == ErrorCode::StaleEpoch => self.meter.note_stale_command(),
+                // It ended while the command was on its way.
+                Err(error) if error.code == ErrorCode::NotFound => {}
+                Err(error) => outcome = Err(error),
+                Ok(()) => {}
+            }
+        }
+        outcome
+    }
+
+    fn point_viewer(&mut self, now: Now, viewer: PointedViewer) -> Result<(), CommandError> {
+        let PointedViewer { session, epoch, tracks } = viewer;
+        self.fence(session, epoch)?;
+        let mut media = self.sessions.spec(session).ok_or_else(unknown_session)?.media.clone();
+        media.point(tracks);
+        validate::media(&media).map_err(invalid)?;
+        let (id, epoch) = (translate::session_to_core(session), translate::epoch_to_core(epoch));
+        self.core.set_media(now, id, epoch, translate::media_to_core(&media)).map_err(translate::error_to_api)?;
+        self.sessions.update(session, |spec| spec.media = media);
         Ok(())
     }
 

@@ -129,6 +129,7 @@ impl Worker {
         let mut flow = self.take_in(now);
         self.flush(now);
 
+        self.media.handshakes.advance(&mut self.core, read_clock);
         let now = read_clock();
         self.execute_lines(now);
         if self.core.poll_timeout().is_some_and(|at| at <= now.mono) {
@@ -330,7 +331,7 @@ impl Worker {
     }
 
     fn next_wake(&self) -> Option<Instant> {
-        if self.control.has_backlog() {
+        if self.control.has_backlog() || !self.media.handshakes.is_empty() {
             return Some(Instant::now());
         }
         let deadline = match self.drain {

@@ -12,6 +12,7 @@ mod connections;
 mod control;
 mod event_loop;
 mod faults;
+mod handshakes;
 mod media;
 mod relays;
 mod report;

@@ -10,6 +10,7 @@ use chappe_sfu_io::tcp::FrameKind;
 use chappe_sfu_io::udp::{Receiver, SendReport, Sender, Transmit, UdpSocket};
 
 use crate::connections::Connections;
+use crate::handshakes::Handshakes;
 use crate::sources::Source;
 
 pub(crate) struct MediaSockets {
@@ -17,13 +18,21 @@ pub(crate) struct MediaSockets {
     receiver: Receiver,
     sender: Sender,
     pub(crate) tcp: Connections,
+    pub(crate) handshakes: Handshakes,
     /// Connections that broke in the current turn.
     broken: Vec<ConnectionId>,
 }
 
 impl MediaSockets {
     pub(crate) fn new(udp: UdpSocket, tcp: Connections) -> MediaSockets {
-        MediaSockets { udp, receiver: Receiver::new(), sender: Sender::new(), tcp, broken: Vec::new() }
+        MediaSockets {
+            udp,
+            receiver: Receiver::new(),
+            sender: Sender::new(),
+            tcp,
+            handshakes: Handshakes::default(),
+            broken: Vec::new(),
+        }
     }
 
     /// Gives the core what has arrived over UDP, at most [`BATCHES_PER_TURN`] calls' worth.
@@ -37,7 +46,7 @@ impl MediaSockets {
             for mut train in self.receiver.trains(&self.udp) {
                 let route = Route::Udp { remote: train.remote, local: train.local };
                 for datagram in train.datagrams() {
-                    core.handle_datagram(now, route, datagram);
+                    take(now, route, datagram, core, &mut self.handshakes);
                 }
             }
             if trains < Receiver::MESSAGES_MAX {
@@ -59,7 +68,8 @@ impl MediaSockets {
     /// Gives the core what has arrived on one TCP connection.
     pub(crate) fn receive_tcp(&mut self, now: Now, id: ConnectionId, core: &mut Sfu) {
         let Some(route) = self.tcp.route(id) else { return };
-        let alive = self.tcp.receive(now.mono, id, |frame| core.handle_datagram(now, route, frame));
+        let Self { tcp, handshakes, .. } = self;
+        let alive = tcp.receive(now.mono, id, |frame| take(now, route, frame, core, handshakes));
         if !alive {
             self.close_tcp(now, id, core);
         }
@@ -108,6 +118,14 @@ impl MediaSockets {
         if let Some(route) = self.tcp.close(id) {
             core.handle_connection_closed(now, route);
         }
+    }
+}
+
+/// Handshakes wait until media has had its turn.
+fn take(now: Now, route: Route, datagram: &mut [u8], core: &mut Sfu, handshakes: &mut Handshakes) {
+    match Handshakes::concerns(datagram) {
+        true => handshakes.push(route, datagram),
+        false => core.handle_datagram(now, route, datagram),
     }
 }
 

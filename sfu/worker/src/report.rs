@@ -8,7 +8,7 @@ use chappe_sfu_io::udp::SendReport;
 use chappe_sfu_io::{clock, process};
 
 use crate::media::MediaSockets;
-use crate::translate::uncached_to_api;
+use crate::translate::{traffic_to_api, uncached_to_api};
 
 /// What happened since the start, and since the last report.
 pub(crate) struct Meter {
@@ -89,6 +89,7 @@ impl Meter {
         let mut drops: Vec<(String, u64)> = counters.drops().map(|(name, count)| (name.to_owned(), count)).collect();
         let ours = [
             ("command_stale", self.stale_commands),
+            ("handshake_queue_full", media.handshakes.dropped()),
             ("receive_failed", media.receive_failed()),
             ("receive_overflow", media.receive_overflow()),
             ("send_blocked", self.sent.blocked),
@@ -112,6 +113,7 @@ impl Meter {
             sends: self.sent.calls,
             runs: self.sent.runs,
             drops,
+            tracks: core.track_traffic().take(LoadReport::TRACKS_MAX).map(traffic_to_api).collect(),
             loop_us_max: u64::try_from(self.last.turn_max.as_micros()).unwrap_or(u64::MAX),
             draining,
             cache_bytes: core.cache_bytes() as u64,

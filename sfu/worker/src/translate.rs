@@ -16,6 +16,11 @@ pub(crate) fn epoch_to_core(epoch: api::Epoch) -> core::Epoch {
     core::Epoch(epoch.0)
 }
 
+/// Track, packets and bytes.
+pub(crate) fn traffic_to_api((track, packets, bytes): (core::TrackId, u64, u64)) -> api::TrackTraffic {
+    api::TrackTraffic { track: api::TrackId(track.0), packets, bytes }
+}
+
 pub(crate) fn track_to_core(track: api::TrackId) -> core::TrackId {
     core::TrackId(track.0)
 }

@@ -3,8 +3,8 @@
 mod support;
 
 use chappe_sfu_api::{
-    CloseReason, Command, Epoch, ErrorCode, Event, LINE_BYTES_MAX, Media, PROTOCOL_VERSION, RequestId, SessionSpec,
-    SessionState, WorkerIndex,
+    CloseReason, Command, Epoch, ErrorCode, Event, LINE_BYTES_MAX, Media, PROTOCOL_VERSION, PointedTrack,
+    PointedViewer, RequestId, SessionId, SessionSpec, SessionState, TrackId, WorkerIndex,
 };
 use rustix::process::Signal;
 use support::client::Parameters;
@@ -42,6 +42,16 @@ fn a_snapshot_is_what_was_set() {
     viewer.epoch = Epoch(2);
     let (session, media, note) = (viewer.session, viewer.media.clone(), viewer.note.clone());
     control.call(Command::SetMedia { session, epoch: Epoch(2), media, note }).expect("set media");
+    let line = &viewer.media.send[0];
+    let pointed = PointedTrack { ssrc: line.ssrc, source: Some(TrackId(8)), payload_types: line.payload_types.clone() };
+    let gone = PointedTrack { ssrc: 1, ..pointed.clone() };
+    let tracks = vec![pointed, gone];
+    let nobody = PointedViewer { session: SessionId(0, 999), epoch: Epoch(1), tracks: tracks.clone() };
+    let viewers = vec![nobody, PointedViewer { session, epoch: Epoch(2), tracks: tracks.clone() }];
+    control.call(Command::PointTracks { viewers: viewers.clone() }).expect("point");
+    control.call(Command::PointTracks { viewers }).expect("the same again");
+    viewer.media.point(tracks);
+    assert_eq!(viewer.media.send[0].source, Some(TrackId(8)));
     viewer.local_ice.ufrag = "restarted".to_owned();
     viewer.note = "restarted".to_owned();
     let (local_ice, remote_ice, note) = (viewer.local_ice.clone(), viewer.remote_ice.clone(), viewer.note.clone());

@@ -13,7 +13,7 @@ mod tag;
 
 pub use name::{BadName, MemberId, NodeName, ResumeSecret, RoomName, StreamName};
 pub use placement::{
-    Cost, HOLDERS_MAX, Load, Reservations, SILENCE_MAX_MS, View, WORKERS_PER_NODE_MAX, Wanted, choose,
+    Cost, HOLDERS_MAX, Load, Reservations, SILENCE_MAX_MS, TrackRate, View, WORKERS_PER_NODE_MAX, Wanted, choose,
 };
 pub use precedence::{next_epoch, outranks};
 pub use record::{

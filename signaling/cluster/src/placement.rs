@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::{NodeName, WorkerRef};
 
-pub use load::{Cost, Load};
+pub use load::{Cost, Load, TrackRate};
 pub use reservations::Reservations;
 pub use view::{View, WORKERS_PER_NODE_MAX};
 

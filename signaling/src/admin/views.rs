@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use chappe_cluster::NodeName;
 use chappe_sfu_api::{MediaKind, SessionId, SessionStats, TrackId, UncachedReason};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::app::{App, Hub};
 use crate::http::HttpError;
@@ -37,7 +38,7 @@ struct RoomDetail<'a> {
     entry: RoomEntry<'a>,
     stream_list: Vec<StreamEntry<'a>>,
     member_list: Vec<MemberEntry<'a>>,
-    session_list: Vec<SessionEntry<'a>>,
+    session_list: Vec<Value>,
 }
 
 #[derive(Debug, Serialize)]
@@ -111,14 +112,18 @@ struct SessionDetail<'a> {
 }
 
 pub async fn rooms(State(app): State<Arc<App>>) -> Response {
-    let hub = app.hub();
-    let entries: Vec<RoomEntry<'_>> =
-        hub.registry.rooms().map(|(name, room)| room_entry(&app, &hub, name, room)).collect();
-    Json(entries).into_response()
+    let names: Vec<RoomName> = app.hub().registry.rooms().map(|(name, _)| name.clone()).collect();
+    let entry = |hub: &Hub, name: &RoomName| value(&room_entry(&app, hub, name, hub.registry.room(name)?));
+    Json(in_turns(&app, &names, 1, entry)).into_response()
 }
 
 pub async fn room(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, HttpError> {
     let name = RoomName::parse(&name).map_err(Refusal::from)?;
+    let ids: Vec<SessionId> = match app.hub().registry.room(&name) {
+        Some(room) => room.sessions.iter().copied().collect(),
+        None => return Err(missing("room")),
+    };
+    let session_list = session_values(&app, &ids);
     let hub = app.hub();
     let Some(room) = hub.registry.room(&name) else {
         return Err(missing("room"));
@@ -127,30 +132,27 @@ pub async fn room(State(app): State<Arc<App>>, Path(name): Path<String>) -> Resu
         entry: room_entry(&app, &hub, &name, room),
         stream_list: room.streams.iter().map(|(stream, live)| stream_entry(&hub, &name, stream, live)).collect(),
         member_list: room.members.iter().filter_map(|id| hub.registry.member(*id)).map(member_entry).collect(),
-        session_list: room
-            .sessions
-            .iter()
-            .filter_map(|id| hub.registry.session(*id))
-            .map(|s| session_entry(&app, s))
-            .collect(),
+        session_list,
     };
     Ok(Json(detail).into_response())
 }
 
 pub async fn streams(State(app): State<Arc<App>>) -> Response {
-    let hub = app.hub();
-    let live =
-        hub.registry.rooms().flat_map(|(room, there)| there.streams.iter().map(move |(name, s)| (room, name, s)));
-    let entries: Vec<StreamEntry<'_>> = live.map(|(room, name, s)| stream_entry(&hub, room, name, s)).collect();
-    Json(entries).into_response()
+    let names: Vec<(RoomName, StreamName)> = {
+        let hub = app.hub();
+        let live = hub.registry.rooms().flat_map(|(room, there)| there.streams.keys().map(move |name| (room, name)));
+        live.map(|(room, name)| (room.clone(), name.clone())).collect()
+    };
+    let entry = |hub: &Hub, (room, name): &(RoomName, StreamName)| {
+        value(&stream_entry(hub, room, name, hub.registry.stream(room, name)?))
+    };
+    Json(in_turns(&app, &names, 1, entry)).into_response()
 }
 
 pub async fn sessions(State(app): State<Arc<App>>) -> Response {
-    let hub = app.hub();
-    let mut sessions: Vec<&Session> = hub.registry.sessions().collect();
-    sessions.sort_by_key(|session| session.id);
-    let entries: Vec<SessionEntry<'_>> = sessions.into_iter().map(|session| session_entry(&app, session)).collect();
-    Json(entries).into_response()
+    let mut ids: Vec<SessionId> = app.hub().registry.sessions().map(|session| session.id).collect();
+    ids.sort_unstable();
+    Json(session_values(&app, &ids)).into_response()
 }
 
 pub async fn session(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, HttpError> {
@@ -167,6 +169,26 @@ pub async fn session(State(app): State<Arc<App>>, Path(id): Path<String>) -> Res
     };
     Ok(Json(SessionDetail { entry: session_entry(&app, session), stats }).into_response())
 }
+
+fn session_values(app: &App, ids: &[SessionId]) -> Vec<Value> {
+    in_turns(app, ids, SESSIONS_PER_TURN, |hub, id| value(&session_entry(app, hub.registry.session(*id)?)))
+}
+
+/// What a long list says, in turns of the lock between which clients get it. What has gone meanwhile is left out.
+fn in_turns<K>(app: &App, keys: &[K], per_turn: usize, entry: impl Fn(&Hub, &K) -> Option<Value>) -> Vec<Value> {
+    let some = |keys: &[K]| {
+        let hub = app.hub();
+        keys.iter().filter_map(|key| entry(&hub, key)).collect::<Vec<_>>()
+    };
+    keys.chunks(per_turn).flat_map(some).collect()
+}
+
+fn value(entry: &impl Serialize) -> Option<Value> {
+    serde_json::to_value(entry).ok()
+}
+
+/// Each takes a few microseconds. A room or a stream is one turn: its entry counts the sessions of the room.
+const SESSIONS_PER_TURN: usize = 64;
 
 pub async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], include_str!("openapi.json")).into_response()

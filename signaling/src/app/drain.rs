@@ -27,10 +27,9 @@ impl App {
         let now = Instant::now();
         let deadline_ms = deadline_ms.min(DRAIN_MS_MAX);
         {
-            let mut hub = self.hub();
-            // With the lock held, so that the file says what the hub does. It is of a few bytes, once per drain.
-            self.drain_file.write(unix_ms().saturating_add(deadline_ms));
-            self.set_drain(&mut hub, now, deadline_ms);
+            let file = self.drain_file.turn();
+            file.write(unix_ms().saturating_add(deadline_ms));
+            self.set_drain(&mut self.hub(), now, deadline_ms);
         }
         self.publish_presence();
         self.handle_drain_tick(&mut self.hub(), now);
@@ -61,9 +60,9 @@ impl App {
 
     pub fn cancel_drain(&self) -> bool {
         let was_draining = {
-            let mut hub = self.hub();
-            self.drain_file.remove();
-            hub.drain.take().is_some()
+            let file = self.drain_file.turn();
+            file.remove();
+            self.hub().drain.take().is_some()
         };
         if was_draining {
             info!("the drain is cancelled: this node takes sessions again");
@@ -99,10 +98,7 @@ impl App {
             left.div_ceil(ENDING_TICKS)
         });
         let ending: Vec<_> = hub.registry.sessions().map(|session| session.id).take(some).collect();
-        for session in ending {
-            let effects = hub.registry.end(session, Some(LostReason::Ended));
-            self.apply(hub, effects);
-        }
+        self.in_turns(hub, ending, |registry, session| registry.end(session, Some(LostReason::Ended)));
     }
 
     /// Those whose node or worker drains, as far as their pages can be asked.
@@ -115,12 +111,11 @@ impl App {
             let sessions = of_pages.filter(|session| all || drains(session.worker));
             leaving.extend(sessions.map(|session| Leaving { session: session.id, publishes: session.publishes() }));
         }
-        let mut effects = Vec::new();
-        for id in hub.moves.decide(now, &leaving) {
-            let owner = hub.registry.session(id).and_then(|session| session.note.owner.clone());
-            effects.extend(owner.map(|owner| hub.registry.tell(&owner, Notice::Move(id))));
-        }
-        self.apply(hub, effects);
+        let asked = hub.moves.decide(now, &leaving);
+        self.in_turns(hub, asked, |registry, id| {
+            let owner = registry.session(id).and_then(|session| session.note.owner.as_ref());
+            owner.map(|owner| registry.tell(owner, Notice::Move(id))).into_iter().collect()
+        });
     }
 
     /// One worker leaves and is replaced. False when there is no such worker.

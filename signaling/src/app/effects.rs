@@ -1,24 +1,42 @@
 //! Owns carrying out what a change of the registry made necessary: commands to workers, messages to pages, and
 //! what other nodes are told. Never decides what that is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chappe_sfu_api::{Command, SessionId, TrackId, WorkerIndex};
+use chappe_sfu_api::{Command, PointedViewer, SessionId, TrackId, WorkerIndex};
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use super::{App, Hub};
 use crate::cluster::{NodeNotice, Outgoing};
 use crate::refusal::Refusal;
-use crate::room::{Effect, LostReason, MemberId, Notice};
+use crate::room::{Effect, LostReason, MemberId, Notice, Registry, VIEWERS_PER_TURN};
 use crate::workers::Waiting;
 
 impl App {
     /// The lock is still held.
     pub fn apply(self: &Arc<Self>, hub: &mut Hub, effects: Vec<Effect>) {
+        let mut pointed: BTreeMap<WorkerIndex, Vec<PointedViewer>> = BTreeMap::new();
         for effect in effects {
             match effect {
-                Effect::Command(worker, command) => self.command(hub, worker, command),
+                Effect::Command(worker, command) => {
+                    // In the order in which the registry decided.
+                    if let Some(viewers) = pointed.remove(&worker).filter(|viewers| !viewers.is_empty()) {
+                        self.command(hub, worker, Command::PointTracks { viewers });
+                    }
+                    self.command(hub, worker, command);
+                }
+                Effect::Point(worker, viewer) => {
+                    let viewers = pointed.entry(worker).or_default();
+                    viewers.push(viewer);
+                    if viewers.len() >= VIEWERS_PER_COMMAND {
+                        let viewers = std::mem::take(viewers);
+                        self.command(hub, worker, Command::PointTracks { viewers });
+                    }
+                }
+                Effect::AttachLater(viewers) => self.in_later_turns(viewers, Registry::attach_viewer),
                 Effect::EndSoon(session, why) => self.end_soon(session, why),
                 Effect::Tell(member, notice) => hub.tell(member, notice),
                 Effect::TellAt(node, member, notice) => self.tell_at(hub, node, member, notice),
@@ -36,10 +54,39 @@ impl App {
                 }
             }
         }
+        for (worker, viewers) in pointed.into_iter().filter(|(_, viewers)| !viewers.is_empty()) {
+            self.command(hub, worker, Command::PointTracks { viewers });
+        }
         let gone = hub.registry.take_gone_tracks();
         if !gone.is_empty() {
             self.forget_soon(gone);
         }
+    }
+
+    /// Does to many sessions what takes longer than one turn of the lock should: some now, the rest in turns between
+    /// which others get the lock. What is done to a session follows from what there is when its turn comes, so that
+    /// changes meanwhile need no order among them.
+    pub(super) fn in_turns(self: &Arc<Self>, hub: &mut Hub, mut sessions: Vec<SessionId>, each: Each) {
+        let later = sessions.split_off(sessions.len().min(VIEWERS_PER_TURN));
+        let effects = sessions.into_iter().flat_map(|session| each(&mut hub.registry, session)).collect();
+        self.apply(hub, effects);
+        if !later.is_empty() {
+            self.in_later_turns(later, each);
+        }
+    }
+
+    fn in_later_turns(self: &Arc<Self>, sessions: Vec<SessionId>, each: Each) {
+        let app = Arc::clone(self);
+        tokio::spawn(async move {
+            for some in sessions.chunks(VIEWERS_PER_TURN) {
+                {
+                    let mut hub = app.hub();
+                    let effects = some.iter().flat_map(|session| each(&mut hub.registry, *session)).collect();
+                    app.apply(&mut hub, effects);
+                }
+                yield_now().await;
+            }
+        });
     }
 
     fn end_soon(self: &Arc<Self>, session: SessionId, why: LostReason) {
@@ -100,6 +147,12 @@ impl App {
     }
 }
 
+/// With the most m-lines and codecs that a viewer may have, half of what a line to a worker may be long.
+const VIEWERS_PER_COMMAND: usize = 32;
+
+/// What is done to one of many sessions.
+type Each = fn(&mut Registry, SessionId) -> Vec<Effect>;
+
 /// Viewers of a stream that moved are sent the old picture until a key frame of the new one is there
 /// (`sfu/core/src/switch.rs`). Publishers answer a request for one within a few hundred milliseconds.
 const SWITCHED_WITHIN: Duration = Duration::from_secs(1);
@@ -111,8 +164,23 @@ mod tests {
     use crate::app::bed::{W0, caller, hello, node_with_workers, obey, publish, show};
     use crate::room::RoomName;
     use chappe_engine::Embedded;
-    use chappe_sfu_api::Boot;
+    use chappe_sfu_api::{Boot, Epoch};
     use tokio::sync::{Notify, mpsc};
+
+    #[tokio::test]
+    async fn a_change_of_source_for_many_viewers_is_told_in_commands_of_bounded_length() {
+        let (app, mut queues) = node_with_workers("n1", 1, 1, &Embedded::new());
+        let viewer = |number| PointedViewer { session: SessionId(0, number), epoch: Epoch(1), tracks: Vec::new() };
+        let effects = (0..100).map(|number| Effect::Point(W0, viewer(number))).collect();
+        app.apply(&mut app.hub(), effects);
+        let mut told = Vec::new();
+        while let Ok(outgoing) = queues[0].commands.try_recv() {
+            let Command::PointTracks { viewers } = outgoing.command else { panic!("{:?}", outgoing.command) };
+            told.push(viewers);
+        }
+        assert_eq!(told.iter().map(Vec::len).collect::<Vec<_>>(), [32, 32, 32, 4]);
+        assert_eq!(told.concat(), (0..100).map(viewer).collect::<Vec<_>>());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn the_old_session_of_a_stream_that_moved_goes_on_for_a_second() {

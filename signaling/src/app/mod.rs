@@ -5,6 +5,7 @@
 //! await, and commands and events are queued while it is held: whatever the registry decided first also
 //! reaches workers and pages first.
 
+mod admission;
 mod drain;
 mod drain_file;
 mod effects;
@@ -44,6 +45,7 @@ pub use patch::{PatchOutcome, Precondition};
 pub use publish::PublishRequest;
 pub use watch::{Slots, WatchRequest};
 
+use admission::Admission;
 use lock::HubLock;
 
 use crate::access::{AddressLimits, Share, Shares};
@@ -61,6 +63,7 @@ pub struct App {
     pub cluster: Cluster,
     pub auth: AuthMode,
     hub: HubLock,
+    admission: Admission,
     links: Vec<WorkerLink>,
     pub addresses: Addresses,
     limits: AddressLimits,
@@ -109,6 +112,7 @@ impl App {
             cluster,
             auth,
             hub,
+            admission: Admission::new(),
             links,
             addresses,
             limits,

@@ -1,6 +1,6 @@
 //! Owns the order and the pace in which pages are asked to move away. Never asks one itself, and has no clock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use chappe_sfu_api::SessionId;
@@ -29,7 +29,8 @@ impl Moves {
     /// the streams where they will be, and lose them in no second move. Each tick asks a part, so that a page that
     /// has several sessions, a machine with several pages and the nodes that take them have one change at a time.
     pub fn decide(&mut self, now: Instant, leaving: &[Leaving]) -> Vec<SessionId> {
-        self.asked.retain(|session, _| leaving.iter().any(|left| left.session == *session));
+        let there: HashSet<SessionId> = leaving.iter().map(|left| left.session).collect();
+        self.asked.retain(|session, _| there.contains(session));
         let is_expected = |left: &Leaving| {
             left.publishes && self.asked.get(&left.session).is_none_or(|asked| now < asked.first + PUBLISHERS_ALONE_FOR)
         };

@@ -3,17 +3,20 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use chappe_cluster::{Cost, NodeName, NodeState, Wanted, WorkerRef, choose, node_tag, session_id, session_tag};
-use chappe_sfu_api::{Boot, Hello, IceCredentials, SessionId, TrackId, WorkerIndex};
+use chappe_cluster::{
+    Cost, NodeName, NodeState, TrackRate, Wanted, WorkerRef, choose, node_tag, session_id, session_tag,
+};
+use chappe_sfu_api::{Boot, Hello, IceCredentials, MediaKind, SessionId, TrackId, WorkerIndex};
 use rand::RngExt as _;
 
+use super::admission::Asked;
 use super::{App, Hub};
 use crate::addresses::Candidates;
 use crate::http::Caller;
 use crate::refusal::Refusal;
 use crate::room::{RoomName, Stream, StreamName};
 use crate::sdp::{CandidateTransport, Local, LocalCandidate};
-use crate::session::Slot;
+use crate::session::{Slot, TrackChoice};
 
 /// Where a session goes on this node.
 pub struct Place {
@@ -70,7 +73,7 @@ impl App {
         let holders = self.holders(hub, room, purpose);
         let cost = match purpose {
             Purpose::Publish => Cost::publish(),
-            Purpose::Watch(slots) => Cost::watch(streams_of(slots).len()),
+            Purpose::Watch(slots) => Cost::of_tracks(slots.iter().map(|slot| rate_of(hub, room, slot))),
         };
         let region = self.cluster.identity.region.as_deref();
         let wanted = Wanted { region, cost, holders: &holders, node: self.node(), avoid: &avoid.all() };
@@ -146,6 +149,28 @@ impl App {
     pub(super) fn random_session(&self) -> SessionId {
         session_id(node_tag(self.node()), rand::random())
     }
+}
+
+/// What looking for a place came to. Where load reports do not show yet what was placed there may be room in a moment,
+/// unless a place was tried in vain.
+pub(super) fn asked<T>(hub: &Hub, avoid: &Avoid, found: Result<T, Refusal>) -> Asked<T> {
+    let is_about_to_have_room =
+        !hub.reservations.is_settled(Instant::now()) && hub.view.open_workers() > 0 && avoid.tried.is_empty();
+    match found {
+        Err(Refusal::NoWorker) if is_about_to_have_room => Asked::FullForNow,
+        outcome => Asked::Settled(outcome),
+    }
+}
+
+/// What a slot will cost per second: what its track brings, as far as a worker of ours has measured that.
+fn rate_of(hub: &Hub, room: &RoomName, slot: &Slot) -> TrackRate {
+    let track = hub.registry.stream(room, &slot.stream).and_then(|stream| stream.chosen(&slot.track));
+    let measured = track.and_then(|track| hub.workers.iter().find_map(|worker| worker.track_rate(track.source.track)));
+    let is_audio = match track {
+        Some(track) => track.source.kind == MediaKind::Audio,
+        None => matches!(slot.track, TrackChoice::Audio(_)),
+    };
+    measured.unwrap_or(if is_audio { TrackRate::AUDIO } else { TrackRate::VIDEO })
 }
 
 fn streams_of(slots: &[Slot]) -> Vec<&StreamName> {

@@ -7,7 +7,8 @@ use chappe_cluster::{WorkerRef, next_epoch};
 use chappe_sfu_api::{AliveMs, Command, Epoch, SessionId, SessionSpec, WorkerIndex};
 use tracing::{Instrument as _, info};
 
-use super::place::{Avoid, Place, Purpose, random_track, reached_at};
+use super::admission::{Asked, QueueKey};
+use super::place::{Avoid, Place, Purpose, asked, random_track, reached_at};
 use super::{Answered, App, Hub, unix_ms};
 use crate::cluster::{ANSWER_WITHIN, AskError, NodeReply, NodeRequest};
 use crate::http::Caller;
@@ -69,17 +70,12 @@ impl App {
         let member = request.owner.as_ref().map(|owner| owner.member);
         let mut avoid = Avoid::of(&self.hub(), self.node(), request.instead_of);
         for _ in 0..PLACES_TRIED_MAX {
-            let (chosen, known) = {
-                let mut hub = self.hub();
-                hub.registry.check_publish(&request.room, &request.stream, &request.proof())?;
-                member.map_or(Ok(()), |member| hub.registry.check_sessions_of(member))?;
-                let known = hub.registry.stream(&request.room, &request.stream).map(|stream| stream.epoch);
-                (self.choose(&mut hub, &request.room, &Purpose::Publish, &avoid)?, known)
-            };
+            let queue = QueueKey { room: request.room.clone(), publishes: true };
+            let (chosen, known) = self.admission.admit(queue, || self.ask_to_publish(&request, &avoid)).await?;
             if chosen.node == *self.node() {
                 return self.publish_here(request, chosen.index, known).await;
             }
-            let asked = NodeRequest::Publish {
+            let request_there = NodeRequest::Publish {
                 room: request.room.clone(),
                 stream: request.stream.clone(),
                 offer: request.offer.text().to_owned(),
@@ -91,7 +87,7 @@ impl App {
                 worker: chosen.index,
                 known,
             };
-            match self.try_place(&chosen, asked, &mut avoid).await? {
+            match self.try_place(&chosen, request_there, &mut avoid).await? {
                 Some(answered) => {
                     self.note_session(member, answered.session);
                     return Ok(answered);
@@ -100,6 +96,26 @@ impl App {
             }
         }
         Err(Refusal::NoWorker)
+    }
+
+    /// Judges the request and chooses its place, in one turn. With the epoch that its name is known to have.
+    fn ask_to_publish(&self, request: &PublishRequest, avoid: &Avoid) -> Asked<(WorkerRef, Option<Epoch>)> {
+        let mut hub = self.hub();
+        let found = self.find_place_to_publish(&mut hub, request, avoid);
+        asked(&hub, avoid, found)
+    }
+
+    fn find_place_to_publish(
+        &self,
+        hub: &mut Hub,
+        request: &PublishRequest,
+        avoid: &Avoid,
+    ) -> Result<(WorkerRef, Option<Epoch>), Refusal> {
+        hub.registry.check_publish(&request.room, &request.stream, &request.proof())?;
+        let member = request.owner.as_ref().map(|owner| owner.member);
+        member.map_or(Ok(()), |member| hub.registry.check_sessions_of(member))?;
+        let known = hub.registry.stream(&request.room, &request.stream).map(|stream| stream.epoch);
+        Ok((self.choose(hub, &request.room, &Purpose::Publish, avoid)?, known))
     }
 
     /// Asks the node of a worker to take a session. None: it can't be reached or has no room, so that another place
@@ -134,47 +150,54 @@ impl App {
         worker: WorkerIndex,
         known: Option<Epoch>,
     ) -> Result<Answered, Refusal> {
-        let (answered, waiting) = {
+        let id = self.random_session();
+        let (place, attempt) = {
+            let hub = self.hub();
+            hub.registry.check_publish(&request.room, &request.stream, &request.proof())?;
+            let address = request.caller.map(|caller| caller.address);
+            let attempt = hub.registry.attempt_for(&request.room, &request.stream, address, unix_ms());
+            (self.place(&hub, worker, id, reached_at(request.caller))?, attempt)
+        };
+        let Place { worker, boot, local } = place;
+        // Made between two turns of the lock: it depends on nothing that others change.
+        let answer = sdp::answer_publish(&request.offer, &local, None, &mut random_track)?;
+        let note = Note {
+            version: NOTE_VERSION,
+            room: request.room.clone(),
+            since_ms: unix_ms(),
+            owner: request.owner.clone(),
+            attempt: Some(attempt),
+            role: Role::Publish {
+                stream: request.stream.clone(),
+                muted: Vec::new(),
+                listed: request.listed,
+                sdp: answer.note,
+            },
+        };
+        let mut session = Session {
+            id,
+            worker,
+            boot,
+            epoch: FIRST_EPOCH,
+            phase: Phase::Opening,
+            local_ice: local.ice,
+            remote_ice: answer.remote_ice,
+            dtls: answer.dtls,
+            media: answer.media,
+            alive_ms: request.alive_ms,
+            note,
+            shown: Vec::new(),
+        };
+        let answered = Answered::of(&session, answer.sdp);
+        let mut spec = session.spec()?;
+        let waiting = {
             let mut hub = self.hub();
             hub.registry.check_publish(&request.room, &request.stream, &request.proof())?;
             self.check_connecting(&hub, request.caller)?;
-            let address = request.caller.map(|caller| caller.address);
-            let attempt = hub.registry.attempt_for(&request.room, &request.stream, address, unix_ms());
-            let id = self.random_session();
-            let place = self.place(&hub, worker, id, reached_at(request.caller))?;
-            let answer = sdp::answer_publish(&request.offer, &place.local, None, &mut random_track)?;
             let ours = hub.registry.stream(&request.room, &request.stream).map(|stream| stream.epoch);
             let epoch = next_epoch(known.max(ours), unix_ms());
-            let note = Note {
-                version: NOTE_VERSION,
-                room: request.room,
-                since_ms: unix_ms(),
-                owner: request.owner,
-                attempt: Some(attempt),
-                role: Role::Publish {
-                    stream: request.stream,
-                    muted: Vec::new(),
-                    listed: request.listed,
-                    sdp: answer.note,
-                },
-            };
-            let Place { worker, boot, local } = place;
-            let session = Session {
-                id,
-                worker,
-                boot,
-                epoch,
-                phase: Phase::Opening,
-                local_ice: local.ice,
-                remote_ice: answer.remote_ice,
-                dtls: answer.dtls,
-                media: answer.media,
-                alive_ms: request.alive_ms,
-                note,
-                shown: Vec::new(),
-            };
-            let answered = Answered::of(&session, answer.sdp);
-            (answered, self.start(&mut hub, session)?)
+            (session.epoch, spec.epoch) = (epoch, epoch);
+            self.start(&mut hub, session, spec)?
         };
         self.finish(answered.session, waiting).await?;
         Ok(answered)
@@ -189,8 +212,13 @@ impl App {
 
     /// Enters a session and hands it to its worker, in this order and under one lock, so that whatever
     /// the registry changes from now on reaches the worker after it.
-    pub(super) fn start(&self, hub: &mut Hub, session: Session) -> Result<Waiting, Refusal> {
-        let (spec, worker): (SessionSpec, _) = (session.spec()?, session.worker);
+    pub(super) fn start(&self, hub: &mut Hub, session: Session, spec: SessionSpec) -> Result<Waiting, Refusal> {
+        let worker = session.worker;
+        // Its process may be another by now.
+        let alive = hub.worker(worker).filter(|view| view.is_there()).and_then(|view| view.boot());
+        if alive != Some(session.boot) {
+            return Err(Refusal::NoWorker);
+        }
         info!(session = %session.id, room = %session.note.room, worker = worker.0, kind = session.note.kind(), "session opens");
         self.link(worker)?;
         hub.registry.open(session)?;
@@ -226,7 +254,7 @@ impl App {
     }
 }
 
-/// Viewers' sessions do not move: nothing ever raises it.
+/// Viewers' sessions do not move: nothing ever raises it. A publisher's is raised when it is entered.
 pub(super) const FIRST_EPOCH: Epoch = Epoch(1);
 
 /// Places that are tried for one session before its client is told to come back.

@@ -1,6 +1,7 @@
 //! Owns how this node's workers reach others: which of them they know, and where a track that they send comes
 //! from. The workers themselves open and close relays as viewers come and go.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
@@ -18,6 +19,13 @@ impl App {
         let media: &Media = match command {
             Command::OpenSession(spec) => &spec.media,
             Command::SetMedia { media, .. } => media,
+            Command::PointTracks { viewers } => {
+                let pointed = viewers.iter().flat_map(|viewer| &viewer.tracks).filter_map(|track| track.source);
+                for track in pointed.collect::<BTreeSet<TrackId>>() {
+                    self.prepare_track(hub, worker, track);
+                }
+                return;
+            }
             _ => return,
         };
         for track in media.send.iter().filter_map(|line| line.source) {

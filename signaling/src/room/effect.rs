@@ -1,7 +1,7 @@
 //! Owns the list of things that a change of the registry makes necessary elsewhere.
 
 use chappe_cluster::NodeName;
-use chappe_sfu_api::{Command, Epoch, SessionId, WorkerIndex};
+use chappe_sfu_api::{Command, Epoch, PointedViewer, SessionId, WorkerIndex};
 
 use super::{MemberId, RoomName, StreamName};
 use crate::session::SlotState;
@@ -12,6 +12,11 @@ use crate::session::SlotState;
 pub enum Effect {
     /// Wanted of a worker; nobody waits for the reply.
     Command(WorkerIndex, Command),
+    /// What a viewer on this worker is sent changes its source; told together with the other viewers of the change.
+    Point(WorkerIndex, PointedViewer),
+    /// More viewers of a stream that changed than one turn of the lock has time for are brought in line in turns of
+    /// their own.
+    AttachLater(Vec<SessionId>),
     /// Viewers are switched to the successor of this session, and see it until they can be: it ends when they had the
     /// time.
     EndSoon(SessionId, LostReason),

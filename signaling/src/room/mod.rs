@@ -25,4 +25,4 @@ pub use member::{Connection, Member};
 pub use registry::{ROOMS_MAX, Registry, Room};
 pub use stream::{Stream, Track};
 pub use streams::{Proof, TrackHome};
-pub use watch::slot_states;
+pub use watch::{VIEWERS_PER_TURN, slot_states};

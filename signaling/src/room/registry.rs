@@ -159,7 +159,9 @@ impl Registry {
         let forget = |(_, id)| self.forget(id, Some(LostReason::WorkerDied));
         let mut effects: Vec<Effect> = lost.into_iter().flat_map(forget).collect();
         // The next process knows nothing of what the one before was to do.
-        effects.retain(|effect| alive.is_some() || !matches!(effect, Effect::Command(to, _) if *to == worker));
+        let is_for_it =
+            |effect: &Effect| matches!(effect, Effect::Command(to, _) | Effect::Point(to, _) if *to == worker);
+        effects.retain(|effect| alive.is_some() || !is_for_it(effect));
         effects
     }
 

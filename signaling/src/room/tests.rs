@@ -110,11 +110,15 @@ fn join(registry: &mut Registry, member: MemberId) {
 
 /// What a viewer's worker was last told to send.
 fn attached(effects: &[Effect], viewer: SessionId) -> Option<Vec<Option<TrackId>>> {
-    let media = effects.iter().rev().find_map(|effect| match effect {
-        Effect::Command(_, Command::SetMedia { session, media, .. }) if *session == viewer => Some(media),
+    effects.iter().rev().find_map(|effect| match effect {
+        Effect::Command(_, Command::SetMedia { session, media, .. }) if *session == viewer => {
+            Some(media.send.iter().map(|track| track.source).collect())
+        }
+        Effect::Point(_, pointed) if pointed.session == viewer => {
+            Some(pointed.tracks.iter().map(|track| track.source).collect())
+        }
         _ => None,
-    });
-    media.map(|media| media.send.iter().map(|track| track.source).collect())
+    })
 }
 
 fn snapshot_of(session: &Session) -> SessionSnapshot {
@@ -220,7 +224,7 @@ fn a_takeover_goes_from_picture_to_picture_without_black_in_between() {
     open(&mut registry, viewer(1, "cam", None));
     open(&mut registry, publisher(2, "cam", None));
     let effects = open(&mut registry, publisher(3, "cam", None));
-    let sets = effects.iter().filter(|effect| matches!(effect, Effect::Command(_, Command::SetMedia { .. })));
+    let sets = effects.iter().filter(|effect| matches!(effect, Effect::Point(..)));
     assert_eq!(sets.count(), 1);
     assert_eq!(attached(&effects, id(1)), Some(vec![Some(TrackId(301)), Some(TrackId(302))]));
     assert!(effects.contains(&Effect::TellRoom(room(), Notice::StreamChanged(name("cam")))));
@@ -228,6 +232,27 @@ fn a_takeover_goes_from_picture_to_picture_without_black_in_between() {
         .iter()
         .any(|e| matches!(e, Effect::Command(W0, Command::CloseSession { session, .. }) if *session == id(2)));
     assert!(closed);
+}
+
+#[test]
+fn a_publisher_that_returns_to_many_viewers_takes_a_short_turn_and_sends_no_viewers_whole_description() {
+    let mut registry = registry();
+    for number in 0..4_000 {
+        open(&mut registry, viewer(1_000 + number, "cam", None));
+    }
+    let effects = open(&mut registry, publisher(3, "cam", None));
+    let sets = effects.iter().filter(|effect| matches!(effect, Effect::Command(_, Command::SetMedia { .. })));
+    let points = effects.iter().filter(|effect| matches!(effect, Effect::Point(..)));
+    assert_eq!((sets.count(), points.count()), (0, VIEWERS_PER_TURN));
+    let later = effects.iter().find_map(|effect| match effect {
+        Effect::AttachLater(viewers) => Some(viewers.clone()),
+        _ => None,
+    });
+    let later = later.expect("the others have turns of their own");
+    assert_eq!(later.len(), 4_000 - VIEWERS_PER_TURN);
+    let pointed = registry.attach_viewer(later[0]);
+    assert!(matches!(&pointed[..], [Effect::Point(W0, _)]), "{pointed:?}");
+    assert!(registry.attach_viewer(later[0]).is_empty(), "once");
 }
 
 #[test]

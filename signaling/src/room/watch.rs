@@ -1,6 +1,6 @@
 //! Owns the connection between what is published and who watches it.
 
-use chappe_sfu_api::{Command, Media, SendTrack, SessionId};
+use chappe_sfu_api::{Command, Media, PointedViewer, SendTrack, SessionId};
 
 use super::{Effect, Notice, Registry, RoomName, StreamName};
 use crate::sdp;
@@ -30,12 +30,17 @@ impl Registry {
 
     /// A stream came, went or changed: its viewers go on in the same m-lines with what is there now.
     pub(super) fn reattach(&mut self, room: &RoomName, stream: &StreamName) -> Vec<Effect> {
-        let viewers: Vec<SessionId> = self.viewers(room, stream).collect();
-        viewers.into_iter().flat_map(|viewer| self.attach_viewer(viewer)).collect()
+        let mut viewers: Vec<SessionId> = self.viewers(room, stream).collect();
+        let later = viewers.split_off(viewers.len().min(VIEWERS_PER_TURN));
+        let mut effects: Vec<Effect> = viewers.into_iter().flat_map(|viewer| self.attach_viewer(viewer)).collect();
+        if !later.is_empty() {
+            effects.push(Effect::AttachLater(later));
+        }
+        effects
     }
 
     /// Brings one viewer's session in line with what is published. Nothing happens if it is.
-    pub(super) fn attach_viewer(&mut self, viewer: SessionId) -> Vec<Effect> {
+    pub fn attach_viewer(&mut self, viewer: SessionId) -> Vec<Effect> {
         let Some(session) = self.sessions.get(&viewer) else {
             return Vec::new();
         };
@@ -52,14 +57,7 @@ impl Registry {
         let owner = session.note.owner.clone();
         let mut effects = Vec::new();
         if session.media != media {
-            session.media = media.clone();
-            let (epoch, note) = (session.epoch, session.note.to_text());
-            match note {
-                Ok(note) => effects
-                    .push(Effect::Command(session.worker, Command::SetMedia { session: viewer, epoch, media, note })),
-                // It had this size when the session was opened, so it fits.
-                Err(refusal) => tracing::error!(session = %viewer, %refusal, "note"),
-            }
+            effects.extend(changed_media(session, media));
         }
         let before = std::mem::replace(&mut session.shown, shown.clone());
         if let Some(owner) = owner {
@@ -94,6 +92,30 @@ impl Registry {
         line.source.is_some_and(|track| self.unheard.contains(&track)).then_some(line)
     }
 }
+
+/// Tells the worker what changed: as a rule, where the sent tracks come from.
+fn changed_media(session: &mut Session, media: Media) -> Option<Effect> {
+    let (id, epoch) = (session.id, session.epoch);
+    let pointed = session.media.pointing_to(&media);
+    session.media = media;
+    if let Some(tracks) = pointed {
+        return Some(Effect::Point(session.worker, PointedViewer { session: id, epoch, tracks }));
+    }
+    match session.note.to_text() {
+        Ok(note) => {
+            let set = Command::SetMedia { session: id, epoch, media: session.media.clone(), note };
+            Some(Effect::Command(session.worker, set))
+        }
+        // It had this size when the session was opened, so it fits.
+        Err(refusal) => {
+            tracing::error!(session = %id, %refusal, "note");
+            None
+        }
+    }
+}
+
+/// Viewers that are brought in line within one turn of the lock: each takes some ten microseconds.
+pub const VIEWERS_PER_TURN: usize = 32;
 
 /// Pairs the slots with what the SDP side says of them.
 pub fn slot_states(slots: &[Slot], states: Vec<sdp::SlotState>) -> Vec<SlotState> {

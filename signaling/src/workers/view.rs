@@ -1,6 +1,9 @@
 //! Owns what is known of one worker, as plain data.
 
-use chappe_sfu_api::{Boot, Hello, LoadReport, WorkerIndex};
+use std::collections::HashMap;
+
+use chappe_cluster::TrackRate;
+use chappe_sfu_api::{Boot, Hello, LoadReport, TrackId, TrackTraffic, WorkerIndex};
 
 /// For placement and the admin API.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +15,8 @@ pub struct WorkerView {
     pub load: LoadReport,
     /// Per second, from the last two load reports.
     pub rates: Rates,
+    /// What the tracks of its last report had brought by then, and bring in a second once two reports tell.
+    tracks: HashMap<TrackId, (TrackTraffic, Option<TrackRate>)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,6 +46,7 @@ impl WorkerView {
             hello: None,
             load: LoadReport::default(),
             rates: Rates::default(),
+            tracks: HashMap::new(),
         }
     }
 
@@ -49,12 +55,14 @@ impl WorkerView {
         if self.hello.as_ref().is_some_and(|before| before.boot != hello.boot) {
             self.load = LoadReport::default();
             self.rates = Rates::default();
+            self.tracks.clear();
         }
         self.state = if hello.draining { WorkerState::Draining } else { WorkerState::Serving };
         self.hello = Some(hello);
     }
 
-    pub fn handle_load(&mut self, load: LoadReport) {
+    pub fn handle_load(&mut self, mut load: LoadReport) {
+        self.note_tracks(std::mem::take(&mut load.tracks));
         // Reports come once a second, so a difference is a rate.
         let before = &self.load;
         self.rates = Rates {
@@ -67,6 +75,25 @@ impl WorkerView {
             self.state = if load.draining { WorkerState::Draining } else { WorkerState::Serving };
         }
         self.load = load;
+    }
+
+    fn note_tracks(&mut self, tracks: Vec<TrackTraffic>) {
+        let before = std::mem::take(&mut self.tracks);
+        let noted = |track: TrackTraffic| {
+            let rate = before.get(&track.track).map(|(earlier, known)| {
+                let known = known.unwrap_or(TrackRate { packets: 0.0, bits: 0.0 });
+                let packets = track.packets.saturating_sub(earlier.packets) as f64;
+                let bits = track.bytes.saturating_sub(earlier.bytes).saturating_mul(8) as f64;
+                TrackRate { packets: packets.max(known.packets * KEPT), bits: bits.max(known.bits * KEPT) }
+            });
+            (track.track, (track, rate))
+        };
+        self.tracks = tracks.into_iter().take(LoadReport::TRACKS_MAX).map(noted).collect();
+    }
+
+    /// What a track brings, as this worker measures it. None while it does not know.
+    pub fn track_rate(&self, track: TrackId) -> Option<TrackRate> {
+        self.tracks.get(&track)?.1
     }
 
     pub fn boot(&self) -> Option<Boot> {
@@ -96,5 +123,30 @@ impl WorkerState {
             WorkerState::Draining => "draining",
             WorkerState::Lost => "lost",
         }
+    }
+}
+
+/// Of a track's rate, what a quieter second leaves of it: a picture that stands still for a moment will move again.
+const KEPT: f64 = 0.9;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_track_is_measured_between_two_reports_and_forgotten_when_it_is_gone() {
+        let mut view = WorkerView::new(WorkerIndex(0));
+        let report = |packets| {
+            let track = TrackTraffic { track: TrackId(1), packets, bytes: packets * 100 };
+            LoadReport { tracks: vec![track], ..LoadReport::default() }
+        };
+        view.handle_load(report(40));
+        assert_eq!(view.track_rate(TrackId(1)), None, "it may have begun long ago");
+        view.handle_load(report(50));
+        assert_eq!(view.track_rate(TrackId(1)), Some(TrackRate { packets: 10.0, bits: 8_000.0 }));
+        view.handle_load(report(50));
+        assert_eq!(view.track_rate(TrackId(1)), Some(TrackRate { packets: 9.0, bits: 7_200.0 }), "a moment of rest");
+        view.handle_load(LoadReport::default());
+        assert_eq!(view.track_rate(TrackId(1)), None);
     }
 }

@@ -1,6 +1,6 @@
 //! WHEP endpoint rules (draft-ietf-wish-whep) and what viewers see when publishers come and go.
 
-use chappe_sfu_api::{ErrorCode, SessionSnapshot, TrackId};
+use chappe_sfu_api::{ErrorCode, Event, LoadReport, SessionSnapshot, TrackId};
 
 use serde_json::json;
 
@@ -144,6 +144,8 @@ async fn a_full_worker_is_503_with_a_time_to_retry() {
     let server = Server::with_workers(1, 2).await;
     server.publish("demo/cam").await;
     server.watch("demo/cam").await;
+    // It is waited for until its load reports show what was placed.
+    server.worker().emit(Event::Load(LoadReport { sessions: 2, ..LoadReport::default() }));
     let response = server.post("/whep/demo/cam", &viewer("vp8")).await;
     assert_eq!((response.status, response.error().as_str()), (503, "unavailable"));
     assert!(response.headers.contains_key("retry-after"));

@@ -253,6 +253,12 @@ impl Worker {
                 Command::SetMedia { session, media, note, .. } => state.change(session, |spec| {
                     (spec.media, spec.note) = (media, note);
                 }),
+                Command::PointTracks { viewers } => {
+                    for viewer in viewers {
+                        let _ = state.change(viewer.session, |spec| spec.media.point(viewer.tracks));
+                    }
+                    Ok(())
+                }
                 Command::RestartIce { session, local_ice, remote_ice, note, .. } => match state.refuse_restart.take() {
                     Some(code) => Err(code),
                     None => state.change(session, |spec| {

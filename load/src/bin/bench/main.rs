@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod crowd;
 mod idle;
 mod report;
 
@@ -53,6 +54,11 @@ fn main() -> Result<ExitCode> {
     }
     if "join".contains(&args.only) {
         bars.push(join_at_once(&start(&chappe)?)?);
+    }
+    if "crowd".contains(&args.only) {
+        for (count, window) in CROWDS {
+            bars.extend(crowd::measure(&start(&chappe)?, count, window)?);
+        }
     }
     if "memory".contains(&args.only) {
         bars.push(memory(&start(&chappe)?)?);
@@ -226,6 +232,8 @@ const SCENARIOS: [(&str, usize, usize, Shape); 6] = [
 ];
 const WARM_UP: Duration = Duration::from_secs(2);
 const JOINERS: usize = 200;
+/// How many come, within what time.
+const CROWDS: [(usize, Duration); 2] = [(2_000, Duration::from_secs(10)), (500, Duration::ZERO)];
 const MEMORY_VIEWERS: usize = 500;
 const CHURN_VIEWERS: usize = 100;
 const CHURN_ROUNDS: usize = 20;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::sfu::Sfu;
+use crate::source::Traffic;
 use crate::spec::{PeerId, TrackId};
 
 /// One track to or from one other worker.
@@ -72,6 +73,11 @@ impl Sfu {
             })
         });
         feeds.chain(outlets).collect()
+    }
+
+    /// What came in for tracks of other workers.
+    pub(crate) fn relayed_traffic(&self) -> impl Iterator<Item = (TrackId, Traffic)> + '_ {
+        self.relay.feeds.iter().map(|(_, feed)| (feed.id, feed.received))
     }
 
     pub fn relay_peers(&self) -> Vec<PeerSummary> {

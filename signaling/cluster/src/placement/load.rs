@@ -6,9 +6,16 @@ use crate::WorkerRecord;
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Cost {
     pub sessions: f64,
-    /// Share of one core.
+    /// Share of one core, beside what its packets take.
     pub cpu: f64,
     /// Per second, in either direction.
+    pub packets: f64,
+    pub bits: f64,
+}
+
+/// What one track brings in a second, and so what each of its viewers costs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrackRate {
     pub packets: f64,
     pub bits: f64,
 }
@@ -18,23 +25,36 @@ pub struct Cost {
 pub struct Load {
     pub used: Cost,
     pub sessions_max: f64,
+    /// Share of one core that a packet per second takes on this worker.
+    pub cpu_per_packet: f64,
+}
+
+impl TrackRate {
+    /// Of a track that nobody has measured yet: sound.
+    pub const AUDIO: TrackRate = TrackRate { packets: 50.0, bits: 1.0e5 };
+    /// A camera in 720p, 2 Mbit/s in packets of 1,200 B.
+    pub const VIDEO: TrackRate = TrackRate { packets: 210.0, bits: 2.0e6 };
 }
 
 impl Cost {
     /// A publisher of one stream (audio and video), before anybody watches it.
     pub fn publish() -> Cost {
-        Cost::of_streams(1)
+        Cost::watch(1)
     }
 
-    /// A viewer of so many streams.
+    /// A viewer of so many streams of which nothing is known.
     pub fn watch(streams: usize) -> Cost {
-        Cost::of_streams(streams.max(1))
+        Cost::of_tracks((0..streams.max(1)).flat_map(|_| [TrackRate::AUDIO, TrackRate::VIDEO]))
     }
 
-    fn of_streams(streams: usize) -> Cost {
-        let streams = streams as f64;
-        let packets = streams * PACKETS_PER_STREAM;
-        Cost { sessions: 1.0, cpu: CPU_PER_JOIN + packets * CPU_PER_PACKET, packets, bits: streams * BITS_PER_STREAM }
+    /// A viewer of these tracks.
+    pub fn of_tracks(tracks: impl IntoIterator<Item = TrackRate>) -> Cost {
+        let join = Cost { sessions: 1.0, cpu: CPU_PER_JOIN, packets: PACKETS_PER_SESSION, bits: 0.0 };
+        tracks.into_iter().fold(join, |cost, track| Cost {
+            packets: cost.packets + track.packets,
+            bits: cost.bits + track.bits,
+            ..cost
+        })
     }
 
     pub fn plus(&self, other: &Cost) -> Cost {
@@ -60,20 +80,27 @@ impl Load {
     pub fn of(record: &WorkerRecord) -> Load {
         // Another node's word: a number that is none counts as full, never as free.
         let cpu = if record.cpu.is_finite() { record.cpu.max(0.0) } else { f64::INFINITY };
+        let packets = record.packets_per_second_in.saturating_add(record.packets_per_second_out) as f64;
         Load {
             used: Cost {
                 sessions: f64::from(record.sessions),
                 cpu,
-                packets: record.packets_per_second_in.saturating_add(record.packets_per_second_out) as f64,
+                packets,
                 bits: record.bits_per_second_in.saturating_add(record.bits_per_second_out) as f64,
             },
             sessions_max: f64::from(record.sessions_max),
+            cpu_per_packet: match packets >= MEASURED_PACKETS_MIN {
+                true => (cpu / packets).clamp(CPU_PER_PACKET_MIN, CPU_PER_PACKET_MAX),
+                false => CPU_PER_PACKET,
+            },
         }
     }
 
     #[must_use]
     pub fn with(&self, cost: &Cost) -> Load {
-        Load { used: self.used.plus(cost), ..*self }
+        let mut used = self.used.plus(cost);
+        used.cpu += cost.packets * self.cpu_per_packet;
+        Load { used, ..*self }
     }
 
     /// Of what is scarcest; 1 is full.
@@ -95,19 +122,25 @@ const CPU_MAX: f64 = 0.8;
 pub(super) const LOAD_WITH_HEADROOM: f64 = 0.65 / CPU_MAX;
 
 /// A worker's core sends about 400,000 packets/s when it does nothing but seal and send in segmented runs (2.3 µs
-/// each), and half of that without runs. What it also does, and runs that are shorter than in a benchmark, leave
-/// 150,000 as what it can be trusted to forward at 0.8 of the core: 5.3 µs each.
-const PACKETS_PER_SECOND_MAX: f64 = 150_000.0;
+/// each). What a packet takes on a worker that forwards is measured, and then the core is what is scarce; this is for
+/// a worker that believes itself to be faster than that.
+const PACKETS_PER_SECOND_MAX: f64 = 400_000.0;
 
 /// A core's share of a port of 10 Gbit/s on a machine of eight.
 const BITS_PER_SECOND_MAX: f64 = 1.2e9;
 
-/// Until a session shows in a report: what a packet costs at most (see [`PACKETS_PER_SECOND_MAX`]).
-const CPU_PER_PACKET: f64 = CPU_MAX / PACKETS_PER_SECOND_MAX;
+/// Of a worker that forwards too little for its cost per packet to be measured: as in runs of middling length.
+const CPU_PER_PACKET: f64 = 2.5e-6;
+
+/// From here on what else a worker does is little beside its packets.
+const MEASURED_PACKETS_MIN: f64 = 5_000.0;
+
+/// The load of a second with many handshakes, or a cheap one by chance, says nothing of packets beyond this.
+const CPU_PER_PACKET_MIN: f64 = 1.0e-6;
+const CPU_PER_PACKET_MAX: f64 = 5.3e-6;
 
 /// A join (ICE, DTLS) takes 0.76 ms of a core, once.
 const CPU_PER_JOIN: f64 = 0.001;
 
-/// A camera in 720p, 2 Mbit/s in packets of 1,200 B, with 50 packets/s of sound.
-const PACKETS_PER_STREAM: f64 = 260.0;
-const BITS_PER_STREAM: f64 = 2.1e6;
+/// Checks, reports and signs of life of a session.
+const PACKETS_PER_SESSION: f64 = 5.0;

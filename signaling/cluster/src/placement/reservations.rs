@@ -46,6 +46,12 @@ impl Reservations {
         self.workers.get(worker).map_or_else(Cost::default, |recent| recent.weighed(self.tick(now)))
     }
 
+    /// Whether load reports show all that was placed.
+    pub fn is_settled(&self, now: Instant) -> bool {
+        let tick = self.tick(now);
+        self.workers.values().all(|recent| tick.saturating_sub(recent.newest) >= TICKS)
+    }
+
     /// Forgets what has decayed. Cheap: it looks once per [`DECAY`].
     pub fn settle(&mut self, now: Instant) {
         if now.saturating_duration_since(self.swept_at) >= DECAY {

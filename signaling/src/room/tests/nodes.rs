@@ -200,7 +200,7 @@ fn viewer_of_two_nodes() -> (SessionSnapshot, [StreamRecord; 2]) {
     open(&mut before, session);
     before.put_remote(&node("there"), &records[0]);
     let effects = before.put_remote(&node("yonder"), &records[1]);
-    assert_eq!(attached(&effects, id(1)), Some(vec![Some(TrackId(301)), Some(TrackId(402))]));
+    assert_eq!(attached(&effects, id(1)), Some(vec![Some(TrackId(402))]), "the picture is there already");
     (snapshot_of(before.session(id(1)).unwrap()), records)
 }
 
@@ -232,7 +232,7 @@ fn a_track_of_a_node_that_is_not_heard_of_yet_goes_on() {
     assert_eq!(registry.session(id(1)).unwrap().media, snapshot.spec.media);
     untouched(registry.put_remote(&node("yonder"), &mic));
     let effects = registry.remove_remote(&node("yonder"), &room(), &name("mic"), Epoch(6));
-    assert_eq!(attached(&effects, id(1)), Some(vec![Some(TrackId(301)), None]), "its owner says that it is over");
+    assert_eq!(attached(&effects, id(1)), Some(vec![None]), "its owner says that it is over");
 }
 
 #[test]
@@ -242,14 +242,14 @@ fn what_no_node_tells_of_is_over_once_all_have_spoken() {
     registry.adopt(W0, BOOT, vec![snapshot.clone()]);
     registry.put_remote(&node("there"), &cam);
     let effects = registry.handle_view_complete();
-    assert_eq!(attached(&effects, id(1)), Some(vec![Some(TrackId(301)), None]));
+    assert_eq!(attached(&effects, id(1)), Some(vec![None]));
     assert_eq!(removed(&effects), [name("mic")], "pages that went on with it are told");
     assert_eq!(registry.unheard_streams(&[id(1)]), []);
     // Told again by a worker whose connection broke, it is known to be over.
     let mut late = registry;
     late.forget(id(1), None);
     let effects = late.adopt(W0, BOOT, vec![snapshot.clone()]);
-    assert_eq!(attached(&effects, id(1)), Some(vec![Some(TrackId(301)), None]));
+    assert_eq!(attached(&effects, id(1)), Some(vec![None]));
     // But not while other nodes can't be heard.
     late.forget(id(1), None);
     late.handle_view_incomplete();
