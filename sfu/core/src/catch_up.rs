@@ -1,16 +1,17 @@
 //! Owns the viewers who get what was there before they were: the cached key frame and all since then, in turns
 //! that never hold up what is live. Never numbers or seals a packet.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::containment::AtWork;
 use crate::forward::serve;
 use crate::history::GOP_PACKETS_MAX;
 use crate::session::Session;
-use crate::sfu::Sfu;
+use crate::sfu::{FixedHash, Sfu};
 use crate::spec::MediaKind;
-use crate::track::{Pass, Subscriber};
+use crate::subscribers::Subscriber;
+use crate::track::Pass;
 
 /// How far one viewer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(crate) struct Hold {
 #[derive(Debug, Default)]
 pub(crate) struct Joiners {
     queue: VecDeque<Subscriber>,
+    /// The same, to be found without a look at all: thousands are admitted at once when their stream moves.
+    queued: HashSet<Subscriber, FixedHash>,
     /// When the next turn may be.
     turn_at: Option<Instant>,
 }
@@ -61,8 +64,14 @@ impl Joiners {
     pub fn admit(&mut self, session: &mut Session, joiner: Subscriber) {
         let Some(Some(sender)) = session.senders.get_mut(joiner.sender as usize) else { return };
         sender.catch_up = Some(CatchUp::Admitted(Hold::default()));
-        if !self.queue.contains(&joiner) {
+        if self.queued.insert(joiner) {
             self.queue.push_back(joiner);
+        }
+    }
+
+    fn remove(&mut self, at: usize) {
+        if let Some(joiner) = self.queue.remove(at) {
+            self.queued.remove(&joiner);
         }
     }
 }
@@ -115,7 +124,7 @@ impl Sfu {
                 Turn::Live { packets } => budget -= packets,
                 Turn::Lost => self.start_at_next_keyframe(joiner),
             }
-            self.joiners.queue.remove(at);
+            self.joiners.remove(at);
         }
         true
     }

@@ -14,7 +14,8 @@ use crate::spec::{
     ALIVE_INTERVAL_MAX, ALIVE_INTERVAL_MIN, CloseReason, ControlError, Epoch, Event, Media, ReceiveTrack, SendTrack,
     SessionId, SessionSpec, TrackId,
 };
-use crate::track::{Publisher, Subscriber, Track};
+use crate::subscribers::Subscriber;
+use crate::track::{Publisher, Track};
 use crate::transport::{Transport, TransportConfig};
 
 impl Sfu {
@@ -201,7 +202,7 @@ impl Sfu {
     pub(crate) fn end_track(&mut self, key: usize) {
         let Some(track) = self.tracks.get_mut(key) else { return };
         track.end(self.relay.next_run(), &mut self.cache);
-        for subscriber in &track.subscribers {
+        for subscriber in track.subscribers.iter() {
             let session = self.sessions.get_mut(subscriber.session as usize);
             if let Some(Some(sender)) = session.and_then(|session| session.senders.get_mut(subscriber.sender as usize))
             {

@@ -18,7 +18,7 @@ use crate::source::{KEYFRAME_REQUEST_INTERVAL, Role, SILENT_AFTER, ticks_since};
 use crate::spec::{Event, TRACKS_PER_SESSION_MAX};
 use crate::srtp::OpenError;
 use crate::stats::DropReason;
-use crate::track::Subscriber;
+use crate::subscribers::Subscriber;
 use crate::twcc::ArrivalLog;
 
 // ── In ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -94,7 +94,7 @@ impl Sfu {
         let Some(track) = self.tracks.get_mut(track) else { return };
         if track.clock.replace(clock).is_none_or(|before| clock.reported && !before.reported) {
             // Viewers have made do with times of arrival until now.
-            for subscriber in &track.subscribers {
+            for subscriber in track.subscribers.iter() {
                 let Some(viewer) = self.sessions.get_mut(subscriber.session as usize) else { continue };
                 if let Some(Some(sender)) = viewer.senders.get_mut(subscriber.sender as usize)
                     && sender.rewriter.is_started()

@@ -271,7 +271,7 @@ impl Sfu {
             somebody_waits = false;
             let mut starts = self.templates.packets.iter().map(|template| template.entry.packet);
             let late_start = starts.rfind(|packet| track.starts_late(packet, now));
-            while let Some(subscriber) = track.subscribers.get(track.pass.done) {
+            while let Some(subscriber) = track.subscribers.at(track.pass.done) {
                 if !self.egress.media().has_room(self.templates.bytes_max) {
                     if somebody_waits {
                         // Who is served already is not looked at again.
@@ -282,7 +282,7 @@ impl Sfu {
                 track.pass.done += 1;
                 let Some(session) = self.sessions.get_mut(subscriber.session as usize) else { continue };
                 if late_start.is_some_and(|start| awaits_keyframe(session, subscriber.sender as usize, &start)) {
-                    self.joiners.admit(session, *subscriber);
+                    self.joiners.admit(session, subscriber);
                 }
                 let viewer = (session.as_mut(), subscriber.sender as usize);
                 let started = serve(viewer, history, &mut self.templates, now, self.egress.media(), &mut self.counters);

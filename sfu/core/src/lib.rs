@@ -32,6 +32,7 @@ mod session;
 mod source;
 mod spec;
 mod stats;
+mod subscribers;
 mod template;
 mod timers;
 mod track;

@@ -21,9 +21,10 @@ use crate::spec::{CloseReason, Event, SessionId, SessionState, TrackId};
 use crate::srtp::{Opener, Sealer};
 use crate::stats::{Counters, DropReason};
 use crate::stun;
+use crate::subscribers::Subscriber;
 use crate::template::Templates;
 use crate::timers::Timers;
-use crate::track::{Subscriber, Track};
+use crate::track::Track;
 use crate::transport::{TransportCloseReason, TransportEvent, TransportState};
 
 /// One worker's media plane.

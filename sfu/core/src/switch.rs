@@ -7,7 +7,8 @@ use crate::history::{GopState, History};
 use crate::sender::Sender;
 use crate::sfu::Sfu;
 use crate::spec::{MediaKind, SendTrack};
-use crate::track::{LATE_TICKS, Subscriber, Track};
+use crate::subscribers::Subscriber;
+use crate::track::{LATE_TICKS, Track};
 
 /// What a sender follows next. Until something of it arrives that a decoder can begin with, the picture that is
 /// there goes on.
@@ -82,7 +83,7 @@ impl Sfu {
         sender.forbid_plain_repeats();
         self.timers.lower(subscriber.session, look_at);
         if let Some(track) = self.tracks.get_mut(track) {
-            track.awaiting.push(subscriber);
+            track.awaiting.insert(subscriber);
         }
         self.note_demand(track);
         if is_video {
@@ -94,7 +95,7 @@ impl Sfu {
         let awaited = self.sender_mut(subscriber).and_then(|sender| sender.awaited.take());
         let Some(awaited) = awaited else { return };
         if let Some(track) = self.tracks.get_mut(awaited.track) {
-            track.awaiting.retain(|known| *known != subscriber);
+            track.stop_awaiting(subscriber);
         }
         self.note_demand(awaited.track);
         self.drop_unused(awaited.track);
@@ -185,7 +186,7 @@ impl Sfu {
     /// Whoever awaits this track gets it from the next pass on, if it can be begun with.
     pub(crate) fn switch_awaiting(&mut self, now: Instant, key: usize) {
         let (mut place, mut is_missed) = (0, false);
-        while let Some(subscriber) = self.tracks.get(key).and_then(|track| track.awaiting.get(place).copied()) {
+        while let Some(subscriber) = self.tracks.get(key).and_then(|track| track.awaiting.at(place)) {
             match self.find_start(now, key, subscriber) {
                 Start::Here => self.switch(subscriber, key),
                 start => {
@@ -219,7 +220,7 @@ impl Sfu {
     /// In the middle of a flush: a track that nobody uses any more goes in the next one.
     fn switch(&mut self, subscriber: Subscriber, key: usize) {
         if let Some(track) = self.tracks.get_mut(key) {
-            track.awaiting.retain(|known| *known != subscriber);
+            track.stop_awaiting(subscriber);
         }
         let Some(sender) = self.sender_mut(subscriber) else { return };
         let Some(awaited) = sender.awaited.take() else { return };

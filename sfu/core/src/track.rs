@@ -7,6 +7,7 @@ use crate::company::Company;
 use crate::history::{Arrived, CacheBudget, History, HistoryLimits};
 use crate::playout::MediaClock;
 use crate::spec::{Epoch, MediaKind, TrackId};
+use crate::subscribers::{Subscriber, Subscribers};
 
 /// A track exists while it is published, relayed or watched.
 pub(crate) struct Track {
@@ -14,9 +15,9 @@ pub(crate) struct Track {
     pub publisher: Option<Publisher>,
     /// Key of the relay it comes by. A publisher of our own has precedence.
     pub feed: Option<usize>,
-    pub subscribers: Vec<Subscriber>,
+    pub subscribers: Subscribers,
     /// Viewers that are sent something else until there is something here to begin with.
-    pub awaiting: Vec<Subscriber>,
+    pub awaiting: Subscribers,
     /// Keys of the relays it leaves by.
     pub outlets: Vec<usize>,
     /// Number of what a publisher of ours sends under this id: a new one each time it starts over.
@@ -52,12 +53,6 @@ pub(crate) struct Publisher {
     pub source: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Subscriber {
-    pub session: u32,
-    pub sender: u32,
-}
-
 /// The packets `from..to` on their way to the subscribers, of whom the first `done` are served.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Pass {
@@ -79,8 +74,8 @@ impl Track {
             id,
             publisher: None,
             feed: None,
-            subscribers: Vec::new(),
-            awaiting: Vec::new(),
+            subscribers: Subscribers::default(),
+            awaiting: Subscribers::default(),
             outlets: Vec::new(),
             run,
             epoch: Epoch::default(),
@@ -147,17 +142,15 @@ impl Track {
     }
 
     pub fn subscribe(&mut self, subscriber: Subscriber) {
-        if !self.subscribers.contains(&subscriber) {
-            self.subscribers.push(subscriber);
-        }
+        self.subscribers.insert(subscriber);
     }
 
-    /// Keeps the order, so that a pass that is under way neither skips nor repeats anyone.
     pub fn unsubscribe(&mut self, subscriber: Subscriber) {
-        if let Some(at) = self.subscribers.iter().position(|known| *known == subscriber) {
-            self.subscribers.remove(at);
-            self.pass.done -= usize::from(at < self.pass.done);
-        }
+        self.pass.done = self.subscribers.remove(subscriber, self.pass.done);
+    }
+
+    pub fn stop_awaiting(&mut self, subscriber: Subscriber) {
+        self.awaiting.remove(subscriber, 0);
     }
 
     /// Number of the first packet that no viewer has as live.
