@@ -62,6 +62,25 @@ impl Server {
         serde_json::from_str(&text).with_context(|| format!("{url} answered {text:.200}"))
     }
 
+    /// In the Prometheus text format.
+    pub fn metrics(&self) -> Result<String> {
+        let mut response = self.agent.get(format!("{}/metrics", self.admin)).call()?;
+        Ok(response.body_mut().read_to_string()?)
+    }
+
+    /// Drains one worker of this node.
+    pub fn drain_worker(&self, index: usize, within: Duration) -> Result<()> {
+        let workers = self.admin("workers")?;
+        let id = workers.get(index).and_then(|worker| worker.get("id")?.as_str()).context("there is no such worker")?;
+        let url = format!("{}/api/v1/workers/{id}/drain", self.admin);
+        let request = self.agent.post(&url).header("content-type", "application/json");
+        let response = request.send(serde_json::json!({ "deadline_ms": within.as_millis() as u64 }).to_string())?;
+        match response.status().as_u16() {
+            202 => Ok(()),
+            status => bail!("POST {url} was answered {status}"),
+        }
+    }
+
     pub fn is_ready(&self) -> bool {
         let answer = self.agent.get(format!("{}/readyz", self.public)).call();
         answer.is_ok_and(|response| response.status() == 200)

@@ -12,6 +12,7 @@ pub mod lossy;
 pub mod measure;
 pub mod node;
 pub mod offer;
+pub mod page;
 pub mod publisher;
 pub mod scenario;
 pub mod simulation;

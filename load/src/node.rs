@@ -1,4 +1,4 @@
-//! Owns a node started for a measurement: the real binary with one worker on one core.
+//! Owns a node started for a measurement: the real binary, as a rule with one worker on one core.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -21,13 +21,17 @@ pub struct Node {
 impl Node {
     /// Starts `chappe up` with one worker, on free ports of the loopback address.
     pub fn start(binary: &Path) -> Result<Node> {
+        Node::with_workers(binary, 1)
+    }
+
+    pub fn with_workers(binary: &Path, workers: usize) -> Result<Node> {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let state_file = std::env::temp_dir().join(format!("chappe-bench-{}-{number}.json", std::process::id()));
         let child = Command::new(binary)
             .args(["up", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--media-port", "0"])
-            .args(["--workers", "1", "--public-ip", "127.0.0.1", "--state-file"])
+            .args(["--workers", &workers.to_string(), "--public-ip", "127.0.0.1", "--state-file"])
             .arg(&state_file)
-            .env("RUST_LOG", "warn")
+            .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned()))
             .stdout(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start {}: build it with `cargo build --release`", binary.display()))?;

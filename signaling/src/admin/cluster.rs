@@ -83,7 +83,7 @@ pub async fn nodes(State(app): State<Arc<App>>) -> Response {
     let own = app.own_state(&hub);
     let mut entries = vec![NodeEntry {
         pid: Some(std::process::id()),
-        sessions: hub.registry.sessions().count() as u64,
+        sessions: hub.registry.session_count() as u64,
         members: Some(hub.registry.members()),
         messages_dropped: Some(app.cluster.engine.drops().total()),
         ..node_entry(&own, own_streams(&hub, app.node()))

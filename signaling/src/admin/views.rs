@@ -33,11 +33,11 @@ struct RoomEntry<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct RoomDetail<'a> {
+struct RoomDetail {
     #[serde(flatten)]
-    entry: RoomEntry<'a>,
-    stream_list: Vec<StreamEntry<'a>>,
-    member_list: Vec<MemberEntry<'a>>,
+    entry: Value,
+    stream_list: Vec<Value>,
+    member_list: Vec<Value>,
     session_list: Vec<Value>,
 }
 
@@ -113,26 +113,28 @@ struct SessionDetail<'a> {
 
 pub async fn rooms(State(app): State<Arc<App>>) -> Response {
     let names: Vec<RoomName> = app.hub().registry.rooms().map(|(name, _)| name.clone()).collect();
-    let entry = |hub: &Hub, name: &RoomName| value(&room_entry(&app, hub, name, hub.registry.room(name)?));
-    Json(in_turns(&app, &names, 1, entry)).into_response()
+    Json(in_turns(&app, &names, 1, |hub, name| room_value(&app, hub, name))).into_response()
 }
 
 pub async fn room(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, HttpError> {
     let name = RoomName::parse(&name).map_err(Refusal::from)?;
-    let ids: Vec<SessionId> = match app.hub().registry.room(&name) {
-        Some(room) => room.sessions.iter().copied().collect(),
-        None => return Err(missing("room")),
+    let (entry, streams, members, sessions) = {
+        let hub = app.hub();
+        let room = hub.registry.room(&name).ok_or_else(|| missing("room"))?;
+        let streams: Vec<StreamName> = room.streams.keys().cloned().collect();
+        let members: Vec<MemberId> = room.members.iter().copied().collect();
+        let sessions: Vec<SessionId> = room.sessions.iter().copied().collect();
+        (room_value(&app, &hub, &name).ok_or_else(|| missing("room"))?, streams, members, sessions)
     };
-    let session_list = session_values(&app, &ids);
-    let hub = app.hub();
-    let Some(room) = hub.registry.room(&name) else {
-        return Err(missing("room"));
-    };
+    let stream =
+        |hub: &Hub, stream: &StreamName| value(&stream_entry(hub, &name, stream, hub.registry.stream(&name, stream)?));
     let detail = RoomDetail {
-        entry: room_entry(&app, &hub, &name, room),
-        stream_list: room.streams.iter().map(|(stream, live)| stream_entry(&hub, &name, stream, live)).collect(),
-        member_list: room.members.iter().filter_map(|id| hub.registry.member(*id)).map(member_entry).collect(),
-        session_list,
+        entry,
+        stream_list: in_turns(&app, &streams, STREAMS_PER_TURN, stream),
+        member_list: in_turns(&app, &members, ENTRIES_PER_TURN, |hub, id| {
+            value(&member_entry(hub.registry.member(*id)?))
+        }),
+        session_list: session_values(&app, &sessions),
     };
     Ok(Json(detail).into_response())
 }
@@ -146,7 +148,7 @@ pub async fn streams(State(app): State<Arc<App>>) -> Response {
     let entry = |hub: &Hub, (room, name): &(RoomName, StreamName)| {
         value(&stream_entry(hub, room, name, hub.registry.stream(room, name)?))
     };
-    Json(in_turns(&app, &names, 1, entry)).into_response()
+    Json(in_turns(&app, &names, STREAMS_PER_TURN, entry)).into_response()
 }
 
 pub async fn sessions(State(app): State<Arc<App>>) -> Response {
@@ -171,7 +173,7 @@ pub async fn session(State(app): State<Arc<App>>, Path(id): Path<String>) -> Res
 }
 
 fn session_values(app: &App, ids: &[SessionId]) -> Vec<Value> {
-    in_turns(app, ids, SESSIONS_PER_TURN, |hub, id| value(&session_entry(app, hub.registry.session(*id)?)))
+    in_turns(app, ids, ENTRIES_PER_TURN, |hub, id| value(&session_entry(app, hub.registry.session(*id)?)))
 }
 
 /// What a long list says, in turns of the lock between which clients get it. What has gone meanwhile is left out.
@@ -187,8 +189,10 @@ fn value(entry: &impl Serialize) -> Option<Value> {
     serde_json::to_value(entry).ok()
 }
 
-/// Each takes a few microseconds. A room or a stream is one turn: its entry counts the sessions of the room.
-const SESSIONS_PER_TURN: usize = 64;
+/// Each takes a few microseconds.
+const ENTRIES_PER_TURN: usize = 64;
+/// Each has up to 32 tracks.
+const STREAMS_PER_TURN: usize = 8;
 
 pub async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], include_str!("openapi.json")).into_response()
@@ -202,6 +206,10 @@ fn worker_id(app: &App, index: chappe_sfu_api::WorkerIndex) -> String {
     format!("{}/{}", app.node(), index.0)
 }
 
+fn room_value(app: &App, hub: &Hub, name: &RoomName) -> Option<Value> {
+    value(&room_entry(app, hub, name, hub.registry.room(name)?))
+}
+
 fn room_entry<'a>(app: &App, hub: &Hub, name: &'a RoomName, room: &Room) -> RoomEntry<'a> {
     RoomEntry {
         id: name,
@@ -210,13 +218,12 @@ fn room_entry<'a>(app: &App, hub: &Hub, name: &'a RoomName, room: &Room) -> Room
         members: room.members.len(),
         players: hub.registry.audience.of(name),
         sessions: room.sessions.len(),
-        workers: workers_of(app, hub, room),
+        workers: workers_of(app, room),
     }
 }
 
-fn workers_of(app: &App, hub: &Hub, room: &Room) -> BTreeSet<String> {
-    let ours = room.sessions.iter().filter_map(|id| hub.registry.session(*id));
-    let ours = ours.map(|session| worker_id(app, session.worker));
+fn workers_of(app: &App, room: &Room) -> BTreeSet<String> {
+    let ours = room.workers().into_iter().map(|worker| worker_id(app, worker));
     let homes = room.streams.values().map(|stream| format!("{}/{}", stream.home.node, stream.home.worker.0));
     ours.chain(homes).collect()
 }
@@ -252,7 +259,7 @@ fn stream_entry<'a>(hub: &Hub, room: &'a RoomName, name: &'a StreamName, stream:
         epoch: stream.epoch.0,
         since_ms: stream.since_ms,
         listed: stream.listed,
-        viewers: hub.registry.viewers(room, name).count(),
+        viewers: hub.registry.viewers(room, name).len(),
         tracks: stream.tracks.iter().map(track).collect(),
     }
 }

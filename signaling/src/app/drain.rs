@@ -1,17 +1,18 @@
 //! Owns leaving in order: a node that drains takes nothing new, moves what can be moved, waits for the rest until a
 //! deadline, and then ends. It can change its mind until then.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use chappe_sfu_api::{Command, WorkerIndex};
+use chappe_sfu_api::{Command, SessionId, WorkerIndex};
 use tracing::info;
 
 use super::hub::Drain;
 use super::moves::Leaving;
 use super::{App, Hub, unix_ms};
 use crate::room::{LostReason, Notice};
-use crate::workers::WorkerState;
+use crate::workers::{WorkerState, WorkerView};
 
 /// Why the process ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl App {
             self.set_drain(&mut self.hub(), now, deadline_ms);
         }
         self.publish_presence();
-        self.handle_drain_tick(&mut self.hub(), now);
+        self.handle_drain_tick(now);
     }
 
     /// The process before this one was told to drain and died before it was done: the drain goes on, with its deadline.
@@ -49,7 +50,7 @@ impl App {
             drain.deadline = deadline;
             return;
         }
-        info!(deadline_ms, sessions = hub.registry.sessions().count(), "this node drains");
+        info!(deadline_ms, sessions = hub.registry.session_count(), "this node drains");
         hub.drain = Some(Drain { since: now, deadline, ends_per_tick: None });
         // Those who get streams through us, first: they have to be served until they have another way.
         for index in 0..hub.workers.len() {
@@ -72,21 +73,29 @@ impl App {
     }
 
     /// Pages are asked to move, again and again until they have; the last one out ends the node.
-    pub(super) fn handle_drain_tick(self: &Arc<Self>, hub: &mut Hub, now: Instant) {
-        if let Some(drain) = hub.drain {
-            let left = hub.registry.sessions().count();
-            // A worker that has not told its sessions yet may have some: it gets the time up to the deadline.
-            let is_empty = left == 0 && hub.workers.iter().all(|view| view.hello.is_some());
-            if is_empty && now >= drain.since + LEAVE_AFTER || now >= drain.deadline + END_WITHIN {
-                info!(sessions = left, "drained: this node ends");
-                self.end(Ending::Drained);
-                return;
-            }
-            if now >= drain.deadline {
-                return self.end_some(hub, left);
-            }
+    pub(super) fn handle_drain_tick(self: &Arc<Self>, now: Instant) {
+        if !self.end_what_is_due(now) {
+            self.ask_to_move(now);
         }
-        self.ask_to_move(hub, now);
+    }
+
+    /// False while the deadline lies ahead, or nothing drains.
+    fn end_what_is_due(self: &Arc<Self>, now: Instant) -> bool {
+        let mut hub = self.hub();
+        let Some(drain) = hub.drain else { return false };
+        let left = hub.registry.session_count();
+        // A worker that has not told its sessions yet may have some: it gets the time up to the deadline.
+        let is_empty = left == 0 && hub.workers.iter().all(|view| view.hello.is_some());
+        if is_empty && now >= drain.since + LEAVE_AFTER || now >= drain.deadline + END_WITHIN {
+            info!(sessions = left, "drained: this node ends");
+            self.end(Ending::Drained);
+            return true;
+        }
+        if now >= drain.deadline {
+            self.end_some(&mut hub, left);
+            return true;
+        }
+        false
     }
 
     /// The deadline is over. Who still stays is sent away part by part: clients come back at once, and all of them in
@@ -102,20 +111,35 @@ impl App {
     }
 
     /// Those whose node or worker drains, as far as their pages can be asked.
-    fn ask_to_move(self: &Arc<Self>, hub: &mut Hub, now: Instant) {
-        let all = hub.drain.is_some();
-        let drains = |index| hub.worker(index).is_some_and(|view| view.state == WorkerState::Draining);
-        let mut leaving = Vec::new();
-        if all || hub.workers.iter().any(|view| view.state == WorkerState::Draining) {
-            let of_pages = hub.registry.sessions().filter(|session| session.note.owner.is_some());
-            let sessions = of_pages.filter(|session| all || drains(session.worker));
-            leaving.extend(sessions.map(|session| Leaving { session: session.id, publishes: session.publishes() }));
+    fn ask_to_move(self: &Arc<Self>, now: Instant) {
+        let leaving = self.leaving();
+        let asked = self.moves.lock().unwrap_or_else(PoisonError::into_inner).decide(now, &leaving);
+        if !asked.is_empty() {
+            self.in_turns(&mut self.hub(), asked, |registry, id| {
+                let owner = registry.session(id).and_then(|session| session.note.owner.as_ref());
+                owner.map(|owner| registry.tell(owner, Notice::Move(id))).into_iter().collect()
+            });
         }
-        let asked = hub.moves.decide(now, &leaving);
-        self.in_turns(hub, asked, |registry, id| {
-            let owner = registry.session(id).and_then(|session| session.note.owner.as_ref());
-            owner.map(|owner| registry.tell(owner, Notice::Move(id))).into_iter().collect()
-        });
+    }
+
+    /// Looked up in turns of the lock, and judged outside it: there may be thousands.
+    fn leaving(&self) -> Vec<Leaving> {
+        let (workers, pages): (BTreeSet<WorkerIndex>, Vec<SessionId>) = {
+            let hub = self.hub();
+            let drains = |view: &&WorkerView| hub.drain.is_some() || view.state == WorkerState::Draining;
+            let workers: BTreeSet<WorkerIndex> = hub.workers.iter().filter(drains).map(|view| view.index).collect();
+            let pages = if workers.is_empty() { Vec::new() } else { hub.registry.page_sessions().collect() };
+            (workers, pages)
+        };
+        let leaving = |hub: &Hub, id: &SessionId| {
+            let session = hub.registry.session(*id).filter(|session| workers.contains(&session.worker))?;
+            Some(Leaving { session: *id, publishes: session.publishes() })
+        };
+        let some = |ids: &[SessionId]| {
+            let hub = self.hub();
+            ids.iter().filter_map(|id| leaving(&hub, id)).collect::<Vec<_>>()
+        };
+        pages.chunks(LOOKED_UP_PER_TURN).flat_map(some).collect()
     }
 
     /// One worker leaves and is replaced. False when there is no such worker.
@@ -127,7 +151,8 @@ impl App {
         view.state = WorkerState::Draining;
         info!(worker = worker.0, deadline_ms, "a worker drains");
         self.send_plain(worker, Command::Drain { deadline_ms });
-        self.ask_to_move(&mut hub, Instant::now());
+        drop(hub);
+        self.ask_to_move(Instant::now());
         true
     }
 
@@ -161,5 +186,7 @@ const DRAIN_MS_MAX: u64 = 24 * 3_600_000;
 const ENDING_TICKS: usize = 8;
 /// After the deadline the node ends whatever is left.
 const END_WITHIN: Duration = Duration::from_millis(2500);
+/// Each takes a fraction of a microsecond.
+const LOOKED_UP_PER_TURN: usize = 256;
 /// Others learn within this that nothing is to be sent here any more.
 const LEAVE_AFTER: Duration = Duration::from_millis(500);

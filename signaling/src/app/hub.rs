@@ -12,7 +12,6 @@ use chappe_sfu_api::{Boot, TrackId, WorkerIndex};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
-use super::moves::Moves;
 use crate::cluster::{Cluster, Paths};
 use crate::room::{MemberId, Notice, Registry, Room, RoomName};
 use crate::workers::WorkerView;
@@ -40,8 +39,6 @@ pub struct Hub {
     /// Who hears what is said about rooms.
     pub rooms_followed: HashMap<RoomName, Following>,
     pub drain: Option<Drain>,
-    /// Who was asked to leave a node or worker that drains.
-    pub moves: Moves,
     /// Since when other nodes can be heard; none while they can't.
     pub hears_since: Option<Instant>,
     /// Whether other nodes can be reached, as far as it was acted on.
@@ -96,7 +93,6 @@ impl Hub {
             lobby: Lobby::new(own.clone(), identity.started_ms),
             rooms_followed: HashMap::new(),
             drain: None,
-            moves: Moves::default(),
             hears_since: None,
             engine: if cluster.alone { Health::Up } else { Health::Connecting },
             presences: 0,

@@ -1,6 +1,7 @@
 //! Owns the lock around the state of the process, and how long each turn holds it. Never decides what is done in a turn.
 
 use std::ops::{Deref, DerefMut};
+use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +12,9 @@ use super::Hub;
 #[derive(Debug)]
 pub(super) struct HubLock {
     hub: Mutex<Hub>,
+    /// Held by the first of those who wait. Who has many turns to take, one after the other, comes behind whoever waits
+    /// meanwhile: the lock of the state alone would go to the thread that runs, again and again.
+    next: Mutex<()>,
     holds: HoldTimes,
 }
 
@@ -20,6 +24,8 @@ pub struct HubTurn<'a> {
     hub: MutexGuard<'a, Hub>,
     holds: &'a HoldTimes,
     since: Instant,
+    /// Where the turn is taken.
+    at: &'static Location<'static>,
 }
 
 /// How long turns held the lock since the process started, as a histogram.
@@ -32,13 +38,16 @@ pub struct HoldTimes {
 
 impl HubLock {
     pub fn new(hub: Hub) -> HubLock {
-        HubLock { hub: Mutex::new(hub), holds: HoldTimes::default() }
+        HubLock { hub: Mutex::new(hub), next: Mutex::new(()), holds: HoldTimes::default() }
     }
 
+    #[track_caller]
     pub fn turn(&self) -> HubTurn<'_> {
+        let next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         // A panic while the lock was held is a bug of ours; the other rooms go on with what there is.
         let hub = self.hub.lock().unwrap_or_else(PoisonError::into_inner);
-        HubTurn { hub, holds: &self.holds, since: Instant::now() }
+        drop(next);
+        HubTurn { hub, holds: &self.holds, since: Instant::now(), at: Location::caller() }
     }
 
     pub fn holds(&self) -> &HoldTimes {
@@ -62,7 +71,11 @@ impl DerefMut for HubTurn<'_> {
 
 impl Drop for HubTurn<'_> {
     fn drop(&mut self) {
-        self.holds.note(self.since.elapsed());
+        let held = self.since.elapsed();
+        self.holds.note(held);
+        if held > LONG {
+            tracing::debug!(held_us = held.as_micros() as u64, at = %self.at, "signaling's lock was held for long");
+        }
     }
 }
 
@@ -96,6 +109,9 @@ impl HoldTimes {
     }
 }
 
+/// Felt by all other clients.
+const LONG: Duration = Duration::from_millis(1);
+
 const NAME: &str = "chappe_signaling_lock_held_seconds";
 
 /// Most turns are of the first two; one beyond a millisecond is felt by all other clients.
@@ -104,6 +120,36 @@ const BOUNDS_US: [u64; 12] = [10, 30, 100, 250, 500, 750, 1_000, 2_500, 5_000, 1
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::bed::node;
+    use chappe_engine::Embedded;
+
+    #[test]
+    fn many_short_turns_let_each_other_request_in_between() {
+        let app = node("n1", 1, &Embedded::new());
+        let lock = HubLock::new(Hub::new(0, &app.cluster, Instant::now()));
+        let (turns, ended) = (AtomicU64::new(0), AtomicU64::new(0));
+        let passed = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while ended.load(Ordering::SeqCst) == 0 {
+                    let turn = lock.turn();
+                    turns.fetch_add(1, Ordering::SeqCst);
+                    let until = turn.since + Duration::from_micros(50);
+                    while Instant::now() < until {}
+                }
+            });
+            let mut passed: Vec<u64> = (0..101)
+                .map(|_| {
+                    let before = turns.load(Ordering::SeqCst);
+                    drop(lock.turn());
+                    turns.load(Ordering::SeqCst) - before
+                })
+                .collect();
+            ended.store(1, Ordering::SeqCst);
+            passed.sort_unstable();
+            passed
+        });
+        assert!(passed[passed.len() / 2] <= 3, "turns of others before each of ours: {passed:?}");
+    }
 
     #[test]
     fn the_histogram_counts_each_turn_in_its_bucket_and_all_above() {

@@ -28,7 +28,7 @@ mod workers;
 #[cfg(test)]
 pub mod bed;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use chappe_cluster::NodeName;
@@ -47,6 +47,7 @@ pub use watch::{Slots, WatchRequest};
 
 use admission::Admission;
 use lock::HubLock;
+use moves::Moves;
 
 use crate::access::{AddressLimits, Share, Shares};
 use crate::addresses::Addresses;
@@ -64,6 +65,8 @@ pub struct App {
     pub auth: AuthMode,
     hub: HubLock,
     admission: Admission,
+    /// Who was asked to leave a node or worker that drains. Never locked together with the hub.
+    moves: Mutex<Moves>,
     links: Vec<WorkerLink>,
     pub addresses: Addresses,
     limits: AddressLimits,
@@ -113,6 +116,7 @@ impl App {
             auth,
             hub,
             admission: Admission::new(),
+            moves: Mutex::default(),
             links,
             addresses,
             limits,
@@ -130,6 +134,7 @@ impl App {
     }
 
     /// The state, for one turn.
+    #[track_caller]
     pub fn hub(&self) -> HubTurn<'_> {
         self.hub.turn()
     }

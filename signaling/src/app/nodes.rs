@@ -56,9 +56,10 @@ impl App {
         }
         self.retry_pathless(&mut hub);
         self.meet_again(&hub);
-        self.handle_drain_tick(&mut hub, now);
         self.handle_lobby_tick(&mut hub, now);
         self.handle_audience_tick(&mut hub);
+        drop(hub);
+        self.handle_drain_tick(now);
     }
 
     /// How many watch without being members is told to pages and nodes, at most with each tick.

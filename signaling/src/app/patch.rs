@@ -12,7 +12,7 @@ use super::watch::check_slots;
 use super::{Answered, App, Hub};
 use crate::cluster::{NodeReply, NodeRequest};
 use crate::refusal::Refusal;
-use crate::room::{IceBefore, MemberId, slot_states};
+use crate::room::{IceBefore, MemberId, RoomName, slot_states};
 use crate::sdp::{self, Fragment, Local, Offer, SdpError, TransportNote, parse_fragment};
 use crate::session::{Note, Role, Session, Slot};
 use crate::workers::Waiting;
@@ -128,21 +128,22 @@ impl App {
         offer: &Offer,
         reached_at: Option<IpAddr>,
     ) -> Result<Answered, Refusal> {
-        let (answered, restart, set) = {
-            let mut hub = self.hub();
-            let session = own_session(&hub, id, member)?;
-            let Role::Publish { stream, muted, listed, sdp: previous } = session.note.role.clone() else {
+        let (answered, restart, set) = loop {
+            let basis = self.basis(id, member, offer, reached_at)?;
+            let Role::Publish { sdp: previous, .. } = &basis.role else {
                 return Err(Refusal::NoSuchSession);
             };
+            let answer = sdp::answer_publish(offer, &basis.local, Some(previous), &mut random_track)?;
+            let mut hub = self.hub();
+            let session = own_session(&hub, id, member)?;
+            let Some(Role::Publish { stream, muted, listed, .. }) = basis.role_of(session).cloned() else { continue };
             let (worker, note) = (session.worker, session.note.clone());
-            let (local, restarts) = self.next_local(&hub, session, offer, reached_at)?;
-            let answer = sdp::answer_publish(offer, &local, Some(&previous), &mut random_track)?;
-            let restart = self.restart_if(restarts, &mut hub, id, local.ice, answer.remote_ice)?;
+            let restart = self.restart_if(basis.restarts, &mut hub, id, basis.local.ice, answer.remote_ice)?;
             let role = Role::Publish { stream, muted, listed, sdp: answer.note };
             let (set, effects) = hub.registry.renegotiate(id, answer.media, Note { role, ..note }, Vec::new())?;
             let set = self.request(&mut hub, worker, set)?;
             self.apply(&mut hub, effects);
-            (answered(&hub, id, answer.sdp)?, restart, set)
+            break (answered(&hub, id, answer.sdp)?, restart, set);
         };
         self.settle_restart(restart).await?;
         set.reply().await?;
@@ -177,40 +178,55 @@ impl App {
         slots: Vec<Slot>,
         reached_at: Option<IpAddr>,
     ) -> Result<Answered, Refusal> {
-        let (answered, restart, set) = {
-            let mut hub = self.hub();
-            let session = own_session(&hub, id, member)?;
-            let Role::Watch { sdp: previous, .. } = session.note.role.clone() else {
+        let (answered, restart, set) = loop {
+            let basis = self.basis(id, member, offer, reached_at)?;
+            let Role::Watch { sdp: previous, .. } = &basis.role else {
                 return Err(Refusal::NoSuchSession);
             };
-            let (worker, note) = (session.worker, session.note.clone());
-            let (local, restarts) = self.next_local(&hub, session, offer, reached_at)?;
-            let sources = hub.registry.sources(&note.room, &slots);
-            let answer = sdp::answer_watch(offer, &local, &sources, Some(&previous), &mut rand::random)?;
-            let restart = self.restart_if(restarts, &mut hub, id, local.ice, answer.remote_ice)?;
+            let sources = self.hub().registry.sources(&basis.room, &slots);
+            let answer = sdp::answer_watch(offer, &basis.local, &sources, Some(previous), &mut rand::random)?;
             let shown = slot_states(&slots, answer.states);
+            let mut hub = self.hub();
+            let session = own_session(&hub, id, member)?;
+            if basis.role_of(session).is_none() {
+                continue;
+            }
+            let (worker, note) = (session.worker, session.note.clone());
+            let restart = self.restart_if(basis.restarts, &mut hub, id, basis.local.ice, answer.remote_ice)?;
             let role = Role::Watch { slots, sdp: answer.note };
             let (set, effects) = hub.registry.renegotiate(id, answer.media, Note { role, ..note }, shown)?;
             let set = self.request(&mut hub, worker, set)?;
             self.apply(&mut hub, effects);
-            (answered(&hub, id, answer.sdp)?, restart, set)
+            // What was published or ended while the answer was made.
+            let caught_up = hub.registry.attach_viewer(id);
+            self.apply(&mut hub, caught_up);
+            break (answered(&hub, id, answer.sdp)?, restart, set);
         };
         self.settle_restart(restart).await?;
         set.reply().await?;
         Ok(answered)
     }
 
-    /// Credentials that the client changed are answered with new ones of ours (RFC 8839 section 4.4.1.1.1).
-    fn next_local(
+    /// What the answer to a page's new offer is made from. The answer itself is made without the lock.
+    fn basis(
         &self,
-        hub: &Hub,
-        session: &Session,
+        id: SessionId,
+        member: MemberId,
         offer: &Offer,
         reached_at: Option<IpAddr>,
-    ) -> Result<(Local, bool), Refusal> {
+    ) -> Result<Basis, Refusal> {
+        let hub = self.hub();
+        let session = own_session(&hub, id, member)?;
+        // Credentials that the client changed are answered with new ones of ours (RFC 8839 section 4.4.1.1.1).
         let restarts = *offer.ice() != session.remote_ice;
         let ice = if restarts { random_credentials() } else { session.local_ice.clone() };
-        Ok((self.local_of(hub, session, ice, reached_at)?, restarts))
+        Ok(Basis {
+            room: session.note.room.clone(),
+            role: session.note.role.clone(),
+            ice: (session.local_ice.clone(), session.remote_ice.clone()),
+            local: self.local_of(&hub, session, ice, reached_at)?,
+            restarts,
+        })
     }
 
     fn local_of(
@@ -264,6 +280,30 @@ fn answered_by(reply: NodeReply) -> Result<Answered, Refusal> {
     match reply {
         NodeReply::Answered { answered } => Ok(answered),
         _ => Err(Refusal::NodeSilent),
+    }
+}
+
+/// A session as it was when the answer to a new offer was begun.
+struct Basis {
+    room: RoomName,
+    role: Role,
+    /// Ours and the client's.
+    ice: (IceCredentials, IceCredentials),
+    local: Local,
+    /// The offer restarts ICE.
+    restarts: bool,
+}
+
+impl Basis {
+    /// The role of the session as it is now. None if another offer or restart came between, which the answer would undo.
+    fn role_of<'a>(&self, session: &'a Session) -> Option<&'a Role> {
+        let is_same = match (&self.role, &session.note.role) {
+            (Role::Publish { sdp: before, .. }, Role::Publish { sdp: now, .. }) => before == now,
+            (Role::Watch { sdp: before, .. }, Role::Watch { sdp: now, .. }) => before == now,
+            (Role::Publish { .. }, Role::Watch { .. }) | (Role::Watch { .. }, Role::Publish { .. }) => false,
+        };
+        let is_same = is_same && (&session.local_ice, &session.remote_ice) == (&self.ice.0, &self.ice.1);
+        is_same.then_some(&session.note.role)
     }
 }
 

@@ -104,10 +104,8 @@ impl App {
             let wanted = streams_of(slots).into_iter().filter_map(|name| there.streams.get(name));
             wanted.map(home).for_each(&mut add);
         }
-        let ours = there.sessions.iter().filter_map(|id| hub.registry.session(*id));
-        ours.take(SESSIONS_LOOKED_AT_MAX)
-            .map(|session| WorkerRef { node: self.node().clone(), index: session.worker })
-            .for_each(&mut add);
+        let ours = there.workers().into_iter().map(|index| WorkerRef { node: self.node().clone(), index });
+        ours.for_each(&mut add);
         there.streams.values().take(HOLDERS_MAX).map(home).for_each(&mut add);
         holders
     }
@@ -206,5 +204,3 @@ const UFRAG_CHARS: usize = 12;
 const PWD_CHARS: usize = 24;
 /// Workers that are told to placement as having the room.
 const HOLDERS_MAX: usize = 8;
-/// Of a large room: they are on few workers.
-const SESSIONS_LOOKED_AT_MAX: usize = 64;

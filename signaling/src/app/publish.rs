@@ -154,6 +154,7 @@ impl App {
         let (place, attempt) = {
             let hub = self.hub();
             hub.registry.check_publish(&request.room, &request.stream, &request.proof())?;
+            self.check_connecting(&hub, request.caller)?;
             let address = request.caller.map(|caller| caller.address);
             let attempt = hub.registry.attempt_for(&request.room, &request.stream, address, unix_ms());
             (self.place(&hub, worker, id, reached_at(request.caller))?, attempt)

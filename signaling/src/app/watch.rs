@@ -121,6 +121,7 @@ impl App {
         let id = self.random_session();
         let (place, sources) = {
             let hub = self.hub();
+            self.check_connecting(&hub, request.caller)?;
             (self.place(&hub, worker, id, reached_at(request.caller))?, hub.registry.sources(&request.room, &slots))
         };
         let Place { worker, boot, local } = place;

@@ -93,9 +93,8 @@ impl Registry {
             self.restore_member(&owner, &room_name, id);
         }
         let role = session.note.role.clone();
-        self.sessions.insert(id, session);
-        let room = self.rooms.entry(room_name.clone()).or_default();
-        room.sessions.insert(id);
+        self.rooms.entry(room_name.clone()).or_default().enter(&session);
+        self.sessions.insert(session);
         self.recount(id);
         match role {
             Role::Publish { stream: name, .. } => self.go_live(id, &room_name, &name, active),

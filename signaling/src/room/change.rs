@@ -29,11 +29,11 @@ impl Registry {
         let text = note.to_text()?;
         let before = self.sessions.get(&id).ok_or(Refusal::NoSuchSession)?;
         self.keep_unheard(before, &mut media, &mut shown);
-        let session = self.sessions.get_mut(&id).ok_or(Refusal::NoSuchSession)?;
-        (session.media, session.note, session.shown) = (media.clone(), note, shown);
-        let set = Command::SetMedia { session: id, epoch: session.epoch, media, note: text };
+        let (epoch, publishes) = (before.epoch, before.publishes());
+        self.sessions.renegotiate(&id, media.clone(), note, shown);
+        let set = Command::SetMedia { session: id, epoch, media, note: text };
         let mut effects = Vec::new();
-        if !session.publishes() {
+        if !publishes {
             return Ok((set, effects));
         }
         if let Some((room, name, stream)) = self.published_by(id) {

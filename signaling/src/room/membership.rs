@@ -39,8 +39,7 @@ impl Registry {
         let connection = self.next_connection();
         self.enter(Member { id, room, name, sessions: BTreeSet::new(), connection: Connection::Up(connection) });
         // Sessions of a page that came from another node may be here already.
-        let own = self.sessions.values().filter(|session| session.member() == Some(id)).map(|session| session.id);
-        let own: Vec<SessionId> = own.collect();
+        let own: Vec<SessionId> = self.sessions.of_page(id).map(|session| session.id).collect();
         self.members.entry(id).and_modify(|member| member.sessions.extend(own));
         Ok(connection)
     }
@@ -148,9 +147,8 @@ impl Registry {
     /// Sessions of a page that is gone for good from `home`, but for those over which media flows, and those with
     /// which it has moved on to another node since.
     pub fn end_idle(&mut self, member: MemberId, home: &NodeName) -> Vec<Effect> {
-        let of_page =
-            |session: &Session| session.note.owner.as_ref().is_some_and(|o| o.member == member && o.home == *home);
-        let of_page = self.sessions.values().filter(|session| of_page(session));
+        let at_home = |session: &Session| session.note.owner.as_ref().is_some_and(|owner| owner.home == *home);
+        let of_page = self.sessions.of_page(member).filter(|session| at_home(session));
         let (staying, idle): (Vec<_>, Vec<_>) =
             of_page.map(|session| (session.is_connected(), session.id)).partition(|(connected, _)| *connected);
         staying.into_iter().for_each(|(_, id)| self.set_left(id, true));

@@ -10,6 +10,7 @@ mod member;
 mod membership;
 mod per_address;
 mod registry;
+mod sessions;
 mod stream;
 mod streams;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use chappe_cluster::NodeName;
 use chappe_sfu_api::{Boot, CloseReason, Command, SessionId, SessionState, TrackId, WorkerIndex};
 
 use super::per_address::PerAddress;
+use super::sessions::Sessions;
 use super::{Audience, Effect, LostReason, Member, MemberId, Notice, RoomName, Stream, StreamName, TrackHome};
 use crate::access::ClientAddress;
 use crate::refusal::{Limit, Refusal};
@@ -17,7 +18,7 @@ pub struct Registry {
     /// This node.
     pub(super) own: NodeName,
     pub(super) rooms: BTreeMap<RoomName, Room>,
-    pub(super) sessions: HashMap<SessionId, Session>,
+    pub(super) sessions: Sessions,
     pub(super) members: HashMap<MemberId, Member>,
     /// Number of the last connection of any page. A page that leaves and comes back has no number twice, so that
     /// the late end of an old connection is never taken for the end of its present one.
@@ -44,6 +45,8 @@ pub struct Room {
     pub members: BTreeSet<MemberId>,
     /// Publishers and viewers, also those still opening.
     pub sessions: BTreeSet<SessionId>,
+    /// How many of these are on which worker.
+    workers: BTreeMap<WorkerIndex, usize>,
     /// Names taken by publishers whose session the worker has not confirmed yet, or whose media is waited for.
     pub(super) reserved: BTreeMap<StreamName, SessionId>,
 }
@@ -53,7 +56,7 @@ impl Registry {
         Registry {
             own,
             rooms: BTreeMap::new(),
-            sessions: HashMap::new(),
+            sessions: Sessions::default(),
             members: HashMap::new(),
             connections: 0,
             tracks: HashMap::new(),
@@ -82,6 +85,15 @@ impl Registry {
         self.sessions.values()
     }
 
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Sessions of pages.
+    pub fn page_sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.sessions.of_pages()
+    }
+
     pub fn member(&self, id: MemberId) -> Option<&Member> {
         self.members.get(&id)
     }
@@ -108,12 +120,12 @@ impl Registry {
             member.sessions.insert(session.id);
         }
         let room = self.rooms.entry(session.note.room.clone()).or_default();
-        room.sessions.insert(session.id);
+        room.enter(&session);
         if let Role::Publish { stream, .. } = &session.note.role {
             room.reserved.insert(stream.clone(), session.id);
         }
         let id = session.id;
-        self.sessions.insert(id, session);
+        self.sessions.insert(session);
         self.recount(id);
         Ok(())
     }
@@ -237,7 +249,7 @@ impl Registry {
         }
         let room_name = session.note.room.clone();
         if let Some(room) = self.rooms.get_mut(&room_name) {
-            room.sessions.remove(&id);
+            room.leave(&session);
         }
         if let Role::Publish { stream, .. } = &session.note.role {
             effects.extend(self.end_stream(id, &room_name, stream));
@@ -286,6 +298,33 @@ impl Registry {
         let empty = |room: &Room| room.sessions.is_empty() && room.members.is_empty() && room.streams.is_empty();
         if self.rooms.get(name).is_some_and(empty) {
             self.rooms.remove(name);
+        }
+    }
+}
+
+impl Room {
+    /// Workers of this node that have sessions of the room, those with most of them first.
+    pub fn workers(&self) -> Vec<WorkerIndex> {
+        let mut workers: Vec<(usize, WorkerIndex)> =
+            self.workers.iter().map(|(worker, count)| (*count, *worker)).collect();
+        workers.sort_unstable_by_key(|(count, worker)| (std::cmp::Reverse(*count), *worker));
+        workers.into_iter().map(|(_, worker)| worker).collect()
+    }
+
+    pub(super) fn enter(&mut self, session: &Session) {
+        if self.sessions.insert(session.id) {
+            *self.workers.entry(session.worker).or_default() += 1;
+        }
+    }
+
+    fn leave(&mut self, session: &Session) {
+        if self.sessions.remove(&session.id)
+            && let Some(count) = self.workers.get_mut(&session.worker)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.workers.remove(&session.worker);
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::sdp::{self, Local, Offer};
 use crate::session::{NOTE_VERSION, Note, Owner, Phase, Role, Session, Slot, TrackChoice};
 
 mod nodes;
+mod sessions;
 
 const W0: WorkerIndex = WorkerIndex(0);
 const W1: WorkerIndex = WorkerIndex(1);
@@ -108,7 +109,7 @@ fn join(registry: &mut Registry, member: MemberId) {
     registry.join(member, room(), None).unwrap();
 }
 
-/// What a viewer's worker was last told to send.
+/// What a viewer's worker was last told to send in the lines that changed.
 fn attached(effects: &[Effect], viewer: SessionId) -> Option<Vec<Option<TrackId>>> {
     effects.iter().rev().find_map(|effect| match effect {
         Effect::Command(_, Command::SetMedia { session, media, .. }) if *session == viewer => {

@@ -20,12 +20,8 @@ impl Registry {
     }
 
     /// Sessions with a slot for a stream.
-    pub fn viewers<'a>(&'a self, room: &RoomName, stream: &'a StreamName) -> impl Iterator<Item = SessionId> + 'a {
-        let watches = |id: &SessionId| {
-            let role = self.sessions.get(id).map(|session| &session.note.role);
-            matches!(role, Some(Role::Watch { slots, .. }) if slots.iter().any(|slot| slot.stream == *stream))
-        };
-        self.rooms.get(room).into_iter().flat_map(|room| &room.sessions).copied().filter(watches)
+    pub fn viewers(&self, room: &RoomName, stream: &StreamName) -> impl ExactSizeIterator<Item = SessionId> {
+        self.sessions.viewers(room, stream)
     }
 
     /// A stream came, went or changed: its viewers go on in the same m-lines with what is there now.

@@ -4,6 +4,7 @@
 
 mod crowd;
 mod idle;
+mod lock;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -59,6 +60,9 @@ fn main() -> Result<ExitCode> {
         for (count, window) in CROWDS {
             bars.extend(crowd::measure(&start(&chappe)?, count, window)?);
         }
+    }
+    if "lock".contains(&args.only) {
+        bars.extend(lock::measure(&chappe)?);
     }
     if "memory".contains(&args.only) {
         bars.push(memory(&start(&chappe)?)?);

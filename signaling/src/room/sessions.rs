@@ -1,0 +1,114 @@
+//! Owns the table of sessions, and the ways to some of them that do not look at all: by page, and by the stream that
+//! they watch. Never decides what becomes of one.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chappe_sfu_api::{Media, SessionId};
+
+use super::{MemberId, RoomName, StreamName};
+use crate::session::{Note, Role, Session, SlotState};
+
+/// A page that joins, or a publisher that returns, costs what it concerns, however many others there are.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Sessions {
+    all: HashMap<SessionId, Session>,
+    of_pages: HashMap<MemberId, BTreeSet<SessionId>>,
+    viewers: HashMap<RoomName, HashMap<StreamName, BTreeSet<SessionId>>>,
+}
+
+impl Sessions {
+    pub fn get(&self, id: &SessionId) -> Option<&Session> {
+        self.all.get(id)
+    }
+
+    /// Its room and its page stay; its slots change with [`Sessions::renegotiate`].
+    pub fn get_mut(&mut self, id: &SessionId) -> Option<&mut Session> {
+        self.all.get_mut(id)
+    }
+
+    pub fn contains_key(&self, id: &SessionId) -> bool {
+        self.all.contains_key(id)
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &SessionId> {
+        self.all.keys()
+    }
+
+    pub fn values(&self) -> impl Iterator<Item = &Session> {
+        self.all.values()
+    }
+
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Sessions of one page, wherever it is connected.
+    pub fn of_page(&self, member: MemberId) -> impl Iterator<Item = &Session> {
+        self.of_pages.get(&member).into_iter().flatten().filter_map(|id| self.all.get(id))
+    }
+
+    /// Sessions of all pages.
+    pub fn of_pages(&self) -> impl Iterator<Item = SessionId> {
+        self.of_pages.values().flatten().copied()
+    }
+
+    /// Sessions with a slot for a stream.
+    pub fn viewers(&self, room: &RoomName, stream: &StreamName) -> impl ExactSizeIterator<Item = SessionId> {
+        let viewers = self.viewers.get(room).and_then(|streams| streams.get(stream));
+        viewers.unwrap_or(const { &BTreeSet::new() }).iter().copied()
+    }
+
+    pub fn insert(&mut self, session: Session) {
+        self.remove(&session.id);
+        if let Some(member) = session.member() {
+            self.of_pages.entry(member).or_default().insert(session.id);
+        }
+        for stream in watched(&session) {
+            let streams = self.viewers.entry(session.note.room.clone()).or_default();
+            streams.entry(stream.clone()).or_default().insert(session.id);
+        }
+        self.all.insert(session.id, session);
+    }
+
+    pub fn remove(&mut self, id: &SessionId) -> Option<Session> {
+        let session = self.all.remove(id)?;
+        if let Some(member) = session.member()
+            && let Some(of_page) = self.of_pages.get_mut(&member)
+        {
+            of_page.remove(id);
+            if of_page.is_empty() {
+                self.of_pages.remove(&member);
+            }
+        }
+        if let Some(streams) = self.viewers.get_mut(&session.note.room) {
+            for stream in watched(&session) {
+                if let Some(viewers) = streams.get_mut(stream) {
+                    viewers.remove(id);
+                    if viewers.is_empty() {
+                        streams.remove(stream);
+                    }
+                }
+            }
+            if streams.is_empty() {
+                self.viewers.remove(&session.note.room);
+            }
+        }
+        Some(session)
+    }
+
+    /// Its m-lines are these from now on, and so may be the streams that it watches.
+    pub fn renegotiate(&mut self, id: &SessionId, media: Media, note: Note, shown: Vec<SlotState>) {
+        if let Some(session) = self.remove(id) {
+            self.insert(Session { media, note, shown, ..session });
+        }
+    }
+}
+
+/// The streams of a viewer's slots.
+fn watched(session: &Session) -> impl Iterator<Item = &StreamName> {
+    let slots = match &session.note.role {
+        Role::Watch { slots, .. } => slots.as_slice(),
+        Role::Publish { .. } => &[],
+    };
+    slots.iter().map(|slot| &slot.stream)
+}
