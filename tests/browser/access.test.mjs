@@ -167,7 +167,7 @@ function fieldContrasts() {
     }
     return [255, 255, 255];
   };
-  return [...document.querySelectorAll("input:not([type=radio]), select, textarea")].map((field) => {
+  return [...document.querySelectorAll("input[type=text], select, textarea")].map((field) => {
     const border = luminance(parse(getComputedStyle(field).borderTopColor));
     const contrasts = [behind(field), behind(field.parentElement)].map((on) => {
       const [light, dark] = [Math.max(border, luminance(on)), Math.min(border, luminance(on))];

@@ -57,6 +57,7 @@ describe("pages", () => {
     await page.waitForURL("**/publish?room=xn--*");
     assert.equal(await page.inputValue("#room"), title);
     await page.selectOption("#quality", "360");
+    await page.check("#listed");
     await goLive(page);
     const link = await page.inputValue("#link");
     const viewer = await scene.page(new URL(link).pathname.split("/").slice(0, 3).join("/"));

@@ -75,5 +75,5 @@ async function publishDrawing({ room: roomName, name, stream }) {
   tone.connect(new GainNode(sound, { gain: 0.01 })).connect(to);
   tone.start();
   const room = await joinRoom({ url: location.origin, room: roomName, name });
-  room.publish(stream, new MediaStream([...canvas.captureStream(10).getTracks(), ...to.stream.getTracks()]), { codec: "vp8", maxBitrate: 100_000 });
+  room.publish(stream, new MediaStream([...canvas.captureStream(10).getTracks(), ...to.stream.getTracks()]), { codec: "vp8", maxBitrate: 100_000, listed: true });
 }
