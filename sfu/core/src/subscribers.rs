@@ -41,6 +41,12 @@ impl Subscribers {
         remaining
     }
 
+    /// Of a session that is gone in one piece. No pass is under way.
+    pub fn forget_session(&mut self, session: usize) {
+        self.list.retain(|subscriber| subscriber.session as usize != session);
+        self.places = self.list.iter().enumerate().map(|(place, subscriber)| (*subscriber, place)).collect();
+    }
+
     /// The one that stands at `from` goes to `hole`.
     fn fill(&mut self, hole: usize, from: usize) {
         if hole != from {

@@ -127,8 +127,8 @@ impl Track {
     /// it already can't be told any more.
     pub fn forget_session(&mut self, session: usize) {
         self.publisher = self.publisher.filter(|publisher| publisher.session != session);
-        self.subscribers.retain(|subscriber| subscriber.session as usize != session);
-        self.awaiting.retain(|subscriber| subscriber.session as usize != session);
+        self.subscribers.forget_session(session);
+        self.awaiting.forget_session(session);
         self.skip_passes();
     }
 
