@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::containment::AtWork;
 use crate::ice::IceCredentials;
 use crate::net::Now;
 use crate::playout::WallClock;
@@ -21,6 +22,10 @@ use crate::transport::{Transport, TransportConfig};
 impl Sfu {
     /// A session that is there already under this id is `Exists`, whatever its specification.
     pub fn open_session(&mut self, now: Now, spec: SessionSpec) -> Result<(), ControlError> {
+        self.contained_command(now.mono, |sfu| sfu.insert_session(now, spec))
+    }
+
+    fn insert_session(&mut self, now: Now, spec: SessionSpec) -> Result<(), ControlError> {
         spec.media.check()?;
         if spec.alive.is_some_and(|interval| !(ALIVE_INTERVAL_MIN..=ALIVE_INTERVAL_MAX).contains(&interval)) {
             return Err(ControlError::Invalid("the interval of signs of life is outside 50 to 1000 ms"));
@@ -48,6 +53,7 @@ impl Sfu {
         session.ufrags.push(spec.local_ice.ufrag.clone());
         session.alive = spec.alive.map(|interval| Alive { interval, slot: None });
         let key = self.sessions.insert(Box::new(session));
+        self.containment.note(AtWork::Session(key));
         self.by_id.insert(spec.session, key);
         self.by_ufrag.insert(spec.local_ice.ufrag, key);
         self.apply_media(now.mono, key, spec.media);
@@ -57,6 +63,10 @@ impl Sfu {
 
     /// Replaces all m-lines; what stays keeps its state.
     pub fn set_media(&mut self, now: Now, session: SessionId, epoch: Epoch, media: Media) -> Result<(), ControlError> {
+        self.contained_command(now.mono, |sfu| sfu.replace_media(now, session, epoch, media))
+    }
+
+    fn replace_media(&mut self, now: Now, session: SessionId, epoch: Epoch, media: Media) -> Result<(), ControlError> {
         let key = self.fenced(session, epoch)?;
         media.check()?;
         self.check_publishers(Some(key), &media)?;
@@ -79,7 +89,19 @@ impl Sfu {
         local: IceCredentials,
         remote: IceCredentials,
     ) -> Result<(), ControlError> {
-        let key = self.fenced(session, epoch)?;
+        self.contained_command(now.mono, |sfu| {
+            let key = sfu.fenced(session, epoch)?;
+            sfu.replace_ice(now.mono, key, local, remote)
+        })
+    }
+
+    fn replace_ice(
+        &mut self,
+        now: Instant,
+        key: usize,
+        local: IceCredentials,
+        remote: IceCredentials,
+    ) -> Result<(), ControlError> {
         if self.by_ufrag.get(&local.ufrag).is_some_and(|other| *other != key) {
             return Err(ControlError::Exists);
         }
@@ -89,9 +111,9 @@ impl Sfu {
         self.by_ufrag.insert(local.ufrag.clone(), key);
         if let Some(session) = self.sessions.get_mut(key) {
             session.ufrags.push(local.ufrag.clone());
-            session.transport.restart_ice(now.mono, local, remote);
+            session.transport.restart_ice(now, local, remote);
         }
-        self.drain_transport(now.mono, key);
+        self.drain_transport(now, key);
         Ok(())
     }
 
@@ -108,8 +130,11 @@ impl Sfu {
             Err(ControlError::NotFound) => return Ok(()),
             Err(error) => return Err(error),
         };
-        self.remove_session(now.mono, key, reason);
-        Ok(())
+        let removed = self.contained(now.mono, |sfu| {
+            sfu.containment.note(AtWork::Session(key));
+            sfu.remove_session(now.mono, key, reason);
+        });
+        removed.ok_or(ControlError::Fault)
     }
 
     /// Merged with the requests of viewers.
@@ -130,6 +155,7 @@ impl Sfu {
             return Err(ControlError::StaleEpoch);
         }
         session.epoch = epoch;
+        self.containment.note(AtWork::Session(key));
         Ok(key)
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use arrayvec::ArrayVec;
 
 use crate::alive::SLOT;
+use crate::containment::AtWork;
 use crate::history::History;
 use crate::keyframe_allowance::KeyframeAnswer;
 use crate::nack::Lost;
@@ -325,6 +326,7 @@ impl Sfu {
     /// for that.
     pub(crate) fn send_signs_of_life(&mut self, now: Instant) {
         while let Some((key, slot)) = self.alive.pop_due(now) {
+            self.containment.note(AtWork::Session(key as usize));
             let Some(session) = self.sessions.get_mut(key as usize) else { continue };
             let Some(Alive { interval, .. }) = session.alive.filter(|alive| alive.slot == Some(slot)) else { continue };
             let mut due = session.outlet.sent.map_or(now, |sent| sent + interval);

@@ -219,7 +219,7 @@ impl Sfu {
     /// The end of a batch: what should leave now is sealed. True when the arena is full and more is to come:
     /// send, clear, and call again.
     pub fn flush(&mut self, now: Now) -> bool {
-        self.contained(now.mono, |sfu| sfu.flush_due(now.mono)).unwrap_or(true)
+        self.contained_flush(now.mono, |sfu| sfu.flush_due(now.mono)).unwrap_or(true)
     }
 
     fn flush_due(&mut self, now: Instant) -> bool {
@@ -280,6 +280,7 @@ impl Sfu {
                     return false;
                 }
                 track.pass.done += 1;
+                self.containment.note(AtWork::Copy { track: key, viewer: subscriber.session as usize });
                 let Some(session) = self.sessions.get_mut(subscriber.session as usize) else { continue };
                 if late_start.is_some_and(|start| awaits_keyframe(session, subscriber.sender as usize, &start)) {
                     self.joiners.admit(session, subscriber);

@@ -28,6 +28,7 @@ use slab::Slab;
 
 pub use summary::{PeerSummary, RelayDirection, RelaySummary};
 
+use crate::containment::AtWork;
 use crate::net::Route;
 use crate::relay::feed::Feed;
 use crate::relay::link::{LifeChange, Link};
@@ -110,6 +111,7 @@ impl Sfu {
         let Route::Udp { remote, local } = route else { return Err(DropReason::RelayUnknownPeer) };
         let key = self.relay.find(remote).ok_or(DropReason::RelayUnknownPeer)?;
         let link = self.relay.links.get_mut(key).ok_or(DropReason::RelayUnknownPeer)?;
+        self.containment.note(AtWork::Link(key));
         let len = datagram.len();
         let (counter, plain) = link.opening.open(datagram)?;
         let peer = link.peer;
@@ -136,14 +138,19 @@ impl Sfu {
         // Each once at most: one that keeps a deadline in the past must not hold up the loop.
         for _ in 0..=self.relay.links.len() {
             let Some(key) = self.relay.link_timers.pop_due(now) else { break };
+            self.containment.note(AtWork::Link(key as usize));
             self.handle_link_due(now, key as usize);
         }
         for _ in 0..=self.relay.feeds.len() {
             let Some(key) = self.relay.feed_timers.pop_due(now) else { break };
+            self.containment.note(AtWork::Feed(key as usize));
             self.handle_feed_due(now, key as usize);
         }
         for _ in 0..=self.relay.outlets.len() {
             let Some(key) = self.relay.outlet_timers.pop_due(now) else { break };
+            if let Some(outlet) = self.relay.outlets.get(key as usize) {
+                self.containment.note(AtWork::Outlet { track: outlet.track, outlet: key as usize });
+            }
             self.handle_outlet_due(now, key as usize);
         }
     }

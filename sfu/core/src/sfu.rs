@@ -128,14 +128,18 @@ impl Sfu {
 
     /// The TCP connection of a route is gone.
     pub fn handle_connection_closed(&mut self, now: Now, route: Route) {
+        self.contained(now.mono, |sfu| sfu.close_route(now.mono, route));
+    }
+
+    fn close_route(&mut self, now: Instant, route: Route) {
         if let Ok(key) = self.find(route) {
             self.forget_route(route);
             if let Some(session) = self.sessions.get_mut(key) {
-                session.transport.handle_route_closed(now.mono, route);
+                session.transport.handle_route_closed(now, route);
                 session.routes.retain(|known| *known != route);
                 session.outlet.route = session.transport.route();
             }
-            self.drain_transport(now.mono, key);
+            self.drain_transport(now, key);
         }
     }
 
@@ -148,7 +152,7 @@ impl Sfu {
         }
         self.contained(now.mono, |sfu| sfu.handle_relay_timeouts(now.mono));
         // Last: what was just sent is a sign, too.
-        self.send_signs_of_life(now.mono);
+        self.contained(now.mono, |sfu| sfu.send_signs_of_life(now.mono));
     }
 
     fn handle_session_timeout(&mut self, now: Now, key: usize) {
@@ -242,6 +246,12 @@ impl Sfu {
 
     pub(crate) fn forget_route(&mut self, route: Route) {
         self.by_route.remove(&route);
+        self.last_route = None;
+    }
+
+    /// Every route that leads to the session, whatever the session says.
+    pub(crate) fn forget_routes_of(&mut self, key: usize) {
+        self.by_route.retain(|_, leads_to| *leads_to != key);
         self.last_route = None;
     }
 

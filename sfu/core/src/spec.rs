@@ -232,6 +232,8 @@ pub enum ControlError {
     StaleEpoch,
     #[error("{0}")]
     Invalid(&'static str),
+    #[error("the worker panicked on this command: its log says where")]
+    Fault,
 }
 
 impl Media {

@@ -123,13 +123,16 @@ impl Track {
         }
     }
 
-    /// A session is gone and nobody could say what it published and watched. What waits to leave is given up: who has
-    /// it already can't be told any more.
-    pub fn forget_session(&mut self, session: usize) {
-        self.publisher = self.publisher.filter(|publisher| publisher.session != session);
+    /// A session is gone and could not say what it published and watched. True if it published this track. What waits to
+    /// leave to those who watched beside it is given up: who has it already can't be told any more.
+    pub fn forget_session(&mut self, session: usize) -> bool {
+        let watched = self.subscribers.len();
         self.subscribers.forget_session(session);
         self.awaiting.forget_session(session);
-        self.skip_passes();
+        if self.subscribers.len() != watched {
+            self.skip_passes();
+        }
+        self.publisher.take_if(|publisher| publisher.session == session).is_some()
     }
 
     pub fn is_unused(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Owns the media sockets of a worker and moves datagrams between them and the core, in batches. Never looks
 //! into a datagram, and allocates nothing per packet.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use chappe_sfu_core::{ConnectionId, DatagramKind, Now, Route, Sfu, classify};
@@ -69,7 +70,9 @@ impl MediaSockets {
     pub(crate) fn receive_tcp(&mut self, now: Now, id: ConnectionId, core: &mut Sfu) {
         let Some(route) = self.tcp.route(id) else { return };
         let Self { tcp, handshakes, .. } = self;
-        let alive = tcp.receive(now.mono, id, |frame| take(now, route, frame, core, handshakes));
+        let receive = || tcp.receive(now.mono, id, |frame| take(now, route, frame, core, handshakes));
+        // What panics beside the core is the framing of this connection, which ends.
+        let alive = catch_unwind(AssertUnwindSafe(receive)).unwrap_or(false);
         if !alive {
             self.close_tcp(now, id, core);
         }

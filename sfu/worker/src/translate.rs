@@ -249,7 +249,7 @@ pub(crate) fn error_to_api(from: core::ControlError) -> api::CommandError {
         core::ControlError::Exists => api::ErrorCode::Exists,
         core::ControlError::NotFound => api::ErrorCode::NotFound,
         core::ControlError::StaleEpoch => api::ErrorCode::StaleEpoch,
-        core::ControlError::Invalid(_) => api::ErrorCode::Invalid,
+        core::ControlError::Invalid(_) | core::ControlError::Fault => api::ErrorCode::Invalid,
     };
     api::CommandError { code, message: from.to_string() }
 }

@@ -46,9 +46,7 @@ fn sfu() -> Sfu {
     sfu
 }
 
-/// Sessions that are there, after a panic while `culprit` was at work.
-fn after(culprit: Option<AtWork>) -> (Sfu, Vec<u128>) {
-    let mut sfu = sfu();
+fn fail(sfu: &mut Sfu, culprit: Option<AtWork>) {
     let done = sfu.contained(now().mono, |sfu| {
         if let Some(culprit) = culprit {
             sfu.containment.note(culprit);
@@ -56,6 +54,12 @@ fn after(culprit: Option<AtWork>) -> (Sfu, Vec<u128>) {
         panic!("an assertion about what a peer sent")
     });
     assert_eq!(done, None::<()>);
+}
+
+/// Sessions that are there, after a panic while `culprit` was at work.
+fn after(culprit: Option<AtWork>) -> (Sfu, Vec<u128>) {
+    let mut sfu = sfu();
+    fail(&mut sfu, culprit);
     assert_eq!(sfu.counters.dropped(DropReason::SessionFault), 1);
     let left = sfu.sessions.iter().map(|(_, session)| session.id.1).collect();
     (sfu, left)
@@ -76,9 +80,40 @@ fn a_panic_on_the_way_out_costs_whoever_publishes_the_track() {
 }
 
 #[test]
-fn a_panic_that_is_nobodys_is_counted() {
-    let (_, left) = after(None);
-    assert_eq!(left, [0, 1]);
+fn a_panic_on_a_copy_costs_its_viewer_and_the_next_one_the_publisher() {
+    let copy = Some(AtWork::Copy { track: 0, viewer: 1 });
+    let (mut sfu, left) = after(copy);
+    assert_eq!(left, [0]);
+    fail(&mut sfu, copy);
+    assert!(sfu.sessions.is_empty(), "what it publishes panics for everybody");
+}
+
+#[test]
+fn a_copy_for_one_viewer_says_nothing_of_the_publisher_once_others_have_theirs() {
+    let copy = Some(AtWork::Copy { track: 0, viewer: 1 });
+    let (mut sfu, _) = after(copy);
+    sfu.flush(now());
+    fail(&mut sfu, copy);
+    assert_eq!(sfu.sessions.len(), 1);
+}
+
+#[test]
+fn a_command_that_panics_ends_its_session_and_is_refused() {
+    let mut sfu = sfu();
+    let refused = sfu.contained_command(now().mono, |sfu| {
+        sfu.containment.note(AtWork::Session(1));
+        panic!("half of the m-lines are replaced")
+    });
+    assert_eq!((refused, sfu.sessions.len()), (Err(ControlError::Fault), 1));
+}
+
+#[test]
+fn panics_of_strangers_end_nobody_however_many_they_are() {
+    let mut sfu = sfu();
+    for _ in 0..10 * FLUSH_FAULTS_MAX {
+        fail(&mut sfu, None);
+    }
+    assert_eq!(sfu.sessions.len(), 2);
 }
 
 #[test]
@@ -91,9 +126,11 @@ fn a_session_that_cannot_be_closed_is_forgotten() {
 
 #[test]
 #[should_panic(expected = "again")]
-fn a_panic_that_does_not_stop_ends_the_process() {
+fn a_flush_that_panics_for_ever_ends_the_process() {
     let mut sfu = sfu();
-    for _ in 0..=FAULTS_IN_A_ROW_MAX {
-        sfu.contained(now().mono, |_| panic!("again"));
+    for _ in 0..=FLUSH_FAULTS_MAX {
+        // What arrives between them changes nothing.
+        sfu.contained(now().mono, |_| ());
+        sfu.contained_flush(now().mono, |_| panic!("again"));
     }
 }

@@ -153,7 +153,7 @@ impl Sfu {
     }
 
     /// The track has no source any more; viewers wait.
-    pub(super) fn close_feed(&mut self, key: usize) {
+    pub(crate) fn close_feed(&mut self, key: usize) {
         let Some(feed) = self.take_feed(key) else { return };
         self.note_demand(feed.track);
         self.drop_unused(feed.track);

@@ -281,7 +281,7 @@ impl Sfu {
     }
 
     /// Returns its link and channel.
-    pub(super) fn remove_outlet(&mut self, key: usize) -> Option<(usize, u32)> {
+    pub(crate) fn remove_outlet(&mut self, key: usize) -> Option<(usize, u32)> {
         let track = self.relay.outlets.get(key)?.track;
         let gone = self.detach_outlet(key);
         self.note_demand(track);

@@ -42,12 +42,24 @@ impl Sfu {
     /// Success also when the peer is not there. What came from it waits for another parent.
     pub fn remove_peer(&mut self, now: Now, peer: PeerId) {
         let Some(key) = self.relay.by_peer.get(&peer).copied() else { return };
-        let outlets: Vec<usize> = self.relay.links[key].channels.values().copied().collect();
+        self.drop_relays(now.mono, key);
+        self.relay.remove_link(key);
+    }
+
+    fn drop_relays(&mut self, now: Instant, link: usize) {
+        let outlets: Vec<usize> = self.relay.links[link].channels.values().copied().collect();
         for outlet in outlets {
             self.remove_outlet(outlet);
         }
-        self.drop_inlets(now.mono, key);
-        self.relay.remove_link(key);
+        self.drop_inlets(now, link);
+    }
+
+    /// Its relays begin anew: children ask again, and what came from it is asked for. The counters go on.
+    pub(crate) fn restart_link(&mut self, now: Instant, key: usize) {
+        let Some(peer) = self.relay.links.get(key).map(|link| link.peer) else { return };
+        self.arm_link(key);
+        self.drop_relays(now, key);
+        self.rejoin(now, peer);
     }
 
     pub(super) fn handle_link_due(&mut self, now: Instant, key: usize) {

@@ -46,7 +46,7 @@ impl Sfu {
         let Some(outlet) = self.relay.outlets.get_mut(key).filter(|outlet| outlet.is_served()) else {
             return Progress::Done;
         };
-        self.containment.note(AtWork::Track(outlet.track));
+        self.containment.note(AtWork::Outlet { track: outlet.track, outlet: key });
         let Some(history) = self.tracks.get(outlet.track).and_then(|track| track.history.as_ref()) else {
             return Progress::Done;
         };
