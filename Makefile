@@ -4,6 +4,7 @@
 # make cluster  the tests of several nodes   make recovery measures how long pictures stand still when things die
 # make lint     format, clippy, JSDoc types   make fmt      formats
 # make bench    cost per forwarded packet, beside the floor of this machine
+# make fuzz     looks for input that makes anything panic: MINUTES=60 for longer, TARGETS="stun sdp" for some
 # make tools    installs what the tests need and is missing
 
 SHELL := /bin/bash
@@ -114,6 +115,12 @@ fmt:
 
 bench: build
 	cargo run $(PROFILE) --package chappe-load --bin chappe-bench
+
+# What `unit` does with the corpus of fuzz/ for seconds. An input that panics is kept in fuzz/crashes.
+.PHONY: fuzz
+fuzz: MINUTES ?= 10
+fuzz:
+	cargo run $(PROFILE) --package chappe-fuzz --bin chappe-fuzz -- $(MINUTES) $(TARGETS)
 
 clean:
 	cargo clean

@@ -23,3 +23,5 @@ mod ws;
 pub use access::{AccessConfig, BasePath, Host, Network, Proxies};
 pub use config::{AuthMode, Config, SignalingError, Stopped, check_cluster};
 pub use run::{run, serve};
+#[doc(hidden)]
+pub use ws::page_message as fuzz_page_message;

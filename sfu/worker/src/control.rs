@@ -11,7 +11,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use chappe_sfu_api::{Event, LINE_BYTES_MAX, RequestId, SessionId};
 use chappe_sfu_io::epoll::{Epoll, Interest};
 
-use lines::{LineReader, OutQueue};
+pub(crate) use lines::LineReader;
+use lines::OutQueue;
 
 /// Names one accepted control connection; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -12,6 +12,7 @@ mod connections;
 mod control;
 mod event_loop;
 mod faults;
+mod fuzz;
 mod handshakes;
 mod media;
 mod relays;
@@ -95,6 +96,9 @@ pub fn run(config: WorkerConfig) -> Result<(), WorkerError> {
     faults::log_panics();
     event_loop::Worker::start(config)?.run()
 }
+
+#[doc(hidden)]
+pub use fuzz::control_lines as fuzz_control_lines;
 
 /// Sessions a worker takes unless its configuration says otherwise.
 pub const SESSIONS_MAX_DEFAULT: u32 = 4096;

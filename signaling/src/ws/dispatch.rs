@@ -185,7 +185,7 @@ fn say_error(id: u64, said: &SayError) -> Utf8Bytes {
 }
 
 /// Without control characters, and no longer than others have to bear.
-fn shown_name(name: &str) -> String {
+pub fn shown_name(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(SHOWN_NAME_CHARS_MAX).collect::<String>().trim().to_owned()
 }
 

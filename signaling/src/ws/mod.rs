@@ -3,8 +3,10 @@
 
 mod connection;
 mod dispatch;
+mod fuzz;
 mod message;
 mod rate;
 
 pub use connection::upgrade;
+pub use fuzz::page_message;
 pub use message::{ServerMessage, StreamText};

@@ -1,0 +1,48 @@
+//! Owns the fuzz targets: each takes bytes as somebody outside could have written them, and panics if the code under
+//! test does or if it breaks a promise to the others. Never draws a random number: the same bytes do the same.
+//!
+//! `tests/corpus.rs` replays the corpus and changes it for a few seconds, `make fuzz` for as long as it is told.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::panic, reason = "a target stops at the first surprise")]
+
+pub mod hunt;
+
+mod change;
+mod framing;
+mod handshake;
+mod input;
+mod parsers;
+mod relay;
+mod sdp;
+mod session;
+
+#[path = "../../sfu/core/tests/bed/mod.rs"]
+mod bed;
+
+/// One way in. Its corpus is `corpus/NAME`.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    pub name: &'static str,
+    pub run: fn(&[u8]),
+    /// Longest input worth trying, in bytes.
+    pub len_max: usize,
+}
+
+/// In the order in which a peer meets them.
+pub const TARGETS: [Target; 10] = [
+    Target { name: "stun", run: parsers::stun, len_max: 600 },
+    Target { name: "handshake", run: handshake::run, len_max: 4_096 },
+    Target { name: "rtp", run: parsers::rtp, len_max: 1_500 },
+    Target { name: "rtcp", run: parsers::rtcp, len_max: 1_500 },
+    Target { name: "session", run: session::run, len_max: 4_096 },
+    Target { name: "relay", run: relay::run, len_max: 2_048 },
+    Target { name: "framing", run: framing::run, len_max: 9_000 },
+    Target { name: "sdp", run: sdp::run, len_max: 16_384 },
+    Target { name: "page", run: |bytes| chappe_signaling::fuzz_page_message(bytes), len_max: 4_096 },
+    Target { name: "control", run: |bytes| chappe_sfu_worker::fuzz_control_lines(bytes), len_max: 8_192 },
+];
+
+pub fn target(name: &str) -> Option<Target> {
+    TARGETS.into_iter().find(|target| target.name == name)
+}
