@@ -74,7 +74,12 @@ fn execute(core: &mut Sfu, command: Command) -> Result<(), Objection> {
             let _ = stats.map(|stats| translate::stats_to_api(stats, None));
             Ok(())
         }
-        Command::Snapshot | Command::Relays | Command::Drain { .. } | Command::CancelDrain => Ok(()),
+        // Sets media that was judged before, with other sources.
+        Command::PointTracks { .. }
+        | Command::Snapshot
+        | Command::Relays
+        | Command::Drain { .. }
+        | Command::CancelDrain => Ok(()),
     };
     done.map_err(|error| translate::error_to_api(error).message)
 }
