@@ -38,6 +38,7 @@ fn local() -> Local {
         ice: IceCredentials { ufrag: "chappe".to_owned(), pwd: "0123456789abcdefghijkl".to_owned() },
         fingerprint: Fingerprint { hash: "sha-256".to_owned(), value: ["A5"; 32].join(":") },
         candidates: vec![candidate(CandidateTransport::Udp), candidate(CandidateTransport::TcpPassive)],
+        proven: None,
         trickle: true,
         origin: 1,
     }
