@@ -3,7 +3,8 @@
 # make unit     the Rust tests only          make e2e      the browser tests only
 # make cluster  the tests of several nodes   make recovery measures how long pictures stand still when things die
 # make lint     format, clippy, JSDoc types   make fmt      formats
-# make bench    cost per forwarded packet, beside the floor of this machine
+# make bench    cost per forwarded packet, beside the floor of this machine and the baseline of this tree, which
+#               make bench-baseline moves
 # make fuzz     looks for input that makes anything panic: MINUTES=60 for longer, TARGETS="stun sdp" for some
 # make tools    installs what the tests need and is missing
 
@@ -115,6 +116,11 @@ fmt:
 
 bench: build
 	cargo run $(PROFILE) --package chappe-load --bin chappe-bench
+
+# What later runs are compared with: its diff says what became better or worse, its commit says why.
+.PHONY: bench-baseline
+bench-baseline: build
+	cargo run $(PROFILE) --package chappe-load --bin chappe-bench -- --rounds 5 --move-baseline load/baseline.json
 
 # What `unit` does with the corpus of fuzz/ for seconds. An input that panics is kept in fuzz/crashes.
 .PHONY: fuzz

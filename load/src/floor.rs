@@ -10,10 +10,9 @@ use anyhow::{Context, Result};
 use chappe_sfu_core::srtp::{Profile, Sealer};
 use chappe_sfu_io::process::pin_to_core;
 use chappe_sfu_io::udp::{Sender, Transmit};
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::arrival::{self, unix_nanos};
-use crate::measure::Sample;
+use crate::measure::{Sample, thread_cpu};
 
 /// What to send, in the shape of the scenario that it is the floor of.
 #[derive(Debug, Clone, Copy)]
@@ -181,11 +180,6 @@ fn drain(receivers: &[UdpSocket], plan: Plan, clock: &BurstClock) -> Result<Vec<
         }
         std::thread::sleep(crate::POLL_TICK);
     }
-}
-
-fn thread_cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 const HEADER_BYTES: usize = 12;

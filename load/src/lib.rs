@@ -4,16 +4,20 @@
 
 #![forbid(unsafe_code)]
 
+pub mod airing;
 pub mod arrival;
 pub mod client;
 pub mod floor;
+pub mod handshake;
 pub mod http;
 pub mod lossy;
 pub mod measure;
 pub mod node;
 pub mod offer;
 pub mod page;
+pub mod party;
 pub mod publisher;
+pub mod rooms;
 pub mod scenario;
 pub mod simulation;
 pub mod swarm;

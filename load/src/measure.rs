@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::time::{ClockId, clock_gettime};
 
 /// What one process has used so far.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +32,12 @@ impl Usage {
             rss_bytes: pages * rustix::param::page_size() as u64,
         })
     }
+}
+
+/// Time on a core of the thread that asks.
+pub fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn read(pid: u32, file: &str) -> Result<String> {

@@ -29,15 +29,70 @@ pub const AUDIO_PAYLOAD_TYPE: u8 = 111;
 pub const VIDEO_PAYLOAD_TYPE: u8 = 96;
 pub const RTX_PAYLOAD_TYPE: u8 = 97;
 
-/// One VP8 track that the client sends under `ssrc`.
-pub fn publish(identity: &Identity, ssrc: u32) -> String {
-    let media = format!("a=sendonly\r\na=msid:- video\r\na=ssrc:{ssrc} cname:load\r\n");
-    offer(identity, &media)
+/// What a synthetic publisher sends: VP8 or Opus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Video,
+    Audio,
+}
+
+impl Kind {
+    pub fn payload_type(self) -> u8 {
+        match self {
+            Kind::Video => VIDEO_PAYLOAD_TYPE,
+            Kind::Audio => AUDIO_PAYLOAD_TYPE,
+        }
+    }
+
+    /// RFC 7741 section 6.1 and RFC 7587 section 4.1.
+    pub fn clock_khz(self) -> u32 {
+        match self {
+            Kind::Video => 90,
+            Kind::Audio => 48,
+        }
+    }
+
+    /// As m-lines and slots name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Video => "video",
+            Kind::Audio => "audio",
+        }
+    }
+
+    fn payload_types(self) -> String {
+        match self {
+            Kind::Video => format!("{VIDEO_PAYLOAD_TYPE} {RTX_PAYLOAD_TYPE}"),
+            Kind::Audio => AUDIO_PAYLOAD_TYPE.to_string(),
+        }
+    }
+
+    fn codecs(self) -> String {
+        match self {
+            Kind::Video => format!(
+                "a=rtpmap:{VIDEO_PAYLOAD_TYPE} VP8/90000\r\na=rtcp-fb:{VIDEO_PAYLOAD_TYPE} nack\r\n\
+                 a=rtcp-fb:{VIDEO_PAYLOAD_TYPE} nack pli\r\n\
+                 a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000\r\na=fmtp:{RTX_PAYLOAD_TYPE} apt={VIDEO_PAYLOAD_TYPE}\r\n"
+            ),
+            Kind::Audio => format!("a=rtpmap:{AUDIO_PAYLOAD_TYPE} opus/48000/2\r\n"),
+        }
+    }
+}
+
+/// One track that the client sends under `ssrc`.
+pub fn publish(identity: &Identity, ssrc: u32, kind: Kind) -> String {
+    let media = format!("a=sendonly\r\na=msid:- track\r\na=ssrc:{ssrc} cname:load\r\n");
+    offer(identity, kind, &[media])
 }
 
 /// One VP8 track that the client wants.
 pub fn watch(identity: &Identity) -> String {
-    offer(identity, "a=recvonly\r\n")
+    watch_many(identity, Kind::Video, 1)
+}
+
+/// So many tracks of a kind, on m-lines that are called 0, 1, ….
+pub fn watch_many(identity: &Identity, kind: Kind, count: usize) -> String {
+    offer(identity, kind, &vec!["a=recvonly\r\n".to_owned(); count])
 }
 
 impl Answer {
@@ -68,17 +123,22 @@ fn udp_address(candidate: &str) -> Option<SocketAddr> {
     transport.eq_ignore_ascii_case("udp").then(|| SocketAddr::new(address, port))
 }
 
-fn offer(identity: &Identity, direction: &str) -> String {
+/// An m-line of this kind for each of `lines`, which hold its direction and what goes with it; all in one bundle.
+fn offer(identity: &Identity, kind: Kind, lines: &[String]) -> String {
     let Identity { ufrag, pwd, fingerprint } = identity;
-    format!(
-        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
-         m=video 9 UDP/TLS/RTP/SAVPF {VIDEO_PAYLOAD_TYPE} {RTX_PAYLOAD_TYPE}\r\nc=IN IP4 0.0.0.0\r\n\
-         a=ice-ufrag:{ufrag}\r\na=ice-pwd:{pwd}\r\na=fingerprint:{fingerprint}\r\na=setup:actpass\r\n\
-         a=mid:0\r\n{direction}a=rtcp-mux\r\na=rtcp-rsize\r\n\
-         a=rtpmap:{VIDEO_PAYLOAD_TYPE} VP8/90000\r\na=rtcp-fb:{VIDEO_PAYLOAD_TYPE} nack\r\n\
-         a=rtcp-fb:{VIDEO_PAYLOAD_TYPE} nack pli\r\n\
-         a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000\r\na=fmtp:{RTX_PAYLOAD_TYPE} apt={VIDEO_PAYLOAD_TYPE}\r\n"
-    )
+    let mids = (0..lines.len()).map(|mid| format!(" {mid}")).collect::<String>();
+    let mut text = format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE{mids}\r\n\
+         a=ice-ufrag:{ufrag}\r\na=ice-pwd:{pwd}\r\na=fingerprint:{fingerprint}\r\na=setup:actpass\r\n"
+    );
+    for (mid, line) in lines.iter().enumerate() {
+        let (name, payload_types, codecs) = (kind.name(), kind.payload_types(), kind.codecs());
+        text += &format!(
+            "m={name} 9 UDP/TLS/RTP/SAVPF {payload_types}\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\n\
+             {line}a=rtcp-mux\r\na=rtcp-rsize\r\n{codecs}"
+        );
+    }
+    text
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Owns a synthetic publisher: VP8 frames of equal packets, each with the time at which it was sent.
+//! Owns a synthetic publisher: VP8 or Opus frames of equal packets, each with the time at which it was sent.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,7 +12,7 @@ use rand::RngExt;
 use crate::arrival::unix_nanos;
 use crate::client::{Client, identity};
 use crate::http::{Created, Server};
-use crate::offer::{self, VIDEO_PAYLOAD_TYPE};
+use crate::offer::{self, Kind};
 
 pub struct Publisher {
     client: Client,
@@ -30,6 +30,7 @@ pub struct Publisher {
 /// What a publisher's frames look like.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
+    pub kind: Kind,
     pub packets_per_frame: usize,
     /// RTP header and payload, before sealing.
     pub packet_bytes: usize,
@@ -91,7 +92,7 @@ impl Publisher {
     fn offer(certificate: &Certificate, shape: Shape, post: impl FnOnce(&str) -> Result<Created>) -> Result<Publisher> {
         let identity = identity(certificate);
         let ssrc = rand::rng().random();
-        let created = post(&offer::publish(&identity, ssrc))?;
+        let created = post(&offer::publish(&identity, ssrc, shape.kind))?;
         let client = Client::new(identity, certificate, created)?;
         Ok(Publisher { client, ssrc, index: 1, frames: 0, position: 0, is_key: true, keyframe_wanted: true, shape })
     }
@@ -124,7 +125,9 @@ impl Publisher {
 
     /// What is due at once: a frame, or one packet of it. To be called again after [`Shape::step`].
     pub fn send_burst(&mut self) {
-        let timestamp = (self.frames * self.shape.frame_period.as_nanos() as u64 * 9 / 100_000) as u32;
+        let kind = self.shape.kind;
+        let millis = self.shape.frame_period.mul_f64(self.frames as f64).as_secs_f64() * 1e3;
+        let timestamp = (millis * f64::from(kind.clock_khz())) as u64 as u32;
         if self.position == 0 {
             let is_due = self.frames.is_multiple_of(KEYFRAME_PERIOD_FRAMES);
             self.is_key = std::mem::take(&mut self.keyframe_wanted) || is_due;
@@ -132,7 +135,7 @@ impl Publisher {
         for position in self.position..self.position + self.shape.burst() {
             let header = OutgoingHeader {
                 marker: position + 1 == self.shape.packets_per_frame,
-                payload_type: VIDEO_PAYLOAD_TYPE,
+                payload_type: kind.payload_type(),
                 seq: Seq(self.index as u16),
                 timestamp,
                 ssrc: Ssrc(self.ssrc),
@@ -141,7 +144,10 @@ impl Publisher {
             };
             let mut bytes = [0u8; FIXED_HEADER_BYTES];
             header.write(&mut bytes).expect("the buffer has the size of a header");
-            let payload = payload(self.shape.packet_bytes - FIXED_HEADER_BYTES, position == 0, self.is_key);
+            let mut payload = payload(self.shape.packet_bytes - FIXED_HEADER_BYTES);
+            if kind == Kind::Video {
+                describe(&mut payload, position == 0, self.is_key);
+            }
             self.client.send_rtp(self.index, &bytes, &payload);
             self.index += 1;
         }
@@ -168,10 +174,14 @@ pub fn sent_at(payload: &[u8]) -> Option<SystemTime> {
     Some(SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::from_be_bytes(stamp)))
 }
 
-fn payload(length: usize, starts_frame: bool, is_key: bool) -> Vec<u8> {
-    let mut payload = vec![0x55u8; length];
+/// What a VP8 parser looks at.
+fn describe(payload: &mut [u8], starts_frame: bool, is_key: bool) {
     payload[0] = if starts_frame { VP8_START } else { 0 };
     payload[1] = u8::from(!is_key); // RFC 6386 section 9.1: the lowest bit is 0 in a key frame.
+}
+
+fn payload(length: usize) -> Vec<u8> {
+    let mut payload = vec![0x55u8; length];
     payload[STAMP_AT..STAMP_AT + 8].copy_from_slice(&unix_nanos(SystemTime::now()).to_be_bytes());
     payload
 }

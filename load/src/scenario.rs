@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use chappe_sfu_core::dtls::Certificate;
 
 use crate::POLL_TICK;
+use crate::airing::Airing;
 use crate::http::Server;
 use crate::publisher::{Publisher, Shape};
 use crate::viewer::{Tally, Viewer};
@@ -27,10 +28,8 @@ pub struct Fleet {
     server: Server,
     certificate: Certificate,
     room: String,
-    shape: Shape,
-    publishers: Vec<Publisher>,
+    airing: Airing,
     viewers: Vec<Viewer>,
-    next_frames: Vec<Instant>,
     next_poll: Instant,
 }
 
@@ -44,26 +43,19 @@ impl Fleet {
     /// Connects the publishers; viewers come with [`Fleet::add_viewers`].
     pub fn publish(server: &Server, room: &str, scenario: Scenario) -> Result<Fleet> {
         let certificate = Certificate::generate()?;
-        let now = Instant::now();
         let mut fleet = Fleet {
             server: server.clone(),
             certificate,
             room: room.to_owned(),
-            shape: scenario.shape,
-            publishers: Vec::new(),
+            airing: Airing::default(),
             viewers: Vec::new(),
-            next_frames: Vec::new(),
-            next_poll: now,
+            next_poll: Instant::now(),
         };
         for number in 0..scenario.publishers {
-            let stream = stream_name(number);
-            fleet.publishers.push(Publisher::join(server, &fleet.certificate, room, &stream, scenario.shape)?);
-            // Spread over the period, as cameras that know nothing of each other are.
-            fleet
-                .next_frames
-                .push(now + scenario.shape.frame_period.mul_f64(number as f64 / scenario.publishers as f64));
+            let publisher = Publisher::join(server, &fleet.certificate, room, &stream_name(number), scenario.shape)?;
+            fleet.airing.add(publisher, scenario.shape, number as f64 / scenario.publishers as f64);
         }
-        fleet.drive_until("publishers connect", |fleet| fleet.publishers.iter().all(Publisher::is_connected))?;
+        fleet.drive_until("publishers connect", |fleet| fleet.airing.are_connected())?;
         Ok(fleet)
     }
 
@@ -71,7 +63,7 @@ impl Fleet {
     /// had its first packet.
     pub fn add_viewers(&mut self, count: usize) -> Result<Vec<Duration>> {
         let asked = Instant::now();
-        let names = (0..self.publishers.len()).map(stream_name);
+        let names = (0..self.airing.len()).map(stream_name);
         let wanted = names.flat_map(|name| std::iter::repeat_n(name, count)).collect::<Vec<_>>();
         let known = self.viewers.len();
         self.join(&wanted, "")?;
@@ -123,13 +115,7 @@ impl Fleet {
     pub fn drive(&mut self, until: Instant) -> Result<()> {
         loop {
             let now = Instant::now();
-            for (publisher, next) in self.publishers.iter_mut().zip(&mut self.next_frames) {
-                if *next <= now {
-                    publisher.send_burst();
-                    // A frame that is late is not made up for: a camera does not either.
-                    *next = (*next + self.shape.step()).max(now);
-                }
-            }
+            self.airing.send(now);
             if self.next_poll <= now {
                 self.poll()?;
                 self.next_poll = now + POLL_TICK;
@@ -137,7 +123,7 @@ impl Fleet {
             if now >= until {
                 return Ok(());
             }
-            let next = self.next_frames.iter().copied().fold(self.next_poll.min(until), Instant::min);
+            let next = self.airing.next(self.next_poll.min(until));
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
         }
     }
@@ -151,13 +137,12 @@ impl Fleet {
     }
 
     pub fn leave(self) -> Result<()> {
-        let (viewers, publishers) = (self.viewers, self.publishers);
-        viewers.into_iter().try_for_each(|viewer| viewer.leave(&self.server))?;
-        publishers.into_iter().try_for_each(|publisher| publisher.leave(&self.server))
+        self.viewers.into_iter().try_for_each(|viewer| viewer.leave(&self.server))?;
+        self.airing.leave(&self.server)
     }
 
     fn poll(&mut self) -> Result<()> {
-        self.publishers.iter_mut().try_for_each(Publisher::turn)?;
+        self.airing.poll()?;
         self.viewers.iter_mut().try_for_each(Viewer::turn)
     }
 

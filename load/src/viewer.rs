@@ -6,9 +6,9 @@ use anyhow::Result;
 use chappe_sfu_core::DatagramKind;
 use chappe_sfu_core::dtls::Certificate;
 use chappe_sfu_core::rtp::Header;
-use chappe_sfu_core::srtp::ReplayWindow;
+use chappe_sfu_core::srtp::{Opener, ReplayWindow};
 
-use crate::client::{Client, identity};
+use crate::client::{Arrival, Client, identity};
 use crate::http::Server;
 use crate::offer;
 use crate::publisher::sent_at;
@@ -54,21 +54,11 @@ impl Viewer {
     pub fn turn(&mut self) -> Result<()> {
         let (window, tally) = (&mut self.window, &mut self.tally);
         self.client.turn(|opener, arrival| {
-            if arrival.kind != DatagramKind::Rtp {
-                return;
-            }
-            let Ok(header) = Header::parse(arrival.bytes) else {
-                tally.broken += 1;
-                return;
-            };
-            let index = window.guess(header.seq.0);
-            let opened = opener.open_rtp(index, header.header_len, arrival.bytes);
-            match opened {
-                Ok(length) if window.check(index) => {
-                    window.accept(index);
-                    tally.note(index, &arrival.bytes[header.header_len..header.header_len + length], arrival.at);
+            if arrival.kind == DatagramKind::Rtp {
+                match Header::parse(arrival.bytes) {
+                    Ok(header) => tally.receive(window, opener, &header, arrival),
+                    Err(_) => tally.broken += 1,
                 }
-                _ => tally.broken += 1,
             }
         })
     }
@@ -108,9 +98,21 @@ impl Viewer {
 }
 
 impl Tally {
+    /// Opens and counts one packet of the stream that this is the tally of.
+    pub fn receive(&mut self, window: &mut ReplayWindow, opener: &mut Opener, header: &Header, arrival: Arrival<'_>) {
+        let index = window.guess(header.seq.0);
+        match opener.open_rtp(index, header.header_len, arrival.bytes) {
+            Ok(length) if window.check(index) => {
+                window.accept(index);
+                self.note(index, &arrival.bytes[header.header_len..header.header_len + length], arrival.at);
+            }
+            _ => self.broken += 1,
+        }
+    }
+
     /// Counts what comes from now on. A repair of an earlier packet is not part of that: it would make everything
     /// between them look missing.
-    fn anew(&self) -> Tally {
+    pub fn anew(&self) -> Tally {
         let Tally { first_packet, last_index, .. } = *self;
         let first_index = if first_packet.is_some() { last_index + 1 } else { 0 };
         Tally { first_packet, first_index, last_index, ..Tally::default() }

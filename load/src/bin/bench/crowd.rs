@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use chappe_load::measure::Usage;
 use chappe_load::node::Node;
+use chappe_load::offer::Kind;
 use chappe_load::publisher::{Pacing, Shape};
 use chappe_load::scenario::{Fleet, Scenario};
 
@@ -51,7 +52,12 @@ pub fn measure(node: &Node, count: usize, window: Duration) -> Result<[Bar; 3]> 
 }
 
 const BEFORE: usize = 20;
-const FEW_PACKETS: Shape =
-    Shape { packets_per_frame: 1, packet_bytes: 300, frame_period: Duration::from_millis(100), pacing: Pacing::Burst };
+const FEW_PACKETS: Shape = Shape {
+    kind: Kind::Video,
+    packets_per_frame: 1,
+    packet_bytes: 300,
+    frame_period: Duration::from_millis(100),
+    pacing: Pacing::Burst,
+};
 /// Beyond this the clients' core is what is measured.
 const CLIENTS_LOAD_MAX: f64 = 0.85;

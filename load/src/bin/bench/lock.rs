@@ -11,7 +11,7 @@ use chappe_load::client::identity;
 use chappe_load::http::Server;
 use chappe_load::measure::Sample;
 use chappe_load::node::Node;
-use chappe_load::offer;
+use chappe_load::offer::{self, Kind};
 use chappe_load::page::Page;
 use chappe_sfu_core::Certificate;
 
@@ -22,7 +22,7 @@ pub fn measure(chappe: &Path) -> Result<[Bar; 2]> {
     let server = &node.server;
     let certificate = Certificate::generate()?;
     let ended = AtomicBool::new(false);
-    let publish = || offer::publish(&identity(&certificate), 1);
+    let publish = || offer::publish(&identity(&certificate), 1, Kind::Video);
     let mut publisher = server.whip(ROOM, STREAM, &publish())?;
     let (missing, _) = join(server, &certificate, VIEWERS, Stay::Stays);
     let mut pages =

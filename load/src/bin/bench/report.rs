@@ -6,6 +6,8 @@ use std::time::Duration;
 use chappe_load::floor::Floor;
 use chappe_load::measure::Sample;
 
+use super::baseline::Figure;
+
 /// One measurement of one scenario, with the floor measured right after it.
 pub struct Reading {
     pub nanos_per_packet: f64,
@@ -38,11 +40,31 @@ pub struct Row {
     broken: u64,
 }
 
+/// What a run of the benchmark found out.
+#[derive(Default)]
+pub struct Findings {
+    pub bars: Vec<Bar>,
+    /// To be compared with those of other trees.
+    pub figures: Vec<Figure>,
+}
+
 /// A figure and what it may be at most.
 pub struct Bar {
     what: String,
     is: f64,
     at_most: f64,
+}
+
+impl Findings {
+    pub fn extend(&mut self, more: Findings) {
+        self.bars.extend(more.bars);
+        self.figures.extend(more.figures);
+    }
+
+    pub fn add_row(&mut self, scenario: &str, row: &Row) {
+        self.bars.extend(row.bars(scenario));
+        self.figures.push(Figure { name: format!("{scenario}: processor time"), ratio: row.ratio });
+    }
 }
 
 impl Row {
@@ -71,7 +93,7 @@ impl Row {
 
     /// The cost bars are those of one publisher with 500 viewers. Latency is what the worker adds to the
     /// time that sealing and sending a frame to that many viewers takes by itself.
-    pub fn bars(&self, scenario: &str) -> Vec<Bar> {
+    fn bars(&self, scenario: &str) -> Vec<Bar> {
         let added_ms = (self.latency_us.1 - self.floor_latency_us.1) / 1e3;
         let mut bars =
             vec![Bar::new(format!("{scenario}: packets missing or broken"), (self.missing + self.broken) as f64, 0.0)];

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use chappe_load::POLL_TICK;
+use chappe_load::offer::Kind;
 use chappe_load::publisher::{Pacing, Shape};
 use chappe_load::swarm::{Plan, Swarm};
 use clap::Parser;
@@ -52,6 +53,7 @@ fn main() -> Result<()> {
         stream: flags.stream.clone(),
         viewers: flags.viewers,
         shape: Shape {
+            kind: Kind::Video,
             packets_per_frame: flags.packets_per_frame.max(1),
             packet_bytes: flags.packet_bytes.clamp(64, 1_200),
             frame_period: Duration::from_secs(1) / flags.frames_per_second.max(1),

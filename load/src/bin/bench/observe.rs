@@ -1,0 +1,115 @@
+//! Owns one measurement of a worker under load, and of the floor in the same shape right after it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use chappe_load::floor::{self, Floor, Plan};
+use chappe_load::measure::{Sample, Usage};
+use chappe_load::node::Node;
+use chappe_load::rooms::Rooms;
+use chappe_load::scenario::Fleet;
+use chappe_load::viewer::Tally;
+
+use super::report::Reading;
+use super::{WARM_UP, WORKER_CORE};
+
+/// Clients that are driven by the thread that measures.
+pub trait Clients {
+    fn drive(&mut self, until: Instant) -> Result<()>;
+    fn forget(&mut self);
+    fn tallies(&self) -> Vec<&Tally>;
+    fn leave(self) -> Result<()>;
+}
+
+/// What the same packets to the same peers, at the same pace, are sent as where nothing else is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Flow {
+    pub peers: usize,
+    /// Before sealing.
+    pub packet_bytes: usize,
+    /// Packets to each peer at once.
+    pub burst: usize,
+    /// Time from one burst to the next.
+    pub period: Duration,
+}
+
+pub fn reading(node: &Node, mut clients: impl Clients, flow: Flow, duration: Duration) -> Result<Reading> {
+    clients.drive(Instant::now() + WARM_UP)?;
+    clients.forget();
+    let (before, sends_before, started) = (Usage::of(node.worker_pid)?, sends(node)?, Instant::now());
+    clients.drive(started + duration)?;
+    let (after, elapsed) = (Usage::of(node.worker_pid)?, started.elapsed());
+    // What was sent last is still on its way to the viewers' tally.
+    clients.drive(Instant::now() + Duration::from_millis(50))?;
+    let sends_after = sends(node)?;
+    let sum = |of: fn(&Tally) -> u64| clients.tallies().into_iter().map(of).sum::<u64>();
+    let (delivered, missing, broken) =
+        (sum(|tally| tally.packets), sum(|tally| tally.missing), sum(|tally| tally.broken));
+    let latencies = clients.tallies().into_iter().flat_map(|tally| tally.latencies_us.iter().copied()).collect();
+    clients.leave()?;
+    let cpu = after.cpu - before.cpu;
+    let mean_run = (sends_after.0 - sends_before.0) / (sends_after.1 - sends_before.1).max(1.0);
+    Ok(Reading {
+        nanos_per_packet: cpu.as_nanos() as f64 / delivered.max(1) as f64,
+        user: after.user.saturating_sub(before.user),
+        floor: flow.floor(duration, mean_run)?,
+        mean_run,
+        load: cpu.as_secs_f64() / elapsed.as_secs_f64(),
+        latency: Sample::new(latencies),
+        delivered,
+        missing,
+        broken,
+    })
+}
+
+impl Flow {
+    fn floor(self, duration: Duration, mean_run: f64) -> Result<Floor> {
+        let Flow { peers, packet_bytes, burst, period } = self;
+        floor::measure(Plan { peers, packet_bytes, burst, period, duration, mean_run, core: WORKER_CORE })
+    }
+}
+
+/// Packets and runs that the worker has sent so far.
+fn sends(node: &Node) -> Result<(f64, f64)> {
+    let workers = node.server.admin("workers")?;
+    let load = workers.get(0).and_then(|worker| worker.get("load")).context("the admin API names no worker")?;
+    let number =
+        |key: &str| load.get(key).and_then(serde_json::Value::as_f64).with_context(|| format!("no {key} in {load}"));
+    Ok((number("packets_out")?, number("runs")?))
+}
+
+impl Clients for Fleet {
+    fn drive(&mut self, until: Instant) -> Result<()> {
+        Fleet::drive(self, until)
+    }
+
+    fn forget(&mut self) {
+        Fleet::forget(self);
+    }
+
+    fn tallies(&self) -> Vec<&Tally> {
+        Fleet::tallies(self).collect()
+    }
+
+    fn leave(self) -> Result<()> {
+        Fleet::leave(self)
+    }
+}
+
+impl Clients for Rooms {
+    fn drive(&mut self, until: Instant) -> Result<()> {
+        Rooms::drive(self, until)
+    }
+
+    fn forget(&mut self) {
+        Rooms::forget(self);
+    }
+
+    fn tallies(&self) -> Vec<&Tally> {
+        Rooms::tallies(self).collect()
+    }
+
+    fn leave(self) -> Result<()> {
+        Rooms::leave(self)
+    }
+}
