@@ -1,6 +1,8 @@
 //! Owns the judgement whether a packet that leaves a frame incomplete should wait for the next one, which saves
 //! system calls, or leave at once. Never decides for how long.
 
+use std::time::Instant;
+
 /// How often, lately, the next packet of a track came within the tick: a moving average of hits and misses.
 ///
 /// Learned from arrivals alone, whether or not the packets waited: a track that stops to come in bursts is noticed
@@ -28,6 +30,28 @@ impl Company {
     }
 }
 
+/// The turn of the event loop in which packets came last: what arrived before its end could not be looked at sooner.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Turn {
+    span: Option<(Instant, Instant)>,
+}
+
+impl Turn {
+    pub fn new(began: Instant, ended: Instant) -> Turn {
+        Turn { span: Some((began, ended)) }
+    }
+
+    /// From when on the packet after one that came at `before` could have been looked at. Sending to hundreds of viewers
+    /// takes milliseconds: a packet found right after that did not come late.
+    #[inline]
+    pub fn free_after(self, before: Instant) -> Instant {
+        match self.span {
+            Some((began, ended)) if began <= before => before.max(ended),
+            _ => before,
+        }
+    }
+}
+
 /// The newest arrival counts for one part in this many.
 const WEIGHT: u8 = 8;
 const EVEN: u8 = u8::MAX / 2 + 1;
@@ -50,6 +74,17 @@ mod tests {
         let settled = [true; 1_000];
         assert!(after(settled.into_iter().chain([false; 3])).is_expected(), "one pause between frames is no habit");
         assert!(!after(settled.into_iter().chain([false; 8])).is_expected());
+    }
+
+    #[test]
+    fn only_the_turn_that_a_packet_came_in_excuses_the_next_one() {
+        let start = crate::sim::start();
+        let at = |millis| start + std::time::Duration::from_millis(millis);
+        let turn = Turn::new(at(10), at(16));
+        assert_eq!(turn.free_after(at(10)), at(16));
+        assert_eq!(turn.free_after(at(17)), at(17), "came after it");
+        assert_eq!(turn.free_after(at(9)), at(9), "another turn was between");
+        assert_eq!(Turn::default().free_after(at(9)), at(9));
     }
 
     #[test]

@@ -175,7 +175,7 @@ impl Sfu {
         let extensions = passed_on(&opened.values);
         let pushed = track.history_mut(kind).push(&mut self.cache, arrived, &extensions, opened.payload);
         pushed.ok_or(DropReason::RtpTooLong)?;
-        if track.note_waiting(now) {
+        if track.note_waiting(now, self.turn) {
             self.waiting.push(track_key);
         }
         if lost_too_much {

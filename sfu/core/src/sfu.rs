@@ -9,6 +9,7 @@ use slab::Slab;
 
 use crate::alive::AliveSlots;
 use crate::catch_up::Joiners;
+use crate::company::Turn;
 use crate::containment::{AtWork, Containment};
 use crate::dtls::Certificate;
 use crate::egress::Egress;
@@ -44,6 +45,8 @@ pub struct Sfu {
     pub(crate) timers: Timers,
     /// Of the clients that asked to hear of us.
     pub(crate) alive: AliveSlots,
+    /// The last one of the event loop.
+    pub(crate) turn: Turn,
     /// Tracks with packets that wait to leave.
     pub(crate) waiting: Vec<usize>,
     /// Tracks of which a viewer needs a key frame.
@@ -88,6 +91,7 @@ impl Sfu {
             last_route: None,
             timers: Timers::default(),
             alive: AliveSlots::new(),
+            turn: Turn::default(),
             waiting: Vec::new(),
             keyframe_wanted: Vec::new(),
             joiners: Joiners::default(),
@@ -101,6 +105,11 @@ impl Sfu {
             events: VecDeque::new(),
             transmit: Vec::new(),
         }
+    }
+
+    /// Packets were taken in from `began` on, and all that was due had been sent when it `ended`.
+    pub fn note_turn(&mut self, began: Now, ended: Now) {
+        self.turn = Turn::new(began.mono, ended.mono);
     }
 
     /// One datagram, or one frame of a TCP connection. It is opened in place.

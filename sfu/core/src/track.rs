@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::company::Company;
+use crate::company::{Company, Turn};
 use crate::history::{Arrived, CacheBudget, History, HistoryLimits};
 use crate::playout::MediaClock;
 use crate::spec::{Epoch, MediaKind, TrackId};
@@ -185,13 +185,13 @@ impl Track {
         })
     }
 
-    /// A packet was added. True when the track had nothing waiting before.
-    pub fn note_waiting(&mut self, now: Instant) -> bool {
+    /// A packet was added; `turn` is the last one that ended. True when the track had nothing waiting before.
+    pub fn note_waiting(&mut self, now: Instant, turn: Turn) -> bool {
         let is_first = self.waiting_since.is_none();
         let before = self.heard.replace(now);
         // What came in one batch was not waited for.
         if let Some(before) = before.filter(|before| self.is_open && *before != now) {
-            self.company.note(now < before + TICK);
+            self.company.note(now < turn.free_after(before) + TICK);
         }
         self.is_open = self.newest().is_some_and(|packet| !packet.ends_burst);
         self.waiting_since.get_or_insert(now);

@@ -159,6 +159,22 @@ fn packets_that_come_singly_leave_at_once() {
 }
 
 #[test]
+fn packets_that_came_while_the_worker_was_sending_were_in_company() {
+    let mut paced = Paced::new(Duration::from_micros(100));
+    for _ in 0..10 {
+        let frame = paced.camera.frame(5, false);
+        paced.bed.send(paced.publisher, &frame[0]);
+        let (began, busy) = (paced.bed.now, Duration::from_millis(6));
+        paced.bed.now = began.after(busy);
+        paced.bed.sfu.note_turn(began, paced.bed.now);
+        frame[1..].iter().for_each(|packet| paced.bed.clients[paced.publisher].send(packet));
+        paced.bed.exchange();
+        paced.bed.run(Duration::from_millis(27));
+    }
+    assert_eq!(paced.frame(), 1, "the last packet of the frame takes the others along");
+}
+
+#[test]
 fn packets_that_come_in_company_wait_for_it_until_that_ends() {
     let mut paced = Paced::new(Duration::from_micros(100));
     for _ in 0..3 {

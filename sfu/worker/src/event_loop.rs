@@ -124,13 +124,14 @@ impl Worker {
             Ok(()) => self.failed_waits = 0,
             Err(error) => self.note_failed_wait(error)?,
         }
-        let now = read_clock();
+        let began = read_clock();
 
-        let mut flow = self.take_in(now);
-        self.flush(now);
+        let mut flow = self.take_in(began);
+        self.flush(began);
 
         self.media.handshakes.advance(&mut self.core, read_clock);
         let now = read_clock();
+        self.core.note_turn(began, now);
         self.execute_lines(now);
         if self.core.poll_timeout().is_some_and(|at| at <= now.mono) {
             self.core.handle_timeout(now);

@@ -57,7 +57,7 @@ impl Sfu {
         if feed.seen.highest() == Some(sequence) {
             track.generation = packet.generation;
         }
-        if track.note_waiting(now) {
+        if track.note_waiting(now, self.turn) {
             self.waiting.push(track_key);
         }
         Ok(())
