@@ -26,11 +26,13 @@ pub struct Plan {
     pub rooms: usize,
     /// Viewers of the one large room.
     pub crowd: usize,
+    /// Nodes that die while people come and go.
+    pub deaths: usize,
     pub seed: u64,
 }
 
 /// What happens, in this order: rooms open and fill; the crowd comes to the large room; people come and go, rooms
-/// close and others open, and one node of a hundred dies; all but a thousandth of the crowd leaves.
+/// close and others open, and some nodes die; all but a thousandth of the crowd leaves.
 pub struct Simulation {
     plan: Plan,
     rng: StdRng,
@@ -48,10 +50,11 @@ pub struct Simulation {
 
 impl Plan {
     pub const FULL: Plan =
-        Plan { nodes: 1_000, workers_per_node: 4, regions: 5, rooms: 100_000, crowd: 1_000_000, seed: 1 };
+        Plan { nodes: 1_000, workers_per_node: 4, regions: 5, rooms: 100_000, crowd: 1_000_000, deaths: 10, seed: 1 };
 
-    /// A twentieth of it.
-    pub const SMALL: Plan = Plan { nodes: 50, workers_per_node: 4, regions: 5, rooms: 5_000, crowd: 50_000, seed: 1 };
+    /// A twentieth of it, with deaths enough that somebody is sent to a dead node before they are noticed.
+    pub const SMALL: Plan =
+        Plan { nodes: 50, workers_per_node: 4, regions: 5, rooms: 5_000, crowd: 50_000, deaths: 4, seed: 1 };
 
     fn of_a_second(count: usize, seconds: usize) -> usize {
         count.div_ceil(seconds * TICKS_PER_SECOND)
@@ -135,8 +138,7 @@ impl Simulation {
             }
         };
         self.pass_seconds(10, turn);
-        let dead: Vec<NodeId> =
-            (0..self.plan.nodes.div_ceil(100)).map(|_| self.fleet.any_node(&mut self.rng, None)).collect();
+        let dead: Vec<NodeId> = (0..self.plan.deaths).map(|_| self.fleet.any_node(&mut self.rng, None)).collect();
         dead.iter().for_each(|node| self.fleet.kill(*node));
         // Their links fall silent, and everybody notices.
         self.pass_ticks(TICKS_PER_SECOND / 2, turn);

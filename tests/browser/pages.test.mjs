@@ -181,8 +181,8 @@ describe("pages", () => {
   });
 
   test("every page fits its screen, names its controls, and breaks no rule of its security policy", async () => {
-    const publisher = await scene.publisher("look", "anna");
-    const second = await scene.publisher("look", "berta");
+    const publisher = await scene.publisher("look", "anna", "vp8", { listed: true });
+    const second = await scene.publisher("look", "berta", "vp8", { listed: true });
     const pages = { start: "/", publish: "/publish?room=look&stream=carla", watch: "/watch/look", one: "/watch/look/anna", empty: "/watch/nobody", joining: "/room/look", room: "/room/look" };
     for (const [name, address] of Object.entries(pages)) {
       for (const [size, viewport] of Object.entries(SIZES)) {

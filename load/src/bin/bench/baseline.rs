@@ -79,7 +79,7 @@ impl fmt::Display for Change {
         let Some(was) = was else { return write!(f, "new     {is:6.2} x floor                     {name}") };
         let verdict = if self.is_worse() { "WORSE " } else { "held  " };
         let percent = 100.0 * (is / was - 1.0);
-        write!(f, "{verdict}  {is:6.2} x floor, was {was:6.2} ({percent:+4.0} %)  {name}")
+        write!(f, "{verdict}  {is:6.2} x floor, was {was:6.2} ({percent:+.0} %)  {name}")
     }
 }
 
