@@ -31,7 +31,7 @@ describe("the weight of pages", () => {
 
       await page.goto(scene.server.url + path, { waitUntil: "load" });
       await until("the style is there", () => page.evaluate(() => document.styleSheets.length > 0));
-      const first = [...requests.values()];
+      const first = [...requests.values()].filter((r) => !r.cached && !r.url.startsWith("data:"));
       const bytes = first.reduce((sum, r) => sum + r.bytes, 0);
       console.log(`${name}: ${first.length} requests, ${bytes} bytes`);
       const list = first.map((r) => `${r.bytes} ${r.url}`).join("\n");
