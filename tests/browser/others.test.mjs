@@ -98,6 +98,27 @@ describe("other people's clients", () => {
     for (const page of [publisher, viewer, ours]) await page.context().close();
   });
 
+  for (const setup of ["actpass", "passive"]) {
+    test(`a page whose certificate is RSA publishes, with setup:${setup}`, async () => {
+      const publisher = await foreignPage();
+      await publisher.evaluate(async ({ url, setup }) => {
+        const key = { name: "RSASSA-PKCS1-v1_5", modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: "SHA-256" };
+        const pc = new RTCPeerConnection({ certificates: [await RTCPeerConnection.generateCertificate(key)] });
+        const media = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 }, audio: true });
+        for (const track of media.getTracks()) pc.addTransceiver(track, { direction: "sendonly", streams: [media] });
+        await pc.setLocalDescription();
+        // Its own description has to say actpass; what the server is told decides who begins.
+        const offer = pc.localDescription?.sdp.replaceAll("a=setup:actpass", `a=setup:${setup}`);
+        const answer = await fetch(url, { method: "POST", headers: { "Content-Type": "application/sdp" }, body: offer });
+        await pc.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+        Object.assign(window, { pc });
+      }, { url: `${scene.server.url}/whip/rsa/${setup}`, setup });
+      const ours = await scene.viewer("rsa");
+      await picturesMove(ours, `${tile(setup)} video`);
+      for (const page of [publisher, ours]) await page.context().close();
+    });
+  }
+
   test("Eyevinn's clients publish and play", async () => {
     const publisher = await foreignPage();
     await publisher.evaluate(async (endpoint) => {

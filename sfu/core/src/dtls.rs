@@ -1,41 +1,28 @@
 //! Owns DTLS-SRTP of one session: handshake, the check of the peer's certificate, the SRTP keys. The only
 //! code that names the DTLS engine (`dimpl`), which draws its own random numbers. Never knows an address.
 
+mod certificate;
 mod fingerprint;
 mod gate;
 
 #[cfg(test)]
 mod tests;
 
-// The engine's interface takes its configuration as `Arc`; certificate and configuration are shared by
-// all sessions of a worker, and no packet touches the count.
 use std::panic::{AssertUnwindSafe, catch_unwind};
-#[expect(clippy::disallowed_types)]
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dimpl::{CloseNotifyReader, Output, SecurityError, SrtpProfile};
 
 use crate::srtp::{MasterKey, MasterKeys, Profile};
+pub use certificate::{Certificate, CertificateError};
 pub use fingerprint::{Fingerprint, FingerprintHash, ParseFingerprintError};
+pub(crate) use gate::{ClientHello, is_plaintext};
 
 /// Which side of the handshake we are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DtlsRole {
     Client,
     Server,
-}
-
-/// Our ECDSA P-256 certificate with its key: one per worker, cheap to clone.
-#[derive(Clone)]
-#[expect(clippy::disallowed_types)]
-pub struct Certificate(Arc<Identity>);
-
-#[expect(clippy::disallowed_types)]
-struct Identity {
-    certificate: dimpl::DtlsCertificate,
-    config: Arc<dimpl::Config>,
-    fingerprint: Fingerprint,
 }
 
 /// What a handshake yields.
@@ -79,6 +66,8 @@ pub struct Dtls {
     peer_verified: bool,
     /// Something was sent by the engine at work: the peer may build on it.
     answered: bool,
+    /// What began the handshake of a server.
+    hello: Option<ClientHello>,
     timeout: Option<Instant>,
 }
 
@@ -98,42 +87,19 @@ enum Stage {
     Ended,
 }
 
-impl Certificate {
-    /// A fresh key pair and self-signed certificate. Draws random numbers and reads the wall clock: for
-    /// the start of a worker, not for the media plane.
-    pub fn generate() -> Result<Certificate, CertificateError> {
-        Certificate::with_config(dimpl::Config::builder())
-    }
-
-    fn with_config(config: dimpl::ConfigBuilder) -> Result<Certificate, CertificateError> {
-        let certificate = dimpl::certificate::generate_self_signed_certificate().map_err(|_| CertificateError)?;
-        let config = config
-            .mtu(DATAGRAM_BYTES_MAX)
-            // The cookie proves an address; ours was proven by ICE, so it would only cost a round trip.
-            .use_server_cookie(false)
-            .flight_start_rto(FLIGHT_TIMEOUT)
-            .flight_retries(FLIGHT_RETRIES_MAX)
-            .build()
-            .map_err(|_| CertificateError)?;
-        let fingerprint = Fingerprint::of(FingerprintHash::Sha256, &certificate.certificate);
-        #[expect(clippy::disallowed_types)]
-        Ok(Certificate(Arc::new(Identity { certificate, config: Arc::new(config), fingerprint })))
-    }
-
-    /// For `a=fingerprint`.
-    pub fn fingerprint(&self) -> &Fingerprint {
-        &self.0.fingerprint
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no DTLS certificate could be made")]
-pub struct CertificateError;
-
 impl Dtls {
     pub fn new(role: DtlsRole, certificate: Certificate, fingerprints: Vec<Fingerprint>) -> Dtls {
         let stage = Stage::Idle;
-        Dtls { role, certificate, fingerprints, stage, peer_verified: false, answered: false, timeout: None }
+        Dtls {
+            role,
+            certificate,
+            fingerprints,
+            stage,
+            peer_verified: false,
+            answered: false,
+            hello: None,
+            timeout: None,
+        }
     }
 
     /// A client sends its ClientHello; nothing otherwise.
@@ -189,6 +155,9 @@ impl Dtls {
         if matches!((&self.stage, self.role), (Stage::Idle, DtlsRole::Server)) {
             self.stage = Stage::Handshake(Box::new(self.engine(now)));
         }
+        if !self.answered {
+            self.hello = ClientHello::begun_by(datagram).or(self.hello);
+        }
         let refused = match &mut self.stage {
             Stage::Idle | Stage::Ended => return Ok(Progress::default()),
             Stage::Released { reader, .. } => {
@@ -211,7 +180,7 @@ impl Dtls {
         // A ClientHello that came to nothing, and all that belonged to it, is forgotten: the next one may do better.
         if refused && !answered && matches!((&self.stage, self.role), (Stage::Handshake(_), DtlsRole::Server)) {
             self.stage = Stage::Idle;
-            (self.answered, self.timeout) = (false, None);
+            (self.hello, self.timeout) = (None, None);
         }
         Ok(progress)
     }
@@ -231,6 +200,10 @@ impl Dtls {
 
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.timeout
+    }
+
+    pub(crate) fn client_hello(&self) -> Option<ClientHello> {
+        self.hello
     }
 
     /// Says goodbye with close_notify, if there is anyone to understand it.
@@ -272,8 +245,7 @@ impl Dtls {
     /// Speaks 1.2 and 1.3: as a client, by one ClientHello that servers of both understand; as a server, it
     /// decides once the ClientHello is whole (with a post-quantum key share it spans two datagrams).
     fn engine(&self, now: Instant) -> dimpl::Dtls {
-        let Identity { certificate, config, .. } = &*self.certificate.0;
-        dimpl::Dtls::new_auto(config.clone(), certificate.clone(), now)
+        self.certificate.engine(now)
     }
 
     fn drain(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError> {
@@ -308,6 +280,8 @@ impl Dtls {
                 }
                 Output::CloseNotify => progress.peer_closed = true,
                 Output::Timeout(at) => {
+                    // An engine that is stuck wants to be woken at once, for ever.
+                    let at = at.max(now + WAKE_INTERVAL_MIN);
                     self.timeout = Some(match self.stage {
                         Stage::Connected(_, until) => at.min(until),
                         _ => at,
@@ -387,11 +361,6 @@ fn feed(engine: &mut dimpl::Dtls, now: Instant, datagram: &[u8]) -> Result<Fed, 
 
 /// How long the last flight can be repeated: three tries of a client that starts with 1 s (RFC 6347).
 const LINGER: Duration = Duration::from_secs(10);
-/// Largest datagram of a flight: below any path MTU that WebRTC meets.
-const DATAGRAM_BYTES_MAX: usize = 1_200;
-/// First wait for an answer to a flight; doubles with each repeat. RFC 6347 section 4.2.4.1 allows less
-/// than 1 s where it is known to do no harm: a viewer waits for its picture, and seven tries of 250 ms to
-/// 16 s fill the 30 s that a session has to connect.
-const FLIGHT_TIMEOUT: Duration = Duration::from_millis(250);
-const FLIGHT_RETRIES_MAX: usize = 6;
+/// Shortest wait for the engine's next deadline: what it had to do now is done.
+const WAKE_INTERVAL_MIN: Duration = Duration::from_millis(5);
 const POLL_BUFFER_BYTES: usize = 2_048;

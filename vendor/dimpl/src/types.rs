@@ -359,6 +359,8 @@ impl SignatureAlgorithm {
     pub const Anonymous: Self = Self(0);
     /// RSA signatures.
     pub const RSA: Self = Self(1);
+    /// Chappe's addition: RSASSA-PSS with a key of rsaEncryption. Never on the wire, where it is a scheme of its own.
+    pub const RSA_PSS: Self = Self(0xE4);
     /// DSA signatures.
     pub const DSA: Self = Self(2);
     /// ECDSA signatures.
@@ -606,17 +608,21 @@ impl SignatureScheme {
         ]
     }
 
-    const SUPPORTED: &[SignatureScheme] = &[
+    // Chappe's change: RSA, for peers whose certificate is RSA. PKCS #1 is for DTLS 1.2 and for the signatures within
+    // certificates: DTLS 1.3 signs no handshake with it (RFC 8446 section 4.2.3).
+    const SUPPORTED: &[SignatureScheme; 7] = &[
         SignatureScheme::ECDSA_SECP256R1_SHA256,
         SignatureScheme::ECDSA_SECP384R1_SHA384,
+        SignatureScheme::RSA_PSS_RSAE_SHA256,
+        SignatureScheme::RSA_PSS_RSAE_SHA384,
+        SignatureScheme::RSA_PSS_RSAE_SHA512,
+        SignatureScheme::RSA_PKCS1_SHA256,
+        SignatureScheme::RSA_PKCS1_SHA384,
     ];
 
     /// Supported signature schemes in preference order.
-    pub fn supported() -> ArrayVec<SignatureScheme, 2> {
-        let mut schemes = ArrayVec::new();
-        schemes.push(SignatureScheme::ECDSA_SECP256R1_SHA256);
-        schemes.push(SignatureScheme::ECDSA_SECP384R1_SHA384);
-        schemes
+    pub fn supported() -> ArrayVec<SignatureScheme, 7> {
+        ArrayVec::from(*Self::SUPPORTED)
     }
 
     /// Returns the named group (EC curve) implied by this signature scheme, if any.

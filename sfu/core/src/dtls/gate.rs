@@ -33,6 +33,26 @@ pub(super) fn admit(role: DtlsRole, datagram: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
+/// A ClientHello by its random, which tells a handshake from all others (RFC 5246 section 7.4.1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClientHello([u8; 32]);
+
+impl ClientHello {
+    /// The one whose first part a datagram begins with.
+    pub fn begun_by(datagram: &[u8]) -> Option<ClientHello> {
+        let plain = Record::first_of(datagram)?.plain.filter(|plain| plain.content_type == HANDSHAKE)?;
+        let message = messages(plain.fragment).next()?;
+        let (_version, rest) = message.body.split_first_chunk::<2>()?;
+        let is_begun = message.kind == CLIENT_HELLO && message.offset == 0;
+        rest.first_chunk().filter(|_| is_begun).map(|random| ClientHello(*random))
+    }
+}
+
+/// Whether a datagram begins with a record that anyone may have written.
+pub(crate) fn is_plaintext(datagram: &[u8]) -> bool {
+    Record::first_of(datagram).is_some_and(|record| record.plain.is_some())
+}
+
 /// A record as it lies in a datagram.
 struct Record<'a> {
     /// With its header.
@@ -131,10 +151,11 @@ const UNIFIED_LAST: u8 = 0x3F;
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const HANDSHAKE: u8 = 22;
 const ACK: u8 = 26;
+const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
 /// What either side ever says in plaintext (RFC 5246 section 7.3): for clients ClientHello, Certificate,
 /// CertificateVerify, ClientKeyExchange.
-const OF_CLIENTS: [u8; 4] = [1, 11, 15, 16];
+const OF_CLIENTS: [u8; 4] = [CLIENT_HELLO, 11, 15, 16];
 /// ServerHello, HelloVerifyRequest, NewSessionTicket, Certificate, ServerKeyExchange, CertificateRequest,
 /// ServerHelloDone, CertificateStatus.
 const OF_SERVERS: [u8; 8] = [SERVER_HELLO, 3, 4, 11, 12, 13, 14, 22];

@@ -1,10 +1,16 @@
 //! Claims about the handshake, against the engine itself as the peer, in virtual time over a seeded network.
 
+mod certificates;
 mod played_client;
 mod strangers;
 
-use dimpl::{Config, DtlsCertificate, certificate::generate_self_signed_certificate};
+use std::sync::Arc;
 
+use dimpl::crypto::CryptoProvider;
+use dimpl::crypto::aws_lc_rs::default_provider;
+use dimpl::{Config, ConfigBuilder, DtlsCertificate, certificate::generate_self_signed_certificate};
+
+use super::certificate::DATAGRAM_BYTES_MAX;
 use super::*;
 use crate::sim::Link;
 use played_client::PlayedClient;
@@ -25,8 +31,14 @@ struct Peer {
 }
 
 impl Peer {
-    fn new(now: Instant, version: PeerVersion, active: bool, mtu: usize, certificate: DtlsCertificate) -> Peer {
-        let config = Config::builder().mtu(mtu).use_server_cookie(!active).dangerously_set_rng_seed(1).build().unwrap();
+    fn new(
+        now: Instant,
+        version: PeerVersion,
+        active: bool,
+        config: ConfigBuilder,
+        certificate: DtlsCertificate,
+    ) -> Peer {
+        let config = config.use_server_cookie(!active).dangerously_set_rng_seed(1).build().unwrap();
         let config = Arc::new(config);
         let mut engine = match version {
             PeerVersion::Only12 => dimpl::Dtls::new_12(config, certificate, now),
@@ -83,24 +95,37 @@ impl Association {
         fingerprints: impl FnOnce(&[u8]) -> Vec<Fingerprint>,
     ) -> Association {
         let certificate = generate_self_signed_certificate().unwrap();
-        Association::of(role, version, mtu, [to_us, to_peer], certificate, fingerprints)
+        let fingerprints = fingerprints(&certificate.certificate);
+        Association::of(role, version, Config::builder().mtu(mtu), [to_us, to_peer], certificate, fingerprints)
+    }
+
+    /// The peer's cryptography is as given, and its network clean.
+    fn provided(
+        role: DtlsRole,
+        version: PeerVersion,
+        certificate: DtlsCertificate,
+        provider: CryptoProvider,
+    ) -> Association {
+        let links = [Link::clean(), Link::clean()];
+        let fingerprints = vec![Fingerprint::of(FingerprintHash::Sha256, &certificate.certificate)];
+        let config = Config::builder().mtu(1_200).with_crypto_provider(provider);
+        Association::of(role, version, config, links, certificate, fingerprints)
     }
 
     fn of(
         role: DtlsRole,
         version: PeerVersion,
-        mtu: usize,
+        config: ConfigBuilder,
         [to_us, to_peer]: [Link; 2],
         certificate: DtlsCertificate,
-        fingerprints: impl FnOnce(&[u8]) -> Vec<Fingerprint>,
+        fingerprints: Vec<Fingerprint>,
     ) -> Association {
         let now = crate::sim::start();
-        let fingerprints = fingerprints(&certificate.certificate);
         // Tries are counted, so about one handshake in a thousand fails for good at the loss that is played here. With
         // the pauses between tries drawn from a seed, like the losses, it is always the same ones.
         let ours = Certificate::with_config(Config::builder().dangerously_set_rng_seed(2)).unwrap();
         let us = Dtls::new(role, ours, fingerprints);
-        let peer = Peer::new(now, version, role == DtlsRole::Server, mtu, certificate);
+        let peer = Peer::new(now, version, role == DtlsRole::Server, config, certificate);
         let mut pair = Association { now, us, peer, to_us, to_peer, keys: None, closed: false, error: None };
         pair.step_us(|dtls, now, send| dtls.start(now, send));
         pair.drain_peer();
@@ -334,10 +359,7 @@ fn a_certificate_longer_than_our_buffer_is_taken_like_any_other() {
         for version in [PeerVersion::Only12, PeerVersion::Only13, PeerVersion::Both] {
             let certificate =
                 DtlsCertificate { certificate: LONG_CERTIFICATE.to_vec(), private_key: LONG_CERTIFICATE_KEY.to_vec() };
-            let links = [Link::clean(), Link::clean()];
-            let mut pair = Association::of(role, version, 1_200, links, certificate, |der| {
-                vec![Fingerprint::of(FingerprintHash::Sha256, der)]
-            });
+            let mut pair = Association::provided(role, version, certificate, default_provider());
             let both = |pair: &Association| pair.keys.is_some() && pair.peer.keys.is_some();
             assert!(pair.run(Duration::from_secs(5), both), "{role:?} {version:?}: {:?}", pair.error);
         }

@@ -31,6 +31,7 @@ use crate::dtls12::message::{DigitallySigned, Dtls12CipherSuite};
 use crate::dtls12::message::{ExtensionType, KeyExchangeAlgorithm, MessageType, ProtocolVersion};
 use crate::dtls12::message::{Random, SessionId, SignatureAndHashAlgorithm};
 use crate::timer::HandshakeTimers;
+use crate::types::SignatureAlgorithm;
 use crate::{Config, DtlsCertificate, Error, InternalError, KeyingMaterial, Output};
 
 /// DTLS client
@@ -512,7 +513,7 @@ impl State {
         let is_compatible = client
             .engine
             .crypto_context()
-            .is_cipher_suite_compatible(cs);
+            .is_server_suite(cs);
 
         if !is_compatible {
             return Err(Error::SecurityError(
@@ -706,17 +707,21 @@ impl State {
         ))?;
 
         // Ensure the server's (hash, signature) pair was offered by the client
-        let offered = SignatureAndHashAlgorithm::supported().contains(&signature_algorithm);
-        if !offered {
+        // Chappe's change: RSA, too.
+        let Some(signature_algorithm) = signature_algorithm.verifiable() else {
             return Err(Error::CryptoError(
                 crate::CryptoError::SignatureAlgorithmNotOfferedByClient,
             )
             .into());
-        }
+        };
+        let family = match signature_algorithm.signature {
+            SignatureAlgorithm::RSA_PSS => SignatureAlgorithm::RSA,
+            signature => signature,
+        };
 
         // Ensure the signature algorithm is compatible with the cipher suite
         if let Some(expected_sig) = cipher_suite.signature_algorithm()
-            && signature_algorithm.signature != expected_sig
+            && family != expected_sig
         {
             return Err(
                 Error::CryptoError(crate::CryptoError::SignatureAlgorithmMismatch {
@@ -1265,7 +1270,7 @@ fn handshake_create_client_hello(
         .config()
         .dtls12_cipher_suites()
         .map(|cs| cs.suite())
-        .filter(|suite| engine.crypto_context().is_cipher_suite_compatible(*suite))
+        .filter(|suite| engine.crypto_context().is_server_suite(*suite))
         .take(Dtls12CipherSuite::supported().len())
         .collect();
 

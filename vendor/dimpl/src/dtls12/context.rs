@@ -582,6 +582,18 @@ impl CryptoContext {
         }
     }
 
+    /// Chappe's addition: whether a client can go on with the suite that a server chose. Its own key says nothing about
+    /// the server's, which may be RSA.
+    pub fn is_server_suite(&self, cipher_suite: Dtls12CipherSuite) -> bool {
+        match self.auth {
+            AuthMode::Certificate { .. } => matches!(
+                cipher_suite.signature_algorithm(),
+                Some(SignatureAlgorithm::ECDSA | SignatureAlgorithm::RSA)
+            ),
+            AuthMode::Psk => self.is_cipher_suite_compatible(cipher_suite),
+        }
+    }
+
     /// Chappe's addition: what the peer's records are opened with.
     pub(crate) fn take_peer_cipher(&mut self, is_client: bool) -> Option<Box<dyn crypto::Cipher>> {
         if is_client {

@@ -1454,13 +1454,13 @@ pub(crate) fn signature_scheme_to_components(
             crate::SecurityError::UnsupportedSignatureScheme(scheme),
         )),
         SignatureScheme::RSA_PSS_RSAE_SHA256 => {
-            Ok((HashAlgorithm::SHA256, SignatureAlgorithm::RSA))
+            Ok((HashAlgorithm::SHA256, SignatureAlgorithm::RSA_PSS))
         }
         SignatureScheme::RSA_PSS_RSAE_SHA384 => {
-            Ok((HashAlgorithm::SHA384, SignatureAlgorithm::RSA))
+            Ok((HashAlgorithm::SHA384, SignatureAlgorithm::RSA_PSS))
         }
         SignatureScheme::RSA_PSS_RSAE_SHA512 => {
-            Ok((HashAlgorithm::SHA512, SignatureAlgorithm::RSA))
+            Ok((HashAlgorithm::SHA512, SignatureAlgorithm::RSA_PSS))
         }
         SignatureScheme::RSA_PSS_PSS_SHA256 => Ok((HashAlgorithm::SHA256, SignatureAlgorithm::RSA)),
         SignatureScheme::RSA_PSS_PSS_SHA384 => Ok((HashAlgorithm::SHA384, SignatureAlgorithm::RSA)),

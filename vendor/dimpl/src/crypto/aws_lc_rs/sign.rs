@@ -8,6 +8,9 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, UnparsedPublicKey};
 use aws_lc_rs::signature::{ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1};
 use aws_lc_rs::signature::{EcdsaKeyPair, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm};
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384};
+use aws_lc_rs::signature::{
+    RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
+};
 use der::{Decode, Encode};
 use spki::ObjectIdentifier;
 use x509_cert::Certificate as X509Certificate;
@@ -193,8 +196,11 @@ impl SignatureVerifier for AwsLcSignatureVerifier {
         sig_alg: SignatureAlgorithm,
     ) -> Result<(), CryptoError> {
         // Chappe's change: GStreamer and others have an RSA certificate.
-        if sig_alg == SignatureAlgorithm::RSA {
-            return verify_rsa(cert_der, data, signature, hash_alg);
+        if matches!(
+            sig_alg,
+            SignatureAlgorithm::RSA | SignatureAlgorithm::RSA_PSS
+        ) {
+            return verify_rsa(cert_der, data, signature, hash_alg, sig_alg);
         }
         if sig_alg != SignatureAlgorithm::ECDSA {
             return Err(CryptoError::UnsupportedSignatureAlgorithm(sig_alg));
@@ -252,22 +258,27 @@ impl SignatureVerifier for AwsLcSignatureVerifier {
     }
 }
 
-/// Chappe's change: RSASSA-PKCS1-v1_5, the RSA signature of TLS 1.2 (RFC 5246 section 4.7).
+/// Chappe's change: RSASSA-PKCS1-v1_5, the RSA signature of TLS 1.2 (RFC 5246 section 4.7), and RSASSA-PSS, which TLS
+/// 1.3 brought and both versions may use (RFC 8446 section 4.2.3).
 fn verify_rsa(
     cert_der: &[u8],
     data: &[u8],
     signature: &[u8],
     hash_alg: HashAlgorithm,
+    sig_alg: SignatureAlgorithm,
 ) -> Result<(), CryptoError> {
     const OID_RSA_ENCRYPTION: ObjectIdentifier =
         ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
-    let algorithm = match hash_alg {
-        HashAlgorithm::SHA256 => &RSA_PKCS1_2048_8192_SHA256,
-        HashAlgorithm::SHA384 => &RSA_PKCS1_2048_8192_SHA384,
+    let algorithm = match (sig_alg, hash_alg) {
+        (SignatureAlgorithm::RSA, HashAlgorithm::SHA256) => &RSA_PKCS1_2048_8192_SHA256,
+        (SignatureAlgorithm::RSA, HashAlgorithm::SHA384) => &RSA_PKCS1_2048_8192_SHA384,
+        (SignatureAlgorithm::RSA_PSS, HashAlgorithm::SHA256) => &RSA_PSS_2048_8192_SHA256,
+        (SignatureAlgorithm::RSA_PSS, HashAlgorithm::SHA384) => &RSA_PSS_2048_8192_SHA384,
+        (SignatureAlgorithm::RSA_PSS, HashAlgorithm::SHA512) => &RSA_PSS_2048_8192_SHA512,
         _ => {
             return Err(CryptoError::UnsupportedSignaturePair {
-                signature: SignatureAlgorithm::RSA,
+                signature: sig_alg,
                 hash: hash_alg,
             });
         }

@@ -70,6 +70,12 @@ impl Dtls12CipherSuite {
     pub const ECDHE_ECDSA_AES128_GCM_SHA256: Self = Self(0xC02B);
     /// ECDHE with ECDSA authentication, ChaCha20-Poly1305, SHA-256.
     pub const ECDHE_ECDSA_CHACHA20_POLY1305_SHA256: Self = Self(0xCCA9);
+    /// Chappe's addition, as are the next two: servers with an RSA certificate. ECDHE, AES-256-GCM, SHA-384.
+    pub const ECDHE_RSA_AES256_GCM_SHA384: Self = Self(0xC030);
+    /// ECDHE with RSA authentication, AES-128-GCM, SHA-256.
+    pub const ECDHE_RSA_AES128_GCM_SHA256: Self = Self(0xC02F);
+    /// ECDHE with RSA authentication, ChaCha20-Poly1305, SHA-256.
+    pub const ECDHE_RSA_CHACHA20_POLY1305_SHA256: Self = Self(0xCCA8);
     /// PSK with AES-128-CCM-8 (8-byte tag), SHA-256.
     pub const PSK_AES128_CCM_8: Self = Self(0xC0A8);
 
@@ -85,7 +91,7 @@ impl Dtls12CipherSuite {
 
     /// Returns true if this is not a known DTLS 1.2 cipher suite wire value.
     pub const fn is_unknown(&self) -> bool {
-        !matches!(*self, Self(0xC02B..=0xC02C | 0xC0A8 | 0xCCA9))
+        !matches!(*self, Self(0xC02B..=0xC02C | 0xC02F..=0xC030 | 0xC0A8 | 0xCCA8..=0xCCA9))
     }
 
     /// Parse a `Dtls12CipherSuite` from network byte order.
@@ -116,6 +122,7 @@ impl Dtls12CipherSuite {
             | Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256 => {
                 KeyExchangeAlgorithm::EECDH
             }
+            _ if self.is_rsa() => KeyExchangeAlgorithm::EECDH,
 
             Dtls12CipherSuite::PSK_AES128_CCM_8 => KeyExchangeAlgorithm::PSK,
 
@@ -130,6 +137,16 @@ impl Dtls12CipherSuite {
             Dtls12CipherSuite::ECDHE_ECDSA_AES256_GCM_SHA384
                 | Dtls12CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256
                 | Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256
+        ) || self.is_rsa()
+    }
+
+    /// Chappe's addition: whether the server's certificate is RSA.
+    pub fn is_rsa(&self) -> bool {
+        matches!(
+            *self,
+            Dtls12CipherSuite::ECDHE_RSA_AES256_GCM_SHA384
+                | Dtls12CipherSuite::ECDHE_RSA_AES128_GCM_SHA256
+                | Dtls12CipherSuite::ECDHE_RSA_CHACHA20_POLY1305_SHA256
         )
     }
 
@@ -144,6 +161,9 @@ impl Dtls12CipherSuite {
             Dtls12CipherSuite::ECDHE_ECDSA_AES256_GCM_SHA384,
             Dtls12CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256,
             Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256,
+            Dtls12CipherSuite::ECDHE_RSA_AES256_GCM_SHA384,
+            Dtls12CipherSuite::ECDHE_RSA_AES128_GCM_SHA256,
+            Dtls12CipherSuite::ECDHE_RSA_CHACHA20_POLY1305_SHA256,
             Dtls12CipherSuite::PSK_AES128_CCM_8,
         ]
     }
@@ -173,7 +193,9 @@ impl Dtls12CipherSuite {
     /// The hash algorithm used by this cipher suite.
     pub fn hash_algorithm(&self) -> HashAlgorithm {
         match *self {
-            Dtls12CipherSuite::ECDHE_ECDSA_AES256_GCM_SHA384 => HashAlgorithm::SHA384,
+            Dtls12CipherSuite::ECDHE_ECDSA_AES256_GCM_SHA384
+            | Dtls12CipherSuite::ECDHE_RSA_AES256_GCM_SHA384 => HashAlgorithm::SHA384,
+            _ if self.is_rsa() => HashAlgorithm::SHA256,
             Dtls12CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256
             | Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256
             | Dtls12CipherSuite::PSK_AES128_CCM_8 => HashAlgorithm::SHA256,
@@ -192,6 +214,7 @@ impl Dtls12CipherSuite {
                 Some(SignatureAlgorithm::ECDSA)
             }
             Dtls12CipherSuite::PSK_AES128_CCM_8 => None,
+            _ if self.is_rsa() => Some(SignatureAlgorithm::RSA),
             _ => Some(SignatureAlgorithm::UNKNOWN_DERIVED),
         }
     }
@@ -218,6 +241,15 @@ impl fmt::Debug for Dtls12CipherSuite {
             }
             Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256 => {
                 f.write_str("ECDHE_ECDSA_CHACHA20_POLY1305_SHA256")
+            }
+            Dtls12CipherSuite::ECDHE_RSA_AES256_GCM_SHA384 => {
+                f.write_str("ECDHE_RSA_AES256_GCM_SHA384")
+            }
+            Dtls12CipherSuite::ECDHE_RSA_AES128_GCM_SHA256 => {
+                f.write_str("ECDHE_RSA_AES128_GCM_SHA256")
+            }
+            Dtls12CipherSuite::ECDHE_RSA_CHACHA20_POLY1305_SHA256 => {
+                f.write_str("ECDHE_RSA_CHACHA20_POLY1305_SHA256")
             }
             Dtls12CipherSuite::PSK_AES128_CCM_8 => f.write_str("PSK_AES128_CCM_8"),
             _ => f.debug_tuple("Unknown").field(&self.0).finish(),
@@ -316,6 +348,9 @@ pub struct SignatureAndHashAlgorithm {
     pub signature: SignatureAlgorithm,
 }
 
+/// First byte of the RSASSA-PSS schemes.
+const INTRINSIC_HASH: u8 = 8;
+
 impl SignatureAndHashAlgorithm {
     pub const fn new(hash: HashAlgorithm, signature: SignatureAlgorithm) -> Self {
         SignatureAndHashAlgorithm { hash, signature }
@@ -362,6 +397,18 @@ impl SignatureAndHashAlgorithm {
     /// Returns true if this signature+hash combination is supported.
     pub fn is_supported(&self) -> bool {
         Self::supported().contains(self)
+    }
+
+    /// Chappe's addition: how to verify a signature that a server made by one of the schemes which our ClientHello
+    /// offers. Those of TLS 1.3 are numbers of their own here (RFC 8446 section 4.2.3).
+    pub fn verifiable(&self) -> Option<SignatureAndHashAlgorithm> {
+        let scheme = crate::types::SignatureScheme::from_u16(self.as_u16());
+        let pss = SignatureAndHashAlgorithm::new(scheme.hash_algorithm(), SignatureAlgorithm::RSA_PSS);
+        match (scheme.is_supported(), self.hash.as_u8()) {
+            (true, INTRINSIC_HASH) => Some(pss),
+            (true, _) => Some(*self),
+            (false, _) => None,
+        }
     }
 }
 
