@@ -159,7 +159,7 @@ impl Sfu {
         self.timers.set(key as u32, None);
         self.by_id.remove(&session.id);
         self.by_ufrag.retain(|_, of| *of != key);
-        self.forget_routes_of(key);
+        self.routes.forget(key);
         let tracks: Vec<usize> = self.tracks.iter().map(|(track, _)| track).collect();
         for at in tracks {
             let Some(track) = self.tracks.get_mut(at) else { continue };

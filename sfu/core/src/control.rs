@@ -200,6 +200,9 @@ impl Sfu {
             sources.push(source);
         }
         for gone in old {
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.retire_source(&gone);
+            }
             self.end_source(key, &gone);
         }
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -321,7 +324,7 @@ impl Sfu {
             self.by_ufrag.remove(ufrag);
         }
         for route in &session.routes {
-            self.forget_route(*route);
+            self.routes.leave(*route, key);
         }
         self.push_event(Event::Closed { session: session.id, reason });
     }
@@ -361,5 +364,5 @@ fn take_spent(spent: &mut Vec<(u32, u64)>, ssrc: u32) -> Option<u64> {
 }
 
 const FIRST_INDEX_MASK: u64 = 0x7fff;
-/// SSRCs of ours whose last numbers are remembered per session: 64 m-lines that came and went.
-const SPENT_MAX: usize = 128;
+/// SSRCs of ours whose last numbers are remembered per session: 512 m-lines that came and went, in 16 kB.
+const SPENT_MAX: usize = 1_024;

@@ -43,12 +43,7 @@ impl Sfu {
         let session = self.sessions.get_mut(key).ok_or(DropReason::RouteUnknown)?;
         let opener = session.opener.as_ref().ok_or(DropReason::SessionNotReady)?;
         let place = session.place_of(header.ssrc);
-        let window = place.map(|place| &session.sources[place.source].streams[place.stream].window);
-        // A stream that is not known yet starts with a roll-over counter of zero.
-        let index = window.map_or(u64::from(header.seq.0), |window| window.guess(header.seq.0));
-        if window.is_some_and(|window| !window.check(index)) {
-            return Err(DropReason::RtpReplayed);
-        }
+        let index = session.index_of(place, &header)?;
         let len = opener.open_rtp(index, header.header_len, packet).map_err(|_| DropReason::RtpAuthentication)?;
         let packet = packet.get(..header.header_len + len).ok_or(DropReason::RtpMalformed)?;
         session.transport.note_activity(now);
@@ -56,7 +51,7 @@ impl Sfu {
         let values = session.extensions.find(header.extensions(packet));
         let place = match place {
             Some(place) => place,
-            None => session.learn(&header, &values, now)?,
+            None => session.learn(&header, index, &values, now)?,
         };
         if let Some(seq) = values.transport_seq().filter(|_| session.tells_arrivals) {
             session.arrivals.record(now, Seq(seq));

@@ -165,6 +165,11 @@ impl IceAgent {
         self.pairs.iter().any(|pair| pair.route == route)
     }
 
+    /// When the last authentic check came from there.
+    pub fn checked(&self, route: Route) -> Option<Instant> {
+        self.pairs.iter().find(|pair| pair.route == route).map(|pair| pair.checked)
+    }
+
     pub fn heard(&self) -> Option<Instant> {
         self.heard
     }

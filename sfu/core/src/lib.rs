@@ -14,6 +14,7 @@ mod feedback;
 mod forward;
 mod relay;
 mod repair;
+mod routes;
 mod sfu;
 mod snapshot;
 mod switch;

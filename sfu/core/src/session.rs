@@ -11,7 +11,7 @@ use crate::rtp::{ExtensionKind, ExtensionMap, ExtensionValues, Header, Ssrc};
 use crate::sender::Sender;
 use crate::source::{Meaning, Role, Source, Stream, accepts};
 use crate::spec::{Epoch, SessionId, SessionState};
-use crate::srtp::{Opener, Sealer};
+use crate::srtp::{Opener, RetiredStreams, Sealer};
 use crate::stats::DropReason;
 use crate::transport::{Transport, TransportState};
 use crate::twcc::ArrivalLog;
@@ -33,6 +33,8 @@ pub(crate) struct Session {
     pub senders: Vec<Option<Sender>>,
     /// SSRC to source and stream.
     ssrcs: Vec<(Ssrc, StreamPlace)>,
+    /// SSRCs that have no place now.
+    retired: RetiredStreams,
     /// Whether transport-wide feedback was accepted.
     pub tells_arrivals: bool,
     pub arrivals: ArrivalLog,
@@ -69,7 +71,12 @@ pub(crate) struct Outlet {
 
 impl Outlet {
     pub fn is_open(&self) -> bool {
-        self.route.is_some() && self.sealer.is_some()
+        self.route.is_some() && self.is_keyed()
+    }
+
+    /// The DTLS handshake is complete.
+    pub fn is_keyed(&self) -> bool {
+        self.sealer.is_some()
     }
 
     /// Writes a compound packet, seals it and leaves it to be sent at once. `write` returns `None` for nothing.
@@ -109,6 +116,7 @@ impl Session {
             sources: Vec::new(),
             senders: Vec::new(),
             ssrcs: Vec::new(),
+            retired: RetiredStreams::default(),
             tells_arrivals: false,
             arrivals: ArrivalLog::new(now),
             clock: PublisherClock::default(),
@@ -134,9 +142,40 @@ impl Session {
         self.ssrcs.iter().find(|(known, _)| *known == ssrc).map(|(_, place)| *place)
     }
 
-    /// Finds the m-line of an SSRC that an authentic packet just introduced: by the SSRCs of the SDP, by mid
-    /// and rid, or, for clients without extensions, by a payload type that only one m-line accepts.
+    /// The SRTP index of a packet, unless it was received before. An SSRC that is new to the session starts with a
+    /// roll-over counter of zero.
+    #[inline]
+    pub fn index_of(&self, place: Option<StreamPlace>, header: &Header) -> Result<u64, DropReason> {
+        let retired;
+        let window = match place.and_then(|place| self.sources.get(place.source)?.streams.get(place.stream)) {
+            Some(stream) => &stream.window,
+            None => {
+                retired = self.retired.window(header.ssrc);
+                &retired
+            }
+        };
+        let index = window.guess(header.seq.0);
+        if window.check(index) { Ok(index) } else { Err(DropReason::RtpReplayed) }
+    }
+
+    /// Finds the m-line of an SSRC that an authentic packet of this index just introduced: by the SSRCs of the SDP, by
+    /// mid and rid, or, for clients without extensions, by a payload type that only one m-line accepts.
     pub fn learn(
+        &mut self,
+        header: &Header,
+        index: u64,
+        values: &ExtensionValues<'_>,
+        now: Instant,
+    ) -> Result<StreamPlace, DropReason> {
+        let place = self.find_place(header, values, now);
+        if place.is_err() {
+            // Of no m-line now, but its SSRC goes on.
+            self.retired.note(header.ssrc, index);
+        }
+        place
+    }
+
+    fn find_place(
         &mut self,
         header: &Header,
         values: &ExtensionValues<'_>,
@@ -152,7 +191,7 @@ impl Session {
             None => self.learn_by_payload_type(header)?,
         };
         let layer = self.layer(source, values);
-        let stream = self.sources[source].add(ssrc, role, layer, now);
+        let stream = self.sources[source].add(ssrc, role, layer, now, &mut self.retired);
         let place = StreamPlace { source, stream };
         // Whatever had this place before is forgotten.
         self.ssrcs.retain(|(_, other)| *other != place);
@@ -192,8 +231,29 @@ impl Session {
         rid.and_then(|rid| rids.iter().position(|known| known.as_bytes() == rid)).unwrap_or(0) as u8
     }
 
-    /// Forgets the SSRCs of sources that went; the others may have moved.
+    /// The m-line is gone; its SSRCs may come back on another.
+    pub fn retire_source(&mut self, source: &Source) {
+        for stream in &source.streams {
+            self.retired.retire(stream.ssrc, &stream.window);
+        }
+    }
+
+    /// Sources came, went or moved: SSRCs that were said to be another m-line's from now on leave the one they were on.
     pub fn reindex_sources(&mut self) {
+        let names = |source: &Source, ssrc: Ssrc| {
+            source.spec.ssrcs.iter().any(|pair| pair.ssrc == ssrc.0 || pair.rtx == Some(ssrc.0))
+        };
+        for at in 0..self.sources.len() {
+            let streams = self.sources[at].streams.iter().map(|stream| stream.ssrc);
+            let is_elsewhere = |ssrc: &Ssrc| {
+                let named_by = |source: &Source| names(source, *ssrc);
+                !named_by(&self.sources[at]) && self.sources.iter().any(named_by)
+            };
+            let moved: Vec<Ssrc> = streams.filter(is_elsewhere).collect();
+            for ssrc in moved {
+                self.sources[at].remove(ssrc, &mut self.retired);
+            }
+        }
         self.ssrcs.clear();
         for (at, source) in self.sources.iter().enumerate() {
             for (stream, known) in source.streams.iter().enumerate() {

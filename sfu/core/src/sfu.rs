@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, DefaultHasher};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use slab::Slab;
 
@@ -17,6 +17,7 @@ use crate::history::CacheBudget;
 use crate::net::{DatagramKind, Now, Route, classify};
 use crate::playout::WallClock;
 use crate::relay::Relay;
+use crate::routes::Routes;
 use crate::session::Session;
 use crate::spec::{CloseReason, Event, SessionId, SessionState, TrackId};
 use crate::srtp::{Opener, Sealer};
@@ -38,10 +39,8 @@ pub struct Sfu {
     pub(crate) tracks: Slab<Track>,
     pub(crate) by_id: Table<SessionId>,
     pub(crate) by_ufrag: Table<String>,
-    by_route: Table<Route>,
     pub(crate) by_track: Table<TrackId>,
-    /// Datagrams come in trains from one address.
-    last_route: Option<(Route, usize)>,
+    pub(crate) routes: Routes,
     pub(crate) timers: Timers,
     /// Of the clients that asked to hear of us.
     pub(crate) alive: AliveSlots,
@@ -86,9 +85,8 @@ impl Sfu {
             tracks: Slab::new(),
             by_id: Table::default(),
             by_ufrag: Table::default(),
-            by_route: Table::default(),
             by_track: Table::default(),
-            last_route: None,
+            routes: Routes::default(),
             timers: Timers::default(),
             alive: AliveSlots::new(),
             turn: Turn::default(),
@@ -124,12 +122,10 @@ impl Sfu {
 
     fn dispatch(&mut self, now: Now, route: Route, datagram: &mut [u8]) -> Result<(), DropReason> {
         match classify(datagram) {
-            Some(DatagramKind::Rtp) => self.find(route).and_then(|key| self.handle_rtp(now.mono, key, datagram)),
-            Some(DatagramKind::Rtcp) => self.find(route).and_then(|key| self.handle_rtcp(now.mono, key, datagram)),
+            Some(DatagramKind::Rtp) => self.of_whose_keys_open_it(now.mono, route, datagram, Sfu::handle_rtp),
+            Some(DatagramKind::Rtcp) => self.of_whose_keys_open_it(now.mono, route, datagram, Sfu::handle_rtcp),
             Some(DatagramKind::Stun) => self.handle_stun(now.mono, route, datagram),
-            Some(DatagramKind::Dtls) => {
-                self.find(route).and_then(|key| self.handle_dtls(now.mono, key, route, datagram))
-            }
+            Some(DatagramKind::Dtls) => self.handle_dtls(now.mono, route, datagram),
             Some(DatagramKind::Relay) => self.handle_relay(now.mono, route, datagram),
             None => Err(DropReason::Unclassified),
         }
@@ -137,19 +133,7 @@ impl Sfu {
 
     /// The TCP connection of a route is gone.
     pub fn handle_connection_closed(&mut self, now: Now, route: Route) {
-        self.contained(now.mono, |sfu| sfu.close_route(now.mono, route));
-    }
-
-    fn close_route(&mut self, now: Instant, route: Route) {
-        if let Ok(key) = self.find(route) {
-            self.forget_route(route);
-            if let Some(session) = self.sessions.get_mut(key) {
-                session.transport.handle_route_closed(now, route);
-                session.routes.retain(|known| *known != route);
-                session.outlet.route = session.transport.route();
-            }
-            self.drain_transport(now, key);
-        }
+        self.contained(now.mono, |sfu| sfu.forget_connection(now.mono, route));
     }
 
     /// To call when [`Sfu::poll_timeout`] has come; [`Sfu::flush`] after it.
@@ -194,79 +178,15 @@ impl Sfu {
         &self.counters
     }
 
-    #[inline]
-    fn find(&mut self, route: Route) -> Result<usize, DropReason> {
-        if let Some((last, key)) = self.last_route
-            && last == route
-        {
-            self.containment.note(AtWork::Session(key));
-            return Ok(key);
-        }
-        let key = *self.by_route.get(&route).ok_or(DropReason::RouteUnknown)?;
-        self.last_route = Some((route, key));
-        self.containment.note(AtWork::Session(key));
-        Ok(key)
-    }
-
     fn handle_stun(&mut self, now: Instant, route: Route, message: &[u8]) -> Result<(), DropReason> {
         let (local, _) = stun::username(message).ok_or(DropReason::StunMalformed)?;
         let key = *self.by_ufrag.get(local).ok_or(DropReason::StunUnknownUser)?;
         self.containment.note(AtWork::Session(key));
-        if self.is_held(now, route, key) {
-            return Err(DropReason::RouteHeld);
-        }
         let session = self.sessions.get_mut(key).ok_or(DropReason::StunUnknownUser)?;
         let result = session.transport.handle_stun(now, route, message);
         if result.is_ok() {
-            self.learn_route(key, route);
+            self.learn_route(now, key, route);
         }
-        self.drain_transport(now, key);
-        result
-    }
-
-    /// Whether another session is alive at this address. A client can sign checks for its own session and
-    /// forge their source; that must not cut off whoever really lives there. A NAT that gives an address to
-    /// another client does so long after it fell silent.
-    fn is_held(&self, now: Instant, route: Route, key: usize) -> bool {
-        let owner = self.by_route.get(&route).filter(|owner| **owner != key);
-        let heard = owner.and_then(|owner| self.sessions.get(*owner)).and_then(|session| session.transport.heard());
-        heard.is_some_and(|heard| now.saturating_duration_since(heard) < ROUTE_HELD)
-    }
-
-    /// An authentic check came from this route: from now on it leads to the session.
-    fn learn_route(&mut self, key: usize, route: Route) {
-        let before = self.by_route.insert(route, key);
-        if before == Some(key) {
-            return;
-        }
-        self.last_route = None;
-        if let Some(other) = before.and_then(|before| self.sessions.get_mut(before)) {
-            // A NAT gave the address to another client.
-            other.routes.retain(|known| *known != route);
-        }
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        session.routes.push(route);
-        if session.routes.len() > ROUTES_PER_SESSION_MAX {
-            let spare = session.routes.iter().position(|known| Some(*known) != session.outlet.route).unwrap_or(0);
-            let oldest = session.routes.remove(spare);
-            self.forget_route(oldest);
-        }
-    }
-
-    pub(crate) fn forget_route(&mut self, route: Route) {
-        self.by_route.remove(&route);
-        self.last_route = None;
-    }
-
-    /// Every route that leads to the session, whatever the session says.
-    pub(crate) fn forget_routes_of(&mut self, key: usize) {
-        self.by_route.retain(|_, leads_to| *leads_to != key);
-        self.last_route = None;
-    }
-
-    fn handle_dtls(&mut self, now: Instant, key: usize, route: Route, datagram: &[u8]) -> Result<(), DropReason> {
-        let session = self.sessions.get_mut(key).ok_or(DropReason::RouteUnknown)?;
-        let result = session.transport.handle_dtls(now, route, datagram);
         self.drain_transport(now, key);
         result
     }
@@ -296,7 +216,11 @@ impl Sfu {
                 if session.outlet.sealer.is_none() {
                     session.outlet.sealer = Sealer::from_master(keys.seal).ok();
                     session.opener = Opener::from_master(keys.open).ok();
+                    let proven = session.transport.proven_route();
                     self.start_media(now, key);
+                    if let Some(route) = proven.filter(|route| self.routes.contender(*route) == Some(key)) {
+                        self.take_route(now, key, route);
+                    }
                 }
             }
             TransportEvent::StateChanged(TransportState::Closed(_)) => {}
@@ -376,7 +300,3 @@ fn close_reason(reason: TransportCloseReason) -> CloseReason {
 
 /// Events that wait for the worker.
 const EVENTS_MAX: usize = 1 << 16;
-/// Addresses of one client that lead to its session.
-const ROUTES_PER_SESSION_MAX: usize = crate::ice::PAIRS_MAX;
-/// How long an address stays with the session last heard there: twice the interval at which libwebrtc checks.
-const ROUTE_HELD: Duration = Duration::from_secs(5);

@@ -13,7 +13,7 @@ use crate::playout::StreamClock;
 use crate::rtcp::SenderReport;
 use crate::rtp::Ssrc;
 use crate::spec::{Feedback, ReceiveCodec, ReceiveTrack, SSRCS_PER_TRACK_MAX};
-use crate::srtp::ReplayWindow;
+use crate::srtp::{ReplayWindow, RetiredStreams};
 
 pub(crate) use reception::Reception;
 
@@ -145,13 +145,13 @@ impl Source {
         })
     }
 
-    /// Adds an SSRC and returns its place.
-    pub fn add(&mut self, ssrc: Ssrc, role: Role, layer: u8, now: Instant) -> usize {
+    /// Adds an SSRC, which may have been here before, and returns its place.
+    pub fn add(&mut self, ssrc: Ssrc, role: Role, layer: u8, now: Instant, retired: &mut RetiredStreams) -> usize {
         let stream = Stream {
             ssrc,
             role,
             layer,
-            window: ReplayWindow::new(),
+            window: retired.resume(ssrc),
             reception: Reception::default(),
             nack: NackSchedule::new(),
             report: None,
@@ -164,8 +164,18 @@ impl Source {
         }
         let oldest = (0..self.streams.len()).filter(|at| Some(*at) != self.selected);
         let oldest = oldest.min_by_key(|at| self.streams[*at].heard).unwrap_or(0);
-        self.streams[oldest] = stream;
+        let replaced = std::mem::replace(&mut self.streams[oldest], stream);
+        retired.retire(replaced.ssrc, &replaced.window);
         oldest
+    }
+
+    /// Another m-line receives the SSRC from now on.
+    pub fn remove(&mut self, ssrc: Ssrc, retired: &mut RetiredStreams) {
+        let Some(at) = self.streams.iter().position(|stream| stream.ssrc == ssrc) else { return };
+        let stream = self.streams.remove(at);
+        retired.retire(ssrc, &stream.window);
+        self.selected =
+            self.selected.filter(|selected| *selected != at).map(|selected| selected - usize::from(selected > at));
     }
 
     /// The stream an RTX packet of the stream at `place` repairs.

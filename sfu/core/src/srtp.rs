@@ -7,12 +7,14 @@ mod aes_gcm;
 mod derive;
 mod open;
 mod replay;
+mod retired;
 mod seal;
 
 use arrayvec::ArrayVec;
 
 pub use open::{OpenError, Opener, OpenerState};
 pub use replay::ReplayWindow;
+pub use retired::RetiredStreams;
 pub use seal::{Sealer, SealerState};
 
 /// Protection profiles of DTLS-SRTP (RFC 5764 section 4.1.2, RFC 7714 section 14.2), best first.

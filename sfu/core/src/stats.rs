@@ -68,8 +68,6 @@ drop_reasons! {
     RelayStale = "relay_stale",
     /// A relay datagram from an address of no peer.
     RelayUnknownPeer = "relay_unknown_peer",
-    /// A check from an address at which another session is alive.
-    RouteHeld = "route_held",
     /// From an address that no session has proven with STUN.
     RouteUnknown = "route_unknown",
     /// SRTCP that does not authenticate.

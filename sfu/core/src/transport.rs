@@ -7,7 +7,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::dtls::{Certificate, Dtls, DtlsError, DtlsRole, Fingerprint, Progress, SrtpKeys};
+use crate::dtls::{Certificate, ClientHello, Dtls, DtlsError, DtlsRole, Fingerprint, Progress, SrtpKeys};
 use crate::ice::{Checked, IceAgent, IceCredentials};
 use crate::net::Route;
 use crate::stats::DropReason;
@@ -74,8 +74,17 @@ pub struct Transport {
     restarted: Option<Instant>,
     /// What was last told of the selected route.
     announced: Option<Route>,
+    flights: Flights,
     transmits: VecDeque<(Route, Vec<u8>)>,
     events: VecDeque<TransportEvent>,
+}
+
+/// Where the flights of our handshake were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flights {
+    None,
+    ToOne(Route),
+    ToSeveral,
 }
 
 impl Transport {
@@ -87,6 +96,7 @@ impl Transport {
             connect_by: now + CONNECT_TIMEOUT,
             restarted: None,
             announced: None,
+            flights: Flights::None,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -234,6 +244,25 @@ impl Transport {
         self.ice.is_valid(route)
     }
 
+    /// When the last authentic check came from there.
+    pub(crate) fn checked(&self, route: Route) -> Option<Instant> {
+        self.ice.checked(route)
+    }
+
+    /// The one that began our handshake.
+    pub(crate) fn client_hello(&self) -> Option<ClientHello> {
+        self.dtls.client_hello()
+    }
+
+    /// Where the peer is, if it has finished a handshake of which everything was sent to that one address. A check
+    /// proves less: its source can be forged.
+    pub(crate) fn proven_route(&self) -> Option<Route> {
+        match (self.state, self.flights) {
+            (TransportState::Connected | TransportState::Disconnected, Flights::ToOne(route)) => Some(route),
+            _ => None,
+        }
+    }
+
     pub fn local_ufrag(&self) -> &str {
         self.ice.local_ufrag()
     }
@@ -259,7 +288,12 @@ impl Transport {
     fn run_dtls(&mut self, step: impl FnOnce(&mut Dtls, &mut dyn FnMut(&[u8])) -> Result<Progress, DtlsError>) -> bool {
         let mut flight = Vec::new();
         let result = step(&mut self.dtls, &mut |packet| flight.push(packet.to_vec()));
-        if let Some(route) = self.ice.selected() {
+        if let Some(route) = self.ice.selected().filter(|_| !flight.is_empty()) {
+            self.flights = match self.flights {
+                Flights::None => Flights::ToOne(route),
+                Flights::ToOne(before) if before == route => self.flights,
+                _ => Flights::ToSeveral,
+            };
             for datagram in flight {
                 self.transmit(route, datagram);
             }

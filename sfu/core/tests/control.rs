@@ -64,7 +64,7 @@ fn ssrcs_that_come_and_go_are_bounded() {
     let mut bed = Bed::new();
     let who = bed.join(no_media());
     let mut refused = 0;
-    for at in 0..200 {
+    for at in 0..700 {
         let media = watches(vec![video_out(None, 1_000 + at * 2)]);
         refused += usize::from(bed.sfu.set_media(bed.now, session(who), Epoch(1), media).is_err());
     }

@@ -3,6 +3,8 @@
 mod bed;
 #[path = "midstream/parameter_sets.rs"]
 mod parameter_sets;
+#[path = "midstream/renegotiation.rs"]
+mod renegotiation;
 
 use std::time::Duration;
 

@@ -86,8 +86,8 @@ fn the_highest_layer_is_forwarded_while_it_lives() {
         source.streams[place].reception.received += 1;
         source.streams[place].heard = at;
     };
-    let low = source.add(Ssrc(1), Role::Media, 0, now);
-    let high = source.add(Ssrc(2), Role::Media, 1, now);
+    let low = source.add(Ssrc(1), Role::Media, 0, now, &mut RetiredStreams::default());
+    let high = source.add(Ssrc(2), Role::Media, 1, now, &mut RetiredStreams::default());
     heard(&mut source, low, now);
     assert_eq!(source.select(low, 10, true, now), Selection::Superseded);
     heard(&mut source, high, now);
@@ -106,7 +106,13 @@ fn sequences_of_a_track_only_grow_from_stream_to_stream() {
     let (mut source, now) = (source(), start());
     let mut last = 0;
     for ssrc in 0..40 {
-        let place = source.add(Ssrc(ssrc), Role::Media, 0, now + Duration::from_millis(u64::from(ssrc)));
+        let place = source.add(
+            Ssrc(ssrc),
+            Role::Media,
+            0,
+            now + Duration::from_millis(u64::from(ssrc)),
+            &mut RetiredStreams::default(),
+        );
         source.streams[place].reception.received = 1;
         assert_eq!(source.select(place, u64::from(ssrc) * 1_000, true, now), Selection::Superseded);
         let sequence = source.sequence(u64::from(ssrc) * 1_000).expect("a place");
@@ -119,7 +125,7 @@ fn sequences_of_a_track_only_grow_from_stream_to_stream() {
 #[test]
 fn packets_of_ours_have_room_and_late_ones_keep_their_place() {
     let (mut source, now) = (source(), start());
-    let place = source.add(Ssrc(1), Role::Media, 0, now);
+    let place = source.add(Ssrc(1), Role::Media, 0, now, &mut RetiredStreams::default());
     source.select(place, 100, true, now);
     let before = source.sequence(100).expect("a place");
     assert_eq!(source.make_room(103, 2), before + 3);

@@ -143,5 +143,6 @@ impl RtcpWindow {
     }
 }
 
-/// Senders in one session whose SRTCP indices are tracked: more than a session has tracks.
-const RTCP_SENDERS_MAX: usize = 128;
+/// Senders in one session whose SRTCP indices are tracked: more than a session ever has, with all that it
+/// negotiates in its life.
+const RTCP_SENDERS_MAX: usize = 1_024;

@@ -17,6 +17,11 @@ impl ReplayWindow {
         ReplayWindow { highest: 0, started: false, seen: [0; WINDOW_WORDS] }
     }
 
+    /// A stream that had come to `highest`; all up to it counts as received.
+    pub fn resumed(highest: u64) -> ReplayWindow {
+        ReplayWindow { highest, started: true, seen: [u64::MAX; WINDOW_WORDS] }
+    }
+
     /// The index (ROC × 2^16 + SEQ) nearest to the highest so far (RFC 3711 appendix A). Below an index of
     /// 2^15 there is no earlier cycle to guess.
     pub fn guess(&self, seq: u16) -> u64 {

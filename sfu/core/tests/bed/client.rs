@@ -34,6 +34,8 @@ pub struct Client {
     pub faults: usize,
     raw: HashMap<(u32, u64), Vec<u8>>,
     pub is_closed: bool,
+    /// Datagrams that still leave it before its machine dies; `None` for one that lives.
+    pub sends_left: Option<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +112,7 @@ impl Client {
             faults: 0,
             raw: HashMap::new(),
             is_closed: false,
+            sends_left: None,
         }
     }
 
@@ -122,13 +125,16 @@ impl Client {
     }
 
     pub fn handle_timeout(&mut self, now: Now) {
-        if self.transport.poll_timeout().is_some_and(|at| at <= now.mono) {
+        if self.sends_left != Some(0) && self.transport.poll_timeout().is_some_and(|at| at <= now.mono) {
             self.transport.handle_timeout(now.mono);
             self.drain();
         }
     }
 
     pub fn handle_datagram(&mut self, now: Now, datagram: &[u8]) {
+        if self.sends_left == Some(0) {
+            return;
+        }
         match classify(datagram) {
             Some(DatagramKind::Stun) => {
                 self.transport.handle_stun(now.mono, datagram);
@@ -159,7 +165,11 @@ impl Client {
     }
 
     pub fn take_outgoing(&mut self) -> Option<(Route, Vec<u8>)> {
-        self.outgoing.pop_front()
+        match &mut self.sends_left {
+            Some(0) => None,
+            Some(left) => self.outgoing.pop_front().inspect(|_| *left -= 1),
+            None => self.outgoing.pop_front(),
+        }
     }
 
     /// A sealed datagram of one packet.
@@ -217,8 +227,8 @@ impl Client {
         let header = Header::parse(&packet).expect("the SFU sends well-formed RTP");
         let window = self.windows.entry(header.ssrc.0).or_default();
         let index = window.guess(header.seq.0);
-        let opener = self.opener.as_ref().expect("media comes after the keys");
-        let Ok(len) = opener.open_rtp(index, header.header_len, &mut packet) else {
+        let opened = self.opener.as_ref().map(|opener| opener.open_rtp(index, header.header_len, &mut packet));
+        let Some(Ok(len)) = opened else {
             self.faults += 1;
             return;
         };
@@ -245,7 +255,7 @@ impl Client {
 
     fn handle_rtcp(&mut self, datagram: &[u8]) {
         let mut packet = datagram.to_vec();
-        let Ok(len) = self.opener.as_mut().expect("after the keys").open_rtcp(&mut packet) else {
+        let Some(Ok(len)) = self.opener.as_mut().map(|opener| opener.open_rtcp(&mut packet)) else {
             self.faults += 1;
             return;
         };

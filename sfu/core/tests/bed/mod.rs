@@ -27,6 +27,8 @@ pub struct Bed {
     pub events: Vec<Event>,
     /// What left for other workers, and when.
     pub wire: Vec<(Instant, SocketAddr, Vec<u8>)>,
+    /// Who has the address that a client was born at, where it is not that client.
+    heirs: Vec<(Who, Who)>,
     /// What sessions that are opened from now on ask for.
     pub alive: Option<Duration>,
     certificate: Certificate,
@@ -49,6 +51,7 @@ impl Bed {
             clients: Vec::new(),
             events: Vec::new(),
             wire: Vec::new(),
+            heirs: Vec::new(),
             alive: None,
             certificate,
             client_certificate,
@@ -88,6 +91,15 @@ impl Bed {
         self.sfu.open_session(self.now, spec).expect("a session opens");
         self.clients.push(client);
         who
+    }
+
+    /// A client uses the socket of another one, which is gone.
+    pub fn inherit(&mut self, heir: Who, from: Who) {
+        let (now, route) = (self.now, self.clients[from].route);
+        self.clients[from].sends_left = Some(0);
+        self.clients[heir].route = route;
+        self.clients[heir].move_to(now, route);
+        self.heirs.push((from, heir));
     }
 
     pub fn set_media(&mut self, who: Who, media: Media) {
@@ -141,7 +153,9 @@ impl Bed {
             for segment in run.segments() {
                 match run.route {
                     Route::Tcp { connection: ConnectionId(who), .. } => {
-                        self.clients[who as usize].handle_datagram(self.now, segment);
+                        let heir = self.heirs.iter().rfind(|(born, _)| *born == who as Who);
+                        let who = heir.map_or(who as Who, |(_, heir)| *heir);
+                        self.clients[who].handle_datagram(self.now, segment);
                     }
                     Route::Udp { remote, .. } => self.wire.push((self.now.mono, remote, segment.to_vec())),
                 }
