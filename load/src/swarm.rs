@@ -5,6 +5,7 @@ mod broadcaster;
 mod joiner;
 mod report;
 mod seat;
+mod vigil;
 
 use std::time::{Duration, Instant};
 
@@ -131,12 +132,6 @@ impl Swarm {
     }
 }
 
-/// Unheard for this long, a client asks whether the server is there.
-const PROBE_AFTER: Duration = Duration::from_millis(250);
-/// Between two such questions.
-const PROBE_PERIOD: Duration = Duration::from_millis(100);
-/// Unheard for this long in spite of them, the session is dead.
-const DEAD_AFTER: Duration = Duration::from_millis(550);
 /// For ICE and DTLS; a server that is busy with many takes its time.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// After a refusal, before the next server is asked.

@@ -9,7 +9,7 @@ import { Cluster } from "./harness/cluster.mjs";
 import { answer } from "./harness/http.mjs";
 import { holdMs } from "./harness/measure.mjs";
 import { Stage, UNTOUCHED, close, longestGaps, watchForCuts } from "./harness/stage.mjs";
-import { Swarm, totals } from "./harness/swarm.mjs";
+import { Swarm, totals, trouble } from "./harness/swarm.mjs";
 
 /** How long NATS is away: a minute for the figures, less for every commit. */
 const NATS_AWAY_MS = Number(process.env["CHAPPE_NATS_AWAY_S"] ?? 10) * 1000;
@@ -63,7 +63,7 @@ describe("faults", () => {
     await cluster.knowsAll();
     const { publisher, viewers } = await swarm.report();
     const { missing, rejoins, packets } = totals({ publisher, viewers });
-    assert.deepEqual({ missing, rejoins, again: publisher?.rejoins }, { missing: 0, rejoins: 0, again: 0 });
+    assert.deepEqual({ missing, rejoins, again: publisher?.rejoins, why: trouble({ publisher, viewers }) }, { missing: 0, rejoins: 0, again: 0, why: null });
     assert.ok(packets >= 12 * ((publisher?.sent ?? 0) - 30), `${packets} of 12 × ${publisher?.sent}`);
     await late.end();
     await close(...pages);
@@ -100,7 +100,7 @@ describe("faults", () => {
     await fresh.end();
     const { publisher, viewers } = await swarm.report();
     const { missing, rejoins, packets, longestGapMs } = totals({ publisher, viewers });
-    assert.deepEqual({ missing, rejoins, again: publisher?.rejoins }, { missing: 0, rejoins: 0, again: 0 });
+    assert.deepEqual({ missing, rejoins, again: publisher?.rejoins, why: trouble({ publisher, viewers }) }, { missing: 0, rejoins: 0, again: 0, why: null });
     assert.ok(packets >= 12 * ((publisher?.sent ?? 0) - 30), `${packets} of 12 × ${publisher?.sent}`);
     holdMs(context, "the longest time without a packet", { ms: longestGapMs, limitMs: STILL_MS_MAX });
     await swarm.end();

@@ -9,7 +9,8 @@ use std::time::Instant;
 use chappe_sfu_core::dtls::Certificate;
 
 use super::report::PublisherReport;
-use super::{ANSWER_LIMIT, CONNECT_LIMIT, DEAD_AFTER, PROBE_AFTER, PROBE_PERIOD, Plan, RETRY_PERIOD};
+use super::vigil::{Verdict, Vigil};
+use super::{ANSWER_LIMIT, CONNECT_LIMIT, Plan, RETRY_PERIOD};
 use crate::POLL_TICK;
 use crate::http::Server;
 use crate::publisher::Publisher;
@@ -99,7 +100,7 @@ fn stay_on_air(plan: &Plan, certificate: &Certificate, state: &State) {
 /// Returns why the session is over. Once it was connected, it is the one that the next takes the place of.
 fn send_until_dead(mut publisher: Publisher, plan: &Plan, state: &State, live: &mut Option<String>) -> String {
     let began = Instant::now();
-    let (mut next_frame, mut next_probe) = (began, began);
+    let (mut next_frame, mut vigil) = (began, Vigil::new(began));
     while !state.is_over() {
         let now = Instant::now();
         if let Err(error) = publisher.turn() {
@@ -113,13 +114,10 @@ fn send_until_dead(mut publisher: Publisher, plan: &Plan, state: &State, live: &
             if live.as_deref() != Some(publisher.location()) {
                 *live = Some(publisher.location().to_owned());
             }
-            let unheard = now.saturating_duration_since(publisher.last_heard());
-            if unheard > DEAD_AFTER {
-                return "was not heard any more".to_owned();
-            }
-            if unheard > PROBE_AFTER && next_probe <= now {
-                next_probe = now + PROBE_PERIOD;
-                publisher.probe();
+            match vigil.look(now, publisher.last_heard()) {
+                Verdict::Fine => {}
+                Verdict::Ask => publisher.probe(),
+                Verdict::Dead => return "was not heard any more".to_owned(),
             }
             if next_frame <= now {
                 publisher.send_burst();

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 
-use super::{Ask, CONNECT_LIMIT, DEAD_AFTER, JOIN_LIMIT, PROBE_AFTER, PROBE_PERIOD, RETRY_PERIOD, ViewerReport};
+use super::vigil::{Verdict, Vigil};
+use super::{Ask, CONNECT_LIMIT, JOIN_LIMIT, RETRY_PERIOD, ViewerReport};
+use crate::stage::Watcher;
 use crate::viewer::{Tally, Viewer};
 
 pub struct Seat {
@@ -25,7 +27,7 @@ enum Stage {
     Here {
         viewer: Box<Viewer>,
         since: Instant,
-        next_probe: Instant,
+        vigil: Vigil,
     },
 }
 
@@ -68,17 +70,18 @@ impl Seat {
                 None
             }
             Stage::Away { .. } | Stage::Asked(_) => None,
-            Stage::Here { viewer, since, next_probe } => {
-                // What waits in the socket comes first: after a pause of this program nobody else is to blame.
+            Stage::Here { viewer, since, vigil } => {
+                // What waits in the socket comes first.
                 let ended = viewer.turn().err().map(|error| error.to_string());
-                let unheard = now.saturating_duration_since(viewer.last_heard());
                 let late = !viewer.is_connected() && now.saturating_duration_since(*since) > CONNECT_LIMIT;
-                let dead = viewer.is_connected() && unheard > DEAD_AFTER;
-                if viewer.is_connected() && unheard > PROBE_AFTER && *next_probe <= now {
-                    *next_probe = now + PROBE_PERIOD;
+                let verdict = match viewer.is_connected() {
+                    true => vigil.look(now, viewer.last_heard()),
+                    false => Verdict::Fine,
+                };
+                if verdict == Verdict::Ask {
                     viewer.probe();
                 }
-                if late || dead || ended.is_some() {
+                if late || verdict == Verdict::Dead || ended.is_some() {
                     let why = if late { "did not connect in time" } else { "was not heard any more" };
                     self.lose(now, servers, ended.unwrap_or_else(|| why.to_owned()));
                 }
@@ -92,7 +95,7 @@ impl Seat {
         let is_awaited = matches!(&self.stage, Stage::Asked(awaited) if awaited == ask);
         match viewer {
             Ok(viewer) if is_awaited => {
-                self.stage = Stage::Here { viewer: Box::new(viewer), since: now, next_probe: now };
+                self.stage = Stage::Here { viewer: Box::new(viewer), since: now, vigil: Vigil::new(now) };
             }
             Ok(mut late) => late.close(),
             Err(error) if is_awaited => self.give_up(now, servers, format!("{error:#}")),

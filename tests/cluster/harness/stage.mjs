@@ -112,7 +112,11 @@ export async function longestGaps(viewers, happen, { stream = "cam", sound = fal
   const video = videoOf(stream);
   for (const viewer of viewers) await watchForGaps(viewer, video);
   await happen();
-  for (const viewer of viewers) await picturesMove(viewer, video, { withinMs: 20_000, sound });
+  for (const viewer of viewers) {
+    await picturesMove(viewer, video, { withinMs: 20_000, sound }).catch(async (error) => {
+      throw new Error(`${error.message}: ${await told(viewer)}`, { cause: error });
+    });
+  }
   return Promise.all(viewers.map(gaps));
 }
 

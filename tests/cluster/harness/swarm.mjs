@@ -96,3 +96,11 @@ export function quantile(values, share) {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? NaN;
 }
+
+/**
+ * What went wrong for somebody of a swarm, in its own words.
+ * @param {Report} report
+ */
+export function trouble({ publisher, viewers }) {
+  return [publisher, ...viewers].find((one) => one?.last_error)?.last_error ?? null;
+}
