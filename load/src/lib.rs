@@ -20,6 +20,8 @@ pub mod publisher;
 pub mod rooms;
 pub mod scenario;
 pub mod simulation;
+pub mod socket;
+pub mod stage;
 pub mod swarm;
 pub mod viewer;
 

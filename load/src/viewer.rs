@@ -12,6 +12,7 @@ use crate::client::{Arrival, Client, identity};
 use crate::http::Server;
 use crate::offer;
 use crate::publisher::sent_at;
+use crate::stage::Watcher;
 
 pub struct Viewer {
     client: Client,
@@ -51,18 +52,6 @@ impl Viewer {
         Ok(Viewer { client, window: ReplayWindow::new(), tally: Tally::default() })
     }
 
-    pub fn turn(&mut self) -> Result<()> {
-        let (window, tally) = (&mut self.window, &mut self.tally);
-        self.client.turn(|opener, arrival| {
-            if arrival.kind == DatagramKind::Rtp {
-                match Header::parse(arrival.bytes) {
-                    Ok(header) => tally.receive(window, opener, &header, arrival),
-                    Err(_) => tally.broken += 1,
-                }
-            }
-        })
-    }
-
     pub fn is_connected(&self) -> bool {
         self.client.is_connected()
     }
@@ -81,17 +70,34 @@ impl Viewer {
         &self.tally
     }
 
-    /// Starts counting anew, as at the start of a measurement.
-    pub fn forget(&mut self) {
-        self.tally = self.tally.anew();
-    }
-
     /// Says goodbye over the media path alone, so that nobody waits for an answer.
     pub fn close(&mut self) {
         self.client.close();
     }
+}
 
-    pub fn leave(mut self, server: &Server) -> Result<()> {
+impl Watcher for Viewer {
+    fn turn(&mut self) -> Result<()> {
+        let (window, tally) = (&mut self.window, &mut self.tally);
+        self.client.turn(|opener, arrival| {
+            if arrival.kind == DatagramKind::Rtp {
+                match Header::parse(arrival.bytes) {
+                    Ok(header) => tally.receive(window, opener, &header, arrival),
+                    Err(_) => tally.broken += 1,
+                }
+            }
+        })
+    }
+
+    fn tallies(&self) -> impl Iterator<Item = &Tally> {
+        std::iter::once(&self.tally)
+    }
+
+    fn forget(&mut self) {
+        self.tally = self.tally.anew();
+    }
+
+    fn leave(mut self, server: &Server) -> Result<()> {
         self.close();
         server.delete(&self.client.created)
     }

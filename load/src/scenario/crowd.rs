@@ -4,9 +4,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 
-use super::{Fleet, stream_name};
+use super::Fleet;
 use crate::POLL_TICK;
 use crate::measure::{Sample, Usage};
+use crate::stage::stream_name;
 use crate::viewer::Viewer;
 
 /// What became of a crowd.
@@ -25,22 +26,22 @@ pub struct Crowd {
 impl Fleet {
     /// Has `count` viewers of the first stream ask one after another, spread over `window`.
     pub fn join_over(&mut self, count: usize, window: Duration) -> Result<Crowd> {
-        let known = self.viewers.len();
+        let known = self.watchers.len();
         self.forget();
         let (began, cpu_before) = (Instant::now(), own_cpu()?);
         let mut asked = Vec::with_capacity(count);
         let refused = self.ask_over(count, window, &mut asked)?;
         let deadline = Instant::now() + PATIENCE;
-        let waits = |fleet: &Fleet| fleet.viewers.iter().skip(known).any(|viewer| viewer.tally().first_at.is_none());
+        let waits = |fleet: &Fleet| fleet.watchers.iter().skip(known).any(|viewer| viewer.tally().first_at.is_none());
         while waits(self) && Instant::now() < deadline {
             self.drive(Instant::now() + POLL_TICK)?;
         }
         let clients_load = (own_cpu()? - cpu_before).as_secs_f64() / began.elapsed().as_secs_f64();
-        let firsts = self.viewers.iter().skip(known).zip(&asked).filter_map(|(viewer, asked)| {
+        let firsts = self.watchers.iter().skip(known).zip(&asked).filter_map(|(viewer, asked)| {
             Some(viewer.tally().first_at?.duration_since(*asked).unwrap_or_default().as_secs_f64())
         });
         let first_packet_s = Sample::new(firsts.collect());
-        let before = self.viewers.iter().take(known).flat_map(|viewer| viewer.tally().latencies_us.iter().copied());
+        let before = self.watchers.iter().take(known).flat_map(|viewer| viewer.tally().latencies_us.iter().copied());
         let latency_us = Sample::new(before.collect());
         Ok(Crowd { refused, in_vain: asked.len() - first_packet_s.len(), first_packet_s, latency_us, clients_load })
     }
@@ -73,7 +74,7 @@ impl Fleet {
                     waiting -= 1;
                     match viewer {
                         Ok(viewer) => {
-                            self.viewers.push(viewer);
+                            self.watchers.push(viewer);
                             asked.push(at);
                         }
                         Err(_) => refused += 1,

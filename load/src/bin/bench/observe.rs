@@ -6,20 +6,11 @@ use anyhow::{Context, Result};
 use chappe_load::floor::{self, Floor, Plan};
 use chappe_load::measure::{Sample, Usage};
 use chappe_load::node::Node;
-use chappe_load::rooms::Rooms;
-use chappe_load::scenario::Fleet;
+use chappe_load::stage::{Stage, Watcher};
 use chappe_load::viewer::Tally;
 
 use super::report::Reading;
 use super::{WARM_UP, WORKER_CORE};
-
-/// Clients that are driven by the thread that measures.
-pub trait Clients {
-    fn drive(&mut self, until: Instant) -> Result<()>;
-    fn forget(&mut self);
-    fn tallies(&self) -> Vec<&Tally>;
-    fn leave(self) -> Result<()>;
-}
 
 /// What the same packets to the same peers, at the same pace, are sent as where nothing else is done.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +24,7 @@ pub struct Flow {
     pub period: Duration,
 }
 
-pub fn reading(node: &Node, mut clients: impl Clients, flow: Flow, duration: Duration) -> Result<Reading> {
+pub fn reading(node: &Node, mut clients: Stage<impl Watcher>, flow: Flow, duration: Duration) -> Result<Reading> {
     clients.drive(Instant::now() + WARM_UP)?;
     clients.forget();
     let (before, sends_before, started) = (Usage::of(node.worker_pid)?, sends(node)?, Instant::now());
@@ -42,10 +33,10 @@ pub fn reading(node: &Node, mut clients: impl Clients, flow: Flow, duration: Dur
     // What was sent last is still on its way to the viewers' tally.
     clients.drive(Instant::now() + Duration::from_millis(50))?;
     let sends_after = sends(node)?;
-    let sum = |of: fn(&Tally) -> u64| clients.tallies().into_iter().map(of).sum::<u64>();
+    let sum = |of: fn(&Tally) -> u64| clients.tallies().map(of).sum::<u64>();
     let (delivered, missing, broken) =
         (sum(|tally| tally.packets), sum(|tally| tally.missing), sum(|tally| tally.broken));
-    let latencies = clients.tallies().into_iter().flat_map(|tally| tally.latencies_us.iter().copied()).collect();
+    let latencies = clients.tallies().flat_map(|tally| tally.latencies_us.iter().copied()).collect();
     clients.leave()?;
     let cpu = after.cpu - before.cpu;
     let mean_run = (sends_after.0 - sends_before.0) / (sends_after.1 - sends_before.1).max(1.0);
@@ -76,40 +67,4 @@ fn sends(node: &Node) -> Result<(f64, f64)> {
     let number =
         |key: &str| load.get(key).and_then(serde_json::Value::as_f64).with_context(|| format!("no {key} in {load}"));
     Ok((number("packets_out")?, number("runs")?))
-}
-
-impl Clients for Fleet {
-    fn drive(&mut self, until: Instant) -> Result<()> {
-        Fleet::drive(self, until)
-    }
-
-    fn forget(&mut self) {
-        Fleet::forget(self);
-    }
-
-    fn tallies(&self) -> Vec<&Tally> {
-        Fleet::tallies(self).collect()
-    }
-
-    fn leave(self) -> Result<()> {
-        Fleet::leave(self)
-    }
-}
-
-impl Clients for Rooms {
-    fn drive(&mut self, until: Instant) -> Result<()> {
-        Rooms::drive(self, until)
-    }
-
-    fn forget(&mut self) {
-        Rooms::forget(self);
-    }
-
-    fn tallies(&self) -> Vec<&Tally> {
-        Rooms::tallies(self).collect()
-    }
-
-    fn leave(self) -> Result<()> {
-        Rooms::leave(self)
-    }
 }
