@@ -82,9 +82,11 @@ impl Audience {
     pub fn handle_report(&mut self, report: AudienceReport) {
         let before = self.elsewhere.entry(report.node).or_default();
         if report.whole {
-            let gone = before.keys().filter(|room| !report.rooms.iter().any(|(there, _)| there == *room));
-            let gone: Vec<RoomName> = gone.cloned().collect();
-            before.retain(|room, _| !gone.contains(room));
+            let there: HashSet<&RoomName> = report.rooms.iter().map(|(room, _)| room).collect();
+            let gone: Vec<RoomName> = before.keys().filter(|room| !there.contains(room)).cloned().collect();
+            for room in &gone {
+                before.remove(room);
+            }
             self.untold.extend(gone);
         }
         for (room, count) in report.rooms.into_iter().take(ROOMS_REPORTED_MAX) {
@@ -114,14 +116,17 @@ impl Audience {
     /// For other nodes: what has changed, or everything. None: nothing has.
     pub fn poll_report(&mut self, own: &NodeName, everything: bool) -> Option<AudienceReport> {
         let whole = everything && self.here.len() <= ROOMS_REPORTED_MAX;
-        let changed = std::mem::take(&mut self.unreported);
-        let rooms: Vec<(RoomName, u32)> = match whole {
-            true => self.here.iter().map(|(room, count)| (room.clone(), *count)).collect(),
-            false => {
-                let count = |room: RoomName| (self.here.get(&room).copied().unwrap_or(0), room);
-                changed.into_iter().map(count).map(|(count, room)| (room, count)).take(ROOMS_REPORTED_MAX).collect()
-            }
-        };
+        if everything {
+            self.unreported.extend(self.here.keys().cloned());
+        }
+        if whole {
+            // Of those that nobody watches any more it says so by leaving them out.
+            self.unreported.retain(|room| self.here.contains_key(room));
+        }
+        // What has no place in this one comes in the next.
+        let some = std::iter::from_fn(|| self.unreported.pop_first()).take(ROOMS_REPORTED_MAX);
+        let count = |room: RoomName| (self.here.get(&room).copied().unwrap_or(0), room);
+        let rooms: Vec<(RoomName, u32)> = some.map(count).map(|(count, room)| (room, count)).collect();
         (whole || !rooms.is_empty()).then(|| AudienceReport { node: own.clone(), whole, rooms })
     }
 }
@@ -176,5 +181,30 @@ mod tests {
         ours.take_untold();
         ours.handle_node_lost(&node("n2"));
         assert_eq!((ours.of(&room("demo")), ours.take_untold()), (1, BTreeSet::from([room("demo")])));
+    }
+
+    #[test]
+    fn more_rooms_than_one_report_holds_are_told_in_several() {
+        let (mut ours, mut theirs) = (Audience::default(), Audience::default());
+        let many = ROOMS_REPORTED_MAX + 3;
+        let session = |number: usize| SessionId(0, number as u128);
+        let name = |number: usize| room(&format!("r{number}"));
+        (0..many).for_each(|number| theirs.set(session(number), &name(number), true));
+        let tell = |ours: &mut Audience, theirs: &mut Audience, everything| {
+            let first = theirs.poll_report(&node("n2"), everything).map(|report| (report.rooms.len(), report));
+            let rest = theirs.poll_report(&node("n2"), false).map(|report| (report.rooms.len(), report));
+            [first, rest]
+                .into_iter()
+                .flatten()
+                .map(|(len, report)| (ours.handle_report(report), len).1)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(tell(&mut ours, &mut theirs, false), [ROOMS_REPORTED_MAX, 3]);
+        assert_eq!((0..many).map(|number| ours.of(&name(number))).sum::<u32>() as usize, many);
+        assert_eq!(tell(&mut ours, &mut theirs, true), [ROOMS_REPORTED_MAX, 3], "for who missed it");
+        (0..many).for_each(|number| theirs.forget(session(number)));
+        // Nobody is left, which one report says of all.
+        assert_eq!(tell(&mut ours, &mut theirs, true), [0]);
+        assert_eq!((0..many).map(|number| ours.of(&name(number))).sum::<u32>(), 0);
     }
 }
