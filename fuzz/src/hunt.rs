@@ -2,6 +2,7 @@
 //! kept as a file, with the command that shows it again.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -49,9 +50,9 @@ pub fn hunt(target: &Target, corpus: &[Vec<u8>], cases: u32) -> Result<(), Found
 }
 
 fn keep(target: &Target, bytes: &[u8], words: &str) -> Found {
-    let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-    let name = bytes.iter().fold(0xcbf2_9ce4_8422_2325, fnv);
-    let kept = folder("crashes", target.name).join(format!("{name:016x}"));
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    let kept = folder("crashes", target.name).join(format!("{:016x}", hasher.finish()));
     let written = fs::create_dir_all(folder("crashes", target.name)).and_then(|()| fs::write(&kept, bytes));
     let words = match written {
         Ok(()) => words.to_owned(),

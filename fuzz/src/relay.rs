@@ -3,10 +3,8 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use chappe_sfu_core::{DropReason, MediaKind, RelayKey, TrackId};
+use chappe_sfu_core::{DropReason, MediaKind, TrackId};
 
-use crate::bed::mesh::{peer_spec, route};
 use crate::bed::*;
 use crate::input::Script;
 
@@ -27,7 +25,7 @@ pub(crate) fn run(bytes: &[u8]) {
         match script.u8() % 8 {
             0 => mesh.run(Duration::from_millis(u64::from(script.u8()))),
             1 => drop(mesh.frame(0, publisher, &mut cameras[0], 2, false)),
-            _ => deliver(&mut mesh, COUNTER + at as u64, script.bytes()),
+            _ => mesh.deliver(COUNTER + at as u64, script.bytes()),
         }
         mesh.beds[1].exchange();
     }
@@ -36,25 +34,6 @@ pub(crate) fn run(bytes: &[u8]) {
     assert_eq!(bed.sfu.counters().dropped(DropReason::SessionFault), 0, "a panic was contained");
     assert_eq!(bed.clients[viewer].payloads(SEEN_OWN).len(), 3, "what is published here goes on");
     assert_eq!(bed.clients[viewer].faults, 0);
-}
-
-/// A message with the right keys, as a worker with a fault would send it from 0 to 1.
-fn deliver(mesh: &mut Mesh, counter: u64, message: &[u8]) {
-    let mut datagram = seal(&peer_spec(0, 1).seal, counter, message);
-    let bed = &mut mesh.beds[1];
-    bed.sfu.handle_datagram(bed.now, route(0, 1), &mut datagram);
-}
-
-/// As `sfu/core/src/relay/seal.rs` has it.
-fn seal(key: &RelayKey, counter: u64, message: &[u8]) -> Vec<u8> {
-    let clear = [&[0x40][..], &counter.to_be_bytes()].concat();
-    let mut nonce = key.salt;
-    nonce[4..].iter_mut().zip(counter.to_be_bytes()).for_each(|(byte, of)| *byte ^= of);
-    let cipher = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key.key).expect("16 bytes"));
-    let mut sealed = message.to_vec();
-    let nonce = Nonce::assume_unique_for_key(nonce);
-    cipher.seal_in_place_append_tag(nonce, Aad::from(&clear), &mut sealed).expect("short");
-    [clear, sealed].concat()
 }
 
 /// Above what the honest half of the peer counts.

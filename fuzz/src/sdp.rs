@@ -1,10 +1,8 @@
 //! Owns the target of SDP: an offer of anybody's, answered as a publisher's and as a viewer's, then once more as the
 //! renegotiation of a session that began with a good one.
 
-use chappe_sfu_api::{Fingerprint, IceCredentials, TrackId};
-use chappe_signaling::sdp::{
-    CandidateTransport, Local, LocalCandidate, Offer, Slot, answer_publish, answer_watch, attach, parse_fragment,
-};
+use chappe_sfu_api::TrackId;
+use chappe_signaling::sdp::{Local, Offer, Slot, answer_publish, answer_watch, attach, parse_fragment};
 
 pub(crate) fn run(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
@@ -16,31 +14,19 @@ pub(crate) fn run(bytes: &[u8]) {
         next
     };
     let good = Offer::parse(GOOD).expect("a recorded offer");
-    let before = answer_publish(&good, &local(), None, &mut || TrackId(draw().into())).expect("it is answered");
-    let _ = answer_publish(&offer, &local(), Some(&before.note), &mut || TrackId(draw().into()));
-    let published = answer_publish(&offer, &local(), None, &mut || TrackId(draw().into()));
+    let before = answer_publish(&good, &Local::sample(), None, &mut || TrackId(draw().into())).expect("it is answered");
+    let _ = answer_publish(&offer, &Local::sample(), Some(&before.note), &mut || TrackId(draw().into()));
+    let published = answer_publish(&offer, &Local::sample(), None, &mut || TrackId(draw().into()));
     if let Ok(answer) = &published {
-        let _ = answer_publish(&good, &local(), Some(&answer.note), &mut || TrackId(draw().into()));
+        let _ = answer_publish(&good, &Local::sample(), Some(&answer.note), &mut || TrackId(draw().into()));
     }
     let note = published.as_ref().map_or(&before.note, |answer| &answer.note);
     let mut tracks = note.tracks().map(|(_, track)| track);
     let slot = |mid: &str| Slot { mid: mid.to_owned(), stream: "camera".to_owned(), source: tracks.next() };
     let slots: Vec<Slot> = offer.mids().map(slot).collect();
-    if let Ok(answer) = answer_watch(&offer, &local(), &slots, None, &mut draw) {
+    if let Ok(answer) = answer_watch(&offer, &Local::sample(), &slots, None, &mut draw) {
         let _ = attach(&answer.note, &slots);
-        let _ = answer_watch(&good, &local(), &slots, Some(&answer.note), &mut draw);
-    }
-}
-
-fn local() -> Local {
-    let candidate = |transport| LocalCandidate { ip: [127, 0, 0, 1].into(), port: 7000, transport };
-    Local {
-        ice: IceCredentials { ufrag: "chappe".to_owned(), pwd: "0123456789abcdefghijkl".to_owned() },
-        fingerprint: Fingerprint { hash: "sha-256".to_owned(), value: ["A5"; 32].join(":") },
-        candidates: vec![candidate(CandidateTransport::Udp), candidate(CandidateTransport::TcpPassive)],
-        proven: None,
-        trickle: true,
-        origin: 1,
+        let _ = answer_watch(&good, &Local::sample(), &slots, Some(&answer.note), &mut draw);
     }
 }
 

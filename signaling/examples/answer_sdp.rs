@@ -6,10 +6,9 @@
 
 use std::io::{BufRead, Write};
 
-use chappe_sfu_api::{Fingerprint, IceCredentials, TrackId};
+use chappe_sfu_api::TrackId;
 use chappe_signaling::sdp::{
-    CandidateTransport, Local, LocalCandidate, Offer, PublishNote, SdpError, Slot, SlotState, WatchNote,
-    answer_publish, answer_watch,
+    Local, Offer, PublishNote, SdpError, Slot, SlotState, WatchNote, answer_publish, answer_watch,
 };
 use serde_json::{Value, json};
 
@@ -43,13 +42,13 @@ impl Session {
         };
         let reply = if request["use"] == "publish" {
             let previous = self.publish.as_ref().filter(|_| !new);
-            let answer = answer_publish(&offer, &local(), previous, &mut || TrackId(u64::from(draw())))?;
+            let answer = answer_publish(&offer, &Local::sample(), previous, &mut || TrackId(u64::from(draw())))?;
             self.publish = Some(answer.note);
             json!({"sdp": answer.sdp, "media": answer.media})
         } else {
             let slots = self.slots(&offer, request["waiting"] == true);
             let previous = self.watch.as_ref().filter(|_| !new);
-            let answer = answer_watch(&offer, &local(), &slots, previous, &mut draw)?;
+            let answer = answer_watch(&offer, &Local::sample(), &slots, previous, &mut draw)?;
             let states: Vec<&str> = answer.states.iter().map(state_name).collect();
             self.watch = Some(answer.note);
             json!({"sdp": answer.sdp, "media": answer.media, "states": states})
@@ -75,17 +74,5 @@ fn state_name(state: &SlotState) -> &str {
         SlotState::Live => "live",
         SlotState::Waiting => "waiting",
         SlotState::Unsupported(message) => message,
-    }
-}
-
-fn local() -> Local {
-    let candidate = |transport| LocalCandidate { ip: [127, 0, 0, 1].into(), port: 7000, transport };
-    Local {
-        ice: IceCredentials { ufrag: "chappe".to_owned(), pwd: "0123456789abcdefghijkl".to_owned() },
-        fingerprint: Fingerprint { hash: "sha-256".to_owned(), value: ["A5"; 32].join(":") },
-        candidates: vec![candidate(CandidateTransport::Udp), candidate(CandidateTransport::TcpPassive)],
-        proven: None,
-        trickle: true,
-        origin: 1,
     }
 }

@@ -5,7 +5,6 @@ mod bed;
 
 use std::time::Duration;
 
-use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use bed::mesh::{Path, address, peer_spec, route};
 use bed::*;
 use chappe_sfu_core::{DropReason, MediaKind, RelayKey, Route};
@@ -89,28 +88,9 @@ fn what_is_authentic_and_makes_no_sense_is_dropped() {
         (2, &[0, 0, 0, 9, 9], DropReason::RelayStale),
     ] {
         let before = dropped(&mesh, reason);
-        deliver(&mut mesh, counter + at, bytes);
+        mesh.deliver(counter + at, bytes);
         assert_eq!(dropped(&mesh, reason) - before, 1, "{bytes:?}");
     }
-}
-
-/// A message with the right keys, as a worker with a fault would send it from 0 to 1.
-fn deliver(mesh: &mut Mesh, counter: u64, message: &[u8]) {
-    let mut datagram = seal(&peer_spec(0, 1).seal, counter, message);
-    let bed = &mut mesh.beds[1];
-    bed.sfu.handle_datagram(bed.now, route(0, 1), &mut datagram);
-}
-
-/// As `relay/seal.rs` has it, written once more.
-fn seal(key: &RelayKey, counter: u64, message: &[u8]) -> Vec<u8> {
-    let clear = [&[0x40][..], &counter.to_be_bytes()].concat();
-    let mut nonce = key.salt;
-    nonce[4..].iter_mut().zip(counter.to_be_bytes()).for_each(|(byte, of)| *byte ^= of);
-    let cipher = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key.key).expect("16 bytes"));
-    let mut sealed = message.to_vec();
-    let nonce = Nonce::assume_unique_for_key(nonce);
-    cipher.seal_in_place_append_tag(nonce, Aad::from(&clear), &mut sealed).expect("short");
-    [clear, sealed].concat()
 }
 
 /// The counter that worker 0 uses next.
@@ -159,9 +139,9 @@ fn deed() -> impl Strategy<Value = Deed> {
 
 fn commit(mesh: &mut Mesh, publisher: Who, viewer: Who, camera: &mut Camera, counter: u64, deed: Deed) {
     match deed {
-        Deed::Message(message) => deliver(mesh, counter, &message),
+        Deed::Message(message) => mesh.deliver(counter, &message),
         Deed::Odd { kind, channel, fields } => {
-            deliver(mesh, counter, &[fields, channel.to_be_bytes().to_vec(), vec![kind]].concat());
+            mesh.deliver(counter, &[fields, channel.to_be_bytes().to_vec(), vec![kind]].concat());
         }
         Deed::Mutated { at, byte, cut } => {
             mesh.beds[0].send(publisher, &camera.frame(1, true)[0]);

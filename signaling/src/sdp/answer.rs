@@ -1,7 +1,7 @@
 //! Owns the text of an answer. Never decides what is in it.
 
 use std::fmt::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use chappe_sfu_api::{Codec, DtlsRole, Fingerprint, IceCredentials, MediaKind};
 
@@ -24,6 +24,22 @@ pub struct Local {
     pub trickle: bool,
     /// Any number that stays the same for the life of the session (`o=` line).
     pub origin: u64,
+}
+
+impl Local {
+    /// A worker that nobody reaches, for examples and fuzz targets.
+    #[doc(hidden)]
+    pub fn sample() -> Local {
+        let candidate = |transport| LocalCandidate { ip: Ipv4Addr::LOCALHOST.into(), port: 7000, transport };
+        Local {
+            ice: IceCredentials { ufrag: "chappe".to_owned(), pwd: "0123456789abcdefghijkl".to_owned() },
+            fingerprint: Fingerprint { hash: "sha-256".to_owned(), value: ["A5"; 32].join(":") },
+            candidates: vec![candidate(CandidateTransport::Udp), candidate(CandidateTransport::TcpPassive)],
+            proven: None,
+            trickle: true,
+            origin: 1,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
