@@ -88,7 +88,9 @@ describe("pages for everybody", () => {
     for (const dark of [false, true]) {
       const page = await scene.page("/publish", { dark });
       await goLive(page);
-      assert.deepEqual((await page.evaluate(fieldContrasts)).filter(({ contrast }) => contrast < 3), []);
+      const fields = await page.evaluate(fieldContrasts);
+      assert.ok(fields.length > 3, "the page has fields");
+      assert.deepEqual(fields.filter(({ contrast }) => !(contrast >= 3)), []);
       await page.context().close();
     }
   });
