@@ -11,6 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { TURN_MS } from "../browser/harness/observe.mjs";
 import { until } from "../browser/harness/until.mjs";
 import { Cluster } from "./harness/cluster.mjs";
+import { diaryOf } from "./harness/diary.mjs";
 import { MEASURING } from "./harness/measure.mjs";
 import { Stage, close, longestGaps, picturesAreEven } from "./harness/stage.mjs";
 import { Swarm, quantile, totals } from "./harness/swarm.mjs";
@@ -31,6 +32,9 @@ const PLAIN_VIEWERS = Number(process.env["CHAPPE_PLAIN_VIEWERS"] ?? 100);
 const TABLE = process.env["CHAPPE_RECOVERY_TABLE"];
 /** Who is back only after this came back by ICE giving its connection up, not by watching the media. */
 const BACK_AT_ALL_TURNS = 2000 / TURN_MS;
+
+/** Of the log of each node, in the story of a failure. */
+const LOG_CHARACTERS = 6_000;
 
 /** The publisher is at node 1, both pages and half of the plain viewers at node 2, the other half at node 3. */
 /** @type {Event[]} */
@@ -157,6 +161,7 @@ describe("pictures come back when", () => {
     try {
       if (MEASURING) await picturesAreEven(viewers);
       swarm.begin();
+      const began = Date.now();
       const gaps = await longestGaps(viewers, () => event.happen(cluster, room), { sound: false });
       const without = async () => (await swarm.report()).viewers.filter((viewer) => viewer.packets <= 20);
       const isBack = async () => (await without()).length === 0;
@@ -165,7 +170,9 @@ describe("pictures come back when", () => {
       });
       const { longestGapMs } = totals(await swarm.report());
       const page = Math.max(...gaps.map((gap) => gap.longestMs));
-      return { page, turns: Math.max(...gaps.map((gap) => gap.longestTurns)), plain: longestGapMs };
+      const turns = Math.max(...gaps.map((gap) => gap.longestTurns));
+      if (turns > BACK_AT_ALL_TURNS) console.log(story(cluster.nodes, [publisher, ...viewers], began));
+      return { page, turns, plain: longestGapMs };
     } finally {
       await swarm.end();
       await close(publisher, ...viewers);
@@ -174,6 +181,18 @@ describe("pictures come back when", () => {
     }
   }
 });
+
+/**
+ * What the publisher, the viewers and the nodes did, for who wants to know why pictures stood still for so long.
+ * @param {ClusterNode[]} nodes
+ * @param {import("../browser/harness/scene.mjs").Page[]} pages
+ * @param {number} began when it happened
+ */
+function story(nodes, pages, began) {
+  const diaries = pages.map((page, at) => `${at === 0 ? "the publisher" : `viewer ${at}`}, seconds since it happened:\n${diaryOf(page, began)}`);
+  const logs = nodes.map((node) => `${node.name}:\n${node.running?.log().slice(-LOG_CHARACTERS) ?? "not running"}`);
+  return [...diaries, ...logs].join("\n\n");
+}
 
 /** @param {ClusterNode} node */
 async function drain(node) {

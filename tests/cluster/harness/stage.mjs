@@ -6,6 +6,7 @@ import { launch } from "../../browser/harness/browser.mjs";
 import { connectionsMade, gaps, instrument, picturesMove, tile, watchForGaps, watchForLoss } from "../../browser/harness/observe.mjs";
 import { isLive } from "../../browser/harness/scene.mjs";
 import { until } from "../../browser/harness/until.mjs";
+import { keepDiary } from "./diary.mjs";
 
 /** @typedef {import("../../browser/harness/scene.mjs").Page} Page */
 /** Whatever pages are at. */
@@ -33,6 +34,7 @@ export class Stage {
     const context = await this.#browser.newContext({ viewport: { width: 640, height: 480 } });
     await instrument(context);
     const page = await context.newPage();
+    await keepDiary(page);
     /** @type {string[]} */
     const trouble = [];
     troubles.set(page, trouble);

@@ -30,7 +30,8 @@ export class Talk {
    * @param {string[]} args
    */
   constructor(program, args) {
-    this.running = new Running(null, program, args);
+    // What it says last is what is told, and a backtrace says nothing of why a server refused.
+    this.running = new Running(null, program, args, { RUST_LIB_BACKTRACE: "0" });
     createInterface({ input: this.running.stdout }).on("line", (line) => {
       const value = JSON.parse(line);
       const at = this.#waiting.findIndex((one) => one.event === value.event);
