@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::keys::SessionKey;
+
 /// Number of a slot since the first deadline.
 pub(crate) type SlotNumber = u64;
 
@@ -10,7 +12,7 @@ pub(crate) type SlotNumber = u64;
 pub(crate) struct AliveSlots {
     /// When slot 0 begins; set by the first entry.
     origin: Option<Instant>,
-    ring: [Vec<u32>; SLOTS],
+    ring: [Vec<SessionKey>; SLOTS],
     /// The slot that is served, or the last that was.
     current: SlotNumber,
     /// The first slot that holds anything; `None` when all are empty.
@@ -24,7 +26,7 @@ impl AliveSlots {
 
     /// Enters a session that must hear of us at `due`, in a later slot than the one that is served. It comes out at
     /// the beginning of the slot that is returned, which tells its entry from an older one of the same key.
-    pub fn insert(&mut self, now: Instant, key: u32, due: Instant) -> SlotNumber {
+    pub fn insert(&mut self, now: Instant, key: SessionKey, due: Instant) -> SlotNumber {
         let origin = *self.origin.get_or_insert(now);
         let number = |at: Instant| (at.saturating_duration_since(origin).as_millis() / SLOT.as_millis()) as u64;
         if self.first.is_none() {
@@ -46,7 +48,7 @@ impl AliveSlots {
     }
 
     /// The next entry whose slot has begun. Sessions that are gone stay in until then.
-    pub fn pop_due(&mut self, now: Instant) -> Option<(u32, SlotNumber)> {
+    pub fn pop_due(&mut self, now: Instant) -> Option<(SessionKey, SlotNumber)> {
         let slot = self.first.filter(|slot| self.begins(*slot) <= now)?;
         self.current = slot;
         let key = self.ring[at(slot)].pop();
@@ -80,8 +82,13 @@ const _: () = assert!(crate::spec::ALIVE_INTERVAL_MAX.as_millis() < SLOT.as_mill
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::Key;
 
     const INTERVAL: Duration = Duration::from_millis(100);
+
+    fn key(at: usize) -> SessionKey {
+        SessionKey::new(at)
+    }
 
     fn ms(start: Instant, ms: u64) -> Instant {
         start + Duration::from_millis(ms)
@@ -92,11 +99,11 @@ mod tests {
         let start = crate::sim::start();
         for due in [100, 109, 137, 999] {
             let mut slots = AliveSlots::new();
-            let slot = slots.insert(start, 7, ms(start, due));
+            let slot = slots.insert(start, key(7), ms(start, due));
             let next = slots.poll_timeout().expect("it waits");
             assert_eq!(next, ms(start, due / 10 * 10));
             assert_eq!(slots.pop_due(next - Duration::from_nanos(1)), None);
-            assert_eq!(slots.pop_due(next), Some((7, slot)));
+            assert_eq!(slots.pop_due(next), Some((key(7), slot)));
             assert_eq!((slots.pop_due(next), slots.poll_timeout()), (None, None));
         }
     }
@@ -105,14 +112,14 @@ mod tests {
     fn sessions_gather_in_few_slots_and_then_keep_their_interval() {
         let start = crate::sim::start();
         let mut slots = AliveSlots::new();
-        for key in 0..50 {
-            slots.insert(start, key, ms(start, 100 + u64::from(key) * 2));
+        for at in 0..50 {
+            slots.insert(start, key(at), ms(start, 100 + at as u64 * 2));
         }
         let (mut last, mut wakes) = ([None; 50], Vec::new());
         for now in (0..2_000).map(|at| ms(start, at)) {
             while let Some((key, _)) = slots.pop_due(now) {
                 wakes.push(now);
-                if let Some(before) = last[key as usize].replace(now) {
+                if let Some(before) = last[key.place()].replace(now) {
                     assert!(now - before <= INTERVAL, "{:?}", now - before);
                     assert!(now < ms(start, 1_000) || now - before == INTERVAL, "settled");
                 }
@@ -128,9 +135,9 @@ mod tests {
     fn a_full_slot_takes_no_guests() {
         let start = crate::sim::start();
         let mut slots = AliveSlots::new();
-        for key in 0..1_000 {
-            slots.insert(start, key, ms(start, 100));
-            slots.insert(start, key, ms(start, 110));
+        for at in 0..1_000 {
+            slots.insert(start, key(at), ms(start, 100));
+            slots.insert(start, key(at), ms(start, 110));
         }
         let mut taken = std::collections::BTreeMap::new();
         while let Some((_, slot)) = slots.pop_due(ms(start, 200)) {
@@ -144,22 +151,22 @@ mod tests {
     fn a_loop_that_stood_still_or_had_nothing_to_do_goes_on_at_its_pace() {
         let start = crate::sim::start();
         let mut slots = AliveSlots::new();
-        for key in 0..10 {
-            slots.insert(start, key, ms(start, 100));
+        for at in 0..10 {
+            slots.insert(start, key(at), ms(start, 100));
         }
         let late = ms(start, 60_000);
         let mut served = 0;
-        while let Some((key, _)) = slots.pop_due(late) {
+        while let Some((again, _)) = slots.pop_due(late) {
             served += 1;
             assert!(served < 1_000, "it never rests");
-            slots.insert(late, key, late + INTERVAL);
+            slots.insert(late, again, late + INTERVAL);
         }
         assert_eq!(slots.poll_timeout(), Some(late + INTERVAL));
 
         let mut slots = AliveSlots::new();
-        slots.insert(start, 1, ms(start, 100));
+        slots.insert(start, key(1), ms(start, 100));
         slots.pop_due(ms(start, 100));
-        slots.insert(late, 1, late + INTERVAL);
+        slots.insert(late, key(1), late + INTERVAL);
         assert_eq!(slots.poll_timeout(), Some(late + INTERVAL), "after a minute without sessions");
     }
 }

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use crate::containment::AtWork;
 use crate::forward::serve;
 use crate::history::GOP_PACKETS_MAX;
+use crate::keys::{FixedHash, SenderKey, TrackKey};
 use crate::session::Session;
-use crate::sfu::{FixedHash, Sfu};
+use crate::sfu::Sfu;
 use crate::spec::MediaKind;
-use crate::subscribers::Subscriber;
 use crate::track::Pass;
 
 /// How far one viewer is.
@@ -34,9 +34,9 @@ pub(crate) struct Hold {
 /// First come, first served: it is better that some see the picture at once than that all see it late.
 #[derive(Debug, Default)]
 pub(crate) struct Joiners {
-    queue: VecDeque<Subscriber>,
+    queue: VecDeque<SenderKey>,
     /// The same, to be found without a look at all: thousands are admitted at once when their stream moves.
-    queued: HashSet<Subscriber, FixedHash>,
+    queued: HashSet<SenderKey, FixedHash>,
     /// When the next turn may be.
     turn_at: Option<Instant>,
 }
@@ -61,8 +61,8 @@ impl Joiners {
     }
 
     /// From now on nothing live is for this sender until it has caught up.
-    pub fn admit(&mut self, session: &mut Session, joiner: Subscriber) {
-        let Some(Some(sender)) = session.senders.get_mut(joiner.sender as usize) else { return };
+    pub fn admit(&mut self, session: &mut Session, joiner: SenderKey) {
+        let Some(Some(sender)) = session.senders.get_mut(joiner.line()) else { return };
         sender.catch_up = Some(CatchUp::Admitted(Hold::default()));
         if self.queued.insert(joiner) {
             self.queue.push_back(joiner);
@@ -90,9 +90,9 @@ impl Hold {
 impl Sfu {
     /// A sender follows a track, or its client became reachable. False when a key frame is to be asked for: there is
     /// nothing to start with, or so much that a publisher that answers would serve the viewer better.
-    pub(crate) fn join(&mut self, joiner: Subscriber, track: usize) -> bool {
-        let Some(session) = self.sessions.get_mut(joiner.session as usize) else { return false };
-        let Some(Some(sender)) = session.senders.get(joiner.sender as usize) else { return false };
+    pub(crate) fn join(&mut self, joiner: SenderKey, track: TrackKey) -> bool {
+        let Some(session) = self.sessions.get_mut(joiner.session()) else { return false };
+        let Some(Some(sender)) = session.senders.get(joiner.line()) else { return false };
         let history = self.tracks.get(track).and_then(|track| track.history.as_ref());
         let gop = history.and_then(|history| history.cached_gop());
         let is_cached = sender.spec.kind == MediaKind::Video && gop.is_some_and(|gop| sender.decodes(gop.payload_type));
@@ -129,13 +129,13 @@ impl Sfu {
         true
     }
 
-    fn serve_joiner(&mut self, joiner: Subscriber, budget: u64, now: Instant) -> Turn {
-        let Some(session) = self.sessions.get_mut(joiner.session as usize) else { return Turn::Live { packets: 0 } };
+    fn serve_joiner(&mut self, joiner: SenderKey, budget: u64, now: Instant) -> Turn {
+        let Some(session) = self.sessions.get_mut(joiner.session()) else { return Turn::Live { packets: 0 } };
         let is_open = session.outlet.is_open();
-        let Some(Some(sender)) = session.senders.get_mut(joiner.sender as usize) else {
+        let Some(Some(sender)) = session.senders.get_mut(joiner.line()) else {
             return Turn::Live { packets: 0 };
         };
-        self.containment.note(AtWork::Session(joiner.session as usize));
+        self.containment.note(AtWork::Session(joiner.session()));
         // What is interrupted is not to catch up any more.
         let Some(progress) = sender.catch_up else { return Turn::Live { packets: 0 } };
         let Some(track) = sender.track.and_then(|track| self.tracks.get(track)).filter(|_| is_open) else {
@@ -160,7 +160,7 @@ impl Sfu {
                 let Some(gop) = cached.filter(|gop| sender.begin_behind(gop, now)) else {
                     return Turn::Lost;
                 };
-                self.timers.lower(joiner.session, now);
+                self.timers.lower(joiner.session(), now);
                 (gop.number, 0)
             }
         };
@@ -173,22 +173,22 @@ impl Sfu {
         sender.catch_up = None;
         if packets > 0 {
             self.templates.load(history, Pass { from: next, to, done: 0 });
-            let viewer = (session.as_mut(), joiner.sender as usize);
+            let viewer = (session.as_mut(), joiner.line());
             serve(viewer, history, &mut self.templates, now, self.egress.media(), &mut self.counters);
         }
         if next + packets >= track.sent() {
             return Turn::Live { packets };
         }
-        if let Some(Some(sender)) = session.senders.get_mut(joiner.sender as usize) {
+        if let Some(Some(sender)) = session.senders.get_mut(joiner.line()) {
             sender.catch_up = Some(CatchUp::Behind { next: to, sent: sent + packets });
         }
         Turn::Again { packets }
     }
 
     /// As without a cache.
-    fn start_at_next_keyframe(&mut self, joiner: Subscriber) {
-        let Some(session) = self.sessions.get_mut(joiner.session as usize) else { return };
-        let Some(Some(sender)) = session.senders.get_mut(joiner.sender as usize) else { return };
+    fn start_at_next_keyframe(&mut self, joiner: SenderKey) {
+        let Some(session) = self.sessions.get_mut(joiner.session()) else { return };
+        let Some(Some(sender)) = session.senders.get_mut(joiner.line()) else { return };
         sender.interrupt();
         if let Some(track) = sender.track {
             self.want_keyframe(track);

@@ -9,6 +9,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
+use crate::keys::{ChildKey, FeedKey, LinkKey, SessionKey, TrackKey};
 use crate::sfu::Sfu;
 use crate::spec::{CloseReason, ControlError, Event};
 use crate::stats::DropReason;
@@ -18,7 +19,7 @@ use crate::stats::DropReason;
 pub(crate) struct Containment {
     at_work: Option<AtWork>,
     /// Track whose copy for somebody panicked since the last flush that went well.
-    suspect: Option<usize>,
+    suspect: Option<TrackKey>,
     /// Flushes in a row that panicked on nobody's behalf.
     flush_faults: u32,
 }
@@ -26,21 +27,21 @@ pub(crate) struct Containment {
 /// Keys of the tables of [`Sfu`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AtWork {
-    Session(usize),
+    Session(SessionKey),
     /// Whoever publishes it wrote what is looked at.
-    Track(usize),
+    Track(TrackKey),
     /// A viewer's copy of the packets of a track.
     Copy {
-        track: usize,
-        viewer: usize,
+        track: TrackKey,
+        viewer: SessionKey,
     },
     /// Another worker's copy of them.
-    Outlet {
-        track: usize,
-        outlet: usize,
+    Child {
+        track: TrackKey,
+        child: ChildKey,
     },
-    Feed(usize),
-    Link(usize),
+    Feed(FeedKey),
+    Link(LinkKey),
 }
 
 /// Whether somebody was found who caused a panic.
@@ -117,10 +118,10 @@ impl Sfu {
                 true => self.end_faulty_track(now, track),
                 false => self.end_faulty_session(now, viewer),
             },
-            Some(AtWork::Outlet { track, outlet }) => match self.is_suspect(track) {
+            Some(AtWork::Child { track, child }) => match self.is_suspect(track) {
                 true => self.end_faulty_track(now, track),
                 // The child asks for it again.
-                false => drop(catch_unwind(AssertUnwindSafe(|| self.remove_outlet(outlet)))),
+                false => drop(catch_unwind(AssertUnwindSafe(|| self.remove_outlet(child)))),
             },
             // Asked for again by the next flush.
             Some(AtWork::Feed(feed)) => drop(catch_unwind(AssertUnwindSafe(|| self.close_feed(feed)))),
@@ -131,11 +132,11 @@ impl Sfu {
     }
 
     /// One copy that panics is its receiver's fault, a second one that of the track.
-    fn is_suspect(&mut self, track: usize) -> bool {
+    fn is_suspect(&mut self, track: TrackKey) -> bool {
         self.containment.suspect.replace(track) == Some(track)
     }
 
-    fn end_faulty_session(&mut self, now: Instant, key: usize) {
+    fn end_faulty_session(&mut self, now: Instant, key: SessionKey) {
         let removal = catch_unwind(AssertUnwindSafe(|| self.remove_session(now, key, CloseReason::Fault)));
         if removal.is_err() {
             self.forget_session(key);
@@ -143,25 +144,24 @@ impl Sfu {
     }
 
     /// Its publisher goes with it; what another worker feeds starts over.
-    fn end_faulty_track(&mut self, now: Instant, key: usize) {
+    fn end_faulty_track(&mut self, now: Instant, key: TrackKey) {
         self.waiting.retain(|waiting| *waiting != key);
         let Some(track) = self.tracks.get(key) else { return };
         match (track.publisher, track.feed) {
-            (Some(publisher), _) => self.end_faulty_session(now, publisher.session),
+            (Some(publisher), _) => self.end_faulty_session(now, publisher.session()),
             (None, Some(feed)) => drop(catch_unwind(AssertUnwindSafe(|| self.close_feed(feed)))),
             (None, None) => drop(catch_unwind(AssertUnwindSafe(|| self.end_track(key)))),
         }
     }
 
     /// Takes a session out of the tables without a look at what is in it.
-    fn forget_session(&mut self, key: usize) {
-        let Some(session) = self.sessions.try_remove(key) else { return };
-        self.timers.set(key as u32, None);
+    fn forget_session(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.remove(key) else { return };
+        self.timers.set(key, None);
         self.by_id.remove(&session.id);
         self.by_ufrag.retain(|_, of| *of != key);
         self.routes.forget(key);
-        let tracks: Vec<usize> = self.tracks.iter().map(|(track, _)| track).collect();
-        for at in tracks {
+        for at in self.tracks.keys() {
             let Some(track) = self.tracks.get_mut(at) else { continue };
             if track.forget_session(key) {
                 self.end_track(at);

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::containment::AtWork;
 use crate::ice::IceCredentials;
+use crate::keys::{Key, SenderKey, SessionKey, SourceKey, TrackKey};
 use crate::net::Now;
 use crate::playout::WallClock;
 use crate::rtp::Ssrc;
@@ -15,8 +16,7 @@ use crate::spec::{
     ALIVE_INTERVAL_MAX, ALIVE_INTERVAL_MIN, CloseReason, ControlError, Epoch, Event, Media, ReceiveTrack, SendTrack,
     SessionId, SessionSpec, TrackId,
 };
-use crate::subscribers::Subscriber;
-use crate::track::{Publisher, Track};
+use crate::track::Track;
 use crate::transport::{Transport, TransportConfig};
 
 impl Sfu {
@@ -98,7 +98,7 @@ impl Sfu {
     fn replace_ice(
         &mut self,
         now: Instant,
-        key: usize,
+        key: SessionKey,
         local: IceCredentials,
         remote: IceCredentials,
     ) -> Result<(), ControlError> {
@@ -148,7 +148,7 @@ impl Sfu {
         Ok(())
     }
 
-    fn fenced(&mut self, session: SessionId, epoch: Epoch) -> Result<usize, ControlError> {
+    fn fenced(&mut self, session: SessionId, epoch: Epoch) -> Result<SessionKey, ControlError> {
         let key = *self.by_id.get(&session).ok_or(ControlError::NotFound)?;
         let session = self.sessions.get_mut(key).ok_or(ControlError::NotFound)?;
         if epoch < session.epoch {
@@ -160,15 +160,15 @@ impl Sfu {
     }
 
     /// A track has one publisher.
-    fn check_publishers(&self, own: Option<usize>, media: &Media) -> Result<(), ControlError> {
+    fn check_publishers(&self, own: Option<SessionKey>, media: &Media) -> Result<(), ControlError> {
         let taken = media.receive.iter().any(|line| {
             let track = self.by_track.get(&line.track).and_then(|key| self.tracks.get(*key));
-            track.and_then(|track| track.publisher).is_some_and(|publisher| Some(publisher.session) != own)
+            track.and_then(|track| track.publisher).is_some_and(|publisher| Some(publisher.session()) != own)
         });
         if taken { Err(ControlError::Invalid("another session publishes this track")) } else { Ok(()) }
     }
 
-    fn apply_media(&mut self, now: Instant, key: usize, media: Media) {
+    fn apply_media(&mut self, now: Instant, key: SessionKey, media: Media) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.extensions = media.extensions;
         session.tells_arrivals =
@@ -177,7 +177,7 @@ impl Sfu {
         self.apply_send(now, key, media.send);
     }
 
-    fn apply_receive(&mut self, now: Instant, key: usize, lines: Vec<ReceiveTrack>) {
+    fn apply_receive(&mut self, now: Instant, key: SessionKey, lines: Vec<ReceiveTrack>) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let mut old = std::mem::take(&mut session.sources);
         let mut sources = Vec::with_capacity(lines.len());
@@ -195,7 +195,7 @@ impl Sfu {
             };
             self.yield_to_publisher(source.track);
             if let Some(track) = self.tracks.get_mut(source.track) {
-                track.publisher = Some(Publisher { session: key, source: sources.len() });
+                track.publisher = Some(SourceKey::of(key, sources.len()));
             }
             sources.push(source);
         }
@@ -214,7 +214,7 @@ impl Sfu {
     }
 
     /// Viewers keep their m-lines and wait for whoever comes next.
-    fn end_source(&mut self, session: usize, source: &Source) {
+    fn end_source(&mut self, session: SessionKey, source: &Source) {
         if source.active
             && let Some(session) = self.sessions.get(session)
         {
@@ -228,22 +228,21 @@ impl Sfu {
     }
 
     /// What a track sent so far is over.
-    pub(crate) fn end_track(&mut self, key: usize) {
+    pub(crate) fn end_track(&mut self, key: TrackKey) {
         let Some(track) = self.tracks.get_mut(key) else { return };
         track.end(self.relay.next_run(), &mut self.cache);
         for subscriber in track.subscribers.iter() {
-            let session = self.sessions.get_mut(subscriber.session as usize);
-            if let Some(Some(sender)) = session.and_then(|session| session.senders.get_mut(subscriber.sender as usize))
-            {
+            let session = self.sessions.get_mut(subscriber.session());
+            if let Some(Some(sender)) = session.and_then(|session| session.senders.get_mut(subscriber.line())) {
                 sender.interrupt();
                 if let Some(awaited) = &mut sender.awaited {
-                    self.timers.lower(subscriber.session, awaited.hurry());
+                    self.timers.lower(subscriber.session(), awaited.hurry());
                 }
             }
         }
     }
 
-    fn apply_send(&mut self, now: Instant, key: usize, lines: Vec<SendTrack>) {
+    fn apply_send(&mut self, now: Instant, key: SessionKey, lines: Vec<SendTrack>) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let stays =
             |spec: &SendTrack| lines.iter().any(|line| (line.ssrc, line.rtx_ssrc) == (spec.ssrc, spec.rtx_ssrc));
@@ -251,22 +250,23 @@ impl Sfu {
             .filter(|at| session.senders[*at].as_ref().is_some_and(|sender| !stays(&sender.spec)))
             .collect();
         for at in gone {
-            let ssrc = self.sessions[key].senders[at].as_ref().map(|sender| sender.spec.ssrc);
+            let Some(session) = self.sessions.get(key) else { return };
+            let ssrc = session.senders[at].as_ref().map(|sender| sender.spec.ssrc);
             self.end_sender(now, key, at, !lines.iter().any(|line| Some(line.ssrc) == ssrc));
         }
         for line in lines {
-            let at = self.place_sender(key, &line);
-            self.follow(now, Subscriber { session: key as u32, sender: at as u32 }, line);
+            let Some(at) = self.place_sender(key, &line) else { return };
+            self.follow(now, SenderKey::of(key, at), line);
         }
     }
 
     /// Finds the sender of an m-line by its SSRC, or makes one whose numbers go on where its SSRC ended.
-    fn place_sender(&mut self, key: usize, line: &SendTrack) -> usize {
-        let random = self.draw(SessionId(0, u128::from(line.ssrc)), key as u64 + 1);
-        let session = &mut self.sessions[key];
+    fn place_sender(&mut self, key: SessionKey, line: &SendTrack) -> Option<usize> {
+        let random = self.draw(SessionId(0, u128::from(line.ssrc)), key.place() as u64 + 1);
+        let session = self.sessions.get_mut(key)?;
         let same = |sender: &Option<Sender>| sender.as_ref().is_some_and(|sender| sender.spec.ssrc == line.ssrc);
         if let Some(at) = session.senders.iter().position(same) {
-            return at;
+            return Some(at);
         }
         // Below 2^15, so that a receiver that misses the first packets still guesses the cycle (RFC 3711 3.3.1).
         let first = take_spent(&mut session.spent, line.ssrc).unwrap_or(random & FIRST_INDEX_MASK);
@@ -276,18 +276,18 @@ impl Sfu {
         match session.senders.iter().position(Option::is_none) {
             Some(at) => {
                 session.senders[at] = sender;
-                at
+                Some(at)
             }
             None => {
                 session.senders.push(sender);
-                session.senders.len() - 1
+                Some(session.senders.len() - 1)
             }
         }
     }
 
     /// Keeps where the numbers of an SSRC ended, and says goodbye on it (RFC 3550 section 6.6).
-    fn end_sender(&mut self, now: Instant, key: usize, at: usize, says_goodbye: bool) {
-        self.unfollow(Subscriber { session: key as u32, sender: at as u32 });
+    fn end_sender(&mut self, now: Instant, key: SessionKey, at: usize, says_goodbye: bool) {
+        self.unfollow(SenderKey::of(key, at));
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(sender) = session.senders.get_mut(at).and_then(Option::take) else { return };
         session.spent.push((sender.spec.ssrc, sender.rewriter.next()));
@@ -302,7 +302,7 @@ impl Sfu {
         }
     }
 
-    pub(crate) fn remove_session(&mut self, now: Instant, key: usize, reason: CloseReason) {
+    pub(crate) fn remove_session(&mut self, now: Instant, key: SessionKey, reason: CloseReason) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         for at in 0..session.senders.len() {
             self.end_sender(now, key, at, true);
@@ -317,8 +317,8 @@ impl Sfu {
             while session.transport.poll_event().is_some() {}
         }
         self.drain_transport(now, key);
-        let Some(session) = self.sessions.try_remove(key) else { return };
-        self.timers.set(key as u32, None);
+        let Some(session) = self.sessions.remove(key) else { return };
+        self.timers.set(key, None);
         self.by_id.remove(&session.id);
         for ufrag in &session.ufrags {
             self.by_ufrag.remove(ufrag);
@@ -330,13 +330,13 @@ impl Sfu {
     }
 
     /// The key of a track, which is made if it is not known.
-    pub(crate) fn track(&mut self, id: TrackId) -> usize {
+    pub(crate) fn track(&mut self, id: TrackId) -> TrackKey {
         *self.by_track.entry(id).or_insert_with(|| self.tracks.insert(Track::new(id, self.relay.next_run())))
     }
 
-    pub(crate) fn drop_unused(&mut self, key: usize) {
+    pub(crate) fn drop_unused(&mut self, key: TrackKey) {
         if self.tracks.get(key).is_some_and(Track::is_unused) {
-            let mut track = self.tracks.remove(key);
+            let Some(mut track) = self.tracks.remove(key) else { return };
             track.release(&mut self.cache);
             self.by_track.remove(&track.id);
             self.waiting.retain(|waiting| *waiting != key);

@@ -8,6 +8,7 @@ use crate::alive::SLOT;
 use crate::containment::AtWork;
 use crate::history::History;
 use crate::keyframe_allowance::KeyframeAnswer;
+use crate::keys::{SenderKey, SessionKey, TrackKey};
 use crate::nack::Lost;
 use crate::net::Now;
 use crate::playout::{MediaClock, Verdict};
@@ -19,13 +20,12 @@ use crate::source::{KEYFRAME_REQUEST_INTERVAL, Role, SILENT_AFTER, ticks_since};
 use crate::spec::{Event, TRACKS_PER_SESSION_MAX};
 use crate::srtp::OpenError;
 use crate::stats::DropReason;
-use crate::subscribers::Subscriber;
 use crate::twcc::ArrivalLog;
 
 // ── In ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 impl Sfu {
-    pub(crate) fn handle_rtcp(&mut self, now: Instant, key: usize, packet: &mut [u8]) -> Result<(), DropReason> {
+    pub(crate) fn handle_rtcp(&mut self, now: Instant, key: SessionKey, packet: &mut [u8]) -> Result<(), DropReason> {
         let session = self.sessions.get_mut(key).ok_or(DropReason::RouteUnknown)?;
         let opener = session.opener.as_mut().ok_or(DropReason::SessionNotReady)?;
         let len = opener.open_rtcp(packet).map_err(|error| match error {
@@ -46,7 +46,7 @@ impl Sfu {
         result
     }
 
-    fn handle_rtcp_packet(&mut self, now: Instant, key: usize, packet: Packet<'_>) {
+    fn handle_rtcp_packet(&mut self, now: Instant, key: SessionKey, packet: Packet<'_>) {
         match packet {
             Packet::SenderReport(report, blocks) => {
                 self.handle_sender_report(now, key, report);
@@ -70,7 +70,7 @@ impl Sfu {
         }
     }
 
-    fn handle_sender_report(&mut self, now: Instant, key: usize, report: SenderReport) {
+    fn handle_sender_report(&mut self, now: Instant, key: SessionKey, report: SenderReport) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(place) = session.place_of(report.ssrc) else { return };
         let (Some(wall), opened) = (self.wall.as_ref(), session.opened) else { return };
@@ -91,23 +91,23 @@ impl Sfu {
     }
 
     /// What the timestamps of a track mean is known better than before.
-    pub(crate) fn set_clock(&mut self, track: usize, clock: MediaClock, now: Instant) {
+    pub(crate) fn set_clock(&mut self, track: TrackKey, clock: MediaClock, now: Instant) {
         let Some(track) = self.tracks.get_mut(track) else { return };
         if track.clock.replace(clock).is_none_or(|before| clock.reported && !before.reported) {
             // Viewers have made do with times of arrival until now.
             for subscriber in track.subscribers.iter() {
-                let Some(viewer) = self.sessions.get_mut(subscriber.session as usize) else { continue };
-                if let Some(Some(sender)) = viewer.senders.get_mut(subscriber.sender as usize)
+                let Some(viewer) = self.sessions.get_mut(subscriber.session()) else { continue };
+                if let Some(Some(sender)) = viewer.senders.get_mut(subscriber.line())
                     && sender.rewriter.is_started()
                 {
                     sender.report_at = Some(now);
-                    self.timers.lower(subscriber.session, now);
+                    self.timers.lower(subscriber.session(), now);
                 }
             }
         }
     }
 
-    fn handle_report_blocks(&mut self, now: Instant, key: usize, blocks: impl Iterator<Item = ReportBlock>) {
+    fn handle_report_blocks(&mut self, now: Instant, key: SessionKey, blocks: impl Iterator<Item = ReportBlock>) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         for block in blocks {
             let Some((_, sender)) = session.sender_of(block.ssrc) else { continue };
@@ -118,7 +118,7 @@ impl Sfu {
     }
 
     /// A key frame costs all viewers. One that asks too often gets the cached one, which costs nobody else.
-    fn handle_keyframe_request(&mut self, now: Instant, key: usize, media: Ssrc) {
+    fn handle_keyframe_request(&mut self, now: Instant, key: SessionKey, media: Ssrc) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some((at, sender)) = session.sender_of(media) else { return };
         sender.keyframe_requests += 1;
@@ -128,14 +128,14 @@ impl Sfu {
         match sender.keyframe_allowance.decide(now, gop.is_some()) {
             KeyframeAnswer::Ask => self.want_keyframe(track),
             KeyframeAnswer::Cached => {
-                self.join(Subscriber { session: key as u32, sender: at as u32 }, track);
+                self.join(SenderKey::of(key, at), track);
             }
             KeyframeAnswer::Nothing => {}
         }
     }
 
     /// The client stops an SSRC: silence is told at once.
-    fn handle_bye(&mut self, key: usize, ssrc: Ssrc) {
+    fn handle_bye(&mut self, key: SessionKey, ssrc: Ssrc) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(place) = session.place_of(ssrc) else { return };
         let id = session.id;
@@ -152,7 +152,7 @@ impl Sfu {
 
 impl Sfu {
     /// Everything of a session whose time has come.
-    pub(crate) fn handle_reports_due(&mut self, now: Now, key: usize) {
+    pub(crate) fn handle_reports_due(&mut self, now: Now, key: SessionKey) {
         let now = now.mono;
         self.note_silence(now, key);
         self.send_transport_feedback(now, key);
@@ -163,7 +163,7 @@ impl Sfu {
         self.settle_awaited(now, key);
     }
 
-    fn note_silence(&mut self, now: Instant, key: usize) {
+    fn note_silence(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let id = session.id;
         let mut silent: ArrayVec<_, { TRACKS_PER_SESSION_MAX }> = ArrayVec::new();
@@ -179,7 +179,7 @@ impl Sfu {
     }
 
     /// Transport-wide feedback; without it Chromium stays at its smallest picture.
-    fn send_transport_feedback(&mut self, now: Instant, key: usize) {
+    fn send_transport_feedback(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let media = session.sources.iter().find_map(|source| Some(source.selected()?.ssrc));
         let (own, media) = (session.feedback_ssrc, media.unwrap_or(session.feedback_ssrc));
@@ -200,7 +200,7 @@ impl Sfu {
         }
     }
 
-    fn send_nacks(&mut self, now: Instant, key: usize) {
+    fn send_nacks(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let (own, round_trip) = (session.feedback_ssrc, session.round_trip);
         for at in 0..session.sources.len() {
@@ -234,19 +234,21 @@ impl Sfu {
                 self.ask_parent_for_keyframe(now, key);
                 continue;
             };
-            let Some(session) = self.sessions.get_mut(publisher.session) else { continue };
-            let Some(source) = session.sources.get_mut(publisher.source) else { continue };
+            let (session, line) = (publisher.session(), publisher.line());
+            let Some(source) = self.sessions.get_mut(session).and_then(|session| session.sources.get_mut(line)) else {
+                continue;
+            };
             source.keyframes.want();
-            self.send_keyframe_request(now, publisher.session, publisher.source);
-            let at = self.sessions[publisher.session].sources[publisher.source].keyframes.poll_timeout();
-            if let Some(at) = at {
-                self.timers.lower(publisher.session as u32, at);
+            self.send_keyframe_request(now, session, line);
+            let source = self.sessions.get(session).and_then(|session| session.sources.get(line));
+            if let Some(at) = source.and_then(|source| source.keyframes.poll_timeout()) {
+                self.timers.lower(session, at);
             }
         }
     }
 
     /// A key frame that did not come is asked for again while there are viewers.
-    fn retry_keyframes(&mut self, now: Instant, key: usize) {
+    fn retry_keyframes(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         for at in 0..session.sources.len() {
             let Some(source) = self.sessions.get_mut(key).and_then(|session| session.sources.get_mut(at)) else {
@@ -259,7 +261,7 @@ impl Sfu {
         }
     }
 
-    fn send_keyframe_request(&mut self, now: Instant, key: usize, source: usize) {
+    fn send_keyframe_request(&mut self, now: Instant, key: SessionKey, source: usize) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let (own, is_ready) = (session.feedback_ssrc, session.outlet.is_open());
         let Some(source) = session.sources.get_mut(source) else { return };
@@ -286,7 +288,7 @@ impl Sfu {
 
     /// What arrived of a publisher's streams, each second (RFC 3550 section 6.4.2) while anything does, and REMB for clients that
     /// know nothing better.
-    fn send_receiver_reports(&mut self, now: Instant, key: usize) {
+    fn send_receiver_reports(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         if session.report_at.is_none_or(|at| at > now) {
             return;
@@ -326,8 +328,8 @@ impl Sfu {
     /// for that.
     pub(crate) fn send_signs_of_life(&mut self, now: Instant) {
         while let Some((key, slot)) = self.alive.pop_due(now) {
-            self.containment.note(AtWork::Session(key as usize));
-            let Some(session) = self.sessions.get_mut(key as usize) else { continue };
+            self.containment.note(AtWork::Session(key));
+            let Some(session) = self.sessions.get_mut(key) else { continue };
             let Some(Alive { interval, .. }) = session.alive.filter(|alive| alive.slot == Some(slot)) else { continue };
             let mut due = session.outlet.sent.map_or(now, |sent| sent + interval);
             if due < now + SLOT {
@@ -341,7 +343,7 @@ impl Sfu {
     }
 
     /// Sender reports to a viewer, in our time.
-    fn send_sender_reports(&mut self, now: Instant, key: usize) {
+    fn send_sender_reports(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         for at in 0..session.senders.len() {
             let Some(sender) = session.senders[at].as_mut() else { continue };

@@ -9,6 +9,7 @@ use crate::codec::{Start, find_start};
 use crate::containment::AtWork;
 use crate::egress::Arena;
 use crate::history::{Arrived, EXTENSIONS_BYTES_MAX, History, PADDING_BYTES_MAX};
+use crate::keys::{SessionKey, TrackKey};
 use crate::nack::Arrival;
 use crate::net::Now;
 use crate::parameter_sets::put_sets_first;
@@ -38,7 +39,7 @@ struct Opened<'a> {
 
 impl Sfu {
     /// An SRTP packet from an address that is known to be the session's.
-    pub(crate) fn handle_rtp(&mut self, now: Instant, key: usize, packet: &mut [u8]) -> Result<(), DropReason> {
+    pub(crate) fn handle_rtp(&mut self, now: Instant, key: SessionKey, packet: &mut [u8]) -> Result<(), DropReason> {
         let header = Header::parse(packet).map_err(|_| DropReason::RtpMalformed)?;
         let session = self.sessions.get_mut(key).ok_or(DropReason::RouteUnknown)?;
         let opener = session.opener.as_ref().ok_or(DropReason::SessionNotReady)?;
@@ -73,7 +74,7 @@ impl Sfu {
     fn handle_opened(
         &mut self,
         now: Instant,
-        key: usize,
+        key: SessionKey,
         place: StreamPlace,
         mut opened: Opened<'_>,
     ) -> Result<(), DropReason> {
@@ -113,7 +114,13 @@ impl Sfu {
     }
 
     /// Notes what is missing, and puts the packet into the history of its track.
-    fn keep(&mut self, now: Instant, key: usize, place: StreamPlace, opened: Opened<'_>) -> Result<(), DropReason> {
+    fn keep(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        place: StreamPlace,
+        opened: Opened<'_>,
+    ) -> Result<(), DropReason> {
         let Some(session) = self.sessions.get_mut(key) else { return Ok(()) };
         let at_ms = now.saturating_duration_since(session.opened).as_millis() as u32;
         let source = &mut session.sources[place.source];
@@ -202,9 +209,9 @@ fn passed_on(values: &ExtensionValues<'_>) -> ArrayVec<u8, EXTENSIONS_BYTES_MAX>
     kept
 }
 
-fn lower(timers: &mut Timers, key: usize, at: Option<Instant>) {
+fn lower(timers: &mut Timers<SessionKey>, key: SessionKey, at: Option<Instant>) {
     if let Some(at) = at {
-        timers.lower(key as u32, at);
+        timers.lower(key, at);
     }
 }
 
@@ -246,7 +253,7 @@ impl Sfu {
     }
 
     /// Seals all that waits on a track for all its viewers. False when the arena filled up before.
-    fn fan_out(&mut self, key: usize, now: Instant) -> bool {
+    fn fan_out(&mut self, key: TrackKey, now: Instant) -> bool {
         if self.tracks.get(key).is_some_and(|track| !track.awaiting.is_empty()) {
             self.switch_awaiting(now, key);
         }
@@ -275,18 +282,17 @@ impl Sfu {
                     return false;
                 }
                 track.pass.done += 1;
-                self.containment.note(AtWork::Copy { track: key, viewer: subscriber.session as usize });
-                let Some(session) = self.sessions.get_mut(subscriber.session as usize) else { continue };
-                if late_start.is_some_and(|start| awaits_keyframe(session, subscriber.sender as usize, &start)) {
+                self.containment.note(AtWork::Copy { track: key, viewer: subscriber.session() });
+                let Some(session) = self.sessions.get_mut(subscriber.session()) else { continue };
+                if late_start.is_some_and(|start| awaits_keyframe(session, subscriber.line(), &start)) {
                     self.joiners.admit(session, subscriber);
                 }
-                let viewer = (session.as_mut(), subscriber.sender as usize);
+                let viewer = (session.as_mut(), subscriber.line());
                 let started = serve(viewer, history, &mut self.templates, now, self.egress.media(), &mut self.counters);
                 if started {
-                    self.timers.lower(subscriber.session, now);
+                    self.timers.lower(subscriber.session(), now);
                 }
-                somebody_waits |=
-                    newest.is_some_and(|newest| awaits_keyframe(session, subscriber.sender as usize, &newest));
+                somebody_waits |= newest.is_some_and(|newest| awaits_keyframe(session, subscriber.line(), &newest));
             }
             track.end_pass();
         }

@@ -24,6 +24,7 @@ mod company;
 mod egress;
 mod history;
 mod keyframe_allowance;
+mod keys;
 mod net;
 mod parameter_sets;
 mod playout;

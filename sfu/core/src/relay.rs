@@ -24,39 +24,38 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use slab::Slab;
-
 pub use summary::{PeerSummary, RelayDirection, RelaySummary};
 
 use crate::containment::AtWork;
+use crate::keys::{ChildKey, FeedKey, FixedHash, Index, Key, LinkKey, Table, TrackKey};
 use crate::net::Route;
 use crate::relay::feed::Feed;
 use crate::relay::link::{LifeChange, Link};
 use crate::relay::outlet::Outlet;
 use crate::relay::wire::Message;
-use crate::sfu::{FixedHash, Sfu, Table};
+use crate::sfu::Sfu;
 use crate::spec::{Event, OriginSpec, PeerId, RelayKey, TrackId};
 use crate::stats::DropReason;
 use crate::timers::Timers;
 
 #[derive(Default)]
 pub(crate) struct Relay {
-    links: Slab<Link>,
-    by_peer: Table<PeerId>,
-    by_address: Table<SocketAddr>,
+    links: Table<LinkKey, Link>,
+    by_peer: Index<PeerId, LinkKey>,
+    by_address: Index<SocketAddr, LinkKey>,
     /// Datagrams come in trains from one address.
-    last_address: Option<(SocketAddr, usize)>,
+    last_address: Option<(SocketAddr, LinkKey)>,
     /// Where the tracks come from that are not published here, whether anybody watches them or not.
     origins: HashMap<TrackId, OriginSpec, FixedHash>,
-    feeds: Slab<Feed>,
-    outlets: Slab<Outlet>,
-    link_timers: Timers,
-    feed_timers: Timers,
-    outlet_timers: Timers,
+    feeds: Table<FeedKey, Feed>,
+    outlets: Table<ChildKey, Outlet>,
+    link_timers: Timers<LinkKey>,
+    feed_timers: Timers<FeedKey>,
+    outlet_timers: Timers<ChildKey>,
     /// Tracks whose viewers, children or source changed since the last look.
-    demand: Vec<usize>,
+    demand: Vec<TrackKey>,
     /// Outlets with a backlog.
-    behind: Vec<usize>,
+    behind: Vec<ChildKey>,
     /// Above every counter that a link which is gone has used, whatever its keys were.
     counter_floor: u64,
     /// How far the peers of links that are gone had counted, oldest first.
@@ -79,11 +78,11 @@ impl Relay {
         self.runs
     }
 
-    pub fn forget_track(&mut self, key: usize) {
+    pub fn forget_track(&mut self, key: TrackKey) {
         self.demand.retain(|noted| *noted != key);
     }
 
-    fn find(&mut self, address: SocketAddr) -> Option<usize> {
+    fn find(&mut self, address: SocketAddr) -> Option<LinkKey> {
         if let Some((last, key)) = self.last_address
             && last == address
         {
@@ -95,13 +94,13 @@ impl Relay {
     }
 
     /// The place of a feed, and a number that tells this relay of it from the one before.
-    fn next_channel(&mut self, feed: usize) -> u32 {
+    fn next_channel(&mut self, feed: FeedKey) -> u32 {
         self.channels = self.channels.wrapping_add(1);
-        self.channels << FEED_BITS | feed as u32
+        self.channels << FEED_BITS | feed.place() as u32
     }
 
-    fn feed_of(&self, channel: u32) -> usize {
-        (channel & ((1 << FEED_BITS) - 1)) as usize
+    fn feed_of(&self, channel: u32) -> FeedKey {
+        FeedKey::new((channel & ((1 << FEED_BITS) - 1)) as usize)
     }
 }
 
@@ -138,20 +137,20 @@ impl Sfu {
         // Each once at most: one that keeps a deadline in the past must not hold up the loop.
         for _ in 0..=self.relay.links.len() {
             let Some(key) = self.relay.link_timers.pop_due(now) else { break };
-            self.containment.note(AtWork::Link(key as usize));
-            self.handle_link_due(now, key as usize);
+            self.containment.note(AtWork::Link(key));
+            self.handle_link_due(now, key);
         }
         for _ in 0..=self.relay.feeds.len() {
             let Some(key) = self.relay.feed_timers.pop_due(now) else { break };
-            self.containment.note(AtWork::Feed(key as usize));
-            self.handle_feed_due(now, key as usize);
+            self.containment.note(AtWork::Feed(key));
+            self.handle_feed_due(now, key);
         }
         for _ in 0..=self.relay.outlets.len() {
             let Some(key) = self.relay.outlet_timers.pop_due(now) else { break };
-            if let Some(outlet) = self.relay.outlets.get(key as usize) {
-                self.containment.note(AtWork::Outlet { track: outlet.track, outlet: key as usize });
+            if let Some(outlet) = self.relay.outlets.get(key) {
+                self.containment.note(AtWork::Child { track: outlet.track, child: key });
             }
-            self.handle_outlet_due(now, key as usize);
+            self.handle_outlet_due(now, key);
         }
     }
 }

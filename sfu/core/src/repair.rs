@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::history::Entry;
+use crate::keys::SessionKey;
 use crate::rewrite::Rewritten;
 use crate::rtp::{ExtensionKind, ExtensionMap, Seq, Ssrc};
 use crate::sender::Repair;
@@ -12,7 +13,7 @@ use crate::template::{HEADER_BYTES_MAX, patch, write_header};
 
 impl Sfu {
     /// Repeats what a viewer misses, as far as it is there and the budget allows.
-    pub(crate) fn repair(&mut self, now: Instant, key: usize, media: Ssrc, lost: impl Iterator<Item = Seq>) {
+    pub(crate) fn repair(&mut self, now: Instant, key: SessionKey, media: Ssrc, lost: impl Iterator<Item = Seq>) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let round_trip = session.round_trip.unwrap_or(ROUND_TRIP_DEFAULT).clamp(ROUND_TRIP_MIN, ROUND_TRIP_MAX);
         let Some((at, _)) = session.sender_of(media) else { return };

@@ -9,23 +9,24 @@ use std::time::{Duration, Instant};
 
 use crate::containment::AtWork;
 use crate::dtls::{ClientHello, is_plaintext};
+use crate::keys::{Index, SessionKey};
 use crate::net::Route;
-use crate::sfu::{Sfu, Table};
+use crate::sfu::Sfu;
 use crate::stats::DropReason;
 
 /// The sessions at each address, by their keys.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
-    owners: Table<Route>,
+    owners: Index<Route, SessionKey>,
     /// Whoever claims the address of another session that was heard a moment ago.
-    contenders: Table<Route>,
+    contenders: Index<Route, SessionKey>,
     /// Datagrams come in trains from one address.
-    last: Option<(Route, usize)>,
+    last: Option<(Route, SessionKey)>,
 }
 
 impl Routes {
     #[inline]
-    pub fn owner(&mut self, route: Route) -> Option<usize> {
+    pub fn owner(&mut self, route: Route) -> Option<SessionKey> {
         if let Some((last, key)) = self.last
             && last == route
         {
@@ -37,24 +38,24 @@ impl Routes {
     }
 
     #[inline]
-    pub fn contender(&self, route: Route) -> Option<usize> {
+    pub fn contender(&self, route: Route) -> Option<SessionKey> {
         if self.contenders.is_empty() { None } else { self.contenders.get(&route).copied() }
     }
 
     /// The address is this session's alone. Returns whose it was.
-    pub fn settle(&mut self, route: Route, key: usize) -> Option<usize> {
+    pub fn settle(&mut self, route: Route, key: SessionKey) -> Option<SessionKey> {
         self.last = None;
         self.contenders.remove(&route);
         self.owners.insert(route, key).filter(|before| *before != key)
     }
 
     /// The session claims the address of another one. Returns who did before.
-    pub fn contend(&mut self, route: Route, key: usize) -> Option<usize> {
+    pub fn contend(&mut self, route: Route, key: SessionKey) -> Option<SessionKey> {
         self.contenders.insert(route, key).filter(|before| *before != key)
     }
 
     /// The session leaves the address to whoever else is there.
-    pub fn leave(&mut self, route: Route, key: usize) {
+    pub fn leave(&mut self, route: Route, key: SessionKey) {
         if self.contenders.get(&route) == Some(&key) {
             self.contenders.remove(&route);
         }
@@ -68,7 +69,7 @@ impl Routes {
     }
 
     /// The session leaves every address, whatever it says of itself.
-    pub fn forget(&mut self, key: usize) {
+    pub fn forget(&mut self, key: SessionKey) {
         let all = self.owners.iter().chain(&self.contenders);
         let left: Vec<Route> = all.filter(|(_, of)| **of == key).map(|(route, _)| *route).collect();
         for route in left {
@@ -80,7 +81,7 @@ impl Routes {
 impl Sfu {
     /// The session that an address leads to.
     #[inline]
-    pub(crate) fn find(&mut self, route: Route) -> Result<usize, DropReason> {
+    pub(crate) fn find(&mut self, route: Route) -> Result<SessionKey, DropReason> {
         let key = self.routes.owner(route).ok_or(DropReason::RouteUnknown)?;
         self.containment.note(AtWork::Session(key));
         Ok(key)
@@ -93,7 +94,7 @@ impl Sfu {
         now: Instant,
         route: Route,
         packet: &mut [u8],
-        handle: fn(&mut Sfu, Instant, usize, &mut [u8]) -> Result<(), DropReason>,
+        handle: fn(&mut Sfu, Instant, SessionKey, &mut [u8]) -> Result<(), DropReason>,
     ) -> Result<(), DropReason> {
         let owner = self.find(route)?;
         let Some(contender) = self.routes.contender(route) else { return handle(self, now, owner, packet) };
@@ -128,7 +129,13 @@ impl Sfu {
         if is_over { result } else { self.handle_dtls_of(now, owner, route, datagram).or(result) }
     }
 
-    fn handle_dtls_of(&mut self, now: Instant, key: usize, route: Route, datagram: &[u8]) -> Result<(), DropReason> {
+    fn handle_dtls_of(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        route: Route,
+        datagram: &[u8],
+    ) -> Result<(), DropReason> {
         self.containment.note(AtWork::Session(key));
         let session = self.sessions.get_mut(key).ok_or(DropReason::RouteUnknown)?;
         let result = session.transport.handle_dtls(now, route, datagram);
@@ -137,7 +144,7 @@ impl Sfu {
     }
 
     /// Whether a ClientHello is of the session that was there first.
-    fn is_of_owner(&self, route: Route, [owner, contender]: [usize; 2], hello: ClientHello) -> bool {
+    fn is_of_owner(&self, route: Route, [owner, contender]: [SessionKey; 2], hello: ClientHello) -> bool {
         let [owner, contender] = [owner, contender].map(|key| self.sessions.get(key).map(|session| &session.transport));
         let (Some(owner), Some(contender)) = (owner, contender) else { return contender.is_none() };
         match owner.client_hello() {
@@ -147,12 +154,12 @@ impl Sfu {
         }
     }
 
-    fn is_keyed(&self, key: usize) -> bool {
+    fn is_keyed(&self, key: SessionKey) -> bool {
         self.sessions.get(key).is_some_and(|session| session.outlet.is_keyed())
     }
 
     /// An authentic check came from this route: it leads to the session, unless another one is alive there.
-    pub(crate) fn learn_route(&mut self, now: Instant, key: usize, route: Route) {
+    pub(crate) fn learn_route(&mut self, now: Instant, key: SessionKey, route: Route) {
         match self.routes.owner(route) {
             Some(owner) if owner == key => return,
             Some(owner) if self.is_alive(now, owner) => {
@@ -175,13 +182,13 @@ impl Sfu {
     }
 
     /// A NAT that gives an address to another client does so long after the one before fell silent.
-    fn is_alive(&self, now: Instant, key: usize) -> bool {
+    fn is_alive(&self, now: Instant, key: SessionKey) -> bool {
         let heard = self.sessions.get(key).and_then(|session| session.transport.heard());
         heard.is_some_and(|heard| now.saturating_duration_since(heard) < ROUTE_HELD)
     }
 
     /// The address is this session's: whoever else was there is there no more.
-    pub(crate) fn take_route(&mut self, now: Instant, key: usize, route: Route) {
+    pub(crate) fn take_route(&mut self, now: Instant, key: SessionKey, route: Route) {
         if let Some(contender) = self.routes.contender(route).filter(|contender| *contender != key) {
             self.lose_route(now, contender, route);
         }
@@ -191,7 +198,7 @@ impl Sfu {
     }
 
     /// Nothing is sent there any more for this session; checks of its own bring it back.
-    fn lose_route(&mut self, now: Instant, key: usize, route: Route) {
+    fn lose_route(&mut self, now: Instant, key: SessionKey, route: Route) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.transport.handle_route_closed(now, route);
         session.routes.retain(|known| *known != route);
@@ -218,33 +225,38 @@ const ROUTE_HELD: Duration = Duration::from_secs(5);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::Key;
 
     fn at(port: u16) -> Route {
         Route::Udp { remote: std::net::SocketAddr::from(([192, 0, 2, 1], port)), local: None }
     }
 
+    fn session(key: usize) -> SessionKey {
+        SessionKey::new(key)
+    }
+
     #[test]
     fn an_address_passes_to_the_contender_when_its_owner_leaves() {
         let mut routes = Routes::default();
-        assert_eq!(routes.settle(at(1), 7), None);
-        assert_eq!(routes.contend(at(1), 8), None);
-        assert_eq!(routes.contend(at(1), 9), Some(8));
-        assert_eq!((routes.owner(at(1)), routes.contender(at(1))), (Some(7), Some(9)));
-        routes.forget(7);
-        assert_eq!((routes.owner(at(1)), routes.contender(at(1))), (Some(9), None));
-        routes.leave(at(1), 9);
+        assert_eq!(routes.settle(at(1), session(7)), None);
+        assert_eq!(routes.contend(at(1), session(8)), None);
+        assert_eq!(routes.contend(at(1), session(9)), Some(session(8)));
+        assert_eq!((routes.owner(at(1)), routes.contender(at(1))), (Some(session(7)), Some(session(9))));
+        routes.forget(session(7));
+        assert_eq!((routes.owner(at(1)), routes.contender(at(1))), (Some(session(9)), None));
+        routes.leave(at(1), session(9));
         assert_eq!(routes.owner(at(1)), None);
     }
 
     #[test]
     fn who_settles_at_an_address_is_alone_there() {
         let mut routes = Routes::default();
-        routes.settle(at(1), 7);
-        routes.contend(at(1), 8);
-        assert_eq!(routes.owner(at(1)), Some(7));
-        assert_eq!(routes.settle(at(1), 8), Some(7));
-        assert_eq!((routes.owner(at(1)), routes.contender(at(1))), (Some(8), None));
-        routes.leave(at(1), 7);
-        assert_eq!(routes.owner(at(1)), Some(8), "it was not there any more");
+        routes.settle(at(1), session(7));
+        routes.contend(at(1), session(8));
+        assert_eq!(routes.owner(at(1)), Some(session(7)));
+        assert_eq!(routes.settle(at(1), session(8)), Some(session(7)));
+        assert_eq!((routes.owner(at(1)), routes.contender(at(1))), (Some(session(8)), None));
+        routes.leave(at(1), session(7));
+        assert_eq!(routes.owner(at(1)), Some(session(8)), "it was not there any more");
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::catch_up::CatchUp;
 use crate::history::{Arrived, Entry, Gop, History};
 use crate::keyframe_allowance::KeyframeAllowance;
+use crate::keys::TrackKey;
 use crate::playout::MediaClock;
 use crate::rewrite::{Rewriter, Rewritten};
 use crate::rtcp::{ReportBlock, SenderReport};
@@ -17,7 +18,7 @@ use crate::switch::Awaited;
 pub(crate) struct Sender {
     pub spec: SendTrack,
     /// Key of the source's track in the table of the worker.
-    pub track: Option<usize>,
+    pub track: Option<TrackKey>,
     /// The next one, while this one goes on.
     pub awaited: Option<Box<Awaited>>,
     pub rewriter: Rewriter,

@@ -1,11 +1,8 @@
 //! Owns the tables of a worker and dispatches: datagrams to sessions, timers, events. The way of a media
 //! packet is in `forward.rs`, RTCP in `feedback.rs`, commands in `control.rs`.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::collections::VecDeque;
 use std::time::Instant;
-
-use slab::Slab;
 
 use crate::alive::AliveSlots;
 use crate::catch_up::Joiners;
@@ -14,6 +11,7 @@ use crate::containment::{AtWork, Containment};
 use crate::dtls::Certificate;
 use crate::egress::Egress;
 use crate::history::CacheBudget;
+use crate::keys::{Index, SenderKey, SessionKey, Table, TrackKey};
 use crate::net::{DatagramKind, Now, Route, classify};
 use crate::playout::WallClock;
 use crate::relay::Relay;
@@ -23,7 +21,6 @@ use crate::spec::{CloseReason, Event, SessionId, SessionState, TrackId};
 use crate::srtp::{Opener, Sealer};
 use crate::stats::{Counters, DropReason};
 use crate::stun;
-use crate::subscribers::Subscriber;
 use crate::template::Templates;
 use crate::timers::Timers;
 use crate::track::Track;
@@ -35,21 +32,21 @@ use crate::transport::{TransportCloseReason, TransportEvent, TransportState};
 /// sends what [`Sfu::egress`] holds, and passes on what [`Sfu::poll_event`] yields.
 pub struct Sfu {
     pub(crate) config: SfuConfig,
-    pub(crate) sessions: Slab<Box<Session>>,
-    pub(crate) tracks: Slab<Track>,
-    pub(crate) by_id: Table<SessionId>,
-    pub(crate) by_ufrag: Table<String>,
-    pub(crate) by_track: Table<TrackId>,
+    pub(crate) sessions: Table<SessionKey, Box<Session>>,
+    pub(crate) tracks: Table<TrackKey, Track>,
+    pub(crate) by_id: Index<SessionId, SessionKey>,
+    pub(crate) by_ufrag: Index<String, SessionKey>,
+    pub(crate) by_track: Index<TrackId, TrackKey>,
     pub(crate) routes: Routes,
-    pub(crate) timers: Timers,
+    pub(crate) timers: Timers<SessionKey>,
     /// Of the clients that asked to hear of us.
     pub(crate) alive: AliveSlots,
     /// The last one of the event loop.
     pub(crate) turn: Turn,
     /// Tracks with packets that wait to leave.
-    pub(crate) waiting: Vec<usize>,
+    pub(crate) waiting: Vec<TrackKey>,
     /// Tracks of which a viewer needs a key frame.
-    pub(crate) keyframe_wanted: Vec<usize>,
+    pub(crate) keyframe_wanted: Vec<TrackKey>,
     /// Viewers who get what was there before they were.
     pub(crate) joiners: Joiners,
     pub(crate) egress: Egress,
@@ -73,19 +70,15 @@ pub struct SfuConfig {
     pub seed: u64,
 }
 
-/// Keys from outside are authenticated or ours before they enter a table, so a fixed hash is safe.
-pub(crate) type Table<K> = HashMap<K, usize, FixedHash>;
-pub(crate) type FixedHash = BuildHasherDefault<DefaultHasher>;
-
 impl Sfu {
     pub fn new(config: SfuConfig) -> Sfu {
         Sfu {
             config,
-            sessions: Slab::new(),
-            tracks: Slab::new(),
-            by_id: Table::default(),
-            by_ufrag: Table::default(),
-            by_track: Table::default(),
+            sessions: Table::default(),
+            tracks: Table::default(),
+            by_id: Index::default(),
+            by_ufrag: Index::default(),
+            by_track: Index::default(),
             routes: Routes::default(),
             timers: Timers::default(),
             alive: AliveSlots::new(),
@@ -141,14 +134,14 @@ impl Sfu {
         // Each session once at most: one that keeps a deadline in the past must not hold up the loop.
         for _ in 0..=self.sessions.len() {
             let Some(key) = self.timers.pop_due(now.mono) else { break };
-            self.contained(now.mono, |sfu| sfu.handle_session_timeout(now, key as usize));
+            self.contained(now.mono, |sfu| sfu.handle_session_timeout(now, key));
         }
         self.contained(now.mono, |sfu| sfu.handle_relay_timeouts(now.mono));
         // Last: what was just sent is a sign, too.
         self.contained(now.mono, |sfu| sfu.send_signs_of_life(now.mono));
     }
 
-    fn handle_session_timeout(&mut self, now: Now, key: usize) {
+    fn handle_session_timeout(&mut self, now: Now, key: SessionKey) {
         self.containment.note(AtWork::Session(key));
         if let Some(session) = self.sessions.get_mut(key) {
             session.transport.handle_timeout(now.mono);
@@ -192,7 +185,7 @@ impl Sfu {
     }
 
     /// Passes on what a transport has to say and to send, and sets its session's next deadline.
-    pub(crate) fn drain_transport(&mut self, now: Instant, key: usize) {
+    pub(crate) fn drain_transport(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         while let Some(route) = session.transport.poll_transmit(&mut self.transmit) {
             let bytes = &self.transmit;
@@ -207,7 +200,7 @@ impl Sfu {
         self.rearm(key);
     }
 
-    fn handle_transport_event(&mut self, now: Instant, key: usize, event: TransportEvent) {
+    fn handle_transport_event(&mut self, now: Instant, key: SessionKey, event: TransportEvent) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         match event {
             TransportEvent::RouteSelected(route) => session.outlet.route = Some(route),
@@ -242,29 +235,29 @@ impl Sfu {
     }
 
     /// The keys are there: reports start, and viewers want a picture at once.
-    fn start_media(&mut self, now: Instant, key: usize) {
+    fn start_media(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         if let Some(alive) = &mut session.alive {
-            alive.slot = Some(self.alive.insert(now, key as u32, now + alive.interval));
+            alive.slot = Some(self.alive.insert(now, key, now + alive.interval));
         }
         session.report_at = (!session.sources.is_empty()).then_some(now + crate::feedback::REPORT_INTERVAL);
         let senders = session.senders.iter().enumerate();
         let watched: Vec<_> = senders.filter_map(|(at, sender)| Some((at, sender.as_ref()?.track?))).collect();
         for (at, track) in watched {
-            if !self.join(Subscriber { session: key as u32, sender: at as u32 }, track) {
+            if !self.join(SenderKey::of(key, at), track) {
                 self.want_keyframe(track);
             }
         }
     }
 
-    pub(crate) fn rearm(&mut self, key: usize) {
+    pub(crate) fn rearm(&mut self, key: SessionKey) {
         if let Some(session) = self.sessions.get(key) {
-            self.timers.set(key as u32, session.poll_timeout());
+            self.timers.set(key, session.poll_timeout());
         }
     }
 
     /// A viewer of the track can't go on without a key frame. Asked for at the next flush.
-    pub(crate) fn want_keyframe(&mut self, track: usize) {
+    pub(crate) fn want_keyframe(&mut self, track: TrackKey) {
         if let Some(wanted) = self.tracks.get_mut(track)
             && !std::mem::replace(&mut wanted.keyframe_wanted, true)
         {

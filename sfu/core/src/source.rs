@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 
+use crate::keys::TrackKey;
 use crate::nack::NackSchedule;
 use crate::parameter_sets::ParameterSets;
 use crate::playout::StreamClock;
@@ -21,7 +22,7 @@ pub(crate) use reception::Reception;
 pub(crate) struct Source {
     pub spec: ReceiveTrack,
     /// Key of its track in the table of the worker.
-    pub track: usize,
+    pub track: TrackKey,
     /// Places are stable: a new SSRC takes the place of the one heard longest ago once all are taken.
     pub streams: Vec<Stream>,
     /// The stream that is forwarded.
@@ -93,7 +94,7 @@ pub(crate) enum Meaning {
 }
 
 impl Source {
-    pub fn new(spec: ReceiveTrack, track: usize) -> Source {
+    pub fn new(spec: ReceiveTrack, track: TrackKey) -> Source {
         Source {
             spec,
             track,

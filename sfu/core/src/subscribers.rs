@@ -1,25 +1,18 @@
 //! Owns who is sent one track, in an order that a pass over them can be interrupted in. Never looks at a session.
 
-use crate::sfu::Table;
-
-/// One m-line of a viewer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Subscriber {
-    pub session: u32,
-    pub sender: u32,
-}
+use crate::keys::{Index, SenderKey, SessionKey};
 
 /// Comes and goes in constant time: a stream has thousands, and they come, go and switch all at once.
 #[derive(Debug, Default)]
 pub(crate) struct Subscribers {
-    list: Vec<Subscriber>,
+    list: Vec<SenderKey>,
     /// Of each, where it stands in the list.
-    places: Table<Subscriber>,
+    places: Index<SenderKey, usize>,
 }
 
 impl Subscribers {
     /// Once, however often it comes.
-    pub fn insert(&mut self, subscriber: Subscriber) {
+    pub fn insert(&mut self, subscriber: SenderKey) {
         let last = self.list.len();
         if *self.places.entry(subscriber).or_insert(last) == last {
             self.list.push(subscriber);
@@ -28,7 +21,7 @@ impl Subscribers {
 
     /// A pass that has served the first `served` of the list has served as many as are returned: nobody is skipped or
     /// repeated.
-    pub fn remove(&mut self, subscriber: Subscriber, served: usize) -> usize {
+    pub fn remove(&mut self, subscriber: SenderKey, served: usize) -> usize {
         let Some(mut hole) = self.places.remove(&subscriber) else { return served };
         let mut remaining = served;
         if hole < served {
@@ -42,8 +35,8 @@ impl Subscribers {
     }
 
     /// Of a session that is gone in one piece. No pass is under way.
-    pub fn forget_session(&mut self, session: usize) {
-        self.list.retain(|subscriber| subscriber.session as usize != session);
+    pub fn forget_session(&mut self, session: SessionKey) {
+        self.list.retain(|subscriber| subscriber.session() != session);
         self.places = self.list.iter().enumerate().map(|(place, subscriber)| (*subscriber, place)).collect();
     }
 
@@ -56,11 +49,11 @@ impl Subscribers {
         }
     }
 
-    pub fn at(&self, place: usize) -> Option<Subscriber> {
+    pub fn at(&self, place: usize) -> Option<SenderKey> {
         self.list.get(place).copied()
     }
 
-    pub fn iter(&self) -> std::slice::Iter<'_, Subscriber> {
+    pub fn iter(&self) -> std::slice::Iter<'_, SenderKey> {
         self.list.iter()
     }
 
@@ -76,17 +69,18 @@ impl Subscribers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::Key;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
-    fn subscriber(session: u32) -> Subscriber {
-        Subscriber { session, sender: 0 }
+    fn subscriber(session: usize) -> SenderKey {
+        SenderKey::of(SessionKey::new(session), 0)
     }
 
     proptest! {
         #[test]
         fn a_pass_serves_each_who_stays_once_whoever_comes_and_goes_meanwhile(
-            steps in prop::collection::vec((0u8..4, 0u32..40), 0..200),
+            steps in prop::collection::vec((0u8..4, 0usize..40), 0..200),
         ) {
             let (mut subscribers, mut there) = (Subscribers::default(), BTreeSet::new());
             (0..20).for_each(|number| subscribers.insert(subscriber(number)));
@@ -108,18 +102,18 @@ mod tests {
                     }
                     _ => {
                         if let Some(next) = subscribers.at(done) {
-                            prop_assert!(!served.contains(&next.session), "{next:?} is served twice");
-                            served.push(next.session);
+                            prop_assert!(!served.contains(&next.session().place()), "{next:?} is served twice");
+                            served.push(next.session().place());
                             done += 1;
                         }
                     }
                 }
-                let listed: BTreeSet<u32> = subscribers.iter().map(|known| known.session).collect();
+                let listed: BTreeSet<usize> = subscribers.iter().map(|known| known.session().place()).collect();
                 prop_assert_eq!((&listed, subscribers.len(), subscribers.places.len()), (&there, there.len(), there.len()));
                 prop_assert!(subscribers.list.iter().enumerate().all(|(at, known)| subscribers.places[known] == at));
             }
             while let Some(next) = subscribers.at(done) {
-                served.push(next.session);
+                served.push(next.session().place());
                 done += 1;
             }
             prop_assert!(stayed.iter().all(|number| served.contains(number)));

@@ -4,10 +4,10 @@
 use std::time::{Duration, Instant};
 
 use crate::history::{GopState, History};
+use crate::keys::{SenderKey, SessionKey, TrackKey};
 use crate::sender::Sender;
 use crate::sfu::Sfu;
 use crate::spec::{MediaKind, SendTrack};
-use crate::subscribers::Subscriber;
 use crate::track::{LATE_TICKS, Track};
 
 /// What a sender follows next. Until something of it arrives that a decoder can begin with, the picture that is
@@ -15,7 +15,7 @@ use crate::track::{LATE_TICKS, Track};
 #[derive(Debug)]
 pub(crate) struct Awaited {
     /// Key of the track.
-    pub track: usize,
+    pub track: TrackKey,
     /// What the m-line is from then on. Until then its payload types may mean others.
     pub spec: SendTrack,
     began: Instant,
@@ -36,7 +36,7 @@ impl Awaited {
 impl Sfu {
     /// Lets a sender be what signaling says: at once, or, where that would be a break, as soon as the new source
     /// has something to begin with.
-    pub(crate) fn follow(&mut self, now: Instant, subscriber: Subscriber, spec: SendTrack) {
+    pub(crate) fn follow(&mut self, now: Instant, subscriber: SenderKey, spec: SendTrack) {
         let track = spec.source.map(|source| self.track(source));
         let Some(sender) = self.sender_mut(subscriber) else { return };
         if let Some(awaited) = sender.awaited.as_mut().filter(|awaited| Some(awaited.track) == track) {
@@ -52,13 +52,13 @@ impl Sfu {
     }
 
     /// Ends what a sender sends and what it waits for.
-    pub(crate) fn unfollow(&mut self, subscriber: Subscriber) {
+    pub(crate) fn unfollow(&mut self, subscriber: SenderKey) {
         self.stop_awaiting(subscriber);
         self.attach(subscriber, None);
     }
 
     /// Not if there is nothing to keep, or if the new picture is so young that it starts as a live one does.
-    fn is_worth_awaiting(&self, now: Instant, subscriber: Subscriber, track: usize, spec: &SendTrack) -> bool {
+    fn is_worth_awaiting(&self, now: Instant, subscriber: SenderKey, track: TrackKey, spec: &SendTrack) -> bool {
         let Some(sender) = self.sender(subscriber) else { return false };
         let flows = self.flows_until(sender).is_some_and(|until| until > now);
         if !flows || sender.track == Some(track) {
@@ -75,13 +75,13 @@ impl Sfu {
         track.heard.filter(|_| sender.is_sending(track.generation)).map(|heard| heard + STILL_AFTER)
     }
 
-    fn await_track(&mut self, now: Instant, subscriber: Subscriber, track: usize, spec: SendTrack) {
+    fn await_track(&mut self, now: Instant, subscriber: SenderKey, track: TrackKey, spec: SendTrack) {
         let Some(sender) = self.sender_mut(subscriber) else { return };
         let is_video = spec.kind == MediaKind::Video;
         let look_at = now + STILL_AFTER;
         sender.awaited = Some(Box::new(Awaited { track, spec, began: now, look_at }));
         sender.forbid_plain_repeats();
-        self.timers.lower(subscriber.session, look_at);
+        self.timers.lower(subscriber.session(), look_at);
         if let Some(track) = self.tracks.get_mut(track) {
             track.awaiting.insert(subscriber);
         }
@@ -91,7 +91,7 @@ impl Sfu {
         }
     }
 
-    fn stop_awaiting(&mut self, subscriber: Subscriber) {
+    fn stop_awaiting(&mut self, subscriber: SenderKey) {
         let awaited = self.sender_mut(subscriber).and_then(|sender| sender.awaited.take());
         let Some(awaited) = awaited else { return };
         if let Some(track) = self.tracks.get_mut(awaited.track) {
@@ -101,7 +101,7 @@ impl Sfu {
         self.drop_unused(awaited.track);
     }
 
-    fn follow_at_once(&mut self, subscriber: Subscriber, track: Option<usize>, spec: SendTrack) {
+    fn follow_at_once(&mut self, subscriber: SenderKey, track: Option<TrackKey>, spec: SendTrack) {
         if let Some(sender) = self.sender_mut(subscriber) {
             sender.replace_spec(spec);
         }
@@ -109,7 +109,7 @@ impl Sfu {
     }
 
     /// Lets a sender follow `track`, or nothing, with what is there of it or with the next key frame.
-    fn attach(&mut self, subscriber: Subscriber, track: Option<usize>) {
+    fn attach(&mut self, subscriber: SenderKey, track: Option<TrackKey>) {
         let before = self.sender(subscriber).and_then(|sender| sender.track);
         if before == track {
             return;
@@ -125,7 +125,7 @@ impl Sfu {
         }
     }
 
-    fn replace_track(&mut self, subscriber: Subscriber, track: Option<usize>) {
+    fn replace_track(&mut self, subscriber: SenderKey, track: Option<TrackKey>) {
         let Some(sender) = self.sender_mut(subscriber) else { return };
         let before = std::mem::replace(&mut sender.track, track);
         sender.interrupt();
@@ -143,12 +143,12 @@ impl Sfu {
         }
     }
 
-    fn sender(&self, subscriber: Subscriber) -> Option<&Sender> {
-        self.sessions.get(subscriber.session as usize)?.senders.get(subscriber.sender as usize)?.as_ref()
+    fn sender(&self, subscriber: SenderKey) -> Option<&Sender> {
+        self.sessions.get(subscriber.session())?.senders.get(subscriber.line())?.as_ref()
     }
 
-    fn sender_mut(&mut self, subscriber: Subscriber) -> Option<&mut Sender> {
-        self.sessions.get_mut(subscriber.session as usize)?.senders.get_mut(subscriber.sender as usize)?.as_mut()
+    fn sender_mut(&mut self, subscriber: SenderKey) -> Option<&mut Sender> {
+        self.sessions.get_mut(subscriber.session())?.senders.get_mut(subscriber.line())?.as_mut()
     }
 }
 
@@ -184,7 +184,7 @@ fn find_picture(track: &Track, spec: &SendTrack, now: Instant) -> Start {
 
 impl Sfu {
     /// Whoever awaits this track gets it from the next pass on, if it can be begun with.
-    pub(crate) fn switch_awaiting(&mut self, now: Instant, key: usize) {
+    pub(crate) fn switch_awaiting(&mut self, now: Instant, key: TrackKey) {
         let (mut place, mut is_missed) = (0, false);
         while let Some(subscriber) = self.tracks.get(key).and_then(|track| track.awaiting.at(place)) {
             match self.find_start(now, key, subscriber) {
@@ -200,8 +200,8 @@ impl Sfu {
         }
     }
 
-    fn find_start(&self, now: Instant, key: usize, subscriber: Subscriber) -> Start {
-        let is_open = self.sessions.get(subscriber.session as usize).is_some_and(|viewer| viewer.outlet.is_open());
+    fn find_start(&self, now: Instant, key: TrackKey, subscriber: SenderKey) -> Start {
+        let is_open = self.sessions.get(subscriber.session()).is_some_and(|viewer| viewer.outlet.is_open());
         let awaited = self.sender(subscriber).and_then(|sender| sender.awaited.as_ref()).filter(|_| is_open);
         let track = self.tracks.get(key);
         let history = track.and_then(|track| track.history.as_ref());
@@ -218,7 +218,7 @@ impl Sfu {
     }
 
     /// In the middle of a flush: a track that nobody uses any more goes in the next one.
-    fn switch(&mut self, subscriber: Subscriber, key: usize) {
+    fn switch(&mut self, subscriber: SenderKey, key: TrackKey) {
         if let Some(track) = self.tracks.get_mut(key) {
             track.stop_awaiting(subscriber);
         }
@@ -233,9 +233,9 @@ impl Sfu {
     }
 
     /// Nothing to begin with came in time, or there is nothing left to go on with.
-    pub(crate) fn settle_awaited(&mut self, now: Instant, key: usize) {
+    pub(crate) fn settle_awaited(&mut self, now: Instant, key: SessionKey) {
         for at in 0..self.sessions.get(key).map_or(0, |session| session.senders.len()) {
-            let subscriber = Subscriber { session: key as u32, sender: at as u32 };
+            let subscriber = SenderKey::of(key, at);
             let Some(sender) = self.sender(subscriber) else { continue };
             let flows_until = self.flows_until(sender);
             let Some(awaited) = self.sender_mut(subscriber).and_then(|sender| sender.awaited.as_mut()) else {

@@ -1,31 +1,39 @@
-//! Owns when each session wants to be woken. Never wakes one.
+//! Owns when each thing of a table wants to be woken. Never wakes one.
 
 use std::time::Instant;
 
-/// A binary heap of deadlines, one per slot, in which a deadline can be moved: it holds at most one entry
-/// per session however often the session changes its mind.
-#[derive(Debug, Default)]
-pub struct Timers {
-    heap: Vec<(Instant, u32)>,
-    /// Position in the heap plus one; zero for a slot without deadline.
+use crate::keys::Key;
+
+/// A binary heap of deadlines, one per key, in which a deadline can be moved: it holds at most one entry per key,
+/// however often it is changed.
+#[derive(Debug)]
+pub(crate) struct Timers<K> {
+    heap: Vec<(Instant, K)>,
+    /// Position in the heap plus one; zero for a key without deadline.
     places: Vec<u32>,
 }
 
-impl Timers {
+impl<K> Default for Timers<K> {
+    fn default() -> Timers<K> {
+        Timers { heap: Vec::new(), places: Vec::new() }
+    }
+}
+
+impl<K: Key> Timers<K> {
     pub fn next(&self) -> Option<Instant> {
         self.heap.first().map(|(at, _)| *at)
     }
 
-    /// The deadline of a slot becomes `at`.
-    pub fn set(&mut self, slot: u32, at: Option<Instant>) {
-        let place = self.place(slot);
+    /// The deadline of a key becomes `at`.
+    pub fn set(&mut self, key: K, at: Option<Instant>) {
+        let place = self.place(key);
         match (place, at) {
             (None, None) => {}
             (None, Some(at)) => {
-                if self.places.len() <= slot as usize {
-                    self.places.resize(slot as usize + 1, 0);
+                if self.places.len() <= key.place() {
+                    self.places.resize(key.place() + 1, 0);
                 }
-                self.heap.push((at, slot));
+                self.heap.push((at, key));
                 self.settle(self.heap.len() - 1);
             }
             (Some(place), Some(at)) => {
@@ -36,7 +44,7 @@ impl Timers {
             }
             (Some(place), None) => {
                 self.heap.swap_remove(place);
-                self.places[slot as usize] = 0;
+                self.places[key.place()] = 0;
                 if place < self.heap.len() {
                     self.settle(place);
                 }
@@ -44,25 +52,25 @@ impl Timers {
         }
     }
 
-    /// The deadline of a slot becomes `at` if that is earlier than what it has.
-    pub fn lower(&mut self, slot: u32, at: Instant) {
-        if self.place(slot).is_none_or(|place| self.heap[place].0 > at) {
-            self.set(slot, Some(at));
+    /// The deadline of a key becomes `at` if that is earlier than what it has.
+    pub fn lower(&mut self, key: K, at: Instant) {
+        if self.place(key).is_none_or(|place| self.heap[place].0 > at) {
+            self.set(key, Some(at));
         }
     }
 
-    /// Takes out one slot whose deadline has come.
-    pub fn pop_due(&mut self, now: Instant) -> Option<u32> {
-        let (at, slot) = *self.heap.first()?;
+    /// Takes out one key whose deadline has come.
+    pub fn pop_due(&mut self, now: Instant) -> Option<K> {
+        let (at, key) = *self.heap.first()?;
         if at > now {
             return None;
         }
-        self.set(slot, None);
-        Some(slot)
+        self.set(key, None);
+        Some(key)
     }
 
-    fn place(&self, slot: u32) -> Option<usize> {
-        let place = *self.places.get(slot as usize)?;
+    fn place(&self, key: K) -> Option<usize> {
+        let place = *self.places.get(key.place())?;
         (place as usize).checked_sub(1)
     }
 
@@ -96,8 +104,8 @@ impl Timers {
     }
 
     fn note(&mut self, place: usize) {
-        let slot = self.heap[place].1;
-        self.places[slot as usize] = place as u32 + 1;
+        let key = self.heap[place].1;
+        self.places[key.place()] = place as u32 + 1;
     }
 }
 
@@ -109,32 +117,34 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::keys::SessionKey;
 
     proptest! {
         #[test]
         fn slots_come_out_in_the_order_of_their_last_deadlines(
-            steps in proptest::collection::vec((0u32..20, proptest::option::of(0u64..1000), any::<bool>()), 1..200)
+            steps in proptest::collection::vec((0usize..20, proptest::option::of(0u64..1000), any::<bool>()), 1..200)
         ) {
             let start = crate::sim::start();
             let at = |ms| start + Duration::from_millis(ms);
-            let (mut timers, mut model) = (Timers::default(), BTreeMap::new());
-            for (slot, ms, lower) in steps {
+            let (mut timers, mut model) = (Timers::<SessionKey>::default(), BTreeMap::new());
+            for (place, ms, lower) in steps {
+                let key = SessionKey::new(place);
                 match (ms, lower) {
                     (Some(ms), true) => {
-                        timers.lower(slot, at(ms));
-                        let known = model.entry(slot).or_insert(ms);
+                        timers.lower(key, at(ms));
+                        let known = model.entry(key).or_insert(ms);
                         *known = ms.min(*known);
                     }
-                    (Some(ms), false) => { timers.set(slot, Some(at(ms))); model.insert(slot, ms); }
-                    (None, _) => { timers.set(slot, None); model.remove(&slot); }
+                    (Some(ms), false) => { timers.set(key, Some(at(ms))); model.insert(key, ms); }
+                    (None, _) => { timers.set(key, None); model.remove(&key); }
                 }
                 prop_assert_eq!(timers.next(), model.values().min().map(|ms| at(*ms)));
             }
             let mut last = 0;
             while let Some(next) = timers.next() {
                 prop_assert_eq!(timers.pop_due(next - Duration::from_nanos(1)), None);
-                let slot = timers.pop_due(next).expect("due");
-                let ms = model.remove(&slot).expect("known once");
+                let key = timers.pop_due(next).expect("due");
+                let ms = model.remove(&key).expect("known once");
                 prop_assert!(ms >= last);
                 last = ms;
             }

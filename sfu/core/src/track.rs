@@ -5,21 +5,22 @@ use std::time::{Duration, Instant};
 
 use crate::company::{Company, Turn};
 use crate::history::{Arrived, CacheBudget, History, HistoryLimits};
+use crate::keys::{ChildKey, FeedKey, SenderKey, SessionKey, SourceKey};
 use crate::playout::MediaClock;
 use crate::spec::{Epoch, MediaKind, TrackId};
-use crate::subscribers::{Subscriber, Subscribers};
+use crate::subscribers::Subscribers;
 
 /// A track exists while it is published, relayed or watched.
 pub(crate) struct Track {
     pub id: TrackId,
-    pub publisher: Option<Publisher>,
+    pub publisher: Option<SourceKey>,
     /// Key of the relay it comes by. A publisher of our own has precedence.
-    pub feed: Option<usize>,
+    pub feed: Option<FeedKey>,
     pub subscribers: Subscribers,
     /// Viewers that are sent something else until there is something here to begin with.
     pub awaiting: Subscribers,
     /// Keys of the relays it leaves by.
-    pub outlets: Vec<usize>,
+    pub outlets: Vec<ChildKey>,
     /// Number of what a publisher of ours sends under this id: a new one each time it starts over.
     pub run: u64,
     /// Highest another worker asked for it under.
@@ -45,12 +46,6 @@ pub(crate) struct Track {
     pub pass: Pass,
     /// A viewer asked for a key frame, or waits for one, since the last look.
     pub keyframe_wanted: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Publisher {
-    pub session: usize,
-    pub source: usize,
 }
 
 /// The packets `from..to` on their way to the subscribers, of whom the first `done` are served.
@@ -125,14 +120,14 @@ impl Track {
 
     /// A session is gone and could not say what it published and watched. True if it published this track. What waits to
     /// leave to those who watched beside it is given up: who has it already can't be told any more.
-    pub fn forget_session(&mut self, session: usize) -> bool {
+    pub fn forget_session(&mut self, session: SessionKey) -> bool {
         let watched = self.subscribers.len();
         self.subscribers.forget_session(session);
         self.awaiting.forget_session(session);
         if self.subscribers.len() != watched {
             self.skip_passes();
         }
-        self.publisher.take_if(|publisher| publisher.session == session).is_some()
+        self.publisher.take_if(|publisher| publisher.session() == session).is_some()
     }
 
     pub fn is_unused(&self) -> bool {
@@ -144,15 +139,15 @@ impl Track {
         !self.subscribers.is_empty() || !self.awaiting.is_empty() || !self.outlets.is_empty()
     }
 
-    pub fn subscribe(&mut self, subscriber: Subscriber) {
+    pub fn subscribe(&mut self, subscriber: SenderKey) {
         self.subscribers.insert(subscriber);
     }
 
-    pub fn unsubscribe(&mut self, subscriber: Subscriber) {
+    pub fn unsubscribe(&mut self, subscriber: SenderKey) {
         self.pass.done = self.subscribers.remove(subscriber, self.pass.done);
     }
 
-    pub fn stop_awaiting(&mut self, subscriber: Subscriber) {
+    pub fn stop_awaiting(&mut self, subscriber: SenderKey) {
         self.awaiting.remove(subscriber, 0);
     }
 

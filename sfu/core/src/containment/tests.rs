@@ -2,6 +2,7 @@ use super::*;
 use crate::codec::Codec;
 use crate::dtls::{Certificate, DtlsRole};
 use crate::ice::IceCredentials;
+use crate::keys::Key;
 use crate::net::Now;
 use crate::rtp::ExtensionMap;
 use crate::sfu::SfuConfig;
@@ -67,21 +68,21 @@ fn after(culprit: Option<AtWork>) -> (Sfu, Vec<u128>) {
 
 #[test]
 fn a_panic_costs_the_session_at_work() {
-    let (mut sfu, left) = after(Some(AtWork::Session(1)));
+    let (mut sfu, left) = after(Some(AtWork::Session(SessionKey::new(1))));
     assert_eq!(left, [0]);
     assert_eq!(sfu.poll_event(), Some(Event::Closed { session: SessionId(0, 1), reason: CloseReason::Fault }));
 }
 
 #[test]
 fn a_panic_on_the_way_out_costs_whoever_publishes_the_track() {
-    let (sfu, left) = after(Some(AtWork::Track(0)));
+    let (sfu, left) = after(Some(AtWork::Track(TrackKey::new(0))));
     assert_eq!(left, [1]);
     assert!(sfu.tracks.is_empty(), "its track goes with it");
 }
 
 #[test]
 fn a_panic_on_a_copy_costs_its_viewer_and_the_next_one_the_publisher() {
-    let copy = Some(AtWork::Copy { track: 0, viewer: 1 });
+    let copy = Some(AtWork::Copy { track: TrackKey::new(0), viewer: SessionKey::new(1) });
     let (mut sfu, left) = after(copy);
     assert_eq!(left, [0]);
     fail(&mut sfu, copy);
@@ -90,7 +91,7 @@ fn a_panic_on_a_copy_costs_its_viewer_and_the_next_one_the_publisher() {
 
 #[test]
 fn a_copy_for_one_viewer_says_nothing_of_the_publisher_once_others_have_theirs() {
-    let copy = Some(AtWork::Copy { track: 0, viewer: 1 });
+    let copy = Some(AtWork::Copy { track: TrackKey::new(0), viewer: SessionKey::new(1) });
     let (mut sfu, _) = after(copy);
     sfu.flush(now());
     fail(&mut sfu, copy);
@@ -101,7 +102,7 @@ fn a_copy_for_one_viewer_says_nothing_of_the_publisher_once_others_have_theirs()
 fn a_command_that_panics_ends_its_session_and_is_refused() {
     let mut sfu = sfu();
     let refused = sfu.contained_command(now().mono, |sfu| {
-        sfu.containment.note(AtWork::Session(1));
+        sfu.containment.note(AtWork::Session(SessionKey::new(1)));
         panic!("half of the m-lines are replaced")
     });
     assert_eq!((refused, sfu.sessions.len()), (Err(ControlError::Fault), 1));
@@ -119,7 +120,7 @@ fn panics_of_strangers_end_nobody_however_many_they_are() {
 #[test]
 fn a_session_that_cannot_be_closed_is_forgotten() {
     let mut sfu = sfu();
-    sfu.forget_session(0);
+    sfu.forget_session(SessionKey::new(0));
     assert!(sfu.tracks.is_empty() && !sfu.by_ufrag.contains_key("ours0"));
     assert_eq!(sfu.poll_event(), Some(Event::Closed { session: SessionId(0, 0), reason: CloseReason::Fault }));
 }

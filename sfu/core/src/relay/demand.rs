@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use crate::keys::{FeedKey, LinkKey, TrackKey};
 use crate::net::Now;
 use crate::relay::ORIGINS_MAX;
 use crate::relay::feed::{Feed, Inlet, InletState, LINGER};
@@ -48,7 +49,7 @@ impl Sfu {
     }
 
     /// Viewers, children or the source of a track changed; looked at in the next flush.
-    pub(crate) fn note_demand(&mut self, track: usize) {
+    pub(crate) fn note_demand(&mut self, track: TrackKey) {
         if let Some(noted) = self.tracks.get_mut(track)
             && !std::mem::replace(&mut noted.demand_noted, true)
         {
@@ -74,7 +75,7 @@ impl Sfu {
         }
     }
 
-    fn open_feed(&mut self, now: Instant, track: usize, origin: &OriginSpec) {
+    fn open_feed(&mut self, now: Instant, track: TrackKey, origin: &OriginSpec) {
         let feed = self.relay.feeds.insert(Feed::new(track, origin.track, origin.kind));
         if let Some(track) = self.tracks.get_mut(track) {
             track.feed = Some(feed);
@@ -83,7 +84,7 @@ impl Sfu {
     }
 
     /// Asks the parent that signaling named.
-    fn open_inlet(&mut self, now: Instant, feed: usize, origin: &OriginSpec) {
+    fn open_inlet(&mut self, now: Instant, feed: FeedKey, origin: &OriginSpec) {
         let Some(link) = self.relay.by_peer.get(&origin.peer).copied() else { return };
         let channel = self.relay.next_channel(feed);
         if let Some(feed) = self.relay.feeds.get_mut(feed) {
@@ -95,7 +96,7 @@ impl Sfu {
     }
 
     /// What delivers goes on until the new parent does.
-    fn reparent(&mut self, now: Instant, feed: usize, origin: &OriginSpec) {
+    fn reparent(&mut self, now: Instant, feed: FeedKey, origin: &OriginSpec) {
         let Some(known) = self.relay.feeds.get_mut(feed) else { return };
         let before = known.inlet.take();
         let unused = match before {
@@ -117,8 +118,8 @@ impl Sfu {
     }
 
     /// A link is about to go.
-    pub(super) fn drop_inlets(&mut self, _now: Instant, link: usize) {
-        for at in 0..self.relay.feeds.capacity() {
+    pub(super) fn drop_inlets(&mut self, _now: Instant, link: LinkKey) {
+        for at in self.relay.feeds.keys() {
             let Some(feed) = self.relay.feeds.get_mut(at) else { continue };
             feed.inlet = feed.inlet.filter(|inlet| inlet.link != link);
             feed.previous = feed.previous.filter(|inlet| inlet.link != link);
@@ -126,7 +127,7 @@ impl Sfu {
         }
     }
 
-    fn note_watched(&mut self, now: Instant, feed: usize, is_wanted: bool) {
+    fn note_watched(&mut self, now: Instant, feed: FeedKey, is_wanted: bool) {
         let Some(known) = self.relay.feeds.get_mut(feed) else { return };
         match is_wanted {
             true => known.idle_since = None,
@@ -138,7 +139,7 @@ impl Sfu {
     }
 
     /// Nobody watched for a while. True when the feed is gone.
-    pub(super) fn close_idle(&mut self, now: Instant, feed: usize) -> bool {
+    pub(super) fn close_idle(&mut self, now: Instant, feed: FeedKey) -> bool {
         let Some(known) = self.relay.feeds.get_mut(feed) else { return false };
         if self.tracks.get(known.track).is_some_and(Track::is_wanted) {
             // Somebody came back since the last flush.
@@ -153,15 +154,15 @@ impl Sfu {
     }
 
     /// The track has no source any more; viewers wait.
-    pub(crate) fn close_feed(&mut self, key: usize) {
+    pub(crate) fn close_feed(&mut self, key: FeedKey) {
         let Some(feed) = self.take_feed(key) else { return };
         self.note_demand(feed.track);
         self.drop_unused(feed.track);
     }
 
-    fn take_feed(&mut self, key: usize) -> Option<Feed> {
-        let feed = self.relay.feeds.try_remove(key)?;
-        self.relay.feed_timers.set(key as u32, None);
+    fn take_feed(&mut self, key: FeedKey) -> Option<Feed> {
+        let feed = self.relay.feeds.remove(key)?;
+        self.relay.feed_timers.set(key, None);
         self.say_goodbye(feed.inlet);
         self.say_goodbye(feed.previous);
         if let Some(track) = self.tracks.get_mut(feed.track) {
@@ -180,7 +181,7 @@ impl Sfu {
     }
 
     /// A publisher of our own takes over: children start afresh with its numbers.
-    pub(crate) fn yield_to_publisher(&mut self, track: usize) {
+    pub(crate) fn yield_to_publisher(&mut self, track: TrackKey) {
         if let Some(feed) = self.tracks.get(track).and_then(|track| track.feed) {
             self.restart_outlets(track);
             self.take_feed(feed);
@@ -189,7 +190,7 @@ impl Sfu {
     }
 
     /// Children of a track are sent nothing until its new numbering is known.
-    pub(super) fn restart_outlets(&mut self, track: usize) {
+    pub(super) fn restart_outlets(&mut self, track: TrackKey) {
         let Some(track) = self.tracks.get(track) else { return };
         for key in &track.outlets {
             if let Some(outlet) = self.relay.outlets.get_mut(*key) {
@@ -199,7 +200,7 @@ impl Sfu {
     }
 
     /// Children that waited for the track to come here.
-    pub(super) fn start_waiting(&mut self, now: Instant, track: usize) {
+    pub(super) fn start_waiting(&mut self, now: Instant, track: TrackKey) {
         let mut place = 0;
         while let Some(key) = self.tracks.get(track).and_then(|track| track.outlets.get(place).copied()) {
             if self.relay.outlets.get(key).is_some_and(|outlet| outlet.state == OutletState::Waiting) {
@@ -210,7 +211,7 @@ impl Sfu {
     }
 
     /// They wait for what does not come.
-    fn refuse_waiting(&mut self, track: usize) {
+    fn refuse_waiting(&mut self, track: TrackKey) {
         while let Some(key) = self.tracks.get(track).and_then(|track| track.outlets.last().copied()) {
             if let Some((link, channel)) = self.remove_outlet(key)
                 && let Some(link) = self.relay.links.get_mut(link)

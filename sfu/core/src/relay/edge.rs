@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::keys::{FeedKey, LinkKey, TrackKey};
 use crate::playout::MediaClock;
 use crate::relay::CLOCKS_MAX;
 use crate::relay::feed::{Feed, InletState};
@@ -16,7 +17,7 @@ use crate::stats::DropReason;
 
 impl Sfu {
     /// One packet, into the history as the origin has it.
-    pub(super) fn handle_relayed(&mut self, now: Instant, link: usize, media: &Media<'_>) -> Result<(), DropReason> {
+    pub(super) fn handle_relayed(&mut self, now: Instant, link: LinkKey, media: &Media<'_>) -> Result<(), DropReason> {
         let key = self.feed_of(now, link, media.channel)?;
         let feed = &mut self.relay.feeds[key];
         let Some(inlet) = feed.inlet_of(link, media.channel) else { return Err(DropReason::RelayStale) };
@@ -43,7 +44,7 @@ impl Sfu {
             feed.keyframes.satisfy();
         }
         if let Some(at) = feed.missing.poll_timeout() {
-            self.relay.feed_timers.lower(key as u32, at);
+            self.relay.feed_timers.lower(key, at);
         }
         let (track_key, kind, base) = (feed.track, feed.kind, self.relay.base.unwrap_or(now));
         let Some(track) = self.tracks.get_mut(track_key) else { return Ok(()) };
@@ -64,7 +65,7 @@ impl Sfu {
     }
 
     /// The feed that has this channel; a parent that sends for nobody is told.
-    fn feed_of(&mut self, now: Instant, link: usize, channel: u32) -> Result<usize, DropReason> {
+    fn feed_of(&mut self, now: Instant, link: LinkKey, channel: u32) -> Result<FeedKey, DropReason> {
         let key = self.relay.feed_of(channel);
         if self.relay.feeds.get_mut(key).is_some_and(|feed| feed.inlet_of(link, channel).is_some()) {
             return Ok(key);
@@ -79,7 +80,7 @@ impl Sfu {
     }
 
     /// The same for messages about what is open already.
-    fn open_feed_of(&mut self, now: Instant, link: usize, (channel, run): (u32, u8)) -> Result<usize, DropReason> {
+    fn open_feed_of(&mut self, now: Instant, link: LinkKey, (channel, run): (u32, u8)) -> Result<FeedKey, DropReason> {
         let key = self.feed_of(now, link, channel)?;
         let feed = &mut self.relay.feeds[key];
         let is_open = feed.inlet_of(link, channel).is_some_and(|inlet| inlet.is_open());
@@ -89,7 +90,7 @@ impl Sfu {
     pub(super) fn handle_tail(
         &mut self,
         now: Instant,
-        link: usize,
+        link: LinkKey,
         of: (u32, u8),
         sequence: u64,
     ) -> Result<(), DropReason> {
@@ -102,7 +103,7 @@ impl Sfu {
     pub(super) fn handle_clock(
         &mut self,
         now: Instant,
-        link: usize,
+        link: LinkKey,
         of: (u32, u8),
         clock: &Clock,
     ) -> Result<(), DropReason> {
@@ -112,7 +113,7 @@ impl Sfu {
     }
 
     /// The origin's wall clock becomes ours.
-    fn take_clock(&mut self, now: Instant, feed: usize, clock: &Clock) {
+    fn take_clock(&mut self, now: Instant, feed: FeedKey, clock: &Clock) {
         let (Some(feed), Some(wall)) = (self.relay.feeds.get_mut(feed), self.wall.as_ref()) else { return };
         let offsets = &mut self.relay.clock_offsets;
         if offsets.len() >= CLOCKS_MAX && !offsets.contains_key(&clock.origin) {
@@ -130,7 +131,7 @@ impl Sfu {
 // ── Answers ─────────────────────────────────────────────────────────────────────────────────────────────
 
 impl Sfu {
-    pub(super) fn handle_accept(&mut self, now: Instant, link: usize, accept: &Accept) -> Result<(), DropReason> {
+    pub(super) fn handle_accept(&mut self, now: Instant, link: LinkKey, accept: &Accept) -> Result<(), DropReason> {
         let key = self.feed_of(now, link, accept.channel)?;
         let patience = self.relay.links.get(link).map_or(SCOLD_INTERVAL, |link| link.patience());
         let feed = &mut self.relay.feeds[key];
@@ -168,7 +169,7 @@ impl Sfu {
     }
 
     /// Numbers of another run follow: what was sent before is over.
-    fn begin_run(&mut self, now: Instant, key: usize, accept: &Accept, patience: Duration) {
+    fn begin_run(&mut self, now: Instant, key: FeedKey, accept: &Accept, patience: Duration) {
         let feed = &mut self.relay.feeds[key];
         let (track, was_running) = (feed.track, feed.run.is_some());
         feed.restart(Some(accept.run));
@@ -189,7 +190,7 @@ impl Sfu {
     pub(super) fn handle_refuse(
         &mut self,
         now: Instant,
-        link: usize,
+        link: LinkKey,
         channel: u32,
         reason: Refusal,
     ) -> Result<(), DropReason> {
@@ -217,7 +218,7 @@ impl Sfu {
     pub(super) fn handle_redirect(
         &mut self,
         now: Instant,
-        link: usize,
+        link: LinkKey,
         channel: u32,
         to: PeerId,
     ) -> Result<(), DropReason> {
@@ -238,7 +239,7 @@ impl Sfu {
     }
 
     /// The publisher is gone.
-    pub(super) fn handle_end(&mut self, now: Instant, link: usize, of: (u32, u8)) -> Result<(), DropReason> {
+    pub(super) fn handle_end(&mut self, now: Instant, link: LinkKey, of: (u32, u8)) -> Result<(), DropReason> {
         let key = self.open_feed_of(now, link, of)?;
         let feed = &mut self.relay.feeds[key];
         let is_current = feed.inlet.is_some_and(|inlet| inlet.channel == of.0);
@@ -257,7 +258,7 @@ impl Sfu {
     }
 
     /// Viewers wait for whoever comes next, here as where it was published.
-    fn end_feed(&mut self, key: usize) {
+    fn end_feed(&mut self, key: FeedKey) {
         let feed = &mut self.relay.feeds[key];
         feed.restart(None);
         let track = feed.track;
@@ -270,7 +271,7 @@ impl Sfu {
 // ── Questions ───────────────────────────────────────────────────────────────────────────────────────────
 
 impl Sfu {
-    pub(super) fn handle_feed_due(&mut self, now: Instant, key: usize) {
+    pub(super) fn handle_feed_due(&mut self, now: Instant, key: FeedKey) {
         if self.close_idle(now, key) {
             return;
         }
@@ -281,7 +282,7 @@ impl Sfu {
     }
 
     /// Asks, asks again or says that it still is there, whatever is due.
-    pub(super) fn ask_parents(&mut self, now: Instant, key: usize) {
+    pub(super) fn ask_parents(&mut self, now: Instant, key: FeedKey) {
         let Some(feed) = self.relay.feeds.get_mut(key) else { return };
         let (track, kind, have) = (feed.id, feed.kind, feed.have());
         let leaves = feed.previous.map(|inlet| inlet.peer);
@@ -303,7 +304,7 @@ impl Sfu {
     }
 
     /// The parent thinks that we know what we don't.
-    fn ask_soon(&mut self, now: Instant, key: usize) {
+    fn ask_soon(&mut self, now: Instant, key: FeedKey) {
         let Some(feed) = self.relay.feeds.get_mut(key) else { return };
         let Some(inlet) = feed.inlet.as_mut() else { return };
         let patience = self.relay.links.get(inlet.link).map_or(SCOLD_INTERVAL, |link| link.patience());
@@ -313,7 +314,7 @@ impl Sfu {
         }
     }
 
-    fn ask_for_missing(&mut self, now: Instant, key: usize) {
+    fn ask_for_missing(&mut self, now: Instant, key: FeedKey) {
         let Some(feed) = self.relay.feeds.get_mut(key) else { return };
         let Some(inlet) = feed.open_inlet().copied() else { return };
         let Some(link) = self.relay.links.get_mut(inlet.link) else { return };
@@ -332,7 +333,7 @@ impl Sfu {
     }
 
     /// A viewer or child of a track that comes from elsewhere needs a key frame.
-    pub(crate) fn ask_parent_for_keyframe(&mut self, now: Instant, track: usize) {
+    pub(crate) fn ask_parent_for_keyframe(&mut self, now: Instant, track: TrackKey) {
         let Some(key) = self.tracks.get(track).and_then(|track| track.feed) else { return };
         let Some(feed) = self.relay.feeds.get_mut(key).filter(|feed| feed.kind == MediaKind::Video) else { return };
         if feed.run.is_none() {
@@ -344,7 +345,7 @@ impl Sfu {
         self.arm_feed(key);
     }
 
-    fn ask_for_keyframe(&mut self, now: Instant, key: usize) {
+    fn ask_for_keyframe(&mut self, now: Instant, key: FeedKey) {
         let Some(feed) = self.relay.feeds.get_mut(key) else { return };
         let Some(inlet) = feed.open_inlet().copied() else { return };
         if !feed.keyframes.take_due(now) {
@@ -355,9 +356,9 @@ impl Sfu {
         }
     }
 
-    pub(super) fn arm_feed(&mut self, key: usize) {
+    pub(super) fn arm_feed(&mut self, key: FeedKey) {
         let at = self.relay.feeds.get(key).and_then(Feed::poll_timeout);
-        self.relay.feed_timers.set(key as u32, at);
+        self.relay.feed_timers.set(key, at);
     }
 }
 

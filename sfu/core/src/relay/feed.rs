@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::keys::{LinkKey, TrackKey};
 use crate::relay::missing::Missing;
 use crate::source::Traffic;
 use crate::spec::{Epoch, MediaKind, PeerId, TrackId};
@@ -11,7 +12,7 @@ use crate::srtp::ReplayWindow;
 /// One track that comes from elsewhere. It exists while somebody here wants it.
 pub(crate) struct Feed {
     /// Key of the track.
-    pub track: usize,
+    pub track: TrackKey,
     pub id: TrackId,
     pub kind: MediaKind,
     pub inlet: Option<Inlet>,
@@ -38,7 +39,7 @@ pub(crate) struct Feed {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Inlet {
     /// Key of the link.
-    pub link: usize,
+    pub link: LinkKey,
     pub peer: PeerId,
     /// Our number for it, under which the parent sends.
     pub channel: u32,
@@ -71,7 +72,7 @@ pub(crate) struct KeyframeDemand {
 }
 
 impl Feed {
-    pub fn new(track: usize, id: TrackId, kind: MediaKind) -> Feed {
+    pub fn new(track: TrackKey, id: TrackId, kind: MediaKind) -> Feed {
         Feed {
             track,
             id,
@@ -98,7 +99,7 @@ impl Feed {
         self.missing = Missing::new();
     }
 
-    pub fn inlet_of(&mut self, link: usize, channel: u32) -> Option<&mut Inlet> {
+    pub fn inlet_of(&mut self, link: LinkKey, channel: u32) -> Option<&mut Inlet> {
         let of = |inlet: &&mut Inlet| (inlet.link, inlet.channel) == (link, channel);
         self.inlet.as_mut().filter(of).or(self.previous.as_mut().filter(of))
     }

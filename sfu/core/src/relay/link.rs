@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use arrayvec::ArrayVec;
 
 use crate::egress::Egress;
+use crate::keys::{ChildKey, Index};
 use crate::net::Route;
 
 use crate::relay::seal::{OVERHEAD_BYTES, Opening, Sealing};
 use crate::relay::wire::{Frame, Heartbeat, Message};
-use crate::sfu::Table;
 use crate::source::Traffic;
 use crate::spec::{PeerId, RelayKey};
 
@@ -35,7 +35,7 @@ pub(crate) struct Link {
     /// When the peer was last told that it sends for nobody.
     pub scolded: Option<Instant>,
     /// Relays the peer gets from us: its number for each, and ours.
-    pub channels: Table<u32>,
+    pub channels: Index<u32, ChildKey>,
     pub sent: Traffic,
     pub received: Traffic,
 }
@@ -78,7 +78,7 @@ impl Link {
             stamp: None,
             lossy_until: None,
             scolded: None,
-            channels: Table::default(),
+            channels: Index::default(),
             sent: Traffic::default(),
             received: Traffic::default(),
         }

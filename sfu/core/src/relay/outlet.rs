@@ -4,15 +4,16 @@
 use std::time::{Duration, Instant};
 
 use crate::history::Arrived;
+use crate::keys::{LinkKey, TrackKey};
 use crate::playout::MediaClock;
 use crate::source::Traffic;
 use crate::spec::{Epoch, MediaKind};
 
 pub(crate) struct Outlet {
     /// Key of the track.
-    pub track: usize,
+    pub track: TrackKey,
     /// Key of the link.
-    pub link: usize,
+    pub link: LinkKey,
     /// The child's number for it.
     pub channel: u32,
     pub epoch: Epoch,
@@ -57,7 +58,7 @@ pub(crate) enum OutletState {
 impl Outlet {
     pub fn new(
         now: Instant,
-        (track, link, channel): (usize, usize, u32),
+        (track, link, channel): (TrackKey, LinkKey, u32),
         (kind, epoch): (MediaKind, Epoch),
         asked: u64,
     ) -> Outlet {

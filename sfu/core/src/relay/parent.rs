@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use arrayvec::ArrayVec;
 
+use crate::keys::{ChildKey, LinkKey, TrackKey};
 use crate::net::Now;
 use crate::relay::CHANNELS_MAX;
 use crate::relay::feed::Feed;
@@ -20,7 +21,7 @@ impl Sfu {
     /// For a drain: workers that get from here what is relayed here are sent to where it comes from, and
     /// served until they are there.
     pub fn release_children(&mut self, _now: Now) {
-        for key in 0..self.relay.outlets.capacity() {
+        for key in self.relay.outlets.keys() {
             let Some(outlet) = self.relay.outlets.get(key) else { continue };
             if self.parent_of(outlet.track).is_none() {
                 continue;
@@ -39,7 +40,7 @@ impl Sfu {
     pub(super) fn handle_subscribe(
         &mut self,
         now: Instant,
-        link: usize,
+        link: LinkKey,
         counter: u64,
         ask: &Subscribe,
     ) -> Result<(), DropReason> {
@@ -64,14 +65,14 @@ impl Sfu {
         }
     }
 
-    fn is_for(&self, outlet: usize, ask: &Subscribe) -> bool {
+    fn is_for(&self, outlet: ChildKey, ask: &Subscribe) -> bool {
         self.relay.outlets.get(outlet).is_some_and(|outlet| {
             outlet.epoch == ask.epoch && self.tracks.get(outlet.track).is_some_and(|track| track.id == ask.track)
         })
     }
 
     /// Whether we may be the parent at all.
-    fn check_subscription(&mut self, link: usize, ask: &Subscribe) -> Result<(), Refusal> {
+    fn check_subscription(&mut self, link: LinkKey, ask: &Subscribe) -> Result<(), Refusal> {
         let key = self.by_track.get(&ask.track).copied();
         if let Some(track) = key.and_then(|key| self.tracks.get_mut(key)).filter(|track| track.publisher.is_some()) {
             if ask.epoch < track.epoch {
@@ -98,7 +99,7 @@ impl Sfu {
     }
 
     /// A child that is known asks again: its answer was lost, or it says that it still is there.
-    fn refresh(&mut self, now: Instant, key: usize, counter: u64) -> Result<(), DropReason> {
+    fn refresh(&mut self, now: Instant, key: ChildKey, counter: u64) -> Result<(), DropReason> {
         let Some(outlet) = self.relay.outlets.get_mut(key) else { return Ok(()) };
         (outlet.asked, outlet.refreshed) = (counter, now);
         let is_releasing = matches!(outlet.state, OutletState::Releasing { .. });
@@ -109,7 +110,7 @@ impl Sfu {
         Ok(())
     }
 
-    fn add_child(&mut self, now: Instant, link: usize, counter: u64, ask: &Subscribe) -> Result<(), DropReason> {
+    fn add_child(&mut self, now: Instant, link: LinkKey, counter: u64, ask: &Subscribe) -> Result<(), DropReason> {
         let Some(peer) = self.relay.links.get(link).map(|link| link.peer) else { return Ok(()) };
         if self.relay.links.get(link).is_none_or(|link| link.channels.len() >= CHANNELS_MAX) {
             self.refuse(link, ask.channel, Refusal::Full)?;
@@ -137,7 +138,9 @@ impl Sfu {
         let mut outlet = Outlet::new(now, (track, link, ask.channel), (ask.kind, ask.epoch), counter);
         outlet.have = ask.have;
         let key = self.relay.outlets.insert(outlet);
-        self.tracks[track].outlets.push(key);
+        if let Some(track) = self.tracks.get_mut(track) {
+            track.outlets.push(key);
+        }
         if let Some(link) = self.relay.links.get_mut(link) {
             link.channels.insert(ask.channel, key);
         }
@@ -147,9 +150,9 @@ impl Sfu {
         Ok(())
     }
 
-    fn decide_child(&self, track: Option<usize>, joiner: PeerId, leaves: Option<PeerId>) -> Parent {
+    fn decide_child(&self, track: Option<TrackKey>, joiner: PeerId, leaves: Option<PeerId>) -> Parent {
         let outlets = track.and_then(|track| self.tracks.get(track)).map_or(&[][..], |track| &track.outlets);
-        let child = |key: &usize| {
+        let child = |key: &ChildKey| {
             let outlet = self.relay.outlets.get(*key)?;
             let link = self.relay.links.get(outlet.link)?;
             let takes_more = !link.is_lost() && matches!(outlet.state, OutletState::Serving { .. });
@@ -159,7 +162,13 @@ impl Sfu {
         decide_parent(&children, joiner, leaves)
     }
 
-    fn redirect(&mut self, track: Option<usize>, place: usize, link: usize, channel: u32) -> Result<(), DropReason> {
+    fn redirect(
+        &mut self,
+        track: Option<TrackKey>,
+        place: usize,
+        link: LinkKey,
+        channel: u32,
+    ) -> Result<(), DropReason> {
         let key = track.and_then(|track| self.tracks.get(track)?.outlets.get(place).copied());
         let Some(outlet) = key.and_then(|key| self.relay.outlets.get_mut(key)) else { return Ok(()) };
         outlet.redirected += 1;
@@ -171,7 +180,7 @@ impl Sfu {
     }
 
     /// Begins to send, if the track is here by now.
-    pub(super) fn start_outlet(&mut self, now: Instant, key: usize) {
+    pub(super) fn start_outlet(&mut self, now: Instant, key: ChildKey) {
         let Some(outlet) = self.relay.outlets.get(key) else { return };
         let Some(track) = self.tracks.get(outlet.track) else { return };
         let own = self.relay.links.get(outlet.link).map_or(0, |link| link.own.0);
@@ -188,14 +197,15 @@ impl Sfu {
         outlet.state = OutletState::Serving { from: start.from };
         (outlet.run, outlet.sent) = (run, start.number);
         outlet.highest = start.from.saturating_sub(1);
+        let is_video = outlet.kind == MediaKind::Video;
         self.accept(now, key);
         self.relay.behind.push(key);
-        if !start.has_picture && self.relay.outlets[key].kind == MediaKind::Video {
+        if !start.has_picture && is_video {
             self.want_keyframe(track);
         }
     }
 
-    fn refuse(&mut self, link: usize, channel: u32, reason: Refusal) -> Result<(), DropReason> {
+    fn refuse(&mut self, link: LinkKey, channel: u32, reason: Refusal) -> Result<(), DropReason> {
         if let Some(link) = self.relay.links.get_mut(link) {
             link.send(&mut self.egress, &Message::Refuse { channel, reason });
         }
@@ -203,7 +213,7 @@ impl Sfu {
     }
 
     /// Names our own parent to a child.
-    fn send_away(&mut self, key: usize) {
+    fn send_away(&mut self, key: ChildKey) {
         let Some(outlet) = self.relay.outlets.get(key) else { return };
         let (channel, to) = (outlet.channel, self.parent_of(outlet.track));
         if let (Some(to), Some(link)) = (to, self.relay.links.get_mut(outlet.link)) {
@@ -211,18 +221,18 @@ impl Sfu {
         }
     }
 
-    fn parent_of(&self, track: usize) -> Option<PeerId> {
+    fn parent_of(&self, track: TrackKey) -> Option<PeerId> {
         let feed = self.relay.feeds.get(self.tracks.get(track)?.feed?)?;
         feed.open_inlet().map(|inlet| inlet.peer)
     }
 
-    pub(super) fn handle_unsubscribe(&mut self, link: usize, channel: u32) -> Result<(), DropReason> {
+    pub(super) fn handle_unsubscribe(&mut self, link: LinkKey, channel: u32) -> Result<(), DropReason> {
         let key = self.outlet_of(link, channel).ok_or(DropReason::RelayStale)?;
         self.remove_outlet(key);
         Ok(())
     }
 
-    pub(super) fn handle_relay_nack(&mut self, now: Instant, link: usize, nack: &Nack<'_>) -> Result<(), DropReason> {
+    pub(super) fn handle_relay_nack(&mut self, now: Instant, link: LinkKey, nack: &Nack<'_>) -> Result<(), DropReason> {
         let key = self.outlet_of(link, nack.channel).ok_or(DropReason::RelayStale)?;
         if self.relay.outlets.get(key).is_none_or(|outlet| !outlet.is_served() || outlet.run as u8 != nack.run) {
             return Err(DropReason::RelayStale);
@@ -231,18 +241,18 @@ impl Sfu {
         Ok(())
     }
 
-    pub(super) fn handle_child_keyframe(&mut self, link: usize, channel: u32) -> Result<(), DropReason> {
+    pub(super) fn handle_child_keyframe(&mut self, link: LinkKey, channel: u32) -> Result<(), DropReason> {
         let key = self.outlet_of(link, channel).ok_or(DropReason::RelayStale)?;
         let track = self.relay.outlets.get(key).map(|outlet| outlet.track).ok_or(DropReason::RelayStale)?;
         self.want_keyframe(track);
         Ok(())
     }
 
-    fn outlet_of(&self, link: usize, channel: u32) -> Option<usize> {
+    fn outlet_of(&self, link: LinkKey, channel: u32) -> Option<ChildKey> {
         self.relay.links.get(link)?.channels.get(&channel).copied()
     }
 
-    pub(super) fn handle_outlet_due(&mut self, now: Instant, key: usize) {
+    pub(super) fn handle_outlet_due(&mut self, now: Instant, key: ChildKey) {
         let Some(outlet) = self.relay.outlets.get_mut(key) else { return };
         if outlet.is_expired(now) {
             self.remove_outlet(key);
@@ -262,13 +272,13 @@ impl Sfu {
         self.arm_outlet(key);
     }
 
-    fn arm_outlet(&mut self, key: usize) {
+    fn arm_outlet(&mut self, key: ChildKey) {
         let at = self.relay.outlets.get(key).and_then(Outlet::poll_timeout);
-        self.relay.outlet_timers.set(key as u32, at);
+        self.relay.outlet_timers.set(key, at);
     }
 
     /// The track ended: its children are told, and are none any more.
-    pub(crate) fn end_outlets(&mut self, track: usize) {
+    pub(crate) fn end_outlets(&mut self, track: TrackKey) {
         while let Some(key) = self.tracks.get(track).and_then(|track| track.outlets.last().copied()) {
             let run = self.relay.outlets.get(key).map_or(0, |outlet| outlet.run as u8);
             let Some((link, channel)) = self.detach_outlet(key) else { return };
@@ -281,7 +291,7 @@ impl Sfu {
     }
 
     /// Returns its link and channel.
-    pub(crate) fn remove_outlet(&mut self, key: usize) -> Option<(usize, u32)> {
+    pub(crate) fn remove_outlet(&mut self, key: ChildKey) -> Option<(LinkKey, u32)> {
         let track = self.relay.outlets.get(key)?.track;
         let gone = self.detach_outlet(key);
         self.note_demand(track);
@@ -289,9 +299,9 @@ impl Sfu {
         gone
     }
 
-    fn detach_outlet(&mut self, key: usize) -> Option<(usize, u32)> {
-        let outlet = self.relay.outlets.try_remove(key)?;
-        self.relay.outlet_timers.set(key as u32, None);
+    fn detach_outlet(&mut self, key: ChildKey) -> Option<(LinkKey, u32)> {
+        let outlet = self.relay.outlets.remove(key)?;
+        self.relay.outlet_timers.set(key, None);
         self.relay.behind.retain(|behind| *behind != key);
         if let Some(track) = self.tracks.get_mut(outlet.track) {
             track.outlets.retain(|known| *known != key);

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use arrayvec::ArrayVec;
 
+use crate::keys::{ChildKey, LinkKey};
 use crate::net::Now;
 use crate::playout::WallClock;
 use crate::relay::link::{ADDRESSES_MAX, Keys, LifeChange, Link};
@@ -46,8 +47,9 @@ impl Sfu {
         self.relay.remove_link(key);
     }
 
-    fn drop_relays(&mut self, now: Instant, link: usize) {
-        let outlets: Vec<usize> = self.relay.links[link].channels.values().copied().collect();
+    fn drop_relays(&mut self, now: Instant, link: LinkKey) {
+        let Some(known) = self.relay.links.get(link) else { return };
+        let outlets: Vec<ChildKey> = known.channels.values().copied().collect();
         for outlet in outlets {
             self.remove_outlet(outlet);
         }
@@ -55,14 +57,14 @@ impl Sfu {
     }
 
     /// Its relays begin anew: children ask again, and what came from it is asked for. The counters go on.
-    pub(crate) fn restart_link(&mut self, now: Instant, key: usize) {
+    pub(crate) fn restart_link(&mut self, now: Instant, key: LinkKey) {
         let Some(peer) = self.relay.links.get(key).map(|link| link.peer) else { return };
         self.arm_link(key);
         self.drop_relays(now, key);
         self.rejoin(now, peer);
     }
 
-    pub(super) fn handle_link_due(&mut self, now: Instant, key: usize) {
+    pub(super) fn handle_link_due(&mut self, now: Instant, key: LinkKey) {
         let (Some(link), Some(base)) = (self.relay.links.get_mut(key), self.relay.base) else { return };
         let peer = link.peer;
         if link.handle_timeout(now, base, &mut self.egress) == Some(LifeChange::Lost) {
@@ -71,22 +73,22 @@ impl Sfu {
         self.arm_link(key);
     }
 
-    pub(super) fn handle_heartbeat(&mut self, now: Instant, key: usize, beat: &Heartbeat) -> Result<(), DropReason> {
+    pub(super) fn handle_heartbeat(&mut self, now: Instant, key: LinkKey, beat: &Heartbeat) -> Result<(), DropReason> {
         if let (Some(link), Some(base)) = (self.relay.links.get_mut(key), self.relay.base) {
             link.handle_heartbeat(now, base, beat);
         }
         Ok(())
     }
 
-    fn arm_link(&mut self, key: usize) {
+    fn arm_link(&mut self, key: LinkKey) {
         if let Some(link) = self.relay.links.get(key) {
-            self.relay.link_timers.set(key as u32, Some(link.poll_timeout()));
+            self.relay.link_timers.set(key, Some(link.poll_timeout()));
         }
     }
 }
 
 impl Relay {
-    fn add_link(&mut self, now: Instant, peer: PeerId, own: PeerId, keys: Keys) -> Result<usize, ControlError> {
+    fn add_link(&mut self, now: Instant, peer: PeerId, own: PeerId, keys: Keys) -> Result<LinkKey, ControlError> {
         if self.links.len() >= PEERS_MAX {
             return Err(ControlError::Limit { what: "peers", limit: PEERS_MAX });
         }
@@ -97,7 +99,7 @@ impl Relay {
     }
 
     /// Each link counts on its own: two that seal under one key, or both directions of one, would use a nonce twice.
-    fn check_keys(&self, own: Option<usize>, keys: &Keys) -> Result<(), ControlError> {
+    fn check_keys(&self, own: Option<LinkKey>, keys: &Keys) -> Result<(), ControlError> {
         let mut others = self.links.iter().filter(|(key, _)| Some(*key) != own);
         if keys.seal.key == keys.open.key || others.any(|(_, link)| link.keys.seal.key == keys.seal.key) {
             return Err(ControlError::Invalid("a relay key seals something else already"));
@@ -105,24 +107,25 @@ impl Relay {
         Ok(())
     }
 
-    fn rekey(&mut self, key: usize, keys: Keys) -> Result<(), ControlError> {
-        if self.links[key].keys == keys {
+    fn rekey(&mut self, key: LinkKey, keys: Keys) -> Result<(), ControlError> {
+        if self.links.get(key).is_none_or(|link| link.keys == keys) {
             return Ok(());
         }
         self.note_floors(key);
         let (sealing, opening) = self.ciphers(&keys)?;
-        let link = &mut self.links[key];
-        (link.keys, link.sealing, link.opening) = (keys, sealing, opening);
+        if let Some(link) = self.links.get_mut(key) {
+            (link.keys, link.sealing, link.opening) = (keys, sealing, opening);
+        }
         Ok(())
     }
 
-    fn remove_link(&mut self, key: usize) {
+    fn remove_link(&mut self, key: LinkKey) {
         self.note_floors(key);
-        let link = self.links.remove(key);
+        let Some(link) = self.links.remove(key) else { return };
         self.by_peer.remove(&link.peer);
         self.by_address.retain(|_, leads_to| *leads_to != key);
         self.last_address = None;
-        self.link_timers.set(key as u32, None);
+        self.link_timers.set(key, None);
     }
 
     /// Ciphers that go on above all that was ever counted under these keys: a counter that came twice under
@@ -134,8 +137,8 @@ impl Relay {
             .ok_or(ControlError::Invalid("the cipher refuses a relay key"))
     }
 
-    fn note_floors(&mut self, key: usize) {
-        let link = &self.links[key];
+    fn note_floors(&mut self, key: LinkKey) {
+        let Some(link) = self.links.get(key) else { return };
         self.counter_floor = self.counter_floor.max(link.sealing.next());
         let open: &RelayKey = &link.keys.open;
         self.floors.retain(|(known, _)| known != open);
@@ -146,13 +149,11 @@ impl Relay {
     }
 
     /// The newest peer has an address: whoever had it before is a process that is gone.
-    fn pin(&mut self, key: usize, addresses: ArrayVec<SocketAddr, ADDRESSES_MAX>) {
-        if self.links[key].addresses == addresses {
-            return;
-        }
+    fn pin(&mut self, key: LinkKey, addresses: ArrayVec<SocketAddr, ADDRESSES_MAX>) {
+        let Some(link) = self.links.get_mut(key).filter(|link| link.addresses != addresses) else { return };
         self.by_address.retain(|_, leads_to| *leads_to != key);
         self.by_address.extend(addresses.iter().map(|address| (*address, key)));
-        self.links[key].set_addresses(addresses);
+        link.set_addresses(addresses);
         self.last_address = None;
     }
 }

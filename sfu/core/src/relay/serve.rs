@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::containment::AtWork;
 use crate::history::{Entry, History};
+use crate::keys::{ChildKey, LinkKey, TrackKey};
 use crate::relay::link::Link;
 use crate::relay::outlet::{Outlet, OutletState};
 use crate::relay::seal::OVERHEAD_BYTES;
@@ -42,11 +43,11 @@ impl Sfu {
     }
 
     /// One behind the other in the arena, so that they leave as one run.
-    fn serve_child(&mut self, now: Instant, key: usize) -> Progress {
+    fn serve_child(&mut self, now: Instant, key: ChildKey) -> Progress {
         let Some(outlet) = self.relay.outlets.get_mut(key).filter(|outlet| outlet.is_served()) else {
             return Progress::Done;
         };
-        self.containment.note(AtWork::Outlet { track: outlet.track, outlet: key });
+        self.containment.note(AtWork::Child { track: outlet.track, child: key });
         let Some(history) = self.tracks.get(outlet.track).and_then(|track| track.history.as_ref()) else {
             return Progress::Done;
         };
@@ -75,7 +76,7 @@ impl Sfu {
         outlet.resume_at = (to < history.next()).then_some(now + PACE);
         outlet.note_sent(now, link.is_lossy(now));
         if let Some(at) = outlet.poll_timeout() {
-            self.relay.outlet_timers.lower(key as u32, at);
+            self.relay.outlet_timers.lower(key, at);
         }
         if has_jumped {
             self.accept(now, key);
@@ -85,7 +86,7 @@ impl Sfu {
     }
 
     /// What was lost on the way to a child, as far as it is still there.
-    pub(super) fn repair_child(&mut self, now: Instant, key: usize, lost: impl Iterator<Item = u64>, copies: usize) {
+    pub(super) fn repair_child(&mut self, now: Instant, key: ChildKey, lost: impl Iterator<Item = u64>, copies: usize) {
         let Some(outlet) = self.relay.outlets.get_mut(key) else { return };
         let history = self.tracks.get(outlet.track).and_then(|track| track.history.as_ref());
         let (Some(history), Some(link)) = (history, self.relay.links.get_mut(outlet.link)) else { return };
@@ -104,7 +105,7 @@ impl Sfu {
         }
     }
 
-    pub(super) fn tell_clock(&mut self, now: Instant, key: usize) {
+    pub(super) fn tell_clock(&mut self, now: Instant, key: ChildKey) {
         let Some(outlet) = self.relay.outlets.get_mut(key).filter(|outlet| outlet.is_served()) else { return };
         let clock = self.tracks.get(outlet.track).and_then(|track| track.clock);
         if clock.is_none_or(|clock| !outlet.take_clock(now, &clock)) {
@@ -119,7 +120,7 @@ impl Sfu {
     }
 
     /// Says yes, again if need be.
-    pub(super) fn accept(&mut self, now: Instant, key: usize) {
+    pub(super) fn accept(&mut self, now: Instant, key: ChildKey) {
         let Some(outlet) = self.relay.outlets.get(key) else { return };
         let (OutletState::Serving { from } | OutletState::Releasing { from }) = outlet.state else { return };
         let (channel, run, track, link) = (outlet.channel, outlet.run, outlet.track, outlet.link);
@@ -131,7 +132,7 @@ impl Sfu {
     }
 
     /// The clock of a track by the wall clock of its origin.
-    fn clock_for(&self, now: Instant, track: usize, link: usize) -> Option<Clock> {
+    fn clock_for(&self, now: Instant, track: TrackKey, link: LinkKey) -> Option<Clock> {
         let (track, wall) = (self.tracks.get(track)?, self.wall.as_ref()?);
         let clock = track.clock?;
         let (origin, offset) = match track.feed.filter(|_| track.publisher.is_none()) {
@@ -153,7 +154,7 @@ impl Sfu {
     }
 
     /// Hops from the origin of a track to us.
-    pub(super) fn depth(&self, track: usize) -> u8 {
+    pub(super) fn depth(&self, track: TrackKey) -> u8 {
         let Some(track) = self.tracks.get(track).filter(|track| track.publisher.is_none()) else { return 0 };
         track.feed.and_then(|feed| self.relay.feeds.get(feed)).map_or(0, |feed| feed.depth)
     }

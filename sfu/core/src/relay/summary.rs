@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::keys::LinkKey;
 use crate::sfu::Sfu;
 use crate::source::Traffic;
 use crate::spec::{PeerId, TrackId};
@@ -44,7 +45,7 @@ pub struct PeerSummary {
 impl Sfu {
     /// All relays, those that wait for their parent included.
     pub fn relays(&self) -> Vec<RelaySummary> {
-        let round_trip = |link: usize| self.relay.links.get(link).and_then(|link| link.round_trip);
+        let round_trip = |link: LinkKey| self.relay.links.get(link).and_then(|link| link.round_trip);
         let feeds = self.relay.feeds.iter().filter_map(|(_, feed)| {
             let inlet = feed.open_inlet().or(feed.inlet.as_ref())?;
             Some(RelaySummary {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::keys::Key;
 use crate::sim::start;
 use crate::spec::{MediaKind, TrackId};
 
@@ -12,7 +13,7 @@ fn source() -> Source {
         rids: Vec::new(),
         parameter_sets: Vec::new(),
     };
-    Source::new(spec, 0)
+    Source::new(spec, TrackKey::new(0))
 }
 
 fn reception(packets: &[(u64, u32, u32)]) -> Reception {
