@@ -5,6 +5,7 @@ use crate::codec::nal::NalFormat;
 
 mod av1;
 pub(crate) mod nal;
+pub(crate) mod parameter_sets;
 pub(crate) mod set_id;
 mod vp8;
 mod vp9;

@@ -1,30 +1,34 @@
 //! Owns the tables of a worker and dispatches: datagrams to sessions, timers, events. The way of a media
-//! packet is in `forward.rs`, RTCP in `feedback.rs`, commands in `control.rs`.
+//! packet is in `readers/forward.rs`, RTCP in `clients/feedback.rs`, commands in `sfu/control.rs`.
+
+pub(crate) mod containment;
+mod control;
+pub(crate) mod snapshot;
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::alive::AliveSlots;
-use crate::catch_up::Joiners;
-use crate::company::Turn;
-use crate::containment::{AtWork, Containment};
-use crate::dtls::Certificate;
+use crate::clients::alive::AliveSlots;
+use crate::clients::routes::Routes;
+use crate::clients::session::Session;
+use crate::clients::template::Templates;
+use crate::crypto::dtls::Certificate;
+use crate::crypto::srtp::{Opener, Sealer};
 use crate::egress::Egress;
-use crate::history::CacheBudget;
 use crate::keys::{Index, SenderKey, SessionKey, Table, TrackKey};
+use crate::mesh::Relay;
 use crate::net::{DatagramKind, Now, Route, classify};
-use crate::playout::WallClock;
-use crate::relay::Relay;
-use crate::routes::Routes;
-use crate::session::Session;
+use crate::readers::catch_up::Joiners;
+use crate::sfu::containment::{AtWork, Containment};
 use crate::spec::{CloseReason, Event, SessionId, SessionState, TrackId};
-use crate::srtp::{Opener, Sealer};
 use crate::stats::{Counters, DropReason};
-use crate::stun;
-use crate::template::Templates;
 use crate::timers::Timers;
-use crate::track::Track;
+use crate::tracks::company::Turn;
+use crate::tracks::history::CacheBudget;
+use crate::tracks::playout::WallClock;
+use crate::tracks::track::Track;
 use crate::transport::{TransportCloseReason, TransportEvent, TransportState};
+use crate::wire::stun;
 
 /// One worker's media plane.
 ///
@@ -240,7 +244,7 @@ impl Sfu {
         if let Some(alive) = &mut session.alive {
             alive.slot = Some(self.alive.insert(now, key, now + alive.interval));
         }
-        session.report_at = (!session.sources.is_empty()).then_some(now + crate::feedback::REPORT_INTERVAL);
+        session.report_at = (!session.sources.is_empty()).then_some(now + crate::clients::feedback::REPORT_INTERVAL);
         let senders = session.senders.iter().enumerate();
         let watched: Vec<_> = senders.filter_map(|(at, sender)| Some((at, sender.as_ref()?.track?))).collect();
         for (at, track) in watched {

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::codec::Codec;
-use crate::dtls::{DtlsRole, Fingerprint};
-use crate::ice::IceCredentials;
-use crate::rtp::ExtensionMap;
+use crate::crypto::dtls::{DtlsRole, Fingerprint};
+use crate::transport::ice::IceCredentials;
+use crate::wire::rtp::ExtensionMap;
 
 /// One client's transport, as whoever commands the core calls it: nothing is read out of its two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

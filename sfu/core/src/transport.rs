@@ -1,16 +1,20 @@
 //! Owns the transport of one session as one state machine: ICE-lite below, DTLS above, consent around both.
 //! Never touches media: it yields SRTP keys and a route, and is told when media has proven to be authentic.
 
+#[cfg(any(test, feature = "client"))]
+pub mod client;
+pub mod ice;
+
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::dtls::{Certificate, ClientHello, Dtls, DtlsError, DtlsRole, Fingerprint, Progress, SrtpKeys};
-use crate::ice::{Checked, IceAgent, IceCredentials};
+use crate::crypto::dtls::{Certificate, ClientHello, Dtls, DtlsError, DtlsRole, Fingerprint, Progress, SrtpKeys};
 use crate::net::Route;
 use crate::stats::DropReason;
+use crate::transport::ice::{Checked, IceAgent, IceCredentials};
 
 pub struct TransportConfig {
     /// Ours.

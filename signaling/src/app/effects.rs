@@ -154,7 +154,7 @@ const VIEWERS_PER_COMMAND: usize = 32;
 type Each = fn(&mut Registry, SessionId) -> Vec<Effect>;
 
 /// Viewers of a stream that moved are sent the old picture until a key frame of the new one is there
-/// (`sfu/core/src/switch.rs`). Publishers answer a request for one within a few hundred milliseconds.
+/// (`sfu/core/src/readers/switch.rs`). Publishers answer a request for one within a few hundred milliseconds.
 const SWITCHED_WITHIN: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 mod session;
 
 use super::*;
-use crate::client::{ClientConfig, ClientTransport};
-use crate::dtls::FingerprintHash;
+use crate::crypto::dtls::FingerprintHash;
+use crate::crypto::srtp::Profile;
 use crate::net::ConnectionId;
 use crate::sim::Link;
-use crate::srtp::Profile;
+use crate::transport::client::{ClientConfig, ClientTransport};
 use session::{Session, credentials, udp};
 
 const ROLES: [DtlsRole; 2] = [DtlsRole::Server, DtlsRole::Client];

@@ -1,0 +1,314 @@
+//! Owns one m-line we send on: its numbers, RTX, sender reports and what the viewer says of it. Never reads a
+//! clock and never picks the source.
+
+use std::time::{Duration, Instant};
+
+use crate::clients::keyframe_allowance::KeyframeAllowance;
+use crate::clients::rewrite::{Rewriter, Rewritten};
+use crate::clients::source::Traffic;
+use crate::keys::TrackKey;
+use crate::readers::catch_up::CatchUp;
+use crate::readers::switch::Awaited;
+use crate::spec::{MediaKind, PayloadMap, SendTrack};
+use crate::tracks::history::{Arrived, Entry, Gop, History};
+use crate::tracks::playout::MediaClock;
+use crate::wire::rtcp::{ReportBlock, SenderReport};
+use crate::wire::rtp::Ssrc;
+
+pub(crate) struct Sender {
+    pub spec: SendTrack,
+    /// Key of the source's track in the table of the worker.
+    pub track: Option<TrackKey>,
+    /// The next one, while this one goes on.
+    pub awaited: Option<Box<Awaited>>,
+    pub rewriter: Rewriter,
+    /// Index of the next RTX packet.
+    pub repair_next: u64,
+    /// Repeats in plain (without RTX) are possible from this index on: before it the header looked different.
+    plain_from: u64,
+    generation: Option<u32>,
+    /// Set while it gets what was there before it was, or waits for its turn to; then nothing live is for it.
+    pub catch_up: Option<CatchUp>,
+    clock_rate: u32,
+    /// Until the viewer reports on the SSRC each packet names its mid (RFC 8843 section 9.2).
+    pub names_mid: bool,
+    pub traffic: Traffic,
+    pub repaired: u64,
+    pub lost: i32,
+    pub keyframe_requests: u64,
+    pub keyframe_allowance: KeyframeAllowance,
+    /// Bytes that repairs may still take; earned by media.
+    credit: u32,
+    recent: Option<Box<RecentRepairs>>,
+    pub report_at: Option<Instant>,
+    /// Middle bits of the NTP time of the last two sender reports, the newest first, and when they left: a
+    /// viewer that is far away answers the one before.
+    last_reports: [Option<(u32, Instant)>; 2],
+}
+
+/// What becomes of a packet of the source for one viewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Send(Rewritten, u8),
+    /// Left out, without a gap.
+    Skip,
+    /// The viewer waits for a key frame, and this is none.
+    AwaitsKeyframe,
+}
+
+/// What a NACK for one packet is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repair {
+    /// RFC 4588: payload type, index, and the sequence number of the original.
+    Rtx { payload_type: u8, index: u64, original: u16 },
+    /// The same packet once more, byte for byte.
+    Plain { payload_type: u8, index: u64 },
+}
+
+impl Sender {
+    /// `first` and `repair_first` are the indices of the first packets of the two SSRCs.
+    pub fn new(spec: SendTrack, first: u64, repair_first: u64, timestamp: u32) -> Sender {
+        let clock_rate = spec.payload_types.first().map_or(90_000, |map| map.clock_rate);
+        Sender {
+            spec,
+            track: None,
+            awaited: None,
+            rewriter: Rewriter::new(first, timestamp),
+            repair_next: repair_first,
+            plain_from: first,
+            generation: None,
+            catch_up: None,
+            clock_rate,
+            names_mid: true,
+            traffic: Traffic::default(),
+            repaired: 0,
+            lost: 0,
+            keyframe_requests: 0,
+            keyframe_allowance: KeyframeAllowance::default(),
+            credit: REPAIR_CREDIT_START,
+            recent: None,
+            report_at: None,
+            last_reports: [None; 2],
+        }
+    }
+
+    /// New payload types or extensions: what was sent before can't be repeated byte for byte any more.
+    pub fn replace_spec(&mut self, spec: SendTrack) {
+        self.forbid_plain_repeats();
+        self.spec = spec;
+    }
+
+    pub fn forbid_plain_repeats(&mut self) {
+        self.plain_from = self.rewriter.next();
+    }
+
+    /// The source changed or went; the next one starts at a key frame. Nothing of the old one is repeated:
+    /// its numbers may mean other packets by now.
+    pub fn interrupt(&mut self) {
+        (self.generation, self.catch_up) = (None, None);
+        self.rewriter.stop();
+        self.plain_from = self.rewriter.next();
+    }
+
+    /// Decides what becomes of a packet, in the order the source received them.
+    #[inline]
+    pub fn step(&mut self, entry: &Entry, now: Instant) -> Step {
+        let packet = &entry.packet;
+        let is_current = self.generation == Some(packet.generation);
+        let Some(map) = self.payload_map(packet.payload_type) else {
+            if is_current {
+                self.rewriter.skip(packet.sequence);
+            }
+            return Step::Skip;
+        };
+        let (payload_type, clock_rate) = (map.to, map.clock_rate);
+        if !is_current {
+            if !packet.keyframe || self.generation.is_some_and(|current| is_older(packet.generation, current)) {
+                return Step::AwaitsKeyframe;
+            }
+            self.begin(entry, now, clock_rate);
+        }
+        // Padding alone is left out, unless its number is spent already: then an empty packet fills it.
+        if entry.is_empty() && self.rewriter.skip(packet.sequence) {
+            return Step::Skip;
+        }
+        match self.rewriter.map(packet.sequence, packet.timestamp, now) {
+            Some(rewritten) => Step::Send(rewritten, payload_type),
+            None => Step::Skip,
+        }
+    }
+
+    /// The viewer starts, or starts afresh, at this packet.
+    fn begin(&mut self, entry: &Entry, now: Instant, clock_rate: u32) {
+        self.rewriter.start(entry.packet.sequence, entry.packet.timestamp, now, clock_rate);
+        self.note_begun(entry.packet.generation, now, clock_rate);
+    }
+
+    /// The viewer starts with a key frame of the past. False when it can't decode it.
+    pub fn begin_behind(&mut self, gop: &Gop, now: Instant) -> bool {
+        let Some(clock_rate) = self.payload_map(gop.payload_type).map(|map| map.clock_rate) else { return false };
+        let (first, live) = ((gop.sequence, gop.timestamp), (gop.newest_sequence, gop.newest_timestamp));
+        self.rewriter.start_behind(first, live, now, clock_rate);
+        self.note_begun(gop.generation, now, clock_rate);
+        true
+    }
+
+    fn note_begun(&mut self, generation: u32, now: Instant, clock_rate: u32) {
+        self.plain_from = self.rewriter.next();
+        self.generation = Some(generation);
+        self.clock_rate = clock_rate;
+        self.report_at = Some(now);
+    }
+
+    /// Whether this packet would be sent if it were a key frame, and only then.
+    pub fn is_waiting(&self, packet: &Arrived) -> bool {
+        self.catch_up.is_none() && self.generation != Some(packet.generation) && self.decodes(packet.payload_type)
+    }
+
+    pub fn decodes(&self, payload_type: u8) -> bool {
+        self.spec.decodes(payload_type)
+    }
+
+    /// Whether it has begun with what its track is now.
+    pub fn is_sending(&self, generation: u32) -> bool {
+        self.generation == Some(generation)
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let look_at = self.awaited.as_ref().map(|awaited| awaited.look_at);
+        [self.report_at, look_at].into_iter().flatten().min()
+    }
+
+    #[inline]
+    pub fn note_sent(&mut self, payload_bytes: usize) {
+        self.traffic.add(payload_bytes);
+        self.credit = (self.credit + payload_bytes as u32 / REPAIR_SHARE).min(REPAIR_CREDIT_MAX);
+    }
+
+    /// What the viewer's payload type for a repeat and its form are; `None` when it is not to be repeated now.
+    pub fn decide_repair<'a>(
+        &mut self,
+        history: &'a History,
+        lost: u16,
+        round_trip: Duration,
+        now: Instant,
+    ) -> Option<(Repair, &'a Entry, Rewritten)> {
+        let (sequence, index) = self.rewriter.origin(lost)?;
+        let entry = history.find(sequence)?;
+        let map = *self.payload_map(entry.packet.payload_type)?;
+        let timestamp = self.rewriter.timestamp(sequence, entry.packet.timestamp);
+        let cost = entry.payload_len() as u32 + HEADER_COST;
+        if !map.nack && map.rtx.is_none() || self.credit < cost {
+            return None;
+        }
+        let repair = match (map.rtx, self.spec.rtx_ssrc) {
+            (Some(payload_type), Some(_)) => Repair::Rtx { payload_type, index: self.repair_next, original: lost },
+            _ if index < self.plain_from => return None,
+            _ => Repair::Plain { payload_type: map.to, index },
+        };
+        if !self.recent.get_or_insert_default().may_repeat(lost, round_trip, now) {
+            return None;
+        }
+        if let Repair::Rtx { .. } = repair {
+            // Advanced before use: an index is never sealed twice.
+            self.repair_next += 1;
+        }
+        self.credit -= cost;
+        self.repaired += 1;
+        Some((repair, entry, Rewritten { index, timestamp }))
+    }
+
+    /// Whether a packet must look the same whenever it is sent: then its mid never disappears.
+    pub fn names_mid_always(&self) -> bool {
+        self.spec.rtx_ssrc.is_none() || self.spec.payload_types.iter().any(|map| map.rtx.is_none())
+    }
+
+    /// The viewer reports on the SSRC. Returns the round trip, if the report tells.
+    pub fn handle_report(&mut self, block: &ReportBlock, now: Instant) -> Option<Duration> {
+        self.lost = block.cumulative_lost;
+        if !self.names_mid_always() {
+            self.names_mid = false;
+        }
+        let answered = |(middle, _): &&(u32, Instant)| block.last_sr != 0 && block.last_sr == *middle;
+        let (_, sent) = *self.last_reports.iter().flatten().find(answered)?;
+        let held = Duration::from_micros(u64::from(block.delay_since_last_sr) * 1_000_000 / 65_536);
+        now.saturating_duration_since(sent).checked_sub(held)
+    }
+
+    /// A sender report by the clock of the source, so that audio and video of one publisher stay in sync
+    /// (RFC 3550 section 6.4.1).
+    pub fn report(&mut self, source: &MediaClock, now: Instant) -> SenderReport {
+        let (ntp, timestamp) = source.advanced(now, self.clock_rate);
+        self.last_reports = [Some(((ntp >> 16) as u32, now)), self.last_reports[0]];
+        SenderReport {
+            ssrc: Ssrc(self.spec.ssrc),
+            ntp,
+            rtp_timestamp: timestamp.wrapping_add(self.rewriter.timestamp_offset()),
+            packets: self.traffic.packets as u32,
+            bytes: self.traffic.bytes as u32,
+        }
+    }
+
+    /// Varied over 0.5 to 1.5 times the mean (RFC 3550 section 6.2), so that the reports to many viewers who
+    /// joined together do not leave together, ahead of their media.
+    pub fn report_interval(&self) -> Duration {
+        let mean = match self.spec.kind {
+            MediaKind::Video => REPORT_INTERVAL_VIDEO,
+            MediaKind::Audio => REPORT_INTERVAL_AUDIO,
+        };
+        // Fibonacci hashing of what differs between viewers and changes from report to report.
+        let mixed = (self.spec.ssrc ^ self.traffic.packets as u32).wrapping_mul(0x9e37_79b9);
+        mean.mul_f64(0.5 + f64::from(mixed >> 16) / f64::from(1 << 16))
+    }
+
+    fn payload_map(&self, from: u8) -> Option<&PayloadMap> {
+        self.spec.payload_types.iter().find(|map| map.from == from)
+    }
+}
+
+/// Whether generation `a` came before `b`.
+fn is_older(a: u32, b: u32) -> bool {
+    b.wrapping_sub(a) < 1 << 31 && a != b
+}
+
+/// The last repairs of one viewer and track: one packet is not repeated more often than once per round trip.
+struct RecentRepairs {
+    ring: [(u16, Option<Instant>); RECENT_REPAIRS],
+    next: usize,
+}
+
+impl Default for RecentRepairs {
+    fn default() -> RecentRepairs {
+        RecentRepairs { ring: [(0, None); RECENT_REPAIRS], next: 0 }
+    }
+}
+
+impl RecentRepairs {
+    fn may_repeat(&mut self, lost: u16, round_trip: Duration, now: Instant) -> bool {
+        let too_soon = |at: &Option<Instant>| at.is_some_and(|at| now < at + round_trip);
+        if let Some((_, at)) = self.ring.iter_mut().find(|(seq, at)| *seq == lost && at.is_some()) {
+            let may = !too_soon(at);
+            if may {
+                *at = Some(now);
+            }
+            return may;
+        }
+        self.ring[self.next] = (lost, Some(now));
+        self.next = (self.next + 1) % RECENT_REPAIRS;
+        true
+    }
+}
+
+/// Repairs that are remembered per viewer and track.
+const RECENT_REPAIRS: usize = 64;
+/// Repairs may take one byte for this many of media.
+const REPAIR_SHARE: u32 = 2;
+/// Repairs that may leave before media has earned any, in bytes.
+const REPAIR_CREDIT_START: u32 = 32 << 10;
+/// Repairs that may leave at once, in bytes: half a second of 4 Mbit/s.
+const REPAIR_CREDIT_MAX: u32 = 256 << 10;
+/// What a packet costs beside its payload, in bytes.
+const HEADER_COST: u32 = 40;
+/// As libwebrtc has them (modules/rtp_rtcp/source/rtp_rtcp_config.h).
+const REPORT_INTERVAL_VIDEO: Duration = Duration::from_secs(1);
+const REPORT_INTERVAL_AUDIO: Duration = Duration::from_secs(5);

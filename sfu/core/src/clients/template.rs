@@ -1,0 +1,115 @@
+//! Owns the headers of packets to send: written once per set of extension ids, then patched for each viewer.
+//! Never seals and never chooses a viewer.
+
+use arrayvec::ArrayVec;
+
+use crate::clients::rewrite::Rewritten;
+use crate::readers::forward::PASS_PACKETS_MAX;
+use crate::tracks::history::{EXTENSIONS_BYTES_MAX, Entry, History};
+use crate::tracks::track::Pass;
+use crate::wire::rtp::{ExtensionKind, ExtensionMap, FIXED_HEADER_BYTES, OutgoingHeader, Seq, Ssrc, write_extensions};
+
+/// The packets of a pass with headers that lack only what differs between viewers.
+pub(crate) struct Templates {
+    pub packets: Vec<Template>,
+    /// Room for a header that names its mid.
+    pub named: [u8; HEADER_BYTES_MAX],
+    /// Whose extension ids the headers have.
+    extensions: Option<ExtensionMap>,
+    /// What one viewer's copies take at most.
+    pub bytes_max: usize,
+}
+
+pub(crate) struct Template {
+    pub entry: Entry,
+    header: [u8; HEADER_BYTES_MAX],
+    len: u16,
+}
+
+impl Templates {
+    pub fn new() -> Templates {
+        Templates {
+            packets: Vec::with_capacity(PASS_PACKETS_MAX),
+            named: [0; HEADER_BYTES_MAX],
+            extensions: None,
+            bytes_max: 0,
+        }
+    }
+
+    pub fn load(&mut self, history: &History, pass: Pass) {
+        self.packets.clear();
+        self.extensions = None;
+        self.bytes_max = 0;
+        for entry in (pass.from..pass.to).filter_map(|number| history.entry(number)) {
+            self.packets.push(Template { entry: *entry, header: [0; HEADER_BYTES_MAX], len: 0 });
+            self.bytes_max += entry.payload_len() + HEADER_BYTES_MAX + OVERHEAD_BYTES_MAX;
+        }
+    }
+
+    /// Most viewers have the ids of the one before, and nothing is done.
+    #[inline]
+    pub fn translate(&mut self, history: &History, extensions: &ExtensionMap) {
+        if self.extensions.as_ref() == Some(extensions) {
+            return;
+        }
+        self.extensions = Some(*extensions);
+        for template in &mut self.packets {
+            template.len = write_header(&mut template.header, history, &template.entry, extensions, None) as u16;
+        }
+    }
+}
+
+impl Template {
+    pub fn header_mut(&mut self) -> &mut [u8] {
+        &mut self.header[..usize::from(self.len)]
+    }
+}
+
+/// Writes a header without numbers: the extensions under a viewer's ids, and its mid where it is to be named.
+/// A viewer gets only what it negotiated.
+pub(crate) fn write_header(
+    out: &mut [u8; HEADER_BYTES_MAX],
+    history: &History,
+    entry: &Entry,
+    ids: &ExtensionMap,
+    mid: Option<(u8, &[u8])>,
+) -> usize {
+    let mut elements: ArrayVec<(u8, &[u8]), ELEMENTS_MAX> = ArrayVec::new();
+    elements.extend(mid);
+    let mut rest = history.extensions(entry);
+    while let Some((&[kind, len], after)) = rest.split_first_chunk::<2>() {
+        let (value, after) = after.split_at(usize::from(len).min(after.len()));
+        let id = ExtensionKind::ALL.get(usize::from(kind)).and_then(|kind| ids.id(*kind));
+        elements.extend(id.filter(|_| !elements.is_full()).map(|id| (id, value)));
+        rest = after;
+    }
+    let block = write_extensions(&elements, &mut out[FIXED_HEADER_BYTES..]).unwrap_or(0);
+    let fixed = OutgoingHeader {
+        marker: false,
+        payload_type: 0,
+        seq: Seq(0),
+        timestamp: 0,
+        ssrc: Ssrc(0),
+        extended: block > 0,
+        padded: entry.is_padded(),
+    };
+    fixed.write(out);
+    FIXED_HEADER_BYTES + block
+}
+
+/// Fills in what is one viewer's own.
+#[inline]
+pub(crate) fn patch(header: &mut [u8], ssrc: u32, payload_type: u8, marker: bool, numbers: Rewritten) {
+    if let Some(fixed) = header.first_chunk_mut::<FIXED_HEADER_BYTES>() {
+        fixed[1] = payload_type | if marker { 0x80 } else { 0 };
+        fixed[2..4].copy_from_slice(&(numbers.index as u16).to_be_bytes());
+        fixed[4..8].copy_from_slice(&numbers.timestamp.to_be_bytes());
+        fixed[8..12].copy_from_slice(&ssrc.to_be_bytes());
+    }
+}
+
+/// Fixed header, extension block in its longest form and a mid.
+pub(crate) const HEADER_BYTES_MAX: usize = FIXED_HEADER_BYTES + 4 + EXTENSIONS_BYTES_MAX + 2 + 16 + 3;
+const ELEMENTS_MAX: usize = ExtensionKind::ALL.len();
+/// What SRTP adds at most.
+const OVERHEAD_BYTES_MAX: usize = 16;

@@ -1,0 +1,174 @@
+//! Owns which other workers there are: links that come, change their keys or addresses, and go. Never touches
+//! media.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use arrayvec::ArrayVec;
+
+use crate::keys::{ChildKey, LinkKey};
+use crate::mesh::link::{ADDRESSES_MAX, Keys, LifeChange, Link};
+use crate::mesh::seal::{Opening, Sealing};
+use crate::mesh::wire::Heartbeat;
+use crate::mesh::{PEERS_MAX, Relay};
+use crate::net::Now;
+use crate::sfu::Sfu;
+use crate::spec::{ControlError, Event, PeerId, PeerSpec, RelayKey};
+use crate::stats::DropReason;
+use crate::tracks::playout::WallClock;
+
+impl Sfu {
+    /// The same again changes nothing. With the keys it had only addresses change; with others the link starts
+    /// over, and its relays go on.
+    pub fn set_peer(&mut self, now: Now, spec: PeerSpec) -> Result<(), ControlError> {
+        let addresses = checked_addresses(&spec)?;
+        self.wall.get_or_insert_with(|| WallClock::new(now));
+        self.relay.base.get_or_insert(now.mono);
+        let keys = Keys { seal: spec.seal, open: spec.open };
+        let known = self.relay.by_peer.get(&spec.peer).copied();
+        self.relay.check_keys(known, &keys)?;
+        let key = match known {
+            Some(key) => {
+                self.relay.rekey(key, keys)?;
+                key
+            }
+            None => self.relay.add_link(now.mono, spec.peer, spec.own, keys)?,
+        };
+        self.relay.pin(key, addresses);
+        self.arm_link(key);
+        self.rejoin(now.mono, spec.peer);
+        Ok(())
+    }
+
+    /// Success also when the peer is not there. What came from it waits for another parent.
+    pub fn remove_peer(&mut self, now: Now, peer: PeerId) {
+        let Some(key) = self.relay.by_peer.get(&peer).copied() else { return };
+        self.drop_relays(now.mono, key);
+        self.relay.remove_link(key);
+    }
+
+    fn drop_relays(&mut self, now: Instant, link: LinkKey) {
+        let Some(known) = self.relay.links.get(link) else { return };
+        let outlets: Vec<ChildKey> = known.channels.values().copied().collect();
+        for outlet in outlets {
+            self.remove_outlet(outlet);
+        }
+        self.drop_inlets(now, link);
+    }
+
+    /// Its relays begin anew: children ask again, and what came from it is asked for. The counters go on.
+    pub(crate) fn restart_link(&mut self, now: Instant, key: LinkKey) {
+        let Some(peer) = self.relay.links.get(key).map(|link| link.peer) else { return };
+        self.arm_link(key);
+        self.drop_relays(now, key);
+        self.rejoin(now, peer);
+    }
+
+    pub(super) fn handle_link_due(&mut self, now: Instant, key: LinkKey) {
+        let (Some(link), Some(base)) = (self.relay.links.get_mut(key), self.relay.base) else { return };
+        let peer = link.peer;
+        if link.handle_timeout(now, base, &mut self.egress) == Some(LifeChange::Lost) {
+            self.push_event(Event::PeerLost { peer });
+        }
+        self.arm_link(key);
+    }
+
+    pub(super) fn handle_heartbeat(&mut self, now: Instant, key: LinkKey, beat: &Heartbeat) -> Result<(), DropReason> {
+        if let (Some(link), Some(base)) = (self.relay.links.get_mut(key), self.relay.base) {
+            link.handle_heartbeat(now, base, beat);
+        }
+        Ok(())
+    }
+
+    fn arm_link(&mut self, key: LinkKey) {
+        if let Some(link) = self.relay.links.get(key) {
+            self.relay.link_timers.set(key, Some(link.poll_timeout()));
+        }
+    }
+}
+
+impl Relay {
+    fn add_link(&mut self, now: Instant, peer: PeerId, own: PeerId, keys: Keys) -> Result<LinkKey, ControlError> {
+        if self.links.len() >= PEERS_MAX {
+            return Err(ControlError::Limit { what: "peers", limit: PEERS_MAX });
+        }
+        let (sealing, opening) = self.ciphers(&keys)?;
+        let key = self.links.insert(Link::new(now, peer, own, keys, sealing, opening));
+        self.by_peer.insert(peer, key);
+        Ok(key)
+    }
+
+    /// Each link counts on its own: two that seal under one key, or both directions of one, would use a nonce twice.
+    fn check_keys(&self, own: Option<LinkKey>, keys: &Keys) -> Result<(), ControlError> {
+        let mut others = self.links.iter().filter(|(key, _)| Some(*key) != own);
+        if keys.seal.key == keys.open.key || others.any(|(_, link)| link.keys.seal.key == keys.seal.key) {
+            return Err(ControlError::Invalid("a relay key seals something else already"));
+        }
+        Ok(())
+    }
+
+    fn rekey(&mut self, key: LinkKey, keys: Keys) -> Result<(), ControlError> {
+        if self.links.get(key).is_none_or(|link| link.keys == keys) {
+            return Ok(());
+        }
+        self.note_floors(key);
+        let (sealing, opening) = self.ciphers(&keys)?;
+        if let Some(link) = self.links.get_mut(key) {
+            (link.keys, link.sealing, link.opening) = (keys, sealing, opening);
+        }
+        Ok(())
+    }
+
+    fn remove_link(&mut self, key: LinkKey) {
+        self.note_floors(key);
+        let Some(link) = self.links.remove(key) else { return };
+        self.by_peer.remove(&link.peer);
+        self.by_address.retain(|_, leads_to| *leads_to != key);
+        self.last_address = None;
+        self.link_timers.set(key, None);
+    }
+
+    /// Ciphers that go on above all that was ever counted under these keys: a counter that came twice under
+    /// one key would give both messages away, and one that is taken twice would repeat what it did.
+    fn ciphers(&self, keys: &Keys) -> Result<(Sealing, Opening), ControlError> {
+        let floor = self.floors.iter().rev().find(|(known, _)| *known == keys.open).map_or(0, |(_, floor)| *floor);
+        Sealing::new(&keys.seal, self.counter_floor)
+            .zip(Opening::new(&keys.open, floor))
+            .ok_or(ControlError::Invalid("the cipher refuses a relay key"))
+    }
+
+    fn note_floors(&mut self, key: LinkKey) {
+        let Some(link) = self.links.get(key) else { return };
+        self.counter_floor = self.counter_floor.max(link.sealing.next());
+        let open: &RelayKey = &link.keys.open;
+        self.floors.retain(|(known, _)| known != open);
+        if self.floors.len() >= FLOORS_MAX {
+            self.floors.pop_front();
+        }
+        self.floors.push_back((open.clone(), link.opening.floor()));
+    }
+
+    /// The newest peer has an address: whoever had it before is a process that is gone.
+    fn pin(&mut self, key: LinkKey, addresses: ArrayVec<SocketAddr, ADDRESSES_MAX>) {
+        let Some(link) = self.links.get_mut(key).filter(|link| link.addresses != addresses) else { return };
+        self.by_address.retain(|_, leads_to| *leads_to != key);
+        self.by_address.extend(addresses.iter().map(|address| (*address, key)));
+        link.set_addresses(addresses);
+        self.last_address = None;
+    }
+}
+
+/// As [`crate::Route`] has them: IPv4-mapped ones are IPv4.
+fn checked_addresses(spec: &PeerSpec) -> Result<ArrayVec<SocketAddr, ADDRESSES_MAX>, ControlError> {
+    if spec.peer == spec.own {
+        return Err(ControlError::Invalid("a worker is no peer of itself"));
+    }
+    if spec.addresses.is_empty() || spec.addresses.len() > ADDRESSES_MAX {
+        return Err(ControlError::Invalid("a peer has no address or more than 8"));
+    }
+    let canonical = |address: &SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+    Ok(spec.addresses.iter().map(canonical).collect())
+}
+
+/// Links that are gone whose counters are remembered.
+const FLOORS_MAX: usize = PEERS_MAX;

@@ -1,0 +1,98 @@
+//! Owns what may be looked at of relays: counters by value. Never changes anything.
+
+use std::time::Duration;
+
+use crate::clients::source::Traffic;
+use crate::keys::LinkKey;
+use crate::sfu::Sfu;
+use crate::spec::{PeerId, TrackId};
+
+/// One track to or from one other worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RelaySummary {
+    pub track: TrackId,
+    pub peer: PeerId,
+    pub direction: RelayDirection,
+    /// Hops from the worker on which the track is published to this one.
+    pub depth: u8,
+    pub packets: u64,
+    pub bytes: u64,
+    /// Packets that never came; 0 for outgoing.
+    pub lost: u64,
+    /// Packets that came because they were asked for again (incoming), or were sent again (outgoing).
+    pub repaired: u64,
+    pub round_trip: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RelayDirection {
+    In,
+    Out,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerSummary {
+    pub peer: PeerId,
+    /// It was heard within the last 450 ms.
+    pub alive: bool,
+    pub round_trip: Option<Duration>,
+    pub packets_in: u64,
+    pub packets_out: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+}
+
+impl Sfu {
+    /// All relays, those that wait for their parent included.
+    pub fn relays(&self) -> Vec<RelaySummary> {
+        let round_trip = |link: LinkKey| self.relay.links.get(link).and_then(|link| link.round_trip);
+        let feeds = self.relay.feeds.iter().filter_map(|(_, feed)| {
+            let inlet = feed.open_inlet().or(feed.inlet.as_ref())?;
+            Some(RelaySummary {
+                track: feed.id,
+                peer: inlet.peer,
+                direction: RelayDirection::In,
+                depth: feed.depth,
+                packets: feed.received.packets,
+                bytes: feed.received.bytes,
+                lost: feed.lost,
+                repaired: feed.repaired,
+                round_trip: round_trip(inlet.link),
+            })
+        });
+        let outlets = self.relay.outlets.iter().filter_map(|(_, outlet)| {
+            Some(RelaySummary {
+                track: self.tracks.get(outlet.track)?.id,
+                peer: self.relay.links.get(outlet.link)?.peer,
+                direction: RelayDirection::Out,
+                depth: self.depth(outlet.track),
+                packets: outlet.traffic.packets,
+                bytes: outlet.traffic.bytes,
+                lost: 0,
+                repaired: outlet.repaired,
+                round_trip: round_trip(outlet.link),
+            })
+        });
+        feeds.chain(outlets).collect()
+    }
+
+    /// What came in for tracks of other workers.
+    pub(crate) fn relayed_traffic(&self) -> impl Iterator<Item = (TrackId, Traffic)> + '_ {
+        self.relay.feeds.iter().map(|(_, feed)| (feed.id, feed.received))
+    }
+
+    pub fn relay_peers(&self) -> Vec<PeerSummary> {
+        let links = self.relay.links.iter();
+        links
+            .map(|(_, link)| PeerSummary {
+                peer: link.peer,
+                alive: link.is_alive(),
+                round_trip: link.round_trip,
+                packets_in: link.received.packets,
+                packets_out: link.sent.packets,
+                bytes_in: link.received.bytes,
+                bytes_out: link.sent.bytes,
+            })
+            .collect()
+    }
+}

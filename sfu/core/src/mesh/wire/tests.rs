@@ -1,0 +1,98 @@
+//! Every message is read as it was written, and no bytes are more than a message or none.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::tracks::history::Arrived;
+
+fn clock() -> Clock {
+    Clock { origin: PeerId(9), ntp: 1 << 60, timestamp: 77, now_ntp: 3 << 60, age_us: 5, reported: true }
+}
+
+fn subscribe() -> Subscribe {
+    Subscribe {
+        channel: 4,
+        track: TrackId(5),
+        epoch: Epoch(6),
+        kind: MediaKind::Video,
+        have: Some((1 << 50, 8)),
+        leaves: None,
+    }
+}
+
+fn messages() -> Vec<Message<'static>> {
+    let accept = Accept { channel: 1, run: u64::MAX, depth: 3, from: 77, clock: Some(clock()) };
+    let nack = Nack { channel: 2, run: 3, urgent: true, first: 1 << 40, offsets: &[0, 0, 0, 7, 1, 0] };
+    vec![
+        Message::Heartbeat(Heartbeat { sent_us: 1, echo_us: 2, held_us: 3 }),
+        Message::Subscribe(subscribe()),
+        Message::Subscribe(Subscribe { kind: MediaKind::Audio, have: None, leaves: Some(PeerId(3)), ..subscribe() }),
+        Message::Accept(accept),
+        Message::Accept(Accept { clock: None, ..accept }),
+        Message::Refuse { channel: 1, reason: Refusal::Loop },
+        Message::Redirect { channel: 1, to: PeerId(u64::MAX) },
+        Message::Unsubscribe { channel: u32::MAX },
+        Message::Nack(nack),
+        Message::Keyframe { channel: 7 },
+        Message::Clock { channel: 7, run: 8, clock: clock() },
+        Message::Tail { channel: 7, run: 8, sequence: 1 << 61 },
+        Message::End { channel: 7, run: 8 },
+    ]
+}
+
+#[test]
+fn messages_are_read_as_they_were_written() {
+    for message in messages() {
+        assert_eq!(Message::parse(&message.frame()), Some(message));
+    }
+}
+
+#[test]
+fn a_request_names_all_that_is_lost() {
+    let lost: Vec<u64> = (0..LOST_MAX as u64).map(|at| (1 << 40) + at * 500).collect();
+    let frame = nack_frame(2, 3, false, &lost);
+    let Some(Message::Nack(nack)) = Message::parse(&frame) else { panic!("a request") };
+    assert_eq!(nack.lost().collect::<Vec<_>>(), lost);
+}
+
+#[test]
+fn a_message_that_is_cut_or_longer_is_none() {
+    for message in messages() {
+        let frame = message.frame();
+        // A request may be as long as it likes.
+        let is_none = |bytes: &[u8]| Message::parse(bytes).is_none_or(|read| matches!(read, Message::Nack(_)));
+        for from in 1..=frame.len() {
+            assert!(is_none(&frame[from..]), "{message:?} from {from}");
+        }
+        assert_eq!(Message::parse(&[&[0], &frame[..]].concat()), None, "{message:?}");
+    }
+}
+
+#[test]
+fn media_is_read_as_it_was_written_whatever_its_padding() {
+    let packet = Arrived {
+        sequence: 1 << 40,
+        timestamp: 3,
+        generation: 4,
+        payload_type: 96,
+        marker: true,
+        keyframe: false,
+        sets_only: true,
+        ends_burst: true,
+        at_ms: 0,
+    };
+    for padding in 0..=MEDIA_PADDING_MAX as u8 {
+        let tail = media_tail(9, 1, &packet, 2, padding);
+        assert_eq!(tail.len(), MEDIA_FIXED_BYTES + usize::from(padding));
+        let bytes = [b"xxpayload", &tail[..]].concat();
+        let media = Media { channel: 9, run: 1, packet, extensions: b"xx", payload: b"payload" };
+        assert_eq!(Message::parse(&bytes), Some(Message::Media(media)));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_message_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..400), kind in 0u8..14) {
+        let _ = Message::parse(&[bytes, vec![kind]].concat());
+    }
+}

@@ -1,0 +1,135 @@
+//! Owns what the worker may look at: summaries and counters by value. Never changes anything.
+
+use std::time::Duration;
+
+use crate::clients::sender::Sender;
+use crate::clients::source::Source;
+use crate::net::{Now, Route};
+use crate::sfu::Sfu;
+use crate::spec::{MediaKind, SessionId, SessionState, TrackId};
+use crate::tracks::history::GopState;
+
+/// What a snapshot says of a session beside its specification, which the worker keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionSummary {
+    pub session: SessionId,
+    pub state: SessionState,
+    /// Received tracks on which media flows now.
+    pub active: Vec<TrackId>,
+    pub age: Duration,
+}
+
+/// Counters since the session was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionStats {
+    pub session: SessionId,
+    pub state: SessionState,
+    pub route: Option<Route>,
+    pub round_trip: Option<Duration>,
+    pub received: Vec<TrackStats>,
+    pub sent: Vec<TrackStats>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackStats {
+    pub track: Option<TrackId>,
+    pub mid: String,
+    pub kind: MediaKind,
+    pub packets: u64,
+    pub bytes: u64,
+    pub lost: u64,
+    pub repaired: u64,
+    pub keyframe_requests: u64,
+    pub bits_per_second: u64,
+}
+
+/// A published track whose viewers can't begin with what is cached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UncachedTrack {
+    pub track: TrackId,
+    pub state: GopState,
+}
+
+impl Sfu {
+    /// One summary per session, for a snapshot.
+    pub fn sessions(&self, now: Now) -> impl Iterator<Item = SessionSummary> + '_ {
+        self.sessions.iter().map(move |(_, session)| SessionSummary {
+            session: session.id,
+            state: session.state(),
+            active: session.sources.iter().filter(|source| source.active).map(|source| source.spec.track).collect(),
+            age: now.mono.saturating_duration_since(session.opened),
+        })
+    }
+
+    pub fn session_stats(&self, session: SessionId) -> Option<SessionStats> {
+        let session = self.sessions.get(*self.by_id.get(&session)?)?;
+        Some(SessionStats {
+            session: session.id,
+            state: session.state(),
+            route: session.outlet.route,
+            round_trip: session.round_trip,
+            received: session.sources.iter().map(received_stats).collect(),
+            sent: session.senders.iter().flatten().map(sent_stats).collect(),
+        })
+    }
+
+    /// Published video that flows and that no viewer can begin with.
+    pub fn uncached_tracks(&self) -> impl Iterator<Item = UncachedTrack> + '_ {
+        let sources = self.sessions.iter().flat_map(|(_, session)| &session.sources);
+        let video = sources.filter(|source| source.active && source.spec.kind == MediaKind::Video);
+        video.filter_map(|source| {
+            let state = self.tracks.get(source.track)?.history.as_ref()?.gop_state();
+            (state != GopState::Cached).then_some(UncachedTrack { track: source.spec.track, state })
+        })
+    }
+
+    /// Memory for what viewers may be sent again or begin with, in bytes.
+    pub fn cache_bytes(&self) -> usize {
+        self.cache.used()
+    }
+
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Packets and bytes that came in for each track, from its publisher here or over a relay.
+    pub fn track_traffic(&self) -> impl Iterator<Item = (TrackId, u64, u64)> + '_ {
+        let sources = self.sessions.iter().flat_map(|(_, session)| &session.sources);
+        let published = sources.map(|source| (source.spec.track, source.traffic));
+        published.chain(self.relayed_traffic()).map(|(track, traffic)| (track, traffic.packets, traffic.bytes))
+    }
+
+    /// Received and sent m-lines of all sessions.
+    pub fn track_counts(&self) -> (usize, usize) {
+        let received = self.sessions.iter().map(|(_, session)| session.sources.len()).sum();
+        (received, self.sessions.iter().map(|(_, session)| session.senders.iter().flatten().count()).sum())
+    }
+}
+
+fn received_stats(source: &Source) -> TrackStats {
+    TrackStats {
+        track: Some(source.spec.track),
+        mid: source.spec.mid.clone(),
+        kind: source.spec.kind,
+        packets: source.traffic.packets,
+        bytes: source.traffic.bytes,
+        lost: source.streams.iter().map(|stream| stream.lost()).sum(),
+        repaired: source.nacked,
+        keyframe_requests: source.keyframes.sent,
+        bits_per_second: source.traffic.bits_per_second,
+    }
+}
+
+fn sent_stats(sender: &Sender) -> TrackStats {
+    TrackStats {
+        track: sender.spec.source,
+        mid: sender.spec.mid.clone(),
+        kind: sender.spec.kind,
+        packets: sender.traffic.packets,
+        bytes: sender.traffic.bytes,
+        lost: u64::try_from(sender.lost).unwrap_or(0),
+        repaired: sender.repaired,
+        keyframe_requests: sender.keyframe_requests,
+        bits_per_second: sender.traffic.bits_per_second,
+    }
+}
