@@ -44,6 +44,7 @@ test-unprivileged:
 .PHONY: test-unprivileged every-test every-unprivileged-test
 every-test: tools
 	$(MAKE) --no-print-directory fmt-check
+	scripts/check-vendored.sh
 	$(MAKE) --no-print-directory clippy
 	$(MAKE) --no-print-directory unit
 	$(MAKE) --no-print-directory web
@@ -52,6 +53,7 @@ every-test: tools
 
 every-unprivileged-test: tools
 	$(MAKE) --no-print-directory fmt-check
+	scripts/check-vendored.sh
 	$(MAKE) --no-print-directory clippy
 	$(MAKE) --no-print-directory unit UNIT_TESTS="-E 'not test(as_root)'"
 	$(MAKE) --no-print-directory web
@@ -99,6 +101,7 @@ clients:
 	cargo build $(PROFILE) --package chappe-load --bins
 
 lint: fmt-check clippy types
+	scripts/check-vendored.sh
 
 .PHONY: fmt-check clippy
 fmt-check:

@@ -29,6 +29,7 @@ want() { have "$1" || [ -x "/usr/sbin/$1" ] || apt_packages+=("$2"); }
 
 want cc gcc
 want make make
+want patch patch
 want pkg-config pkg-config
 want chromium chromium
 want node nodejs
