@@ -24,7 +24,7 @@ describe("relays", () => {
   before(async () => void (cluster = await Cluster.start()));
   after(() => cluster?.end());
 
-  test("whoever watches a page's stream, at whichever node, sees it move and hears it", async () => {
+  test("whoever watches a page's stream, at whichever node, sees it move, hears it and is counted", async () => {
     const stage = await Stage.set(cluster.nodes);
     try {
       const publisher = await stage.publisher(cluster.node(1), "all");
@@ -32,6 +32,8 @@ describe("relays", () => {
       for (const node of cluster.nodes) viewers.push(await stage.viewer(node, "all", "cam", { sound: true }));
       for (const viewer of viewers) await picturesMove(viewer, videoOf("cam"));
       const swarm = await Swarm.start({ whep: cluster.nodes.map((node) => node.url), room: "all", viewers: 12 });
+      const counted = (/** @type {string} */ text) => until(`the publisher is told "${text}"`, async () => (await publisher.textContent("#watching")) === text);
+      await counted("15 watching");
       swarm.begin();
       await sleep(2000);
       const { viewers: reports } = await swarm.report();
@@ -40,6 +42,7 @@ describe("relays", () => {
         assert.equal(viewer.missing, 0, `viewer ${viewer.viewer} at ${viewer.server} misses ${viewer.missing}`);
       }
       await swarm.end();
+      await counted("3 watching");
       await close(publisher, ...viewers);
     } finally {
       await stage.end();
