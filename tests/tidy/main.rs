@@ -3,8 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
 
+mod circle_exceptions;
+mod circles;
+mod crates;
 mod length;
 mod links;
+mod modules;
+mod rust_names;
 mod rust_rules;
 mod rust_text;
 mod tree;
@@ -39,6 +44,16 @@ fn functions_fit_a_screen() {
 #[test]
 fn exceptions_only_shrink() {
     hold(&length::EXCEPTIONS);
+}
+
+#[test]
+fn files_need_each_other_in_one_direction() {
+    hold(&circles::CIRCLES);
+}
+
+#[test]
+fn crates_lean_on_each_other_as_drawn() {
+    hold(&crates::DRAWING);
 }
 
 #[test]
