@@ -1,15 +1,193 @@
-//! Owns the clients of a worker: what comes from them, what goes to them, and where they are.
+//! Owns the clients of a worker: their sessions, where each is found, and when each wants to be woken. Says by marks
+//! what of them concerns others. Never sees a reader or another worker.
 
-pub(crate) mod feedback;
-pub(crate) mod repair;
-pub(crate) mod routes;
+mod alive;
+mod delivery;
+mod due;
+mod ingest;
+mod lifecycle;
+mod routes;
+mod routing;
+mod rtcp;
+mod session;
 
-pub(crate) mod alive;
-pub(crate) mod keyframe_allowance;
-pub mod nack;
-pub(crate) mod rewrite;
-pub(crate) mod sender;
-pub(crate) mod session;
-pub(crate) mod source;
-pub(crate) mod template;
-pub mod twcc;
+use std::time::Instant;
+
+pub(crate) use delivery::{Awaited, PASS_PACKETS_MAX, SPENT_MAX, Sender, Templates};
+pub(crate) use ingest::Source;
+pub use ingest::{nack, twcc};
+pub(crate) use session::{Alive, Session};
+
+use crate::blame::AtWork;
+use crate::clients::alive::AliveSlots;
+use crate::clients::routes::Routes;
+use crate::keys::{Index, SenderKey, SessionKey, Table};
+use crate::marks::Marks;
+use crate::net::Route;
+use crate::outputs::Outputs;
+use crate::spec::{CloseReason, SessionId};
+use crate::stats::DropReason;
+use crate::timers::Timers;
+use crate::tracks::Tracks;
+use crate::wire::stun;
+
+pub(crate) struct Clients {
+    sessions: Table<SessionKey, Box<Session>>,
+    by_id: Index<SessionId, SessionKey>,
+    by_ufrag: Index<String, SessionKey>,
+    routes: Routes,
+    timers: Timers<SessionKey>,
+    /// Of the clients that asked to hear of us.
+    alive: AliveSlots,
+    /// Senders whose client can be reached from now on: each begins with what is there of its track.
+    pub reachable: Marks<SenderKey>,
+    /// Senders that get what is cached of their track once more.
+    pub repeating: Marks<SenderKey>,
+    /// Sessions whose transport has ended, and why.
+    closed: Vec<(SessionKey, CloseReason)>,
+    transmit: Vec<u8>,
+}
+
+impl Clients {
+    pub fn new() -> Clients {
+        Clients {
+            sessions: Table::default(),
+            by_id: Index::default(),
+            by_ufrag: Index::default(),
+            routes: Routes::default(),
+            timers: Timers::default(),
+            alive: AliveSlots::new(),
+            reachable: Marks::default(),
+            repeating: Marks::default(),
+            closed: Vec::new(),
+            transmit: Vec::new(),
+        }
+    }
+
+    // ── What is there ───────────────────────────────────────────────────────────────────────────────────
+
+    pub fn find(&self, id: SessionId) -> Option<SessionKey> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub fn get(&self, key: SessionKey) -> Option<&Session> {
+        self.sessions.get(key).map(Box::as_ref)
+    }
+
+    #[inline]
+    pub fn get_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
+        self.sessions.get_mut(key).map(Box::as_mut)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Session> + Clone {
+        self.sessions.iter().map(|(_, session)| session.as_ref())
+    }
+
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub fn sender(&self, key: SenderKey) -> Option<&Sender> {
+        self.get(key.session())?.delivery.sender(key.line())
+    }
+
+    pub fn sender_mut(&mut self, key: SenderKey) -> Option<&mut Sender> {
+        self.get_mut(key.session())?.delivery.sender_mut(key.line())
+    }
+
+    /// Whether the client of a sender can be reached.
+    pub fn is_open(&self, key: SenderKey) -> bool {
+        self.get(key.session()).is_some_and(|session| session.delivery.path.is_open())
+    }
+
+    // ── In ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    pub fn handle_rtp(
+        &mut self,
+        now: Instant,
+        route: Route,
+        packet: &mut [u8],
+        tracks: &mut Tracks,
+        out: &mut Outputs,
+    ) -> Result<(), DropReason> {
+        self.of_whose_keys_open_it(route, packet, out, |clients, key, packet, out| {
+            let session = clients.sessions.get_mut(key).ok_or(DropReason::RouteUnknown)?;
+            let result = session.handle_rtp(now, packet, tracks, out);
+            if let Some(at) = session.ingest.take_wake() {
+                clients.timers.lower(key, at);
+            }
+            result
+        })
+    }
+
+    pub fn handle_rtcp(
+        &mut self,
+        now: Instant,
+        route: Route,
+        packet: &mut [u8],
+        tracks: &mut Tracks,
+        out: &mut Outputs,
+    ) -> Result<(), DropReason> {
+        self.of_whose_keys_open_it(route, packet, out, |clients, key, packet, out| {
+            let result = clients.handle_rtcp_of(now, key, packet, tracks, out);
+            clients.rearm(key);
+            result
+        })
+    }
+
+    pub fn handle_stun(
+        &mut self,
+        now: Instant,
+        route: Route,
+        message: &[u8],
+        out: &mut Outputs,
+    ) -> Result<(), DropReason> {
+        let (local, _) = stun::username(message).ok_or(DropReason::StunMalformed)?;
+        let key = *self.by_ufrag.get(local).ok_or(DropReason::StunUnknownUser)?;
+        out.note(AtWork::Session(key));
+        let session = self.sessions.get_mut(key).ok_or(DropReason::StunUnknownUser)?;
+        let result = session.transport.handle_stun(now, route, message);
+        if result.is_ok() {
+            self.learn_route(now, key, route, out);
+        }
+        self.drain_transport(now, key, out);
+        result
+    }
+
+    // ── Time ────────────────────────────────────────────────────────────────────────────────────────────
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.timers.next(), self.alive.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// The next session whose deadline has come.
+    pub fn pop_due(&mut self, now: Instant) -> Option<SessionKey> {
+        self.timers.pop_due(now)
+    }
+
+    /// The session is to be woken at `at`, or earlier.
+    #[inline]
+    pub fn wake(&mut self, key: SessionKey, at: Instant) {
+        self.timers.lower(key, at);
+    }
+
+    pub fn rearm(&mut self, key: SessionKey) {
+        if let Some(session) = self.sessions.get(key) {
+            self.timers.set(key, session.poll_timeout());
+        }
+    }
+
+    // ── What concerns others ────────────────────────────────────────────────────────────────────────────
+
+    /// A session that is to be removed, because its transport has ended.
+    #[inline]
+    pub fn take_closed(&mut self) -> Option<(SessionKey, CloseReason)> {
+        self.closed.pop()
+    }
+
+    /// Whether nothing waits to be told to readers.
+    #[inline]
+    pub fn is_settled(&self) -> bool {
+        self.reachable.is_empty() && self.repeating.is_empty()
+    }
+}

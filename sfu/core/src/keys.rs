@@ -44,6 +44,8 @@ keys! {
     SessionKey,
     /// One audio or video source, wherever it is published.
     TrackKey,
+    /// One encoding of a track.
+    LayerKey,
     /// The association with one other worker.
     LinkKey,
     /// A track that comes from another worker.

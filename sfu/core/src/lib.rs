@@ -21,9 +21,12 @@ pub mod codec;
 mod crypto;
 mod wire;
 
+mod blame;
 mod egress;
 mod keys;
+mod marks;
 mod net;
+mod outputs;
 #[cfg(test)]
 mod sim;
 mod spec;
@@ -42,7 +45,8 @@ pub use codec::Codec;
 pub use dtls::{Certificate, CertificateError, DtlsRole, Fingerprint, FingerprintHash, ParseFingerprintError};
 pub use egress::{Egress, Run};
 pub use ice::IceCredentials;
-pub use mesh::{PeerSummary, RelayDirection, RelaySummary, tree};
+pub use mesh::summary::{PeerSummary, RelayDirection, RelaySummary};
+pub use mesh::tree;
 pub use net::{ConnectionId, DatagramKind, Now, Route, classify};
 pub use rtp::{ExtensionKind, ExtensionMap};
 pub use sfu::snapshot::{SessionStats, SessionSummary, TrackStats, UncachedTrack};

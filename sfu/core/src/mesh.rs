@@ -1,22 +1,22 @@
 //! Owns the relays of a worker: tracks that come from other workers, and tracks that go to them. Never chooses
 //! a parent: signaling says where a track comes from, and a parent that is full names one of its children.
 //!
-//! A *link* is the association with one peer, a *feed* a track that comes over one, an *outlet* a track that
-//! leaves to a child. An edge keeps what it gets in a history of its own, with the numbers of the origin; they
+//! A *link* is the association with one peer, a *feed* a track that comes over one, a *child* a worker
+//! that gets a track from here. An edge keeps what it gets in a history of its own, with the numbers of the origin; they
 //! are rewritten for viewers only. Everything in band may be lost and may be repeated.
 
+mod child;
+mod children;
+mod deliver;
 mod demand;
 mod edge;
 mod feed;
 mod link;
 mod missing;
-mod outlet;
-mod parent;
 mod peers;
 mod seal;
-mod serve;
 mod start;
-mod summary;
+pub(crate) mod summary;
 pub mod tree;
 mod wire;
 
@@ -24,22 +24,23 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-pub use summary::{PeerSummary, RelayDirection, RelaySummary};
+pub(crate) use child::BURST_MAX;
 
-use crate::keys::{ChildKey, FeedKey, FixedHash, Index, Key, LinkKey, Table, TrackKey};
+use crate::blame::AtWork;
+use crate::keys::{ChildKey, FeedKey, FixedHash, Index, Key, LayerKey, LinkKey, Table};
+use crate::mesh::child::ChildRelay;
 use crate::mesh::feed::Feed;
 use crate::mesh::link::{LifeChange, Link};
-use crate::mesh::outlet::Outlet;
 use crate::mesh::wire::Message;
 use crate::net::Route;
-use crate::sfu::Sfu;
-use crate::sfu::containment::AtWork;
+use crate::outputs::Outputs;
 use crate::spec::{Event, OriginSpec, PeerId, RelayKey, TrackId};
 use crate::stats::DropReason;
 use crate::timers::Timers;
+use crate::tracks::Tracks;
 
 #[derive(Default)]
-pub(crate) struct Relay {
+pub(crate) struct Mesh {
     links: Table<LinkKey, Link>,
     by_peer: Index<PeerId, LinkKey>,
     by_address: Index<SocketAddr, LinkKey>,
@@ -48,38 +49,65 @@ pub(crate) struct Relay {
     /// Where the tracks come from that are not published here, whether anybody watches them or not.
     origins: HashMap<TrackId, OriginSpec, FixedHash>,
     feeds: Table<FeedKey, Feed>,
-    outlets: Table<ChildKey, Outlet>,
+    children: Table<ChildKey, ChildRelay>,
+    /// The children of each track, by its place.
+    by_track: Vec<Vec<ChildKey>>,
     link_timers: Timers<LinkKey>,
     feed_timers: Timers<FeedKey>,
-    outlet_timers: Timers<ChildKey>,
-    /// Tracks whose viewers, children or source changed since the last look.
-    demand: Vec<TrackKey>,
-    /// Outlets with a backlog.
-    behind: Vec<ChildKey>,
+    child_timers: Timers<ChildKey>,
+    /// Children that begin to be sent their layer, and that are sent nothing any more, in this order.
+    changes: VecDeque<ReaderChange>,
     /// Above every counter that a link which is gone has used, whatever its keys were.
     counter_floor: u64,
     /// How far the peers of links that are gone had counted, oldest first.
     floors: VecDeque<(RelayKey, u64)>,
     channels: u32,
-    runs: u64,
     /// From the wall clock of an origin to ours: fixed when it is first heard of, as for a publisher.
     clock_offsets: HashMap<PeerId, u64, FixedHash>,
     /// Where the time stamps of heartbeats begin.
     base: Option<Instant>,
 }
 
-impl Relay {
+/// What the mesh wants of the readers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReaderChange {
+    /// The child is sent the layer from the packet with this number on.
+    Begins {
+        child: ChildKey,
+        layer: LayerKey,
+        next: u64,
+    },
+    Ends {
+        child: ChildKey,
+        layer: LayerKey,
+    },
+}
+
+/// What is lent to the mesh for one step.
+pub(crate) struct Scope<'a> {
+    pub now: Instant,
+    pub tracks: &'a mut Tracks,
+    pub out: &'a mut Outputs,
+}
+
+impl Mesh {
+    /// What a child is sent.
+    pub fn layer_of(&self, child: ChildKey) -> Option<LayerKey> {
+        self.children.get(child).map(|child| child.layer)
+    }
+
+    #[inline]
+    pub fn is_settled(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    #[inline]
+    pub fn take_change(&mut self) -> Option<ReaderChange> {
+        self.changes.pop_front()
+    }
+
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.link_timers.next(), self.feed_timers.next(), self.outlet_timers.next()].into_iter().flatten().min()
-    }
-
-    pub fn next_run(&mut self) -> u64 {
-        self.runs += 1;
-        self.runs
-    }
-
-    pub fn forget_track(&mut self, key: TrackKey) {
-        self.demand.retain(|noted| *noted != key);
+        [self.link_timers.next(), self.feed_timers.next(), self.child_timers.next()].into_iter().flatten().min()
     }
 
     fn find(&mut self, address: SocketAddr) -> Option<LinkKey> {
@@ -98,61 +126,67 @@ impl Relay {
         self.channels = self.channels.wrapping_add(1);
         self.channels << FEED_BITS | feed.place() as u32
     }
-
-    fn feed_of(&self, channel: u32) -> FeedKey {
-        FeedKey::new((channel & ((1 << FEED_BITS) - 1)) as usize)
-    }
 }
 
-impl Sfu {
+impl Mesh {
     /// A datagram of another worker, opened in place.
-    pub(crate) fn handle_relay(&mut self, now: Instant, route: Route, datagram: &mut [u8]) -> Result<(), DropReason> {
+    pub(crate) fn handle_datagram(
+        &mut self,
+        route: Route,
+        datagram: &mut [u8],
+        scope: &mut Scope<'_>,
+    ) -> Result<(), DropReason> {
         let Route::Udp { remote, local } = route else { return Err(DropReason::RelayUnknownPeer) };
-        let key = self.relay.find(remote).ok_or(DropReason::RelayUnknownPeer)?;
-        let link = self.relay.links.get_mut(key).ok_or(DropReason::RelayUnknownPeer)?;
-        self.containment.note(AtWork::Link(key));
+        let key = self.find(remote).ok_or(DropReason::RelayUnknownPeer)?;
+        let link = self.links.get_mut(key).ok_or(DropReason::RelayUnknownPeer)?;
+        scope.out.note(AtWork::Link(key));
         let len = datagram.len();
         let (counter, plain) = link.opening.open(datagram)?;
         let peer = link.peer;
-        if link.note_heard(now, local, len) == Some(LifeChange::Found) {
-            self.push_event(Event::PeerFound { peer });
+        if link.note_heard(scope.now, local, len) == Some(LifeChange::Found) {
+            scope.out.push_event(Event::PeerFound { peer });
         }
         match Message::parse(plain).ok_or(DropReason::RelayMalformed)? {
-            Message::Media(media) => self.handle_relayed(now, key, &media),
-            Message::Heartbeat(beat) => self.handle_heartbeat(now, key, &beat),
-            Message::Subscribe(ask) => self.handle_subscribe(now, key, counter, &ask),
-            Message::Accept(accept) => self.handle_accept(now, key, &accept),
-            Message::Refuse { channel, reason } => self.handle_refuse(now, key, channel, reason),
-            Message::Redirect { channel, to } => self.handle_redirect(now, key, channel, to),
-            Message::Unsubscribe { channel } => self.handle_unsubscribe(key, channel),
-            Message::Nack(nack) => self.handle_relay_nack(now, key, &nack),
-            Message::Keyframe { channel } => self.handle_child_keyframe(key, channel),
-            Message::Clock { channel, run, clock } => self.handle_clock(now, key, (channel, run), &clock),
-            Message::Tail { channel, run, sequence } => self.handle_tail(now, key, (channel, run), sequence),
-            Message::End { channel, run } => self.handle_end(now, key, (channel, run)),
+            Message::Media(media) => self.handle_relayed(key, &media, scope),
+            Message::Heartbeat(beat) => self.handle_heartbeat(key, &beat, scope),
+            Message::Subscribe(ask) => self.handle_subscribe(key, counter, &ask, scope),
+            Message::Accept(accept) => self.handle_accept(key, &accept, scope),
+            Message::Refuse { channel, reason } => self.handle_refuse(key, channel, reason, scope),
+            Message::Redirect { channel, to } => self.handle_redirect(key, channel, to, scope),
+            Message::Unsubscribe { channel } => self.handle_unsubscribe(key, channel, scope),
+            Message::Nack(nack) => self.handle_relay_nack(key, &nack, scope),
+            Message::Keyframe { channel } => self.handle_child_keyframe(key, channel, scope),
+            Message::Clock { channel, run, clock } => self.handle_clock(key, (channel, run), &clock, scope),
+            Message::Tail { channel, run, sequence } => self.handle_tail(key, (channel, run), sequence, scope),
+            Message::End { channel, run } => self.handle_end(key, (channel, run), scope),
         }
     }
 
-    pub(crate) fn handle_relay_timeouts(&mut self, now: Instant) {
+    pub(crate) fn handle_timeouts(&mut self, scope: &mut Scope<'_>) {
         // Each once at most: one that keeps a deadline in the past must not hold up the loop.
-        for _ in 0..=self.relay.links.len() {
-            let Some(key) = self.relay.link_timers.pop_due(now) else { break };
-            self.containment.note(AtWork::Link(key));
-            self.handle_link_due(now, key);
+        for _ in 0..=self.links.len() {
+            let Some(key) = self.link_timers.pop_due(scope.now) else { break };
+            scope.out.note(AtWork::Link(key));
+            self.handle_link_due(key, scope);
         }
-        for _ in 0..=self.relay.feeds.len() {
-            let Some(key) = self.relay.feed_timers.pop_due(now) else { break };
-            self.containment.note(AtWork::Feed(key));
-            self.handle_feed_due(now, key);
+        for _ in 0..=self.feeds.len() {
+            let Some(key) = self.feed_timers.pop_due(scope.now) else { break };
+            scope.out.note(AtWork::Feed(key));
+            self.handle_feed_due(key, scope);
         }
-        for _ in 0..=self.relay.outlets.len() {
-            let Some(key) = self.relay.outlet_timers.pop_due(now) else { break };
-            if let Some(outlet) = self.relay.outlets.get(key) {
-                self.containment.note(AtWork::Child { track: outlet.track, child: key });
+        for _ in 0..=self.children.len() {
+            let Some(key) = self.child_timers.pop_due(scope.now) else { break };
+            if let Some(child) = self.children.get(key) {
+                scope.out.note(AtWork::Child { track: child.track, child: key });
             }
-            self.handle_outlet_due(now, key);
+            self.handle_child_due(key, scope);
         }
     }
+}
+
+/// The feed that a channel was given to.
+fn feed_at(channel: u32) -> FeedKey {
+    FeedKey::new((channel & ((1 << FEED_BITS) - 1)) as usize)
 }
 
 /// Peers of one worker.

@@ -1,6 +1,175 @@
-//! Owns the way of a packet from a history to whoever watches the track.
+//! Owns the cursors into the histories: who reads which layer, how far each is, when it goes on. Never numbers, seals or
+//! keeps a packet.
 
-pub(crate) mod catch_up;
-pub(crate) mod forward;
-pub(crate) mod subscribers;
-pub(crate) mod switch;
+mod audience;
+mod behind;
+mod fanout;
+mod reader;
+mod switch;
+
+use std::time::Instant;
+
+use crate::clients::{Clients, Templates};
+use crate::keys::{ChildKey, Key, LayerKey, SenderKey, SessionKey};
+use crate::marks::Marks;
+use crate::mesh::{Mesh, ReaderChange, Scope};
+use crate::outputs::Outputs;
+use crate::readers::audience::Audience;
+use crate::readers::reader::Progress;
+use crate::timers::Timers;
+use crate::tracks::Tracks;
+
+pub(crate) struct Readers {
+    /// Of each layer, by its place.
+    audiences: Vec<Audience>,
+    /// Viewers that are behind: first come, first served, because it is better that some see the picture at once than
+    /// that all see it late.
+    queue: Marks<SenderKey>,
+    /// When their next turn may be.
+    turn_at: Option<Instant>,
+    /// Workers that go on with what they have not read yet.
+    backlog: Marks<ChildKey>,
+    /// When each worker that is behind goes on.
+    pauses: Timers<ChildKey>,
+    templates: Templates,
+}
+
+/// What readers read from and what they write to, lent for one step.
+pub(crate) struct Parts<'a> {
+    pub now: Instant,
+    pub tracks: &'a mut Tracks,
+    pub clients: &'a mut Clients,
+    pub mesh: &'a mut Mesh,
+    pub out: &'a mut Outputs,
+}
+
+impl Parts<'_> {
+    fn of_mesh(&mut self) -> (&mut Mesh, Scope<'_>) {
+        (&mut *self.mesh, Scope { now: self.now, tracks: &mut *self.tracks, out: &mut *self.out })
+    }
+}
+
+impl Readers {
+    pub fn new() -> Readers {
+        Readers {
+            audiences: Vec::new(),
+            queue: Marks::default(),
+            turn_at: None,
+            backlog: Marks::default(),
+            pauses: Timers::default(),
+            templates: Templates::new(),
+        }
+    }
+
+    fn audience(&mut self, layer: LayerKey) -> &mut Audience {
+        if self.audiences.len() <= layer.place() {
+            self.audiences.resize_with(layer.place() + 1, Audience::default);
+        }
+        &mut self.audiences[layer.place()]
+    }
+
+    /// The end of a batch: what should leave now is sealed. False when the arena is full and more is to come.
+    pub fn flush(&mut self, parts: &mut Parts<'_>) -> bool {
+        // Other workers first: whoever watches there has the longer way. Last who is behind, and not before what is
+        // live has left.
+        self.serve_workers(parts) == Progress::Done
+            && self.serve_viewers(parts) == Progress::Done
+            && self.serve_behind(parts) == Progress::Done
+    }
+
+    /// Does what tracks, clients and other workers noted since the last look.
+    pub fn settle(&mut self, parts: &mut Parts<'_>) {
+        parts.tracks.drop_unused();
+        while let Some(layer) = parts.tracks.ended.take() {
+            self.restart(layer, parts.clients);
+        }
+        while let Some(change) = parts.mesh.take_change() {
+            self.change(change);
+        }
+        while let Some(layer) = parts.tracks.reported.take() {
+            self.report_soon(layer, parts);
+        }
+        while let Some(sender) = parts.clients.reachable.take() {
+            if !self.join(sender, parts)
+                && let Some(track) = parts.clients.sender(sender).and_then(|sender| sender.track)
+            {
+                parts.tracks.want_keyframe_of(track);
+            }
+        }
+        while let Some(sender) = parts.clients.repeating.take() {
+            self.join(sender, parts);
+        }
+    }
+
+    /// What the layer sent so far is over: its viewers begin with what comes next.
+    fn restart(&mut self, layer: LayerKey, clients: &mut Clients) {
+        let audience = self.audience(layer);
+        audience.restart();
+        for reader in audience.viewers.iter() {
+            let Some(sender) = clients.sender_mut(reader.sink) else { continue };
+            sender.interrupt();
+            if let Some(awaited) = &mut sender.awaited {
+                let at = awaited.hurry();
+                clients.wake(reader.sink.session(), at);
+            }
+        }
+    }
+
+    fn change(&mut self, change: ReaderChange) {
+        match change {
+            ReaderChange::Begins { child, layer, next } => {
+                self.audience(layer).workers.insert(child, next);
+                self.backlog.mark(child);
+            }
+            ReaderChange::Ends { child, layer } => {
+                self.audience(layer).workers.remove(child);
+                self.backlog.forget(child);
+                self.pauses.set(child, None);
+            }
+        }
+    }
+
+    /// The timestamps of a layer are known better than before, and its viewers are told at once.
+    fn report_soon(&mut self, layer: LayerKey, parts: &mut Parts<'_>) {
+        for reader in self.audience(layer).viewers.iter() {
+            let Some(sender) = parts.clients.sender_mut(reader.sink).filter(|sender| sender.is_started()) else {
+                continue;
+            };
+            sender.report_at = Some(parts.now);
+            parts.clients.wake(reader.sink.session(), parts.now);
+        }
+    }
+
+    /// A session is gone and could not say what it watched.
+    pub fn forget_session(&mut self, session: SessionKey, tracks: &mut Tracks) {
+        for place in 0..self.audiences.len() {
+            let layer = LayerKey::new(place);
+            if self.audiences[place].forget_session(session) {
+                self.note_viewers(layer, tracks);
+            }
+        }
+        for line in 0..crate::spec::TRACKS_PER_SESSION_MAX {
+            self.queue.forget(SenderKey::of(session, line));
+        }
+    }
+
+    /// Tells the track how many watch it or wait for it.
+    fn note_viewers(&mut self, layer: LayerKey, tracks: &mut Tracks) {
+        let count = self.audience(layer).viewers.len() + self.audience(layer).awaiting.len();
+        if let Some(track) = tracks.track_of(layer) {
+            tracks.set_viewers(track, count);
+        }
+    }
+
+    /// When workers that are behind go on.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(child) = self.pauses.pop_due(now) {
+            self.backlog.mark(child);
+        }
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let turn = self.turn_at.filter(|_| !self.queue.is_empty());
+        [turn, self.pauses.next()].into_iter().flatten().min()
+    }
+}

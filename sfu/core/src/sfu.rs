@@ -1,69 +1,38 @@
-//! Owns the tables of a worker and dispatches: datagrams to sessions, timers, events. The way of a media
-//! packet is in `readers/forward.rs`, RTCP in `clients/feedback.rs`, commands in `sfu/control.rs`.
+//! Owns the parts of a worker's media plane and dispatches: a datagram, a deadline or a command goes to its owner, and
+//! what the owners noted for each other is passed on after each step. Never does their work.
 
-pub(crate) mod containment;
-mod control;
+mod commands;
+mod faults;
+mod relays;
 pub(crate) mod snapshot;
 
-use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::clients::alive::AliveSlots;
-use crate::clients::routes::Routes;
-use crate::clients::session::Session;
-use crate::clients::template::Templates;
+use crate::blame::{AtWork, Blame};
+use crate::clients::Clients;
 use crate::crypto::dtls::Certificate;
-use crate::crypto::srtp::{Opener, Sealer};
 use crate::egress::Egress;
-use crate::keys::{Index, SenderKey, SessionKey, Table, TrackKey};
-use crate::mesh::Relay;
+use crate::keys::SessionKey;
+use crate::mesh::{Mesh, Scope};
 use crate::net::{DatagramKind, Now, Route, classify};
-use crate::readers::catch_up::Joiners;
-use crate::sfu::containment::{AtWork, Containment};
-use crate::spec::{CloseReason, Event, SessionId, SessionState, TrackId};
+use crate::outputs::Outputs;
+use crate::readers::{Parts, Readers};
+use crate::spec::{Event, SessionId, SessionState};
 use crate::stats::{Counters, DropReason};
-use crate::timers::Timers;
-use crate::tracks::company::Turn;
-use crate::tracks::history::CacheBudget;
-use crate::tracks::playout::WallClock;
-use crate::tracks::track::Track;
-use crate::transport::{TransportCloseReason, TransportEvent, TransportState};
-use crate::wire::stun;
+use crate::tracks::Tracks;
 
 /// One worker's media plane.
 ///
 /// The worker feeds it datagrams, timeouts and commands, calls [`Sfu::flush`] at the end of each batch,
 /// sends what [`Sfu::egress`] holds, and passes on what [`Sfu::poll_event`] yields.
 pub struct Sfu {
-    pub(crate) config: SfuConfig,
-    pub(crate) sessions: Table<SessionKey, Box<Session>>,
-    pub(crate) tracks: Table<TrackKey, Track>,
-    pub(crate) by_id: Index<SessionId, SessionKey>,
-    pub(crate) by_ufrag: Index<String, SessionKey>,
-    pub(crate) by_track: Index<TrackId, TrackKey>,
-    pub(crate) routes: Routes,
-    pub(crate) timers: Timers<SessionKey>,
-    /// Of the clients that asked to hear of us.
-    pub(crate) alive: AliveSlots,
-    /// The last one of the event loop.
-    pub(crate) turn: Turn,
-    /// Tracks with packets that wait to leave.
-    pub(crate) waiting: Vec<TrackKey>,
-    /// Tracks of which a viewer needs a key frame.
-    pub(crate) keyframe_wanted: Vec<TrackKey>,
-    /// Viewers who get what was there before they were.
-    pub(crate) joiners: Joiners,
-    pub(crate) egress: Egress,
-    pub(crate) templates: Templates,
-    pub(crate) counters: Counters,
-    /// Memory of all histories.
-    pub(crate) cache: CacheBudget,
-    pub(crate) relay: Relay,
-    /// Set by the first session or peer.
-    pub(crate) wall: Option<WallClock>,
-    pub(crate) containment: Containment,
-    events: VecDeque<Event>,
-    transmit: Vec<u8>,
+    config: SfuConfig,
+    clients: Clients,
+    tracks: Tracks,
+    readers: Readers,
+    mesh: Mesh,
+    out: Outputs,
+    blame: Blame,
 }
 
 pub struct SfuConfig {
@@ -78,222 +47,155 @@ impl Sfu {
     pub fn new(config: SfuConfig) -> Sfu {
         Sfu {
             config,
-            sessions: Table::default(),
-            tracks: Table::default(),
-            by_id: Index::default(),
-            by_ufrag: Index::default(),
-            by_track: Index::default(),
-            routes: Routes::default(),
-            timers: Timers::default(),
-            alive: AliveSlots::new(),
-            turn: Turn::default(),
-            waiting: Vec::new(),
-            keyframe_wanted: Vec::new(),
-            joiners: Joiners::default(),
-            egress: Egress::new(),
-            templates: Templates::new(),
-            counters: Counters::default(),
-            cache: CacheBudget::default(),
-            relay: Relay::default(),
-            wall: None,
-            containment: Containment::default(),
-            events: VecDeque::new(),
-            transmit: Vec::new(),
+            clients: Clients::new(),
+            tracks: Tracks::default(),
+            readers: Readers::new(),
+            mesh: Mesh::default(),
+            out: Outputs::new(),
+            blame: Blame::default(),
         }
     }
 
     /// Packets were taken in from `began` on, and all that was due had been sent when it `ended`.
     pub fn note_turn(&mut self, began: Now, ended: Now) {
-        self.turn = Turn::new(began.mono, ended.mono);
+        self.tracks.note_turn(began.mono, ended.mono);
     }
+
+    // ── In ──────────────────────────────────────────────────────────────────────────────────────────────
 
     /// One datagram, or one frame of a TCP connection. It is opened in place.
     pub fn handle_datagram(&mut self, now: Now, route: Route, datagram: &mut [u8]) {
-        self.counters.packets_in += 1;
-        self.counters.bytes_in += datagram.len() as u64;
-        let result = self.contained(now.mono, |sfu| sfu.dispatch(now, route, datagram));
+        self.out.counters.packets_in += 1;
+        self.out.counters.bytes_in += datagram.len() as u64;
+        let result = self.contained(now.mono, |sfu| sfu.dispatch(now.mono, route, datagram));
         if let Some(Err(reason)) = result {
-            self.counters.drop(reason);
+            self.out.counters.drop(reason);
         }
     }
 
-    fn dispatch(&mut self, now: Now, route: Route, datagram: &mut [u8]) -> Result<(), DropReason> {
+    fn dispatch(&mut self, now: Instant, route: Route, datagram: &mut [u8]) -> Result<(), DropReason> {
+        let Sfu { clients, tracks, mesh, out, .. } = self;
         match classify(datagram) {
-            Some(DatagramKind::Rtp) => self.of_whose_keys_open_it(now.mono, route, datagram, Sfu::handle_rtp),
-            Some(DatagramKind::Rtcp) => self.of_whose_keys_open_it(now.mono, route, datagram, Sfu::handle_rtcp),
-            Some(DatagramKind::Stun) => self.handle_stun(now.mono, route, datagram),
-            Some(DatagramKind::Dtls) => self.handle_dtls(now.mono, route, datagram),
-            Some(DatagramKind::Relay) => self.handle_relay(now.mono, route, datagram),
+            Some(DatagramKind::Rtp) => clients.handle_rtp(now, route, datagram, tracks, out),
+            Some(DatagramKind::Rtcp) => clients.handle_rtcp(now, route, datagram, tracks, out),
+            Some(DatagramKind::Stun) => clients.handle_stun(now, route, datagram, out),
+            Some(DatagramKind::Dtls) => clients.handle_dtls(now, route, datagram, out),
+            Some(DatagramKind::Relay) => mesh.handle_datagram(route, datagram, &mut Scope { now, tracks, out }),
             None => Err(DropReason::Unclassified),
         }
     }
 
     /// The TCP connection of a route is gone.
     pub fn handle_connection_closed(&mut self, now: Now, route: Route) {
-        self.contained(now.mono, |sfu| sfu.forget_connection(now.mono, route));
+        self.contained(now.mono, |sfu| sfu.clients.forget_connection(now.mono, route, &mut sfu.out));
     }
+
+    // ── Time ────────────────────────────────────────────────────────────────────────────────────────────
 
     /// To call when [`Sfu::poll_timeout`] has come; [`Sfu::flush`] after it.
     pub fn handle_timeout(&mut self, now: Now) {
+        let now = now.mono;
         // Each session once at most: one that keeps a deadline in the past must not hold up the loop.
-        for _ in 0..=self.sessions.len() {
-            let Some(key) = self.timers.pop_due(now.mono) else { break };
-            self.contained(now.mono, |sfu| sfu.handle_session_timeout(now, key));
+        for _ in 0..=self.clients.len() {
+            let Some(key) = self.clients.pop_due(now) else { break };
+            self.contained(now, |sfu| sfu.handle_session_due(now, key));
         }
-        self.contained(now.mono, |sfu| sfu.handle_relay_timeouts(now.mono));
+        self.contained(now, |sfu| {
+            let (mesh, mut scope) = sfu.mesh_parts(now);
+            mesh.handle_timeouts(&mut scope);
+        });
+        self.readers.handle_timeout(now);
         // Last: what was just sent is a sign, too.
-        self.contained(now.mono, |sfu| sfu.send_signs_of_life(now.mono));
+        self.contained(now, |sfu| sfu.clients.send_signs_of_life(now, &mut sfu.out));
     }
 
-    fn handle_session_timeout(&mut self, now: Now, key: SessionKey) {
-        self.containment.note(AtWork::Session(key));
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.transport.handle_timeout(now.mono);
-            self.handle_reports_due(now, key);
-            self.drain_transport(now.mono, key);
-        }
+    fn handle_session_due(&mut self, now: Instant, key: SessionKey) {
+        self.out.note(AtWork::Session(key));
+        self.clients.handle_due(now, key, &self.tracks, &mut self.out);
+        let (readers, mut parts) = self.reader_parts(now);
+        readers.settle_awaited(key, &mut parts);
+        self.clients.drain_transport(now, key, &mut self.out);
     }
 
     /// When to call [`Sfu::handle_timeout`] and [`Sfu::flush`] next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let tick = self.waiting.iter().filter_map(|key| self.tracks.get(*key)?.tick_at()).min();
-        let own = [self.timers.next(), self.alive.poll_timeout(), self.joiners.poll_timeout(), tick];
-        own.into_iter().chain([self.relay.poll_timeout()]).flatten().min()
+        let Sfu { clients, tracks, readers, mesh, .. } = self;
+        let of_all = [clients.poll_timeout(), tracks.poll_timeout(), readers.poll_timeout(), mesh.poll_timeout()];
+        of_all.into_iter().flatten().min()
     }
 
-    /// What signaling should know.
-    pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+    // ── Out ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// The end of a batch: what should leave now is sealed. True when the arena is full and more is to come:
+    /// send, clear, and call again.
+    pub fn flush(&mut self, now: Now) -> bool {
+        self.contained_flush(now.mono, |sfu| sfu.flush_due(now.mono)).unwrap_or(true)
+    }
+
+    fn flush_due(&mut self, now: Instant) -> bool {
+        let (mesh, mut scope) = self.mesh_parts(now);
+        mesh.settle_demand(&mut scope);
+        self.settle(now);
+        let (readers, mut parts) = self.reader_parts(now);
+        let is_complete = readers.flush(&mut parts);
+        self.ask_for_keyframes(now);
+        self.out.counters.drop_many(DropReason::ControlFull, self.out.egress.take_refused());
+        !is_complete
+    }
+
+    /// Asks the publishers of all layers of which somebody needs a key frame.
+    fn ask_for_keyframes(&mut self, now: Instant) {
+        while let Some(layer) = self.tracks.keyframe_wanted.take() {
+            let Some(key) = self.tracks.track_of(layer) else { continue };
+            match self.tracks.get(key).and_then(|track| track.publisher) {
+                Some(publisher) => self.clients.request_keyframe(now, publisher, &mut self.out.egress),
+                None => {
+                    let (mesh, mut scope) = self.mesh_parts(now);
+                    mesh.ask_parent_for_keyframe(key, &mut scope);
+                }
+            }
+        }
     }
 
     /// What to send. Clear it afterwards.
     pub fn egress(&mut self) -> &mut Egress {
-        &mut self.egress
+        &mut self.out.egress
+    }
+
+    /// What signaling should know.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.out.poll_event()
     }
 
     pub fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    fn handle_stun(&mut self, now: Instant, route: Route, message: &[u8]) -> Result<(), DropReason> {
-        let (local, _) = stun::username(message).ok_or(DropReason::StunMalformed)?;
-        let key = *self.by_ufrag.get(local).ok_or(DropReason::StunUnknownUser)?;
-        self.containment.note(AtWork::Session(key));
-        let session = self.sessions.get_mut(key).ok_or(DropReason::StunUnknownUser)?;
-        let result = session.transport.handle_stun(now, route, message);
-        if result.is_ok() {
-            self.learn_route(now, key, route);
-        }
-        self.drain_transport(now, key);
-        result
-    }
-
-    /// Passes on what a transport has to say and to send, and sets its session's next deadline.
-    pub(crate) fn drain_transport(&mut self, now: Instant, key: SessionKey) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        while let Some(route) = session.transport.poll_transmit(&mut self.transmit) {
-            let bytes = &self.transmit;
-            self.egress.control().push(route, bytes.len(), |out| {
-                out.copy_from_slice(bytes);
-                Some(bytes.len())
-            });
-        }
-        while let Some(event) = self.sessions.get_mut(key).and_then(|session| session.transport.poll_event()) {
-            self.handle_transport_event(now, key, event);
-        }
-        self.rearm(key);
-    }
-
-    fn handle_transport_event(&mut self, now: Instant, key: SessionKey, event: TransportEvent) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        match event {
-            TransportEvent::RouteSelected(route) => session.outlet.route = Some(route),
-            TransportEvent::Keys(keys) => {
-                // Keys come once; a second set would restart indices that are already used.
-                if session.outlet.sealer.is_none() {
-                    session.outlet.sealer = Sealer::from_master(keys.seal).ok();
-                    session.opener = Opener::from_master(keys.open).ok();
-                    let proven = session.transport.proven_route();
-                    self.start_media(now, key);
-                    if let Some(route) = proven.filter(|route| self.routes.contender(*route) == Some(key)) {
-                        self.take_route(now, key, route);
-                    }
-                }
-            }
-            TransportEvent::StateChanged(TransportState::Closed(_)) => {}
-            TransportEvent::StateChanged(_) => {
-                let (session, state) = (session.id, session.state());
-                self.push_event(Event::StateChanged { session, state });
-            }
-            TransportEvent::UfragRetired(ufrag) => {
-                session.ufrags.retain(|known| *known != ufrag);
-                self.by_ufrag.remove(&ufrag);
-            }
-            TransportEvent::Closed(reason) => {
-                if reason == TransportCloseReason::EngineFault {
-                    self.counters.drop(DropReason::SessionFault);
-                }
-                self.remove_session(now, key, close_reason(reason));
-            }
-        }
-    }
-
-    /// The keys are there: reports start, and viewers want a picture at once.
-    fn start_media(&mut self, now: Instant, key: SessionKey) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        if let Some(alive) = &mut session.alive {
-            alive.slot = Some(self.alive.insert(now, key, now + alive.interval));
-        }
-        session.report_at = (!session.sources.is_empty()).then_some(now + crate::clients::feedback::REPORT_INTERVAL);
-        let senders = session.senders.iter().enumerate();
-        let watched: Vec<_> = senders.filter_map(|(at, sender)| Some((at, sender.as_ref()?.track?))).collect();
-        for (at, track) in watched {
-            if !self.join(SenderKey::of(key, at), track) {
-                self.want_keyframe(track);
-            }
-        }
-    }
-
-    pub(crate) fn rearm(&mut self, key: SessionKey) {
-        if let Some(session) = self.sessions.get(key) {
-            self.timers.set(key, session.poll_timeout());
-        }
-    }
-
-    /// A viewer of the track can't go on without a key frame. Asked for at the next flush.
-    pub(crate) fn want_keyframe(&mut self, track: TrackKey) {
-        if let Some(wanted) = self.tracks.get_mut(track)
-            && !std::mem::replace(&mut wanted.keyframe_wanted, true)
-        {
-            self.keyframe_wanted.push(track);
-        }
-    }
-
-    /// Signaling that does not read loses the oldest events and asks for a snapshot instead.
-    pub(crate) fn push_event(&mut self, event: Event) {
-        if self.events.len() >= EVENTS_MAX {
-            self.events.pop_front();
-            self.counters.drop(DropReason::EventUnread);
-        }
-        self.events.push_back(event);
+        &self.out.counters
     }
 
     pub fn session_state(&self, session: SessionId) -> Option<SessionState> {
-        Some(self.sessions.get(*self.by_id.get(&session)?)?.state())
+        self.clients.state(session)
+    }
+
+    // ── What the owners noted for each other ────────────────────────────────────────────────────────────
+
+    /// Ends each step: sessions that are over go, and readers learn what changed.
+    #[inline]
+    fn settle(&mut self, now: Instant) {
+        while let Some((key, reason)) = self.clients.take_closed() {
+            self.remove_session(now, key, reason);
+        }
+        if !(self.tracks.is_settled() && self.clients.is_settled() && self.mesh.is_settled()) {
+            let (readers, mut parts) = self.reader_parts(now);
+            readers.settle(&mut parts);
+        }
+    }
+
+    fn mesh_parts(&mut self, now: Instant) -> (&mut Mesh, Scope<'_>) {
+        let Sfu { tracks, mesh, out, .. } = self;
+        (mesh, Scope { now, tracks, out })
+    }
+
+    fn reader_parts(&mut self, now: Instant) -> (&mut Readers, Parts<'_>) {
+        let Sfu { clients, tracks, readers, mesh, out, .. } = self;
+        (readers, Parts { now, tracks, clients, mesh, out })
     }
 }
-
-fn close_reason(reason: TransportCloseReason) -> CloseReason {
-    match reason {
-        TransportCloseReason::Requested => CloseReason::Requested,
-        TransportCloseReason::ClientClosed => CloseReason::ClientClosed,
-        TransportCloseReason::ConnectTimeout => CloseReason::ConnectTimeout,
-        TransportCloseReason::ConsentExpired => CloseReason::ConsentExpired,
-        TransportCloseReason::FingerprintMismatch => CloseReason::FingerprintMismatch,
-        TransportCloseReason::DtlsFailed => CloseReason::DtlsFailed,
-        TransportCloseReason::EngineFault => CloseReason::Fault,
-    }
-}
-
-/// Events that wait for the worker.
-const EVENTS_MAX: usize = 1 << 16;

@@ -1,4 +1,6 @@
-//! Owns the counters of a worker and the reasons for which a packet is refused. Never decides to refuse one.
+//! Owns the counters of a worker and of its tracks, and the reasons for which a packet is refused. Never decides to refuse one.
+
+use std::time::Instant;
 
 /// Everything that passed or was refused since the worker started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,6 +31,35 @@ impl Counters {
     /// Name and count of every reason that occurred, in alphabetical order.
     pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         DropReason::ALL.iter().map(|reason| (reason.name(), self.dropped(*reason))).filter(|(_, count)| *count > 0)
+    }
+}
+
+/// Packets and bytes of one track, and their rate over the last second.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Traffic {
+    pub packets: u64,
+    pub bytes: u64,
+    bytes_before: u64,
+    measured: Option<Instant>,
+    pub bits_per_second: u64,
+}
+
+impl Traffic {
+    #[inline]
+    pub fn add(&mut self, bytes: usize) {
+        self.packets += 1;
+        self.bytes += bytes as u64;
+    }
+
+    /// Called about once a second.
+    pub fn measure(&mut self, now: Instant) {
+        if let Some(before) = self.measured {
+            let elapsed = now.saturating_duration_since(before).as_micros().max(1);
+            let bits = u128::from(self.bytes - self.bytes_before) * 8;
+            self.bits_per_second = (bits * 1_000_000 / elapsed) as u64;
+        }
+        self.measured = Some(now);
+        self.bytes_before = self.bytes;
     }
 }
 

@@ -109,6 +109,13 @@ impl<K: Key> Timers<K> {
     }
 }
 
+/// A deadline becomes `at` if that is earlier.
+pub(crate) fn lower(deadline: &mut Option<Instant>, at: Option<Instant>) {
+    if let Some(at) = at {
+        *deadline = Some(deadline.map_or(at, |known| known.min(at)));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

@@ -4,11 +4,9 @@
 //! What a key frame lacks is put into the history of its track as packets of their own right before it, as if the
 //! publisher had sent them: so they reach viewers, other workers and repairs like everything else.
 
-use crate::clients::source::Source;
 use crate::codec::nal::{NalContent, NalFormat, NalPart, NalUnit, SetKind};
 use crate::codec::set_id;
 use crate::spec::{ParameterSetSpec, ReceiveCodec};
-use crate::tracks::history::{Arrived, CacheBudget, History};
 
 #[derive(Debug, Default)]
 pub(crate) struct ParameterSets {
@@ -234,25 +232,6 @@ impl ParameterSets {
         set.unit.extend_from_slice(&unit.header);
         set.unit.extend_from_slice(unit.body);
         Some(at)
-    }
-}
-
-/// The parameter sets that a key frame lacks go into the history before it, with its timestamp.
-pub(crate) fn put_sets_first(
-    source: &mut Source,
-    (history, cache): (&mut History, &mut CacheBudget),
-    format: NalFormat,
-    (index, payload): (u64, &[u8]),
-    picture: Arrived,
-) {
-    let Arrived { timestamp, marker, .. } = picture;
-    source.parameter_sets.begin(picture.payload_type, format, &source.spec.parameter_sets);
-    let packet = NalPacket { index, timestamp, marker, payload };
-    let Some(insertion) = source.parameter_sets.handle_packet(format, packet) else { return };
-    let first = source.make_room(insertion.before, insertion.count);
-    for (sequence, unit) in (first..).zip(source.parameter_sets.inserted(&insertion)) {
-        let packet = Arrived { sequence, marker: false, keyframe: true, sets_only: true, ends_burst: false, ..picture };
-        history.push(cache, packet, &[], unit);
     }
 }
 

@@ -3,16 +3,17 @@
 
 use std::time::{Duration, Instant};
 
-use crate::clients::source::Traffic;
 use crate::crypto::srtp::ReplayWindow;
-use crate::keys::{LinkKey, TrackKey};
+use crate::keys::{LayerKey, LinkKey, TrackKey};
 use crate::mesh::missing::Missing;
 use crate::spec::{Epoch, MediaKind, PeerId, TrackId};
+use crate::stats::Traffic;
 
 /// One track that comes from elsewhere. It exists while somebody here wants it.
 pub(crate) struct Feed {
-    /// Key of the track.
     pub track: TrackKey,
+    /// Where its packets go.
+    pub layer: LayerKey,
     pub id: TrackId,
     pub kind: MediaKind,
     pub inlet: Option<Inlet>,
@@ -38,7 +39,6 @@ pub(crate) struct Feed {
 /// The relay from one parent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Inlet {
-    /// Key of the link.
     pub link: LinkKey,
     pub peer: PeerId,
     /// Our number for it, under which the parent sends.
@@ -72,9 +72,10 @@ pub(crate) struct KeyframeDemand {
 }
 
 impl Feed {
-    pub fn new(track: TrackKey, id: TrackId, kind: MediaKind) -> Feed {
+    pub fn new((track, layer): (TrackKey, LayerKey), id: TrackId, kind: MediaKind) -> Feed {
         Feed {
             track,
+            layer,
             id,
             kind,
             inlet: None,

@@ -10,10 +10,10 @@ use crate::egress::Egress;
 use crate::keys::{ChildKey, Index};
 use crate::net::Route;
 
-use crate::clients::source::Traffic;
 use crate::mesh::seal::{OVERHEAD_BYTES, Opening, Sealing};
 use crate::mesh::wire::{Frame, Heartbeat, Message};
 use crate::spec::{PeerId, RelayKey};
+use crate::stats::Traffic;
 
 pub(crate) struct Link {
     pub peer: PeerId,

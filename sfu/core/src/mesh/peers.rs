@@ -10,84 +10,85 @@ use crate::keys::{ChildKey, LinkKey};
 use crate::mesh::link::{ADDRESSES_MAX, Keys, LifeChange, Link};
 use crate::mesh::seal::{Opening, Sealing};
 use crate::mesh::wire::Heartbeat;
-use crate::mesh::{PEERS_MAX, Relay};
-use crate::net::Now;
-use crate::sfu::Sfu;
+use crate::mesh::{Mesh, PEERS_MAX, Scope};
 use crate::spec::{ControlError, Event, PeerId, PeerSpec, RelayKey};
 use crate::stats::DropReason;
-use crate::tracks::playout::WallClock;
 
-impl Sfu {
+impl Mesh {
     /// The same again changes nothing. With the keys it had only addresses change; with others the link starts
     /// over, and its relays go on.
-    pub fn set_peer(&mut self, now: Now, spec: PeerSpec) -> Result<(), ControlError> {
+    pub(crate) fn set_peer(&mut self, spec: PeerSpec, scope: &mut Scope<'_>) -> Result<(), ControlError> {
         let addresses = checked_addresses(&spec)?;
-        self.wall.get_or_insert_with(|| WallClock::new(now));
-        self.relay.base.get_or_insert(now.mono);
+        self.base.get_or_insert(scope.now);
         let keys = Keys { seal: spec.seal, open: spec.open };
-        let known = self.relay.by_peer.get(&spec.peer).copied();
-        self.relay.check_keys(known, &keys)?;
+        let known = self.by_peer.get(&spec.peer).copied();
+        self.check_keys(known, &keys)?;
         let key = match known {
             Some(key) => {
-                self.relay.rekey(key, keys)?;
+                self.rekey(key, keys)?;
                 key
             }
-            None => self.relay.add_link(now.mono, spec.peer, spec.own, keys)?,
+            None => self.add_link(scope.now, spec.peer, spec.own, keys)?,
         };
-        self.relay.pin(key, addresses);
+        self.pin(key, addresses);
         self.arm_link(key);
-        self.rejoin(now.mono, spec.peer);
+        self.rejoin(spec.peer, scope);
         Ok(())
     }
 
     /// Success also when the peer is not there. What came from it waits for another parent.
-    pub fn remove_peer(&mut self, now: Now, peer: PeerId) {
-        let Some(key) = self.relay.by_peer.get(&peer).copied() else { return };
-        self.drop_relays(now.mono, key);
-        self.relay.remove_link(key);
+    pub fn remove_peer(&mut self, peer: PeerId, scope: &mut Scope<'_>) {
+        let Some(key) = self.by_peer.get(&peer).copied() else { return };
+        self.drop_relays(key, scope);
+        self.remove_link(key);
     }
 
-    fn drop_relays(&mut self, now: Instant, link: LinkKey) {
-        let Some(known) = self.relay.links.get(link) else { return };
-        let outlets: Vec<ChildKey> = known.channels.values().copied().collect();
-        for outlet in outlets {
-            self.remove_outlet(outlet);
+    fn drop_relays(&mut self, link: LinkKey, scope: &mut Scope<'_>) {
+        let Some(known) = self.links.get(link) else { return };
+        let children: Vec<ChildKey> = known.channels.values().copied().collect();
+        for child in children {
+            self.remove_child(child, scope);
         }
-        self.drop_inlets(now, link);
+        self.drop_inlets(link);
     }
 
     /// Its relays begin anew: children ask again, and what came from it is asked for. The counters go on.
-    pub(crate) fn restart_link(&mut self, now: Instant, key: LinkKey) {
-        let Some(peer) = self.relay.links.get(key).map(|link| link.peer) else { return };
+    pub(crate) fn restart_link(&mut self, key: LinkKey, scope: &mut Scope<'_>) {
+        let Some(peer) = self.links.get(key).map(|link| link.peer) else { return };
         self.arm_link(key);
-        self.drop_relays(now, key);
-        self.rejoin(now, peer);
+        self.drop_relays(key, scope);
+        self.rejoin(peer, scope);
     }
 
-    pub(super) fn handle_link_due(&mut self, now: Instant, key: LinkKey) {
-        let (Some(link), Some(base)) = (self.relay.links.get_mut(key), self.relay.base) else { return };
+    pub(super) fn handle_link_due(&mut self, key: LinkKey, scope: &mut Scope<'_>) {
+        let (Some(link), Some(base)) = (self.links.get_mut(key), self.base) else { return };
         let peer = link.peer;
-        if link.handle_timeout(now, base, &mut self.egress) == Some(LifeChange::Lost) {
-            self.push_event(Event::PeerLost { peer });
+        if link.handle_timeout(scope.now, base, &mut scope.out.egress) == Some(LifeChange::Lost) {
+            scope.out.push_event(Event::PeerLost { peer });
         }
         self.arm_link(key);
     }
 
-    pub(super) fn handle_heartbeat(&mut self, now: Instant, key: LinkKey, beat: &Heartbeat) -> Result<(), DropReason> {
-        if let (Some(link), Some(base)) = (self.relay.links.get_mut(key), self.relay.base) {
-            link.handle_heartbeat(now, base, beat);
+    pub(super) fn handle_heartbeat(
+        &mut self,
+        key: LinkKey,
+        beat: &Heartbeat,
+        scope: &mut Scope<'_>,
+    ) -> Result<(), DropReason> {
+        if let (Some(link), Some(base)) = (self.links.get_mut(key), self.base) {
+            link.handle_heartbeat(scope.now, base, beat);
         }
         Ok(())
     }
 
     fn arm_link(&mut self, key: LinkKey) {
-        if let Some(link) = self.relay.links.get(key) {
-            self.relay.link_timers.set(key, Some(link.poll_timeout()));
+        if let Some(link) = self.links.get(key) {
+            self.link_timers.set(key, Some(link.poll_timeout()));
         }
     }
 }
 
-impl Relay {
+impl Mesh {
     fn add_link(&mut self, now: Instant, peer: PeerId, own: PeerId, keys: Keys) -> Result<LinkKey, ControlError> {
         if self.links.len() >= PEERS_MAX {
             return Err(ControlError::Limit { what: "peers", limit: PEERS_MAX });

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::clients::source::Traffic;
 use crate::keys::LinkKey;
-use crate::sfu::Sfu;
+use crate::mesh::Mesh;
 use crate::spec::{PeerId, TrackId};
+use crate::stats::Traffic;
+use crate::tracks::Tracks;
 
 /// One track to or from one other worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,11 +43,11 @@ pub struct PeerSummary {
     pub bytes_out: u64,
 }
 
-impl Sfu {
+impl Mesh {
     /// All relays, those that wait for their parent included.
-    pub fn relays(&self) -> Vec<RelaySummary> {
-        let round_trip = |link: LinkKey| self.relay.links.get(link).and_then(|link| link.round_trip);
-        let feeds = self.relay.feeds.iter().filter_map(|(_, feed)| {
+    pub fn relays(&self, tracks: &Tracks) -> Vec<RelaySummary> {
+        let round_trip = |link: LinkKey| self.links.get(link).and_then(|link| link.round_trip);
+        let feeds = self.feeds.iter().filter_map(|(_, feed)| {
             let inlet = feed.open_inlet().or(feed.inlet.as_ref())?;
             Some(RelaySummary {
                 track: feed.id,
@@ -60,29 +61,29 @@ impl Sfu {
                 round_trip: round_trip(inlet.link),
             })
         });
-        let outlets = self.relay.outlets.iter().filter_map(|(_, outlet)| {
+        let children = self.children.iter().filter_map(|(_, child)| {
             Some(RelaySummary {
-                track: self.tracks.get(outlet.track)?.id,
-                peer: self.relay.links.get(outlet.link)?.peer,
+                track: tracks.get(child.track)?.id,
+                peer: self.links.get(child.link)?.peer,
                 direction: RelayDirection::Out,
-                depth: self.depth(outlet.track),
-                packets: outlet.traffic.packets,
-                bytes: outlet.traffic.bytes,
+                depth: self.depth(child.track, tracks),
+                packets: child.traffic.packets,
+                bytes: child.traffic.bytes,
                 lost: 0,
-                repaired: outlet.repaired,
-                round_trip: round_trip(outlet.link),
+                repaired: child.repaired,
+                round_trip: round_trip(child.link),
             })
         });
-        feeds.chain(outlets).collect()
+        feeds.chain(children).collect()
     }
 
     /// What came in for tracks of other workers.
-    pub(crate) fn relayed_traffic(&self) -> impl Iterator<Item = (TrackId, Traffic)> + '_ {
-        self.relay.feeds.iter().map(|(_, feed)| (feed.id, feed.received))
+    pub fn traffic(&self) -> impl Iterator<Item = (TrackId, Traffic)> + '_ {
+        self.feeds.iter().map(|(_, feed)| (feed.id, feed.received))
     }
 
-    pub fn relay_peers(&self) -> Vec<PeerSummary> {
-        let links = self.relay.links.iter();
+    pub fn peers(&self) -> Vec<PeerSummary> {
+        let links = self.links.iter();
         links
             .map(|(_, link)| PeerSummary {
                 peer: link.peer,

@@ -3,153 +3,117 @@
 
 use std::time::{Duration, Instant};
 
-use crate::clients::sender::Sender;
-use crate::keys::{SenderKey, SessionKey, TrackKey};
-use crate::sfu::Sfu;
+use crate::clients::{Awaited, Sender};
+use crate::keys::{LayerKey, SenderKey, SessionKey, TrackKey};
+use crate::readers::{Parts, Readers};
 use crate::spec::{MediaKind, SendTrack};
 use crate::tracks::history::{GopState, History};
-use crate::tracks::track::{LATE_TICKS, Track};
-
-/// What a sender follows next. Until something of it arrives that a decoder can begin with, the picture that is
-/// there goes on.
-#[derive(Debug)]
-pub(crate) struct Awaited {
-    /// Key of the track.
-    pub track: TrackKey,
-    /// What the m-line is from then on. Until then its payload types may mean others.
-    pub spec: SendTrack,
-    began: Instant,
-    /// When to look again whether the old track flows and whether the wait was long enough.
-    pub look_at: Instant,
-}
-
-impl Awaited {
-    /// The old track is at its end: there is nothing to go on with.
-    pub fn hurry(&mut self) -> Instant {
-        self.look_at = self.began;
-        self.began
-    }
-}
+use crate::tracks::{LATE_TICKS, Layer, Tracks};
 
 // ── As signaling says ───────────────────────────────────────────────────────────────────────────────────
 
-impl Sfu {
+impl Readers {
     /// Lets a sender be what signaling says: at once, or, where that would be a break, as soon as the new source
     /// has something to begin with.
-    pub(crate) fn follow(&mut self, now: Instant, subscriber: SenderKey, spec: SendTrack) {
-        let track = spec.source.map(|source| self.track(source));
-        let Some(sender) = self.sender_mut(subscriber) else { return };
+    pub fn follow(&mut self, viewer: SenderKey, spec: SendTrack, parts: &mut Parts<'_>) {
+        let track = spec.source.map(|source| parts.tracks.open(source));
+        let Some(sender) = parts.clients.sender_mut(viewer) else { return };
         if let Some(awaited) = sender.awaited.as_mut().filter(|awaited| Some(awaited.track) == track) {
             awaited.spec = spec;
             sender.forbid_plain_repeats();
             return;
         }
-        self.stop_awaiting(subscriber);
-        match track.filter(|track| self.is_worth_awaiting(now, subscriber, *track, &spec)) {
-            Some(track) => self.await_track(now, subscriber, track, spec),
-            None => self.follow_at_once(subscriber, track, spec),
+        self.stop_awaiting(viewer, parts);
+        match track.filter(|track| is_worth_awaiting(viewer, *track, &spec, parts)) {
+            Some(track) => self.await_track(viewer, track, spec, parts),
+            None => self.follow_at_once(viewer, track, spec, parts),
         }
     }
 
     /// Ends what a sender sends and what it waits for.
-    pub(crate) fn unfollow(&mut self, subscriber: SenderKey) {
-        self.stop_awaiting(subscriber);
-        self.attach(subscriber, None);
+    pub fn unfollow(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) {
+        self.stop_awaiting(viewer, parts);
+        self.attach(viewer, None, parts);
+        self.queue.forget(viewer);
     }
 
-    /// Not if there is nothing to keep, or if the new picture is so young that it starts as a live one does.
-    fn is_worth_awaiting(&self, now: Instant, subscriber: SenderKey, track: TrackKey, spec: &SendTrack) -> bool {
-        let Some(sender) = self.sender(subscriber) else { return false };
-        let flows = self.flows_until(sender).is_some_and(|until| until > now);
-        if !flows || sender.track == Some(track) {
-            return false;
-        }
-        let Some(track) = self.tracks.get(track) else { return false };
-        let is_live = track.heard.is_some_and(|heard| now < heard + STILL_AFTER);
-        spec.kind == MediaKind::Audio || !is_live || find_picture(track, spec, now) != Start::Here
-    }
-
-    /// Until when the track a sender sends counts as flowing. `None` if the sender sends nothing of it.
-    fn flows_until(&self, sender: &Sender) -> Option<Instant> {
-        let track = self.tracks.get(sender.track?)?;
-        track.heard.filter(|_| sender.is_sending(track.generation)).map(|heard| heard + STILL_AFTER)
-    }
-
-    fn await_track(&mut self, now: Instant, subscriber: SenderKey, track: TrackKey, spec: SendTrack) {
-        let Some(sender) = self.sender_mut(subscriber) else { return };
+    fn await_track(&mut self, viewer: SenderKey, track: TrackKey, spec: SendTrack, parts: &mut Parts<'_>) {
+        let now = parts.now;
+        let Some(sender) = parts.clients.sender_mut(viewer) else { return };
         let is_video = spec.kind == MediaKind::Video;
         let look_at = now + STILL_AFTER;
         sender.awaited = Some(Box::new(Awaited { track, spec, began: now, look_at }));
         sender.forbid_plain_repeats();
-        self.timers.lower(subscriber.session(), look_at);
-        if let Some(track) = self.tracks.get_mut(track) {
-            track.awaiting.insert(subscriber);
-        }
-        self.note_demand(track);
+        parts.clients.wake(viewer.session(), look_at);
+        let Some(layer) = parts.tracks.layer_of(track) else { return };
+        self.audience(layer).awaiting.insert(viewer, 0);
+        self.note_viewers(layer, parts.tracks);
         if is_video {
-            self.want_keyframe(track);
+            parts.tracks.want_keyframe(layer);
         }
     }
 
-    fn stop_awaiting(&mut self, subscriber: SenderKey) {
-        let awaited = self.sender_mut(subscriber).and_then(|sender| sender.awaited.take());
-        let Some(awaited) = awaited else { return };
-        if let Some(track) = self.tracks.get_mut(awaited.track) {
-            track.stop_awaiting(subscriber);
-        }
-        self.note_demand(awaited.track);
-        self.drop_unused(awaited.track);
+    fn stop_awaiting(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) {
+        let awaited = parts.clients.sender_mut(viewer).and_then(|sender| sender.awaited.take());
+        let Some(layer) = awaited.and_then(|awaited| parts.tracks.layer_of(awaited.track)) else { return };
+        self.audience(layer).awaiting.remove(viewer);
+        self.note_viewers(layer, parts.tracks);
     }
 
-    fn follow_at_once(&mut self, subscriber: SenderKey, track: Option<TrackKey>, spec: SendTrack) {
-        if let Some(sender) = self.sender_mut(subscriber) {
+    fn follow_at_once(&mut self, viewer: SenderKey, track: Option<TrackKey>, spec: SendTrack, parts: &mut Parts<'_>) {
+        if let Some(sender) = parts.clients.sender_mut(viewer) {
             sender.replace_spec(spec);
         }
-        self.attach(subscriber, track);
+        self.attach(viewer, track, parts);
     }
 
     /// Lets a sender follow `track`, or nothing, with what is there of it or with the next key frame.
-    fn attach(&mut self, subscriber: SenderKey, track: Option<TrackKey>) {
-        let before = self.sender(subscriber).and_then(|sender| sender.track);
+    fn attach(&mut self, viewer: SenderKey, track: Option<TrackKey>, parts: &mut Parts<'_>) {
+        let before = parts.clients.sender(viewer).and_then(|sender| sender.track);
         if before == track {
             return;
         }
-        self.replace_track(subscriber, track);
-        if let Some(before) = before {
-            self.drop_unused(before);
-        }
+        self.replace_track(viewer, track, parts);
         if let Some(track) = track
-            && !self.join(subscriber, track)
+            && !self.join(viewer, parts)
         {
-            self.want_keyframe(track);
+            parts.tracks.want_keyframe_of(track);
         }
     }
 
-    fn replace_track(&mut self, subscriber: SenderKey, track: Option<TrackKey>) {
-        let Some(sender) = self.sender_mut(subscriber) else { return };
+    fn replace_track(&mut self, viewer: SenderKey, track: Option<TrackKey>, parts: &mut Parts<'_>) {
+        let Some(sender) = parts.clients.sender_mut(viewer) else { return };
         let before = std::mem::replace(&mut sender.track, track);
         sender.interrupt();
-        if let Some(before) = before {
-            if let Some(track) = self.tracks.get_mut(before) {
-                track.unsubscribe(subscriber);
-            }
-            self.note_demand(before);
+        if let Some(layer) = before.and_then(|before| parts.tracks.layer_of(before)) {
+            self.audience(layer).unsubscribe(viewer);
+            self.note_viewers(layer, parts.tracks);
         }
-        if let Some(track) = track {
-            if let Some(track) = self.tracks.get_mut(track) {
-                track.subscribe(subscriber);
-            }
-            self.note_demand(track);
+        if let Some(layer) = track.and_then(|track| parts.tracks.layer_of(track)) {
+            self.audience(layer).subscribe(viewer);
+            self.note_viewers(layer, parts.tracks);
         }
     }
+}
 
-    fn sender(&self, subscriber: SenderKey) -> Option<&Sender> {
-        self.sessions.get(subscriber.session())?.senders.get(subscriber.line())?.as_ref()
+/// Not if there is nothing to keep, or if the new picture is so young that it starts as a live one does.
+fn is_worth_awaiting(viewer: SenderKey, track: TrackKey, spec: &SendTrack, parts: &Parts<'_>) -> bool {
+    let now = parts.now;
+    let Some(sender) = parts.clients.sender(viewer) else { return false };
+    let flows = flows_until(sender, parts.tracks).is_some_and(|until| until > now);
+    if !flows || sender.track == Some(track) {
+        return false;
     }
+    let layer = parts.tracks.layer_of(track).and_then(|layer| parts.tracks.layer(layer));
+    let Some(layer) = layer else { return false };
+    let is_live = layer.heard.is_some_and(|heard| now < heard + STILL_AFTER);
+    spec.kind == MediaKind::Audio || !is_live || find_picture(layer, spec, now) != Start::Here
+}
 
-    fn sender_mut(&mut self, subscriber: SenderKey) -> Option<&mut Sender> {
-        self.sessions.get_mut(subscriber.session())?.senders.get_mut(subscriber.line())?.as_mut()
-    }
+/// Until when the track a sender sends counts as flowing. `None` if the sender sends nothing of it.
+fn flows_until(sender: &Sender, tracks: &Tracks) -> Option<Instant> {
+    let layer = tracks.layer(tracks.layer_of(sender.track?)?)?;
+    layer.heard.filter(|_| sender.is_sending(layer.generation)).map(|heard| heard + STILL_AFTER)
 }
 
 // ── As media and time have it ───────────────────────────────────────────────────────────────────────────
@@ -164,31 +128,13 @@ enum Start {
     Impossible,
 }
 
-/// Whether a viewer can go over to the newest picture of a track without a stop. A publisher that has just begun sends
-/// its first key frame as slowly as it guesses its way to be, so all of it has to be there.
-fn find_picture(track: &Track, spec: &SendTrack, now: Instant) -> Start {
-    let history = track.history.as_ref();
-    let newest = history.and_then(|history| history.entry(history.next().checked_sub(1)?));
-    if !newest.is_some_and(|entry| spec.decodes(entry.packet.payload_type)) {
-        return Start::Impossible;
-    }
-    let gop = history.and_then(History::newest_gop).filter(|gop| spec.decodes(gop.payload_type));
-    // A picture of the past comes all at once, which would shake a playout that runs.
-    let Some(gop) = gop.filter(|gop| gop.span() as i32 <= LATE_TICKS) else { return Start::Missing };
-    if gop.has_picture() && gop.state() == GopState::Cached && !track.is_filling(now) {
-        Start::Here
-    } else {
-        Start::Impossible
-    }
-}
-
-impl Sfu {
-    /// Whoever awaits this track gets it from the next pass on, if it can be begun with.
-    pub(crate) fn switch_awaiting(&mut self, now: Instant, key: TrackKey) {
+impl Readers {
+    /// Whoever awaits this layer gets it from the next pass on, if it can be begun with.
+    pub(super) fn switch_awaiting(&mut self, key: LayerKey, parts: &mut Parts<'_>) {
         let (mut place, mut is_missed) = (0, false);
-        while let Some(subscriber) = self.tracks.get(key).and_then(|track| track.awaiting.at(place)) {
-            match self.find_start(now, key, subscriber) {
-                Start::Here => self.switch(subscriber, key),
+        while let Some(viewer) = self.audience(key).awaiting.at(place).map(|reader| reader.sink) {
+            match find_start(viewer, key, self.audience(key).live(), parts) {
+                Start::Here => self.switch(viewer, key, parts),
                 start => {
                     is_missed |= start == Start::Missing;
                     place += 1;
@@ -196,49 +142,32 @@ impl Sfu {
             }
         }
         if is_missed {
-            self.want_keyframe(key);
+            parts.tracks.want_keyframe(key);
         }
     }
 
-    fn find_start(&self, now: Instant, key: TrackKey, subscriber: SenderKey) -> Start {
-        let is_open = self.sessions.get(subscriber.session()).is_some_and(|viewer| viewer.outlet.is_open());
-        let awaited = self.sender(subscriber).and_then(|sender| sender.awaited.as_ref()).filter(|_| is_open);
-        let track = self.tracks.get(key);
-        let history = track.and_then(|track| track.history.as_ref());
-        let (Some(Awaited { spec, .. }), Some(track), Some(history)) = (awaited.map(Box::as_ref), track, history)
-        else {
-            return Start::Impossible;
-        };
-        if spec.kind == MediaKind::Video {
-            return find_picture(track, spec, now);
-        }
-        let mut leaving = (track.sent()..history.next()).filter_map(|number| Some(history.entry(number)?.packet));
-        let can_begin = leaving.any(|packet| packet.keyframe && spec.decodes(packet.payload_type));
-        if can_begin { Start::Here } else { Start::Impossible }
-    }
-
-    /// In the middle of a flush: a track that nobody uses any more goes in the next one.
-    fn switch(&mut self, subscriber: SenderKey, key: TrackKey) {
-        if let Some(track) = self.tracks.get_mut(key) {
-            track.stop_awaiting(subscriber);
-        }
-        let Some(sender) = self.sender_mut(subscriber) else { return };
+    fn switch(&mut self, viewer: SenderKey, key: LayerKey, parts: &mut Parts<'_>) {
+        self.audience(key).awaiting.remove(viewer);
+        self.note_viewers(key, parts.tracks);
+        let track = parts.tracks.track_of(key);
+        let Some(sender) = parts.clients.sender_mut(viewer) else { return };
         let Some(awaited) = sender.awaited.take() else { return };
         let is_video = awaited.spec.kind == MediaKind::Video;
         sender.replace_spec(awaited.spec);
-        self.replace_track(subscriber, Some(key));
+        self.replace_track(viewer, track, parts);
         if is_video {
-            self.join(subscriber, key);
+            self.join(viewer, parts);
         }
     }
 
     /// Nothing to begin with came in time, or there is nothing left to go on with.
-    pub(crate) fn settle_awaited(&mut self, now: Instant, key: SessionKey) {
-        for at in 0..self.sessions.get(key).map_or(0, |session| session.senders.len()) {
-            let subscriber = SenderKey::of(key, at);
-            let Some(sender) = self.sender(subscriber) else { continue };
-            let flows_until = self.flows_until(sender);
-            let Some(awaited) = self.sender_mut(subscriber).and_then(|sender| sender.awaited.as_mut()) else {
+    pub fn settle_awaited(&mut self, key: SessionKey, parts: &mut Parts<'_>) {
+        let now = parts.now;
+        for line in 0..parts.clients.get(key).map_or(0, |session| session.delivery.senders.len()) {
+            let viewer = SenderKey::of(key, line);
+            let Some(sender) = parts.clients.sender(viewer) else { continue };
+            let flows_until = flows_until(sender, parts.tracks);
+            let Some(awaited) = parts.clients.sender_mut(viewer).and_then(|sender| sender.awaited.as_mut()) else {
                 continue;
             };
             if now < awaited.look_at {
@@ -249,11 +178,43 @@ impl Sfu {
                 Some(until) => awaited.look_at = until,
                 None => {
                     let (track, spec) = (awaited.track, awaited.spec.clone());
-                    self.follow_at_once(subscriber, Some(track), spec);
-                    self.stop_awaiting(subscriber);
+                    self.follow_at_once(viewer, Some(track), spec, parts);
+                    self.stop_awaiting(viewer, parts);
                 }
             }
         }
+    }
+}
+
+fn find_start(viewer: SenderKey, key: LayerKey, live: u64, parts: &Parts<'_>) -> Start {
+    let awaited = parts.clients.sender(viewer).and_then(|sender| sender.awaited.as_ref());
+    let awaited = awaited.filter(|_| parts.clients.is_open(viewer));
+    let layer = parts.tracks.layer(key);
+    let history = layer.and_then(|layer| layer.history.as_ref());
+    let (Some(Awaited { spec, .. }), Some(layer), Some(history)) = (awaited.map(Box::as_ref), layer, history) else {
+        return Start::Impossible;
+    };
+    if spec.kind == MediaKind::Video {
+        return find_picture(layer, spec, parts.now);
+    }
+    let mut leaving = (live..history.next()).filter_map(|number| Some(history.entry(number)?.packet));
+    let can_begin = leaving.any(|packet| packet.keyframe && spec.decodes(packet.payload_type));
+    if can_begin { Start::Here } else { Start::Impossible }
+}
+
+/// Whether a viewer can go over to the newest picture of a layer without a stop. A publisher that has just begun sends
+/// its first key frame as slowly as it guesses its way to be, so all of it has to be there.
+fn find_picture(layer: &Layer, spec: &SendTrack, now: Instant) -> Start {
+    if !layer.newest().is_some_and(|packet| spec.decodes(packet.payload_type)) {
+        return Start::Impossible;
+    }
+    let gop = layer.history.as_ref().and_then(History::newest_gop).filter(|gop| spec.decodes(gop.payload_type));
+    // A picture of the past comes all at once, which would shake a playout that runs.
+    let Some(gop) = gop.filter(|gop| gop.span() as i32 <= LATE_TICKS) else { return Start::Missing };
+    if gop.has_picture() && gop.state() == GopState::Cached && !layer.is_filling(now) {
+        Start::Here
+    } else {
+        Start::Impossible
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::clients::sender::Sender;
-use crate::clients::source::Source;
+use crate::clients::Sender;
+use crate::clients::Source;
 use crate::net::{Now, Route};
 use crate::sfu::Sfu;
 use crate::spec::{MediaKind, SessionId, SessionState, TrackId};
@@ -53,56 +53,62 @@ pub struct UncachedTrack {
 impl Sfu {
     /// One summary per session, for a snapshot.
     pub fn sessions(&self, now: Now) -> impl Iterator<Item = SessionSummary> + '_ {
-        self.sessions.iter().map(move |(_, session)| SessionSummary {
+        self.clients.iter().map(move |session| SessionSummary {
             session: session.id,
             state: session.state(),
-            active: session.sources.iter().filter(|source| source.active).map(|source| source.spec.track).collect(),
+            active: session
+                .ingest
+                .sources
+                .iter()
+                .filter(|source| source.active)
+                .map(|source| source.spec.track)
+                .collect(),
             age: now.mono.saturating_duration_since(session.opened),
         })
     }
 
     pub fn session_stats(&self, session: SessionId) -> Option<SessionStats> {
-        let session = self.sessions.get(*self.by_id.get(&session)?)?;
+        let session = self.clients.get(self.clients.find(session)?)?;
         Some(SessionStats {
             session: session.id,
             state: session.state(),
-            route: session.outlet.route,
+            route: session.delivery.path.route,
             round_trip: session.round_trip,
-            received: session.sources.iter().map(received_stats).collect(),
-            sent: session.senders.iter().flatten().map(sent_stats).collect(),
+            received: session.ingest.sources.iter().map(received_stats).collect(),
+            sent: session.delivery.senders.iter().flatten().map(sent_stats).collect(),
         })
     }
 
     /// Published video that flows and that no viewer can begin with.
     pub fn uncached_tracks(&self) -> impl Iterator<Item = UncachedTrack> + '_ {
-        let sources = self.sessions.iter().flat_map(|(_, session)| &session.sources);
+        let sources = self.clients.iter().flat_map(|session| &session.ingest.sources);
         let video = sources.filter(|source| source.active && source.spec.kind == MediaKind::Video);
         video.filter_map(|source| {
-            let state = self.tracks.get(source.track)?.history.as_ref()?.gop_state();
+            let state = self.tracks.layer(source.layer)?.history.as_ref()?.gop_state();
             (state != GopState::Cached).then_some(UncachedTrack { track: source.spec.track, state })
         })
     }
 
     /// Memory for what viewers may be sent again or begin with, in bytes.
     pub fn cache_bytes(&self) -> usize {
-        self.cache.used()
+        self.tracks.cache_bytes()
     }
 
     pub fn session_count(&self) -> usize {
-        self.sessions.len()
+        self.clients.len()
     }
 
     /// Packets and bytes that came in for each track, from its publisher here or over a relay.
     pub fn track_traffic(&self) -> impl Iterator<Item = (TrackId, u64, u64)> + '_ {
-        let sources = self.sessions.iter().flat_map(|(_, session)| &session.sources);
+        let sources = self.clients.iter().flat_map(|session| &session.ingest.sources);
         let published = sources.map(|source| (source.spec.track, source.traffic));
-        published.chain(self.relayed_traffic()).map(|(track, traffic)| (track, traffic.packets, traffic.bytes))
+        published.chain(self.mesh.traffic()).map(|(track, traffic)| (track, traffic.packets, traffic.bytes))
     }
 
     /// Received and sent m-lines of all sessions.
     pub fn track_counts(&self) -> (usize, usize) {
-        let received = self.sessions.iter().map(|(_, session)| session.sources.len()).sum();
-        (received, self.sessions.iter().map(|(_, session)| session.senders.iter().flatten().count()).sum())
+        let received = self.clients.iter().map(|session| session.ingest.sources.len()).sum();
+        (received, self.clients.iter().map(|session| session.delivery.senders.iter().flatten().count()).sum())
     }
 }
 

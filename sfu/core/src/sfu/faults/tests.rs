@@ -1,10 +1,13 @@
 use super::*;
+use crate::blame::FLUSH_FAULTS_MAX;
 use crate::codec::Codec;
 use crate::crypto::dtls::{Certificate, DtlsRole};
 use crate::keys::Key;
 use crate::net::Now;
 use crate::sfu::SfuConfig;
-use crate::spec::{Epoch, Feedback, Media, MediaKind, ReceiveCodec, ReceiveTrack, SessionId, SessionSpec, TrackId};
+use crate::spec::{
+    Epoch, Event, Feedback, Media, MediaKind, ReceiveCodec, ReceiveTrack, SessionId, SessionSpec, TrackId,
+};
 use crate::transport::ice::IceCredentials;
 use crate::wire::rtp::ExtensionMap;
 
@@ -50,7 +53,7 @@ fn sfu() -> Sfu {
 fn fail(sfu: &mut Sfu, culprit: Option<AtWork>) {
     let done = sfu.contained(now().mono, |sfu| {
         if let Some(culprit) = culprit {
-            sfu.containment.note(culprit);
+            sfu.out.note(culprit);
         }
         panic!("an assertion about what a peer sent")
     });
@@ -61,8 +64,8 @@ fn fail(sfu: &mut Sfu, culprit: Option<AtWork>) {
 fn after(culprit: Option<AtWork>) -> (Sfu, Vec<u128>) {
     let mut sfu = sfu();
     fail(&mut sfu, culprit);
-    assert_eq!(sfu.counters.dropped(DropReason::SessionFault), 1);
-    let left = sfu.sessions.iter().map(|(_, session)| session.id.1).collect();
+    assert_eq!(sfu.counters().dropped(DropReason::SessionFault), 1);
+    let left = sfu.clients.iter().map(|session| session.id.1).collect();
     (sfu, left)
 }
 
@@ -86,7 +89,7 @@ fn a_panic_on_a_copy_costs_its_viewer_and_the_next_one_the_publisher() {
     let (mut sfu, left) = after(copy);
     assert_eq!(left, [0]);
     fail(&mut sfu, copy);
-    assert!(sfu.sessions.is_empty(), "what it publishes panics for everybody");
+    assert!(sfu.clients.len() == 0, "what it publishes panics for everybody");
 }
 
 #[test]
@@ -95,17 +98,17 @@ fn a_copy_for_one_viewer_says_nothing_of_the_publisher_once_others_have_theirs()
     let (mut sfu, _) = after(copy);
     sfu.flush(now());
     fail(&mut sfu, copy);
-    assert_eq!(sfu.sessions.len(), 1);
+    assert_eq!(sfu.clients.len(), 1);
 }
 
 #[test]
 fn a_command_that_panics_ends_its_session_and_is_refused() {
     let mut sfu = sfu();
     let refused = sfu.contained_command(now().mono, |sfu| {
-        sfu.containment.note(AtWork::Session(SessionKey::new(1)));
+        sfu.out.note(AtWork::Session(SessionKey::new(1)));
         panic!("half of the m-lines are replaced")
     });
-    assert_eq!((refused, sfu.sessions.len()), (Err(ControlError::Fault), 1));
+    assert_eq!((refused, sfu.clients.len()), (Err(ControlError::Fault), 1));
 }
 
 #[test]
@@ -114,14 +117,14 @@ fn panics_of_strangers_end_nobody_however_many_they_are() {
     for _ in 0..10 * FLUSH_FAULTS_MAX {
         fail(&mut sfu, None);
     }
-    assert_eq!(sfu.sessions.len(), 2);
+    assert_eq!(sfu.clients.len(), 2);
 }
 
 #[test]
 fn a_session_that_cannot_be_closed_is_forgotten() {
     let mut sfu = sfu();
-    sfu.forget_session(SessionKey::new(0));
-    assert!(sfu.tracks.is_empty() && !sfu.by_ufrag.contains_key("ours0"));
+    sfu.forget_session(now().mono, SessionKey::new(0));
+    assert!(sfu.tracks.is_empty() && !sfu.clients.is_taken(SessionId(9, 9), "ours0"));
     assert_eq!(sfu.poll_event(), Some(Event::Closed { session: SessionId(0, 0), reason: CloseReason::Fault }));
 }
 

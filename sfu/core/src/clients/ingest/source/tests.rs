@@ -13,7 +13,7 @@ fn source() -> Source {
         rids: Vec::new(),
         parameter_sets: Vec::new(),
     };
-    Source::new(spec, TrackKey::new(0))
+    Source::new(spec, TrackKey::new(0), LayerKey::new(0))
 }
 
 fn reception(packets: &[(u64, u32, u32)]) -> Reception {

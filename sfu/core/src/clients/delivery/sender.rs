@@ -3,13 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::clients::keyframe_allowance::KeyframeAllowance;
-use crate::clients::rewrite::{Rewriter, Rewritten};
-use crate::clients::source::Traffic;
+use crate::clients::delivery::keyframe_allowance::KeyframeAllowance;
+use crate::clients::delivery::rewrite::{Rewriter, Rewritten};
 use crate::keys::TrackKey;
-use crate::readers::catch_up::CatchUp;
-use crate::readers::switch::Awaited;
 use crate::spec::{MediaKind, PayloadMap, SendTrack};
+use crate::stats::Traffic;
 use crate::tracks::history::{Arrived, Entry, Gop, History};
 use crate::tracks::playout::MediaClock;
 use crate::wire::rtcp::{ReportBlock, SenderReport};
@@ -17,18 +15,16 @@ use crate::wire::rtp::Ssrc;
 
 pub(crate) struct Sender {
     pub spec: SendTrack,
-    /// Key of the source's track in the table of the worker.
+    /// The one it follows.
     pub track: Option<TrackKey>,
     /// The next one, while this one goes on.
     pub awaited: Option<Box<Awaited>>,
-    pub rewriter: Rewriter,
+    rewriter: Rewriter,
     /// Index of the next RTX packet.
     pub repair_next: u64,
     /// Repeats in plain (without RTX) are possible from this index on: before it the header looked different.
     plain_from: u64,
     generation: Option<u32>,
-    /// Set while it gets what was there before it was, or waits for its turn to; then nothing live is for it.
-    pub catch_up: Option<CatchUp>,
     clock_rate: u32,
     /// Until the viewer reports on the SSRC each packet names its mid (RFC 8843 section 9.2).
     pub names_mid: bool,
@@ -44,6 +40,26 @@ pub(crate) struct Sender {
     /// Middle bits of the NTP time of the last two sender reports, the newest first, and when they left: a
     /// viewer that is far away answers the one before.
     last_reports: [Option<(u32, Instant)>; 2],
+}
+
+/// What a sender follows next. Until something of it arrives that a decoder can begin with, the picture that is
+/// there goes on.
+#[derive(Debug)]
+pub(crate) struct Awaited {
+    pub track: TrackKey,
+    /// What the m-line is from then on. Until then its payload types may mean others.
+    pub spec: SendTrack,
+    pub began: Instant,
+    /// When to look again whether the old track flows and whether the wait was long enough.
+    pub look_at: Instant,
+}
+
+impl Awaited {
+    /// The old track is at its end: there is nothing to go on with.
+    pub fn hurry(&mut self) -> Instant {
+        self.look_at = self.began;
+        self.began
+    }
 }
 
 /// What becomes of a packet of the source for one viewer.
@@ -77,7 +93,6 @@ impl Sender {
             repair_next: repair_first,
             plain_from: first,
             generation: None,
-            catch_up: None,
             clock_rate,
             names_mid: true,
             traffic: Traffic::default(),
@@ -105,7 +120,7 @@ impl Sender {
     /// The source changed or went; the next one starts at a key frame. Nothing of the old one is repeated:
     /// its numbers may mean other packets by now.
     pub fn interrupt(&mut self) {
-        (self.generation, self.catch_up) = (None, None);
+        self.generation = None;
         self.rewriter.stop();
         self.plain_from = self.rewriter.next();
     }
@@ -162,11 +177,21 @@ impl Sender {
 
     /// Whether this packet would be sent if it were a key frame, and only then.
     pub fn is_waiting(&self, packet: &Arrived) -> bool {
-        self.catch_up.is_none() && self.generation != Some(packet.generation) && self.decodes(packet.payload_type)
+        self.generation != Some(packet.generation) && self.decodes(packet.payload_type)
     }
 
     pub fn decodes(&self, payload_type: u8) -> bool {
         self.spec.decodes(payload_type)
+    }
+
+    /// Packets of the track have numbers.
+    pub fn is_started(&self) -> bool {
+        self.rewriter.is_started()
+    }
+
+    /// What a new packet's index would be; everything below is spent.
+    pub fn next_index(&self) -> u64 {
+        self.rewriter.next()
     }
 
     /// Whether it has begun with what its track is now.

@@ -3,25 +3,31 @@
 
 use std::time::{Duration, Instant};
 
-use crate::clients::rewrite::Rewritten;
-use crate::clients::sender::Repair;
-use crate::clients::template::{HEADER_BYTES_MAX, patch, write_header};
-use crate::keys::SessionKey;
-use crate::sfu::Sfu;
+use crate::clients::delivery::Delivery;
+use crate::clients::delivery::rewrite::Rewritten;
+use crate::clients::delivery::sender::{Repair, Sender};
+use crate::clients::delivery::template::{HEADER_BYTES_MAX, patch, write_header};
+use crate::outputs::Outputs;
+use crate::tracks::Tracks;
 use crate::tracks::history::Entry;
 use crate::wire::rtp::{ExtensionKind, ExtensionMap, Seq, Ssrc};
 
-impl Sfu {
+impl Delivery {
     /// Repeats what a viewer misses, as far as it is there and the budget allows.
-    pub(crate) fn repair(&mut self, now: Instant, key: SessionKey, media: Ssrc, lost: impl Iterator<Item = Seq>) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        let round_trip = session.round_trip.unwrap_or(ROUND_TRIP_DEFAULT).clamp(ROUND_TRIP_MIN, ROUND_TRIP_MAX);
-        let Some((at, _)) = session.sender_of(media) else { return };
-        let (Some(route), Some(sealer)) = (session.outlet.route, session.outlet.sealer.as_ref()) else { return };
-        let Some(Some(sender)) = session.senders.get_mut(at) else { return };
-        let history = sender.track.and_then(|track| self.tracks.get(track)?.history.as_ref());
-        let Some(history) = history else { return };
-        let arena = self.egress.media();
+    pub fn repair(
+        &mut self,
+        now: Instant,
+        (media, lost): (Ssrc, impl Iterator<Item = Seq>),
+        round_trip: Option<Duration>,
+        tracks: &Tracks,
+        out: &mut Outputs,
+    ) {
+        let round_trip = round_trip.unwrap_or(ROUND_TRIP_DEFAULT).clamp(ROUND_TRIP_MIN, ROUND_TRIP_MAX);
+        let (Some(route), Some(sealer)) = (self.path.route, self.path.sealer.as_ref()) else { return };
+        let of = |sender: &&mut Sender| sender.spec.ssrc == media.0;
+        let Some(sender) = self.senders.iter_mut().flatten().find(of) else { return };
+        let Some(history) = sender.track.and_then(|track| tracks.history_of(track)) else { return };
+        let arena = out.egress.media();
         for seq in lost.take(REPAIRS_PER_NACK_MAX) {
             if !arena.has_room(DATAGRAM_BYTES_MAX) {
                 return;
@@ -29,7 +35,7 @@ impl Sfu {
             let Some((repair, entry, numbers)) = sender.decide_repair(history, seq.0, round_trip, now) else {
                 continue;
             };
-            let mid = sender.names_mid.then(|| session.extensions.id(ExtensionKind::Mid)).flatten();
+            let mid = sender.names_mid.then(|| self.extensions.id(ExtensionKind::Mid)).flatten();
             let mid = mid.map(|id| (id, sender.spec.mid.as_bytes()));
             let mut header = [0; HEADER_BYTES_MAX];
             let write = |header: &mut [u8; HEADER_BYTES_MAX], entry: &Entry, ids: &ExtensionMap| {
@@ -39,7 +45,7 @@ impl Sfu {
                 Repair::Rtx { payload_type, index, original } => {
                     let Some(ssrc) = sender.spec.rtx_ssrc else { continue };
                     let bare = entry.without_padding();
-                    let len = write(&mut header, &bare, &session.extensions);
+                    let len = write(&mut header, &bare, &self.extensions);
                     let header = &mut header[..len];
                     let numbers = Rewritten { index, timestamp: numbers.timestamp };
                     patch(header, ssrc, payload_type, entry.packet.marker, numbers);
@@ -49,7 +55,7 @@ impl Sfu {
                     })
                 }
                 Repair::Plain { payload_type, index } => {
-                    let len = write(&mut header, entry, &session.extensions);
+                    let len = write(&mut header, entry, &self.extensions);
                     let header = &mut header[..len];
                     patch(header, sender.spec.ssrc, payload_type, entry.packet.marker, numbers);
                     let payload = history.payload(entry);
@@ -58,7 +64,7 @@ impl Sfu {
                     })
                 }
             };
-            self.counters.packets_out += u64::from(is_sent);
+            out.counters.packets_out += u64::from(is_sent);
         }
     }
 }

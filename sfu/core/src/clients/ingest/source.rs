@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 
-use crate::clients::nack::NackSchedule;
+use crate::clients::ingest::nack::NackSchedule;
 use crate::codec::parameter_sets::ParameterSets;
 use crate::crypto::srtp::{ReplayWindow, RetiredStreams};
-use crate::keys::TrackKey;
+use crate::keys::{LayerKey, TrackKey};
 use crate::spec::{Feedback, ReceiveCodec, ReceiveTrack, SSRCS_PER_TRACK_MAX};
+use crate::stats::Traffic;
 use crate::tracks::playout::StreamClock;
 use crate::wire::rtcp::SenderReport;
 use crate::wire::rtp::Ssrc;
@@ -21,8 +22,9 @@ pub(crate) use reception::Reception;
 /// One received m-line and the SSRCs seen on it.
 pub(crate) struct Source {
     pub spec: ReceiveTrack,
-    /// Key of its track in the table of the worker.
     pub track: TrackKey,
+    /// Where its packets go.
+    pub layer: LayerKey,
     /// Places are stable: a new SSRC takes the place of the one heard longest ago once all are taken.
     pub streams: Vec<Stream>,
     /// The stream that is forwarded.
@@ -94,10 +96,11 @@ pub(crate) enum Meaning {
 }
 
 impl Source {
-    pub fn new(spec: ReceiveTrack, track: TrackKey) -> Source {
+    pub fn new(spec: ReceiveTrack, track: TrackKey, layer: LayerKey) -> Source {
         Source {
             spec,
             track,
+            layer,
             streams: Vec::new(),
             selected: None,
             sequence_offset: 0,
@@ -301,35 +304,6 @@ impl KeyframeRequests {
             self.command = self.command.wrapping_add(1);
         }
         due
-    }
-}
-
-/// Packets and bytes of one track, and their rate over the last second.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Traffic {
-    pub packets: u64,
-    pub bytes: u64,
-    bytes_before: u64,
-    measured: Option<Instant>,
-    pub bits_per_second: u64,
-}
-
-impl Traffic {
-    #[inline]
-    pub fn add(&mut self, bytes: usize) {
-        self.packets += 1;
-        self.bytes += bytes as u64;
-    }
-
-    /// Called about once a second.
-    pub fn measure(&mut self, now: Instant) {
-        if let Some(before) = self.measured {
-            let elapsed = now.saturating_duration_since(before).as_micros().max(1);
-            let bits = u128::from(self.bytes - self.bytes_before) * 8;
-            self.bits_per_second = (bits * 1_000_000 / elapsed) as u64;
-        }
-        self.measured = Some(now);
-        self.bytes_before = self.bytes;
     }
 }
 

@@ -1,15 +1,15 @@
 //! Owns the headers of packets to send: written once per set of extension ids, then patched for each viewer.
 //! Never seals and never chooses a viewer.
 
+use std::ops::Range;
+
 use arrayvec::ArrayVec;
 
-use crate::clients::rewrite::Rewritten;
-use crate::readers::forward::PASS_PACKETS_MAX;
+use crate::clients::delivery::rewrite::Rewritten;
 use crate::tracks::history::{EXTENSIONS_BYTES_MAX, Entry, History};
-use crate::tracks::track::Pass;
 use crate::wire::rtp::{ExtensionKind, ExtensionMap, FIXED_HEADER_BYTES, OutgoingHeader, Seq, Ssrc, write_extensions};
 
-/// The packets of a pass with headers that lack only what differs between viewers.
+/// The packets that go to several viewers, with headers that lack only what differs between viewers.
 pub(crate) struct Templates {
     pub packets: Vec<Template>,
     /// Room for a header that names its mid.
@@ -36,14 +36,19 @@ impl Templates {
         }
     }
 
-    pub fn load(&mut self, history: &History, pass: Pass) {
+    pub fn load(&mut self, history: &History, numbers: Range<u64>) {
         self.packets.clear();
         self.extensions = None;
         self.bytes_max = 0;
-        for entry in (pass.from..pass.to).filter_map(|number| history.entry(number)) {
+        for entry in numbers.filter_map(|number| history.entry(number)) {
             self.packets.push(Template { entry: *entry, header: [0; HEADER_BYTES_MAX], len: 0 });
             self.bytes_max += entry.payload_len() + HEADER_BYTES_MAX + OVERHEAD_BYTES_MAX;
         }
+    }
+
+    /// What is sent, in order.
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.packets.iter().map(|template| &template.entry)
     }
 
     /// Most viewers have the ids of the one before, and nothing is done.
@@ -108,6 +113,8 @@ pub(crate) fn patch(header: &mut [u8], ssrc: u32, payload_type: u8, marker: bool
     }
 }
 
+/// Packets that are sent in one go to each viewer.
+pub(crate) const PASS_PACKETS_MAX: usize = 48;
 /// Fixed header, extension block in its longest form and a mid.
 pub(crate) const HEADER_BYTES_MAX: usize = FIXED_HEADER_BYTES + 4 + EXTENSIONS_BYTES_MAX + 2 + 16 + 3;
 const ELEMENTS_MAX: usize = ExtensionKind::ALL.len();

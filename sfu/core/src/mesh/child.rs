@@ -3,22 +3,22 @@
 
 use std::time::{Duration, Instant};
 
-use crate::clients::source::Traffic;
-use crate::keys::{LinkKey, TrackKey};
+use crate::keys::{LayerKey, LinkKey, TrackKey};
 use crate::spec::{Epoch, MediaKind};
+use crate::stats::Traffic;
 use crate::tracks::history::Arrived;
 use crate::tracks::playout::MediaClock;
 
-pub(crate) struct Outlet {
-    /// Key of the track.
+pub(crate) struct ChildRelay {
     pub track: TrackKey,
-    /// Key of the link.
+    /// What it is sent.
+    pub layer: LayerKey,
     pub link: LinkKey,
     /// The child's number for it.
     pub channel: u32,
     pub epoch: Epoch,
     pub kind: MediaKind,
-    pub state: OutletState,
+    pub state: ChildState,
     /// The numbering of what it is sent.
     pub run: u64,
     /// Run and sequence the child had when it asked.
@@ -28,13 +28,9 @@ pub(crate) struct Outlet {
     pub refreshed: Instant,
     /// Workers that were sent on to this child.
     pub redirected: u32,
-    /// Number (tick of the history) of the next packet to send.
-    pub sent: u64,
     /// Highest sequence sent, and its generation.
     pub highest: u64,
     pub generation: Option<u32>,
-    /// A backlog goes on then.
-    pub resume_at: Option<Instant>,
     tails: u8,
     tail_at: Option<Instant>,
     clock: Option<MediaClock>,
@@ -46,7 +42,7 @@ pub(crate) struct Outlet {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OutletState {
+pub(crate) enum ChildState {
     /// We do not have the track ourselves yet.
     Waiting,
     /// Sequence the child was told to expect first.
@@ -55,29 +51,29 @@ pub(crate) enum OutletState {
     Releasing { from: u64 },
 }
 
-impl Outlet {
+impl ChildRelay {
     pub fn new(
         now: Instant,
-        (track, link, channel): (TrackKey, LinkKey, u32),
+        (track, layer): (TrackKey, LayerKey),
+        (link, channel): (LinkKey, u32),
         (kind, epoch): (MediaKind, Epoch),
         asked: u64,
-    ) -> Outlet {
-        Outlet {
+    ) -> ChildRelay {
+        ChildRelay {
             track,
+            layer,
             link,
             channel,
             epoch,
             kind,
-            state: OutletState::Waiting,
+            state: ChildState::Waiting,
             run: 0,
             have: None,
             asked,
             refreshed: now,
             redirected: 0,
-            sent: 0,
             highest: 0,
             generation: None,
-            resume_at: None,
             tails: 0,
             tail_at: None,
             clock: None,
@@ -89,7 +85,7 @@ impl Outlet {
     }
 
     pub fn is_served(&self) -> bool {
-        self.state != OutletState::Waiting
+        self.state != ChildState::Waiting
     }
 
     pub fn is_expired(&self, now: Instant) -> bool {
@@ -104,7 +100,7 @@ impl Outlet {
         }
         self.highest = packet.sequence;
         let before = self.generation.replace(packet.generation);
-        let (OutletState::Serving { from } | OutletState::Releasing { from }) = &mut self.state else { return false };
+        let (ChildState::Serving { from } | ChildState::Releasing { from }) = &mut self.state else { return false };
         let is_told = if before.is_none() { *from > 0 } else { before == Some(packet.generation) };
         if !is_told {
             *from = packet.sequence;
@@ -145,8 +141,8 @@ impl Outlet {
 
     /// Nothing that was sent counts any more.
     pub fn restart(&mut self) {
-        self.state = OutletState::Waiting;
-        (self.sent, self.highest, self.generation, self.resume_at) = (0, 0, None, None);
+        self.state = ChildState::Waiting;
+        (self.highest, self.generation) = (0, None);
         (self.tails, self.tail_at) = (0, None);
         (self.clock, self.clock_at) = (None, None);
     }
@@ -168,10 +164,12 @@ impl Outlet {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let expiry = Some(self.refreshed + EXPIRES_AFTER);
         let clock = self.clock_at.filter(|_| self.is_served());
-        [expiry, self.tail_at, self.resume_at, clock].into_iter().flatten().min()
+        [expiry, self.tail_at, clock].into_iter().flatten().min()
     }
 }
 
+/// Packets of one layer to one child at once.
+pub(crate) const BURST_MAX: usize = 64;
 /// A child that has not asked for this long is gone: five of its refreshments.
 const EXPIRES_AFTER: Duration = Duration::from_secs(5);
 /// After the last packet of a burst.

@@ -1,0 +1,190 @@
+//! Owns what goes to one client: the way there, SRTP, and the m-lines we send on. Never chooses what is sent.
+
+mod keyframe_allowance;
+mod path;
+mod repair;
+mod rewrite;
+mod sender;
+mod template;
+
+use std::time::Instant;
+
+pub(crate) use keyframe_allowance::KeyframeAnswer;
+pub(crate) use path::Path;
+pub(crate) use sender::{Awaited, Sender};
+pub(crate) use template::{PASS_PACKETS_MAX, Templates};
+
+use crate::clients::delivery::sender::Step;
+use crate::clients::delivery::template::{patch, write_header};
+use crate::egress::Egress;
+use crate::outputs::Outputs;
+use crate::spec::{MediaKind, SendTrack};
+use crate::tracks::Tracks;
+use crate::tracks::history::{Arrived, History};
+use crate::wire::rtp::{ExtensionKind, ExtensionMap, Ssrc};
+
+pub(crate) struct Delivery {
+    pub path: Path,
+    /// Of our RTCP towards this client.
+    pub ssrc: Ssrc,
+    pub extensions: ExtensionMap,
+    /// Places are stable: an m-line that went leaves `None`.
+    pub senders: Vec<Option<Sender>>,
+    /// Where the numbers of SSRCs that are no longer sent ended: they must never be used again.
+    spent: Vec<(u32, u64)>,
+}
+
+impl Delivery {
+    pub fn new(ssrc: Ssrc) -> Delivery {
+        Delivery {
+            path: Path::default(),
+            ssrc,
+            extensions: ExtensionMap::empty(),
+            senders: Vec::new(),
+            spent: Vec::new(),
+        }
+    }
+
+    pub fn sender(&self, line: usize) -> Option<&Sender> {
+        self.senders.get(line)?.as_ref()
+    }
+
+    pub fn sender_mut(&mut self, line: usize) -> Option<&mut Sender> {
+        self.senders.get_mut(line)?.as_mut()
+    }
+
+    pub fn sender_of(&mut self, ssrc: Ssrc) -> Option<(usize, &mut Sender)> {
+        let of = |sender: &&mut Sender| sender.spec.ssrc == ssrc.0;
+        self.senders.iter_mut().enumerate().find_map(|(at, sender)| Some((at, sender.as_mut().filter(of)?)))
+    }
+
+    // ── Media ───────────────────────────────────────────────────────────────────────────────────────────
+
+    /// The viewer's copies of these packets, one behind the other in the arena. True when a source started with one
+    /// of them: then a sender report is due.
+    #[inline]
+    pub fn forward(
+        &mut self,
+        line: usize,
+        history: &History,
+        templates: &mut Templates,
+        now: Instant,
+        out: &mut Outputs,
+    ) -> bool {
+        let (Some(route), Some(sealer)) = (self.path.route, self.path.sealer.as_ref()) else { return false };
+        let Some(Some(sender)) = self.senders.get_mut(line) else { return false };
+        let report_at = sender.report_at;
+        templates.translate(history, &self.extensions);
+        let Templates { packets, named, .. } = templates;
+        for template in packets {
+            let entry = template.entry;
+            let Step::Send(numbers, payload_type) = sender.step(&entry, now) else { continue };
+            let payload = history.payload(&entry);
+            let header = match self.extensions.id(ExtensionKind::Mid).filter(|_| sender.names_mid) {
+                Some(id) => {
+                    let mid = Some((id, sender.spec.mid.as_bytes()));
+                    let len = write_header(named, history, &entry, &self.extensions, mid);
+                    &mut named[..len]
+                }
+                None => template.header_mut(),
+            };
+            patch(header, sender.spec.ssrc, payload_type, entry.packet.marker, numbers);
+            let len_max = header.len() + payload.len() + sealer.rtp_overhead();
+            let seal = |out: &mut [u8]| sealer.seal_rtp(numbers.index, header, payload, out);
+            if out.egress.media().push(route, len_max, seal) {
+                sender.note_sent(payload.len());
+                out.counters.packets_out += 1;
+                out.counters.bytes_out += len_max as u64;
+                self.path.sent = Some(now);
+            }
+        }
+        sender.report_at != report_at
+    }
+
+    /// Whether a key frame would help this viewer. It would not while the publisher sends a codec that the viewer
+    /// cannot decode, but each would cost all others.
+    pub fn awaits_keyframe(&self, line: usize, newest: &Arrived) -> bool {
+        let waits = |sender: &Sender| sender.spec.kind == MediaKind::Video && sender.is_waiting(newest);
+        self.path.is_open() && self.sender(line).is_some_and(waits)
+    }
+
+    // ── RTCP ────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Sender reports, in our time.
+    pub fn send_sender_reports(&mut self, now: Instant, tracks: &Tracks, egress: &mut Egress) {
+        for sender in self.senders.iter_mut().flatten() {
+            if sender.report_at.is_none_or(|due| due > now) {
+                continue;
+            }
+            sender.report_at = Some(now + sender.report_interval());
+            sender.traffic.measure(now);
+            let clock = sender.track.and_then(|track| tracks.clock_of(track));
+            let Some(clock) = clock.filter(|_| sender.is_started()) else { continue };
+            let report = sender.report(&clock, now);
+            let cname = &sender.spec.cname;
+            self.path.send_rtcp(now, egress, |writer| {
+                writer.sender_report(&report, &[])?;
+                writer.cname(report.ssrc, cname)
+            });
+        }
+    }
+
+    // ── m-lines that come and go ────────────────────────────────────────────────────────────────────────
+
+    /// Finds the sender of an m-line by its SSRC, or makes one whose numbers go on where its SSRC ended, or begin as
+    /// `random` has it.
+    pub fn place_sender(&mut self, line: &SendTrack, random: u64) -> usize {
+        let same = |sender: &Option<Sender>| sender.as_ref().is_some_and(|sender| sender.spec.ssrc == line.ssrc);
+        if let Some(at) = self.senders.iter().position(same) {
+            return at;
+        }
+        // Below 2^15, so that a receiver that misses the first packets still guesses the cycle (RFC 3711 3.3.1).
+        let first = self.take_spent(line.ssrc).unwrap_or(random & FIRST_INDEX_MASK);
+        let repair_first = line.rtx_ssrc.and_then(|ssrc| self.take_spent(ssrc));
+        let repair_first = repair_first.unwrap_or(random >> 16 & FIRST_INDEX_MASK);
+        let sender = Some(Sender::new(line.clone(), first, repair_first, (random >> 32) as u32));
+        match self.senders.iter().position(Option::is_none) {
+            Some(at) => {
+                self.senders[at] = sender;
+                at
+            }
+            None => {
+                self.senders.push(sender);
+                self.senders.len() - 1
+            }
+        }
+    }
+
+    /// Keeps where the numbers of an SSRC ended, and says goodbye on it (RFC 3550 section 6.6).
+    pub fn end_sender(&mut self, now: Instant, line: usize, says_goodbye: bool, egress: &mut Egress) {
+        let Some(sender) = self.senders.get_mut(line).and_then(Option::take) else { return };
+        self.spent.push((sender.spec.ssrc, sender.next_index()));
+        self.spent.extend(sender.spec.rtx_ssrc.map(|ssrc| (ssrc, sender.repair_next)));
+        if says_goodbye && sender.traffic.packets > 0 {
+            let ssrc = Ssrc(sender.spec.ssrc);
+            self.path.send_rtcp(now, egress, |writer| {
+                writer.receiver_report(ssrc, &[])?;
+                writer.cname(ssrc, &sender.spec.cname)?;
+                writer.bye(&[ssrc])
+            });
+        }
+    }
+
+    fn take_spent(&mut self, ssrc: u32) -> Option<u64> {
+        let at = self.spent.iter().position(|(known, _)| *known == ssrc)?;
+        Some(self.spent.swap_remove(at).1)
+    }
+
+    /// Whether all m-lines of now can be replaced, and the numbers of all be remembered.
+    pub fn can_replace_all(&self) -> bool {
+        self.spent.len() + 2 * self.senders.iter().flatten().count() <= SPENT_MAX
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.senders.iter().flatten().filter_map(Sender::poll_timeout).min()
+    }
+}
+
+const FIRST_INDEX_MASK: u64 = 0x7fff;
+/// SSRCs of ours whose last numbers are remembered per session: 512 m-lines that came and went, in 16 kB.
+pub(crate) const SPENT_MAX: usize = 1_024;

@@ -1,0 +1,67 @@
+//! Owns what is sent to a client because its time has come. Never reads what the client answers.
+
+use std::time::Instant;
+
+use crate::blame::AtWork;
+use crate::clients::alive::SLOT;
+use crate::clients::ingest::Ingest;
+use crate::clients::ingest::feedback::Back;
+use crate::clients::session::Alive;
+use crate::clients::{Clients, Session};
+use crate::egress::Egress;
+use crate::keys::{SessionKey, SourceKey};
+use crate::outputs::Outputs;
+use crate::spec::Event;
+use crate::tracks::{Track, Tracks};
+
+impl Clients {
+    /// Everything of a session whose time has come, but for what its transport has to say after it.
+    pub fn handle_due(&mut self, now: Instant, key: SessionKey, tracks: &Tracks, out: &mut Outputs) {
+        let Some(session) = self.get_mut(key) else { return };
+        session.transport.handle_timeout(now);
+        for track in session.ingest.note_silence(now) {
+            out.push_event(Event::TrackActive { session: session.id, track, active: false });
+        }
+        let (id, round_trip) = (session.id, session.round_trip);
+        let (ingest, mut back) = back(session, &mut out.egress);
+        ingest.send_transport_feedback(now, &mut back);
+        ingest.send_nacks(now, round_trip, &mut back);
+        ingest.retry_keyframes(now, |track| tracks.get(track).is_some_and(Track::is_wanted), &mut back);
+        ingest.send_receiver_reports(now, id, &mut back);
+        session.delivery.send_sender_reports(now, tracks, &mut out.egress);
+    }
+
+    /// Somebody needs a key frame of what a client publishes: it is asked, together with all who ask now.
+    pub fn request_keyframe(&mut self, now: Instant, source: SourceKey, egress: &mut Egress) {
+        let Some(session) = self.sessions.get_mut(source.session()) else { return };
+        let (ingest, mut back) = back(session, egress);
+        if let Some(at) = ingest.request_keyframe(now, source.line(), &mut back) {
+            self.timers.lower(source.session(), at);
+        }
+    }
+
+    /// An empty receiver report to each client that asked for signs of life and was sent nothing else, so that it can
+    /// tell a worker or a path that died from a publisher that fell silent. Consent checks (RFC 7675) come too seldom
+    /// for that.
+    pub fn send_signs_of_life(&mut self, now: Instant, out: &mut Outputs) {
+        while let Some((key, slot)) = self.alive.pop_due(now) {
+            out.note(AtWork::Session(key));
+            let Some(session) = self.sessions.get_mut(key) else { continue };
+            let Some(Alive { interval, .. }) = session.alive.filter(|alive| alive.slot == Some(slot)) else { continue };
+            let delivery = &mut session.delivery;
+            let mut due = delivery.path.sent.map_or(now, |sent| sent + interval);
+            if due < now + SLOT {
+                let own = delivery.ssrc;
+                delivery.path.send_rtcp(now, &mut out.egress, |writer| writer.receiver_report(own, &[]));
+                due = now + interval;
+            }
+            let slot = Some(self.alive.insert(now, key, due));
+            session.alive = Some(Alive { interval, slot });
+        }
+    }
+}
+
+fn back<'a>(session: &'a mut Session, egress: &'a mut Egress) -> (&'a mut Ingest, Back<'a>) {
+    let Session { ingest, delivery, .. } = session;
+    (ingest, Back { path: &mut delivery.path, ssrc: delivery.ssrc, egress })
+}

@@ -1,0 +1,207 @@
+//! Owns the way of one media packet from its SSRC into the history of its layer. Never opens a packet.
+
+use std::time::{Duration, Instant};
+
+use arrayvec::ArrayVec;
+
+use crate::clients::ingest::nack::Arrival;
+use crate::clients::ingest::source::{Meaning, Role, SILENT_AFTER, Selection, Source, ticks_since};
+use crate::codec::parameter_sets::NalPacket;
+use crate::codec::{Start, find_start};
+use crate::spec::ReceiveCodec;
+use crate::stats::DropReason;
+use crate::timers::lower;
+use crate::tracks::history::{Arrived, EXTENSIONS_BYTES_MAX};
+use crate::tracks::playout::MediaClock;
+use crate::tracks::{LayerWriter, Tracks};
+use crate::wire::rtp::{ExtensionKind, ExtensionValues, Seq};
+
+/// What the header of a packet said and where its payload lies, after RTX is taken off.
+pub(super) struct Media<'a> {
+    pub index: u64,
+    pub payload_type: u8,
+    pub marker: bool,
+    pub timestamp: u32,
+    pub values: ExtensionValues<'a>,
+    pub payload: &'a [u8],
+}
+
+/// A packet of media and the m-line it came on.
+pub(crate) struct Received<'a> {
+    pub source: &'a mut Source,
+    /// Measured by a repeat that was asked for.
+    pub round_trip: Option<Duration>,
+    /// Place of its SSRC in the source.
+    stream: usize,
+    media: Media<'a>,
+    opened: Instant,
+    wake_at: &'a mut Option<Instant>,
+}
+
+/// One of the stream that is forwarded.
+pub(crate) struct Selected<'a> {
+    pub source: &'a mut Source,
+    /// Media was silent before.
+    pub begins: bool,
+    /// Nothing is to be forwarded of it.
+    is_other: bool,
+    /// Viewers start afresh, with what is known of the clock of the stream.
+    restarts: Option<Option<MediaClock>>,
+    /// Too much was lost before it to be asked for again.
+    lost_too_much: bool,
+    start: Start,
+    codec: ReceiveCodec,
+    media: Media<'a>,
+    at_ms: u32,
+}
+
+impl<'a> Received<'a> {
+    /// Statistics of the SSRC the packet came on; RTX is turned into what it repeats.
+    #[inline]
+    pub(super) fn new(
+        now: Instant,
+        source: &'a mut Source,
+        place: usize,
+        mut media: Media<'a>,
+        opened: Instant,
+        wake_at: &'a mut Option<Instant>,
+    ) -> Result<Option<Received<'a>>, DropReason> {
+        let meaning = source.meaning(media.payload_type).ok_or(DropReason::RtpPayloadUnmapped)?;
+        let clock_rate = source.codec(media.payload_type).map_or(90_000, |codec| codec.clock_rate);
+        let stream = source.streams.get_mut(place).ok_or(DropReason::RtpUnknownSource)?;
+        stream.window.accept(media.index);
+        stream.heard = now;
+        stream.reception.record(media.index, media.timestamp, ticks_since(opened, now, clock_rate));
+        let role = stream.role;
+        source.traffic.add(media.payload.len());
+        let (mut stream, mut round_trip) = (place, None);
+        if let Meaning::Repair(repeated) = meaning {
+            // Padding on the RTX SSRC probes for bandwidth; transport-wide feedback has counted it already.
+            let Some((original, payload)) = media.payload.split_first_chunk::<2>() else { return Ok(None) };
+            if payload.is_empty() {
+                return Ok(None);
+            }
+            stream = source.repaired_by(place).ok_or(DropReason::RtpUnknownSource)?;
+            let repaired = source.streams.get_mut(stream).ok_or(DropReason::RtpUnknownSource)?;
+            let original = Seq(u16::from_be_bytes(*original));
+            let index = repaired.window.guess(original.0);
+            if !repaired.window.check(index) {
+                return Err(DropReason::RtpReplayed);
+            }
+            repaired.window.accept(index);
+            round_trip = repaired.nack.first_asked(original).map(|asked| now.saturating_duration_since(asked));
+            media = Media { index, payload_type: repeated, payload, ..media };
+        } else if role != Role::Media {
+            return Err(DropReason::RtpPayloadUnmapped);
+        }
+        Ok(Some(Received { source, round_trip, stream, media, opened, wake_at }))
+    }
+
+    /// Notes what is missing before the packet, and whether its stream is the one to forward.
+    #[inline]
+    pub fn select(self, now: Instant) -> Result<Selected<'a>, DropReason> {
+        let Received { source, stream: place, media, opened, wake_at, .. } = self;
+        let codec = *source.codec(media.payload_type).ok_or(DropReason::RtpPayloadUnmapped)?;
+        let is_video = codec.codec.is_video();
+        let start = if media.payload.is_empty() { Start::No } else { find_start(codec.codec, media.payload) };
+        let is_picture = start == Start::Picture && is_video;
+        let stream = source.streams.get_mut(place).ok_or(DropReason::RtpUnknownSource)?;
+        let (mut lost_too_much, reported) = (false, stream.clock.believed);
+        if codec.feedback.nack {
+            let arrival = stream.nack.handle_packet(now, Seq(media.index as u16), is_picture);
+            lost_too_much = arrival == Arrival::KeyframeNeeded && is_video;
+            lower(wake_at, stream.nack.poll_timeout());
+        }
+        source.heard = Some(now);
+        let selection = source.select(place, media.index, is_picture || !is_video, now);
+        if is_picture && selection != Selection::Other {
+            source.keyframes.satisfy();
+        }
+        let begins = !std::mem::replace(&mut source.active, true);
+        if begins {
+            lower(wake_at, Some(now + SILENT_AFTER));
+        }
+        let is_other = selection == Selection::Other;
+        let restarts = (selection == Selection::Superseded).then_some(reported);
+        let at_ms = now.saturating_duration_since(opened).as_millis() as u32;
+        Ok(Selected { source, begins, is_other, restarts, lost_too_much, start, codec, media, at_ms })
+    }
+}
+
+impl Selected<'_> {
+    /// Puts the packet into the history of its layer.
+    #[inline]
+    pub fn keep(self, now: Instant, tracks: &mut Tracks) -> Result<(), DropReason> {
+        let Selected { source, media, codec, start, .. } = self;
+        let key = source.layer;
+        let Some(mut writer) = tracks.writer(key).filter(|_| !self.is_other) else { return Ok(()) };
+        if let Some(reported) = self.restarts {
+            writer.layer.generation = writer.layer.generation.wrapping_add(1);
+            writer.layer.clock = reported;
+        }
+        let wall = writer.wall;
+        writer.layer.clock.get_or_insert_with(|| MediaClock::of_arrival(wall, media.timestamp, now));
+        let mut packet = Arrived {
+            sequence: 0,
+            timestamp: media.timestamp,
+            generation: writer.layer.generation,
+            payload_type: media.payload_type,
+            marker: media.marker,
+            keyframe: start != Start::No,
+            sets_only: start == Start::ParameterSets,
+            ends_burst: media.marker || !codec.codec.is_video(),
+            at_ms: self.at_ms,
+        };
+        put_sets_first(source, &mut writer, &codec, &media, packet);
+        packet.sequence = source.sequence(media.index).ok_or(DropReason::RtpReplayed)?;
+        writer.push(source.spec.kind, packet, &passed_on(&media.values), media.payload)?;
+        writer.note_arrival(now);
+        if self.lost_too_much {
+            tracks.want_keyframe(key);
+        }
+        Ok(())
+    }
+}
+
+/// The parameter sets that a key frame lacks go into the history before it, with its timestamp.
+fn put_sets_first(
+    source: &mut Source,
+    writer: &mut LayerWriter<'_>,
+    codec: &ReceiveCodec,
+    media: &Media<'_>,
+    picture: Arrived,
+) {
+    let Some(format) = codec.codec.nal_format() else { return };
+    let Media { index, timestamp, marker, payload, .. } = *media;
+    source.parameter_sets.begin(picture.payload_type, format, &source.spec.parameter_sets);
+    let packet = NalPacket { index, timestamp, marker, payload };
+    let Some(insertion) = source.parameter_sets.handle_packet(format, packet) else { return };
+    let (first, kind) = (source.make_room(insertion.before, insertion.count), source.spec.kind);
+    for (sequence, unit) in (first..).zip(source.parameter_sets.inserted(&insertion)) {
+        let packet = Arrived { sequence, marker: false, keyframe: true, sets_only: true, ends_burst: false, ..picture };
+        // No set is longer than a packet.
+        let _ = writer.push(kind, packet, &[], unit);
+    }
+}
+
+/// The extensions that viewers get, one after the other: kind, length, value. What belongs to one hop or to
+/// the naming of streams stays here.
+fn passed_on(values: &ExtensionValues<'_>) -> ArrayVec<u8, EXTENSIONS_BYTES_MAX> {
+    let mut kept = ArrayVec::new();
+    for (kind, value) in values.iter() {
+        let passes = !matches!(
+            kind,
+            ExtensionKind::Mid
+                | ExtensionKind::Rid
+                | ExtensionKind::RepairedRid
+                | ExtensionKind::TransportCc
+                | ExtensionKind::AbsSendTime
+        );
+        if passes && kept.remaining_capacity() >= value.len() + 2 {
+            kept.push(kind as u8);
+            kept.push(value.len() as u8);
+            kept.extend(value.iter().copied());
+        }
+    }
+    kept
+}

@@ -1,0 +1,168 @@
+//! Owns which of two sessions that claim an address gets a datagram from there, and when one of them loses it. Never
+//! opens a packet.
+//!
+//! A client can sign checks for its own session and forge their source, so a check alone takes no address from a
+//! session that is alive there. But a client that uses its socket for a new session comes from the address of its old
+//! one, which nobody has seen die. So both have the address until one proves to be there: media is of the one whose
+//! keys open it, and a DTLS handshake whose every flight went to the address can only have been finished from there.
+
+use std::time::{Duration, Instant};
+
+use crate::blame::AtWork;
+use crate::clients::Clients;
+use crate::crypto::dtls::{ClientHello, is_plaintext};
+use crate::keys::SessionKey;
+use crate::net::Route;
+use crate::outputs::Outputs;
+use crate::stats::DropReason;
+
+impl Clients {
+    /// The session that an address leads to.
+    #[inline]
+    fn find_at(&mut self, route: Route, out: &mut Outputs) -> Result<SessionKey, DropReason> {
+        let key = self.routes.owner(route).ok_or(DropReason::RouteUnknown)?;
+        out.note(AtWork::Session(key));
+        Ok(key)
+    }
+
+    /// SRTP and SRTCP of an address that two sessions claim is of the one whose keys open it.
+    #[inline]
+    pub(super) fn of_whose_keys_open_it(
+        &mut self,
+        route: Route,
+        packet: &mut [u8],
+        out: &mut Outputs,
+        mut handle: impl FnMut(&mut Clients, SessionKey, &mut [u8], &mut Outputs) -> Result<(), DropReason>,
+    ) -> Result<(), DropReason> {
+        let owner = self.find_at(route, out)?;
+        let Some(contender) = self.routes.contender(route) else { return handle(self, owner, packet, out) };
+        // What does not open is spoilt.
+        let mut copy = packet.to_vec();
+        let result = handle(self, owner, packet, out);
+        if result.is_ok() {
+            return result;
+        }
+        out.note(AtWork::Session(contender));
+        handle(self, contender, &mut copy, out).or(result)
+    }
+
+    /// DTLS of an address that two sessions claim. A ClientHello is of one of them; of the rest each takes what it can
+    /// use, and nothing that it can't harms it.
+    pub fn handle_dtls(
+        &mut self,
+        now: Instant,
+        route: Route,
+        datagram: &[u8],
+        out: &mut Outputs,
+    ) -> Result<(), DropReason> {
+        let owner = self.find_at(route, out)?;
+        let Some(contender) = self.routes.contender(route) else {
+            return self.handle_dtls_of(now, owner, (route, datagram), out);
+        };
+        if let Some(hello) = ClientHello::begun_by(datagram) {
+            let key = if self.is_of_owner(route, [owner, contender], hello) { owner } else { contender };
+            if key == contender && !self.is_keyed(owner) {
+                // Its flights would come between those of the new handshake.
+                self.take_route(now, contender, route, out);
+            }
+            return self.handle_dtls_of(now, key, (route, datagram), out);
+        }
+        // A handshake that is complete has no use for what another one begins with.
+        let is_over = self.is_keyed(owner) && !self.is_keyed(contender) && is_plaintext(datagram);
+        let result = self.handle_dtls_of(now, contender, (route, datagram), out);
+        if is_over { result } else { self.handle_dtls_of(now, owner, (route, datagram), out).or(result) }
+    }
+
+    fn handle_dtls_of(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        (route, datagram): (Route, &[u8]),
+        out: &mut Outputs,
+    ) -> Result<(), DropReason> {
+        out.note(AtWork::Session(key));
+        let session = self.sessions.get_mut(key).ok_or(DropReason::RouteUnknown)?;
+        let result = session.transport.handle_dtls(now, route, datagram);
+        self.drain_transport(now, key, out);
+        result
+    }
+
+    /// Whether a ClientHello is of the session that was there first.
+    fn is_of_owner(&self, route: Route, [owner, contender]: [SessionKey; 2], hello: ClientHello) -> bool {
+        let [owner, contender] = [owner, contender].map(|key| self.sessions.get(key).map(|session| &session.transport));
+        let (Some(owner), Some(contender)) = (owner, contender) else { return contender.is_none() };
+        match owner.client_hello() {
+            Some(known) => known == hello,
+            // Nobody has begun: whoever was checked last is the one that goes on.
+            None => owner.checked(route) > contender.checked(route) && contender.client_hello() != Some(hello),
+        }
+    }
+
+    fn is_keyed(&self, key: SessionKey) -> bool {
+        self.sessions.get(key).is_some_and(|session| session.delivery.path.is_keyed())
+    }
+
+    /// An authentic check came from this route: it leads to the session, unless another one is alive there.
+    pub fn learn_route(&mut self, now: Instant, key: SessionKey, route: Route, out: &mut Outputs) {
+        match self.routes.owner(route) {
+            Some(owner) if owner == key => return,
+            Some(owner) if self.is_alive(now, owner) => {
+                if let Some(before) = self.routes.contend(route, key) {
+                    self.lose_route(now, before, route, out);
+                }
+            }
+            _ => self.take_route(now, key, route, out),
+        }
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        if session.routes.contains(&route) {
+            return;
+        }
+        session.routes.push(route);
+        if session.routes.len() > ROUTES_PER_SESSION_MAX {
+            let spare =
+                session.routes.iter().position(|known| Some(*known) != session.delivery.path.route).unwrap_or(0);
+            let oldest = session.routes.remove(spare);
+            self.routes.leave(oldest, key);
+        }
+    }
+
+    /// A NAT that gives an address to another client does so long after the one before fell silent.
+    fn is_alive(&self, now: Instant, key: SessionKey) -> bool {
+        let heard = self.sessions.get(key).and_then(|session| session.transport.heard());
+        heard.is_some_and(|heard| now.saturating_duration_since(heard) < ROUTE_HELD)
+    }
+
+    /// The address is this session's: whoever else was there is there no more.
+    pub fn take_route(&mut self, now: Instant, key: SessionKey, route: Route, out: &mut Outputs) {
+        if let Some(contender) = self.routes.contender(route).filter(|contender| *contender != key) {
+            self.lose_route(now, contender, route, out);
+        }
+        if let Some(before) = self.routes.settle(route, key) {
+            self.lose_route(now, before, route, out);
+        }
+    }
+
+    /// Nothing is sent there any more for this session; checks of its own bring it back.
+    fn lose_route(&mut self, now: Instant, key: SessionKey, route: Route, out: &mut Outputs) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.transport.handle_route_closed(now, route);
+        session.routes.retain(|known| *known != route);
+        session.delivery.path.route = session.transport.route();
+        self.drain_transport(now, key, out);
+    }
+
+    /// The TCP connection of a route is gone.
+    pub fn forget_connection(&mut self, now: Instant, route: Route, out: &mut Outputs) {
+        for key in [self.routes.owner(route), self.routes.contender(route)].into_iter().flatten() {
+            out.note(AtWork::Session(key));
+            self.routes.leave(route, key);
+            self.lose_route(now, key, route, out);
+        }
+    }
+}
+
+/// Addresses of one client that lead to its session.
+const ROUTES_PER_SESSION_MAX: usize = crate::transport::ice::PAIRS_MAX;
+/// How long a session that was last heard at an address is taken to be alive: twice the interval at which libwebrtc
+/// checks.
+const ROUTE_HELD: Duration = Duration::from_secs(5);

@@ -1,0 +1,136 @@
+//! Owns what clients report and ask for: RTCP on its way in. Never sends but what is asked for again.
+
+use std::time::Instant;
+
+use crate::clients::Clients;
+use crate::clients::delivery::KeyframeAnswer;
+use crate::clients::session::{Session, note_round_trip};
+use crate::crypto::srtp::OpenError;
+use crate::keys::{SenderKey, SessionKey};
+use crate::outputs::Outputs;
+use crate::spec::Event;
+use crate::stats::DropReason;
+use crate::tracks::Tracks;
+use crate::tracks::history::History;
+use crate::tracks::playout::{MediaClock, Verdict};
+use crate::wire::rtcp::{Compound, Packet, ReportBlock, SenderReport};
+use crate::wire::rtp::Ssrc;
+
+impl Clients {
+    pub(super) fn handle_rtcp_of(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        packet: &mut [u8],
+        tracks: &mut Tracks,
+        out: &mut Outputs,
+    ) -> Result<(), DropReason> {
+        let session = self.sessions.get_mut(key).ok_or(DropReason::RouteUnknown)?;
+        let opener = session.ingest.opener.as_mut().ok_or(DropReason::SessionNotReady)?;
+        let len = opener.open_rtcp(packet).map_err(|error| match error {
+            OpenError::Replayed => DropReason::RtcpReplayed,
+            OpenError::Short | OpenError::Unencrypted => DropReason::RtcpMalformed,
+            OpenError::Forged => DropReason::RtcpAuthentication,
+        })?;
+        session.transport.note_activity(now);
+        let mut result = Ok(());
+        for packet in Compound::new(packet.get(..len).unwrap_or(&[])) {
+            match packet {
+                Ok(Packet::Pli { media, .. }) => self.handle_keyframe_request(now, key, media, tracks),
+                Ok(Packet::Fir { requests, .. }) => {
+                    for (media, _) in requests.take(REQUESTS_PER_PACKET_MAX) {
+                        self.handle_keyframe_request(now, key, media, tracks);
+                    }
+                }
+                Ok(packet) => {
+                    if let Some(session) = self.sessions.get_mut(key) {
+                        session.handle_report(now, packet, tracks, out);
+                    }
+                }
+                Err(_) => result = Err(DropReason::RtcpMalformed),
+            }
+        }
+        result
+    }
+
+    /// A key frame costs all viewers. One that asks too often gets the cached one, which costs nobody else.
+    fn handle_keyframe_request(&mut self, now: Instant, key: SessionKey, media: Ssrc, tracks: &mut Tracks) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some((line, sender)) = session.delivery.sender_of(media) else { return };
+        sender.keyframe_requests += 1;
+        let Some(track) = sender.track else { return };
+        let gop = tracks.history_of(track).and_then(History::cached_gop);
+        let is_cached = gop.is_some_and(|gop| sender.decodes(gop.payload_type));
+        match sender.keyframe_allowance.decide(now, is_cached) {
+            KeyframeAnswer::Ask => tracks.want_keyframe_of(track),
+            KeyframeAnswer::Cached => self.repeating.mark(SenderKey::of(key, line)),
+            KeyframeAnswer::Nothing => {}
+        }
+    }
+}
+
+impl Session {
+    fn handle_report(&mut self, now: Instant, packet: Packet<'_>, tracks: &mut Tracks, out: &mut Outputs) {
+        match packet {
+            Packet::SenderReport(report, blocks) => {
+                self.handle_sender_report(now, report, tracks);
+                self.handle_report_blocks(now, blocks);
+            }
+            Packet::ReceiverReport { blocks, .. } => self.handle_report_blocks(now, blocks),
+            Packet::Nack { media, lost, .. } => {
+                self.delivery.repair(now, (media, lost), self.round_trip, tracks, out);
+            }
+            Packet::Bye { sources } => {
+                for ssrc in sources {
+                    self.handle_bye(ssrc, out);
+                }
+            }
+            // We send what the publisher sends; there is nothing to adapt yet.
+            Packet::Remb { .. } | Packet::Pli { .. } | Packet::Fir { .. } => {}
+        }
+    }
+
+    fn handle_sender_report(&mut self, now: Instant, report: SenderReport, tracks: &mut Tracks) {
+        let Some(place) = self.ingest.place_of(report.ssrc) else { return };
+        let (Some(wall), ingest) = (tracks.wall(), &mut self.ingest) else { return };
+        let Some(source) = ingest.sources.get(place.source) else { return };
+        let clock_rate = source.spec.codecs.first().map_or(90_000, |codec| codec.clock_rate);
+        let ticks = ingest.ticks(now, clock_rate);
+        let Some(source) = ingest.sources.get_mut(place.source) else { return };
+        let Some(stream) = source.streams.get_mut(place.stream) else { return };
+        stream.report = Some((report, now));
+        // Before its first packet there is nothing to be forwarded either.
+        let Some(timestamp) = stream.reception.timestamp_at(ticks) else { return };
+        let arrival = MediaClock::of_arrival(wall, timestamp, now);
+        let verdict = ingest.clock.judge(&mut stream.clock, wall, &report, (arrival, clock_rate));
+        let is_forwarded = source.selected().is_some_and(|stream| stream.ssrc == report.ssrc);
+        let layer = source.layer;
+        match verdict {
+            Verdict::Believed(clock) | Verdict::Arrival(clock) if is_forwarded => tracks.set_clock(layer, clock),
+            Verdict::Believed(_) | Verdict::Arrival(_) | Verdict::Doubted => {}
+        }
+    }
+
+    fn handle_report_blocks(&mut self, now: Instant, blocks: impl Iterator<Item = ReportBlock>) {
+        for block in blocks {
+            let Some((_, sender)) = self.delivery.sender_of(block.ssrc) else { continue };
+            if let Some(measured) = sender.handle_report(&block, now) {
+                note_round_trip(&mut self.round_trip, measured);
+            }
+        }
+    }
+
+    /// The client stops an SSRC: silence is told at once.
+    fn handle_bye(&mut self, ssrc: Ssrc, out: &mut Outputs) {
+        let Some(place) = self.ingest.place_of(ssrc) else { return };
+        let Some(source) = self.ingest.sources.get_mut(place.source) else { return };
+        let is_forwarded = source.selected().is_some_and(|stream| stream.ssrc == ssrc);
+        if is_forwarded && std::mem::replace(&mut source.active, false) {
+            let (session, track) = (self.id, source.spec.track);
+            out.push_event(Event::TrackActive { session, track, active: false });
+        }
+    }
+}
+
+/// FIR entries of one packet that are looked at.
+const REQUESTS_PER_PACKET_MAX: usize = 32;

@@ -1,0 +1,172 @@
+//! Owns the viewers that get what was there before they were: the cached key frame and all since then, in turns that
+//! never hold up what is live. Never numbers or seals a packet.
+
+use std::time::Instant;
+
+use crate::blame::AtWork;
+use crate::clients::Sender;
+use crate::keys::{Key, SenderKey};
+use crate::readers::reader::{Pace, Progress, VIEWER};
+use crate::readers::{Parts, Readers};
+use crate::spec::MediaKind;
+use crate::tracks::Layer;
+use crate::tracks::history::{GOP_PACKETS_MAX, History};
+
+/// What a turn came to for one viewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Again {
+        packets: u64,
+    },
+    /// From now on it gets what is live.
+    Live {
+        packets: u64,
+    },
+    /// It can't go on from what is kept.
+    Lost,
+}
+
+impl Readers {
+    /// A sender follows a track, or its client became reachable. False when a key frame is to be asked for: there is
+    /// nothing to start with, or so much that a publisher that answers would serve the viewer better.
+    pub(super) fn join(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) -> bool {
+        let Some(sender) = parts.clients.sender(viewer) else { return false };
+        let Some(layer) = sender.track.and_then(|track| parts.tracks.layer_of(track)) else { return false };
+        let history = parts.tracks.layer(layer).and_then(|layer| layer.history.as_ref());
+        let gop = history.and_then(History::cached_gop);
+        let is_cached = sender.spec.kind == MediaKind::Video && gop.is_some_and(|gop| sender.decodes(gop.payload_type));
+        if is_cached && parts.clients.is_open(viewer) {
+            self.audience(layer).admit(viewer);
+            self.queue.mark(viewer);
+        }
+        // Who can't be reached yet will be here again, and by then there may be a newer key frame.
+        is_cached && gop.is_some_and(|gop| gop.is_fresh())
+    }
+
+    /// A turn, if one is due.
+    pub(super) fn serve_behind(&mut self, parts: &mut Parts<'_>) -> Progress {
+        if self.queue.is_empty() || self.turn_at.is_some_and(|at| parts.now < at) {
+            return Progress::Done;
+        }
+        if !parts.out.egress.media().is_empty() {
+            // What is live is to be sent first.
+            return Progress::Full;
+        }
+        self.turn_at = Some(parts.now + VIEWER.pause);
+        let (mut at, mut budget) = (0, TURN_PACKETS_MAX);
+        while let Some(viewer) = self.queue.at(at).filter(|_| budget > 0) {
+            match self.serve_turn(viewer, budget, parts) {
+                Turn::Again { packets } => {
+                    budget -= packets;
+                    at += 1;
+                    continue;
+                }
+                Turn::Live { packets } => budget -= packets,
+                Turn::Lost => self.start_at_next_keyframe(viewer, parts),
+            }
+            self.queue.remove_at(at);
+        }
+        Progress::Done
+    }
+
+    fn serve_turn(&mut self, viewer: SenderKey, budget: u64, parts: &mut Parts<'_>) -> Turn {
+        let Parts { now, tracks, clients, out, .. } = parts;
+        let now = *now;
+        let Some(session) = clients.get_mut(viewer.session()) else { return Turn::Live { packets: 0 } };
+        let is_open = session.delivery.path.is_open();
+        let Some(sender) = session.delivery.sender_mut(viewer.line()) else { return Turn::Live { packets: 0 } };
+        out.note(AtWork::Session(viewer.session()));
+        // What is interrupted is not to catch up any more.
+        let live_already = Turn::Live { packets: 0 };
+        let Some(key) = sender.track.and_then(|track| tracks.layer_of(track)) else { return live_already };
+        let Some(audience) = self.audiences.get_mut(key.place()) else { return live_already };
+        let live = audience.live();
+        let Some(reader) = audience.viewers.get_mut(viewer).filter(|reader| !reader.is_live()) else {
+            return live_already;
+        };
+        let Some(layer) = tracks.layer(key).filter(|_| is_open) else { return Turn::Lost };
+        let Some(history) = layer.history.as_ref() else { return Turn::Lost };
+        let Some(begins) = find_beginning(reader.pace, reader.next, (layer, history), sender, now) else {
+            return Turn::Lost;
+        };
+        let (next, read) = match begins {
+            Beginning::Later(pace) => {
+                reader.pace = pace;
+                return Turn::Again { packets: 0 };
+            }
+            Beginning::At { next, read } => (next, read),
+        };
+        // No pass is under way: what is live has just left, and the next pass starts where it ended.
+        if next < history.oldest() || read > 2 * GOP_PACKETS_MAX {
+            return Turn::Lost;
+        }
+        (reader.next, reader.pace) = (next, Pace::Behind { read });
+        let numbers = reader.slice(history.oldest(), live, VIEWER.packets.min(budget));
+        let packets = numbers.end - numbers.start;
+        let to = numbers.end;
+        (reader.next, reader.pace) = (to, Pace::Behind { read: read + packets });
+        if to >= live {
+            audience.go_live(viewer);
+        }
+        if packets > 0 {
+            self.templates.load(history, numbers);
+            session.delivery.forward(viewer.line(), history, &mut self.templates, now, out);
+        }
+        if read == 0 {
+            // It has begun, which its client is told by a report.
+            clients.wake(viewer.session(), now);
+        }
+        if to >= live { Turn::Live { packets } } else { Turn::Again { packets } }
+    }
+
+    /// As without a cache.
+    fn start_at_next_keyframe(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) {
+        let Some(sender) = parts.clients.sender_mut(viewer) else { return };
+        sender.interrupt();
+        if let Some(layer) = sender.track.and_then(|track| parts.tracks.layer_of(track)) {
+            self.audience(layer).go_live(viewer);
+            parts.tracks.want_keyframe(layer);
+        }
+    }
+}
+
+/// Where a viewer that is behind goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    /// Not yet.
+    Later(Pace),
+    At {
+        next: u64,
+        read: u64,
+    },
+}
+
+/// Where the viewer goes on in this turn, or with which key frame it begins. `None` when there is none.
+fn find_beginning(
+    pace: Pace,
+    next: u64,
+    (layer, history): (&Layer, &History),
+    sender: &mut Sender,
+    now: Instant,
+) -> Option<Beginning> {
+    let cached = history.cached_gop();
+    match pace {
+        Pace::Live => None,
+        Pace::Behind { read } => {
+            // A newer picture spares what lies before it, whether that is still there or not.
+            let newer = cached.filter(|gop| gop.number > next && gop.has_picture());
+            let newer = newer.filter(|gop| sender.begin_behind(gop, now));
+            Some(newer.map_or(Beginning::At { next, read }, |gop| Beginning::At { next: gop.number, read: 0 }))
+        }
+        Pace::Admitted(mut wait) => {
+            if layer.is_filling(now) && wait.goes_on(history.next()) {
+                return Some(Beginning::Later(Pace::Admitted(wait)));
+            }
+            let gop = cached.filter(|gop| sender.begin_behind(gop, now))?;
+            Some(Beginning::At { next: gop.number, read: 0 })
+        }
+    }
+}
+
+/// Packets for all viewers in a turn. Sealing them takes a fraction of a millisecond, and they fit into the arena.
+const TURN_PACKETS_MAX: u64 = 256;

@@ -1,0 +1,211 @@
+//! Owns the way of packets from a layer to other workers and to its live viewers, which read together, so that what is
+//! alike in their copies is made once. No allocation, no lock, no clock.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use crate::blame::AtWork;
+use crate::clients::PASS_PACKETS_MAX;
+use crate::keys::{ChildKey, Key, LayerKey};
+use crate::readers::audience::Audience;
+use crate::readers::reader::{Pace, Progress, WORKER};
+use crate::readers::{Parts, Readers};
+use crate::tracks::history::{Arrived, History, PADDING_BYTES_MAX};
+use crate::tracks::{Layer, TICK};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flush {
+    Nothing,
+    Now,
+    Later,
+}
+
+impl Readers {
+    // ── Workers ─────────────────────────────────────────────────────────────────────────────────────────
+
+    pub(super) fn serve_workers(&mut self, parts: &mut Parts<'_>) -> Progress {
+        while let Some(child) = self.backlog.at(0) {
+            if let Some(layer) = parts.mesh.layer_of(child)
+                && self.serve_worker(layer, child, parts) == Progress::Full
+            {
+                return Progress::Full;
+            }
+            self.backlog.take();
+        }
+        for at in 0.. {
+            let Some(layer) = parts.tracks.fresh.at(at) else { break };
+            for place in 0..self.audience(layer).workers.len() {
+                let Some(reader) = self.audience(layer).workers.at(place).copied() else { break };
+                // One that is behind goes on after its pause.
+                if reader.is_live() && self.serve_worker(layer, reader.sink, parts) == Progress::Full {
+                    return Progress::Full;
+                }
+            }
+        }
+        Progress::Done
+    }
+
+    fn serve_worker(&mut self, layer: LayerKey, child: ChildKey, parts: &mut Parts<'_>) -> Progress {
+        let history = parts.tracks.layer(layer).and_then(|layer| layer.history.as_ref());
+        let (Some(history), Some(reader)) = (history, self.audience(layer).workers.get_mut(child)) else {
+            return Progress::Done;
+        };
+        let (numbers, head) = (reader.slice(history.oldest(), history.next(), WORKER.packets), history.next());
+        if numbers.is_empty() {
+            reader.pace = Pace::Live;
+            return Progress::Done;
+        }
+        let to = numbers.end;
+        let (mesh, mut scope) = parts.of_mesh();
+        reader.next = mesh.deliver(child, numbers, &mut scope);
+        if reader.next < to {
+            return Progress::Full;
+        }
+        reader.pace = if to < head { Pace::Behind { read: 0 } } else { Pace::Live };
+        self.pauses.set(child, (to < head).then_some(parts.now + WORKER.pause));
+        Progress::Done
+    }
+
+    // ── Live viewers ────────────────────────────────────────────────────────────────────────────────────
+
+    pub(super) fn serve_viewers(&mut self, parts: &mut Parts<'_>) -> Progress {
+        let mut at = 0;
+        while let Some(key) = parts.tracks.fresh.at(at) {
+            if let Some(track) = parts.tracks.track_of(key) {
+                parts.out.note(AtWork::Track(track));
+            }
+            let flush = parts
+                .tracks
+                .layer(key)
+                .map_or(Flush::Nothing, |layer| decide_flush(layer, self.audience(key), parts.now));
+            match flush {
+                Flush::Later => at += 1,
+                Flush::Now if self.fan_out(key, parts) == Progress::Full => return Progress::Full,
+                Flush::Now | Flush::Nothing => {
+                    parts.tracks.fresh.remove_at(at);
+                }
+            }
+        }
+        Progress::Done
+    }
+
+    /// Seals all that waits on a layer for all its live viewers.
+    fn fan_out(&mut self, key: LayerKey, parts: &mut Parts<'_>) -> Progress {
+        if !self.audience(key).awaiting.is_empty() {
+            self.switch_awaiting(key, parts);
+        }
+        let Some(layer) = parts.tracks.layer_mut(key) else { return Progress::Done };
+        if self.audience(key).viewers.is_empty() {
+            self.audience(key).skip_to(layer.next());
+            layer.note_read();
+            return Progress::Done;
+        }
+        let mut somebody_waits = false;
+        let mut progress = Progress::Done;
+        while let Some(layer) = parts.tracks.layer_mut(key) {
+            let Some((pass, is_new)) = self.audience(key).begin_pass(layer, PASS_PACKETS_MAX as u64) else { break };
+            let numbers = pass.from..pass.to;
+            if let Some(history) = layer.history.as_mut().filter(|_| is_new) {
+                equalise(history, &numbers);
+            }
+            if let Some(history) = layer.history.as_ref() {
+                self.templates.load(history, numbers);
+            }
+            somebody_waits = false;
+            progress = self.serve_pass(key, parts, &mut somebody_waits);
+            if progress == Progress::Full {
+                break;
+            }
+            self.audience(key).end_pass();
+        }
+        if somebody_waits {
+            // Who is served already is not looked at again.
+            parts.tracks.want_keyframe(key);
+        }
+        progress
+    }
+
+    /// The packets of a pass, which the templates hold, for all live viewers that have not read them.
+    fn serve_pass(&mut self, key: LayerKey, parts: &mut Parts<'_>, somebody_waits: &mut bool) -> Progress {
+        let Some(audience) = self.audiences.get_mut(key.place()) else { return Progress::Done };
+        let Parts { now, tracks, clients, out, .. } = parts;
+        let now = *now;
+        let (Some(layer), Some(track)) = (tracks.layer(key), tracks.track_of(key)) else { return Progress::Done };
+        let Some(history) = layer.history.as_ref() else { return Progress::Done };
+        let mut packets = self.templates.entries().map(|entry| entry.packet);
+        let late_start: Option<Arrived> = packets.rfind(|packet| layer.starts_late(packet, now));
+        drop(packets);
+        let newest = self.templates.entries().next_back().map(|entry| entry.packet);
+        while let Some(place) = audience.next_of_pass() {
+            if !out.egress.media().has_room(self.templates.bytes_max) {
+                return Progress::Full;
+            }
+            let Some(viewer) = audience.read_pass(place) else { break };
+            out.note(AtWork::Copy { track, viewer: viewer.session() });
+            let Some(session) = clients.get_mut(viewer.session()) else { continue };
+            let (delivery, line) = (&mut session.delivery, viewer.line());
+            if late_start.is_some_and(|start| delivery.awaits_keyframe(line, &start)) {
+                audience.admit(viewer);
+                self.queue.mark(viewer);
+                continue;
+            }
+            let started = delivery.forward(line, history, &mut self.templates, now, out);
+            *somebody_waits |= newest.is_some_and(|newest| delivery.awaits_keyframe(line, &newest));
+            if started {
+                clients.wake(viewer.session(), now);
+            }
+        }
+        Progress::Done
+    }
+}
+
+/// Whether the packets that wait should leave now or would gain from company: a frame that is complete
+/// gains nothing, nor does audio, nor a track with few viewers, nor one whose packets come singly.
+fn decide_flush(layer: &Layer, audience: &Audience, now: Instant) -> Flush {
+    let Some(since) = layer.waiting_since() else { return Flush::Nothing };
+    let count = layer.next().saturating_sub(audience.live());
+    let fan_out = count.saturating_mul(audience.viewers.len() as u64);
+    let is_due = audience.is_in_pass()
+        || now >= since + TICK
+        || fan_out <= FAN_OUT_AT_ONCE
+        || count >= RUN_GOAL
+        || !layer.expects_company();
+    if is_due { Flush::Now } else { Flush::Later }
+}
+
+/// Makes packets that differ by a few bytes equally long, so that they leave as one run: libwebrtc splits a
+/// frame into sizes that differ by one.
+fn equalise(history: &mut History, numbers: &Range<u64>) {
+    let size = |history: &History, number| {
+        let entry = history.entry(number)?;
+        (!entry.is_empty()).then(|| (entry.extensions_len(), entry.payload_len()))
+    };
+    let mut from = numbers.start;
+    while from < numbers.end {
+        let Some((extensions, len)) = size(history, from) else {
+            from += 1;
+            continue;
+        };
+        let (mut shortest, mut longest, mut to) = (len, len, from + 1);
+        while let Some((other, len)) = size(history, to).filter(|_| to < numbers.end) {
+            let spread = longest.max(len) - shortest.min(len);
+            if other != extensions || spread > PADDING_BYTES_MAX {
+                break;
+            }
+            (shortest, longest, to) = (shortest.min(len), longest.max(len), to + 1);
+        }
+        for number in from..to {
+            // The last of a run may be shorter.
+            if let Some((_, len)) = size(history, number).filter(|_| number + 1 < to) {
+                history.pad(number, (longest - len) as u8);
+            }
+        }
+        from = to;
+    }
+}
+
+/// Sends of one layer that are done at once because there is too little to gain. It may be small: a frame
+/// can't be shown before its last packet, and that one never waits.
+const FAN_OUT_AT_ONCE: u64 = 4;
+/// Packets of one layer that make a good run.
+const RUN_GOAL: u64 = 16;

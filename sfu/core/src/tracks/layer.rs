@@ -1,0 +1,151 @@
+//! Owns one encoding of a track: the history of its packets, what their numbers and timestamps mean, and the rhythm in
+//! which they come. Never knows who reads it.
+
+use std::time::{Duration, Instant};
+
+use crate::keys::{LayerKey, TrackKey};
+use crate::marks::Marks;
+use crate::spec::MediaKind;
+use crate::stats::DropReason;
+use crate::tracks::company::{Company, Turn};
+use crate::tracks::history::{Arrived, CacheBudget, History, HistoryLimits};
+use crate::tracks::playout::{MediaClock, WallClock};
+
+#[derive(Default)]
+pub(crate) struct Layer {
+    pub(super) track: Option<TrackKey>,
+    /// It comes from another worker.
+    pub(super) is_relayed: bool,
+    /// None until the first packet.
+    pub history: Option<History>,
+    /// When the newest packet came; `None` before the first.
+    pub heard: Option<Instant>,
+    /// Generation of the newest packet.
+    pub generation: u32,
+    /// What the timestamps of the packets mean; `None` until the first.
+    pub clock: Option<MediaClock>,
+    /// Since when something waits to be read.
+    waiting_since: Option<Instant>,
+    /// The newest packet leaves its frame incomplete: the next one could join it.
+    is_open: bool,
+    company: Company,
+}
+
+impl Layer {
+    /// Number of the next packet.
+    pub fn next(&self) -> u64 {
+        self.history.as_ref().map_or(0, History::next)
+    }
+
+    /// Whether a picture starts here that is of the past: a relay delivers what was there before it was asked.
+    pub fn starts_late(&self, packet: &Arrived, now: Instant) -> bool {
+        packet.keyframe && self.is_late(packet, now)
+    }
+
+    /// Whether a relay still delivers the past.
+    pub fn is_filling(&self, now: Instant) -> bool {
+        self.newest().is_some_and(|packet| self.is_late(packet, now))
+    }
+
+    pub fn newest(&self) -> Option<&Arrived> {
+        let history = self.history.as_ref()?;
+        Some(&history.entry(history.next().checked_sub(1)?)?.packet)
+    }
+
+    /// Only by a relay more than one frame comes at once.
+    fn is_late(&self, packet: &Arrived, now: Instant) -> bool {
+        self.clock.filter(|_| self.is_relayed).is_some_and(|clock| {
+            let (_, live) = clock.advanced(now, VIDEO_CLOCK_RATE);
+            live.wrapping_sub(packet.timestamp) as i32 > LATE_TICKS
+        })
+    }
+
+    /// A packet was added; `turn` is the last one that ended. True when nothing waited before.
+    fn note_arrival(&mut self, now: Instant, turn: Turn) -> bool {
+        let is_first = self.waiting_since.is_none();
+        let before = self.heard.replace(now);
+        // What came in one batch was not waited for.
+        if let Some(before) = before.filter(|before| self.is_open && *before != now) {
+            self.company.note(now < turn.free_after(before) + TICK);
+        }
+        self.is_open = self.newest().is_some_and(|packet| !packet.ends_burst);
+        self.waiting_since.get_or_insert(now);
+        is_first
+    }
+
+    pub fn waiting_since(&self) -> Option<Instant> {
+        self.waiting_since
+    }
+
+    /// All that is there was read.
+    pub fn note_read(&mut self) {
+        self.waiting_since = None;
+    }
+
+    /// Whether the next packet is likely to belong to the same frame and to come within the tick.
+    pub fn expects_company(&self) -> bool {
+        self.is_open && self.company.is_expected()
+    }
+
+    /// When what waits is read at the latest.
+    pub fn tick_at(&self) -> Option<Instant> {
+        self.waiting_since.map(|since| since + TICK)
+    }
+
+    /// The publisher or the feed is gone. What it sent is of no use to whoever comes next.
+    pub(super) fn end(&mut self, cache: &mut CacheBudget) {
+        self.release(cache);
+        let (track, generation) = (self.track, self.generation.wrapping_add(1));
+        *self = Layer { track, generation, ..Layer::default() };
+    }
+
+    /// Its memory is for other layers.
+    pub(super) fn release(&mut self, cache: &mut CacheBudget) {
+        if let Some(history) = self.history.take() {
+            history.release(cache);
+        }
+    }
+}
+
+/// A layer and what it takes to add packets to it.
+pub(crate) struct LayerWriter<'a> {
+    pub(super) key: LayerKey,
+    pub layer: &'a mut Layer,
+    pub wall: &'a WallClock,
+    pub(super) cache: &'a mut CacheBudget,
+    pub(super) fresh: &'a mut Marks<LayerKey>,
+    pub(super) turn: Turn,
+}
+
+impl LayerWriter<'_> {
+    /// Keeps a packet. Readers see it after [`LayerWriter::note_arrival`].
+    pub fn push(
+        &mut self,
+        kind: MediaKind,
+        packet: Arrived,
+        extensions: &[u8],
+        payload: &[u8],
+    ) -> Result<(), DropReason> {
+        let history = self.layer.history.get_or_insert_with(|| {
+            History::new(match kind {
+                MediaKind::Video => HistoryLimits::VIDEO,
+                MediaKind::Audio => HistoryLimits::AUDIO,
+            })
+        });
+        let pushed = history.push(self.cache, packet, extensions, payload);
+        pushed.map(|_| ()).ok_or(DropReason::RtpTooLong)
+    }
+
+    pub fn note_arrival(&mut self, now: Instant) {
+        if self.layer.note_arrival(now, self.turn) {
+            self.fresh.mark(self.key);
+        }
+    }
+}
+
+/// Longest that a packet waits for company, which saves more system calls than it costs in latency.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+/// RFC 3551 section 5, and every codec since.
+const VIDEO_CLOCK_RATE: u32 = 90_000;
+/// A picture this much older than live is not where a viewer's clock should start: 150 ms.
+pub(crate) const LATE_TICKS: i32 = 13_500;
