@@ -1,6 +1,7 @@
 //! Owns what goes to one client: the way there, SRTP, and the m-lines we send on. Never chooses what is sent.
 
 mod keyframe_allowance;
+mod left_out;
 mod path;
 mod repair;
 mod rewrite;

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use arrayvec::ArrayVec;
+use crate::clients::delivery::left_out::LeftOut;
 
 /// Maps the sequence and timestamps of whatever source feeds a viewer to one continuous stream.
 ///
@@ -13,8 +13,8 @@ use arrayvec::ArrayVec;
 pub struct Rewriter {
     /// Highest source sequence seen, forwarded or skipped.
     highest: u64,
-    /// Newest last; empty before the first packet of the current source.
-    segments: ArrayVec<Segment, SEGMENTS_MAX>,
+    /// `None` before the first packet of the current source.
+    source: Option<Source>,
     /// Index the next new packet gets if the source is changed now.
     next: u64,
     timestamp_offset: u32,
@@ -37,11 +37,13 @@ struct Squeeze {
     timestamp: u32,
 }
 
-/// From `first` on, the outgoing index is the source sequence plus `offset` (modulo 2^64).
-#[derive(Debug, Clone, Copy)]
-struct Segment {
+/// What the viewer gets of one source, from its packet with sequence `first` on, which left as `index`: sequences and
+/// indices go side by side, but for what was left out.
+#[derive(Debug, Clone)]
+struct Source {
     first: u64,
-    offset: u64,
+    index: u64,
+    left_out: LeftOut,
 }
 
 /// The numbers under which a packet leaves.
@@ -56,7 +58,7 @@ impl Rewriter {
     pub fn new(first: u64, timestamp: u32) -> Rewriter {
         Rewriter {
             highest: 0,
-            segments: ArrayVec::new(),
+            source: None,
             next: first,
             timestamp_offset: timestamp,
             squeeze: None,
@@ -67,11 +69,11 @@ impl Rewriter {
     /// The source is gone or replaced: whatever still comes from it is late.
     pub fn stop(&mut self) {
         self.next = self.next();
-        self.segments.clear();
+        self.source = None;
     }
 
     pub fn is_started(&self) -> bool {
-        !self.segments.is_empty()
+        self.source.is_some()
     }
 
     /// Starts a source at this packet. Its timestamp continues the last one by the time that passed.
@@ -83,8 +85,7 @@ impl Rewriter {
     /// live one that continues the timestamps by the time that passed.
     pub fn start_behind(&mut self, first: (u64, u32), live: (u64, u32), now: Instant, clock_rate: u32) {
         let next = self.next();
-        self.segments.clear();
-        self.segments.push(Segment { first: first.0, offset: next.wrapping_sub(first.0) });
+        self.source = Some(Source { first: first.0, index: next, left_out: LeftOut::default() });
         self.highest = first.0.wrapping_sub(1);
         self.squeeze = (live != first).then_some(Squeeze { until: live.0, timestamp: live.1 });
         let length = self.squeeze.map_or(0, |squeeze| live.1.wrapping_sub(squeeze.apply(first.0, first.1)));
@@ -98,9 +99,8 @@ impl Rewriter {
     /// Numbers for a packet of the current source; `None` when it is from before the start or so late
     /// that its place is forgotten.
     pub fn map(&mut self, sequence: u64, timestamp: u32, now: Instant) -> Option<Rewritten> {
-        let offset = self.offset_of(sequence)?;
+        let index = self.source.as_ref()?.index_of(sequence)?;
         let timestamp = self.timestamp(sequence, timestamp);
-        let index = sequence.wrapping_add(offset);
         if sequence > self.highest {
             self.highest = sequence;
             self.last_timestamp = Some((timestamp, now));
@@ -114,72 +114,52 @@ impl Rewriter {
         squeezed.wrapping_add(self.timestamp_offset)
     }
 
-    fn offset_of(&self, sequence: u64) -> Option<u64> {
-        let last = self.segments.last()?;
-        if sequence >= last.first {
-            return Some(last.offset);
-        }
-        let mut later = last;
-        for segment in self.segments.iter().rev().skip(1) {
-            if sequence >= segment.first {
-                // A packet that was left out has no number: the one it would have is the next packet's.
-                let left_out = sequence.wrapping_add(segment.offset) >= later.first.wrapping_add(later.offset);
-                return (!left_out).then_some(segment.offset);
-            }
-            later = segment;
-        }
-        None
-    }
-
     /// Leaves a packet out so that the viewer sees no gap. False when later packets have left already:
     /// then its number is spent, and something must be sent under it.
     pub fn skip(&mut self, sequence: u64) -> bool {
-        let Some(last) = self.segments.last_mut() else { return true };
-        if sequence < last.first {
-            return self.segments.first().is_some_and(|first| sequence < first.first);
+        let Some(source) = &mut self.source else { return true };
+        if sequence < source.first || sequence <= self.highest {
+            return sequence < source.first;
         }
-        if sequence <= self.highest {
-            return false;
-        }
-        let shorter = last.offset.wrapping_sub(1);
+        source.left_out.push(sequence);
         self.highest = sequence;
-        if last.first == sequence {
-            *last = Segment { first: sequence + 1, offset: shorter };
-            return true;
-        }
-        if self.segments.is_full() {
-            self.segments.remove(0);
-        }
-        self.segments.push(Segment { first: sequence + 1, offset: shorter });
         true
     }
 
     /// The source sequence and index that left under these 16 bits; `None` when nothing did lately.
     pub fn origin(&self, sent: u16) -> Option<(u64, u64)> {
-        let highest = self.highest.wrapping_add(self.segments.last()?.offset);
+        let source = self.source.as_ref()?;
+        let highest = self.next().wrapping_sub(1);
         let index = highest.wrapping_sub(u64::from((highest as u16).wrapping_sub(sent)));
-        let mut later = u64::MAX;
-        for segment in self.segments.iter().rev() {
-            if index >= segment.first.wrapping_add(segment.offset) {
-                let sequence = index.wrapping_sub(segment.offset);
-                return (sequence < later).then_some((sequence, index));
-            }
-            later = segment.first;
-        }
-        None
+        Some((source.sequence_of(index)?, index))
     }
 
     /// What a new packet's index would be; everything below is spent.
     pub fn next(&self) -> u64 {
-        match self.segments.last() {
-            Some(last) => self.highest.wrapping_add(last.offset).wrapping_add(1),
-            None => self.next,
-        }
+        self.source.as_ref().map_or(self.next, |source| source.next(self.highest))
     }
 
     /// Added to the source timestamps of what is live.
     pub fn timestamp_offset(&self) -> u32 {
         self.timestamp_offset
+    }
+}
+
+impl Source {
+    #[inline]
+    fn index_of(&self, sequence: u64) -> Option<u64> {
+        let ahead = sequence.checked_sub(self.first)?;
+        Some(self.index + ahead - self.left_out.before(sequence)?)
+    }
+
+    fn sequence_of(&self, index: u64) -> Option<u64> {
+        self.left_out.undo(self.first + index.checked_sub(self.index)?)
+    }
+
+    /// The index after all up to `highest`.
+    fn next(&self, highest: u64) -> u64 {
+        let count = highest.wrapping_add(1).wrapping_sub(self.first);
+        self.index + count.saturating_sub(self.left_out.count())
     }
 }
 
@@ -203,8 +183,6 @@ fn ticks(now: Instant, then: Instant, clock_rate: u32) -> u32 {
 /// By how much frames of the past are brought together. At 90 kHz and 30 frames a second 12 ticks are left from
 /// one to the next, so 2 s become 8 ms; frames stay apart up to 350 a second.
 const SQUEEZE: u32 = 256;
-/// Changes of the offset that are remembered: each packet left out costs one.
-const SEGMENTS_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests;

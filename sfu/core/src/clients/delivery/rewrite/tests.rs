@@ -137,3 +137,34 @@ proptest! {
         prop_assert!(sent.values().is_sorted());
     }
 }
+
+#[test]
+fn a_repeat_is_found_while_every_second_packet_is_left_out() {
+    let (mut rewriter, now) = started(65_000, 1_000);
+    // A temporal layer of 1,200 packets a second for three seconds.
+    for sequence in 1_000..4_600 {
+        match sequence % 2 {
+            0 => assert!(rewriter.map(sequence, 90_000, now).is_some()),
+            _ => assert!(rewriter.skip(sequence)),
+        }
+    }
+    for back in 0..900_u64 {
+        let (sequence, index) = (4_598 - 2 * back, 65_000 + 1_799 - back);
+        assert_eq!(rewriter.origin(index as u16), Some((sequence, index)));
+        assert_eq!(indices(&mut rewriter, now, &[sequence, sequence - 1]), [Some(index), None]);
+    }
+    assert_eq!(rewriter.next(), 65_000 + 1_800);
+}
+
+#[test]
+fn the_number_of_a_packet_that_is_long_gone_means_no_other_one() {
+    let (mut rewriter, now) = started(0, 1_000);
+    for sequence in 1_000..11_000 {
+        match sequence % 2 {
+            0 => assert!(rewriter.map(sequence, 90_000, now).is_some()),
+            _ => assert!(rewriter.skip(sequence)),
+        }
+    }
+    assert_eq!(rewriter.origin(100), None);
+    assert_eq!(indices(&mut rewriter, now, &[1_200, 10_998]), [None, Some(4_999)]);
+}
