@@ -15,7 +15,7 @@ use crate::marks::Marks;
 use crate::mesh::{Mesh, ReaderChange, Scope};
 use crate::outputs::Outputs;
 use crate::readers::audience::Audience;
-use crate::readers::reader::Progress;
+use crate::readers::reader::Flushed;
 use crate::timers::Timers;
 use crate::tracks::Tracks;
 
@@ -72,9 +72,9 @@ impl Readers {
     pub fn flush(&mut self, parts: &mut Parts<'_>) -> bool {
         // Other workers first: whoever watches there has the longer way. Last who is behind, and not before what is
         // live has left.
-        self.serve_workers(parts) == Progress::Done
-            && self.serve_viewers(parts) == Progress::Done
-            && self.serve_behind(parts) == Progress::Done
+        self.serve_workers(parts) == Flushed::Done
+            && self.serve_viewers(parts) == Flushed::Done
+            && self.serve_behind(parts) == Flushed::Done
     }
 
     /// Does what tracks, clients and other workers noted since the last look.

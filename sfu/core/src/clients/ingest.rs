@@ -12,7 +12,7 @@ use std::time::Instant;
 pub(crate) use received::Received;
 pub(crate) use source::Source;
 
-use crate::clients::ingest::received::Media;
+use crate::clients::ingest::received::MediaPacket;
 use crate::clients::ingest::source::{Meaning, Role, Stream, accepts, ticks_since};
 use crate::clients::ingest::twcc::ArrivalLog;
 use crate::crypto::srtp::{Opener, RetiredStreams};
@@ -100,7 +100,7 @@ impl Ingest {
             lower(&mut self.wake_at, self.arrivals.poll_timeout());
         }
         let payload = header.payload(packet).ok_or(DropReason::RtpMalformed)?;
-        let media = Media {
+        let media = MediaPacket {
             index,
             payload_type: header.payload_type,
             marker: header.marker,

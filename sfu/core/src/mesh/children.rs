@@ -19,7 +19,7 @@ impl Mesh {
     pub(crate) fn release_children(&mut self, scope: &mut Scope<'_>) {
         for key in self.children.keys() {
             let Some(child) = self.children.get(key) else { continue };
-            if self.parent_of(child.track, scope).is_none() {
+            if self.parent_peer(child.track, scope).is_none() {
                 continue;
             }
             if let Some(child) = self.children.get_mut(key)
@@ -221,15 +221,15 @@ impl Mesh {
     /// Names our own parent to a child.
     fn send_away(&mut self, key: ChildKey, scope: &mut Scope<'_>) {
         let Some(child) = self.children.get(key) else { return };
-        let (channel, to) = (child.channel, self.parent_of(child.track, scope));
+        let (channel, to) = (child.channel, self.parent_peer(child.track, scope));
         if let (Some(to), Some(link)) = (to, self.links.get_mut(child.link)) {
             link.send(&mut scope.out.egress, &Message::Redirect { channel, to });
         }
     }
 
-    fn parent_of(&self, track: TrackKey, scope: &Scope<'_>) -> Option<PeerId> {
+    fn parent_peer(&self, track: TrackKey, scope: &Scope<'_>) -> Option<PeerId> {
         let feed = self.feeds.get(scope.tracks.get(track)?.feed?)?;
-        feed.open_inlet().map(|inlet| inlet.peer)
+        feed.open_parent().map(|parent| parent.peer)
     }
 
     pub(super) fn handle_unsubscribe(

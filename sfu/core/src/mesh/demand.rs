@@ -3,7 +3,7 @@
 
 use crate::keys::{FeedKey, LinkKey, TrackKey};
 use crate::mesh::child::ChildState;
-use crate::mesh::feed::{Feed, Inlet, InletState, LINGER};
+use crate::mesh::feed::{Feed, LINGER, ParentRelay, ParentState};
 use crate::mesh::wire::{Message, Refusal};
 use crate::mesh::{Mesh, ORIGINS_MAX, ReaderChange, Scope};
 use crate::spec::{ControlError, OriginSpec, PeerId, TrackId};
@@ -64,17 +64,25 @@ impl Mesh {
         let Some(layer) = scope.tracks.layer_of(track) else { return };
         let feed = self.feeds.insert(Feed::new((track, layer), origin.track, origin.kind));
         scope.tracks.set_feed(track, Some(feed));
-        self.open_inlet(feed, origin, scope);
+        self.open_parent(feed, origin, scope);
     }
 
     /// Asks the parent that signaling named.
-    fn open_inlet(&mut self, feed: FeedKey, origin: &OriginSpec, scope: &mut Scope<'_>) {
+    fn open_parent(&mut self, feed: FeedKey, origin: &OriginSpec, scope: &mut Scope<'_>) {
         let Some(link) = self.by_peer.get(&origin.peer).copied() else { return };
         let channel = self.next_channel(feed);
         if let Some(feed) = self.feeds.get_mut(feed) {
-            let (peer, epoch, state) = (origin.peer, origin.epoch, InletState::Asking(0));
-            feed.inlet =
-                Some(Inlet { link, peer, channel, epoch, state, began: scope.now, ask_at: scope.now, told: None });
+            let (peer, epoch, state) = (origin.peer, origin.epoch, ParentState::Asking(0));
+            feed.parent = Some(ParentRelay {
+                link,
+                peer,
+                channel,
+                epoch,
+                state,
+                began: scope.now,
+                ask_at: scope.now,
+                told: None,
+            });
         }
         self.ask_parents(feed, scope);
         self.arm_feed(feed);
@@ -83,31 +91,31 @@ impl Mesh {
     /// What delivers goes on until the new parent does.
     fn reparent(&mut self, feed: FeedKey, origin: &OriginSpec, scope: &mut Scope<'_>) {
         let Some(known) = self.feeds.get_mut(feed) else { return };
-        let before = known.inlet.take();
+        let before = known.parent.take();
         let unused = match before {
-            Some(inlet) if inlet.is_open() => known.previous.replace(inlet),
+            Some(parent) if parent.is_open() => known.previous.replace(parent),
             before => before,
         };
         self.say_goodbye(unused, scope);
-        self.open_inlet(feed, origin, scope);
+        self.open_parent(feed, origin, scope);
     }
 
     /// A peer is there (again): what was to come from it is asked for.
     pub(super) fn rejoin(&mut self, peer: PeerId, scope: &mut Scope<'_>) {
-        let orphans = self.feeds.iter().filter(|(_, feed)| feed.inlet.is_none());
+        let orphans = self.feeds.iter().filter(|(_, feed)| feed.parent.is_none());
         let orphans = orphans.filter_map(|(key, feed)| Some((key, *self.origins.get(&feed.id)?)));
         let orphans: Vec<_> = orphans.filter(|(_, origin)| origin.peer == peer).collect();
         for (feed, origin) in orphans {
-            self.open_inlet(feed, &origin, scope);
+            self.open_parent(feed, &origin, scope);
         }
     }
 
     /// A link is about to go.
-    pub(super) fn drop_inlets(&mut self, link: LinkKey) {
+    pub(super) fn drop_parents(&mut self, link: LinkKey) {
         for at in self.feeds.keys() {
             let Some(feed) = self.feeds.get_mut(at) else { continue };
-            feed.inlet = feed.inlet.filter(|inlet| inlet.link != link);
-            feed.previous = feed.previous.filter(|inlet| inlet.link != link);
+            feed.parent = feed.parent.filter(|parent| parent.link != link);
+            feed.previous = feed.previous.filter(|parent| parent.link != link);
             self.arm_feed(at);
         }
     }
@@ -146,17 +154,17 @@ impl Mesh {
     fn take_feed(&mut self, key: FeedKey, scope: &mut Scope<'_>) {
         let Some(feed) = self.feeds.remove(key) else { return };
         self.feed_timers.set(key, None);
-        self.say_goodbye(feed.inlet, scope);
+        self.say_goodbye(feed.parent, scope);
         self.say_goodbye(feed.previous, scope);
         scope.tracks.set_feed(feed.track, None);
         scope.tracks.end(feed.track);
     }
 
-    pub(super) fn say_goodbye(&mut self, inlet: Option<Inlet>, scope: &mut Scope<'_>) {
-        if let Some(inlet) = inlet
-            && let Some(link) = self.links.get_mut(inlet.link)
+    pub(super) fn say_goodbye(&mut self, parent: Option<ParentRelay>, scope: &mut Scope<'_>) {
+        if let Some(parent) = parent
+            && let Some(link) = self.links.get_mut(parent.link)
         {
-            link.send(&mut scope.out.egress, &Message::Unsubscribe { channel: inlet.channel });
+            link.send(&mut scope.out.egress, &Message::Unsubscribe { channel: parent.channel });
         }
     }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::keys::{FeedKey, LinkKey, TrackKey};
-use crate::mesh::feed::{Feed, InletState};
+use crate::mesh::feed::{Feed, ParentState};
 use crate::mesh::missing::Arrival;
 use crate::mesh::wire::{Accept, Clock, Media, Message, Refusal, Subscribe, nack_frame};
 use crate::mesh::{CLOCKS_MAX, Mesh, Scope, feed_at};
@@ -25,15 +25,15 @@ impl Mesh {
     ) -> Result<(), DropReason> {
         let key = self.feed_of(link, media.channel, scope)?;
         let feed = &mut self.feeds[key];
-        let Some(inlet) = feed.inlet_of(link, media.channel) else { return Err(DropReason::RelayStale) };
-        let is_open = inlet.is_open();
+        let Some(parent) = feed.parent_of(link, media.channel) else { return Err(DropReason::RelayStale) };
+        let is_open = parent.is_open();
         if !is_open || feed.run.map(|run| run as u8) != Some(media.run) {
             // The answer that says what these numbers are was lost.
             self.ask_soon(key, scope);
             return Err(DropReason::RelayStale);
         }
         // The new parent delivers: even if all of it is there already, because the old one is nearer.
-        let left = feed.inlet.filter(|inlet| inlet.channel == media.channel).and_then(|_| feed.previous.take());
+        let left = feed.parent.filter(|parent| parent.channel == media.channel).and_then(|_| feed.previous.take());
         if left.is_some() {
             self.say_goodbye(left, scope);
         }
@@ -67,13 +67,13 @@ impl Mesh {
     /// The feed that has this channel; a parent that sends for nobody is told.
     fn feed_of(&mut self, link: LinkKey, channel: u32, scope: &mut Scope<'_>) -> Result<FeedKey, DropReason> {
         let key = feed_at(channel);
-        if self.feeds.get_mut(key).is_some_and(|feed| feed.inlet_of(link, channel).is_some()) {
+        if self.feeds.get_mut(key).is_some_and(|feed| feed.parent_of(link, channel).is_some()) {
             return Ok(key);
         }
         if let Some(link) = self.links.get_mut(link)
-            && link.scolded.is_none_or(|at| scope.now >= at + SCOLD_INTERVAL)
+            && link.unsubscribed_at.is_none_or(|at| scope.now >= at + UNSUBSCRIBE_INTERVAL)
         {
-            link.scolded = Some(scope.now);
+            link.unsubscribed_at = Some(scope.now);
             link.send(&mut scope.out.egress, &Message::Unsubscribe { channel });
         }
         Err(DropReason::RelayStale)
@@ -88,7 +88,7 @@ impl Mesh {
     ) -> Result<FeedKey, DropReason> {
         let key = self.feed_of(link, channel, scope)?;
         let feed = &mut self.feeds[key];
-        let is_open = feed.inlet_of(link, channel).is_some_and(|inlet| inlet.is_open());
+        let is_open = feed.parent_of(link, channel).is_some_and(|parent| parent.is_open());
         if is_open && feed.run.map(|run| run as u8) == Some(run) { Ok(key) } else { Err(DropReason::RelayStale) }
     }
 
@@ -142,14 +142,14 @@ impl Mesh {
         scope: &mut Scope<'_>,
     ) -> Result<(), DropReason> {
         let key = self.feed_of(link, accept.channel, scope)?;
-        let patience = self.links.get(link).map_or(SCOLD_INTERVAL, |link| link.patience());
+        let patience = self.links.get(link).map_or(UNSUBSCRIBE_INTERVAL, |link| link.patience());
         let feed = &mut self.feeds[key];
-        let is_current = feed.inlet.is_some_and(|inlet| inlet.channel == accept.channel);
-        let is_served = feed.inlet.is_some_and(|inlet| inlet.is_open());
-        let Some(inlet) = feed.inlet_of(link, accept.channel) else { return Err(DropReason::RelayStale) };
-        let (was_open, is_settled) = (inlet.is_open(), inlet.is_settled(scope.now));
-        inlet.state = InletState::Open;
-        inlet.note_asked(scope.now, patience, false);
+        let is_current = feed.parent.is_some_and(|parent| parent.channel == accept.channel);
+        let is_served = feed.parent.is_some_and(|parent| parent.is_open());
+        let Some(parent) = feed.parent_of(link, accept.channel) else { return Err(DropReason::RelayStale) };
+        let (was_open, is_settled) = (parent.is_open(), parent.is_settled(scope.now));
+        parent.state = ParentState::Open;
+        parent.note_asked(scope.now, patience, false);
         if is_current || !is_served {
             feed.depth = accept.depth.saturating_add(1);
             if feed.run != Some(accept.run) {
@@ -183,9 +183,9 @@ impl Mesh {
         let (track, was_running) = (feed.track, feed.run.is_some());
         feed.restart(Some(accept.run));
         if accept.from > 0 && feed.kind == MediaKind::Video {
-            feed.keyframes.hold(scope.now + patience + KEYFRAME_PATIENCE);
+            feed.keyframes.expect_by(scope.now + patience + KEYFRAME_PATIENCE);
         }
-        if feed.inlet.is_some_and(|inlet| inlet.channel == accept.channel) {
+        if feed.parent.is_some_and(|parent| parent.channel == accept.channel) {
             let left = feed.previous.take();
             self.say_goodbye(left, scope);
         }
@@ -205,19 +205,19 @@ impl Mesh {
     ) -> Result<(), DropReason> {
         let key = self.feed_of(link, channel, scope)?;
         let feed = &mut self.feeds[key];
-        let is_current = feed.inlet.is_some_and(|inlet| inlet.channel == channel);
-        let Some(inlet) = feed.inlet_of(link, channel) else { return Err(DropReason::RelayStale) };
-        let was_open = inlet.is_open();
-        inlet.state = InletState::Closed;
-        inlet.note_asked(scope.now, Duration::ZERO, false);
-        let (peer, is_news) = (inlet.peer, inlet.note_refused(scope.now));
+        let is_current = feed.parent.is_some_and(|parent| parent.channel == channel);
+        let Some(parent) = feed.parent_of(link, channel) else { return Err(DropReason::RelayStale) };
+        let was_open = parent.is_open();
+        parent.state = ParentState::Closed;
+        parent.note_asked(scope.now, Duration::ZERO, false);
+        let (peer, is_news) = (parent.peer, parent.note_refused(scope.now));
         let track = feed.id;
         if !is_current {
             feed.previous = None;
         } else if is_news {
             scope.out.push_event(Event::RelayRefused { track, peer });
         }
-        if was_open && reason == Refusal::NotHere && self.feeds[key].open_inlet().is_none() {
+        if was_open && reason == Refusal::NotHere && self.feeds[key].open_parent().is_none() {
             self.end_feed(key, scope);
         }
         self.arm_feed(key);
@@ -235,12 +235,12 @@ impl Mesh {
         let feed = &mut self.feeds[key];
         let track = feed.id;
         // A parent that we are about to leave has nothing to say.
-        let Some(inlet) = feed.inlet.as_mut().filter(|inlet| inlet.channel == channel) else { return Ok(()) };
-        if !inlet.is_open() {
-            inlet.state = InletState::Closed;
-            inlet.note_asked(scope.now, Duration::ZERO, false);
+        let Some(parent) = feed.parent.as_mut().filter(|parent| parent.channel == channel) else { return Ok(()) };
+        if !parent.is_open() {
+            parent.state = ParentState::Closed;
+            parent.note_asked(scope.now, Duration::ZERO, false);
         }
-        if inlet.note_refused(scope.now) {
+        if parent.note_refused(scope.now) {
             scope.out.push_event(Event::RelayRedirected { track, to });
         }
         self.arm_feed(key);
@@ -251,15 +251,15 @@ impl Mesh {
     pub(super) fn handle_end(&mut self, link: LinkKey, of: (u32, u8), scope: &mut Scope<'_>) -> Result<(), DropReason> {
         let key = self.open_feed_of(link, of, scope)?;
         let feed = &mut self.feeds[key];
-        let is_current = feed.inlet.is_some_and(|inlet| inlet.channel == of.0);
-        if let Some(inlet) = feed.inlet_of(link, of.0) {
-            inlet.state = InletState::Closed;
-            inlet.note_asked(scope.now, Duration::ZERO, false);
+        let is_current = feed.parent.is_some_and(|parent| parent.channel == of.0);
+        if let Some(parent) = feed.parent_of(link, of.0) {
+            parent.state = ParentState::Closed;
+            parent.note_asked(scope.now, Duration::ZERO, false);
         }
         if !is_current {
             feed.previous = None;
         }
-        if feed.open_inlet().is_none() {
+        if feed.open_parent().is_none() {
             self.end_feed(key, scope);
         }
         self.arm_feed(key);
@@ -293,20 +293,20 @@ impl Mesh {
     pub(super) fn ask_parents(&mut self, key: FeedKey, scope: &mut Scope<'_>) {
         let Some(feed) = self.feeds.get_mut(key) else { return };
         let (track, kind, have) = (feed.id, feed.kind, feed.have());
-        let leaves = feed.previous.map(|inlet| inlet.peer);
+        let leaves = feed.previous.map(|parent| parent.peer);
         let mut unanswered = None;
-        for (inlet, leaves) in [(&mut feed.inlet, leaves), (&mut feed.previous, None)] {
-            let Some(inlet) = inlet.as_mut().filter(|inlet| scope.now >= inlet.ask_at) else { continue };
-            let Some(link) = self.links.get_mut(inlet.link) else { continue };
-            let (channel, epoch) = (inlet.channel, inlet.epoch);
+        for (parent, leaves) in [(&mut feed.parent, leaves), (&mut feed.previous, None)] {
+            let Some(parent) = parent.as_mut().filter(|parent| scope.now >= parent.ask_at) else { continue };
+            let Some(link) = self.links.get_mut(parent.link) else { continue };
+            let (channel, epoch) = (parent.channel, parent.epoch);
             link.send(
                 &mut scope.out.egress,
                 &Message::Subscribe(Subscribe { channel, track, epoch, kind, have, leaves }),
             );
-            inlet.note_asked(scope.now, link.patience(), link.is_lost());
+            parent.note_asked(scope.now, link.patience(), link.is_lost());
             // It may wait for a parent of its own, and that one for us.
-            if inlet.is_unanswered(scope.now) && inlet.note_refused(scope.now) {
-                unanswered = Some(inlet.peer);
+            if parent.is_unanswered(scope.now) && parent.note_refused(scope.now) {
+                unanswered = Some(parent.peer);
             }
         }
         if let Some(peer) = unanswered {
@@ -317,18 +317,18 @@ impl Mesh {
     /// The parent thinks that we know what we don't.
     fn ask_soon(&mut self, key: FeedKey, scope: &mut Scope<'_>) {
         let Some(feed) = self.feeds.get_mut(key) else { return };
-        let Some(inlet) = feed.inlet.as_mut() else { return };
-        let patience = self.links.get(inlet.link).map_or(SCOLD_INTERVAL, |link| link.patience());
-        if inlet.is_open() && inlet.ask_at > scope.now + patience {
-            inlet.ask_at = scope.now + patience;
+        let Some(parent) = feed.parent.as_mut() else { return };
+        let patience = self.links.get(parent.link).map_or(UNSUBSCRIBE_INTERVAL, |link| link.patience());
+        if parent.is_open() && parent.ask_at > scope.now + patience {
+            parent.ask_at = scope.now + patience;
             self.arm_feed(key);
         }
     }
 
     fn ask_for_missing(&mut self, key: FeedKey, scope: &mut Scope<'_>) {
         let Some(feed) = self.feeds.get_mut(key) else { return };
-        let Some(inlet) = feed.open_inlet().copied() else { return };
-        let Some(link) = self.links.get_mut(inlet.link) else { return };
+        let Some(parent) = feed.open_parent().copied() else { return };
+        let Some(link) = self.links.get_mut(parent.link) else { return };
         if let Some(round_trip) = link.round_trip {
             feed.missing.set_round_trip(round_trip);
         }
@@ -338,7 +338,7 @@ impl Mesh {
             feed.keyframes.want();
         }
         if let Some(run) = feed.run.filter(|_| !due.lost.is_empty()) {
-            let frame = nack_frame(inlet.channel, run as u8, due.urgent, &due.lost);
+            let frame = nack_frame(parent.channel, run as u8, due.urgent, &due.lost);
             link.send_frame(&mut scope.out.egress, &frame);
         }
     }
@@ -358,12 +358,12 @@ impl Mesh {
 
     fn ask_for_keyframe(&mut self, key: FeedKey, scope: &mut Scope<'_>) {
         let Some(feed) = self.feeds.get_mut(key) else { return };
-        let Some(inlet) = feed.open_inlet().copied() else { return };
+        let Some(parent) = feed.open_parent().copied() else { return };
         if !feed.keyframes.take_due(scope.now) {
             return;
         }
-        if let Some(link) = self.links.get_mut(inlet.link) {
-            link.send(&mut scope.out.egress, &Message::Keyframe { channel: inlet.channel });
+        if let Some(link) = self.links.get_mut(parent.link) {
+            link.send(&mut scope.out.egress, &Message::Keyframe { channel: parent.channel });
         }
     }
 
@@ -374,6 +374,6 @@ impl Mesh {
 }
 
 /// Between two times a parent is told that nobody wants what it sends.
-const SCOLD_INTERVAL: Duration = Duration::from_millis(100);
+const UNSUBSCRIBE_INTERVAL: Duration = Duration::from_millis(100);
 /// Beyond a round trip, for a key frame that the parent has said is on its way.
 const KEYFRAME_PATIENCE: Duration = Duration::from_millis(100);

@@ -16,9 +16,9 @@ pub(crate) struct Feed {
     pub layer: LayerKey,
     pub id: TrackId,
     pub kind: MediaKind,
-    pub inlet: Option<Inlet>,
+    pub parent: Option<ParentRelay>,
     /// The parent before, until the new one delivers.
-    pub previous: Option<Inlet>,
+    pub previous: Option<ParentRelay>,
     /// The numbering of what is in the history.
     pub run: Option<u64>,
     /// Hops from the origin, as the parent said.
@@ -38,13 +38,13 @@ pub(crate) struct Feed {
 
 /// The relay from one parent.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Inlet {
+pub(crate) struct ParentRelay {
     pub link: LinkKey,
     pub peer: PeerId,
     /// Our number for it, under which the parent sends.
     pub channel: u32,
     pub epoch: Epoch,
-    pub state: InletState,
+    pub state: ParentState,
     pub began: Instant,
     /// When to ask, or to ask again.
     pub ask_at: Instant,
@@ -53,7 +53,7 @@ pub(crate) struct Inlet {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum InletState {
+pub(crate) enum ParentState {
     /// Asked this often without an answer.
     Asking(u32),
     /// Accepted, and refreshed each second.
@@ -68,7 +68,7 @@ pub(crate) struct KeyframeDemand {
     wanted: bool,
     asked: Option<Instant>,
     /// One is promised to come by then.
-    hold_until: Option<Instant>,
+    expected_by: Option<Instant>,
 }
 
 impl Feed {
@@ -78,7 +78,7 @@ impl Feed {
             layer,
             id,
             kind,
-            inlet: None,
+            parent: None,
             previous: None,
             run: None,
             depth: 1,
@@ -100,14 +100,14 @@ impl Feed {
         self.missing = Missing::new();
     }
 
-    pub fn inlet_of(&mut self, link: LinkKey, channel: u32) -> Option<&mut Inlet> {
-        let of = |inlet: &&mut Inlet| (inlet.link, inlet.channel) == (link, channel);
-        self.inlet.as_mut().filter(of).or(self.previous.as_mut().filter(of))
+    pub fn parent_of(&mut self, link: LinkKey, channel: u32) -> Option<&mut ParentRelay> {
+        let of = |parent: &&mut ParentRelay| (parent.link, parent.channel) == (link, channel);
+        self.parent.as_mut().filter(of).or(self.previous.as_mut().filter(of))
     }
 
     /// Whom to ask for repeats and key frames: the newest that delivers.
-    pub fn open_inlet(&self) -> Option<&Inlet> {
-        [&self.inlet, &self.previous].into_iter().flatten().find(|inlet| inlet.is_open())
+    pub fn open_parent(&self) -> Option<&ParentRelay> {
+        [&self.parent, &self.previous].into_iter().flatten().find(|parent| parent.is_open())
     }
 
     /// What to tell a parent that we have already.
@@ -116,30 +116,30 @@ impl Feed {
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let asks = [&self.inlet, &self.previous].into_iter().flatten().map(|inlet| inlet.ask_at).min();
+        let asks = [&self.parent, &self.previous].into_iter().flatten().map(|parent| parent.ask_at).min();
         let idle = self.idle_since.map(|since| since + LINGER);
         // Without a parent that delivers there is nobody to ask for these.
-        let open = self.open_inlet();
+        let open = self.open_parent();
         let missing = open.and_then(|_| self.missing.poll_timeout());
         let keyframe = open.and_then(|_| self.keyframes.poll_timeout());
         [asks, missing, idle, keyframe].into_iter().flatten().min()
     }
 }
 
-impl Inlet {
+impl ParentRelay {
     pub fn is_open(&self) -> bool {
-        self.state == InletState::Open
+        self.state == ParentState::Open
     }
 
     /// Asked now; sets when to ask again.
     pub fn note_asked(&mut self, now: Instant, patience: Duration, is_lost: bool) {
         let pause = match &mut self.state {
-            InletState::Asking(tries) => {
+            ParentState::Asking(tries) => {
                 *tries = tries.saturating_add(1);
                 if is_lost || *tries > QUICK_TRIES { patience.max(SLOW_RETRY) } else { patience }
             }
-            InletState::Open => REFRESH_INTERVAL,
-            InletState::Closed => CLOSED_RETRY,
+            ParentState::Open => REFRESH_INTERVAL,
+            ParentState::Closed => CLOSED_RETRY,
         };
         self.ask_at = now + pause;
     }
@@ -150,7 +150,7 @@ impl Inlet {
     }
 
     pub fn is_unanswered(&self, now: Instant) -> bool {
-        matches!(self.state, InletState::Asking(_)) && now >= self.began + UNANSWERED_AFTER
+        matches!(self.state, ParentState::Asking(_)) && now >= self.began + UNANSWERED_AFTER
     }
 
     /// Whether signaling is to be told of a refusal; not at every repetition.
@@ -173,8 +173,8 @@ impl KeyframeDemand {
     }
 
     /// The parent sends one without being asked.
-    pub fn hold(&mut self, until: Instant) {
-        self.hold_until = Some(until);
+    pub fn expect_by(&mut self, until: Instant) {
+        self.expected_by = Some(until);
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -182,7 +182,7 @@ impl KeyframeDemand {
             return None;
         }
         // Without any of the two it is due at once, which whoever wanted it sees to.
-        [self.asked.map(|asked| asked + KEYFRAME_INTERVAL), self.hold_until].into_iter().flatten().max()
+        [self.asked.map(|asked| asked + KEYFRAME_INTERVAL), self.expected_by].into_iter().flatten().max()
     }
 
     /// Whether to ask now. It stays wanted until one comes.

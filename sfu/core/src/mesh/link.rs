@@ -33,7 +33,7 @@ pub(crate) struct Link {
     /// The peer asked for repeats until lately.
     lossy_until: Option<Instant>,
     /// When the peer was last told that it sends for nobody.
-    pub scolded: Option<Instant>,
+    pub unsubscribed_at: Option<Instant>,
     /// Relays the peer gets from us: its number for each, and ours.
     pub channels: Index<u32, ChildKey>,
     pub sent: Traffic,
@@ -77,7 +77,7 @@ impl Link {
             heartbeat_at: now,
             stamp: None,
             lossy_until: None,
-            scolded: None,
+            unsubscribed_at: None,
             channels: Index::default(),
             sent: Traffic::default(),
             received: Traffic::default(),

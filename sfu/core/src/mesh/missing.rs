@@ -13,14 +13,14 @@ pub(crate) struct Missing {
     newest: Option<u64>,
     /// Lowest sequence that is wanted.
     first: u64,
-    entries: VecDeque<Entry>,
+    packets: VecDeque<MissingPacket>,
     retry_interval: Duration,
     /// Nothing is due before this. May be early, never late.
     due: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct MissingPacket {
     sequence: u64,
     noticed: Instant,
     /// Late beyond doubt.
@@ -52,7 +52,7 @@ pub(crate) struct Due {
 
 impl Missing {
     pub fn new() -> Missing {
-        Missing { newest: None, first: 0, entries: VecDeque::new(), retry_interval: RETRY_INTERVAL_DEFAULT, due: None }
+        Missing { newest: None, first: 0, packets: VecDeque::new(), retry_interval: RETRY_INTERVAL_DEFAULT, due: None }
     }
 
     /// A tenth more than a round trip: a repeat must not be asked for while it is on its way.
@@ -69,12 +69,12 @@ impl Missing {
         };
         let before = self.first.min(newest);
         let earlier = before.saturating_sub(from) as usize;
-        if earlier == 0 || self.entries.len() + earlier > MISSING_MAX {
+        if earlier == 0 || self.packets.len() + earlier > MISSING_MAX {
             return;
         }
         // The first of all were lost, and so was the answer that told of them.
         for sequence in (from..before).rev() {
-            self.entries.push_front(Entry { sequence, noticed: now, is_sure: true, asked: None, tries: 0 });
+            self.packets.push_front(MissingPacket { sequence, noticed: now, is_sure: true, asked: None, tries: 0 });
         }
         (self.first, self.due) = (from, Some(now));
     }
@@ -115,20 +115,20 @@ impl Missing {
         if self.due.is_none_or(|due| due > now) {
             return found;
         }
-        let before = self.entries.len();
-        self.entries.retain(|entry| now.saturating_duration_since(entry.noticed) < AGE_MAX);
-        found.given_up = before - self.entries.len();
+        let before = self.packets.len();
+        self.packets.retain(|packet| now.saturating_duration_since(packet.noticed) < AGE_MAX);
+        found.given_up = before - self.packets.len();
         self.due = None;
         let Some(newest) = self.newest else { return found };
-        for entry in &mut self.entries {
-            let mut due = entry.due(newest, self.retry_interval);
-            let first = found.lost.first().copied().unwrap_or(entry.sequence);
-            if due <= now && !found.lost.is_full() && entry.sequence - first <= u64::from(u16::MAX) {
-                found.lost.push(entry.sequence);
-                found.urgent |= entry.tries > 0;
-                entry.asked = Some(now);
-                entry.tries = entry.tries.saturating_add(1);
-                due = entry.due(newest, self.retry_interval);
+        for packet in &mut self.packets {
+            let mut due = packet.due(newest, self.retry_interval);
+            let first = found.lost.first().copied().unwrap_or(packet.sequence);
+            if due <= now && !found.lost.is_full() && packet.sequence - first <= u64::from(u16::MAX) {
+                found.lost.push(packet.sequence);
+                found.urgent |= packet.tries > 0;
+                packet.asked = Some(now);
+                packet.tries = packet.tries.saturating_add(1);
+                due = packet.due(newest, self.retry_interval);
             }
             self.due = Some(self.due.map_or(due, |earliest| earliest.min(due)));
         }
@@ -136,17 +136,17 @@ impl Missing {
     }
 
     fn restart(&mut self, newest: u64) {
-        self.entries.clear();
+        self.packets.clear();
         self.due = None;
         (self.newest, self.first) = (Some(newest), newest);
     }
 
     /// It is there, or came twice.
     pub fn forget(&mut self, sequence: u64) -> Arrival {
-        match self.entries.binary_search_by_key(&sequence, |entry| entry.sequence) {
+        match self.packets.binary_search_by_key(&sequence, |packet| packet.sequence) {
             Ok(at) => {
-                self.entries.remove(at);
-                if self.entries.is_empty() {
+                self.packets.remove(at);
+                if self.packets.is_empty() {
                     self.due = None;
                 }
                 Arrival::Recovered
@@ -158,25 +158,25 @@ impl Missing {
     /// False when that would be too many.
     fn note_skipped(&mut self, noticed: Instant, from: u64, to: u64, is_sure: bool) -> bool {
         let skipped = usize::try_from(to - from).unwrap_or(usize::MAX);
-        if self.entries.len().saturating_add(skipped) > MISSING_MAX {
+        if self.packets.len().saturating_add(skipped) > MISSING_MAX {
             return false;
         }
-        let entry = |sequence| Entry { sequence, noticed, is_sure, asked: None, tries: 0 };
-        self.entries.extend((from..to).map(entry));
+        let packet = |sequence| MissingPacket { sequence, noticed, is_sure, asked: None, tries: 0 };
+        self.packets.extend((from..to).map(packet));
         true
     }
 
     /// Each new packet may show another one to be lost. Those asked for already are at the front.
     fn reschedule(&mut self, now: Instant) {
         let Some(newest) = self.newest else { return };
-        for entry in self.entries.iter().rev().take_while(|entry| entry.asked.is_none()) {
-            let due = entry.due(newest, self.retry_interval).max(now);
+        for packet in self.packets.iter().rev().take_while(|packet| packet.asked.is_none()) {
+            let due = packet.due(newest, self.retry_interval).max(now);
             self.due = Some(self.due.map_or(due, |earliest| earliest.min(due)));
         }
     }
 }
 
-impl Entry {
+impl MissingPacket {
     /// The first time once, then twice each: what was lost once has little time left.
     fn due(&self, newest: u64, retry_interval: Duration) -> Instant {
         match self.asked {

@@ -49,7 +49,7 @@ impl Mesh {
         for child in children {
             self.remove_child(child, scope);
         }
-        self.drop_inlets(link);
+        self.drop_parents(link);
     }
 
     /// Its relays begin anew: children ask again, and what came from it is asked for. The counters go on.

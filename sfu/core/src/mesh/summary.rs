@@ -48,17 +48,17 @@ impl Mesh {
     pub fn relays(&self, tracks: &Tracks) -> Vec<RelaySummary> {
         let round_trip = |link: LinkKey| self.links.get(link).and_then(|link| link.round_trip);
         let feeds = self.feeds.iter().filter_map(|(_, feed)| {
-            let inlet = feed.open_inlet().or(feed.inlet.as_ref())?;
+            let parent = feed.open_parent().or(feed.parent.as_ref())?;
             Some(RelaySummary {
                 track: feed.id,
-                peer: inlet.peer,
+                peer: parent.peer,
                 direction: RelayDirection::In,
                 depth: feed.depth,
                 packets: feed.received.packets,
                 bytes: feed.received.bytes,
                 lost: feed.lost,
                 repaired: feed.repaired,
-                round_trip: round_trip(inlet.link),
+                round_trip: round_trip(parent.link),
             })
         });
         let children = self.children.iter().filter_map(|(_, child)| {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::blame::AtWork;
 use crate::clients::Sender;
 use crate::keys::{Key, SenderKey};
-use crate::readers::reader::{Pace, Progress, VIEWER};
+use crate::readers::reader::{Flushed, Pace, VIEWER};
 use crate::readers::{Parts, Readers};
 use crate::spec::MediaKind;
 use crate::tracks::Layer;
@@ -14,7 +14,7 @@ use crate::tracks::history::{GOP_PACKETS_MAX, History};
 
 /// What a turn came to for one viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum Outcome {
     Again {
         packets: u64,
     },
@@ -44,61 +44,61 @@ impl Readers {
     }
 
     /// A turn, if one is due.
-    pub(super) fn serve_behind(&mut self, parts: &mut Parts<'_>) -> Progress {
+    pub(super) fn serve_behind(&mut self, parts: &mut Parts<'_>) -> Flushed {
         if self.queue.is_empty() || self.turn_at.is_some_and(|at| parts.now < at) {
-            return Progress::Done;
+            return Flushed::Done;
         }
         if !parts.out.egress.media().is_empty() {
             // What is live is to be sent first.
-            return Progress::Full;
+            return Flushed::Full;
         }
         self.turn_at = Some(parts.now + VIEWER.pause);
         let (mut at, mut budget) = (0, TURN_PACKETS_MAX);
         while let Some(viewer) = self.queue.at(at).filter(|_| budget > 0) {
             match self.serve_turn(viewer, budget, parts) {
-                Turn::Again { packets } => {
+                Outcome::Again { packets } => {
                     budget -= packets;
                     at += 1;
                     continue;
                 }
-                Turn::Live { packets } => budget -= packets,
-                Turn::Lost => self.start_at_next_keyframe(viewer, parts),
+                Outcome::Live { packets } => budget -= packets,
+                Outcome::Lost => self.start_at_next_keyframe(viewer, parts),
             }
             self.queue.remove_at(at);
         }
-        Progress::Done
+        Flushed::Done
     }
 
-    fn serve_turn(&mut self, viewer: SenderKey, budget: u64, parts: &mut Parts<'_>) -> Turn {
+    fn serve_turn(&mut self, viewer: SenderKey, budget: u64, parts: &mut Parts<'_>) -> Outcome {
         let Parts { now, tracks, clients, out, .. } = parts;
         let now = *now;
-        let Some(session) = clients.get_mut(viewer.session()) else { return Turn::Live { packets: 0 } };
+        let Some(session) = clients.get_mut(viewer.session()) else { return Outcome::Live { packets: 0 } };
         let is_open = session.delivery.path.is_open();
-        let Some(sender) = session.delivery.sender_mut(viewer.line()) else { return Turn::Live { packets: 0 } };
+        let Some(sender) = session.delivery.sender_mut(viewer.line()) else { return Outcome::Live { packets: 0 } };
         out.note(AtWork::Session(viewer.session()));
         // What is interrupted is not to catch up any more.
-        let live_already = Turn::Live { packets: 0 };
+        let live_already = Outcome::Live { packets: 0 };
         let Some(key) = sender.track.and_then(|track| tracks.layer_of(track)) else { return live_already };
         let Some(audience) = self.audiences.get_mut(key.place()) else { return live_already };
         let live = audience.live();
         let Some(reader) = audience.viewers.get_mut(viewer).filter(|reader| !reader.is_live()) else {
             return live_already;
         };
-        let Some(layer) = tracks.layer(key).filter(|_| is_open) else { return Turn::Lost };
-        let Some(history) = layer.history.as_ref() else { return Turn::Lost };
+        let Some(layer) = tracks.layer(key).filter(|_| is_open) else { return Outcome::Lost };
+        let Some(history) = layer.history.as_ref() else { return Outcome::Lost };
         let Some(begins) = find_beginning(reader.pace, reader.next, (layer, history), sender, now) else {
-            return Turn::Lost;
+            return Outcome::Lost;
         };
         let (next, read) = match begins {
             Beginning::Later(pace) => {
                 reader.pace = pace;
-                return Turn::Again { packets: 0 };
+                return Outcome::Again { packets: 0 };
             }
             Beginning::At { next, read } => (next, read),
         };
         // No pass is under way: what is live has just left, and the next pass starts where it ended.
         if next < history.oldest() || read > 2 * GOP_PACKETS_MAX {
-            return Turn::Lost;
+            return Outcome::Lost;
         }
         (reader.next, reader.pace) = (next, Pace::Behind { read });
         let numbers = reader.slice(history.oldest(), live, VIEWER.packets.min(budget));
@@ -116,7 +116,7 @@ impl Readers {
             // It has begun, which its client is told by a report.
             clients.wake(viewer.session(), now);
         }
-        if to >= live { Turn::Live { packets } } else { Turn::Again { packets } }
+        if to >= live { Outcome::Live { packets } } else { Outcome::Again { packets } }
     }
 
     /// As without a cache.

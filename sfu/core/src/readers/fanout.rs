@@ -8,7 +8,7 @@ use crate::blame::AtWork;
 use crate::clients::PASS_PACKETS_MAX;
 use crate::keys::{ChildKey, Key, LayerKey};
 use crate::readers::audience::Audience;
-use crate::readers::reader::{Pace, Progress, WORKER};
+use crate::readers::reader::{Flushed, Pace, WORKER};
 use crate::readers::{Parts, Readers};
 use crate::tracks::history::{Arrived, History, PADDING_BYTES_MAX};
 use crate::tracks::{Layer, TICK};
@@ -23,12 +23,12 @@ enum Flush {
 impl Readers {
     // ── Workers ─────────────────────────────────────────────────────────────────────────────────────────
 
-    pub(super) fn serve_workers(&mut self, parts: &mut Parts<'_>) -> Progress {
+    pub(super) fn serve_workers(&mut self, parts: &mut Parts<'_>) -> Flushed {
         while let Some(child) = self.backlog.at(0) {
             if let Some(layer) = parts.mesh.layer_of(child)
-                && self.serve_worker(layer, child, parts) == Progress::Full
+                && self.serve_worker(layer, child, parts) == Flushed::Full
             {
-                return Progress::Full;
+                return Flushed::Full;
             }
             self.backlog.take();
         }
@@ -37,38 +37,38 @@ impl Readers {
             for place in 0..self.audience(layer).workers.len() {
                 let Some(reader) = self.audience(layer).workers.at(place).copied() else { break };
                 // One that is behind goes on after its pause.
-                if reader.is_live() && self.serve_worker(layer, reader.sink, parts) == Progress::Full {
-                    return Progress::Full;
+                if reader.is_live() && self.serve_worker(layer, reader.sink, parts) == Flushed::Full {
+                    return Flushed::Full;
                 }
             }
         }
-        Progress::Done
+        Flushed::Done
     }
 
-    fn serve_worker(&mut self, layer: LayerKey, child: ChildKey, parts: &mut Parts<'_>) -> Progress {
+    fn serve_worker(&mut self, layer: LayerKey, child: ChildKey, parts: &mut Parts<'_>) -> Flushed {
         let history = parts.tracks.layer(layer).and_then(|layer| layer.history.as_ref());
         let (Some(history), Some(reader)) = (history, self.audience(layer).workers.get_mut(child)) else {
-            return Progress::Done;
+            return Flushed::Done;
         };
         let (numbers, head) = (reader.slice(history.oldest(), history.next(), WORKER.packets), history.next());
         if numbers.is_empty() {
             reader.pace = Pace::Live;
-            return Progress::Done;
+            return Flushed::Done;
         }
         let to = numbers.end;
         let (mesh, mut scope) = parts.of_mesh();
         reader.next = mesh.deliver(child, numbers, &mut scope);
         if reader.next < to {
-            return Progress::Full;
+            return Flushed::Full;
         }
         reader.pace = if to < head { Pace::Behind { read: 0 } } else { Pace::Live };
         self.pauses.set(child, (to < head).then_some(parts.now + WORKER.pause));
-        Progress::Done
+        Flushed::Done
     }
 
     // ── Live viewers ────────────────────────────────────────────────────────────────────────────────────
 
-    pub(super) fn serve_viewers(&mut self, parts: &mut Parts<'_>) -> Progress {
+    pub(super) fn serve_viewers(&mut self, parts: &mut Parts<'_>) -> Flushed {
         let mut at = 0;
         while let Some(key) = parts.tracks.fresh.at(at) {
             if let Some(track) = parts.tracks.track_of(key) {
@@ -80,28 +80,28 @@ impl Readers {
                 .map_or(Flush::Nothing, |layer| decide_flush(layer, self.audience(key), parts.now));
             match flush {
                 Flush::Later => at += 1,
-                Flush::Now if self.fan_out(key, parts) == Progress::Full => return Progress::Full,
+                Flush::Now if self.fan_out(key, parts) == Flushed::Full => return Flushed::Full,
                 Flush::Now | Flush::Nothing => {
                     parts.tracks.fresh.remove_at(at);
                 }
             }
         }
-        Progress::Done
+        Flushed::Done
     }
 
     /// Seals all that waits on a layer for all its live viewers.
-    fn fan_out(&mut self, key: LayerKey, parts: &mut Parts<'_>) -> Progress {
+    fn fan_out(&mut self, key: LayerKey, parts: &mut Parts<'_>) -> Flushed {
         if !self.audience(key).awaiting.is_empty() {
             self.switch_awaiting(key, parts);
         }
-        let Some(layer) = parts.tracks.layer_mut(key) else { return Progress::Done };
+        let Some(layer) = parts.tracks.layer_mut(key) else { return Flushed::Done };
         if self.audience(key).viewers.is_empty() {
             self.audience(key).skip_to(layer.next());
             layer.note_read();
-            return Progress::Done;
+            return Flushed::Done;
         }
         let mut somebody_waits = false;
-        let mut progress = Progress::Done;
+        let mut progress = Flushed::Done;
         while let Some(layer) = parts.tracks.layer_mut(key) {
             let Some((pass, is_new)) = self.audience(key).begin_pass(layer, PASS_PACKETS_MAX as u64) else { break };
             let numbers = pass.from..pass.to;
@@ -113,7 +113,7 @@ impl Readers {
             }
             somebody_waits = false;
             progress = self.serve_pass(key, parts, &mut somebody_waits);
-            if progress == Progress::Full {
+            if progress == Flushed::Full {
                 break;
             }
             self.audience(key).end_pass();
@@ -126,19 +126,19 @@ impl Readers {
     }
 
     /// The packets of a pass, which the templates hold, for all live viewers that have not read them.
-    fn serve_pass(&mut self, key: LayerKey, parts: &mut Parts<'_>, somebody_waits: &mut bool) -> Progress {
-        let Some(audience) = self.audiences.get_mut(key.place()) else { return Progress::Done };
+    fn serve_pass(&mut self, key: LayerKey, parts: &mut Parts<'_>, somebody_waits: &mut bool) -> Flushed {
+        let Some(audience) = self.audiences.get_mut(key.place()) else { return Flushed::Done };
         let Parts { now, tracks, clients, out, .. } = parts;
         let now = *now;
-        let (Some(layer), Some(track)) = (tracks.layer(key), tracks.track_of(key)) else { return Progress::Done };
-        let Some(history) = layer.history.as_ref() else { return Progress::Done };
+        let (Some(layer), Some(track)) = (tracks.layer(key), tracks.track_of(key)) else { return Flushed::Done };
+        let Some(history) = layer.history.as_ref() else { return Flushed::Done };
         let mut packets = self.templates.entries().map(|entry| entry.packet);
         let late_start: Option<Arrived> = packets.rfind(|packet| layer.starts_late(packet, now));
         drop(packets);
         let newest = self.templates.entries().next_back().map(|entry| entry.packet);
         while let Some(place) = audience.next_of_pass() {
             if !out.egress.media().has_room(self.templates.bytes_max) {
-                return Progress::Full;
+                return Flushed::Full;
             }
             let Some(viewer) = audience.read_pass(place) else { break };
             out.note(AtWork::Copy { track, viewer: viewer.session() });
@@ -155,7 +155,7 @@ impl Readers {
                 clients.wake(viewer.session(), now);
             }
         }
-        Progress::Done
+        Flushed::Done
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct Budget {
 
 /// Whether the arena had room for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub(crate) enum Flushed {
     Done,
     Full,
 }

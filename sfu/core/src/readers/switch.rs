@@ -107,7 +107,7 @@ fn is_worth_awaiting(viewer: SenderKey, track: TrackKey, spec: &SendTrack, parts
     let layer = parts.tracks.layer_of(track).and_then(|layer| parts.tracks.layer(layer));
     let Some(layer) = layer else { return false };
     let is_live = layer.heard.is_some_and(|heard| now < heard + STILL_AFTER);
-    spec.kind == MediaKind::Audio || !is_live || find_picture(layer, spec, now) != Start::Here
+    spec.kind == MediaKind::Audio || !is_live || find_picture(layer, spec, now) != SwitchPoint::Here
 }
 
 /// Until when the track a sender sends counts as flowing. `None` if the sender sends nothing of it.
@@ -120,7 +120,7 @@ fn flows_until(sender: &Sender, tracks: &Tracks) -> Option<Instant> {
 
 /// What the packets that are about to leave are for a sender that awaits their track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Start {
+enum SwitchPoint {
     Here,
     /// A key frame would help.
     Missing,
@@ -134,9 +134,9 @@ impl Readers {
         let (mut place, mut is_missed) = (0, false);
         while let Some(viewer) = self.audience(key).awaiting.at(place).map(|reader| reader.sink) {
             match find_start(viewer, key, self.audience(key).live(), parts) {
-                Start::Here => self.switch(viewer, key, parts),
+                SwitchPoint::Here => self.switch(viewer, key, parts),
                 start => {
-                    is_missed |= start == Start::Missing;
+                    is_missed |= start == SwitchPoint::Missing;
                     place += 1;
                 }
             }
@@ -186,35 +186,35 @@ impl Readers {
     }
 }
 
-fn find_start(viewer: SenderKey, key: LayerKey, live: u64, parts: &Parts<'_>) -> Start {
+fn find_start(viewer: SenderKey, key: LayerKey, live: u64, parts: &Parts<'_>) -> SwitchPoint {
     let awaited = parts.clients.sender(viewer).and_then(|sender| sender.awaited.as_ref());
     let awaited = awaited.filter(|_| parts.clients.is_open(viewer));
     let layer = parts.tracks.layer(key);
     let history = layer.and_then(|layer| layer.history.as_ref());
     let (Some(Awaited { spec, .. }), Some(layer), Some(history)) = (awaited.map(Box::as_ref), layer, history) else {
-        return Start::Impossible;
+        return SwitchPoint::Impossible;
     };
     if spec.kind == MediaKind::Video {
         return find_picture(layer, spec, parts.now);
     }
     let mut leaving = (live..history.next()).filter_map(|number| Some(history.entry(number)?.packet));
     let can_begin = leaving.any(|packet| packet.keyframe && spec.decodes(packet.payload_type));
-    if can_begin { Start::Here } else { Start::Impossible }
+    if can_begin { SwitchPoint::Here } else { SwitchPoint::Impossible }
 }
 
 /// Whether a viewer can go over to the newest picture of a layer without a stop. A publisher that has just begun sends
 /// its first key frame as slowly as it guesses its way to be, so all of it has to be there.
-fn find_picture(layer: &Layer, spec: &SendTrack, now: Instant) -> Start {
+fn find_picture(layer: &Layer, spec: &SendTrack, now: Instant) -> SwitchPoint {
     if !layer.newest().is_some_and(|packet| spec.decodes(packet.payload_type)) {
-        return Start::Impossible;
+        return SwitchPoint::Impossible;
     }
     let gop = layer.history.as_ref().and_then(History::newest_gop).filter(|gop| spec.decodes(gop.payload_type));
     // A picture of the past comes all at once, which would shake a playout that runs.
-    let Some(gop) = gop.filter(|gop| gop.span() as i32 <= LATE_TICKS) else { return Start::Missing };
+    let Some(gop) = gop.filter(|gop| gop.span() as i32 <= LATE_TICKS) else { return SwitchPoint::Missing };
     if gop.has_picture() && gop.state() == GopState::Cached && !layer.is_filling(now) {
-        Start::Here
+        SwitchPoint::Here
     } else {
-        Start::Impossible
+        SwitchPoint::Impossible
     }
 }
 

@@ -14,16 +14,16 @@ pub struct Rewriter {
     /// Highest source sequence seen, forwarded or skipped.
     highest: u64,
     /// `None` before the first packet of the current source.
-    source: Option<Source>,
+    numbering: Option<Numbering>,
     /// Index the next new packet gets if the source is changed now.
     next: u64,
     timestamp_offset: u32,
     /// What was there before the viewer was, if it started with that.
-    squeeze: Option<Squeeze>,
+    compression: Option<Compression>,
     last_timestamp: Option<(u32, Instant)>,
 }
 
-/// Source timestamps up to where the viewer came in are brought close to that moment: a receiver lays its clock
+/// Numbering timestamps up to where the viewer came in are brought close to that moment: a receiver lays its clock
 /// through the first frames it gets (libwebrtc: modules/video_coding/timing/timestamp_extrapolator.cc, a least
 /// squares fit that forgets nothing), so that frames with their true distances that come all at once would keep
 /// it behind the live picture. The nearer they are to each other, the less they weigh.
@@ -31,7 +31,7 @@ pub struct Rewriter {
 /// It depends on the packet alone: the same packet has the same timestamp whenever it is sent, which the cipher
 /// needs (RFC 7714 section 8.1).
 #[derive(Debug, Clone, Copy)]
-struct Squeeze {
+struct Compression {
     /// The last source sequence it is for, and its source timestamp, which stays as it is.
     until: u64,
     timestamp: u32,
@@ -40,7 +40,7 @@ struct Squeeze {
 /// What the viewer gets of one source, from its packet with sequence `first` on, which left as `index`: sequences and
 /// indices go side by side, but for what was left out.
 #[derive(Debug, Clone)]
-struct Source {
+struct Numbering {
     first: u64,
     index: u64,
     left_out: LeftOut,
@@ -58,10 +58,10 @@ impl Rewriter {
     pub fn new(first: u64, timestamp: u32) -> Rewriter {
         Rewriter {
             highest: 0,
-            source: None,
+            numbering: None,
             next: first,
             timestamp_offset: timestamp,
-            squeeze: None,
+            compression: None,
             last_timestamp: None,
         }
     }
@@ -69,11 +69,11 @@ impl Rewriter {
     /// The source is gone or replaced: whatever still comes from it is late.
     pub fn stop(&mut self) {
         self.next = self.next();
-        self.source = None;
+        self.numbering = None;
     }
 
     pub fn is_started(&self) -> bool {
-        self.source.is_some()
+        self.numbering.is_some()
     }
 
     /// Starts a source at this packet. Its timestamp continues the last one by the time that passed.
@@ -85,10 +85,10 @@ impl Rewriter {
     /// live one that continues the timestamps by the time that passed.
     pub fn start_behind(&mut self, first: (u64, u32), live: (u64, u32), now: Instant, clock_rate: u32) {
         let next = self.next();
-        self.source = Some(Source { first: first.0, index: next, left_out: LeftOut::default() });
+        self.numbering = Some(Numbering { first: first.0, index: next, left_out: LeftOut::default() });
         self.highest = first.0.wrapping_sub(1);
-        self.squeeze = (live != first).then_some(Squeeze { until: live.0, timestamp: live.1 });
-        let length = self.squeeze.map_or(0, |squeeze| live.1.wrapping_sub(squeeze.apply(first.0, first.1)));
+        self.compression = (live != first).then_some(Compression { until: live.0, timestamp: live.1 });
+        let length = self.compression.map_or(0, |compression| live.1.wrapping_sub(compression.apply(first.0, first.1)));
         let continued = match self.last_timestamp {
             Some((last, at)) => last.wrapping_add(ticks(now, at, clock_rate).max(clock_rate / 1000 + length)),
             None => self.timestamp_offset,
@@ -99,7 +99,7 @@ impl Rewriter {
     /// Numbers for a packet of the current source; `None` when it is from before the start or so late
     /// that its place is forgotten.
     pub fn map(&mut self, sequence: u64, timestamp: u32, now: Instant) -> Option<Rewritten> {
-        let index = self.source.as_ref()?.index_of(sequence)?;
+        let index = self.numbering.as_ref()?.index_of(sequence)?;
         let timestamp = self.timestamp(sequence, timestamp);
         if sequence > self.highest {
             self.highest = sequence;
@@ -110,33 +110,33 @@ impl Rewriter {
 
     /// The timestamp under which a packet of the current source leaves, whenever it does.
     pub fn timestamp(&self, sequence: u64, timestamp: u32) -> u32 {
-        let squeezed = self.squeeze.map_or(timestamp, |squeeze| squeeze.apply(sequence, timestamp));
-        squeezed.wrapping_add(self.timestamp_offset)
+        let compressed = self.compression.map_or(timestamp, |compression| compression.apply(sequence, timestamp));
+        compressed.wrapping_add(self.timestamp_offset)
     }
 
     /// Leaves a packet out so that the viewer sees no gap. False when later packets have left already:
     /// then its number is spent, and something must be sent under it.
     pub fn skip(&mut self, sequence: u64) -> bool {
-        let Some(source) = &mut self.source else { return true };
-        if sequence < source.first || sequence <= self.highest {
-            return sequence < source.first;
+        let Some(numbering) = &mut self.numbering else { return true };
+        if sequence < numbering.first || sequence <= self.highest {
+            return sequence < numbering.first;
         }
-        source.left_out.push(sequence);
+        numbering.left_out.push(sequence);
         self.highest = sequence;
         true
     }
 
     /// The source sequence and index that left under these 16 bits; `None` when nothing did lately.
     pub fn origin(&self, sent: u16) -> Option<(u64, u64)> {
-        let source = self.source.as_ref()?;
+        let numbering = self.numbering.as_ref()?;
         let highest = self.next().wrapping_sub(1);
         let index = highest.wrapping_sub(u64::from((highest as u16).wrapping_sub(sent)));
-        Some((source.sequence_of(index)?, index))
+        Some((numbering.sequence_of(index)?, index))
     }
 
     /// What a new packet's index would be; everything below is spent.
     pub fn next(&self) -> u64 {
-        self.source.as_ref().map_or(self.next, |source| source.next(self.highest))
+        self.numbering.as_ref().map_or(self.next, |numbering| numbering.next(self.highest))
     }
 
     /// Added to the source timestamps of what is live.
@@ -145,7 +145,7 @@ impl Rewriter {
     }
 }
 
-impl Source {
+impl Numbering {
     #[inline]
     fn index_of(&self, sequence: u64) -> Option<u64> {
         let ahead = sequence.checked_sub(self.first)?;
@@ -163,14 +163,14 @@ impl Source {
     }
 }
 
-impl Squeeze {
+impl Compression {
     fn apply(&self, sequence: u64, timestamp: u32) -> u32 {
         let before = self.timestamp.wrapping_sub(timestamp);
         // A timestamp that is not before the live one is there already.
         if sequence > self.until || before > u32::MAX / 2 {
             return timestamp;
         }
-        self.timestamp.wrapping_sub(before.div_ceil(SQUEEZE))
+        self.timestamp.wrapping_sub(before.div_ceil(COMPRESSION))
     }
 }
 
@@ -182,7 +182,7 @@ fn ticks(now: Instant, then: Instant, clock_rate: u32) -> u32 {
 
 /// By how much frames of the past are brought together. At 90 kHz and 30 frames a second 12 ticks are left from
 /// one to the next, so 2 s become 8 ms; frames stay apart up to 350 a second.
-const SQUEEZE: u32 = 256;
+const COMPRESSION: u32 = 256;
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use crate::tracks::{LayerWriter, Tracks};
 use crate::wire::rtp::{ExtensionKind, ExtensionValues, Seq};
 
 /// What the header of a packet said and where its payload lies, after RTX is taken off.
-pub(super) struct Media<'a> {
+pub(super) struct MediaPacket<'a> {
     pub index: u64,
     pub payload_type: u8,
     pub marker: bool,
@@ -33,7 +33,7 @@ pub(crate) struct Received<'a> {
     pub round_trip: Option<Duration>,
     /// Place of its SSRC in the source.
     stream: usize,
-    media: Media<'a>,
+    media: MediaPacket<'a>,
     opened: Instant,
     wake_at: &'a mut Option<Instant>,
 }
@@ -41,7 +41,7 @@ pub(crate) struct Received<'a> {
 /// One of the stream that is forwarded.
 pub(crate) struct Selected<'a> {
     pub source: &'a mut Source,
-    /// Media was silent before.
+    /// MediaPacket was silent before.
     pub begins: bool,
     /// Nothing is to be forwarded of it.
     is_other: bool,
@@ -51,7 +51,7 @@ pub(crate) struct Selected<'a> {
     lost_too_much: bool,
     start: Start,
     codec: ReceiveCodec,
-    media: Media<'a>,
+    media: MediaPacket<'a>,
     at_ms: u32,
 }
 
@@ -62,7 +62,7 @@ impl<'a> Received<'a> {
         now: Instant,
         source: &'a mut Source,
         place: usize,
-        mut media: Media<'a>,
+        mut media: MediaPacket<'a>,
         opened: Instant,
         wake_at: &'a mut Option<Instant>,
     ) -> Result<Option<Received<'a>>, DropReason> {
@@ -90,7 +90,7 @@ impl<'a> Received<'a> {
             }
             repaired.window.accept(index);
             round_trip = repaired.nack.first_asked(original).map(|asked| now.saturating_duration_since(asked));
-            media = Media { index, payload_type: repeated, payload, ..media };
+            media = MediaPacket { index, payload_type: repeated, payload, ..media };
         } else if role != Role::Media {
             return Err(DropReason::RtpPayloadUnmapped);
         }
@@ -168,11 +168,11 @@ fn put_sets_first(
     source: &mut Source,
     writer: &mut LayerWriter<'_>,
     codec: &ReceiveCodec,
-    media: &Media<'_>,
+    media: &MediaPacket<'_>,
     picture: Arrived,
 ) {
     let Some(format) = codec.codec.nal_format() else { return };
-    let Media { index, timestamp, marker, payload, .. } = *media;
+    let MediaPacket { index, timestamp, marker, payload, .. } = *media;
     source.parameter_sets.begin(picture.payload_type, format, &source.spec.parameter_sets);
     let packet = NalPacket { index, timestamp, marker, payload };
     let Some(insertion) = source.parameter_sets.handle_packet(format, packet) else { return };
