@@ -47,7 +47,7 @@ pub use egress::{Egress, Run};
 pub use ice::IceCredentials;
 pub use mesh::summary::{PeerSummary, RelayDirection, RelaySummary};
 pub use mesh::tree;
-pub use net::{ConnectionId, DatagramKind, Now, Route, classify};
+pub use net::{ConnectionId, Now, Route};
 pub use rtp::{ExtensionKind, ExtensionMap};
 pub use sfu::snapshot::{SessionStats, SessionSummary, TrackStats, UncachedTrack};
 pub use sfu::{Sfu, SfuConfig};
@@ -58,3 +58,4 @@ pub use spec::{
 };
 pub use stats::{Counters, DropReason};
 pub use tracks::history::GopState;
+pub use wire::datagram::{DatagramKind, classify};

@@ -14,7 +14,6 @@ mod feed;
 mod link;
 mod missing;
 mod peers;
-mod seal;
 mod start;
 pub(crate) mod summary;
 pub mod tree;

@@ -14,12 +14,13 @@ use crate::crypto::dtls::Certificate;
 use crate::egress::Egress;
 use crate::keys::SessionKey;
 use crate::mesh::{Mesh, Scope};
-use crate::net::{DatagramKind, Now, Route, classify};
+use crate::net::{Now, Route};
 use crate::outputs::Outputs;
 use crate::readers::{Parts, Readers};
 use crate::spec::{Event, SessionId, SessionState};
 use crate::stats::{Counters, DropReason};
 use crate::tracks::Tracks;
+use crate::wire::datagram::{DatagramKind, classify};
 
 /// One worker's media plane.
 ///

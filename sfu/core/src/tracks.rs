@@ -1,7 +1,7 @@
 //! Owns the tracks of a worker and the packets of their layers, and says by marks what changed. Never sees a session,
 //! a reader or another worker.
 
-mod company;
+mod bursts;
 pub(crate) mod history;
 mod layer;
 pub(crate) mod playout;
@@ -9,7 +9,7 @@ mod track;
 
 use std::time::Instant;
 
-pub(crate) use company::Turn;
+pub(crate) use bursts::Turn;
 pub(crate) use layer::{LATE_TICKS, Layer, LayerWriter, TICK};
 pub(crate) use track::Track;
 

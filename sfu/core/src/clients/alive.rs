@@ -35,8 +35,8 @@ impl AliveSlots {
         // A ring that is behind by more than its length serves entries too early, never too late.
         let latest = number(due).clamp(self.current + 1, self.current + SLOTS as u64 - 1);
         let earliest = latest.saturating_sub(GATHER_SLOTS).max(self.current + 1);
-        let has_company = |slot: &SlotNumber| (1..FULL).contains(&self.ring[at(*slot)].len());
-        let slot = (earliest..=latest).rev().find(has_company).unwrap_or(latest);
+        let is_shared = |slot: &SlotNumber| (1..FULL).contains(&self.ring[at(*slot)].len());
+        let slot = (earliest..=latest).rev().find(is_shared).unwrap_or(latest);
         self.ring[at(slot)].push(key);
         self.first = Some(self.first.map_or(slot, |first| first.min(slot)));
         slot

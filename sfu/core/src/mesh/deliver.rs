@@ -4,11 +4,11 @@
 use std::ops::Range;
 
 use crate::blame::AtWork;
+use crate::crypto::relay::OVERHEAD_BYTES;
 use crate::egress::Arena;
 use crate::keys::{ChildKey, LinkKey, TrackKey};
 use crate::mesh::child::{BURST_MAX, ChildRelay, ChildState};
 use crate::mesh::link::Link;
-use crate::mesh::seal::OVERHEAD_BYTES;
 use crate::mesh::wire::{Accept, Clock, MEDIA_FIXED_BYTES, MEDIA_PADDING_MAX, Message, media_tail};
 use crate::mesh::{Mesh, Scope};
 use crate::stats::Counters;

@@ -10,7 +10,7 @@ use crate::egress::Egress;
 use crate::keys::{ChildKey, Index};
 use crate::net::Route;
 
-use crate::mesh::seal::{OVERHEAD_BYTES, Opening, Sealing};
+use crate::crypto::relay::{OVERHEAD_BYTES, Opening, Sealing};
 use crate::mesh::wire::{Frame, Heartbeat, Message};
 use crate::spec::{PeerId, RelayKey};
 use crate::stats::Traffic;

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use arrayvec::ArrayVec;
 
+use crate::crypto::relay::{Opening, Sealing};
 use crate::keys::{ChildKey, LinkKey};
 use crate::mesh::link::{ADDRESSES_MAX, Keys, LifeChange, Link};
-use crate::mesh::seal::{Opening, Sealing};
 use crate::mesh::wire::Heartbeat;
 use crate::mesh::{Mesh, PEERS_MAX, Scope};
 use crate::spec::{ControlError, Event, PeerId, PeerSpec, RelayKey};

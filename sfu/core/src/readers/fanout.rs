@@ -169,7 +169,7 @@ fn decide_flush(layer: &Layer, audience: &Audience, now: Instant) -> Flush {
         || now >= since + TICK
         || fan_out <= FAN_OUT_AT_ONCE
         || count >= RUN_GOAL
-        || !layer.expects_company();
+        || !layer.expects_more();
     if is_due { Flush::Now } else { Flush::Later }
 }
 

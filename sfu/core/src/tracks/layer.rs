@@ -7,7 +7,7 @@ use crate::keys::{LayerKey, TrackKey};
 use crate::marks::Marks;
 use crate::spec::MediaKind;
 use crate::stats::DropReason;
-use crate::tracks::company::{Company, Turn};
+use crate::tracks::bursts::{Bursts, Turn};
 use crate::tracks::history::{Arrived, CacheBudget, History, HistoryLimits};
 use crate::tracks::playout::{MediaClock, WallClock};
 
@@ -28,7 +28,7 @@ pub(crate) struct Layer {
     waiting_since: Option<Instant>,
     /// The newest packet leaves its frame incomplete: the next one could join it.
     is_open: bool,
-    company: Company,
+    bursts: Bursts,
 }
 
 impl Layer {
@@ -66,7 +66,7 @@ impl Layer {
         let before = self.heard.replace(now);
         // What came in one batch was not waited for.
         if let Some(before) = before.filter(|before| self.is_open && *before != now) {
-            self.company.note(now < turn.free_after(before) + TICK);
+            self.bursts.note(now < turn.free_after(before) + TICK);
         }
         self.is_open = self.newest().is_some_and(|packet| !packet.ends_burst);
         self.waiting_since.get_or_insert(now);
@@ -83,8 +83,8 @@ impl Layer {
     }
 
     /// Whether the next packet is likely to belong to the same frame and to come within the tick.
-    pub fn expects_company(&self) -> bool {
-        self.is_open && self.company.is_expected()
+    pub fn expects_more(&self) -> bool {
+        self.is_open && self.bursts.is_expected()
     }
 
     /// When what waits is read at the latest.

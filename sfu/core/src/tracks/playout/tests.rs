@@ -5,17 +5,17 @@ use crate::wire::rtp::Ssrc;
 const RATE: u32 = 90_000;
 
 /// A publisher whose packets arrive as they are made, and what is known of its clock.
-struct Bed {
+struct Reported {
     wall: WallClock,
     publisher: PublisherClock,
     stream: StreamClock,
     clock: Option<MediaClock>,
 }
 
-impl Bed {
-    fn new() -> Bed {
+impl Reported {
+    fn new() -> Reported {
         let wall = WallClock::new(Now { mono: start(), unix: Duration::from_secs(1_700_000_000) });
-        Bed { wall, publisher: PublisherClock::default(), stream: StreamClock::default(), clock: None }
+        Reported { wall, publisher: PublisherClock::default(), stream: StreamClock::default(), clock: None }
     }
 
     /// A report `at` seconds after the start that is wrong by these seconds. Returns by how much the clock of the
@@ -42,18 +42,18 @@ impl Bed {
 
 #[test]
 fn reports_of_a_clock_that_is_an_hour_off_are_as_good_as_any() {
-    let mut bed = Bed::new();
+    let mut reported = Reported::new();
     for at in 0..20 {
-        let (verdict, error) = bed.report(at, 3_600.0, 0.0);
+        let (verdict, error) = reported.report(at, 3_600.0, 0.0);
         assert!(matches!(verdict, Verdict::Believed(_)) && error < 0.001, "{at}: {verdict:?}");
     }
 }
 
 #[test]
 fn a_clock_that_is_set_while_it_runs_moves_nothing_and_is_believed_again_later() {
-    let mut bed = Bed::new();
+    let mut reported = Reported::new();
     for at in 0..60 {
-        let (verdict, error) = bed.report(at, if at < 10 { 0.0 } else { 3_600.0 }, 0.0);
+        let (verdict, error) = reported.report(at, if at < 10 { 0.0 } else { 3_600.0 }, 0.0);
         assert!(error < 0.001, "{at}: wrong by {error} s");
         assert_eq!(matches!(verdict, Verdict::Believed(_)), !(10..20).contains(&at), "{at}: {verdict:?}");
     }
@@ -61,48 +61,48 @@ fn a_clock_that_is_set_while_it_runs_moves_nothing_and_is_believed_again_later()
 
 #[test]
 fn reports_that_contradict_the_media_or_jump_are_never_handed_on() {
-    let mut bed = Bed::new();
+    let mut reported = Reported::new();
     for at in 0..60 {
         let wrong = if at % 2 == 0 { 30.0 } else { -50.0 };
-        let (_, error) = bed.report(at, 0.0, wrong);
+        let (_, error) = reported.report(at, 0.0, wrong);
         assert!(error < 0.001, "{at}: wrong by {error} s");
     }
-    let mut bed = Bed::new();
+    let mut reported = Reported::new();
     for at in 0..60 {
-        let (_, error) = bed.report(at, if at % 3 == 1 { 3_600.0 * at as f64 } else { 0.0 }, 0.0);
+        let (_, error) = reported.report(at, if at % 3 == 1 { 3_600.0 * at as f64 } else { 0.0 }, 0.0);
         assert!(error < 0.001, "{at}: wrong by {error} s");
     }
 }
 
 #[test]
 fn a_smaller_jump_counts_when_it_is_reported_twice() {
-    let mut bed = Bed::new();
-    bed.report(0, 0.0, 0.0);
-    assert_eq!(bed.report(1, 0.0, 0.8).0, Verdict::Doubted);
-    assert!(bed.report(2, 0.0, 0.0).1 < 0.001);
-    assert_eq!(bed.report(3, 0.0, 0.8).0, Verdict::Doubted);
-    assert!(matches!(bed.report(4, 0.0, 0.8).0, Verdict::Believed(_)), "an encoder looks ahead further");
+    let mut reported = Reported::new();
+    reported.report(0, 0.0, 0.0);
+    assert_eq!(reported.report(1, 0.0, 0.8).0, Verdict::Doubted);
+    assert!(reported.report(2, 0.0, 0.0).1 < 0.001);
+    assert_eq!(reported.report(3, 0.0, 0.8).0, Verdict::Doubted);
+    assert!(matches!(reported.report(4, 0.0, 0.8).0, Verdict::Believed(_)), "an encoder looks ahead further");
 }
 
 #[test]
 fn one_stream_that_contradicts_the_other_does_not_move_it() {
-    let mut bed = Bed::new();
+    let mut reported = Reported::new();
     let (mut other, mut other_clock) = (StreamClock::default(), None);
     for at in 0..60 {
-        assert!(matches!(bed.report(at, 0.0, 0.0).0, Verdict::Believed(_)), "{at}");
-        std::mem::swap(&mut bed.stream, &mut other);
-        std::mem::swap(&mut bed.clock, &mut other_clock);
-        assert_eq!(bed.report(at, 100.0, 0.0).0, Verdict::Doubted);
-        std::mem::swap(&mut bed.stream, &mut other);
-        std::mem::swap(&mut bed.clock, &mut other_clock);
+        assert!(matches!(reported.report(at, 0.0, 0.0).0, Verdict::Believed(_)), "{at}");
+        std::mem::swap(&mut reported.stream, &mut other);
+        std::mem::swap(&mut reported.clock, &mut other_clock);
+        assert_eq!(reported.report(at, 100.0, 0.0).0, Verdict::Doubted);
+        std::mem::swap(&mut reported.stream, &mut other);
+        std::mem::swap(&mut reported.clock, &mut other_clock);
     }
 }
 
 #[test]
 fn a_publisher_without_a_wall_clock_is_taken_by_arrival() {
-    let mut bed = Bed::new();
-    let arrival = MediaClock::of_arrival(&bed.wall, 90_000, start());
+    let mut reported = Reported::new();
+    let arrival = MediaClock::of_arrival(&reported.wall, 90_000, start());
     let report = SenderReport { ssrc: Ssrc(1), ntp: 0, rtp_timestamp: 90_000, packets: 0, bytes: 0 };
-    assert_eq!(bed.judge(report, arrival).0, Verdict::Doubted);
-    assert_eq!(bed.clock, None);
+    assert_eq!(reported.judge(report, arrival).0, Verdict::Doubted);
+    assert_eq!(reported.clock, None);
 }

@@ -8,11 +8,11 @@ use std::time::Instant;
 /// Learned from arrivals alone, whether or not the packets waited: a track that stops to come in bursts is noticed
 /// within a few packets, and so is one that begins to. A new track is taken to send packets singly.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Company {
+pub(crate) struct Bursts {
     share: u8,
 }
 
-impl Company {
+impl Bursts {
     /// The packet after an incomplete frame came: within the tick, or too late to have been waited for.
     #[inline]
     pub fn note(&mut self, in_time: bool) {
@@ -60,10 +60,10 @@ const EVEN: u8 = u8::MAX / 2 + 1;
 mod tests {
     use super::*;
 
-    fn after(arrivals: impl IntoIterator<Item = bool>) -> Company {
-        let mut company = Company::default();
-        arrivals.into_iter().for_each(|in_time| company.note(in_time));
-        company
+    fn after(arrivals: impl IntoIterator<Item = bool>) -> Bursts {
+        let mut bursts = Bursts::default();
+        arrivals.into_iter().for_each(|in_time| bursts.note(in_time));
+        bursts
     }
 
     #[test]
