@@ -10,7 +10,7 @@ use chappe_sfu_core::{Certificate, DtlsRole, Fingerprint, FingerprintHash};
 use dimpl::certificate::generate_self_signed_certificate;
 use dimpl::{Config, DtlsCertificate, Output};
 
-use crate::bed;
+use crate::harness;
 use crate::input::Script;
 
 pub(crate) fn run(bytes: &[u8]) {
@@ -68,7 +68,7 @@ struct Pair {
 
 impl Pair {
     fn new(choice: u8, script: &mut Script<'_>) -> Pair {
-        let now = bed::start();
+        let now = harness::start();
         let is_client = choice & 1 != 0;
         let certificate = certificate(choice, script);
         let fingerprint = Fingerprint::of(FingerprintHash::Sha256, &certificate.certificate);

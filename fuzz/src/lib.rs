@@ -17,8 +17,8 @@ mod relay;
 mod sdp;
 mod session;
 
-#[path = "../../sfu/core/tests/bed/mod.rs"]
-mod bed;
+#[path = "../../sfu/core/tests/harness/mod.rs"]
+mod harness;
 
 /// One way in. Its corpus is `corpus/NAME`.
 #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chappe_sfu_core::{DropReason, MediaKind, TrackId};
 
-use crate::bed::*;
+use crate::harness::*;
 use crate::input::Script;
 
 pub(crate) fn run(bytes: &[u8]) {
@@ -27,13 +27,13 @@ pub(crate) fn run(bytes: &[u8]) {
             1 => drop(mesh.frame(0, publisher, &mut cameras[0], 2, false)),
             _ => mesh.deliver(COUNTER + at as u64, script.bytes()),
         }
-        mesh.beds[1].exchange();
+        mesh.workers[1].exchange();
     }
     mesh.frame(1, own, &mut cameras[1], 3, true);
-    let bed = &mesh.beds[1];
-    assert_eq!(bed.sfu.counters().dropped(DropReason::SessionFault), 0, "a panic was contained");
-    assert_eq!(bed.clients[viewer].payloads(SEEN_OWN).len(), 3, "what is published here goes on");
-    assert_eq!(bed.clients[viewer].faults, 0);
+    let harness = &mesh.workers[1];
+    assert_eq!(harness.sfu.counters().dropped(DropReason::SessionFault), 0, "a panic was contained");
+    assert_eq!(harness.clients[viewer].payloads(SEEN_OWN).len(), 3, "what is published here goes on");
+    assert_eq!(harness.clients[viewer].faults, 0);
 }
 
 /// Above what the honest half of the peer counts.

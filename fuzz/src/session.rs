@@ -9,7 +9,7 @@ use chappe_sfu_core::rtp::Header;
 use chappe_sfu_core::srtp::ReplayWindow;
 use chappe_sfu_core::{Codec, DropReason, Media, PayloadMap, ReceiveCodec, Route};
 
-use crate::bed::*;
+use crate::harness::*;
 use crate::input::Script;
 
 pub(crate) fn run(bytes: &[u8]) {
@@ -23,16 +23,16 @@ pub(crate) fn run(bytes: &[u8]) {
         }
         scene.deed(&mut script);
     }
-    scene.bed.run(Duration::from_millis(40));
-    scene.bed.frame(scene.witness, &mut scene.camera, 3, true);
-    assert_eq!(scene.bed.sfu.counters().dropped(DropReason::SessionFault), 0, "a panic was contained");
-    let onlooker = &scene.bed.clients[scene.onlooker];
+    scene.harness.run(Duration::from_millis(40));
+    scene.harness.frame(scene.witness, &mut scene.camera, 3, true);
+    assert_eq!(scene.harness.sfu.counters().dropped(DropReason::SessionFault), 0, "a panic was contained");
+    let onlooker = &scene.harness.clients[scene.onlooker];
     assert_eq!(onlooker.payloads(SEEN_WITNESS).len(), 3, "the others go on");
     assert_eq!(onlooker.faults, 0, "what the others get is well-formed, and no index is used twice");
 }
 
 struct Scene {
-    bed: Bed,
+    harness: Harness,
     publisher: Who,
     viewer: Who,
     /// Somebody else's stream, and who watches both.
@@ -45,36 +45,36 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
-        let mut bed = Bed::new();
-        let witness = bed.join(publishes(vec![camera_line(WITNESS)]));
-        let publisher = bed.join(villainous());
-        let viewer = bed.join(watches(vec![shown(CAMERA, SEEN), audio_out(Some(MICROPHONE), SEEN + 2)]));
-        let onlooker = bed.join(watches(vec![shown(CAMERA, SEEN_CAMERA), shown(WITNESS, SEEN_WITNESS)]));
+        let mut harness = Harness::new();
+        let witness = harness.join(publishes(vec![camera_line(WITNESS)]));
+        let publisher = harness.join(villainous());
+        let viewer = harness.join(watches(vec![shown(CAMERA, SEEN), audio_out(Some(MICROPHONE), SEEN + 2)]));
+        let onlooker = harness.join(watches(vec![shown(CAMERA, SEEN_CAMERA), shown(WITNESS, SEEN_WITNESS)]));
         let camera = Camera::new(VIDEO_SSRC);
-        Scene { bed, publisher, viewer, witness, onlooker, villain: publisher, camera, windows: HashMap::new() }
+        Scene { harness, publisher, viewer, witness, onlooker, villain: publisher, camera, windows: HashMap::new() }
     }
 
     fn deed(&mut self, script: &mut Script<'_>) {
-        let route = self.bed.clients[self.villain].route;
+        let route = self.harness.clients[self.villain].route;
         match script.u8() % 12 {
             0 => self.arrive(route, script.bytes().to_vec()),
             1 => self.arrive(client::tcp_route(900), script.bytes().to_vec()),
             2..=4 => self.seal_rtp(script.bytes()),
             5 | 6 => self.seal_rtcp(script.bytes()),
             7 => self.sign_stun(script.bytes()),
-            8 => self.bed.run(Duration::from_millis(u64::from(script.u8()))),
+            8 => self.harness.run(Duration::from_millis(u64::from(script.u8()))),
             9 => self.set_media(script.u8()),
             10 => self.damage(script),
             _ => {
-                let now = self.bed.now;
-                self.bed.sfu.handle_connection_closed(now, route);
+                let now = self.harness.now;
+                self.harness.sfu.handle_connection_closed(now, route);
             }
         }
-        self.bed.exchange();
+        self.harness.exchange();
     }
 
     fn arrive(&mut self, route: Route, mut datagram: Vec<u8>) {
-        self.bed.sfu.handle_datagram(self.bed.now, route, &mut datagram);
+        self.harness.sfu.handle_datagram(self.harness.now, route, &mut datagram);
     }
 
     /// Headers and payload as they are; where there is no header of RTP, the first twelve bytes are taken for one.
@@ -87,16 +87,16 @@ impl Scene {
         let index = window.guess(seq);
         window.accept(index);
         let mut out = vec![0; plain.len() + 64];
-        let client = &self.bed.clients[self.villain];
+        let client = &self.harness.clients[self.villain];
         let Some(sealer) = &client.sealer else { return };
         if let Some(len) = sealer.seal_rtp(index, header, payload, &mut out) {
             out.truncate(len);
-            self.arrive(self.bed.clients[self.villain].route, out);
+            self.arrive(self.harness.clients[self.villain].route, out);
         }
     }
 
     fn seal_rtcp(&mut self, plain: &[u8]) {
-        let client = &mut self.bed.clients[self.villain];
+        let client = &mut self.harness.clients[self.villain];
         let route = client.route;
         let mut out = vec![0; plain.len() + 64];
         let Some(sealer) = &mut client.sealer else { return };
@@ -120,7 +120,7 @@ impl Scene {
         let tag = hmac::sign(&key, &message);
         message.extend([0, 8, 0, 20]);
         message.extend(tag.as_ref());
-        self.arrive(self.bed.clients[who].route, message);
+        self.arrive(self.harness.clients[who].route, message);
     }
 
     fn set_media(&mut self, choice: u8) {
@@ -135,20 +135,20 @@ impl Scene {
             media.send.push(shown(CAMERA, SEEN));
         }
         // A session that was ended meanwhile is not there.
-        let _ = self.bed.sfu.set_media(self.bed.now, session(self.villain), chappe_sfu_core::Epoch(1), media);
+        let _ = self.harness.sfu.set_media(self.harness.now, session(self.villain), chappe_sfu_core::Epoch(1), media);
     }
 
     /// A good packet of the publisher's, changed after it was sealed.
     fn damage(&mut self, script: &mut Script<'_>) {
         let (at, bit) = (usize::from(script.u16()), script.u8());
-        if self.bed.clients[self.publisher].sealer.is_none() {
+        if self.harness.clients[self.publisher].sealer.is_none() {
             return;
         }
         let packet = Packet { ssrc: 0x7777, payload_type: 96, payload: vec![0x10; 60], ..Packet::default() };
-        let mut datagram = self.bed.clients[self.publisher].seal(&packet);
+        let mut datagram = self.harness.clients[self.publisher].seal(&packet);
         let at = at % datagram.len();
         datagram[at] ^= bit;
-        self.arrive(self.bed.clients[self.publisher].route, datagram);
+        self.arrive(self.harness.clients[self.publisher].route, datagram);
     }
 }
 

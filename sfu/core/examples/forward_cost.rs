@@ -3,14 +3,14 @@
 //!
 //! `cargo run --release -p chappe-sfu-core --example forward_cost -- [viewers] [packets per frame] [frames]`
 
-#[path = "../tests/bed/mod.rs"]
-mod bed;
+#[path = "../tests/harness/mod.rs"]
+mod harness;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use bed::*;
 use chappe_sfu_core::srtp::{Profile, Sealer};
+use harness::*;
 
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<usize>().expect("a number"));
@@ -18,25 +18,25 @@ fn main() {
     let burst = arguments.next().unwrap_or(8);
     let frames = arguments.next().unwrap_or(200);
 
-    let mut bed = Bed::new();
-    let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
+    let mut harness = Harness::new();
+    let publisher = harness.join(publishes(vec![camera_line(CAMERA)]));
     for _ in 0..viewers {
-        bed.join(watches(vec![video_out(Some(CAMERA), 0x9000)]));
+        harness.join(watches(vec![video_out(Some(CAMERA), 0x9000)]));
     }
     let mut camera = Camera::new(VIDEO_SSRC);
     camera.bytes = 1_100;
     camera.extensions = vec![(MID, b"0".to_vec())];
     // Reports of the viewers, after which their packets name no mid.
-    play(&mut bed, publisher, &mut camera, burst, 10);
+    play(&mut harness, publisher, &mut camera, burst, 10);
     for viewer in 1..=viewers {
-        bed.clients[viewer]
+        harness.clients[viewer]
             .send_rtcp(|writer| writer.receiver_report(chappe_sfu_core::rtp::Ssrc(1), &[lines::report_of(0x9000)]));
-        while let Some((route, mut datagram)) = bed.clients[viewer].take_outgoing() {
-            bed.sfu.handle_datagram(bed.now, route, &mut datagram);
+        while let Some((route, mut datagram)) = harness.clients[viewer].take_outgoing() {
+            harness.sfu.handle_datagram(harness.now, route, &mut datagram);
         }
     }
-    play(&mut bed, publisher, &mut camera, burst, 50);
-    let (elapsed, left, runs) = play(&mut bed, publisher, &mut camera, burst, frames);
+    play(&mut harness, publisher, &mut camera, burst, 50);
+    let (elapsed, left, runs) = play(&mut harness, publisher, &mut camera, burst, frames);
     let each = elapsed.as_nanos() as f64 / left as f64;
     println!("1 x {viewers}, {burst} packets of 1100 B per frame: {left} packets in {runs} runs");
     println!("forwarded: {each:.0} ns per packet");
@@ -52,7 +52,7 @@ fn relay_cost(burst: usize, frames: usize) {
         let publisher = mesh.join(0, publishes(vec![camera_line(CAMERA)]));
         for child in 1..=children {
             mesh.set_origin(child, CAMERA, chappe_sfu_core::MediaKind::Video, 0);
-            mesh.beds[child].open(watches(vec![video_out(Some(CAMERA), 0x9000)]));
+            mesh.workers[child].open(watches(vec![video_out(Some(CAMERA), 0x9000)]));
         }
         mesh.run(Duration::from_millis(200));
         let mut camera = Camera::new(VIDEO_SSRC);
@@ -60,30 +60,30 @@ fn relay_cost(burst: usize, frames: usize) {
         // Of each frame, so that a slow moment of the machine does not count: the least of many.
         let (mut origin, mut edge) = (Duration::MAX, Duration::MAX);
         for at in 0..frames {
-            let bed = &mut mesh.beds[0];
-            let route = bed.clients[publisher].route;
+            let harness = &mut mesh.workers[0];
+            let route = harness.clients[publisher].route;
             let packets = camera.frame(burst, at % 60 == 0);
             let mut datagrams: Vec<Vec<u8>> =
-                packets.iter().map(|packet| bed.clients[publisher].seal(packet)).collect();
+                packets.iter().map(|packet| harness.clients[publisher].seal(packet)).collect();
             let started = clock();
             for datagram in &mut datagrams {
-                bed.sfu.handle_datagram(bed.now, route, datagram);
+                harness.sfu.handle_datagram(harness.now, route, datagram);
             }
-            bed.sfu.flush(bed.now);
+            harness.sfu.flush(harness.now);
             origin = origin.min(clock() - started);
             let mut carried = Vec::new();
-            for run in bed.sfu.egress().runs() {
+            for run in harness.sfu.egress().runs() {
                 carried.extend(run.segments().filter(|_| run.route.remote() == mesh::address(1)).map(<[u8]>::to_vec));
             }
-            bed.sfu.egress().clear();
-            let Some(bed) = mesh.beds.get_mut(1) else { continue };
+            harness.sfu.egress().clear();
+            let Some(harness) = mesh.workers.get_mut(1) else { continue };
             let started = clock();
             for datagram in &mut carried {
-                bed.sfu.handle_datagram(bed.now, mesh::route(0, 1), datagram);
+                harness.sfu.handle_datagram(harness.now, mesh::route(0, 1), datagram);
             }
             edge = edge.min(clock() - started);
-            bed.sfu.flush(bed.now);
-            bed.sfu.egress().clear();
+            harness.sfu.flush(harness.now);
+            harness.sfu.egress().clear();
         }
         let each = |spent: Duration| spent.as_nanos() as f64 / burst as f64;
         match children {
@@ -93,25 +93,32 @@ fn relay_cost(burst: usize, frames: usize) {
     }
 }
 
-fn play(bed: &mut Bed, publisher: Who, camera: &mut Camera, burst: usize, frames: usize) -> (Duration, usize, usize) {
-    let route = bed.clients[publisher].route;
+fn play(
+    harness: &mut Harness,
+    publisher: Who,
+    camera: &mut Camera,
+    burst: usize,
+    frames: usize,
+) -> (Duration, usize, usize) {
+    let route = harness.clients[publisher].route;
     let (mut elapsed, mut left, mut runs) = (Duration::ZERO, 0, 0);
     for at in 0..frames {
         let packets = camera.frame(burst, at % 60 == 0);
-        let mut datagrams: Vec<Vec<u8>> = packets.iter().map(|packet| bed.clients[publisher].seal(packet)).collect();
-        bed.now = bed.now.after(Duration::from_millis(33));
+        let mut datagrams: Vec<Vec<u8>> =
+            packets.iter().map(|packet| harness.clients[publisher].seal(packet)).collect();
+        harness.now = harness.now.after(Duration::from_millis(33));
         let started = clock();
         for datagram in &mut datagrams {
-            bed.sfu.handle_datagram(bed.now, route, datagram);
+            harness.sfu.handle_datagram(harness.now, route, datagram);
         }
         loop {
-            let more = bed.sfu.flush(bed.now);
-            for run in bed.sfu.egress().runs() {
+            let more = harness.sfu.flush(harness.now);
+            for run in harness.sfu.egress().runs() {
                 left += run.bytes.len().div_ceil(run.segment);
                 runs += 1;
                 black_box(run);
             }
-            bed.sfu.egress().clear();
+            harness.sfu.egress().clear();
             if !more {
                 break;
             }

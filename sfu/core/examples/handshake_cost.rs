@@ -2,20 +2,20 @@
 //!
 //! `cargo run --release -p chappe-sfu-core --example handshake_cost -- [clients]`
 
-#[path = "../tests/bed/mod.rs"]
-mod bed;
+#[path = "../tests/harness/mod.rs"]
+mod harness;
 
 use std::time::Instant;
 
-use bed::*;
+use harness::*;
 
 fn main() {
     let clients = std::env::args().nth(1).map_or(300, |text| text.parse::<usize>().expect("a number"));
-    let mut bed = Bed::new();
-    bed.join(publishes(vec![camera_line(CAMERA)]));
+    let mut harness = Harness::new();
+    harness.join(publishes(vec![camera_line(CAMERA)]));
     let began = clock();
     for _ in 0..clients {
-        bed.join(watches(vec![video_out(Some(CAMERA), 0x9000)]));
+        harness.join(watches(vec![video_out(Some(CAMERA), 0x9000)]));
     }
     let each = began.elapsed().as_micros() as f64 / clients as f64;
     println!("{clients} handshakes: {each:.0} us of client and server together");

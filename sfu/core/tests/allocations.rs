@@ -1,6 +1,6 @@
 //! Forwarding and relaying allocate nothing once they run, and a viewer costs little memory.
 
-mod bed;
+mod harness;
 #[path = "allocations/relaying.rs"]
 mod relaying;
 
@@ -8,7 +8,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use bed::*;
+use harness::*;
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicI64 = AtomicI64::new(0);
@@ -35,29 +35,29 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// Sealed datagrams of frames, prepared so that only the SFU runs while we count.
-fn film(bed: &mut Bed, publisher: Who, camera: &mut Camera, frames: usize) -> Vec<Vec<Vec<u8>>> {
+fn film(harness: &mut Harness, publisher: Who, camera: &mut Camera, frames: usize) -> Vec<Vec<Vec<u8>>> {
     let mut film = Vec::new();
     for at in 0..frames {
         let packets = camera.frame(8, at % 30 == 0);
-        film.push(packets.iter().map(|packet| bed.clients[publisher].seal(packet)).collect());
+        film.push(packets.iter().map(|packet| harness.clients[publisher].seal(packet)).collect());
     }
     film
 }
 
 /// Plays the frames, one each 5 ms (so that nobody misses a consent check), and returns the datagrams that left.
-fn play(bed: &mut Bed, publisher: Who, film: &mut [Vec<Vec<u8>>]) -> usize {
-    let route = bed.clients[publisher].route;
+fn play(harness: &mut Harness, publisher: Who, film: &mut [Vec<Vec<u8>>]) -> usize {
+    let route = harness.clients[publisher].route;
     let mut left = 0;
     for frame in film {
         for datagram in frame {
-            bed.sfu.handle_datagram(bed.now, route, datagram);
+            harness.sfu.handle_datagram(harness.now, route, datagram);
         }
-        bed.now = bed.now.after(Duration::from_millis(5));
-        bed.sfu.handle_timeout(bed.now);
+        harness.now = harness.now.after(Duration::from_millis(5));
+        harness.sfu.handle_timeout(harness.now);
         loop {
-            let more = bed.sfu.flush(bed.now);
-            left += bed.sfu.egress().runs().map(|run| run.segments().count()).sum::<usize>();
-            bed.sfu.egress().clear();
+            let more = harness.sfu.flush(harness.now);
+            left += harness.sfu.egress().runs().map(|run| run.segments().count()).sum::<usize>();
+            harness.sfu.egress().clear();
             if !more {
                 break;
             }
@@ -69,24 +69,24 @@ fn play(bed: &mut Bed, publisher: Who, film: &mut [Vec<Vec<u8>>]) -> usize {
 // One test, because the counters are the process's.
 #[test]
 fn forwarding_and_relaying_allocate_nothing_and_a_viewer_takes_less_than_32_kilobytes() {
-    let mut bed = Bed::new();
-    let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
+    let mut harness = Harness::new();
+    let publisher = harness.join(publishes(vec![camera_line(CAMERA)]));
     let mut camera = Camera::new(VIDEO_SSRC);
     camera.bytes = 1_100;
     camera.extensions = vec![(MID, b"0".to_vec()), (ORIENTATION, vec![1])];
     let lines = || vec![video_out(Some(CAMERA), 0x9000), audio_out(Some(MICROPHONE), 0x9100)];
-    let viewers: Vec<Who> = (0..50).map(|_| bed.join(watches(lines()))).collect();
+    let viewers: Vec<Who> = (0..50).map(|_| harness.join(watches(lines()))).collect();
     // Until the history is as long as it gets.
-    let mut warm_up = film(&mut bed, publisher, &mut camera, 500);
-    play(&mut bed, publisher, &mut warm_up);
-    let mut measured = film(&mut bed, publisher, &mut camera, 500);
+    let mut warm_up = film(&mut harness, publisher, &mut camera, 500);
+    play(&mut harness, publisher, &mut warm_up);
+    let mut measured = film(&mut harness, publisher, &mut camera, 500);
     // Ten start afresh, with what is there.
     for viewer in &viewers[..10] {
-        bed.set_media(*viewer, watches(vec![video_out(None, 0x9000)]));
-        bed.set_media(*viewer, watches(lines()));
+        harness.set_media(*viewer, watches(vec![video_out(None, 0x9000)]));
+        harness.set_media(*viewer, watches(lines()));
     }
     let before = COUNT.load(Ordering::Relaxed);
-    let left = play(&mut bed, publisher, &mut measured);
+    let left = play(&mut harness, publisher, &mut measured);
     let allocations = COUNT.load(Ordering::Relaxed) - before;
     assert!(left >= 500 * 8 * 50, "{left} datagrams left");
     assert_eq!(allocations, 0, "in {left} forwarded packets");
@@ -96,22 +96,22 @@ fn forwarding_and_relaying_allocate_nothing_and_a_viewer_takes_less_than_32_kilo
 }
 
 /// What the SFU holds for 500 viewers that watch a camera and a microphone: counted as what is given back
-/// when their sessions close, which leaves out the clients of the bed.
+/// when their sessions close, which leaves out the clients of the harness.
 fn viewers_take_little() {
     const VIEWERS: usize = 500;
-    let mut bed = Bed::new();
-    let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
+    let mut harness = Harness::new();
+    let publisher = harness.join(publishes(vec![camera_line(CAMERA)]));
     let viewers: Vec<Who> = (0..VIEWERS)
-        .map(|_| bed.join(watches(vec![video_out(Some(CAMERA), 0x9000), audio_out(Some(MICROPHONE), 0x9100)])))
+        .map(|_| harness.join(watches(vec![video_out(Some(CAMERA), 0x9000), audio_out(Some(MICROPHONE), 0x9100)])))
         .collect();
     let mut camera = Camera::new(VIDEO_SSRC);
-    let mut warm_up = film(&mut bed, publisher, &mut camera, 100);
-    play(&mut bed, publisher, &mut warm_up);
+    let mut warm_up = film(&mut harness, publisher, &mut camera, 100);
+    play(&mut harness, publisher, &mut warm_up);
     let before = BYTES.load(Ordering::Relaxed);
     for viewer in viewers {
         let closed = chappe_sfu_core::CloseReason::Requested;
-        bed.sfu.close_session(bed.now, session(viewer), chappe_sfu_core::Epoch(1), closed).expect("open");
-        bed.sfu.egress().clear();
+        harness.sfu.close_session(harness.now, session(viewer), chappe_sfu_core::Epoch(1), closed).expect("open");
+        harness.sfu.egress().clear();
     }
     let freed = before - BYTES.load(Ordering::Relaxed);
     let each = freed / VIEWERS as i64;

@@ -3,11 +3,11 @@
 
 #[path = "hostile/addresses.rs"]
 mod addresses;
-mod bed;
+mod harness;
 
 use std::time::Duration;
 
-use bed::*;
+use harness::*;
 use proptest::prelude::*;
 
 /// What a peer may do to us.
@@ -62,41 +62,41 @@ fn deed() -> impl Strategy<Value = Deed> {
     ]
 }
 
-fn commit(bed: &mut Bed, villain: Who, camera: &mut Camera, deed: Deed) {
-    let route = bed.clients[villain].route;
+fn commit(harness: &mut Harness, villain: Who, camera: &mut Camera, deed: Deed) {
+    let route = harness.clients[villain].route;
     match deed {
-        Deed::Noise(mut bytes) => bed.sfu.handle_datagram(bed.now, route, &mut bytes),
+        Deed::Noise(mut bytes) => harness.sfu.handle_datagram(harness.now, route, &mut bytes),
         Deed::OddRtp { payload, payload_type, seq, ssrc, extensions, padding } => {
             let packet = Packet { ssrc, payload_type, seq, payload, extensions, padding, ..Packet::default() };
-            bed.send(villain, &packet);
+            harness.send(villain, &packet);
         }
         Deed::OddRtcp(bytes) => {
             let mut out = vec![0; 400];
-            let sealer = bed.clients[villain].sealer.as_mut().expect("connected");
+            let sealer = harness.clients[villain].sealer.as_mut().expect("connected");
             if let Some(len) = sealer.seal_rtcp(&bytes, &mut out) {
-                bed.sfu.handle_datagram(bed.now, route, &mut out[..len]);
+                harness.sfu.handle_datagram(harness.now, route, &mut out[..len]);
             }
         }
         Deed::Damaged { at, bit } => {
             let packet = camera.frame(1, true).remove(0);
-            let mut datagram = bed.clients[villain].seal(&packet);
+            let mut datagram = harness.clients[villain].seal(&packet);
             let at = at % datagram.len();
             datagram[at] ^= bit;
-            bed.sfu.handle_datagram(bed.now, route, &mut datagram);
+            harness.sfu.handle_datagram(harness.now, route, &mut datagram);
         }
-        Deed::Media => bed.frame(villain, camera, 3, true),
+        Deed::Media => harness.frame(villain, camera, 3, true),
         Deed::Toggle => {
             let camera = camera_line(CAMERA);
             let mut media = publishes(vec![camera]);
             media.send = vec![video_out(Some(CAMERA), 0x9100)];
-            bed.set_media(villain, media);
+            harness.set_media(villain, media);
         }
-        Deed::Wait(ms) => bed.run(Duration::from_millis(u64::from(ms))),
+        Deed::Wait(ms) => harness.run(Duration::from_millis(u64::from(ms))),
         Deed::ConnectionLost => {
-            bed.sfu.handle_connection_closed(bed.now, route);
+            harness.sfu.handle_connection_closed(harness.now, route);
         }
     }
-    bed.exchange();
+    harness.exchange();
 }
 
 proptest! {
@@ -104,17 +104,17 @@ proptest! {
 
     #[test]
     fn nothing_a_peer_sends_harms_the_others(deeds in proptest::collection::vec(deed(), 1..60)) {
-        let mut bed = Bed::new();
-        let villain = bed.join(publishes(vec![camera_line(CAMERA)]));
+        let mut harness = Harness::new();
+        let villain = harness.join(publishes(vec![camera_line(CAMERA)]));
         let witness_track = chappe_sfu_core::TrackId(0xee);
-        let publisher = bed.join(publishes(vec![camera_line(witness_track)]));
-        let viewer = bed.join(watches(vec![video_out(Some(CAMERA), 0x9000), video_out(Some(witness_track), 0x9900)]));
+        let publisher = harness.join(publishes(vec![camera_line(witness_track)]));
+        let viewer = harness.join(watches(vec![video_out(Some(CAMERA), 0x9000), video_out(Some(witness_track), 0x9900)]));
         let (mut camera, mut witness) = (Camera::new(VIDEO_SSRC), Camera::new(VIDEO_SSRC));
         for deed in deeds {
-            commit(&mut bed, villain, &mut camera, deed);
+            commit(&mut harness, villain, &mut camera, deed);
         }
-        bed.frame(publisher, &mut witness, 3, true);
-        prop_assert_eq!(bed.clients[viewer].payloads(0x9900).len(), 3);
-        prop_assert_eq!(bed.clients[viewer].faults, 0);
+        harness.frame(publisher, &mut witness, 3, true);
+        prop_assert_eq!(harness.clients[viewer].payloads(0x9900).len(), 3);
+        prop_assert_eq!(harness.clients[viewer].faults, 0);
     }
 }

@@ -1,18 +1,18 @@
 //! A viewer starts with what is there: the last key frame and all since then, without a gap, without a request to
 //! the publisher, and without holding up anybody.
 
-mod bed;
+mod harness;
 #[path = "joining/long_pictures.rs"]
 mod long_pictures;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bed::client::{Received, Told};
-use bed::mesh::Path;
-use bed::*;
 use chappe_sfu_core::rtp::{Seq, Ssrc};
 use chappe_sfu_core::{MediaKind, SendTrack, TrackId};
+use harness::client::{Received, Told};
+use harness::mesh::Path;
+use harness::*;
 
 const SEEN: u32 = 0x9000;
 
@@ -21,14 +21,14 @@ fn ms(ms: u64) -> Duration {
 }
 
 /// A publisher nobody watches, `frames` after its last key frame.
-fn midway(frames: usize) -> (Bed, Who, Camera) {
-    let mut bed = Bed::new();
-    let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
+fn midway(frames: usize) -> (Harness, Who, Camera) {
+    let mut harness = Harness::new();
+    let publisher = harness.join(publishes(vec![camera_line(CAMERA)]));
     let mut camera = Camera::new(VIDEO_SSRC);
     for at in 0..=frames {
-        bed.frame(publisher, &mut camera, 3, at == 0);
+        harness.frame(publisher, &mut camera, 3, at == 0);
     }
-    (bed, publisher, camera)
+    (harness, publisher, camera)
 }
 
 fn watcher() -> chappe_sfu_core::Media {
@@ -48,14 +48,14 @@ fn is_in_order(received: &[Received]) -> bool {
 
 #[test]
 fn a_joiner_gets_the_last_key_frame_and_all_since_at_once_and_in_order() {
-    let (mut bed, publisher, mut camera) = midway(20);
+    let (mut harness, publisher, mut camera) = midway(20);
     // The next key frame outdates what was before it.
     for at in 0..10 {
-        bed.frame(publisher, &mut camera, 3, at == 0);
+        harness.frame(publisher, &mut camera, 3, at == 0);
     }
-    let joiner = bed.join(watcher());
-    bed.run(ms(5));
-    let client = &bed.clients[joiner];
+    let joiner = harness.join(watcher());
+    harness.run(ms(5));
+    let client = &harness.clients[joiner];
     assert_eq!(client.received.len(), 30);
     assert_eq!(client.received[0].payload[..2], [0x10, 0], "the start of a key frame");
     assert!(is_in_order(&client.received) && client.faults == 0);
@@ -63,70 +63,70 @@ fn a_joiner_gets_the_last_key_frame_and_all_since_at_once_and_in_order() {
 
 #[test]
 fn a_joiner_who_starts_from_what_is_there_asks_the_publisher_for_nothing() {
-    let (mut bed, publisher, mut camera) = midway(20);
-    let before = bed.clients[publisher].plis();
+    let (mut harness, publisher, mut camera) = midway(20);
+    let before = harness.clients[publisher].plis();
     for _ in 0..3 {
-        bed.join(watcher());
-        bed.frame(publisher, &mut camera, 3, false);
+        harness.join(watcher());
+        harness.frame(publisher, &mut camera, 3, false);
     }
-    bed.run(ms(700));
-    assert_eq!(bed.clients[publisher].plis(), before);
+    harness.run(ms(700));
+    assert_eq!(harness.clients[publisher].plis(), before);
 }
 
 #[test]
 fn what_is_live_follows_without_a_gap_or_a_repeat_while_it_keeps_coming() {
-    let (mut bed, publisher, mut camera) = midway(110);
-    let joiner = bed.join(watcher());
+    let (mut harness, publisher, mut camera) = midway(110);
+    let joiner = harness.join(watcher());
     for _ in 0..100 {
         for packet in camera.frame(2, false) {
-            bed.clients[publisher].send(&packet);
+            harness.clients[publisher].send(&packet);
         }
-        bed.run(ms(1));
-        if bed.clients[joiner].received.len() < 200 {
-            assert!(bed.clients[joiner].received.len() % 8 == 0, "one slice after the other");
+        harness.run(ms(1));
+        if harness.clients[joiner].received.len() < 200 {
+            assert!(harness.clients[joiner].received.len() % 8 == 0, "one slice after the other");
         }
     }
-    bed.run(ms(5));
-    let client = &bed.clients[joiner];
+    harness.run(ms(5));
+    let client = &harness.clients[joiner];
     assert_eq!(client.received.len(), 111 * 3 + 100 * 2);
     assert!(is_in_order(&client.received) && client.faults == 0);
 }
 
 #[test]
 fn timestamps_grow_from_frame_to_frame_and_live_ones_are_those_of_everybody() {
-    let (mut bed, publisher, mut camera) = {
-        let mut bed = Bed::new();
-        let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
-        (bed, publisher, Camera::new(VIDEO_SSRC))
+    let (mut harness, publisher, mut camera) = {
+        let mut harness = Harness::new();
+        let publisher = harness.join(publishes(vec![camera_line(CAMERA)]));
+        (harness, publisher, Camera::new(VIDEO_SSRC))
     };
-    let early = bed.join(watcher());
+    let early = harness.join(watcher());
     for at in 0..60 {
-        bed.frame(publisher, &mut camera, 3, at == 0);
+        harness.frame(publisher, &mut camera, 3, at == 0);
     }
-    let joiner = bed.join(watcher());
+    let joiner = harness.join(watcher());
     for _ in 0..10 {
-        bed.frame(publisher, &mut camera, 3, false);
+        harness.frame(publisher, &mut camera, 3, false);
     }
-    let received = &bed.clients[joiner].received;
+    let received = &harness.clients[joiner].received;
     assert_eq!(received.len(), 70 * 3);
     let frames: Vec<u32> = received.chunks(3).map(|frame| frame[0].timestamp).collect();
     assert!(received.chunks(3).all(|frame| frame.iter().all(|packet| packet.timestamp == frame[0].timestamp)));
     let steps: Vec<u32> = frames.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect();
     assert!(steps[..59].iter().all(|step| (1..90).contains(step)), "what is past is close together: {steps:?}");
     assert!(steps[59..].iter().all(|step| *step == 3_000), "what is live is as it was: {steps:?}");
-    let live = |who: Who| bed.clients[who].received[59 * 3..].iter().map(|packet| packet.timestamp);
+    let live = |who: Who| harness.clients[who].received[59 * 3..].iter().map(|packet| packet.timestamp);
     let distances: Vec<u32> = live(early).zip(live(joiner)).map(|(a, b)| a.wrapping_sub(b)).collect();
     assert!(distances.windows(2).all(|pair| pair[0] == pair[1]), "{distances:?}");
 }
 
 #[test]
 fn sender_reports_are_those_of_what_is_live() {
-    let (mut bed, publisher, mut camera) = midway(40);
-    let joiner = bed.join(watcher());
-    bed.run(ms(10));
-    let live = bed.now;
-    bed.frame(publisher, &mut camera, 1, false);
-    let client = &bed.clients[joiner];
+    let (mut harness, publisher, mut camera) = midway(40);
+    let joiner = harness.join(watcher());
+    harness.run(ms(10));
+    let live = harness.now;
+    harness.frame(publisher, &mut camera, 1, false);
+    let client = &harness.clients[joiner];
     let newest = client.received.last().expect("live").timestamp;
     let report = client.told.iter().find_map(|told| match told {
         Told::SenderReport { ssrc: SEEN, ntp, timestamp } => Some((*ntp, *timestamp)),
@@ -135,7 +135,7 @@ fn sender_reports_are_those_of_what_is_live() {
     let (ntp, timestamp) = report.expect("with the first packets");
     let seconds = (live.ntp() as f64 - ntp as f64) / 2f64.powi(32);
     let media = f64::from(newest.wrapping_sub(timestamp) as i32) / 90_000.0;
-    // The frames of the bed are 3,000 ticks apart and 33 ms, and the clock is laid through the first.
+    // The frames of the harness are 3,000 ticks apart and 33 ms, and the clock is laid through the first.
     assert!((seconds - media).abs() < 0.1, "{seconds} s of wall clock, {media} s of media");
 }
 
@@ -148,17 +148,17 @@ fn without_rtx() -> SendTrack {
 
 #[test]
 fn a_lost_packet_of_the_past_is_repaired_with_the_same_bytes() {
-    let (mut bed, publisher, mut camera) = midway(40);
-    let joiner = bed.join(watches(vec![without_rtx()]));
-    bed.run(ms(30));
-    bed.frame(publisher, &mut camera, 3, false);
-    let sent = bed.clients[joiner].received.clone();
+    let (mut harness, publisher, mut camera) = midway(40);
+    let joiner = harness.join(watches(vec![without_rtx()]));
+    harness.run(ms(30));
+    harness.frame(publisher, &mut camera, 3, false);
+    let sent = harness.clients[joiner].received.clone();
     assert_eq!(sent.len(), 42 * 3);
     let lost: Vec<u64> = [0, 1, 50, 122, 125].map(|at| sent[at].index).to_vec();
     let seqs: Vec<Seq> = lost.iter().map(|index| Seq(*index as u16)).collect();
-    bed.clients[joiner].send_rtcp(|writer| writer.nack(Ssrc(1), Ssrc(SEEN), &seqs));
-    bed.exchange();
-    let client = &bed.clients[joiner];
+    harness.clients[joiner].send_rtcp(|writer| writer.nack(Ssrc(1), Ssrc(SEEN), &seqs));
+    harness.exchange();
+    let client = &harness.clients[joiner];
     let repairs = &client.received[sent.len()..];
     assert_eq!(repairs.iter().map(|packet| packet.index).collect::<Vec<_>>(), lost);
     assert!(repairs.iter().all(|repair| sent.contains(repair)));
@@ -167,45 +167,45 @@ fn a_lost_packet_of_the_past_is_repaired_with_the_same_bytes() {
 
 #[test]
 fn rtx_names_and_holds_a_lost_packet_of_the_past() {
-    let (mut bed, _, _) = midway(40);
-    let joiner = bed.join(watcher());
-    bed.run(ms(30));
-    let original = bed.clients[joiner].received[30].clone();
-    bed.clients[joiner].send_rtcp(|writer| writer.nack(Ssrc(1), Ssrc(SEEN), &[Seq(original.index as u16)]));
-    bed.exchange();
-    let repair = bed.clients[joiner].received.last().expect("a repair");
+    let (mut harness, _, _) = midway(40);
+    let joiner = harness.join(watcher());
+    harness.run(ms(30));
+    let original = harness.clients[joiner].received[30].clone();
+    harness.clients[joiner].send_rtcp(|writer| writer.nack(Ssrc(1), Ssrc(SEEN), &[Seq(original.index as u16)]));
+    harness.exchange();
+    let repair = harness.clients[joiner].received.last().expect("a repair");
     assert_eq!((repair.ssrc, repair.timestamp), (SEEN + 1, original.timestamp));
     assert_eq!(repair.payload[2..], original.payload);
 }
 
 #[test]
 fn with_a_hole_since_the_key_frame_a_new_one_is_asked_for() {
-    let (mut bed, publisher, mut camera) = midway(5);
+    let (mut harness, publisher, mut camera) = midway(5);
     let lost = camera.frame(1, false).remove(0);
-    bed.frame(publisher, &mut camera, 3, false);
-    let before = bed.clients[publisher].plis();
-    let joiner = bed.join(watcher());
-    bed.run(ms(20));
-    assert!(bed.clients[joiner].received.is_empty());
-    assert_eq!(bed.clients[publisher].plis(), before + 1);
+    harness.frame(publisher, &mut camera, 3, false);
+    let before = harness.clients[publisher].plis();
+    let joiner = harness.join(watcher());
+    harness.run(ms(20));
+    assert!(harness.clients[joiner].received.is_empty());
+    assert_eq!(harness.clients[publisher].plis(), before + 1);
     // The hole is filled: the next one finds all there.
-    bed.send(publisher, &lost);
-    let second = bed.join(watcher());
-    bed.run(ms(20));
-    assert_eq!(bed.clients[second].received.len(), 6 * 3 + 1 + 3);
-    let mut received = bed.clients[second].received.clone();
+    harness.send(publisher, &lost);
+    let second = harness.join(watcher());
+    harness.run(ms(20));
+    assert_eq!(harness.clients[second].received.len(), 6 * 3 + 1 + 3);
+    let mut received = harness.clients[second].received.clone();
     received.sort_by_key(|packet| packet.index);
     assert!(is_in_order(&received));
 }
 
 #[test]
 fn a_key_frame_that_is_too_old_is_not_worth_its_packets() {
-    let (mut bed, publisher, _) = midway(310);
-    let before = bed.clients[publisher].plis();
-    let joiner = bed.join(watcher());
-    bed.run(ms(20));
-    assert!(bed.clients[joiner].received.is_empty());
-    assert!(bed.clients[publisher].plis() > before);
+    let (mut harness, publisher, _) = midway(310);
+    let before = harness.clients[publisher].plis();
+    let joiner = harness.join(watcher());
+    harness.run(ms(20));
+    assert!(harness.clients[joiner].received.is_empty());
+    assert!(harness.clients[publisher].plis() > before);
 }
 
 fn is_keyframe(packet: &Received) -> bool {
@@ -214,14 +214,14 @@ fn is_keyframe(packet: &Received) -> bool {
 
 #[test]
 fn a_start_that_was_overtaken_by_what_follows_it_is_found() {
-    let (mut bed, publisher, mut camera) = midway(3);
+    let (mut harness, publisher, mut camera) = midway(3);
     let packets = camera.frame(4, true);
     for at in [2, 1, 0, 3] {
-        bed.send(publisher, &packets[at]);
+        harness.send(publisher, &packets[at]);
     }
-    let joiner = bed.join(watcher());
-    bed.run(ms(5));
-    let mut received = bed.clients[joiner].received.clone();
+    let joiner = harness.join(watcher());
+    harness.run(ms(5));
+    let mut received = harness.clients[joiner].received.clone();
     assert_eq!(received.len(), 4);
     received.sort_by_key(|packet| packet.index);
     assert!(is_in_order(&received));
@@ -230,42 +230,42 @@ fn a_start_that_was_overtaken_by_what_follows_it_is_found() {
 
 #[test]
 fn two_hundred_joiners_at_once_do_not_hold_up_what_is_live() {
-    let mut bed = Bed::new();
-    let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
-    let watcher = bed.join(watcher());
-    let joiners: Vec<Who> = (0..200).map(|_| bed.join(watches(vec![video_out(None, SEEN)]))).collect();
+    let mut harness = Harness::new();
+    let publisher = harness.join(publishes(vec![camera_line(CAMERA)]));
+    let watcher = harness.join(watcher());
+    let joiners: Vec<Who> = (0..200).map(|_| harness.join(watches(vec![video_out(None, SEEN)]))).collect();
     let mut camera = Camera::new(VIDEO_SSRC);
     camera.bytes = 1_100;
     for at in 0..50 {
-        bed.frame(publisher, &mut camera, 4, at == 0);
+        harness.frame(publisher, &mut camera, 4, at == 0);
     }
     for joiner in &joiners {
         let media = watches(vec![video_out(Some(CAMERA), SEEN)]);
-        bed.sfu.set_media(bed.now, session(*joiner), chappe_sfu_core::Epoch(1), media).expect("accepted");
+        harness.sfu.set_media(harness.now, session(*joiner), chappe_sfu_core::Epoch(1), media).expect("accepted");
     }
-    let route = bed.clients[publisher].route;
+    let route = harness.clients[publisher].route;
     let mut turns = 0;
-    while bed.clients[joiners[199]].received.len() < 200 {
+    while harness.clients[joiners[199]].received.len() < 200 {
         turns += 1;
-        bed.now = bed.now.after(ms(1));
-        bed.sfu.handle_timeout(bed.now);
+        harness.now = harness.now.after(ms(1));
+        harness.sfu.handle_timeout(harness.now);
         // A millisecond after the last one, by its timestamp too.
         camera.timestamp = camera.timestamp.wrapping_sub(3_000 - 90);
         let live = camera.frame(1, false).remove(0);
-        let mut datagram = bed.clients[publisher].seal(&live);
-        bed.sfu.handle_datagram(bed.now, route, &mut datagram);
+        let mut datagram = harness.clients[publisher].seal(&live);
+        harness.sfu.handle_datagram(harness.now, route, &mut datagram);
         let mut rounds = 0;
         loop {
-            let more = bed.sfu.flush(bed.now);
+            let more = harness.sfu.flush(harness.now);
             let mut packets = BTreeMap::new();
-            for run in bed.sfu.egress().runs().filter(|run| run.segment > 1_000) {
-                *packets.entry(run.route == bed.clients[watcher].route).or_insert(0) += run.segments().count();
+            for run in harness.sfu.egress().runs().filter(|run| run.segment > 1_000) {
+                *packets.entry(run.route == harness.clients[watcher].route).or_insert(0) += run.segments().count();
             }
             if rounds == 0 {
                 assert_eq!(packets.get(&true), Some(&1), "what is live leaves first");
             }
             assert!(packets.get(&false).copied().unwrap_or(0) <= 256, "{packets:?} in one round");
-            bed.deliver();
+            harness.deliver();
             rounds += 1;
             if !more {
                 break;
@@ -275,7 +275,7 @@ fn two_hundred_joiners_at_once_do_not_hold_up_what_is_live() {
         assert!(turns < 400, "all get there");
     }
     for joiner in joiners {
-        let client = &bed.clients[joiner];
+        let client = &harness.clients[joiner];
         assert!(is_in_order(&client.received) && client.faults == 0);
         assert_eq!(client.received[0].payload[..2], [0x10, 0]);
     }
@@ -283,25 +283,25 @@ fn two_hundred_joiners_at_once_do_not_hold_up_what_is_live() {
 
 #[test]
 fn a_sender_that_moves_to_another_track_starts_with_what_is_there() {
-    let (mut bed, first, mut camera) = midway(10);
-    let viewer = bed.join(watcher());
-    bed.frame(first, &mut camera, 3, false);
+    let (mut harness, first, mut camera) = midway(10);
+    let viewer = harness.join(watcher());
+    harness.frame(first, &mut camera, 3, false);
     let other = TrackId(0xcb);
-    let second = bed.join(publishes(vec![camera_line(other)]));
+    let second = harness.join(publishes(vec![camera_line(other)]));
     let mut replacement = Camera::new(0x3333);
     replacement.extensions = vec![(MID, b"0".to_vec())];
     for at in 0..15 {
-        bed.frame(second, &mut replacement, 2, at == 0);
+        harness.frame(second, &mut replacement, 2, at == 0);
     }
-    bed.run(ms(1_000));
-    let (before, asked) = (bed.clients[viewer].received.len(), bed.clients[second].plis());
+    harness.run(ms(1_000));
+    let (before, asked) = (harness.clients[viewer].received.len(), harness.clients[second].plis());
     assert_eq!(before, 12 * 3);
-    bed.set_media(viewer, watches(vec![video_out(Some(other), SEEN)]));
-    bed.run(ms(20));
-    bed.frame(second, &mut replacement, 2, false);
-    let client = &bed.clients[viewer];
+    harness.set_media(viewer, watches(vec![video_out(Some(other), SEEN)]));
+    harness.run(ms(20));
+    harness.frame(second, &mut replacement, 2, false);
+    let client = &harness.clients[viewer];
     assert_eq!(client.received.len(), before + 16 * 2);
-    assert_eq!(bed.clients[second].plis(), asked);
+    assert_eq!(harness.clients[second].plis(), asked);
     assert!(client.indices(SEEN).windows(2).all(|pair| pair[1] == pair[0] + 1) && client.faults == 0);
     let steps: Vec<u32> =
         client.received.windows(2).map(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp)).collect();
@@ -314,46 +314,46 @@ fn a_sender_that_moves_to_another_track_starts_with_what_is_there() {
 
 #[test]
 fn the_past_of_a_publisher_who_left_or_started_over_is_nobodys() {
-    let (mut bed, publisher, mut camera) = midway(10);
+    let (mut harness, publisher, mut camera) = midway(10);
     let mut restarted = Camera::new(0x7777);
     restarted.extensions = vec![(MID, b"0".to_vec())];
-    bed.frame(publisher, &mut restarted, 3, false);
-    let joiner = bed.join(watcher());
-    bed.run(ms(20));
-    assert!(bed.clients[joiner].received.is_empty(), "another SSRC, and no key frame on it yet");
-    bed.frame(publisher, &mut restarted, 3, true);
-    assert_eq!(bed.clients[joiner].received.len(), 3);
-    bed.frame(publisher, &mut camera, 3, true);
-    let now = bed.now;
-    bed.clients[publisher].close(now);
-    bed.exchange();
-    let late = bed.join(watcher());
-    bed.run(ms(20));
-    assert!(bed.clients[late].received.is_empty());
+    harness.frame(publisher, &mut restarted, 3, false);
+    let joiner = harness.join(watcher());
+    harness.run(ms(20));
+    assert!(harness.clients[joiner].received.is_empty(), "another SSRC, and no key frame on it yet");
+    harness.frame(publisher, &mut restarted, 3, true);
+    assert_eq!(harness.clients[joiner].received.len(), 3);
+    harness.frame(publisher, &mut camera, 3, true);
+    let now = harness.now;
+    harness.clients[publisher].close(now);
+    harness.exchange();
+    let late = harness.join(watcher());
+    harness.run(ms(20));
+    assert!(harness.clients[late].received.is_empty());
 }
 
 #[test]
 fn a_track_that_ends_or_starts_over_in_the_middle_of_it_leaves_no_gap() {
     for ends in [false, true] {
-        let (mut bed, publisher, _) = midway(110);
-        let joiner = bed.join(watcher());
-        bed.run(ms(3));
-        let got = bed.clients[joiner].received.len();
+        let (mut harness, publisher, _) = midway(110);
+        let joiner = harness.join(watcher());
+        harness.run(ms(3));
+        let got = harness.clients[joiner].received.len();
         assert!((8..300).contains(&got), "{got}");
         let mut next = Camera::new(0x7777);
         next.extensions = vec![(MID, b"0".to_vec())];
         let mut who = publisher;
         if ends {
-            let now = bed.now;
-            bed.clients[publisher].close(now);
-            bed.exchange();
-            bed.run(ms(20));
-            assert_eq!(bed.clients[joiner].received.len(), got, "what it sent is of no use any more");
-            who = bed.join(publishes(vec![camera_line(CAMERA)]));
+            let now = harness.now;
+            harness.clients[publisher].close(now);
+            harness.exchange();
+            harness.run(ms(20));
+            assert_eq!(harness.clients[joiner].received.len(), got, "what it sent is of no use any more");
+            who = harness.join(publishes(vec![camera_line(CAMERA)]));
         }
-        bed.frame(who, &mut next, 3, true);
-        bed.run(ms(100));
-        let client = &bed.clients[joiner];
+        harness.frame(who, &mut next, 3, true);
+        harness.run(ms(100));
+        let client = &harness.clients[joiner];
         // A new picture spares the rest of the old one, but what left meanwhile.
         assert!((got + 3..got + 33 * 8).contains(&client.received.len()), "{got}, then {}", client.received.len());
         assert!(is_keyframe(&client.received[client.received.len() - 3]));
@@ -363,13 +363,13 @@ fn a_track_that_ends_or_starts_over_in_the_middle_of_it_leaves_no_gap() {
 
 #[test]
 fn a_viewer_who_cannot_decode_the_cached_codec_is_not_sent_it() {
-    let (mut bed, publisher, _) = midway(10);
+    let (mut harness, publisher, _) = midway(10);
     let mut line = video_out(Some(CAMERA), SEEN);
     line.payload_types[0].from = 102;
-    let joiner = bed.join(watches(vec![line]));
-    bed.run(ms(20));
-    assert!(bed.clients[joiner].received.is_empty());
-    assert!(bed.clients[publisher].plis() <= 2);
+    let joiner = harness.join(watches(vec![line]));
+    harness.run(ms(20));
+    assert!(harness.clients[joiner].received.is_empty());
+    assert!(harness.clients[publisher].plis() <= 2);
 }
 
 #[test]
@@ -383,13 +383,13 @@ fn the_first_viewer_on_another_worker_starts_close_to_live_too() {
     for at in 0..35 {
         mesh.frame(0, publisher, &mut camera, 3, at == 0);
     }
-    let before = mesh.beds[0].clients[publisher].plis();
+    let before = mesh.workers[0].clients[publisher].plis();
     let viewer = mesh.join(1, watcher());
     for _ in 0..10 {
         mesh.frame(0, publisher, &mut camera, 3, false);
     }
-    let client = &mesh.beds[1].clients[viewer];
-    assert_eq!(mesh.beds[0].clients[publisher].plis(), before);
+    let client = &mesh.workers[1].clients[viewer];
+    assert_eq!(mesh.workers[0].clients[publisher].plis(), before);
     assert!(client.received.len() > 35 * 3 && is_in_order(&client.received) && client.faults == 0);
     assert_eq!(client.received[0].payload[..2], [0x10, 0]);
     let frames: Vec<u32> = client.received.chunks(3).map(|frame| frame[0].timestamp).collect();

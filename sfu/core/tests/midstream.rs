@@ -1,6 +1,6 @@
 //! What changes while a stream runs: its codec, whether a viewer can follow, and how its packets are paced.
 
-mod bed;
+mod harness;
 #[path = "midstream/parameter_sets.rs"]
 mod parameter_sets;
 #[path = "midstream/renegotiation.rs"]
@@ -8,9 +8,9 @@ mod renegotiation;
 
 use std::time::Duration;
 
-use bed::*;
 use chappe_sfu_core::codec::Codec;
 use chappe_sfu_core::{PayloadMap, ReceiveCodec, ReceiveTrack, SendTrack};
+use harness::*;
 
 const SEEN: u32 = 0x9000;
 /// The publisher's payload type for H264.
@@ -32,7 +32,7 @@ fn sees(codecs: &[Codec]) -> SendTrack {
 }
 
 /// A frame of two packets in H264, with the numbers of the camera.
-fn h264_frame(bed: &mut Bed, publisher: Who, camera: &mut Camera, keyframe: bool) {
+fn h264_frame(harness: &mut Harness, publisher: Who, camera: &mut Camera, keyframe: bool) {
     let mut packets = camera.frame(2, keyframe);
     for (at, packet) in packets.iter_mut().enumerate() {
         packet.payload_type = H264;
@@ -42,80 +42,80 @@ fn h264_frame(bed: &mut Bed, publisher: Who, camera: &mut Camera, keyframe: bool
         packet.payload[2] = 0x88;
     }
     for packet in &packets {
-        bed.send(publisher, packet);
+        harness.send(publisher, packet);
     }
-    bed.run(Duration::from_millis(33));
+    harness.run(Duration::from_millis(33));
 }
 
 #[test]
 fn a_codec_that_changes_is_followed_without_a_gap_or_left_out_without_one() {
-    let mut bed = Bed::new();
-    let publisher = bed.join(publishes(vec![two_codecs()]));
-    let both = bed.join(watches(vec![sees(&[Codec::Vp8, Codec::H264])]));
-    let one = bed.join(watches(vec![sees(&[Codec::Vp8])]));
+    let mut harness = Harness::new();
+    let publisher = harness.join(publishes(vec![two_codecs()]));
+    let both = harness.join(watches(vec![sees(&[Codec::Vp8, Codec::H264])]));
+    let one = harness.join(watches(vec![sees(&[Codec::Vp8])]));
     let mut camera = Camera::new(VIDEO_SSRC);
-    bed.frame(publisher, &mut camera, 2, true);
-    h264_frame(&mut bed, publisher, &mut camera, true);
-    h264_frame(&mut bed, publisher, &mut camera, false);
-    bed.frame(publisher, &mut camera, 2, true);
-    let types = |who: Who| bed.clients[who].received.iter().map(|packet| packet.payload_type).collect::<Vec<_>>();
+    harness.frame(publisher, &mut camera, 2, true);
+    h264_frame(&mut harness, publisher, &mut camera, true);
+    h264_frame(&mut harness, publisher, &mut camera, false);
+    harness.frame(publisher, &mut camera, 2, true);
+    let types = |who: Who| harness.clients[who].received.iter().map(|packet| packet.payload_type).collect::<Vec<_>>();
     assert_eq!(types(both), [120, 120, 122, 122, 122, 122, 120, 120]);
     assert_eq!(types(one), [120, 120, 120, 120]);
     for who in [both, one] {
-        let indices = bed.clients[who].indices(SEEN);
+        let indices = harness.clients[who].indices(SEEN);
         assert!(indices.windows(2).all(|pair| pair[1] == pair[0] + 1), "{indices:?}");
-        assert_eq!(bed.clients[who].faults, 0);
+        assert_eq!(harness.clients[who].faults, 0);
     }
 }
 
 #[test]
 fn a_viewer_who_cannot_decode_the_codec_costs_the_others_no_key_frames() {
-    let mut bed = Bed::new();
-    let publisher = bed.join(publishes(vec![two_codecs()]));
-    let blind = bed.join(watches(vec![sees(&[Codec::Vp8])]));
+    let mut harness = Harness::new();
+    let publisher = harness.join(publishes(vec![two_codecs()]));
+    let blind = harness.join(watches(vec![sees(&[Codec::Vp8])]));
     let mut camera = Camera::new(VIDEO_SSRC);
     for at in 0..120 {
-        h264_frame(&mut bed, publisher, &mut camera, at % 30 == 0);
+        h264_frame(&mut harness, publisher, &mut camera, at % 30 == 0);
     }
-    assert!(bed.clients[blind].received.is_empty());
-    assert!(bed.clients[publisher].plis() <= 1, "{} requests in 4 s", bed.clients[publisher].plis());
+    assert!(harness.clients[blind].received.is_empty());
+    assert!(harness.clients[publisher].plis() <= 1, "{} requests in 4 s", harness.clients[publisher].plis());
     // Once it can, the picture is asked for.
-    let before = bed.clients[publisher].plis();
-    bed.frame(publisher, &mut camera, 2, false);
-    assert!(bed.clients[publisher].plis() > before);
+    let before = harness.clients[publisher].plis();
+    harness.frame(publisher, &mut camera, 2, false);
+    assert!(harness.clients[publisher].plis() > before);
 }
 
 #[test]
 fn a_key_frame_is_asked_for_also_if_the_arena_fills_up_behind_the_viewer_who_needs_it() {
-    let mut bed = Bed::new();
-    let publisher = bed.join(publishes(vec![two_codecs()]));
-    bed.join(watches(vec![sees(&[Codec::H264])]));
+    let mut harness = Harness::new();
+    let publisher = harness.join(publishes(vec![two_codecs()]));
+    harness.join(watches(vec![sees(&[Codec::H264])]));
     for _ in 0..20 {
-        bed.join(watches(vec![sees(&[Codec::Vp8, Codec::H264])]));
+        harness.join(watches(vec![sees(&[Codec::Vp8, Codec::H264])]));
     }
     let mut camera = Camera::new(VIDEO_SSRC);
     camera.bytes = 1_100;
-    bed.frame(publisher, &mut camera, 2, true);
-    bed.run(Duration::from_millis(1_000));
-    let before = bed.clients[publisher].plis();
+    harness.frame(publisher, &mut camera, 2, true);
+    harness.run(Duration::from_millis(1_000));
+    let before = harness.clients[publisher].plis();
     // The first viewer can decode these, but not begin with them. They wait for each other, and are too many for
     // one round of sending to all.
     let mut packets = camera.frame(40, false);
     packets.iter_mut().for_each(|packet| packet.payload_type = H264);
-    let route = bed.clients[publisher].route;
+    let route = harness.clients[publisher].route;
     for packet in &packets {
-        let mut datagram = bed.clients[publisher].seal(packet);
-        bed.sfu.handle_datagram(bed.now, route, &mut datagram);
+        let mut datagram = harness.clients[publisher].seal(packet);
+        harness.sfu.handle_datagram(harness.now, route, &mut datagram);
     }
-    assert!(bed.sfu.flush(bed.now), "the arena is full");
-    bed.deliver();
-    bed.exchange();
-    assert_eq!(bed.clients[publisher].plis(), before + 1);
+    assert!(harness.sfu.flush(harness.now), "the arena is full");
+    harness.deliver();
+    harness.exchange();
+    assert_eq!(harness.clients[publisher].plis(), before + 1);
 }
 
 /// A publisher with eight viewers who have its picture, and the time from one of its packets to the next.
 struct Paced {
-    bed: Bed,
+    harness: Harness,
     publisher: Who,
     camera: Camera,
     gap: Duration,
@@ -123,30 +123,30 @@ struct Paced {
 
 impl Paced {
     fn new(gap: Duration) -> Paced {
-        let mut bed = Bed::new();
-        let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
+        let mut harness = Harness::new();
+        let publisher = harness.join(publishes(vec![camera_line(CAMERA)]));
         for _ in 0..8 {
-            bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
+            harness.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
         }
         let mut camera = Camera::new(VIDEO_SSRC);
         camera.extensions = vec![(MID, b"0".to_vec())];
-        bed.frame(publisher, &mut camera, 1, true);
-        Paced { bed, publisher, camera, gap }
+        harness.frame(publisher, &mut camera, 1, true);
+        Paced { harness, publisher, camera, gap }
     }
 
     /// A frame of five packets; how many of them its first viewer had before any time passed.
     fn frame(&mut self) -> usize {
-        let received = |bed: &Bed| bed.clients[1].received.len();
+        let received = |harness: &Harness| harness.clients[1].received.len();
         let mut at_once = 0;
         for packet in self.camera.frame(5, false) {
-            let before = received(&self.bed);
-            self.bed.send(self.publisher, &packet);
-            at_once += usize::from(received(&self.bed) > before);
-            self.bed.now = self.bed.now.after(self.gap);
-            if self.bed.sfu.poll_timeout().is_some_and(|at| at <= self.bed.now.mono) {
-                self.bed.sfu.handle_timeout(self.bed.now);
+            let before = received(&self.harness);
+            self.harness.send(self.publisher, &packet);
+            at_once += usize::from(received(&self.harness) > before);
+            self.harness.now = self.harness.now.after(self.gap);
+            if self.harness.sfu.poll_timeout().is_some_and(|at| at <= self.harness.now.mono) {
+                self.harness.sfu.handle_timeout(self.harness.now);
             }
-            self.bed.exchange();
+            self.harness.exchange();
         }
         at_once
     }
@@ -165,13 +165,13 @@ fn packets_that_came_while_the_worker_was_sending_were_in_company() {
     let mut paced = Paced::new(Duration::from_micros(100));
     for _ in 0..10 {
         let frame = paced.camera.frame(5, false);
-        paced.bed.send(paced.publisher, &frame[0]);
-        let (began, busy) = (paced.bed.now, Duration::from_millis(6));
-        paced.bed.now = began.after(busy);
-        paced.bed.sfu.note_turn(began, paced.bed.now);
-        frame[1..].iter().for_each(|packet| paced.bed.clients[paced.publisher].send(packet));
-        paced.bed.exchange();
-        paced.bed.run(Duration::from_millis(27));
+        paced.harness.send(paced.publisher, &frame[0]);
+        let (began, busy) = (paced.harness.now, Duration::from_millis(6));
+        paced.harness.now = began.after(busy);
+        paced.harness.sfu.note_turn(began, paced.harness.now);
+        frame[1..].iter().for_each(|packet| paced.harness.clients[paced.publisher].send(packet));
+        paced.harness.exchange();
+        paced.harness.run(Duration::from_millis(27));
     }
     assert_eq!(paced.frame(), 1, "the last packet of the frame takes the others along");
 }
@@ -181,7 +181,7 @@ fn packets_that_come_in_company_wait_for_it_until_that_ends() {
     let mut paced = Paced::new(Duration::from_micros(100));
     for _ in 0..3 {
         paced.frame();
-        paced.bed.run(Duration::from_millis(33));
+        paced.harness.run(Duration::from_millis(33));
     }
     assert_eq!(paced.frame(), 1, "the last packet of the frame takes the others along");
     paced.gap = Duration::from_micros(6_700);

@@ -1,12 +1,12 @@
 //! A viewer of relays whose publisher moves: what flows goes on until what came over another relay can begin.
 
-mod bed;
+mod harness;
 
-use bed::cameras::*;
-use bed::client;
-use bed::mesh::Path;
-use bed::*;
 use chappe_sfu_core::MediaKind;
+use harness::cameras::*;
+use harness::client;
+use harness::mesh::Path;
+use harness::*;
 
 /// Published at 0 and 2, watched at 1; both ways take 60 ms. The first camera runs for `frames`.
 fn apart(frames: usize) -> (Mesh, [Who; 2], Who, [Camera; 2]) {
@@ -29,13 +29,13 @@ fn apart(frames: usize) -> (Mesh, [Who; 2], Who, [Camera; 2]) {
 /// Frames of the cameras that run; a publisher answers a request with a key frame, as soon as it has come.
 fn play(mesh: &mut Mesh, publishers: [Who; 2], cameras: &mut [Camera; 2], runs: [bool; 2], keyframe: bool) {
     for (at, place) in [0, 2].into_iter().enumerate().filter(|(at, _)| runs[*at]) {
-        let told = &mut mesh.beds[place].clients[publishers[at]].told;
+        let told = &mut mesh.workers[place].clients[publishers[at]].told;
         let is_asked = told.iter().any(|told| matches!(told, client::Told::Pli(_)));
         told.clear();
         for packet in cameras[at].frame(2, keyframe || is_asked) {
-            mesh.beds[place].clients[publishers[at]].send(&packet);
+            mesh.workers[place].clients[publishers[at]].send(&packet);
         }
-        mesh.beds[place].exchange();
+        mesh.workers[place].exchange();
     }
     mesh.carry();
     mesh.run(ms(33));
@@ -49,9 +49,9 @@ fn a_viewer_of_relays_sees_no_gap_when_its_publisher_moves_to_another_worker() {
         for at in 0..head_start {
             play(&mut mesh, publishers, &mut cameras, [true, true], at == 0);
         }
-        mesh.beds[1].set_media(viewer, sees(Some(SECOND)));
+        mesh.workers[1].set_media(viewer, sees(Some(SECOND)));
         let mut frames = 0;
-        while names(&mesh.beds[1].clients[viewer].received).last() == Some(&1) {
+        while names(&mesh.workers[1].clients[viewer].received).last() == Some(&1) {
             play(&mut mesh, publishers, &mut cameras, [true, true], frames == 0 && head_start == 0);
             frames += 1;
             assert!(frames < 20, "with a head start of {head_start}");
@@ -59,7 +59,7 @@ fn a_viewer_of_relays_sees_no_gap_when_its_publisher_moves_to_another_worker() {
         for _ in 0..10 {
             play(&mut mesh, publishers, &mut cameras, [true, true], false);
         }
-        let client = &mesh.beds[1].clients[viewer];
+        let client = &mesh.workers[1].clients[viewer];
         let names = names(&client.received);
         let first = names.iter().position(|name| *name == 2).expect("it came");
         assert!(names[first..].iter().all(|name| *name == 2) && is_continuous(client));
@@ -73,7 +73,7 @@ fn a_viewer_of_relays_sees_no_gap_when_its_publisher_moves_to_another_worker() {
         let burst = client.arrivals[first..].iter().filter(|at| **at < soon).count();
         assert!(burst <= 12, "{burst} packets at once with a head start of {head_start}");
         mesh.run(ms(2_500));
-        let open: Vec<_> = mesh.beds[1].sfu.relays().iter().map(|relay| relay.track).collect();
+        let open: Vec<_> = mesh.workers[1].sfu.relays().iter().map(|relay| relay.track).collect();
         assert_eq!(open, [SECOND], "the old relay is closed");
     }
 }
@@ -81,17 +81,17 @@ fn a_viewer_of_relays_sees_no_gap_when_its_publisher_moves_to_another_worker() {
 #[test]
 fn the_relay_of_the_old_source_stays_open_while_the_new_one_is_awaited() {
     let (mut mesh, publishers, viewer, mut cameras) = apart(5);
-    mesh.beds[1].set_media(viewer, sees(Some(SECOND)));
+    mesh.workers[1].set_media(viewer, sees(Some(SECOND)));
     mesh.run(ms(130));
-    assert_eq!(mesh.beds[1].sfu.relays().len(), 2, "that of the new one opens at once");
+    assert_eq!(mesh.workers[1].sfu.relays().len(), 2, "that of the new one opens at once");
     for _ in 0..50 {
         play(&mut mesh, publishers, &mut cameras, [true, false], false);
     }
     mesh.run(ms(60));
-    assert_eq!(names(&mesh.beds[1].clients[viewer].received).len(), 55 * 2);
+    assert_eq!(names(&mesh.workers[1].clients[viewer].received).len(), 55 * 2);
     // Nor does the new one's outlive the waiting.
-    mesh.beds[1].set_media(viewer, sees(Some(CAMERA)));
+    mesh.workers[1].set_media(viewer, sees(Some(CAMERA)));
     mesh.run(ms(2_200));
-    let tracks: Vec<_> = mesh.beds[1].sfu.relays().iter().map(|relay| relay.track).collect();
+    let tracks: Vec<_> = mesh.workers[1].sfu.relays().iter().map(|relay| relay.track).collect();
     assert_eq!(tracks, [CAMERA]);
 }

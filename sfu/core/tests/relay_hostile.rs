@@ -1,13 +1,13 @@
 //! Whatever arrives for a relay: no panic, no growth, and what was running goes on.
 #![allow(clippy::disallowed_types, reason = "prop_oneof names Arc")]
 
-mod bed;
+mod harness;
 
 use std::time::Duration;
 
-use bed::mesh::{Path, address, peer_spec, route};
-use bed::*;
 use chappe_sfu_core::{DropReason, MediaKind, RelayKey, Route};
+use harness::mesh::{Path, address, peer_spec, route};
+use harness::*;
 use proptest::prelude::*;
 
 const SEEN: u32 = 0x9000;
@@ -27,23 +27,23 @@ fn streaming() -> (Mesh, Who, Who, Camera) {
 }
 
 fn dropped(mesh: &Mesh, reason: DropReason) -> u64 {
-    mesh.beds[1].sfu.counters().dropped(reason)
+    mesh.workers[1].sfu.counters().dropped(reason)
 }
 
 #[test]
 fn what_comes_from_an_address_of_nobody_is_dropped() {
     let (mut mesh, publisher, viewer, mut camera) = streaming();
-    mesh.beds[0].send(publisher, &camera.frame(1, false)[0]);
-    let (_, _, datagram) = mesh.beds[0].wire.pop().expect("media");
-    let bed = &mut mesh.beds[1];
+    mesh.workers[0].send(publisher, &camera.frame(1, false)[0]);
+    let (_, _, datagram) = mesh.workers[0].wire.pop().expect("media");
+    let harness = &mut mesh.workers[1];
     let stranger = Route::Udp { remote: "192.0.2.1:7000".parse().expect("an address"), local: None };
     let other_port = Route::Udp { remote: (address(0).ip(), 7_001).into(), local: None };
     let by_tcp = client::tcp_route(3);
     for from in [stranger, other_port, by_tcp] {
-        bed.sfu.handle_datagram(bed.now, from, &mut datagram.clone());
+        harness.sfu.handle_datagram(harness.now, from, &mut datagram.clone());
     }
     assert_eq!(dropped(&mesh, DropReason::RelayUnknownPeer), 3);
-    assert_eq!(mesh.beds[1].clients[viewer].received.len(), 3);
+    assert_eq!(mesh.workers[1].clients[viewer].received.len(), 3);
 }
 
 #[test]
@@ -53,28 +53,28 @@ fn what_was_recorded_or_changed_is_dropped() {
     mesh.frame(0, publisher, &mut camera, 1, false);
     let tapped = mesh.tapped.take().expect("tapped");
     let (.., recorded) = tapped.iter().find(|(from, ..)| *from == 0).expect("media");
-    let bed = &mut mesh.beds[1];
-    bed.sfu.handle_datagram(bed.now, route(0, 1), &mut recorded.clone());
+    let harness = &mut mesh.workers[1];
+    harness.sfu.handle_datagram(harness.now, route(0, 1), &mut recorded.clone());
     let mut changed = recorded.clone();
     changed[8] ^= 0x40;
-    bed.sfu.handle_datagram(bed.now, route(0, 1), &mut changed);
-    bed.exchange();
+    harness.sfu.handle_datagram(harness.now, route(0, 1), &mut changed);
+    harness.exchange();
     assert_eq!(dropped(&mesh, DropReason::RelayReplayed), 1);
     assert_eq!(dropped(&mesh, DropReason::RelayAuthentication), 1);
-    assert_eq!(mesh.beds[1].clients[viewer].received.len(), 4);
+    assert_eq!(mesh.workers[1].clients[viewer].received.len(), 4);
 }
 
 #[test]
 fn a_wrong_key_opens_nothing() {
     let mut mesh = Mesh::of_strangers(2, 1);
     mesh.introduce(0, 1);
-    let now = mesh.beds[1].now;
+    let now = mesh.workers[1].now;
     let mut spec = peer_spec(1, 0);
     spec.open = RelayKey { key: [1; 16], salt: spec.open.salt };
-    mesh.beds[1].sfu.set_peer(now, spec).expect("taken");
+    mesh.workers[1].sfu.set_peer(now, spec).expect("taken");
     mesh.run(ms(1_000));
     assert!(dropped(&mesh, DropReason::RelayAuthentication) >= 9);
-    assert!(!mesh.beds[1].sfu.relay_peers()[0].alive);
+    assert!(!mesh.workers[1].sfu.relay_peers()[0].alive);
 }
 
 #[test]
@@ -144,30 +144,30 @@ fn commit(mesh: &mut Mesh, publisher: Who, viewer: Who, camera: &mut Camera, cou
             mesh.deliver(counter, &[fields, channel.to_be_bytes().to_vec(), vec![kind]].concat());
         }
         Deed::Mutated { at, byte, cut } => {
-            mesh.beds[0].send(publisher, &camera.frame(1, true)[0]);
-            if let Some((.., datagram)) = mesh.beds[0].wire.pop() {
+            mesh.workers[0].send(publisher, &camera.frame(1, true)[0]);
+            if let Some((.., datagram)) = mesh.workers[0].wire.pop() {
                 let mut datagram = datagram;
                 let at = at % datagram.len();
                 datagram[at] ^= byte;
                 datagram.truncate(datagram.len() - cut);
-                let bed = &mut mesh.beds[1];
-                bed.sfu.handle_datagram(bed.now, route(0, 1), &mut datagram);
+                let harness = &mut mesh.workers[1];
+                harness.sfu.handle_datagram(harness.now, route(0, 1), &mut datagram);
             }
         }
         Deed::Noise(mut bytes) => {
-            let bed = &mut mesh.beds[1];
-            bed.sfu.handle_datagram(bed.now, route(0, 1), &mut bytes);
+            let harness = &mut mesh.workers[1];
+            harness.sfu.handle_datagram(harness.now, route(0, 1), &mut bytes);
         }
         Deed::Media => {
             mesh.frame(0, publisher, camera, 3, true);
         }
         Deed::Wait(span) => mesh.run(ms(span)),
         Deed::Toggle => {
-            mesh.beds[1].set_media(viewer, watches(Vec::new()));
-            mesh.beds[1].set_media(viewer, watches(vec![video_out(Some(CAMERA), SEEN)]));
+            mesh.workers[1].set_media(viewer, watches(Vec::new()));
+            mesh.workers[1].set_media(viewer, watches(vec![video_out(Some(CAMERA), SEEN)]));
         }
     }
-    mesh.beds[1].exchange();
+    mesh.workers[1].exchange();
     mesh.carry();
 }
 
@@ -186,9 +186,9 @@ proptest! {
             commit(&mut mesh, publisher, viewer, &mut camera, counter + 500 + at as u64, deed);
         }
         mesh.frame(1, witness, &mut Camera::new(VIDEO_SSRC), 3, true);
-        prop_assert_eq!(mesh.beds[1].clients[watcher].payloads(0x9900).len(), 3);
-        prop_assert_eq!(mesh.beds[1].clients[watcher].faults, 0);
-        let relays = mesh.beds[1].sfu.relays().len();
+        prop_assert_eq!(mesh.workers[1].clients[watcher].payloads(0x9900).len(), 3);
+        prop_assert_eq!(mesh.workers[1].clients[watcher].faults, 0);
+        let relays = mesh.workers[1].sfu.relays().len();
         prop_assert!(relays < 70, "{relays} relays");
     }
 }
@@ -198,14 +198,14 @@ fn garbage_on_a_lossy_link_is_counted_and_forgotten() {
     let (mut mesh, publisher, viewer, mut camera) = streaming();
     mesh.set_path(0, 1, Path { loss_percent: 10, repeat_percent: 10, jitter_ms: 20, ..Path::default() });
     for at in 0..500_u64 {
-        let bed = &mut mesh.beds[1];
+        let harness = &mut mesh.workers[1];
         let mut noise: Vec<u8> = (0..60).map(|byte| (at * 31 + byte * 7) as u8).collect();
         noise[0] = 0x40 + (at % 16) as u8;
-        bed.sfu.handle_datagram(bed.now, route(0, 1), &mut noise);
+        harness.sfu.handle_datagram(harness.now, route(0, 1), &mut noise);
     }
     let drops = dropped(&mesh, DropReason::RelayAuthentication) + dropped(&mesh, DropReason::RelayMalformed);
     assert!(drops + dropped(&mesh, DropReason::RelayReplayed) >= 500);
     mesh.set_path(0, 1, Path::default());
     mesh.frame(0, publisher, &mut camera, 3, true);
-    assert_eq!(mesh.beds[1].clients[viewer].received.len(), 6);
+    assert_eq!(mesh.workers[1].clients[viewer].received.len(), 6);
 }

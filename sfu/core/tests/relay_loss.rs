@@ -1,13 +1,13 @@
 //! Relays over networks that lose, reorder and repeat: what arrives, and when.
 
-mod bed;
+mod harness;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use bed::mesh::Path;
-use bed::*;
 use chappe_sfu_core::MediaKind;
+use harness::mesh::Path;
+use harness::*;
 
 const SEEN: u32 = 0x9000;
 
@@ -19,17 +19,17 @@ fn ms(ms: u64) -> Duration {
 type Film = HashMap<Vec<u8>, Instant>;
 
 fn play(mesh: &mut Mesh, publisher: Who, camera: &mut Camera, frames: usize, packets: usize) -> Film {
-    let (mut film, mut plis) = (Film::new(), mesh.beds[0].clients[publisher].plis());
+    let (mut film, mut plis) = (Film::new(), mesh.workers[0].clients[publisher].plis());
     for at in 0..frames {
-        let asked = mesh.beds[0].clients[publisher].plis();
+        let asked = mesh.workers[0].clients[publisher].plis();
         let packets = camera.frame(packets, at % 60 == 0 || asked > plis);
         plis = asked;
-        let now = mesh.beds[0].now.mono;
+        let now = mesh.workers[0].now.mono;
         for packet in &packets {
             film.insert(packet.payload.clone(), now);
-            mesh.beds[0].clients[publisher].send(packet);
+            mesh.workers[0].clients[publisher].send(packet);
         }
-        mesh.beds[0].exchange();
+        mesh.workers[0].exchange();
         mesh.carry();
         mesh.run(ms(33));
     }
@@ -38,7 +38,7 @@ fn play(mesh: &mut Mesh, publisher: Who, camera: &mut Camera, frames: usize, pac
 
 /// The share of packets that a viewer had within `limit` of their sending, and how long each took.
 fn within(mesh: &Mesh, at: usize, viewer: Who, film: &Film, limit: Duration) -> (f64, Vec<Duration>) {
-    let client = &mesh.beds[at].clients[viewer];
+    let client = &mesh.workers[at].clients[viewer];
     let mut took: HashMap<&[u8], Duration> = HashMap::new();
     for (packet, arrived) in client.received.iter().zip(&client.arrivals) {
         if let Some(sent) = film.get(&packet.payload) {
@@ -77,7 +77,7 @@ fn of_five_percent_loss_at_forty_milliseconds_viewers_miss_less_than_one_in_a_th
             mesh.run(ms(300));
             let (share, took) = within(&mesh, 1, viewer, &film, ms(250));
             let at = |share: f64| took[(took.len() as f64 * share) as usize - 1].as_millis();
-            let relay = mesh.beds[1].sfu.relays()[0];
+            let relay = mesh.workers[1].sfu.relays()[0];
             println!(
                 "{packets} packets per frame, seed {seed}: {:.3} % of {} within 250 ms; p50 {} p95 {} p99 {} p99.9 {} ms; repaired {}, lost {}",
                 share * 100.0,
@@ -90,7 +90,7 @@ fn of_five_percent_loss_at_forty_milliseconds_viewers_miss_less_than_one_in_a_th
                 relay.lost
             );
             assert!(share >= 0.999, "{:.3} %", share * 100.0);
-            assert_eq!(mesh.beds[1].clients[viewer].faults, 0);
+            assert_eq!(mesh.workers[1].clients[viewer].faults, 0);
         }
     }
 }
@@ -112,10 +112,10 @@ fn what_comes_twice_or_in_another_order_is_forwarded_once() {
     let (mut mesh, publisher, viewer) = chain(2, 3, path);
     let mut camera = Camera::new(VIDEO_SSRC);
     play(&mut mesh, publisher, &mut camera, 10, 8);
-    let before = mesh.beds[1].clients[viewer].received.len();
+    let before = mesh.workers[1].clients[viewer].received.len();
     let film = play(&mut mesh, publisher, &mut camera, 200, 8);
     mesh.run(ms(100));
-    let client = &mesh.beds[1].clients[viewer];
+    let client = &mesh.workers[1].clients[viewer];
     let mut indices = client.indices(SEEN).split_off(before);
     assert_eq!((client.received.len() - before, client.faults), (film.len(), 0));
     indices.sort_unstable();

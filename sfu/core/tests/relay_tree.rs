@@ -1,13 +1,13 @@
 //! How a track spreads over many workers, and how they change parents.
 
-mod bed;
+mod harness;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use bed::mesh::{Path, peer};
-use bed::*;
 use chappe_sfu_core::{DropReason, Epoch, Event, MediaKind, OriginSpec, RelayDirection};
+use harness::mesh::{Path, peer};
+use harness::*;
 
 const SEEN: u32 = 0x9000;
 
@@ -25,8 +25,8 @@ fn place_of(of: chappe_sfu_core::PeerId) -> usize {
 
 /// Does what signaling does: whoever is redirected asks there.
 fn follow_redirects(mesh: &mut Mesh) {
-    for at in 0..mesh.beds.len() {
-        let events = std::mem::take(&mut mesh.beds[at].events);
+    for at in 0..mesh.workers.len() {
+        let events = std::mem::take(&mut mesh.workers[at].events);
         for event in events {
             if let Event::RelayRedirected { to, .. } = event {
                 mesh.set_origin_of(at, origin(place_of(to)));
@@ -40,17 +40,17 @@ fn watch(mesh: &mut Mesh, at: usize) -> Who {
 }
 
 fn parent(mesh: &Mesh, at: usize) -> usize {
-    let relays = mesh.beds[at].sfu.relays();
+    let relays = mesh.workers[at].sfu.relays();
     let inward = relays.iter().find(|relay| relay.direction == RelayDirection::In).expect("a relay");
     place_of(inward.peer)
 }
 
 fn children(mesh: &Mesh, at: usize) -> usize {
-    mesh.beds[at].sfu.relays().iter().filter(|relay| relay.direction == RelayDirection::Out).count()
+    mesh.workers[at].sfu.relays().iter().filter(|relay| relay.direction == RelayDirection::Out).count()
 }
 
 fn missed(mesh: &Mesh, at: usize, viewer: Who, sent: &[Packet]) -> usize {
-    let client = &mesh.beds[at].clients[viewer];
+    let client = &mesh.workers[at].clients[viewer];
     let received: HashSet<&[u8]> = client.received.iter().map(|packet| packet.payload.as_slice()).collect();
     assert_eq!((client.faults, received.len()), (0, client.received.len()), "each once");
     sent.iter().filter(|packet| !received.contains(packet.payload.as_slice())).count()
@@ -76,7 +76,7 @@ fn the_seventeenth_worker_is_sent_on_to_a_child() {
     mesh.run(ms(20));
     assert_eq!(children(&mesh, 0), 16);
     for at in 17..20 {
-        let (parent, depth) = (parent(&mesh, at), mesh.beds[at].sfu.relays()[0].depth);
+        let (parent, depth) = (parent(&mesh, at), mesh.workers[at].sfu.relays()[0].depth);
         assert_eq!((parent, depth), (at - 16, 2), "the children take turns");
     }
     for (at, viewer) in viewers {
@@ -133,7 +133,7 @@ fn another_parent_takes_over_and_nothing_is_lost() {
 
 /// The longest time in which nothing came, while frames are 33 ms apart.
 fn longest_silence(mesh: &Mesh, at: usize, viewer: Who) -> Duration {
-    let arrivals = &mesh.beds[at].clients[viewer].arrivals;
+    let arrivals = &mesh.workers[at].clients[viewer].arrivals;
     arrivals.windows(2).map(|pair| pair[1] - pair[0]).max().expect("packets")
 }
 
@@ -188,8 +188,8 @@ fn a_parent_that_dies_is_replaced_and_what_was_under_way_is_made_up_for() {
             }
         }
         let is_lost = |event: &Event| *event == Event::PeerLost { peer: peer(1) };
-        if mesh.beds[3].events.iter().any(is_lost) {
-            mesh.beds[3].events.clear();
+        if mesh.workers[3].events.iter().any(is_lost) {
+            mesh.workers[3].events.clear();
             mesh.set_origin_of(3, origin(0));
         }
     });
@@ -205,9 +205,9 @@ fn children_that_are_released_go_to_the_grandparent_without_a_gap() {
     let (mut mesh, publisher, viewer, mut camera) = three_levels(Path { delay_ms: 5, ..Path::default() });
     let sent = play(&mut mesh, publisher, &mut camera, |mesh, frame| {
         if frame == 5 {
-            let now = mesh.beds[1].now;
-            mesh.beds[1].sfu.release_children(now);
-            mesh.beds[0].sfu.release_children(now);
+            let now = mesh.workers[1].now;
+            mesh.workers[1].sfu.release_children(now);
+            mesh.workers[0].sfu.release_children(now);
         }
         follow_redirects(mesh);
     });
@@ -216,7 +216,7 @@ fn children_that_are_released_go_to_the_grandparent_without_a_gap() {
     assert_eq!(parent(&mesh, 3), 0);
     assert_eq!(children(&mesh, 0), 2, "what is published here stays");
     mesh.run(ms(2_000));
-    assert_eq!(mesh.beds[1].sfu.relays(), Vec::new(), "it has no child and no viewer left");
+    assert_eq!(mesh.workers[1].sfu.relays(), Vec::new(), "it has no child and no viewer left");
 }
 
 #[test]
@@ -231,8 +231,8 @@ fn nobody_is_further_than_four_hops_away() {
     let too_far = watch(&mut mesh, 5);
     mesh.run(ms(300));
     mesh.frame(0, publisher, &mut Camera::new(VIDEO_SSRC), 3, true);
-    assert_eq!(mesh.beds[4].clients[far].received.len(), 3);
-    assert!(mesh.beds[5].clients[too_far].received.is_empty());
+    assert_eq!(mesh.workers[4].clients[far].received.len(), 3);
+    assert!(mesh.workers[5].clients[too_far].received.is_empty());
     assert_eq!(mesh.events(5), [Event::RelayRefused { track: CAMERA, peer: peer(4) }]);
 }
 
@@ -266,8 +266,8 @@ fn an_older_epoch_is_refused_and_a_newer_one_takes_over() {
     watch(&mut mesh, 2);
     mesh.run(ms(50));
     assert_eq!(mesh.events(2), [Event::RelayRefused { track: CAMERA, peer: peer(0) }]);
-    let now = mesh.beds[1].now;
-    let stale = mesh.beds[1].sfu.set_origin(now, of(0, 4));
+    let now = mesh.workers[1].now;
+    let stale = mesh.workers[1].sfu.set_origin(now, of(0, 4));
     assert_eq!(stale, Err(chappe_sfu_core::ControlError::StaleEpoch));
     // Published elsewhere, with numbers of its own: what comes of the old one does not matter any more.
     mesh.frame(0, publisher, &mut Camera::new(VIDEO_SSRC), 3, true);
@@ -276,9 +276,9 @@ fn an_older_epoch_is_refused_and_a_newer_one_takes_over() {
     mesh.run(ms(50));
     let mut camera = Camera::new(0x3333);
     mesh.frame(2, second, &mut camera, 3, true);
-    let client = &mesh.beds[1].clients[viewer];
+    let client = &mesh.workers[1].clients[viewer];
     assert_eq!((client.received.len(), client.faults), (6, 0));
-    assert_eq!(mesh.beds[0].sfu.relays(), Vec::new());
+    assert_eq!(mesh.workers[0].sfu.relays(), Vec::new());
 }
 
 #[test]
@@ -288,36 +288,36 @@ fn a_request_that_was_overtaken_by_a_newer_one_does_not_count() {
     mesh.set_origin_of(1, origin(0));
     mesh.run(ms(300));
     // The first request is long under way.
-    let who = mesh.beds[1].join(watches(vec![video_out(Some(CAMERA), SEEN)]));
-    let held = std::mem::take(&mut mesh.beds[1].wire);
+    let who = mesh.workers[1].join(watches(vec![video_out(Some(CAMERA), SEEN)]));
+    let held = std::mem::take(&mut mesh.workers[1].wire);
     mesh.catch_up();
-    let now = mesh.beds[1].now;
-    mesh.beds[1].sfu.remove_origin(now, CAMERA);
+    let now = mesh.workers[1].now;
+    mesh.workers[1].sfu.remove_origin(now, CAMERA);
     mesh.set_origin_of(1, origin(0));
     mesh.run(ms(100));
-    let stale = |mesh: &Mesh| mesh.beds[0].sfu.counters().dropped(DropReason::RelayStale);
+    let stale = |mesh: &Mesh| mesh.workers[0].sfu.counters().dropped(DropReason::RelayStale);
     let before = stale(&mesh);
     for (_, _, mut datagram) in held {
-        let bed = &mut mesh.beds[0];
-        bed.sfu.handle_datagram(bed.now, mesh::route(1, 0), &mut datagram);
+        let harness = &mut mesh.workers[0];
+        harness.sfu.handle_datagram(harness.now, mesh::route(1, 0), &mut datagram);
     }
     assert!(stale(&mesh) > before, "it is a drop that is counted");
     mesh.frame(0, publisher, &mut Camera::new(VIDEO_SSRC), 3, true);
-    assert_eq!(mesh.beds[1].clients[who].received.len(), 3, "the newer one goes on");
+    assert_eq!(mesh.workers[1].clients[who].received.len(), 3, "the newer one goes on");
 }
 
 #[test]
 fn a_worker_asks_for_so_many_tracks_and_no_more() {
     let mut mesh = Mesh::new(2, 1);
-    let now = mesh.beds[1].now;
+    let now = mesh.workers[1].now;
     let spec = |at: u64| OriginSpec { track: chappe_sfu_core::TrackId(at), ..origin(0) };
     for at in 0..16_384 {
-        mesh.beds[1].sfu.set_origin(now, spec(at)).expect("within the limit");
+        mesh.workers[1].sfu.set_origin(now, spec(at)).expect("within the limit");
     }
-    let more = mesh.beds[1].sfu.set_origin(now, spec(16_384));
+    let more = mesh.workers[1].sfu.set_origin(now, spec(16_384));
     assert!(matches!(more, Err(chappe_sfu_core::ControlError::Limit { limit: 16_384, .. })), "{more:?}");
-    assert_eq!(mesh.beds[1].sfu.set_origin(now, spec(3)), Ok(()), "what is known already is no more");
-    mesh.beds[1].sfu.remove_origin(now, chappe_sfu_core::TrackId(7));
-    assert_eq!(mesh.beds[1].sfu.set_origin(now, spec(16_384)), Ok(()));
-    assert_eq!(mesh.beds[1].sfu.counters().dropped(DropReason::RelayLimit), 0);
+    assert_eq!(mesh.workers[1].sfu.set_origin(now, spec(3)), Ok(()), "what is known already is no more");
+    mesh.workers[1].sfu.remove_origin(now, chappe_sfu_core::TrackId(7));
+    assert_eq!(mesh.workers[1].sfu.set_origin(now, spec(16_384)), Ok(()));
+    assert_eq!(mesh.workers[1].sfu.counters().dropped(DropReason::RelayLimit), 0);
 }

@@ -1,12 +1,12 @@
 //! A track on its way from the worker it is published on to viewers on others.
 
-mod bed;
+mod harness;
 
 use std::time::Duration;
 
-use bed::client::Told;
-use bed::*;
 use chappe_sfu_core::{DropReason, Event, MediaKind, RelayDirection, TrackId};
+use harness::client::Told;
+use harness::*;
 
 const SEEN: u32 = 0x9000;
 
@@ -40,11 +40,11 @@ fn a_viewer_on_another_worker_sees_the_stream() {
     let viewer = watch(&mut mesh, 1);
     mesh.frame(0, publisher, &mut camera, 3, true);
     mesh.frame(0, publisher, &mut camera, 3, false);
-    let client = &mesh.beds[1].clients[viewer];
+    let client = &mesh.workers[1].clients[viewer];
     assert_eq!((client.received.len(), client.faults), (6, 0));
     assert!(is_continuous(&client.indices(SEEN)));
     assert!(client.received.iter().all(|packet| packet.extensions.contains(&(7, vec![2]))), "the viewer's ids");
-    let told = mesh.beds[1].events.iter().filter(|event| matches!(event, Event::TrackActive { .. })).count();
+    let told = mesh.workers[1].events.iter().filter(|event| matches!(event, Event::TrackActive { .. })).count();
     assert_eq!(told, 0, "whoever publishes tells");
 }
 
@@ -54,9 +54,9 @@ fn a_stream_crosses_a_link_once_however_many_watch() {
     let viewers: Vec<Who> = (0..20).map(|_| watch(&mut mesh, 1)).collect();
     mesh.frame(0, publisher, &mut camera, 10, true);
     for viewer in viewers {
-        assert_eq!(mesh.beds[1].clients[viewer].received.len(), 10);
+        assert_eq!(mesh.workers[1].clients[viewer].received.len(), 10);
     }
-    let relays = mesh.beds[0].sfu.relays();
+    let relays = mesh.workers[0].sfu.relays();
     let out = relays.iter().find(|relay| relay.direction == RelayDirection::Out).expect("a relay");
     assert_eq!((relays.len(), out.packets), (1, 10));
 }
@@ -65,7 +65,7 @@ fn a_stream_crosses_a_link_once_however_many_watch() {
 fn nothing_crosses_a_link_that_nobody_watches() {
     let (mut mesh, publisher, mut camera) = origin_and_edges(2);
     mesh.frame(0, publisher, &mut camera, 10, true);
-    assert_eq!((mesh.beds[0].sfu.relays(), mesh.beds[1].sfu.relays()), (Vec::new(), Vec::new()));
+    assert_eq!((mesh.workers[0].sfu.relays(), mesh.workers[1].sfu.relays()), (Vec::new(), Vec::new()));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn the_numbers_at_an_edge_are_those_of_the_origin() {
     mesh.frame(0, publisher, &mut camera, 3, false);
     mesh.frame(0, publisher, &mut camera, 3, true);
     let numbers = |at: usize| {
-        let received = &mesh.beds[at].clients[viewers[at]].received;
+        let received = &mesh.workers[at].clients[viewers[at]].received;
         let first = &received[0];
         let of = |packet: &client::Received| {
             (packet.index - first.index, packet.timestamp.wrapping_sub(first.timestamp), packet.payload.clone())
@@ -101,7 +101,7 @@ fn the_numbers_at_an_edge_are_those_of_the_origin() {
     assert_eq!(numbers(0).len(), 11);
     assert_eq!(numbers(1), numbers(0));
     assert_eq!(numbers(2), numbers(0), "and so after two hops");
-    assert_eq!(mesh.beds[2].sfu.relays()[0].depth, 2);
+    assert_eq!(mesh.workers[2].sfu.relays()[0].depth, 2);
 }
 
 #[test]
@@ -109,15 +109,15 @@ fn a_relay_outlives_its_last_viewer_by_two_seconds() {
     let (mut mesh, publisher, mut camera) = origin_and_edges(2);
     let viewer = watch(&mut mesh, 1);
     mesh.frame(0, publisher, &mut camera, 3, true);
-    mesh.beds[1].set_media(viewer, watches(Vec::new()));
+    mesh.workers[1].set_media(viewer, watches(Vec::new()));
     mesh.run(ms(1_900));
-    assert_eq!(mesh.beds[0].sfu.relays().len(), 1);
+    assert_eq!(mesh.workers[0].sfu.relays().len(), 1);
     mesh.run(ms(150));
-    assert_eq!((mesh.beds[0].sfu.relays().len(), mesh.beds[1].sfu.relays().len()), (0, 0));
-    mesh.beds[1].set_media(viewer, watches(vec![video_out(Some(CAMERA), SEEN)]));
+    assert_eq!((mesh.workers[0].sfu.relays().len(), mesh.workers[1].sfu.relays().len()), (0, 0));
+    mesh.workers[1].set_media(viewer, watches(vec![video_out(Some(CAMERA), SEEN)]));
     mesh.run(ms(200));
     mesh.frame(0, publisher, &mut camera, 3, true);
-    assert_eq!(mesh.beds[1].clients[viewer].received.len(), 6 + 3, "the picture that is there, and the next");
+    assert_eq!(mesh.workers[1].clients[viewer].received.len(), 6 + 3, "the picture that is there, and the next");
 }
 
 #[test]
@@ -125,11 +125,11 @@ fn a_viewer_who_returns_in_time_finds_the_relay_open() {
     let (mut mesh, publisher, mut camera) = origin_and_edges(2);
     let viewer = watch(&mut mesh, 1);
     mesh.frame(0, publisher, &mut camera, 3, true);
-    mesh.beds[1].set_media(viewer, watches(Vec::new()));
+    mesh.workers[1].set_media(viewer, watches(Vec::new()));
     mesh.run(ms(1_500));
-    mesh.beds[1].set_media(viewer, watches(vec![video_out(Some(CAMERA), SEEN)]));
+    mesh.workers[1].set_media(viewer, watches(vec![video_out(Some(CAMERA), SEEN)]));
     mesh.run(ms(3_000));
-    let relays = mesh.beds[0].sfu.relays();
+    let relays = mesh.workers[0].sfu.relays();
     assert_eq!((relays.len(), relays[0].packets), (1, 3), "what was there is not sent again");
 }
 
@@ -139,20 +139,20 @@ fn a_viewer_who_returns_in_the_last_moment_keeps_the_relay_and_two_seconds_begin
     let viewer = watch(&mut mesh, 1);
     mesh.frame(0, publisher, &mut camera, 3, true);
     mesh.frame(0, publisher, &mut camera, 3, true);
-    mesh.beds[1].set_media(viewer, watches(Vec::new()));
+    mesh.workers[1].set_media(viewer, watches(Vec::new()));
     mesh.run(ms(1_999));
     // The command is taken, and the time is over, before what waits is sent.
-    let bed = &mut mesh.beds[1];
+    let harness = &mut mesh.workers[1];
     let media = watches(vec![video_out(Some(CAMERA), SEEN)]);
-    bed.sfu.set_media(bed.now, session(viewer), chappe_sfu_core::Epoch(1), media).expect("accepted");
+    harness.sfu.set_media(harness.now, session(viewer), chappe_sfu_core::Epoch(1), media).expect("accepted");
     mesh.run(ms(100));
-    let relays = mesh.beds[0].sfu.relays();
+    let relays = mesh.workers[0].sfu.relays();
     assert_eq!((relays.len(), relays[0].packets), (1, 6), "it was not opened once more");
-    mesh.beds[1].set_media(viewer, watches(Vec::new()));
+    mesh.workers[1].set_media(viewer, watches(Vec::new()));
     mesh.run(ms(1_900));
-    assert_eq!(mesh.beds[0].sfu.relays().len(), 1);
+    assert_eq!(mesh.workers[0].sfu.relays().len(), 1);
     mesh.run(ms(150));
-    assert_eq!(mesh.beds[0].sfu.relays().len(), 0);
+    assert_eq!(mesh.workers[0].sfu.relays().len(), 0);
 }
 
 #[test]
@@ -160,23 +160,23 @@ fn when_the_publisher_leaves_viewers_wait_for_whoever_comes_next() {
     let (mut mesh, publisher, mut camera) = origin_and_edges(2);
     let viewer = watch(&mut mesh, 1);
     mesh.frame(0, publisher, &mut camera, 3, true);
-    let now = mesh.beds[0].now;
-    mesh.beds[0].clients[publisher].close(now);
-    mesh.beds[0].exchange();
-    assert_eq!(mesh.beds[0].wire.len(), 2, "other workers are told at once, and twice");
+    let now = mesh.workers[0].now;
+    mesh.workers[0].clients[publisher].close(now);
+    mesh.workers[0].exchange();
+    assert_eq!(mesh.workers[0].wire.len(), 2, "other workers are told at once, and twice");
     mesh.carry();
-    assert_eq!(mesh.beds[0].sfu.relays(), Vec::new());
+    assert_eq!(mesh.workers[0].sfu.relays(), Vec::new());
     mesh.run(ms(1_500));
     let refused = Event::RelayRefused { track: CAMERA, peer: mesh::peer(0) };
     assert_eq!(mesh.events(1), [refused]);
     let returned = TrackId(0xcb);
     let second = mesh.join(0, publishes(vec![camera_line(returned)]));
     mesh.set_origin(1, returned, MediaKind::Video, 0);
-    mesh.beds[1].set_media(viewer, watches(vec![video_out(Some(returned), SEEN)]));
+    mesh.workers[1].set_media(viewer, watches(vec![video_out(Some(returned), SEEN)]));
     mesh.run(ms(50));
     let mut camera = Camera::new(0x3333);
     mesh.frame(0, second, &mut camera, 3, true);
-    let client = &mesh.beds[1].clients[viewer];
+    let client = &mesh.workers[1].clients[viewer];
     assert_eq!((client.received.len(), client.faults), (6, 0));
     assert!(is_continuous(&client.indices(SEEN)));
 }
@@ -186,15 +186,15 @@ fn a_publisher_that_returns_under_its_track_is_followed_across_the_link() {
     let (mut mesh, publisher, mut camera) = origin_and_edges(2);
     let viewer = watch(&mut mesh, 1);
     mesh.frame(0, publisher, &mut camera, 3, true);
-    let now = mesh.beds[0].now;
-    mesh.beds[0].clients[publisher].close(now);
-    mesh.beds[0].exchange();
+    let now = mesh.workers[0].now;
+    mesh.workers[0].clients[publisher].close(now);
+    mesh.workers[0].exchange();
     mesh.carry();
     let second = mesh.join(0, publishes(vec![camera_line(CAMERA)]));
     mesh.run(ms(1_200));
     let mut camera = Camera::new(VIDEO_SSRC);
     mesh.frame(0, second, &mut camera, 3, true);
-    let client = &mesh.beds[1].clients[viewer];
+    let client = &mesh.workers[1].clients[viewer];
     assert_eq!((client.received.len(), client.faults), (6, 0));
     assert!(is_continuous(&client.indices(SEEN)));
 }
@@ -220,20 +220,20 @@ fn a_track_that_is_published_here_later_does_not_come_by_relay_any_more() {
     // What the old one still sends goes nowhere.
     mesh.frame(0, publisher, &mut camera, 3, true);
     for (at, viewer) in [(1, near), (2, far)] {
-        let client = &mesh.beds[at].clients[viewer];
+        let client = &mesh.workers[at].clients[viewer];
         assert_eq!((client.received.len(), client.faults), (6, 0), "at {at}");
         assert!(is_continuous(&client.indices(SEEN)));
     }
-    assert_eq!(mesh.beds[0].sfu.relays(), Vec::new());
-    assert_eq!(mesh.beds[2].sfu.relays()[0].depth, 1);
+    assert_eq!(mesh.workers[0].sfu.relays(), Vec::new());
+    assert_eq!(mesh.workers[2].sfu.relays()[0].depth, 1);
     // It leaves again, and the other one is followed.
-    let now = mesh.beds[1].now;
-    mesh.beds[1].clients[moved].close(now);
-    mesh.beds[1].exchange();
+    let now = mesh.workers[1].now;
+    mesh.workers[1].clients[moved].close(now);
+    mesh.workers[1].exchange();
     mesh.run(ms(1_200));
     mesh.frame(0, publisher, &mut camera, 3, true);
     for (at, viewer) in [(1, near), (2, far)] {
-        let client = &mesh.beds[at].clients[viewer];
+        let client = &mesh.workers[at].clients[viewer];
         assert!(client.received.len() >= 9, "{} at {at}", client.received.len());
         assert!(is_continuous(&client.indices(SEEN)) && client.faults == 0);
     }
@@ -244,15 +244,15 @@ fn an_origin_that_is_removed_ends_the_relay() {
     let (mut mesh, publisher, mut camera) = origin_and_edges(2);
     let viewer = watch(&mut mesh, 1);
     mesh.frame(0, publisher, &mut camera, 3, true);
-    let now = mesh.beds[1].now;
-    mesh.beds[1].sfu.remove_origin(now, CAMERA);
-    mesh.beds[1].exchange();
+    let now = mesh.workers[1].now;
+    mesh.workers[1].sfu.remove_origin(now, CAMERA);
+    mesh.workers[1].exchange();
     mesh.carry();
-    assert_eq!((mesh.beds[0].sfu.relays().len(), mesh.beds[1].sfu.relays().len()), (0, 0));
+    assert_eq!((mesh.workers[0].sfu.relays().len(), mesh.workers[1].sfu.relays().len()), (0, 0));
     mesh.set_origin(1, CAMERA, MediaKind::Video, 0);
     mesh.run(ms(20));
     mesh.frame(0, publisher, &mut camera, 3, true);
-    let client = &mesh.beds[1].clients[viewer];
+    let client = &mesh.workers[1].clients[viewer];
     assert!(client.received.len() >= 6 && client.faults == 0);
     assert!(is_continuous(&client.indices(SEEN)));
 }
@@ -264,16 +264,16 @@ fn what_a_parent_sends_for_nobody_is_dropped_and_the_parent_told() {
     mesh.frame(0, publisher, &mut camera, 3, true);
     // The goodbye is lost.
     mesh.set_path(0, 1, mesh::Path { cut: true, ..mesh::Path::default() });
-    mesh.beds[1].set_media(viewer, watches(Vec::new()));
-    let now = mesh.beds[1].now;
-    mesh.beds[1].sfu.remove_origin(now, CAMERA);
-    mesh.beds[1].exchange();
+    mesh.workers[1].set_media(viewer, watches(Vec::new()));
+    let now = mesh.workers[1].now;
+    mesh.workers[1].sfu.remove_origin(now, CAMERA);
+    mesh.workers[1].exchange();
     mesh.carry();
     mesh.set_path(0, 1, mesh::Path::default());
-    assert_eq!(mesh.beds[0].sfu.relays().len(), 1);
+    assert_eq!(mesh.workers[0].sfu.relays().len(), 1);
     mesh.frame(0, publisher, &mut camera, 3, true);
-    assert_eq!(mesh.beds[1].sfu.counters().dropped(DropReason::RelayStale), 3);
-    assert_eq!(mesh.beds[0].sfu.relays(), Vec::new());
+    assert_eq!(mesh.workers[1].sfu.counters().dropped(DropReason::RelayStale), 3);
+    assert_eq!(mesh.workers[0].sfu.relays(), Vec::new());
 }
 
 #[test]
@@ -284,19 +284,19 @@ fn the_packets_of_a_frame_leave_for_another_worker_at_once_and_as_one_run() {
         watch(&mut mesh, 0);
     }
     mesh.frame(0, publisher, &mut camera, 1, true);
-    mesh.beds[0].frames_in_company(publisher, &mut camera);
+    mesh.workers[0].frames_in_company(publisher, &mut camera);
     camera.bytes = 1_000;
     let mut packets = camera.frame(6, false);
     packets[4].payload.insert(3, 0);
-    let bed = &mut mesh.beds[0];
-    let route = bed.clients[publisher].route;
+    let harness = &mut mesh.workers[0];
+    let route = harness.clients[publisher].route;
     // The last one, after which nothing would wait, is not there yet.
     for packet in &packets[..5] {
-        let mut datagram = bed.clients[publisher].seal(packet);
-        bed.sfu.handle_datagram(bed.now, route, &mut datagram);
+        let mut datagram = harness.clients[publisher].seal(packet);
+        harness.sfu.handle_datagram(harness.now, route, &mut datagram);
     }
-    bed.sfu.flush(bed.now);
-    let runs: Vec<usize> = bed.sfu.egress().runs().map(|run| run.segments().count()).collect();
+    harness.sfu.flush(harness.now);
+    let runs: Vec<usize> = harness.sfu.egress().runs().map(|run| run.segments().count()).collect();
     assert_eq!(runs, [5], "viewers here wait for company, other workers do not");
 }
 
@@ -312,7 +312,7 @@ fn sound_needs_no_picture() {
     for at in 5..10u16 {
         mesh.send(0, publisher, &opus(at, u32::from(at) * 960));
     }
-    assert_eq!(mesh.beds[1].clients[viewer].received.len(), 5, "what was said before is past");
+    assert_eq!(mesh.workers[1].clients[viewer].received.len(), 5, "what was said before is past");
 }
 
 #[test]
@@ -337,10 +337,10 @@ fn viewers_on_all_workers_read_one_clock() {
         let ssrc = chappe_sfu_core::rtp::Ssrc(ssrc);
         let ntp = (100_000_000_u64 << 32) | (1 << 31);
         let report = chappe_sfu_core::rtcp::SenderReport { ssrc, ntp, rtp_timestamp: timestamp, packets: 1, bytes: 1 };
-        mesh.beds[0].clients[publisher].send_rtcp(|writer| writer.sender_report(&report, &[]));
+        mesh.workers[0].clients[publisher].send_rtcp(|writer| writer.sender_report(&report, &[]));
     }
     mesh.run(ms(8_000));
-    let client = &mesh.beds[1].clients[viewer];
+    let client = &mesh.workers[1].clients[viewer];
     let captured = |of: u32, rate: f64| {
         let first = client.received.iter().find(|packet| packet.ssrc == of).expect("forwarded").timestamp;
         let media = |timestamp: u32| f64::from(timestamp.wrapping_sub(first) as i32) / rate;

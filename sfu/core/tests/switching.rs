@@ -1,15 +1,15 @@
 //! A viewer whose m-line gets another source: what flows goes on until the new one can begin.
 
-mod bed;
+mod harness;
 
-use bed::cameras::*;
-use bed::client::Received;
-use bed::*;
 use chappe_sfu_core::TrackId;
 use chappe_sfu_core::rtp::{Seq, Ssrc};
+use harness::cameras::*;
+use harness::client::Received;
+use harness::*;
 
 struct Stage {
-    bed: Bed,
+    harness: Harness,
     publishers: [Who; 3],
     cameras: [Camera; 3],
     viewer: Who,
@@ -17,10 +17,10 @@ struct Stage {
 
 /// Three cameras; the viewer sees the first, which is `frames` behind its key frame.
 fn stage(frames: usize) -> Stage {
-    let mut bed = Bed::new();
-    let publishers = [CAMERA, SECOND, THIRD].map(|track| bed.join(publishes(vec![camera_line(track)])));
-    let viewer = bed.join(sees(Some(CAMERA)));
-    let mut stage = Stage { bed, publishers, cameras: [1, 2, 3].map(camera), viewer };
+    let mut harness = Harness::new();
+    let publishers = [CAMERA, SECOND, THIRD].map(|track| harness.join(publishes(vec![camera_line(track)])));
+    let viewer = harness.join(sees(Some(CAMERA)));
+    let mut stage = Stage { harness, publishers, cameras: [1, 2, 3].map(camera), viewer };
     for at in 0..=frames {
         stage.frames(&[(0, at == 0)]);
     }
@@ -32,19 +32,19 @@ impl Stage {
     fn frames(&mut self, of: &[(usize, bool)]) {
         for (camera, keyframe) in of {
             for packet in self.cameras[*camera].frame(2, *keyframe) {
-                self.bed.clients[self.publishers[*camera]].send(&packet);
+                self.harness.clients[self.publishers[*camera]].send(&packet);
             }
-            self.bed.exchange();
+            self.harness.exchange();
         }
-        self.bed.run(ms(33));
+        self.harness.run(ms(33));
     }
 
     fn point(&mut self, track: Option<TrackId>) {
-        self.bed.set_media(self.viewer, sees(track));
+        self.harness.set_media(self.viewer, sees(track));
     }
 
     fn client(&self) -> &Client {
-        &self.bed.clients[self.viewer]
+        &self.harness.clients[self.viewer]
     }
 
     fn names(&self) -> Vec<usize> {
@@ -52,7 +52,7 @@ impl Stage {
     }
 
     fn source(&self) -> Option<TrackId> {
-        self.bed.sfu.session_stats(session(self.viewer)).expect("open").sent[0].track
+        self.harness.sfu.session_stats(session(self.viewer)).expect("open").sent[0].track
     }
 }
 
@@ -61,7 +61,7 @@ fn what_flows_goes_on_until_the_new_source_has_a_key_frame() {
     let mut stage = stage(5);
     stage.frames(&[(0, false), (1, false)]);
     stage.point(Some(SECOND));
-    let asked = stage.bed.clients[stage.publishers[1]].plis();
+    let asked = stage.harness.clients[stage.publishers[1]].plis();
     assert!(asked > 0, "the new one is asked for a key frame at once");
     for _ in 0..10 {
         stage.frames(&[(0, false), (1, false)]);
@@ -84,13 +84,13 @@ fn what_flows_goes_on_until_the_new_source_has_a_key_frame() {
 fn a_picture_that_has_just_begun_is_begun_with_at_once() {
     let mut stage = stage(5);
     stage.frames(&[(0, false), (1, true)]);
-    let asked = stage.bed.clients[stage.publishers[1]].plis();
+    let asked = stage.harness.clients[stage.publishers[1]].plis();
     stage.frames(&[(0, false), (1, false)]);
     stage.point(Some(SECOND));
     stage.frames(&[(0, false), (1, false)]);
     assert_eq!(stage.names(), [&[1; 16][..], &[2; 6]].concat());
     assert!(is_continuous(stage.client()) && is_keyframe(&stage.client().received[16]));
-    assert_eq!(stage.bed.clients[stage.publishers[1]].plis(), asked);
+    assert_eq!(stage.harness.clients[stage.publishers[1]].plis(), asked);
 }
 
 /// As a publisher sends whose bandwidth estimation has just begun.
@@ -100,7 +100,7 @@ fn a_key_frame_that_comes_slowly_is_waited_for_to_its_end() {
     stage.frames(&[(0, false), (1, false)]);
     stage.point(Some(SECOND));
     for packet in stage.cameras[1].frame(4, true) {
-        stage.bed.clients[stage.publishers[1]].send(&packet);
+        stage.harness.clients[stage.publishers[1]].send(&packet);
         stage.frames(&[(0, false)]);
     }
     stage.frames(&[(1, false)]);
@@ -128,7 +128,7 @@ fn a_source_that_stands_still_is_left_at_once() {
         stage.frames(&[(1, at == 0)]);
     }
     stage.point(Some(SECOND));
-    stage.bed.run(ms(10));
+    stage.harness.run(ms(10));
     assert_eq!(stage.names(), [&[1; 12][..], &[2; 20]].concat(), "with the picture that is there");
     assert!(is_continuous(stage.client()));
 }
@@ -156,10 +156,10 @@ fn a_source_that_ends_while_another_is_awaited_is_left_at_once() {
         stage.frames(&[(0, false), (1, at == 0)]);
     }
     stage.point(Some(SECOND));
-    let now = stage.bed.now;
-    stage.bed.clients[stage.publishers[0]].close(now);
-    stage.bed.exchange();
-    stage.bed.run(ms(10));
+    let now = stage.harness.now;
+    stage.harness.clients[stage.publishers[0]].close(now);
+    stage.harness.exchange();
+    stage.harness.run(ms(10));
     assert_eq!(stage.names(), [&[1; 32][..], &[2; 20]].concat());
     assert!(is_continuous(stage.client()));
 }
@@ -187,7 +187,7 @@ fn to_be_pointed_at_nothing_ends_both() {
     stage.point(None);
     let before = stage.names().len();
     stage.frames(&[(0, true), (1, true)]);
-    stage.bed.run(ms(2_500));
+    stage.harness.run(ms(2_500));
     stage.frames(&[(0, true), (1, true)]);
     assert_eq!(stage.names().len(), before);
     stage.point(Some(SECOND));
@@ -216,7 +216,7 @@ fn to_be_pointed_back_ends_the_waiting() {
     stage.frames(&[(0, false)]);
     stage.point(Some(CAMERA));
     stage.frames(&[(0, false), (1, true)]);
-    stage.bed.run(ms(2_500));
+    stage.harness.run(ms(2_500));
     stage.frames(&[(0, false), (1, true)]);
     assert_eq!(stage.names(), [1; 9 * 2], "without a key frame");
     assert!(is_continuous(stage.client()));
@@ -228,7 +228,7 @@ fn payload_types_of_the_new_source_count_from_its_first_packet_on() {
     let mut line = video_out(Some(SECOND), SEEN);
     line.payload_types[0].from = 102;
     line.payload_types[0].to = 124;
-    stage.bed.set_media(stage.viewer, watches(vec![line]));
+    stage.harness.set_media(stage.viewer, watches(vec![line]));
     stage.frames(&[(0, false)]);
     let client = stage.client();
     assert_eq!(client.received.len(), 14);
@@ -244,8 +244,8 @@ fn what_is_asked_for_again_after_the_change_is_of_the_new_source_or_nothing() {
     let sent = stage.client().received.clone();
     let seqs: Vec<Seq> = sent.iter().map(|packet| Seq(packet.index as u16)).collect();
     let viewer = stage.viewer;
-    stage.bed.clients[viewer].send_rtcp(|writer| writer.nack(Ssrc(1), Ssrc(SEEN), &seqs));
-    stage.bed.exchange();
+    stage.harness.clients[viewer].send_rtcp(|writer| writer.nack(Ssrc(1), Ssrc(SEEN), &seqs));
+    stage.harness.exchange();
     let repairs = &stage.client().received[sent.len()..];
     let news: Vec<&Received> = sent.iter().filter(|packet| packet.payload.len() / 100 == 2).collect();
     assert_eq!(repairs.len(), news.len());
@@ -260,27 +260,27 @@ fn what_is_asked_for_again_after_the_change_is_of_the_new_source_or_nothing() {
 
 #[test]
 fn audio_changes_with_the_first_packet_of_the_new_source() {
-    let mut bed = Bed::new();
-    let [first, second] = [MICROPHONE, SECOND].map(|track| bed.join(publishes(vec![microphone_line(track)])));
+    let mut harness = Harness::new();
+    let [first, second] = [MICROPHONE, SECOND].map(|track| harness.join(publishes(vec![microphone_line(track)])));
     let hears = |track| watches(vec![audio_out(Some(track), SEEN)]);
-    let viewer = bed.join(hears(MICROPHONE));
-    let speak = |bed: &mut Bed, who: Who, seq: u16, len: usize| {
+    let viewer = harness.join(hears(MICROPHONE));
+    let speak = |harness: &mut Harness, who: Who, seq: u16, len: usize| {
         let mut packet = opus(seq, u32::from(seq) * 960);
         packet.payload.resize(len, 0);
-        bed.send(who, &packet);
-        bed.run(ms(10));
+        harness.send(who, &packet);
+        harness.run(ms(10));
     };
     for at in 0..5 {
-        speak(&mut bed, first, at, 100);
+        speak(&mut harness, first, at, 100);
     }
-    bed.set_media(viewer, hears(SECOND));
+    harness.set_media(viewer, hears(SECOND));
     for at in 5..10 {
-        speak(&mut bed, first, at, 100);
+        speak(&mut harness, first, at, 100);
     }
     for at in 0..3 {
-        speak(&mut bed, second, at + 700, 200);
-        speak(&mut bed, first, at + 10, 100);
+        speak(&mut harness, second, at + 700, 200);
+        speak(&mut harness, first, at + 10, 100);
     }
-    assert_eq!(names(&bed.clients[viewer].received), [&[1; 10][..], &[2; 3]].concat());
-    assert!(is_continuous(&bed.clients[viewer]));
+    assert_eq!(names(&harness.clients[viewer].received), [&[1; 10][..], &[2; 3]].concat());
+    assert!(is_continuous(&harness.clients[viewer]));
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use chappe_sfu_core::{MediaKind, Now, Route};
 
 use crate::COUNT;
-use crate::bed::mesh::route;
-use crate::bed::*;
+use crate::harness::mesh::route;
+use crate::harness::*;
 
 /// Datagrams on their way between the two, in memory that is there already.
 struct Wire {
@@ -22,11 +22,11 @@ impl Wire {
     }
 
     /// Takes what one worker sends to the other; counts what goes to viewers.
-    fn collect(&mut self, bed: &mut Bed) -> usize {
+    fn collect(&mut self, harness: &mut Harness) -> usize {
         let mut viewers = 0;
         loop {
-            let more = bed.sfu.flush(bed.now);
-            for run in bed.sfu.egress().runs() {
+            let more = harness.sfu.flush(harness.now);
+            for run in harness.sfu.egress().runs() {
                 for segment in run.segments() {
                     match run.route {
                         Route::Udp { .. } => {
@@ -37,7 +37,7 @@ impl Wire {
                     }
                 }
             }
-            bed.sfu.egress().clear();
+            harness.sfu.egress().clear();
             if !more {
                 return viewers;
             }
@@ -45,12 +45,12 @@ impl Wire {
     }
 
     /// Loses every 40th.
-    fn deliver(&mut self, bed: &mut Bed, from: Route) {
+    fn deliver(&mut self, harness: &mut Harness, from: Route) {
         let mut start = 0;
         for end in self.ends.drain(..) {
             self.carried += 1;
             if !self.carried.is_multiple_of(40) {
-                bed.sfu.handle_datagram(bed.now, from, &mut self.bytes[start..end]);
+                harness.sfu.handle_datagram(harness.now, from, &mut self.bytes[start..end]);
             }
             start = end;
         }
@@ -60,7 +60,7 @@ impl Wire {
 
 /// Plays sealed frames, one each 5 ms, in steps of a millisecond; returns what left for viewers of the edge.
 fn play(mesh: &mut Mesh, publisher: Who, film: &mut [Vec<Vec<u8>>], wires: &mut [Wire; 2]) -> usize {
-    let (origin, edge) = mesh.beds.split_at_mut(1);
+    let (origin, edge) = mesh.workers.split_at_mut(1);
     let (origin, edge) = (&mut origin[0], &mut edge[0]);
     let from = origin.clients[publisher].route;
     let mut left = 0;
@@ -71,8 +71,8 @@ fn play(mesh: &mut Mesh, publisher: Who, film: &mut [Vec<Vec<u8>>], wires: &mut 
         for _ in 0..5 {
             let now: Now = origin.now.after(Duration::from_millis(1));
             (origin.now, edge.now) = (now, Now { unix: edge.now.unix, ..now });
-            for bed in [&mut *origin, &mut *edge] {
-                bed.sfu.handle_timeout(bed.now);
+            for harness in [&mut *origin, &mut *edge] {
+                harness.sfu.handle_timeout(harness.now);
             }
             wires[0].collect(origin);
             wires[0].deliver(edge, route(0, 1));
@@ -84,7 +84,7 @@ fn play(mesh: &mut Mesh, publisher: Who, film: &mut [Vec<Vec<u8>>], wires: &mut 
 }
 
 fn film(mesh: &mut Mesh, publisher: Who, camera: &mut Camera, frames: usize) -> Vec<Vec<Vec<u8>>> {
-    let client = &mut mesh.beds[0].clients[publisher];
+    let client = &mut mesh.workers[0].clients[publisher];
     let mut film = Vec::new();
     for at in 0..frames {
         film.push(camera.frame(8, at % 30 == 0).iter().map(|packet| client.seal(packet)).collect());
@@ -105,7 +105,7 @@ pub fn relaying_allocates_nothing() {
     let mut wires = [Wire::new(), Wire::new()];
     let mut warm_up = film(&mut mesh, publisher, &mut camera, 500);
     play(&mut mesh, publisher, &mut warm_up, &mut wires);
-    let repaired = |mesh: &Mesh| mesh.beds[1].sfu.relays()[0].repaired;
+    let repaired = |mesh: &Mesh| mesh.workers[1].sfu.relays()[0].repaired;
     let mut measured = film(&mut mesh, publisher, &mut camera, 500);
     let repaired_before = repaired(&mesh);
     let before = COUNT.load(Ordering::Relaxed);

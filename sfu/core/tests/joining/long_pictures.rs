@@ -4,35 +4,35 @@ use super::*;
 
 #[test]
 fn a_joiner_of_a_long_group_of_pictures_begins_at_once_and_goes_over_to_a_new_key_frame() {
-    let mut bed = Bed::new();
-    let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
+    let mut harness = Harness::new();
+    let publisher = harness.join(publishes(vec![camera_line(CAMERA)]));
     let mut camera = Camera::new(VIDEO_SSRC);
     // 8 s of 600 packets a second.
     for at in 0..240 {
-        bed.frame(publisher, &mut camera, 20, at == 0);
+        harness.frame(publisher, &mut camera, 20, at == 0);
     }
-    let before = bed.clients[publisher].plis();
-    let joiner = bed.join(watcher());
-    let first = bed.clients[joiner].received.first().cloned().expect("a packet with the connection");
+    let before = harness.clients[publisher].plis();
+    let joiner = harness.join(watcher());
+    let first = harness.clients[joiner].received.first().cloned().expect("a packet with the connection");
     assert!(first.payload[..2] == [0x10, 0], "the start of the key frame");
-    assert_eq!(bed.clients[publisher].plis(), before + 1, "a publisher that answers would spare it the rest");
+    assert_eq!(harness.clients[publisher].plis(), before + 1, "a publisher that answers would spare it the rest");
     // It does not answer.
-    let start = bed.now.mono;
-    while bed.clients[joiner].received.len() < 4_800 {
-        let got = bed.clients[joiner].received.len();
-        bed.run(ms(1));
-        assert!(bed.clients[joiner].received.len() <= got + 8, "its pace is bounded");
-        assert!(bed.now.mono < start + ms(1_000), "it gets there");
+    let start = harness.now.mono;
+    while harness.clients[joiner].received.len() < 4_800 {
+        let got = harness.clients[joiner].received.len();
+        harness.run(ms(1));
+        assert!(harness.clients[joiner].received.len() <= got + 8, "its pace is bounded");
+        assert!(harness.now.mono < start + ms(1_000), "it gets there");
     }
-    assert!(is_in_order(&bed.clients[joiner].received) && bed.clients[joiner].faults == 0);
+    assert!(is_in_order(&harness.clients[joiner].received) && harness.clients[joiner].faults == 0);
     // Or it does, while the next one is still on its way through what was before.
-    let second = bed.join(watcher());
-    bed.run(ms(20));
-    let got = bed.clients[second].received.len();
+    let second = harness.join(watcher());
+    harness.run(ms(20));
+    let got = harness.clients[second].received.len();
     assert!(got < 1_000, "{got}");
-    bed.frame(publisher, &mut camera, 20, true);
-    bed.run(ms(20));
-    let client = &bed.clients[second];
+    harness.frame(publisher, &mut camera, 20, true);
+    harness.run(ms(20));
+    let client = &harness.clients[second];
     assert!(client.received.len() < got + 33 * 8 + 20, "{} packets", client.received.len());
     assert!(is_keyframe(&client.received[client.received.len() - 20]));
     assert!(client.indices(SEEN).windows(2).all(|pair| pair[1] == pair[0] + 1) && client.faults == 0);

@@ -7,9 +7,9 @@ use chappe_sfu_core::codec::Codec;
 use chappe_sfu_core::rtp::{Seq, Ssrc};
 use chappe_sfu_core::{Media, MediaKind, ParameterSetSpec, ReceiveTrack, TrackId};
 
-use crate::bed::client::Received;
-use crate::bed::mesh::Path;
-use crate::bed::*;
+use crate::harness::client::Received;
+use crate::harness::mesh::Path;
+use crate::harness::*;
 
 const SEEN: u32 = 0x9000;
 const SECOND: TrackId = TrackId(0xcb);
@@ -78,30 +78,30 @@ impl Encoder {
         packets
     }
 
-    fn send(&mut self, bed: &mut Bed, who: Who, units: &[&[u8]], keyframe: bool) {
+    fn send(&mut self, harness: &mut Harness, who: Who, units: &[&[u8]], keyframe: bool) {
         for packet in self.frame(units, keyframe) {
-            bed.send(who, &packet);
+            harness.send(who, &packet);
         }
-        bed.run(ms(33));
+        harness.run(ms(33));
     }
 
-    fn send_inter(&mut self, bed: &mut Bed, who: Who, count: usize) {
+    fn send_inter(&mut self, harness: &mut Harness, who: Who, count: usize) {
         for _ in 0..count {
-            self.send(bed, who, &[], false);
+            self.send(harness, who, &[], false);
         }
     }
 }
 
 /// A publisher that has sent a key frame with its sets, and one without.
-fn midway() -> (Bed, Who, Encoder) {
-    let mut bed = Bed::new();
-    let publisher = bed.join(publishes(vec![line(CAMERA, Codec::H264)]));
+fn midway() -> (Harness, Who, Encoder) {
+    let mut harness = Harness::new();
+    let publisher = harness.join(publishes(vec![line(CAMERA, Codec::H264)]));
     let mut encoder = Encoder::new(VIDEO_SSRC, Codec::H264);
-    encoder.send(&mut bed, publisher, &[SPS, PPS], true);
-    encoder.send_inter(&mut bed, publisher, 10);
-    encoder.send(&mut bed, publisher, &[], true);
-    encoder.send_inter(&mut bed, publisher, 10);
-    (bed, publisher, encoder)
+    encoder.send(&mut harness, publisher, &[SPS, PPS], true);
+    encoder.send_inter(&mut harness, publisher, 10);
+    encoder.send(&mut harness, publisher, &[], true);
+    encoder.send_inter(&mut harness, publisher, 10);
+    (harness, publisher, encoder)
 }
 
 /// The viewer's first packets are these sets, then the picture, all with its timestamp and without a gap.
@@ -116,120 +116,120 @@ fn assert_begins_with(received: &[Received], sets: &[&[u8]]) {
 
 #[test]
 fn a_joiner_gets_the_sets_that_were_sent_once() {
-    let (mut bed, publisher, mut encoder) = midway();
-    let joiner = bed.join(sees(CAMERA, Codec::H264));
-    bed.run(ms(20));
-    assert_begins_with(&bed.clients[joiner].received, &[SPS, PPS]);
+    let (mut harness, publisher, mut encoder) = midway();
+    let joiner = harness.join(sees(CAMERA, Codec::H264));
+    harness.run(ms(20));
+    assert_begins_with(&harness.clients[joiner].received, &[SPS, PPS]);
     // Live too: who waits for a key frame gets them with it.
-    let late = bed.join(watches(vec![video_out(None, SEEN)]));
-    encoder.send(&mut bed, publisher, &[], true);
-    encoder.send_inter(&mut bed, publisher, 3);
-    bed.set_media(late, sees(CAMERA, Codec::H264));
-    bed.run(ms(20));
-    assert_begins_with(&bed.clients[late].received, &[SPS, PPS]);
-    let client = &bed.clients[joiner];
+    let late = harness.join(watches(vec![video_out(None, SEEN)]));
+    encoder.send(&mut harness, publisher, &[], true);
+    encoder.send_inter(&mut harness, publisher, 3);
+    harness.set_media(late, sees(CAMERA, Codec::H264));
+    harness.run(ms(20));
+    assert_begins_with(&harness.clients[late].received, &[SPS, PPS]);
+    let client = &harness.clients[joiner];
     assert!(client.indices(SEEN).windows(2).all(|pair| pair[1] == pair[0] + 1) && client.faults == 0);
 }
 
 #[test]
 fn a_key_frame_that_has_its_sets_is_forwarded_as_it_is() {
-    let mut bed = Bed::new();
-    let publisher = bed.join(publishes(vec![line(CAMERA, Codec::H264)]));
-    let viewer = bed.join(sees(CAMERA, Codec::H264));
+    let mut harness = Harness::new();
+    let publisher = harness.join(publishes(vec![line(CAMERA, Codec::H264)]));
+    let viewer = harness.join(sees(CAMERA, Codec::H264));
     let mut encoder = Encoder::new(VIDEO_SSRC, Codec::H264);
     let mut sent = 0;
     for _ in 0..5 {
-        encoder.send(&mut bed, publisher, &[SPS, PPS], true);
-        encoder.send_inter(&mut bed, publisher, 2);
+        encoder.send(&mut harness, publisher, &[SPS, PPS], true);
+        encoder.send_inter(&mut harness, publisher, 2);
         sent += 4 + 2 * 2;
     }
-    assert_eq!(bed.clients[viewer].received.len(), sent);
+    assert_eq!(harness.clients[viewer].received.len(), sent);
 }
 
 #[test]
 fn sets_of_the_description_alone_are_enough() {
-    let mut bed = Bed::new();
+    let mut harness = Harness::new();
     let mut camera = line(CAMERA, Codec::H264);
     camera.parameter_sets = [SPS, PPS].map(|unit| ParameterSetSpec { payload_type: 96, unit: unit.to_vec() }).to_vec();
-    let publisher = bed.join(publishes(vec![camera]));
+    let publisher = harness.join(publishes(vec![camera]));
     let mut encoder = Encoder::new(VIDEO_SSRC, Codec::H264);
-    encoder.send(&mut bed, publisher, &[], true);
-    encoder.send_inter(&mut bed, publisher, 3);
-    let joiner = bed.join(sees(CAMERA, Codec::H264));
-    bed.run(ms(20));
-    assert_begins_with(&bed.clients[joiner].received, &[SPS, PPS]);
+    encoder.send(&mut harness, publisher, &[], true);
+    encoder.send_inter(&mut harness, publisher, 3);
+    let joiner = harness.join(sees(CAMERA, Codec::H264));
+    harness.run(ms(20));
+    assert_begins_with(&harness.clients[joiner].received, &[SPS, PPS]);
 }
 
 #[test]
 fn sets_with_a_timestamp_of_their_own_belong_to_the_next_key_frame_and_start_none() {
-    let mut bed = Bed::new();
-    let publisher = bed.join(publishes(vec![line(CAMERA, Codec::H264)]));
+    let mut harness = Harness::new();
+    let publisher = harness.join(publishes(vec![line(CAMERA, Codec::H264)]));
     let mut encoder = Encoder::new(VIDEO_SSRC, Codec::H264);
     for packet in encoder.sets(&[SPS, PPS]) {
-        bed.send(publisher, &packet);
+        harness.send(publisher, &packet);
     }
-    encoder.send(&mut bed, publisher, &[], true);
-    encoder.send_inter(&mut bed, publisher, 3);
+    encoder.send(&mut harness, publisher, &[], true);
+    encoder.send_inter(&mut harness, publisher, 3);
     // Again between two key frames: nobody can begin with them.
     for packet in encoder.sets(&[SPS, NEW_PPS]) {
-        bed.send(publisher, &packet);
+        harness.send(publisher, &packet);
     }
-    encoder.send_inter(&mut bed, publisher, 3);
-    let joiner = bed.join(sees(CAMERA, Codec::H264));
-    bed.run(ms(20));
-    assert_begins_with(&bed.clients[joiner].received, &[SPS, PPS]);
+    encoder.send_inter(&mut harness, publisher, 3);
+    let joiner = harness.join(sees(CAMERA, Codec::H264));
+    harness.run(ms(20));
+    assert_begins_with(&harness.clients[joiner].received, &[SPS, PPS]);
     // From the next key frame on the newest count.
-    encoder.send(&mut bed, publisher, &[], true);
-    let late = bed.join(sees(CAMERA, Codec::H264));
-    bed.run(ms(20));
-    assert_begins_with(&bed.clients[late].received, &[SPS, NEW_PPS]);
+    encoder.send(&mut harness, publisher, &[], true);
+    let late = harness.join(sees(CAMERA, Codec::H264));
+    harness.run(ms(20));
+    assert_begins_with(&harness.clients[late].received, &[SPS, NEW_PPS]);
 }
 
 #[test]
 fn h265_gets_its_three_kinds() {
-    let mut bed = Bed::new();
-    let publisher = bed.join(publishes(vec![line(CAMERA, Codec::H265)]));
+    let mut harness = Harness::new();
+    let publisher = harness.join(publishes(vec![line(CAMERA, Codec::H265)]));
     let mut encoder = Encoder::new(VIDEO_SSRC, Codec::H265);
-    encoder.send(&mut bed, publisher, &[VPS_265, SPS_265, PPS_265], true);
-    encoder.send_inter(&mut bed, publisher, 3);
-    encoder.send(&mut bed, publisher, &[], true);
-    let joiner = bed.join(sees(CAMERA, Codec::H265));
-    bed.run(ms(20));
-    assert_begins_with(&bed.clients[joiner].received, &[VPS_265, SPS_265, PPS_265]);
+    encoder.send(&mut harness, publisher, &[VPS_265, SPS_265, PPS_265], true);
+    encoder.send_inter(&mut harness, publisher, 3);
+    encoder.send(&mut harness, publisher, &[], true);
+    let joiner = harness.join(sees(CAMERA, Codec::H265));
+    harness.run(ms(20));
+    assert_begins_with(&harness.clients[joiner].received, &[VPS_265, SPS_265, PPS_265]);
 }
 
 #[test]
 fn inserted_sets_are_repeated_when_they_are_lost() {
-    let (mut bed, _, _) = midway();
-    let joiner = bed.join(sees(CAMERA, Codec::H264));
-    bed.run(ms(20));
-    let lost = bed.clients[joiner].received[0].clone();
-    bed.clients[joiner].send_rtcp(|writer| writer.nack(Ssrc(1), Ssrc(SEEN), &[Seq(lost.index as u16)]));
-    bed.exchange();
-    let repair = bed.clients[joiner].received.last().expect("a repair");
+    let (mut harness, _, _) = midway();
+    let joiner = harness.join(sees(CAMERA, Codec::H264));
+    harness.run(ms(20));
+    let lost = harness.clients[joiner].received[0].clone();
+    harness.clients[joiner].send_rtcp(|writer| writer.nack(Ssrc(1), Ssrc(SEEN), &[Seq(lost.index as u16)]));
+    harness.exchange();
+    let repair = harness.clients[joiner].received.last().expect("a repair");
     assert_eq!((repair.ssrc, repair.timestamp, &repair.payload[2..]), (SEEN + 1, lost.timestamp, SPS));
 }
 
 #[test]
 fn a_start_that_was_overtaken_still_comes_behind_its_sets() {
-    let (mut bed, publisher, mut encoder) = midway();
-    let viewer = bed.join(sees(CAMERA, Codec::H264));
-    bed.run(ms(20));
+    let (mut harness, publisher, mut encoder) = midway();
+    let viewer = harness.join(sees(CAMERA, Codec::H264));
+    harness.run(ms(20));
     let packets = encoder.frame(&[], true);
     for at in [1, 0] {
-        bed.send(publisher, &packets[at]);
+        harness.send(publisher, &packets[at]);
     }
-    bed.run(ms(33));
-    encoder.send_inter(&mut bed, publisher, 2);
-    let joiner = bed.join(sees(CAMERA, Codec::H264));
-    bed.run(ms(20));
+    harness.run(ms(33));
+    encoder.send_inter(&mut harness, publisher, 2);
+    let joiner = harness.join(sees(CAMERA, Codec::H264));
+    harness.run(ms(20));
     for who in [viewer, joiner] {
-        let mut received = bed.clients[who].received.clone();
+        let mut received = harness.clients[who].received.clone();
         received.sort_by_key(|packet| packet.index);
         let newest = received.len() - (2 + 2 + 2 * 2);
         assert_begins_with(&received[newest..], &[SPS, PPS]);
         assert!(received.windows(2).all(|pair| pair[1].index == pair[0].index + 1));
-        assert_eq!(bed.clients[who].faults, 0);
+        assert_eq!(harness.clients[who].faults, 0);
     }
 }
 
@@ -249,25 +249,25 @@ fn viewers_of_another_worker_get_them_too() {
     }
     let viewer = mesh.join(1, sees(CAMERA, Codec::H264));
     mesh.run(ms(200));
-    assert_begins_with(&mesh.beds[1].clients[viewer].received, &[SPS, PPS]);
+    assert_begins_with(&mesh.workers[1].clients[viewer].received, &[SPS, PPS]);
 }
 
 #[test]
 fn a_viewer_that_changes_its_source_gets_those_of_the_new_one() {
-    let (mut bed, first, mut encoder) = midway();
-    let viewer = bed.join(sees(CAMERA, Codec::H264));
-    let second = bed.join(publishes(vec![line(SECOND, Codec::H264)]));
+    let (mut harness, first, mut encoder) = midway();
+    let viewer = harness.join(sees(CAMERA, Codec::H264));
+    let second = harness.join(publishes(vec![line(SECOND, Codec::H264)]));
     let mut other = Encoder::new(0x3333, Codec::H264);
-    other.send(&mut bed, second, &[SPS, NEW_PPS], true);
-    encoder.send_inter(&mut bed, first, 1);
+    other.send(&mut harness, second, &[SPS, NEW_PPS], true);
+    encoder.send_inter(&mut harness, first, 1);
     for _ in 0..40 {
-        other.send_inter(&mut bed, second, 1);
-        encoder.send_inter(&mut bed, first, 1);
+        other.send_inter(&mut harness, second, 1);
+        encoder.send_inter(&mut harness, first, 1);
     }
-    bed.set_media(viewer, sees(SECOND, Codec::H264));
-    let before = bed.clients[viewer].received.len();
-    other.send(&mut bed, second, &[], true);
-    bed.run(ms(20));
-    assert_begins_with(&bed.clients[viewer].received[before..], &[SPS, NEW_PPS]);
-    assert!(bed.clients[viewer].indices(SEEN).windows(2).all(|pair| pair[1] == pair[0] + 1));
+    harness.set_media(viewer, sees(SECOND, Codec::H264));
+    let before = harness.clients[viewer].received.len();
+    other.send(&mut harness, second, &[], true);
+    harness.run(ms(20));
+    assert_begins_with(&harness.clients[viewer].received[before..], &[SPS, NEW_PPS]);
+    assert!(harness.clients[viewer].indices(SEEN).windows(2).all(|pair| pair[1] == pair[0] + 1));
 }

@@ -3,15 +3,15 @@
 
 use chappe_sfu_core::{DropReason, Media, SsrcPair, TrackId};
 
-use crate::bed::cameras::ms;
-use crate::bed::*;
+use crate::harness::cameras::ms;
+use crate::harness::*;
 
 const SEEN: u32 = 0x9000;
 const OTHER: TrackId = TrackId(0xcc);
 
 /// A publisher and its viewer after more than 2^16 packets, and some that were on the wire before and after the wrap.
 struct Wrapped {
-    bed: Bed,
+    harness: Harness,
     publisher: Who,
     viewer: Who,
     camera: Camera,
@@ -20,12 +20,12 @@ struct Wrapped {
 
 impl Wrapped {
     fn new() -> Wrapped {
-        let mut bed = Bed::new();
-        let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
-        let viewer = bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
+        let mut harness = Harness::new();
+        let publisher = harness.join(publishes(vec![camera_line(CAMERA)]));
+        let viewer = harness.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
         let mut camera = Camera::new(VIDEO_SSRC);
         camera.extensions = vec![(MID, b"0".to_vec())];
-        let mut wrapped = Wrapped { bed, publisher, viewer, camera, recorded: Vec::new() };
+        let mut wrapped = Wrapped { harness, publisher, viewer, camera, recorded: Vec::new() };
         // Two wraps of the publisher's numbers and at least one of the viewer's.
         for at in 0..700 {
             wrapped.frame(100, at == 0);
@@ -35,45 +35,45 @@ impl Wrapped {
 
     fn frame(&mut self, count: usize, keyframe: bool) {
         for (at, packet) in self.camera.frame(count, keyframe).into_iter().enumerate() {
-            let datagram = self.bed.clients[self.publisher].seal(&packet);
+            let datagram = self.harness.clients[self.publisher].seal(&packet);
             if at == 0 {
                 self.recorded.push(datagram.clone());
             }
-            self.bed.clients[self.publisher].send_raw(datagram);
+            self.harness.clients[self.publisher].send_raw(datagram);
         }
-        self.bed.exchange();
-        self.bed.run(ms(2));
+        self.harness.exchange();
+        self.harness.run(ms(2));
     }
 
     /// The publisher goes on in numbers where it was; its viewer sees `track`.
     fn assert_goes_on(&mut self, track: TrackId, what: &str) {
-        self.bed.set_media(self.viewer, watches(vec![video_out(Some(track), SEEN)]));
-        let before = self.bed.clients[self.viewer].payloads(SEEN).len();
+        self.harness.set_media(self.viewer, watches(vec![video_out(Some(track), SEEN)]));
+        let before = self.harness.clients[self.viewer].payloads(SEEN).len();
         self.frame(10, true);
-        self.bed.run(ms(50));
-        let client = &self.bed.clients[self.viewer];
+        self.harness.run(ms(50));
+        let client = &self.harness.clients[self.viewer];
         assert_eq!((client.payloads(SEEN).len() - before, client.faults), (10, 0), "{what}");
         let indices = client.indices(SEEN);
         assert!(indices.last() > Some(&(1 << 16)) && indices.windows(2).all(|pair| pair[0] < pair[1]), "{what}");
     }
 
     fn assert_nothing_is_taken_twice(&mut self, what: &str) {
-        let refused = |bed: &Bed| {
+        let refused = |harness: &Harness| {
             let reasons = [DropReason::RtpReplayed, DropReason::RtpAuthentication];
-            reasons.map(|reason| bed.sfu.counters().dropped(reason)).iter().sum::<u64>()
+            reasons.map(|reason| harness.sfu.counters().dropped(reason)).iter().sum::<u64>()
         };
-        let (before, seen) = (refused(&self.bed), self.bed.clients[self.viewer].payloads(SEEN).len());
+        let (before, seen) = (refused(&self.harness), self.harness.clients[self.viewer].payloads(SEEN).len());
         for datagram in self.recorded.clone() {
-            self.bed.clients[self.publisher].send_raw(datagram);
+            self.harness.clients[self.publisher].send_raw(datagram);
         }
-        self.bed.exchange();
-        self.bed.run(ms(50));
-        assert_eq!(refused(&self.bed) - before, self.recorded.len() as u64, "{what}");
-        assert_eq!(self.bed.clients[self.viewer].payloads(SEEN).len(), seen, "{what}");
+        self.harness.exchange();
+        self.harness.run(ms(50));
+        assert_eq!(refused(&self.harness) - before, self.recorded.len() as u64, "{what}");
+        assert_eq!(self.harness.clients[self.viewer].payloads(SEEN).len(), seen, "{what}");
     }
 
     fn negotiate(&mut self, media: Media) {
-        self.bed.set_media(self.publisher, media);
+        self.harness.set_media(self.publisher, media);
     }
 }
 
@@ -98,7 +98,7 @@ fn no_renegotiation_resets_a_roll_over_counter_or_a_replay_window() {
     for (what, medias, track) in steps {
         for media in medias {
             wrapped.negotiate(media);
-            wrapped.bed.run(ms(20));
+            wrapped.harness.run(ms(20));
             wrapped.assert_nothing_is_taken_twice(what);
         }
         wrapped.assert_goes_on(track, what);
@@ -122,17 +122,17 @@ fn numbers_that_wrap_while_no_m_line_takes_them_are_followed() {
 fn a_viewers_numbers_go_on_when_its_m_line_goes_and_comes_back() {
     let mut wrapped = Wrapped::new();
     for without_rtx in [false, true, false] {
-        wrapped.bed.set_media(wrapped.viewer, watches(Vec::new()));
+        wrapped.harness.set_media(wrapped.viewer, watches(Vec::new()));
         wrapped.frame(10, true);
         let mut line = video_out(Some(CAMERA), SEEN);
         if without_rtx {
             line.rtx_ssrc = None;
         }
-        wrapped.bed.set_media(wrapped.viewer, watches(vec![line]));
-        let before = wrapped.bed.clients[wrapped.viewer].payloads(SEEN).len();
+        wrapped.harness.set_media(wrapped.viewer, watches(vec![line]));
+        let before = wrapped.harness.clients[wrapped.viewer].payloads(SEEN).len();
         wrapped.frame(10, true);
-        wrapped.bed.run(ms(50));
-        let client = &wrapped.bed.clients[wrapped.viewer];
+        wrapped.harness.run(ms(50));
+        let client = &wrapped.harness.clients[wrapped.viewer];
         assert!(client.payloads(SEEN).len() >= before + 10, "its window at the viewer stands");
         assert_eq!(client.faults, 0, "no index is used twice, and all open");
     }

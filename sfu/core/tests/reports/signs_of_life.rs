@@ -2,55 +2,55 @@
 
 use super::*;
 
-fn signs(bed: &Bed, who: Who) -> usize {
-    bed.clients[who].told.iter().filter(|told| **told == Told::EmptyReport).count()
+fn signs(harness: &Harness, who: Who) -> usize {
+    harness.clients[who].told.iter().filter(|told| **told == Told::EmptyReport).count()
 }
 
 #[test]
 fn who_did_not_ask_for_signs_of_life_is_sent_nothing_while_nothing_happens() {
-    let mut bed = Bed::new();
-    let publisher = bed.join(publishes(vec![camera_line(CAMERA)]));
-    let viewer = bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
-    let told = |bed: &Bed| bed.clients[publisher].told.len() + bed.clients[viewer].told.len();
-    let before = told(&bed);
-    bed.run(Duration::from_secs(3));
-    assert_eq!(told(&bed), before);
+    let mut harness = Harness::new();
+    let publisher = harness.join(publishes(vec![camera_line(CAMERA)]));
+    let viewer = harness.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
+    let told = |harness: &Harness| harness.clients[publisher].told.len() + harness.clients[viewer].told.len();
+    let before = told(&harness);
+    harness.run(Duration::from_secs(3));
+    assert_eq!(told(&harness), before);
 }
 
 #[test]
 fn signs_of_life_come_at_the_interval_that_was_asked_for() {
-    let mut bed = Bed::new();
+    let mut harness = Harness::new();
     let mut asked = Vec::new();
     for interval_ms in [50, 100, 130, 1_000] {
-        bed.alive = Some(Duration::from_millis(interval_ms));
-        asked.push((interval_ms, bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]))));
+        harness.alive = Some(Duration::from_millis(interval_ms));
+        asked.push((interval_ms, harness.join(watches(vec![video_out(Some(CAMERA), SEEN)]))));
     }
-    bed.run(Duration::from_secs(2));
-    let before: Vec<_> = asked.iter().map(|(_, who)| signs(&bed, *who)).collect();
-    bed.run(Duration::from_secs(4));
+    harness.run(Duration::from_secs(2));
+    let before: Vec<_> = asked.iter().map(|(_, who)| signs(&harness, *who)).collect();
+    harness.run(Duration::from_secs(4));
     for ((interval_ms, who), before) in asked.into_iter().zip(before) {
-        let (got, least) = (signs(&bed, who) - before, 4_000 / interval_ms as usize);
+        let (got, least) = (signs(&harness, who) - before, 4_000 / interval_ms as usize);
         assert!((least - 1..=least + least / 8 + 1).contains(&got), "{got} each {interval_ms} ms in 4 s");
     }
 }
 
 #[test]
 fn a_viewer_hears_of_its_worker_while_it_waits_for_a_key_frame_and_of_media_alone_after_it() {
-    let (mut bed, publisher, _, mut camera) = camera_and_viewer();
-    bed.alive = Some(Duration::from_millis(100));
-    let viewer = bed.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
-    let signs = |bed: &Bed| signs(bed, viewer);
-    let before = signs(&bed);
+    let (mut harness, publisher, _, mut camera) = camera_and_viewer();
+    harness.alive = Some(Duration::from_millis(100));
+    let viewer = harness.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
+    let signs = |harness: &Harness| signs(harness, viewer);
+    let before = signs(&harness);
     for _ in 0..30 {
-        bed.frame(publisher, &mut camera, 2, false);
+        harness.frame(publisher, &mut camera, 2, false);
     }
-    assert!(bed.clients[viewer].received.is_empty(), "there is nothing to decode yet");
-    let waiting = signs(&bed) - before;
+    assert!(harness.clients[viewer].received.is_empty(), "there is nothing to decode yet");
+    let waiting = signs(&harness) - before;
     assert!((9..=10).contains(&waiting), "{waiting} in 990 ms, one is due each 100");
-    bed.frame(publisher, &mut camera, 2, true);
-    let before = signs(&bed);
+    harness.frame(publisher, &mut camera, 2, true);
+    let before = signs(&harness);
     for _ in 0..30 {
-        bed.frame(publisher, &mut camera, 2, false);
+        harness.frame(publisher, &mut camera, 2, false);
     }
-    assert_eq!(signs(&bed), before, "media is a sign of life");
+    assert_eq!(signs(&harness), before, "media is a sign of life");
 }

@@ -1,4 +1,4 @@
-//! What the clients of the bed negotiate and send.
+//! What the clients of the harness negotiate and send.
 
 use chappe_sfu_core::{
     Codec, ExtensionKind, ExtensionMap, Feedback, Media, MediaKind, PayloadMap, ReceiveCodec, ReceiveTrack, SendTrack,

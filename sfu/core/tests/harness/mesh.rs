@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use chappe_sfu_core::{Epoch, Event, MediaKind, OriginSpec, PeerId, PeerSpec, RelayKey, Route, TrackId};
 
-use super::{Bed, Who};
+use super::{Harness, Who};
 
 pub struct Mesh {
-    pub beds: Vec<Bed>,
+    pub workers: Vec<Harness>,
     paths: HashMap<(Place, Place), Path>,
     /// By arrival, then by order of sending.
     in_flight: BTreeMap<(Instant, u64), (Place, Place, Vec<u8>)>,
@@ -23,7 +23,7 @@ pub struct Mesh {
     pub tapped: Option<Vec<(Place, Place, Vec<u8>)>>,
 }
 
-/// Position in [`Mesh::beds`].
+/// Position in [`Mesh::workers`].
 pub type Place = usize;
 
 /// One direction between two workers.
@@ -50,15 +50,15 @@ impl Mesh {
     }
 
     pub fn of_strangers(count: usize, seed: u64) -> Mesh {
-        let mut beds: Vec<Bed> = (0..count).map(|_| Bed::new()).collect();
-        let now = beds[0].now;
-        for (at, bed) in beds.iter_mut().enumerate() {
+        let mut workers: Vec<Harness> = (0..count).map(|_| Harness::new()).collect();
+        let now = workers[0].now;
+        for (at, harness) in workers.iter_mut().enumerate() {
             // No two wall clocks agree.
-            bed.now = now;
-            bed.now.unix += Duration::from_secs(1_000 * at as u64);
+            harness.now = now;
+            harness.now.unix += Duration::from_secs(1_000 * at as u64);
         }
         Mesh {
-            beds,
+            workers,
             paths: HashMap::new(),
             in_flight: BTreeMap::new(),
             sent: 0,
@@ -70,8 +70,8 @@ impl Mesh {
 
     pub fn introduce(&mut self, a: Place, b: Place) {
         for (own, peer) in [(a, b), (b, a)] {
-            let now = self.beds[own].now;
-            self.beds[own].sfu.set_peer(now, peer_spec(own, peer)).expect("a peer is taken");
+            let now = self.workers[own].now;
+            self.workers[own].sfu.set_peer(now, peer_spec(own, peer)).expect("a peer is taken");
         }
     }
 
@@ -82,8 +82,8 @@ impl Mesh {
     }
 
     pub fn set_all(&mut self, path: Path) {
-        for a in 0..self.beds.len() {
-            for b in 0..self.beds.len() {
+        for a in 0..self.workers.len() {
+            for b in 0..self.workers.len() {
                 self.paths.insert((a, b), path);
             }
         }
@@ -94,25 +94,25 @@ impl Mesh {
     }
 
     pub fn set_origin_of(&mut self, at: Place, spec: OriginSpec) {
-        let now = self.beds[at].now;
-        self.beds[at].sfu.set_origin(now, spec).expect("an origin is taken");
+        let now = self.workers[at].now;
+        self.workers[at].sfu.set_origin(now, spec).expect("an origin is taken");
     }
 
     /// A client joins a worker; time passes for the others too.
     pub fn join(&mut self, at: Place, media: chappe_sfu_core::Media) -> Who {
-        let who = self.beds[at].join(media);
+        let who = self.workers[at].join(media);
         self.catch_up();
         who
     }
 
     /// All workers reach the time of the one that is furthest.
     pub fn catch_up(&mut self) {
-        let latest = self.beds.iter().map(|bed| bed.now.mono).max().expect("there are workers");
-        let earliest = self.beds.iter().map(|bed| bed.now.mono).min().expect("there are workers");
+        let latest = self.workers.iter().map(|harness| harness.now.mono).max().expect("there are workers");
+        let earliest = self.workers.iter().map(|harness| harness.now.mono).min().expect("there are workers");
         for _ in 0..(latest - earliest).as_millis() {
-            for bed in &mut self.beds {
-                if bed.now.mono < latest {
-                    bed.run(Duration::from_millis(1));
+            for harness in &mut self.workers {
+                if harness.now.mono < latest {
+                    harness.run(Duration::from_millis(1));
                 }
             }
             self.carry();
@@ -121,8 +121,8 @@ impl Mesh {
 
     pub fn run(&mut self, span: Duration) {
         for _ in 0..span.as_millis() {
-            for bed in &mut self.beds {
-                bed.run(Duration::from_millis(1));
+            for harness in &mut self.workers {
+                harness.run(Duration::from_millis(1));
             }
             self.carry();
         }
@@ -132,18 +132,18 @@ impl Mesh {
     pub fn carry(&mut self) {
         loop {
             self.collect();
-            let now = self.beds.iter().map(|bed| bed.now.mono).max().expect("there are workers");
+            let now = self.workers.iter().map(|harness| harness.now.mono).max().expect("there are workers");
             let Some(entry) = self.in_flight.first_entry().filter(|entry| entry.key().0 <= now) else { return };
             let (from, to, mut datagram) = entry.remove();
-            let bed = &mut self.beds[to];
-            bed.sfu.handle_datagram(bed.now, route(from, to), &mut datagram);
-            bed.exchange();
+            let harness = &mut self.workers[to];
+            harness.sfu.handle_datagram(harness.now, route(from, to), &mut datagram);
+            harness.exchange();
         }
     }
 
     fn collect(&mut self) {
-        for from in 0..self.beds.len() {
-            for (at, remote, datagram) in std::mem::take(&mut self.beds[from].wire) {
+        for from in 0..self.workers.len() {
+            for (at, remote, datagram) in std::mem::take(&mut self.workers[from].wire) {
                 let to = place(remote);
                 *self.count.entry((from, to)).or_default() += 1;
                 if let Some(tapped) = &mut self.tapped {
@@ -165,17 +165,17 @@ impl Mesh {
     }
 
     pub fn send(&mut self, at: Place, who: Who, packet: &super::Packet) {
-        self.beds[at].send(who, packet);
+        self.workers[at].send(who, packet);
         self.carry();
     }
 
     /// A frame, 33 ms after the last; returns when it was sent.
     pub fn frame(&mut self, at: Place, who: Who, camera: &mut super::Camera, count: usize, keyframe: bool) -> Instant {
-        let sent = self.beds[at].now.mono;
+        let sent = self.workers[at].now.mono;
         for packet in camera.frame(count, keyframe) {
-            self.beds[at].clients[who].send(&packet);
+            self.workers[at].clients[who].send(&packet);
         }
-        self.beds[at].exchange();
+        self.workers[at].exchange();
         self.carry();
         self.run(Duration::from_millis(33));
         sent
@@ -184,8 +184,8 @@ impl Mesh {
     /// A message with the right keys, as a worker with a fault would send it from 0 to 1.
     pub fn deliver(&mut self, counter: u64, message: &[u8]) {
         let mut datagram = seal(&peer_spec(0, 1).seal, counter, message);
-        let bed = &mut self.beds[1];
-        bed.sfu.handle_datagram(bed.now, route(0, 1), &mut datagram);
+        let harness = &mut self.workers[1];
+        harness.sfu.handle_datagram(harness.now, route(0, 1), &mut datagram);
     }
 
     pub fn events(&self, at: Place) -> Vec<Event> {
@@ -198,7 +198,7 @@ impl Mesh {
                     | Event::RelayRefused { .. }
             )
         };
-        self.beds[at].events.iter().filter(is_relays).copied().collect()
+        self.workers[at].events.iter().filter(is_relays).copied().collect()
     }
 
     /// SplitMix64.

@@ -20,7 +20,7 @@ pub use lines::*;
 #[allow(unused_imports, reason = "only relays need more than one worker")]
 pub use mesh::Mesh;
 
-pub struct Bed {
+pub struct Harness {
     pub sfu: Sfu,
     pub now: Now,
     pub clients: Vec<Client>,
@@ -36,16 +36,16 @@ pub struct Bed {
     client_certificate: Certificate,
 }
 
-/// Position in [`Bed::clients`].
+/// Position in [`Harness::clients`].
 pub type Who = usize;
 
-impl Bed {
-    pub fn new() -> Bed {
+impl Harness {
+    pub fn new() -> Harness {
         let certificate = Certificate::generate().expect("a certificate");
         let config = SfuConfig { certificate: certificate.clone(), sessions_max: 2_000, seed: 7 };
         let now = Now { mono: start(), unix: Duration::from_secs(1_700_000_000) };
         let client_certificate = Certificate::generate().expect("a certificate");
-        Bed {
+        Harness {
             sfu: Sfu::new(config),
             now,
             clients: Vec::new(),
