@@ -23,6 +23,7 @@ pub mod simulation;
 pub mod socket;
 pub mod stage;
 pub mod swarm;
+pub mod tally;
 pub mod viewer;
 
 use std::time::Duration;

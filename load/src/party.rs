@@ -15,7 +15,7 @@ use crate::http::{Created, Server};
 use crate::offer::{self, Kind};
 use crate::socket::Socket;
 use crate::stage::Watcher;
-use crate::viewer::Tally;
+use crate::tally::Tally;
 
 pub struct Party {
     client: Client,

@@ -9,7 +9,7 @@ use chappe_sfu_core::dtls::Certificate;
 use crate::POLL_TICK;
 use crate::airing::Airing;
 use crate::http::Server;
-use crate::viewer::Tally;
+use crate::tally::Tally;
 
 /// Who watches, over one session.
 pub trait Watcher: Send {

@@ -1,47 +1,23 @@
-//! Owns a synthetic viewer: it opens every packet and keeps count. Never decodes.
+//! Owns a synthetic viewer of one stream. Never decodes.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 use anyhow::Result;
 use chappe_sfu_core::DatagramKind;
 use chappe_sfu_core::dtls::Certificate;
 use chappe_sfu_core::rtp::Header;
-use chappe_sfu_core::srtp::{Opener, ReplayWindow};
+use chappe_sfu_core::srtp::ReplayWindow;
 
-use crate::client::{Arrival, Client, identity};
+use crate::client::{Client, identity};
 use crate::http::Server;
 use crate::offer;
-use crate::publisher::sent_at;
 use crate::stage::Watcher;
+use crate::tally::Tally;
 
 pub struct Viewer {
     client: Client,
     window: ReplayWindow,
     tally: Tally,
-}
-
-/// What one viewer has seen.
-#[derive(Debug, Clone, Default)]
-pub struct Tally {
-    pub packets: u64,
-    /// Packets that did not open.
-    pub broken: u64,
-    /// Sequence numbers that never came, from the one after the last of the count before, or the first of all, to
-    /// the last seen.
-    pub missing: u64,
-    pub first_packet: Option<Instant>,
-    /// When the kernel got the first packet.
-    pub first_at: Option<SystemTime>,
-    /// When it got the last one.
-    pub last_at: Option<SystemTime>,
-    /// The longest time between two packets.
-    pub longest_gap: Duration,
-    /// Packets that took longer than [`LATE`].
-    pub late: u64,
-    /// From the publisher's send call to this viewer's socket, in microseconds.
-    pub latencies_us: Vec<f64>,
-    first_index: u64,
-    last_index: u64,
 }
 
 impl Viewer {
@@ -100,84 +76,5 @@ impl Watcher for Viewer {
     fn leave(mut self, server: &Server) -> Result<()> {
         self.close();
         server.delete(&self.client.created)
-    }
-}
-
-impl Tally {
-    /// Opens and counts one packet of the stream that this is the tally of.
-    pub fn receive(&mut self, window: &mut ReplayWindow, opener: &mut Opener, header: &Header, arrival: Arrival<'_>) {
-        let index = window.guess(header.seq.0);
-        match opener.open_rtp(index, header.header_len, arrival.bytes) {
-            Ok(length) if window.check(index) => {
-                window.accept(index);
-                self.note(index, &arrival.bytes[header.header_len..header.header_len + length], arrival.at);
-            }
-            _ => self.broken += 1,
-        }
-    }
-
-    /// Counts what comes from now on. A repair of an earlier packet is not part of that: it would make everything
-    /// between them look missing.
-    pub fn anew(&self) -> Tally {
-        let Tally { first_packet, last_index, .. } = *self;
-        let first_index = if first_packet.is_some() { last_index + 1 } else { 0 };
-        Tally { first_packet, first_index, last_index, ..Tally::default() }
-    }
-
-    fn note(&mut self, index: u64, payload: &[u8], at: SystemTime) {
-        if self.first_packet.is_none() {
-            self.first_packet = Some(Instant::now());
-            self.first_index = index;
-        }
-        if index < self.first_index {
-            return;
-        }
-        self.first_at.get_or_insert(at);
-        self.last_index = self.last_index.max(index);
-        let gap = self.last_at.and_then(|last| at.duration_since(last).ok());
-        self.longest_gap = self.longest_gap.max(gap.unwrap_or_default());
-        self.last_at = self.last_at.max(Some(at));
-        self.packets += 1;
-        self.missing = (self.last_index + 1).saturating_sub(self.first_index + self.packets);
-        let latency = sent_at(payload).and_then(|sent| at.duration_since(sent).ok()).unwrap_or_default();
-        self.late += u64::from(latency > LATE);
-        if self.latencies_us.len() < LATENCIES_MAX {
-            self.latencies_us.push(latency.as_secs_f64() * 1e6);
-        }
-    }
-}
-
-/// Later than this, a packet is no use to a conversation.
-pub const LATE: Duration = Duration::from_millis(250);
-const LATENCIES_MAX: usize = 20_000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn note(tally: &mut Tally, indices: &[u64]) {
-        indices.iter().for_each(|&index| tally.note(index, &[], SystemTime::now()));
-    }
-
-    #[test]
-    fn a_repair_of_what_was_counted_before_does_not_make_others_missing() {
-        let mut before = Tally::default();
-        note(&mut before, &[5, 6, 7, 9, 10]);
-        assert_eq!((before.packets, before.missing), (5, 1));
-        let mut tally = before.anew();
-        note(&mut tally, &[8, 11, 12]);
-        assert_eq!((tally.packets, tally.missing), (2, 0));
-        note(&mut tally, &[14, 13]);
-        assert_eq!((tally.packets, tally.missing), (4, 0), "reordered");
-    }
-
-    #[test]
-    fn what_is_missing_right_after_the_count_began_is_missing() {
-        let mut before = Tally::default();
-        note(&mut before, &[5]);
-        let mut tally = before.anew().anew();
-        assert_eq!((tally.packets, tally.missing), (0, 0));
-        note(&mut tally, &[8]);
-        assert_eq!((tally.packets, tally.missing), (1, 2));
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::measure::Sample;
-use crate::viewer::Tally;
+use crate::tally::Tally;
 
 /// Since the counting began.
 #[derive(Debug, Clone)]

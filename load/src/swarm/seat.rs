@@ -8,7 +8,8 @@ use anyhow::Result;
 use super::vigil::{Verdict, Vigil};
 use super::{Ask, CONNECT_LIMIT, JOIN_LIMIT, RETRY_PERIOD, ViewerReport};
 use crate::stage::Watcher;
-use crate::viewer::{Tally, Viewer};
+use crate::tally::Tally;
+use crate::viewer::Viewer;
 
 pub struct Seat {
     number: usize,

@@ -16,7 +16,6 @@ use chappe_sfu_io::udp::UdpSocket;
 use crate::connections::Connections;
 use crate::control::{ClientId, Control, Ended};
 use crate::media::{MediaSockets, read_clock, time_until};
-use crate::relays::ALIVE_INTERVAL;
 use crate::report::Meter;
 use crate::sessions::Sessions;
 use crate::sources::Source;
@@ -381,6 +380,9 @@ const COMMANDS_PER_TURN: usize = 16;
 /// A second of trying.
 const FAILED_WAITS_MAX: u32 = 1_000;
 const FAILED_WAIT_PAUSE: Duration = Duration::from_millis(1);
+
+/// Between two signs of life towards signaling.
+const ALIVE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long a drain may last; longer deadlines are cut to it.
 pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(24 * 3600);

@@ -1,8 +1,6 @@
 //! Owns the commands about other workers: how they are reached, which tracks come from them, what is relayed.
 //! Never decides where a track comes from.
 
-use std::time::Duration;
-
 use chappe_sfu_api::{
     Boot, CommandError, Event, OriginSpec, PeerSpec, PeerStats, RelayDirection, RelayStats, RequestId, TrackId,
 };
@@ -72,6 +70,3 @@ fn relay_stats(from: core::RelaySummary) -> RelayStats {
         repaired: from.repaired,
     }
 }
-
-/// Between two signs of life towards signaling.
-pub(crate) const ALIVE_INTERVAL: Duration = Duration::from_millis(100);

@@ -7,7 +7,7 @@ use chappe_load::floor::{self, Floor, Plan};
 use chappe_load::measure::{Sample, Usage};
 use chappe_load::node::Node;
 use chappe_load::stage::{Stage, Watcher};
-use chappe_load::viewer::Tally;
+use chappe_load::tally::Tally;
 
 use super::report::Reading;
 use super::{WARM_UP, WORKER_CORE};
