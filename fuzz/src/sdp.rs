@@ -2,7 +2,7 @@
 //! renegotiation of a session that began with a good one.
 
 use chappe_sfu_api::TrackId;
-use chappe_signaling::sdp::{Local, Offer, Slot, answer_publish, answer_watch, attach, parse_fragment};
+use chappe_signaling_sdp::{Local, Offer, Slot, answer_publish, answer_watch, attach, parse_fragment};
 
 pub(crate) fn run(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
@@ -30,4 +30,4 @@ pub(crate) fn run(bytes: &[u8]) {
     }
 }
 
-const GOOD: &str = include_str!("../../signaling/tests/data/sdp/chromium-whip.sdp");
+const GOOD: &str = include_str!("../../signaling/sdp/tests/data/chromium-whip.sdp");

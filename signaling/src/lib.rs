@@ -15,7 +15,6 @@ mod http;
 mod refusal;
 mod room;
 mod run;
-pub mod sdp;
 mod session;
 mod workers;
 mod ws;

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use chappe_sfu_api::{CommandError, ErrorCode};
+use chappe_signaling_sdp::SdpError;
 
 use crate::cluster::Told;
 use crate::room::{BadName, StreamName};
-use crate::sdp::SdpError;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {

@@ -9,6 +9,7 @@ use chappe_sfu_api::{
     Boot, Command, Event, Fingerprint, Hello, MediaKind, PROTOCOL_VERSION, SessionId, SessionState, TrackId,
     WorkerIndex,
 };
+use chappe_signaling_sdp::Offer;
 use tokio::sync::mpsc;
 
 use super::{Answered, App, DrainFile, PublishRequest};
@@ -18,7 +19,6 @@ use crate::cluster::{Cluster, Identity, Outgoing as ToNodes};
 use crate::config::AuthMode;
 use crate::http::Caller;
 use crate::room::{RoomName, StreamName};
-use crate::sdp::Offer;
 use crate::session::Owner;
 use crate::workers::{Outgoing, Reply, WorkerQueue, link};
 
@@ -94,7 +94,7 @@ pub async fn publish(app: &Arc<App>, owner: Option<&Owner>, instead_of: Option<S
     let request = PublishRequest {
         room: RoomName::parse("demo").expect("a good name"),
         stream: StreamName::parse("cam").expect("a good name"),
-        offer: Offer::parse(include_str!("../../tests/data/sdp/chromium-whip.sdp")).expect("a recorded offer"),
+        offer: Offer::parse(include_str!("../../sdp/tests/data/chromium-whip.sdp")).expect("a recorded offer"),
         owner: owner.cloned(),
         instead_of,
         listed: false,

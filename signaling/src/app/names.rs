@@ -153,8 +153,8 @@ mod tests {
     use super::*;
     use crate::app::PublishRequest;
     use crate::app::bed::{caller, node};
-    use crate::sdp::Offer;
     use chappe_engine::{Change, Embedded, Engine};
+    use chappe_signaling_sdp::Offer;
 
     fn names() -> (RoomName, StreamName) {
         (RoomName::parse("demo").unwrap(), StreamName::parse("cam").unwrap())
@@ -196,7 +196,7 @@ mod tests {
         let (ours, theirs) = (node("n1", 1, &engine), node("n2", 2, &engine));
         theirs.handle_presence(ours.own_state(&ours.hub()));
         let (room, stream) = names();
-        let offer = Offer::parse(include_str!("../../tests/data/sdp/chromium-whip.sdp")).unwrap();
+        let offer = Offer::parse(include_str!("../../sdp/tests/data/chromium-whip.sdp")).unwrap();
         let (in_room, under) = (room.clone(), stream.clone());
         let request = PublishRequest {
             room: in_room,

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use chappe_sfu_api::{IceCredentials, SessionId};
+use chappe_signaling_sdp::{self as sdp, Fragment, Local, Offer, SdpError, TransportNote, parse_fragment};
 use serde::{Deserialize, Serialize};
 use tracing::info;
 
@@ -13,7 +14,6 @@ use super::{Answered, App, Hub};
 use crate::cluster::{NodeReply, NodeRequest};
 use crate::refusal::Refusal;
 use crate::room::{IceBefore, MemberId, RoomName, slot_states};
-use crate::sdp::{self, Fragment, Local, Offer, SdpError, TransportNote, parse_fragment};
 use crate::session::{Note, Role, Session, Slot};
 use crate::workers::Waiting;
 

@@ -7,6 +7,7 @@ use chappe_cluster::{
     Cost, NodeName, NodeState, TrackRate, Wanted, WorkerRef, choose, node_tag, session_id, session_tag,
 };
 use chappe_sfu_api::{Boot, Hello, IceCredentials, MediaKind, SessionId, TrackId, WorkerIndex};
+use chappe_signaling_sdp::{CandidateTransport, Local, LocalCandidate};
 use rand::RngExt as _;
 
 use super::admission::Asked;
@@ -15,7 +16,6 @@ use crate::addresses::Candidates;
 use crate::http::Caller;
 use crate::refusal::Refusal;
 use crate::room::{RoomName, Stream, StreamName};
-use crate::sdp::{CandidateTransport, Local, LocalCandidate};
 use crate::session::{Slot, TrackChoice};
 
 /// Where a session goes on this node.

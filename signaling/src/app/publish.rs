@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use chappe_cluster::{WorkerRef, next_epoch};
 use chappe_sfu_api::{AliveMs, Command, Epoch, SessionId, SessionSpec, WorkerIndex};
+use chappe_signaling_sdp::{self as sdp, Offer};
 use tracing::{Instrument as _, info};
 
 use super::admission::{Asked, QueueKey};
@@ -14,7 +15,6 @@ use crate::cluster::{ANSWER_WITHIN, AskError, NodeReply, NodeRequest};
 use crate::http::Caller;
 use crate::refusal::Refusal;
 use crate::room::{Proof, RoomName, StreamName};
-use crate::sdp::{self, Offer};
 use crate::session::{NOTE_VERSION, Note, Owner, Phase, Role, Session};
 use crate::workers::Waiting;
 

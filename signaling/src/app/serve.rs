@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
+use chappe_signaling_sdp::{Offer, parse_fragment};
 
 use super::{App, PublishRequest, WatchRequest};
 use crate::cluster::{NodeReply, NodeRequest, Told};
 use crate::http::HttpError;
 use crate::refusal::Refusal;
-use crate::sdp::{Offer, parse_fragment};
 
 impl App {
     pub async fn serve_node(self: &Arc<Self>, request: NodeRequest) -> NodeReply {

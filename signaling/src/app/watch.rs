@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chappe_cluster::WorkerRef;
 use chappe_sfu_api::{AliveMs, MediaKind, SessionId, WorkerIndex};
+use chappe_signaling_sdp::{self as sdp, LINES_MAX, Offer};
 use serde::{Deserialize, Serialize};
 
 use super::admission::{Asked, QueueKey};
@@ -14,7 +15,6 @@ use crate::cluster::NodeRequest;
 use crate::http::Caller;
 use crate::refusal::{Limit, Refusal};
 use crate::room::{Attempt, RoomName, StreamName, slot_states};
-use crate::sdp::{self, LINES_MAX, Offer};
 use crate::session::{NOTE_VERSION, Note, Owner, Phase, Role, Session, Showing, Slot, SlotState, TrackChoice};
 
 pub struct WatchRequest {

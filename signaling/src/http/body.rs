@@ -5,10 +5,10 @@ use std::error::Error as _;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, StatusCode, header};
 
+use chappe_signaling_sdp::SDP_BYTES_MAX;
 use http_body_util::LengthLimitError;
 
 use super::HttpError;
-use crate::sdp::SDP_BYTES_MAX;
 
 /// The text of an SDP or a fragment of one.
 pub async fn sdp_text(headers: &HeaderMap, body: Body, content_type: &'static str) -> Result<String, HttpError> {

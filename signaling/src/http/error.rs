@@ -3,10 +3,10 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use chappe_signaling_sdp::SdpError;
 use serde_json::json;
 
 use crate::refusal::{Limit, Refusal};
-use crate::sdp::SdpError;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpError {

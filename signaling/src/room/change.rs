@@ -83,7 +83,7 @@ impl Registry {
             return Err(Refusal::NoSuchSession);
         };
         let Some(track) = stream.tracks.iter_mut().find(|track| track.mid == mid) else {
-            return Err(Refusal::Sdp(crate::sdp::SdpError::NoSuchMid { mid: mid.to_owned() }));
+            return Err(Refusal::Sdp(chappe_signaling_sdp::SdpError::NoSuchMid { mid: mid.to_owned() }));
         };
         if std::mem::replace(&mut track.muted, muted) == muted {
             return Ok(Vec::new());

@@ -2,10 +2,10 @@
 
 use chappe_cluster::{MemberId, NodeName, StreamRecord};
 use chappe_sfu_api::{Boot, Codec, Epoch, MediaKind, SessionId, TrackId, WorkerIndex};
+use chappe_signaling_sdp::{PublishNote, SourceTrack};
 use serde::{Deserialize, Serialize};
 
 use super::Attempt;
-use crate::sdp::{PublishNote, SourceTrack};
 use crate::session::TrackChoice;
 
 /// What one publisher sends under one name.

@@ -3,12 +3,12 @@ use chappe_sfu_api::{
     Boot, CloseReason, Command, Epoch, Fingerprint, IceCredentials, SessionId, SessionSnapshot, SessionState, TrackId,
     WorkerIndex,
 };
+use chappe_signaling_sdp::{self as sdp, Local, Offer};
 
 use super::registry::SESSIONS_PER_MEMBER_MAX;
 use super::streams::STREAMS_PER_ROOM_MAX;
 use super::*;
 use crate::refusal::{Limit, Refusal};
-use crate::sdp::{self, Local, Offer};
 use crate::session::{NOTE_VERSION, Note, Owner, Phase, Role, Session, Slot, TrackChoice};
 
 mod nodes;
@@ -77,7 +77,7 @@ fn session(number: u128, owner: Option<Owner>, role: Role, media: chappe_sfu_api
 }
 
 fn publisher(number: u128, stream: &str, owner: Option<Owner>) -> Session {
-    let offer = Offer::parse(include_str!("../../tests/data/sdp/chromium-whip.sdp")).unwrap();
+    let offer = Offer::parse(include_str!("../../sdp/tests/data/chromium-whip.sdp")).unwrap();
     let mut track = u64::try_from(number).unwrap() * 100;
     let mut next = || {
         track += 1;
@@ -89,7 +89,7 @@ fn publisher(number: u128, stream: &str, owner: Option<Owner>) -> Session {
 }
 
 fn viewer(number: u128, stream: &str, owner: Option<Owner>) -> Session {
-    let offer = Offer::parse(include_str!("../../tests/data/sdp/chromium-whep.sdp")).unwrap();
+    let offer = Offer::parse(include_str!("../../sdp/tests/data/chromium-whep.sdp")).unwrap();
     let choices = [TrackChoice::Video(0), TrackChoice::Audio(0)];
     let slot = |((mid, _), track): ((&str, _), TrackChoice)| Slot { mid: mid.to_owned(), stream: name(stream), track };
     let slots: Vec<Slot> = offer.viewer_lines().zip(choices).map(slot).collect();

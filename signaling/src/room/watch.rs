@@ -1,9 +1,9 @@
 //! Owns the connection between what is published and who watches it.
 
 use chappe_sfu_api::{Command, Media, PointedViewer, SendTrack, SessionId};
+use chappe_signaling_sdp as sdp;
 
 use super::{Effect, Notice, Registry, RoomName, StreamName};
-use crate::sdp;
 use crate::session::{Role, Session, Showing, Slot, SlotState};
 
 impl Registry {

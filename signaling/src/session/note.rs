@@ -2,11 +2,11 @@
 //! where it was. Never holds what the worker knows itself (credentials, m-lines).
 
 use chappe_cluster::NodeName;
+use chappe_signaling_sdp as sdp;
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refusal;
 use crate::room::{Attempt, MemberId, RoomName, StreamName};
-use crate::sdp;
 
 /// Stored as JSON in [`chappe_sfu_api::SessionSpec::note`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

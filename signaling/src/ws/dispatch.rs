@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::ws::Utf8Bytes;
 use chappe_lobby::SayError;
 use chappe_sfu_api::{AliveMs, SessionId};
+use chappe_signaling_sdp::{LINES_MAX, Offer};
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 
@@ -13,7 +14,6 @@ use crate::app::{Answered, App, Join, Joined, PublishRequest, Slots, WatchReques
 use crate::http::Caller;
 use crate::refusal::{Limit, Refusal};
 use crate::room::{ResumeSecret, RoomName, StreamName};
-use crate::sdp::{LINES_MAX, Offer};
 
 /// A message with its number.
 pub struct Request {

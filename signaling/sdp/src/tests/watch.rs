@@ -3,7 +3,7 @@
 use chappe_sfu_api::{Codec, Feedback, MediaKind, PayloadType};
 
 use super::*;
-use crate::sdp::codec::suitability;
+use crate::codec::suitability;
 
 fn codec(codec: Codec, payload_type: u8, fmtp: &str) -> NegotiatedCodec {
     NegotiatedCodec {

@@ -1,9 +1,9 @@
-// Puts the answers of the module `sdp` before a real browser: each must pass setRemoteDescription, and
+// Puts the answers of this crate before a real browser: each must pass setRemoteDescription, and
 // what the browser then has negotiated must be what the answer meant.
 //
-//   cargo build --release -p chappe-signaling --example answer_sdp
+//   cargo build --release -p chappe-signaling-sdp --example answer_sdp
 //   npm install --no-save playwright-core puppeteer-core
-//   node signaling/tests/browser/sdp.mjs PATH/TO/examples/answer_sdp [chromium|firefox] [PATH/TO/BROWSER]
+//   node signaling/sdp/tests/browser/sdp.mjs PATH/TO/examples/answer_sdp [chromium|firefox] [PATH/TO/BROWSER]
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';

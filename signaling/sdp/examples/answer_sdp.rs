@@ -7,7 +7,7 @@
 use std::io::{BufRead, Write};
 
 use chappe_sfu_api::TrackId;
-use chappe_signaling::sdp::{
+use chappe_signaling_sdp::{
     Local, Offer, PublishNote, SdpError, Slot, SlotState, WatchNote, answer_publish, answer_watch,
 };
 use serde_json::{Value, json};

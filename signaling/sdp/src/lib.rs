@@ -5,6 +5,8 @@
 //! [`answer_publish`], a WHEP player or a watching page through [`answer_watch`], and what either needs to
 //! remember is a note that survives in the worker.
 
+#![forbid(unsafe_code)]
+
 mod answer;
 mod bundle;
 mod codec;

@@ -107,7 +107,7 @@ fn snapshots_of_the_answers_to_chromium_are_as_reviewed() {
     let viewer = offer("chromium-whep");
     let watch = watched(&viewer, &slots(&viewer, &sources(&publish)));
     for (name, sdp) in [("chromium-whip", &publish.sdp), ("chromium-whep", &watch.sdp)] {
-        let path = format!("{}/tests/data/sdp/answers/{name}.sdp", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/tests/data/answers/{name}.sdp", env!("CARGO_MANIFEST_DIR"));
         if std::env::var_os("CHAPPE_WRITE_SNAPSHOTS").is_some() {
             std::fs::write(&path, sdp).expect("a writable tree");
         }

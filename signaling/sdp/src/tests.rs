@@ -20,7 +20,7 @@ use super::*;
 
 macro_rules! recorded {
     ($name:literal) => {
-        ($name, include_str!(concat!("../../../tests/data/sdp/", $name, ".sdp")))
+        ($name, include_str!(concat!("../tests/data/", $name, ".sdp")))
     };
 }
 
