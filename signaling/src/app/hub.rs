@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use axum::extract::ws::Utf8Bytes;
 use chappe_cluster::{Replica, Reservations, StreamLog, View};
 use chappe_engine::Health;
-use chappe_lobby::{Lobby, RoomMessage};
 use chappe_sfu_api::{Boot, TrackId, WorkerIndex};
+use chappe_signaling_chat::{Chat, RoomMessage};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
@@ -35,7 +35,7 @@ pub struct Hub {
     /// Tracks that a worker of ours is told the way to as soon as it is known: their origin did not have them when it
     /// asked, or nobody here knew their origin.
     pub pathless: BTreeSet<(WorkerIndex, TrackId)>,
-    pub lobby: Lobby,
+    pub chat: Chat,
     /// Who hears what is said about rooms.
     pub rooms_followed: HashMap<RoomName, Following>,
     pub drain: Option<Drain>,
@@ -90,7 +90,7 @@ impl Hub {
             deaf: HashMap::new(),
             pathless: BTreeSet::new(),
             // Its lives are told apart by their order.
-            lobby: Lobby::new(own.clone(), identity.started_ms),
+            chat: Chat::new(own.clone(), identity.started_ms),
             rooms_followed: HashMap::new(),
             drain: None,
             hears_since: None,

@@ -6,11 +6,11 @@
 //! reaches workers and pages first.
 
 mod admission;
+mod chat;
 mod drain;
 mod drain_file;
 mod effects;
 mod hub;
-mod lobby;
 mod lock;
 mod moves;
 mod names;

@@ -56,7 +56,7 @@ impl App {
         }
         self.retry_pathless(&mut hub);
         self.meet_again(&hub);
-        self.handle_lobby_tick(&mut hub, now);
+        self.handle_chat_tick(&mut hub, now);
         self.handle_audience_tick(&mut hub);
         drop(hub);
         self.handle_drain_tick(now);
@@ -88,8 +88,8 @@ impl App {
         hub.hears_since = hub.hears_since.or(Some(now));
         let outputs = hub.replica.handle_engine(now, true);
         self.handle_outputs(&mut hub, outputs);
-        let outputs = hub.lobby.handle_engine_up(now);
-        self.apply_lobby(&mut hub, outputs);
+        let outputs = hub.chat.handle_engine_up(now);
+        self.apply_chat(&mut hub, outputs);
         drop(hub);
         self.publish_presence();
         self.keep_record();
@@ -121,7 +121,7 @@ impl App {
         hub.registry.handle_view_incomplete();
         let outputs = hub.replica.handle_engine(Instant::now(), false);
         self.handle_outputs(&mut hub, outputs);
-        hub.lobby.handle_engine_down();
+        hub.chat.handle_engine_down();
     }
 
     /// One of our workers hears, or does not hear, another worker process.
@@ -161,8 +161,8 @@ impl App {
                     hub.view.remove_node(&node);
                     hub.paths.forget_node(&node);
                     hub.registry.audience.handle_node_lost(&node);
-                    let outputs = hub.lobby.handle_node_lost(now, &node);
-                    self.apply_lobby(hub, outputs);
+                    let outputs = hub.chat.handle_node_lost(now, &node);
+                    self.apply_chat(hub, outputs);
                     self.refresh_peers_of(hub);
                 }
                 Output::StreamPut(node, record) => {

@@ -91,8 +91,8 @@ impl App {
         }
         let was_resumed = was_known || !sessions.is_empty();
         info!(%room, %member, resumed = was_resumed, "page joined");
-        self.enter_lobby(&mut hub, &room, &owner);
-        let history = hub.lobby.history(&room);
+        self.enter_chat(&mut hub, &room, &owner);
+        let history = hub.chat.history(&room);
         let unheard = hub.registry.unheard_streams(&sessions);
         let welcome = ServerMessage::Welcome {
             id,
@@ -103,7 +103,7 @@ impl App {
             room: &room,
             streams: StreamText::all(&hub.registry, &room),
             unheard,
-            here: hub.lobby.here(&room),
+            here: hub.chat.here(&room),
             players: hub.registry.audience.of(&room),
             chat: (&history).into(),
             servers: self.servers(&hub),
@@ -181,7 +181,7 @@ impl App {
             let elsewhere = hub.registry.sessions_elsewhere(member);
             let effects = hub.registry.leave(member);
             self.apply(&mut hub, effects);
-            self.leave_lobby(&mut hub, &joined.room, member);
+            self.leave_chat(&mut hub, &joined.room, member);
             elsewhere
         };
         for session in elsewhere {
@@ -200,7 +200,7 @@ impl App {
             app.apply(&mut hub, effects);
             let is_over = hub.registry.member(member).is_none_or(|member| !member.connection.is_up());
             if let Some(room) = room.filter(|_| is_over) {
-                app.leave_lobby(&mut hub, &room, member);
+                app.leave_chat(&mut hub, &room, member);
                 app.forget_elsewhere(member, &elsewhere);
             }
         });

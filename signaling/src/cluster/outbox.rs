@@ -21,7 +21,7 @@ pub enum Outgoing {
     /// Nobody waits for the answer.
     Request(NodeName, NodeRequest),
     /// To everybody who has the room.
-    Room(chappe_cluster::RoomName, chappe_lobby::RoomMessage),
+    Room(chappe_cluster::RoomName, chappe_signaling_chat::RoomMessage),
 }
 
 /// Until the process ends.

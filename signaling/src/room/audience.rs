@@ -1,5 +1,5 @@
 //! Owns how many watch a room without being one of its members, so that nobody is watched unseen: players over WHEP,
-//! and sessions whose page is gone while their picture goes on. Members are told by name (`signaling/lobby`).
+//! and sessions whose page is gone while their picture goes on. Members are told by name (`signaling/chat`).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
-use chappe_lobby::SayError;
 use chappe_sfu_api::{AliveMs, SessionId};
+use chappe_signaling_chat::SayError;
 use chappe_signaling_sdp::{LINES_MAX, Offer};
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc};

@@ -1,8 +1,8 @@
 //! Owns the JSON of the WebSocket protocol, version 1.
 
 use axum::extract::ws::Utf8Bytes;
-use chappe_lobby::{Gap, History, Notice, Person, Said};
 use chappe_sfu_api::{AliveMs, Codec, MediaKind, SessionId, SessionStats};
+use chappe_signaling_chat::{ChatNotice, Gap, History, Person, Said};
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refusal;
@@ -184,17 +184,17 @@ impl<'a> From<&'a History> for ChatText<'a> {
     }
 }
 
-impl<'a> From<&'a Notice> for ServerMessage<'a> {
-    /// What a lobby says to the pages of its room.
-    fn from(notice: &'a Notice) -> ServerMessage<'a> {
+impl<'a> From<&'a ChatNotice> for ServerMessage<'a> {
+    /// What the chat says to the pages of its room.
+    fn from(notice: &'a ChatNotice) -> ServerMessage<'a> {
         match notice {
-            Notice::Joined(person) => ServerMessage::Joined { person },
-            Notice::Left { member } => ServerMessage::Left { member: *member },
-            Notice::Here { people } => ServerMessage::Here { people },
-            Notice::Typing { member, typing } => ServerMessage::Typing { member: *member, typing: *typing },
-            Notice::Chat(message) => ServerMessage::Chat { message },
-            Notice::Gap(gap) => ServerMessage::ChatGap { lost: gap.lost, before: gap.before.as_deref() },
-            Notice::History(history) => ServerMessage::ChatHistory(history.into()),
+            ChatNotice::Joined(person) => ServerMessage::Joined { person },
+            ChatNotice::Left { member } => ServerMessage::Left { member: *member },
+            ChatNotice::Here { people } => ServerMessage::Here { people },
+            ChatNotice::Typing { member, typing } => ServerMessage::Typing { member: *member, typing: *typing },
+            ChatNotice::Chat(message) => ServerMessage::Chat { message },
+            ChatNotice::Gap(gap) => ServerMessage::ChatGap { lost: gap.lost, before: gap.before.as_deref() },
+            ChatNotice::History(history) => ServerMessage::ChatHistory(history.into()),
         }
     }
 }

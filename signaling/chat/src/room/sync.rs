@@ -10,9 +10,10 @@ use chappe_cluster::NodeName;
 use super::{Desk, Room};
 use crate::limits::{ANSWER_INTERVAL, PEERS_MAX, SYNC_ASK_AGAIN, SYNC_ASKS_MAX, SYNC_LASTS};
 use crate::message::{Body, Kept, Life, PastLine};
-use crate::notice::{Gap, Notice};
 use crate::numbering::Admission;
+use crate::output::ChatNotice;
 use crate::peer::{Peer, Roster};
+use crate::said::Gap;
 use crate::timers::Due;
 
 #[derive(Debug)]
@@ -193,7 +194,7 @@ impl Room {
     fn tell_history(&mut self, desk: &mut Desk<'_>) {
         if let Some(sync) = self.sync.as_mut().filter(|sync| sync.untold) {
             sync.untold = false;
-            self.tell(desk, Notice::History(self.history()));
+            self.tell(desk, ChatNotice::History(self.history()));
         }
     }
 

@@ -27,11 +27,11 @@ pub struct Bus {
 }
 
 struct Node {
-    lobby: Lobby,
+    chat: Chat,
     instance: u64,
     listens_since: Option<Instant>,
     cut: bool,
-    told: Vec<Notice>,
+    told: Vec<ChatNotice>,
 }
 
 pub fn room() -> RoomName {
@@ -57,7 +57,7 @@ fn name(node: usize) -> NodeName {
 impl Bus {
     pub fn new(nodes: usize) -> Bus {
         let node = |node| Node {
-            lobby: Lobby::new(name(node), 1),
+            chat: Chat::new(name(node), 1),
             instance: 1,
             listens_since: None,
             cut: false,
@@ -91,20 +91,20 @@ impl Bus {
         self.double_permille = permille;
     }
 
-    pub fn lobby(&mut self, node: usize) -> &mut Lobby {
-        &mut self.nodes[node].lobby
+    pub fn chat(&mut self, node: usize) -> &mut Chat {
+        &mut self.nodes[node].chat
     }
 
     pub fn here(&self, node: usize) -> Vec<MemberId> {
-        self.nodes[node].lobby.here(&room()).into_iter().map(|person| person.member).collect()
+        self.nodes[node].chat.here(&room()).into_iter().map(|person| person.member).collect()
     }
 
     pub fn history(&self, node: usize) -> History {
-        self.nodes[node].lobby.history(&room())
+        self.nodes[node].chat.history(&room())
     }
 
     /// Since the node last opened the room.
-    pub fn told(&self, node: usize) -> &[Notice] {
+    pub fn told(&self, node: usize) -> &[ChatNotice] {
         &self.nodes[node].told
     }
 
@@ -113,50 +113,50 @@ impl Bus {
     }
 
     pub fn join(&mut self, node: usize, n: u64) {
-        let out = self.nodes[node].lobby.join(self.now, &room(), member(n)).unwrap();
+        let out = self.nodes[node].chat.join(self.now, &room(), member(n)).unwrap();
         self.act(node, out);
     }
 
     pub fn leave(&mut self, node: usize, n: u64) {
-        let out = self.nodes[node].lobby.leave(self.now, &room(), id(n));
+        let out = self.nodes[node].chat.leave(self.now, &room(), id(n));
         self.act(node, out);
     }
 
     pub fn say(&mut self, node: usize, n: u64, text: &str) -> Result<Said, SayError> {
         // The clocks of nodes differ a little.
         let unix_ms = (self.now - self.start).as_millis() as u64 + node as u64 * 7;
-        let (said, out) = self.nodes[node].lobby.say(self.now, unix_ms, &room(), id(n), text)?;
+        let (said, out) = self.nodes[node].chat.say(self.now, unix_ms, &room(), id(n), text)?;
         self.act(node, out);
         Ok(said)
     }
 
     pub fn typing(&mut self, node: usize, n: u64, typing: bool) {
-        let out = self.nodes[node].lobby.typing(self.now, &room(), id(n), typing);
+        let out = self.nodes[node].chat.typing(self.now, &room(), id(n), typing);
         self.act(node, out);
     }
 
     /// `node` is told that it lost another one.
     pub fn lose(&mut self, node: usize, lost: usize) {
-        let out = self.nodes[node].lobby.handle_node_lost(self.now, &name(lost));
+        let out = self.nodes[node].chat.handle_node_lost(self.now, &name(lost));
         self.act(node, out);
     }
 
     pub fn cut(&mut self, node: usize) {
         self.nodes[node].cut = true;
-        self.nodes[node].lobby.handle_engine_down();
+        self.nodes[node].chat.handle_engine_down();
     }
 
     pub fn heal(&mut self, node: usize) {
         self.nodes[node].cut = false;
-        let out = self.nodes[node].lobby.handle_engine_up(self.now);
+        let out = self.nodes[node].chat.handle_engine_up(self.now);
         self.act(node, out);
     }
 
     /// The process ends without a word; a new one is there.
     pub fn crash(&mut self, node: usize) {
         let instance = self.nodes[node].instance + 1;
-        let lobby = Lobby::new(name(node), instance);
-        self.nodes[node] = Node { lobby, instance, listens_since: None, cut: false, told: Vec::new() };
+        let chat = Chat::new(name(node), instance);
+        self.nodes[node] = Node { chat, instance, listens_since: None, cut: false, told: Vec::new() };
     }
 
     pub fn run(&mut self, time: Duration) {
@@ -164,9 +164,9 @@ impl Bus {
         while let Some(at) = self.next().filter(|at| *at <= until) {
             self.now = self.now.max(at);
             for node in 0..self.nodes.len() {
-                let out = self.nodes[node].lobby.handle_timeout(self.now);
+                let out = self.nodes[node].chat.handle_timeout(self.now);
                 self.act(node, out);
-                let next = self.nodes[node].lobby.poll_timeout();
+                let next = self.nodes[node].chat.poll_timeout();
                 assert!(next.is_none_or(|next| next > self.now), "what was due was done");
             }
             while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= self.now) {
@@ -179,13 +179,13 @@ impl Bus {
 
     /// Nothing is left of what there was.
     pub fn assert_empty(&self, node: usize) {
-        let lobby = &self.nodes[node].lobby;
-        assert_eq!((lobby.rooms.len(), lobby.timers.len(), lobby.spoken.len()), (0, 0, 0));
-        assert_eq!((lobby.chat_bytes, lobby.remote_members), (0, 0));
+        let chat = &self.nodes[node].chat;
+        assert_eq!((chat.rooms.len(), chat.timers.len(), chat.spoken.len()), (0, 0, 0));
+        assert_eq!((chat.chat_bytes, chat.remote_members), (0, 0));
     }
 
     fn next(&self) -> Option<Instant> {
-        let timeouts = self.nodes.iter().filter_map(|node| node.lobby.poll_timeout());
+        let timeouts = self.nodes.iter().filter_map(|node| node.chat.poll_timeout());
         timeouts.chain(self.queue.keys().next().map(|(at, _)| *at)).min()
     }
 
@@ -193,8 +193,8 @@ impl Bus {
         if self.nodes[node].cut || self.nodes[node].listens_since.is_none() {
             return;
         }
-        let out = self.nodes[node].lobby.handle_message(self.now, &room(), message);
-        assert_eq!(self.nodes[node].lobby.refused_messages(), 0, "nodes keep each other's limits");
+        let out = self.nodes[node].chat.handle_message(self.now, &room(), message);
+        assert_eq!(self.nodes[node].chat.refused_messages(), 0, "nodes keep each other's limits");
         self.act(node, out);
     }
 

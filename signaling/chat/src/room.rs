@@ -15,9 +15,10 @@ use chappe_cluster::{MemberId, NodeName, RoomName};
 use crate::limits::{ANSWER_INTERVAL, CHANGES_TOLD_SINGLY_MAX, PULSE_INTERVAL};
 use crate::log::{Log, digest_of};
 use crate::message::{Body, Header, Kept, Life, Roll, RoomMessage};
-use crate::notice::{History, Notice, Output, Person};
+use crate::output::{ChatNotice, Output};
 use crate::peer::Peer;
 use crate::presence::{Presence, digest};
+use crate::said::{History, Person};
 use crate::timers::{Due, Timers};
 use local::Local;
 use sync::Sync;
@@ -120,7 +121,7 @@ impl Room {
         self.log.drop_oldest()
     }
 
-    /// `Due::Close` is the lobby's.
+    /// `Due::Close` is the chat's.
     pub fn handle_due(&mut self, desk: &mut Desk<'_>, due: Due) {
         match due {
             Due::Close => {}
@@ -142,16 +143,16 @@ impl Room {
         desk.out.push(Output::Publish(self.name.clone(), RoomMessage { header, body }));
     }
 
-    fn tell(&self, desk: &mut Desk<'_>, notice: Notice) {
+    fn tell(&self, desk: &mut Desk<'_>, notice: ChatNotice) {
         if self.has_local_members() {
             desk.out.push(Output::Tell(self.name.clone(), notice));
         }
     }
 
     /// Many changes at once are told as the list that they led to.
-    fn tell_changes(&self, desk: &mut Desk<'_>, changes: Vec<Notice>) {
+    fn tell_changes(&self, desk: &mut Desk<'_>, changes: Vec<ChatNotice>) {
         if changes.len() > CHANGES_TOLD_SINGLY_MAX {
-            self.tell(desk, Notice::Here { people: self.here() });
+            self.tell(desk, ChatNotice::Here { people: self.here() });
             return;
         }
         for change in changes {

@@ -1,7 +1,7 @@
 //! Owns the rule for what a message and a shown name may contain. Never shortens what somebody said.
 
+use crate::error::SayError;
 use crate::limits::{NAME_CHARACTERS_MAX, TEXT_CHARACTERS_MAX};
-use crate::notice::SayError;
 
 /// Without control characters, except that lines may be broken, and without space around it.
 pub(crate) fn clean_text(text: &str) -> Result<String, SayError> {

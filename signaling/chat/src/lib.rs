@@ -1,7 +1,7 @@
 //! Owns who is in a room across nodes, and what they say to each other. Pure: no sockets, no clock, no
 //! randomness. Never touches media.
 //!
-//! Each node has one [`Lobby`] for all rooms in which it has members. It is told what local pages do and what
+//! Each node has one [`Chat`] for all rooms in which it has members. It is told what local pages do and what
 //! other nodes publish, and answers with [`Output`]s: what to tell the pages, what to publish on the room's
 //! subject, and which subjects to subscribe to.
 //!
@@ -18,18 +18,22 @@
 
 #![forbid(unsafe_code)]
 
+mod chat;
+mod error;
 mod limits;
-mod lobby;
 mod log;
 mod message;
-mod notice;
 mod numbering;
+mod output;
 mod peer;
 mod presence;
 mod room;
+mod said;
 mod text;
 mod timers;
 
-pub use lobby::Lobby;
+pub use chat::Chat;
+pub use error::{JoinError, SayError};
 pub use message::RoomMessage;
-pub use notice::{Gap, History, JoinError, Notice, Output, Person, Said, SayError};
+pub use output::{ChatNotice, Output};
+pub use said::{Gap, History, Person, Said};

@@ -4,7 +4,8 @@ mod property;
 use std::time::Duration;
 
 use super::*;
-use crate::notice::{Gap, Notice};
+use crate::output::ChatNotice;
+use crate::said::Gap;
 use bus::{Bus, MS, SECOND, id, member, room};
 
 fn texts(history: &History) -> Vec<&str> {
@@ -29,11 +30,11 @@ fn members_are_seen_on_other_nodes_as_they_come_and_go() {
     assert_eq!(bus.here(0), [id(1), id(2)]);
     assert_eq!(bus.here(1), [id(1), id(2)]);
     assert!(bus.here(2).is_empty(), "no member there, so it does not listen");
-    assert!(bus.told(0).contains(&Notice::Joined(member(2))));
+    assert!(bus.told(0).contains(&ChatNotice::Joined(member(2))));
     bus.leave(1, 2);
     bus.run(SECOND);
     assert_eq!(bus.here(0), [id(1)]);
-    assert_eq!(bus.told(0).last(), Some(&Notice::Left { member: id(2) }));
+    assert_eq!(bus.told(0).last(), Some(&ChatNotice::Left { member: id(2) }));
 }
 
 #[test]
@@ -43,7 +44,7 @@ fn a_message_is_shown_to_all_and_its_sender_is_set_by_the_server() {
     bus.run(SECOND);
     assert_eq!((said.member, said.name.as_deref(), said.text.as_str()), (id(1), Some("m1"), "hello"));
     for node in 0..2 {
-        assert_eq!(bus.told(node).iter().filter(|notice| **notice == Notice::Chat(said.clone())).count(), 1);
+        assert_eq!(bus.told(node).iter().filter(|notice| **notice == ChatNotice::Chat(said.clone())).count(), 1);
     }
     assert_eq!(bus.say(0, 2, "I am on another node"), Err(SayError::NotHere));
     assert_eq!(bus.say(0, 1, " \n"), Err(SayError::Empty));
@@ -75,7 +76,7 @@ fn typing_ends_by_itself_and_is_told_once_a_second() {
         bus.run(10 * MS);
     }
     assert_eq!(bus.sent - before, 1);
-    let typing = |typing| Notice::Typing { member: id(1), typing };
+    let typing = |typing| ChatNotice::Typing { member: id(1), typing };
     bus.run(4800 * MS);
     assert_eq!(bus.told(1).last(), Some(&typing(true)));
     bus.run(SECOND);
@@ -110,10 +111,10 @@ fn what_nobody_can_repeat_is_shown_as_a_gap_after_a_second() {
     bus.run(10 * MS);
     bus.lossy(1000);
     bus.run(900 * MS);
-    assert!(!bus.told(1).iter().any(|notice| matches!(notice, Notice::Gap(_))));
+    assert!(!bus.told(1).iter().any(|notice| matches!(notice, ChatNotice::Gap(_))));
     bus.run(200 * MS);
     let gap = Gap { before: Some(said.id.clone()), lost: 2 };
-    assert_eq!(bus.told(1).last(), Some(&Notice::Gap(gap.clone())));
+    assert_eq!(bus.told(1).last(), Some(&ChatNotice::Gap(gap.clone())));
     assert_eq!(bus.history(1), History { said: vec![said], gaps: vec![gap] });
 }
 
@@ -143,8 +144,8 @@ fn a_node_that_opens_the_room_learns_the_last_100_messages_in_order() {
     assert_eq!(history, bus.history(0), "over several messages of the bus");
     assert_eq!(history.said.len(), 100);
     assert!(history.said.iter().is_sorted_by_key(|said| said.at_ms));
-    assert_eq!(bus.told(2).iter().filter(|notice| matches!(notice, Notice::Chat(_))).count(), 0);
-    assert_eq!(bus.told(2).last(), Some(&Notice::History(history)));
+    assert_eq!(bus.told(2).iter().filter(|notice| matches!(notice, ChatNotice::Chat(_))).count(), 0);
+    assert_eq!(bus.told(2).last(), Some(&ChatNotice::History(history)));
     assert!(bus.longest < 900_000, "{} bytes", bus.longest);
 }
 
@@ -170,7 +171,7 @@ fn the_members_of_a_lost_node_leave_and_come_back_when_it_is_heard() {
     let mut bus = two_nodes();
     bus.lose(0, 1);
     assert_eq!(bus.here(0), [id(1)]);
-    assert_eq!(bus.told(0).last(), Some(&Notice::Left { member: id(2) }));
+    assert_eq!(bus.told(0).last(), Some(&ChatNotice::Left { member: id(2) }));
     bus.run(16 * SECOND);
     assert_eq!(bus.here(0), [id(1), id(2)], "it pulses");
 }
@@ -210,7 +211,7 @@ fn what_was_said_during_an_outage_is_shown_after_it() {
     bus.run(3 * SECOND);
     assert_eq!(texts(&bus.history(1)), ["inside", "outside"], "though its sender is gone, node 2 has it");
     assert_eq!(texts(&bus.history(2)), ["outside", "inside"]);
-    assert_eq!(bus.told(1).iter().filter(|notice| matches!(notice, Notice::Chat(_))).count(), 2);
+    assert_eq!(bus.told(1).iter().filter(|notice| matches!(notice, ChatNotice::Chat(_))).count(), 2);
 }
 
 #[test]
@@ -227,7 +228,7 @@ fn a_member_that_came_back_through_another_node_is_here_once() {
     bus.run(SECOND);
     for node in 0..3 {
         assert_eq!(bus.here(node), [id(1), id(2), id(9)]);
-        assert!(!bus.told(node).contains(&Notice::Left { member: id(9) }));
+        assert!(!bus.told(node).contains(&ChatNotice::Left { member: id(9) }));
     }
 }
 
@@ -255,50 +256,50 @@ fn a_node_has_at_most_2000_members_in_a_room_and_the_others_see_them_as_one_list
         bus.join(0, n);
     }
     bus.run(SECOND);
-    let refused = bus.lobby(0).join(Instant::now(), &room(), member(2000));
+    let refused = bus.chat(0).join(Instant::now(), &room(), member(2000));
     assert_eq!(refused, Err(JoinError::RoomFull));
     bus.join(1, 5000);
     bus.run(SECOND);
     assert_eq!(bus.here(1).len(), 2001);
-    assert!(matches!(bus.told(1).last(), Some(Notice::Here { people }) if people.len() == 2001));
+    assert!(matches!(bus.told(1).last(), Some(ChatNotice::Here { people }) if people.len() == 2001));
     assert!(bus.longest < 900_000, "{} bytes", bus.longest);
 }
 
 #[test]
 fn a_room_more_than_20000_takes_the_place_of_an_empty_one() {
     let now = Instant::now();
-    let mut lobby = Lobby::new(NodeName::parse("a").unwrap(), 1);
+    let mut chat = Chat::new(NodeName::parse("a").unwrap(), 1);
     let name = |n: usize| RoomName::parse(&format!("r{n}")).unwrap();
     for n in 0..ROOMS_MAX {
-        lobby.join(now, &name(n), member(1)).unwrap();
+        chat.join(now, &name(n), member(1)).unwrap();
     }
-    assert_eq!(lobby.join(now, &name(ROOMS_MAX), member(1)), Err(JoinError::TooManyRooms));
-    lobby.leave(now, &name(7), member(1).member);
-    let out = lobby.join(now, &name(ROOMS_MAX), member(1)).unwrap();
+    assert_eq!(chat.join(now, &name(ROOMS_MAX), member(1)), Err(JoinError::TooManyRooms));
+    chat.leave(now, &name(7), member(1).member);
+    let out = chat.join(now, &name(ROOMS_MAX), member(1)).unwrap();
     assert!(out.contains(&Output::Unsubscribe(name(7))));
-    assert_eq!(lobby.rooms.len(), ROOMS_MAX);
+    assert_eq!(chat.rooms.len(), ROOMS_MAX);
     let greeted = |out: &[Output]| out.iter().filter(|output| matches!(output, Output::Publish(..))).count();
-    lobby.handle_timeout(now + 60 * SECOND);
+    chat.handle_timeout(now + 60 * SECOND);
     let now = now + 61 * SECOND;
-    assert!(greeted(&lobby.handle_engine_up(now)) < 100, "not everybody at once after an outage");
-    assert!(greeted(&lobby.handle_timeout(now + 2 * SECOND)) >= ROOMS_MAX - 100);
+    assert!(greeted(&chat.handle_engine_up(now)) < 100, "not everybody at once after an outage");
+    assert!(greeted(&chat.handle_timeout(now + 2 * SECOND)) >= ROOMS_MAX - 100);
 }
 
 #[test]
 fn when_memory_is_short_the_oldest_messages_of_the_most_silent_room_go() {
     let mut now = Instant::now();
-    let mut lobby = Lobby::new(NodeName::parse("a").unwrap(), 1);
-    lobby.chat_bytes_max = 40_000;
+    let mut chat = Chat::new(NodeName::parse("a").unwrap(), 1);
+    chat.chat_bytes_max = 40_000;
     let rooms = ["a", "b", "c"].map(|name| RoomName::parse(name).unwrap());
     for name in &rooms {
-        lobby.join(now, name, member(1)).unwrap();
+        chat.join(now, name, member(1)).unwrap();
         for _ in 0..4 {
-            lobby.say(now, 0, name, id(1), &"x".repeat(2000)).unwrap();
+            chat.say(now, 0, name, id(1), &"x".repeat(2000)).unwrap();
         }
         now += SECOND;
     }
-    assert!(lobby.chat_bytes <= 40_000);
-    let kept = rooms.each_ref().map(|name| lobby.history(name).said.len());
+    assert!(chat.chat_bytes <= 40_000);
+    let kept = rooms.each_ref().map(|name| chat.history(name).said.len());
     assert_eq!((kept[0], kept[1], kept[2]), (0, 4, 4));
 }
 
@@ -309,8 +310,8 @@ fn a_message_of_a_newer_version_is_ignored_and_one_beyond_the_limits_is_counted(
     let header = r#""node":"n9","instance":1,"opening":1,"age_ms":0"#;
     let hear = |bus: &mut Bus, next: u64, body: &str| {
         let message = serde_json::from_str(&format!(r#"{{"from":{{{header},"next":{next}}},{body}}}"#)).unwrap();
-        bus.lobby(0).handle_message(Instant::now(), &room(), message);
-        bus.lobby(0).refused_messages()
+        bus.chat(0).handle_message(Instant::now(), &room(), message);
+        bus.chat(0).refused_messages()
     };
     assert_eq!(hear(&mut bus, 0, r#""kind":"dance","with":{"whom":"all"}"#), 0);
     assert_eq!(hear(&mut bus, 0, r#""kind":"bye","why":"tired""#), 0);
@@ -329,17 +330,17 @@ fn a_message_of_a_newer_version_is_ignored_and_one_beyond_the_limits_is_counted(
 #[test]
 fn the_number_of_nodes_in_a_room_is_bounded() {
     let now = Instant::now();
-    let mut lobby = Lobby::new(NodeName::parse("a").unwrap(), 1);
-    lobby.join(now, &room(), member(1)).unwrap();
+    let mut chat = Chat::new(NodeName::parse("a").unwrap(), 1);
+    chat.join(now, &room(), member(1)).unwrap();
     for n in 0..2000_u64 {
         let header = format!(r#""node":"n{n}","instance":1,"opening":1,"age_ms":0,"next":0"#);
         let roll = format!(r#"{{"version":1,"members":[{{"member":"{n:032x}"}}]}}"#);
         let hello = serde_json::from_str(&format!(r#"{{"from":{{{header}}},"kind":"hello","roll":{roll}}}"#)).unwrap();
-        lobby.handle_message(now, &room(), hello);
+        chat.handle_message(now, &room(), hello);
     }
-    assert_eq!(lobby.refused_messages(), 2000 - 1024);
-    assert_eq!(lobby.remote_members, 1024);
-    lobby.handle_timeout(now + 36 * SECOND);
-    assert_eq!(lobby.here(&room()).len(), 1);
-    assert_eq!(lobby.remote_members, 0);
+    assert_eq!(chat.refused_messages(), 2000 - 1024);
+    assert_eq!(chat.remote_members, 1024);
+    chat.handle_timeout(now + 36 * SECOND);
+    assert_eq!(chat.here(&room()).len(), 1);
+    assert_eq!(chat.remote_members, 0);
 }

@@ -8,8 +8,9 @@ use chappe_cluster::{MemberId, NodeName};
 use super::{Desk, Room};
 use crate::limits::ANSWER_INTERVAL;
 use crate::message::{Body, Life, Line, PastLine};
-use crate::notice::{Gap, Notice};
 use crate::numbering::{Admission, Lost};
+use crate::output::ChatNotice;
+use crate::said::Gap;
 use crate::timers::Due;
 
 impl Room {
@@ -98,7 +99,7 @@ impl Room {
         let said = line.said();
         self.log.push(desk.now, line);
         self.forget_typing(desk, said.member);
-        self.tell(desk, Notice::Chat(said));
+        self.tell(desk, ChatNotice::Chat(said));
     }
 
     pub(super) fn show_gaps(&mut self, desk: &mut Desk<'_>, life: &Life, lost: Vec<Lost>) {
@@ -110,6 +111,6 @@ impl Room {
 
     pub(super) fn show_gap(&mut self, desk: &mut Desk<'_>, gap: Gap) {
         self.log.gap(&gap);
-        self.tell(desk, Notice::Gap(gap));
+        self.tell(desk, ChatNotice::Gap(gap));
     }
 }

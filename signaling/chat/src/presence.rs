@@ -6,7 +6,8 @@ use chappe_cluster::MemberId;
 
 use crate::limits::{ROOM_MEMBERS_MAX, SHOWN_MAX};
 use crate::log::digest_of;
-use crate::notice::{Notice, Person};
+use crate::output::ChatNotice;
+use crate::said::Person;
 
 /// The members of one node.
 pub(crate) type Members = BTreeMap<MemberId, Option<String>>;
@@ -32,7 +33,7 @@ impl Presence {
     }
 
     /// One more node has the member.
-    pub fn add(&mut self, member: MemberId, name: &Option<String>) -> Option<Notice> {
+    pub fn add(&mut self, member: MemberId, name: &Option<String>) -> Option<ChatNotice> {
         let mut changed = false;
         let present = self.people.entry(member).or_insert_with(|| {
             changed = true;
@@ -43,7 +44,7 @@ impl Presence {
             changed = true;
             present.name.clone_from(name);
         }
-        changed.then(|| Notice::Joined(Person { member, name: present.name.clone() }))
+        changed.then(|| ChatNotice::Joined(Person { member, name: present.name.clone() }))
     }
 
     /// One node less has the member; `names` are those that the others have for it.
@@ -52,12 +53,12 @@ impl Presence {
         member: MemberId,
         name: &Option<String>,
         names: impl Iterator<Item = &'a Option<String>>,
-    ) -> Option<Notice> {
+    ) -> Option<ChatNotice> {
         let present = self.people.get_mut(&member)?;
         present.nodes -= 1;
         if present.nodes == 0 {
             self.people.remove(&member);
-            return Some(Notice::Left { member });
+            return Some(ChatNotice::Left { member });
         }
         if *name != present.name {
             return None;
@@ -67,7 +68,7 @@ impl Presence {
             return None;
         }
         present.name.clone_from(greatest);
-        Some(Notice::Joined(Person { member, name: greatest.clone() }))
+        Some(ChatNotice::Joined(Person { member, name: greatest.clone() }))
     }
 
     pub fn has(&self, member: MemberId) -> bool {

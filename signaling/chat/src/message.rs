@@ -8,7 +8,7 @@ use chappe_cluster::{MemberId, NodeName};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{COUNTER_MAX, HISTORY_MAX, NAME_CHARACTERS_MAX, PEERS_MAX, ROOM_MEMBERS_MAX};
-use crate::notice::Person;
+use crate::said::Person;
 use crate::text::is_clean_text;
 
 /// One message on the subject of a room.

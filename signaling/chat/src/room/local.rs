@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use chappe_cluster::MemberId;
 
 use super::{Desk, Room};
+use crate::error::{JoinError, SayError};
 use crate::limits::{ROOM_LINGERS, ROOM_MEMBERS_MAX, SAY_BURST, SAY_INTERVAL, TYPING_INTERVAL, TYPING_LASTS};
 use crate::message::{Body, Line, PastLine};
-use crate::notice::{JoinError, Notice, Person, Said, SayError};
+use crate::output::ChatNotice;
+use crate::said::{Person, Said};
 use crate::text::{clean_name, clean_text};
 use crate::timers::Due;
 
@@ -74,7 +76,7 @@ impl Room {
         let said = past.said();
         self.log.push_own(desk.now, past);
         self.forget_typing(desk, member);
-        self.tell(desk, Notice::Chat(said.clone()));
+        self.tell(desk, ChatNotice::Chat(said.clone()));
         self.publish(desk, Body::Chat { line });
         Ok(said)
     }
@@ -99,13 +101,13 @@ impl Room {
     pub(super) fn types(&mut self, desk: &mut Desk<'_>, member: MemberId) {
         desk.timers.set(&self.name, Due::Typing(member), desk.now + TYPING_LASTS);
         if self.typing.insert(member) {
-            self.tell(desk, Notice::Typing { member, typing: true });
+            self.tell(desk, ChatNotice::Typing { member, typing: true });
         }
     }
 
     pub(super) fn types_no_longer(&mut self, desk: &mut Desk<'_>, member: MemberId) {
         if self.forget_typing(desk, member) {
-            self.tell(desk, Notice::Typing { member, typing: false });
+            self.tell(desk, ChatNotice::Typing { member, typing: false });
         }
     }
 
@@ -116,7 +118,7 @@ impl Room {
     }
 
     /// One node less has the member.
-    pub(super) fn take_off(&mut self, member: MemberId, name: &Option<String>) -> Option<Notice> {
+    pub(super) fn take_off(&mut self, member: MemberId, name: &Option<String>) -> Option<ChatNotice> {
         let Room { presence, local, peers, .. } = self;
         let local = local.get(&member).map(|local| &local.name);
         let names = local.into_iter().chain(peers.values().filter_map(|peer| peer.members.get(&member)));

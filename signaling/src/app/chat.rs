@@ -1,12 +1,12 @@
 //! Owns who is in a room and what they say, as far as pages of this node and other nodes are concerned: it moves
-//! what the lobby decides. Never touches media.
+//! what the chat decides. Never touches media.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use chappe_engine::Subject;
-use chappe_lobby::{Output, Person, RoomMessage, SayError};
+use chappe_signaling_chat::{Output, Person, RoomMessage, SayError};
 use tracing::{debug, warn};
 
 use super::{App, Following, Hub, Joined, unix_ms};
@@ -16,40 +16,40 @@ use crate::session::Owner;
 use crate::ws::ServerMessage;
 
 impl App {
-    pub(super) fn enter_lobby(self: &Arc<Self>, hub: &mut Hub, room: &RoomName, owner: &Owner) {
+    pub(super) fn enter_chat(self: &Arc<Self>, hub: &mut Hub, room: &RoomName, owner: &Owner) {
         let person = Person { member: owner.member, name: owner.name.clone() };
-        match hub.lobby.join(Instant::now(), room, person) {
-            Ok(outputs) => self.apply_lobby(hub, outputs),
+        match hub.chat.join(Instant::now(), room, person) {
+            Ok(outputs) => self.apply_chat(hub, outputs),
             Err(error) => warn!(%room, %error, "a page is not counted among those who are here"),
         }
     }
 
-    pub(super) fn leave_lobby(self: &Arc<Self>, hub: &mut Hub, room: &RoomName, member: MemberId) {
-        let outputs = hub.lobby.leave(Instant::now(), room, member);
-        self.apply_lobby(hub, outputs);
+    pub(super) fn leave_chat(self: &Arc<Self>, hub: &mut Hub, room: &RoomName, member: MemberId) {
+        let outputs = hub.chat.leave(Instant::now(), room, member);
+        self.apply_chat(hub, outputs);
     }
 
     pub fn say(self: &Arc<Self>, joined: &Joined, text: &str) -> Result<(), SayError> {
         let mut hub = self.hub();
-        let (_, outputs) = hub.lobby.say(Instant::now(), unix_ms(), &joined.room, joined.owner.member, text)?;
-        self.apply_lobby(&mut hub, outputs);
+        let (_, outputs) = hub.chat.say(Instant::now(), unix_ms(), &joined.room, joined.owner.member, text)?;
+        self.apply_chat(&mut hub, outputs);
         Ok(())
     }
 
     pub fn typing(self: &Arc<Self>, joined: &Joined, typing: bool) {
         let mut hub = self.hub();
-        let outputs = hub.lobby.typing(Instant::now(), &joined.room, joined.owner.member, typing);
-        self.apply_lobby(&mut hub, outputs);
+        let outputs = hub.chat.typing(Instant::now(), &joined.room, joined.owner.member, typing);
+        self.apply_chat(&mut hub, outputs);
     }
 
-    pub(super) fn handle_lobby_tick(self: &Arc<Self>, hub: &mut Hub, now: Instant) {
-        if hub.lobby.poll_timeout().is_some_and(|at| at <= now) {
-            let outputs = hub.lobby.handle_timeout(now);
-            self.apply_lobby(hub, outputs);
+    pub(super) fn handle_chat_tick(self: &Arc<Self>, hub: &mut Hub, now: Instant) {
+        if hub.chat.poll_timeout().is_some_and(|at| at <= now) {
+            let outputs = hub.chat.handle_timeout(now);
+            self.apply_chat(hub, outputs);
         }
     }
 
-    pub(super) fn apply_lobby(self: &Arc<Self>, hub: &mut Hub, outputs: Vec<Output>) {
+    pub(super) fn apply_chat(self: &Arc<Self>, hub: &mut Hub, outputs: Vec<Output>) {
         for output in outputs {
             match output {
                 Output::Subscribe(room) => self.follow_room(hub, room),
@@ -73,7 +73,7 @@ impl App {
         }
     }
 
-    /// Hears what other nodes say about a room, for as long as the lobby wants it.
+    /// Hears what other nodes say about a room, for as long as the chat wants it.
     fn follow_room(self: &Arc<Self>, hub: &mut Hub, room: RoomName) {
         if self.cluster.alone {
             return;
@@ -117,8 +117,8 @@ impl App {
             return;
         }
         let mut hub = self.hub();
-        let outputs = hub.lobby.handle_message(Instant::now(), room, message);
-        self.apply_lobby(&mut hub, outputs);
+        let outputs = hub.chat.handle_message(Instant::now(), room, message);
+        self.apply_chat(&mut hub, outputs);
     }
 }
 

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use chappe_cluster::{MemberId, NodeName, RoomName};
 
+use crate::error::{JoinError, SayError};
 use crate::limits::{CHAT_BYTES_MAX, ROOMS_MAX};
 use crate::log::digest_of;
 use crate::message::{Life, RoomMessage};
-use crate::notice::{History, JoinError, Output, Person, Said, SayError};
+use crate::output::Output;
 use crate::room::{Desk, Room};
+use crate::said::{History, Person, Said};
 use crate::timers::{Due, Timers};
 
 /// Who is in the rooms of this node, and what is said there.
@@ -18,7 +20,7 @@ use crate::timers::{Due, Timers};
 /// A room is kept from the first local member's joining until a minute after the last one's leaving. With it
 /// goes its history: what was said in a room that no node has is gone.
 #[derive(Debug)]
-pub struct Lobby {
+pub struct Chat {
     own: NodeName,
     instance: u64,
     openings: u64,
@@ -33,10 +35,10 @@ pub struct Lobby {
     cut_off: bool,
 }
 
-impl Lobby {
+impl Chat {
     /// `instance` is greater than that of earlier processes of the same node: the Unix time of its start.
-    pub fn new(own: NodeName, instance: u64) -> Lobby {
-        Lobby {
+    pub fn new(own: NodeName, instance: u64) -> Chat {
+        Chat {
             own,
             instance,
             openings: 0,
@@ -51,8 +53,8 @@ impl Lobby {
         }
     }
 
-    /// A page came, or has another name. What it should show at first, [`Lobby::here`] and
-    /// [`Lobby::history`] say afterwards.
+    /// A page came, or has another name. What it should show at first, [`Chat::here`] and
+    /// [`Chat::history`] say afterwards.
     pub fn join(&mut self, now: Instant, room: &RoomName, person: Person) -> Result<Vec<Output>, JoinError> {
         let mut out = Vec::new();
         if !self.rooms.contains_key(room) {
@@ -157,7 +159,7 @@ impl Lobby {
         out
     }
 
-    /// When to call [`Lobby::handle_timeout`].
+    /// When to call [`Chat::handle_timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.timers.next()
     }
@@ -204,7 +206,7 @@ impl Lobby {
     fn desk<'a>(&'a mut self, now: Instant, out: &'a mut Vec<Output>) -> Desk<'a> {
         // Spread over the nodes, so that the first to ask spares the others the question.
         let patience = Duration::from_millis(digest_of(self.own.as_str().as_bytes()) % PATIENCE_MS_MAX);
-        let Lobby { timers, remote_members, cut_off, .. } = self;
+        let Chat { timers, remote_members, cut_off, .. } = self;
         Desk { now, timers, out, remote_members, cut_off: *cut_off, patience }
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::limits::{ANSWER_BYTES_MAX, ANSWER_INTERVAL, GAPS_MAX, HISTORY_MAX};
 use crate::message::{Life, Line, PastLine};
-use crate::notice::{Gap, History, Said};
+use crate::said::{Gap, History, Said};
 
 #[derive(Debug, Default)]
 pub(crate) struct Log {

@@ -126,16 +126,16 @@ impl Run {
         let (mut singly, mut all, mut lost) = (Vec::new(), BTreeSet::new(), 0);
         for notice in self.bus.told(node) {
             match notice {
-                Notice::Chat(said) => {
+                ChatNotice::Chat(said) => {
                     assert!(all.insert(said.id.clone()), "{} is shown twice", said.id);
                     singly.push(said.id.clone());
                 }
-                Notice::History(history) => {
+                ChatNotice::History(history) => {
                     let ids: BTreeSet<String> = history.said.iter().map(|said| said.id.clone()).collect();
                     assert_eq!(ids.len(), history.said.len(), "a history has each once");
                     all.extend(ids);
                 }
-                Notice::Gap(gap) => lost += gap.lost,
+                ChatNotice::Gap(gap) => lost += gap.lost,
                 _ => {}
             }
         }
@@ -156,11 +156,11 @@ impl Run {
         let mut here = BTreeSet::new();
         for notice in self.bus.told(node) {
             match notice {
-                Notice::Joined(person) => {
+                ChatNotice::Joined(person) => {
                     here.insert(number(person.member));
                 }
-                Notice::Left { member } => assert!(here.remove(&number(*member)), "who left was here"),
-                Notice::Here { people } => here = people.iter().map(|person| number(person.member)).collect(),
+                ChatNotice::Left { member } => assert!(here.remove(&number(*member)), "who left was here"),
+                ChatNotice::Here { people } => here = people.iter().map(|person| number(person.member)).collect(),
                 _ => {}
             }
         }

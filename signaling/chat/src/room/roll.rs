@@ -8,9 +8,10 @@ use chappe_cluster::{MemberId, NodeName};
 use super::{Desk, Room};
 use crate::limits::{PEER_SILENT_MAX, REMOTE_MEMBERS_MAX, ROOM_MEMBERS_MAX};
 use crate::message::{Body, Roll};
-use crate::notice::{Notice, Person};
+use crate::output::ChatNotice;
 use crate::peer::Roster;
 use crate::presence::{Members, digest};
+use crate::said::Person;
 use crate::timers::Due;
 
 /// Until the first question is repeated; doubled each time.
@@ -143,7 +144,7 @@ impl Room {
         node: &NodeName,
         member: MemberId,
         name: Option<String>,
-    ) -> Vec<Notice> {
+    ) -> Vec<ChatNotice> {
         let shown = self.presence.has_room() || self.presence.has(member);
         let fits = *desk.remote_members < REMOTE_MEMBERS_MAX && shown;
         let Some(peer) = self.peers.get_mut(node) else { return Vec::new() };
@@ -160,7 +161,7 @@ impl Room {
         changes
     }
 
-    fn remove_remote(&mut self, desk: &mut Desk<'_>, node: &NodeName, member: MemberId) -> Option<Notice> {
+    fn remove_remote(&mut self, desk: &mut Desk<'_>, node: &NodeName, member: MemberId) -> Option<ChatNotice> {
         let name = self.peers.get_mut(node)?.members.remove(&member)?;
         *desk.remote_members -= 1;
         let change = self.take_off(member, &name);
