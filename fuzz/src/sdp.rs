@@ -2,7 +2,7 @@
 //! renegotiation of a session that began with a good one.
 
 use chappe_sfu_api::TrackId;
-use chappe_signaling_sdp::{Local, Offer, Slot, answer_publish, answer_watch, attach, parse_fragment};
+use chappe_signaling_sdp::{Local, Offer, SlotSource, answer_publish, answer_watch, attach, parse_fragment};
 
 pub(crate) fn run(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
@@ -22,8 +22,8 @@ pub(crate) fn run(bytes: &[u8]) {
     }
     let note = published.as_ref().map_or(&before.note, |answer| &answer.note);
     let mut tracks = note.tracks().map(|(_, track)| track);
-    let slot = |mid: &str| Slot { mid: mid.to_owned(), stream: "camera".to_owned(), source: tracks.next() };
-    let slots: Vec<Slot> = offer.mids().map(slot).collect();
+    let slot = |mid: &str| SlotSource { mid: mid.to_owned(), stream: "camera".to_owned(), source: tracks.next() };
+    let slots: Vec<SlotSource> = offer.mids().map(slot).collect();
     if let Ok(answer) = answer_watch(&offer, &Local::sample(), &slots, None, &mut draw) {
         let _ = attach(&answer.note, &slots);
         let _ = answer_watch(&good, &Local::sample(), &slots, Some(&answer.note), &mut draw);

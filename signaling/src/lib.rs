@@ -13,9 +13,7 @@ mod cluster;
 mod config;
 mod http;
 mod refusal;
-mod room;
 mod run;
-mod session;
 mod workers;
 mod ws;
 

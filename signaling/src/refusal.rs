@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use chappe_sfu_api::{CommandError, ErrorCode};
+use chappe_signaling_rooms::{BadName, RoomError, RoomLimit};
 use chappe_signaling_sdp::SdpError;
 
 use crate::cluster::Told;
-use crate::room::{BadName, StreamName};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -15,15 +15,10 @@ pub enum Refusal {
     BadName(#[from] BadName),
     #[error("{0}")]
     Sdp(#[from] SdpError),
-    #[error(
-        "someone already publishes under the name {0}: take another name, or show that it is yours (instead_of and the \
-         session that has it); a publisher that is not heard for 6 s gives it up"
-    )]
-    StreamExists(StreamName),
+    #[error("{0}")]
+    Rooms(#[from] RoomError),
     #[error("nobody publishes {0} here now: try again later, or ask to wait for it with ?wait=1")]
     NoSuchStream(String),
-    #[error("there is no such session: it was closed, or its worker died; make a new offer without it")]
-    NoSuchSession,
     #[error("{0} can't be told from what it is now: ask for it again")]
     Conflict(&'static str),
     #[error("the viewer can't show what is published: {0}")]
@@ -41,33 +36,15 @@ pub enum Refusal {
     /// Another node's refusal, in its words.
     #[error("{}", .0.message)]
     Elsewhere(Told),
-    #[error("a session's description became too long to be kept: offer fewer m-lines or codecs")]
-    NoteTooLong,
 }
 
 /// Which limit was reached, with its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Limit {
-    #[error("rooms on this server ({0})")]
-    Rooms(usize),
-    #[error("streams in this room ({0})")]
-    Streams(usize),
-    #[error("members in this room ({0})")]
-    Members(usize),
-    #[error("members on this server ({0})")]
-    AllMembers(usize),
     #[error("pages connected to this server ({0}), or of them from this address ({1})")]
     Connections(usize, usize),
     #[error("requests from this address at the same time ({0})")]
     Requests(usize),
-    #[error(
-        "sessions of this address that are not connected yet ({0}): connect those, or wait until they are given up"
-    )]
-    Connecting(usize),
-    #[error("pages of this address, with those that left in the last 30 s ({0})")]
-    MembersOfAddress(usize),
-    #[error("sessions of one member ({0})")]
-    SessionsOfMember(usize),
     #[error("messages: at most {0} per second on average")]
     Messages(u32),
     #[error("slots in one watch request ({0})")]
@@ -80,12 +57,11 @@ impl Refusal {
         match self {
             Self::BadName(_) => "bad_name",
             Self::Sdp(error) => error.code(),
-            Self::StreamExists(_) => "stream_exists",
             Self::NoSuchStream(_) => "no_such_stream",
-            Self::NoSuchSession => "no_such_session",
+            Self::Rooms(error) => room_code(error),
             Self::Conflict(_) => "conflict",
             Self::NotDecodable(_) => "no_codec",
-            Self::TooMany(_) | Self::NoteTooLong => "too_many",
+            Self::TooMany(_) => "too_many",
             Self::NoWorker | Self::WorkerSilent | Self::NodeSilent => "unavailable",
             Self::Elsewhere(told) => CODES.iter().find(|code| **code == told.code).copied().unwrap_or("internal"),
             Self::Worker(error) => match error.code {
@@ -103,11 +79,22 @@ impl Refusal {
             Self::Elsewhere(told) => told.retry_after(),
             Self::NoWorker | Self::WorkerSilent | Self::NodeSilent => Some(RETRY_SOON),
             Self::Worker(error) if matches!(error.code, ErrorCode::Limit | ErrorCode::Draining) => Some(RETRY_LATER),
-            Self::NoSuchStream(_) | Self::StreamExists(_) => Some(RETRY_LATER),
-            Self::TooMany(Limit::Connecting(_) | Limit::MembersOfAddress(_)) => Some(RETRY_LATER),
+            Self::NoSuchStream(_) | Self::Rooms(RoomError::StreamExists(_)) => Some(RETRY_LATER),
+            Self::Rooms(RoomError::TooMany(RoomLimit::Connecting(_) | RoomLimit::MembersOfAddress(_))) => {
+                Some(RETRY_LATER)
+            }
             Self::TooMany(Limit::Messages(_) | Limit::Connections(..) | Limit::Requests(_)) => Some(RETRY_SOON),
             _ => None,
         }
+    }
+}
+
+fn room_code(error: &RoomError) -> &'static str {
+    match error {
+        RoomError::StreamExists(_) => "stream_exists",
+        RoomError::NoSuchSession => "no_such_session",
+        RoomError::NoSuchMid(_) => "bad_sdp",
+        RoomError::TooMany(_) | RoomError::NoteTooLong => "too_many",
     }
 }
 

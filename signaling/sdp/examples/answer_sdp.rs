@@ -8,7 +8,7 @@ use std::io::{BufRead, Write};
 
 use chappe_sfu_api::TrackId;
 use chappe_signaling_sdp::{
-    Local, Offer, PublishNote, SdpError, Slot, SlotState, WatchNote, answer_publish, answer_watch,
+    Local, Offer, PublishNote, SdpError, Showing, SlotSource, WatchNote, answer_publish, answer_watch,
 };
 use serde_json::{Value, json};
 
@@ -58,9 +58,9 @@ impl Session {
     }
 
     /// The nth m-line shows the nth published track.
-    fn slots(&self, offer: &Offer, waiting: bool) -> Vec<Slot> {
+    fn slots(&self, offer: &Offer, waiting: bool) -> Vec<SlotSource> {
         let mut tracks = self.publish.iter().flat_map(PublishNote::tracks).map(|(_, track)| track);
-        let slot = |mid: &str| Slot {
+        let slot = |mid: &str| SlotSource {
             mid: mid.to_owned(),
             stream: "camera".to_owned(),
             source: tracks.next().filter(|_| !waiting),
@@ -69,10 +69,10 @@ impl Session {
     }
 }
 
-fn state_name(state: &SlotState) -> &str {
+fn state_name(state: &Showing) -> &str {
     match state {
-        SlotState::Live => "live",
-        SlotState::Waiting => "waiting",
-        SlotState::Unsupported(message) => message,
+        Showing::Live => "live",
+        Showing::Waiting => "waiting",
+        Showing::Unsupported(message) => message,
     }
 }

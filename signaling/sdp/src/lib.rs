@@ -31,4 +31,4 @@ pub use limits::{CANDIDATES_MAX, LINES_MAX, SDP_BYTES_MAX};
 pub use note::{BundledLine, TransportNote};
 pub use offer::Offer;
 pub use publish::{PublishAnswer, PublishNote, answer_publish};
-pub use watch::{Slot, SlotState, SourceTrack, WatchAnswer, WatchNote, answer_watch, attach};
+pub use watch::{Showing, SlotSource, SourceTrack, WatchAnswer, WatchNote, answer_watch, attach};

@@ -85,8 +85,8 @@ pub(super) fn published(offer: &Offer) -> PublishAnswer {
 }
 
 /// Every m-line shows the track of its kind, or waits for one.
-pub(super) fn slots(offer: &Offer, sources: &[SourceTrack]) -> Vec<Slot> {
-    let slot = |section: &section::Section| Slot {
+pub(super) fn slots(offer: &Offer, sources: &[SourceTrack]) -> Vec<SlotSource> {
+    let slot = |section: &section::Section| SlotSource {
         mid: section.mid.clone(),
         stream: "camera".to_owned(),
         source: sources.iter().find(|s| Some(s.kind) == section.kind).cloned(),
@@ -98,7 +98,7 @@ pub(super) fn sources(answer: &PublishAnswer) -> Vec<SourceTrack> {
     answer.note.tracks().map(|(_, track)| track).collect()
 }
 
-pub(super) fn watched(offer: &Offer, slots: &[Slot]) -> WatchAnswer {
+pub(super) fn watched(offer: &Offer, slots: &[SlotSource]) -> WatchAnswer {
     answer_watch(offer, &local(), slots, None, &mut ssrcs()).expect("a viewer that is answered")
 }
 

@@ -24,9 +24,9 @@ pub struct SourceTrack {
     pub codecs: Vec<NegotiatedCodec>,
 }
 
-/// Which track one m-line of a viewer shows.
+/// One m-line of a viewer and the published track in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slot {
+pub struct SlotSource {
     pub mid: String,
     /// Name of the stream. It becomes `msid` and CNAME, by which a player keeps sound and picture together.
     pub stream: String,
@@ -34,12 +34,14 @@ pub struct Slot {
     pub source: Option<SourceTrack>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SlotState {
+/// What a viewer is shown in one slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Showing {
     Live,
-    /// Starts when the source appears.
+    /// Nothing is published there now: it starts when the source appears.
     Waiting,
-    /// With a sentence for the person who watches.
+    /// Something is published that this client can't decode, with a sentence for the person who watches.
     Unsupported(String),
 }
 
@@ -51,7 +53,7 @@ pub struct WatchAnswer {
     pub remote_ice: IceCredentials,
     pub note: WatchNote,
     /// In the order of the slots.
-    pub states: Vec<SlotState>,
+    pub states: Vec<Showing>,
 }
 
 impl WatchAnswer {
@@ -61,8 +63,8 @@ impl WatchAnswer {
             .states
             .iter()
             .map(|state| match state {
-                SlotState::Unsupported(message) => Some(message.as_str()),
-                SlotState::Live | SlotState::Waiting => None,
+                Showing::Unsupported(message) => Some(message.as_str()),
+                Showing::Live | Showing::Waiting => None,
             })
             .collect();
         let messages = messages.filter(|m| !m.is_empty())?;
@@ -97,7 +99,7 @@ struct WatchLine {
 pub fn answer_watch(
     offer: &Offer,
     local: &Local,
-    slots: &[Slot],
+    slots: &[SlotSource],
     previous: Option<&WatchNote>,
     random_ssrc: &mut dyn FnMut() -> u32,
 ) -> Result<WatchAnswer, SdpError> {
@@ -143,22 +145,21 @@ pub fn answer_watch(
 
 /// What to send to a viewer whose m-lines are as in `note`: for when a publisher comes, goes or returns and
 /// nothing is renegotiated. The states are in the order of the slots.
-pub fn attach(note: &WatchNote, slots: &[Slot]) -> (Media, Vec<SlotState>) {
+pub fn attach(note: &WatchNote, slots: &[SlotSource]) -> (Media, Vec<Showing>) {
     let mut media = Media { extensions: note.extensions, ..Media::default() };
     let mut states = Vec::new();
     for slot in slots {
         if media.send.iter().any(|track| track.mid == slot.mid) {
-            states.push(SlotState::Unsupported(format!("m-line `{}` already shows another track", slot.mid)));
+            states.push(Showing::Unsupported(format!("m-line `{}` already shows another track", slot.mid)));
             continue;
         }
         let Some(line) = note.lines.iter().find(|line| line.mid == slot.mid) else {
-            states
-                .push(SlotState::Unsupported(format!("m-line `{}` takes nothing that this server forwards", slot.mid)));
+            states.push(Showing::Unsupported(format!("m-line `{}` takes nothing that this server forwards", slot.mid)));
             continue;
         };
         let taken = note.codecs.list(line.codecs);
         let (state, payload_types) = match &slot.source {
-            None => (SlotState::Waiting, Vec::new()),
+            None => (Showing::Waiting, Vec::new()),
             Some(source) => connect(source, line.kind, taken),
         };
         media.send.push(SendTrack {
@@ -166,7 +167,7 @@ pub fn attach(note: &WatchNote, slots: &[Slot]) -> (Media, Vec<SlotState>) {
             kind: line.kind,
             ssrc: line.ssrc,
             rtx_ssrc: line.rtx_ssrc,
-            source: slot.source.as_ref().filter(|_| state == SlotState::Live).map(|source| source.track),
+            source: slot.source.as_ref().filter(|_| state == Showing::Live).map(|source| source.track),
             payload_types,
             cname: msid_stream(&slot.stream),
         });
@@ -205,7 +206,7 @@ impl SsrcSource<'_> {
 fn accept(
     note: &mut WatchNote,
     section: &Section,
-    slot: Option<&Slot>,
+    slot: Option<&SlotSource>,
     previous: Option<&WatchNote>,
     ssrcs: &mut SsrcSource<'_>,
 ) -> Option<(MediaKind, AcceptedLine)> {
@@ -260,19 +261,19 @@ fn in_answer_order(taken: &[NegotiatedCodec], chosen: &[PayloadMap]) -> Vec<Nego
 }
 
 /// Maps each payload type that the publisher may send to the viewer's that suits it best.
-fn connect(source: &SourceTrack, kind: MediaKind, taken: &[NegotiatedCodec]) -> (SlotState, Vec<PayloadMap>) {
+fn connect(source: &SourceTrack, kind: MediaKind, taken: &[NegotiatedCodec]) -> (Showing, Vec<PayloadMap>) {
     if source.kind != kind {
         let (wants, is) = (kind_name(kind), kind_name(source.kind));
-        return (SlotState::Unsupported(format!("this m-line takes {wants} and the track is {is}")), Vec::new());
+        return (Showing::Unsupported(format!("this m-line takes {wants} and the track is {is}")), Vec::new());
     }
     let maps: Vec<PayloadMap> = source.codecs.iter().filter_map(|sent| payload_map(source, sent, taken)).collect();
     // A publisher sends the first codec of its answer. When a viewer takes only later ones it would see
     // black, and a clear message is better.
     let first = source.codecs.first();
     match first {
-        Some(first) if maps.iter().any(|map| map.from == first.payload_type) => (SlotState::Live, maps),
-        Some(first) => (SlotState::Unsupported(not_decodable(first, taken)), Vec::new()),
-        None => (SlotState::Waiting, Vec::new()),
+        Some(first) if maps.iter().any(|map| map.from == first.payload_type) => (Showing::Live, maps),
+        Some(first) => (Showing::Unsupported(not_decodable(first, taken)), Vec::new()),
+        None => (Showing::Waiting, Vec::new()),
     }
 }
 

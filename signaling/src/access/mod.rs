@@ -12,7 +12,7 @@ mod site;
 pub use base_path::BasePath;
 pub use callers::{Callers, admit};
 pub use limits::AddressLimits;
-pub use network::{ClientAddress, Network};
+pub use network::Network;
 pub use proxies::Proxies;
 pub use shares::{Share, Shares};
 pub use site::Host;

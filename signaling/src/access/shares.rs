@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::network::ClientAddress;
+use chappe_signaling_rooms::ClientAddress;
 
 /// So many of a thing, for everybody together.
 #[derive(Debug)]

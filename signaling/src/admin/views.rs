@@ -9,14 +9,15 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use chappe_cluster::NodeName;
 use chappe_sfu_api::{MediaKind, SessionId, SessionStats, TrackId, UncachedReason};
+use chappe_signaling_rooms::{
+    Member, MemberId, Role, Room, RoomError, RoomName, Session, Showing, SlotState, Stream, StreamName,
+};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::app::{App, Hub};
 use crate::http::HttpError;
 use crate::refusal::Refusal;
-use crate::room::{Member, MemberId, Room, RoomName, Stream, StreamName};
-use crate::session::{Role, Session, Showing, SlotState};
 
 #[derive(Debug, Serialize)]
 struct RoomEntry<'a> {
@@ -160,7 +161,7 @@ pub async fn sessions(State(app): State<Arc<App>>) -> Response {
 pub async fn session(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, HttpError> {
     let id: SessionId = id.parse().map_err(|_| missing("session"))?;
     let stats = match app.session_stats(id).await {
-        Err(Refusal::NoSuchSession) => return Err(missing("session")),
+        Err(Refusal::Rooms(RoomError::NoSuchSession)) => return Err(missing("session")),
         stats => stats.ok(),
     };
     let hub = app.hub();
@@ -232,12 +233,12 @@ fn stream_entry<'a>(hub: &Hub, room: &'a RoomName, name: &'a StreamName, stream:
     let home = hub
         .worker(stream.home.worker)
         .filter(|view| view.hello.as_ref().is_some_and(|hello| hello.boot == stream.home.boot));
-    let uncached = |track: &crate::room::Track| {
+    let uncached = |track: &chappe_signaling_rooms::Track| {
         let uncached = &home?.load.uncached;
         let found = uncached.binary_search_by_key(&track.source.track, |uncached| uncached.track).ok()?;
         uncached.get(found).map(|uncached| uncached.reason)
     };
-    let track = |track: &'a crate::room::Track| TrackEntry {
+    let track = |track: &'a chappe_signaling_rooms::Track| TrackEntry {
         id: track.source.track,
         mid: &track.mid,
         kind: track.source.kind,
@@ -265,7 +266,7 @@ fn stream_entry<'a>(hub: &Hub, room: &'a RoomName, name: &'a StreamName, stream:
 }
 
 fn member_entry(member: &Member) -> MemberEntry<'_> {
-    let connected = matches!(member.connection, crate::room::Connection::Up(_));
+    let connected = matches!(member.connection, chappe_signaling_rooms::Connection::Up(_));
     MemberEntry { id: member.id, name: member.name.as_deref(), connected, sessions: member.sessions.len() }
 }
 

@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chappe_signaling_rooms::RoomName;
 use tokio::sync::{Mutex as FairMutex, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use crate::refusal::Refusal;
-use crate::room::RoomName;
 
 #[derive(Debug)]
 pub(super) struct Admission {

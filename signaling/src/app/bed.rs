@@ -9,6 +9,7 @@ use chappe_sfu_api::{
     Boot, Command, Event, Fingerprint, Hello, MediaKind, PROTOCOL_VERSION, SessionId, SessionState, TrackId,
     WorkerIndex,
 };
+use chappe_signaling_rooms::{Owner, RoomName, StreamName};
 use chappe_signaling_sdp::Offer;
 use tokio::sync::mpsc;
 
@@ -18,8 +19,6 @@ use crate::addresses::Addresses;
 use crate::cluster::{Cluster, Identity, Outgoing as ToNodes};
 use crate::config::AuthMode;
 use crate::http::Caller;
-use crate::room::{RoomName, StreamName};
-use crate::session::Owner;
 use crate::workers::{Outgoing, Reply, WorkerQueue, link};
 
 pub const W0: WorkerIndex = WorkerIndex(0);

@@ -7,12 +7,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use chappe_engine::Subject;
 use chappe_signaling_chat::{Output, Person, RoomMessage, SayError};
+use chappe_signaling_rooms::{MemberId, Owner, RoomName};
 use tracing::{debug, warn};
 
 use super::{App, Following, Hub, Joined, unix_ms};
 use crate::cluster::{Outgoing, subject_of};
-use crate::room::{MemberId, RoomName};
-use crate::session::Owner;
 use crate::ws::ServerMessage;
 
 impl App {

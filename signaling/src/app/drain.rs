@@ -6,12 +6,12 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use chappe_sfu_api::{Command, SessionId, WorkerIndex};
+use chappe_signaling_rooms::{LostReason, Notice};
 use tracing::info;
 
 use super::hub::Drain;
 use super::moves::Leaving;
 use super::{App, Hub, unix_ms};
-use crate::room::{LostReason, Notice};
 use crate::workers::{WorkerState, WorkerView};
 
 /// Why the process ends by itself.

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chappe_sfu_api::{Command, PointedViewer, SessionId, TrackId, WorkerIndex};
+use chappe_signaling_rooms::{Effect, LostReason, MemberId, Notice, Registry, VIEWERS_PER_TURN};
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use super::{App, Hub};
 use crate::cluster::{NodeNotice, Outgoing};
 use crate::refusal::Refusal;
-use crate::room::{Effect, LostReason, MemberId, Notice, Registry, VIEWERS_PER_TURN};
 use crate::workers::Waiting;
 
 impl App {
@@ -162,9 +162,9 @@ mod tests {
     use super::*;
     use crate::app::Join;
     use crate::app::bed::{W0, caller, hello, node_with_workers, obey, publish, show};
-    use crate::room::RoomName;
     use chappe_engine::Embedded;
     use chappe_sfu_api::{Boot, Epoch};
+    use chappe_signaling_rooms::RoomName;
     use tokio::sync::{Notify, mpsc};
 
     #[tokio::test]

@@ -9,11 +9,11 @@ use chappe_cluster::{Replica, Reservations, StreamLog, View};
 use chappe_engine::Health;
 use chappe_sfu_api::{Boot, TrackId, WorkerIndex};
 use chappe_signaling_chat::{Chat, RoomMessage};
+use chappe_signaling_rooms::{MemberId, Notice, Registry, Room, RoomName};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
 use crate::cluster::{Cluster, Paths};
-use crate::room::{MemberId, Notice, Registry, Room, RoomName};
 use crate::workers::WorkerView;
 use crate::ws::{ServerMessage, StreamText};
 

@@ -31,10 +31,22 @@ pub mod bed;
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use admission::Admission;
 use chappe_cluster::NodeName;
 use chappe_sfu_api::{AliveMs, SessionId, WorkerIndex};
+use chappe_signaling_rooms::{Session, SlotState};
+use lock::HubLock;
+use moves::Moves;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch as flag;
+
+use crate::access::{AddressLimits, Share, Shares};
+use crate::addresses::Addresses;
+use crate::cluster::Cluster;
+use crate::config::AuthMode;
+use crate::http::Caller;
+use crate::refusal::{Limit, Refusal};
+use crate::workers::{WorkerError, WorkerLink};
 
 pub use drain::Ending;
 pub use drain_file::DrainFile;
@@ -44,19 +56,6 @@ pub use page::{Join, Joined};
 pub use patch::{PatchOutcome, Precondition};
 pub use publish::PublishRequest;
 pub use watch::{Slots, WatchRequest};
-
-use admission::Admission;
-use lock::HubLock;
-use moves::Moves;
-
-use crate::access::{AddressLimits, Share, Shares};
-use crate::addresses::Addresses;
-use crate::cluster::Cluster;
-use crate::config::AuthMode;
-use crate::http::Caller;
-use crate::refusal::{Limit, Refusal};
-use crate::session::{Session, SlotState};
-use crate::workers::{WorkerError, WorkerLink};
 
 /// Shared by all connections.
 #[derive(Debug)]

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use chappe_cluster::NodeName;
 use chappe_engine::{EngineError, Key, Revision};
+use chappe_signaling_rooms::{MemberId, Proof, RoomError, RoomName, StreamName};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use tracing::debug;
 
 use super::{App, unix_ms};
 use crate::refusal::Refusal;
-use crate::room::{MemberId, Proof, RoomName, StreamName};
 
 /// Under `streams/{room}/{stream}`: who gave the name away last.
 #[derive(Debug, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ impl App {
         let patience = if proof.session.is_some() { CLAIM_AGAIN_WITHIN } else { CLAIM_WITHIN };
         match timeout(patience, claiming).await {
             Ok(Ok(Ok(Some(claim)))) => Ok(Some(claim)),
-            Ok(Ok(Ok(None))) => Err(Refusal::StreamExists(stream.clone())),
+            Ok(Ok(Ok(None))) => Err(RoomError::StreamExists(stream.clone()).into()),
             Ok(Ok(Err(error))) => {
                 debug!(%error, %room, %stream, "the store does not say whether a name is free");
                 Ok(None)
@@ -182,7 +182,7 @@ mod tests {
         let claim = ours.claim_name(&room, &stream, &Proof::default()).await.unwrap().unwrap();
         assert_eq!(
             theirs.claim_name(&room, &stream, &Proof::default()).await.err(),
-            Some(Refusal::StreamExists(stream.clone()))
+            Some(RoomError::StreamExists(stream.clone()).into())
         );
         // The stream lives on some node: it is told of by itself.
         drop(claim);

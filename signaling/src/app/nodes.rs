@@ -6,13 +6,13 @@ use std::time::Instant;
 use chappe_cluster::{NodeName, NodePhase, NodeState, Output, StreamDelta, StreamList, WorkerPhase, WorkerRecord};
 use chappe_engine::Health;
 use chappe_sfu_api::{Boot, WorkerIndex};
+use chappe_signaling_rooms::AudienceReport;
 use tracing::{error, info, warn};
 
 use super::drain::Ending;
 use super::relays::addresses_of;
 use super::{App, Hub};
 use crate::cluster::{ANSWER_WITHIN, NodeNotice, NodeReply, NodeRequest, Outgoing};
-use crate::room::AudienceReport;
 use crate::workers::{WorkerState, WorkerView};
 use crate::ws::ServerMessage;
 

@@ -8,6 +8,7 @@ use axum::extract::ws::Utf8Bytes;
 use chappe_cluster::{NodeName, NodePhase};
 use chappe_engine::Health;
 use chappe_sfu_api::{SessionId, SessionStats};
+use chappe_signaling_rooms::{MemberId, Owner, ResumeSecret, RoomError, RoomName};
 use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc};
 use tracing::info;
@@ -16,8 +17,6 @@ use super::{App, Hub, Sink};
 use crate::cluster::{AskError, NodeReply, NodeRequest, Outgoing};
 use crate::http::Caller;
 use crate::refusal::Refusal;
-use crate::room::{MemberId, ResumeSecret, RoomName};
-use crate::session::Owner;
 use crate::ws::{ServerMessage, StreamText};
 
 /// A page that is in a room, for as long as its connection lasts.
@@ -238,7 +237,7 @@ impl App {
             return Ok(());
         };
         if session.member() != Some(member) || session.publishes() != publishes {
-            return Err(Refusal::NoSuchSession);
+            return Err(RoomError::NoSuchSession.into());
         }
         let effects = hub.registry.end(id, None);
         self.apply(&mut hub, effects);
@@ -290,7 +289,7 @@ impl App {
 
 fn owns(hub: &Hub, id: SessionId, member: MemberId) -> Result<(), Refusal> {
     let own = hub.registry.session(id).is_some_and(|session| session.member() == Some(member));
-    if own { Ok(()) } else { Err(Refusal::NoSuchSession) }
+    if own { Ok(()) } else { Err(RoomError::NoSuchSession.into()) }
 }
 
 /// A page's secret proves who it is to any node, because the id that others know is its hash.

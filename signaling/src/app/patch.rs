@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use chappe_sfu_api::{IceCredentials, SessionId};
+use chappe_signaling_rooms::{IceBefore, MemberId, Note, Role, RoomError, RoomName, Session, Slot, slot_states};
 use chappe_signaling_sdp::{self as sdp, Fragment, Local, Offer, SdpError, TransportNote, parse_fragment};
 use serde::{Deserialize, Serialize};
 use tracing::info;
@@ -13,8 +14,6 @@ use super::watch::check_slots;
 use super::{Answered, App, Hub};
 use crate::cluster::{NodeReply, NodeRequest};
 use crate::refusal::Refusal;
-use crate::room::{IceBefore, MemberId, RoomName, slot_states};
-use crate::session::{Note, Role, Session, Slot};
 use crate::workers::Waiting;
 
 /// What the client believes the session's ETag to be.
@@ -76,7 +75,7 @@ impl App {
     ) -> Result<PatchOutcome, Refusal> {
         let (outcome, waiting) = {
             let mut hub = self.hub();
-            let session = hub.registry.session(id).ok_or(Refusal::NoSuchSession)?;
+            let session = hub.registry.session(id).ok_or(RoomError::NoSuchSession)?;
             match &precondition {
                 // The WHEP draft asks for it too, but players exist that never send it.
                 Precondition::None if session.publishes() => {
@@ -96,7 +95,7 @@ impl App {
             let local = self.local_of(&hub, session, random_credentials(), reached_at)?;
             let fragment = sdp::restart_fragment(&local, transport);
             let waiting = self.restart_if(true, &mut hub, id, local.ice.clone(), remote)?;
-            let session = hub.registry.session(id).ok_or(Refusal::NoSuchSession)?;
+            let session = hub.registry.session(id).ok_or(RoomError::NoSuchSession)?;
             (PatchOutcome::Restarted { etag: session.etag(), fragment }, waiting)
         };
         self.settle_restart(waiting).await?;
@@ -131,7 +130,7 @@ impl App {
         let (answered, restart, set) = loop {
             let basis = self.basis(id, member, offer, reached_at)?;
             let Role::Publish { sdp: previous, .. } = &basis.role else {
-                return Err(Refusal::NoSuchSession);
+                return Err(RoomError::NoSuchSession.into());
             };
             let answer = sdp::answer_publish(offer, &basis.local, Some(previous), &mut random_track)?;
             let mut hub = self.hub();
@@ -181,7 +180,7 @@ impl App {
         let (answered, restart, set) = loop {
             let basis = self.basis(id, member, offer, reached_at)?;
             let Role::Watch { sdp: previous, .. } = &basis.role else {
-                return Err(Refusal::NoSuchSession);
+                return Err(RoomError::NoSuchSession.into());
             };
             let sources = self.hub().registry.sources(&basis.room, &slots);
             let answer = sdp::answer_watch(offer, &basis.local, &sources, Some(previous), &mut rand::random)?;
@@ -251,7 +250,7 @@ impl App {
         if !restarts {
             return Ok(None);
         }
-        let worker = hub.registry.session(id).ok_or(Refusal::NoSuchSession)?.worker;
+        let worker = hub.registry.session(id).ok_or(RoomError::NoSuchSession)?.worker;
         let link = self.link(worker)?;
         let (command, before) = hub.registry.restart_ice(id, local, remote)?;
         info!(session = %id, worker = worker.0, "ICE restarts");
@@ -315,11 +314,14 @@ struct Restart {
 
 /// A page may only touch what it made itself.
 fn own_session(hub: &Hub, id: SessionId, member: MemberId) -> Result<&Session, Refusal> {
-    hub.registry.session(id).filter(|session| session.member() == Some(member)).ok_or(Refusal::NoSuchSession)
+    hub.registry
+        .session(id)
+        .filter(|session| session.member() == Some(member))
+        .ok_or_else(|| RoomError::NoSuchSession.into())
 }
 
 fn answered(hub: &Hub, id: SessionId, sdp: String) -> Result<Answered, Refusal> {
-    let session = hub.registry.session(id).ok_or(Refusal::NoSuchSession)?;
+    let session = hub.registry.session(id).ok_or(RoomError::NoSuchSession)?;
     Ok(Answered::of(session, sdp))
 }
 

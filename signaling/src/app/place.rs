@@ -7,6 +7,7 @@ use chappe_cluster::{
     Cost, NodeName, NodeState, TrackRate, Wanted, WorkerRef, choose, node_tag, session_id, session_tag,
 };
 use chappe_sfu_api::{Boot, Hello, IceCredentials, MediaKind, SessionId, TrackId, WorkerIndex};
+use chappe_signaling_rooms::{RoomName, Slot, Stream, StreamName, TrackChoice};
 use chappe_signaling_sdp::{CandidateTransport, Local, LocalCandidate};
 use rand::RngExt as _;
 
@@ -15,8 +16,6 @@ use super::{App, Hub};
 use crate::addresses::Candidates;
 use crate::http::Caller;
 use crate::refusal::Refusal;
-use crate::room::{RoomName, Stream, StreamName};
-use crate::session::{Slot, TrackChoice};
 
 /// Where a session goes on this node.
 pub struct Place {

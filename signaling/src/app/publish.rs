@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use chappe_cluster::{WorkerRef, next_epoch};
 use chappe_sfu_api::{AliveMs, Command, Epoch, SessionId, SessionSpec, WorkerIndex};
+use chappe_signaling_rooms::{NOTE_VERSION, Note, Owner, Phase, Proof, Role, RoomName, Session, StreamName};
 use chappe_signaling_sdp::{self as sdp, Offer};
 use tracing::{Instrument as _, info};
 
@@ -14,8 +15,6 @@ use super::{Answered, App, Hub, unix_ms};
 use crate::cluster::{ANSWER_WITHIN, AskError, NodeReply, NodeRequest};
 use crate::http::Caller;
 use crate::refusal::Refusal;
-use crate::room::{Proof, RoomName, StreamName};
-use crate::session::{NOTE_VERSION, Note, Owner, Phase, Role, Session};
 use crate::workers::Waiting;
 
 pub struct PublishRequest {

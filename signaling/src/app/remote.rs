@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chappe_cluster::{MemberId, NodeName, session_tag};
 use chappe_sfu_api::{SessionId, SessionStats};
+use chappe_signaling_rooms::{MemberId, RoomError};
 
 use super::App;
 use crate::cluster::{ANSWER_WITHIN, NodeReply, NodeRequest};
@@ -67,12 +68,12 @@ impl App {
     pub(super) async fn stats_here(&self, session: SessionId) -> Result<SessionStats, Refusal> {
         let waiting = {
             let hub = self.hub();
-            let worker = hub.registry.session(session).ok_or(Refusal::NoSuchSession)?.worker;
+            let worker = hub.registry.session(session).ok_or(RoomError::NoSuchSession)?.worker;
             self.link(worker)?.request(chappe_sfu_api::Command::SessionStats { session })
         };
         match waiting.reply().await? {
             Reply::Stats(stats) => Ok(stats),
-            Reply::Done | Reply::Relays(_) => Err(Refusal::NoSuchSession),
+            Reply::Done | Reply::Relays(_) => Err(RoomError::NoSuchSession.into()),
         }
     }
 

@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use chappe_cluster::WorkerRef;
 use chappe_sfu_api::{AliveMs, MediaKind, SessionId, WorkerIndex};
+use chappe_signaling_rooms::{
+    Attempt, NOTE_VERSION, Note, Owner, Phase, Role, RoomName, Session, Showing, Slot, SlotState, StreamName,
+    TrackChoice, slot_states,
+};
 use chappe_signaling_sdp::{self as sdp, LINES_MAX, Offer};
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +18,6 @@ use super::{Answered, App, Hub, unix_ms};
 use crate::cluster::NodeRequest;
 use crate::http::Caller;
 use crate::refusal::{Limit, Refusal};
-use crate::room::{Attempt, RoomName, StreamName, slot_states};
-use crate::session::{NOTE_VERSION, Note, Owner, Phase, Role, Session, Showing, Slot, SlotState, TrackChoice};
 
 pub struct WatchRequest {
     pub room: RoomName,

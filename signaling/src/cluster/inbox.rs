@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use chappe_cluster::{NodeState, StreamDelta};
 use chappe_engine::{Health, Subject};
+use chappe_signaling_rooms::AudienceReport;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -14,7 +15,6 @@ use tracing::{info, warn};
 use super::outbox::{AUDIENCE, PRESENCE, STREAMS, notices_of};
 use super::{NodeNotice, NodeReply, NodeRequest};
 use crate::app::App;
-use crate::room::AudienceReport;
 
 /// Until the process ends: hears the others, and tells of this node.
 pub async fn follow_cluster(app: Arc<App>) {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use chappe_cluster::{NodeName, NodeState, StreamDelta};
 use chappe_engine::Subject;
+use chappe_signaling_rooms::{Audience, AudienceReport, Notice, Room};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::{ANSWER_WITHIN, NodeNotice, NodeRequest};
 use crate::app::App;
-use crate::room::AudienceReport;
 
 /// Something for other nodes.
 #[derive(Debug, Clone)]

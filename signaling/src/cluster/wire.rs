@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use chappe_cluster::{MemberId, NodeName, RoomName, StreamList, StreamName};
 use chappe_sfu_api::{AliveMs, Boot, Epoch, SessionId, SessionStats, WorkerIndex};
+use chappe_signaling_rooms::{MemberId, Owner, RoomName, Slot, StreamName};
 use serde::{Deserialize, Serialize};
 
 use crate::app::{Answered, PatchOutcome, Precondition, Slots};
 use crate::http::Caller;
-use crate::session::{Owner, Slot};
 
 /// Answered by one [`NodeReply`].
 #[derive(Debug, Clone, Serialize, Deserialize)]

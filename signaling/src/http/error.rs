@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use chappe_signaling_rooms::{RoomError, RoomLimit};
 use chappe_signaling_sdp::SdpError;
 use serde_json::json;
 
@@ -45,9 +46,11 @@ impl From<Refusal> for HttpError {
             (_, "bad_sdp") => StatusCode::UNPROCESSABLE_ENTITY,
             (_, "stream_exists" | "conflict") => StatusCode::CONFLICT,
             (_, "no_such_stream" | "no_such_session") => StatusCode::NOT_FOUND,
-            (Refusal::NoteTooLong, _) => StatusCode::UNPROCESSABLE_ENTITY,
+            (Refusal::Rooms(RoomError::NoteTooLong), _) => StatusCode::UNPROCESSABLE_ENTITY,
             // It is this client who asks for too much, and not the server that is short of it.
-            (Refusal::TooMany(Limit::Connecting(_) | Limit::MembersOfAddress(_)), _) => StatusCode::TOO_MANY_REQUESTS,
+            (Refusal::Rooms(RoomError::TooMany(RoomLimit::Connecting(_) | RoomLimit::MembersOfAddress(_))), _) => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             (_, "too_many" | "unavailable") => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

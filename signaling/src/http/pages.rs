@@ -6,11 +6,11 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use chappe_signaling_rooms::{RoomName, StreamName};
 use chappe_web::Asset;
 
 use super::{HttpError, not_found};
 use crate::access::BasePath;
-use crate::room::{RoomName, StreamName};
 
 pub async fn index(base: Base, headers: HeaderMap) -> Response {
     page("index", &base, &headers)

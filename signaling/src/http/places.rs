@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chappe_signaling_rooms::ClientAddress;
 use tokio::sync::Notify;
-
-use crate::access::ClientAddress;
 
 /// A connection is idle from its start, between two requests, and while a request's head is not complete: whoever
 /// waits so gives way to others.

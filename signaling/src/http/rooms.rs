@@ -6,10 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
 use axum::response::IntoResponse;
+use chappe_signaling_rooms::{Room, RoomName};
 use serde::Serialize;
 
 use crate::app::App;
-use crate::room::{Room, RoomName};
 
 #[derive(Debug, Serialize)]
 struct RoomEntry {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
+use chappe_signaling_rooms::ClientAddress;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,7 +24,7 @@ use tracing::{debug, warn};
 use super::HttpError;
 use super::places::{CONNECTIONS_MAX, Place, Places, Quota};
 use super::target::route_of;
-use crate::access::{AccessConfig, BasePath, ClientAddress, Shares};
+use crate::access::{AccessConfig, BasePath, Shares};
 use crate::refusal::{Limit, Refusal};
 
 /// The two ends of the connection that a request came on.

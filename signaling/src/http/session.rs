@@ -8,6 +8,7 @@ use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chappe_sfu_api::SessionId;
+use chappe_signaling_rooms::RoomError;
 use tracing::{Instrument as _, info_span};
 
 use super::body::{FRAGMENT, sdp_text};
@@ -39,7 +40,7 @@ pub async fn resource(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, HttpError> {
-    let session = id.parse::<SessionId>().map_err(|_| Refusal::NoSuchSession);
+    let session = id.parse::<SessionId>().map_err(|_| Refusal::from(RoomError::NoSuchSession));
     match method {
         Method::PATCH => patch(app, session?, &caller, &headers, body).await,
         // Idempotent: a client that repeats it after a lost response must not see an error, and whether a

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
+use chappe_signaling_rooms::{RoomName, StreamName};
 use chappe_signaling_sdp::Offer;
 use serde::Deserialize;
 use tracing::{Instrument as _, info_span};
@@ -16,7 +17,6 @@ use super::{Caller, HttpError};
 use crate::access::BasePath;
 use crate::app::{Answered, App, Slots, WatchRequest};
 use crate::refusal::Refusal;
-use crate::room::{RoomName, StreamName};
 
 #[derive(Debug, Deserialize)]
 pub struct Options {

@@ -7,6 +7,7 @@ use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chappe_sfu_api::{AliveMs, AliveMsOutOfRange};
+use chappe_signaling_rooms::{RoomName, StreamName};
 use chappe_signaling_sdp::Offer;
 use serde::Deserialize;
 use tracing::{Instrument as _, info_span};
@@ -16,7 +17,6 @@ use super::{Caller, HttpError, session};
 use crate::access::BasePath;
 use crate::app::{Answered, App, PublishRequest};
 use crate::refusal::Refusal;
-use crate::room::{RoomName, StreamName};
 
 #[derive(Debug, Deserialize)]
 pub struct Options {

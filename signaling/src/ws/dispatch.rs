@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::ws::Utf8Bytes;
 use chappe_sfu_api::{AliveMs, SessionId};
 use chappe_signaling_chat::SayError;
+use chappe_signaling_rooms::{ResumeSecret, RoomError, RoomName, StreamName};
 use chappe_signaling_sdp::{LINES_MAX, Offer};
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
@@ -13,7 +14,6 @@ use super::message::{ClientMessage, Hello, ServerMessage, SlotRequest, SlotText}
 use crate::app::{Answered, App, Join, Joined, PublishRequest, Slots, WatchRequest};
 use crate::http::Caller;
 use crate::refusal::{Limit, Refusal};
-use crate::room::{ResumeSecret, RoomName, StreamName};
 
 /// A message with its number.
 pub struct Request {
@@ -103,7 +103,7 @@ pub async fn request(app: &Arc<App>, joined: &Joined, id: u64, message: ClientMe
         },
         ClientMessage::Ping {} => ServerMessage::Pong { id }.to_text(),
         // The connection answers a second hello itself.
-        ClientMessage::Hello(_) => error(Some(id), &Refusal::NoSuchSession),
+        ClientMessage::Hello(_) => error(Some(id), &RoomError::NoSuchSession.into()),
     }
 }
 

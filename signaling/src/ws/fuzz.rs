@@ -2,11 +2,11 @@
 //! Never reaches an app.
 
 use chappe_sfu_api::SessionId;
+use chappe_signaling_rooms::{ResumeSecret, RoomName, StreamName};
 use chappe_signaling_sdp::Offer;
 
 use super::dispatch::{Request, shown_name};
 use super::message::{ClientMessage, SlotRequest};
-use crate::room::{ResumeSecret, RoomName, StreamName};
 
 pub fn page_message(bytes: &[u8]) {
     let Ok(request) = Request::parse(&String::from_utf8_lossy(bytes)) else { return };

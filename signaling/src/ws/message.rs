@@ -3,11 +3,12 @@
 use axum::extract::ws::Utf8Bytes;
 use chappe_sfu_api::{AliveMs, Codec, MediaKind, SessionId, SessionStats};
 use chappe_signaling_chat::{ChatNotice, Gap, History, Person, Said};
+use chappe_signaling_rooms::{
+    MemberId, Registry, ResumeSecret, RoomName, Showing, Slot, SlotState, StreamName, Track, TrackChoice,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refusal;
-use crate::room::{MemberId, Registry, ResumeSecret, RoomName, StreamName, Track};
-use crate::session::{Showing, Slot, SlotState, TrackChoice};
 
 /// What a page asks; its number is read apart, so that an error can name it.
 #[derive(Debug, Deserialize)]

@@ -26,7 +26,7 @@ fn every_recorded_viewer_waits_for_any_codec_it_takes() {
         let offer = offer(name);
         let answer = watched(&offer, &slots(&offer, &[]));
         check_answer(text, &answer.sdp);
-        assert!(answer.states.iter().all(|s| *s == SlotState::Waiting), "{name}");
+        assert!(answer.states.iter().all(|s| *s == Showing::Waiting), "{name}");
         assert!(answer.media.send.iter().all(|t| t.source.is_none() && t.payload_types.is_empty()));
         assert_eq!(answer.refusal(), None);
     }
@@ -46,7 +46,7 @@ fn every_recorded_viewer_watches_every_recorded_publisher_it_can_decode() {
                 let sent = source.codecs[0].codec;
                 // Firefox ESR on this machine has no H264, and libdatachannel's player asked for VP8 alone.
                 let lacks = sent == Codec::H264 && ["firefox-whep", "libdatachannel-whep"].contains(&viewer);
-                assert_eq!(*state == SlotState::Live, !lacks, "{publisher} to {viewer}: {state:?}");
+                assert_eq!(*state == Showing::Live, !lacks, "{publisher} to {viewer}: {state:?}");
                 assert_eq!(send.source, (!lacks).then_some(source.track));
                 assert_eq!(send.payload_types.iter().any(|map| map.codec == sent), !lacks);
             }

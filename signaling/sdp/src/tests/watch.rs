@@ -74,7 +74,7 @@ fn of_several_h264_profiles_a_viewer_gets_the_one_that_is_sent() {
     for (profile, first) in [("42e01f", "108"), ("42001f", "102"), ("4d0028", "116")] {
         let sent = NegotiatedCodec { payload_type: PayloadType(120), ..h264(profile, 1) };
         let answer = watched(&viewer, &slots(&viewer, &[video(vec![sent])]));
-        assert_eq!((names(&answer)[0].as_str(), &answer.states[0]), (first, &SlotState::Live), "{profile}");
+        assert_eq!((names(&answer)[0].as_str(), &answer.states[0]), (first, &Showing::Live), "{profile}");
     }
 }
 
@@ -92,7 +92,7 @@ fn a_codec_the_viewer_lacks_is_named_with_what_it_has() {
     let viewer = offer("firefox-whep");
     let answer = watched(&viewer, &slots(&viewer, &[video(vec![h264("42e01f", 1)])]));
     let expected = "the track is sent as H264, and this player offers to decode only VP8, VP9, AV1";
-    assert_eq!(answer.states, [SlotState::Unsupported(expected.to_owned()), SlotState::Waiting]);
+    assert_eq!(answer.states, [Showing::Unsupported(expected.to_owned()), Showing::Waiting]);
     assert_eq!(answer.refusal(), None, "sound may still come");
     // The m-line stays, so that a publisher that returns with VP8 is seen.
     check_answer(recorded("firefox-whep"), &answer.sdp);
@@ -109,7 +109,7 @@ fn a_profile_the_viewer_lacks_is_named_too() {
     let sent = codec(Codec::Vp9, 98, "profile-id=3");
     let answer = watched(&viewer, &slots(&viewer, &[video(vec![sent])]));
     let state = &answer.states[0];
-    assert!(matches!(state, SlotState::Unsupported(message) if message.contains("VP9 (profile-id=3)")), "{state:?}");
+    assert!(matches!(state, Showing::Unsupported(message) if message.contains("VP9 (profile-id=3)")), "{state:?}");
 }
 
 #[test]
@@ -117,9 +117,9 @@ fn a_publishers_first_codec_decides_whether_a_viewer_sees_anything() {
     let viewer = offer("libdatachannel-whep");
     let (vp8, vp9) = (codec(Codec::Vp8, 100, ""), codec(Codec::Vp9, 101, ""));
     let live = watched(&viewer, &slots(&viewer, &[video(vec![vp8.clone(), vp9.clone()])]));
-    assert_eq!(live.states, [SlotState::Live]);
+    assert_eq!(live.states, [Showing::Live]);
     let black = watched(&viewer, &slots(&viewer, &[video(vec![vp9, vp8])]));
-    assert!(matches!(black.states[0], SlotState::Unsupported(_)));
+    assert!(matches!(black.states[0], Showing::Unsupported(_)));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn an_m_line_shows_one_track() {
     twice[1].mid = "0".to_owned();
     let answer = watched(&viewer, &twice);
     assert_eq!(answer.media.send.len(), 1);
-    assert_eq!(answer.states[1], SlotState::Unsupported("m-line `0` already shows another track".to_owned()));
+    assert_eq!(answer.states[1], Showing::Unsupported("m-line `0` already shows another track".to_owned()));
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_slot_of_the_wrong_kind_says_so() {
     let mut crossed = slots(&viewer, &[]);
     crossed[1].source = Some(video(vec![codec(Codec::Vp8, 96, "")]));
     let answer = watched(&viewer, &crossed);
-    assert_eq!(answer.states[1], SlotState::Unsupported("this m-line takes audio and the track is video".to_owned()));
+    assert_eq!(answer.states[1], Showing::Unsupported("this m-line takes audio and the track is video".to_owned()));
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn a_publisher_comes_goes_and_returns_with_another_codec_without_a_new_offer() {
     let (vp8, av1) = (codec(Codec::Vp8, 120, ""), codec(Codec::Av1, 99, ""));
     for (source, to) in [(vp8, 96), (av1, 45)] {
         let (media, states) = attach(&note, &slots(&viewer, &[video(vec![source])]));
-        assert_eq!(states, [SlotState::Live, SlotState::Waiting]);
+        assert_eq!(states, [Showing::Live, Showing::Waiting]);
         assert_eq!(media.send[0].ssrc, answer.media.send[0].ssrc, "the SSRC outlives its source");
         assert_eq!(media.send[0].payload_types[0].to.0, to);
         assert_eq!(media.send[0].source, Some(TrackId(77)));

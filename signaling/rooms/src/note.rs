@@ -1,12 +1,12 @@
 //! Owns what is written into a worker's memory about a session, so that signaling can die and go on
 //! where it was. Never holds what the worker knows itself (credentials, m-lines).
 
-use chappe_cluster::NodeName;
+use chappe_cluster::{MemberId, NodeName, RoomName, StreamName};
 use chappe_signaling_sdp as sdp;
 use serde::{Deserialize, Serialize};
 
-use crate::refusal::Refusal;
-use crate::room::{Attempt, MemberId, RoomName, StreamName};
+use crate::attempt::Attempt;
+use crate::error::RoomError;
 
 /// Stored as JSON in [`chappe_sfu_api::SessionSpec::note`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,17 +89,17 @@ impl TrackChoice {
 }
 
 impl Note {
-    pub fn to_text(&self) -> Result<String, Refusal> {
+    pub fn to_text(&self) -> Result<String, RoomError> {
         let text = serde_json::to_string(self).expect("a note has only string keys");
         if text.len() > chappe_sfu_api::NOTE_BYTES_MAX {
-            return Err(Refusal::NoteTooLong);
+            return Err(RoomError::NoteTooLong);
         }
         Ok(text)
     }
 
     /// None for a note of another version or another program: such a session can't be taken up.
     pub fn from_text(text: &str) -> Option<Note> {
-        serde_json::from_str::<Note>(text).ok().filter(|note| note.version == VERSION)
+        serde_json::from_str::<Note>(text).ok().filter(|note| note.version == NOTE_VERSION)
     }
 
     pub fn kind(&self) -> &'static str {
@@ -113,4 +113,4 @@ impl Note {
 }
 
 /// Raised when a note is no longer understood by the previous version.
-pub const VERSION: u32 = 3;
+pub const NOTE_VERSION: u32 = 3;

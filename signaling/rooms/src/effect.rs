@@ -1,9 +1,8 @@
 //! Owns the list of things that a change of the registry makes necessary elsewhere.
 
-use chappe_cluster::NodeName;
+use chappe_cluster::{MemberId, NodeName, RoomName, StreamName};
 use chappe_sfu_api::{Command, Epoch, PointedViewer, SessionId, WorkerIndex};
 
-use super::{MemberId, RoomName, StreamName};
 use crate::session::SlotState;
 
 /// To be carried out in order, while the registry is still locked, so that two changes never overtake

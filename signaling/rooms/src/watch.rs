@@ -1,17 +1,21 @@
 //! Owns the connection between what is published and who watches it.
 
+use chappe_cluster::{RoomName, StreamName};
 use chappe_sfu_api::{Command, Media, PointedViewer, SendTrack, SessionId};
-use chappe_signaling_sdp as sdp;
+use chappe_signaling_sdp::{self as sdp, Showing};
 
-use super::{Effect, Notice, Registry, RoomName, StreamName};
-use crate::session::{Role, Session, Showing, Slot, SlotState};
+use crate::effect::{Effect, Notice};
+use crate::limits::VIEWERS_PER_TURN;
+use crate::note::{Role, Slot};
+use crate::registry::Registry;
+use crate::session::{Session, SlotState};
 
 impl Registry {
     /// A viewer's slots with the tracks that are live in them now, as the SDP side takes them.
-    pub fn sources(&self, room: &RoomName, slots: &[Slot]) -> Vec<sdp::Slot> {
+    pub fn sources(&self, room: &RoomName, slots: &[Slot]) -> Vec<sdp::SlotSource> {
         let source =
             |slot: &Slot| self.stream(room, &slot.stream)?.chosen(&slot.track).map(|track| track.source.clone());
-        let slot = |slot: &Slot| sdp::Slot {
+        let slot = |slot: &Slot| sdp::SlotSource {
             mid: slot.mid.clone(),
             stream: slot.stream.as_str().to_owned(),
             source: source(slot),
@@ -110,15 +114,7 @@ fn changed_media(session: &mut Session, media: Media) -> Option<Effect> {
     }
 }
 
-/// Viewers that are brought in line within one turn of the lock: each takes some ten microseconds.
-pub const VIEWERS_PER_TURN: usize = 32;
-
 /// Pairs the slots with what the SDP side says of them.
-pub fn slot_states(slots: &[Slot], states: Vec<sdp::SlotState>) -> Vec<SlotState> {
-    let showing = |state: sdp::SlotState| match state {
-        sdp::SlotState::Live => Showing::Live,
-        sdp::SlotState::Waiting => Showing::Waiting,
-        sdp::SlotState::Unsupported(message) => Showing::Unsupported(message),
-    };
-    slots.iter().cloned().zip(states).map(|(slot, state)| SlotState { slot, showing: showing(state) }).collect()
+pub fn slot_states(slots: &[Slot], states: Vec<Showing>) -> Vec<SlotState> {
+    slots.iter().cloned().zip(states).map(|(slot, showing)| SlotState { slot, showing }).collect()
 }

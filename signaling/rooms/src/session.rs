@@ -1,18 +1,15 @@
 //! Owns the record of one client's WebRTC session. Never talks to the worker that carries it.
 
-mod note;
-
+use chappe_cluster::MemberId;
 use chappe_sfu_api::{
     AliveMs, Boot, DtlsParameters, Epoch, IceCredentials, Media, SessionId, SessionSnapshot, SessionSpec, SessionState,
     WorkerIndex,
 };
-
+use chappe_signaling_sdp::Showing;
 use serde::{Deserialize, Serialize};
 
-pub use note::{Note, Owner, Role, Slot, TrackChoice, VERSION as NOTE_VERSION};
-
-use crate::refusal::Refusal;
-use crate::room::MemberId;
+use crate::error::RoomError;
+use crate::note::{Note, Role, Slot};
 
 /// What signaling believes of a session; the worker is where it lives.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,18 +46,8 @@ pub struct SlotState {
     pub showing: Showing,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Showing {
-    Live,
-    /// Nothing is published there now.
-    Waiting,
-    /// Something is published that this client can't decode; the text says what.
-    Unsupported(String),
-}
-
 impl Session {
-    pub fn spec(&self) -> Result<SessionSpec, Refusal> {
+    pub fn spec(&self) -> Result<SessionSpec, RoomError> {
         Ok(SessionSpec {
             session: self.id,
             epoch: self.epoch,

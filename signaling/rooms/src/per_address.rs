@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use crate::access::ClientAddress;
+use crate::address::ClientAddress;
 
 /// Things by their keys, each held by one address.
 #[derive(Debug)]

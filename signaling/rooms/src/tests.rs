@@ -5,11 +5,8 @@ use chappe_sfu_api::{
 };
 use chappe_signaling_sdp::{self as sdp, Local, Offer};
 
-use super::registry::SESSIONS_PER_MEMBER_MAX;
-use super::streams::STREAMS_PER_ROOM_MAX;
 use super::*;
-use crate::refusal::{Limit, Refusal};
-use crate::session::{NOTE_VERSION, Note, Owner, Phase, Role, Session, Slot, TrackChoice};
+use crate::limits::{SESSIONS_PER_MEMBER_MAX, STREAMS_PER_ROOM_MAX};
 
 mod nodes;
 mod sessions;
@@ -133,7 +130,7 @@ fn a_name_is_taken_from_the_first_moment_on() {
     let mut registry = registry();
     registry.open(publisher(1, "cam", None)).unwrap();
     let taken = registry.check_publish(&room(), &name("cam"), &Proof::default());
-    assert_eq!(taken, Err(Refusal::StreamExists(name("cam"))));
+    assert_eq!(taken, Err(RoomError::StreamExists(name("cam"))));
     let itself = Proof { session: Some(id(1)), ..Proof::default() };
     assert_eq!(registry.check_publish(&room(), &name("cam"), &itself), Ok(()));
     assert!(registry.stream(&room(), &name("cam")).is_none(), "but it is not live before the worker has it");
@@ -149,15 +146,15 @@ fn a_publisher_that_is_not_heard_any_more_gives_way_unless_its_page_is_connected
     open(&mut registry, publisher(2, "page", Some(owner(ADA))));
     let may_publish =
         |registry: &Registry, stream: &str| registry.check_publish(&room(), &name(stream), &Proof::default());
-    assert_eq!(may_publish(&registry, "cam"), Err(Refusal::StreamExists(name("cam"))));
+    assert_eq!(may_publish(&registry, "cam"), Err(RoomError::StreamExists(name("cam"))));
     registry.handle_state(id(1), SessionState::Disconnected);
     registry.handle_state(id(2), SessionState::Disconnected);
     assert_eq!(may_publish(&registry, "cam"), Ok(()));
-    assert_eq!(may_publish(&registry, "page"), Err(Refusal::StreamExists(name("page"))));
+    assert_eq!(may_publish(&registry, "page"), Err(RoomError::StreamExists(name("page"))));
     assert!(registry.handle_broken(ADA, 1));
     assert_eq!(may_publish(&registry, "page"), Ok(()));
     registry.handle_state(id(1), SessionState::Connected);
-    assert_eq!(may_publish(&registry, "cam"), Err(Refusal::StreamExists(name("cam"))), "it was heard again");
+    assert_eq!(may_publish(&registry, "cam"), Err(RoomError::StreamExists(name("cam"))), "it was heard again");
 }
 
 #[test]
@@ -202,7 +199,7 @@ fn who_was_overtaken_while_opening_is_refused() {
     registry.open(publisher(1, "cam", None)).unwrap();
     registry.open(publisher(2, "cam", None)).unwrap();
     registry.confirm(id(2)).unwrap();
-    assert_eq!(registry.confirm(id(1)), Err(Refusal::StreamExists(name("cam"))));
+    assert_eq!(registry.confirm(id(1)), Err(RoomError::StreamExists(name("cam"))));
     registry.end(id(1), None);
     assert_eq!(registry.stream(&room(), &name("cam")).unwrap().session, id(2));
 }
@@ -305,12 +302,12 @@ fn limits_hold() {
         open(&mut registry, viewer(number, "cam", Some(owner(ADA))));
     }
     let refused = registry.open(viewer(1000, "cam", Some(owner(ADA))));
-    assert_eq!(refused, Err(Refusal::TooMany(Limit::SessionsOfMember(SESSIONS_PER_MEMBER_MAX))));
+    assert_eq!(refused, Err(RoomError::TooMany(RoomLimit::SessionsOfMember)));
     for number in 0..STREAMS_PER_ROOM_MAX as u128 {
         open(&mut registry, publisher(2000 + number, &format!("s{number}"), None));
     }
     let refused = registry.check_publish(&room(), &name("more"), &Proof::default());
-    assert_eq!(refused, Err(Refusal::TooMany(Limit::Streams(STREAMS_PER_ROOM_MAX))));
+    assert_eq!(refused, Err(RoomError::TooMany(RoomLimit::Streams)));
     let first = Proof { session: Some(id(2000)), ..Proof::default() };
     assert_eq!(registry.check_publish(&room(), &name("more"), &first), refused, "there is nothing to take over");
     assert_eq!(registry.check_publish(&room(), &name("s0"), &first), Ok(()));

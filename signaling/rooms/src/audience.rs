@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use chappe_cluster::NodeName;
+use chappe_cluster::{NodeName, RoomName};
 use chappe_sfu_api::SessionId;
 use serde::{Deserialize, Serialize};
 
-use super::RoomName;
+use crate::limits::ROOMS_MAX;
 
 #[derive(Debug, Default)]
 pub struct Audience {
@@ -134,7 +134,7 @@ impl Audience {
 /// In one message, which stays far below what NATS takes (1 MB).
 const ROOMS_REPORTED_MAX: usize = 2_000;
 /// Remembered of one other node.
-const ROOMS_OF_NODE_MAX: usize = super::ROOMS_MAX;
+const ROOMS_OF_NODE_MAX: usize = ROOMS_MAX;
 
 #[cfg(test)]
 mod tests {

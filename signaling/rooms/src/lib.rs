@@ -1,15 +1,22 @@
 //! Owns who is where: rooms, streams, members, sessions and who watches what. Pure: each function
 //! changes the registry and returns what has to be told to whom. No sockets, no clock, no randomness.
 
+#![forbid(unsafe_code)]
+
+mod address;
 mod adopt;
 mod attempt;
 mod audience;
 mod change;
 mod effect;
+mod error;
+mod limits;
 mod member;
 mod membership;
+mod note;
 mod per_address;
 mod registry;
+mod session;
 mod sessions;
 mod stream;
 mod streams;
@@ -17,13 +24,18 @@ mod streams;
 mod tests;
 mod watch;
 
-pub use attempt::Attempt;
+pub use address::ClientAddress;
+pub use attempt::{Attempt, Proof};
 pub use audience::{Audience, AudienceReport};
 pub use change::IceBefore;
 pub use chappe_cluster::{BadName, MemberId, ResumeSecret, RoomName, StreamName};
+pub use chappe_signaling_sdp::Showing;
 pub use effect::{Effect, LostReason, Notice};
+pub use error::{RoomError, RoomLimit};
+pub use limits::{ROOMS_MAX, VIEWERS_PER_TURN};
 pub use member::{Connection, Member};
-pub use registry::{ROOMS_MAX, Registry, Room};
-pub use stream::{Stream, Track};
-pub use streams::{Proof, TrackHome};
-pub use watch::{VIEWERS_PER_TURN, slot_states};
+pub use note::{NOTE_VERSION, Note, Owner, Role, Slot, TrackChoice};
+pub use registry::{Registry, Room};
+pub use session::{Phase, Session, SlotState};
+pub use stream::{Stream, Track, TrackHome};
+pub use watch::slot_states;

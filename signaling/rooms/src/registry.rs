@@ -2,15 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use chappe_cluster::NodeName;
+use chappe_cluster::{MemberId, NodeName, RoomName, StreamName};
 use chappe_sfu_api::{Boot, CloseReason, Command, SessionId, SessionState, TrackId, WorkerIndex};
 
-use super::per_address::PerAddress;
-use super::sessions::Sessions;
-use super::{Audience, Effect, LostReason, Member, MemberId, Notice, RoomName, Stream, StreamName, TrackHome};
-use crate::access::ClientAddress;
-use crate::refusal::{Limit, Refusal};
-use crate::session::{Owner, Phase, Role, Session};
+use crate::address::ClientAddress;
+use crate::audience::Audience;
+use crate::effect::{Effect, LostReason, Notice};
+use crate::error::{RoomError, RoomLimit};
+use crate::limits::{ROOMS_MAX, SESSIONS_PER_MEMBER_MAX};
+use crate::member::Member;
+use crate::note::{Owner, Role};
+use crate::per_address::PerAddress;
+use crate::session::{Phase, Session};
+use crate::sessions::Sessions;
+use crate::stream::{Stream, TrackHome};
 
 /// Everything signaling remembers about clients. All of it can be told again by the workers.
 #[derive(Debug)]
@@ -103,19 +108,19 @@ impl Registry {
     }
 
     /// Whether a viewer or a member may enter a room that may not exist yet.
-    pub fn check_new_room(&self) -> Result<(), Refusal> {
+    pub fn check_new_room(&self) -> Result<(), RoomError> {
         if self.rooms.len() >= ROOMS_MAX {
-            return Err(Refusal::TooMany(Limit::Rooms(ROOMS_MAX)));
+            return Err(RoomError::TooMany(RoomLimit::Rooms));
         }
         Ok(())
     }
 
     /// Enters a session whose worker has yet to confirm it. A publisher's name is taken from now on.
-    pub fn open(&mut self, session: Session) -> Result<(), Refusal> {
+    pub fn open(&mut self, session: Session) -> Result<(), RoomError> {
         if let Some(owner) = session.note.owner.as_ref().filter(|owner| owner.home == self.own) {
-            let member = self.members.get_mut(&owner.member).ok_or(Refusal::NoSuchSession)?;
+            let member = self.members.get_mut(&owner.member).ok_or(RoomError::NoSuchSession)?;
             if member.sessions.len() >= SESSIONS_PER_MEMBER_MAX {
-                return Err(Refusal::TooMany(Limit::SessionsOfMember(SESSIONS_PER_MEMBER_MAX)));
+                return Err(RoomError::TooMany(RoomLimit::SessionsOfMember));
             }
             member.sessions.insert(session.id);
         }
@@ -131,9 +136,9 @@ impl Registry {
     }
 
     /// Whether an address that may have so many sessions that are not connected yet may have one more.
-    pub fn check_connecting(&self, address: ClientAddress, each_max: usize) -> Result<(), Refusal> {
+    pub fn check_connecting(&self, address: ClientAddress, each_max: usize) -> Result<(), RoomError> {
         match self.connecting.of(address) >= each_max {
-            true => Err(Refusal::TooMany(Limit::Connecting(each_max))),
+            true => Err(RoomError::TooMany(RoomLimit::Connecting(each_max))),
             false => Ok(()),
         }
     }
@@ -328,9 +333,3 @@ impl Room {
         }
     }
 }
-
-/// Most rooms of one node.
-pub const ROOMS_MAX: usize = 20_000;
-
-/// Most sessions of one page.
-pub const SESSIONS_PER_MEMBER_MAX: usize = 64;

@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use chappe_cluster::{MemberId, RoomName, StreamName};
 use chappe_sfu_api::{Media, SessionId};
 
-use super::{MemberId, RoomName, StreamName};
-use crate::session::{Note, Role, Session, SlotState};
+use crate::note::{Note, Role};
+use crate::session::{Session, SlotState};
 
 /// A page that joins, or a publisher that returns, costs what it concerns, however many others there are.
 #[derive(Debug, Default, PartialEq)]

@@ -5,8 +5,8 @@ use chappe_sfu_api::{Boot, Codec, Epoch, MediaKind, SessionId, TrackId, WorkerIn
 use chappe_signaling_sdp::{PublishNote, SourceTrack};
 use serde::{Deserialize, Serialize};
 
-use super::Attempt;
-use crate::session::TrackChoice;
+use crate::attempt::Attempt;
+use crate::note::TrackChoice;
 
 /// What one publisher sends under one name.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,14 @@ pub struct Home {
     pub node: NodeName,
     pub worker: WorkerIndex,
     pub boot: Boot,
+}
+
+/// Where one track of the cluster comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackHome {
+    pub home: Home,
+    pub kind: MediaKind,
+    pub epoch: Epoch,
 }
 
 /// The page that publishes.

@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use chappe_cluster::{RoomName, StreamName};
 use chappe_sfu_api::{Boot, CloseReason, Command, SessionId, SessionSnapshot, TrackId, WorkerIndex};
 
-use super::{Effect, LostReason, Notice, Proof, Registry, RoomName, StreamName};
-use crate::session::{Phase, Role, Session};
+use crate::attempt::Proof;
+use crate::effect::{Effect, LostReason, Notice};
+use crate::note::Role;
+use crate::registry::Registry;
+use crate::session::{Phase, Session};
 
 impl Registry {
     /// Makes the registry and a worker agree. What the registry wants of a session it knows goes to the

@@ -2,9 +2,11 @@
 
 use chappe_sfu_api::{Command, IceCredentials, Media, SessionId};
 
-use super::{Effect, Notice, Registry};
-use crate::refusal::Refusal;
-use crate::session::{Note, Role, SlotState};
+use crate::effect::{Effect, Notice};
+use crate::error::RoomError;
+use crate::note::{Note, Role};
+use crate::registry::Registry;
+use crate::session::SlotState;
 
 /// The credentials of a session from before an ICE restart that its worker has not confirmed.
 #[derive(Debug)]
@@ -25,9 +27,9 @@ impl Registry {
         mut media: Media,
         note: Note,
         mut shown: Vec<SlotState>,
-    ) -> Result<(Command, Vec<Effect>), Refusal> {
+    ) -> Result<(Command, Vec<Effect>), RoomError> {
         let text = note.to_text()?;
-        let before = self.sessions.get(&id).ok_or(Refusal::NoSuchSession)?;
+        let before = self.sessions.get(&id).ok_or(RoomError::NoSuchSession)?;
         self.keep_unheard(before, &mut media, &mut shown);
         let (epoch, publishes) = (before.epoch, before.publishes());
         self.sessions.renegotiate(&id, media.clone(), note, shown);
@@ -55,8 +57,8 @@ impl Registry {
         id: SessionId,
         local_ice: IceCredentials,
         remote_ice: IceCredentials,
-    ) -> Result<(Command, IceBefore), Refusal> {
-        let session = self.sessions.get_mut(&id).ok_or(Refusal::NoSuchSession)?;
+    ) -> Result<(Command, IceBefore), RoomError> {
+        let session = self.sessions.get_mut(&id).ok_or(RoomError::NoSuchSession)?;
         let note = session.note.to_text()?;
         let before = IceBefore {
             session: id,
@@ -78,17 +80,17 @@ impl Registry {
     }
 
     /// A publisher mutes or unmutes one of its tracks. The note remembers it, so that it survives signaling.
-    pub fn mute(&mut self, id: SessionId, mid: &str, muted: bool) -> Result<Vec<Effect>, Refusal> {
+    pub fn mute(&mut self, id: SessionId, mid: &str, muted: bool) -> Result<Vec<Effect>, RoomError> {
         let Some((room, name, stream)) = self.published_by(id) else {
-            return Err(Refusal::NoSuchSession);
+            return Err(RoomError::NoSuchSession);
         };
         let Some(track) = stream.tracks.iter_mut().find(|track| track.mid == mid) else {
-            return Err(Refusal::Sdp(chappe_signaling_sdp::SdpError::NoSuchMid { mid: mid.to_owned() }));
+            return Err(RoomError::NoSuchMid(mid.to_owned()));
         };
         if std::mem::replace(&mut track.muted, muted) == muted {
             return Ok(Vec::new());
         }
-        let session = self.sessions.get_mut(&id).ok_or(Refusal::NoSuchSession)?;
+        let session = self.sessions.get_mut(&id).ok_or(RoomError::NoSuchSession)?;
         if let Role::Publish { muted: list, .. } = &mut session.note.role {
             list.retain(|known| known != mid);
             if muted {

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use chappe_cluster::{MemberId, RoomName};
 use chappe_sfu_api::SessionId;
-
-use super::{MemberId, RoomName};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use chappe_cluster::MemberId;
+use chappe_sfu_api::SessionId;
 use serde::{Deserialize, Serialize};
 
-use super::Proof;
-use crate::access::ClientAddress;
+use crate::address::ClientAddress;
 
 /// What is known of the client of a session; of a publisher it counts until its media path has come to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +15,19 @@ pub struct Attempt {
     pub address: Option<ClientAddress>,
     /// Unix time since which this address has the name that is published, over however many sessions.
     pub since_ms: u64,
+}
+
+/// What a publisher shows for a name that somebody has: that it is the same client.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// The page that asks, which has proved who it is; none for WHIP.
+    pub member: Option<MemberId>,
+    /// An earlier session: only its own client was told its id.
+    pub session: Option<SessionId>,
+    /// Where the client asks from.
+    pub address: Option<ClientAddress>,
+    /// Unix time at which it asks.
+    pub at_ms: u64,
 }
 
 impl Attempt {

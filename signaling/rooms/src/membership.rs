@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use chappe_cluster::NodeName;
+use chappe_cluster::{MemberId, NodeName, RoomName};
 use chappe_sfu_api::{Command, SessionId};
 
-use super::member::Connection;
-use super::registry::SESSIONS_PER_MEMBER_MAX;
-use super::{Effect, Member, MemberId, Notice, Registry, RoomName};
-use crate::access::ClientAddress;
-use crate::refusal::{Limit, Refusal};
-use crate::session::{Owner, Session};
+use crate::address::ClientAddress;
+use crate::effect::{Effect, Notice};
+use crate::error::{RoomError, RoomLimit};
+use crate::limits::{MEMBERS_MAX, MEMBERS_PER_ROOM_MAX, SESSIONS_PER_MEMBER_MAX};
+use crate::member::{Connection, Member};
+use crate::note::Owner;
+use crate::registry::Registry;
+use crate::session::Session;
 
 /// A page came back.
 #[derive(Debug, PartialEq)]
@@ -25,14 +27,14 @@ pub struct Resumed {
 impl Registry {
     /// A page enters a room for the first time, or one that was connected to another node. Returns the number of its
     /// connection.
-    pub fn join(&mut self, id: MemberId, room: RoomName, name: Option<String>) -> Result<u64, Refusal> {
+    pub fn join(&mut self, id: MemberId, room: RoomName, name: Option<String>) -> Result<u64, RoomError> {
         if self.members.len() >= MEMBERS_MAX {
-            return Err(Refusal::TooMany(Limit::AllMembers(MEMBERS_MAX)));
+            return Err(RoomError::TooMany(RoomLimit::AllMembers));
         }
         match self.rooms.get(&room) {
             None => self.check_new_room()?,
             Some(there) if there.members.len() >= MEMBERS_PER_ROOM_MAX => {
-                return Err(Refusal::TooMany(Limit::Members(MEMBERS_PER_ROOM_MAX)));
+                return Err(RoomError::TooMany(RoomLimit::Members));
             }
             Some(_) => {}
         }
@@ -45,9 +47,9 @@ impl Registry {
     }
 
     /// Whether an address that may have so many pages may have one more.
-    pub fn check_members_of(&self, address: ClientAddress, each_max: usize) -> Result<(), Refusal> {
+    pub fn check_members_of(&self, address: ClientAddress, each_max: usize) -> Result<(), RoomError> {
         match self.members_by_address.of(address) >= each_max {
-            true => Err(Refusal::TooMany(Limit::MembersOfAddress(each_max))),
+            true => Err(RoomError::TooMany(RoomLimit::MembersOfAddress(each_max))),
             false => Ok(()),
         }
     }
@@ -176,10 +178,10 @@ impl Registry {
     }
 
     /// Whether a page may have one more session, wherever it is placed.
-    pub fn check_sessions_of(&self, member: MemberId) -> Result<(), Refusal> {
-        let member = self.members.get(&member).ok_or(Refusal::NoSuchSession)?;
+    pub fn check_sessions_of(&self, member: MemberId) -> Result<(), RoomError> {
+        let member = self.members.get(&member).ok_or(RoomError::NoSuchSession)?;
         match member.sessions.len() >= SESSIONS_PER_MEMBER_MAX {
-            true => Err(Refusal::TooMany(Limit::SessionsOfMember(SESSIONS_PER_MEMBER_MAX))),
+            true => Err(RoomError::TooMany(RoomLimit::SessionsOfMember)),
             false => Ok(()),
         }
     }
@@ -252,9 +254,3 @@ impl Registry {
         self.drop_room_if_empty(&member.room);
     }
 }
-
-/// Most members of one room.
-pub const MEMBERS_PER_ROOM_MAX: usize = 2_000;
-
-/// Most members of one node.
-pub const MEMBERS_MAX: usize = 20_000;

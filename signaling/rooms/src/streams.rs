@@ -1,37 +1,19 @@
 //! Owns what is published in the cluster as this node knows it: its own streams and those of other nodes, who
 //! may publish under a name, and who gives way to whom. Never asks another node.
 
-use chappe_cluster::{NodeName, StreamRecord, outranks};
+use chappe_cluster::{MemberId, NodeName, RoomName, StreamName, StreamRecord, outranks};
 use chappe_sfu_api::{Epoch, MediaKind, SessionId, SessionState, TrackId};
 
-use super::stream::{Home, Publisher};
-use super::{
-    Attempt, Connection, Effect, LostReason, MemberId, Notice, Registry, Room, RoomName, Stream, StreamName, Track,
-};
-use crate::access::ClientAddress;
-use crate::refusal::{Limit, Refusal};
-use crate::session::{Phase, Role, Session};
-
-/// Where one track of the cluster comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrackHome {
-    pub home: Home,
-    pub kind: MediaKind,
-    pub epoch: Epoch,
-}
-
-/// What a publisher shows for a name that somebody has: that it is the same client.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Proof {
-    /// The page that asks, which has proved who it is; none for WHIP.
-    pub member: Option<MemberId>,
-    /// An earlier session: only its own client was told its id.
-    pub session: Option<SessionId>,
-    /// Where the client asks from.
-    pub address: Option<ClientAddress>,
-    /// Unix time at which it asks.
-    pub at_ms: u64,
-}
+use crate::address::ClientAddress;
+use crate::attempt::{Attempt, Proof};
+use crate::effect::{Effect, LostReason, Notice};
+use crate::error::{RoomError, RoomLimit};
+use crate::limits::STREAMS_PER_ROOM_MAX;
+use crate::member::Connection;
+use crate::note::Role;
+use crate::registry::{Registry, Room};
+use crate::session::{Phase, Session};
+use crate::stream::{Home, Publisher, Stream, Track, TrackHome};
 
 impl Registry {
     pub fn stream(&self, room: &RoomName, stream: &StreamName) -> Option<&Stream> {
@@ -51,7 +33,7 @@ impl Registry {
     }
 
     /// Whether whoever shows this proof may publish under a name now.
-    pub fn check_publish(&self, room: &RoomName, stream: &StreamName, proof: &Proof) -> Result<(), Refusal> {
+    pub fn check_publish(&self, room: &RoomName, stream: &StreamName, proof: &Proof) -> Result<(), RoomError> {
         let Some(there) = self.rooms.get(room) else {
             return self.check_new_room();
         };
@@ -64,12 +46,12 @@ impl Registry {
         let live_holds = live.is_some_and(|live| {
             !self.yields(live, proof) && !is_of(live, proof.member) && proof.session != Some(live.session)
         });
-        if opening_holds || live_holds { Err(Refusal::StreamExists(stream.clone())) } else { Ok(()) }
+        if opening_holds || live_holds { Err(RoomError::StreamExists(stream.clone())) } else { Ok(()) }
     }
 
-    fn check_new_stream(&self, there: &Room) -> Result<(), Refusal> {
+    fn check_new_stream(&self, there: &Room) -> Result<(), RoomError> {
         match there.streams.len() + there.reserved.len() >= STREAMS_PER_ROOM_MAX {
-            true => Err(Refusal::TooMany(Limit::Streams(STREAMS_PER_ROOM_MAX))),
+            true => Err(RoomError::TooMany(RoomLimit::Streams)),
             false => Ok(()),
         }
     }
@@ -136,8 +118,8 @@ impl Registry {
     /// The worker confirmed a session. A publisher's stream is live from now on, unless someone else took the
     /// name meanwhile. A page that moves its own stream has to wait until media arrives on the new session:
     /// until then the old one is what others see.
-    pub fn confirm(&mut self, id: SessionId) -> Result<Vec<Effect>, Refusal> {
-        let session = self.sessions.get_mut(&id).ok_or(Refusal::NoSuchSession)?;
+    pub fn confirm(&mut self, id: SessionId) -> Result<Vec<Effect>, RoomError> {
+        let session = self.sessions.get_mut(&id).ok_or(RoomError::NoSuchSession)?;
         if session.phase == Phase::Opening {
             session.phase = Phase::Open(SessionState::New);
         }
@@ -145,12 +127,12 @@ impl Registry {
             return Ok(Vec::new());
         };
         let (room_name, name, member) = (session.note.room.clone(), name.clone(), session.member());
-        let room = self.rooms.get(&room_name).ok_or(Refusal::NoSuchSession)?;
+        let room = self.rooms.get(&room_name).ok_or(RoomError::NoSuchSession)?;
         if room.reserved.get(&name) != Some(&id) {
-            return Err(Refusal::StreamExists(name));
+            return Err(RoomError::StreamExists(name));
         }
         if self.is_outranked(id, &room_name, &name) {
-            return Err(Refusal::StreamExists(name));
+            return Err(RoomError::StreamExists(name));
         }
         if room.streams.get(&name).is_some_and(|live| is_of(live, member) && self.is_alive(live)) {
             return Ok(Vec::new());
@@ -367,6 +349,3 @@ fn why_lost(old: &Stream, successor: Option<MemberId>) -> LostReason {
 fn is_of(stream: &Stream, member: Option<MemberId>) -> bool {
     member.is_some() && stream.publisher.as_ref().map(|publisher| publisher.member) == member
 }
-
-/// Most streams of one room.
-pub const STREAMS_PER_ROOM_MAX: usize = 256;

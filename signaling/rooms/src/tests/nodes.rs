@@ -3,7 +3,6 @@
 use chappe_cluster::StreamRecord;
 
 use super::*;
-use crate::session::Showing;
 
 /// The publisher as another node tells of it.
 fn record(session: Session, epoch: u64) -> StreamRecord {
@@ -58,7 +57,7 @@ fn an_owner_of_before_does_not_take_a_stream_back() {
     // Its worker confirms the session after the other node has told of the successor.
     registry.open(Session { epoch: Epoch(7), ..publisher(1, "cam", None) }).unwrap();
     registry.put_remote(&node("there"), &successor);
-    assert_eq!(registry.confirm(id(1)), Err(Refusal::StreamExists(name("cam"))));
+    assert_eq!(registry.confirm(id(1)), Err(RoomError::StreamExists(name("cam"))));
     registry.end(id(1), None);
     // Its media arrives after that.
     open(&mut registry, Session { epoch: Epoch(9), ..publisher(4, "cam", Some(owner(ADA))) });
