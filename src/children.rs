@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use chappe_sfu_api::WorkerIndex;
 use chappe_sfu_io::inherited::{self, Kind};
 use chappe_sfu_worker::{SESSIONS_MAX_DEFAULT, WorkerConfig};
-use chappe_signaling::{AccessConfig, AuthMode, BasePath, Config, Host, Network, Proxies, Stopped};
+use chappe_signaling::{AccessConfig, Auth as SignalingAuth, BasePath, Config, Host, Network, Proxies, Stopped};
 use chappe_supervisor::child::{SignalingArgs, WorkerArgs};
 use chappe_supervisor::{Auth, EXIT_REFUSE, EXIT_STOP};
 use clap::Parser;
@@ -42,8 +42,8 @@ pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
         parent: Some(args.supervisor),
         node: args.node.clone(),
         auth: match args.auth {
-            Auth::Open => AuthMode::Open,
-            Auth::Public => AuthMode::Public,
+            Auth::Open => SignalingAuth::Open,
+            Auth::Public => SignalingAuth::Public,
         },
         access: access(&args)?,
         public_ips: args.public_ips.clone(),

@@ -39,7 +39,7 @@ pub const TARGETS: [Target; 10] = [
     Target { name: "relay", run: relay::run, len_max: 2_048 },
     Target { name: "framing", run: framing::run, len_max: 9_000 },
     Target { name: "sdp", run: sdp::run, len_max: 16_384 },
-    Target { name: "page", run: |bytes| chappe_signaling::fuzz_page_message(bytes), len_max: 4_096 },
+    Target { name: "page", run: |bytes| chappe_signaling_edge::page_message(bytes), len_max: 4_096 },
     Target { name: "control", run: |bytes| chappe_sfu_worker::fuzz_control_lines(bytes), len_max: 8_192 },
 ];
 

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, TcpListener};
 use std::path::PathBuf;
 
-use crate::access::AccessConfig;
+use chappe_signaling_edge::{AccessConfig, Auth};
 
 /// All that [`crate::run`] needs. The listeners were bound by the supervisor and outlive this process,
 /// so that a client that connects while signaling restarts waits instead of being refused.
@@ -21,7 +21,7 @@ pub struct Config {
     pub parent: Option<u32>,
     /// Name of this node, shown in the admin API.
     pub node: String,
-    pub auth: AuthMode,
+    pub auth: Auth,
     /// From where the listeners may be used.
     pub access: AccessConfig,
     /// Addresses at which clients reach the workers (NAT 1:1). Empty: the addresses of the interfaces.
@@ -45,15 +45,6 @@ pub enum Stopped {
 /// Whether a cluster's address can be understood; what to write if not.
 pub fn check_cluster(servers: &str) -> Result<(), String> {
     chappe_engine::NatsConfig::parse(servers).map(drop).map_err(|error| error.to_string())
-}
-
-/// Who may publish and watch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuthMode {
-    /// No tokens, and only this machine can reach the listener.
-    Open,
-    /// No tokens; whoever reaches the listener may.
-    Public,
 }
 
 /// Why the process could not start or had to stop.

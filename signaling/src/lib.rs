@@ -1,24 +1,16 @@
-//! Owns everything clients say and are told: HTTP, WebSocket, SDP, rooms, sessions, and which worker
-//! carries whom. Never touches a media packet. It may die and start again at any time: what it needs to
-//! go on is in the workers' snapshots, and whether its node drains in a file beside their sockets.
+//! Owns the signaling process: it assembles what clients speak to (`edge`), what decides (`service`), the connections to
+//! this node's workers and to other nodes, and ends them in order. Never touches a media packet. It may die and start
+//! again at any time: what it needs to go on is in the workers' snapshots, and whether its node drains in a file beside
+//! their sockets.
 
 #![forbid(unsafe_code)]
 
-mod access;
 mod addresses;
-mod admin;
-mod app;
-mod auth;
 mod cluster;
 mod config;
-mod http;
-mod refusal;
 mod run;
 mod workers;
-mod ws;
 
-pub use access::{AccessConfig, BasePath, Host, Network, Proxies};
-pub use config::{AuthMode, Config, SignalingError, Stopped, check_cluster};
+pub use chappe_signaling_edge::{AccessConfig, Auth, BasePath, Host, Network, Proxies};
+pub use config::{Config, SignalingError, Stopped, check_cluster};
 pub use run::{run, serve};
-#[doc(hidden)]
-pub use ws::page_message as fuzz_page_message;

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use chappe_cluster::NodeName;
 use chappe_sfu_api::WorkerIndex;
+use chappe_signaling_addresses::Addresses;
+use chappe_signaling_edge::http::Tally;
+use chappe_signaling_edge::{admin, http};
+use chappe_signaling_service::{AddressLimits, App, Cluster, DrainFile, Exit, Identity, unix_ms, worker_link};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{Instrument as _, info, info_span, warn};
 
-use crate::access::AddressLimits;
-use crate::addresses::{Addresses, follow_addresses};
-use crate::app::{App, DrainFile, Ending, unix_ms};
-use crate::cluster::{self, Cluster, Identity};
+use crate::addresses::follow_addresses;
 use crate::config::{Config, SignalingError, Stopped};
-use crate::http::{self, Tally};
-use crate::{admin, auth, workers};
+use crate::{cluster, workers};
 
 /// Runs signaling until it is told to stop (SIGTERM or SIGINT). Sessions go on in the workers.
 pub fn run(config: Config) -> Result<Stopped, SignalingError> {
@@ -38,17 +38,19 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     let public = config.http.as_ref().map(TcpListener::local_addr).transpose();
     let public = public.map_err(|error| SignalingError::Listener("public", error))?;
     if let Some(public) = public {
-        auth::check_listener(config.auth, public)?;
+        if !config.auth.may_listen_at(public) {
+            return Err(SignalingError::OpenButReachable(public));
+        }
     }
     let addresses = Addresses::read(config.public_ips.clone(), public).map_err(SignalingError::Interfaces)?;
     info!(node = config.node, ?public, addresses = ?addresses.now().candidates, "signaling starts");
-    let (links, queues): (Vec<_>, Vec<_>) = config.workers.iter().map(|_| workers::link()).unzip();
+    let (links, queues): (Vec<_>, Vec<_>) = config.workers.iter().map(|_| worker_link()).unzip();
     let engine = cluster::join(config.cluster.as_deref(), &config.node).await?;
     let identity = identity(&config)?;
     let (cluster, outgoing) = Cluster::new(engine, config.cluster.is_none(), identity, &config.secret);
     let limits = AddressLimits::new(config.access.per_address);
     let drain_file = DrainFile::beside(config.workers.first().map(PathBuf::as_path));
-    let app = App::new(cluster, config.auth, links, addresses, limits, drain_file);
+    let app = App::new(cluster, links, addresses, limits, drain_file);
     app.resume_drain();
     cluster::check_name(&app).await?;
     let mut tasks = JoinSet::new();
@@ -73,7 +75,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     servers.spawn(http::serve(admin, router, Arc::clone(&access), stopped.clone()));
     if let Some(public) = config.http {
         let public = http::adopt(public).map_err(|error| SignalingError::Listener("public", error))?;
-        servers.spawn(http::serve(public, http::router(Arc::clone(&app), tally), access, stopped));
+        servers.spawn(http::serve(public, http::router(Arc::clone(&app), config.auth, tally), access, stopped));
     }
     let ending = tokio::select! {
         () = stop => None,
@@ -86,11 +88,11 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     tasks.shutdown().await;
     match ending {
         None => Ok(Stopped::Asked),
-        Some(Ending::Drained) => {
+        Some(Exit::Drained) => {
             app.remove_own_state().await;
             Ok(Stopped::Drained)
         }
-        Some(Ending::NameTaken) => Err(SignalingError::NameTaken(app.node().to_string())),
+        Some(Exit::NameTaken) => Err(SignalingError::NameTaken(app.node().to_string())),
     }
 }
 

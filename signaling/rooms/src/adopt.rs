@@ -6,7 +6,7 @@ use chappe_cluster::{RoomName, StreamName};
 use chappe_sfu_api::{Boot, CloseReason, Command, SessionId, SessionSnapshot, TrackId, WorkerIndex};
 
 use crate::attempt::Proof;
-use crate::effect::{Effect, LostReason, Notice};
+use crate::effect::{Effect, LostReason, StreamNotice};
 use crate::note::Role;
 use crate::registry::Registry;
 use crate::session::{Phase, Session};
@@ -63,7 +63,7 @@ impl Registry {
             }
             if changed {
                 effects.push(Effect::Announce(room.clone(), name.clone()));
-                effects.push(Effect::TellRoom(room, Notice::StreamChanged(name)));
+                effects.push(Effect::TellRoom(room, StreamNotice::Changed(name)));
             }
         }
         let Some(session) = self.sessions.get(&id).filter(|session| session.phase != Phase::Opening) else {
@@ -130,7 +130,7 @@ impl Registry {
         self.is_complete = true;
         let over: BTreeSet<_> = self.sessions.values().flat_map(|session| self.unheard_in(session)).collect();
         let removed = |(room, name): (&RoomName, &StreamName)| {
-            Effect::TellRoom(room.clone(), Notice::StreamRemoved(name.clone()))
+            Effect::TellRoom(room.clone(), StreamNotice::Removed(name.clone()))
         };
         let mut effects: Vec<Effect> = over.into_iter().map(removed).collect();
         self.unheard.clear();

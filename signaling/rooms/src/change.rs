@@ -2,7 +2,7 @@
 
 use chappe_sfu_api::{Command, IceCredentials, Media, SessionId};
 
-use crate::effect::{Effect, Notice};
+use crate::effect::{Effect, StreamNotice};
 use crate::error::RoomError;
 use crate::note::{Note, Role};
 use crate::registry::Registry;
@@ -44,7 +44,7 @@ impl Registry {
                 self.put_stream(&room, &name, stream);
             }
             effects.push(Effect::Announce(room.clone(), name.clone()));
-            effects.push(Effect::TellRoom(room.clone(), Notice::StreamChanged(name.clone())));
+            effects.push(Effect::TellRoom(room.clone(), StreamNotice::Changed(name.clone())));
             effects.extend(self.reattach(&room, &name));
         }
         Ok((set, effects))
@@ -100,6 +100,6 @@ impl Registry {
         let (epoch, media, note) = (session.epoch, session.media.clone(), session.note.to_text()?);
         let set = Command::SetMedia { session: id, epoch, media, note };
         let announce = Effect::Announce(room.clone(), name.clone());
-        Ok(vec![Effect::Command(session.worker, set), announce, Effect::TellRoom(room, Notice::StreamChanged(name))])
+        Ok(vec![Effect::Command(session.worker, set), announce, Effect::TellRoom(room, StreamNotice::Changed(name))])
     }
 }

@@ -20,23 +20,28 @@ pub enum Effect {
     /// time.
     EndSoon(SessionId, LostReason),
     /// To one page that is connected here.
-    Tell(MemberId, Notice),
+    Tell(MemberId, SessionNotice),
     /// To one page that is connected to another node.
-    TellAt(NodeName, MemberId, Notice),
+    TellAt(NodeName, MemberId, SessionNotice),
     /// Other nodes are told what this stream of ours is like now.
     Announce(RoomName, StreamName),
     /// Other nodes are told that our stream of this epoch is over.
     Withdraw(RoomName, StreamName, Epoch),
     /// To every page of a room.
-    TellRoom(RoomName, Notice),
+    TellRoom(RoomName, StreamNotice),
 }
 
-/// An event of the WebSocket protocol, before it has words.
+/// What the pages of a room are told of a stream.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Notice {
-    StreamAdded(StreamName),
-    StreamChanged(StreamName),
-    StreamRemoved(StreamName),
+pub enum StreamNotice {
+    Added(StreamName),
+    Changed(StreamName),
+    Removed(StreamName),
+}
+
+/// What a page is told of one of its sessions, wherever it is connected.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SessionNotice {
     SlotChanged(SessionId, SlotState),
     SessionLost(SessionId, LostReason),
     /// The page makes a new session and keeps this one until that carries media.

@@ -30,7 +30,7 @@ pub use audience::{Audience, AudienceReport};
 pub use change::IceBefore;
 pub use chappe_cluster::{BadName, MemberId, ResumeSecret, RoomName, StreamName};
 pub use chappe_signaling_sdp::Showing;
-pub use effect::{Effect, LostReason, Notice};
+pub use effect::{Effect, LostReason, SessionNotice, StreamNotice};
 pub use error::{RoomError, RoomLimit};
 pub use limits::{ROOMS_MAX, VIEWERS_PER_TURN};
 pub use member::{Connection, Member};

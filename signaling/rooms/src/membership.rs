@@ -6,7 +6,7 @@ use chappe_cluster::{MemberId, NodeName, RoomName};
 use chappe_sfu_api::{Command, SessionId};
 
 use crate::address::ClientAddress;
-use crate::effect::{Effect, Notice};
+use crate::effect::{Effect, StreamNotice};
 use crate::error::{RoomError, RoomLimit};
 use crate::limits::{MEMBERS_MAX, MEMBERS_PER_ROOM_MAX, SESSIONS_PER_MEMBER_MAX};
 use crate::member::{Connection, Member};
@@ -143,7 +143,7 @@ impl Registry {
             return Vec::new();
         };
         live.publisher.iter_mut().for_each(|publisher| publisher.name.clone_from(&name));
-        vec![Effect::Announce(room.clone(), stream.clone()), Effect::TellRoom(room, Notice::StreamChanged(stream))]
+        vec![Effect::Announce(room.clone(), stream.clone()), Effect::TellRoom(room, StreamNotice::Changed(stream))]
     }
 
     /// Sessions of a page that is gone for good from `home`, but for those over which media flows, and those with

@@ -7,7 +7,7 @@ use chappe_sfu_api::{Boot, CloseReason, Command, SessionId, SessionState, TrackI
 
 use crate::address::ClientAddress;
 use crate::audience::Audience;
-use crate::effect::{Effect, LostReason, Notice};
+use crate::effect::{Effect, LostReason, SessionNotice, StreamNotice};
 use crate::error::{RoomError, RoomLimit};
 use crate::limits::{ROOMS_MAX, SESSIONS_PER_MEMBER_MAX};
 use crate::member::Member;
@@ -206,7 +206,7 @@ impl Registry {
         if std::mem::replace(&mut track.active, active) == active {
             return Vec::new();
         }
-        vec![Effect::Announce(room.clone(), name.clone()), Effect::TellRoom(room, Notice::StreamChanged(name))]
+        vec![Effect::Announce(room.clone(), name.clone()), Effect::TellRoom(room, StreamNotice::Changed(name))]
     }
 
     /// Whether a session is one of those that watch without a member, or of those that have yet to connect.
@@ -250,7 +250,7 @@ impl Registry {
             member.sessions.remove(&id);
         }
         if let (Some(reason), Some(owner)) = (told, &session.note.owner) {
-            effects.push(self.tell(owner, Notice::SessionLost(id, reason)));
+            effects.push(self.tell(owner, SessionNotice::SessionLost(id, reason)));
         }
         let room_name = session.note.room.clone();
         if let Some(room) = self.rooms.get_mut(&room_name) {
@@ -285,14 +285,14 @@ impl Registry {
         let epoch = self.remove_stream(room_name, name).map(|stream| stream.epoch).unwrap_or_default();
         let mut effects = vec![
             Effect::Withdraw(room_name.clone(), name.clone(), epoch),
-            Effect::TellRoom(room_name.clone(), Notice::StreamRemoved(name.clone())),
+            Effect::TellRoom(room_name.clone(), StreamNotice::Removed(name.clone())),
         ];
         effects.extend(self.reattach(room_name, name));
         effects
     }
 
     /// To a page, wherever it is connected.
-    pub fn tell(&self, owner: &Owner, notice: Notice) -> Effect {
+    pub fn tell(&self, owner: &Owner, notice: SessionNotice) -> Effect {
         match owner.home == self.own {
             true => Effect::Tell(owner.member, notice),
             false => Effect::TellAt(owner.home.clone(), owner.member, notice),

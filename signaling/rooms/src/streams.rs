@@ -6,7 +6,7 @@ use chappe_sfu_api::{Epoch, MediaKind, SessionId, SessionState, TrackId};
 
 use crate::address::ClientAddress;
 use crate::attempt::{Attempt, Proof};
-use crate::effect::{Effect, LostReason, Notice};
+use crate::effect::{Effect, LostReason, StreamNotice};
 use crate::error::{RoomError, RoomLimit};
 use crate::limits::STREAMS_PER_ROOM_MAX;
 use crate::member::Connection;
@@ -184,8 +184,8 @@ impl Registry {
         }
         let replaced = self.put_stream(room, name, stream);
         let notice = match &replaced {
-            Some(_) => Notice::StreamChanged(name.clone()),
-            None => Notice::StreamAdded(name.clone()),
+            Some(_) => StreamNotice::Changed(name.clone()),
+            None => StreamNotice::Added(name.clone()),
         };
         let mut effects = vec![Effect::Announce(room.clone(), name.clone()), Effect::TellRoom(room.clone(), notice)];
         effects.extend(self.reattach(room, name));
@@ -268,8 +268,8 @@ impl Registry {
         }
         let replaced = self.put_stream(&room, &name, stream);
         let notice = match &replaced {
-            Some(_) => Notice::StreamChanged(name.clone()),
-            None => Notice::StreamAdded(name.clone()),
+            Some(_) => StreamNotice::Changed(name.clone()),
+            None => StreamNotice::Added(name.clone()),
         };
         let mut effects = vec![Effect::TellRoom(room.clone(), notice)];
         effects.extend(self.reattach(&room, &name));
@@ -287,7 +287,7 @@ impl Registry {
             return Vec::new();
         }
         self.remove_stream(room, name);
-        let mut effects = vec![Effect::TellRoom(room.clone(), Notice::StreamRemoved(name.clone()))];
+        let mut effects = vec![Effect::TellRoom(room.clone(), StreamNotice::Removed(name.clone()))];
         effects.extend(self.reattach(room, name));
         self.drop_room_if_empty(room);
         effects

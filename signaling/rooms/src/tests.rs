@@ -214,7 +214,7 @@ fn a_publisher_that_comes_and_goes_attaches_and_detaches_its_viewers_only() {
     assert_eq!(attached(&effects, id(2)), None);
     let effects = registry.handle_closed(id(3), CloseReason::ConsentExpired);
     assert_eq!(attached(&effects, id(1)), Some(vec![None, None]));
-    assert!(effects.contains(&Effect::TellRoom(room(), Notice::StreamRemoved(name("cam")))));
+    assert!(effects.contains(&Effect::TellRoom(room(), StreamNotice::Removed(name("cam")))));
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_takeover_goes_from_picture_to_picture_without_black_in_between() {
     let sets = effects.iter().filter(|effect| matches!(effect, Effect::Point(..)));
     assert_eq!(sets.count(), 1);
     assert_eq!(attached(&effects, id(1)), Some(vec![Some(TrackId(301)), Some(TrackId(302))]));
-    assert!(effects.contains(&Effect::TellRoom(room(), Notice::StreamChanged(name("cam")))));
+    assert!(effects.contains(&Effect::TellRoom(room(), StreamNotice::Changed(name("cam")))));
     let closed = effects
         .iter()
         .any(|e| matches!(e, Effect::Command(W0, Command::CloseSession { session, .. }) if *session == id(2)));

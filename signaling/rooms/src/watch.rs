@@ -1,10 +1,11 @@
 //! Owns the connection between what is published and who watches it.
 
+use chappe_signaling_sdp as sdp;
 use chappe_cluster::{RoomName, StreamName};
 use chappe_sfu_api::{Command, Media, PointedViewer, SendTrack, SessionId};
-use chappe_signaling_sdp::{self as sdp, Showing};
+use chappe_signaling_sdp::Showing;
 
-use crate::effect::{Effect, Notice};
+use crate::effect::{Effect, SessionNotice};
 use crate::limits::VIEWERS_PER_TURN;
 use crate::note::{Role, Slot};
 use crate::registry::Registry;
@@ -62,7 +63,7 @@ impl Registry {
         let before = std::mem::replace(&mut session.shown, shown.clone());
         if let Some(owner) = owner {
             let changed = shown.into_iter().filter(|state| !before.contains(state));
-            effects.extend(changed.map(|state| self.tell(&owner, Notice::SlotChanged(viewer, state))));
+            effects.extend(changed.map(|state| self.tell(&owner, SessionNotice::SlotChanged(viewer, state))));
         }
         effects
     }

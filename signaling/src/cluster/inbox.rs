@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use chappe_cluster::{NodeState, StreamDelta};
 use chappe_engine::{Health, Subject};
+use chappe_signaling_edge::to_remote;
 use chappe_signaling_rooms::AudienceReport;
+use chappe_signaling_service::{App, NodeNotice, NodeReply, NodeRequest};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{info, warn};
 
 use super::outbox::{AUDIENCE, PRESENCE, STREAMS, notices_of};
-use super::{NodeNotice, NodeReply, NodeRequest};
-use crate::app::App;
 
 /// Until the process ends: hears the others, and tells of this node.
 pub async fn follow_cluster(app: Arc<App>) {
@@ -117,7 +117,10 @@ pub async fn serve_requests(app: Arc<App>) {
             let app = Arc::clone(&app);
             tokio::spawn(async move {
                 if let Some(request) = parse::<NodeRequest>(&incoming.payload) {
-                    let reply: NodeReply = app.serve_node(request).await;
+                    let reply = match app.answer_node(request).await {
+                        Ok(reply) => reply,
+                        Err(refusal) => NodeReply::Refused { told: to_remote(&refusal) },
+                    };
                     let bytes = serde_json::to_vec(&reply).expect("a reply has only string keys");
                     incoming.reply.send(bytes.into());
                 }

@@ -2,27 +2,13 @@
 
 use std::sync::Arc;
 
-use chappe_cluster::{NodeName, NodeState, StreamDelta};
+use chappe_cluster::NodeName;
 use chappe_engine::Subject;
-use chappe_signaling_rooms::{Audience, AudienceReport, Notice, Room};
+use chappe_signaling_edge::ServerMessage;
+use chappe_signaling_rooms::{MemberId, SessionNotice};
+use chappe_signaling_service::{ANSWER_WITHIN, App, Cluster, NodeNotice, Outgoing, room_subject};
 use serde::Serialize;
 use tokio::sync::mpsc;
-
-use super::{ANSWER_WITHIN, NodeNotice, NodeRequest};
-use crate::app::App;
-
-/// Something for other nodes.
-#[derive(Debug, Clone)]
-pub enum Outgoing {
-    Presence(NodeState),
-    Streams(StreamDelta),
-    Audience(AudienceReport),
-    Notice(NodeName, NodeNotice),
-    /// Nobody waits for the answer.
-    Request(NodeName, NodeRequest),
-    /// To everybody who has the room.
-    Room(chappe_cluster::RoomName, chappe_signaling_chat::RoomMessage),
-}
 
 /// Until the process ends.
 pub async fn send_outgoing(app: Arc<App>, mut outgoing: mpsc::Receiver<Outgoing>) {
@@ -32,8 +18,10 @@ pub async fn send_outgoing(app: Arc<App>, mut outgoing: mpsc::Receiver<Outgoing>
             Outgoing::Presence(state) => publish(cluster, PRESENCE, &state).await,
             Outgoing::Streams(delta) => publish(cluster, STREAMS, &delta).await,
             Outgoing::Audience(report) => publish(cluster, AUDIENCE, &report).await,
-            Outgoing::Notice(node, notice) => publish(cluster, &notices_of(&node), &notice).await,
-            Outgoing::Room(room, message) => publish(cluster, &subject_of(&room), &message).await,
+            Outgoing::Page(node, member, notice) => {
+                publish(cluster, &notices_of(&node), &deliver(member, notice)).await
+            }
+            Outgoing::Room(room, message) => publish(cluster, &room_subject(&room), &message).await,
             Outgoing::Request(node, request) => {
                 let app = Arc::clone(&app);
                 tokio::spawn(async move { app.cluster.ask(&node, &request, ANSWER_WITHIN).await });
@@ -46,11 +34,16 @@ pub async fn send_outgoing(app: Arc<App>, mut outgoing: mpsc::Receiver<Outgoing>
     }
 }
 
-async fn publish(
-    cluster: &super::Cluster,
-    subject: &str,
-    message: &impl Serialize,
-) -> Result<(), chappe_engine::EngineError> {
+/// In the words of the protocol, which that node passes on as they are.
+fn deliver(member: MemberId, notice: SessionNotice) -> NodeNotice {
+    let ended = match &notice {
+        SessionNotice::SessionLost(session, _) => Some(*session),
+        SessionNotice::SlotChanged(..) | SessionNotice::Move(_) => None,
+    };
+    NodeNotice::Deliver { member, text: ServerMessage::from(&notice).to_text().to_string(), ended }
+}
+
+async fn publish(cluster: &Cluster, subject: &str, message: &impl Serialize) -> Result<(), chappe_engine::EngineError> {
     let payload = serde_json::to_vec(message).expect("a message has only string keys");
     cluster.engine.publish(&Subject::parse(subject)?, payload.into()).await
 }
@@ -58,11 +51,6 @@ async fn publish(
 /// Of the notices to a node.
 pub fn notices_of(node: &NodeName) -> String {
     format!("node/{node}")
-}
-
-/// Of who is in a room and what they say.
-pub fn subject_of(room: &chappe_cluster::RoomName) -> String {
-    format!("room/{room}")
 }
 
 pub const PRESENCE: &str = "presence";

@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chappe_engine::{Change, EngineError, Key};
+use chappe_signaling_service::{App, RelaySecret};
 use tracing::{debug, info};
-
-use super::RelaySecret;
-use crate::app::App;
 
 /// Keeps to the secret that the store has, for as long as the process lives. The first node draws it. A store that lost
 /// it, such as one that came back empty, is given it back by whoever knows it, so that nodes and signaling processes
@@ -54,9 +52,8 @@ fn adopt(app: &App, own: &mut Option<Bytes>, secret: Bytes) {
         return;
     }
     info!("the cluster's relays have their secret");
-    app.cluster.set_secret(RelaySecret::new(&secret));
+    app.set_relay_secret(RelaySecret::new(&secret));
     *own = Some(secret);
-    app.refresh_peers();
 }
 
 /// What is stored in the end is told by the watch.
@@ -86,10 +83,10 @@ mod tests {
     use chappe_sfu_api::{Boot, RelayKey};
 
     use super::*;
-    use crate::app::bed;
+    use chappe_signaling_service::harness;
 
     fn node(name: &str, engine: &Arc<Embedded>) -> Arc<App> {
-        let app = bed::node(name, 1, engine);
+        let app = harness::node(name, 1, engine);
         tokio::spawn(agree_on_secret(Arc::clone(&app)));
         app
     }

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use chappe_cluster::{NodeName, NodeState};
-use chappe_engine::{Change, Embedded, Engine, EngineError, Health, Key, Nats, NatsConfig, Revision};
+use chappe_engine::{Change, Embedded, Engine, EngineError, Health, Nats, NatsConfig, Revision};
+use chappe_signaling_service::{App, AskError, NodeReply, NodeRequest, record_key};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::{AskError, NodeReply, NodeRequest};
-use crate::app::App;
 use crate::config::SignalingError;
 
 /// The engine of a node: NATS, or none other than itself.
@@ -94,45 +92,10 @@ async fn stored_nodes(app: &App) -> Result<Vec<(NodeState, Revision)>, EngineErr
     Ok(nodes)
 }
 
-fn key_of(node: &NodeName) -> Option<Key> {
-    Key::parse(&format!("nodes/{node}")).ok()
-}
-
 /// Deletes the record of a node that does not answer any more, unless it has come back and written another.
 async fn forget_node(app: &App, node: &NodeName, revision: Revision) {
-    if let Some(key) = key_of(node) {
+    if let Some(key) = record_key(node) {
         let _ = app.cluster.engine.delete(&key, Some(revision)).await;
-    }
-}
-
-impl App {
-    /// Other nodes find this one in the store when they start.
-    pub async fn store_own_state(&self, state: &NodeState) {
-        let (Some(key), Ok(value)) = (key_of(&state.node), serde_json::to_vec(state)) else { return };
-        let (engine, value) = (&self.cluster.engine, Bytes::from(value));
-        for _ in 0..STORE_TRIES {
-            let stored = match engine.get(&key).await {
-                Ok(Some(entry)) => engine.update(&key, value.clone(), entry.revision).await,
-                Ok(None) => engine.create(&key, value.clone()).await,
-                Err(error) => Err(error),
-            };
-            match stored {
-                Ok(_) => return,
-                // Another node has just deleted what an earlier process of ours left.
-                Err(EngineError::Conflict | EngineError::Exists | EngineError::Unknown) => {}
-                Err(error) => return tracing::debug!(%error, "the record of this node is not stored"),
-            }
-        }
-    }
-
-    /// A node of the same name that was started meanwhile keeps its record.
-    pub async fn remove_own_state(&self) {
-        let (own, instance) = (self.cluster.own(), self.cluster.identity.instance);
-        let Some(key) = key_of(own) else { return };
-        let Ok(Some(entry)) = self.cluster.engine.get(&key).await else { return };
-        if serde_json::from_slice::<NodeState>(&entry.value).is_ok_and(|state| state.instance == instance) {
-            forget_node(self, own, entry.revision).await;
-        }
     }
 }
 
@@ -140,16 +103,14 @@ impl App {
 const UP_WITHIN: Duration = Duration::from_millis(500);
 const NAME_WITHIN: Duration = Duration::from_millis(500);
 const GATHER_WITHIN: Duration = Duration::from_millis(500);
-/// Each is lost to somebody who writes the same record in the same moment.
-const STORE_TRIES: u32 = 3;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::bed::node;
+    use chappe_signaling_service::harness::node;
 
     async fn is_stored(engine: &Arc<Embedded>, app: &App) -> bool {
-        engine.get(&key_of(app.node()).unwrap()).await.unwrap().is_some()
+        engine.get(&record_key(app.node()).unwrap()).await.unwrap().is_some()
     }
 
     async fn store(app: &App) {

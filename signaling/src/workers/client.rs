@@ -12,6 +12,7 @@ use chappe_sfu_api::{
     Boot, Command, ErrorCode, Event, Hello, PROTOCOL_VERSION, Request, RequestId, SessionId, SessionSnapshot,
     WorkerIndex,
 };
+use chappe_signaling_service::{App, Relays, Reply, WorkerCommand, WorkerError, WorkerQueue};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{mpsc, oneshot};
@@ -19,8 +20,6 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 use super::lines::{LineReader, write_lines};
-use super::link::{Outgoing, Relays, Reply, WorkerError, WorkerQueue};
-use crate::app::App;
 
 /// Follows one worker for as long as the process lives: its deaths are told to the app, its
 /// replacements are taken up.
@@ -48,7 +47,7 @@ pub async fn follow_worker(app: Arc<App>, worker: WorkerIndex, path: PathBuf, mu
             app.handle_worker_lost(worker);
         }
         let boot = connection.hello.boot;
-        let error = match serve(&app, worker, connection, &mut queue).await {
+        let error = match exchange(&app, worker, connection, &mut queue).await {
             Ok(()) => io::Error::from(io::ErrorKind::UnexpectedEof),
             Err(error) => error,
         };
@@ -93,7 +92,12 @@ async fn greet(path: &PathBuf) -> io::Result<Connection> {
 }
 
 /// Until the connection breaks.
-async fn serve(app: &Arc<App>, worker: WorkerIndex, connection: Connection, queue: &mut WorkerQueue) -> io::Result<()> {
+async fn exchange(
+    app: &Arc<App>,
+    worker: WorkerIndex,
+    connection: Connection,
+    queue: &mut WorkerQueue,
+) -> io::Result<()> {
     let Connection { hello, mut reader, mut writer } = connection;
     info!(pid = hello.pid, boot = hello.boot.0, "worker connected");
     let (snapshots, missed) = timeout(SNAPSHOT_WITHIN, take_snapshot(&mut reader, &mut writer)).await??;
@@ -187,13 +191,13 @@ async fn read_events(app: &Arc<App>, worker: WorkerIndex, reader: &mut LineReade
 
 async fn write_commands(
     writer: &mut OwnedWriteHalf,
-    commands: &mut mpsc::Receiver<Outgoing>,
+    commands: &mut mpsc::Receiver<WorkerCommand>,
     asked: &Asked,
 ) -> io::Result<()> {
     let mut batch = Vec::with_capacity(BATCH_COMMANDS_MAX);
     while commands.recv_many(&mut batch, BATCH_COMMANDS_MAX).await > 0 {
         let mut requests = Vec::with_capacity(batch.len());
-        for Outgoing { command, reply } in batch.drain(..) {
+        for WorkerCommand { command, reply } in batch.drain(..) {
             let request = next_request();
             asked.add(request, reply.map_or(Expected::Noted(command.session()), Expected::Awaited));
             requests.push(Request { request, command });
@@ -205,7 +209,7 @@ async fn write_commands(
 }
 
 /// Commands meant for a process that is gone. Whoever waits for their replies learns it.
-fn drain_commands(commands: &mut mpsc::Receiver<Outgoing>) {
+fn drain_commands(commands: &mut mpsc::Receiver<WorkerCommand>) {
     while commands.try_recv().is_ok() {}
 }
 

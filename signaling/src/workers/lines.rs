@@ -2,12 +2,11 @@
 
 use std::io;
 
+use chappe_sfu_api::LINE_BYTES_MAX;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-
-use chappe_sfu_api::LINE_BYTES_MAX;
 
 pub struct LineReader {
     socket: OwnedReadHalf,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use chappe_signaling::{AccessConfig, AuthMode, Config, Stopped};
+use chappe_signaling::{AccessConfig, Auth, Config, Stopped};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -43,7 +43,7 @@ impl Server {
 
     /// For everybody who reaches it.
     pub async fn public() -> Server {
-        Server::configured(|config| config.auth = AuthMode::Public).await
+        Server::configured(|config| config.auth = Auth::Public).await
     }
 
     /// With one worker, and some settings of its own.
@@ -86,7 +86,7 @@ impl Server {
             workers: self.workers.iter().map(|worker| worker.path.clone()).collect(),
             parent: None,
             node: "n1".into(),
-            auth: AuthMode::Open,
+            auth: Auth::Open,
             access: AccessConfig::default(),
             public_ips: vec!["192.0.2.1".parse().unwrap()],
             region: None,

@@ -27,7 +27,7 @@ fn a_stream_of_another_node_is_shown_like_one_of_ours() {
     let record = record(publisher(3, "cam", None), 5);
     let effects = registry.put_remote(&node("there"), &record);
     assert_eq!(attached(&effects, id(1)), Some(vec![Some(TrackId(301)), Some(TrackId(302))]));
-    assert!(effects.contains(&Effect::TellRoom(room(), Notice::StreamAdded(name("cam")))));
+    assert!(effects.contains(&Effect::TellRoom(room(), StreamNotice::Added(name("cam")))));
     assert_eq!(registry.track_home(TrackId(301)).unwrap().home.node, node("there"));
     assert!(registry.put_remote(&node("there"), &record).is_empty(), "said once is enough");
     let effects = registry.remove_remote(&node("there"), &room(), &name("cam"), Epoch(5));
@@ -64,7 +64,7 @@ fn an_owner_of_before_does_not_take_a_stream_back() {
     open(&mut registry, Session { epoch: Epoch(10), ..publisher(5, "cam", Some(owner(ADA))) });
     registry.put_remote(&node("there"), &record(publisher(6, "cam", None), 11));
     let effects = registry.handle_track_active(id(5), TrackId(501), true);
-    assert!(effects.contains(&Effect::Tell(ADA, Notice::SessionLost(id(5), LostReason::TakenOver))), "{effects:?}");
+    assert!(effects.contains(&Effect::Tell(ADA, SessionNotice::SessionLost(id(5), LostReason::TakenOver))), "{effects:?}");
     assert_eq!(registry.stream(&room(), &name("cam")).unwrap().session, id(6));
     // A worker tells of it after that.
     let late = snapshot_of(&Session { epoch: Epoch(10), ..publisher(7, "cam", None) });
@@ -143,7 +143,7 @@ fn a_page_that_came_back_on_another_node_is_told_there() {
     assert!(matches!(&effects[..], [Effect::Command(W0, Command::SetMedia { .. })]), "its note says so: {effects:?}");
     assert!(registry.member(ADA).is_none(), "it is not waited for here");
     let effects = registry.handle_closed(id(1), CloseReason::ConsentExpired);
-    let lost = Notice::SessionLost(id(1), LostReason::Expired);
+    let lost = SessionNotice::SessionLost(id(1), LostReason::Expired);
     assert!(effects.contains(&Effect::TellAt(node("there"), ADA, lost)), "{effects:?}");
     let (claimed, _) = registry.claim(&at(MemberId(2), "there"), &[id(1)]);
     assert!(claimed.is_empty());
@@ -177,7 +177,7 @@ fn a_page_that_comes_back_under_another_name_publishes_under_it() {
     let mut registry = registry();
     join(&mut registry, ADA);
     open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
-    let changed = [Effect::Announce(room(), name("cam")), Effect::TellRoom(room(), Notice::StreamChanged(name("cam")))];
+    let changed = [Effect::Announce(room(), name("cam")), Effect::TellRoom(room(), StreamNotice::Changed(name("cam")))];
     for home in ["here", "there"] {
         let page = Owner { name: Some(format!("Ada, {home}")), ..at(ADA, home) };
         let (_, effects) = registry.claim(&page, &[id(1)]);
@@ -206,7 +206,7 @@ fn viewer_of_two_nodes() -> (SessionSnapshot, [StreamRecord; 2]) {
 /// Streams of which the room is told that they are over.
 fn removed(effects: &[Effect]) -> Vec<StreamName> {
     let name = |effect: &Effect| match effect {
-        Effect::TellRoom(_, Notice::StreamRemoved(name)) => Some(name.clone()),
+        Effect::TellRoom(_, StreamNotice::Removed(name)) => Some(name.clone()),
         _ => None,
     };
     effects.iter().filter_map(name).collect()

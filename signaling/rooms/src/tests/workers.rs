@@ -15,7 +15,7 @@ fn a_lost_worker_takes_its_sessions_and_no_others() {
     let effects = registry.handle_worker_lost(W0, None);
     let commands = effects.iter().any(|effect| matches!(effect, Effect::Command(..)));
     assert!(!commands, "the next process knows nothing of these sessions: {effects:?}");
-    assert!(effects.contains(&Effect::Tell(ADA, Notice::SessionLost(id(1), LostReason::WorkerDied))));
+    assert!(effects.contains(&Effect::Tell(ADA, SessionNotice::SessionLost(id(1), LostReason::WorkerDied))));
     assert!(registry.session(id(1)).is_none() && registry.session(id(2)).is_some());
     // The sessions of the process that lives are not lost with those of the one before.
     assert!(registry.handle_worker_lost(W1, Some(BOOT)).is_empty());
@@ -50,7 +50,7 @@ fn what_changed_while_the_connection_was_broken_is_told_again() {
     assert_eq!(attached(&effects, id(1)), Some(vec![Some(TrackId(201)), Some(TrackId(202))]));
     // And what ended meanwhile is over.
     let effects = registry.adopt(W0, BOOT, Vec::new());
-    assert!(effects.contains(&Effect::TellRoom(room(), Notice::StreamRemoved(name("cam")))));
+    assert!(effects.contains(&Effect::TellRoom(room(), StreamNotice::Removed(name("cam")))));
     assert!(registry.room(&room()).is_none());
 }
 

@@ -1,0 +1,121 @@
+//! Owns what operators may do: drain a node or a worker, take that back, end a session. Never forces a client to
+//! come back.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use chappe_cluster::NodeName;
+use chappe_sfu_api::{SessionId, WorkerIndex};
+use chappe_signaling_service::{ANSWER_WITHIN, App, NodeRequest, Refusal};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::views::missing;
+use crate::error::HttpError;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DrainOptions {
+    /// How long clients that can't be moved are waited for.
+    #[serde(default = "default_deadline_ms")]
+    deadline_ms: u64,
+}
+
+/// `POST /api/v1/nodes/{node}/drain`
+pub async fn drain_node(
+    State(app): State<Arc<App>>,
+    Path(node): Path<String>,
+    body: Bytes,
+) -> Result<Response, HttpError> {
+    let deadline_ms = options(&body)?.deadline_ms;
+    match other_node(&app, &node)? {
+        Some(other) => ask(&app, &other, NodeRequest::Drain { deadline_ms }).await?,
+        None => app.start_drain(deadline_ms),
+    }
+    Ok((StatusCode::ACCEPTED, Json(json!({ "node": node, "state": "draining", "deadline_ms": deadline_ms })))
+        .into_response())
+}
+
+/// `DELETE /api/v1/nodes/{node}/drain`
+pub async fn cancel_node_drain(State(app): State<Arc<App>>, Path(node): Path<String>) -> Result<Response, HttpError> {
+    match other_node(&app, &node)? {
+        Some(other) => ask(&app, &other, NodeRequest::CancelDrain).await?,
+        None => drop(app.cancel_drain()),
+    }
+    Ok(Json(json!({ "node": node, "state": "serving" })).into_response())
+}
+
+/// `POST /api/v1/workers/{node}/{index}/drain`: a worker of this node; its successor takes its place.
+pub async fn drain_worker(
+    State(app): State<Arc<App>>,
+    Path((node, index)): Path<(String, u16)>,
+    body: Bytes,
+) -> Result<Response, HttpError> {
+    let deadline_ms = options(&body)?.deadline_ms;
+    own_worker(&app, &node)?;
+    if !app.drain_worker(WorkerIndex(index), deadline_ms) {
+        return Err(missing("worker"));
+    }
+    Ok((StatusCode::ACCEPTED, Json(json!({ "worker": format!("{node}/{index}"), "state": "draining" })))
+        .into_response())
+}
+
+/// `DELETE /api/v1/workers/{node}/{index}/drain`
+pub async fn cancel_worker_drain(
+    State(app): State<Arc<App>>,
+    Path((node, index)): Path<(String, u16)>,
+) -> Result<Response, HttpError> {
+    own_worker(&app, &node)?;
+    if !app.cancel_worker_drain(WorkerIndex(index)) {
+        return Err(missing("worker"));
+    }
+    Ok(Json(json!({ "worker": format!("{node}/{index}"), "state": "serving" })).into_response())
+}
+
+/// `DELETE /api/v1/sessions/{id}`, of any node.
+pub async fn kick(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, HttpError> {
+    let id: SessionId = id.parse().map_err(|_| missing("session"))?;
+    if app.close(id).await { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(missing("session")) }
+}
+
+fn options(body: &Bytes) -> Result<DrainOptions, HttpError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(DrainOptions { deadline_ms: default_deadline_ms() });
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        let message = format!("the body is not {{\"deadline_ms\": milliseconds}}: {error}");
+        HttpError::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    })
+}
+
+/// None: it is this one.
+fn other_node(app: &App, node: &str) -> Result<Option<NodeName>, HttpError> {
+    let name = NodeName::parse(node).map_err(|_| missing("node"))?;
+    if name == *app.node() {
+        return Ok(None);
+    }
+    let known = app.hub().replica.node(&name).is_some();
+    if known { Ok(Some(name)) } else { Err(missing("node")) }
+}
+
+fn own_worker(app: &App, node: &str) -> Result<(), HttpError> {
+    if node == app.node().as_str() {
+        return Ok(());
+    }
+    let message = format!("the workers of {node} are drained at the admin address of that node");
+    Err(HttpError::new(StatusCode::NOT_FOUND, "not_found", message))
+}
+
+async fn ask(app: &App, node: &NodeName, request: NodeRequest) -> Result<(), HttpError> {
+    let reply = app.cluster.ask(node, &request, ANSWER_WITHIN).await;
+    reply.map(drop).map_err(|error| HttpError::from(Refusal::from(error)))
+}
+
+/// A plain WHIP or WHEP client that stays longer is cut off.
+fn default_deadline_ms() -> u64 {
+    60_000
+}

@@ -1,0 +1,199 @@
+//! Owns the JSON of the admin API about nodes, workers and relays: all of the cluster, as this node knows it.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use chappe_cluster::{NodeName, NodePhase, NodeState, WorkerPhase, WorkerRecord};
+use chappe_sfu_api::{LoadReport, PeerStats, RelayDirection, RelayStats, TrackId, WorkerIndex};
+use chappe_signaling_service::{App, Hub, Relays, Reply};
+use serde::Serialize;
+
+#[derive(Debug, Serialize)]
+struct NodeEntry<'a> {
+    id: &'a NodeName,
+    node: &'a NodeName,
+    /// Of signaling; of this node only.
+    pid: Option<u32>,
+    version: &'a str,
+    region: Option<&'a str>,
+    state: &'static str,
+    uptime_ms: u64,
+    origins: &'a [String],
+    workers: usize,
+    workers_serving: usize,
+    sessions: u64,
+    streams: usize,
+    /// Pages whose connection is here; of this node only.
+    members: Option<usize>,
+    /// From other nodes, for want of a place in a queue; by this node only.
+    messages_dropped: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct WorkerEntry<'a> {
+    id: String,
+    node: &'a NodeName,
+    index: u16,
+    pid: Option<u32>,
+    /// Names the process in relays.
+    boot: Option<String>,
+    media_port: u16,
+    state: &'static str,
+    sessions: u32,
+    sessions_max: u32,
+    /// Share of one core, 0–1.
+    cpu: f64,
+    rss_bytes: u64,
+    /// Processes replaced since the node started.
+    restarts: u64,
+    bits_per_second_in: u64,
+    bits_per_second_out: u64,
+    packets_per_second_in: u64,
+    packets_per_second_out: u64,
+    /// Of this node's workers only.
+    load: Option<&'a LoadReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct RelayEntry {
+    /// Worker, direction, peer and track.
+    id: String,
+    worker: String,
+    peer: String,
+    track: TrackId,
+    room: Option<String>,
+    stream: Option<String>,
+    direction: &'static str,
+    depth: u8,
+    packets: u64,
+    bytes: u64,
+    lost: u64,
+    repaired: u64,
+    alive: bool,
+    round_trip_ms: Option<f64>,
+}
+
+pub async fn nodes(State(app): State<Arc<App>>) -> Response {
+    let hub = app.hub();
+    let own = app.own_state(&hub);
+    let mut entries = vec![NodeEntry {
+        pid: Some(std::process::id()),
+        sessions: hub.registry.session_count() as u64,
+        members: Some(hub.registry.members()),
+        messages_dropped: Some(app.cluster.engine.drops().total()),
+        ..node_entry(&own, own_streams(&hub, app.node()))
+    }];
+    entries.extend(hub.replica.nodes().map(|state| node_entry(state, own_streams(&hub, &state.node))));
+    Json(entries).into_response()
+}
+
+pub async fn workers(State(app): State<Arc<App>>) -> Response {
+    let hub = app.hub();
+    let own = app.own_state(&hub);
+    let load = |index: WorkerIndex| hub.worker(index).map(|view| &view.load);
+    let ours = own.workers.iter().map(|worker| worker_entry(&own.node, worker, load(worker.index)));
+    let others = hub.replica.nodes().flat_map(|state| state.workers.iter().map(move |worker| (&state.node, worker)));
+    let entries: Vec<WorkerEntry<'_>> =
+        ours.chain(others.map(|(node, worker)| worker_entry(node, worker, None))).collect();
+    Json(entries).into_response()
+}
+
+/// What this node's workers relay: each relay as both of its ends see it, where both are here.
+pub async fn relays(State(app): State<Arc<App>>) -> Response {
+    let waiting = app.ask_for_relays();
+    let mut entries = Vec::new();
+    for (worker, waiting) in waiting {
+        if let Ok(Reply::Relays(Relays { peers, relays })) = waiting.reply().await {
+            let hub = app.hub();
+            entries.extend(relays.iter().map(|relay| relay_entry(&app, &hub, worker, relay, &peers)));
+        }
+    }
+    Json(entries).into_response()
+}
+
+fn own_streams(hub: &Hub, node: &NodeName) -> usize {
+    hub.registry.rooms().flat_map(|(_, room)| room.streams.values()).filter(|stream| stream.home.node == *node).count()
+}
+
+fn node_entry(state: &NodeState, streams: usize) -> NodeEntry<'_> {
+    let serving = state.workers.iter().filter(|worker| worker.phase == WorkerPhase::Serving).count();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    NodeEntry {
+        id: &state.node,
+        node: &state.node,
+        pid: None,
+        version: &state.version,
+        region: state.region.as_deref(),
+        state: match state.phase {
+            NodePhase::Draining => "draining",
+            NodePhase::Serving if serving > 0 => "serving",
+            NodePhase::Serving => "unavailable",
+        },
+        uptime_ms: now_ms.saturating_sub(state.started_ms),
+        origins: &state.origins,
+        workers: state.workers.len(),
+        workers_serving: serving,
+        sessions: state.workers.iter().map(|worker| u64::from(worker.sessions)).sum(),
+        streams,
+        members: None,
+        messages_dropped: None,
+    }
+}
+
+fn worker_entry<'a>(node: &'a NodeName, worker: &WorkerRecord, load: Option<&'a LoadReport>) -> WorkerEntry<'a> {
+    WorkerEntry {
+        id: format!("{node}/{}", worker.index.0),
+        node,
+        index: worker.index.0,
+        pid: worker.pid,
+        boot: worker.boot.map(|boot| format!("{:016x}", boot.0)),
+        media_port: worker.media_port,
+        state: match worker.phase {
+            WorkerPhase::Connecting => "connecting",
+            WorkerPhase::Serving => "serving",
+            WorkerPhase::Draining => "draining",
+            WorkerPhase::Lost => "lost",
+        },
+        sessions: worker.sessions,
+        sessions_max: worker.sessions_max,
+        cpu: worker.cpu,
+        rss_bytes: worker.rss_bytes,
+        restarts: worker.restarts,
+        bits_per_second_in: worker.bits_per_second_in,
+        bits_per_second_out: worker.bits_per_second_out,
+        packets_per_second_in: worker.packets_per_second_in,
+        packets_per_second_out: worker.packets_per_second_out,
+        load,
+    }
+}
+
+fn relay_entry(app: &App, hub: &Hub, worker: WorkerIndex, relay: &RelayStats, peers: &[PeerStats]) -> RelayEntry {
+    let worker = format!("{}/{}", app.node(), worker.0);
+    let peer = app.worker_name(hub, relay.peer).unwrap_or_else(|| format!("{:016x}", relay.peer.0));
+    let direction = match relay.direction {
+        RelayDirection::In => "in",
+        RelayDirection::Out => "out",
+    };
+    let link = peers.iter().find(|peer| peer.peer == relay.peer);
+    let source = hub.registry.published_as(relay.track);
+    RelayEntry {
+        id: format!("{worker} {direction} {peer} {}", relay.track),
+        room: source.map(|(room, _)| room.to_string()),
+        stream: source.map(|(_, stream)| stream.to_string()),
+        worker,
+        peer,
+        track: relay.track,
+        direction,
+        depth: relay.depth,
+        packets: relay.packets,
+        bytes: relay.bytes,
+        lost: relay.lost,
+        repaired: relay.repaired,
+        alive: link.is_some_and(|link| link.alive),
+        round_trip_ms: link.and_then(|link| link.round_trip_ms),
+    }
+}

@@ -1,0 +1,126 @@
+//! Owns `GET /metrics`: the present state in the Prometheus text format, made anew for each scrape, so
+//! that nothing lingers of a worker or room that has gone. Labels are workers, states, kinds, routes and
+//! drop reasons: all bounded by us.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use chappe_engine::Health;
+use chappe_sfu_api::SessionId;
+use chappe_signaling_service::{App, Hub, WorkerState, WorkerView};
+use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
+use metrics_exporter_prometheus::PrometheusBuilder;
+
+use super::Admin;
+
+pub async fn metrics(State(admin): State<Admin>) -> Response {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    with_local_recorder(&recorder, || {
+        describe();
+        let uptime = admin.app.started().elapsed().unwrap_or_default();
+        gauge!("chappe_uptime_seconds").set(uptime.as_secs_f64());
+        for ((route, status), count) in admin.tally.counts() {
+            counter!("chappe_http_requests_total", "route" => route, "status" => status.to_string()).absolute(count);
+        }
+        admin.app.cluster.engine.drops().record();
+        record_sessions(&admin.app);
+        record_hub(&admin.app.hub());
+    });
+    let text = handle.render() + &admin.app.lock_holds().to_text();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+fn describe() {
+    describe_gauge!("chappe_uptime_seconds", "Age of the signaling process.");
+    describe_counter!("chappe_http_requests_total", "Responses of the public listener by route and status.");
+    describe_gauge!("chappe_rooms", "Rooms in which someone or something is.");
+    describe_gauge!("chappe_streams", "Streams that are published.");
+    describe_gauge!("chappe_members", "Pages that are in a room.");
+    describe_gauge!("chappe_pages_connected", "Pages with a WebSocket now.");
+    describe_gauge!("chappe_sessions", "WebRTC sessions by kind and state.");
+    describe_gauge!("chappe_nodes", "Nodes of the cluster that this node knows, itself included.");
+    describe_gauge!("chappe_cluster_reachable", "Whether other nodes can be spoken to; 1 on a node that runs alone.");
+    describe_gauge!("chappe_node_draining", "Whether this node takes no new sessions and is about to leave.");
+    describe_gauge!("chappe_worker_up", "Whether the worker serves or drains.");
+    describe_gauge!("chappe_worker_draining", "Whether the worker takes no new sessions.");
+    describe_counter!("chappe_worker_restarts_total", "Processes of the worker replaced since the node started.");
+    describe_gauge!("chappe_worker_sessions", "Sessions on the worker.");
+    describe_gauge!("chappe_worker_sessions_limit", "Sessions the worker takes at most.");
+    describe_gauge!("chappe_worker_received_tracks", "Tracks the worker receives.");
+    describe_gauge!("chappe_worker_sent_tracks", "Tracks the worker sends.");
+    describe_gauge!("chappe_worker_cpu_ratio", "Share of one core over the last second.");
+    describe_gauge!("chappe_worker_resident_memory_bytes", "Resident memory of the worker.");
+    describe_gauge!("chappe_worker_loop_max_seconds", "Longest turn of the worker's event loop in the last second.");
+    describe_counter!("chappe_worker_packets_received_total", "Packets received by the worker's present process.");
+    describe_counter!("chappe_worker_packets_sent_total", "Packets sent by the worker's present process.");
+    describe_counter!("chappe_worker_bytes_received_total", "Bytes received by the worker's present process.");
+    describe_counter!("chappe_worker_bytes_sent_total", "Bytes sent by the worker's present process.");
+    describe_counter!("chappe_worker_sends_total", "System calls with which the worker's present process sent.");
+    describe_counter!(
+        "chappe_worker_drops_total",
+        "Packets dropped and old commands refused by the worker's present process, by reason."
+    );
+}
+
+/// In turns of the lock: they may be thousands.
+fn record_sessions(app: &App) {
+    let ids: Vec<SessionId> = app.hub().registry.sessions().map(|session| session.id).collect();
+    let mut sessions: BTreeMap<(&'static str, &'static str), usize> = BTreeMap::new();
+    for some in ids.chunks(SESSIONS_PER_TURN) {
+        let hub = app.hub();
+        for session in some.iter().filter_map(|id| hub.registry.session(*id)) {
+            *sessions.entry((session.note.kind(), session.state_text())).or_default() += 1;
+        }
+    }
+    for ((kind, state), count) in sessions {
+        gauge!("chappe_sessions", "kind" => kind, "state" => state).set(as_f64(count));
+    }
+}
+
+/// Each takes a fraction of a microsecond.
+const SESSIONS_PER_TURN: usize = 256;
+
+fn record_hub(hub: &Hub) {
+    gauge!("chappe_rooms").set(as_f64(hub.registry.rooms().count()));
+    gauge!("chappe_streams").set(as_f64(hub.registry.rooms().map(|(_, room)| room.streams.len()).sum()));
+    gauge!("chappe_members").set(as_f64(hub.registry.members()));
+    gauge!("chappe_pages_connected").set(as_f64(hub.connections()));
+    gauge!("chappe_nodes").set(as_f64(hub.replica.nodes().count() + 1));
+    gauge!("chappe_cluster_reachable").set(f64::from(u8::from(hub.engine == Health::Up)));
+    gauge!("chappe_node_draining").set(f64::from(u8::from(hub.drain.is_some())));
+    hub.workers.iter().for_each(record_worker);
+}
+
+fn record_worker(view: &WorkerView) {
+    let label = [("worker", view.index.0.to_string())];
+    let up = matches!(view.state, WorkerState::Serving | WorkerState::Draining);
+    gauge!("chappe_worker_up", &label).set(f64::from(u8::from(up)));
+    gauge!("chappe_worker_draining", &label).set(f64::from(u8::from(view.state == WorkerState::Draining)));
+    counter!("chappe_worker_restarts_total", &label).absolute(view.restarts());
+    gauge!("chappe_worker_sessions", &label).set(view.load.sessions);
+    gauge!("chappe_worker_sessions_limit", &label).set(view.sessions_max());
+    gauge!("chappe_worker_received_tracks", &label).set(view.load.received_tracks);
+    gauge!("chappe_worker_sent_tracks", &label).set(view.load.sent_tracks);
+    gauge!("chappe_worker_cpu_ratio", &label).set(view.load.cpu);
+    gauge!("chappe_worker_resident_memory_bytes", &label).set(view.load.rss_bytes as f64);
+    gauge!("chappe_worker_loop_max_seconds", &label).set(view.load.loop_us_max as f64 / 1e6);
+    counter!("chappe_worker_packets_received_total", &label).absolute(view.load.packets_in);
+    counter!("chappe_worker_packets_sent_total", &label).absolute(view.load.packets_out);
+    counter!("chappe_worker_bytes_received_total", &label).absolute(view.load.bytes_in);
+    counter!("chappe_worker_bytes_sent_total", &label).absolute(view.load.bytes_out);
+    counter!("chappe_worker_sends_total", &label).absolute(view.load.sends);
+    for (reason, count) in view.load.drops.iter().take(DROP_REASONS_MAX) {
+        let [worker] = label.clone();
+        counter!("chappe_worker_drops_total", "worker" => worker.1, "reason" => reason.clone()).absolute(*count);
+    }
+}
+
+fn as_f64(count: usize) -> f64 {
+    count as f64
+}
+
+/// A worker knows about thirty.
+const DROP_REASONS_MAX: usize = 100;

@@ -1,0 +1,60 @@
+//! Owns the admin listener: what operators may see and do.
+
+mod actions;
+mod cluster;
+mod metrics;
+mod views;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use chappe_signaling_service::App;
+
+use crate::access::callers::{Callers, admit};
+use crate::access::site::Host;
+use crate::error::not_found;
+use crate::http::health::{healthz, readyz};
+use crate::http::layers::{Tally, bound, guard};
+
+/// Everything on the admin listener.
+pub fn router(app: Arc<App>, tally: Arc<Tally>, names: &[Host]) -> Router {
+    let callers = Arc::new(Callers::of_admin(app.node().as_str(), names));
+    let own = Arc::new(Tally::default());
+    Router::new()
+        .route("/api/v1/nodes", get(cluster::nodes))
+        .route("/api/v1/nodes/{node}/drain", post(actions::drain_node).delete(actions::cancel_node_drain))
+        .route("/api/v1/workers", get(cluster::workers))
+        .route("/api/v1/workers/{node}/{index}/drain", post(actions::drain_worker).delete(actions::cancel_worker_drain))
+        .route("/api/v1/relays", get(cluster::relays))
+        .route("/api/v1/rooms", get(views::rooms))
+        .route("/api/v1/rooms/{room}", get(views::room))
+        .route("/api/v1/streams", get(views::streams))
+        .route("/api/v1/sessions", get(views::sessions))
+        .route("/api/v1/sessions/{id}", get(views::session).delete(actions::kick))
+        .route("/api/v1/openapi.json", get(views::openapi))
+        .route("/metrics", get(metrics::metrics))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .fallback(not_found)
+        .layer(from_fn(bound))
+        .layer(from_fn_with_state(callers, admit))
+        .layer(from_fn_with_state(own, guard))
+        .with_state(Admin { app, tally })
+}
+
+/// What the handlers of this listener share.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    pub app: Arc<App>,
+    /// Of the public listener.
+    pub tally: Arc<Tally>,
+}
+
+impl FromRef<Admin> for Arc<App> {
+    fn from_ref(admin: &Admin) -> Arc<App> {
+        Arc::clone(&admin.app)
+    }
+}

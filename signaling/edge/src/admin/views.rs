@@ -1,0 +1,299 @@
+//! Owns the JSON of the admin API: arrays of objects with stable ids and snake_case keys.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use chappe_cluster::NodeName;
+use chappe_sfu_api::{MediaKind, SessionId, SessionStats, TrackId, UncachedReason};
+use chappe_signaling_rooms::{
+    Connection, Member, MemberId, Role, Room, RoomError, RoomName, Session, Showing, SlotState, Stream, StreamName,
+    Track,
+};
+use chappe_signaling_service::{App, Hub, Refusal};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::HttpError;
+
+#[derive(Debug, Serialize)]
+struct RoomEntry<'a> {
+    id: &'a RoomName,
+    room: &'a RoomName,
+    streams: usize,
+    members: usize,
+    /// Who watches and is no member, on all nodes.
+    players: u32,
+    /// On this node.
+    sessions: usize,
+    /// With a publisher or, on this node, a viewer of the room.
+    workers: BTreeSet<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct RoomDetail {
+    #[serde(flatten)]
+    entry: Value,
+    stream_list: Vec<Value>,
+    member_list: Vec<Value>,
+    session_list: Vec<Value>,
+}
+
+#[derive(Debug, Serialize)]
+struct StreamEntry<'a> {
+    /// Room and name.
+    id: String,
+    room: &'a RoomName,
+    stream: &'a StreamName,
+    session: SessionId,
+    node: &'a NodeName,
+    worker: String,
+    epoch: u64,
+    since_ms: u64,
+    /// Everybody finds it in the list of what is live.
+    listed: bool,
+    /// On this node.
+    viewers: usize,
+    tracks: Vec<TrackEntry<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct TrackEntry<'a> {
+    id: TrackId,
+    mid: &'a str,
+    kind: MediaKind,
+    codec: Option<chappe_sfu_api::Codec>,
+    active: bool,
+    muted: bool,
+    /// Of video of this node: whether viewers begin at once with the last key frame and all since then.
+    gop_cached: Option<bool>,
+    gop_uncached_reason: Option<UncachedReason>,
+}
+
+#[derive(Debug, Serialize)]
+struct MemberEntry<'a> {
+    id: MemberId,
+    name: Option<&'a str>,
+    connected: bool,
+    sessions: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct SessionEntry<'a> {
+    id: SessionId,
+    kind: &'static str,
+    state: &'static str,
+    node: &'a NodeName,
+    worker: String,
+    room: &'a RoomName,
+    /// Published, or none for a viewer.
+    stream: Option<&'a StreamName>,
+    member: Option<MemberId>,
+    since_ms: u64,
+    slots: Vec<SlotEntry<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct SlotEntry<'a> {
+    mid: &'a str,
+    stream: &'a StreamName,
+    track: &'a str,
+    state: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct SessionDetail<'a> {
+    #[serde(flatten)]
+    entry: SessionEntry<'a>,
+    /// From its worker; none if that does not answer.
+    stats: Option<SessionStats>,
+}
+
+pub async fn rooms(State(app): State<Arc<App>>) -> Response {
+    let names: Vec<RoomName> = app.hub().registry.rooms().map(|(name, _)| name.clone()).collect();
+    Json(in_turns(&app, &names, 1, |hub, name| room_value(&app, hub, name))).into_response()
+}
+
+pub async fn room(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, HttpError> {
+    let name = RoomName::parse(&name).map_err(Refusal::from)?;
+    let (entry, streams, members, sessions) = {
+        let hub = app.hub();
+        let room = hub.registry.room(&name).ok_or_else(|| missing("room"))?;
+        let streams: Vec<StreamName> = room.streams.keys().cloned().collect();
+        let members: Vec<MemberId> = room.members.iter().copied().collect();
+        let sessions: Vec<SessionId> = room.sessions.iter().copied().collect();
+        (room_value(&app, &hub, &name).ok_or_else(|| missing("room"))?, streams, members, sessions)
+    };
+    let stream =
+        |hub: &Hub, stream: &StreamName| value(&stream_entry(hub, &name, stream, hub.registry.stream(&name, stream)?));
+    let detail = RoomDetail {
+        entry,
+        stream_list: in_turns(&app, &streams, STREAMS_PER_TURN, stream),
+        member_list: in_turns(&app, &members, ENTRIES_PER_TURN, |hub, id| {
+            value(&member_entry(hub.registry.member(*id)?))
+        }),
+        session_list: session_values(&app, &sessions),
+    };
+    Ok(Json(detail).into_response())
+}
+
+pub async fn streams(State(app): State<Arc<App>>) -> Response {
+    let names: Vec<(RoomName, StreamName)> = {
+        let hub = app.hub();
+        let live = hub.registry.rooms().flat_map(|(room, there)| there.streams.keys().map(move |name| (room, name)));
+        live.map(|(room, name)| (room.clone(), name.clone())).collect()
+    };
+    let entry = |hub: &Hub, (room, name): &(RoomName, StreamName)| {
+        value(&stream_entry(hub, room, name, hub.registry.stream(room, name)?))
+    };
+    Json(in_turns(&app, &names, STREAMS_PER_TURN, entry)).into_response()
+}
+
+pub async fn sessions(State(app): State<Arc<App>>) -> Response {
+    let mut ids: Vec<SessionId> = app.hub().registry.sessions().map(|session| session.id).collect();
+    ids.sort_unstable();
+    Json(session_values(&app, &ids)).into_response()
+}
+
+pub async fn session(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, HttpError> {
+    let id: SessionId = id.parse().map_err(|_| missing("session"))?;
+    let stats = match app.session_stats(id).await {
+        Err(Refusal::Rooms(RoomError::NoSuchSession)) => return Err(missing("session")),
+        stats => stats.ok(),
+    };
+    let hub = app.hub();
+    let Some(session) = hub.registry.session(id) else {
+        // A session of another node: its counters are all that is known here.
+        let Some(stats) = stats else { return Err(missing("session")) };
+        return Ok(Json(serde_json::json!({ "id": id, "stats": stats })).into_response());
+    };
+    Ok(Json(SessionDetail { entry: session_entry(&app, session), stats }).into_response())
+}
+
+fn session_values(app: &App, ids: &[SessionId]) -> Vec<Value> {
+    in_turns(app, ids, ENTRIES_PER_TURN, |hub, id| value(&session_entry(app, hub.registry.session(*id)?)))
+}
+
+/// What a long list says, in turns of the lock between which clients get it. What has gone meanwhile is left out.
+fn in_turns<K>(app: &App, keys: &[K], per_turn: usize, entry: impl Fn(&Hub, &K) -> Option<Value>) -> Vec<Value> {
+    let some = |keys: &[K]| {
+        let hub = app.hub();
+        keys.iter().filter_map(|key| entry(&hub, key)).collect::<Vec<_>>()
+    };
+    keys.chunks(per_turn).flat_map(some).collect()
+}
+
+fn value(entry: &impl Serialize) -> Option<Value> {
+    serde_json::to_value(entry).ok()
+}
+
+/// Each takes a few microseconds.
+const ENTRIES_PER_TURN: usize = 64;
+/// Each has up to 32 tracks.
+const STREAMS_PER_TURN: usize = 8;
+
+pub async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], include_str!("openapi.json")).into_response()
+}
+
+pub(super) fn missing(what: &str) -> HttpError {
+    HttpError::new(axum::http::StatusCode::NOT_FOUND, "not_found", format!("there is no such {what} now"))
+}
+
+fn worker_id(app: &App, index: chappe_sfu_api::WorkerIndex) -> String {
+    format!("{}/{}", app.node(), index.0)
+}
+
+fn room_value(app: &App, hub: &Hub, name: &RoomName) -> Option<Value> {
+    value(&room_entry(app, hub, name, hub.registry.room(name)?))
+}
+
+fn room_entry<'a>(app: &App, hub: &Hub, name: &'a RoomName, room: &Room) -> RoomEntry<'a> {
+    RoomEntry {
+        id: name,
+        room: name,
+        streams: room.streams.len(),
+        members: room.members.len(),
+        players: hub.registry.audience.of(name),
+        sessions: room.sessions.len(),
+        workers: workers_of(app, room),
+    }
+}
+
+fn workers_of(app: &App, room: &Room) -> BTreeSet<String> {
+    let ours = room.workers().into_iter().map(|worker| worker_id(app, worker));
+    let homes = room.streams.values().map(|stream| format!("{}/{}", stream.home.node, stream.home.worker.0));
+    ours.chain(homes).collect()
+}
+
+fn stream_entry<'a>(hub: &Hub, room: &'a RoomName, name: &'a StreamName, stream: &'a Stream) -> StreamEntry<'a> {
+    let home = hub
+        .worker(stream.home.worker)
+        .filter(|view| view.hello.as_ref().is_some_and(|hello| hello.boot == stream.home.boot));
+    let uncached = |track: &Track| {
+        let uncached = &home?.load.uncached;
+        let found = uncached.binary_search_by_key(&track.source.track, |uncached| uncached.track).ok()?;
+        uncached.get(found).map(|uncached| uncached.reason)
+    };
+    let track = |track: &'a Track| TrackEntry {
+        id: track.source.track,
+        mid: &track.mid,
+        kind: track.source.kind,
+        codec: track.codec(),
+        active: track.active,
+        muted: track.muted,
+        gop_cached: home
+            .filter(|_| track.source.kind == MediaKind::Video && track.active)
+            .map(|_| uncached(track).is_none()),
+        gop_uncached_reason: uncached(track),
+    };
+    StreamEntry {
+        id: format!("{room}/{name}"),
+        room,
+        stream: name,
+        session: stream.session,
+        node: &stream.home.node,
+        worker: format!("{}/{}", stream.home.node, stream.home.worker.0),
+        epoch: stream.epoch.0,
+        since_ms: stream.since_ms,
+        listed: stream.listed,
+        viewers: hub.registry.viewers(room, name).len(),
+        tracks: stream.tracks.iter().map(track).collect(),
+    }
+}
+
+fn member_entry(member: &Member) -> MemberEntry<'_> {
+    let connected = matches!(member.connection, Connection::Up(_));
+    MemberEntry { id: member.id, name: member.name.as_deref(), connected, sessions: member.sessions.len() }
+}
+
+fn session_entry<'a>(app: &'a App, session: &'a Session) -> SessionEntry<'a> {
+    let stream = match &session.note.role {
+        Role::Publish { stream, .. } => Some(stream),
+        Role::Watch { .. } => None,
+    };
+    SessionEntry {
+        id: session.id,
+        kind: session.note.kind(),
+        state: session.state_text(),
+        node: app.node(),
+        worker: worker_id(app, session.worker),
+        room: &session.note.room,
+        stream,
+        member: session.member(),
+        since_ms: session.note.since_ms,
+        slots: session.shown.iter().map(slot_entry).collect(),
+    }
+}
+
+fn slot_entry(state: &SlotState) -> SlotEntry<'_> {
+    let text = match state.showing {
+        Showing::Live => "live",
+        Showing::Waiting => "waiting",
+        Showing::Unsupported(_) => "unsupported",
+    };
+    SlotEntry { mid: &state.slot.mid, stream: &state.slot.stream, track: state.slot.track.as_text(), state: text }
+}

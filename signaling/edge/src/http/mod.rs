@@ -1,0 +1,59 @@
+//! Owns the public listener: which address leads where, and what HTTP needs around it. Never decides
+//! what a request leads to: the app does.
+
+mod body;
+mod cors;
+pub(crate) mod health;
+pub(crate) mod layers;
+mod pages;
+mod places;
+mod rooms;
+mod serve;
+mod session;
+mod target;
+mod whep;
+mod whip;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{any, get};
+use chappe_signaling_service::App;
+
+use crate::access::auth::Auth;
+use crate::access::callers::{Callers, admit};
+
+pub use layers::Tally;
+pub use serve::{adopt, serve};
+
+/// Everything on the public listener.
+pub fn router(app: Arc<App>, auth: Auth, tally: Arc<Tally>) -> Router {
+    let callers = Arc::new(Callers::of_public(auth));
+    let media = Router::new()
+        .route("/whip/{room}/{stream}", any(whip::endpoint))
+        .route("/whep/{room}/{stream}", any(whep::endpoint))
+        .route("/session/{id}", any(session::resource))
+        .layer(from_fn(layers::bound))
+        .layer(from_fn_with_state(Arc::clone(&callers), cors::allow));
+    // Pages of other origins may import the client library; nothing here is secret.
+    let assets = Router::new()
+        .route("/assets/{*path}", get(pages::asset))
+        .layer(from_fn(layers::bound))
+        .layer(from_fn_with_state(Arc::clone(&callers), cors::allow));
+    let others = Router::new()
+        .route("/", get(pages::index))
+        .route("/publish", get(pages::publish))
+        .route("/watch/{room}", get(pages::watch))
+        .route("/watch/{room}/{stream}", get(pages::watch))
+        .route("/room/{room}", get(pages::room))
+        .route("/api/rooms", get(rooms::list))
+        .route("/favicon.ico", get(pages::favicon))
+        .route("/ws", get(crate::ws::upgrade))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .fallback(pages::unknown)
+        .layer(from_fn(layers::bound));
+    let all = media.merge(assets).merge(others);
+    all.layer(from_fn_with_state(callers, admit)).layer(from_fn_with_state(tally, layers::guard)).with_state(app)
+}

@@ -1,0 +1,63 @@
+//! Owns the WHEP endpoint (draft-ietf-wish-whep): one POST makes a viewer.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::{HeaderMap, Method};
+use axum::response::Response;
+use chappe_signaling_rooms::{RoomName, StreamName};
+use chappe_signaling_sdp::Offer;
+use chappe_signaling_service::{Answered, App, Caller, Refusal, Slots, WatchRequest};
+use serde::Deserialize;
+use tracing::{Instrument as _, info_span};
+
+use super::whip::{METHODS, alive_ms, created, is_set, preflight};
+use crate::access::base_path::BasePath;
+use crate::content_type::SDP;
+use crate::error::HttpError;
+use crate::http::body::sdp_text;
+
+#[derive(Debug, Deserialize)]
+pub struct Options {
+    /// `1`: a stream that is not there is waited for.
+    wait: Option<String>,
+    /// Signs of life of the worker, at least this often.
+    alive_ms: Option<String>,
+}
+
+pub async fn endpoint(
+    State(app): State<Arc<App>>,
+    method: Method,
+    Path((room, stream)): Path<(String, String)>,
+    Query(options): Query<Options>,
+    (Extension(base), Extension(caller)): (Extension<BasePath>, Extension<Caller>),
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, HttpError> {
+    match method {
+        Method::POST => Ok(created(&base, post(app, (&room, &stream), options, caller, &headers, body).await?)),
+        Method::OPTIONS => Ok(preflight()),
+        _ => Err(HttpError::method_not_allowed(METHODS)),
+    }
+}
+
+async fn post(
+    app: Arc<App>,
+    (room, stream): (&str, &str),
+    options: Options,
+    caller: Caller,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Answered, HttpError> {
+    let room = RoomName::parse(room).map_err(Refusal::from)?;
+    let stream = StreamName::parse(stream).map_err(Refusal::from)?;
+    let text = sdp_text(headers, body, SDP).await?;
+    let offer = Offer::parse(&text).map_err(Refusal::from)?;
+    let alive_ms = alive_ms(options.alive_ms.as_deref())?;
+    let span = info_span!("whep", %room, %stream);
+    let slots = Slots::Player { stream, wait: is_set(options.wait.as_deref()) };
+    let watching =
+        app.watch(WatchRequest { room, slots, offer, owner: None, instead_of: None, alive_ms, caller: Some(caller) });
+    Ok(watching.instrument(span).await?)
+}

@@ -1,0 +1,109 @@
+//! Owns the WHIP endpoint (RFC 9725 section 4.2): one POST makes a publisher.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chappe_sfu_api::{AliveMs, AliveMsOutOfRange};
+use chappe_signaling_rooms::{RoomName, StreamName};
+use chappe_signaling_sdp::Offer;
+use chappe_signaling_service::{Answered, App, Caller, PublishRequest, Refusal};
+use serde::Deserialize;
+use tracing::{Instrument as _, info_span};
+
+use super::session;
+use crate::access::base_path::BasePath;
+use crate::content_type::{FRAGMENT, SDP};
+use crate::error::HttpError;
+use crate::http::body::sdp_text;
+
+#[derive(Debug, Deserialize)]
+pub struct Options {
+    /// URL of the client's own earlier session under this name, whose place the new one takes: only its client knows it.
+    instead_of: Option<String>,
+    /// `1`: it stands in the list of what is live.
+    listed: Option<String>,
+    /// Signs of life of the worker, at least this often.
+    alive_ms: Option<String>,
+}
+
+pub async fn endpoint(
+    State(app): State<Arc<App>>,
+    method: Method,
+    Path((room, stream)): Path<(String, String)>,
+    Query(options): Query<Options>,
+    (Extension(base), Extension(caller)): (Extension<BasePath>, Extension<Caller>),
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, HttpError> {
+    match method {
+        Method::POST => Ok(created(&base, post(app, (&room, &stream), options, caller, &headers, body).await?)),
+        Method::OPTIONS => Ok(preflight()),
+        _ => Err(HttpError::method_not_allowed(METHODS)),
+    }
+}
+
+async fn post(
+    app: Arc<App>,
+    (room, stream): (&str, &str),
+    options: Options,
+    caller: Caller,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Answered, HttpError> {
+    let room = RoomName::parse(room).map_err(Refusal::from)?;
+    let stream = StreamName::parse(stream).map_err(Refusal::from)?;
+    let text = sdp_text(headers, body, SDP).await?;
+    let offer = Offer::parse(&text).map_err(Refusal::from)?;
+    let alive_ms = alive_ms(options.alive_ms.as_deref())?;
+    let instead_of = options.instead_of.as_deref().map(session::named_by).transpose()?;
+    let listed = is_set(options.listed.as_deref());
+    let span = info_span!("whip", %room, %stream);
+    let publishing = app.publish(PublishRequest {
+        room,
+        stream,
+        offer,
+        owner: None,
+        instead_of,
+        listed,
+        alive_ms,
+        caller: Some(caller),
+    });
+    Ok(publishing.instrument(span).await?)
+}
+
+/// 201 with the answer and everything the client needs to go on (RFC 9725 sections 4.2 and 4.3).
+pub fn created(base: &BasePath, answered: Answered) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, SDP.to_owned()),
+        (header::LOCATION, session::path(base, answered.session)),
+        (header::ETAG, answered.etag),
+        (header::HeaderName::from_static("accept-patch"), FRAGMENT.to_owned()),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    (StatusCode::CREATED, headers, answered.sdp).into_response()
+}
+
+/// RFC 9725 section 4.2: OPTIONS tells what POST takes.
+pub fn preflight() -> Response {
+    let headers = [(header::HeaderName::from_static("accept-post"), SDP), (header::ALLOW, METHODS)];
+    (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+/// `?x`, `?x=1`, `?x=true`.
+pub fn is_set(option: Option<&str>) -> bool {
+    option.is_some_and(|value| matches!(value, "" | "1" | "true"))
+}
+
+/// `?alive_ms=100`.
+pub fn alive_ms(option: Option<&str>) -> Result<Option<AliveMs>, HttpError> {
+    let parse = |text: &str| text.parse::<u64>().map_err(|_| AliveMsOutOfRange).and_then(AliveMs::try_from);
+    let bad = |error: AliveMsOutOfRange| {
+        HttpError::new(StatusCode::BAD_REQUEST, "bad_request", format!("{error}: correct it, or leave it out"))
+    };
+    option.map(parse).transpose().map_err(bad)
+}
+
+pub const METHODS: &str = "POST, OPTIONS";

@@ -1,0 +1,16 @@
+//! Owns the words in which clients and operators speak with this node: HTTP, WHIP, WHEP, WebSocket and the admin API.
+//! Never decides what a request leads to: the service does.
+
+#![forbid(unsafe_code)]
+
+mod access;
+pub mod admin;
+mod content_type;
+mod error;
+pub mod http;
+mod refusal;
+mod ws;
+
+pub use access::{AccessConfig, Auth, BasePath, Host, Network, Proxies};
+pub use refusal::to_remote;
+pub use ws::{ServerMessage, page_message};

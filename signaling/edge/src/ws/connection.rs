@@ -1,0 +1,250 @@
+//! Owns one page's WebSocket: reading, writing, and when it ends.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Extension, State};
+use axum::response::{IntoResponse as _, Response};
+use chappe_signaling_service::{App, Caller, Joined, Limit, Refusal};
+use futures_util::SinkExt as _;
+use futures_util::stream::{SplitSink, SplitStream, StreamExt as _};
+use tokio::sync::mpsc;
+use tokio::time::{Instant as Deadline, timeout, timeout_at};
+use tracing::{Instrument as _, Span, debug, field, info_span};
+
+use super::dispatch;
+use super::dispatch::Request;
+use super::rate::{Allowance, MESSAGES_PER_SECOND_MAX};
+use crate::error::HttpError;
+use crate::ws::message::{ClientMessage, Hello, ServerMessage};
+use crate::ws::queue::{Outgoing, PageQueue, page_queue};
+
+/// `GET /ws`
+pub async fn upgrade(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let place = match app.page_place(caller) {
+        Ok(place) => place,
+        Err(refusal) => return HttpError::from(refusal).into_response(),
+    };
+    let span = info_span!("page", room = field::Empty, member = field::Empty);
+    upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| {
+        let connection = async move {
+            run(app, caller, socket).await;
+            drop(place);
+        };
+        connection.instrument(span)
+    })
+}
+
+async fn run(app: Arc<App>, caller: Caller, socket: WebSocket) {
+    let (mut writer, mut reader) = socket.split();
+    let (queue, mut outgoing) = page_queue(QUEUE_MESSAGES_MAX);
+    let stop = queue.stopped();
+    let allowance = Allowance::new(Instant::now());
+    let mut page = Page { app, caller, queue, allowance, refused: 0, joined: None };
+    let end = tokio::select! {
+        end = page.read(&mut reader) => end,
+        end = write(&mut writer, &mut outgoing) => end,
+        () = stop.notified() => Disconnect::Superseded,
+    };
+    debug!(?end, "the connection of a page ends");
+    if let Some(joined) = page.joined.take() {
+        match end {
+            Disconnect::Left => page.app.leave_for_good(&joined).await,
+            _ => page.app.leave(&joined),
+        }
+    }
+    let frame = end.frame();
+    // What was queued before the end (an error that says why) still goes out, if the page takes it.
+    let last_words = async {
+        while let Ok(message) = outgoing.try_recv() {
+            writer.send(Message::Text(message.into_text())).await?;
+        }
+        let Some(frame) = frame else {
+            // Answers the page's own close frame, if that is how it ended.
+            return writer.close().await;
+        };
+        writer.send(Message::Close(Some(frame))).await?;
+        // A socket that is closed with something unread is reset, and the reset overtakes the reason (RFC 6455 section
+        // 7.1.1): so what the page still says is taken off until it has answered.
+        while reader.next().await.is_some_and(|message| message.is_ok()) {}
+        Ok(())
+    };
+    let _ = timeout(CLOSE_WITHIN, last_words).await;
+}
+
+/// Why a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Disconnect {
+    /// The page closed it or the network did.
+    Gone,
+    /// The page says that it does not come back (RFC 6455 section 7.4.1: normal closure).
+    Left,
+    /// Nothing was heard for too long.
+    Silent,
+    /// A binary message, or no hello in time.
+    Unfit,
+    /// Too long, not UTF-8, or no WebSocket frame; or the network broke, and nobody reads why.
+    Malformed,
+    /// Messages went on after the limit was said.
+    Flood,
+    /// The page has a newer connection, or does not read what it is sent.
+    Superseded,
+}
+
+impl Disconnect {
+    fn frame(self) -> Option<CloseFrame> {
+        let (code, reason) = match self {
+            Disconnect::Gone | Disconnect::Left => return None,
+            Disconnect::Silent => (close_code::POLICY, "nothing was heard for 45 s: send a ping every 15 s"),
+            Disconnect::Unfit => (close_code::UNSUPPORTED, "send text messages, and hello first within 10 s"),
+            Disconnect::Malformed => (close_code::PROTOCOL, "a message was over 64 kB, not UTF-8, or broke RFC 6455"),
+            Disconnect::Flood => (close_code::POLICY, "too many messages"),
+            Disconnect::Superseded => {
+                (close_code::AGAIN, "a newer connection took over, or messages were not read: resume")
+            }
+        };
+        Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) })
+    }
+}
+
+struct Page {
+    app: Arc<App>,
+    caller: Caller,
+    queue: PageQueue,
+    allowance: Allowance,
+    /// Messages beyond the allowance.
+    refused: u32,
+    joined: Option<Joined>,
+}
+
+impl Page {
+    /// Until the connection ends. Who does not join in time ends it, whatever else is said, and even when what is
+    /// answered is not read.
+    async fn read(&mut self, reader: &mut SplitStream<WebSocket>) -> Disconnect {
+        let deadline = Deadline::now() + HELLO_WITHIN;
+        while self.joined.is_none() {
+            let hello = match timeout_at(deadline, self.read_hello(reader)).await {
+                Ok(Ok(hello)) => hello,
+                Ok(Err(end)) => return end,
+                Err(_) => return Disconnect::Unfit,
+            };
+            let joining = dispatch::hello(&self.app, self.caller, hello, &self.queue);
+            match joining.await {
+                Ok(joined) => {
+                    let span = Span::current();
+                    span.record("room", field::display(&joined.room));
+                    span.record("member", field::display(joined.owner.member));
+                    self.joined = Some(joined);
+                }
+                Err(text) => {
+                    if timeout_at(deadline, self.send(text)).await.is_err() {
+                        return Disconnect::Unfit;
+                    }
+                }
+            }
+        }
+        loop {
+            match timeout(SILENCE_MAX, self.read_message(reader)).await {
+                Err(_) => return Disconnect::Silent,
+                Ok(Err(end)) => return end,
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(Request { id, message }))) => self.handle(id, message).await,
+            }
+        }
+    }
+
+    /// The first hello; all else is answered meanwhile.
+    async fn read_hello(&mut self, reader: &mut SplitStream<WebSocket>) -> Result<(u64, Hello), Disconnect> {
+        loop {
+            let text = match self.read_message(reader).await? {
+                None => continue,
+                Some(Request { id, message: ClientMessage::Hello(hello) }) => return Ok((id, hello)),
+                Some(Request { id, message: ClientMessage::Ping {} }) => ServerMessage::Pong { id }.to_text(),
+                Some(Request { id, .. }) => {
+                    let message = "say hello first";
+                    ServerMessage::Error { id: Some(id), error: "not_joined", message, retry_after_ms: None }.to_text()
+                }
+            };
+            self.send(text).await;
+        }
+    }
+
+    /// The next frame; none if it is no request, or one too many, which is answered here.
+    async fn read_message(&mut self, reader: &mut SplitStream<WebSocket>) -> Result<Option<Request>, Disconnect> {
+        let text = match reader.next().await {
+            None => return Err(Disconnect::Gone),
+            Some(Err(_)) => return Err(Disconnect::Malformed),
+            Some(Ok(Message::Text(text))) => text,
+            Some(Ok(Message::Binary(_))) => return Err(Disconnect::Unfit),
+            Some(Ok(Message::Close(Some(frame)))) if frame.code == close_code::NORMAL => return Err(Disconnect::Left),
+            Some(Ok(Message::Close(_))) => return Err(Disconnect::Gone),
+            // The library answers pings itself.
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(None),
+        };
+        if !self.allowance.take(Instant::now()) {
+            self.refused += 1;
+            if self.refused > REFUSED_MESSAGES_MAX {
+                return Err(Disconnect::Flood);
+            }
+            self.send(dispatch::error(None, &Refusal::TooMany(Limit::Messages(MESSAGES_PER_SECOND_MAX)))).await;
+            return Ok(None);
+        }
+        match Request::parse(&text) {
+            Ok(request) => Ok(Some(request)),
+            Err(bad) => {
+                let (id, message) = (bad.id, bad.message.as_str());
+                let error = ServerMessage::Error { id, error: "bad_message", message, retry_after_ms: None };
+                self.send(error.to_text()).await;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn handle(&self, id: u64, message: ClientMessage) {
+        let text = match (message, &self.joined) {
+            (ClientMessage::Hello(_), _) | (_, None) => {
+                let message = "hello was said already: open another connection to join another room";
+                ServerMessage::Error { id: Some(id), error: "bad_message", message, retry_after_ms: None }.to_text()
+            }
+            (message, Some(joined)) => dispatch::request(&self.app, joined, id, message).await,
+        };
+        self.send(text).await;
+    }
+
+    /// Waits while the queue is full: a page that does not read is not read from either.
+    async fn send(&self, text: Utf8Bytes) {
+        self.queue.reply(text).await;
+    }
+}
+
+async fn write(writer: &mut SplitSink<WebSocket, Message>, outgoing: &mut mpsc::Receiver<Outgoing>) -> Disconnect {
+    while let Some(message) = outgoing.recv().await {
+        match timeout(WRITE_WITHIN, writer.send(Message::Text(message.into_text()))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return Disconnect::Gone,
+        }
+    }
+    Disconnect::Gone
+}
+
+/// Longest message in either direction, in bytes.
+const MESSAGE_BYTES_MAX: usize = 64 << 10;
+
+/// Messages waiting for a page that reads slowly.
+const QUEUE_MESSAGES_MAX: usize = 512;
+
+/// Messages refused for their number before the connection ends.
+const REFUSED_MESSAGES_MAX: u32 = 100;
+
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// A page pings every 15 s.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+
+const WRITE_WITHIN: Duration = Duration::from_secs(15);
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);

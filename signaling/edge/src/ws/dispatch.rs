@@ -1,0 +1,195 @@
+//! Owns turning a page's messages into calls of the app, and what comes back into replies.
+
+use std::sync::Arc;
+
+use axum::extract::ws::Utf8Bytes;
+use chappe_sfu_api::{AliveMs, SessionId};
+use chappe_signaling_chat::SayError;
+use chappe_signaling_rooms::{ResumeSecret, RoomError, RoomName, StreamName};
+use chappe_signaling_sdp::{LINES_MAX, Offer};
+use chappe_signaling_service::{
+    Answered, App, Caller, Join, Joined, Limit, PublishRequest, Refusal, Slots, WatchRequest,
+};
+use serde_json::Value;
+
+use crate::refusal::{code, retry_after_ms};
+use crate::ws::message::{ClientMessage, Hello, ServerMessage, SlotRequest, SlotText};
+use crate::ws::queue::PageQueue;
+
+/// A message with its number.
+pub struct Request {
+    pub id: u64,
+    pub message: ClientMessage,
+}
+
+/// Not a message of the protocol; the number if there is one.
+pub struct BadMessage {
+    pub id: Option<u64>,
+    pub message: String,
+}
+
+impl Request {
+    pub fn parse(text: &str) -> Result<Request, BadMessage> {
+        let bad = |id, message: String| BadMessage { id, message };
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| bad(None, format!("this is not JSON: {error}")))?;
+        let Some(id) = value.get("id") else {
+            return Err(bad(None, "a request is an object with a `type` and a number `id`".to_owned()));
+        };
+        let id = id.as_u64().ok_or_else(|| bad(None, "`id` must be a whole number, 0 or more".to_owned()))?;
+        match serde_json::from_value(value) {
+            Ok(message) => Ok(Request { id, message }),
+            Err(error) => Err(bad(Some(id), error.to_string())),
+        }
+    }
+}
+
+/// Joins the room; the welcome is sent from inside. Otherwise the error to send.
+pub async fn hello(
+    app: &Arc<App>,
+    caller: Caller,
+    (id, hello): (u64, Hello),
+    queue: &PageQueue,
+) -> Result<Joined, Utf8Bytes> {
+    if hello.version != VERSION {
+        let message = format!("this server speaks version {VERSION} of the protocol: load the page again");
+        let error = ServerMessage::Error {
+            id: Some(id),
+            error: "unsupported_version",
+            message: &message,
+            retry_after_ms: None,
+        };
+        return Err(error.to_text());
+    }
+    let room = RoomName::parse(&hello.room).map_err(|bad| error(Some(id), &bad.into()))?;
+    // A secret or session that is not ours is as good as one that has expired: the page starts anew.
+    let resume = hello.resume.and_then(|text| ResumeSecret::try_from(text).ok());
+    let living: Vec<SessionId> = hello.sessions.iter().filter_map(|text| text.parse().ok()).collect();
+    let name = hello.name.map(|name| shown_name(&name)).filter(|name| !name.is_empty());
+    let join = Join { id, room, name, resume, living, caller };
+    app.join(join, Box::new(queue.clone())).await.map_err(|refusal| error(Some(id), &refusal))
+}
+
+/// Carries out one request of a page that has joined; returns the reply.
+pub async fn request(app: &Arc<App>, joined: &Joined, id: u64, message: ClientMessage) -> Utf8Bytes {
+    let member = joined.owner.member;
+    let done = |result: Result<(), Refusal>| match result {
+        Ok(()) => ServerMessage::Done { id }.to_text(),
+        Err(refusal) => error(Some(id), &refusal),
+    };
+    match message {
+        ClientMessage::Publish { stream, sdp, session, instead_of, listed, alive_ms } => {
+            let terms = Terms { instead_of, listed, alive_ms };
+            answer(id, publish(app, joined, &stream, &sdp, session, terms).await, false)
+        }
+        ClientMessage::Watch { sdp, slots, session, instead_of, alive_ms } => {
+            let terms = Terms { instead_of, listed: false, alive_ms };
+            answer(id, watch(app, joined, &sdp, slots, session, terms).await, true)
+        }
+        ClientMessage::Unpublish { session } => done(app.end_own(session, member, true).await),
+        ClientMessage::Unwatch { session } => done(app.end_own(session, member, false).await),
+        ClientMessage::Mute { session, mid, muted } => done(app.mute_own(session, member, &mid, muted).await),
+        ClientMessage::Say { text } => match app.say(joined, &text) {
+            Ok(()) => ServerMessage::Done { id }.to_text(),
+            Err(error) => say_error(id, &error),
+        },
+        ClientMessage::Typing { typing } => {
+            app.typing(joined, typing);
+            ServerMessage::Done { id }.to_text()
+        }
+        ClientMessage::Stats { session } => match app.stats_own(session, member).await {
+            Ok(stats) => ServerMessage::Stats { id, session, stats: &stats }.to_text(),
+            Err(refusal) => error(Some(id), &refusal),
+        },
+        ClientMessage::Ping {} => ServerMessage::Pong { id }.to_text(),
+        // The connection answers a second hello itself.
+        ClientMessage::Hello(_) => error(Some(id), &RoomError::NoSuchSession.into()),
+    }
+}
+
+/// What a page says of a new session beside its offer.
+struct Terms {
+    instead_of: Option<SessionId>,
+    listed: bool,
+    alive_ms: Option<AliveMs>,
+}
+
+async fn publish(
+    app: &Arc<App>,
+    joined: &Joined,
+    stream: &str,
+    sdp: &str,
+    session: Option<SessionId>,
+    Terms { instead_of, listed, alive_ms }: Terms,
+) -> Result<Answered, Refusal> {
+    let stream = StreamName::parse(stream)?;
+    let offer = Offer::parse(sdp)?;
+    match session {
+        Some(session) => app.republish(session, joined.owner.member, &offer, joined.caller.reached_at).await,
+        None => {
+            let (room, owner) = (joined.room.clone(), Some(joined.owner.clone()));
+            let caller = Some(joined.caller);
+            app.publish(PublishRequest { room, stream, offer, owner, instead_of, listed, alive_ms, caller }).await
+        }
+    }
+}
+
+async fn watch(
+    app: &Arc<App>,
+    joined: &Joined,
+    sdp: &str,
+    slots: Vec<SlotRequest>,
+    session: Option<SessionId>,
+    Terms { instead_of, alive_ms, .. }: Terms,
+) -> Result<Answered, Refusal> {
+    if slots.len() > LINES_MAX {
+        return Err(Refusal::TooMany(Limit::Slots(LINES_MAX)));
+    }
+    let offer = Offer::parse(sdp)?;
+    let slots = slots.into_iter().map(SlotRequest::parse).collect::<Result<Vec<_>, _>>()?;
+    match session {
+        Some(session) => app.rewatch(session, joined.owner.member, &offer, slots, joined.caller.reached_at).await,
+        None => {
+            let (room, owner) = (joined.room.clone(), Some(joined.owner.clone()));
+            let (slots, caller) = (Slots::Chosen(slots), Some(joined.caller));
+            app.watch(WatchRequest { room, slots, offer, owner, instead_of, alive_ms, caller }).await
+        }
+    }
+}
+
+fn answer(id: u64, result: Result<Answered, Refusal>, watches: bool) -> Utf8Bytes {
+    match result {
+        Ok(answered) => {
+            let slots = watches.then(|| answered.slots.iter().map(SlotText::from).collect());
+            let Answered { session, sdp, alive_ms, .. } = &answered;
+            ServerMessage::Answer { id, session: *session, sdp, slots, alive_ms: *alive_ms }.to_text()
+        }
+        Err(refusal) => error(Some(id), &refusal),
+    }
+}
+
+pub fn error(id: Option<u64>, refusal: &Refusal) -> Utf8Bytes {
+    let (error, retry_after_ms) = (code(refusal), retry_after_ms(refusal));
+    ServerMessage::Error { id, error, message: &refusal.to_string(), retry_after_ms }.to_text()
+}
+
+fn say_error(id: u64, said: &SayError) -> Utf8Bytes {
+    let (code, retry_after_ms) = match said {
+        SayError::TooFast { retry_after } => {
+            ("too_many", Some(u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX)))
+        }
+        SayError::NotHere => ("not_joined", None),
+        SayError::TooLong { .. } | SayError::Empty => ("bad_message", None),
+    };
+    ServerMessage::Error { id: Some(id), error: code, message: &said.to_string(), retry_after_ms }.to_text()
+}
+
+/// Without control characters, and no longer than others have to bear.
+pub fn shown_name(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(SHOWN_NAME_CHARS_MAX).collect::<String>().trim().to_owned()
+}
+
+/// Of `web/PROTOCOL.md`.
+const VERSION: u32 = 1;
+
+const SHOWN_NAME_CHARS_MAX: usize = 64;

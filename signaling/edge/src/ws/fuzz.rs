@@ -1,0 +1,28 @@
+//! Owns the way of a page's message up to the app, for the fuzz target: everything that reads what the page wrote.
+//! Never reaches an app.
+
+use chappe_sfu_api::SessionId;
+use chappe_signaling_rooms::{ResumeSecret, RoomName, StreamName};
+use chappe_signaling_sdp::Offer;
+
+use super::dispatch::{Request, shown_name};
+use crate::ws::message::{ClientMessage, SlotRequest};
+
+pub fn page_message(bytes: &[u8]) {
+    let Ok(request) = Request::parse(&String::from_utf8_lossy(bytes)) else { return };
+    match request.message {
+        ClientMessage::Hello(hello) => {
+            let _ = (RoomName::parse(&hello.room), hello.resume.map(ResumeSecret::try_from));
+            let _: Vec<Option<SessionId>> = hello.sessions.iter().map(|text| text.parse().ok()).collect();
+            let _ = hello.name.map(|name| shown_name(&name));
+        }
+        ClientMessage::Publish { stream, sdp, .. } => {
+            let _ = (StreamName::parse(&stream), Offer::parse(&sdp));
+        }
+        ClientMessage::Watch { sdp, slots, .. } => {
+            let _ = Offer::parse(&sdp);
+            slots.into_iter().map(SlotRequest::parse).for_each(drop);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,68 @@
+//! Owns the queue of what one page is sent: what the service tells it and the replies to its requests, in one order.
+//! Never waits for the socket.
+
+use std::sync::Arc;
+
+use axum::extract::ws::Utf8Bytes;
+use bytes::Bytes;
+use chappe_signaling_service::{PageLink, PageMessage, SharedEvent};
+use tokio::sync::{Notify, mpsc};
+
+use crate::ws::message::ServerMessage;
+
+/// Where messages are handed in.
+#[derive(Debug, Clone)]
+pub struct PageQueue {
+    messages: mpsc::Sender<Outgoing>,
+    stop: Arc<Notify>,
+}
+
+/// A message on its way to the page. What many are told is rendered where it is written, and once.
+#[derive(Debug)]
+pub enum Outgoing {
+    Reply(Utf8Bytes),
+    Told(PageMessage),
+}
+
+pub fn page_queue(messages_max: usize) -> (PageQueue, mpsc::Receiver<Outgoing>) {
+    let (messages, outgoing) = mpsc::channel(messages_max);
+    (PageQueue { messages, stop: Arc::new(Notify::new()) }, outgoing)
+}
+
+impl PageQueue {
+    /// Waits while the queue is full: a page that does not read is not read from either.
+    pub async fn reply(&self, text: Utf8Bytes) {
+        let _ = self.messages.send(Outgoing::Reply(text)).await;
+    }
+
+    /// Told when the connection has to end.
+    pub fn stopped(&self) -> Arc<Notify> {
+        Arc::clone(&self.stop)
+    }
+}
+
+impl PageLink for PageQueue {
+    fn push(&self, message: PageMessage) -> bool {
+        self.messages.try_send(Outgoing::Told(message)).is_ok()
+    }
+
+    fn stop(&self) {
+        self.stop.notify_one();
+    }
+}
+
+impl Outgoing {
+    pub fn into_text(self) -> Utf8Bytes {
+        match self {
+            Outgoing::Reply(text) => text,
+            Outgoing::Told(PageMessage::Welcome(welcome)) => ServerMessage::from(&*welcome).to_text(),
+            Outgoing::Told(PageMessage::Rendered(text)) => text.into(),
+            Outgoing::Told(PageMessage::Event(shared)) => shared_text(&shared),
+        }
+    }
+}
+
+fn shared_text(shared: &SharedEvent) -> Utf8Bytes {
+    let text = shared.text.get_or_init(|| Bytes::from(ServerMessage::from(&shared.event).to_text()));
+    Utf8Bytes::try_from(text.clone()).unwrap_or_else(|_| ServerMessage::from(&shared.event).to_text())
+}

@@ -1,0 +1,5 @@
+//! Owns whom requests come from, and how much of what is scarce one address may hold.
+
+pub mod caller;
+pub mod limits;
+pub mod shares;

@@ -1,0 +1,8 @@
+//! Owns the reading of the wall clock.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

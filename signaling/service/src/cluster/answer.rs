@@ -1,0 +1,114 @@
+//! Owns answering what other nodes ask in the name of their clients. Never trusts that what they ask for is there.
+
+use std::sync::Arc;
+
+use chappe_signaling_sdp::{Offer, parse_fragment};
+
+use crate::cluster::message::{NodeReply, NodeRequest};
+use crate::refusal::Refusal;
+use crate::request::{Answered, PublishRequest, WatchRequest};
+use crate::service::App;
+
+impl App {
+    pub async fn answer_node(self: &Arc<Self>, request: NodeRequest) -> Result<NodeReply, Refusal> {
+        if !matches!(request, NodeRequest::Ping) {
+            self.wait_settled().await;
+        }
+        match request {
+            NodeRequest::Ping => {
+                let identity = &self.cluster.identity;
+                Ok(NodeReply::Pong { instance: identity.instance, started_ms: identity.started_ms })
+            }
+            NodeRequest::Publish {
+                room,
+                stream,
+                offer,
+                owner,
+                instead_of,
+                listed,
+                alive_ms,
+                caller,
+                worker,
+                known,
+            } => {
+                self.check_serving()?;
+                let offer = Offer::parse(&offer)?;
+                let request = PublishRequest { room, stream, offer, owner, instead_of, listed, alive_ms, caller };
+                answered(self.publish_here(request, worker, known).await)
+            }
+            NodeRequest::Watch { room, slots, offer, owner, alive_ms, caller, worker } => {
+                self.check_serving()?;
+                let (offer, instead_of) = (Offer::parse(&offer)?, None);
+                let request = WatchRequest { room, slots, offer, owner, instead_of, alive_ms, caller };
+                answered(self.watch_here(&request, worker).await)
+            }
+            NodeRequest::Republish { session, member, offer } => {
+                answered(self.republish_here(session, member, &Offer::parse(&offer)?, None).await)
+            }
+            NodeRequest::Rewatch { session, member, offer, slots } => {
+                answered(self.rewatch_here(session, member, &Offer::parse(&offer)?, slots, None).await)
+            }
+            NodeRequest::Patch { session, precondition, fragment } => {
+                let fragment = parse_fragment(&fragment)?;
+                let outcome = self.patch_here(session, precondition, &fragment, None).await?;
+                Ok(NodeReply::Patched { outcome })
+            }
+            NodeRequest::Stats { session, member } => {
+                let stats = match member {
+                    Some(member) => self.stats_own_here(session, member).await?,
+                    None => self.stats_here(session).await?,
+                };
+                Ok(NodeReply::Stats { stats })
+            }
+            at_once => self.act_at_once(at_once),
+        }
+    }
+
+    /// What needs no worker's answer.
+    fn act_at_once(self: &Arc<Self>, request: NodeRequest) -> Result<NodeReply, Refusal> {
+        match request {
+            NodeRequest::Close { session } => Ok(NodeReply::Closed { was_there: self.close_here(session) }),
+            NodeRequest::End { session, member, publishes } => {
+                self.end_here(session, member, publishes).map(|()| NodeReply::Done)
+            }
+            NodeRequest::Mute { session, member, mid, muted } => {
+                self.mute_here(session, member, &mid, muted).map(|()| NodeReply::Done)
+            }
+            NodeRequest::Claim { page, living } => {
+                let mut hub = self.hub();
+                let (sessions, effects) = hub.registry.claim(&page, &living);
+                self.apply(&mut hub, effects);
+                Ok(NodeReply::Claimed { sessions })
+            }
+            NodeRequest::MemberGone { member, home } => {
+                let mut hub = self.hub();
+                let effects = hub.registry.end_idle(member, &home);
+                self.apply(&mut hub, effects);
+                Ok(NodeReply::Done)
+            }
+            NodeRequest::Streams { part } => Ok(NodeReply::Streams { list: self.hub().log.list(part) }),
+            NodeRequest::Meet { boot, with, .. } => {
+                self.meet(boot, with);
+                Ok(NodeReply::Done)
+            }
+            NodeRequest::Drain { deadline_ms } => {
+                self.start_drain(deadline_ms);
+                Ok(NodeReply::Done)
+            }
+            NodeRequest::CancelDrain => {
+                self.cancel_drain();
+                Ok(NodeReply::Done)
+            }
+            _ => Err(Refusal::NodeSilent),
+        }
+    }
+
+    /// A node that drains takes nothing on, whatever others still believe.
+    fn check_serving(&self) -> Result<(), Refusal> {
+        if self.hub().drain.is_some() { Err(Refusal::NoWorker) } else { Ok(()) }
+    }
+}
+
+fn answered(result: Result<Answered, Refusal>) -> Result<NodeReply, Refusal> {
+    result.map(|answered| NodeReply::Answered { answered })
+}

@@ -1,0 +1,145 @@
+//! Owns what one node's signaling asks of another's, as JSON. Never sends it.
+
+use chappe_cluster::{NodeName, StreamList};
+use chappe_sfu_api::{AliveMs, Boot, Epoch, SessionId, SessionStats, WorkerIndex};
+use chappe_signaling_rooms::{MemberId, Owner, RoomName, Slot, StreamName};
+use serde::{Deserialize, Serialize};
+
+use crate::callers::caller::Caller;
+use crate::request::{Answered, PatchOutcome, Precondition, Slots};
+
+/// Answered by one [`NodeReply`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum NodeRequest {
+    /// Who serves this name?
+    Ping,
+    Publish {
+        room: RoomName,
+        stream: StreamName,
+        offer: String,
+        owner: Option<Owner>,
+        /// Shown by the client as proof of the name.
+        instead_of: Option<SessionId>,
+        #[serde(default)]
+        listed: bool,
+        #[serde(default)]
+        alive_ms: Option<AliveMs>,
+        #[serde(default)]
+        caller: Option<Caller>,
+        worker: WorkerIndex,
+        /// The highest epoch that the asking node knows of the name.
+        known: Option<Epoch>,
+    },
+    Watch {
+        room: RoomName,
+        slots: Slots,
+        offer: String,
+        owner: Option<Owner>,
+        #[serde(default)]
+        alive_ms: Option<AliveMs>,
+        #[serde(default)]
+        caller: Option<Caller>,
+        worker: WorkerIndex,
+    },
+    Republish {
+        session: SessionId,
+        member: MemberId,
+        offer: String,
+    },
+    Rewatch {
+        session: SessionId,
+        member: MemberId,
+        offer: String,
+        slots: Vec<Slot>,
+    },
+    Patch {
+        session: SessionId,
+        precondition: Precondition,
+        fragment: String,
+    },
+    /// A WHIP or WHEP client, or an operator, ends a session.
+    Close {
+        session: SessionId,
+    },
+    /// A page ends a session of its own.
+    End {
+        session: SessionId,
+        member: MemberId,
+        publishes: bool,
+    },
+    Mute {
+        session: SessionId,
+        member: MemberId,
+        mid: String,
+        muted: bool,
+    },
+    /// `member`: a page asks about a session of its own; none: an operator.
+    Stats {
+        session: SessionId,
+        member: Option<MemberId>,
+    },
+    /// A page has come to the node that is its home now, and these sessions of its live.
+    Claim {
+        page: Owner,
+        living: Vec<SessionId>,
+    },
+    /// A page is gone for good from `home`, as far as that node knows.
+    MemberGone {
+        member: MemberId,
+        home: NodeName,
+    },
+    /// A part of its list of streams.
+    Streams {
+        part: u32,
+    },
+    /// Workers that are about to ask for relays.
+    Meet {
+        node: NodeName,
+        boot: Boot,
+        with: Boot,
+    },
+    Drain {
+        deadline_ms: u64,
+    },
+    CancelDrain,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum NodeReply {
+    Pong { instance: u64, started_ms: u64 },
+    Answered { answered: Answered },
+    Patched { outcome: PatchOutcome },
+    Stats { stats: SessionStats },
+    Claimed { sessions: Vec<SessionId> },
+    Streams { list: StreamList },
+    Closed { was_there: bool },
+    Done,
+    Refused { told: RemoteRefusal },
+}
+
+/// What is sent to a node without an answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum NodeNotice {
+    /// For a page that is connected there: a message of the WebSocket protocol as it is.
+    Deliver { member: MemberId, text: String, ended: Option<SessionId> },
+}
+
+/// A refusal of another node, in its words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteRefusal {
+    pub code: String,
+    pub message: String,
+    /// As HTTP says it.
+    pub status: u16,
+    pub retry_after_ms: Option<u64>,
+}
+
+impl RemoteRefusal {
+    /// It has no place now: another node may.
+    pub fn is_unavailable(&self) -> bool {
+        self.code == "unavailable"
+    }
+}

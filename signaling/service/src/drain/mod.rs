@@ -1,0 +1,5 @@
+//! Owns leaving in order.
+
+pub mod file;
+pub mod leave;
+pub mod moves;

@@ -1,0 +1,162 @@
+//! Owns nodes for tests: without sockets, and with an engine that several of them share.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
+use chappe_cluster::NodeName;
+use chappe_engine::{Embedded, Engine};
+use chappe_sfu_api::{
+    Boot, Command, Event, Fingerprint, Hello, MediaKind, PROTOCOL_VERSION, SessionId, SessionState, TrackId,
+    WorkerIndex,
+};
+use chappe_signaling_addresses::Addresses;
+use chappe_signaling_rooms::{Owner, RoomName, StreamName};
+use chappe_signaling_sdp::Offer;
+use tokio::sync::mpsc;
+
+use crate::callers::caller::Caller;
+use crate::callers::limits::AddressLimits;
+use crate::cluster::handle::{Cluster, Identity};
+use crate::cluster::outgoing::Outgoing;
+use crate::drain::file::DrainFile;
+use crate::pages::event::{PageEvent, PageLink, PageMessage};
+use crate::request::{Answered, PublishRequest};
+use crate::service::App;
+use crate::workers::link::{Reply, WorkerCommand, WorkerQueue, worker_link};
+
+pub const W0: WorkerIndex = WorkerIndex(0);
+
+/// One without workers.
+pub fn node(name: &str, instance: u64, engine: &Arc<Embedded>) -> Arc<App> {
+    node_with_workers(name, instance, 0, engine).0
+}
+
+/// Its workers say what the test says for them; what they are told waits in the queues.
+pub fn node_with_workers(
+    name: &str,
+    instance: u64,
+    workers: usize,
+    engine: &Arc<Embedded>,
+) -> (Arc<App>, Vec<WorkerQueue>) {
+    let (app, queues, _) = node_with_outbox(name, instance, workers, engine);
+    (app, queues)
+}
+
+/// And what it says to other nodes waits, too.
+pub fn node_with_outbox(
+    name: &str,
+    instance: u64,
+    workers: usize,
+    engine: &Arc<Embedded>,
+) -> (Arc<App>, Vec<WorkerQueue>, mpsc::Receiver<Outgoing>) {
+    let identity =
+        Identity { node: NodeName::parse(name).expect("a name"), instance, started_ms: instance, region: None };
+    let (cluster, outbox) = Cluster::new(Arc::clone(engine) as Arc<dyn Engine>, false, identity, b"secret");
+    let addresses = Addresses::fixed(vec![Ipv4Addr::LOCALHOST.into()]);
+    let (links, queues) = (0..workers).map(|_| worker_link()).unzip();
+    let app = App::new(cluster, links, addresses, AddressLimits::default(), DrainFile::beside(None));
+    app.settle();
+    (app, queues, outbox)
+}
+
+pub fn hello(worker: WorkerIndex, boot: Boot) -> Hello {
+    Hello {
+        version: PROTOCOL_VERSION,
+        worker,
+        boot,
+        pid: 1,
+        media_port: 7000 + worker.0,
+        fingerprint: Fingerprint { hash: "sha-256".into(), value: "AB:CD".into() },
+        draining: false,
+        sessions_max: 10,
+        restarts: 0,
+    }
+}
+
+/// A client of this machine.
+pub fn caller() -> Caller {
+    Caller { address: std::net::IpAddr::from(Ipv4Addr::LOCALHOST).into(), is_proxy: true, reached_at: None }
+}
+
+/// A worker that says yes to everything; what it is told is kept.
+pub fn obey(mut queue: WorkerQueue) -> Arc<Mutex<Vec<Command>>> {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&told);
+    tokio::spawn(async move {
+        while let Some(WorkerCommand { command, reply }) = queue.commands.recv().await {
+            kept.lock().expect("no test panics while it holds this").push(command);
+            reply.into_iter().for_each(|reply| drop(reply.send(Ok(Reply::Done))));
+        }
+    });
+    told
+}
+
+/// Publishes `cam` in the room `demo` on the worker of a node that has one.
+pub async fn publish(app: &Arc<App>, owner: Option<&Owner>, instead_of: Option<SessionId>) -> SessionId {
+    let request = PublishRequest {
+        room: RoomName::parse("demo").expect("a good name"),
+        stream: StreamName::parse("cam").expect("a good name"),
+        offer: Offer::parse(include_str!("../../sdp/tests/data/chromium-whip.sdp")).expect("a recorded offer"),
+        owner: owner.cloned(),
+        instead_of,
+        listed: false,
+        alive_ms: None,
+        caller: Some(caller()),
+    };
+    let Answered { session, .. } = app.publish(request).await.expect("the worker obeys");
+    app.handle_worker_event(W0, Event::StateChanged { session, state: SessionState::Connected });
+    session
+}
+
+/// The picture of a publisher arrives.
+pub fn show(app: &Arc<App>, session: SessionId) -> TrackId {
+    let media = app.hub().registry.session(session).expect("the session was just made").media.clone();
+    let video = media.receive.iter().find(|line| line.kind == MediaKind::Video).expect("the viewer has a video line");
+    app.handle_worker_event(W0, Event::TrackActive { session, track: video.track, active: true });
+    video.track
+}
+
+/// A page that reads what it is told when the test asks for it.
+#[derive(Debug, Clone)]
+pub struct TestPage(Arc<Mutex<Page>>);
+
+#[derive(Debug)]
+struct Page {
+    messages: Vec<PageMessage>,
+    messages_max: usize,
+    stopped: bool,
+}
+
+/// The two ends of the way to a page with room for so many messages.
+pub fn page_link(messages_max: usize) -> (TestPage, TestPage) {
+    let page = TestPage(Arc::new(Mutex::new(Page { messages: Vec::new(), messages_max, stopped: false })));
+    (page.clone(), page)
+}
+
+impl TestPage {
+    pub fn events(&self) -> Vec<PageEvent> {
+        let page = self.0.lock().expect("no test panics while it holds this");
+        let event = |message: &PageMessage| match message {
+            PageMessage::Event(shared) => Some(shared.event.clone()),
+            PageMessage::Welcome(_) | PageMessage::Rendered(_) => None,
+        };
+        page.messages.iter().filter_map(event).collect()
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.0.lock().expect("no test panics while it holds this").stopped
+    }
+}
+
+impl PageLink for TestPage {
+    fn push(&self, message: PageMessage) -> bool {
+        let mut page = self.0.lock().expect("no test panics while it holds this");
+        let has_place = page.messages.len() < page.messages_max;
+        page.messages.extend(Some(message).filter(|_| has_place));
+        has_place
+    }
+
+    fn stop(&self) {
+        self.0.lock().expect("no test panics while it holds this").stopped = true;
+    }
+}

@@ -1,0 +1,303 @@
+//! Owns pages as members of a room: joining, coming back, leaving, and what they may do to their own sessions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chappe_cluster::{NodeName, NodePhase};
+use chappe_engine::Health;
+use chappe_sfu_api::{SessionId, SessionStats};
+use chappe_signaling_rooms::{MemberId, Owner, ResumeSecret, RoomError};
+use futures_util::future::join_all;
+use tracing::info;
+
+use crate::callers::caller::Caller;
+use crate::cluster::handle::AskError;
+use crate::cluster::message::{NodeReply, NodeRequest};
+use crate::cluster::outgoing::Outgoing;
+use crate::pages::event::{PageLink, PageMessage, ShownStream, Welcome};
+use crate::refusal::Refusal;
+use crate::request::{Join, Joined};
+use crate::service::App;
+use crate::state::{Hub, PageConnection};
+
+impl App {
+    /// Enters a page, or takes it up again, whichever node it was connected to before. The welcome is queued before
+    /// anything else can be told to it.
+    pub async fn join(self: &Arc<Self>, request: Join, link: Box<dyn PageLink>) -> Result<Joined, Refusal> {
+        self.wait_settled().await;
+        let Join { id, room, name, resume, living, caller } = request;
+        let elsewhere = match &resume {
+            Some(secret) => {
+                let page = Owner { member: member_of(secret), name: name.clone(), home: self.node().clone() };
+                self.claim_elsewhere(&page, &living).await
+            }
+            None => Vec::new(),
+        };
+        let mut hub = self.hub();
+        // A page of another room is another page.
+        let of_this_room =
+            |secret: &ResumeSecret| hub.registry.member(member_of(secret)).is_none_or(|member| member.room == room);
+        let secret = resume.filter(of_this_room).unwrap_or_else(|| ResumeSecret(rand::random()));
+        let member = member_of(&secret);
+        let was_known = hub.registry.member(member).is_some();
+        let (connection, mut sessions) = match hub.registry.resume(member, &room, &living) {
+            Some((resumed, effects)) => {
+                self.apply(&mut hub, effects);
+                hub.registry.rename(member, name.clone());
+                (resumed.connection, resumed.sessions)
+            }
+            None => {
+                self.check_members(&hub, &caller)?;
+                (hub.registry.join(member, room.clone(), name.clone())?, Vec::new())
+            }
+        };
+        hub.registry.note_address(member, caller.address);
+        let name = hub.registry.member(member).and_then(|known| known.name.clone()).or(name);
+        let owner = Owner { member, name, home: self.node().clone() };
+        let (here, effects) = hub.registry.claim(&owner, &living);
+        self.apply(&mut hub, effects);
+        sessions.retain(|session| self.cluster.is_ours(*session) && here.contains(session));
+        sessions.extend(here.into_iter().filter(|session| !sessions.contains(session)).collect::<Vec<_>>());
+        for session in elsewhere {
+            hub.registry.note_session(member, session);
+            sessions.push(session);
+        }
+        let was_resumed = was_known || !sessions.is_empty();
+        info!(%room, %member, resumed = was_resumed, "page joined");
+        self.enter_chat(&mut hub, &room, &owner);
+        let unheard = hub.registry.unheard_streams(&sessions);
+        let streams = hub.registry.room(&room).into_iter().flat_map(|there| &there.streams);
+        let welcome = Welcome {
+            id,
+            member,
+            resume: secret,
+            resumed: was_resumed,
+            sessions,
+            room: room.clone(),
+            streams: streams.map(|(name, stream)| ShownStream::of(name, stream)).collect(),
+            unheard,
+            here: hub.chat.here(&room),
+            players: hub.registry.audience.of(&room),
+            chat: hub.chat.history(&room),
+            servers: self.servers(&hub),
+        };
+        let page = PageConnection { number: connection, link };
+        page.push(PageMessage::Welcome(Box::new(welcome)));
+        hub.connect(member, page);
+        Ok(Joined { room, owner, connection, caller })
+    }
+
+    /// Whether a client's address may have one more page.
+    fn check_members(&self, hub: &Hub, caller: &Caller) -> Result<(), Refusal> {
+        let checked = hub.registry.check_members_of(caller.address, self.limits.each_max(caller));
+        checked.inspect_err(|error| self.limits.handle_refused(Instant::now(), caller, error))?;
+        Ok(())
+    }
+
+    /// Those of a page's sessions that live on other nodes. One that can't be asked now is taken to live: the page
+    /// watches its media itself.
+    async fn claim_elsewhere(&self, page: &Owner, living: &[SessionId]) -> Vec<SessionId> {
+        let mut by_node: BTreeMap<NodeName, Vec<SessionId>> = BTreeMap::new();
+        let mut unknown = Vec::new();
+        for session in living.iter().take(SESSIONS_CLAIMED_MAX) {
+            match self.elsewhere(*session) {
+                Some(node) => by_node.entry(node).or_default().push(*session),
+                None if self.may_live_elsewhere(*session) => unknown.push(*session),
+                None => {}
+            }
+        }
+        let claims = by_node.into_iter().map(|(node, living)| async move {
+            let request = NodeRequest::Claim { page: page.clone(), living: living.clone() };
+            match self.cluster.ask(&node, &request, CLAIM_WITHIN).await {
+                Ok(NodeReply::Claimed { sessions }) => sessions,
+                Ok(_) | Err(AskError::Refused(_)) => Vec::new(),
+                Err(AskError::Unreachable | AskError::Silent) if self.hub().engine != Health::Up => living,
+                Err(AskError::Unreachable | AskError::Silent) => Vec::new(),
+            }
+        });
+        join_all(claims).await.into_iter().flatten().chain(unknown).collect()
+    }
+
+    /// A node that has just started does not know yet which others there are.
+    fn may_live_elsewhere(&self, session: SessionId) -> bool {
+        !self.cluster.alone && !self.cluster.is_ours(session) && !self.hub().registry.is_complete()
+    }
+
+    /// Where else a page can go, in no order: it shuffles them itself.
+    fn servers(&self, hub: &Hub) -> Vec<String> {
+        let origins = hub.replica.nodes().filter(|state| state.phase == NodePhase::Serving).flat_map(|s| &s.origins);
+        let reach = self.addresses.now();
+        let own = reach.origins.iter().filter(|_| hub.drain.is_none() && !self.cluster.alone);
+        own.chain(origins).take(SERVERS_TOLD_MAX).cloned().collect()
+    }
+
+    /// A page's connection ended. It has some time to come back.
+    pub fn leave(self: &Arc<Self>, joined: &Joined) {
+        let mut hub = self.hub();
+        hub.disconnect(joined.owner.member, joined.connection);
+        if hub.registry.handle_broken(joined.owner.member, joined.connection) {
+            info!(room = %joined.room, member = %joined.owner.member, "page is gone");
+            self.expire_later(joined.owner.member, joined.connection);
+        }
+    }
+
+    /// A page said goodbye: it is not waited for, and its sessions end.
+    pub async fn leave_for_good(self: &Arc<Self>, joined: &Joined) {
+        let member = joined.owner.member;
+        let elsewhere = {
+            let mut hub = self.hub();
+            hub.disconnect(member, joined.connection);
+            if !hub.registry.handle_broken(member, joined.connection) {
+                return;
+            }
+            info!(room = %joined.room, %member, "page has left");
+            let elsewhere = hub.registry.sessions_elsewhere(member);
+            let effects = hub.registry.leave(member);
+            self.apply(&mut hub, effects);
+            self.leave_chat(&mut hub, &joined.room, member);
+            elsewhere
+        };
+        for session in elsewhere {
+            self.close(session).await;
+        }
+    }
+
+    pub(crate) fn expire_later(self: &Arc<Self>, member: MemberId, connection: u64) {
+        let app = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(MEMBER_GRACE).await;
+            let mut hub = app.hub();
+            let room = hub.registry.member(member).map(|member| member.room.clone());
+            let elsewhere = hub.registry.sessions_elsewhere(member);
+            let effects = hub.registry.handle_grace_over(member, connection);
+            app.apply(&mut hub, effects);
+            let is_over = hub.registry.member(member).is_none_or(|member| !member.connection.is_up());
+            if let Some(room) = room.filter(|_| is_over) {
+                app.leave_chat(&mut hub, &room, member);
+                app.forget_elsewhere(member, &elsewhere);
+            }
+        });
+    }
+
+    /// Nodes that have sessions of a page that is gone judge for themselves which of them go on.
+    fn forget_elsewhere(&self, member: MemberId, sessions: &[SessionId]) {
+        let mut nodes: Vec<NodeName> = sessions.iter().filter_map(|session| self.elsewhere(*session)).collect();
+        nodes.sort();
+        nodes.dedup();
+        for node in nodes {
+            self.cluster.send(Outgoing::Request(node, NodeRequest::MemberGone { member, home: self.node().clone() }));
+        }
+    }
+
+    /// A page ends a session of its own. One that has gone already is as good.
+    pub async fn end_own(self: &Arc<Self>, id: SessionId, member: MemberId, publishes: bool) -> Result<(), Refusal> {
+        match self.elsewhere(id) {
+            Some(node) => {
+                let result = self.ask(&node, NodeRequest::End { session: id, member, publishes }).await;
+                self.hub().registry.forget_session(member, id);
+                match result {
+                    // It ends when its client falls silent.
+                    Ok(_) | Err(Refusal::NodeSilent) => Ok(()),
+                    Err(refusal) => Err(refusal),
+                }
+            }
+            None => self.end_here(id, member, publishes),
+        }
+    }
+
+    pub(crate) fn end_here(self: &Arc<Self>, id: SessionId, member: MemberId, publishes: bool) -> Result<(), Refusal> {
+        let mut hub = self.hub();
+        let Some(session) = hub.registry.session(id) else {
+            return Ok(());
+        };
+        if session.member() != Some(member) || session.publishes() != publishes {
+            return Err(RoomError::NoSuchSession.into());
+        }
+        let effects = hub.registry.end(id, None);
+        self.apply(&mut hub, effects);
+        Ok(())
+    }
+
+    pub async fn mute_own(
+        self: &Arc<Self>,
+        id: SessionId,
+        member: MemberId,
+        mid: &str,
+        muted: bool,
+    ) -> Result<(), Refusal> {
+        match self.elsewhere(id) {
+            Some(node) => {
+                let request = NodeRequest::Mute { session: id, member, mid: mid.to_owned(), muted };
+                self.ask(&node, request).await.map(drop)
+            }
+            None => self.mute_here(id, member, mid, muted),
+        }
+    }
+
+    pub(crate) fn mute_here(
+        self: &Arc<Self>,
+        id: SessionId,
+        member: MemberId,
+        mid: &str,
+        muted: bool,
+    ) -> Result<(), Refusal> {
+        let mut hub = self.hub();
+        owns(&hub, id, member)?;
+        let effects = hub.registry.mute(id, mid, muted)?;
+        self.apply(&mut hub, effects);
+        Ok(())
+    }
+
+    pub async fn stats_own(&self, id: SessionId, member: MemberId) -> Result<SessionStats, Refusal> {
+        match self.elsewhere(id) {
+            Some(node) => self.stats_of(&node, id, Some(member)).await,
+            None => self.stats_own_here(id, member).await,
+        }
+    }
+
+    pub(crate) async fn stats_own_here(&self, id: SessionId, member: MemberId) -> Result<SessionStats, Refusal> {
+        owns(&self.hub(), id, member)?;
+        self.stats_here(id).await
+    }
+}
+
+fn owns(hub: &Hub, id: SessionId, member: MemberId) -> Result<(), Refusal> {
+    let own = hub.registry.session(id).is_some_and(|session| session.member() == Some(member));
+    if own { Ok(()) } else { Err(RoomError::NoSuchSession.into()) }
+}
+
+/// A page's secret proves who it is to any node, because the id that others know is its hash.
+fn member_of(secret: &ResumeSecret) -> MemberId {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &secret.0.to_be_bytes());
+    let first = digest.as_ref().first_chunk().copied().unwrap_or_default();
+    MemberId(u128::from_be_bytes(first))
+}
+
+/// Sessions of one page that are asked about when it comes back.
+const SESSIONS_CLAIMED_MAX: usize = 64;
+/// Other nodes are waited for only so long: a page that comes back wants to go on.
+const CLAIM_WITHIN: Duration = Duration::from_millis(500);
+const SERVERS_TOLD_MAX: usize = 32;
+
+/// How long a page is waited for (`web/PROTOCOL.md`).
+const MEMBER_GRACE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::{caller, node, page_link};
+    use chappe_engine::Embedded;
+    use chappe_signaling_rooms::RoomName;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_that_has_no_place_for_its_welcome_loses_its_connection() {
+        let app = node("n1", 1, &Embedded::new());
+        let (link, unread) = page_link(1);
+        assert!(link.push(PageMessage::Rendered("an answer from before".to_owned())));
+        let room = RoomName::parse("demo").unwrap();
+        let join = Join { id: 1, room, name: None, resume: None, living: Vec::new(), caller: caller() };
+        app.join(join, Box::new(link)).await.unwrap();
+        assert!(unread.is_stopped(), "it is told to end");
+    }
+}

@@ -1,0 +1,73 @@
+//! Owns the reasons for which a request of a client is refused, with what to do about it. Never says how a client is
+//! told: whoever has its connection does.
+
+use chappe_sfu_api::{CommandError, ErrorCode};
+use chappe_signaling_rooms::{BadName, RoomError};
+use chappe_signaling_sdp::SdpError;
+
+use crate::cluster::message::RemoteRefusal;
+use crate::workers::link::WorkerError;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("{0}")]
+    BadName(#[from] BadName),
+    #[error("{0}")]
+    Sdp(#[from] SdpError),
+    #[error("{0}")]
+    Rooms(#[from] RoomError),
+    #[error("nobody publishes {0} here now: try again later, or ask to wait for it with ?wait=1")]
+    NoSuchStream(String),
+    #[error("{0} can't be told from what it is now: ask for it again")]
+    Conflict(&'static str),
+    #[error("the viewer can't show what is published: {0}")]
+    NotDecodable(String),
+    #[error("too many {0}")]
+    TooMany(Limit),
+    #[error("no worker takes sessions now (all are full, draining or starting): try again in a moment")]
+    NoWorker,
+    #[error("the worker refused: {0}")]
+    Worker(CommandError),
+    #[error("the worker of this session does not answer: try again in a moment")]
+    WorkerSilent,
+    #[error("the node that has this session does not answer: try again in a moment")]
+    NodeSilent,
+    /// Another node's refusal, in its words.
+    #[error("{}", .0.message)]
+    Elsewhere(RemoteRefusal),
+}
+
+/// Which limit was reached, with its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Limit {
+    #[error("pages connected to this server ({0}), or of them from this address ({1})")]
+    Connections(usize, usize),
+    #[error("requests from this address at the same time ({0})")]
+    Requests(usize),
+    #[error("messages: at most {0} per second on average")]
+    Messages(u32),
+    #[error("slots in one watch request ({0})")]
+    Slots(usize),
+}
+
+impl Refusal {
+    /// Whether another worker or node may still do what was asked.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::NoWorker | Self::WorkerSilent | Self::NodeSilent => true,
+            Self::Worker(error) => matches!(error.code, ErrorCode::Limit | ErrorCode::Draining),
+            Self::Elsewhere(refusal) => refusal.is_unavailable(),
+            _ => false,
+        }
+    }
+}
+
+impl From<WorkerError> for Refusal {
+    fn from(error: WorkerError) -> Refusal {
+        match error {
+            WorkerError::Refused(error) => Refusal::Worker(error),
+            WorkerError::Gone => Refusal::NoWorker,
+            WorkerError::Silent => Refusal::WorkerSilent,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Owns what all use cases share: the state behind its lock, the ways to workers, other nodes and pages, and whether
+//! the process has to end.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Instant, SystemTime};
+
+use chappe_cluster::NodeName;
+use chappe_sfu_api::WorkerIndex;
+use chappe_signaling_addresses::Addresses;
+use tokio::sync::watch as flag;
+
+use crate::callers::caller::Caller;
+use crate::callers::limits::AddressLimits;
+use crate::callers::shares::{Share, Shares};
+use crate::cluster::handle::Cluster;
+use crate::drain::file::DrainFile;
+use crate::drain::moves::Moves;
+use crate::lock::{HoldTimes, HubLock, HubTurn};
+use crate::refusal::{Limit, Refusal};
+use crate::sessions::admission::Admission;
+use crate::state::Hub;
+use crate::workers::link::WorkerLink;
+
+/// Shared by all connections.
+#[derive(Debug)]
+pub struct App {
+    pub cluster: Cluster,
+    pub(crate) hub: HubLock,
+    pub(crate) admission: Admission,
+    /// Who was asked to leave a node or worker that drains. Never locked together with the hub.
+    pub(crate) moves: Mutex<Moves>,
+    pub(crate) links: Vec<WorkerLink>,
+    pub addresses: Addresses,
+    pub(crate) limits: AddressLimits,
+    started: SystemTime,
+    pub(crate) drain_file: DrainFile,
+    /// False until the workers that live have told their sessions: before that, nobody can say whether a
+    /// name is free or a session exists.
+    settled: flag::Sender<bool>,
+    /// One per WebSocket, also before it says hello.
+    page_places: Arc<Shares>,
+    /// Set when the process has to end by itself.
+    pub(crate) ending: flag::Sender<Option<Exit>>,
+}
+
+/// Why the process ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Drained,
+    /// Another node has our name, and had it first.
+    NameTaken,
+}
+
+impl App {
+    pub fn new(
+        cluster: Cluster,
+        links: Vec<WorkerLink>,
+        addresses: Addresses,
+        limits: AddressLimits,
+        drain_file: DrainFile,
+    ) -> Arc<App> {
+        let hub = HubLock::new(Hub::new(links.len(), &cluster, Instant::now()));
+        Arc::new(App {
+            cluster,
+            hub,
+            admission: Admission::new(),
+            moves: Mutex::default(),
+            links,
+            addresses,
+            limits,
+            started: SystemTime::now(),
+            drain_file,
+            settled: flag::channel(false).0,
+            page_places: Shares::new(PAGES_MAX),
+            ending: flag::channel(None).0,
+        })
+    }
+
+    /// This node.
+    pub fn node(&self) -> &NodeName {
+        self.cluster.own()
+    }
+
+    /// The state, for one turn.
+    #[track_caller]
+    pub fn hub(&self) -> HubTurn<'_> {
+        self.hub.turn()
+    }
+
+    pub fn lock_holds(&self) -> &HoldTimes {
+        self.hub.holds()
+    }
+
+    /// Room for one more WebSocket, for as long as it is held.
+    pub fn page_place(&self, caller: Caller) -> Result<Share, Refusal> {
+        let each_max = if caller.is_proxy { PAGES_OF_PROXY_MAX } else { PAGES_OF_CLIENT_MAX };
+        let share = self.page_places.take(caller.address, each_max);
+        share.ok_or(Refusal::TooMany(Limit::Connections(PAGES_MAX, each_max)))
+    }
+
+    pub fn started(&self) -> SystemTime {
+        self.started
+    }
+
+    /// The workers had their chance to report.
+    pub fn settle(&self) {
+        self.settled.send_replace(true);
+    }
+
+    pub fn is_settled(&self) -> bool {
+        *self.settled.borrow()
+    }
+
+    pub async fn wait_settled(&self) {
+        // The sender lives as long as the app, so this can't fail.
+        let _ = self.settled.subscribe().wait_for(|settled| *settled).await;
+    }
+
+    pub(crate) fn link(&self, worker: WorkerIndex) -> Result<&WorkerLink, Refusal> {
+        self.links.get(usize::from(worker.0)).ok_or(Refusal::NoWorker)
+    }
+}
+
+/// WebSockets at a time.
+const PAGES_MAX: usize = 20_000;
+/// Of them from one address: a school behind one NAT.
+const PAGES_OF_CLIENT_MAX: usize = PAGES_MAX / 8;
+/// From a proxy that does not say who its clients are, and from this machine.
+const PAGES_OF_PROXY_MAX: usize = PAGES_MAX / 2;

@@ -1,0 +1,191 @@
+//! Owns the queues of clients for whom there is no place at this moment. Never chooses a place itself.
+//!
+//! What was placed counts at once, and for up to two seconds as more than load reports will show it to be. A crowd that
+//! comes at once therefore finds a worker full that is about to have room. It waits here, first come, first served; who
+//! finds no room to wait in, or has waited for [`WAIT_MAX`], is told to come again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chappe_signaling_rooms::RoomName;
+use tokio::sync::{Mutex as FairMutex, Semaphore};
+use tokio::time::{sleep, timeout};
+
+use crate::refusal::Refusal;
+
+#[derive(Debug)]
+pub(crate) struct Admission {
+    places: Semaphore,
+    queues: Mutex<HashMap<QueueKey, Queue>>,
+}
+
+/// Who waits in one queue: those of a room cost about the same. A room that is too dear for what is left holds up no
+/// other one, and a crowd of viewers does not hold up its publisher.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct QueueKey {
+    pub room: RoomName,
+    pub publishes: bool,
+}
+
+/// What the first of a queue learned when it asked.
+pub(crate) enum Asked<T> {
+    Settled(Result<T, Refusal>),
+    /// Full, and about to have room.
+    FullForNow,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: usize,
+    /// Held by the first. The lock is fair: it is taken in the order in which it was asked for.
+    first: Arc<FairMutex<()>>,
+}
+
+/// One client that waits; leaves its queue when dropped.
+struct Waiter<'a> {
+    admission: &'a Admission,
+    key: QueueKey,
+    first: Arc<FairMutex<()>>,
+}
+
+impl Admission {
+    pub fn new() -> Admission {
+        Admission { places: Semaphore::new(WAITING_MAX), queues: Mutex::default() }
+    }
+
+    /// Asks for a place at once if nobody waits in the same queue; otherwise in turn.
+    pub async fn admit<T>(&self, key: QueueKey, mut ask: impl FnMut() -> Asked<T>) -> Result<T, Refusal> {
+        if !self.is_waited_in(&key)
+            && let Asked::Settled(outcome) = ask()
+        {
+            return outcome;
+        }
+        let Ok(_place) = self.places.try_acquire() else { return Err(Refusal::NoWorker) };
+        let waiter = self.enter(key);
+        let in_turn = async {
+            let _first = waiter.first.lock().await;
+            loop {
+                match ask() {
+                    Asked::Settled(outcome) => return outcome,
+                    Asked::FullForNow => sleep(self.ask_again_after()).await,
+                }
+            }
+        };
+        timeout(WAIT_MAX, in_turn).await.unwrap_or(Err(Refusal::NoWorker))
+    }
+
+    fn enter(&self, key: QueueKey) -> Waiter<'_> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = queues.entry(key.clone()).or_default();
+        queue.waiting += 1;
+        Waiter { admission: self, key, first: Arc::clone(&queue.first) }
+    }
+
+    fn is_waited_in(&self, key: &QueueKey) -> bool {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+    }
+
+    /// Longer where many queues ask, so that all of them together ask at most some thousand times a second.
+    fn ask_again_after(&self) -> Duration {
+        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner).len();
+        ASK_AGAIN_AFTER * u32::try_from(queues.div_ceil(QUEUES_AT_FULL_PACE)).unwrap_or(u32::MAX)
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        let mut queues = self.admission.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(queue) = queues.get_mut(&self.key) else { return };
+        queue.waiting -= 1;
+        if queue.waiting == 0 {
+            queues.remove(&self.key);
+        }
+    }
+}
+
+/// Clients that wait at a time: a crowd of some seconds.
+const WAITING_MAX: usize = 4_096;
+/// Reservations have decayed after two seconds. A client that waits longer had better be told.
+const WAIT_MAX: Duration = Duration::from_secs(4);
+/// A load report or the decay of what was placed makes room in steps of 250 ms at most.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(20);
+const QUEUES_AT_FULL_PACE: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::time::Instant;
+
+    fn viewers_of(room: &str) -> QueueKey {
+        QueueKey { room: RoomName::parse(room).unwrap(), publishes: false }
+    }
+
+    fn waiting(admission: &Admission) -> usize {
+        WAITING_MAX - admission.places.available_permits()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_waits_in_its_order_and_is_admitted_as_room_comes() {
+        let (admission, room) = (Arc::new(Admission::new()), Arc::new(AtomicUsize::new(1)));
+        let admitted = Arc::new(Mutex::new(Vec::new()));
+        let mut crowd = Vec::new();
+        for number in 0..100 {
+            let (admission, room, admitted) = (Arc::clone(&admission), Arc::clone(&room), Arc::clone(&admitted));
+            crowd.push(tokio::spawn(async move {
+                let ask = || match room.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |room| room.checked_sub(1)) {
+                    Ok(_) => Asked::Settled(Ok(())),
+                    Err(_) => Asked::FullForNow,
+                };
+                admission.admit(viewers_of("a"), ask).await?;
+                admitted.lock().unwrap().push(number);
+                Ok::<_, Refusal>(())
+            }));
+        }
+        sleep(Duration::from_millis(100)).await;
+        assert_eq!((waiting(&admission), admitted.lock().unwrap().len()), (99, 1));
+        room.store(99, Ordering::SeqCst);
+        for viewer in crowd {
+            assert_eq!(viewer.await.unwrap(), Ok(()));
+        }
+        assert_eq!(*admitted.lock().unwrap(), (0..100).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_too_long_or_finds_the_queue_full_is_told_to_come_again() {
+        let admission = Arc::new(Admission::new());
+        let began = Instant::now();
+        let wait = || {
+            let admission = Arc::clone(&admission);
+            tokio::spawn(async move { admission.admit(viewers_of("a"), || Asked::<()>::FullForNow).await })
+        };
+        let crowd: Vec<_> = (0..WAITING_MAX).map(|_| wait()).collect();
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(wait().await.unwrap(), Err(Refusal::NoWorker));
+        assert!(began.elapsed() < WAIT_MAX, "the queue is full: at once");
+        for viewer in crowd {
+            assert_eq!(viewer.await.unwrap(), Err(Refusal::NoWorker));
+        }
+        assert!(began.elapsed() < WAIT_MAX * 2, "each has a deadline of its own");
+        assert_eq!(waiting(&admission), 0);
+        assert!(admission.queues.lock().unwrap().is_empty(), "nothing is kept");
+        assert_eq!(admission.admit(viewers_of("a"), || Asked::Settled(Ok(7))).await, Ok(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_room_for_which_there_is_no_place_holds_up_no_other_nor_its_own_publisher() {
+        let admission = Arc::new(Admission::new());
+        let dear = {
+            let admission = Arc::clone(&admission);
+            tokio::spawn(async move { admission.admit(viewers_of("dear"), || Asked::<()>::FullForNow).await })
+        };
+        sleep(Duration::from_millis(1)).await;
+        let began = Instant::now();
+        for key in [viewers_of("light"), QueueKey { publishes: true, ..viewers_of("dear") }] {
+            assert_eq!(admission.admit(key, || Asked::Settled(Ok(()))).await, Ok(()));
+        }
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        assert_eq!(dear.await.unwrap(), Err(Refusal::NoWorker));
+    }
+}

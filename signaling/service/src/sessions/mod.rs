@@ -1,0 +1,9 @@
+//! Owns the use cases of WebRTC sessions: publishing, watching, changing, ending, on whichever node they are.
+
+pub mod admission;
+pub mod names;
+pub mod patch;
+pub mod place;
+pub mod publish;
+pub mod remote;
+pub mod watch;

@@ -1,0 +1,307 @@
+//! Owns changes of a session that its client asks for: trickled candidates, ICE restarts, new offers.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use chappe_sfu_api::{IceCredentials, SessionId};
+use chappe_signaling_rooms::{IceBefore, MemberId, Note, Role, RoomError, RoomName, Session, Slot, slot_states};
+use chappe_signaling_sdp as sdp;
+use chappe_signaling_sdp::{Fragment, Local, Offer, SdpError, TransportNote, parse_fragment};
+use tracing::info;
+
+use crate::cluster::message::{NodeReply, NodeRequest};
+use crate::refusal::Refusal;
+use crate::request::{Answered, PatchOutcome, Precondition, check_slots};
+use crate::service::App;
+use crate::sessions::place::{random_credentials, random_track};
+use crate::state::Hub;
+use crate::workers::link::Waiting;
+
+impl App {
+    /// A WHIP or WHEP client patches its session.
+    pub async fn patch(
+        self: &Arc<Self>,
+        id: SessionId,
+        precondition: Precondition,
+        text: &str,
+        reached_at: Option<IpAddr>,
+    ) -> Result<PatchOutcome, Refusal> {
+        self.wait_settled().await;
+        let fragment = parse_fragment(text)?;
+        match self.elsewhere(id) {
+            Some(node) => {
+                let request = NodeRequest::Patch { session: id, precondition, fragment: text.to_owned() };
+                match self.ask(&node, request).await? {
+                    NodeReply::Patched { outcome } => Ok(outcome),
+                    _ => Err(Refusal::NodeSilent),
+                }
+            }
+            None => self.patch_here(id, precondition, &fragment, reached_at).await,
+        }
+    }
+
+    pub(crate) async fn patch_here(
+        self: &Arc<Self>,
+        id: SessionId,
+        precondition: Precondition,
+        fragment: &Fragment,
+        reached_at: Option<IpAddr>,
+    ) -> Result<PatchOutcome, Refusal> {
+        let (outcome, waiting) = {
+            let mut hub = self.hub();
+            let session = hub.registry.session(id).ok_or(RoomError::NoSuchSession)?;
+            match &precondition {
+                // The WHEP draft asks for it too, but players exist that never send it.
+                Precondition::None if session.publishes() => {
+                    return Ok(PatchOutcome::PreconditionRequired);
+                }
+                Precondition::OneOf(etags) if !etags.contains(&session.etag()) => return Ok(PatchOutcome::Stale),
+                Precondition::None | Precondition::Any | Precondition::OneOf(_) => {}
+            }
+            let transport = transport(&session.note);
+            let known = |mid: &&String| transport.lines.iter().any(|line| line.mid == **mid);
+            if let Some(mid) = fragment.mids.iter().find(|mid| !known(mid)) {
+                return Err(Refusal::Sdp(SdpError::NoSuchMid { mid: mid.clone() }));
+            }
+            let Some(remote) = fragment.ice.clone().filter(|ice| *ice != session.remote_ice) else {
+                return Ok(PatchOutcome::Trickled);
+            };
+            let local = self.local_of(&hub, session, random_credentials(), reached_at)?;
+            let fragment = sdp::restart_fragment(&local, transport);
+            let waiting = self.restart_if(true, &mut hub, id, local.ice.clone(), remote)?;
+            let session = hub.registry.session(id).ok_or(RoomError::NoSuchSession)?;
+            (PatchOutcome::Restarted { etag: session.etag(), fragment }, waiting)
+        };
+        self.settle_restart(waiting).await?;
+        Ok(outcome)
+    }
+
+    /// A publishing page's new offer for a session of its own.
+    pub async fn republish(
+        self: &Arc<Self>,
+        id: SessionId,
+        member: MemberId,
+        offer: &Offer,
+        reached_at: Option<IpAddr>,
+    ) -> Result<Answered, Refusal> {
+        self.wait_settled().await;
+        match self.elsewhere(id) {
+            Some(node) => {
+                let request = NodeRequest::Republish { session: id, member, offer: offer.text().to_owned() };
+                answered_by(self.ask(&node, request).await?)
+            }
+            None => self.republish_here(id, member, offer, reached_at).await,
+        }
+    }
+
+    pub(crate) async fn republish_here(
+        self: &Arc<Self>,
+        id: SessionId,
+        member: MemberId,
+        offer: &Offer,
+        reached_at: Option<IpAddr>,
+    ) -> Result<Answered, Refusal> {
+        let (answered, restart, set) = loop {
+            let basis = self.basis(id, member, offer, reached_at)?;
+            let Role::Publish { sdp: previous, .. } = &basis.role else {
+                return Err(RoomError::NoSuchSession.into());
+            };
+            let answer = sdp::answer_publish(offer, &basis.local, Some(previous), &mut random_track)?;
+            let mut hub = self.hub();
+            let session = own_session(&hub, id, member)?;
+            let Some(Role::Publish { stream, muted, listed, .. }) = basis.role_of(session).cloned() else { continue };
+            let (worker, note) = (session.worker, session.note.clone());
+            let restart = self.restart_if(basis.restarts, &mut hub, id, basis.local.ice, answer.remote_ice)?;
+            let role = Role::Publish { stream, muted, listed, sdp: answer.note };
+            let (set, effects) = hub.registry.renegotiate(id, answer.media, Note { role, ..note }, Vec::new())?;
+            let set = self.request(&mut hub, worker, set)?;
+            self.apply(&mut hub, effects);
+            break (answered(&hub, id, answer.sdp)?, restart, set);
+        };
+        self.settle_restart(restart).await?;
+        set.reply().await?;
+        Ok(answered)
+    }
+
+    /// A watching page's new offer for a session of its own, with all its slots.
+    pub async fn rewatch(
+        self: &Arc<Self>,
+        id: SessionId,
+        member: MemberId,
+        offer: &Offer,
+        slots: Vec<Slot>,
+        reached_at: Option<IpAddr>,
+    ) -> Result<Answered, Refusal> {
+        self.wait_settled().await;
+        check_slots(&slots)?;
+        match self.elsewhere(id) {
+            Some(node) => {
+                let request = NodeRequest::Rewatch { session: id, member, offer: offer.text().to_owned(), slots };
+                answered_by(self.ask(&node, request).await?)
+            }
+            None => self.rewatch_here(id, member, offer, slots, reached_at).await,
+        }
+    }
+
+    pub(crate) async fn rewatch_here(
+        self: &Arc<Self>,
+        id: SessionId,
+        member: MemberId,
+        offer: &Offer,
+        slots: Vec<Slot>,
+        reached_at: Option<IpAddr>,
+    ) -> Result<Answered, Refusal> {
+        let (answered, restart, set) = loop {
+            let basis = self.basis(id, member, offer, reached_at)?;
+            let Role::Watch { sdp: previous, .. } = &basis.role else {
+                return Err(RoomError::NoSuchSession.into());
+            };
+            let sources = self.hub().registry.sources(&basis.room, &slots);
+            let answer = sdp::answer_watch(offer, &basis.local, &sources, Some(previous), &mut rand::random)?;
+            let shown = slot_states(&slots, answer.states);
+            let mut hub = self.hub();
+            let session = own_session(&hub, id, member)?;
+            if basis.role_of(session).is_none() {
+                continue;
+            }
+            let (worker, note) = (session.worker, session.note.clone());
+            let restart = self.restart_if(basis.restarts, &mut hub, id, basis.local.ice, answer.remote_ice)?;
+            let role = Role::Watch { slots, sdp: answer.note };
+            let (set, effects) = hub.registry.renegotiate(id, answer.media, Note { role, ..note }, shown)?;
+            let set = self.request(&mut hub, worker, set)?;
+            self.apply(&mut hub, effects);
+            // What was published or ended while the answer was made.
+            let caught_up = hub.registry.attach_viewer(id);
+            self.apply(&mut hub, caught_up);
+            break (answered(&hub, id, answer.sdp)?, restart, set);
+        };
+        self.settle_restart(restart).await?;
+        set.reply().await?;
+        Ok(answered)
+    }
+
+    /// What the answer to a page's new offer is made from. The answer itself is made without the lock.
+    fn basis(
+        &self,
+        id: SessionId,
+        member: MemberId,
+        offer: &Offer,
+        reached_at: Option<IpAddr>,
+    ) -> Result<Basis, Refusal> {
+        let hub = self.hub();
+        let session = own_session(&hub, id, member)?;
+        // Credentials that the client changed are answered with new ones of ours (RFC 8839 section 4.4.1.1.1).
+        let restarts = *offer.ice() != session.remote_ice;
+        let ice = if restarts { random_credentials() } else { session.local_ice.clone() };
+        Ok(Basis {
+            room: session.note.room.clone(),
+            role: session.note.role.clone(),
+            ice: (session.local_ice.clone(), session.remote_ice.clone()),
+            local: self.local_of(&hub, session, ice, reached_at)?,
+            restarts,
+        })
+    }
+
+    fn local_of(
+        &self,
+        hub: &Hub,
+        session: &Session,
+        ice: IceCredentials,
+        reached_at: Option<IpAddr>,
+    ) -> Result<Local, Refusal> {
+        let hello = hub.worker(session.worker).and_then(|view| view.hello.as_ref()).ok_or(Refusal::NoWorker)?;
+        Ok(self.local(hello, ice, session.id, reached_at))
+    }
+
+    fn restart_if(
+        &self,
+        restarts: bool,
+        hub: &mut Hub,
+        id: SessionId,
+        local: IceCredentials,
+        remote: IceCredentials,
+    ) -> Result<Option<Restart>, Refusal> {
+        if !restarts {
+            return Ok(None);
+        }
+        let worker = hub.registry.session(id).ok_or(RoomError::NoSuchSession)?.worker;
+        let link = self.link(worker)?;
+        let (command, before) = hub.registry.restart_ice(id, local, remote)?;
+        info!(session = %id, worker = worker.0, "ICE restarts");
+        Ok(Some(Restart { waiting: link.request(command), before }))
+    }
+
+    /// Waits for the worker, also when the client who asked has gone: a restart that failed is taken back.
+    async fn settle_restart(self: &Arc<Self>, restart: Option<Restart>) -> Result<(), Refusal> {
+        let Some(Restart { waiting, before }) = restart else {
+            return Ok(());
+        };
+        let app = Arc::clone(self);
+        let settling = tokio::spawn(async move {
+            let reply = waiting.reply().await;
+            if reply.is_err() {
+                app.hub().registry.undo_restart_ice(before);
+            }
+            reply.map(drop).map_err(Refusal::from)
+        });
+        // The task ends early only when the runtime stops.
+        settling.await.unwrap_or(Err(Refusal::WorkerSilent))
+    }
+}
+
+fn answered_by(reply: NodeReply) -> Result<Answered, Refusal> {
+    match reply {
+        NodeReply::Answered { answered } => Ok(answered),
+        _ => Err(Refusal::NodeSilent),
+    }
+}
+
+/// A session as it was when the answer to a new offer was begun.
+struct Basis {
+    room: RoomName,
+    role: Role,
+    /// Ours and the client's.
+    ice: (IceCredentials, IceCredentials),
+    local: Local,
+    /// The offer restarts ICE.
+    restarts: bool,
+}
+
+impl Basis {
+    /// The role of the session as it is now. None if another offer or restart came between, which the answer would undo.
+    fn role_of<'a>(&self, session: &'a Session) -> Option<&'a Role> {
+        let is_same = match (&self.role, &session.note.role) {
+            (Role::Publish { sdp: before, .. }, Role::Publish { sdp: now, .. }) => before == now,
+            (Role::Watch { sdp: before, .. }, Role::Watch { sdp: now, .. }) => before == now,
+            (Role::Publish { .. }, Role::Watch { .. }) | (Role::Watch { .. }, Role::Publish { .. }) => false,
+        };
+        let is_same = is_same && (&session.local_ice, &session.remote_ice) == (&self.ice.0, &self.ice.1);
+        is_same.then_some(&session.note.role)
+    }
+}
+
+/// An ICE restart that its worker has not confirmed yet.
+struct Restart {
+    waiting: Waiting,
+    before: IceBefore,
+}
+
+/// A page may only touch what it made itself.
+fn own_session(hub: &Hub, id: SessionId, member: MemberId) -> Result<&Session, Refusal> {
+    hub.registry
+        .session(id)
+        .filter(|session| session.member() == Some(member))
+        .ok_or_else(|| RoomError::NoSuchSession.into())
+}
+
+fn answered(hub: &Hub, id: SessionId, sdp: String) -> Result<Answered, Refusal> {
+    let session = hub.registry.session(id).ok_or(RoomError::NoSuchSession)?;
+    Ok(Answered::of(session, sdp))
+}
+
+fn transport(note: &Note) -> &TransportNote {
+    match &note.role {
+        Role::Publish { sdp, .. } => &sdp.transport,
+        Role::Watch { sdp, .. } => &sdp.transport,
+    }
+}

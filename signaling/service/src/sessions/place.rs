@@ -1,0 +1,206 @@
+//! Owns finding a worker for a session and what the client must know to reach it.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use chappe_cluster::{
+    Cost, NodeName, NodeState, TrackRate, Wanted, WorkerRef, choose, node_tag, session_id, session_tag,
+};
+use chappe_sfu_api::{Boot, Hello, IceCredentials, MediaKind, SessionId, TrackId, WorkerIndex};
+use chappe_signaling_addresses::Candidates;
+use chappe_signaling_rooms::{RoomName, Slot, Stream, StreamName, TrackChoice};
+use chappe_signaling_sdp::{CandidateTransport, Local, LocalCandidate};
+use rand::RngExt as _;
+
+use crate::callers::caller::Caller;
+use crate::refusal::Refusal;
+use crate::service::App;
+use crate::sessions::admission::Asked;
+use crate::state::Hub;
+
+/// Where a session goes on this node.
+pub struct Place {
+    pub worker: WorkerIndex,
+    pub boot: Boot,
+    pub local: Local,
+}
+
+/// What a session is placed for.
+pub(crate) enum Purpose<'a> {
+    Publish,
+    Watch(&'a [Slot]),
+}
+
+/// Workers that a session is rather not placed on.
+#[derive(Debug, Default)]
+pub(crate) struct Avoid {
+    /// They have the session that this one takes the place of, and may be the reason why.
+    leave: Vec<WorkerRef>,
+    /// They were asked, in vain.
+    pub tried: Vec<WorkerRef>,
+}
+
+impl Avoid {
+    /// The worker of the session `instead_of`. Of another node, all of them: which one it was is not known here, and
+    /// a node out of reach would be asked in vain until it is known to be.
+    pub fn of(hub: &Hub, own: &NodeName, instead_of: Option<SessionId>) -> Avoid {
+        let Some(id) = instead_of else { return Avoid::default() };
+        if let Some(session) = hub.registry.session(id) {
+            return Avoid { leave: vec![WorkerRef { node: own.clone(), index: session.worker }], tried: Vec::new() };
+        }
+        let state = hub.replica.node_by_tag(session_tag(id)).and_then(|node| hub.replica.node(node));
+        let worker = |state: &NodeState, index| WorkerRef { node: state.node.clone(), index };
+        let workers = state.into_iter().flat_map(|state| state.workers.iter().map(move |it| worker(state, it.index)));
+        Avoid { leave: workers.collect(), tried: Vec::new() }
+    }
+
+    fn all(&self) -> Vec<WorkerRef> {
+        self.leave.iter().chain(&self.tried).cloned().collect()
+    }
+}
+
+impl App {
+    /// Chooses a worker of the cluster.
+    pub(crate) fn choose(
+        &self,
+        hub: &mut Hub,
+        room: &RoomName,
+        purpose: &Purpose<'_>,
+        avoid: &Avoid,
+    ) -> Result<WorkerRef, Refusal> {
+        let now = Instant::now();
+        self.refresh_own(hub);
+        let holders = self.holders(hub, room, purpose);
+        let cost = match purpose {
+            Purpose::Publish => Cost::publish(),
+            Purpose::Watch(slots) => Cost::of_tracks(slots.iter().map(|slot| rate_of(hub, room, slot))),
+        };
+        let region = self.cluster.identity.region.as_deref();
+        let wanted = Wanted { region, cost, holders: &holders, node: self.node(), avoid: &avoid.all() };
+        let mut rng = rand::rng();
+        let mut draw = |bound: usize| rng.random_range(0..bound.max(1));
+        let chosen = choose(now, &hub.view, &wanted, &hub.reservations, &mut draw);
+        // A worker that was to be left is better than none, one that was asked in vain is not.
+        let anywhere = Wanted { avoid: &avoid.tried, ..wanted };
+        let chosen = chosen.or_else(|| choose(now, &hub.view, &anywhere, &hub.reservations, &mut draw));
+        let chosen = chosen.ok_or(Refusal::NoWorker)?;
+        hub.reservations.handle_placed(now, &chosen, &cost);
+        Ok(chosen)
+    }
+
+    /// Workers that have what is wanted already, or something of the room, best first.
+    fn holders(&self, hub: &Hub, room: &RoomName, purpose: &Purpose<'_>) -> Vec<WorkerRef> {
+        let Some(there) = hub.registry.room(room) else {
+            return Vec::new();
+        };
+        let home = |stream: &Stream| WorkerRef { node: stream.home.node.clone(), index: stream.home.worker };
+        let mut holders: Vec<WorkerRef> = Vec::new();
+        let mut add = |worker: WorkerRef| {
+            if holders.len() < HOLDERS_MAX && !holders.contains(&worker) {
+                holders.push(worker);
+            }
+        };
+        if let Purpose::Watch(slots) = purpose {
+            let wanted = streams_of(slots).into_iter().filter_map(|name| there.streams.get(name));
+            wanted.map(home).for_each(&mut add);
+        }
+        let ours = there.workers().into_iter().map(|index| WorkerRef { node: self.node().clone(), index });
+        ours.for_each(&mut add);
+        there.streams.values().take(HOLDERS_MAX).map(home).for_each(&mut add);
+        holders
+    }
+
+    pub(crate) fn place(
+        &self,
+        hub: &Hub,
+        worker: WorkerIndex,
+        session: SessionId,
+        reached_at: Option<IpAddr>,
+    ) -> Result<Place, Refusal> {
+        let view = hub.worker(worker).filter(|view| view.is_there()).ok_or(Refusal::NoWorker)?;
+        let hello = view.hello.as_ref().ok_or(Refusal::NoWorker)?;
+        Ok(Place { worker, boot: hello.boot, local: self.local(hello, random_credentials(), session, reached_at) })
+    }
+
+    /// The worker's side of a session's transport.
+    pub(crate) fn local(
+        &self,
+        hello: &Hello,
+        ice: IceCredentials,
+        session: SessionId,
+        reached_at: Option<IpAddr>,
+    ) -> Local {
+        let Candidates { addresses, first_is_proven } = self.addresses.candidates(reached_at);
+        let both = [CandidateTransport::Udp, CandidateTransport::TcpPassive];
+        let candidate = |ip| both.map(|transport| LocalCandidate { ip, port: hello.media_port, transport });
+        Local {
+            ice,
+            fingerprint: hello.fingerprint.clone(),
+            proven: addresses.first().copied().filter(|_| first_is_proven),
+            candidates: addresses.into_iter().flat_map(candidate).collect(),
+            trickle: true,
+            origin: (session.1 >> 64) as u64,
+        }
+    }
+
+    /// Names this node, so that any node knows where the session is.
+    pub(crate) fn random_session(&self) -> SessionId {
+        session_id(node_tag(self.node()), rand::random())
+    }
+}
+
+/// What looking for a place came to. Where load reports do not show yet what was placed there may be room in a moment,
+/// unless a place was tried in vain.
+pub(crate) fn asked<T>(hub: &Hub, avoid: &Avoid, found: Result<T, Refusal>) -> Asked<T> {
+    let is_about_to_have_room =
+        !hub.reservations.is_settled(Instant::now()) && hub.view.open_workers() > 0 && avoid.tried.is_empty();
+    match found {
+        Err(Refusal::NoWorker) if is_about_to_have_room => Asked::FullForNow,
+        outcome => Asked::Settled(outcome),
+    }
+}
+
+/// What a slot will cost per second: what its track brings, as far as a worker of ours has measured that.
+fn rate_of(hub: &Hub, room: &RoomName, slot: &Slot) -> TrackRate {
+    let track = hub.registry.stream(room, &slot.stream).and_then(|stream| stream.chosen(&slot.track));
+    let measured = track.and_then(|track| hub.workers.iter().find_map(|worker| worker.track_rate(track.source.track)));
+    let is_audio = match track {
+        Some(track) => track.source.kind == MediaKind::Audio,
+        None => matches!(slot.track, TrackChoice::Audio(_)),
+    };
+    measured.unwrap_or(if is_audio { TrackRate::AUDIO } else { TrackRate::VIDEO })
+}
+
+fn streams_of(slots: &[Slot]) -> Vec<&StreamName> {
+    let mut names: Vec<&StreamName> = Vec::new();
+    for slot in slots {
+        if !names.contains(&&slot.stream) {
+            names.push(&slot.stream);
+        }
+    }
+    names
+}
+
+/// The address of ours that a client has reached, if that is known.
+pub(crate) fn reached_at(caller: Option<Caller>) -> Option<IpAddr> {
+    caller.and_then(|caller| caller.reached_at)
+}
+
+/// RFC 8445 section 5.3 asks for 24 bits in the ufrag and 128 in the password; the ufrag also has to be
+/// unique on the worker and is the ETag of the session, so it gets 71.
+pub(crate) fn random_credentials() -> IceCredentials {
+    IceCredentials { ufrag: random_text(UFRAG_CHARS), pwd: random_text(PWD_CHARS) }
+}
+
+pub(crate) fn random_track() -> TrackId {
+    TrackId(rand::random())
+}
+
+fn random_text(chars: usize) -> String {
+    rand::rng().sample_iter(rand::distr::Alphanumeric).take(chars).map(char::from).collect()
+}
+
+const UFRAG_CHARS: usize = 12;
+const PWD_CHARS: usize = 24;
+/// Workers that are told to placement as having the room.
+const HOLDERS_MAX: usize = 8;

@@ -1,0 +1,87 @@
+//! Owns finding the node that has a session, and asking it in a client's name.
+
+use std::sync::Arc;
+
+use chappe_cluster::{NodeName, session_tag};
+use chappe_sfu_api::{SessionId, SessionStats};
+use chappe_signaling_rooms::{MemberId, RoomError};
+
+use crate::cluster::handle::ANSWER_WITHIN;
+use crate::cluster::message::{NodeReply, NodeRequest};
+use crate::refusal::Refusal;
+use crate::service::App;
+use crate::workers::link::Reply;
+
+impl App {
+    /// The node whose worker has a session, by its id. None: it is ours, or nobody's.
+    pub(crate) fn elsewhere(&self, session: SessionId) -> Option<NodeName> {
+        if self.cluster.is_ours(session) || self.cluster.alone {
+            return None;
+        }
+        self.hub().replica.node_by_tag(session_tag(session)).cloned()
+    }
+
+    pub(crate) async fn ask(&self, node: &NodeName, request: NodeRequest) -> Result<NodeReply, Refusal> {
+        Ok(self.cluster.ask(node, &request, ANSWER_WITHIN).await?)
+    }
+
+    /// Ends a session; it does not matter whether it is there. Returns whether it was.
+    pub async fn close(self: &Arc<Self>, session: SessionId) -> bool {
+        self.wait_settled().await;
+        match self.elsewhere(session) {
+            // A node that does not answer has no session any more, or ends it when its client falls silent.
+            Some(node) => matches!(
+                self.ask(&node, NodeRequest::Close { session }).await,
+                Ok(NodeReply::Closed { was_there: true })
+            ),
+            None => self.close_here(session),
+        }
+    }
+
+    pub(crate) fn close_here(self: &Arc<Self>, session: SessionId) -> bool {
+        let mut hub = self.hub();
+        let was_there = hub.registry.session(session).is_some();
+        let effects = hub.registry.end(session, None);
+        self.apply(&mut hub, effects);
+        was_there
+    }
+
+    /// Counters of a session, from its worker.
+    pub async fn session_stats(&self, session: SessionId) -> Result<SessionStats, Refusal> {
+        match self.elsewhere(session) {
+            Some(node) => self.stats_of(&node, session, None).await,
+            None => self.stats_here(session).await,
+        }
+    }
+
+    pub(crate) async fn stats_of(
+        &self,
+        node: &NodeName,
+        session: SessionId,
+        member: Option<MemberId>,
+    ) -> Result<SessionStats, Refusal> {
+        match self.ask(node, NodeRequest::Stats { session, member }).await? {
+            NodeReply::Stats { stats } => Ok(stats),
+            _ => Err(Refusal::NodeSilent),
+        }
+    }
+
+    pub(crate) async fn stats_here(&self, session: SessionId) -> Result<SessionStats, Refusal> {
+        let waiting = {
+            let hub = self.hub();
+            let worker = hub.registry.session(session).ok_or(RoomError::NoSuchSession)?.worker;
+            self.link(worker)?.request(chappe_sfu_api::Command::SessionStats { session })
+        };
+        match waiting.reply().await? {
+            Reply::Stats(stats) => Ok(stats),
+            Reply::Done | Reply::Relays(_) => Err(RoomError::NoSuchSession.into()),
+        }
+    }
+
+    /// A page has a session on another node; its home keeps count.
+    pub(crate) fn note_session(&self, member: Option<MemberId>, session: SessionId) {
+        if let Some(member) = member {
+            self.hub().registry.note_session(member, session);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Owns watching: from an offer to slots that show what is live.
+
+use std::sync::Arc;
+
+use chappe_cluster::WorkerRef;
+use chappe_sfu_api::WorkerIndex;
+use chappe_signaling_rooms::{Attempt, NOTE_VERSION, Note, Phase, Role, Session, Showing, SlotState, slot_states};
+use chappe_signaling_sdp as sdp;
+
+use crate::clock::unix_ms;
+use crate::cluster::message::NodeRequest;
+use crate::refusal::Refusal;
+use crate::request::{Answered, Slots, WatchRequest, check_slots};
+use crate::service::App;
+use crate::sessions::admission::{Asked, QueueKey};
+use crate::sessions::place::{Avoid, Place, Purpose, asked, reached_at};
+use crate::sessions::publish::{FIRST_EPOCH, PLACES_TRIED_MAX};
+use crate::state::Hub;
+
+impl App {
+    pub async fn watch(self: &Arc<Self>, mut request: WatchRequest) -> Result<Answered, Refusal> {
+        self.wait_settled().await;
+        let member = request.owner.as_ref().map(|owner| owner.member);
+        let mut avoid = Avoid::of(&self.hub(), self.node(), request.instead_of);
+        // What the last one said whom nobody is left to take the place of.
+        let mut told = Refusal::NoWorker;
+        for _ in 0..PLACES_TRIED_MAX {
+            let queue = QueueKey { room: request.room.clone(), publishes: false };
+            let chosen = match self.admission.admit(queue, || self.ask_for_place(&request, &avoid)).await {
+                Ok(chosen) => chosen,
+                Err(Refusal::NoWorker) => break,
+                Err(refusal) => return Err(refusal),
+            };
+            if chosen.node == *self.node() {
+                match self.watch_here(&request, chosen.index).await {
+                    // It died or filled up since it was chosen, as another node's may have.
+                    Err(refusal) if refusal.is_unavailable() => {
+                        told = refusal;
+                        avoid.tried.push(chosen);
+                    }
+                    outcome => return outcome,
+                }
+                continue;
+            }
+            if let Slots::Player { wait, .. } = &mut request.slots {
+                // It is there; should that node not know it yet, it will in a moment.
+                *wait = true;
+            }
+            let request_there = NodeRequest::Watch {
+                room: request.room.clone(),
+                slots: request.slots.clone(),
+                offer: request.offer.text().to_owned(),
+                owner: request.owner.clone(),
+                alive_ms: request.alive_ms,
+                caller: request.caller,
+                worker: chosen.index,
+            };
+            if let Some(answered) = self.try_place(&chosen, request_there, &mut avoid).await? {
+                self.note_session(member, answered.session);
+                return Ok(answered);
+            }
+        }
+        Err(told)
+    }
+
+    /// Judges the request and chooses its place, in one turn.
+    fn ask_for_place(&self, request: &WatchRequest, avoid: &Avoid) -> Asked<WorkerRef> {
+        let mut hub = self.hub();
+        let found = self.find_place(&mut hub, request, avoid);
+        asked(&hub, avoid, found)
+    }
+
+    fn find_place(&self, hub: &mut Hub, request: &WatchRequest, avoid: &Avoid) -> Result<WorkerRef, Refusal> {
+        if hub.registry.room(&request.room).is_none() {
+            hub.registry.check_new_room()?;
+        }
+        if let Slots::Player { stream, wait: false } = &request.slots
+            && hub.registry.stream(&request.room, stream).is_none()
+        {
+            return Err(Refusal::NoSuchStream(format!("{}/{stream}", request.room)));
+        }
+        let member = request.owner.as_ref().map(|owner| owner.member);
+        member.map_or(Ok(()), |member| hub.registry.check_sessions_of(member))?;
+        let slots = request.slots.of(&request.offer);
+        check_slots(&slots)?;
+        self.choose(hub, &request.room, &Purpose::Watch(&slots), avoid)
+    }
+
+    /// The answer is made between two turns of the lock; what was published or ended meanwhile is caught up with in
+    /// the second.
+    pub(crate) async fn watch_here(
+        self: &Arc<Self>,
+        request: &WatchRequest,
+        worker: WorkerIndex,
+    ) -> Result<Answered, Refusal> {
+        let slots = request.slots.of(&request.offer);
+        check_slots(&slots)?;
+        let id = self.random_session();
+        let (place, sources) = {
+            let hub = self.hub();
+            self.check_connecting(&hub, request.caller)?;
+            (self.place(&hub, worker, id, reached_at(request.caller))?, hub.registry.sources(&request.room, &slots))
+        };
+        let Place { worker, boot, local } = place;
+        let answer = sdp::answer_watch(&request.offer, &local, &sources, None, &mut rand::random)?;
+        let shown = slot_states(&slots, answer.states);
+        if matches!(request.slots, Slots::Player { .. }) {
+            check_decodable(&shown)?;
+        }
+        let note = Note {
+            version: NOTE_VERSION,
+            room: request.room.clone(),
+            since_ms: unix_ms(),
+            owner: request.owner.clone(),
+            attempt: Some(Attempt { address: request.caller.map(|caller| caller.address), since_ms: unix_ms() }),
+            role: Role::Watch { slots, sdp: answer.note },
+        };
+        let session = Session {
+            id,
+            worker,
+            boot,
+            epoch: FIRST_EPOCH,
+            phase: Phase::Opening,
+            local_ice: local.ice,
+            remote_ice: answer.remote_ice,
+            dtls: answer.dtls,
+            media: answer.media,
+            alive_ms: request.alive_ms,
+            note,
+            shown,
+        };
+        let mut answered = Answered::of(&session, answer.sdp);
+        let spec = session.spec()?;
+        let waiting = {
+            let mut hub = self.hub();
+            self.check_connecting(&hub, request.caller)?;
+            let waiting = self.start(&mut hub, session, spec)?;
+            let caught_up = hub.registry.attach_viewer(id);
+            self.apply(&mut hub, caught_up);
+            if let Some(session) = hub.registry.session(id) {
+                answered.slots.clone_from(&session.shown);
+            }
+            waiting
+        };
+        self.finish(answered.session, waiting).await?;
+        Ok(answered)
+    }
+}
+
+/// A player has no other place to say that a picture will stay black, so it is refused.
+fn check_decodable(shown: &[SlotState]) -> Result<(), Refusal> {
+    let unsupported = |state: &SlotState| match &state.showing {
+        Showing::Unsupported(message) => Some(message.clone()),
+        Showing::Live | Showing::Waiting => None,
+    };
+    match shown.iter().find_map(unsupported) {
+        Some(message) => Err(Refusal::NotDecodable(message)),
+        None => Ok(()),
+    }
+}

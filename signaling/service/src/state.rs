@@ -1,0 +1,197 @@
+//! Owns the state behind the lock, and which pages are connected here.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use chappe_cluster::{Replica, Reservations, StreamLog, View};
+use chappe_engine::Health;
+use chappe_sfu_api::{Boot, TrackId, WorkerIndex};
+use chappe_signaling_chat::{Chat, RoomMessage};
+use chappe_signaling_rooms::{MemberId, Registry, RoomName, StreamName, StreamNotice};
+use tokio::task::AbortHandle;
+
+use crate::cluster::handle::Cluster;
+use crate::pages::event::{PageEvent, PageLink, PageMessage, ShownStream};
+use crate::relays::paths::Paths;
+use crate::workers::view::WorkerView;
+
+#[derive(Debug)]
+pub struct Hub {
+    pub registry: Registry,
+    pub workers: Vec<WorkerView>,
+    /// What other nodes say of themselves.
+    pub replica: Replica,
+    /// What other nodes are told of our streams.
+    pub log: StreamLog,
+    /// Workers of all nodes, for placement.
+    pub view: View,
+    pub reservations: Reservations,
+    /// What our workers were told of others.
+    pub paths: Paths,
+    /// Which of our workers do not hear which worker process.
+    pub deaf: HashMap<Boot, BTreeSet<WorkerIndex>>,
+    /// Tracks that a worker of ours is told the way to as soon as it is known: their origin did not have them when it
+    /// asked, or nobody here knew their origin.
+    pub pathless: BTreeSet<(WorkerIndex, TrackId)>,
+    pub chat: Chat,
+    /// Who hears what is said about rooms.
+    pub rooms_followed: HashMap<RoomName, Following>,
+    pub drain: Option<Drain>,
+    /// Since when other nodes can be heard; none while they can't.
+    pub hears_since: Option<Instant>,
+    /// Whether other nodes can be reached, as far as it was acted on.
+    pub engine: Health,
+    /// Counts presences.
+    pub presences: u64,
+    pages: HashMap<MemberId, PageConnection>,
+}
+
+/// A room's subject on which other nodes are heard.
+#[derive(Debug)]
+pub struct Following {
+    pub task: AbortHandle,
+    /// What is published once the subscription stands: an answer that comes before would be missed. None: it does.
+    pub waiting: Option<Vec<RoomMessage>>,
+}
+
+/// The node is about to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    pub since: Instant,
+    pub deadline: Instant,
+    /// Once the deadline is over: how many of the sessions that were left then are ended at a time.
+    pub ends_per_tick: Option<usize>,
+}
+
+/// A page that is connected here.
+#[derive(Debug)]
+pub struct PageConnection {
+    pub number: u64,
+    pub link: Box<dyn PageLink>,
+}
+
+impl Hub {
+    pub fn new(workers: usize, cluster: &Cluster, now: Instant) -> Hub {
+        let identity = &cluster.identity;
+        let (own, instance) = (&identity.node, identity.instance);
+        let view = |index: usize| WorkerView::new(WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX)));
+        Hub {
+            registry: Registry::new(own.clone()),
+            workers: (0..workers).map(view).collect(),
+            replica: Replica::new(own.clone(), instance),
+            log: StreamLog::new(own.clone(), instance),
+            view: View::new(),
+            reservations: Reservations::new(now),
+            paths: Paths::default(),
+            deaf: HashMap::new(),
+            pathless: BTreeSet::new(),
+            // Its lives are told apart by their order.
+            chat: Chat::new(own.clone(), identity.started_ms),
+            rooms_followed: HashMap::new(),
+            drain: None,
+            hears_since: None,
+            engine: if cluster.alone { Health::Up } else { Health::Connecting },
+            presences: 0,
+            pages: HashMap::new(),
+        }
+    }
+
+    /// Whether all that other nodes publish is known: they had the time to speak, and those that did have told it.
+    pub fn sees_all(&self, now: Instant) -> bool {
+        self.hears_since.is_some_and(|since| now >= since + ALL_HEARD_AFTER) && self.replica.is_caught_up()
+    }
+
+    /// Its process is gone, and with it what was said of whom it hears.
+    pub fn forget_deafness_of(&mut self, worker: WorkerIndex) {
+        self.deaf.retain(|_, deaf| {
+            deaf.remove(&worker);
+            !deaf.is_empty()
+        });
+    }
+
+    pub fn worker(&self, index: WorkerIndex) -> Option<&WorkerView> {
+        self.workers.get(usize::from(index.0))
+    }
+
+    pub fn worker_mut(&mut self, index: WorkerIndex) -> Option<&mut WorkerView> {
+        self.workers.get_mut(usize::from(index.0))
+    }
+
+    /// Pages with a connection now.
+    pub fn connections(&self) -> usize {
+        self.pages.len()
+    }
+
+    /// An earlier connection of the same page ends.
+    pub fn connect(&mut self, member: MemberId, page: PageConnection) {
+        if let Some(earlier) = self.pages.insert(member, page) {
+            earlier.link.stop();
+        }
+    }
+
+    pub fn disconnect(&mut self, member: MemberId, connection: u64) {
+        if self.pages.get(&member).is_some_and(|page| page.number == connection) {
+            self.pages.remove(&member);
+        }
+    }
+
+    pub fn tell(&self, member: MemberId, message: PageMessage) {
+        if let Some(page) = self.pages.get(&member) {
+            page.push(message);
+        }
+    }
+
+    /// To every page of a room.
+    pub fn tell_room(&self, room: &RoomName, event: PageEvent) {
+        let members = self.registry.room(room).into_iter().flat_map(|room| &room.members);
+        let mut pages = members.filter_map(|member| self.pages.get(member)).peekable();
+        if pages.peek().is_some() {
+            let message = PageMessage::event(event);
+            pages.for_each(|page| page.push(message.clone()));
+        }
+    }
+
+    /// None if what it is about has gone meanwhile; then another notice says so.
+    pub fn shown(&self, room: &RoomName, notice: StreamNotice) -> Option<PageEvent> {
+        let stream = |name: &StreamName| Some(ShownStream::of(name, self.registry.stream(room, name)?));
+        match notice {
+            StreamNotice::Added(name) => stream(&name).map(PageEvent::StreamAdded),
+            StreamNotice::Changed(name) => stream(&name).map(PageEvent::StreamChanged),
+            StreamNotice::Removed(name) => Some(PageEvent::StreamRemoved(name)),
+        }
+    }
+}
+
+impl PageConnection {
+    /// A page that missed one message shows a wrong picture of the room. It loses its connection instead, comes back
+    /// and is told everything.
+    pub fn push(&self, message: PageMessage) {
+        if !self.link.push(message) {
+            self.link.stop();
+        }
+    }
+}
+
+/// From when NATS is reached. Other nodes that live have spoken by then, also those that started together with us or
+/// found their way back to NATS later, between two attempts to connect.
+const ALL_HEARD_AFTER: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use chappe_engine::Embedded;
+
+    use super::*;
+    use crate::harness::node;
+
+    #[test]
+    fn a_view_of_the_cluster_is_complete_when_others_could_be_heard_for_a_while_however_old_the_process() {
+        let app = node("n1", 1, &Embedded::new());
+        let start = Instant::now();
+        let mut hub = app.hub();
+        let later = start + Duration::from_secs(3_600);
+        assert!(!hub.sees_all(later), "nobody could be heard");
+        hub.hears_since = Some(later);
+        assert!(!hub.sees_all(later + ALL_HEARD_AFTER / 2));
+        assert!(hub.sees_all(later + ALL_HEARD_AFTER));
+    }
+}
