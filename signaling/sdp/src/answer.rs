@@ -57,6 +57,7 @@ pub enum CandidateTransport {
 }
 
 /// One m-line of the answer.
+#[derive(Debug)]
 pub(super) enum AnswerLine {
     /// Port 0 (RFC 3264 section 6).
     Rejected,
@@ -65,6 +66,7 @@ pub(super) enum AnswerLine {
     Accepted(AcceptedLine),
 }
 
+#[derive(Debug)]
 pub(super) struct AcceptedLine {
     pub direction: Direction,
     pub codecs: Vec<NegotiatedCodec>,
@@ -76,6 +78,7 @@ pub(super) struct AcceptedLine {
 }
 
 /// What is said about the stream that we send.
+#[derive(Debug)]
 pub(super) struct SendingLine {
     pub ssrc: u32,
     pub rtx_ssrc: Option<u32>,

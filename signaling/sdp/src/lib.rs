@@ -30,5 +30,5 @@ pub use fragment::{Fragment, parse_fragment, restart_fragment};
 pub use limits::{CANDIDATES_MAX, LINES_MAX, SDP_BYTES_MAX};
 pub use note::{BundledLine, TransportNote};
 pub use offer::Offer;
-pub use publish::{PublishAnswer, PublishNote, answer_publish};
+pub use publish::{PublishAnswer, PublishNote, PublishTerms, answer_publish, negotiate_publish};
 pub use watch::{Showing, SlotSource, SourceTrack, WatchAnswer, WatchNote, answer_watch, attach};

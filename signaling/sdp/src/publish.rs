@@ -55,15 +55,51 @@ impl PublishNote {
     }
 }
 
-/// Answers a publisher. `previous` is the note of the session's last answer: an m-line that is still there
-/// keeps its track, one that stopped sending loses it, and a mid that was recycled for another kind gets a
-/// new one.
+/// What a publisher's offer comes to, whichever worker takes it.
+#[derive(Debug)]
+pub struct PublishTerms {
+    pub media: Media,
+    pub dtls: DtlsParameters,
+    pub remote_ice: IceCredentials,
+    pub note: PublishNote,
+    answers: Vec<AnswerLine>,
+}
+
+impl PublishTerms {
+    /// The answer of a worker to the offer that these are the terms of.
+    pub fn answer(&self, offer: &Offer, local: &Local) -> String {
+        let head = AnswerHead {
+            local,
+            role: self.dtls.role,
+            version: self.note.transport.version,
+            bundle: &offer.bundle,
+            extmap_allow_mixed: offer.extmap_allow_mixed,
+        };
+        write_answer(&head, &offer.sections, &self.answers)
+    }
+}
+
+/// Answers a publisher whose worker is known: [`negotiate_publish`] and the text of it.
 pub fn answer_publish(
     offer: &Offer,
     local: &Local,
     previous: Option<&PublishNote>,
     new_track_id: &mut dyn FnMut() -> TrackId,
 ) -> Result<PublishAnswer, SdpError> {
+    let terms = negotiate_publish(offer, previous, new_track_id)?;
+    let sdp = terms.answer(offer, local);
+    let PublishTerms { media, dtls, remote_ice, note, .. } = terms;
+    Ok(PublishAnswer { sdp, media, dtls, remote_ice, note })
+}
+
+/// Decides what a publisher may send. `previous` is the note of the session's last answer: an m-line that is still there
+/// keeps its track, one that stopped sending loses it, and a mid that was recycled for another kind gets a
+/// new one.
+pub fn negotiate_publish(
+    offer: &Offer,
+    previous: Option<&PublishNote>,
+    new_track_id: &mut dyn FnMut() -> TrackId,
+) -> Result<PublishTerms, SdpError> {
     let dtls = offer.dtls(previous.map(|note| &note.transport.dtls))?;
     let mut extensions = Extensions::default();
     let (mut answers, mut receive) = (Vec::new(), Vec::new());
@@ -93,19 +129,11 @@ pub fn answer_publish(
         return Err(SdpError::SendsNothing);
     }
     let version = previous.map_or(1, |note| note.transport.version.saturating_add(1));
-    let head = AnswerHead {
-        local,
-        role: dtls.role,
-        version,
-        bundle: &offer.bundle,
-        extmap_allow_mixed: offer.extmap_allow_mixed,
-    };
-    let sdp = write_answer(&head, &offer.sections, &answers);
     let transport = TransportNote::new(&dtls, version, offer, bundle);
     let note = PublishNote { transport, codecs: codec_lists, lines };
     check_size(&note)?;
     let media = Media { extensions, receive, send: Vec::new() };
-    Ok(PublishAnswer { sdp, media, dtls, remote_ice: offer.ice().clone(), note })
+    Ok(PublishTerms { media, dtls, remote_ice: offer.ice().clone(), note, answers })
 }
 
 /// None rejects the m-line: it is not media, was removed, or has no codec in common.

@@ -49,9 +49,25 @@ pub fn node_with_outbox(
     workers: usize,
     engine: &Arc<Embedded>,
 ) -> (Arc<App>, Vec<WorkerQueue>, mpsc::Receiver<Outgoing>) {
+    assemble(name, instance, workers, engine, false)
+}
+
+/// One that has no others.
+pub fn lone_node(workers: usize) -> (Arc<App>, Vec<WorkerQueue>) {
+    let (app, queues, _) = assemble("n1", 1, workers, &Embedded::new(), true);
+    (app, queues)
+}
+
+fn assemble(
+    name: &str,
+    instance: u64,
+    workers: usize,
+    engine: &Arc<Embedded>,
+    alone: bool,
+) -> (Arc<App>, Vec<WorkerQueue>, mpsc::Receiver<Outgoing>) {
     let identity =
         Identity { node: NodeName::parse(name).expect("a name"), instance, started_ms: instance, region: None };
-    let (cluster, outbox) = Cluster::new(Arc::clone(engine) as Arc<dyn Engine>, false, identity, b"secret");
+    let (cluster, outbox) = Cluster::new(Arc::clone(engine) as Arc<dyn Engine>, alone, identity, b"secret");
     let addresses = Addresses::fixed(vec![Ipv4Addr::LOCALHOST.into()]);
     let (links, queues) = (0..workers).map(|_| worker_link()).unzip();
     let app = App::new(cluster, links, addresses, AddressLimits::default(), DrainFile::beside(None));

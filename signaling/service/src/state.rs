@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use chappe_cluster::{Replica, Reservations, StreamLog, View};
 use chappe_engine::Health;
-use chappe_sfu_api::{Boot, TrackId, WorkerIndex};
+use chappe_sfu_api::{Boot, Hello, TrackId, WorkerIndex};
 use chappe_signaling_chat::{Chat, RoomMessage};
 use chappe_signaling_rooms::{MemberId, Registry, RoomName, StreamName, StreamNotice};
 use tokio::task::AbortHandle;
 
 use crate::cluster::handle::Cluster;
 use crate::pages::event::{PageEvent, PageLink, PageMessage, ShownStream};
+use crate::refusal::Refusal;
 use crate::relays::paths::Paths;
 use crate::workers::view::WorkerView;
 
@@ -111,6 +112,12 @@ impl Hub {
 
     pub fn worker(&self, index: WorkerIndex) -> Option<&WorkerView> {
         self.workers.get(usize::from(index.0))
+    }
+
+    /// What a worker of this node that takes commands said of itself.
+    pub fn serving(&self, index: WorkerIndex) -> Result<&Hello, Refusal> {
+        let view = self.worker(index).filter(|view| view.is_there()).ok_or(Refusal::NoWorker)?;
+        view.hello.as_ref().ok_or(Refusal::NoWorker)
     }
 
     pub fn worker_mut(&mut self, index: WorkerIndex) -> Option<&mut WorkerView> {

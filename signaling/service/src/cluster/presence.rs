@@ -223,13 +223,13 @@ impl App {
         let state = {
             let mut hub = self.hub();
             hub.presences += 1;
-            self.refresh_own(&mut hub)
+            self.view_own(&mut hub)
         };
         self.cluster.send(Outgoing::Presence(state));
     }
 
-    /// Placement sees our workers as they are now.
-    pub(crate) fn refresh_own(&self, hub: &mut Hub) -> NodeState {
+    /// Placement sees our workers as they are now: after each change of one, and with each presence.
+    pub(crate) fn view_own(&self, hub: &mut Hub) -> NodeState {
         let state = self.own_state(hub);
         hub.view.put_node(Instant::now(), &state, |_| true);
         state

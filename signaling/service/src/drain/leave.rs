@@ -45,6 +45,7 @@ impl App {
         }
         info!(deadline_ms, sessions = hub.registry.session_count(), "this node drains");
         hub.drain = Some(Drain { since: now, deadline, ends_per_tick: None });
+        self.view_own(hub);
         // Those who get streams through us, first: they have to be served until they have another way.
         for index in 0..hub.workers.len() {
             let worker = WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX));
@@ -56,7 +57,10 @@ impl App {
         let was_draining = {
             let file = self.drain_file.turn();
             file.remove();
-            self.hub().drain.take().is_some()
+            let mut hub = self.hub();
+            let was_draining = hub.drain.take().is_some();
+            self.view_own(&mut hub);
+            was_draining
         };
         if was_draining {
             info!("the drain is cancelled: this node takes sessions again");
@@ -142,6 +146,7 @@ impl App {
             return false;
         };
         view.state = WorkerState::Draining;
+        self.view_own(&mut hub);
         info!(worker = worker.0, deadline_ms, "a worker drains");
         self.send_plain(worker, Command::Drain { deadline_ms });
         drop(hub);

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use chappe_sfu_api::{IceCredentials, SessionId};
 use chappe_signaling_rooms::{IceBefore, MemberId, Note, Role, RoomError, RoomName, Session, Slot, slot_states};
-use chappe_signaling_sdp as sdp;
-use chappe_signaling_sdp::{Fragment, Local, Offer, SdpError, TransportNote, parse_fragment};
+use chappe_signaling_sdp::{self as sdp, Fragment, Local, Offer, SdpError, TransportNote, parse_fragment};
 use tracing::info;
 
 use crate::cluster::message::{NodeReply, NodeRequest};

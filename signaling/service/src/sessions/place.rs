@@ -3,10 +3,8 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use chappe_cluster::{
-    Cost, NodeName, NodeState, TrackRate, Wanted, WorkerRef, choose, node_tag, session_id, session_tag,
-};
-use chappe_sfu_api::{Boot, Hello, IceCredentials, MediaKind, SessionId, TrackId, WorkerIndex};
+use chappe_cluster::{Cost, NodeName, TrackRate, Wanted, WorkerRef, choose, node_tag, session_id, session_tag};
+use chappe_sfu_api::{Hello, IceCredentials, MediaKind, SessionId, TrackId};
 use chappe_signaling_addresses::Candidates;
 use chappe_signaling_rooms::{RoomName, Slot, Stream, StreamName, TrackChoice};
 use chappe_signaling_sdp::{CandidateTransport, Local, LocalCandidate};
@@ -18,13 +16,6 @@ use crate::service::App;
 use crate::sessions::admission::Asked;
 use crate::state::Hub;
 
-/// Where a session goes on this node.
-pub struct Place {
-    pub worker: WorkerIndex,
-    pub boot: Boot,
-    pub local: Local,
-}
-
 /// What a session is placed for.
 pub(crate) enum Purpose<'a> {
     Publish,
@@ -34,28 +25,30 @@ pub(crate) enum Purpose<'a> {
 /// Workers that a session is rather not placed on.
 #[derive(Debug, Default)]
 pub(crate) struct Avoid {
-    /// They have the session that this one takes the place of, and may be the reason why.
-    leave: Vec<WorkerRef>,
+    /// The session that this one takes the place of: its worker may be the reason why.
+    instead_of: Option<SessionId>,
     /// They were asked, in vain.
     pub tried: Vec<WorkerRef>,
 }
 
 impl Avoid {
-    /// The worker of the session `instead_of`. Of another node, all of them: which one it was is not known here, and
-    /// a node out of reach would be asked in vain until it is known to be.
-    pub fn of(hub: &Hub, own: &NodeName, instead_of: Option<SessionId>) -> Avoid {
-        let Some(id) = instead_of else { return Avoid::default() };
-        if let Some(session) = hub.registry.session(id) {
-            return Avoid { leave: vec![WorkerRef { node: own.clone(), index: session.worker }], tried: Vec::new() };
-        }
-        let state = hub.replica.node_by_tag(session_tag(id)).and_then(|node| hub.replica.node(node));
-        let worker = |state: &NodeState, index| WorkerRef { node: state.node.clone(), index };
-        let workers = state.into_iter().flat_map(|state| state.workers.iter().map(move |it| worker(state, it.index)));
-        Avoid { leave: workers.collect(), tried: Vec::new() }
+    pub fn new(instead_of: Option<SessionId>) -> Avoid {
+        Avoid { instead_of, tried: Vec::new() }
     }
 
-    fn all(&self) -> Vec<WorkerRef> {
-        self.leave.iter().chain(&self.tried).cloned().collect()
+    /// With the worker of the session that is left. Of another node, all of them: which one it was is not known here,
+    /// and a node out of reach would be asked in vain until it is known to be.
+    fn all(&self, hub: &Hub, own: &NodeName) -> Vec<WorkerRef> {
+        let mut all = self.tried.clone();
+        let Some(left) = self.instead_of else { return all };
+        if let Some(session) = hub.registry.session(left) {
+            all.push(WorkerRef { node: own.clone(), index: session.worker });
+            return all;
+        }
+        let there = hub.replica.node_by_tag(session_tag(left)).and_then(|node| hub.replica.node(node));
+        let workers = there.into_iter().flat_map(|there| there.workers.iter().map(move |worker| (there, worker.index)));
+        all.extend(workers.map(|(there, index)| WorkerRef { node: there.node.clone(), index }));
+        all
     }
 }
 
@@ -69,14 +62,13 @@ impl App {
         avoid: &Avoid,
     ) -> Result<WorkerRef, Refusal> {
         let now = Instant::now();
-        self.refresh_own(hub);
         let holders = self.holders(hub, room, purpose);
         let cost = match purpose {
             Purpose::Publish => Cost::publish(),
             Purpose::Watch(slots) => Cost::of_tracks(slots.iter().map(|slot| rate_of(hub, room, slot))),
         };
         let region = self.cluster.identity.region.as_deref();
-        let wanted = Wanted { region, cost, holders: &holders, node: self.node(), avoid: &avoid.all() };
+        let wanted = Wanted { region, cost, holders: &holders, node: self.node(), avoid: &avoid.all(hub, self.node()) };
         let mut rng = rand::rng();
         let mut draw = |bound: usize| rng.random_range(0..bound.max(1));
         let chosen = choose(now, &hub.view, &wanted, &hub.reservations, &mut draw);
@@ -108,18 +100,6 @@ impl App {
         ours.for_each(&mut add);
         there.streams.values().take(HOLDERS_MAX).map(home).for_each(&mut add);
         holders
-    }
-
-    pub(crate) fn place(
-        &self,
-        hub: &Hub,
-        worker: WorkerIndex,
-        session: SessionId,
-        reached_at: Option<IpAddr>,
-    ) -> Result<Place, Refusal> {
-        let view = hub.worker(worker).filter(|view| view.is_there()).ok_or(Refusal::NoWorker)?;
-        let hello = view.hello.as_ref().ok_or(Refusal::NoWorker)?;
-        Ok(Place { worker, boot: hello.boot, local: self.local(hello, random_credentials(), session, reached_at) })
     }
 
     /// The worker's side of a session's transport.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chappe_cluster::{WorkerRef, next_epoch};
-use chappe_sfu_api::{Command, Epoch, SessionId, SessionSpec, WorkerIndex};
+use chappe_sfu_api::{Command, Epoch, Hello, IceCredentials, SessionId, SessionSpec, WorkerIndex};
 use chappe_signaling_rooms::{NOTE_VERSION, Note, Phase, Role, Session};
-use chappe_signaling_sdp as sdp;
+use chappe_signaling_sdp::{self as sdp, PublishTerms, SdpError};
 use tracing::{Instrument as _, info};
 
 use crate::callers::caller::Caller;
@@ -17,23 +17,15 @@ use crate::refusal::Refusal;
 use crate::request::{Answered, PublishRequest};
 use crate::service::App;
 use crate::sessions::admission::{Asked, QueueKey};
-use crate::sessions::place::{Avoid, Place, Purpose, asked, random_track, reached_at};
+use crate::sessions::names::NameClaim;
+use crate::sessions::place::{Avoid, Purpose, asked, random_credentials, random_track, reached_at};
 use crate::state::Hub;
 use crate::workers::link::Waiting;
 
 impl App {
     pub async fn publish(self: &Arc<Self>, request: PublishRequest) -> Result<Answered, Refusal> {
         self.wait_settled().await;
-        let known_here = {
-            let hub = self.hub();
-            hub.registry.check_publish(&request.room, &request.stream, &request.proof())?;
-            hub.registry.stream(&request.room, &request.stream).is_some()
-        };
-        // A name that is taken over, or taken back, is settled by its epoch.
-        let claim = match known_here {
-            true => None,
-            false => self.claim_name(&request.room, &request.stream, &request.proof()).await?,
-        };
+        let claim = self.claim_for(&request).await?;
         let result = self.publish_somewhere(request).await;
         if let Some(claim) = claim.filter(|_| result.is_err()) {
             claim.give_back();
@@ -41,15 +33,35 @@ impl App {
         result
     }
 
+    /// Where there are other nodes, a name that is new to this one is claimed in the store before a place is chosen. One
+    /// that is taken over, or taken back, is settled by its epoch.
+    async fn claim_for(self: &Arc<Self>, request: &PublishRequest) -> Result<Option<NameClaim>, Refusal> {
+        if self.cluster.alone {
+            return Ok(None);
+        }
+        let proof = request.proof();
+        let is_known_here = {
+            let hub = self.hub();
+            hub.registry.check_publish(&request.room, &request.stream, &proof)?;
+            hub.registry.stream(&request.room, &request.stream).is_some()
+        };
+        match is_known_here {
+            true => Ok(None),
+            false => self.claim_name(&request.room, &request.stream, &proof).await,
+        }
+    }
+
     async fn publish_somewhere(self: &Arc<Self>, request: PublishRequest) -> Result<Answered, Refusal> {
         let member = request.owner.as_ref().map(|owner| owner.member);
-        let mut avoid = Avoid::of(&self.hub(), self.node(), request.instead_of);
+        let draft = self.draft(&request);
+        let mut avoid = Avoid::new(request.instead_of);
         for _ in 0..PLACES_TRIED_MAX {
             let queue = QueueKey { room: request.room.clone(), publishes: true };
-            let (chosen, known) = self.admission.admit(queue, || self.ask_to_publish(&request, &avoid)).await?;
-            if chosen.node == *self.node() {
-                return self.publish_here(request, chosen.index, known).await;
-            }
+            let decide = || self.decide_publish(&request, &draft, &avoid);
+            let (chosen, known) = match self.admission.admit(queue, decide).await? {
+                Decided::Here(opened) => return self.finish_publish(&request, &draft, opened).await,
+                Decided::Elsewhere(chosen, known) => (chosen, known),
+            };
             let request_there = NodeRequest::Publish {
                 room: request.room.clone(),
                 stream: request.stream.clone(),
@@ -62,35 +74,129 @@ impl App {
                 worker: chosen.index,
                 known,
             };
-            match self.try_place(&chosen, request_there, &mut avoid).await? {
-                Some(answered) => {
-                    self.note_session(member, answered.session);
-                    return Ok(answered);
-                }
-                None => continue,
+            if let Some(answered) = self.try_place(&chosen, request_there, &mut avoid).await? {
+                self.note_session(member, answered.session);
+                return Ok(answered);
             }
         }
         Err(Refusal::NoWorker)
     }
 
-    /// Judges the request and chooses its place, in one turn. With the epoch that its name is known to have.
-    fn ask_to_publish(&self, request: &PublishRequest, avoid: &Avoid) -> Asked<(WorkerRef, Option<Epoch>)> {
-        let mut hub = self.hub();
-        let found = self.find_place_to_publish(&mut hub, request, avoid);
-        asked(&hub, avoid, found)
+    /// For another node, which has chosen the worker.
+    pub(crate) async fn publish_here(
+        self: &Arc<Self>,
+        request: PublishRequest,
+        worker: WorkerIndex,
+        known: Option<Epoch>,
+    ) -> Result<Answered, Refusal> {
+        let draft = self.draft(&request);
+        let opened = {
+            let mut hub = self.hub();
+            hub.registry.check_publish(&request.room, &request.stream, &request.proof())?;
+            self.open_publisher(&mut hub, &request, &draft, worker, known)?
+        };
+        self.finish_publish(&request, &draft, opened).await
     }
 
-    fn find_place_to_publish(
+    /// What no other client changes is made before the lock is taken.
+    fn draft(&self, request: &PublishRequest) -> Draft {
+        Draft {
+            id: self.random_session(),
+            ice: random_credentials(),
+            terms: sdp::negotiate_publish(&request.offer, None, &mut random_track),
+        }
+    }
+
+    /// Judges the request, chooses its place and, if that is here, opens the session there: in one turn of the lock.
+    fn decide_publish(&self, request: &PublishRequest, draft: &Draft, avoid: &Avoid) -> Asked<Decided> {
+        let mut hub = self.hub();
+        let decided = self.try_publish(&mut hub, request, draft, avoid);
+        asked(&hub, avoid, decided)
+    }
+
+    fn try_publish(
         &self,
         hub: &mut Hub,
         request: &PublishRequest,
+        draft: &Draft,
         avoid: &Avoid,
-    ) -> Result<(WorkerRef, Option<Epoch>), Refusal> {
+    ) -> Result<Decided, Refusal> {
         hub.registry.check_publish(&request.room, &request.stream, &request.proof())?;
         let member = request.owner.as_ref().map(|owner| owner.member);
         member.map_or(Ok(()), |member| hub.registry.check_sessions_of(member))?;
+        let chosen = self.choose(hub, &request.room, &Purpose::Publish, avoid)?;
+        if chosen.node == *self.node() {
+            return self.open_publisher(hub, request, draft, chosen.index, None).map(Decided::Here);
+        }
+        // The epoch that the name is known to have here.
         let known = hub.registry.stream(&request.room, &request.stream).map(|stream| stream.epoch);
-        Ok((self.choose(hub, &request.room, &Purpose::Publish, avoid)?, known))
+        Ok(Decided::Elsewhere(chosen, known))
+    }
+
+    /// Enters the session of a publisher whose name was checked, and hands it to its worker.
+    fn open_publisher(
+        &self,
+        hub: &mut Hub,
+        request: &PublishRequest,
+        draft: &Draft,
+        worker: WorkerIndex,
+        known: Option<Epoch>,
+    ) -> Result<Opened, Refusal> {
+        self.check_connecting(hub, request.caller)?;
+        let hello = hub.serving(worker)?.clone();
+        let terms = draft.terms.as_ref().map_err(Clone::clone)?;
+        let now_ms = unix_ms();
+        let (room, stream) = (&request.room, &request.stream);
+        let address = request.caller.map(|caller| caller.address);
+        let attempt = hub.registry.attempt_for(room, stream, address, now_ms);
+        let ours = hub.registry.stream(room, stream).map(|stream| stream.epoch);
+        let role = Role::Publish {
+            stream: stream.clone(),
+            muted: Vec::new(),
+            listed: request.listed,
+            sdp: terms.note.clone(),
+        };
+        let owner = request.owner.clone();
+        let session = Session {
+            id: draft.id,
+            worker,
+            boot: hello.boot,
+            epoch: next_epoch(known.max(ours), now_ms),
+            phase: Phase::Opening,
+            local_ice: draft.ice.clone(),
+            remote_ice: terms.remote_ice.clone(),
+            dtls: terms.dtls.clone(),
+            media: terms.media.clone(),
+            alive_ms: request.alive_ms,
+            note: Note {
+                version: NOTE_VERSION,
+                room: room.clone(),
+                since_ms: now_ms,
+                owner,
+                attempt: Some(attempt),
+                role,
+            },
+            shown: Vec::new(),
+        };
+        let (spec, etag) = (session.spec()?, session.etag());
+        let waiting = self.start(hub, session, spec)?;
+        Ok(Opened { hello, etag, waiting })
+    }
+
+    /// The text of the answer is written while the worker takes the session.
+    async fn finish_publish(
+        self: &Arc<Self>,
+        request: &PublishRequest,
+        draft: &Draft,
+        Opened { hello, etag, waiting }: Opened,
+    ) -> Result<Answered, Refusal> {
+        let session = draft.id;
+        let finished = self.finish(session, waiting);
+        let local = self.local(&hello, draft.ice.clone(), session, reached_at(request.caller));
+        let terms = draft.terms.as_ref().map_err(Clone::clone)?;
+        let sdp = terms.answer(&request.offer, &local);
+        finished.await?;
+        Ok(Answered { session, etag, sdp, slots: Vec::new(), alive_ms: request.alive_ms })
     }
 
     /// Asks the node of a worker to take a session. None: it can't be reached or has no room, so that another place
@@ -119,66 +225,6 @@ impl App {
         }
     }
 
-    pub(crate) async fn publish_here(
-        self: &Arc<Self>,
-        request: PublishRequest,
-        worker: WorkerIndex,
-        known: Option<Epoch>,
-    ) -> Result<Answered, Refusal> {
-        let id = self.random_session();
-        let (place, attempt) = {
-            let hub = self.hub();
-            hub.registry.check_publish(&request.room, &request.stream, &request.proof())?;
-            self.check_connecting(&hub, request.caller)?;
-            let address = request.caller.map(|caller| caller.address);
-            let attempt = hub.registry.attempt_for(&request.room, &request.stream, address, unix_ms());
-            (self.place(&hub, worker, id, reached_at(request.caller))?, attempt)
-        };
-        let Place { worker, boot, local } = place;
-        // Made between two turns of the lock: it depends on nothing that others change.
-        let answer = sdp::answer_publish(&request.offer, &local, None, &mut random_track)?;
-        let note = Note {
-            version: NOTE_VERSION,
-            room: request.room.clone(),
-            since_ms: unix_ms(),
-            owner: request.owner.clone(),
-            attempt: Some(attempt),
-            role: Role::Publish {
-                stream: request.stream.clone(),
-                muted: Vec::new(),
-                listed: request.listed,
-                sdp: answer.note,
-            },
-        };
-        let mut session = Session {
-            id,
-            worker,
-            boot,
-            epoch: FIRST_EPOCH,
-            phase: Phase::Opening,
-            local_ice: local.ice,
-            remote_ice: answer.remote_ice,
-            dtls: answer.dtls,
-            media: answer.media,
-            alive_ms: request.alive_ms,
-            note,
-            shown: Vec::new(),
-        };
-        let answered = Answered::of(&session, answer.sdp);
-        let mut spec = session.spec()?;
-        let waiting = {
-            let mut hub = self.hub();
-            hub.registry.check_publish(&request.room, &request.stream, &request.proof())?;
-            self.check_connecting(&hub, request.caller)?;
-            let ours = hub.registry.stream(&request.room, &request.stream).map(|stream| stream.epoch);
-            let epoch = next_epoch(known.max(ours), unix_ms());
-            (session.epoch, spec.epoch) = (epoch, epoch);
-            self.start(&mut hub, session, spec)?
-        };
-        self.finish(answered.session, waiting).await?;
-        Ok(answered)
-    }
-
     /// Whether a client's address may have one more session that has yet to connect.
     pub(crate) fn check_connecting(&self, hub: &Hub, caller: Option<Caller>) -> Result<(), Refusal> {
         let Some(caller) = caller else { return Ok(()) };
@@ -204,7 +250,11 @@ impl App {
 
     /// Waits for the worker. It goes on when the client who asked has gone, because the worker has the
     /// session by then: it must be entered or ended, not forgotten.
-    pub(crate) async fn finish(self: &Arc<Self>, session: SessionId, waiting: Waiting) -> Result<(), Refusal> {
+    pub(crate) fn finish(
+        self: &Arc<Self>,
+        session: SessionId,
+        waiting: Waiting,
+    ) -> impl Future<Output = Result<(), Refusal>> + use<> {
         let app = Arc::clone(self);
         let finishing = async move {
             let reply = waiting.reply().await;
@@ -226,13 +276,65 @@ impl App {
                 }
             }
         };
+        let task = tokio::spawn(finishing.in_current_span());
         // The task ends early only when the runtime stops.
-        tokio::spawn(finishing.in_current_span()).await.unwrap_or(Err(Refusal::WorkerSilent))
+        async move { task.await.unwrap_or(Err(Refusal::WorkerSilent)) }
     }
 }
 
-/// Viewers' sessions do not move: nothing ever raises it. A publisher's is raised when it is entered.
+/// What is drawn and negotiated for a publisher before its place is known.
+struct Draft {
+    id: SessionId,
+    ice: IceCredentials,
+    terms: Result<PublishTerms, SdpError>,
+}
+
+/// Where a publisher goes.
+enum Decided {
+    Here(Opened),
+    /// On the worker of another node, with the epoch that the name is known to have.
+    Elsewhere(WorkerRef, Option<Epoch>),
+}
+
+/// A publisher's session that was entered and handed to its worker.
+struct Opened {
+    /// Of the worker.
+    hello: Hello,
+    etag: String,
+    waiting: Waiting,
+}
+
+/// Of viewers: their sessions do not move, so nothing ever raises it.
 pub(crate) const FIRST_EPOCH: Epoch = Epoch(1);
 
 /// Places that are tried for one session before its client is told to come back.
 pub(crate) const PLACES_TRIED_MAX: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::{W0, caller, hello, lone_node, obey};
+    use chappe_sfu_api::Boot;
+    use chappe_signaling_rooms::{RoomName, StreamName};
+    use chappe_signaling_sdp::Offer;
+
+    #[tokio::test]
+    async fn a_publisher_is_judged_placed_and_opened_in_one_turn_of_the_lock_and_confirmed_in_another() {
+        let (app, mut queues) = lone_node(1);
+        let _obeys = obey(queues.remove(0));
+        app.handle_worker_agreed(W0, hello(W0, Boot(1)), Vec::new());
+        let before = app.lock_holds().count();
+        let request = PublishRequest {
+            room: RoomName::parse("demo").unwrap(),
+            stream: StreamName::parse("cam").unwrap(),
+            offer: Offer::parse(include_str!("../../../sdp/tests/data/chromium-whip.sdp")).unwrap(),
+            owner: None,
+            instead_of: None,
+            listed: false,
+            alive_ms: None,
+            caller: Some(caller()),
+        };
+        app.publish(request).await.unwrap();
+        assert_eq!(app.lock_holds().count() - before, 2);
+    }
+}

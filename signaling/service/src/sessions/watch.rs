@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use chappe_cluster::WorkerRef;
-use chappe_sfu_api::WorkerIndex;
-use chappe_signaling_rooms::{Attempt, NOTE_VERSION, Note, Phase, Role, Session, Showing, SlotState, slot_states};
-use chappe_signaling_sdp as sdp;
+use chappe_sfu_api::{Hello, WorkerIndex};
+use chappe_signaling_rooms::{
+    Attempt, NOTE_VERSION, Note, Phase, Role, Session, Showing, Slot, SlotState, slot_states,
+};
+use chappe_signaling_sdp::{self as sdp, SlotSource};
 
 use crate::clock::unix_ms;
 use crate::cluster::message::NodeRequest;
@@ -13,7 +15,7 @@ use crate::refusal::Refusal;
 use crate::request::{Answered, Slots, WatchRequest, check_slots};
 use crate::service::App;
 use crate::sessions::admission::{Asked, QueueKey};
-use crate::sessions::place::{Avoid, Place, Purpose, asked, reached_at};
+use crate::sessions::place::{Avoid, Purpose, asked, random_credentials, reached_at};
 use crate::sessions::publish::{FIRST_EPOCH, PLACES_TRIED_MAX};
 use crate::state::Hub;
 
@@ -21,18 +23,25 @@ impl App {
     pub async fn watch(self: &Arc<Self>, mut request: WatchRequest) -> Result<Answered, Refusal> {
         self.wait_settled().await;
         let member = request.owner.as_ref().map(|owner| owner.member);
-        let mut avoid = Avoid::of(&self.hub(), self.node(), request.instead_of);
+        let slots = request.slots.of(&request.offer);
+        check_slots(&slots)?;
+        let mut avoid = Avoid::new(request.instead_of);
         // What the last one said whom nobody is left to take the place of.
         let mut told = Refusal::NoWorker;
         for _ in 0..PLACES_TRIED_MAX {
             let queue = QueueKey { room: request.room.clone(), publishes: false };
-            let chosen = match self.admission.admit(queue, || self.ask_for_place(&request, &avoid)).await {
-                Ok(chosen) => chosen,
+            let decide = || self.decide_watch(&request, &slots, &avoid);
+            let (chosen, basis) = match self.admission.admit(queue, decide).await {
+                Ok(decided) => decided,
                 Err(Refusal::NoWorker) => break,
                 Err(refusal) => return Err(refusal),
             };
-            if chosen.node == *self.node() {
-                match self.watch_here(&request, chosen.index).await {
+            if let Some(basis) = basis {
+                let outcome = match basis {
+                    Ok(basis) => self.open_viewer(&request, slots.clone(), chosen.index, basis).await,
+                    Err(refusal) => Err(refusal),
+                };
+                match outcome {
                     // It died or filled up since it was chosen, as another node's may have.
                     Err(refusal) if refusal.is_unavailable() => {
                         told = refusal;
@@ -63,14 +72,33 @@ impl App {
         Err(told)
     }
 
-    /// Judges the request and chooses its place, in one turn.
-    fn ask_for_place(&self, request: &WatchRequest, avoid: &Avoid) -> Asked<WorkerRef> {
-        let mut hub = self.hub();
-        let found = self.find_place(&mut hub, request, avoid);
-        asked(&hub, avoid, found)
+    /// For another node, which has chosen the worker.
+    pub(crate) async fn watch_here(
+        self: &Arc<Self>,
+        request: &WatchRequest,
+        worker: WorkerIndex,
+    ) -> Result<Answered, Refusal> {
+        let slots = request.slots.of(&request.offer);
+        check_slots(&slots)?;
+        let basis = self.basis_of(&self.hub(), request, &slots, worker)?;
+        self.open_viewer(request, slots, worker, basis).await
     }
 
-    fn find_place(&self, hub: &mut Hub, request: &WatchRequest, avoid: &Avoid) -> Result<WorkerRef, Refusal> {
+    /// Judges the request, chooses its place and, if that is here, takes what the answer is made from: in one turn of
+    /// the lock.
+    fn decide_watch(&self, request: &WatchRequest, slots: &[Slot], avoid: &Avoid) -> Asked<Decided> {
+        let mut hub = self.hub();
+        let decided = self.try_watch(&mut hub, request, slots, avoid);
+        asked(&hub, avoid, decided)
+    }
+
+    fn try_watch(
+        &self,
+        hub: &mut Hub,
+        request: &WatchRequest,
+        slots: &[Slot],
+        avoid: &Avoid,
+    ) -> Result<Decided, Refusal> {
         if hub.registry.room(&request.room).is_none() {
             hub.registry.check_new_room()?;
         }
@@ -81,27 +109,34 @@ impl App {
         }
         let member = request.owner.as_ref().map(|owner| owner.member);
         member.map_or(Ok(()), |member| hub.registry.check_sessions_of(member))?;
-        let slots = request.slots.of(&request.offer);
-        check_slots(&slots)?;
-        self.choose(hub, &request.room, &Purpose::Watch(&slots), avoid)
+        let chosen = self.choose(hub, &request.room, &Purpose::Watch(slots), avoid)?;
+        let is_here = chosen.node == *self.node();
+        let basis = is_here.then(|| self.basis_of(hub, request, slots, chosen.index));
+        Ok((chosen, basis))
+    }
+
+    fn basis_of(
+        &self,
+        hub: &Hub,
+        request: &WatchRequest,
+        slots: &[Slot],
+        worker: WorkerIndex,
+    ) -> Result<Basis, Refusal> {
+        self.check_connecting(hub, request.caller)?;
+        Ok(Basis { hello: hub.serving(worker)?.clone(), sources: hub.registry.sources(&request.room, slots) })
     }
 
     /// The answer is made between two turns of the lock; what was published or ended meanwhile is caught up with in
     /// the second.
-    pub(crate) async fn watch_here(
+    async fn open_viewer(
         self: &Arc<Self>,
         request: &WatchRequest,
+        slots: Vec<Slot>,
         worker: WorkerIndex,
+        Basis { hello, sources }: Basis,
     ) -> Result<Answered, Refusal> {
-        let slots = request.slots.of(&request.offer);
-        check_slots(&slots)?;
         let id = self.random_session();
-        let (place, sources) = {
-            let hub = self.hub();
-            self.check_connecting(&hub, request.caller)?;
-            (self.place(&hub, worker, id, reached_at(request.caller))?, hub.registry.sources(&request.room, &slots))
-        };
-        let Place { worker, boot, local } = place;
+        let local = self.local(&hello, random_credentials(), id, reached_at(request.caller));
         let answer = sdp::answer_watch(&request.offer, &local, &sources, None, &mut rand::random)?;
         let shown = slot_states(&slots, answer.states);
         if matches!(request.slots, Slots::Player { .. }) {
@@ -118,7 +153,7 @@ impl App {
         let session = Session {
             id,
             worker,
-            boot,
+            boot: hello.boot,
             epoch: FIRST_EPOCH,
             phase: Phase::Opening,
             local_ice: local.ice,
@@ -145,6 +180,15 @@ impl App {
         self.finish(answered.session, waiting).await?;
         Ok(answered)
     }
+}
+
+/// The worker that a viewer goes to. If it is of this node, with what the answer is made from.
+type Decided = (WorkerRef, Option<Result<Basis, Refusal>>);
+
+struct Basis {
+    /// Of the worker.
+    hello: Hello,
+    sources: Vec<SlotSource>,
 }
 
 /// A player has no other place to say that a picture will stay black, so it is refused.

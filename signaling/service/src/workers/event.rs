@@ -17,6 +17,7 @@ impl App {
         if let Some(view) = hub.worker_mut(worker) {
             view.handle_agreed(hello);
         }
+        self.view_own(&mut hub);
         if is_new {
             hub.paths.forget_worker(worker);
         }
@@ -42,6 +43,7 @@ impl App {
         if let Some(view) = hub.worker_mut(worker) {
             view.state = WorkerState::Lost;
         }
+        self.view_own(&mut hub);
         hub.forget_deafness_of(worker);
         let effects = hub.registry.handle_worker_lost(worker, None);
         warn!("worker lost");
@@ -66,6 +68,7 @@ impl App {
                 if let Some(view) = hub.worker_mut(worker) {
                     view.handle_load(load);
                 }
+                self.view_own(&mut hub);
                 Vec::new()
             }
             Event::PeerLost { peer } => {
