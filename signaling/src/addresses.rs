@@ -12,22 +12,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chappe_signaling_addresses::Reach;
-use chappe_signaling_service::App;
+use chappe_signaling_service::Service;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-pub async fn follow_addresses(app: Arc<App>) {
+pub async fn follow_addresses(service: Arc<Service>) {
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failed = false;
     loop {
         ticks.tick().await;
-        match look(&app).await {
+        match look(&service).await {
             Ok(before) => {
                 failed = false;
                 let Some(before) = before else { continue };
-                say(&before, &app.addresses.now());
-                app.handle_addresses_changed();
+                say(&before, &service.addresses.now());
+                service.handle_addresses_changed();
             }
             Err(error) => {
                 if !std::mem::replace(&mut failed, true) {
@@ -39,9 +39,9 @@ pub async fn follow_addresses(app: Arc<App>) {
 }
 
 /// Apart, because it takes milliseconds on a machine with hundreds of interfaces.
-async fn look(app: &Arc<App>) -> io::Result<Option<Arc<Reach>>> {
-    let app = Arc::clone(app);
-    tokio::task::spawn_blocking(move || app.addresses.look_again()).await.unwrap_or(Ok(None))
+async fn look(service: &Arc<Service>) -> io::Result<Option<Arc<Reach>>> {
+    let service = Arc::clone(service);
+    tokio::task::spawn_blocking(move || service.addresses.look_again()).await.unwrap_or(Ok(None))
 }
 
 fn say(before: &Reach, after: &Reach) {

@@ -10,7 +10,7 @@ use chappe_sfu_api::WorkerIndex;
 use chappe_signaling_addresses::Addresses;
 use chappe_signaling_edge::http::Tally;
 use chappe_signaling_edge::{admin, http};
-use chappe_signaling_service::{AddressLimits, App, Cluster, DrainFile, Exit, Identity, unix_ms, worker_link};
+use chappe_signaling_service::{AddressLimits, Cluster, DrainFile, Exit, Identity, Service, unix_ms, worker_link};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -50,36 +50,36 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     let (cluster, outgoing) = Cluster::new(engine, config.cluster.is_none(), identity, &config.secret);
     let limits = AddressLimits::new(config.access.per_address);
     let drain_file = DrainFile::beside(config.workers.first().map(PathBuf::as_path));
-    let app = App::new(cluster, links, addresses, limits, drain_file);
-    app.resume_drain();
-    cluster::check_name(&app).await?;
+    let service = Service::new(cluster, links, addresses, limits, drain_file);
+    service.resume_drain();
+    cluster::check_name(&service).await?;
     let mut tasks = JoinSet::new();
-    tasks.spawn(cluster::send_outgoing(Arc::clone(&app), outgoing));
-    tasks.spawn(cluster::agree_on_secret(Arc::clone(&app)));
-    cluster::gather(&app).await;
-    tasks.spawn(cluster::serve_requests(Arc::clone(&app)));
-    tasks.spawn(cluster::follow_cluster(Arc::clone(&app)));
+    tasks.spawn(cluster::send_outgoing(Arc::clone(&service), outgoing));
+    tasks.spawn(cluster::agree_on_secret(Arc::clone(&service)));
+    cluster::gather(&service).await;
+    tasks.spawn(cluster::serve_requests(Arc::clone(&service)));
+    tasks.spawn(cluster::follow_cluster(Arc::clone(&service)));
     for (index, (path, queue)) in config.workers.into_iter().zip(queues).enumerate() {
         let worker = WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX));
-        let following = workers::follow_worker(Arc::clone(&app), worker, path, queue);
+        let following = workers::follow_worker(Arc::clone(&service), worker, path, queue);
         tasks.spawn(following.instrument(info_span!("worker", worker = index)));
     }
-    tasks.spawn(settle(Arc::clone(&app)));
-    tasks.spawn(follow_addresses(Arc::clone(&app)));
+    tasks.spawn(settle(Arc::clone(&service)));
+    tasks.spawn(follow_addresses(Arc::clone(&service)));
     let tally = Arc::new(Tally::default());
     let (stopping, stopped) = watch::channel(false);
     let mut servers = JoinSet::new();
     let admin = http::adopt(config.admin).map_err(|error| SignalingError::Listener("admin", error))?;
     let access = Arc::new(config.access);
-    let router = admin::router(Arc::clone(&app), Arc::clone(&tally), &access.admin_hosts);
+    let router = admin::router(Arc::clone(&service), Arc::clone(&tally), &access.admin_hosts);
     servers.spawn(http::serve(admin, router, Arc::clone(&access), stopped.clone()));
     if let Some(public) = config.http {
         let public = http::adopt(public).map_err(|error| SignalingError::Listener("public", error))?;
-        servers.spawn(http::serve(public, http::router(Arc::clone(&app), config.auth, tally), access, stopped));
+        servers.spawn(http::serve(public, http::router(Arc::clone(&service), config.auth, tally), access, stopped));
     }
     let ending = tokio::select! {
         () = stop => None,
-        ending = app.ended() => Some(ending),
+        ending = service.ended() => Some(ending),
         () = panicked(&mut tasks) => return Err(SignalingError::TaskPanicked),
     };
     info!("signaling stops");
@@ -89,10 +89,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     match ending {
         None => Ok(Stopped::Asked),
         Some(Exit::Drained) => {
-            app.remove_own_state().await;
+            service.remove_own_state().await;
             Ok(Stopped::Drained)
         }
-        Some(Exit::NameTaken) => Err(SignalingError::NameTaken(app.node().to_string())),
+        Some(Exit::NameTaken) => Err(SignalingError::NameTaken(service.node().to_string())),
     }
 }
 
@@ -104,13 +104,13 @@ fn identity(config: &Config) -> Result<Identity, SignalingError> {
 }
 
 /// Workers that live report at once. One that does not must not keep the others from serving.
-async fn settle(app: Arc<App>) {
-    let _ = tokio::time::timeout(SETTLE_WITHIN, app.wait_settled()).await;
-    app.settle();
+async fn settle(service: Arc<Service>) {
+    let _ = tokio::time::timeout(SETTLE_WITHIN, service.wait_settled()).await;
+    service.settle();
 }
 
 /// Completes when a task that the whole process needs has panicked. A page or a request that panics ends alone; without
-/// one of these the process would go on deaf, while another one takes up all that this one knew.
+/// one of these the process would go on without hearing anything, while another one takes up all that this one knew.
 async fn panicked(tasks: &mut JoinSet<()>) {
     while let Some(ended) = tasks.join_next().await {
         if ended.is_err_and(|error| error.is_panic()) {

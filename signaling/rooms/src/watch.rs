@@ -1,8 +1,8 @@
 //! Owns the connection between what is published and who watches it.
 
-use chappe_signaling_sdp as sdp;
 use chappe_cluster::{RoomName, StreamName};
 use chappe_sfu_api::{Command, Media, PointedViewer, SendTrack, SessionId};
+use chappe_signaling_sdp as sdp;
 use chappe_signaling_sdp::Showing;
 
 use crate::effect::{Effect, SessionNotice};

@@ -21,13 +21,13 @@ use crate::cluster::outgoing::Outgoing;
 use crate::drain::file::DrainFile;
 use crate::pages::event::{PageEvent, PageLink, PageMessage};
 use crate::request::{Answered, PublishRequest};
-use crate::service::App;
+use crate::service::Service;
 use crate::workers::link::{Reply, WorkerCommand, WorkerQueue, worker_link};
 
 pub const W0: WorkerIndex = WorkerIndex(0);
 
 /// One without workers.
-pub fn node(name: &str, instance: u64, engine: &Arc<Embedded>) -> Arc<App> {
+pub fn node(name: &str, instance: u64, engine: &Arc<Embedded>) -> Arc<Service> {
     node_with_workers(name, instance, 0, engine).0
 }
 
@@ -37,9 +37,9 @@ pub fn node_with_workers(
     instance: u64,
     workers: usize,
     engine: &Arc<Embedded>,
-) -> (Arc<App>, Vec<WorkerQueue>) {
-    let (app, queues, _) = node_with_outbox(name, instance, workers, engine);
-    (app, queues)
+) -> (Arc<Service>, Vec<WorkerQueue>) {
+    let (service, queues, _) = node_with_outbox(name, instance, workers, engine);
+    (service, queues)
 }
 
 /// And what it says to other nodes waits, too.
@@ -48,14 +48,14 @@ pub fn node_with_outbox(
     instance: u64,
     workers: usize,
     engine: &Arc<Embedded>,
-) -> (Arc<App>, Vec<WorkerQueue>, mpsc::Receiver<Outgoing>) {
+) -> (Arc<Service>, Vec<WorkerQueue>, mpsc::Receiver<Outgoing>) {
     assemble(name, instance, workers, engine, false)
 }
 
 /// One that has no others.
-pub fn lone_node(workers: usize) -> (Arc<App>, Vec<WorkerQueue>) {
-    let (app, queues, _) = assemble("n1", 1, workers, &Embedded::new(), true);
-    (app, queues)
+pub fn lone_node(workers: usize) -> (Arc<Service>, Vec<WorkerQueue>) {
+    let (service, queues, _) = assemble("n1", 1, workers, &Embedded::new(), true);
+    (service, queues)
 }
 
 fn assemble(
@@ -64,15 +64,15 @@ fn assemble(
     workers: usize,
     engine: &Arc<Embedded>,
     alone: bool,
-) -> (Arc<App>, Vec<WorkerQueue>, mpsc::Receiver<Outgoing>) {
+) -> (Arc<Service>, Vec<WorkerQueue>, mpsc::Receiver<Outgoing>) {
     let identity =
         Identity { node: NodeName::parse(name).expect("a name"), instance, started_ms: instance, region: None };
     let (cluster, outbox) = Cluster::new(Arc::clone(engine) as Arc<dyn Engine>, alone, identity, b"secret");
     let addresses = Addresses::fixed(vec![Ipv4Addr::LOCALHOST.into()]);
     let (links, queues) = (0..workers).map(|_| worker_link()).unzip();
-    let app = App::new(cluster, links, addresses, AddressLimits::default(), DrainFile::beside(None));
-    app.settle();
-    (app, queues, outbox)
+    let service = Service::new(cluster, links, addresses, AddressLimits::default(), DrainFile::beside(None));
+    service.settle();
+    (service, queues, outbox)
 }
 
 pub fn hello(worker: WorkerIndex, boot: Boot) -> Hello {
@@ -108,7 +108,7 @@ pub fn obey(mut queue: WorkerQueue) -> Arc<Mutex<Vec<Command>>> {
 }
 
 /// Publishes `cam` in the room `demo` on the worker of a node that has one.
-pub async fn publish(app: &Arc<App>, owner: Option<&Owner>, instead_of: Option<SessionId>) -> SessionId {
+pub async fn publish(service: &Arc<Service>, owner: Option<&Owner>, instead_of: Option<SessionId>) -> SessionId {
     let request = PublishRequest {
         room: RoomName::parse("demo").expect("a good name"),
         stream: StreamName::parse("cam").expect("a good name"),
@@ -119,16 +119,16 @@ pub async fn publish(app: &Arc<App>, owner: Option<&Owner>, instead_of: Option<S
         alive_ms: None,
         caller: Some(caller()),
     };
-    let Answered { session, .. } = app.publish(request).await.expect("the worker obeys");
-    app.handle_worker_event(W0, Event::StateChanged { session, state: SessionState::Connected });
+    let Answered { session, .. } = service.publish(request).await.expect("the worker obeys");
+    service.handle_worker_event(W0, Event::StateChanged { session, state: SessionState::Connected });
     session
 }
 
 /// The picture of a publisher arrives.
-pub fn show(app: &Arc<App>, session: SessionId) -> TrackId {
-    let media = app.hub().registry.session(session).expect("the session was just made").media.clone();
+pub fn show(service: &Arc<Service>, session: SessionId) -> TrackId {
+    let media = service.state().registry.session(session).expect("the session was just made").media.clone();
     let video = media.receive.iter().find(|line| line.kind == MediaKind::Video).expect("the viewer has a video line");
-    app.handle_worker_event(W0, Event::TrackActive { session, track: video.track, active: true });
+    service.handle_worker_event(W0, Event::TrackActive { session, track: video.track, active: true });
     video.track
 }
 

@@ -1,7 +1,7 @@
 //! Owns the state of the process and what clients, operators and other nodes ask of it: publishing, watching, going on,
 //! leaving. Never speaks HTTP, WebSocket or NATS: who calls renders what comes back.
 //!
-//! All state is in one [`Hub`] behind one lock, whose holds are measured (`lock.rs`) and never last across an
+//! All state is in one [`ServiceState`] behind one lock, whose holds are measured (`lock.rs`) and never last across an
 //! await, and commands and events are queued while it is held: whatever the registry decided first also
 //! reaches workers and pages first.
 
@@ -33,12 +33,12 @@ pub use cluster::message::{NodeNotice, NodeReply, NodeRequest, RemoteRefusal};
 pub use cluster::outgoing::{Outgoing, room_subject};
 pub use cluster::record::record_key;
 pub use drain::file::DrainFile;
-pub use lock::{HoldTimes, HubTurn};
+pub use lock::{HoldTimes, StateTurn};
 pub use pages::event::{PageEvent, PageLink, PageMessage, SharedEvent, ShownStream, ShownTrack, Welcome};
 pub use refusal::{Limit, Refusal};
 pub use relays::keys::RelaySecret;
-pub use request::{Answered, Join, Joined, PatchOutcome, Precondition, PublishRequest, Slots, WatchRequest};
-pub use service::{App, Exit};
-pub use state::Hub;
+pub use request::{Answered, Join, Joined, PatchOutcome, Precondition, PublishRequest, WatchRequest, Watched};
+pub use service::{Exit, Service};
+pub use state::ServiceState;
 pub use workers::link::{Relays, Reply, Waiting, WorkerCommand, WorkerError, WorkerLink, WorkerQueue, worker_link};
 pub use workers::view::{WorkerState, WorkerView};

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::state::Hub;
+use crate::state::ServiceState;
 
-/// The only way to the [`Hub`].
+/// The only way to the [`ServiceState`].
 #[derive(Debug)]
-pub(crate) struct HubLock {
-    hub: Mutex<Hub>,
+pub(crate) struct StateLock {
+    state: Mutex<ServiceState>,
     /// Held by the first of those who wait. Who has many turns to take, one after the other, comes behind whoever waits
     /// meanwhile: the lock of the state alone would go to the thread that runs, again and again.
     next: Mutex<()>,
@@ -20,8 +20,8 @@ pub(crate) struct HubLock {
 
 /// The state, locked. It must not live across an await; the compiler sees to it, because it is not `Send`.
 #[derive(Debug)]
-pub struct HubTurn<'a> {
-    hub: MutexGuard<'a, Hub>,
+pub struct StateTurn<'a> {
+    state: MutexGuard<'a, ServiceState>,
     holds: &'a HoldTimes,
     since: Instant,
     /// Where the turn is taken.
@@ -36,18 +36,18 @@ pub struct HoldTimes {
     sum_ns: AtomicU64,
 }
 
-impl HubLock {
-    pub fn new(hub: Hub) -> HubLock {
-        HubLock { hub: Mutex::new(hub), next: Mutex::new(()), holds: HoldTimes::default() }
+impl StateLock {
+    pub fn new(state: ServiceState) -> StateLock {
+        StateLock { state: Mutex::new(state), next: Mutex::new(()), holds: HoldTimes::default() }
     }
 
     #[track_caller]
-    pub fn turn(&self) -> HubTurn<'_> {
+    pub fn turn(&self) -> StateTurn<'_> {
         let next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         // A panic while the lock was held is a bug of ours; the other rooms go on with what there is.
-        let hub = self.hub.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         drop(next);
-        HubTurn { hub, holds: &self.holds, since: Instant::now(), at: Location::caller() }
+        StateTurn { state, holds: &self.holds, since: Instant::now(), at: Location::caller() }
     }
 
     pub fn holds(&self) -> &HoldTimes {
@@ -55,21 +55,21 @@ impl HubLock {
     }
 }
 
-impl Deref for HubTurn<'_> {
-    type Target = Hub;
+impl Deref for StateTurn<'_> {
+    type Target = ServiceState;
 
-    fn deref(&self) -> &Hub {
-        &self.hub
+    fn deref(&self) -> &ServiceState {
+        &self.state
     }
 }
 
-impl DerefMut for HubTurn<'_> {
-    fn deref_mut(&mut self) -> &mut Hub {
-        &mut self.hub
+impl DerefMut for StateTurn<'_> {
+    fn deref_mut(&mut self) -> &mut ServiceState {
+        &mut self.state
     }
 }
 
-impl Drop for HubTurn<'_> {
+impl Drop for StateTurn<'_> {
     fn drop(&mut self) {
         let held = self.since.elapsed();
         self.holds.note(held);
@@ -125,8 +125,8 @@ mod tests {
 
     #[test]
     fn many_short_turns_let_each_other_request_in_between() {
-        let app = node("n1", 1, &Embedded::new());
-        let lock = HubLock::new(Hub::new(0, &app.cluster, Instant::now()));
+        let service = node("n1", 1, &Embedded::new());
+        let lock = StateLock::new(ServiceState::new(0, &service.cluster, Instant::now()));
         let (turns, ended) = (AtomicU64::new(0), AtomicU64::new(0));
         let passed = std::thread::scope(|scope| {
             scope.spawn(|| {

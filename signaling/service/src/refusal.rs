@@ -47,7 +47,7 @@ pub enum Limit {
     #[error("messages: at most {0} per second on average")]
     Messages(u32),
     #[error("slots in one watch request ({0})")]
-    Slots(usize),
+    Watched(usize),
 }
 
 impl Refusal {

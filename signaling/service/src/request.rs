@@ -39,7 +39,7 @@ impl PublishRequest {
 
 pub struct WatchRequest {
     pub room: RoomName,
-    pub slots: Slots,
+    pub slots: Watched,
     pub offer: Offer,
     /// The page that watches; none for WHEP.
     pub owner: Option<Owner>,
@@ -53,7 +53,7 @@ pub struct WatchRequest {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Slots {
+pub enum Watched {
     /// A page says which m-line shows what; whatever is not there is waited for.
     Chosen(Vec<Slot>),
     /// A WHEP player wants one stream: its m-lines show that stream's tracks in order.
@@ -129,11 +129,11 @@ impl Answered {
     }
 }
 
-impl Slots {
+impl Watched {
     pub(crate) fn of(&self, offer: &Offer) -> Vec<Slot> {
         match self {
-            Slots::Chosen(slots) => slots.clone(),
-            Slots::Player { stream, .. } => player_slots(offer, stream),
+            Watched::Chosen(slots) => slots.clone(),
+            Watched::Player { stream, .. } => player_slots(offer, stream),
         }
     }
 }
@@ -152,5 +152,5 @@ fn player_slots(offer: &Offer, stream: &StreamName) -> Vec<Slot> {
 }
 
 pub(crate) fn check_slots(slots: &[Slot]) -> Result<(), Refusal> {
-    if slots.len() > LINES_MAX { Err(Refusal::TooMany(Limit::Slots(LINES_MAX))) } else { Ok(()) }
+    if slots.len() > LINES_MAX { Err(Refusal::TooMany(Limit::Watched(LINES_MAX))) } else { Ok(()) }
 }

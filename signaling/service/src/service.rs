@@ -15,19 +15,19 @@ use crate::callers::shares::{Share, Shares};
 use crate::cluster::handle::Cluster;
 use crate::drain::file::DrainFile;
 use crate::drain::moves::Moves;
-use crate::lock::{HoldTimes, HubLock, HubTurn};
+use crate::lock::{HoldTimes, StateLock, StateTurn};
 use crate::refusal::{Limit, Refusal};
 use crate::sessions::admission::Admission;
-use crate::state::Hub;
+use crate::state::ServiceState;
 use crate::workers::link::WorkerLink;
 
 /// Shared by all connections.
 #[derive(Debug)]
-pub struct App {
+pub struct Service {
     pub cluster: Cluster,
-    pub(crate) hub: HubLock,
+    pub(crate) state: StateLock,
     pub(crate) admission: Admission,
-    /// Who was asked to leave a node or worker that drains. Never locked together with the hub.
+    /// Who was asked to leave a node or worker that drains. Never locked together with the state.
     pub(crate) moves: Mutex<Moves>,
     pub(crate) links: Vec<WorkerLink>,
     pub addresses: Addresses,
@@ -51,18 +51,18 @@ pub enum Exit {
     NameTaken,
 }
 
-impl App {
+impl Service {
     pub fn new(
         cluster: Cluster,
         links: Vec<WorkerLink>,
         addresses: Addresses,
         limits: AddressLimits,
         drain_file: DrainFile,
-    ) -> Arc<App> {
-        let hub = HubLock::new(Hub::new(links.len(), &cluster, Instant::now()));
-        Arc::new(App {
+    ) -> Arc<Service> {
+        let state = StateLock::new(ServiceState::new(links.len(), &cluster, Instant::now()));
+        Arc::new(Service {
             cluster,
-            hub,
+            state,
             admission: Admission::new(),
             moves: Mutex::default(),
             links,
@@ -83,12 +83,12 @@ impl App {
 
     /// The state, for one turn.
     #[track_caller]
-    pub fn hub(&self) -> HubTurn<'_> {
-        self.hub.turn()
+    pub fn state(&self) -> StateTurn<'_> {
+        self.state.turn()
     }
 
     pub fn lock_holds(&self) -> &HoldTimes {
-        self.hub.holds()
+        self.state.holds()
     }
 
     /// Room for one more WebSocket, for as long as it is held.
@@ -112,7 +112,7 @@ impl App {
     }
 
     pub async fn wait_settled(&self) {
-        // The sender lives as long as the app, so this can't fail.
+        // The sender lives as long as the service, so this can't fail.
         let _ = self.settled.subscribe().wait_for(|settled| *settled).await;
     }
 

@@ -17,7 +17,7 @@ use crate::relays::paths::Paths;
 use crate::workers::view::WorkerView;
 
 #[derive(Debug)]
-pub struct Hub {
+pub struct ServiceState {
     pub registry: Registry,
     pub workers: Vec<WorkerView>,
     /// What other nodes say of themselves.
@@ -29,11 +29,11 @@ pub struct Hub {
     pub reservations: Reservations,
     /// What our workers were told of others.
     pub paths: Paths,
-    /// Which of our workers do not hear which worker process.
-    pub deaf: HashMap<Boot, BTreeSet<WorkerIndex>>,
+    /// Worker processes that some of our workers do not hear, and which do not.
+    pub silent_peers: HashMap<Boot, BTreeSet<WorkerIndex>>,
     /// Tracks that a worker of ours is told the way to as soon as it is known: their origin did not have them when it
     /// asked, or nobody here knew their origin.
-    pub pathless: BTreeSet<(WorkerIndex, TrackId)>,
+    pub unrouted: BTreeSet<(WorkerIndex, TrackId)>,
     pub chat: Chat,
     /// Who hears what is said about rooms.
     pub rooms_followed: HashMap<RoomName, Following>,
@@ -71,12 +71,12 @@ pub struct PageConnection {
     pub link: Box<dyn PageLink>,
 }
 
-impl Hub {
-    pub fn new(workers: usize, cluster: &Cluster, now: Instant) -> Hub {
+impl ServiceState {
+    pub fn new(workers: usize, cluster: &Cluster, now: Instant) -> ServiceState {
         let identity = &cluster.identity;
         let (own, instance) = (&identity.node, identity.instance);
         let view = |index: usize| WorkerView::new(WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX)));
-        Hub {
+        ServiceState {
             registry: Registry::new(own.clone()),
             workers: (0..workers).map(view).collect(),
             replica: Replica::new(own.clone(), instance),
@@ -84,8 +84,8 @@ impl Hub {
             view: View::new(),
             reservations: Reservations::new(now),
             paths: Paths::default(),
-            deaf: HashMap::new(),
-            pathless: BTreeSet::new(),
+            silent_peers: HashMap::new(),
+            unrouted: BTreeSet::new(),
             // Its lives are told apart by their order.
             chat: Chat::new(own.clone(), identity.started_ms),
             rooms_followed: HashMap::new(),
@@ -103,10 +103,10 @@ impl Hub {
     }
 
     /// Its process is gone, and with it what was said of whom it hears.
-    pub fn forget_deafness_of(&mut self, worker: WorkerIndex) {
-        self.deaf.retain(|_, deaf| {
-            deaf.remove(&worker);
-            !deaf.is_empty()
+    pub fn forget_silences_to(&mut self, worker: WorkerIndex) {
+        self.silent_peers.retain(|_, silent_to| {
+            silent_to.remove(&worker);
+            !silent_to.is_empty()
         });
     }
 
@@ -192,13 +192,13 @@ mod tests {
 
     #[test]
     fn a_view_of_the_cluster_is_complete_when_others_could_be_heard_for_a_while_however_old_the_process() {
-        let app = node("n1", 1, &Embedded::new());
+        let service = node("n1", 1, &Embedded::new());
         let start = Instant::now();
-        let mut hub = app.hub();
+        let mut state = service.state();
         let later = start + Duration::from_secs(3_600);
-        assert!(!hub.sees_all(later), "nobody could be heard");
-        hub.hears_since = Some(later);
-        assert!(!hub.sees_all(later + ALL_HEARD_AFTER / 2));
-        assert!(hub.sees_all(later + ALL_HEARD_AFTER));
+        assert!(!state.sees_all(later), "nobody could be heard");
+        state.hears_since = Some(later);
+        assert!(!state.sees_all(later + ALL_HEARD_AFTER / 2));
+        assert!(state.sees_all(later + ALL_HEARD_AFTER));
     }
 }

@@ -8,7 +8,7 @@ use chappe_cluster::{NodeState, StreamDelta};
 use chappe_engine::{Health, Subject};
 use chappe_signaling_edge::to_remote;
 use chappe_signaling_rooms::AudienceReport;
-use chappe_signaling_service::{App, NodeNotice, NodeReply, NodeRequest};
+use chappe_signaling_service::{NodeNotice, NodeReply, NodeRequest, Service};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -17,37 +17,37 @@ use tracing::{info, warn};
 use super::outbox::{AUDIENCE, PRESENCE, STREAMS, notices_of};
 
 /// Until the process ends: hears the others, and tells of this node.
-pub async fn follow_cluster(app: Arc<App>) {
-    let mut presence = subscribe(&app, PRESENCE).await;
-    let mut streams = subscribe(&app, STREAMS).await;
-    let mut audience = subscribe(&app, AUDIENCE).await;
-    let mut notices = subscribe(&app, &notices_of(app.cluster.own())).await;
-    let mut health = app.cluster.engine.health();
+pub async fn follow_cluster(service: Arc<Service>) {
+    let mut presence = subscribe(&service, PRESENCE).await;
+    let mut streams = subscribe(&service, STREAMS).await;
+    let mut audience = subscribe(&service, AUDIENCE).await;
+    let mut notices = subscribe(&service, &notices_of(service.cluster.own())).await;
+    let mut health = service.cluster.engine.health();
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    app.wait_settled().await;
+    service.wait_settled().await;
     let at_first = health.borrow_and_update().clone();
-    handle_health(&app, at_first);
+    handle_health(&service, at_first);
     loop {
         tokio::select! {
             Some(bytes) = presence.recv() => {
                 if let Some(state) = parse::<NodeState>(&bytes) {
-                    app.handle_presence(state);
+                    service.handle_presence(state);
                 }
             }
             Some(bytes) = streams.recv() => {
                 if let Some(delta) = parse::<StreamDelta>(&bytes) {
-                    app.handle_stream_delta(delta);
+                    service.handle_stream_delta(delta);
                 }
             }
             Some(bytes) = audience.recv() => {
                 if let Some(report) = parse::<AudienceReport>(&bytes) {
-                    app.handle_audience(report);
+                    service.handle_audience(report);
                 }
             }
             Some(bytes) = notices.recv() => {
                 if let Some(notice) = parse::<NodeNotice>(&bytes) {
-                    app.handle_notice(notice);
+                    service.handle_notice(notice);
                 }
             }
             changed = health.changed() => {
@@ -55,33 +55,33 @@ pub async fn follow_cluster(app: Arc<App>) {
                     return;
                 }
                 let now = health.borrow_and_update().clone();
-                handle_health(&app, now);
+                handle_health(&service, now);
             }
-            _ = tick.tick() => app.handle_cluster_tick(Instant::now()),
-            () = app.cluster.tell_presence.notified() => app.publish_presence(),
+            _ = tick.tick() => service.handle_cluster_tick(Instant::now()),
+            () = service.cluster.tell_presence.notified() => service.publish_presence(),
         }
     }
 }
 
-fn handle_health(app: &Arc<App>, health: Health) {
+fn handle_health(service: &Arc<Service>, health: Health) {
     match health {
         Health::Up => {
             info!("the cluster is reached");
-            app.handle_engine_up(Instant::now());
+            service.handle_engine_up(Instant::now());
         }
         outage => {
             let why = outage.outage();
             warn!(why, "the cluster is out of reach: this node goes on with what it knows");
-            app.handle_engine_outage(outage);
+            service.handle_engine_outage(outage);
         }
     }
 }
 
 /// Until it works: a node that starts without NATS subscribes when it is there.
-async fn subscribe(app: &App, subject: &str) -> mpsc::Receiver<Bytes> {
+async fn subscribe(service: &Service, subject: &str) -> mpsc::Receiver<Bytes> {
     let subject = Subject::parse(subject).expect("a name of ours");
     loop {
-        match app.cluster.engine.subscribe(&subject).await {
+        match service.cluster.engine.subscribe(&subject).await {
             Ok(messages) => return messages,
             Err(error) => tracing::debug!(%error, %subject, "not subscribed yet"),
         }
@@ -101,10 +101,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 }
 
 /// Answers the requests of other nodes, many at a time.
-pub async fn serve_requests(app: Arc<App>) {
+pub async fn serve_requests(service: Arc<Service>) {
     let places = Arc::new(Semaphore::new(REQUESTS_MAX));
     loop {
-        let mut requests = match app.cluster.engine.serve(app.cluster.own().as_str()).await {
+        let mut requests = match service.cluster.engine.serve(service.cluster.own().as_str()).await {
             Ok(requests) => requests,
             Err(error) => {
                 tracing::debug!(%error, "not serving other nodes yet");
@@ -114,10 +114,10 @@ pub async fn serve_requests(app: Arc<App>) {
         };
         while let Some(incoming) = requests.recv().await {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            let app = Arc::clone(&app);
+            let service = Arc::clone(&service);
             tokio::spawn(async move {
                 if let Some(request) = parse::<NodeRequest>(&incoming.payload) {
-                    let reply = match app.answer_node(request).await {
+                    let reply = match service.answer_node(request).await {
                         Ok(reply) => reply,
                         Err(refusal) => NodeReply::Refused { told: to_remote(&refusal) },
                     };

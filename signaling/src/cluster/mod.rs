@@ -1,5 +1,5 @@
 //! Owns this node's speech with others: what it says to them and hears of them. Never decides what a client gets: the
-//! app does.
+//! service does.
 
 mod inbox;
 mod outbox;

@@ -6,14 +6,14 @@ use chappe_cluster::NodeName;
 use chappe_engine::Subject;
 use chappe_signaling_edge::ServerMessage;
 use chappe_signaling_rooms::{MemberId, SessionNotice};
-use chappe_signaling_service::{ANSWER_WITHIN, App, Cluster, NodeNotice, Outgoing, room_subject};
+use chappe_signaling_service::{ANSWER_WITHIN, Cluster, NodeNotice, Outgoing, Service, room_subject};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 /// Until the process ends.
-pub async fn send_outgoing(app: Arc<App>, mut outgoing: mpsc::Receiver<Outgoing>) {
+pub async fn send_outgoing(service: Arc<Service>, mut outgoing: mpsc::Receiver<Outgoing>) {
     while let Some(message) = outgoing.recv().await {
-        let cluster = &app.cluster;
+        let cluster = &service.cluster;
         let result = match message {
             Outgoing::Presence(state) => publish(cluster, PRESENCE, &state).await,
             Outgoing::Streams(delta) => publish(cluster, STREAMS, &delta).await,
@@ -23,8 +23,8 @@ pub async fn send_outgoing(app: Arc<App>, mut outgoing: mpsc::Receiver<Outgoing>
             }
             Outgoing::Room(room, message) => publish(cluster, &room_subject(&room), &message).await,
             Outgoing::Request(node, request) => {
-                let app = Arc::clone(&app);
-                tokio::spawn(async move { app.cluster.ask(&node, &request, ANSWER_WITHIN).await });
+                let service = Arc::clone(&service);
+                tokio::spawn(async move { service.cluster.ask(&node, &request, ANSWER_WITHIN).await });
                 Ok(())
             }
         };

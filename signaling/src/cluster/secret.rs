@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chappe_engine::{Change, EngineError, Key};
-use chappe_signaling_service::{App, RelaySecret};
+use chappe_signaling_service::{RelaySecret, Service};
 use tracing::{debug, info};
 
 /// Keeps to the secret that the store has, for as long as the process lives. The first node draws it. A store that lost
 /// it, such as one that came back empty, is given it back by whoever knows it, so that nodes and signaling processes
 /// that start later have the one that relays are keyed with. If two secrets were drawn, the one that is stored holds.
-pub async fn agree_on_secret(app: Arc<App>) {
-    if app.cluster.alone {
+pub async fn agree_on_secret(service: Arc<Service>) {
+    if service.cluster.alone {
         return;
     }
     let key = Key::parse("relay/secret").expect("a name of ours");
     let mut own: Option<Bytes> = None;
     let mut pause = PAUSE_MIN;
     loop {
-        match follow(&app, &key, &mut own).await {
+        match follow(&service, &key, &mut own).await {
             Ok(()) => pause = PAUSE_MIN,
             Err(error) => debug!(%error, "the secret for relays between nodes is not settled yet"),
         }
@@ -29,35 +29,35 @@ pub async fn agree_on_secret(app: Arc<App>) {
 }
 
 /// Until the watch ends, or the store fails.
-async fn follow(app: &App, key: &Key, own: &mut Option<Bytes>) -> Result<(), EngineError> {
-    let mut changes = app.cluster.engine.watch("relay").await?;
+async fn follow(service: &Service, key: &Key, own: &mut Option<Bytes>) -> Result<(), EngineError> {
+    let mut changes = service.cluster.engine.watch("relay").await?;
     let mut is_stored = false;
     while let Some(change) = changes.recv().await {
         match change {
             Change::Put(entry) if entry.key == *key => {
                 is_stored = true;
-                adopt(app, own, entry.value);
+                adopt(service, own, entry.value);
             }
             Change::Reset => is_stored = false,
-            Change::Synced if !is_stored => store(app, key, own.as_ref()).await?,
-            Change::Deleted { key: gone, .. } if gone == *key => store(app, key, own.as_ref()).await?,
+            Change::Synced if !is_stored => store(service, key, own.as_ref()).await?,
+            Change::Deleted { key: gone, .. } if gone == *key => store(service, key, own.as_ref()).await?,
             Change::Put(_) | Change::Synced | Change::Deleted { .. } => {}
         }
     }
     Ok(())
 }
 
-fn adopt(app: &App, own: &mut Option<Bytes>, secret: Bytes) {
+fn adopt(service: &Service, own: &mut Option<Bytes>, secret: Bytes) {
     if own.as_ref() == Some(&secret) {
         return;
     }
     info!("the cluster's relays have their secret");
-    app.set_relay_secret(RelaySecret::new(&secret));
+    service.set_relay_secret(RelaySecret::new(&secret));
     *own = Some(secret);
 }
 
 /// What is stored in the end is told by the watch.
-async fn store(app: &App, key: &Key, own: Option<&Bytes>) -> Result<(), EngineError> {
+async fn store(service: &Service, key: &Key, own: Option<&Bytes>) -> Result<(), EngineError> {
     let secret = match own {
         Some(own) => own.clone(),
         None => {
@@ -65,7 +65,7 @@ async fn store(app: &App, key: &Key, own: Option<&Bytes>) -> Result<(), EngineEr
             Bytes::from(rand::random::<[u8; SECRET_BYTES]>().to_vec())
         }
     };
-    match app.cluster.engine.create(key, secret).await {
+    match service.cluster.engine.create(key, secret).await {
         Ok(_) | Err(EngineError::Exists) => Ok(()),
         Err(error) => Err(error),
     }
@@ -85,15 +85,15 @@ mod tests {
     use super::*;
     use chappe_signaling_service::harness;
 
-    fn node(name: &str, engine: &Arc<Embedded>) -> Arc<App> {
-        let app = harness::node(name, 1, engine);
-        tokio::spawn(agree_on_secret(Arc::clone(&app)));
-        app
+    fn node(name: &str, engine: &Arc<Embedded>) -> Arc<Service> {
+        let service = harness::node(name, 1, engine);
+        tokio::spawn(agree_on_secret(Arc::clone(&service)));
+        service
     }
 
-    async fn key(app: &App) -> RelayKey {
+    async fn key(service: &Service) -> RelayKey {
         loop {
-            if let Some(secret) = app.cluster.secret() {
+            if let Some(secret) = service.cluster.secret() {
                 return secret.key(Boot(1), Boot(2));
             }
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chappe_cluster::{NodeName, NodeState};
 use chappe_engine::{Change, Embedded, Engine, EngineError, Health, Nats, NatsConfig, Revision};
-use chappe_signaling_service::{App, AskError, NodeReply, NodeRequest, record_key};
+use chappe_signaling_service::{AskError, NodeReply, NodeRequest, Service, record_key};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 use tracing::warn;
@@ -27,13 +27,13 @@ pub async fn join(cluster: Option<&str>, node: &str) -> Result<Arc<dyn Engine>, 
 }
 
 /// Refuses a name that a living node bears.
-pub async fn check_name(app: &App) -> Result<(), SignalingError> {
-    if app.cluster.alone {
+pub async fn check_name(service: &Service) -> Result<(), SignalingError> {
+    if service.cluster.alone {
         return Ok(());
     }
-    match app.cluster.ask(app.cluster.own(), &NodeRequest::Ping, NAME_WITHIN).await {
-        Ok(NodeReply::Pong { instance, .. }) if instance != app.cluster.identity.instance => {
-            Err(SignalingError::NameTaken(app.cluster.own().to_string()))
+    match service.cluster.ask(service.cluster.own(), &NodeRequest::Ping, NAME_WITHIN).await {
+        Ok(NodeReply::Pong { instance, .. }) if instance != service.cluster.identity.instance => {
+            Err(SignalingError::NameTaken(service.cluster.own().to_string()))
         }
         _ => Ok(()),
     }
@@ -41,44 +41,44 @@ pub async fn check_name(app: &App) -> Result<(), SignalingError> {
 
 /// What other nodes publish, before the own workers are asked: viewers here may watch it. Nodes that do not
 /// answer at once are heard of later.
-pub async fn gather(app: &Arc<App>) {
-    if app.cluster.alone {
+pub async fn gather(service: &Arc<Service>) {
+    if service.cluster.alone {
         return;
     }
-    if let Some(why) = app.cluster.engine.health().borrow().outage() {
+    if let Some(why) = service.cluster.engine.health().borrow().outage() {
         // It was waited for already.
         warn!(why, "the cluster is out of reach: this node starts alone and hears of others later");
         return;
     }
-    match timeout(GATHER_WITHIN, stored_nodes(app)).await {
+    match timeout(GATHER_WITHIN, stored_nodes(service)).await {
         Ok(Ok(nodes)) => {
-            let others = nodes.into_iter().filter(|(state, _)| state.node != *app.cluster.own());
-            join_all(others.map(|(state, revision)| take_in(app, state, revision))).await;
+            let others = nodes.into_iter().filter(|(state, _)| state.node != *service.cluster.own());
+            join_all(others.map(|(state, revision)| take_in(service, state, revision))).await;
         }
         Ok(Err(error)) => warn!(%error, "the nodes of the cluster can't be listed"),
         Err(_) => warn!("the nodes of the cluster are not known yet"),
     }
 }
 
-async fn take_in(app: &Arc<App>, state: NodeState, revision: Revision) {
+async fn take_in(service: &Arc<Service>, state: NodeState, revision: Revision) {
     let node = state.node.clone();
     let mut state = Some(state);
     let (mut part, mut parts) = (0, 1);
     while part < parts {
-        match app.cluster.ask(&node, &NodeRequest::Streams { part }, GATHER_WITHIN).await {
+        match service.cluster.ask(&node, &NodeRequest::Streams { part }, GATHER_WITHIN).await {
             Ok(NodeReply::Streams { list }) => {
-                state.take().into_iter().for_each(|state| app.handle_presence(state));
+                state.take().into_iter().for_each(|state| service.handle_presence(state));
                 (part, parts) = (part + 1, list.parts);
-                app.handle_stream_list(list);
+                service.handle_stream_list(list);
             }
-            Err(AskError::Unreachable) => return forget_node(app, &node, revision).await,
+            Err(AskError::Unreachable) => return forget_node(service, &node, revision).await,
             _ => return,
         }
     }
 }
 
-async fn stored_nodes(app: &App) -> Result<Vec<(NodeState, Revision)>, EngineError> {
-    let mut changes = app.cluster.engine.watch("nodes").await?;
+async fn stored_nodes(service: &Service) -> Result<Vec<(NodeState, Revision)>, EngineError> {
+    let mut changes = service.cluster.engine.watch("nodes").await?;
     let mut nodes = Vec::new();
     while let Some(change) = changes.recv().await {
         match change {
@@ -93,9 +93,9 @@ async fn stored_nodes(app: &App) -> Result<Vec<(NodeState, Revision)>, EngineErr
 }
 
 /// Deletes the record of a node that does not answer any more, unless it has come back and written another.
-async fn forget_node(app: &App, node: &NodeName, revision: Revision) {
+async fn forget_node(service: &Service, node: &NodeName, revision: Revision) {
     if let Some(key) = record_key(node) {
-        let _ = app.cluster.engine.delete(&key, Some(revision)).await;
+        let _ = service.cluster.engine.delete(&key, Some(revision)).await;
     }
 }
 
@@ -109,13 +109,13 @@ mod tests {
     use super::*;
     use chappe_signaling_service::harness::node;
 
-    async fn is_stored(engine: &Arc<Embedded>, app: &App) -> bool {
-        engine.get(&record_key(app.node()).unwrap()).await.unwrap().is_some()
+    async fn is_stored(engine: &Arc<Embedded>, service: &Service) -> bool {
+        engine.get(&record_key(service.node()).unwrap()).await.unwrap().is_some()
     }
 
-    async fn store(app: &App) {
-        let state = app.own_state(&app.hub());
-        app.store_own_state(&state).await;
+    async fn store(service: &Service) {
+        let state = service.own_state(&service.state());
+        service.store_own_state(&state).await;
     }
 
     #[tokio::test]
@@ -148,10 +148,10 @@ mod tests {
     #[tokio::test]
     async fn a_node_that_started_without_nats_is_found_by_newcomers_once_it_is_there() {
         let engine = Embedded::new();
-        let app = node("n1", 1, &engine);
-        app.handle_engine_outage(Health::Connecting);
-        app.handle_engine_up(std::time::Instant::now());
-        while !is_stored(&engine, &app).await {
+        let service = node("n1", 1, &engine);
+        service.handle_engine_outage(Health::Connecting);
+        service.handle_engine_up(std::time::Instant::now());
+        while !is_stored(&engine, &service).await {
             tokio::task::yield_now().await;
         }
     }

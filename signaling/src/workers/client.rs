@@ -12,7 +12,7 @@ use chappe_sfu_api::{
     Boot, Command, ErrorCode, Event, Hello, PROTOCOL_VERSION, Request, RequestId, SessionId, SessionSnapshot,
     WorkerIndex,
 };
-use chappe_signaling_service::{App, Relays, Reply, WorkerCommand, WorkerError, WorkerQueue};
+use chappe_signaling_service::{Relays, Reply, Service, WorkerCommand, WorkerError, WorkerQueue};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{mpsc, oneshot};
@@ -21,9 +21,9 @@ use tracing::{debug, info, warn};
 
 use super::lines::{LineReader, write_lines};
 
-/// Follows one worker for as long as the process lives: its deaths are told to the app, its
+/// Follows one worker for as long as the process lives: its deaths are told to the service, its
 /// replacements are taken up.
-pub async fn follow_worker(app: Arc<App>, worker: WorkerIndex, path: PathBuf, mut queue: WorkerQueue) {
+pub async fn follow_worker(service: Arc<Service>, worker: WorkerIndex, path: PathBuf, mut queue: WorkerQueue) {
     let mut last: Option<Boot> = None;
     loop {
         let connected = connect(&path);
@@ -37,17 +37,17 @@ pub async fn follow_worker(app: Arc<App>, worker: WorkerIndex, path: PathBuf, mu
                 () = sleep_until(Instant::now() + LOST_AFTER) => {
                     last = None;
                     drain_commands(&mut queue.commands);
-                    app.handle_worker_lost(worker);
+                    service.handle_worker_lost(worker);
                     connected.await
                 }
             },
         };
         if last.is_some_and(|last| last != connection.hello.boot) {
             drain_commands(&mut queue.commands);
-            app.handle_worker_lost(worker);
+            service.handle_worker_lost(worker);
         }
         let boot = connection.hello.boot;
-        let error = match exchange(&app, worker, connection, &mut queue).await {
+        let error = match exchange(&service, worker, connection, &mut queue).await {
             Ok(()) => io::Error::from(io::ErrorKind::UnexpectedEof),
             Err(error) => error,
         };
@@ -93,7 +93,7 @@ async fn greet(path: &PathBuf) -> io::Result<Connection> {
 
 /// Until the connection breaks.
 async fn exchange(
-    app: &Arc<App>,
+    service: &Arc<Service>,
     worker: WorkerIndex,
     connection: Connection,
     queue: &mut WorkerQueue,
@@ -101,13 +101,13 @@ async fn exchange(
     let Connection { hello, mut reader, mut writer } = connection;
     info!(pid = hello.pid, boot = hello.boot.0, "worker connected");
     let (snapshots, missed) = timeout(SNAPSHOT_WITHIN, take_snapshot(&mut reader, &mut writer)).await??;
-    app.handle_worker_agreed(worker, hello, snapshots);
+    service.handle_worker_agreed(worker, hello, snapshots);
     for event in missed {
-        app.handle_worker_event(worker, event);
+        service.handle_worker_event(worker, event);
     }
     let asked = Asked::default();
     tokio::select! {
-        result = read_events(app, worker, &mut reader, &asked) => result,
+        result = read_events(service, worker, &mut reader, &asked) => result,
         result = write_commands(&mut writer, &mut queue.commands, &asked) => result,
         () = queue.overflowed.notified() => Err(io::ErrorKind::StorageFull.into()),
     }
@@ -173,7 +173,12 @@ fn is_gone(error: &WorkerError) -> bool {
 
 /// A worker says that it lives ten times a second. One that says nothing for [`SILENT_AFTER`] is stopped or hangs:
 /// its clients see nothing any more, whatever its connections look like.
-async fn read_events(app: &Arc<App>, worker: WorkerIndex, reader: &mut LineReader, asked: &Asked) -> io::Result<()> {
+async fn read_events(
+    service: &Arc<Service>,
+    worker: WorkerIndex,
+    reader: &mut LineReader,
+    asked: &Asked,
+) -> io::Result<()> {
     while let Some(event) = timeout(SILENT_AFTER, reader.next::<Event>()).await?? {
         match event {
             Event::Done { request } => asked.settle(request, Ok(Reply::Done)),
@@ -183,7 +188,7 @@ async fn read_events(app: &Arc<App>, worker: WorkerIndex, reader: &mut LineReade
                 asked.settle(request, Ok(Reply::Relays(Relays { peers, relays })));
             }
             Event::Alive => {}
-            event => app.handle_worker_event(worker, event),
+            event => service.handle_worker_event(worker, event),
         }
     }
     Ok(())

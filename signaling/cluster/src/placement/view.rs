@@ -13,8 +13,8 @@ use crate::{NodeName, NodePhase, NodeState, WorkerPhase, WorkerRecord, WorkerRef
 #[derive(Debug, Default)]
 pub struct View {
     slots: Vec<Option<Candidate>>,
-    free: Vec<Slot>,
-    nodes: HashMap<NodeName, Vec<Slot>>,
+    free: Vec<CandidateKey>,
+    nodes: HashMap<NodeName, Vec<CandidateKey>>,
     everywhere: Pool,
     /// A node without a region has the empty one.
     regions: HashMap<String, RegionId>,
@@ -36,7 +36,7 @@ pub(super) struct Candidate {
 /// Candidates that are open, in no order: a draw is an index.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
-    slots: Vec<Slot>,
+    slots: Vec<CandidateKey>,
 }
 
 /// Where an open candidate stands in its two pools.
@@ -49,7 +49,8 @@ struct Position {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RegionId(usize);
 
-pub(super) type Slot = usize;
+/// Where a candidate stands in the table.
+pub(super) type CandidateKey = usize;
 
 impl View {
     pub fn new() -> View {
@@ -112,7 +113,7 @@ impl View {
         self.nodes.get(node).into_iter().flatten().filter_map(|&slot| self.at(slot))
     }
 
-    pub(super) fn at(&self, slot: Slot) -> Option<&Candidate> {
+    pub(super) fn at(&self, slot: CandidateKey) -> Option<&Candidate> {
         self.slots.get(slot)?.as_ref()
     }
 }
@@ -121,7 +122,7 @@ impl View {
 impl View {
     fn put(
         &mut self,
-        slot: Slot,
+        slot: CandidateKey,
         now: Instant,
         node: &NodeName,
         region: RegionId,
@@ -143,7 +144,7 @@ impl View {
         }
     }
 
-    fn open(&mut self, slot: Slot, region: RegionId) {
+    fn open(&mut self, slot: CandidateKey, region: RegionId) {
         let position = Position { everywhere: self.everywhere.len(), region: self.pools[region.0].len() };
         self.everywhere.slots.push(slot);
         self.pools[region.0].slots.push(slot);
@@ -153,7 +154,7 @@ impl View {
     }
 
     /// Takes a candidate out of its pools. The last of each pool moves to where it stood.
-    fn close(&mut self, slot: Slot) {
+    fn close(&mut self, slot: CandidateKey) {
         let Some(Some(candidate)) = self.slots.get_mut(slot) else { return };
         let (region, Some(position)) = (candidate.region, candidate.position.take()) else { return };
         self.everywhere.slots.swap_remove(position.everywhere);
@@ -167,18 +168,18 @@ impl View {
         }
     }
 
-    fn position_mut(&mut self, slot: Slot) -> &mut Position {
+    fn position_mut(&mut self, slot: CandidateKey) -> &mut Position {
         let candidate = self.slots[slot].as_mut().expect("a pool has only slots that are taken");
         candidate.position.as_mut().expect("a pool has only open candidates")
     }
 
-    fn clear(&mut self, slot: Slot) {
+    fn clear(&mut self, slot: CandidateKey) {
         self.close(slot);
         self.slots[slot] = None;
         self.free.push(slot);
     }
 
-    fn allocate(&mut self) -> Slot {
+    fn allocate(&mut self) -> CandidateKey {
         self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
@@ -216,11 +217,11 @@ impl Pool {
         self.slots.is_empty()
     }
 
-    pub(super) fn at(&self, index: usize) -> Option<Slot> {
+    pub(super) fn at(&self, index: usize) -> Option<CandidateKey> {
         self.slots.get(index).copied()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = Slot> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = CandidateKey> {
         self.slots.iter().copied()
     }
 }

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chappe_cluster::NodeName;
 use chappe_sfu_api::{SessionId, WorkerIndex};
-use chappe_signaling_service::{ANSWER_WITHIN, App, NodeRequest, Refusal};
+use chappe_signaling_service::{ANSWER_WITHIN, NodeRequest, Refusal, Service};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -27,37 +27,40 @@ struct DrainOptions {
 
 /// `POST /api/v1/nodes/{node}/drain`
 pub async fn drain_node(
-    State(app): State<Arc<App>>,
+    State(service): State<Arc<Service>>,
     Path(node): Path<String>,
     body: Bytes,
 ) -> Result<Response, HttpError> {
     let deadline_ms = options(&body)?.deadline_ms;
-    match other_node(&app, &node)? {
-        Some(other) => ask(&app, &other, NodeRequest::Drain { deadline_ms }).await?,
-        None => app.start_drain(deadline_ms),
+    match other_node(&service, &node)? {
+        Some(other) => ask(&service, &other, NodeRequest::Drain { deadline_ms }).await?,
+        None => service.start_drain(deadline_ms),
     }
     Ok((StatusCode::ACCEPTED, Json(json!({ "node": node, "state": "draining", "deadline_ms": deadline_ms })))
         .into_response())
 }
 
 /// `DELETE /api/v1/nodes/{node}/drain`
-pub async fn cancel_node_drain(State(app): State<Arc<App>>, Path(node): Path<String>) -> Result<Response, HttpError> {
-    match other_node(&app, &node)? {
-        Some(other) => ask(&app, &other, NodeRequest::CancelDrain).await?,
-        None => drop(app.cancel_drain()),
+pub async fn cancel_node_drain(
+    State(service): State<Arc<Service>>,
+    Path(node): Path<String>,
+) -> Result<Response, HttpError> {
+    match other_node(&service, &node)? {
+        Some(other) => ask(&service, &other, NodeRequest::CancelDrain).await?,
+        None => drop(service.cancel_drain()),
     }
     Ok(Json(json!({ "node": node, "state": "serving" })).into_response())
 }
 
 /// `POST /api/v1/workers/{node}/{index}/drain`: a worker of this node; its successor takes its place.
 pub async fn drain_worker(
-    State(app): State<Arc<App>>,
+    State(service): State<Arc<Service>>,
     Path((node, index)): Path<(String, u16)>,
     body: Bytes,
 ) -> Result<Response, HttpError> {
     let deadline_ms = options(&body)?.deadline_ms;
-    own_worker(&app, &node)?;
-    if !app.drain_worker(WorkerIndex(index), deadline_ms) {
+    own_worker(&service, &node)?;
+    if !service.drain_worker(WorkerIndex(index), deadline_ms) {
         return Err(missing("worker"));
     }
     Ok((StatusCode::ACCEPTED, Json(json!({ "worker": format!("{node}/{index}"), "state": "draining" })))
@@ -66,20 +69,20 @@ pub async fn drain_worker(
 
 /// `DELETE /api/v1/workers/{node}/{index}/drain`
 pub async fn cancel_worker_drain(
-    State(app): State<Arc<App>>,
+    State(service): State<Arc<Service>>,
     Path((node, index)): Path<(String, u16)>,
 ) -> Result<Response, HttpError> {
-    own_worker(&app, &node)?;
-    if !app.cancel_worker_drain(WorkerIndex(index)) {
+    own_worker(&service, &node)?;
+    if !service.cancel_worker_drain(WorkerIndex(index)) {
         return Err(missing("worker"));
     }
     Ok(Json(json!({ "worker": format!("{node}/{index}"), "state": "serving" })).into_response())
 }
 
 /// `DELETE /api/v1/sessions/{id}`, of any node.
-pub async fn kick(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, HttpError> {
+pub async fn kick(State(service): State<Arc<Service>>, Path(id): Path<String>) -> Result<Response, HttpError> {
     let id: SessionId = id.parse().map_err(|_| missing("session"))?;
-    if app.close(id).await { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(missing("session")) }
+    if service.close(id).await { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(missing("session")) }
 }
 
 fn options(body: &Bytes) -> Result<DrainOptions, HttpError> {
@@ -93,25 +96,25 @@ fn options(body: &Bytes) -> Result<DrainOptions, HttpError> {
 }
 
 /// None: it is this one.
-fn other_node(app: &App, node: &str) -> Result<Option<NodeName>, HttpError> {
+fn other_node(service: &Service, node: &str) -> Result<Option<NodeName>, HttpError> {
     let name = NodeName::parse(node).map_err(|_| missing("node"))?;
-    if name == *app.node() {
+    if name == *service.node() {
         return Ok(None);
     }
-    let known = app.hub().replica.node(&name).is_some();
+    let known = service.state().replica.node(&name).is_some();
     if known { Ok(Some(name)) } else { Err(missing("node")) }
 }
 
-fn own_worker(app: &App, node: &str) -> Result<(), HttpError> {
-    if node == app.node().as_str() {
+fn own_worker(service: &Service, node: &str) -> Result<(), HttpError> {
+    if node == service.node().as_str() {
         return Ok(());
     }
     let message = format!("the workers of {node} are drained at the admin address of that node");
     Err(HttpError::new(StatusCode::NOT_FOUND, "not_found", message))
 }
 
-async fn ask(app: &App, node: &NodeName, request: NodeRequest) -> Result<(), HttpError> {
-    let reply = app.cluster.ask(node, &request, ANSWER_WITHIN).await;
+async fn ask(service: &Service, node: &NodeName, request: NodeRequest) -> Result<(), HttpError> {
+    let reply = service.cluster.ask(node, &request, ANSWER_WITHIN).await;
     reply.map(drop).map_err(|error| HttpError::from(Refusal::from(error)))
 }
 

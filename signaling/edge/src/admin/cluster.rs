@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chappe_cluster::{NodeName, NodePhase, NodeState, WorkerPhase, WorkerRecord};
 use chappe_sfu_api::{LoadReport, PeerStats, RelayDirection, RelayStats, TrackId, WorkerIndex};
-use chappe_signaling_service::{App, Hub, Relays, Reply};
+use chappe_signaling_service::{Relays, Reply, Service, ServiceState};
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
@@ -76,68 +76,73 @@ struct RelayEntry {
     round_trip_ms: Option<f64>,
 }
 
-pub async fn nodes(State(app): State<Arc<App>>) -> Response {
-    let hub = app.hub();
-    let own = app.own_state(&hub);
+pub async fn nodes(State(service): State<Arc<Service>>) -> Response {
+    let state = service.state();
+    let own = service.own_state(&state);
     let mut entries = vec![NodeEntry {
         pid: Some(std::process::id()),
-        sessions: hub.registry.session_count() as u64,
-        members: Some(hub.registry.members()),
-        messages_dropped: Some(app.cluster.engine.drops().total()),
-        ..node_entry(&own, own_streams(&hub, app.node()))
+        sessions: state.registry.session_count() as u64,
+        members: Some(state.registry.members()),
+        messages_dropped: Some(service.cluster.engine.drops().total()),
+        ..node_entry(&own, own_streams(&state, service.node()))
     }];
-    entries.extend(hub.replica.nodes().map(|state| node_entry(state, own_streams(&hub, &state.node))));
+    entries.extend(state.replica.nodes().map(|other| node_entry(other, own_streams(&state, &other.node))));
     Json(entries).into_response()
 }
 
-pub async fn workers(State(app): State<Arc<App>>) -> Response {
-    let hub = app.hub();
-    let own = app.own_state(&hub);
-    let load = |index: WorkerIndex| hub.worker(index).map(|view| &view.load);
+pub async fn workers(State(service): State<Arc<Service>>) -> Response {
+    let state = service.state();
+    let own = service.own_state(&state);
+    let load = |index: WorkerIndex| state.worker(index).map(|view| &view.load);
     let ours = own.workers.iter().map(|worker| worker_entry(&own.node, worker, load(worker.index)));
-    let others = hub.replica.nodes().flat_map(|state| state.workers.iter().map(move |worker| (&state.node, worker)));
+    let others = state.replica.nodes().flat_map(|other| other.workers.iter().map(move |worker| (&other.node, worker)));
     let entries: Vec<WorkerEntry<'_>> =
         ours.chain(others.map(|(node, worker)| worker_entry(node, worker, None))).collect();
     Json(entries).into_response()
 }
 
 /// What this node's workers relay: each relay as both of its ends see it, where both are here.
-pub async fn relays(State(app): State<Arc<App>>) -> Response {
-    let waiting = app.ask_for_relays();
+pub async fn relays(State(service): State<Arc<Service>>) -> Response {
+    let waiting = service.ask_for_relays();
     let mut entries = Vec::new();
     for (worker, waiting) in waiting {
         if let Ok(Reply::Relays(Relays { peers, relays })) = waiting.reply().await {
-            let hub = app.hub();
-            entries.extend(relays.iter().map(|relay| relay_entry(&app, &hub, worker, relay, &peers)));
+            let state = service.state();
+            entries.extend(relays.iter().map(|relay| relay_entry(&service, &state, worker, relay, &peers)));
         }
     }
     Json(entries).into_response()
 }
 
-fn own_streams(hub: &Hub, node: &NodeName) -> usize {
-    hub.registry.rooms().flat_map(|(_, room)| room.streams.values()).filter(|stream| stream.home.node == *node).count()
+fn own_streams(state: &ServiceState, node: &NodeName) -> usize {
+    state
+        .registry
+        .rooms()
+        .flat_map(|(_, room)| room.streams.values())
+        .filter(|stream| stream.home.node == *node)
+        .count()
 }
 
-fn node_entry(state: &NodeState, streams: usize) -> NodeEntry<'_> {
-    let serving = state.workers.iter().filter(|worker| worker.phase == WorkerPhase::Serving).count();
+fn node_entry(presence: &NodeState, streams: usize) -> NodeEntry<'_> {
+    let serving = presence.workers.iter().filter(|worker| worker.phase == WorkerPhase::Serving).count();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     NodeEntry {
-        id: &state.node,
-        node: &state.node,
+        id: &presence.node,
+        node: &presence.node,
         pid: None,
-        version: &state.version,
-        region: state.region.as_deref(),
-        state: match state.phase {
+        version: &presence.version,
+        region: presence.region.as_deref(),
+        state: match presence.phase {
             NodePhase::Draining => "draining",
             NodePhase::Serving if serving > 0 => "serving",
             NodePhase::Serving => "unavailable",
         },
-        uptime_ms: now_ms.saturating_sub(state.started_ms),
-        origins: &state.origins,
-        workers: state.workers.len(),
+        uptime_ms: now_ms.saturating_sub(presence.started_ms),
+        origins: &presence.origins,
+        workers: presence.workers.len(),
         workers_serving: serving,
-        sessions: state.workers.iter().map(|worker| u64::from(worker.sessions)).sum(),
+        sessions: presence.workers.iter().map(|worker| u64::from(worker.sessions)).sum(),
         streams,
         members: None,
         messages_dropped: None,
@@ -171,15 +176,21 @@ fn worker_entry<'a>(node: &'a NodeName, worker: &WorkerRecord, load: Option<&'a 
     }
 }
 
-fn relay_entry(app: &App, hub: &Hub, worker: WorkerIndex, relay: &RelayStats, peers: &[PeerStats]) -> RelayEntry {
-    let worker = format!("{}/{}", app.node(), worker.0);
-    let peer = app.worker_name(hub, relay.peer).unwrap_or_else(|| format!("{:016x}", relay.peer.0));
+fn relay_entry(
+    service: &Service,
+    state: &ServiceState,
+    worker: WorkerIndex,
+    relay: &RelayStats,
+    peers: &[PeerStats],
+) -> RelayEntry {
+    let worker = format!("{}/{}", service.node(), worker.0);
+    let peer = service.worker_name(state, relay.peer).unwrap_or_else(|| format!("{:016x}", relay.peer.0));
     let direction = match relay.direction {
         RelayDirection::In => "in",
         RelayDirection::Out => "out",
     };
     let link = peers.iter().find(|peer| peer.peer == relay.peer);
-    let source = hub.registry.published_as(relay.track);
+    let source = state.registry.published_as(relay.track);
     RelayEntry {
         id: format!("{worker} {direction} {peer} {}", relay.track),
         room: source.map(|(room, _)| room.to_string()),

@@ -9,7 +9,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use chappe_engine::Health;
 use chappe_sfu_api::SessionId;
-use chappe_signaling_service::{App, Hub, WorkerState, WorkerView};
+use chappe_signaling_service::{Service, ServiceState, WorkerState, WorkerView};
 use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
@@ -20,16 +20,16 @@ pub async fn metrics(State(admin): State<Admin>) -> Response {
     let handle = recorder.handle();
     with_local_recorder(&recorder, || {
         describe();
-        let uptime = admin.app.started().elapsed().unwrap_or_default();
+        let uptime = admin.service.started().elapsed().unwrap_or_default();
         gauge!("chappe_uptime_seconds").set(uptime.as_secs_f64());
         for ((route, status), count) in admin.tally.counts() {
             counter!("chappe_http_requests_total", "route" => route, "status" => status.to_string()).absolute(count);
         }
-        admin.app.cluster.engine.drops().record();
-        record_sessions(&admin.app);
-        record_hub(&admin.app.hub());
+        admin.service.cluster.engine.drops().record();
+        record_sessions(&admin.service);
+        record_hub(&admin.service.state());
     });
-    let text = handle.render() + &admin.app.lock_holds().to_text();
+    let text = handle.render() + &admin.service.lock_holds().to_text();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
@@ -66,12 +66,12 @@ fn describe() {
 }
 
 /// In turns of the lock: they may be thousands.
-fn record_sessions(app: &App) {
-    let ids: Vec<SessionId> = app.hub().registry.sessions().map(|session| session.id).collect();
+fn record_sessions(service: &Service) {
+    let ids: Vec<SessionId> = service.state().registry.sessions().map(|session| session.id).collect();
     let mut sessions: BTreeMap<(&'static str, &'static str), usize> = BTreeMap::new();
     for some in ids.chunks(SESSIONS_PER_TURN) {
-        let hub = app.hub();
-        for session in some.iter().filter_map(|id| hub.registry.session(*id)) {
+        let state = service.state();
+        for session in some.iter().filter_map(|id| state.registry.session(*id)) {
             *sessions.entry((session.note.kind(), session.state_text())).or_default() += 1;
         }
     }
@@ -83,15 +83,15 @@ fn record_sessions(app: &App) {
 /// Each takes a fraction of a microsecond.
 const SESSIONS_PER_TURN: usize = 256;
 
-fn record_hub(hub: &Hub) {
-    gauge!("chappe_rooms").set(as_f64(hub.registry.rooms().count()));
-    gauge!("chappe_streams").set(as_f64(hub.registry.rooms().map(|(_, room)| room.streams.len()).sum()));
-    gauge!("chappe_members").set(as_f64(hub.registry.members()));
-    gauge!("chappe_pages_connected").set(as_f64(hub.connections()));
-    gauge!("chappe_nodes").set(as_f64(hub.replica.nodes().count() + 1));
-    gauge!("chappe_cluster_reachable").set(f64::from(u8::from(hub.engine == Health::Up)));
-    gauge!("chappe_node_draining").set(f64::from(u8::from(hub.drain.is_some())));
-    hub.workers.iter().for_each(record_worker);
+fn record_hub(state: &ServiceState) {
+    gauge!("chappe_rooms").set(as_f64(state.registry.rooms().count()));
+    gauge!("chappe_streams").set(as_f64(state.registry.rooms().map(|(_, room)| room.streams.len()).sum()));
+    gauge!("chappe_members").set(as_f64(state.registry.members()));
+    gauge!("chappe_pages_connected").set(as_f64(state.connections()));
+    gauge!("chappe_nodes").set(as_f64(state.replica.nodes().count() + 1));
+    gauge!("chappe_cluster_reachable").set(f64::from(u8::from(state.engine == Health::Up)));
+    gauge!("chappe_node_draining").set(f64::from(u8::from(state.drain.is_some())));
+    state.workers.iter().for_each(record_worker);
 }
 
 fn record_worker(view: &WorkerView) {

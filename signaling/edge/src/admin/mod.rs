@@ -11,7 +11,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use chappe_signaling_service::App;
+use chappe_signaling_service::Service;
 
 use crate::access::callers::{Callers, admit};
 use crate::access::site::Host;
@@ -20,8 +20,8 @@ use crate::http::health::{healthz, readyz};
 use crate::http::layers::{Tally, bound, guard};
 
 /// Everything on the admin listener.
-pub fn router(app: Arc<App>, tally: Arc<Tally>, names: &[Host]) -> Router {
-    let callers = Arc::new(Callers::of_admin(app.node().as_str(), names));
+pub fn router(service: Arc<Service>, tally: Arc<Tally>, names: &[Host]) -> Router {
+    let callers = Arc::new(Callers::of_admin(service.node().as_str(), names));
     let own = Arc::new(Tally::default());
     Router::new()
         .route("/api/v1/nodes", get(cluster::nodes))
@@ -42,19 +42,19 @@ pub fn router(app: Arc<App>, tally: Arc<Tally>, names: &[Host]) -> Router {
         .layer(from_fn(bound))
         .layer(from_fn_with_state(callers, admit))
         .layer(from_fn_with_state(own, guard))
-        .with_state(Admin { app, tally })
+        .with_state(Admin { service, tally })
 }
 
 /// What the handlers of this listener share.
 #[derive(Debug, Clone)]
 pub struct Admin {
-    pub app: Arc<App>,
+    pub service: Arc<Service>,
     /// Of the public listener.
     pub tally: Arc<Tally>,
 }
 
-impl FromRef<Admin> for Arc<App> {
-    fn from_ref(admin: &Admin) -> Arc<App> {
-        Arc::clone(&admin.app)
+impl FromRef<Admin> for Arc<Service> {
+    fn from_ref(admin: &Admin) -> Arc<Service> {
+        Arc::clone(&admin.service)
     }
 }

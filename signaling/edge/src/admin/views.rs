@@ -13,7 +13,7 @@ use chappe_signaling_rooms::{
     Connection, Member, MemberId, Role, Room, RoomError, RoomName, Session, Showing, SlotState, Stream, StreamName,
     Track,
 };
-use chappe_signaling_service::{App, Hub, Refusal};
+use chappe_signaling_service::{Refusal, Service, ServiceState};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -112,76 +112,82 @@ struct SessionDetail<'a> {
     stats: Option<SessionStats>,
 }
 
-pub async fn rooms(State(app): State<Arc<App>>) -> Response {
-    let names: Vec<RoomName> = app.hub().registry.rooms().map(|(name, _)| name.clone()).collect();
-    Json(in_turns(&app, &names, 1, |hub, name| room_value(&app, hub, name))).into_response()
+pub async fn rooms(State(service): State<Arc<Service>>) -> Response {
+    let names: Vec<RoomName> = service.state().registry.rooms().map(|(name, _)| name.clone()).collect();
+    Json(in_turns(&service, &names, 1, |state, name| room_value(&service, state, name))).into_response()
 }
 
-pub async fn room(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, HttpError> {
+pub async fn room(State(service): State<Arc<Service>>, Path(name): Path<String>) -> Result<Response, HttpError> {
     let name = RoomName::parse(&name).map_err(Refusal::from)?;
     let (entry, streams, members, sessions) = {
-        let hub = app.hub();
-        let room = hub.registry.room(&name).ok_or_else(|| missing("room"))?;
+        let state = service.state();
+        let room = state.registry.room(&name).ok_or_else(|| missing("room"))?;
         let streams: Vec<StreamName> = room.streams.keys().cloned().collect();
         let members: Vec<MemberId> = room.members.iter().copied().collect();
         let sessions: Vec<SessionId> = room.sessions.iter().copied().collect();
-        (room_value(&app, &hub, &name).ok_or_else(|| missing("room"))?, streams, members, sessions)
+        (room_value(&service, &state, &name).ok_or_else(|| missing("room"))?, streams, members, sessions)
     };
-    let stream =
-        |hub: &Hub, stream: &StreamName| value(&stream_entry(hub, &name, stream, hub.registry.stream(&name, stream)?));
+    let stream = |state: &ServiceState, stream: &StreamName| {
+        value(&stream_entry(state, &name, stream, state.registry.stream(&name, stream)?))
+    };
     let detail = RoomDetail {
         entry,
-        stream_list: in_turns(&app, &streams, STREAMS_PER_TURN, stream),
-        member_list: in_turns(&app, &members, ENTRIES_PER_TURN, |hub, id| {
-            value(&member_entry(hub.registry.member(*id)?))
+        stream_list: in_turns(&service, &streams, STREAMS_PER_TURN, stream),
+        member_list: in_turns(&service, &members, ENTRIES_PER_TURN, |state, id| {
+            value(&member_entry(state.registry.member(*id)?))
         }),
-        session_list: session_values(&app, &sessions),
+        session_list: session_values(&service, &sessions),
     };
     Ok(Json(detail).into_response())
 }
 
-pub async fn streams(State(app): State<Arc<App>>) -> Response {
+pub async fn streams(State(service): State<Arc<Service>>) -> Response {
     let names: Vec<(RoomName, StreamName)> = {
-        let hub = app.hub();
-        let live = hub.registry.rooms().flat_map(|(room, there)| there.streams.keys().map(move |name| (room, name)));
+        let state = service.state();
+        let live = state.registry.rooms().flat_map(|(room, there)| there.streams.keys().map(move |name| (room, name)));
         live.map(|(room, name)| (room.clone(), name.clone())).collect()
     };
-    let entry = |hub: &Hub, (room, name): &(RoomName, StreamName)| {
-        value(&stream_entry(hub, room, name, hub.registry.stream(room, name)?))
+    let entry = |state: &ServiceState, (room, name): &(RoomName, StreamName)| {
+        value(&stream_entry(state, room, name, state.registry.stream(room, name)?))
     };
-    Json(in_turns(&app, &names, STREAMS_PER_TURN, entry)).into_response()
+    Json(in_turns(&service, &names, STREAMS_PER_TURN, entry)).into_response()
 }
 
-pub async fn sessions(State(app): State<Arc<App>>) -> Response {
-    let mut ids: Vec<SessionId> = app.hub().registry.sessions().map(|session| session.id).collect();
+pub async fn sessions(State(service): State<Arc<Service>>) -> Response {
+    let mut ids: Vec<SessionId> = service.state().registry.sessions().map(|session| session.id).collect();
     ids.sort_unstable();
-    Json(session_values(&app, &ids)).into_response()
+    Json(session_values(&service, &ids)).into_response()
 }
 
-pub async fn session(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, HttpError> {
+pub async fn session(State(service): State<Arc<Service>>, Path(id): Path<String>) -> Result<Response, HttpError> {
     let id: SessionId = id.parse().map_err(|_| missing("session"))?;
-    let stats = match app.session_stats(id).await {
+    let stats = match service.session_stats(id).await {
         Err(Refusal::Rooms(RoomError::NoSuchSession)) => return Err(missing("session")),
         stats => stats.ok(),
     };
-    let hub = app.hub();
-    let Some(session) = hub.registry.session(id) else {
+    let state = service.state();
+    let Some(session) = state.registry.session(id) else {
         // A session of another node: its counters are all that is known here.
         let Some(stats) = stats else { return Err(missing("session")) };
         return Ok(Json(serde_json::json!({ "id": id, "stats": stats })).into_response());
     };
-    Ok(Json(SessionDetail { entry: session_entry(&app, session), stats }).into_response())
+    Ok(Json(SessionDetail { entry: session_entry(&service, session), stats }).into_response())
 }
 
-fn session_values(app: &App, ids: &[SessionId]) -> Vec<Value> {
-    in_turns(app, ids, ENTRIES_PER_TURN, |hub, id| value(&session_entry(app, hub.registry.session(*id)?)))
+fn session_values(service: &Service, ids: &[SessionId]) -> Vec<Value> {
+    in_turns(service, ids, ENTRIES_PER_TURN, |state, id| value(&session_entry(service, state.registry.session(*id)?)))
 }
 
 /// What a long list says, in turns of the lock between which clients get it. What has gone meanwhile is left out.
-fn in_turns<K>(app: &App, keys: &[K], per_turn: usize, entry: impl Fn(&Hub, &K) -> Option<Value>) -> Vec<Value> {
+fn in_turns<K>(
+    service: &Service,
+    keys: &[K],
+    per_turn: usize,
+    entry: impl Fn(&ServiceState, &K) -> Option<Value>,
+) -> Vec<Value> {
     let some = |keys: &[K]| {
-        let hub = app.hub();
-        keys.iter().filter_map(|key| entry(&hub, key)).collect::<Vec<_>>()
+        let state = service.state();
+        keys.iter().filter_map(|key| entry(&state, key)).collect::<Vec<_>>()
     };
     keys.chunks(per_turn).flat_map(some).collect()
 }
@@ -203,34 +209,39 @@ pub(super) fn missing(what: &str) -> HttpError {
     HttpError::new(axum::http::StatusCode::NOT_FOUND, "not_found", format!("there is no such {what} now"))
 }
 
-fn worker_id(app: &App, index: chappe_sfu_api::WorkerIndex) -> String {
-    format!("{}/{}", app.node(), index.0)
+fn worker_id(service: &Service, index: chappe_sfu_api::WorkerIndex) -> String {
+    format!("{}/{}", service.node(), index.0)
 }
 
-fn room_value(app: &App, hub: &Hub, name: &RoomName) -> Option<Value> {
-    value(&room_entry(app, hub, name, hub.registry.room(name)?))
+fn room_value(service: &Service, state: &ServiceState, name: &RoomName) -> Option<Value> {
+    value(&room_entry(service, state, name, state.registry.room(name)?))
 }
 
-fn room_entry<'a>(app: &App, hub: &Hub, name: &'a RoomName, room: &Room) -> RoomEntry<'a> {
+fn room_entry<'a>(service: &Service, state: &ServiceState, name: &'a RoomName, room: &Room) -> RoomEntry<'a> {
     RoomEntry {
         id: name,
         room: name,
         streams: room.streams.len(),
         members: room.members.len(),
-        players: hub.registry.audience.of(name),
+        players: state.registry.audience.of(name),
         sessions: room.sessions.len(),
-        workers: workers_of(app, room),
+        workers: workers_of(service, room),
     }
 }
 
-fn workers_of(app: &App, room: &Room) -> BTreeSet<String> {
-    let ours = room.workers().into_iter().map(|worker| worker_id(app, worker));
+fn workers_of(service: &Service, room: &Room) -> BTreeSet<String> {
+    let ours = room.workers().into_iter().map(|worker| worker_id(service, worker));
     let homes = room.streams.values().map(|stream| format!("{}/{}", stream.home.node, stream.home.worker.0));
     ours.chain(homes).collect()
 }
 
-fn stream_entry<'a>(hub: &Hub, room: &'a RoomName, name: &'a StreamName, stream: &'a Stream) -> StreamEntry<'a> {
-    let home = hub
+fn stream_entry<'a>(
+    state: &ServiceState,
+    room: &'a RoomName,
+    name: &'a StreamName,
+    stream: &'a Stream,
+) -> StreamEntry<'a> {
+    let home = state
         .worker(stream.home.worker)
         .filter(|view| view.hello.as_ref().is_some_and(|hello| hello.boot == stream.home.boot));
     let uncached = |track: &Track| {
@@ -260,7 +271,7 @@ fn stream_entry<'a>(hub: &Hub, room: &'a RoomName, name: &'a StreamName, stream:
         epoch: stream.epoch.0,
         since_ms: stream.since_ms,
         listed: stream.listed,
-        viewers: hub.registry.viewers(room, name).len(),
+        viewers: state.registry.viewers(room, name).len(),
         tracks: stream.tracks.iter().map(track).collect(),
     }
 }
@@ -270,7 +281,7 @@ fn member_entry(member: &Member) -> MemberEntry<'_> {
     MemberEntry { id: member.id, name: member.name.as_deref(), connected, sessions: member.sessions.len() }
 }
 
-fn session_entry<'a>(app: &'a App, session: &'a Session) -> SessionEntry<'a> {
+fn session_entry<'a>(service: &'a Service, session: &'a Session) -> SessionEntry<'a> {
     let stream = match &session.note.role {
         Role::Publish { stream, .. } => Some(stream),
         Role::Watch { .. } => None,
@@ -279,8 +290,8 @@ fn session_entry<'a>(app: &'a App, session: &'a Session) -> SessionEntry<'a> {
         id: session.id,
         kind: session.note.kind(),
         state: session.state_text(),
-        node: app.node(),
-        worker: worker_id(app, session.worker),
+        node: service.node(),
+        worker: worker_id(service, session.worker),
         room: &session.note.room,
         stream,
         member: session.member(),

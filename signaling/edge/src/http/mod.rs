@@ -1,5 +1,5 @@
 //! Owns the public listener: which address leads where, and what HTTP needs around it. Never decides
-//! what a request leads to: the app does.
+//! what a request leads to: the service does.
 
 mod body;
 mod cors;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get};
-use chappe_signaling_service::App;
+use chappe_signaling_service::Service;
 
 use crate::access::auth::Auth;
 use crate::access::callers::{Callers, admit};
@@ -28,7 +28,7 @@ pub use layers::Tally;
 pub use serve::{adopt, serve};
 
 /// Everything on the public listener.
-pub fn router(app: Arc<App>, auth: Auth, tally: Arc<Tally>) -> Router {
+pub fn router(service: Arc<Service>, auth: Auth, tally: Arc<Tally>) -> Router {
     let callers = Arc::new(Callers::of_public(auth));
     let media = Router::new()
         .route("/whip/{room}/{stream}", any(whip::endpoint))
@@ -55,5 +55,5 @@ pub fn router(app: Arc<App>, auth: Auth, tally: Arc<Tally>) -> Router {
         .fallback(pages::unknown)
         .layer(from_fn(layers::bound));
     let all = media.merge(assets).merge(others);
-    all.layer(from_fn_with_state(callers, admit)).layer(from_fn_with_state(tally, layers::guard)).with_state(app)
+    all.layer(from_fn_with_state(callers, admit)).layer(from_fn_with_state(tally, layers::guard)).with_state(service)
 }

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chappe_sfu_api::SessionId;
 use chappe_signaling_rooms::RoomError;
-use chappe_signaling_service::{App, Caller, PatchOutcome, Precondition, Refusal};
+use chappe_signaling_service::{Caller, PatchOutcome, Precondition, Refusal, Service};
 use tracing::{Instrument as _, info_span};
 
 use crate::access::base_path::BasePath;
@@ -33,7 +33,7 @@ pub fn named_by(url: &str) -> Result<SessionId, HttpError> {
 }
 
 pub async fn resource(
-    State(app): State<Arc<App>>,
+    State(service): State<Arc<Service>>,
     method: Method,
     Path(id): Path<String>,
     Extension(caller): Extension<Caller>,
@@ -42,11 +42,11 @@ pub async fn resource(
 ) -> Result<Response, HttpError> {
     let session = id.parse::<SessionId>().map_err(|_| Refusal::from(RoomError::NoSuchSession));
     match method {
-        Method::PATCH => patch(app, session?, &caller, &headers, body).await,
+        Method::PATCH => patch(service, session?, &caller, &headers, body).await,
         // Idempotent: a client that repeats it after a lost response must not see an error, and whether a
         // session ever existed is nobody's business.
         Method::DELETE => {
-            app.close(session?).await;
+            service.close(session?).await;
             Ok(StatusCode::OK.into_response())
         }
         Method::OPTIONS => {
@@ -58,14 +58,14 @@ pub async fn resource(
 }
 
 async fn patch(
-    app: Arc<App>,
+    service: Arc<Service>,
     session: SessionId,
     caller: &Caller,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, HttpError> {
     let text = sdp_text(headers, body, FRAGMENT).await?;
-    let patching = app.patch(session, precondition(headers)?, &text, caller.reached_at);
+    let patching = service.patch(session, precondition(headers)?, &text, caller.reached_at);
     match patching.instrument(info_span!("session", %session)).await? {
         PatchOutcome::Trickled => Ok(StatusCode::NO_CONTENT.into_response()),
         PatchOutcome::Restarted { etag, fragment } => {

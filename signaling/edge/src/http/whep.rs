@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use chappe_signaling_rooms::{RoomName, StreamName};
 use chappe_signaling_sdp::Offer;
-use chappe_signaling_service::{Answered, App, Caller, Refusal, Slots, WatchRequest};
+use chappe_signaling_service::{Answered, Caller, Refusal, Service, WatchRequest, Watched};
 use serde::Deserialize;
 use tracing::{Instrument as _, info_span};
 
@@ -27,7 +27,7 @@ pub struct Options {
 }
 
 pub async fn endpoint(
-    State(app): State<Arc<App>>,
+    State(service): State<Arc<Service>>,
     method: Method,
     Path((room, stream)): Path<(String, String)>,
     Query(options): Query<Options>,
@@ -36,14 +36,14 @@ pub async fn endpoint(
     body: Body,
 ) -> Result<Response, HttpError> {
     match method {
-        Method::POST => Ok(created(&base, post(app, (&room, &stream), options, caller, &headers, body).await?)),
+        Method::POST => Ok(created(&base, post(service, (&room, &stream), options, caller, &headers, body).await?)),
         Method::OPTIONS => Ok(preflight()),
         _ => Err(HttpError::method_not_allowed(METHODS)),
     }
 }
 
 async fn post(
-    app: Arc<App>,
+    service: Arc<Service>,
     (room, stream): (&str, &str),
     options: Options,
     caller: Caller,
@@ -56,8 +56,15 @@ async fn post(
     let offer = Offer::parse(&text).map_err(Refusal::from)?;
     let alive_ms = alive_ms(options.alive_ms.as_deref())?;
     let span = info_span!("whep", %room, %stream);
-    let slots = Slots::Player { stream, wait: is_set(options.wait.as_deref()) };
-    let watching =
-        app.watch(WatchRequest { room, slots, offer, owner: None, instead_of: None, alive_ms, caller: Some(caller) });
+    let slots = Watched::Player { stream, wait: is_set(options.wait.as_deref()) };
+    let watching = service.watch(WatchRequest {
+        room,
+        slots,
+        offer,
+        owner: None,
+        instead_of: None,
+        alive_ms,
+        caller: Some(caller),
+    });
     Ok(watching.instrument(span).await?)
 }

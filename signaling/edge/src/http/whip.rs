@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use chappe_sfu_api::{AliveMs, AliveMsOutOfRange};
 use chappe_signaling_rooms::{RoomName, StreamName};
 use chappe_signaling_sdp::Offer;
-use chappe_signaling_service::{Answered, App, Caller, PublishRequest, Refusal};
+use chappe_signaling_service::{Answered, Caller, PublishRequest, Refusal, Service};
 use serde::Deserialize;
 use tracing::{Instrument as _, info_span};
 
@@ -30,7 +30,7 @@ pub struct Options {
 }
 
 pub async fn endpoint(
-    State(app): State<Arc<App>>,
+    State(service): State<Arc<Service>>,
     method: Method,
     Path((room, stream)): Path<(String, String)>,
     Query(options): Query<Options>,
@@ -39,14 +39,14 @@ pub async fn endpoint(
     body: Body,
 ) -> Result<Response, HttpError> {
     match method {
-        Method::POST => Ok(created(&base, post(app, (&room, &stream), options, caller, &headers, body).await?)),
+        Method::POST => Ok(created(&base, post(service, (&room, &stream), options, caller, &headers, body).await?)),
         Method::OPTIONS => Ok(preflight()),
         _ => Err(HttpError::method_not_allowed(METHODS)),
     }
 }
 
 async fn post(
-    app: Arc<App>,
+    service: Arc<Service>,
     (room, stream): (&str, &str),
     options: Options,
     caller: Caller,
@@ -61,7 +61,7 @@ async fn post(
     let instead_of = options.instead_of.as_deref().map(session::named_by).transpose()?;
     let listed = is_set(options.listed.as_deref());
     let span = info_span!("whip", %room, %stream);
-    let publishing = app.publish(PublishRequest {
+    let publishing = service.publish(PublishRequest {
         room,
         stream,
         offer,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Extension, State};
 use axum::response::{IntoResponse as _, Response};
-use chappe_signaling_service::{App, Caller, Joined, Limit, Refusal};
+use chappe_signaling_service::{Caller, Joined, Limit, Refusal, Service};
 use futures_util::SinkExt as _;
 use futures_util::stream::{SplitSink, SplitStream, StreamExt as _};
 use tokio::sync::mpsc;
@@ -22,30 +22,30 @@ use crate::ws::queue::{Outgoing, PageQueue, page_queue};
 
 /// `GET /ws`
 pub async fn upgrade(
-    State(app): State<Arc<App>>,
+    State(service): State<Arc<Service>>,
     Extension(caller): Extension<Caller>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let place = match app.page_place(caller) {
+    let place = match service.page_place(caller) {
         Ok(place) => place,
         Err(refusal) => return HttpError::from(refusal).into_response(),
     };
     let span = info_span!("page", room = field::Empty, member = field::Empty);
     upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| {
         let connection = async move {
-            run(app, caller, socket).await;
+            run(service, caller, socket).await;
             drop(place);
         };
         connection.instrument(span)
     })
 }
 
-async fn run(app: Arc<App>, caller: Caller, socket: WebSocket) {
+async fn run(service: Arc<Service>, caller: Caller, socket: WebSocket) {
     let (mut writer, mut reader) = socket.split();
     let (queue, mut outgoing) = page_queue(QUEUE_MESSAGES_MAX);
     let stop = queue.stopped();
     let allowance = Allowance::new(Instant::now());
-    let mut page = Page { app, caller, queue, allowance, refused: 0, joined: None };
+    let mut page = Page { service, caller, queue, allowance, refused: 0, joined: None };
     let end = tokio::select! {
         end = page.read(&mut reader) => end,
         end = write(&mut writer, &mut outgoing) => end,
@@ -54,8 +54,8 @@ async fn run(app: Arc<App>, caller: Caller, socket: WebSocket) {
     debug!(?end, "the connection of a page ends");
     if let Some(joined) = page.joined.take() {
         match end {
-            Disconnect::Left => page.app.leave_for_good(&joined).await,
-            _ => page.app.leave(&joined),
+            Disconnect::Left => page.service.leave_for_good(&joined).await,
+            _ => page.service.leave(&joined),
         }
     }
     let frame = end.frame();
@@ -113,7 +113,7 @@ impl Disconnect {
 }
 
 struct Page {
-    app: Arc<App>,
+    service: Arc<Service>,
     caller: Caller,
     queue: PageQueue,
     allowance: Allowance,
@@ -133,7 +133,7 @@ impl Page {
                 Ok(Err(end)) => return end,
                 Err(_) => return Disconnect::Unfit,
             };
-            let joining = dispatch::hello(&self.app, self.caller, hello, &self.queue);
+            let joining = dispatch::hello(&self.service, self.caller, hello, &self.queue);
             match joining.await {
                 Ok(joined) => {
                     let span = Span::current();
@@ -211,7 +211,7 @@ impl Page {
                 let message = "hello was said already: open another connection to join another room";
                 ServerMessage::Error { id: Some(id), error: "bad_message", message, retry_after_ms: None }.to_text()
             }
-            (message, Some(joined)) => dispatch::request(&self.app, joined, id, message).await,
+            (message, Some(joined)) => dispatch::request(&self.service, joined, id, message).await,
         };
         self.send(text).await;
     }

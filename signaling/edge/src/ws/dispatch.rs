@@ -1,4 +1,4 @@
-//! Owns turning a page's messages into calls of the app, and what comes back into replies.
+//! Owns turning a page's messages into calls of the service, and what comes back into replies.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use chappe_signaling_chat::SayError;
 use chappe_signaling_rooms::{ResumeSecret, RoomError, RoomName, StreamName};
 use chappe_signaling_sdp::{LINES_MAX, Offer};
 use chappe_signaling_service::{
-    Answered, App, Caller, Join, Joined, Limit, PublishRequest, Refusal, Slots, WatchRequest,
+    Answered, Caller, Join, Joined, Limit, PublishRequest, Refusal, Service, WatchRequest, Watched,
 };
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ impl Request {
 
 /// Joins the room; the welcome is sent from inside. Otherwise the error to send.
 pub async fn hello(
-    app: &Arc<App>,
+    service: &Arc<Service>,
     caller: Caller,
     (id, hello): (u64, Hello),
     queue: &PageQueue,
@@ -67,11 +67,11 @@ pub async fn hello(
     let living: Vec<SessionId> = hello.sessions.iter().filter_map(|text| text.parse().ok()).collect();
     let name = hello.name.map(|name| shown_name(&name)).filter(|name| !name.is_empty());
     let join = Join { id, room, name, resume, living, caller };
-    app.join(join, Box::new(queue.clone())).await.map_err(|refusal| error(Some(id), &refusal))
+    service.join(join, Box::new(queue.clone())).await.map_err(|refusal| error(Some(id), &refusal))
 }
 
 /// Carries out one request of a page that has joined; returns the reply.
-pub async fn request(app: &Arc<App>, joined: &Joined, id: u64, message: ClientMessage) -> Utf8Bytes {
+pub async fn request(service: &Arc<Service>, joined: &Joined, id: u64, message: ClientMessage) -> Utf8Bytes {
     let member = joined.owner.member;
     let done = |result: Result<(), Refusal>| match result {
         Ok(()) => ServerMessage::Done { id }.to_text(),
@@ -80,24 +80,24 @@ pub async fn request(app: &Arc<App>, joined: &Joined, id: u64, message: ClientMe
     match message {
         ClientMessage::Publish { stream, sdp, session, instead_of, listed, alive_ms } => {
             let terms = Terms { instead_of, listed, alive_ms };
-            answer(id, publish(app, joined, &stream, &sdp, session, terms).await, false)
+            answer(id, publish(service, joined, &stream, &sdp, session, terms).await, false)
         }
         ClientMessage::Watch { sdp, slots, session, instead_of, alive_ms } => {
             let terms = Terms { instead_of, listed: false, alive_ms };
-            answer(id, watch(app, joined, &sdp, slots, session, terms).await, true)
+            answer(id, watch(service, joined, &sdp, slots, session, terms).await, true)
         }
-        ClientMessage::Unpublish { session } => done(app.end_own(session, member, true).await),
-        ClientMessage::Unwatch { session } => done(app.end_own(session, member, false).await),
-        ClientMessage::Mute { session, mid, muted } => done(app.mute_own(session, member, &mid, muted).await),
-        ClientMessage::Say { text } => match app.say(joined, &text) {
+        ClientMessage::Unpublish { session } => done(service.end_own(session, member, true).await),
+        ClientMessage::Unwatch { session } => done(service.end_own(session, member, false).await),
+        ClientMessage::Mute { session, mid, muted } => done(service.mute_own(session, member, &mid, muted).await),
+        ClientMessage::Say { text } => match service.say(joined, &text) {
             Ok(()) => ServerMessage::Done { id }.to_text(),
             Err(error) => say_error(id, &error),
         },
         ClientMessage::Typing { typing } => {
-            app.typing(joined, typing);
+            service.typing(joined, typing);
             ServerMessage::Done { id }.to_text()
         }
-        ClientMessage::Stats { session } => match app.stats_own(session, member).await {
+        ClientMessage::Stats { session } => match service.stats_own(session, member).await {
             Ok(stats) => ServerMessage::Stats { id, session, stats: &stats }.to_text(),
             Err(refusal) => error(Some(id), &refusal),
         },
@@ -115,7 +115,7 @@ struct Terms {
 }
 
 async fn publish(
-    app: &Arc<App>,
+    service: &Arc<Service>,
     joined: &Joined,
     stream: &str,
     sdp: &str,
@@ -125,17 +125,17 @@ async fn publish(
     let stream = StreamName::parse(stream)?;
     let offer = Offer::parse(sdp)?;
     match session {
-        Some(session) => app.republish(session, joined.owner.member, &offer, joined.caller.reached_at).await,
+        Some(session) => service.republish(session, joined.owner.member, &offer, joined.caller.reached_at).await,
         None => {
             let (room, owner) = (joined.room.clone(), Some(joined.owner.clone()));
             let caller = Some(joined.caller);
-            app.publish(PublishRequest { room, stream, offer, owner, instead_of, listed, alive_ms, caller }).await
+            service.publish(PublishRequest { room, stream, offer, owner, instead_of, listed, alive_ms, caller }).await
         }
     }
 }
 
 async fn watch(
-    app: &Arc<App>,
+    service: &Arc<Service>,
     joined: &Joined,
     sdp: &str,
     slots: Vec<SlotRequest>,
@@ -143,16 +143,16 @@ async fn watch(
     Terms { instead_of, alive_ms, .. }: Terms,
 ) -> Result<Answered, Refusal> {
     if slots.len() > LINES_MAX {
-        return Err(Refusal::TooMany(Limit::Slots(LINES_MAX)));
+        return Err(Refusal::TooMany(Limit::Watched(LINES_MAX)));
     }
     let offer = Offer::parse(sdp)?;
     let slots = slots.into_iter().map(SlotRequest::parse).collect::<Result<Vec<_>, _>>()?;
     match session {
-        Some(session) => app.rewatch(session, joined.owner.member, &offer, slots, joined.caller.reached_at).await,
+        Some(session) => service.rewatch(session, joined.owner.member, &offer, slots, joined.caller.reached_at).await,
         None => {
             let (room, owner) = (joined.room.clone(), Some(joined.owner.clone()));
-            let (slots, caller) = (Slots::Chosen(slots), Some(joined.caller));
-            app.watch(WatchRequest { room, slots, offer, owner, instead_of, alive_ms, caller }).await
+            let (slots, caller) = (Watched::Chosen(slots), Some(joined.caller));
+            service.watch(WatchRequest { room, slots, offer, owner, instead_of, alive_ms, caller }).await
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Owns the way of a page's message up to the app, for the fuzz target: everything that reads what the page wrote.
-//! Never reaches an app.
+//! Owns the way of a page's message up to the service, for the fuzz target: everything that reads what the page wrote.
+//! Never reaches an service.
 
 use chappe_sfu_api::SessionId;
 use chappe_signaling_rooms::{ResumeSecret, RoomName, StreamName};

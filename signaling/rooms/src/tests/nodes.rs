@@ -64,7 +64,10 @@ fn an_owner_of_before_does_not_take_a_stream_back() {
     open(&mut registry, Session { epoch: Epoch(10), ..publisher(5, "cam", Some(owner(ADA))) });
     registry.put_remote(&node("there"), &record(publisher(6, "cam", None), 11));
     let effects = registry.handle_track_active(id(5), TrackId(501), true);
-    assert!(effects.contains(&Effect::Tell(ADA, SessionNotice::SessionLost(id(5), LostReason::TakenOver))), "{effects:?}");
+    assert!(
+        effects.contains(&Effect::Tell(ADA, SessionNotice::SessionLost(id(5), LostReason::TakenOver))),
+        "{effects:?}"
+    );
     assert_eq!(registry.stream(&room(), &name("cam")).unwrap().session, id(6));
     // A worker tells of it after that.
     let late = snapshot_of(&Session { epoch: Epoch(10), ..publisher(7, "cam", None) });

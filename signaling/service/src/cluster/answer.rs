@@ -7,9 +7,9 @@ use chappe_signaling_sdp::{Offer, parse_fragment};
 use crate::cluster::message::{NodeReply, NodeRequest};
 use crate::refusal::Refusal;
 use crate::request::{Answered, PublishRequest, WatchRequest};
-use crate::service::App;
+use crate::service::Service;
 
-impl App {
+impl Service {
     pub async fn answer_node(self: &Arc<Self>, request: NodeRequest) -> Result<NodeReply, Refusal> {
         if !matches!(request, NodeRequest::Ping) {
             self.wait_settled().await;
@@ -75,20 +75,20 @@ impl App {
                 self.mute_here(session, member, &mid, muted).map(|()| NodeReply::Done)
             }
             NodeRequest::Claim { page, living } => {
-                let mut hub = self.hub();
-                let (sessions, effects) = hub.registry.claim(&page, &living);
-                self.apply(&mut hub, effects);
+                let mut state = self.state();
+                let (sessions, effects) = state.registry.claim(&page, &living);
+                self.apply(&mut state, effects);
                 Ok(NodeReply::Claimed { sessions })
             }
             NodeRequest::MemberGone { member, home } => {
-                let mut hub = self.hub();
-                let effects = hub.registry.end_idle(member, &home);
-                self.apply(&mut hub, effects);
+                let mut state = self.state();
+                let effects = state.registry.end_idle(member, &home);
+                self.apply(&mut state, effects);
                 Ok(NodeReply::Done)
             }
-            NodeRequest::Streams { part } => Ok(NodeReply::Streams { list: self.hub().log.list(part) }),
-            NodeRequest::Meet { boot, with, .. } => {
-                self.meet(boot, with);
+            NodeRequest::Streams { part } => Ok(NodeReply::Streams { list: self.state().log.list(part) }),
+            NodeRequest::AcceptPeer { boot, with, .. } => {
+                self.accept_peer(boot, with);
                 Ok(NodeReply::Done)
             }
             NodeRequest::Drain { deadline_ms } => {
@@ -105,7 +105,7 @@ impl App {
 
     /// A node that drains takes nothing on, whatever others still believe.
     fn check_serving(&self) -> Result<(), Refusal> {
-        if self.hub().drain.is_some() { Err(Refusal::NoWorker) } else { Ok(()) }
+        if self.state().drain.is_some() { Err(Refusal::NoWorker) } else { Ok(()) }
     }
 }
 

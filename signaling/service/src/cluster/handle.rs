@@ -1,5 +1,5 @@
 //! Owns this node's part in the cluster: who it is, what it says to the others and hears of them. Never decides
-//! what a client gets: the app does.
+//! what a client gets: the service does.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;

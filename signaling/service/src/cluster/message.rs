@@ -6,7 +6,7 @@ use chappe_signaling_rooms::{MemberId, Owner, RoomName, Slot, StreamName};
 use serde::{Deserialize, Serialize};
 
 use crate::callers::caller::Caller;
-use crate::request::{Answered, PatchOutcome, Precondition, Slots};
+use crate::request::{Answered, PatchOutcome, Precondition, Watched};
 
 /// Answered by one [`NodeReply`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub enum NodeRequest {
     },
     Watch {
         room: RoomName,
-        slots: Slots,
+        slots: Watched,
         offer: String,
         owner: Option<Owner>,
         #[serde(default)]
@@ -94,7 +94,8 @@ pub enum NodeRequest {
         part: u32,
     },
     /// Workers that are about to ask for relays.
-    Meet {
+    #[serde(rename = "meet")]
+    AcceptPeer {
         node: NodeName,
         boot: Boot,
         with: Boot,

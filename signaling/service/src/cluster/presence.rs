@@ -14,85 +14,86 @@ use crate::cluster::message::{NodeNotice, NodeReply, NodeRequest};
 use crate::cluster::outgoing::Outgoing;
 use crate::pages::event::{PageEvent, PageMessage};
 use crate::relays::peers::addresses_of;
-use crate::service::{App, Exit};
-use crate::state::Hub;
+use crate::service::{Exit, Service};
+use crate::state::ServiceState;
 use crate::workers::view::{WorkerState, WorkerView};
 
-impl App {
-    pub fn handle_presence(self: &Arc<Self>, state: NodeState) {
-        let mut hub = self.hub();
-        let outputs = hub.replica.handle_presence(Instant::now(), state);
-        self.handle_outputs(&mut hub, outputs);
+impl Service {
+    pub fn handle_presence(self: &Arc<Self>, presence: NodeState) {
+        let mut state = self.state();
+        let outputs = state.replica.handle_presence(Instant::now(), presence);
+        self.handle_outputs(&mut state, outputs);
     }
 
     pub fn handle_stream_delta(self: &Arc<Self>, delta: StreamDelta) {
-        let mut hub = self.hub();
-        let outputs = hub.replica.handle_delta(Instant::now(), delta);
-        self.handle_outputs(&mut hub, outputs);
+        let mut state = self.state();
+        let outputs = state.replica.handle_delta(Instant::now(), delta);
+        self.handle_outputs(&mut state, outputs);
     }
 
     pub fn handle_stream_list(self: &Arc<Self>, list: StreamList) {
-        let mut hub = self.hub();
-        let outputs = hub.replica.handle_list(Instant::now(), list);
-        self.handle_outputs(&mut hub, outputs);
+        let mut state = self.state();
+        let outputs = state.replica.handle_list(Instant::now(), list);
+        self.handle_outputs(&mut state, outputs);
     }
 
     pub fn handle_notice(self: &Arc<Self>, notice: NodeNotice) {
         let NodeNotice::Deliver { member, text, ended } = notice;
-        let mut hub = self.hub();
-        hub.tell(member, PageMessage::Rendered(text));
+        let mut state = self.state();
+        state.tell(member, PageMessage::Rendered(text));
         if let Some(session) = ended {
-            hub.registry.forget_session(member, session);
+            state.registry.forget_session(member, session);
         }
     }
 
     /// Four times a second.
     pub fn handle_cluster_tick(self: &Arc<Self>, now: Instant) {
         self.publish_presence();
-        let mut hub = self.hub();
-        let outputs = hub.replica.handle_timeout(now);
-        self.handle_outputs(&mut hub, outputs);
-        if hub.sees_all(now) && !hub.registry.is_complete() {
-            let effects = hub.registry.handle_view_complete();
-            self.apply(&mut hub, effects);
+        let mut state = self.state();
+        let outputs = state.replica.handle_timeout(now);
+        self.handle_outputs(&mut state, outputs);
+        if state.sees_all(now) && !state.registry.is_complete() {
+            let effects = state.registry.handle_view_complete();
+            self.apply(&mut state, effects);
         }
-        self.retry_pathless(&mut hub);
-        self.meet_again(&hub);
-        self.handle_chat_tick(&mut hub, now);
-        self.handle_audience_tick(&mut hub);
-        drop(hub);
+        self.retry_unrouted(&mut state);
+        self.ask_for_peers_again(&state);
+        self.handle_chat_tick(&mut state, now);
+        self.handle_audience_tick(&mut state);
+        drop(state);
         self.handle_drain_tick(now);
     }
 
     /// How many watch without being members is told to pages and nodes, at most with each tick.
-    fn handle_audience_tick(&self, hub: &mut Hub) {
-        let everything = hub.presences.is_multiple_of(AUDIENCE_TOLD_WHOLE_EVERY);
-        if let Some(report) = hub.registry.audience.poll_report(self.node(), everything).filter(|_| !self.cluster.alone)
+    fn handle_audience_tick(&self, state: &mut ServiceState) {
+        let everything = state.presences.is_multiple_of(AUDIENCE_TOLD_WHOLE_EVERY);
+        if let Some(report) =
+            state.registry.audience.poll_report(self.node(), everything).filter(|_| !self.cluster.alone)
         {
             self.cluster.send(Outgoing::Audience(report));
         }
-        for room in hub.registry.audience.take_untold() {
-            let players = hub.registry.audience.of(&room);
-            hub.tell_room(&room, PageEvent::Players(players));
+        for room in state.registry.audience.take_untold() {
+            let players = state.registry.audience.of(&room);
+            state.tell_room(&room, PageEvent::Players(players));
         }
     }
 
     pub fn handle_audience(&self, report: AudienceReport) {
-        let mut hub = self.hub();
-        if hub.replica.node(&report.node).is_some() {
-            hub.registry.audience.handle_report(report);
+        let mut state = self.state();
+        if state.replica.node(&report.node).is_some() {
+            state.registry.audience.handle_report(report);
         }
     }
 
     pub fn handle_engine_up(self: &Arc<Self>, now: Instant) {
-        let mut hub = self.hub();
-        hub.engine = Health::Up;
-        hub.hears_since = hub.hears_since.or(Some(now));
-        let outputs = hub.replica.handle_engine(now, true);
-        self.handle_outputs(&mut hub, outputs);
-        let outputs = hub.chat.handle_engine_up(now);
-        self.apply_chat(&mut hub, outputs);
-        drop(hub);
+        let mut state = self.state();
+        state.engine = Health::Up;
+        state.hears_since = state.hears_since.or(Some(now));
+        let outputs = state.replica.handle_engine(now, true);
+        self.handle_outputs(&mut state, outputs);
+        let outputs = state.chat.handle_engine_up(now);
+        self.apply_chat(&mut state, outputs);
+        drop(state);
         self.publish_presence();
         self.keep_record();
     }
@@ -108,72 +109,78 @@ impl App {
         if self.cluster.alone {
             return;
         }
-        let app = Arc::clone(self);
+        let service = Arc::clone(self);
         tokio::spawn(async move {
-            let state = app.own_state(&app.hub());
-            app.store_own_state(&state).await;
+            let own = service.own_state(&service.state());
+            service.store_own_state(&own).await;
         });
     }
 
     /// Other nodes can't be reached: not yet, or not any more.
     pub fn handle_engine_outage(self: &Arc<Self>, outage: Health) {
-        let mut hub = self.hub();
-        hub.engine = outage;
-        hub.hears_since = None;
-        hub.registry.handle_view_incomplete();
-        let outputs = hub.replica.handle_engine(Instant::now(), false);
-        self.handle_outputs(&mut hub, outputs);
-        hub.chat.handle_engine_down();
+        let mut state = self.state();
+        state.engine = outage;
+        state.hears_since = None;
+        state.registry.handle_view_incomplete();
+        let outputs = state.replica.handle_engine(Instant::now(), false);
+        self.handle_outputs(&mut state, outputs);
+        state.chat.handle_engine_down();
     }
 
     /// One of our workers hears, or does not hear, another worker process.
-    pub(crate) fn handle_hearing(self: &Arc<Self>, hub: &mut Hub, worker: WorkerIndex, peer: Boot, hears: bool) {
+    pub(crate) fn handle_hearing(
+        self: &Arc<Self>,
+        state: &mut ServiceState,
+        worker: WorkerIndex,
+        peer: Boot,
+        hears: bool,
+    ) {
         let now = Instant::now();
-        let deaf = hub.deaf.entry(peer).or_default();
-        let _ = if hears { deaf.remove(&worker) } else { deaf.insert(worker) };
-        let listening = hub.workers.iter().filter(|view| view.is_there()).count();
-        let unheard = deaf.len() >= listening.max(1);
-        if deaf.is_empty() {
-            hub.deaf.remove(&peer);
+        let silent_to = state.silent_peers.entry(peer).or_default();
+        let _ = if hears { silent_to.remove(&worker) } else { silent_to.insert(worker) };
+        let listening = state.workers.iter().filter(|view| view.is_there()).count();
+        let unheard = silent_to.len() >= listening.max(1);
+        if silent_to.is_empty() {
+            state.silent_peers.remove(&peer);
         }
         let outputs = match unheard {
-            true => hub.replica.handle_worker_unreachable(now, peer),
-            false => hub.replica.handle_worker_reachable(now, peer),
+            true => state.replica.handle_worker_unreachable(now, peer),
+            false => state.replica.handle_worker_reachable(now, peer),
         };
-        self.handle_outputs(hub, outputs);
-        let state = hub.replica.worker_by_boot(peer).map(|(state, _)| state.clone());
-        if let Some(state) = state {
-            self.view_node(hub, now, &state);
+        self.handle_outputs(state, outputs);
+        let home = state.replica.worker_by_boot(peer).map(|(home, _)| home.clone());
+        if let Some(home) = home {
+            self.view_node(state, now, &home);
         }
     }
 
-    fn handle_outputs(self: &Arc<Self>, hub: &mut Hub, outputs: Vec<Output>) {
+    fn handle_outputs(self: &Arc<Self>, state: &mut ServiceState, outputs: Vec<Output>) {
         let now = Instant::now();
         for output in outputs {
             match output {
                 Output::NodeJoined(node) => {
                     info!(%node, "a node is there");
-                    self.take_up_node(hub, now, &node);
+                    self.take_up_node(state, now, &node);
                     // So that it knows us at once.
                     self.cluster.tell_presence.notify_one();
                 }
-                Output::NodeChanged(node) => self.take_up_node(hub, now, &node),
+                Output::NodeChanged(node) => self.take_up_node(state, now, &node),
                 Output::NodeLost(node) => {
                     warn!(%node, "a node is gone");
-                    hub.view.remove_node(&node);
-                    hub.paths.forget_node(&node);
-                    hub.registry.audience.handle_node_lost(&node);
-                    let outputs = hub.chat.handle_node_lost(now, &node);
-                    self.apply_chat(hub, outputs);
-                    self.refresh_peers_of(hub);
+                    state.view.remove_node(&node);
+                    state.paths.forget_node(&node);
+                    state.registry.audience.handle_node_lost(&node);
+                    let outputs = state.chat.handle_node_lost(now, &node);
+                    self.apply_chat(state, outputs);
+                    self.refresh_peers_of(state);
                 }
                 Output::StreamPut(node, record) => {
-                    let effects = hub.registry.put_remote(&node, &record);
-                    self.apply(hub, effects);
+                    let effects = state.registry.put_remote(&node, &record);
+                    self.apply(state, effects);
                 }
                 Output::StreamGone { node, room, stream, epoch } => {
-                    let effects = hub.registry.remove_remote(&node, &room, &stream, epoch);
-                    self.apply(hub, effects);
+                    let effects = state.registry.remove_remote(&node, &room, &stream, epoch);
+                    self.apply(state, effects);
                 }
                 Output::WantList { node, part } => self.ask_for_streams(node, part),
                 Output::Duplicate { node, instance, started_ms } => {
@@ -183,26 +190,26 @@ impl App {
         }
     }
 
-    fn take_up_node(&self, hub: &mut Hub, now: Instant, node: &NodeName) {
-        let Some(state) = hub.replica.node(node).cloned() else { return };
-        self.view_node(hub, now, &state);
-        let reached = |worker: &WorkerRecord| Some((worker.boot?, addresses_of(&state, worker)));
-        if hub.paths.handle_node(node, state.workers.iter().filter_map(reached).collect()) {
-            self.refresh_peers_of(hub);
+    fn take_up_node(&self, state: &mut ServiceState, now: Instant, node: &NodeName) {
+        let Some(presence) = state.replica.node(node).cloned() else { return };
+        self.view_node(state, now, &presence);
+        let reached = |worker: &WorkerRecord| Some((worker.boot?, addresses_of(&presence, worker)));
+        if state.paths.handle_node(node, presence.workers.iter().filter_map(reached).collect()) {
+            self.refresh_peers_of(state);
         }
     }
 
-    fn view_node(&self, hub: &mut Hub, now: Instant, state: &NodeState) {
-        let replica = &hub.replica;
-        hub.view.put_node(now, state, |boot| replica.is_reachable(boot));
+    fn view_node(&self, state: &mut ServiceState, now: Instant, presence: &NodeState) {
+        let replica = &state.replica;
+        state.view.put_node(now, presence, |boot| replica.is_reachable(boot));
     }
 
     fn ask_for_streams(self: &Arc<Self>, node: NodeName, part: u32) {
-        let app = Arc::clone(self);
+        let service = Arc::clone(self);
         tokio::spawn(async move {
             let request = NodeRequest::Streams { part };
-            if let Ok(NodeReply::Streams { list }) = app.cluster.ask(&node, &request, ANSWER_WITHIN).await {
-                app.handle_stream_list(list);
+            if let Ok(NodeReply::Streams { list }) = service.cluster.ask(&node, &request, ANSWER_WITHIN).await {
+                service.handle_stream_list(list);
             }
         });
     }
@@ -220,35 +227,35 @@ impl App {
         if !self.is_settled() {
             return;
         }
-        let state = {
-            let mut hub = self.hub();
-            hub.presences += 1;
-            self.view_own(&mut hub)
+        let presence = {
+            let mut state = self.state();
+            state.presences += 1;
+            self.view_own(&mut state)
         };
-        self.cluster.send(Outgoing::Presence(state));
+        self.cluster.send(Outgoing::Presence(presence));
     }
 
     /// Placement sees our workers as they are now: after each change of one, and with each presence.
-    pub(crate) fn view_own(&self, hub: &mut Hub) -> NodeState {
-        let state = self.own_state(hub);
-        hub.view.put_node(Instant::now(), &state, |_| true);
-        state
+    pub(crate) fn view_own(&self, state: &mut ServiceState) -> NodeState {
+        let own = self.own_state(state);
+        state.view.put_node(Instant::now(), &own, |_| true);
+        own
     }
 
-    pub fn own_state(&self, hub: &Hub) -> NodeState {
+    pub fn own_state(&self, state: &ServiceState) -> NodeState {
         let (identity, reach) = (&self.cluster.identity, self.addresses.now());
         NodeState {
             node: identity.node.clone(),
             instance: identity.instance,
-            sequence: hub.presences,
+            sequence: state.presences,
             started_ms: identity.started_ms,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             region: identity.region.clone(),
             origins: reach.origins.clone(),
             addresses: reach.relays.clone(),
-            phase: if hub.drain.is_some() { NodePhase::Draining } else { NodePhase::Serving },
-            workers: hub.workers.iter().filter_map(worker_record).collect(),
-            streams_version: hub.log.version(),
+            phase: if state.drain.is_some() { NodePhase::Draining } else { NodePhase::Serving },
+            workers: state.workers.iter().filter_map(worker_record).collect(),
+            streams_version: state.log.version(),
         }
     }
 }

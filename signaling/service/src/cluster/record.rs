@@ -4,14 +4,14 @@ use bytes::Bytes;
 use chappe_cluster::{NodeName, NodeState};
 use chappe_engine::{EngineError, Key};
 
-use crate::service::App;
+use crate::service::Service;
 
 /// Of a node, in the store.
 pub fn record_key(node: &NodeName) -> Option<Key> {
     Key::parse(&format!("nodes/{node}")).ok()
 }
 
-impl App {
+impl Service {
     /// Other nodes find this one in the store when they start.
     pub async fn store_own_state(&self, state: &NodeState) {
         let (Some(key), Ok(value)) = (record_key(&state.node), serde_json::to_vec(state)) else { return };

@@ -11,11 +11,11 @@ use tracing::info;
 
 use crate::clock::unix_ms;
 use crate::drain::moves::Leaving;
-use crate::service::{App, Exit};
-use crate::state::{Drain, Hub};
+use crate::service::{Exit, Service};
+use crate::state::{Drain, ServiceState};
 use crate::workers::view::{WorkerState, WorkerView};
 
-impl App {
+impl Service {
     /// Again while it drains already: only the deadline changes.
     pub fn start_drain(self: &Arc<Self>, deadline_ms: u64) {
         let now = Instant::now();
@@ -23,7 +23,7 @@ impl App {
         {
             let file = self.drain_file.turn();
             file.write(unix_ms().saturating_add(deadline_ms));
-            self.set_drain(&mut self.hub(), now, deadline_ms);
+            self.set_drain(&mut self.state(), now, deadline_ms);
         }
         self.publish_presence();
         self.handle_drain_tick(now);
@@ -33,21 +33,21 @@ impl App {
     pub fn resume_drain(&self) {
         if let Some(until_ms) = self.drain_file.read() {
             let deadline_ms = until_ms.saturating_sub(unix_ms()).min(DRAIN_MS_MAX);
-            self.set_drain(&mut self.hub(), Instant::now(), deadline_ms);
+            self.set_drain(&mut self.state(), Instant::now(), deadline_ms);
         }
     }
 
-    fn set_drain(&self, hub: &mut Hub, now: Instant, deadline_ms: u64) {
+    fn set_drain(&self, state: &mut ServiceState, now: Instant, deadline_ms: u64) {
         let deadline = now + Duration::from_millis(deadline_ms);
-        if let Some(drain) = &mut hub.drain {
+        if let Some(drain) = &mut state.drain {
             drain.deadline = deadline;
             return;
         }
-        info!(deadline_ms, sessions = hub.registry.session_count(), "this node drains");
-        hub.drain = Some(Drain { since: now, deadline, ends_per_tick: None });
-        self.view_own(hub);
+        info!(deadline_ms, sessions = state.registry.session_count(), "this node drains");
+        state.drain = Some(Drain { since: now, deadline, ends_per_tick: None });
+        self.view_own(state);
         // Those who get streams through us, first: they have to be served until they have another way.
-        for index in 0..hub.workers.len() {
+        for index in 0..state.workers.len() {
             let worker = WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX));
             self.send_plain(worker, Command::ReleaseRelays);
         }
@@ -57,9 +57,9 @@ impl App {
         let was_draining = {
             let file = self.drain_file.turn();
             file.remove();
-            let mut hub = self.hub();
-            let was_draining = hub.drain.take().is_some();
-            self.view_own(&mut hub);
+            let mut state = self.state();
+            let was_draining = state.drain.take().is_some();
+            self.view_own(&mut state);
             was_draining
         };
         if was_draining {
@@ -78,18 +78,18 @@ impl App {
 
     /// False while the deadline lies ahead, or nothing drains.
     fn end_what_is_due(self: &Arc<Self>, now: Instant) -> bool {
-        let mut hub = self.hub();
-        let Some(drain) = hub.drain else { return false };
-        let left = hub.registry.session_count();
+        let mut state = self.state();
+        let Some(drain) = state.drain else { return false };
+        let left = state.registry.session_count();
         // A worker that has not told its sessions yet may have some: it gets the time up to the deadline.
-        let is_empty = left == 0 && hub.workers.iter().all(|view| view.hello.is_some());
+        let is_empty = left == 0 && state.workers.iter().all(|view| view.hello.is_some());
         if is_empty && now >= drain.since + LEAVE_AFTER || now >= drain.deadline + END_WITHIN {
             info!(sessions = left, "drained: this node ends");
             self.end(Exit::Drained);
             return true;
         }
         if now >= drain.deadline {
-            self.end_some(&mut hub, left);
+            self.end_some(&mut state, left);
             return true;
         }
         false
@@ -97,14 +97,14 @@ impl App {
 
     /// The deadline is over. Who still stays is sent away part by part: clients come back at once, and all of them in
     /// the same moment would keep the nodes that take them from what they already serve.
-    fn end_some(self: &Arc<Self>, hub: &mut Hub, left: usize) {
-        let Some(drain) = hub.drain.as_mut() else { return };
+    fn end_some(self: &Arc<Self>, state: &mut ServiceState, left: usize) {
+        let Some(drain) = state.drain.as_mut() else { return };
         let some = *drain.ends_per_tick.get_or_insert_with(|| {
             info!(sessions = left, "the deadline of the drain is over: sessions that are left are ended");
             left.div_ceil(ENDING_TICKS)
         });
-        let ending: Vec<_> = hub.registry.sessions().map(|session| session.id).take(some).collect();
-        self.in_turns(hub, ending, |registry, session| registry.end(session, Some(LostReason::Ended)));
+        let ending: Vec<_> = state.registry.sessions().map(|session| session.id).take(some).collect();
+        self.in_turns(state, ending, |registry, session| registry.end(session, Some(LostReason::Ended)));
     }
 
     /// Those whose node or worker drains, as far as their pages can be asked.
@@ -112,7 +112,7 @@ impl App {
         let leaving = self.leaving();
         let asked = self.moves.lock().unwrap_or_else(PoisonError::into_inner).decide(now, &leaving);
         if !asked.is_empty() {
-            self.in_turns(&mut self.hub(), asked, |registry, id| {
+            self.in_turns(&mut self.state(), asked, |registry, id| {
                 let owner = registry.session(id).and_then(|session| session.note.owner.as_ref());
                 owner.map(|owner| registry.tell(owner, SessionNotice::Move(id))).into_iter().collect()
             });
@@ -122,40 +122,40 @@ impl App {
     /// Looked up in turns of the lock, and judged outside it: there may be thousands.
     fn leaving(&self) -> Vec<Leaving> {
         let (workers, pages): (BTreeSet<WorkerIndex>, Vec<SessionId>) = {
-            let hub = self.hub();
-            let drains = |view: &&WorkerView| hub.drain.is_some() || view.state == WorkerState::Draining;
-            let workers: BTreeSet<WorkerIndex> = hub.workers.iter().filter(drains).map(|view| view.index).collect();
-            let pages = if workers.is_empty() { Vec::new() } else { hub.registry.page_sessions().collect() };
+            let state = self.state();
+            let drains = |view: &&WorkerView| state.drain.is_some() || view.state == WorkerState::Draining;
+            let workers: BTreeSet<WorkerIndex> = state.workers.iter().filter(drains).map(|view| view.index).collect();
+            let pages = if workers.is_empty() { Vec::new() } else { state.registry.page_sessions().collect() };
             (workers, pages)
         };
-        let leaving = |hub: &Hub, id: &SessionId| {
-            let session = hub.registry.session(*id).filter(|session| workers.contains(&session.worker))?;
+        let leaving = |state: &ServiceState, id: &SessionId| {
+            let session = state.registry.session(*id).filter(|session| workers.contains(&session.worker))?;
             Some(Leaving { session: *id, publishes: session.publishes() })
         };
         let some = |ids: &[SessionId]| {
-            let hub = self.hub();
-            ids.iter().filter_map(|id| leaving(&hub, id)).collect::<Vec<_>>()
+            let state = self.state();
+            ids.iter().filter_map(|id| leaving(&state, id)).collect::<Vec<_>>()
         };
         pages.chunks(LOOKED_UP_PER_TURN).flat_map(some).collect()
     }
 
     /// One worker leaves and is replaced. False when there is no such worker.
     pub fn drain_worker(self: &Arc<Self>, worker: WorkerIndex, deadline_ms: u64) -> bool {
-        let mut hub = self.hub();
-        let Some(view) = hub.worker_mut(worker).filter(|view| view.is_there()) else {
+        let mut state = self.state();
+        let Some(view) = state.worker_mut(worker).filter(|view| view.is_there()) else {
             return false;
         };
         view.state = WorkerState::Draining;
-        self.view_own(&mut hub);
+        self.view_own(&mut state);
         info!(worker = worker.0, deadline_ms, "a worker drains");
         self.send_plain(worker, Command::Drain { deadline_ms });
-        drop(hub);
+        drop(state);
         self.ask_to_move(Instant::now());
         true
     }
 
     pub fn cancel_worker_drain(&self, worker: WorkerIndex) -> bool {
-        let is_there = self.hub().worker(worker).is_some_and(|view| view.is_there());
+        let is_there = self.state().worker(worker).is_some_and(|view| view.is_there());
         if is_there {
             self.send_plain(worker, Command::CancelDrain);
         }
@@ -172,7 +172,7 @@ impl App {
         let ended = ending.wait_for(Option::is_some).await.map(|ending| *ending);
         match ended {
             Ok(Some(ending)) => ending,
-            // The sender lives as long as the app.
+            // The sender lives as long as the service.
             Ok(None) | Err(_) => std::future::pending().await,
         }
     }

@@ -14,95 +14,95 @@ use crate::clock::unix_ms;
 use crate::cluster::outgoing::{Outgoing, room_subject};
 use crate::pages::event::PageEvent;
 use crate::request::Joined;
-use crate::service::App;
-use crate::state::{Following, Hub};
+use crate::service::Service;
+use crate::state::{Following, ServiceState};
 
-impl App {
-    pub(crate) fn enter_chat(self: &Arc<Self>, hub: &mut Hub, room: &RoomName, owner: &Owner) {
+impl Service {
+    pub(crate) fn enter_chat(self: &Arc<Self>, state: &mut ServiceState, room: &RoomName, owner: &Owner) {
         let person = Person { member: owner.member, name: owner.name.clone() };
-        match hub.chat.join(Instant::now(), room, person) {
-            Ok(outputs) => self.apply_chat(hub, outputs),
+        match state.chat.join(Instant::now(), room, person) {
+            Ok(outputs) => self.apply_chat(state, outputs),
             Err(error) => warn!(%room, %error, "a page is not counted among those who are here"),
         }
     }
 
-    pub(crate) fn leave_chat(self: &Arc<Self>, hub: &mut Hub, room: &RoomName, member: MemberId) {
-        let outputs = hub.chat.leave(Instant::now(), room, member);
-        self.apply_chat(hub, outputs);
+    pub(crate) fn leave_chat(self: &Arc<Self>, state: &mut ServiceState, room: &RoomName, member: MemberId) {
+        let outputs = state.chat.leave(Instant::now(), room, member);
+        self.apply_chat(state, outputs);
     }
 
     pub fn say(self: &Arc<Self>, joined: &Joined, text: &str) -> Result<(), SayError> {
-        let mut hub = self.hub();
-        let (_, outputs) = hub.chat.say(Instant::now(), unix_ms(), &joined.room, joined.owner.member, text)?;
-        self.apply_chat(&mut hub, outputs);
+        let mut state = self.state();
+        let (_, outputs) = state.chat.say(Instant::now(), unix_ms(), &joined.room, joined.owner.member, text)?;
+        self.apply_chat(&mut state, outputs);
         Ok(())
     }
 
     pub fn typing(self: &Arc<Self>, joined: &Joined, typing: bool) {
-        let mut hub = self.hub();
-        let outputs = hub.chat.typing(Instant::now(), &joined.room, joined.owner.member, typing);
-        self.apply_chat(&mut hub, outputs);
+        let mut state = self.state();
+        let outputs = state.chat.typing(Instant::now(), &joined.room, joined.owner.member, typing);
+        self.apply_chat(&mut state, outputs);
     }
 
-    pub(crate) fn handle_chat_tick(self: &Arc<Self>, hub: &mut Hub, now: Instant) {
-        if hub.chat.poll_timeout().is_some_and(|at| at <= now) {
-            let outputs = hub.chat.handle_timeout(now);
-            self.apply_chat(hub, outputs);
+    pub(crate) fn handle_chat_tick(self: &Arc<Self>, state: &mut ServiceState, now: Instant) {
+        if state.chat.poll_timeout().is_some_and(|at| at <= now) {
+            let outputs = state.chat.handle_timeout(now);
+            self.apply_chat(state, outputs);
         }
     }
 
-    pub(crate) fn apply_chat(self: &Arc<Self>, hub: &mut Hub, outputs: Vec<Output>) {
+    pub(crate) fn apply_chat(self: &Arc<Self>, state: &mut ServiceState, outputs: Vec<Output>) {
         for output in outputs {
             match output {
-                Output::Subscribe(room) => self.follow_room(hub, room),
+                Output::Subscribe(room) => self.follow_room(state, room),
                 Output::Unsubscribe(room) => {
-                    if let Some(following) = hub.rooms_followed.remove(&room) {
+                    if let Some(following) = state.rooms_followed.remove(&room) {
                         following.task.abort();
                     }
                 }
                 Output::Publish(room, message) => {
-                    let waiting = hub.rooms_followed.get_mut(&room).and_then(|following| following.waiting.as_mut());
+                    let waiting = state.rooms_followed.get_mut(&room).and_then(|following| following.waiting.as_mut());
                     match waiting {
                         Some(waiting) if waiting.len() < WAITING_MAX => waiting.push(message),
                         Some(_) => {}
                         None => self.cluster.send(Outgoing::Room(room, message)),
                     }
                 }
-                Output::Tell(room, notice) => hub.tell_room(&room, PageEvent::Chat(notice)),
+                Output::Tell(room, notice) => state.tell_room(&room, PageEvent::Chat(notice)),
             }
         }
     }
 
     /// Hears what other nodes say about a room, for as long as the chat wants it.
-    fn follow_room(self: &Arc<Self>, hub: &mut Hub, room: RoomName) {
+    fn follow_room(self: &Arc<Self>, state: &mut ServiceState, room: RoomName) {
         if self.cluster.alone {
             return;
         }
-        let app = Arc::clone(self);
+        let service = Arc::clone(self);
         let followed = room.clone();
         let task = tokio::spawn(async move {
             let Ok(subject) = Subject::parse(&room_subject(&followed)) else { return };
             let mut messages = loop {
-                match app.cluster.engine.subscribe(&subject).await {
+                match service.cluster.engine.subscribe(&subject).await {
                     Ok(messages) => break messages,
                     Err(error) => debug!(%error, room = %followed, "the room's subject is not subscribed to yet"),
                 }
                 tokio::time::sleep(RETRY).await;
             };
-            app.tell_what_waited(&followed);
+            service.tell_what_waited(&followed);
             while let Some(bytes) = messages.recv().await {
-                app.handle_room_message(&followed, &bytes);
+                service.handle_room_message(&followed, &bytes);
             }
         });
         let following = Following { task: task.abort_handle(), waiting: Some(Vec::new()) };
-        if let Some(before) = hub.rooms_followed.insert(room, following) {
+        if let Some(before) = state.rooms_followed.insert(room, following) {
             before.task.abort();
         }
     }
 
     fn tell_what_waited(&self, room: &RoomName) {
-        let mut hub = self.hub();
-        let waiting = hub.rooms_followed.get_mut(room).and_then(|following| following.waiting.take());
+        let mut state = self.state();
+        let waiting = state.rooms_followed.get_mut(room).and_then(|following| following.waiting.take());
         for message in waiting.unwrap_or_default() {
             self.cluster.send(Outgoing::Room(room.clone(), message));
         }
@@ -116,9 +116,9 @@ impl App {
         if message.node() == self.node() {
             return;
         }
-        let mut hub = self.hub();
-        let outputs = hub.chat.handle_message(Instant::now(), room, message);
-        self.apply_chat(&mut hub, outputs);
+        let mut state = self.state();
+        let outputs = state.chat.handle_message(Instant::now(), room, message);
+        self.apply_chat(&mut state, outputs);
     }
 }
 

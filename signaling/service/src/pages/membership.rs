@@ -18,10 +18,10 @@ use crate::cluster::outgoing::Outgoing;
 use crate::pages::event::{PageLink, PageMessage, ShownStream, Welcome};
 use crate::refusal::Refusal;
 use crate::request::{Join, Joined};
-use crate::service::App;
-use crate::state::{Hub, PageConnection};
+use crate::service::Service;
+use crate::state::{PageConnection, ServiceState};
 
-impl App {
+impl Service {
     /// Enters a page, or takes it up again, whichever node it was connected to before. The welcome is queued before
     /// anything else can be told to it.
     pub async fn join(self: &Arc<Self>, request: Join, link: Box<dyn PageLink>) -> Result<Joined, Refusal> {
@@ -34,40 +34,40 @@ impl App {
             }
             None => Vec::new(),
         };
-        let mut hub = self.hub();
+        let mut state = self.state();
         // A page of another room is another page.
         let of_this_room =
-            |secret: &ResumeSecret| hub.registry.member(member_of(secret)).is_none_or(|member| member.room == room);
+            |secret: &ResumeSecret| state.registry.member(member_of(secret)).is_none_or(|member| member.room == room);
         let secret = resume.filter(of_this_room).unwrap_or_else(|| ResumeSecret(rand::random()));
         let member = member_of(&secret);
-        let was_known = hub.registry.member(member).is_some();
-        let (connection, mut sessions) = match hub.registry.resume(member, &room, &living) {
+        let was_known = state.registry.member(member).is_some();
+        let (connection, mut sessions) = match state.registry.resume(member, &room, &living) {
             Some((resumed, effects)) => {
-                self.apply(&mut hub, effects);
-                hub.registry.rename(member, name.clone());
+                self.apply(&mut state, effects);
+                state.registry.rename(member, name.clone());
                 (resumed.connection, resumed.sessions)
             }
             None => {
-                self.check_members(&hub, &caller)?;
-                (hub.registry.join(member, room.clone(), name.clone())?, Vec::new())
+                self.check_members(&state, &caller)?;
+                (state.registry.join(member, room.clone(), name.clone())?, Vec::new())
             }
         };
-        hub.registry.note_address(member, caller.address);
-        let name = hub.registry.member(member).and_then(|known| known.name.clone()).or(name);
+        state.registry.note_address(member, caller.address);
+        let name = state.registry.member(member).and_then(|known| known.name.clone()).or(name);
         let owner = Owner { member, name, home: self.node().clone() };
-        let (here, effects) = hub.registry.claim(&owner, &living);
-        self.apply(&mut hub, effects);
+        let (here, effects) = state.registry.claim(&owner, &living);
+        self.apply(&mut state, effects);
         sessions.retain(|session| self.cluster.is_ours(*session) && here.contains(session));
         sessions.extend(here.into_iter().filter(|session| !sessions.contains(session)).collect::<Vec<_>>());
         for session in elsewhere {
-            hub.registry.note_session(member, session);
+            state.registry.note_session(member, session);
             sessions.push(session);
         }
         let was_resumed = was_known || !sessions.is_empty();
         info!(%room, %member, resumed = was_resumed, "page joined");
-        self.enter_chat(&mut hub, &room, &owner);
-        let unheard = hub.registry.unheard_streams(&sessions);
-        let streams = hub.registry.room(&room).into_iter().flat_map(|there| &there.streams);
+        self.enter_chat(&mut state, &room, &owner);
+        let unheard = state.registry.unheard_streams(&sessions);
+        let streams = state.registry.room(&room).into_iter().flat_map(|there| &there.streams);
         let welcome = Welcome {
             id,
             member,
@@ -77,20 +77,20 @@ impl App {
             room: room.clone(),
             streams: streams.map(|(name, stream)| ShownStream::of(name, stream)).collect(),
             unheard,
-            here: hub.chat.here(&room),
-            players: hub.registry.audience.of(&room),
-            chat: hub.chat.history(&room),
-            servers: self.servers(&hub),
+            here: state.chat.here(&room),
+            players: state.registry.audience.of(&room),
+            chat: state.chat.history(&room),
+            servers: self.servers(&state),
         };
         let page = PageConnection { number: connection, link };
         page.push(PageMessage::Welcome(Box::new(welcome)));
-        hub.connect(member, page);
+        state.connect(member, page);
         Ok(Joined { room, owner, connection, caller })
     }
 
     /// Whether a client's address may have one more page.
-    fn check_members(&self, hub: &Hub, caller: &Caller) -> Result<(), Refusal> {
-        let checked = hub.registry.check_members_of(caller.address, self.limits.each_max(caller));
+    fn check_members(&self, state: &ServiceState, caller: &Caller) -> Result<(), Refusal> {
+        let checked = state.registry.check_members_of(caller.address, self.limits.each_max(caller));
         checked.inspect_err(|error| self.limits.handle_refused(Instant::now(), caller, error))?;
         Ok(())
     }
@@ -112,7 +112,7 @@ impl App {
             match self.cluster.ask(&node, &request, CLAIM_WITHIN).await {
                 Ok(NodeReply::Claimed { sessions }) => sessions,
                 Ok(_) | Err(AskError::Refused(_)) => Vec::new(),
-                Err(AskError::Unreachable | AskError::Silent) if self.hub().engine != Health::Up => living,
+                Err(AskError::Unreachable | AskError::Silent) if self.state().engine != Health::Up => living,
                 Err(AskError::Unreachable | AskError::Silent) => Vec::new(),
             }
         });
@@ -121,22 +121,22 @@ impl App {
 
     /// A node that has just started does not know yet which others there are.
     fn may_live_elsewhere(&self, session: SessionId) -> bool {
-        !self.cluster.alone && !self.cluster.is_ours(session) && !self.hub().registry.is_complete()
+        !self.cluster.alone && !self.cluster.is_ours(session) && !self.state().registry.is_complete()
     }
 
     /// Where else a page can go, in no order: it shuffles them itself.
-    fn servers(&self, hub: &Hub) -> Vec<String> {
-        let origins = hub.replica.nodes().filter(|state| state.phase == NodePhase::Serving).flat_map(|s| &s.origins);
+    fn servers(&self, state: &ServiceState) -> Vec<String> {
+        let origins = state.replica.nodes().filter(|node| node.phase == NodePhase::Serving).flat_map(|s| &s.origins);
         let reach = self.addresses.now();
-        let own = reach.origins.iter().filter(|_| hub.drain.is_none() && !self.cluster.alone);
+        let own = reach.origins.iter().filter(|_| state.drain.is_none() && !self.cluster.alone);
         own.chain(origins).take(SERVERS_TOLD_MAX).cloned().collect()
     }
 
     /// A page's connection ended. It has some time to come back.
     pub fn leave(self: &Arc<Self>, joined: &Joined) {
-        let mut hub = self.hub();
-        hub.disconnect(joined.owner.member, joined.connection);
-        if hub.registry.handle_broken(joined.owner.member, joined.connection) {
+        let mut state = self.state();
+        state.disconnect(joined.owner.member, joined.connection);
+        if state.registry.handle_broken(joined.owner.member, joined.connection) {
             info!(room = %joined.room, member = %joined.owner.member, "page is gone");
             self.expire_later(joined.owner.member, joined.connection);
         }
@@ -146,16 +146,16 @@ impl App {
     pub async fn leave_for_good(self: &Arc<Self>, joined: &Joined) {
         let member = joined.owner.member;
         let elsewhere = {
-            let mut hub = self.hub();
-            hub.disconnect(member, joined.connection);
-            if !hub.registry.handle_broken(member, joined.connection) {
+            let mut state = self.state();
+            state.disconnect(member, joined.connection);
+            if !state.registry.handle_broken(member, joined.connection) {
                 return;
             }
             info!(room = %joined.room, %member, "page has left");
-            let elsewhere = hub.registry.sessions_elsewhere(member);
-            let effects = hub.registry.leave(member);
-            self.apply(&mut hub, effects);
-            self.leave_chat(&mut hub, &joined.room, member);
+            let elsewhere = state.registry.sessions_elsewhere(member);
+            let effects = state.registry.leave(member);
+            self.apply(&mut state, effects);
+            self.leave_chat(&mut state, &joined.room, member);
             elsewhere
         };
         for session in elsewhere {
@@ -164,18 +164,18 @@ impl App {
     }
 
     pub(crate) fn expire_later(self: &Arc<Self>, member: MemberId, connection: u64) {
-        let app = Arc::clone(self);
+        let service = Arc::clone(self);
         tokio::spawn(async move {
             tokio::time::sleep(MEMBER_GRACE).await;
-            let mut hub = app.hub();
-            let room = hub.registry.member(member).map(|member| member.room.clone());
-            let elsewhere = hub.registry.sessions_elsewhere(member);
-            let effects = hub.registry.handle_grace_over(member, connection);
-            app.apply(&mut hub, effects);
-            let is_over = hub.registry.member(member).is_none_or(|member| !member.connection.is_up());
+            let mut state = service.state();
+            let room = state.registry.member(member).map(|member| member.room.clone());
+            let elsewhere = state.registry.sessions_elsewhere(member);
+            let effects = state.registry.handle_grace_over(member, connection);
+            service.apply(&mut state, effects);
+            let is_over = state.registry.member(member).is_none_or(|member| !member.connection.is_up());
             if let Some(room) = room.filter(|_| is_over) {
-                app.leave_chat(&mut hub, &room, member);
-                app.forget_elsewhere(member, &elsewhere);
+                service.leave_chat(&mut state, &room, member);
+                service.forget_elsewhere(member, &elsewhere);
             }
         });
     }
@@ -195,7 +195,7 @@ impl App {
         match self.elsewhere(id) {
             Some(node) => {
                 let result = self.ask(&node, NodeRequest::End { session: id, member, publishes }).await;
-                self.hub().registry.forget_session(member, id);
+                self.state().registry.forget_session(member, id);
                 match result {
                     // It ends when its client falls silent.
                     Ok(_) | Err(Refusal::NodeSilent) => Ok(()),
@@ -207,15 +207,15 @@ impl App {
     }
 
     pub(crate) fn end_here(self: &Arc<Self>, id: SessionId, member: MemberId, publishes: bool) -> Result<(), Refusal> {
-        let mut hub = self.hub();
-        let Some(session) = hub.registry.session(id) else {
+        let mut state = self.state();
+        let Some(session) = state.registry.session(id) else {
             return Ok(());
         };
         if session.member() != Some(member) || session.publishes() != publishes {
             return Err(RoomError::NoSuchSession.into());
         }
-        let effects = hub.registry.end(id, None);
-        self.apply(&mut hub, effects);
+        let effects = state.registry.end(id, None);
+        self.apply(&mut state, effects);
         Ok(())
     }
 
@@ -242,10 +242,10 @@ impl App {
         mid: &str,
         muted: bool,
     ) -> Result<(), Refusal> {
-        let mut hub = self.hub();
-        owns(&hub, id, member)?;
-        let effects = hub.registry.mute(id, mid, muted)?;
-        self.apply(&mut hub, effects);
+        let mut state = self.state();
+        owns(&state, id, member)?;
+        let effects = state.registry.mute(id, mid, muted)?;
+        self.apply(&mut state, effects);
         Ok(())
     }
 
@@ -257,13 +257,13 @@ impl App {
     }
 
     pub(crate) async fn stats_own_here(&self, id: SessionId, member: MemberId) -> Result<SessionStats, Refusal> {
-        owns(&self.hub(), id, member)?;
+        owns(&self.state(), id, member)?;
         self.stats_here(id).await
     }
 }
 
-fn owns(hub: &Hub, id: SessionId, member: MemberId) -> Result<(), Refusal> {
-    let own = hub.registry.session(id).is_some_and(|session| session.member() == Some(member));
+fn owns(state: &ServiceState, id: SessionId, member: MemberId) -> Result<(), Refusal> {
+    let own = state.registry.session(id).is_some_and(|session| session.member() == Some(member));
     if own { Ok(()) } else { Err(RoomError::NoSuchSession.into()) }
 }
 
@@ -292,12 +292,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_page_that_has_no_place_for_its_welcome_loses_its_connection() {
-        let app = node("n1", 1, &Embedded::new());
+        let service = node("n1", 1, &Embedded::new());
         let (link, unread) = page_link(1);
         assert!(link.push(PageMessage::Rendered("an answer from before".to_owned())));
         let room = RoomName::parse("demo").unwrap();
         let join = Join { id: 1, room, name: None, resume: None, living: Vec::new(), caller: caller() };
-        app.join(join, Box::new(link)).await.unwrap();
+        service.join(join, Box::new(link)).await.unwrap();
         assert!(unread.is_stopped(), "it is told to end");
     }
 }

@@ -13,94 +13,94 @@ use crate::cluster::message::NodeRequest;
 use crate::cluster::outgoing::Outgoing;
 use crate::relays::keys::RelaySecret;
 use crate::relays::paths::peer_addresses;
-use crate::service::App;
-use crate::state::Hub;
+use crate::service::Service;
+use crate::state::ServiceState;
 use crate::workers::link::Waiting;
 
-impl App {
+impl Service {
     /// Before a worker is told to send tracks of other workers, it is told where they come from.
-    pub(crate) fn prepare(&self, hub: &mut Hub, worker: WorkerIndex, command: &Command) {
+    pub(crate) fn prepare(&self, state: &mut ServiceState, worker: WorkerIndex, command: &Command) {
         let media: &Media = match command {
             Command::OpenSession(spec) => &spec.media,
             Command::SetMedia { media, .. } => media,
             Command::PointTracks { viewers } => {
                 let pointed = viewers.iter().flat_map(|viewer| &viewer.tracks).filter_map(|track| track.source);
                 for track in pointed.collect::<BTreeSet<TrackId>>() {
-                    self.prepare_track(hub, worker, track);
+                    self.prepare_track(state, worker, track);
                 }
                 return;
             }
             _ => return,
         };
         for track in media.send.iter().filter_map(|line| line.source) {
-            self.prepare_track(hub, worker, track);
+            self.prepare_track(state, worker, track);
         }
     }
 
     /// A worker's sessions were taken up: whatever they watch, it knows the way to, or is told it again.
-    pub(crate) fn prepare_all(&self, hub: &mut Hub, worker: WorkerIndex) {
-        let sessions = hub.registry.sessions().filter(|session| session.worker == worker);
+    pub(crate) fn prepare_all(&self, state: &mut ServiceState, worker: WorkerIndex) {
+        let sessions = state.registry.sessions().filter(|session| session.worker == worker);
         let tracks: Vec<TrackId> = sessions.flat_map(|s| &s.media.send).filter_map(|line| line.source).collect();
         for track in tracks {
-            self.prepare_track(hub, worker, track);
+            self.prepare_track(state, worker, track);
         }
     }
 
-    fn prepare_track(&self, hub: &mut Hub, worker: WorkerIndex, track: TrackId) {
-        let Some(home) = hub.registry.track_home(track).cloned() else { return };
-        let own_boot = hub.worker(worker).and_then(|view| view.boot());
+    fn prepare_track(&self, state: &mut ServiceState, worker: WorkerIndex, track: TrackId) {
+        let Some(home) = state.registry.track_home(track).cloned() else { return };
+        let own_boot = state.worker(worker).and_then(|view| view.boot());
         let is_here = home.home.node == *self.node() && Some(home.home.boot) == own_boot;
-        if is_here || hub.paths.origin(worker, track).is_some_and(|origin| origin.epoch >= home.epoch) {
+        if is_here || state.paths.origin(worker, track).is_some_and(|origin| origin.epoch >= home.epoch) {
             return;
         }
         let origin = OriginSpec { track, kind: home.kind, peer: home.home.boot, epoch: home.epoch };
-        self.tell_origin(hub, worker, origin);
+        self.tell_origin(state, worker, origin);
     }
 
-    fn tell_origin(&self, hub: &mut Hub, worker: WorkerIndex, origin: OriginSpec) {
-        if !self.introduce(hub, worker, origin.peer) {
+    fn tell_origin(&self, state: &mut ServiceState, worker: WorkerIndex, origin: OriginSpec) {
+        if !self.ensure_peer(state, worker, origin.peer) {
             debug!(worker = worker.0, peer = origin.peer.0, "the worker of a track is not known yet");
-            hub.paths.forget_origin(worker, origin.track);
-            hub.pathless.insert((worker, origin.track));
+            state.paths.forget_origin(worker, origin.track);
+            state.unrouted.insert((worker, origin.track));
             return;
         }
-        if let Some(command) = hub.paths.set_origin(worker, origin) {
+        if let Some(command) = state.paths.set_origin(worker, origin) {
             self.send_plain(worker, command);
         }
     }
 
     /// Makes a worker and another one know each other. False while the other is not known.
-    fn introduce(&self, hub: &mut Hub, worker: WorkerIndex, peer: Boot) -> bool {
-        if hub.paths.knows_peer(worker, peer) {
+    fn ensure_peer(&self, state: &mut ServiceState, worker: WorkerIndex, peer: Boot) -> bool {
+        if state.paths.knows_peer(worker, peer) {
             return true;
         }
-        let Some(spec) = self.peer_spec(hub, worker, peer) else { return false };
-        if let Some(command) = hub.paths.set_peer(worker, spec) {
+        let Some(spec) = self.peer_spec(state, worker, peer) else { return false };
+        if let Some(command) = state.paths.set_peer(worker, spec) {
             self.send_plain(worker, command);
         }
-        self.ask_to_meet(hub, worker, peer);
+        self.ask_for_peer(state, worker, peer);
         true
     }
 
     /// The other end has to know us too.
-    fn ask_to_meet(&self, hub: &Hub, worker: WorkerIndex, peer: Boot) {
-        let boot = hub.worker(worker).and_then(|view| view.boot());
-        let there = hub.replica.worker_by_boot(peer).map(|(state, _)| state.node.clone());
+    fn ask_for_peer(&self, state: &ServiceState, worker: WorkerIndex, peer: Boot) {
+        let boot = state.worker(worker).and_then(|view| view.boot());
+        let there = state.replica.worker_by_boot(peer).map(|(home, _)| home.node.clone());
         if let (Some(boot), Some(node)) = (boot, there) {
-            let request = NodeRequest::Meet { node: self.node().clone(), boot, with: peer };
+            let request = NodeRequest::AcceptPeer { node: self.node().clone(), boot, with: peer };
             self.cluster.send(Outgoing::Request(node, request));
         }
     }
 
-    /// With each tick: who is not heard may not have heard of us, if what introduced us to it was lost. Those that keep
-    /// company with all need no introduction.
-    pub(crate) fn meet_again(&self, hub: &Hub) {
-        if workers_elsewhere(hub).nth(MESH_WORKERS_MAX).is_none() {
+    /// With each tick: a peer that is not heard may not know our worker, if the request to accept it was lost. Workers that
+    /// keep links with all others need no request.
+    pub(crate) fn ask_for_peers_again(&self, state: &ServiceState) {
+        if workers_elsewhere(state).nth(MESH_WORKERS_MAX).is_none() {
             return;
         }
-        for (peer, deaf) in &hub.deaf {
-            for worker in deaf.iter().filter(|worker| hub.paths.knows_peer(**worker, *peer)) {
-                self.ask_to_meet(hub, *worker, *peer);
+        for (peer, silent_to) in &state.silent_peers {
+            for worker in silent_to.iter().filter(|worker| state.paths.knows_peer(**worker, *peer)) {
+                self.ask_for_peer(state, *worker, *peer);
             }
         }
     }
@@ -108,7 +108,7 @@ impl App {
     /// What each worker of this node relays.
     pub fn ask_for_relays(&self) -> Vec<(WorkerIndex, Waiting)> {
         let there: Vec<WorkerIndex> =
-            self.hub().workers.iter().filter(|view| view.is_there()).map(|view| view.index).collect();
+            self.state().workers.iter().filter(|view| view.is_there()).map(|view| view.index).collect();
         there
             .into_iter()
             .filter_map(|worker| Some((worker, self.link(worker).ok()?.request(Command::Relays))))
@@ -116,22 +116,23 @@ impl App {
     }
 
     /// `node/index` of a worker process.
-    pub fn worker_name(&self, hub: &Hub, boot: Boot) -> Option<String> {
-        let here = hub.workers.iter().find(|view| view.boot() == Some(boot));
+    pub fn worker_name(&self, state: &ServiceState, boot: Boot) -> Option<String> {
+        let here = state.workers.iter().find(|view| view.boot() == Some(boot));
         if let Some(view) = here {
             return Some(format!("{}/{}", self.node(), view.index.0));
         }
-        let (state, record) = hub.replica.worker_by_boot(boot)?;
-        Some(format!("{}/{}", state.node, record.index.0))
+        let (home, record) = state.replica.worker_by_boot(boot)?;
+        Some(format!("{}/{}", home.node, record.index.0))
     }
 
     /// Another node's worker is about to ask one of ours for a relay.
-    pub(crate) fn meet(&self, boot: Boot, with: Boot) {
-        let mut hub = self.hub();
-        let Some(worker) = hub.workers.iter().find(|view| view.boot() == Some(with)).map(|view| view.index) else {
+    pub(crate) fn accept_peer(&self, boot: Boot, with: Boot) {
+        let mut state = self.state();
+        let Some(worker) = state.workers.iter().find(|view| view.boot() == Some(with)).map(|view| view.index) else {
             return;
         };
-        if let Some(command) = self.peer_spec(&hub, worker, boot).and_then(|spec| hub.paths.set_peer(worker, spec)) {
+        if let Some(command) = self.peer_spec(&state, worker, boot).and_then(|spec| state.paths.set_peer(worker, spec))
+        {
             self.send_plain(worker, command);
         }
     }
@@ -145,57 +146,59 @@ impl App {
     /// Brings what each worker knows of others in line with what there is: all workers of this node, and those of
     /// others as far as there are not too many to keep company with.
     pub fn refresh_peers(&self) {
-        let mut hub = self.hub();
-        self.refresh_peers_of(&mut hub);
+        let mut state = self.state();
+        self.refresh_peers_of(&mut state);
     }
 
-    pub(crate) fn refresh_peers_of(&self, hub: &mut Hub) {
+    pub(crate) fn refresh_peers_of(&self, state: &mut ServiceState) {
         let ours: Vec<(WorkerIndex, Boot)> =
-            hub.workers.iter().filter(|view| view.is_there()).filter_map(|v| Some((v.index, v.boot()?))).collect();
-        let theirs: Vec<Boot> = workers_elsewhere(hub).collect();
+            state.workers.iter().filter(|view| view.is_there()).filter_map(|v| Some((v.index, v.boot()?))).collect();
+        let theirs: Vec<Boot> = workers_elsewhere(state).collect();
         let in_mesh = theirs.len() <= MESH_WORKERS_MAX;
         for (worker, boot) in &ours {
-            let known: Vec<Boot> = hub.paths.peers(*worker).collect();
+            let known: Vec<Boot> = state.paths.peers(*worker).collect();
             let kept = theirs.iter().filter(|peer| in_mesh || known.contains(peer));
             let wanted = ours.iter().map(|(_, other)| other).filter(|other| *other != boot).chain(kept);
             let wanted: Vec<Boot> = wanted.copied().collect();
             let mut specs: Vec<PeerSpec> =
-                wanted.into_iter().filter_map(|peer| self.peer_spec(hub, *worker, peer)).collect();
+                wanted.into_iter().filter_map(|peer| self.peer_spec(state, *worker, peer)).collect();
             // A worker that its node does not tell of just now, as while its signaling starts again, goes on relaying:
             // it is forgotten when its heartbeats are missed as well.
-            let is_heard = |peer: &&PeerSpec| !hub.deaf.get(&peer.peer).is_some_and(|deaf| deaf.contains(worker));
+            let is_heard = |peer: &&PeerSpec| {
+                !state.silent_peers.get(&peer.peer).is_some_and(|silent_to| silent_to.contains(worker))
+            };
             let is_left_out = |peer: &&PeerSpec| !specs.iter().any(|spec| spec.peer == peer.peer);
             let kept: Vec<PeerSpec> =
-                hub.paths.peers_told(*worker).filter(is_left_out).filter(is_heard).cloned().collect();
+                state.paths.peers_told(*worker).filter(is_left_out).filter(is_heard).cloned().collect();
             specs.extend(kept);
-            for command in hub.paths.set_peers(*worker, specs) {
+            for command in state.paths.set_peers(*worker, specs) {
                 if let Command::SetPeer(spec) = &command
-                    && !hub.deaf.contains_key(&spec.peer)
+                    && !state.silent_peers.contains_key(&spec.peer)
                 {
                     // Taken to be up until its heartbeats are missed: a node is not gone with one link of several.
                     // What follows from it is that the node is looked at again, which its presence brings anyway.
-                    let _ = hub.replica.handle_worker_reachable(Instant::now(), spec.peer);
+                    let _ = state.replica.handle_worker_reachable(Instant::now(), spec.peer);
                 }
                 self.send_plain(*worker, command);
             }
         }
-        self.retry_pathless(hub);
-        let paths = &hub.paths;
-        hub.deaf.retain(|peer, _| ours.iter().any(|(worker, _)| paths.knows_peer(*worker, *peer)));
+        self.retry_unrouted(state);
+        let paths = &state.paths;
+        state.silent_peers.retain(|peer, _| ours.iter().any(|(worker, _)| paths.knows_peer(*worker, *peer)));
     }
 
     /// How `worker` of this node reaches the worker process `peer`. None while the cluster has no secret yet.
-    fn peer_spec(&self, hub: &Hub, worker: WorkerIndex, peer: Boot) -> Option<PeerSpec> {
-        let own = hub.worker(worker)?.boot()?;
+    fn peer_spec(&self, state: &ServiceState, worker: WorkerIndex, peer: Boot) -> Option<PeerSpec> {
+        let own = state.worker(worker)?.boot()?;
         if own == peer {
             return None;
         }
-        let here = hub.workers.iter().find(|view| view.boot() == Some(peer));
+        let here = state.workers.iter().find(|view| view.boot() == Some(peer));
         if let Some(port) = here.and_then(|view| view.hello.as_ref()).map(|hello| hello.media_port) {
             let loopback = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
             return Some(spec(&self.cluster.node_secret, own, peer, vec![loopback]));
         }
-        let (node, record) = hub.replica.worker_by_boot(peer)?;
+        let (node, record) = state.replica.worker_by_boot(peer)?;
         let secret = self.cluster.secret()?;
         let addresses = addresses_of(node, record);
         (!addresses.is_empty()).then(|| spec(&secret, own, peer, addresses))
@@ -203,48 +206,48 @@ impl App {
 
     /// Heartbeats of a worker are not heard by one of ours any more. Tracks that came through it, and not from
     /// it, are asked for at their origin.
-    pub(crate) fn handle_peer_lost(&self, hub: &mut Hub, worker: WorkerIndex, peer: Boot) {
+    pub(crate) fn handle_peer_lost(&self, state: &mut ServiceState, worker: WorkerIndex, peer: Boot) {
         info!(worker = worker.0, peer = peer.0, "another worker is not heard any more");
-        for origin in hub.paths.fed_by(worker, peer) {
-            let home = hub.registry.track_home(origin.track).cloned();
+        for origin in state.paths.fed_by(worker, peer) {
+            let home = state.registry.track_home(origin.track).cloned();
             if let Some(home) = home.filter(|home| home.home.boot != peer) {
-                self.tell_origin(hub, worker, OriginSpec { peer: home.home.boot, epoch: home.epoch, ..origin });
+                self.tell_origin(state, worker, OriginSpec { peer: home.home.boot, epoch: home.epoch, ..origin });
             }
         }
-        self.refresh_peers_of(hub);
+        self.refresh_peers_of(state);
     }
 
     /// The parent of a relay names another one.
-    pub(crate) fn handle_redirected(&self, hub: &mut Hub, worker: WorkerIndex, track: TrackId, to: Boot) {
-        let Some(home) = hub.registry.track_home(track).cloned() else { return };
+    pub(crate) fn handle_redirected(&self, state: &mut ServiceState, worker: WorkerIndex, track: TrackId, to: Boot) {
+        let Some(home) = state.registry.track_home(track).cloned() else { return };
         debug!(worker = worker.0, %track, to = to.0, "a relay is redirected");
-        self.tell_origin(hub, worker, OriginSpec { track, kind: home.kind, peer: to, epoch: home.epoch });
+        self.tell_origin(state, worker, OriginSpec { track, kind: home.kind, peer: to, epoch: home.epoch });
     }
 
     /// A parent does not have the track. The origin does, or will; it is asked (again).
-    pub(crate) fn handle_refused(&self, hub: &mut Hub, worker: WorkerIndex, track: TrackId, peer: Boot) {
-        let Some(home) = hub.registry.track_home(track).cloned() else { return };
+    pub(crate) fn handle_refused(&self, state: &mut ServiceState, worker: WorkerIndex, track: TrackId, peer: Boot) {
+        let Some(home) = state.registry.track_home(track).cloned() else { return };
         debug!(worker = worker.0, %track, peer = peer.0, "a relay is refused");
         if home.home.boot == peer {
             // Nobody else has it. It is asked again with the next tick, for as long as it is said to be there.
-            hub.paths.forget_origin(worker, track);
+            state.paths.forget_origin(worker, track);
             self.send_plain(worker, Command::RemoveOrigin { track });
-            hub.pathless.insert((worker, track));
+            state.unrouted.insert((worker, track));
             return;
         }
-        self.tell_origin(hub, worker, OriginSpec { track, kind: home.kind, peer: home.home.boot, epoch: home.epoch });
+        self.tell_origin(state, worker, OriginSpec { track, kind: home.kind, peer: home.home.boot, epoch: home.epoch });
     }
 
     /// With each tick, and when other workers become known.
-    pub(crate) fn retry_pathless(&self, hub: &mut Hub) {
-        for (worker, track) in std::mem::take(&mut hub.pathless) {
-            self.prepare_track(hub, worker, track);
+    pub(crate) fn retry_unrouted(&self, state: &mut ServiceState) {
+        for (worker, track) in std::mem::take(&mut state.unrouted) {
+            self.prepare_track(state, worker, track);
         }
     }
 }
 
-fn workers_elsewhere(hub: &Hub) -> impl Iterator<Item = Boot> {
-    hub.replica.nodes().flat_map(|node| &node.workers).filter_map(|worker| worker.boot)
+fn workers_elsewhere(state: &ServiceState) -> impl Iterator<Item = Boot> {
+    state.replica.nodes().flat_map(|node| &node.workers).filter_map(|worker| worker.boot)
 }
 
 fn spec(secret: &RelaySecret, own: Boot, peer: Boot, addresses: Vec<SocketAddr>) -> PeerSpec {
@@ -256,7 +259,7 @@ pub(crate) fn addresses_of(node: &NodeState, record: &WorkerRecord) -> Vec<Socke
 }
 
 /// With so many workers in other nodes each of ours keeps up heartbeats with all of them, and a relay starts
-/// without an introduction; with more, only with those it exchanges media with.
+/// without a request to accept it; with more, only with those it exchanges media with.
 const MESH_WORKERS_MAX: usize = 64;
 
 #[cfg(test)]
@@ -266,7 +269,7 @@ mod tests {
     use chappe_engine::Embedded;
     use chappe_sfu_api::Event;
 
-    /// The first introduction was lost: nobody there answers what our worker says.
+    /// The first request was lost: nobody there answers what our worker says.
     #[tokio::test]
     async fn beyond_the_mesh_a_worker_that_is_not_heard_is_asked_to_meet_ours_again_until_it_is() {
         for (others, again) in [(MESH_WORKERS_MAX, 0), (MESH_WORKERS_MAX + 1, 1)] {
@@ -282,11 +285,11 @@ mod tests {
             ours.handle_engine_up(Instant::now());
             ours.handle_worker_agreed(W0, hello(W0, Boot(1)), Vec::new());
             ours.handle_worker_agreed(WorkerIndex(1), hello(WorkerIndex(1), Boot(2)), Vec::new());
-            ours.handle_presence(theirs.own_state(&theirs.hub()));
-            assert!(ours.introduce(&mut ours.hub(), W0, peer));
-            let is_meet = |out: &Outgoing| matches!(out, Outgoing::Request(_, NodeRequest::Meet { boot: Boot(1), with, .. }) if *with == peer);
-            let mut asked = || std::iter::from_fn(|| outbox.try_recv().ok()).filter(is_meet).count();
-            assert_eq!(asked(), again, "an introduction, where one is needed");
+            ours.handle_presence(theirs.own_state(&theirs.state()));
+            assert!(ours.ensure_peer(&mut ours.state(), W0, peer));
+            let is_request = |out: &Outgoing| matches!(out, Outgoing::Request(_, NodeRequest::AcceptPeer { boot: Boot(1), with, .. }) if *with == peer);
+            let mut asked = || std::iter::from_fn(|| outbox.try_recv().ok()).filter(is_request).count();
+            assert_eq!(asked(), again, "a request, where one is needed");
             let mut tick = || {
                 ours.handle_cluster_tick(Instant::now());
                 asked()
@@ -311,9 +314,9 @@ mod tests {
 
         let (ours, mut queues) = node_with_workers("n1", 1, 1, &engine);
         ours.handle_worker_agreed(W0, hello(W0, Boot(1)), Vec::new());
-        ours.handle_presence(theirs.own_state(&theirs.hub()));
-        ours.handle_stream_list(theirs.hub().log.list(0));
-        ours.prepare_track(&mut ours.hub(), W0, track);
+        ours.handle_presence(theirs.own_state(&theirs.state()));
+        ours.handle_stream_list(theirs.state().log.list(0));
+        ours.prepare_track(&mut ours.state(), W0, track);
         let mut told =
             || std::iter::from_fn(|| queues[0].commands.try_recv().ok()).map(|out| out.command).collect::<Vec<_>>();
         let names = |command: &Command| matches!(command, Command::SetPeer(_) | Command::SetOrigin(_));

@@ -13,7 +13,7 @@ use tracing::debug;
 
 use crate::clock::unix_ms;
 use crate::refusal::Refusal;
-use crate::service::App;
+use crate::service::Service;
 
 /// Under `streams/{room}/{stream}`: who gave the name away last.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ struct Claim {
 /// came of it, wherever that is; so nothing stays in the store of streams that were placed on other nodes, nor of
 /// clients who left before they had an answer.
 pub(crate) struct NameClaim {
-    app: Arc<App>,
+    service: Arc<Service>,
     key: Key,
     revision: Revision,
     kept: Duration,
@@ -43,19 +43,19 @@ impl NameClaim {
 
 impl Drop for NameClaim {
     fn drop(&mut self) {
-        let (app, key, revision, kept) = (Arc::clone(&self.app), self.key.clone(), self.revision, self.kept);
+        let (service, key, revision, kept) = (Arc::clone(&self.service), self.key.clone(), self.revision, self.kept);
         // A process that ends leaves it: it is stale soon.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
             if !kept.is_zero() {
                 tokio::time::sleep(kept).await;
             }
-            let _ = app.cluster.engine.delete(&key, Some(revision)).await;
+            let _ = service.cluster.engine.delete(&key, Some(revision)).await;
         });
     }
 }
 
-impl App {
+impl Service {
     /// Refuses a name that another node has given away just now, before its stream could be heard of here. None: the
     /// store does not say.
     pub(crate) async fn claim_name(
@@ -85,7 +85,7 @@ impl App {
     async fn try_claim(self: Arc<Self>, key: Key, member: Option<MemberId>) -> Result<Option<NameClaim>, EngineError> {
         let revision = self.write_claim(&key, member).await?;
         let kept = Duration::from_millis(CLAIM_FRESH_MS);
-        Ok(revision.map(|revision| NameClaim { app: self, key, revision, kept }))
+        Ok(revision.map(|revision| NameClaim { service: self, key, revision, kept }))
     }
 
     async fn write_claim(&self, key: &Key, member: Option<MemberId>) -> Result<Option<Revision>, EngineError> {
@@ -118,7 +118,7 @@ impl App {
     }
 
     fn is_alive(&self, node: &NodeName) -> bool {
-        self.hub().replica.node(node).is_some()
+        self.state().replica.node(node).is_some()
     }
 
     /// A stream of ours is over. Nobody waits for that.
@@ -127,12 +127,12 @@ impl App {
             return;
         }
         let Some(key) = key_of(room, stream) else { return };
-        let app = Arc::clone(self);
+        let service = Arc::clone(self);
         tokio::spawn(async move {
-            let Ok(Some(entry)) = app.cluster.engine.get(&key).await else { return };
-            let is_ours = serde_json::from_slice::<Claim>(&entry.value).is_ok_and(|held| held.node == *app.node());
+            let Ok(Some(entry)) = service.cluster.engine.get(&key).await else { return };
+            let is_ours = serde_json::from_slice::<Claim>(&entry.value).is_ok_and(|held| held.node == *service.node());
             if is_ours {
-                let _ = app.cluster.engine.delete(&key, Some(entry.revision)).await;
+                let _ = service.cluster.engine.delete(&key, Some(entry.revision)).await;
             }
         });
     }
@@ -178,7 +178,7 @@ mod tests {
     async fn the_store_keeps_a_claim_until_the_stream_is_known_everywhere() {
         let engine = Embedded::new();
         let (ours, theirs) = (node("n1", 1, &engine), node("n2", 2, &engine));
-        theirs.handle_presence(ours.own_state(&ours.hub()));
+        theirs.handle_presence(ours.own_state(&ours.state()));
         let (room, stream) = names();
         let claim = ours.claim_name(&room, &stream, &Proof::default()).await.unwrap().unwrap();
         assert_eq!(
@@ -195,7 +195,7 @@ mod tests {
     async fn the_name_of_a_stream_that_found_no_worker_is_free_at_once() {
         let engine = Embedded::new();
         let (ours, theirs) = (node("n1", 1, &engine), node("n2", 2, &engine));
-        theirs.handle_presence(ours.own_state(&ours.hub()));
+        theirs.handle_presence(ours.own_state(&ours.state()));
         let (room, stream) = names();
         let offer = Offer::parse(include_str!("../../../sdp/tests/data/chromium-whip.sdp")).unwrap();
         let (in_room, under) = (room.clone(), stream.clone());

@@ -11,12 +11,12 @@ use tracing::info;
 use crate::cluster::message::{NodeReply, NodeRequest};
 use crate::refusal::Refusal;
 use crate::request::{Answered, PatchOutcome, Precondition, check_slots};
-use crate::service::App;
+use crate::service::Service;
 use crate::sessions::place::{random_credentials, random_track};
-use crate::state::Hub;
+use crate::state::ServiceState;
 use crate::workers::link::Waiting;
 
-impl App {
+impl Service {
     /// A WHIP or WHEP client patches its session.
     pub async fn patch(
         self: &Arc<Self>,
@@ -47,8 +47,8 @@ impl App {
         reached_at: Option<IpAddr>,
     ) -> Result<PatchOutcome, Refusal> {
         let (outcome, waiting) = {
-            let mut hub = self.hub();
-            let session = hub.registry.session(id).ok_or(RoomError::NoSuchSession)?;
+            let mut state = self.state();
+            let session = state.registry.session(id).ok_or(RoomError::NoSuchSession)?;
             match &precondition {
                 // The WHEP draft asks for it too, but players exist that never send it.
                 Precondition::None if session.publishes() => {
@@ -65,10 +65,10 @@ impl App {
             let Some(remote) = fragment.ice.clone().filter(|ice| *ice != session.remote_ice) else {
                 return Ok(PatchOutcome::Trickled);
             };
-            let local = self.local_of(&hub, session, random_credentials(), reached_at)?;
+            let local = self.local_of(&state, session, random_credentials(), reached_at)?;
             let fragment = sdp::restart_fragment(&local, transport);
-            let waiting = self.restart_if(true, &mut hub, id, local.ice.clone(), remote)?;
-            let session = hub.registry.session(id).ok_or(RoomError::NoSuchSession)?;
+            let waiting = self.restart_if(true, &mut state, id, local.ice.clone(), remote)?;
+            let session = state.registry.session(id).ok_or(RoomError::NoSuchSession)?;
             (PatchOutcome::Restarted { etag: session.etag(), fragment }, waiting)
         };
         self.settle_restart(waiting).await?;
@@ -106,16 +106,16 @@ impl App {
                 return Err(RoomError::NoSuchSession.into());
             };
             let answer = sdp::answer_publish(offer, &basis.local, Some(previous), &mut random_track)?;
-            let mut hub = self.hub();
-            let session = own_session(&hub, id, member)?;
+            let mut state = self.state();
+            let session = own_session(&state, id, member)?;
             let Some(Role::Publish { stream, muted, listed, .. }) = basis.role_of(session).cloned() else { continue };
             let (worker, note) = (session.worker, session.note.clone());
-            let restart = self.restart_if(basis.restarts, &mut hub, id, basis.local.ice, answer.remote_ice)?;
+            let restart = self.restart_if(basis.restarts, &mut state, id, basis.local.ice, answer.remote_ice)?;
             let role = Role::Publish { stream, muted, listed, sdp: answer.note };
-            let (set, effects) = hub.registry.renegotiate(id, answer.media, Note { role, ..note }, Vec::new())?;
-            let set = self.request(&mut hub, worker, set)?;
-            self.apply(&mut hub, effects);
-            break (answered(&hub, id, answer.sdp)?, restart, set);
+            let (set, effects) = state.registry.renegotiate(id, answer.media, Note { role, ..note }, Vec::new())?;
+            let set = self.request(&mut state, worker, set)?;
+            self.apply(&mut state, effects);
+            break (answered(&state, id, answer.sdp)?, restart, set);
         };
         self.settle_restart(restart).await?;
         set.reply().await?;
@@ -155,24 +155,24 @@ impl App {
             let Role::Watch { sdp: previous, .. } = &basis.role else {
                 return Err(RoomError::NoSuchSession.into());
             };
-            let sources = self.hub().registry.sources(&basis.room, &slots);
+            let sources = self.state().registry.sources(&basis.room, &slots);
             let answer = sdp::answer_watch(offer, &basis.local, &sources, Some(previous), &mut rand::random)?;
             let shown = slot_states(&slots, answer.states);
-            let mut hub = self.hub();
-            let session = own_session(&hub, id, member)?;
+            let mut state = self.state();
+            let session = own_session(&state, id, member)?;
             if basis.role_of(session).is_none() {
                 continue;
             }
             let (worker, note) = (session.worker, session.note.clone());
-            let restart = self.restart_if(basis.restarts, &mut hub, id, basis.local.ice, answer.remote_ice)?;
+            let restart = self.restart_if(basis.restarts, &mut state, id, basis.local.ice, answer.remote_ice)?;
             let role = Role::Watch { slots, sdp: answer.note };
-            let (set, effects) = hub.registry.renegotiate(id, answer.media, Note { role, ..note }, shown)?;
-            let set = self.request(&mut hub, worker, set)?;
-            self.apply(&mut hub, effects);
+            let (set, effects) = state.registry.renegotiate(id, answer.media, Note { role, ..note }, shown)?;
+            let set = self.request(&mut state, worker, set)?;
+            self.apply(&mut state, effects);
             // What was published or ended while the answer was made.
-            let caught_up = hub.registry.attach_viewer(id);
-            self.apply(&mut hub, caught_up);
-            break (answered(&hub, id, answer.sdp)?, restart, set);
+            let caught_up = state.registry.attach_viewer(id);
+            self.apply(&mut state, caught_up);
+            break (answered(&state, id, answer.sdp)?, restart, set);
         };
         self.settle_restart(restart).await?;
         set.reply().await?;
@@ -187,8 +187,8 @@ impl App {
         offer: &Offer,
         reached_at: Option<IpAddr>,
     ) -> Result<Basis, Refusal> {
-        let hub = self.hub();
-        let session = own_session(&hub, id, member)?;
+        let state = self.state();
+        let session = own_session(&state, id, member)?;
         // Credentials that the client changed are answered with new ones of ours (RFC 8839 section 4.4.1.1.1).
         let restarts = *offer.ice() != session.remote_ice;
         let ice = if restarts { random_credentials() } else { session.local_ice.clone() };
@@ -196,26 +196,26 @@ impl App {
             room: session.note.room.clone(),
             role: session.note.role.clone(),
             ice: (session.local_ice.clone(), session.remote_ice.clone()),
-            local: self.local_of(&hub, session, ice, reached_at)?,
+            local: self.local_of(&state, session, ice, reached_at)?,
             restarts,
         })
     }
 
     fn local_of(
         &self,
-        hub: &Hub,
+        state: &ServiceState,
         session: &Session,
         ice: IceCredentials,
         reached_at: Option<IpAddr>,
     ) -> Result<Local, Refusal> {
-        let hello = hub.worker(session.worker).and_then(|view| view.hello.as_ref()).ok_or(Refusal::NoWorker)?;
+        let hello = state.worker(session.worker).and_then(|view| view.hello.as_ref()).ok_or(Refusal::NoWorker)?;
         Ok(self.local(hello, ice, session.id, reached_at))
     }
 
     fn restart_if(
         &self,
         restarts: bool,
-        hub: &mut Hub,
+        state: &mut ServiceState,
         id: SessionId,
         local: IceCredentials,
         remote: IceCredentials,
@@ -223,9 +223,9 @@ impl App {
         if !restarts {
             return Ok(None);
         }
-        let worker = hub.registry.session(id).ok_or(RoomError::NoSuchSession)?.worker;
+        let worker = state.registry.session(id).ok_or(RoomError::NoSuchSession)?.worker;
         let link = self.link(worker)?;
-        let (command, before) = hub.registry.restart_ice(id, local, remote)?;
+        let (command, before) = state.registry.restart_ice(id, local, remote)?;
         info!(session = %id, worker = worker.0, "ICE restarts");
         Ok(Some(Restart { waiting: link.request(command), before }))
     }
@@ -235,11 +235,11 @@ impl App {
         let Some(Restart { waiting, before }) = restart else {
             return Ok(());
         };
-        let app = Arc::clone(self);
+        let service = Arc::clone(self);
         let settling = tokio::spawn(async move {
             let reply = waiting.reply().await;
             if reply.is_err() {
-                app.hub().registry.undo_restart_ice(before);
+                service.state().registry.undo_restart_ice(before);
             }
             reply.map(drop).map_err(Refusal::from)
         });
@@ -286,15 +286,16 @@ struct Restart {
 }
 
 /// A page may only touch what it made itself.
-fn own_session(hub: &Hub, id: SessionId, member: MemberId) -> Result<&Session, Refusal> {
-    hub.registry
+fn own_session(state: &ServiceState, id: SessionId, member: MemberId) -> Result<&Session, Refusal> {
+    state
+        .registry
         .session(id)
         .filter(|session| session.member() == Some(member))
         .ok_or_else(|| RoomError::NoSuchSession.into())
 }
 
-fn answered(hub: &Hub, id: SessionId, sdp: String) -> Result<Answered, Refusal> {
-    let session = hub.registry.session(id).ok_or(RoomError::NoSuchSession)?;
+fn answered(state: &ServiceState, id: SessionId, sdp: String) -> Result<Answered, Refusal> {
+    let session = state.registry.session(id).ok_or(RoomError::NoSuchSession)?;
     Ok(Answered::of(session, sdp))
 }
 

@@ -12,9 +12,9 @@ use rand::RngExt as _;
 
 use crate::callers::caller::Caller;
 use crate::refusal::Refusal;
-use crate::service::App;
+use crate::service::Service;
 use crate::sessions::admission::Asked;
-use crate::state::Hub;
+use crate::state::ServiceState;
 
 /// What a session is placed for.
 pub(crate) enum Purpose<'a> {
@@ -38,51 +38,52 @@ impl Avoid {
 
     /// With the worker of the session that is left. Of another node, all of them: which one it was is not known here,
     /// and a node out of reach would be asked in vain until it is known to be.
-    fn all(&self, hub: &Hub, own: &NodeName) -> Vec<WorkerRef> {
+    fn all(&self, state: &ServiceState, own: &NodeName) -> Vec<WorkerRef> {
         let mut all = self.tried.clone();
         let Some(left) = self.instead_of else { return all };
-        if let Some(session) = hub.registry.session(left) {
+        if let Some(session) = state.registry.session(left) {
             all.push(WorkerRef { node: own.clone(), index: session.worker });
             return all;
         }
-        let there = hub.replica.node_by_tag(session_tag(left)).and_then(|node| hub.replica.node(node));
+        let there = state.replica.node_by_tag(session_tag(left)).and_then(|node| state.replica.node(node));
         let workers = there.into_iter().flat_map(|there| there.workers.iter().map(move |worker| (there, worker.index)));
         all.extend(workers.map(|(there, index)| WorkerRef { node: there.node.clone(), index }));
         all
     }
 }
 
-impl App {
+impl Service {
     /// Chooses a worker of the cluster.
     pub(crate) fn choose(
         &self,
-        hub: &mut Hub,
+        state: &mut ServiceState,
         room: &RoomName,
         purpose: &Purpose<'_>,
         avoid: &Avoid,
     ) -> Result<WorkerRef, Refusal> {
         let now = Instant::now();
-        let holders = self.holders(hub, room, purpose);
+        let holders = self.holders(state, room, purpose);
         let cost = match purpose {
             Purpose::Publish => Cost::publish(),
-            Purpose::Watch(slots) => Cost::of_tracks(slots.iter().map(|slot| rate_of(hub, room, slot))),
+            Purpose::Watch(slots) => Cost::of_tracks(slots.iter().map(|slot| rate_of(state, room, slot))),
         };
         let region = self.cluster.identity.region.as_deref();
-        let wanted = Wanted { region, cost, holders: &holders, node: self.node(), avoid: &avoid.all(hub, self.node()) };
+        let wanted =
+            Wanted { region, cost, holders: &holders, node: self.node(), avoid: &avoid.all(state, self.node()) };
         let mut rng = rand::rng();
         let mut draw = |bound: usize| rng.random_range(0..bound.max(1));
-        let chosen = choose(now, &hub.view, &wanted, &hub.reservations, &mut draw);
+        let chosen = choose(now, &state.view, &wanted, &state.reservations, &mut draw);
         // A worker that was to be left is better than none, one that was asked in vain is not.
         let anywhere = Wanted { avoid: &avoid.tried, ..wanted };
-        let chosen = chosen.or_else(|| choose(now, &hub.view, &anywhere, &hub.reservations, &mut draw));
+        let chosen = chosen.or_else(|| choose(now, &state.view, &anywhere, &state.reservations, &mut draw));
         let chosen = chosen.ok_or(Refusal::NoWorker)?;
-        hub.reservations.handle_placed(now, &chosen, &cost);
+        state.reservations.handle_placed(now, &chosen, &cost);
         Ok(chosen)
     }
 
     /// Workers that have what is wanted already, or something of the room, best first.
-    fn holders(&self, hub: &Hub, room: &RoomName, purpose: &Purpose<'_>) -> Vec<WorkerRef> {
-        let Some(there) = hub.registry.room(room) else {
+    fn holders(&self, state: &ServiceState, room: &RoomName, purpose: &Purpose<'_>) -> Vec<WorkerRef> {
+        let Some(there) = state.registry.room(room) else {
             return Vec::new();
         };
         let home = |stream: &Stream| WorkerRef { node: stream.home.node.clone(), index: stream.home.worker };
@@ -131,9 +132,9 @@ impl App {
 
 /// What looking for a place came to. Where load reports do not show yet what was placed there may be room in a moment,
 /// unless a place was tried in vain.
-pub(crate) fn asked<T>(hub: &Hub, avoid: &Avoid, found: Result<T, Refusal>) -> Asked<T> {
+pub(crate) fn asked<T>(state: &ServiceState, avoid: &Avoid, found: Result<T, Refusal>) -> Asked<T> {
     let is_about_to_have_room =
-        !hub.reservations.is_settled(Instant::now()) && hub.view.open_workers() > 0 && avoid.tried.is_empty();
+        !state.reservations.is_settled(Instant::now()) && state.view.open_workers() > 0 && avoid.tried.is_empty();
     match found {
         Err(Refusal::NoWorker) if is_about_to_have_room => Asked::FullForNow,
         outcome => Asked::Settled(outcome),
@@ -141,9 +142,10 @@ pub(crate) fn asked<T>(hub: &Hub, avoid: &Avoid, found: Result<T, Refusal>) -> A
 }
 
 /// What a slot will cost per second: what its track brings, as far as a worker of ours has measured that.
-fn rate_of(hub: &Hub, room: &RoomName, slot: &Slot) -> TrackRate {
-    let track = hub.registry.stream(room, &slot.stream).and_then(|stream| stream.chosen(&slot.track));
-    let measured = track.and_then(|track| hub.workers.iter().find_map(|worker| worker.track_rate(track.source.track)));
+fn rate_of(state: &ServiceState, room: &RoomName, slot: &Slot) -> TrackRate {
+    let track = state.registry.stream(room, &slot.stream).and_then(|stream| stream.chosen(&slot.track));
+    let measured =
+        track.and_then(|track| state.workers.iter().find_map(|worker| worker.track_rate(track.source.track)));
     let is_audio = match track {
         Some(track) => track.source.kind == MediaKind::Audio,
         None => matches!(slot.track, TrackChoice::Audio(_)),

@@ -15,14 +15,14 @@ use crate::cluster::handle::{ANSWER_WITHIN, AskError};
 use crate::cluster::message::{NodeReply, NodeRequest};
 use crate::refusal::Refusal;
 use crate::request::{Answered, PublishRequest};
-use crate::service::App;
+use crate::service::Service;
 use crate::sessions::admission::{Asked, QueueKey};
 use crate::sessions::names::NameClaim;
 use crate::sessions::place::{Avoid, Purpose, asked, random_credentials, random_track, reached_at};
-use crate::state::Hub;
+use crate::state::ServiceState;
 use crate::workers::link::Waiting;
 
-impl App {
+impl Service {
     pub async fn publish(self: &Arc<Self>, request: PublishRequest) -> Result<Answered, Refusal> {
         self.wait_settled().await;
         let claim = self.claim_for(&request).await?;
@@ -41,9 +41,9 @@ impl App {
         }
         let proof = request.proof();
         let is_known_here = {
-            let hub = self.hub();
-            hub.registry.check_publish(&request.room, &request.stream, &proof)?;
-            hub.registry.stream(&request.room, &request.stream).is_some()
+            let state = self.state();
+            state.registry.check_publish(&request.room, &request.stream, &proof)?;
+            state.registry.stream(&request.room, &request.stream).is_some()
         };
         match is_known_here {
             true => Ok(None),
@@ -91,9 +91,9 @@ impl App {
     ) -> Result<Answered, Refusal> {
         let draft = self.draft(&request);
         let opened = {
-            let mut hub = self.hub();
-            hub.registry.check_publish(&request.room, &request.stream, &request.proof())?;
-            self.open_publisher(&mut hub, &request, &draft, worker, known)?
+            let mut state = self.state();
+            state.registry.check_publish(&request.room, &request.stream, &request.proof())?;
+            self.open_publisher(&mut state, &request, &draft, worker, known)?
         };
         self.finish_publish(&request, &draft, opened).await
     }
@@ -109,47 +109,47 @@ impl App {
 
     /// Judges the request, chooses its place and, if that is here, opens the session there: in one turn of the lock.
     fn decide_publish(&self, request: &PublishRequest, draft: &Draft, avoid: &Avoid) -> Asked<Decided> {
-        let mut hub = self.hub();
-        let decided = self.try_publish(&mut hub, request, draft, avoid);
-        asked(&hub, avoid, decided)
+        let mut state = self.state();
+        let decided = self.try_publish(&mut state, request, draft, avoid);
+        asked(&state, avoid, decided)
     }
 
     fn try_publish(
         &self,
-        hub: &mut Hub,
+        state: &mut ServiceState,
         request: &PublishRequest,
         draft: &Draft,
         avoid: &Avoid,
     ) -> Result<Decided, Refusal> {
-        hub.registry.check_publish(&request.room, &request.stream, &request.proof())?;
+        state.registry.check_publish(&request.room, &request.stream, &request.proof())?;
         let member = request.owner.as_ref().map(|owner| owner.member);
-        member.map_or(Ok(()), |member| hub.registry.check_sessions_of(member))?;
-        let chosen = self.choose(hub, &request.room, &Purpose::Publish, avoid)?;
+        member.map_or(Ok(()), |member| state.registry.check_sessions_of(member))?;
+        let chosen = self.choose(state, &request.room, &Purpose::Publish, avoid)?;
         if chosen.node == *self.node() {
-            return self.open_publisher(hub, request, draft, chosen.index, None).map(Decided::Here);
+            return self.open_publisher(state, request, draft, chosen.index, None).map(Decided::Here);
         }
         // The epoch that the name is known to have here.
-        let known = hub.registry.stream(&request.room, &request.stream).map(|stream| stream.epoch);
+        let known = state.registry.stream(&request.room, &request.stream).map(|stream| stream.epoch);
         Ok(Decided::Elsewhere(chosen, known))
     }
 
     /// Enters the session of a publisher whose name was checked, and hands it to its worker.
     fn open_publisher(
         &self,
-        hub: &mut Hub,
+        state: &mut ServiceState,
         request: &PublishRequest,
         draft: &Draft,
         worker: WorkerIndex,
         known: Option<Epoch>,
     ) -> Result<Opened, Refusal> {
-        self.check_connecting(hub, request.caller)?;
-        let hello = hub.serving(worker)?.clone();
+        self.check_connecting(state, request.caller)?;
+        let hello = state.serving(worker)?.clone();
         let terms = draft.terms.as_ref().map_err(Clone::clone)?;
         let now_ms = unix_ms();
         let (room, stream) = (&request.room, &request.stream);
         let address = request.caller.map(|caller| caller.address);
-        let attempt = hub.registry.attempt_for(room, stream, address, now_ms);
-        let ours = hub.registry.stream(room, stream).map(|stream| stream.epoch);
+        let attempt = state.registry.attempt_for(room, stream, address, now_ms);
+        let ours = state.registry.stream(room, stream).map(|stream| stream.epoch);
         let role = Role::Publish {
             stream: stream.clone(),
             muted: Vec::new(),
@@ -179,7 +179,7 @@ impl App {
             shown: Vec::new(),
         };
         let (spec, etag) = (session.spec()?, session.etag());
-        let waiting = self.start(hub, session, spec)?;
+        let waiting = self.start(state, session, spec)?;
         Ok(Opened { hello, etag, waiting })
     }
 
@@ -216,8 +216,8 @@ impl App {
             }
             Ok(_) | Err(AskError::Unreachable | AskError::Silent) => {
                 info!(node = %chosen.node, "a node that was chosen for a session does not answer: another is tried");
-                let hub = self.hub();
-                let all = hub.replica.node(&chosen.node).into_iter().flat_map(|state| &state.workers);
+                let state = self.state();
+                let all = state.replica.node(&chosen.node).into_iter().flat_map(|there| &there.workers);
                 avoid.tried.extend(all.map(|worker| WorkerRef { node: chosen.node.clone(), index: worker.index }));
                 avoid.tried.push(chosen.clone());
                 Ok(None)
@@ -226,26 +226,31 @@ impl App {
     }
 
     /// Whether a client's address may have one more session that has yet to connect.
-    pub(crate) fn check_connecting(&self, hub: &Hub, caller: Option<Caller>) -> Result<(), Refusal> {
+    pub(crate) fn check_connecting(&self, state: &ServiceState, caller: Option<Caller>) -> Result<(), Refusal> {
         let Some(caller) = caller else { return Ok(()) };
-        let checked = hub.registry.check_connecting(caller.address, self.limits.each_max(&caller));
+        let checked = state.registry.check_connecting(caller.address, self.limits.each_max(&caller));
         checked.inspect_err(|error| self.limits.handle_refused(Instant::now(), &caller, error))?;
         Ok(())
     }
 
     /// Enters a session and hands it to its worker, in this order and under one lock, so that whatever
     /// the registry changes from now on reaches the worker after it.
-    pub(crate) fn start(&self, hub: &mut Hub, session: Session, spec: SessionSpec) -> Result<Waiting, Refusal> {
+    pub(crate) fn start(
+        &self,
+        state: &mut ServiceState,
+        session: Session,
+        spec: SessionSpec,
+    ) -> Result<Waiting, Refusal> {
         let worker = session.worker;
         // Its process may be another by now.
-        let alive = hub.worker(worker).filter(|view| view.is_there()).and_then(|view| view.boot());
+        let alive = state.worker(worker).filter(|view| view.is_there()).and_then(|view| view.boot());
         if alive != Some(session.boot) {
             return Err(Refusal::NoWorker);
         }
         info!(session = %session.id, room = %session.note.room, worker = worker.0, kind = session.note.kind(), "session opens");
         self.link(worker)?;
-        hub.registry.open(session)?;
-        self.request(hub, worker, Command::OpenSession(Box::new(spec)))
+        state.registry.open(session)?;
+        self.request(state, worker, Command::OpenSession(Box::new(spec)))
     }
 
     /// Waits for the worker. It goes on when the client who asked has gone, because the worker has the
@@ -255,23 +260,23 @@ impl App {
         session: SessionId,
         waiting: Waiting,
     ) -> impl Future<Output = Result<(), Refusal>> + use<> {
-        let app = Arc::clone(self);
+        let service = Arc::clone(self);
         let finishing = async move {
             let reply = waiting.reply().await;
-            let mut hub = app.hub();
+            let mut state = service.state();
             let outcome = match reply {
-                Ok(_) => hub.registry.confirm(session).map_err(Refusal::from),
+                Ok(_) => state.registry.confirm(session).map_err(Refusal::from),
                 Err(error) => Err(Refusal::from(error)),
             };
             match outcome {
                 Ok(effects) => {
-                    app.apply(&mut hub, effects);
+                    service.apply(&mut state, effects);
                     Ok(())
                 }
                 Err(refusal) => {
                     info!(%session, %refusal, "session refused");
-                    let effects = hub.registry.end(session, None);
-                    app.apply(&mut hub, effects);
+                    let effects = state.registry.end(session, None);
+                    service.apply(&mut state, effects);
                     Err(refusal)
                 }
             }
@@ -320,10 +325,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_publisher_is_judged_placed_and_opened_in_one_turn_of_the_lock_and_confirmed_in_another() {
-        let (app, mut queues) = lone_node(1);
+        let (service, mut queues) = lone_node(1);
         let _obeys = obey(queues.remove(0));
-        app.handle_worker_agreed(W0, hello(W0, Boot(1)), Vec::new());
-        let before = app.lock_holds().count();
+        service.handle_worker_agreed(W0, hello(W0, Boot(1)), Vec::new());
+        let before = service.lock_holds().count();
         let request = PublishRequest {
             room: RoomName::parse("demo").unwrap(),
             stream: StreamName::parse("cam").unwrap(),
@@ -334,7 +339,7 @@ mod tests {
             alive_ms: None,
             caller: Some(caller()),
         };
-        app.publish(request).await.unwrap();
-        assert_eq!(app.lock_holds().count() - before, 2);
+        service.publish(request).await.unwrap();
+        assert_eq!(service.lock_holds().count() - before, 2);
     }
 }

@@ -9,16 +9,16 @@ use chappe_signaling_rooms::{MemberId, RoomError};
 use crate::cluster::handle::ANSWER_WITHIN;
 use crate::cluster::message::{NodeReply, NodeRequest};
 use crate::refusal::Refusal;
-use crate::service::App;
+use crate::service::Service;
 use crate::workers::link::Reply;
 
-impl App {
+impl Service {
     /// The node whose worker has a session, by its id. None: it is ours, or nobody's.
     pub(crate) fn elsewhere(&self, session: SessionId) -> Option<NodeName> {
         if self.cluster.is_ours(session) || self.cluster.alone {
             return None;
         }
-        self.hub().replica.node_by_tag(session_tag(session)).cloned()
+        self.state().replica.node_by_tag(session_tag(session)).cloned()
     }
 
     pub(crate) async fn ask(&self, node: &NodeName, request: NodeRequest) -> Result<NodeReply, Refusal> {
@@ -39,10 +39,10 @@ impl App {
     }
 
     pub(crate) fn close_here(self: &Arc<Self>, session: SessionId) -> bool {
-        let mut hub = self.hub();
-        let was_there = hub.registry.session(session).is_some();
-        let effects = hub.registry.end(session, None);
-        self.apply(&mut hub, effects);
+        let mut state = self.state();
+        let was_there = state.registry.session(session).is_some();
+        let effects = state.registry.end(session, None);
+        self.apply(&mut state, effects);
         was_there
     }
 
@@ -68,8 +68,8 @@ impl App {
 
     pub(crate) async fn stats_here(&self, session: SessionId) -> Result<SessionStats, Refusal> {
         let waiting = {
-            let hub = self.hub();
-            let worker = hub.registry.session(session).ok_or(RoomError::NoSuchSession)?.worker;
+            let state = self.state();
+            let worker = state.registry.session(session).ok_or(RoomError::NoSuchSession)?.worker;
             self.link(worker)?.request(chappe_sfu_api::Command::SessionStats { session })
         };
         match waiting.reply().await? {
@@ -81,7 +81,7 @@ impl App {
     /// A page has a session on another node; its home keeps count.
     pub(crate) fn note_session(&self, member: Option<MemberId>, session: SessionId) {
         if let Some(member) = member {
-            self.hub().registry.note_session(member, session);
+            self.state().registry.note_session(member, session);
         }
     }
 }

@@ -12,14 +12,14 @@ use chappe_signaling_sdp::{self as sdp, SlotSource};
 use crate::clock::unix_ms;
 use crate::cluster::message::NodeRequest;
 use crate::refusal::Refusal;
-use crate::request::{Answered, Slots, WatchRequest, check_slots};
-use crate::service::App;
+use crate::request::{Answered, WatchRequest, Watched, check_slots};
+use crate::service::Service;
 use crate::sessions::admission::{Asked, QueueKey};
 use crate::sessions::place::{Avoid, Purpose, asked, random_credentials, reached_at};
 use crate::sessions::publish::{FIRST_EPOCH, PLACES_TRIED_MAX};
-use crate::state::Hub;
+use crate::state::ServiceState;
 
-impl App {
+impl Service {
     pub async fn watch(self: &Arc<Self>, mut request: WatchRequest) -> Result<Answered, Refusal> {
         self.wait_settled().await;
         let member = request.owner.as_ref().map(|owner| owner.member);
@@ -51,7 +51,7 @@ impl App {
                 }
                 continue;
             }
-            if let Slots::Player { wait, .. } = &mut request.slots {
+            if let Watched::Player { wait, .. } = &mut request.slots {
                 // It is there; should that node not know it yet, it will in a moment.
                 *wait = true;
             }
@@ -80,50 +80,50 @@ impl App {
     ) -> Result<Answered, Refusal> {
         let slots = request.slots.of(&request.offer);
         check_slots(&slots)?;
-        let basis = self.basis_of(&self.hub(), request, &slots, worker)?;
+        let basis = self.basis_of(&self.state(), request, &slots, worker)?;
         self.open_viewer(request, slots, worker, basis).await
     }
 
     /// Judges the request, chooses its place and, if that is here, takes what the answer is made from: in one turn of
     /// the lock.
     fn decide_watch(&self, request: &WatchRequest, slots: &[Slot], avoid: &Avoid) -> Asked<Decided> {
-        let mut hub = self.hub();
-        let decided = self.try_watch(&mut hub, request, slots, avoid);
-        asked(&hub, avoid, decided)
+        let mut state = self.state();
+        let decided = self.try_watch(&mut state, request, slots, avoid);
+        asked(&state, avoid, decided)
     }
 
     fn try_watch(
         &self,
-        hub: &mut Hub,
+        state: &mut ServiceState,
         request: &WatchRequest,
         slots: &[Slot],
         avoid: &Avoid,
     ) -> Result<Decided, Refusal> {
-        if hub.registry.room(&request.room).is_none() {
-            hub.registry.check_new_room()?;
+        if state.registry.room(&request.room).is_none() {
+            state.registry.check_new_room()?;
         }
-        if let Slots::Player { stream, wait: false } = &request.slots
-            && hub.registry.stream(&request.room, stream).is_none()
+        if let Watched::Player { stream, wait: false } = &request.slots
+            && state.registry.stream(&request.room, stream).is_none()
         {
             return Err(Refusal::NoSuchStream(format!("{}/{stream}", request.room)));
         }
         let member = request.owner.as_ref().map(|owner| owner.member);
-        member.map_or(Ok(()), |member| hub.registry.check_sessions_of(member))?;
-        let chosen = self.choose(hub, &request.room, &Purpose::Watch(slots), avoid)?;
+        member.map_or(Ok(()), |member| state.registry.check_sessions_of(member))?;
+        let chosen = self.choose(state, &request.room, &Purpose::Watch(slots), avoid)?;
         let is_here = chosen.node == *self.node();
-        let basis = is_here.then(|| self.basis_of(hub, request, slots, chosen.index));
+        let basis = is_here.then(|| self.basis_of(state, request, slots, chosen.index));
         Ok((chosen, basis))
     }
 
     fn basis_of(
         &self,
-        hub: &Hub,
+        state: &ServiceState,
         request: &WatchRequest,
         slots: &[Slot],
         worker: WorkerIndex,
     ) -> Result<Basis, Refusal> {
-        self.check_connecting(hub, request.caller)?;
-        Ok(Basis { hello: hub.serving(worker)?.clone(), sources: hub.registry.sources(&request.room, slots) })
+        self.check_connecting(state, request.caller)?;
+        Ok(Basis { hello: state.serving(worker)?.clone(), sources: state.registry.sources(&request.room, slots) })
     }
 
     /// The answer is made between two turns of the lock; what was published or ended meanwhile is caught up with in
@@ -139,7 +139,7 @@ impl App {
         let local = self.local(&hello, random_credentials(), id, reached_at(request.caller));
         let answer = sdp::answer_watch(&request.offer, &local, &sources, None, &mut rand::random)?;
         let shown = slot_states(&slots, answer.states);
-        if matches!(request.slots, Slots::Player { .. }) {
+        if matches!(request.slots, Watched::Player { .. }) {
             check_decodable(&shown)?;
         }
         let note = Note {
@@ -167,12 +167,12 @@ impl App {
         let mut answered = Answered::of(&session, answer.sdp);
         let spec = session.spec()?;
         let waiting = {
-            let mut hub = self.hub();
-            self.check_connecting(&hub, request.caller)?;
-            let waiting = self.start(&mut hub, session, spec)?;
-            let caught_up = hub.registry.attach_viewer(id);
-            self.apply(&mut hub, caught_up);
-            if let Some(session) = hub.registry.session(id) {
+            let mut state = self.state();
+            self.check_connecting(&state, request.caller)?;
+            let waiting = self.start(&mut state, session, spec)?;
+            let caught_up = state.registry.attach_viewer(id);
+            self.apply(&mut state, caught_up);
+            if let Some(session) = state.registry.session(id) {
                 answered.slots.clone_from(&session.shown);
             }
             waiting

@@ -5,33 +5,33 @@ use std::sync::Arc;
 use chappe_sfu_api::{Event, Hello, SessionSnapshot, WorkerIndex};
 use tracing::{debug, info, warn};
 
-use crate::service::App;
+use crate::service::Service;
 use crate::workers::view::WorkerState;
 
-impl App {
+impl Service {
     /// A worker is there and has told its sessions.
     pub fn handle_worker_agreed(self: &Arc<Self>, worker: WorkerIndex, hello: Hello, snapshots: Vec<SessionSnapshot>) {
-        let mut hub = self.hub();
+        let mut state = self.state();
         let boot = hello.boot;
-        let is_new = hub.worker(worker).and_then(|view| view.boot()) != Some(boot);
-        if let Some(view) = hub.worker_mut(worker) {
+        let is_new = state.worker(worker).and_then(|view| view.boot()) != Some(boot);
+        if let Some(view) = state.worker_mut(worker) {
             view.handle_agreed(hello);
         }
-        self.view_own(&mut hub);
+        self.view_own(&mut state);
         if is_new {
-            hub.paths.forget_worker(worker);
+            state.paths.forget_worker(worker);
         }
-        self.refresh_peers_of(&mut hub);
+        self.refresh_peers_of(&mut state);
         info!(sessions = snapshots.len(), "worker in agreement");
-        let effects = hub.registry.adopt(worker, boot, snapshots);
-        self.apply(&mut hub, effects);
-        self.prepare_all(&mut hub, worker);
-        if hub.workers.iter().all(|view| view.hello.is_some()) {
+        let effects = state.registry.adopt(worker, boot, snapshots);
+        self.apply(&mut state, effects);
+        self.prepare_all(&mut state, worker);
+        if state.workers.iter().all(|view| view.hello.is_some()) {
             self.settle();
         }
         // Members that were only known from notes have as long to come back as others.
-        let restored = hub.registry.broken();
-        drop(hub);
+        let restored = state.registry.broken();
+        drop(state);
         self.cluster.tell_presence.notify_one();
         self.keep_record();
         restored.into_iter().for_each(|(member, connection)| self.expire_later(member, connection));
@@ -39,53 +39,53 @@ impl App {
 
     /// A worker's process is gone, and with it its sessions.
     pub fn handle_worker_lost(self: &Arc<Self>, worker: WorkerIndex) {
-        let mut hub = self.hub();
-        if let Some(view) = hub.worker_mut(worker) {
+        let mut state = self.state();
+        if let Some(view) = state.worker_mut(worker) {
             view.state = WorkerState::Lost;
         }
-        self.view_own(&mut hub);
-        hub.forget_deafness_of(worker);
-        let effects = hub.registry.handle_worker_lost(worker, None);
+        self.view_own(&mut state);
+        state.forget_silences_to(worker);
+        let effects = state.registry.handle_worker_lost(worker, None);
         warn!("worker lost");
-        self.apply(&mut hub, effects);
-        self.refresh_peers_of(&mut hub);
+        self.apply(&mut state, effects);
+        self.refresh_peers_of(&mut state);
         self.cluster.tell_presence.notify_one();
     }
 
     pub fn handle_worker_event(self: &Arc<Self>, worker: WorkerIndex, event: Event) {
-        let mut hub = self.hub();
+        let mut state = self.state();
         let effects = match event {
             Event::Closed { session, reason } => {
                 debug!(%session, worker = worker.0, ?reason, "session closed");
-                hub.registry.handle_closed(session, reason)
+                state.registry.handle_closed(session, reason)
             }
-            Event::StateChanged { session, state } => {
-                debug!(%session, worker = worker.0, ?state, "session state");
-                hub.registry.handle_state(session, state)
+            Event::StateChanged { session, state: reached } => {
+                debug!(%session, worker = worker.0, state = ?reached, "session state");
+                state.registry.handle_state(session, reached)
             }
-            Event::TrackActive { session, track, active } => hub.registry.handle_track_active(session, track, active),
+            Event::TrackActive { session, track, active } => state.registry.handle_track_active(session, track, active),
             Event::Load(load) => {
-                if let Some(view) = hub.worker_mut(worker) {
+                if let Some(view) = state.worker_mut(worker) {
                     view.handle_load(load);
                 }
-                self.view_own(&mut hub);
+                self.view_own(&mut state);
                 Vec::new()
             }
             Event::PeerLost { peer } => {
-                self.handle_hearing(&mut hub, worker, peer, false);
-                self.handle_peer_lost(&mut hub, worker, peer);
+                self.handle_hearing(&mut state, worker, peer, false);
+                self.handle_peer_lost(&mut state, worker, peer);
                 Vec::new()
             }
             Event::PeerFound { peer } => {
-                self.handle_hearing(&mut hub, worker, peer, true);
+                self.handle_hearing(&mut state, worker, peer, true);
                 Vec::new()
             }
             Event::RelayRedirected { track, to } => {
-                self.handle_redirected(&mut hub, worker, track, to);
+                self.handle_redirected(&mut state, worker, track, to);
                 Vec::new()
             }
             Event::RelayRefused { track, peer } => {
-                self.handle_refused(&mut hub, worker, track, peer);
+                self.handle_refused(&mut state, worker, track, peer);
                 Vec::new()
             }
             // Replies are settled by the connection they came on; a hello or a session out of turn says nothing.
@@ -97,7 +97,7 @@ impl App {
             | Event::Relays { .. }
             | Event::Alive => Vec::new(),
         };
-        self.apply(&mut hub, effects);
+        self.apply(&mut state, effects);
     }
 }
 
@@ -120,14 +120,14 @@ mod tests {
         ours.handle_engine_up(std::time::Instant::now());
         ours.handle_worker_agreed(w0, hello(w0, Boot(1)), Vec::new());
         ours.handle_worker_agreed(w1, hello(w1, Boot(2)), Vec::new());
-        ours.handle_presence(theirs.own_state(&theirs.hub()));
+        ours.handle_presence(theirs.own_state(&theirs.state()));
         ours.handle_worker_event(w0, Event::PeerLost { peer });
-        assert!(ours.hub().replica.is_reachable(peer), "the other hears it");
+        assert!(ours.state().replica.is_reachable(peer), "the other hears it");
         ours.handle_worker_lost(w0);
         ours.handle_worker_agreed(w0, hello(w0, Boot(3)), Vec::new());
         ours.handle_worker_event(w1, Event::PeerLost { peer });
-        assert!(ours.hub().replica.is_reachable(peer), "the new one has not said that it does not");
+        assert!(ours.state().replica.is_reachable(peer), "the new one has not said that it does not");
         ours.handle_worker_event(w0, Event::PeerLost { peer });
-        assert!(!ours.hub().replica.is_reachable(peer));
+        assert!(!ours.state().replica.is_reachable(peer));
     }
 }
