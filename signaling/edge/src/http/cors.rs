@@ -1,5 +1,8 @@
 //! Owns cross-origin access to WHIP, WHEP and the client library: players on other sites use them, and no cookie is
 //! ever involved. The list of rooms is for our own pages alone.
+//!
+//! The CORS layer of tower-http answers every OPTIONS itself; here the route must, because it says what POST takes
+//! (RFC 9725 section 4.2).
 
 use std::sync::Arc;
 

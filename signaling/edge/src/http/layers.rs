@@ -41,7 +41,7 @@ pub async fn guard(State(tally): State<Arc<Tally>>, request: Request, next: Next
 }
 
 /// Ends what takes too long. Apart from [`guard`], so that CORS can lie between the two: a page of another
-/// origin must be able to read these errors too.
+/// origin must be able to read these errors too. The timeout of tower-http would answer without a body.
 pub async fn bound(request: Request, next: Next) -> Response {
     match tokio::time::timeout(REQUEST_WITHIN, next.run(request)).await {
         Ok(response) => in_our_words(response),

@@ -83,7 +83,8 @@ async fn patch(
     }
 }
 
-/// RFC 9110 section 13.1.1. The tags are opaque, so splitting at commas is enough: ours have none.
+/// RFC 9110 section 13.1.1. The tags are opaque, so splitting at commas is enough: ours have none. The typed header of
+/// axum-extra judges tags and does not list them, and the node that has the session must be told all.
 fn precondition(headers: &HeaderMap) -> Result<Precondition, HttpError> {
     let mut etags = Vec::new();
     for value in headers.get_all(header::IF_MATCH) {

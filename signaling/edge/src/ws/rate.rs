@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-/// A bucket of tokens: bursts are fine, a flood is not.
+/// A bucket of tokens: bursts are fine, a flood is not. It takes the time as an argument and has no table of keys, which
+/// is all that governor would add.
 #[derive(Debug)]
 pub struct Allowance {
     tokens: f64,
