@@ -7,7 +7,8 @@ use chappe_sfu_api::{Codec, DtlsRole, Fingerprint, IceCredentials, MediaKind};
 
 use super::bundle::Bundle;
 use super::codec::{NegotiatedCodec, rtpmap_name};
-use super::section::{Direction, Section};
+use super::direction::Direction;
+use super::section::Section;
 
 /// The worker's side of the transport.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use chappe_sfu_api::Extensions;
 
 use super::codec::Usage;
-use super::section::{Direction, Section};
+use super::direction::Direction;
 
 /// One `a=extmap` of an offer that we know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,12 +95,17 @@ const ONE_BYTE_MAX: u8 = 14;
 /// Chooses the extensions of one m-line, enters them into the mapping of the bundle and returns the values
 /// of its `a=extmap` lines. An id that means something else in an earlier m-line is left out (RFC 9143
 /// section 9.3 forbids it, so that a well-behaved client never gets there).
-pub(super) fn negotiate(bundle: &mut Extensions, section: &Section, usage: Usage) -> Vec<String> {
+pub(super) fn negotiate(
+    bundle: &mut Extensions,
+    offered: &[OfferedExtension],
+    allow_mixed: bool,
+    usage: Usage,
+) -> Vec<String> {
     let mut lines = Vec::new();
     // Transport-wide sequence numbers make the send time superfluous, at 4 bytes per packet.
-    let with_transport_cc = section.extensions.iter().any(|e| e.usable(usage, section) && e.uri() == TRANSPORT_CC_URI);
-    for offered in &section.extensions {
-        if !offered.usable(usage, section) || (offered.uri() == ABS_SEND_TIME_URI && with_transport_cc) {
+    let with_transport_cc = offered.iter().any(|e| e.usable(usage, allow_mixed) && e.uri() == TRANSPORT_CC_URI);
+    for offered in offered {
+        if !offered.usable(usage, allow_mixed) || (offered.uri() == ABS_SEND_TIME_URI && with_transport_cc) {
             continue;
         }
         let taken = KNOWN.iter().enumerate().any(|(index, known)| {
@@ -121,8 +126,8 @@ pub(super) fn negotiate(bundle: &mut Extensions, section: &Section, usage: Usage
 }
 
 /// Whether the m-line's share of the bundle has transport-wide sequence numbers.
-pub(super) fn has_transport_cc(bundle: &Extensions, section: &Section) -> bool {
-    section.extensions.iter().any(|e| e.uri() == TRANSPORT_CC_URI && bundle.transport_cc == Some(e.id))
+pub(super) fn has_transport_cc(bundle: &Extensions, offered: &[OfferedExtension]) -> bool {
+    offered.iter().any(|e| e.uri() == TRANSPORT_CC_URI && bundle.transport_cc == Some(e.id))
 }
 
 impl OfferedExtension {
@@ -130,13 +135,13 @@ impl OfferedExtension {
         KNOWN[self.known].uri
     }
 
-    fn usable(&self, usage: Usage, section: &Section) -> bool {
+    fn usable(&self, usage: Usage, allow_mixed: bool) -> bool {
         let known = &KNOWN[self.known];
         let (wanted, flows) = match usage {
             Usage::Publish => (known.publish, self.direction.is_none_or(Direction::sends)),
             Usage::Watch => (known.watch, self.direction.is_none_or(Direction::receives)),
         };
         // An id above 14 needs the two-byte form, which only clients that allow mixing are sure to read.
-        wanted && flows && (self.id <= ONE_BYTE_MAX || section.extmap_allow_mixed)
+        wanted && flows && (self.id <= ONE_BYTE_MAX || allow_mixed)
     }
 }

@@ -10,6 +10,7 @@
 mod answer;
 mod bundle;
 mod codec;
+mod direction;
 mod error;
 mod extension;
 mod fragment;

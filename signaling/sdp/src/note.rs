@@ -4,9 +4,10 @@
 use chappe_sfu_api::{DtlsParameters, MediaKind};
 use serde::{Deserialize, Serialize};
 
+use super::SdpError;
+use super::bundle::Bundle;
 use super::codec::NegotiatedCodec;
 use super::limits::NOTE_BYTES_MAX;
-use super::{Offer, SdpError};
 
 /// The transport of a session as negotiated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,11 +28,11 @@ pub struct BundledLine {
 
 impl TransportNote {
     /// `lines` are those of the answer that are not rejected.
-    pub(super) fn new(dtls: &DtlsParameters, version: u64, offer: &Offer, mut lines: Vec<BundledLine>) -> Self {
-        if let Some(mids) = &offer.bundle.mids {
+    pub(super) fn new(dtls: &DtlsParameters, version: u64, bundle: &Bundle, mut lines: Vec<BundledLine>) -> Self {
+        if let Some(mids) = &bundle.mids {
             lines.sort_by_key(|line| mids.iter().position(|mid| *mid == line.mid));
         }
-        TransportNote { dtls: dtls.clone(), version, bundled: offer.bundle.mids.is_some(), lines }
+        TransportNote { dtls: dtls.clone(), version, bundled: bundle.mids.is_some(), lines }
     }
 }
 

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{AcceptedLine, AnswerHead, AnswerLine, Local, START_KBPS, write_answer};
 use super::codec::{Usage, answer_fmtp, rarity};
+use super::direction::Direction;
 use super::extension::{has_transport_cc, negotiate};
 use super::note::{BundledLine, CodecLists, TransportNote, check_size};
 use super::parameter_sets::parse_parameter_sets;
-use super::section::{Direction, Section};
+use super::section::Section;
 use super::watch::SourceTrack;
 use super::{Offer, SdpError};
 
@@ -129,7 +130,7 @@ pub fn negotiate_publish(
         return Err(SdpError::SendsNothing);
     }
     let version = previous.map_or(1, |note| note.transport.version.saturating_add(1));
-    let transport = TransportNote::new(&dtls, version, offer, bundle);
+    let transport = TransportNote::new(&dtls, version, &offer.bundle, bundle);
     let note = PublishNote { transport, codecs: codec_lists, lines };
     check_size(&note)?;
     let media = Media { extensions, receive, send: Vec::new() };
@@ -150,8 +151,8 @@ fn accept(extensions: &mut Extensions, section: &Section) -> Option<(MediaKind, 
     }
     // The client sends the first codec of the answer. Among those that are decoded alike it has the choice.
     codecs.sort_by_key(rarity);
-    let extension_lines = negotiate(extensions, section, Usage::Publish);
-    let transport_cc = has_transport_cc(extensions, section);
+    let extension_lines = negotiate(extensions, &section.extensions, section.extmap_allow_mixed, Usage::Publish);
+    let transport_cc = has_transport_cc(extensions, &section.extensions);
     for codec in &mut codecs {
         codec.fmtp = answer_fmtp(codec.codec, &codec.fmtp);
         codec.feedback.transport_cc &= transport_cc;

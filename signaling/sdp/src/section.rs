@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use chappe_sfu_api::{Codec, Feedback, MediaKind, PayloadType, SsrcPair};
 use rtc_sdp::MediaDescription;
-use rtc_sdp::description::common::Attribute;
 
 use super::SdpError;
 use super::codec::{NegotiatedCodec, Usage, accepts_profile, codec_name, fmtp_value, identify};
+use super::direction::Direction;
 use super::extension::{OfferedExtension, parse_extmap};
 use super::limits::{CANDIDATES_MAX, CODECS_MAX, MID_BYTES_MAX, SSRCS_MAX};
 
@@ -40,15 +40,6 @@ pub(super) struct Section {
     pub ssrcs: Vec<SsrcPair>,
     pub rtcp_mux: bool,
     pub rtcp_rsize: bool,
-}
-
-/// RFC 8866 section 6.7, from the point of view of whoever wrote it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
-    SendRecv,
-    SendOnly,
-    RecvOnly,
-    Inactive,
 }
 
 /// Protocols of media over DTLS-SRTP that clients write (RFC 8829 section 5.1.2: the variants mean the same).
@@ -161,43 +152,6 @@ fn format_lines(media: &MediaDescription, format: &str) -> Vec<String> {
 
 /// Longest `a=rtpmap` or `a=fmtp` that an answer repeats word for word.
 const FORMAT_LINE_BYTES_MAX: usize = 256;
-
-impl Direction {
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        [Self::SendRecv, Self::SendOnly, Self::RecvOnly, Self::Inactive].into_iter().find(|d| d.as_str() == text)
-    }
-
-    /// The first direction among these attributes.
-    pub(super) fn of(attributes: &[Attribute]) -> Option<Self> {
-        attributes.iter().filter(|a| a.value.is_none()).find_map(|a| Self::parse(&a.key))
-    }
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::SendRecv => "sendrecv",
-            Self::SendOnly => "sendonly",
-            Self::RecvOnly => "recvonly",
-            Self::Inactive => "inactive",
-        }
-    }
-
-    pub(super) fn sends(self) -> bool {
-        matches!(self, Self::SendRecv | Self::SendOnly)
-    }
-
-    pub(super) fn receives(self) -> bool {
-        matches!(self, Self::SendRecv | Self::RecvOnly)
-    }
-
-    /// The same, seen from the other side.
-    pub(super) fn mirrored(self) -> Self {
-        match self {
-            Self::SendOnly => Self::RecvOnly,
-            Self::RecvOnly => Self::SendOnly,
-            same => same,
-        }
-    }
-}
 
 /// Values of all `a=<key>:` lines, trimmed.
 pub(super) fn values<'a>(media: &'a MediaDescription, key: &'a str) -> impl Iterator<Item = &'a str> {

@@ -15,7 +15,8 @@ use std::io::Cursor;
 use chappe_sfu_api::{Fingerprint, IceCredentials, TrackId};
 use rtc_sdp::{MediaDescription, SessionDescription};
 
-use super::section::{Direction, value, values};
+use super::direction::Direction;
+use super::section::{value, values};
 use super::*;
 
 macro_rules! recorded {

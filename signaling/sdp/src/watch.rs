@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{AcceptedLine, AnswerHead, AnswerLine, Local, SendingLine, kind_name, write_answer};
 use super::codec::{NegotiatedCodec, Usage, answer_fmtp, codec_name, suitability};
+use super::direction::Direction;
 use super::extension::negotiate;
 use super::note::{BundledLine, CodecLists, TransportNote, check_size};
-use super::section::{Direction, Section, is_token_char};
+use super::section::{Section, is_token_char};
 use super::{Offer, SdpError};
 
 /// A published track as a viewer's negotiation sees it.
@@ -109,7 +110,7 @@ pub fn answer_watch(
     let dtls = offer.dtls(previous.map(|note| &note.transport.dtls))?;
     let version = previous.map_or(1, |note| note.transport.version.saturating_add(1));
     let mut ssrcs = SsrcSource { used: previous.map(WatchNote::ssrcs).unwrap_or_default(), random: random_ssrc };
-    let transport = TransportNote::new(&dtls, version, offer, Vec::new());
+    let transport = TransportNote::new(&dtls, version, &offer.bundle, Vec::new());
     let mut note =
         WatchNote { transport, extensions: Extensions::default(), codecs: CodecLists::default(), lines: Vec::new() };
     let (mut answers, mut bundle, mut accepts) = (Vec::new(), Vec::new(), false);
@@ -126,7 +127,7 @@ pub fn answer_watch(
     if !accepts {
         return Err(offer.nothing_in_common());
     }
-    note.transport = TransportNote::new(&dtls, version, offer, bundle);
+    note.transport = TransportNote::new(&dtls, version, &offer.bundle, bundle);
     if previous.is_none() && !offer.sections.iter().any(|s| !s.removed && s.direction.receives()) {
         return Err(SdpError::ReceivesNothing);
     }
@@ -215,7 +216,7 @@ fn accept(
     if taken.is_empty() {
         return None;
     }
-    let extensions = negotiate(&mut note.extensions, section, Usage::Watch);
+    let extensions = negotiate(&mut note.extensions, &section.extensions, section.extmap_allow_mixed, Usage::Watch);
     let Some(slot) = slot.filter(|_| section.direction.receives()) else {
         let (direction, codecs) = (Direction::Inactive, in_answer_order(&taken, &[]));
         return Some((kind, AcceptedLine { direction, codecs, extensions, sending: None, start_kbps: None }));

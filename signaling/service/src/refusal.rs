@@ -4,8 +4,8 @@
 use chappe_sfu_api::{CommandError, ErrorCode};
 use chappe_signaling_rooms::{BadName, RoomError};
 use chappe_signaling_sdp::SdpError;
+use serde::{Deserialize, Serialize};
 
-use crate::cluster::message::RemoteRefusal;
 use crate::workers::link::WorkerError;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +48,23 @@ pub enum Limit {
     Messages(u32),
     #[error("slots in one watch request ({0})")]
     Watched(usize),
+}
+
+/// A refusal of another node, in its words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteRefusal {
+    pub code: String,
+    pub message: String,
+    /// As HTTP says it.
+    pub status: u16,
+    pub retry_after_ms: Option<u64>,
+}
+
+impl RemoteRefusal {
+    /// It has no place now: another node may.
+    pub fn is_unavailable(&self) -> bool {
+        self.code == "unavailable"
+    }
 }
 
 impl Refusal {

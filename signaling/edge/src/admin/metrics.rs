@@ -13,7 +13,7 @@ use chappe_signaling_service::{Service, ServiceState, WorkerState, WorkerView};
 use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
-use super::Admin;
+use crate::admin::context::Admin;
 
 pub async fn metrics(State(admin): State<Admin>) -> Response {
     let recorder = PrometheusBuilder::new().build_recorder();

@@ -2,19 +2,20 @@
 
 mod actions;
 mod cluster;
+mod context;
 mod metrics;
 mod views;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::FromRef;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use chappe_signaling_service::Service;
 
 use crate::access::callers::{Callers, admit};
 use crate::access::site::Host;
+use crate::admin::context::Admin;
 use crate::error::not_found;
 use crate::http::health::{healthz, readyz};
 use crate::http::layers::{Tally, bound, guard};
@@ -43,18 +44,4 @@ pub fn router(service: Arc<Service>, tally: Arc<Tally>, names: &[Host]) -> Route
         .layer(from_fn_with_state(callers, admit))
         .layer(from_fn_with_state(own, guard))
         .with_state(Admin { service, tally })
-}
-
-/// What the handlers of this listener share.
-#[derive(Debug, Clone)]
-pub struct Admin {
-    pub service: Arc<Service>,
-    /// Of the public listener.
-    pub tally: Arc<Tally>,
-}
-
-impl FromRef<Admin> for Arc<Service> {
-    fn from_ref(admin: &Admin) -> Arc<Service> {
-        Arc::clone(&admin.service)
-    }
 }

@@ -9,9 +9,9 @@ use chappe_engine::{Engine, EngineError};
 use chappe_sfu_api::SessionId;
 use tokio::sync::{Notify, mpsc};
 
-use crate::cluster::message::{NodeReply, NodeRequest, RemoteRefusal};
+use crate::cluster::message::{NodeReply, NodeRequest};
 use crate::cluster::outgoing::Outgoing;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, RemoteRefusal};
 use crate::relays::keys::RelaySecret;
 
 /// What does not change while the process lives, and the way to the others.

@@ -6,6 +6,7 @@ use chappe_signaling_rooms::{MemberId, Owner, RoomName, Slot, StreamName};
 use serde::{Deserialize, Serialize};
 
 use crate::callers::caller::Caller;
+use crate::refusal::RemoteRefusal;
 use crate::request::{Answered, PatchOutcome, Precondition, Watched};
 
 /// Answered by one [`NodeReply`].
@@ -126,21 +127,4 @@ pub enum NodeReply {
 pub enum NodeNotice {
     /// For a page that is connected there: a message of the WebSocket protocol as it is.
     Deliver { member: MemberId, text: String, ended: Option<SessionId> },
-}
-
-/// A refusal of another node, in its words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RemoteRefusal {
-    pub code: String,
-    pub message: String,
-    /// As HTTP says it.
-    pub status: u16,
-    pub retry_after_ms: Option<u64>,
-}
-
-impl RemoteRefusal {
-    /// It has no place now: another node may.
-    pub fn is_unavailable(&self) -> bool {
-        self.code == "unavailable"
-    }
 }

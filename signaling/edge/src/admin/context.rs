@@ -1,0 +1,22 @@
+//! Owns what the handlers of the admin listener work with.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use chappe_signaling_service::Service;
+
+use crate::http::layers::Tally;
+
+/// What the handlers of this listener share.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    pub service: Arc<Service>,
+    /// Of the public listener.
+    pub tally: Arc<Tally>,
+}
+
+impl FromRef<Admin> for Arc<Service> {
+    fn from_ref(admin: &Admin) -> Arc<Service> {
+        Arc::clone(&admin.service)
+    }
+}
