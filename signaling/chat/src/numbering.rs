@@ -24,7 +24,7 @@ struct Missing {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Admission {
+pub(crate) enum Receipt {
     New,
     /// Seen, or given up and shown as a gap.
     Known,
@@ -52,16 +52,16 @@ impl Numbering {
     }
 
     /// A message came. Those between it and the last one are missing from now on.
-    pub fn admit(&mut self, now: Instant, number: u64, lost: &mut Vec<Lost>) -> Admission {
+    pub fn admit(&mut self, now: Instant, number: u64, lost: &mut Vec<Lost>) -> Receipt {
         if number < self.base {
-            return Admission::Before;
+            return Receipt::Before;
         }
         if number < self.next {
-            return if self.missing.remove(&number).is_some() { Admission::New } else { Admission::Known };
+            return if self.missing.remove(&number).is_some() { Receipt::New } else { Receipt::Known };
         }
         self.reveal(now, number, Some(number), lost);
         self.next = number + 1;
-        Admission::New
+        Receipt::New
     }
 
     /// The sender has said everything before `next`. What it no longer keeps is lost at once.
@@ -156,17 +156,17 @@ mod tests {
     fn a_missing_message_is_asked_for_twice_and_then_given_up() {
         let now = Instant::now();
         let (mut numbering, mut lost) = (Numbering::new(0), Vec::new());
-        assert_eq!(numbering.admit(now, 2, &mut lost), Admission::New);
+        assert_eq!(numbering.admit(now, 2, &mut lost), Receipt::New);
         assert_eq!(numbering.repair(now, Duration::ZERO).want, [0, 1]);
-        assert_eq!(numbering.admit(now, 1, &mut lost), Admission::New, "it came");
-        assert_eq!(numbering.admit(now, 1, &mut lost), Admission::Known);
+        assert_eq!(numbering.admit(now, 1, &mut lost), Receipt::New, "it came");
+        assert_eq!(numbering.admit(now, 1, &mut lost), Receipt::Known);
         assert_eq!(numbering.next_repair(Duration::ZERO), Some(now + 400 * MS));
         assert!(numbering.repair(now + 399 * MS, Duration::ZERO).want.is_empty());
         assert_eq!(numbering.repair(now + 400 * MS, Duration::ZERO).want, [0]);
         assert_eq!(numbering.next_repair(Duration::ZERO), Some(now + 1000 * MS));
         let repair = numbering.repair(now + 1000 * MS, Duration::ZERO);
         assert_eq!((repair.want, repair.lost), (vec![], vec![Lost { before: Some(2), count: 1 }]));
-        assert_eq!(numbering.admit(now, 0, &mut lost), Admission::Known, "it was shown as a gap");
+        assert_eq!(numbering.admit(now, 0, &mut lost), Receipt::Known, "it was shown as a gap");
         assert_eq!((numbering.next_repair(Duration::ZERO), lost), (None, vec![]));
     }
 
@@ -174,7 +174,7 @@ mod tests {
     fn what_the_sender_cannot_keep_is_lost_at_once() {
         let now = Instant::now();
         let (mut numbering, mut lost) = (Numbering::new(10), Vec::new());
-        assert_eq!(numbering.admit(now, 9, &mut lost), Admission::Before);
+        assert_eq!(numbering.admit(now, 9, &mut lost), Receipt::Before);
         numbering.reveal(now, 1010, None, &mut lost);
         assert_eq!(lost, [Lost { before: None, count: 900 }]);
         assert_eq!(numbering.repair(now, Duration::ZERO).want.len(), 100);

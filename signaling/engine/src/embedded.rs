@@ -103,10 +103,10 @@ impl Engine for Embedded {
         }
     }
 
-    async fn serve(&self, node: &str) -> Result<mpsc::Receiver<Incoming>, EngineError> {
+    async fn receive_requests(&self, node: &str) -> Result<mpsc::Receiver<Incoming>, EngineError> {
         let node = NodeName::parse(node)?;
         let (sender, receiver) = mailbox(Queue::Requests, &self.inner.drops, WAITING_MAX);
-        self.inner.messages().serve(node, sender);
+        self.inner.messages().receive_requests(node, sender);
         Ok(receiver)
     }
 

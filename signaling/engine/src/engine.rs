@@ -45,7 +45,7 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// Receives the requests to the node of that name. When two serve one name, each request goes to one of them.
     /// Requests wait in a queue of [`WAITING_MAX`], beyond which the oldest, nearest to its asker's time
     /// limit, is dropped and counted. Dropping the receiver ends the service.
-    async fn serve(&self, node: &str) -> Result<mpsc::Receiver<Incoming>, EngineError>;
+    async fn receive_requests(&self, node: &str) -> Result<mpsc::Receiver<Incoming>, EngineError>;
 
     /// Sends to everybody who subscribes to `subject` now, oneself included: at most once, and to each in the order in
     /// which this engine published.

@@ -82,8 +82,8 @@ impl Engine for Nats {
         self.messages.request(&node, payload, within).await
     }
 
-    async fn serve(&self, node: &str) -> Result<mpsc::Receiver<Incoming>, EngineError> {
-        self.messages.serve(&NodeName::parse(node)?).await
+    async fn receive_requests(&self, node: &str) -> Result<mpsc::Receiver<Incoming>, EngineError> {
+        self.messages.receive_requests(&NodeName::parse(node)?).await
     }
 
     async fn publish(&self, subject: &Subject, payload: Bytes) -> Result<(), EngineError> {

@@ -104,7 +104,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 pub async fn serve_requests(service: Arc<Service>) {
     let places = Arc::new(Semaphore::new(REQUESTS_MAX));
     loop {
-        let mut requests = match service.cluster.engine.serve(service.cluster.own().as_str()).await {
+        let mut requests = match service.cluster.engine.receive_requests(service.cluster.own().as_str()).await {
             Ok(requests) => requests,
             Err(error) => {
                 tracing::debug!(%error, "not serving other nodes yet");

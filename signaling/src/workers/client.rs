@@ -105,13 +105,13 @@ async fn exchange(
     for event in missed {
         service.handle_worker_event(worker, event);
     }
-    let asked = Asked::default();
+    let awaited = AwaitedReplies::default();
     tokio::select! {
-        result = read_events(service, worker, &mut reader, &asked) => result,
-        result = write_commands(&mut writer, &mut queue.commands, &asked) => result,
+        result = read_events(service, worker, &mut reader, &awaited) => result,
+        result = write_commands(&mut writer, &mut queue.commands, &awaited) => result,
         () = queue.overflowed.notified() => Err(io::ErrorKind::StorageFull.into()),
     }
-    // Whoever still waits for a reply learns that there will be none when `asked` goes.
+    // Whoever still waits for a reply learns that there will be none when `awaited` goes.
 }
 
 /// All sessions of the worker, and the events that came in between.
@@ -137,7 +137,7 @@ type ReplySender = oneshot::Sender<Result<Reply, WorkerError>>;
 
 /// Replies that are to come on this connection.
 #[derive(Default)]
-struct Asked {
+struct AwaitedReplies {
     replies: Mutex<HashMap<RequestId, Expected>>,
 }
 
@@ -149,7 +149,7 @@ enum Expected {
     Noted(Option<SessionId>),
 }
 
-impl Asked {
+impl AwaitedReplies {
     fn add(&self, request: RequestId, expected: Expected) {
         self.replies.lock().unwrap_or_else(PoisonError::into_inner).insert(request, expected);
     }
@@ -177,15 +177,15 @@ async fn read_events(
     service: &Arc<Service>,
     worker: WorkerIndex,
     reader: &mut LineReader,
-    asked: &Asked,
+    awaited: &AwaitedReplies,
 ) -> io::Result<()> {
     while let Some(event) = timeout(SILENT_AFTER, reader.next::<Event>()).await?? {
         match event {
-            Event::Done { request } => asked.settle(request, Ok(Reply::Done)),
-            Event::Failed { request, error } => asked.settle(request, Err(WorkerError::Refused(error))),
-            Event::Stats { request, stats } => asked.settle(request, Ok(Reply::Stats(stats))),
+            Event::Done { request } => awaited.settle(request, Ok(Reply::Done)),
+            Event::Failed { request, error } => awaited.settle(request, Err(WorkerError::Refused(error))),
+            Event::Stats { request, stats } => awaited.settle(request, Ok(Reply::Stats(stats))),
             Event::Relays { request, peers, relays } => {
-                asked.settle(request, Ok(Reply::Relays(Relays { peers, relays })));
+                awaited.settle(request, Ok(Reply::Relays(Relays { peers, relays })));
             }
             Event::Alive => {}
             event => service.handle_worker_event(worker, event),
@@ -197,14 +197,14 @@ async fn read_events(
 async fn write_commands(
     writer: &mut OwnedWriteHalf,
     commands: &mut mpsc::Receiver<WorkerCommand>,
-    asked: &Asked,
+    awaited: &AwaitedReplies,
 ) -> io::Result<()> {
     let mut batch = Vec::with_capacity(BATCH_COMMANDS_MAX);
     while commands.recv_many(&mut batch, BATCH_COMMANDS_MAX).await > 0 {
         let mut requests = Vec::with_capacity(batch.len());
         for WorkerCommand { command, reply } in batch.drain(..) {
             let request = next_request();
-            asked.add(request, reply.map_or(Expected::Noted(command.session()), Expected::Awaited));
+            awaited.add(request, reply.map_or(Expected::Noted(command.session()), Expected::Awaited));
             requests.push(Request { request, command });
         }
         // A worker that does not read for this long hangs; the next connection brings it into agreement.

@@ -8,7 +8,7 @@ use chappe_cluster::{MemberId, NodeName};
 use super::{Desk, Room};
 use crate::limits::ANSWER_INTERVAL;
 use crate::message::{Body, Life, Line, PastLine};
-use crate::numbering::{Admission, Lost};
+use crate::numbering::{Lost, Receipt};
 use crate::output::ChatNotice;
 use crate::said::Gap;
 use crate::timers::Due;
@@ -20,7 +20,7 @@ impl Room {
         let mut lost = Vec::new();
         let admission = numbering.admit(desk.now, line.number, &mut lost);
         // It may have been told with the history.
-        if admission == Admission::New && !self.log.has(life, line.number) {
+        if admission == Receipt::New && !self.log.has(life, line.number) {
             self.show(desk, Arc::new(PastLine { life: life.clone(), line }));
         }
         self.show_gaps(desk, life, lost);

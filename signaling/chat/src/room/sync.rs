@@ -10,7 +10,7 @@ use chappe_cluster::NodeName;
 use super::{Desk, Room};
 use crate::limits::{ANSWER_INTERVAL, PEERS_MAX, SYNC_ASK_AGAIN, SYNC_ASKS_MAX, SYNC_LASTS};
 use crate::message::{Body, Kept, Life, PastLine};
-use crate::numbering::Admission;
+use crate::numbering::Receipt;
 use crate::output::ChatNotice;
 use crate::peer::{Peer, Roster};
 use crate::said::Gap;
@@ -203,7 +203,7 @@ impl Room {
         let (life, mut lost) = (past.life.clone(), Vec::new());
         let numbering = self.peers.get_mut(&life.node).and_then(|peer| peer.numbering_of(&life));
         let admission = numbering.map(|numbering| numbering.admit(desk.now, past.line.number, &mut lost));
-        if admission != Some(Admission::Known) {
+        if admission != Some(Receipt::Known) {
             self.log.insert_past(desk.now, Arc::new(past));
         }
         self.show_gaps(desk, &life, lost);

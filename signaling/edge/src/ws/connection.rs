@@ -18,7 +18,7 @@ use super::dispatch::Request;
 use super::rate::{Allowance, MESSAGES_PER_SECOND_MAX};
 use crate::error::HttpError;
 use crate::ws::message::{ClientMessage, Hello, ServerMessage};
-use crate::ws::queue::{Outgoing, PageQueue, page_queue};
+use crate::ws::queue::{PageQueue, Queued, page_queue};
 
 /// `GET /ws`
 pub async fn upgrade(
@@ -222,7 +222,7 @@ impl Page {
     }
 }
 
-async fn write(writer: &mut SplitSink<WebSocket, Message>, outgoing: &mut mpsc::Receiver<Outgoing>) -> Disconnect {
+async fn write(writer: &mut SplitSink<WebSocket, Message>, outgoing: &mut mpsc::Receiver<Queued>) -> Disconnect {
     while let Some(message) = outgoing.recv().await {
         match timeout(WRITE_WITHIN, writer.send(Message::Text(message.into_text()))).await {
             Ok(Ok(())) => {}

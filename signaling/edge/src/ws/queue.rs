@@ -13,18 +13,18 @@ use crate::ws::message::ServerMessage;
 /// Where messages are handed in.
 #[derive(Debug, Clone)]
 pub struct PageQueue {
-    messages: mpsc::Sender<Outgoing>,
+    messages: mpsc::Sender<Queued>,
     stop: Arc<Notify>,
 }
 
 /// A message on its way to the page. What many are told is rendered where it is written, and once.
 #[derive(Debug)]
-pub enum Outgoing {
+pub enum Queued {
     Reply(Utf8Bytes),
     Told(PageMessage),
 }
 
-pub fn page_queue(messages_max: usize) -> (PageQueue, mpsc::Receiver<Outgoing>) {
+pub fn page_queue(messages_max: usize) -> (PageQueue, mpsc::Receiver<Queued>) {
     let (messages, outgoing) = mpsc::channel(messages_max);
     (PageQueue { messages, stop: Arc::new(Notify::new()) }, outgoing)
 }
@@ -32,7 +32,7 @@ pub fn page_queue(messages_max: usize) -> (PageQueue, mpsc::Receiver<Outgoing>) 
 impl PageQueue {
     /// Waits while the queue is full: a page that does not read is not read from either.
     pub async fn reply(&self, text: Utf8Bytes) {
-        let _ = self.messages.send(Outgoing::Reply(text)).await;
+        let _ = self.messages.send(Queued::Reply(text)).await;
     }
 
     /// Told when the connection has to end.
@@ -43,7 +43,7 @@ impl PageQueue {
 
 impl PageLink for PageQueue {
     fn push(&self, message: PageMessage) -> bool {
-        self.messages.try_send(Outgoing::Told(message)).is_ok()
+        self.messages.try_send(Queued::Told(message)).is_ok()
     }
 
     fn stop(&self) {
@@ -51,13 +51,13 @@ impl PageLink for PageQueue {
     }
 }
 
-impl Outgoing {
+impl Queued {
     pub fn into_text(self) -> Utf8Bytes {
         match self {
-            Outgoing::Reply(text) => text,
-            Outgoing::Told(PageMessage::Welcome(welcome)) => ServerMessage::from(&*welcome).to_text(),
-            Outgoing::Told(PageMessage::Rendered(text)) => text.into(),
-            Outgoing::Told(PageMessage::Event(shared)) => shared_text(&shared),
+            Queued::Reply(text) => text,
+            Queued::Told(PageMessage::Welcome(welcome)) => ServerMessage::from(&*welcome).to_text(),
+            Queued::Told(PageMessage::Rendered(text)) => text.into(),
+            Queued::Told(PageMessage::Event(shared)) => shared_text(&shared),
         }
     }
 }

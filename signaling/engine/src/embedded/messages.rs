@@ -23,7 +23,7 @@ impl Messages {
         self.subscribers.entry(subject.clone()).or_default().push(mailbox);
     }
 
-    pub(crate) fn serve(&mut self, node: NodeName, mailbox: Mailbox<Incoming>) {
+    pub(crate) fn receive_requests(&mut self, node: NodeName, mailbox: Mailbox<Incoming>) {
         self.sweep_now_and_then();
         self.servers.entry(node).or_default().push(mailbox);
     }

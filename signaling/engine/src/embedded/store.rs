@@ -13,7 +13,7 @@ use crate::key::{Key, Prefix};
 pub(crate) struct Store {
     last: u64,
     /// What each key has; None was deleted.
-    slots: BTreeMap<Key, Slot>,
+    slots: BTreeMap<Key, Row>,
     /// The key that each revision wrote, for the newest revision of each key.
     written: BTreeMap<u64, Key>,
     /// Deletions, oldest first, as long as they are remembered; some keys may have been written again since.
@@ -23,7 +23,7 @@ pub(crate) struct Store {
 }
 
 #[derive(Debug)]
-struct Slot {
+struct Row {
     value: Option<Bytes>,
     revision: u64,
 }
@@ -89,7 +89,7 @@ impl Store {
 
     fn write(&mut self, key: &Key, value: Option<Bytes>) -> Revision {
         self.last += 1;
-        let before = self.slots.insert(key.clone(), Slot { value, revision: self.last });
+        let before = self.slots.insert(key.clone(), Row { value, revision: self.last });
         if let Some(before) = before {
             self.written.remove(&before.revision);
         }

@@ -52,7 +52,7 @@ impl Messages {
         }
     }
 
-    pub(super) async fn serve(&self, node: &NodeName) -> Result<mpsc::Receiver<Incoming>, EngineError> {
+    pub(super) async fn receive_requests(&self, node: &NodeName) -> Result<mpsc::Receiver<Incoming>, EngineError> {
         let client = self.connection.client().clone();
         // In a group, of which one gets each request.
         let subscribed = client.queue_subscribe(self.node_subject(node), SERVERS_GROUP.to_owned());

@@ -56,7 +56,7 @@ struct Watch {
 }
 
 /// Why a consumer is of no use any more.
-enum Ended {
+enum WatchEnd {
     Lost,
     /// The receiver has gone.
     Unwatched,
@@ -72,8 +72,8 @@ impl Watch {
             // Whatever happens to this connection from here on is seen as a change.
             connections.mark_unchanged();
             match self.follow(&mut connections).await {
-                Ok(Ended::Lost) => {}
-                Ok(Ended::Unwatched) => return,
+                Ok(WatchEnd::Lost) => {}
+                Ok(WatchEnd::Unwatched) => return,
                 Err(error) => {
                     tracing::debug!(%error, filter = self.filter, "the store cannot be watched yet");
                     tokio::time::sleep(RETRY_DELAY).await;
@@ -83,26 +83,26 @@ impl Watch {
     }
 
     /// Makes a consumer and tells what it delivers until something is wrong with it.
-    async fn follow(&mut self, connections: &mut latest::Receiver<u64>) -> Result<Ended, EngineError> {
+    async fn follow(&mut self, connections: &mut latest::Receiver<u64>) -> Result<WatchEnd, EngineError> {
         let (mut messages, pending) = tokio::select! {
             // First, because a consumer of the connection before is of no use.
             biased;
-            _ = connections.changed() => return Ok(Ended::Lost),
+            _ = connections.changed() => return Ok(WatchEnd::Lost),
             begun = self.begin_consumer() => begun?,
         };
         if std::mem::replace(&mut self.begun, true) && self.told.send(Change::Reset).await.is_err() {
-            return Ok(Ended::Unwatched);
+            return Ok(WatchEnd::Unwatched);
         }
         let mut progress = Progress { delivered: 0, synced: false };
         if pending == 0 && !self.tell_synced(&mut progress).await {
-            return Ok(Ended::Unwatched);
+            return Ok(WatchEnd::Unwatched);
         }
         loop {
             let message = tokio::select! {
                 message = timeout(SILENCE_MAX, messages.next()) => message,
-                _ = connections.changed() => return Ok(Ended::Lost),
+                _ = connections.changed() => return Ok(WatchEnd::Lost),
             };
-            let Ok(Some(message)) = message else { return Ok(Ended::Lost) };
+            let Ok(Some(message)) = message else { return Ok(WatchEnd::Lost) };
             if let Some(ended) = self.handle(message, &mut progress).await {
                 return Ok(ended);
             }
@@ -150,25 +150,25 @@ impl Watch {
         self.bucket.jetstream().call(&format!("CONSUMER.CREATE.{stream}"), &body).await
     }
 
-    async fn handle(&mut self, message: Message, progress: &mut Progress) -> Option<Ended> {
+    async fn handle(&mut self, message: Message, progress: &mut Progress) -> Option<WatchEnd> {
         match Delivery::parse(&message) {
             Some(Delivery::Heartbeat { last_delivered, answer_to }) => {
                 if let Some(answer_to) = answer_to {
                     self.answer(answer_to).await;
                 }
                 if last_delivered.is_some_and(|last| last != progress.delivered) {
-                    return Some(Ended::Lost);
+                    return Some(WatchEnd::Lost);
                 }
                 // Nothing is left to deliver, even if the last of it was overwritten on its way.
                 if last_delivered.is_some() && !self.tell_synced(progress).await {
-                    return Some(Ended::Unwatched);
+                    return Some(WatchEnd::Unwatched);
                 }
                 None
             }
             Some(Delivery::Change { number, revision, pending, deleted }) => {
                 progress.delivered += 1;
                 if number != progress.delivered {
-                    return Some(Ended::Lost);
+                    return Some(WatchEnd::Lost);
                 }
                 let change = self.bucket.key(&message.subject).and_then(|key| match deleted {
                     // Who has been told nothing of the key need not hear that it is gone.
@@ -179,13 +179,13 @@ impl Watch {
                 if let Some(change) = change
                     && self.told.send(change).await.is_err()
                 {
-                    return Some(Ended::Unwatched);
+                    return Some(WatchEnd::Unwatched);
                 }
                 let synced = pending > 0 || self.tell_synced(progress).await;
-                if synced { None } else { Some(Ended::Unwatched) }
+                if synced { None } else { Some(WatchEnd::Unwatched) }
             }
             // The servers say something new; beginning again cannot be wrong.
-            None => Some(Ended::Lost),
+            None => Some(WatchEnd::Lost),
         }
     }
 

@@ -20,8 +20,8 @@ pub async fn a_request_to_nobody_fails_at_once(nodes: Nodes) {
 }
 
 pub async fn a_request_is_answered_by_the_node_it_names(nodes: Nodes) {
-    let mut at_a = nodes.a.serve("node-a.example.org").await.unwrap();
-    let mut at_b = nodes.b.serve("node-b").await.unwrap();
+    let mut at_a = nodes.a.receive_requests("node-a.example.org").await.unwrap();
+    let mut at_b = nodes.b.receive_requests("node-b").await.unwrap();
     tokio::spawn(async move {
         while let Some(request) = at_a.recv().await {
             request.reply.send(bytes("from a"));
@@ -39,7 +39,7 @@ pub async fn a_request_is_answered_by_the_node_it_names(nodes: Nodes) {
 }
 
 pub async fn many_requests_are_answered_each_by_its_own(nodes: Nodes) {
-    let mut served = nodes.b.serve("b").await.unwrap();
+    let mut served = nodes.b.receive_requests("b").await.unwrap();
     tokio::spawn(async move {
         // In the wrong order: what is asked first is answered last.
         let mut waiting = Vec::new();
@@ -64,7 +64,8 @@ pub async fn many_requests_are_answered_each_by_its_own(nodes: Nodes) {
 }
 
 pub async fn requests_to_a_name_that_two_serve_go_to_one_of_them(nodes: Nodes) {
-    let (mut first, mut second) = (nodes.a.serve("n").await.unwrap(), nodes.b.serve("n").await.unwrap());
+    let (mut first, mut second) =
+        (nodes.a.receive_requests("n").await.unwrap(), nodes.b.receive_requests("n").await.unwrap());
     let asker = nodes.a.clone();
     let asked = tokio::spawn(async move {
         for _ in 0..20 {
@@ -87,7 +88,7 @@ pub async fn requests_to_a_name_that_two_serve_go_to_one_of_them(nodes: Nodes) {
 }
 
 pub async fn an_unanswered_request_ends_in_time(nodes: Nodes) {
-    let mut served = nodes.b.serve("b").await.unwrap();
+    let mut served = nodes.b.receive_requests("b").await.unwrap();
     let began = Instant::now();
     assert_eq!(nodes.a.request("b", bytes("kept"), SHORT).await, Err(Timeout));
     assert!(began.elapsed() >= SHORT);
@@ -101,7 +102,7 @@ pub async fn an_unanswered_request_ends_in_time(nodes: Nodes) {
 }
 
 pub async fn whoever_stops_serving_is_not_there(nodes: Nodes) {
-    let served = nodes.b.serve("b").await.unwrap();
+    let served = nodes.b.receive_requests("b").await.unwrap();
     assert_eq!(nodes.a.request("b", bytes("?"), SHORT).await, Err(Timeout));
     drop(served);
     until("nobody there", async || (nodes.a.request("b", bytes("?"), SHORT).await == Err(NobodyThere)).then_some(()))
@@ -109,7 +110,7 @@ pub async fn whoever_stops_serving_is_not_there(nodes: Nodes) {
 }
 
 pub async fn large_requests_and_replies_arrive(nodes: Nodes) {
-    let mut served = nodes.b.serve("b").await.unwrap();
+    let mut served = nodes.b.receive_requests("b").await.unwrap();
     tokio::spawn(async move {
         while let Some(request) = served.recv().await {
             request.reply.send(request.payload);
@@ -176,7 +177,7 @@ pub async fn a_subscriber_that_sleeps_loses_the_oldest_which_are_counted(nodes: 
 }
 
 pub async fn what_is_too_large_is_refused(nodes: Nodes) {
-    let _served = nodes.b.serve("b").await.unwrap();
+    let _served = nodes.b.receive_requests("b").await.unwrap();
     let large = Bytes::from(vec![0; PAYLOAD_BYTES_MAX + 1]);
     let refusal = TooLarge { bytes: PAYLOAD_BYTES_MAX + 1, bytes_max: PAYLOAD_BYTES_MAX };
     assert_eq!(nodes.a.publish(&subject("s"), large.clone()).await, Err(refusal.clone()));
@@ -186,7 +187,7 @@ pub async fn what_is_too_large_is_refused(nodes: Nodes) {
 
 pub async fn bad_names_are_refused(nodes: Nodes) {
     for name in ["", "a/b", "a b", "*", ">"] {
-        assert!(matches!(nodes.a.serve(name).await, Err(BadKey(_))), "{name:?}");
+        assert!(matches!(nodes.a.receive_requests(name).await, Err(BadKey(_))), "{name:?}");
         assert!(matches!(nodes.a.request(name, Bytes::new(), LONG).await, Err(BadKey(_))), "{name:?}");
     }
 }

@@ -64,7 +64,7 @@ async fn when_the_leader_dies_no_acknowledged_write_is_lost_and_none_happens_twi
     servers[dead].kill();
     let so_far = done.load(Ordering::Relaxed);
     // Messages do not wait for the store.
-    let mut served = b.serve("b").await.unwrap();
+    let mut served = b.receive_requests("b").await.unwrap();
     tokio::spawn(async move {
         while let Some(request) = served.recv().await {
             request.reply.send(request.payload);

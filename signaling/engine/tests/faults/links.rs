@@ -107,7 +107,7 @@ async fn writes_over_a_bad_link_happen_once_each() {
 async fn nothing_waits_for_a_stalled_link() {
     let (_server, proxy, behind, beside) = bed().await;
     let mut received = behind.subscribe(&subject("s")).await.unwrap();
-    let mut served = behind.serve("behind").await.unwrap();
+    let mut served = behind.receive_requests("behind").await.unwrap();
     let mut watch = behind.watch("").await.unwrap();
     assert_eq!(until_synced(&mut watch).await.len(), 1);
     proxy.set(Way::Stalled);

@@ -19,7 +19,7 @@ async fn servers_that_are_not_there_yet_are_waited_for_by_nobody() {
     let config = NatsConfig::parse(&server.url()).unwrap();
     let engine = Nats::connect(config).await.unwrap();
     let mut received = engine.subscribe(&subject("s")).await.unwrap();
-    let mut served = engine.serve("n").await.unwrap();
+    let mut served = engine.receive_requests("n").await.unwrap();
     let mut watch = engine.watch("w").await.unwrap();
     assert!(matches!(engine.get(&key("k")).await, Err(Unavailable(_))));
     assert!(matches!(engine.create(&key("k"), bytes("v")).await, Err(Unavailable(_))));
@@ -57,7 +57,7 @@ async fn all_goes_on_when_a_killed_server_is_back() {
     let mut watch = b.watch("s").await.unwrap();
     assert_eq!(until_synced(&mut watch).await.len(), 1);
     let mut received = b.subscribe(&subject("s")).await.unwrap();
-    let mut served = b.serve("b").await.unwrap();
+    let mut served = b.receive_requests("b").await.unwrap();
     tokio::spawn(async move {
         while let Some(request) = served.recv().await {
             request.reply.send(request.payload);
@@ -172,7 +172,7 @@ async fn clusters_that_share_servers_do_not_meet() {
     let (a, b) = (connected(&server.url()).await, connected(&format!("{}?prefix=other", server.url())).await);
     let mut received = b.subscribe(&subject("s")).await.unwrap();
     let mut watch = b.watch("").await.unwrap();
-    let _served = a.serve("n").await.unwrap();
+    let _served = a.receive_requests("n").await.unwrap();
     assert_eq!(until_synced(&mut watch).await, []);
     a.create(&key("k"), bytes("a")).await.unwrap();
     a.publish(&subject("s"), bytes("a")).await.unwrap();
@@ -190,7 +190,7 @@ async fn nothing_is_left_of_an_engine_that_is_dropped() {
     let engine = connected(&server.url()).await;
     let mut health = engine.health();
     let received = engine.subscribe(&subject("s")).await.unwrap();
-    let served = engine.serve("n").await.unwrap();
+    let served = engine.receive_requests("n").await.unwrap();
     let watch = engine.watch("").await.unwrap();
     drop((engine, received, served, watch));
     // The sender of health goes with the connection.

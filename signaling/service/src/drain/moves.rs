@@ -15,11 +15,11 @@ pub struct Leaving {
 /// Which pages were asked, and when. Empty while nothing drains.
 #[derive(Debug, Default)]
 pub struct Moves {
-    asked: HashMap<SessionId, Asked>,
+    asked: HashMap<SessionId, MoveRequest>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Asked {
+struct MoveRequest {
     first: Instant,
     last: Instant,
 }
@@ -43,7 +43,7 @@ impl Moves {
         due.sort_by_key(|left| !left.publishes);
         due.truncate(leaving.len().div_ceil(TICKS));
         for left in &due {
-            self.asked.entry(left.session).or_insert(Asked { first: now, last: now }).last = now;
+            self.asked.entry(left.session).or_insert(MoveRequest { first: now, last: now }).last = now;
         }
         due.into_iter().map(|left| left.session).collect()
     }

@@ -10,13 +10,13 @@ use chappe_sfu_api::{Boot, Command, OriginSpec, PeerSpec, TrackId, WorkerIndex};
 /// By worker of this node.
 #[derive(Debug, Default)]
 pub struct Paths {
-    workers: HashMap<WorkerIndex, Known>,
+    workers: HashMap<WorkerIndex, WorkerKnowledge>,
     /// Worker processes of other nodes, and where they are reached.
     reached: HashMap<NodeName, Vec<(Boot, Vec<SocketAddr>)>>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct WorkerKnowledge {
     peers: HashMap<Boot, PeerSpec>,
     origins: HashMap<TrackId, OriginSpec>,
 }
@@ -101,7 +101,7 @@ impl Paths {
     }
 }
 
-impl Known {
+impl WorkerKnowledge {
     fn set_peer(&mut self, peer: PeerSpec) -> Option<Command> {
         if self.peers.get(&peer.peer) == Some(&peer) {
             return None;

@@ -29,7 +29,7 @@ pub(crate) struct QueueKey {
 }
 
 /// What the first of a queue learned when it asked.
-pub(crate) enum Asked<T> {
+pub(crate) enum Verdict<T> {
     Settled(Result<T, Refusal>),
     /// Full, and about to have room.
     FullForNow,
@@ -55,9 +55,9 @@ impl Admission {
     }
 
     /// Asks for a place at once if nobody waits in the same queue; otherwise in turn.
-    pub async fn admit<T>(&self, key: QueueKey, mut ask: impl FnMut() -> Asked<T>) -> Result<T, Refusal> {
+    pub async fn admit<T>(&self, key: QueueKey, mut ask: impl FnMut() -> Verdict<T>) -> Result<T, Refusal> {
         if !self.is_waited_in(&key)
-            && let Asked::Settled(outcome) = ask()
+            && let Verdict::Settled(outcome) = ask()
         {
             return outcome;
         }
@@ -67,8 +67,8 @@ impl Admission {
             let _first = waiter.first.lock().await;
             loop {
                 match ask() {
-                    Asked::Settled(outcome) => return outcome,
-                    Asked::FullForNow => sleep(self.ask_again_after()).await,
+                    Verdict::Settled(outcome) => return outcome,
+                    Verdict::FullForNow => sleep(self.ask_again_after()).await,
                 }
             }
         };
@@ -135,8 +135,8 @@ mod tests {
             let (admission, room, admitted) = (Arc::clone(&admission), Arc::clone(&room), Arc::clone(&admitted));
             crowd.push(tokio::spawn(async move {
                 let ask = || match room.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |room| room.checked_sub(1)) {
-                    Ok(_) => Asked::Settled(Ok(())),
-                    Err(_) => Asked::FullForNow,
+                    Ok(_) => Verdict::Settled(Ok(())),
+                    Err(_) => Verdict::FullForNow,
                 };
                 admission.admit(viewers_of("a"), ask).await?;
                 admitted.lock().unwrap().push(number);
@@ -158,7 +158,7 @@ mod tests {
         let began = Instant::now();
         let wait = || {
             let admission = Arc::clone(&admission);
-            tokio::spawn(async move { admission.admit(viewers_of("a"), || Asked::<()>::FullForNow).await })
+            tokio::spawn(async move { admission.admit(viewers_of("a"), || Verdict::<()>::FullForNow).await })
         };
         let crowd: Vec<_> = (0..WAITING_MAX).map(|_| wait()).collect();
         sleep(Duration::from_millis(1)).await;
@@ -170,7 +170,7 @@ mod tests {
         assert!(began.elapsed() < WAIT_MAX * 2, "each has a deadline of its own");
         assert_eq!(waiting(&admission), 0);
         assert!(admission.queues.lock().unwrap().is_empty(), "nothing is kept");
-        assert_eq!(admission.admit(viewers_of("a"), || Asked::Settled(Ok(7))).await, Ok(7));
+        assert_eq!(admission.admit(viewers_of("a"), || Verdict::Settled(Ok(7))).await, Ok(7));
     }
 
     #[tokio::test(start_paused = true)]
@@ -178,12 +178,12 @@ mod tests {
         let admission = Arc::new(Admission::new());
         let dear = {
             let admission = Arc::clone(&admission);
-            tokio::spawn(async move { admission.admit(viewers_of("dear"), || Asked::<()>::FullForNow).await })
+            tokio::spawn(async move { admission.admit(viewers_of("dear"), || Verdict::<()>::FullForNow).await })
         };
         sleep(Duration::from_millis(1)).await;
         let began = Instant::now();
         for key in [viewers_of("light"), QueueKey { publishes: true, ..viewers_of("dear") }] {
-            assert_eq!(admission.admit(key, || Asked::Settled(Ok(()))).await, Ok(()));
+            assert_eq!(admission.admit(key, || Verdict::Settled(Ok(()))).await, Ok(()));
         }
         assert_eq!(began.elapsed(), Duration::ZERO);
         assert_eq!(dear.await.unwrap(), Err(Refusal::NoWorker));

@@ -13,7 +13,7 @@ use rand::RngExt as _;
 use crate::callers::caller::Caller;
 use crate::refusal::Refusal;
 use crate::service::Service;
-use crate::sessions::admission::Asked;
+use crate::sessions::admission::Verdict;
 use crate::state::ServiceState;
 
 /// What a session is placed for.
@@ -132,12 +132,12 @@ impl Service {
 
 /// What looking for a place came to. Where load reports do not show yet what was placed there may be room in a moment,
 /// unless a place was tried in vain.
-pub(crate) fn asked<T>(state: &ServiceState, avoid: &Avoid, found: Result<T, Refusal>) -> Asked<T> {
+pub(crate) fn verdict<T>(state: &ServiceState, avoid: &Avoid, found: Result<T, Refusal>) -> Verdict<T> {
     let is_about_to_have_room =
         !state.reservations.is_settled(Instant::now()) && state.view.open_workers() > 0 && avoid.tried.is_empty();
     match found {
-        Err(Refusal::NoWorker) if is_about_to_have_room => Asked::FullForNow,
-        outcome => Asked::Settled(outcome),
+        Err(Refusal::NoWorker) if is_about_to_have_room => Verdict::FullForNow,
+        outcome => Verdict::Settled(outcome),
     }
 }
 

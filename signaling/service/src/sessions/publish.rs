@@ -16,9 +16,9 @@ use crate::cluster::message::{NodeReply, NodeRequest};
 use crate::refusal::Refusal;
 use crate::request::{Answered, PublishRequest};
 use crate::service::Service;
-use crate::sessions::admission::{Asked, QueueKey};
+use crate::sessions::admission::{QueueKey, Verdict};
 use crate::sessions::names::NameClaim;
-use crate::sessions::place::{Avoid, Purpose, asked, random_credentials, random_track, reached_at};
+use crate::sessions::place::{Avoid, Purpose, random_credentials, random_track, reached_at, verdict};
 use crate::state::ServiceState;
 use crate::workers::link::Waiting;
 
@@ -108,10 +108,10 @@ impl Service {
     }
 
     /// Judges the request, chooses its place and, if that is here, opens the session there: in one turn of the lock.
-    fn decide_publish(&self, request: &PublishRequest, draft: &Draft, avoid: &Avoid) -> Asked<Decided> {
+    fn decide_publish(&self, request: &PublishRequest, draft: &Draft, avoid: &Avoid) -> Verdict<Decided> {
         let mut state = self.state();
         let decided = self.try_publish(&mut state, request, draft, avoid);
-        asked(&state, avoid, decided)
+        verdict(&state, avoid, decided)
     }
 
     fn try_publish(

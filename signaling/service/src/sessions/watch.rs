@@ -14,8 +14,8 @@ use crate::cluster::message::NodeRequest;
 use crate::refusal::Refusal;
 use crate::request::{Answered, WatchRequest, Watched, check_slots};
 use crate::service::Service;
-use crate::sessions::admission::{Asked, QueueKey};
-use crate::sessions::place::{Avoid, Purpose, asked, random_credentials, reached_at};
+use crate::sessions::admission::{QueueKey, Verdict};
+use crate::sessions::place::{Avoid, Purpose, random_credentials, reached_at, verdict};
 use crate::sessions::publish::{FIRST_EPOCH, PLACES_TRIED_MAX};
 use crate::state::ServiceState;
 
@@ -86,10 +86,10 @@ impl Service {
 
     /// Judges the request, chooses its place and, if that is here, takes what the answer is made from: in one turn of
     /// the lock.
-    fn decide_watch(&self, request: &WatchRequest, slots: &[Slot], avoid: &Avoid) -> Asked<Decided> {
+    fn decide_watch(&self, request: &WatchRequest, slots: &[Slot], avoid: &Avoid) -> Verdict<Decided> {
         let mut state = self.state();
         let decided = self.try_watch(&mut state, request, slots, avoid);
-        asked(&state, avoid, decided)
+        verdict(&state, avoid, decided)
     }
 
     fn try_watch(
@@ -121,9 +121,9 @@ impl Service {
         request: &WatchRequest,
         slots: &[Slot],
         worker: WorkerIndex,
-    ) -> Result<Basis, Refusal> {
+    ) -> Result<ViewerBasis, Refusal> {
         self.check_connecting(state, request.caller)?;
-        Ok(Basis { hello: state.serving(worker)?.clone(), sources: state.registry.sources(&request.room, slots) })
+        Ok(ViewerBasis { hello: state.serving(worker)?.clone(), sources: state.registry.sources(&request.room, slots) })
     }
 
     /// The answer is made between two turns of the lock; what was published or ended meanwhile is caught up with in
@@ -133,7 +133,7 @@ impl Service {
         request: &WatchRequest,
         slots: Vec<Slot>,
         worker: WorkerIndex,
-        Basis { hello, sources }: Basis,
+        ViewerBasis { hello, sources }: ViewerBasis,
     ) -> Result<Answered, Refusal> {
         let id = self.random_session();
         let local = self.local(&hello, random_credentials(), id, reached_at(request.caller));
@@ -183,9 +183,9 @@ impl Service {
 }
 
 /// The worker that a viewer goes to. If it is of this node, with what the answer is made from.
-type Decided = (WorkerRef, Option<Result<Basis, Refusal>>);
+type Decided = (WorkerRef, Option<Result<ViewerBasis, Refusal>>);
 
-struct Basis {
+struct ViewerBasis {
     /// Of the worker.
     hello: Hello,
     sources: Vec<SlotSource>,
