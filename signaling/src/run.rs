@@ -37,10 +37,8 @@ pub fn run(config: Config) -> Result<Stopped, SignalingError> {
 pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Stopped, SignalingError> {
     let public = config.http.as_ref().map(TcpListener::local_addr).transpose();
     let public = public.map_err(|error| SignalingError::Listener("public", error))?;
-    if let Some(public) = public {
-        if !config.auth.may_listen_at(public) {
-            return Err(SignalingError::OpenButReachable(public));
-        }
+    if let Some(public) = public.filter(|public| !config.auth.may_listen_at(*public)) {
+        return Err(SignalingError::OpenButReachable(public));
     }
     let addresses = Addresses::read(config.public_ips.clone(), public).map_err(SignalingError::Interfaces)?;
     info!(node = config.node, ?public, addresses = ?addresses.now().candidates, "signaling starts");
