@@ -47,24 +47,6 @@ pub const EXCEPTIONS: &[Exception<'static>] = &[
         because: "clients take their limits from the program that runs them",
     },
     Exception {
-        files: &["sfu/core/src/crypto/dtls.rs", "sfu/core/src/crypto/dtls/gate.rs"],
-        because: "the gate looks at the role that the engine has",
-    },
-    Exception {
-        files: &["sfu/core/src/mesh/wire.rs", "sfu/core/src/mesh/wire/media.rs"],
-        because: "media frames are read with the reader of all frames",
-    },
-    Exception {
-        files: &[
-            "sfu/core/src/crypto/srtp.rs",
-            "sfu/core/src/crypto/srtp/aes_cm.rs",
-            "sfu/core/src/crypto/srtp/aes_gcm.rs",
-            "sfu/core/src/crypto/srtp/derive.rs",
-            "sfu/core/src/crypto/srtp/open.rs",
-        ],
-        because: "the ciphers take keys and errors from the module that chooses among them",
-    },
-    Exception {
         files: &["sfu/io/src/udp.rs", "sfu/io/src/udp/address.rs"],
         because: "an address is normalised for the family of its socket",
     },

@@ -4,6 +4,7 @@
 mod certificate;
 mod fingerprint;
 mod gate;
+mod role;
 
 #[cfg(test)]
 mod tests;
@@ -17,13 +18,7 @@ use crate::crypto::srtp::{MasterKey, MasterKeys, Profile};
 pub use certificate::{Certificate, CertificateError};
 pub use fingerprint::{Fingerprint, FingerprintHash, ParseFingerprintError};
 pub(crate) use gate::{ClientHello, is_plaintext};
-
-/// Which side of the handshake we are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DtlsRole {
-    Client,
-    Server,
-}
+pub use role::DtlsRole;
 
 /// What a handshake yields.
 #[derive(Debug, Clone, PartialEq, Eq)]

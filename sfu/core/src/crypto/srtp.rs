@@ -4,149 +4,21 @@
 
 mod aes_cm;
 mod aes_gcm;
+mod cipher;
 mod derive;
+mod error;
+mod master;
 mod open;
 mod replay;
 mod retired;
 mod seal;
 
-use arrayvec::ArrayVec;
-
-pub use open::{OpenError, Opener, OpenerState};
+pub use error::{KeyError, OpenError};
+pub use master::{MasterKey, MasterKeys, Profile};
+pub use open::{Opener, OpenerState};
 pub use replay::ReplayWindow;
 pub use retired::RetiredStreams;
 pub use seal::{Sealer, SealerState};
-
-/// Protection profiles of DTLS-SRTP (RFC 5764 section 4.1.2, RFC 7714 section 14.2), best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Profile {
-    AeadAes128Gcm,
-    AeadAes256Gcm,
-    Aes128CmSha1_80,
-}
-
-impl Profile {
-    pub fn key_len(self) -> usize {
-        match self {
-            Profile::AeadAes128Gcm | Profile::Aes128CmSha1_80 => 16,
-            Profile::AeadAes256Gcm => 32,
-        }
-    }
-
-    pub fn salt_len(self) -> usize {
-        match self {
-            Profile::AeadAes128Gcm | Profile::AeadAes256Gcm => 12,
-            Profile::Aes128CmSha1_80 => 14,
-        }
-    }
-
-    /// Bytes that sealing adds to an RTP packet.
-    pub fn rtp_overhead(self) -> usize {
-        match self {
-            Profile::AeadAes128Gcm | Profile::AeadAes256Gcm => aes_gcm::TAG_BYTES,
-            Profile::Aes128CmSha1_80 => aes_cm::TAG_BYTES,
-        }
-    }
-
-    /// Bytes that sealing adds to an RTCP packet: the tag and the word with E flag and index.
-    pub fn rtcp_overhead(self) -> usize {
-        self.rtp_overhead() + RTCP_INDEX_BYTES
-    }
-
-    /// Bytes to ask the DTLS exporter `EXTRACTOR-dtls_srtp` for.
-    pub fn exporter_len(self) -> usize {
-        2 * (self.key_len() + self.salt_len())
-    }
-
-    /// The value in the `use_srtp` extension.
-    pub fn id(self) -> u16 {
-        match self {
-            Profile::Aes128CmSha1_80 => 0x0001,
-            Profile::AeadAes128Gcm => 0x0007,
-            Profile::AeadAes256Gcm => 0x0008,
-        }
-    }
-}
-
-/// Master key and salt of one direction. Plain data; it does not show itself in `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct MasterKey {
-    pub profile: Profile,
-    pub key: ArrayVec<u8, 32>,
-    pub salt: ArrayVec<u8, 14>,
-}
-
-impl MasterKey {
-    pub fn new(profile: Profile, key: &[u8], salt: &[u8]) -> Result<MasterKey, KeyError> {
-        if key.len() != profile.key_len() || salt.len() != profile.salt_len() {
-            return Err(KeyError::Length);
-        }
-        Ok(MasterKey {
-            profile,
-            key: ArrayVec::try_from(key).map_err(|_| KeyError::Length)?,
-            salt: ArrayVec::try_from(salt).map_err(|_| KeyError::Length)?,
-        })
-    }
-}
-
-impl std::fmt::Debug for MasterKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MasterKey").field("profile", &self.profile).finish_non_exhaustive()
-    }
-}
-
-/// Both directions of a DTLS association. The DTLS client seals with `client` and opens with `server`, the
-/// DTLS server the other way around.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MasterKeys {
-    pub client: MasterKey,
-    pub server: MasterKey,
-}
-
-impl MasterKeys {
-    /// Exporter output is client key, server key, client salt, server salt (RFC 5764 section 4.2).
-    pub fn from_exporter(profile: Profile, material: &[u8]) -> Result<MasterKeys, KeyError> {
-        if material.len() != profile.exporter_len() {
-            return Err(KeyError::Length);
-        }
-        let (keys, salts) = material.split_at(2 * profile.key_len());
-        let (client_key, server_key) = keys.split_at(profile.key_len());
-        let (client_salt, server_salt) = salts.split_at(profile.salt_len());
-        Ok(MasterKeys {
-            client: MasterKey::new(profile, client_key, client_salt)?,
-            server: MasterKey::new(profile, server_key, server_salt)?,
-        })
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
-    #[error("the SRTP key or salt has the wrong length for its profile")]
-    Length,
-    #[error("the crypto library refused the SRTP key")]
-    Refused,
-}
-
-/// The session keys of one direction, for both RTP and RTCP.
-enum Cipher {
-    Gcm(aes_gcm::Keys),
-    Cm(Box<aes_cm::Keys>),
-}
-
-impl Cipher {
-    fn new(master: &MasterKey) -> Result<Cipher, KeyError> {
-        Ok(match master.profile {
-            Profile::AeadAes128Gcm | Profile::AeadAes256Gcm => Cipher::Gcm(aes_gcm::Keys::new(master)?),
-            Profile::Aes128CmSha1_80 => Cipher::Cm(Box::new(aes_cm::Keys::new(master)?)),
-        })
-    }
-}
-
-/// An RTCP packet is authenticated from its first byte and encrypted from after its first SSRC on.
-const RTCP_CLEAR_BYTES: usize = 8;
-const RTCP_INDEX_BYTES: usize = 4;
-/// First bit of the word with the SRTCP index: the packet is encrypted (RFC 3711 section 3.4).
-const RTCP_ENCRYPTED: u32 = 1 << 31;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 //! The fixed fields stand at the end of a message, its type in the last byte: extensions and payload, which lie
 //! side by side in a history, are then one piece on the wire too, and what is read of it need not be moved.
 
+mod fields;
 mod media;
 
 use arrayvec::ArrayVec;
@@ -10,6 +11,8 @@ use arrayvec::ArrayVec;
 pub(crate) use media::{MEDIA_FIXED_BYTES, MEDIA_PADDING_MAX, Media, media_tail};
 
 use crate::mesh::missing::LOST_MAX;
+use crate::mesh::wire::fields::{FieldReader, put};
+use crate::mesh::wire::media::MEDIA;
 use crate::spec::{Epoch, MediaKind, PeerId, TrackId};
 
 /// One datagram carries one message.
@@ -136,7 +139,7 @@ impl Message<'_> {
     /// `None` for what is no message of ours.
     pub fn parse(plain: &[u8]) -> Option<Message<'_>> {
         let (kind, rest) = plain.split_last()?;
-        let mut reader = Reader(rest);
+        let mut reader = FieldReader(rest);
         let message = match *kind {
             MEDIA => return media::parse(reader).map(Message::Media),
             HEARTBEAT => {
@@ -205,7 +208,7 @@ fn put_subscribe(out: &mut Frame, subscribe: &Subscribe) {
     put_channel(out, &[flags], subscribe.channel, SUBSCRIBE);
 }
 
-fn parse_subscribe(reader: &mut Reader<'_>) -> Option<Subscribe> {
+fn parse_subscribe(reader: &mut FieldReader<'_>) -> Option<Subscribe> {
     let (channel, flags) = (reader.u32()?, reader.u8()?);
     let (track, epoch) = (TrackId(reader.u64()?), Epoch(reader.u64()?));
     let (leaves, run, sequence) = (PeerId(reader.u64()?), reader.u64()?, reader.sequence()?);
@@ -228,7 +231,7 @@ fn put_accept(out: &mut Frame, accept: &Accept) {
     put_channel(out, &[accept.depth, u8::from(accept.clock.is_some())], accept.channel, ACCEPT);
 }
 
-fn parse_accept(reader: &mut Reader<'_>) -> Option<Accept> {
+fn parse_accept(reader: &mut FieldReader<'_>) -> Option<Accept> {
     let (channel, has_clock, depth) = (reader.u32()?, reader.u8()?, reader.u8()?);
     let (run, from) = (reader.u64()?, reader.sequence()?);
     let clock = if has_clock == 0 { None } else { Some(parse_clock(reader)?) };
@@ -244,7 +247,7 @@ fn put_clock(out: &mut Frame, clock: &Clock) {
     put(out, &[u8::from(clock.reported)]);
 }
 
-fn parse_clock(reader: &mut Reader<'_>) -> Option<Clock> {
+fn parse_clock(reader: &mut FieldReader<'_>) -> Option<Clock> {
     let (reported, age_us, timestamp) = (reader.u8()? != 0, reader.u32()?, reader.u32()?);
     let (now_ntp, ntp, origin) = (reader.u64()?, reader.u64()?, PeerId(reader.u64()?));
     Some(Clock { origin, ntp, timestamp, now_ntp, age_us, reported })
@@ -267,7 +270,7 @@ fn put_nack(out: &mut Frame, nack: &Nack<'_>) {
 }
 
 /// What is before the fixed fields are offsets.
-fn parse_nack<'a>(reader: &mut Reader<'a>) -> Option<Nack<'a>> {
+fn parse_nack<'a>(reader: &mut FieldReader<'a>) -> Option<Nack<'a>> {
     let (channel, run, urgent, first) = (reader.u32()?, reader.u8()?, reader.u8()? != 0, reader.sequence()?);
     let offsets = std::mem::take(&mut reader.0);
     let fits = offsets.len() <= LOST_MAX * 2 && offsets.len().is_multiple_of(2);
@@ -280,38 +283,6 @@ fn put_channel(out: &mut Frame, fields: &[u8], channel: u32, kind: u8) {
     put(out, &[kind]);
 }
 
-fn put<const N: usize>(out: &mut ArrayVec<u8, N>, bytes: &[u8]) {
-    out.try_extend_from_slice(bytes).expect("the room is that of the longest message");
-}
-
-/// Takes fields from the end.
-struct Reader<'a>(&'a [u8]);
-
-impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (rest, field) = self.0.split_last_chunk::<N>()?;
-        self.0 = rest;
-        Some(*field)
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        self.take().map(u8::from_be_bytes)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.take().map(u32::from_be_bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.take().map(u64::from_be_bytes)
-    }
-
-    /// Far from where sums overflow; an honest track never gets there.
-    fn sequence(&mut self) -> Option<u64> {
-        self.u64().filter(|sequence| *sequence < SEQUENCE_MAX)
-    }
-}
-
 impl Refusal {
     fn parse(byte: u8) -> Option<Refusal> {
         let all = [Refusal::NotHere, Refusal::StaleEpoch, Refusal::TooDeep, Refusal::Loop, Refusal::Full];
@@ -319,7 +290,6 @@ impl Refusal {
     }
 }
 
-const MEDIA: u8 = 1;
 const HEARTBEAT: u8 = 2;
 const SUBSCRIBE: u8 = 3;
 const ACCEPT: u8 = 4;
@@ -336,7 +306,6 @@ const HAVE: u8 = 1;
 const LEAVES: u8 = 2;
 const VIDEO: u8 = 4;
 
-const SEQUENCE_MAX: u64 = 1 << 62;
 /// The longest is a NACK.
 const FRAME_BYTES_MAX: usize = LOST_MAX * 2 + 32;
 const _: () = assert!(FRAME_BYTES_MAX > 96);

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Fingerprint, FingerprintHash};
+use super::fingerprint::{Fingerprint, FingerprintHash};
 
 /// Our ECDSA P-256 certificate with its key: one per worker, cheap to clone.
 #[derive(Clone)]

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::DtlsRole;
+use super::role::DtlsRole;
 
 /// What is left of a datagram. Empty when nothing is.
 pub(super) fn admit(role: DtlsRole, datagram: &[u8]) -> Cow<'_, [u8]> {

@@ -6,7 +6,8 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 
 use super::derive::{IV_BYTES, Label, apply_counter_mode, counter_key, derive};
-use super::{KeyError, MasterKey, OpenError, RTCP_CLEAR_BYTES, RTCP_ENCRYPTED, RTCP_INDEX_BYTES};
+use super::error::{KeyError, OpenError};
+use super::master::{CM_TAG_BYTES as TAG_BYTES, MasterKey, RTCP_CLEAR_BYTES, RTCP_ENCRYPTED, RTCP_INDEX_BYTES};
 
 pub(super) struct Keys {
     rtp: Stream,
@@ -125,7 +126,6 @@ fn rollover_counter(index: u64) -> [u8; 4] {
     ((index >> 16) as u32).to_be_bytes()
 }
 
-pub(super) const TAG_BYTES: usize = 10;
 const SALT_BYTES: usize = 14;
 const RTP_SSRC_AT: usize = 8;
 const RTCP_SSRC_AT: usize = 4;

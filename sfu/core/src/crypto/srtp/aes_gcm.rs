@@ -4,7 +4,8 @@
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
 use super::derive::{Label, derive};
-use super::{KeyError, MasterKey, OpenError, RTCP_CLEAR_BYTES, RTCP_ENCRYPTED, RTCP_INDEX_BYTES};
+use super::error::{KeyError, OpenError};
+use super::master::{GCM_TAG_BYTES as TAG_BYTES, MasterKey, RTCP_CLEAR_BYTES, RTCP_ENCRYPTED, RTCP_INDEX_BYTES};
 
 pub(super) struct Keys {
     rtp: LessSafeKey,
@@ -139,5 +140,4 @@ fn rtcp_aad(clear: &[u8; RTCP_CLEAR_BYTES], word: [u8; RTCP_INDEX_BYTES]) -> [u8
     [a, b, c, d, e, f, g, h, i, j, k, l]
 }
 
-pub(super) const TAG_BYTES: usize = 16;
 const NONCE_BYTES: usize = 12;

@@ -3,7 +3,8 @@
 use aws_lc_rs::cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
 
-use super::{KeyError, MasterKey};
+use super::error::KeyError;
+use super::master::MasterKey;
 
 /// What a session key is for (RFC 3711 section 4.3.1 and 4.3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

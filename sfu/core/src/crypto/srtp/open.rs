@@ -1,6 +1,8 @@
 //! Owns the receiving direction of SRTP and SRTCP of one session, with the replay windows of SRTCP.
 
-use super::{Cipher, KeyError, MasterKey, Profile, RTCP_CLEAR_BYTES, RTCP_ENCRYPTED, aes_cm};
+use super::cipher::Cipher;
+use super::error::{KeyError, OpenError};
+use super::master::{CM_TAG_BYTES, MasterKey, Profile, RTCP_CLEAR_BYTES, RTCP_ENCRYPTED};
 use crate::wire::rtp::Ssrc;
 
 /// Opens what one client sends. Replay windows of RTP belong to the caller, one per SSRC; those of RTCP are
@@ -26,18 +28,6 @@ pub struct RtcpWindow {
     highest: u32,
     /// Bit n is set when `highest - n` was received. Zero before the first packet.
     seen: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    #[error("the packet is too short to be SRTP or SRTCP")]
-    Short,
-    #[error("the SRTCP packet is not encrypted")]
-    Unencrypted,
-    #[error("the packet was received before, or is too old to tell")]
-    Replayed,
-    #[error("the authentication tag does not match")]
-    Forged,
 }
 
 impl Opener {
@@ -99,7 +89,7 @@ impl Opener {
         let [.., s0, s1, s2, s3] = *clear;
         let behind_word = match self.cipher {
             Cipher::Gcm(_) => 0,
-            Cipher::Cm(_) => aes_cm::TAG_BYTES,
+            Cipher::Cm(_) => CM_TAG_BYTES,
         };
         let body = packet.get(RTCP_CLEAR_BYTES..packet.len().saturating_sub(behind_word)).ok_or(OpenError::Short)?;
         let word = body.last_chunk::<4>().ok_or(OpenError::Short)?;

@@ -1,7 +1,7 @@
 //! Owns the SRTP indices of SSRCs that no m-line receives at the moment. An SSRC keeps its roll-over counter and what
 //! was received of it for as long as the session's keys live (RFC 3711 section 3.2.3), whatever is negotiated.
 
-use super::ReplayWindow;
+use super::replay::ReplayWindow;
 use crate::wire::rtp::Ssrc;
 
 /// How far each SSRC had come, the one touched last at the end; at most [`RETIRED_MAX`].

@@ -1,6 +1,8 @@
 //! Owns the sending direction of SRTP and SRTCP of one session.
 
-use super::{Cipher, KeyError, MasterKey, Profile};
+use super::cipher::Cipher;
+use super::error::KeyError;
+use super::master::{MasterKey, Profile};
 
 /// Protects what we send to one client. The packet index of RTP comes from the caller, who numbers the
 /// packets of each SSRC; the index of RTCP is kept here.

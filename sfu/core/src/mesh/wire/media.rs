@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 
-use super::{MEDIA, Reader, put};
+use super::fields::{FieldReader, put};
 use crate::tracks::history::{Arrived, EXTENSIONS_BYTES_MAX};
 
 /// A packet as the history keeps it.
@@ -42,7 +42,7 @@ pub(crate) fn media_tail(channel: u32, run: u8, packet: &Arrived, extensions_len
     out
 }
 
-pub(super) fn parse(mut reader: Reader<'_>) -> Option<Media<'_>> {
+pub(super) fn parse(mut reader: FieldReader<'_>) -> Option<Media<'_>> {
     let (channel, run, flags, payload_type) = (reader.u32()?, reader.u8()?, reader.u8()?, reader.u8()?);
     let (generation, timestamp, sequence) = (reader.u32()?, reader.u32()?, reader.sequence()?);
     let (extensions_len, padding) = (usize::from(reader.u8()?), usize::from(reader.u8()?));
@@ -65,6 +65,8 @@ pub(super) fn parse(mut reader: Reader<'_>) -> Option<Media<'_>> {
     Some(Media { channel, run, packet, extensions, payload })
 }
 
+/// The type of the message.
+pub(super) const MEDIA: u8 = 1;
 const MARKER: u8 = 1;
 const KEYFRAME_START: u8 = 2;
 const ENDS_BURST: u8 = 4;
