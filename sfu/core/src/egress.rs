@@ -94,6 +94,7 @@ impl Arena {
 
     /// Lets `write` put one datagram of at most `len_max` bytes at the end; it returns the length, or `None`
     /// for none. False when there was no room or nothing was written.
+    #[inline]
     pub fn push(&mut self, route: Route, len_max: usize, write: impl FnOnce(&mut [u8]) -> Option<usize>) -> bool {
         if !self.has_room(len_max) {
             self.refused += 1;

@@ -73,16 +73,16 @@ impl Session {
     ) -> Result<(), DropReason> {
         let opened = self.ingest.open(packet)?;
         self.transport.note_activity(now);
-        let Some(received) = self.ingest.receive(now, opened)? else { return Ok(()) };
+        let Some(mut received) = self.ingest.receive(now, opened)? else { return Ok(()) };
         if let Some(measured) = received.round_trip {
             note_round_trip(&mut self.round_trip, measured);
         }
         let selected = received.select(now)?;
         if selected.begins {
-            let (session, track) = (self.id, selected.source.spec.track);
+            let (session, track) = (self.id, received.source.spec.track);
             out.push_event(Event::TrackActive { session, track, active: true });
         }
-        selected.keep(now, tracks)
+        received.keep(now, &selected, tracks)
     }
 
     /// When the session next wants to be woken.

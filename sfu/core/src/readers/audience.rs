@@ -189,6 +189,15 @@ impl<S: Key> ReaderSet<S> {
         self.list.get_mut(*self.places.get(&sink)?)
     }
 
+    pub fn place(&self, sink: S) -> Option<usize> {
+        self.places.get(&sink).copied()
+    }
+
+    #[inline]
+    pub fn at_mut(&mut self, place: usize) -> Option<&mut Reader<S>> {
+        self.list.get_mut(place)
+    }
+
     #[inline]
     pub fn at(&self, place: usize) -> Option<&Reader<S>> {
         self.list.get(place)

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use crate::blame::AtWork;
 use crate::clients::PASS_PACKETS_MAX;
-use crate::keys::{ChildKey, Key, LayerKey};
+use crate::keys::{Key, LayerKey};
 use crate::readers::audience::Audience;
-use crate::readers::reader::{Flushed, Pace, WORKER};
+use crate::readers::reader::{Flushed, Pace, Reader, WORKER};
 use crate::readers::{Parts, Readers};
 use crate::tracks::history::{Arrived, History, PADDING_BYTES_MAX};
 use crate::tracks::{Layer, TICK};
@@ -26,7 +26,8 @@ impl Readers {
     pub(super) fn serve_workers(&mut self, parts: &mut Parts<'_>) -> Flushed {
         while let Some(child) = self.backlog.at(0) {
             if let Some(layer) = parts.mesh.layer_of(child)
-                && self.serve_worker(layer, child, parts) == Flushed::Full
+                && let Some(place) = self.audience(layer).workers.place(child)
+                && self.serve_worker(layer, place, parts) == Flushed::Full
             {
                 return Flushed::Full;
             }
@@ -35,9 +36,9 @@ impl Readers {
         for at in 0.. {
             let Some(layer) = parts.tracks.fresh.at(at) else { break };
             for place in 0..self.audience(layer).workers.len() {
-                let Some(reader) = self.audience(layer).workers.at(place).copied() else { break };
                 // One that is behind goes on after its pause.
-                if reader.is_live() && self.serve_worker(layer, reader.sink, parts) == Flushed::Full {
+                let is_live = self.audience(layer).workers.at(place).is_some_and(Reader::is_live);
+                if is_live && self.serve_worker(layer, place, parts) == Flushed::Full {
                     return Flushed::Full;
                 }
             }
@@ -45,9 +46,9 @@ impl Readers {
         Flushed::Done
     }
 
-    fn serve_worker(&mut self, layer: LayerKey, child: ChildKey, parts: &mut Parts<'_>) -> Flushed {
+    fn serve_worker(&mut self, layer: LayerKey, place: usize, parts: &mut Parts<'_>) -> Flushed {
         let history = parts.tracks.layer(layer).and_then(|layer| layer.history.as_ref());
-        let (Some(history), Some(reader)) = (history, self.audience(layer).workers.get_mut(child)) else {
+        let (Some(history), Some(reader)) = (history, self.audience(layer).workers.at_mut(place)) else {
             return Flushed::Done;
         };
         let (numbers, head) = (reader.slice(history.oldest(), history.next(), WORKER.packets), history.next());
@@ -55,7 +56,7 @@ impl Readers {
             reader.pace = Pace::Live;
             return Flushed::Done;
         }
-        let to = numbers.end;
+        let (child, to) = (reader.sink, numbers.end);
         let (mesh, mut scope) = parts.of_mesh();
         reader.next = mesh.deliver(child, numbers, &mut scope);
         if reader.next < to {

@@ -38,21 +38,17 @@ pub(crate) struct Received<'a> {
     wake_at: &'a mut Option<Instant>,
 }
 
-/// One of the stream that is forwarded.
-pub(crate) struct Selected<'a> {
-    pub source: &'a mut Source,
-    /// MediaPacket was silent before.
+/// What becomes of a packet of media.
+pub(crate) struct Selected {
+    /// Media was silent before.
     pub begins: bool,
-    /// Nothing is to be forwarded of it.
-    is_other: bool,
-    /// Viewers start afresh, with what is known of the clock of the stream.
-    restarts: Option<Option<MediaClock>>,
+    selection: Selection,
+    /// What is known of the clock of its stream.
+    reported: Option<MediaClock>,
     /// Too much was lost before it to be asked for again.
     lost_too_much: bool,
     start: Start,
     codec: ReceiveCodec,
-    media: MediaPacket<'a>,
-    at_ms: u32,
 }
 
 impl<'a> Received<'a> {
@@ -99,45 +95,42 @@ impl<'a> Received<'a> {
 
     /// Notes what is missing before the packet, and whether its stream is the one to forward.
     #[inline]
-    pub fn select(self, now: Instant) -> Result<Selected<'a>, DropReason> {
-        let Received { source, stream: place, media, opened, wake_at, .. } = self;
+    pub fn select(&mut self, now: Instant) -> Result<Selected, DropReason> {
+        let (source, media) = (&mut *self.source, &self.media);
         let codec = *source.codec(media.payload_type).ok_or(DropReason::RtpPayloadUnmapped)?;
         let is_video = codec.codec.is_video();
         let start = if media.payload.is_empty() { Start::No } else { find_start(codec.codec, media.payload) };
         let is_picture = start == Start::Picture && is_video;
-        let stream = source.streams.get_mut(place).ok_or(DropReason::RtpUnknownSource)?;
+        let stream = source.streams.get_mut(self.stream).ok_or(DropReason::RtpUnknownSource)?;
         let (mut lost_too_much, reported) = (false, stream.clock.believed);
         if codec.feedback.nack {
             let arrival = stream.nack.handle_packet(now, Seq(media.index as u16), is_picture);
             lost_too_much = arrival == Arrival::KeyframeNeeded && is_video;
-            lower(wake_at, stream.nack.poll_timeout());
+            lower(self.wake_at, stream.nack.poll_timeout());
         }
         source.heard = Some(now);
-        let selection = source.select(place, media.index, is_picture || !is_video, now);
+        let selection = source.select(self.stream, media.index, is_picture || !is_video, now);
         if is_picture && selection != Selection::Other {
             source.keyframes.satisfy();
         }
         let begins = !std::mem::replace(&mut source.active, true);
         if begins {
-            lower(wake_at, Some(now + SILENT_AFTER));
+            lower(self.wake_at, Some(now + SILENT_AFTER));
         }
-        let is_other = selection == Selection::Other;
-        let restarts = (selection == Selection::Superseded).then_some(reported);
-        let at_ms = now.saturating_duration_since(opened).as_millis() as u32;
-        Ok(Selected { source, begins, is_other, restarts, lost_too_much, start, codec, media, at_ms })
+        Ok(Selected { begins, selection, reported, lost_too_much, start, codec })
     }
-}
 
-impl Selected<'_> {
-    /// Puts the packet into the history of its layer.
+    /// Puts the packet into the history of its layer, if its stream is the one to forward.
     #[inline]
-    pub fn keep(self, now: Instant, tracks: &mut Tracks) -> Result<(), DropReason> {
-        let Selected { source, media, codec, start, .. } = self;
+    pub fn keep(&mut self, now: Instant, selected: &Selected, tracks: &mut Tracks) -> Result<(), DropReason> {
+        let (source, media) = (&mut *self.source, &self.media);
+        let is_other = selected.selection == Selection::Other;
         let key = source.layer;
-        let Some(mut writer) = tracks.writer(key).filter(|_| !self.is_other) else { return Ok(()) };
-        if let Some(reported) = self.restarts {
+        let Some(mut writer) = tracks.writer(key).filter(|_| !is_other) else { return Ok(()) };
+        if selected.selection == Selection::Superseded {
+            // Viewers start afresh.
             writer.layer.generation = writer.layer.generation.wrapping_add(1);
-            writer.layer.clock = reported;
+            writer.layer.clock = selected.reported;
         }
         let wall = writer.wall;
         writer.layer.clock.get_or_insert_with(|| MediaClock::of_arrival(wall, media.timestamp, now));
@@ -147,16 +140,16 @@ impl Selected<'_> {
             generation: writer.layer.generation,
             payload_type: media.payload_type,
             marker: media.marker,
-            keyframe: start != Start::No,
-            sets_only: start == Start::ParameterSets,
-            ends_burst: media.marker || !codec.codec.is_video(),
-            at_ms: self.at_ms,
+            keyframe: selected.start != Start::No,
+            sets_only: selected.start == Start::ParameterSets,
+            ends_burst: media.marker || !selected.codec.codec.is_video(),
+            at_ms: now.saturating_duration_since(self.opened).as_millis() as u32,
         };
-        put_sets_first(source, &mut writer, &codec, &media, packet);
+        put_sets_first(source, &mut writer, &selected.codec, media, packet);
         packet.sequence = source.sequence(media.index).ok_or(DropReason::RtpReplayed)?;
         writer.push(source.spec.kind, packet, &passed_on(&media.values), media.payload)?;
         writer.note_arrival(now);
-        if self.lost_too_much {
+        if selected.lost_too_much {
             tracks.want_keyframe(key);
         }
         Ok(())
