@@ -34,10 +34,6 @@ pub const EXCEPTIONS: &[Exception<'static>] = &[
         because: "parts take the plan from the simulation that has them",
     },
     Exception {
-        files: &["load/src/stage.rs", "load/src/viewer.rs"],
-        because: "a stage keeps the tallies of viewers that it connects",
-    },
-    Exception {
         files: &[
             "load/src/swarm.rs",
             "load/src/swarm/broadcaster.rs",
@@ -51,8 +47,8 @@ pub const EXCEPTIONS: &[Exception<'static>] = &[
         because: "an address is normalised for the family of its socket",
     },
     Exception {
-        files: &["sfu/worker/src/event_loop.rs", "sfu/worker/src/lib.rs", "sfu/worker/src/relays.rs"],
-        because: "relays are methods of the worker that ticks them",
+        files: &["sfu/worker/src/event_loop.rs", "sfu/worker/src/lib.rs"],
+        because: "the loop takes its settings and errors from the root that runs it",
     },
     Exception {
         files: &[
