@@ -53,7 +53,7 @@ pub fn one_line(error: &clap::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Cli;
+    use crate::node::flags::Cli;
     use clap::Parser;
 
     #[test]

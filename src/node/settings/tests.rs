@@ -1,7 +1,7 @@
 //! What is refused, and in which words; what wins over what.
 
 use super::*;
-use crate::cli::Cli;
+use crate::node::flags::Cli;
 use clap::Parser;
 
 fn planned(args: &[&str]) -> Result<NodePlan, String> {

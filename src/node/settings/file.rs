@@ -7,8 +7,8 @@ use clap::{CommandFactory, Parser};
 use toml::{Table, Value};
 
 use super::nearest::nearest;
-use crate::cli::{Cli, Flags};
 use crate::failure::{Failure, one_line};
+use crate::node::flags::{Cli, Flags};
 
 pub fn read(path: &Path) -> Result<Flags, Failure> {
     let text = std::fs::read_to_string(path)
@@ -61,7 +61,7 @@ fn one_line_of_toml(error: &toml::de::Error, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Workers;
+    use crate::node::flags::Workers;
 
     #[test]
     fn every_flag_is_a_key() {
@@ -109,7 +109,7 @@ mod tests {
         // Those that have a default say it, and a node with all of them is the node without any.
         let defaults: Table = table.into_iter().filter(|(_, value)| value.as_str() != Some("")).collect();
         let from_file = parse(&defaults.to_string()).unwrap();
-        let plan = |flags| super::super::plan(crate::cli::Program::Up, flags).unwrap();
+        let plan = |flags| super::super::plan(crate::node::flags::Program::Up, flags).unwrap();
         let bare = Flags { node: Some("n".to_owned()), ..Flags::default() };
         assert_eq!(plan(Flags { node: Some("n".to_owned()), ..from_file }), plan(bare));
     }

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use chappe_supervisor::{Auth, NodePlan, Role};
 
-use crate::cli::{AuthChoice, Flags, Program, WORKERS_MAX, Workers};
+use crate::node::flags::{AuthChoice, Flags, Program, WORKERS_MAX, Workers};
 use crate::failure::Failure;
 
 /// The settings of a node, complete and consistent.

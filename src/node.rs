@@ -1,0 +1,36 @@
+//! Runs a node: the supervisor, and the two programs that it starts. Turns what a person typed into a plan.
+
+pub mod children;
+pub mod flags;
+mod settings;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use chappe_supervisor::{Ended, NodePlan};
+use clap::Parser;
+
+use crate::failure::{self, Failure};
+use flags::{Cli, Program};
+
+/// `chappe [up|signaling|sfu]`, until the node has ended.
+pub fn run(args: Vec<OsString>) -> Result<ExitCode, Failure> {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(e) => return failure::help_or_usage(&e),
+    };
+    let program = cli.program.unwrap_or(Program::Up);
+    let plan = settings::plan(program, cli.flags)?;
+    supervise(&plan)
+}
+
+fn supervise(plan: &NodePlan) -> Result<ExitCode, Failure> {
+    match chappe_supervisor::run(plan).map_err(|e| Failure::Start(e.to_string()))? {
+        Ended::InOrder => Ok(ExitCode::SUCCESS),
+        Ended::AtOnce => Ok(ExitCode::from(STOPPED_BY_SECOND_SIGNAL)),
+        Ended::Refused => Ok(ExitCode::FAILURE),
+    }
+}
+
+/// What a shell reports for a program that Ctrl-C ended.
+const STOPPED_BY_SECOND_SIGNAL: u8 = 130;
