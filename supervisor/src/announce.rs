@@ -3,36 +3,41 @@
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use chappe_supervisor_api::{ProcessName, ProcessStatus};
 use tracing::info;
 
-use crate::node::{Auth, NodePlan};
 use crate::outlet::LogFormat;
+use crate::plan::{Auth, NodePlan};
 use crate::state_file::Addresses;
-use crate::supervise::SlotView;
 
-/// `slots` are signaling and then the workers. In JSON the same goes to the log, as fields.
-pub fn announce(plan: &NodePlan, addresses: &Addresses, slots: &[SlotView]) {
+/// In JSON the same goes to the log, as fields.
+pub fn announce(plan: &NodePlan, addresses: Addresses, processes: &[ProcessStatus]) {
     if plan.log == LogFormat::Json {
-        let ports = format!("{:?}", addresses.media_ports);
+        let ports: Vec<u16> = processes.iter().filter_map(|process| process.media_port).collect();
+        let ports = format!("{ports:?}");
         let page = addresses.http.map(page);
         info!(page, admin = %addresses.admin, media_ports = ports, "listening");
         return;
     }
     // Nobody may be reading (`chappe >&-`); that is no reason to stop.
-    let _ = std::io::stdout().lock().write_all(text(plan, addresses, slots).as_bytes());
+    let _ = std::io::stdout().lock().write_all(text(plan, addresses, processes).as_bytes());
 }
 
-fn text(plan: &NodePlan, addresses: &Addresses, slots: &[SlotView]) -> String {
+fn text(plan: &NodePlan, addresses: Addresses, processes: &[ProcessStatus]) -> String {
     let mut lines = vec![format!("chappe {} on node {}", env!("CARGO_PKG_VERSION"), plan.node)];
     lines.extend(addresses.http.map(|http| format!("  open      {}", page(http))));
     lines.push(format!("  admin     http://{}", addresses.admin));
     lines.extend(plan.cluster.as_deref().map(|cluster| format!("  cluster   {}", without_credentials(cluster))));
-    let pid = |slot: &SlotView| slot.pid.map_or("not started yet".to_owned(), |pid| format!("pid {pid}"));
-    lines.extend(slots.first().map(|slot| format!("  signaling {}", pid(slot))));
-    for (index, (slot, port)) in slots.iter().skip(1).zip(&addresses.media_ports).enumerate() {
-        lines.push(format!("  worker {index:<2} {}, media on UDP and TCP port {port}", pid(slot)));
+    for process in processes {
+        let pid = process.pid.map_or("not started yet".to_owned(), |pid| format!("pid {pid}"));
+        lines.push(match (process.name, process.media_port) {
+            (ProcessName::Worker(index), Some(port)) => {
+                format!("  worker {index:<2} {pid}, media on UDP and TCP port {port}")
+            }
+            (ProcessName::Worker(_) | ProcessName::Signaling, _) => format!("  signaling {pid}"),
+        });
     }
-    if addresses.media_ports.is_empty() {
+    if !processes.iter().any(|process| process.name != ProcessName::Signaling) {
         lines.push("  no workers here: publishing and watching get 503 until a node with workers joins".to_owned());
     }
     lines.extend(plan.role.has_http().then(|| match plan.auth {

@@ -8,10 +8,11 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
 use chappe_sfu_io::process;
+use chappe_supervisor_api::SOCKET_FILE;
 use clap::ValueEnum;
 
-use crate::node::Auth;
 use crate::outlet::LogFormat;
+use crate::plan::Auth;
 use crate::runtime_dir::{CLUSTER_FILE, NODE_SECRET_FILE};
 
 pub mod log;
@@ -159,6 +160,11 @@ impl SignalingArgs {
     /// Where worker `index` listens for us.
     pub fn control_path(&self, index: u16) -> PathBuf {
         control_path(&self.control_dir, index)
+    }
+
+    /// Where the parent is asked.
+    pub fn command_channel(&self) -> PathBuf {
+        self.control_dir.join(SOCKET_FILE)
     }
 
     /// Random bytes that outlive this process.

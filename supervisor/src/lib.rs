@@ -6,21 +6,33 @@
 
 #![forbid(unsafe_code)]
 
+mod node;
+mod orders;
+mod places;
+mod plan;
+
+mod channel;
+mod ended;
+mod process;
+mod slot;
+mod supervise;
+mod token;
+
 mod announce;
 mod backoff;
 mod lines;
-mod node;
+mod log_ring;
 mod outlet;
-mod process;
 mod runtime_dir;
 mod signals;
 mod sockets;
 mod state_file;
-mod supervise;
 
 pub mod child;
 
-pub use node::{Auth, NodePlan, Role, run};
+pub use ended::{EXIT_REFUSE, EXIT_STOP, Ended};
+pub use node::run;
 pub use outlet::LogFormat;
+pub use plan::{Auth, NodePlan, Role};
+pub use runtime_dir::running_nodes;
 pub use sockets::StartError;
-pub use supervise::{EXIT_REFUSE, EXIT_STOP, Ended};

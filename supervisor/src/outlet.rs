@@ -1,12 +1,18 @@
-//! Owns the way out for log lines: the standard error of the parent. Never blocks, whoever reads it.
+//! Owns the way out for log lines: the standard error of the parent, and the ring of the newest for operators who ask.
+//! Never blocks, whoever reads it.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chappe_supervisor_api::{LogSource, ProcessName};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::log_ring::LogRing;
 
 /// A terminal stopped with Ctrl-S, or a pipe that nobody reads, must not stop the parent from replacing a dead
 /// worker: what cannot be written now waits in a bounded queue, and what does not fit there is counted.
@@ -31,6 +37,25 @@ impl LogFormat {
             LogFormat::Json => format!("{{\"level\":\"WARN\",\"fields\":{{\"message\":\"{text}\"}}}}\n"),
         }
     }
+
+    /// A child's own log lines pass as they are. In JSON a line that is none (a message of the C library, say)
+    /// is wrapped, so that every line of our standard error stays one JSON object.
+    pub(crate) fn presented(self, line: &[u8], name: ProcessName) -> Cow<'_, [u8]> {
+        if self == LogFormat::Text || line.starts_with(b"{") {
+            return line.into();
+        }
+        let mut escaped = String::with_capacity(line.len() + 64);
+        for c in String::from_utf8_lossy(line).chars() {
+            match c {
+                '"' | '\\' => escaped.extend(['\\', c]),
+                c if c.is_control() => {
+                    let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+                }
+                c => escaped.push(c),
+            }
+        }
+        format!(r#"{{"level":"ERROR","fields":{{"message":"{escaped}"}},"target":"{name}"}}"#).into_bytes().into()
+    }
 }
 
 #[derive(Debug)]
@@ -42,11 +67,13 @@ struct Queue {
     written: usize,
     bytes: usize,
     dropped: u64,
+    ring: LogRing,
 }
 
 impl Outlet {
     pub fn new(fd: OwnedFd, format: LogFormat) -> Outlet {
-        Outlet(Arc::new(Mutex::new(Queue { fd, format, lines: VecDeque::new(), written: 0, bytes: 0, dropped: 0 })))
+        let (lines, ring) = (VecDeque::new(), LogRing::default());
+        Outlet(Arc::new(Mutex::new(Queue { fd, format, lines, written: 0, bytes: 0, dropped: 0, ring })))
     }
 
     /// The standard error of this process.
@@ -55,10 +82,16 @@ impl Outlet {
     }
 
     /// Takes one line without its newline.
-    pub fn offer(&self, line: &[u8]) {
+    pub fn offer(&self, source: LogSource, line: &[u8]) {
         let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.ring.push(source, line);
         queue.push(line);
         queue.flush();
+    }
+
+    /// Looks at the newest lines. `look` must not log.
+    pub fn with_ring<T>(&self, look: impl FnOnce(&LogRing) -> T) -> T {
+        look(&self.0.lock().unwrap_or_else(PoisonError::into_inner).ring)
     }
 
     /// Writes what waits, as far as that is possible without blocking; true when nothing waits any more.
@@ -130,7 +163,7 @@ pub struct EventWriter<'a>(&'a Outlet);
 
 impl io::Write for EventWriter<'_> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        self.0.offer(event.strip_suffix(b"\n").unwrap_or(event));
+        self.0.offer(LogSource::Supervisor, event.strip_suffix(b"\n").unwrap_or(event));
         Ok(event.len())
     }
 
@@ -155,7 +188,7 @@ mod tests {
         let outlet = Outlet::new(writer, LogFormat::Json);
         let line = [b'x'; 1023];
         for _ in 0..4096 {
-            outlet.offer(&line);
+            outlet.offer(LogSource::Supervisor, &line);
         }
         {
             let queue = outlet.0.lock().unwrap();
@@ -169,7 +202,7 @@ mod tests {
             let count = reader.read(&mut some).unwrap();
             text.extend_from_slice(&some[..count]);
         }
-        outlet.offer(b"after");
+        outlet.offer(LogSource::Supervisor, b"after");
         drop(outlet);
         reader.read_to_end(&mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
@@ -184,7 +217,18 @@ mod tests {
         let (reader, writer) = rustix::pipe::pipe().unwrap();
         drop(reader);
         let outlet = Outlet::new(writer, LogFormat::Text);
-        outlet.offer(b"into the void");
+        outlet.offer(LogSource::Supervisor, b"into the void");
         assert!(outlet.flush());
+    }
+
+    #[test]
+    fn every_line_of_a_json_log_is_an_object() {
+        let name = ProcessName::Worker(0);
+        let wrapped = LogFormat::Json.presented(b"free(): \"invalid\" \\ pointer\x01", name);
+        let expected =
+            r#"{"level":"ERROR","fields":{"message":"free(): \"invalid\" \\ pointer\u0001"},"target":"worker-0"}"#;
+        assert_eq!(String::from_utf8_lossy(&wrapped), expected);
+        assert_eq!(*LogFormat::Json.presented(b"{\"a\":1}", name), *b"{\"a\":1}");
+        assert_eq!(*LogFormat::Text.presented(b"plain", name), *b"plain");
     }
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::rc::Rc;
 
+use chappe_supervisor_api::ProcessName;
 use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -18,13 +19,14 @@ use crate::lines::LineSplitter;
 /// What to start, again and again.
 #[derive(Debug, Clone)]
 pub struct ChildSpec {
-    /// In logs: `signaling`, `worker-0`.
-    pub name: String,
+    pub name: ProcessName,
     pub program: PathBuf,
     /// `--restarts N` is appended at each start.
     pub args: Vec<OsString>,
     /// Inherited under the same numbers, which `args` tell the child.
     pub fds: Vec<Rc<OwnedFd>>,
+    /// Told to those who ask; workers only.
+    pub media_port: Option<u16>,
 }
 
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use chappe_supervisor_api::{STATE_FILE, worker_socket};
 use rustix::fs::{FlockOperation, flock};
 
 /// Only its owner may enter (0700). Its lock file is held for as long as the supervisor lives, whatever its pid:
@@ -61,6 +62,15 @@ impl RuntimeDir {
     }
 }
 
+/// State files of the nodes that this user runs on this machine.
+pub fn running_nodes() -> Vec<PathBuf> {
+    let bases = [std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from), Some(std::env::temp_dir())];
+    let mut bases: Vec<PathBuf> = bases.into_iter().flatten().collect();
+    bases.dedup();
+    let ours = bases.iter().flat_map(|base| ours(base));
+    ours.filter(|dir| is_stale(dir) == Some(false)).map(|dir| dir.join(STATE_FILE)).collect()
+}
+
 /// Random bytes of this run of the supervisor: they outlive its children.
 pub const NODE_SECRET_FILE: &str = "node-secret";
 /// The cluster's address with its credentials.
@@ -68,7 +78,7 @@ pub const CLUSTER_FILE: &str = "cluster";
 
 /// Where worker `index` listens for signaling.
 pub fn control_path(dir: &Path, index: u16) -> PathBuf {
-    dir.join(format!("worker-{index}.sock"))
+    dir.join(worker_socket(index))
 }
 
 impl Drop for RuntimeDir {
@@ -88,21 +98,27 @@ fn prefix() -> String {
 
 /// Removes directories of ours whose lock nobody holds. Anything odd is left alone: it may be another user's.
 fn remove_stale(base: &Path) {
-    let prefix = prefix();
-    let Ok(entries) = fs::read_dir(base) else { return };
-    for entry in entries.flatten() {
-        if !entry.file_name().to_string_lossy().starts_with(&prefix) {
-            continue;
-        }
-        let ours = |m: fs::Metadata| m.is_dir() && m.uid() == rustix::process::getuid().as_raw();
-        if !fs::symlink_metadata(entry.path()).is_ok_and(ours) {
-            continue;
-        }
-        let Ok(lock) = File::open(entry.path().join(LOCK_FILE)) else { continue };
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            let _ = fs::remove_dir_all(entry.path());
+    for dir in ours(base) {
+        if is_stale(&dir) == Some(true) {
+            let _ = fs::remove_dir_all(dir);
         }
     }
+}
+
+/// Directories with our kind of name that belong to this user.
+fn ours(base: &Path) -> Vec<PathBuf> {
+    let prefix = prefix();
+    let entries = fs::read_dir(base).into_iter().flatten().flatten();
+    let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix));
+    let is_ours = |m: fs::Metadata| m.is_dir() && m.uid() == rustix::process::getuid().as_raw();
+    let paths = named.map(|entry| entry.path());
+    paths.filter(|path| fs::symlink_metadata(path).is_ok_and(is_ours)).collect()
+}
+
+/// Whether its supervisor is gone; none where there is no lock to judge by.
+fn is_stale(dir: &Path) -> Option<bool> {
+    let lock = File::open(dir.join(LOCK_FILE)).ok()?;
+    Some(flock(&lock, FlockOperation::NonBlockingLockShared).is_ok())
 }
 
 const LOCK_FILE: &str = "lock";

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::supervise::SlotView;
+use chappe_supervisor_api::{ProcessName, ProcessStatus};
 
 #[derive(Debug)]
 pub struct StateFile {
@@ -15,13 +15,11 @@ pub struct StateFile {
 }
 
 /// What does not change while the node runs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Addresses {
     /// None on a node that only carries media.
     pub http: Option<SocketAddr>,
     pub admin: SocketAddr,
-    /// Of worker 0, 1, …
-    pub media_ports: Vec<u16>,
 }
 
 impl StateFile {
@@ -29,12 +27,15 @@ impl StateFile {
         StateFile { path }
     }
 
-    /// `slots` are signaling and then the workers in order.
-    pub fn write(&self, addresses: &Addresses, slots: &[SlotView]) -> io::Result<()> {
+    pub fn write(&self, addresses: Addresses, processes: &[ProcessStatus]) -> io::Result<()> {
         let mut part = self.path.clone().into_os_string();
         part.push(".part");
-        fs::write(&part, render(addresses, slots))?;
+        fs::write(&part, render(addresses, processes))?;
         fs::rename(&part, &self.path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 
@@ -45,29 +46,29 @@ impl Drop for StateFile {
 }
 
 /// JSON by hand: all of it is numbers, addresses and fixed names, and the parent needs no JSON library for that.
-fn render(addresses: &Addresses, slots: &[SlotView]) -> String {
-    let pid = |view: &SlotView| view.pid.map_or("null".to_owned(), |pid| pid.to_string());
+fn render(addresses: Addresses, processes: &[ProcessStatus]) -> String {
+    let pid = |status: &ProcessStatus| status.pid.map_or("null".to_owned(), |pid| pid.to_string());
     let mut text = format!(
         "{{\"supervisor\":{{\"pid\":{}}},\"http\":{},\"admin\":\"{}\"",
         std::process::id(),
         addresses.http.map_or("null".to_owned(), |http| format!("\"{http}\"")),
         addresses.admin
     );
-    let (signaling, workers) = slots.split_first().map_or((None, slots), |(first, rest)| (Some(first), rest));
-    if let Some(view) = signaling {
-        let _ = write!(text, ",\"signaling\":{{\"pid\":{},\"restarts\":{}}}", pid(view), view.restarts);
+    let mut workers = Vec::new();
+    for status in processes {
+        let (pid, restarts) = (pid(status), status.restarts);
+        match status.name {
+            ProcessName::Signaling => {
+                let _ = write!(text, ",\"signaling\":{{\"pid\":{pid},\"restarts\":{restarts}}}");
+            }
+            ProcessName::Worker(index) => {
+                let port = status.media_port.unwrap_or_default();
+                workers
+                    .push(format!("{{\"index\":{index},\"pid\":{pid},\"media_port\":{port},\"restarts\":{restarts}}}"));
+            }
+        }
     }
-    text.push_str(",\"workers\":[");
-    for (index, (view, port)) in workers.iter().zip(&addresses.media_ports).enumerate() {
-        let comma = if index > 0 { "," } else { "" };
-        let _ = write!(
-            text,
-            "{comma}{{\"index\":{index},\"pid\":{},\"media_port\":{port},\"restarts\":{}}}",
-            pid(view),
-            view.restarts
-        );
-    }
-    text.push_str("]}\n");
+    let _ = writeln!(text, ",\"workers\":[{}]}}", workers.join(","));
     text
 }
 
@@ -77,13 +78,10 @@ mod tests {
 
     #[test]
     fn it_lists_where_the_node_listens_and_its_processes() {
-        let addresses = Addresses {
-            http: Some("127.0.0.1:8080".parse().unwrap()),
-            admin: "[::1]:8081".parse().unwrap(),
-            media_ports: vec![7000, 7001],
-        };
-        let view = |name: &str, pid, restarts| SlotView { name: name.to_owned(), pid, restarts };
-        let slots = [view("signaling", Some(10), 0), view("worker-0", Some(11), 2), view("worker-1", None, 1)];
+        let addresses =
+            Addresses { http: Some("127.0.0.1:8080".parse().unwrap()), admin: "[::1]:8081".parse().unwrap() };
+        let processes = ["signaling up 10 5 0 -", "worker-0 up 11 5 2 7000", "worker-1 backing-off - 0 1 7001"];
+        let processes = processes.map(|line| line.parse::<ProcessStatus>().unwrap());
         let expected = format!(
             concat!(
                 r#"{{"supervisor":{{"pid":{}}},"http":"127.0.0.1:8080","admin":"[::1]:8081","#,
@@ -93,6 +91,6 @@ mod tests {
             ),
             std::process::id()
         );
-        assert_eq!(render(&addresses, &slots), expected);
+        assert_eq!(render(addresses, &processes), expected);
     }
 }

@@ -1,96 +1,59 @@
-//! Owns the loop of the parent: notices deaths, starts replacements, passes log lines on, stops in order.
-//! Knows nothing of what its children do.
+//! Owns the loop of the parent: notices deaths, starts replacements, passes log lines on, stops in order, and hands
+//! on what it is asked. Knows nothing of what its children do, and decides nothing about which there are.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use chappe_supervisor_api::{LogSource, ProcessName, ProcessStatus, Reply, Request};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::process::Signal;
 use tracing::{error, info, warn};
 
 use crate::backoff::Backoff;
+use crate::channel::{Channel, ClientKey};
+use crate::ended::{Ended, asks_to_stop};
 use crate::outlet::{LogFormat, Outlet};
 use crate::process::{ChildSpec, Process, describe};
 use crate::signals::StopSignals;
+use crate::slot::{Due, State};
+use crate::token::Token;
 
 /// One turn of [`Supervisor::turn`] handles what happened since the last.
 pub struct Supervisor {
-    epoll: std::os::fd::OwnedFd,
+    epoll: OwnedFd,
     signals: StopSignals,
-    slots: Vec<Slot>,
+    slots: BTreeMap<ProcessName, Slot>,
     phase: Phase,
     outlet: Outlet,
     format: LogFormat,
     events: Vec<epoll::Event>,
+    channel: Option<Channel>,
+    requests: Vec<(ClientKey, Request)>,
+    /// Places that were given up since the last look.
+    gone: Vec<ProcessName>,
     changed: bool,
     refused: bool,
 }
 
-/// A place that always has a process, or is about to.
+/// A place that has a process, or is about to.
 struct Slot {
     spec: ChildSpec,
-    life: Life,
+    state: State<Process>,
     backoff: Backoff,
     restarts: u64,
-}
-
-enum Life {
-    Running {
-        process: Process,
-        since: Instant,
-    },
-    /// Starts again at this time.
-    Due(Instant),
-    Ended,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Running,
-    /// The first child has SIGTERM, the others get it when that is gone and at `rest_at` at the latest (none: they
-    /// have it). Who lives at `kill_at` is killed.
-    Stopping {
-        rest_at: Option<Instant>,
-        kill_at: Instant,
-    },
-    /// SIGKILL is out.
-    Killing {
-        asked_twice: bool,
-    },
-}
-
-/// What an exit code of the first child asks for.
-fn asks_to_stop(index: usize, status: ExitStatus) -> Option<bool> {
-    let code = status.code().filter(|_| index == 0)?;
-    (code == i32::from(EXIT_STOP) || code == i32::from(EXIT_REFUSE)).then_some(code == i32::from(EXIT_REFUSE))
-}
-
-/// How it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// All children are gone after one request to stop.
-    InOrder,
-    /// A second signal cut the waiting short.
-    AtOnce,
-    /// The first child said that the node must not run; its log says why.
-    Refused,
-}
-
-/// With this code the first child asks that the node stops in order, for example because it is drained.
-pub const EXIT_STOP: u8 = 10;
-/// The same, but the node has failed: starting it again would lead to the same.
-pub const EXIT_REFUSE: u8 = 11;
-
-/// A process as the state file and the start lines show it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SlotView {
-    pub name: String,
-    /// None while it waits for its next start.
-    pub pid: Option<u32>,
-    pub restarts: u64,
+    /// All are to end: the first has SIGTERM, the others get it when that is gone.
+    Stopping,
+    /// SIGKILL is out, because somebody asked twice.
+    StoppingAtOnce,
 }
 
 impl Supervisor {
@@ -98,39 +61,131 @@ impl Supervisor {
     pub fn start(specs: Vec<ChildSpec>, signals: StopSignals, outlet: Outlet, format: LogFormat) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &signals, epoll::EventData::new_u64(Token::Signal.encode()), epoll::EventFlags::IN)?;
-        let now = Instant::now();
-        let slots =
-            specs.into_iter().map(|spec| Slot { spec, life: Life::Due(now), backoff: Backoff::default(), restarts: 0 });
         let mut supervisor = Supervisor {
             epoll,
             signals,
-            slots: slots.collect(),
+            slots: BTreeMap::new(),
             phase: Phase::Running,
             outlet,
             format,
             events: Vec::with_capacity(EVENTS_MAX),
+            channel: None,
+            requests: Vec::new(),
+            gone: Vec::new(),
             changed: true,
             refused: false,
         };
-        supervisor.start_due(now);
+        specs.into_iter().for_each(|spec| supervisor.add(spec));
+        supervisor.handle_time(Instant::now());
         Ok(supervisor)
     }
 
-    pub fn views(&self) -> Vec<SlotView> {
-        let view = |slot: &Slot| SlotView {
-            name: slot.spec.name.clone(),
-            pid: match &slot.life {
-                Life::Running { process, .. } => Some(process.pid()),
-                Life::Due(_) | Life::Ended => None,
-            },
-            restarts: slot.restarts,
-        };
-        self.slots.iter().map(view).collect()
+    /// Takes requests from there; [`Supervisor::take_requests`] hands them out.
+    pub fn answer_on(&mut self, channel: Channel) -> io::Result<()> {
+        let data = epoll::EventData::new_u64(Token::Channel.encode());
+        epoll::add(&self.epoll, &channel, data, epoll::EventFlags::IN)?;
+        self.channel = Some(channel);
+        Ok(())
     }
 
-    /// Whether a process started or died since the last call.
+    /// A place for one more process, which is started with the next turn.
+    pub fn add(&mut self, spec: ChildSpec) {
+        let name = spec.name;
+        let slot = Slot { spec, state: State::Starting, backoff: Backoff::default(), restarts: 0 };
+        self.slots.insert(name, slot);
+        self.changed = true;
+    }
+
+    /// What the next process in each place is started as; `change` sees every spec.
+    pub fn change_specs(&mut self, mut change: impl FnMut(&mut ChildSpec)) {
+        self.slots.values_mut().for_each(|slot| change(&mut slot.spec));
+    }
+
+    /// The process is not replaced any more. It is asked to end after `within`.
+    pub fn leave(&mut self, name: ProcessName, within: Duration) {
+        let at = Instant::now() + within;
+        if let Some(slot) = self.slots.get_mut(&name) {
+            slot.state.leave(at, at + STOP_PATIENCE);
+            self.changed = true;
+        }
+        self.remove_gone();
+    }
+
+    /// Takes [`Supervisor::leave`] back; false when it is too late.
+    pub fn stay(&mut self, name: ProcessName) -> bool {
+        self.changed = true;
+        self.slots.get_mut(&name).is_some_and(|slot| slot.state.stay())
+    }
+
+    /// Ends the process, so that another takes its place at once; false when there is none, or it leaves.
+    pub fn restart(&mut self, name: ProcessName) -> bool {
+        let Some(slot) = self.slots.get_mut(&name) else { return false };
+        // It was well, and nothing says that the next one will not be.
+        slot.backoff = Backoff::default();
+        self.changed = true;
+        let now = Instant::now();
+        slot.state.restart(now, now + STOP_PATIENCE)
+    }
+
+    pub fn statuses(&self) -> Vec<ProcessStatus> {
+        let now = Instant::now();
+        let status = |(name, slot): (&ProcessName, &Slot)| {
+            let up = slot.state.since().map(|since| now.saturating_duration_since(since)).unwrap_or_default();
+            Some(ProcessStatus {
+                name: *name,
+                state: slot.state.told()?,
+                pid: slot.state.process().map(Process::pid),
+                up_ms: u64::try_from(up.as_millis()).unwrap_or(u64::MAX),
+                restarts: slot.restarts,
+                media_port: slot.spec.media_port,
+            })
+        };
+        self.slots.iter().filter_map(status).collect()
+    }
+
+    /// Whether a process started, died or changed its state since the last call. Who follows them is told.
     pub fn take_changed(&mut self) -> bool {
-        std::mem::take(&mut self.changed)
+        let changed = std::mem::take(&mut self.changed);
+        if changed {
+            let statuses = self.statuses();
+            if let Some(channel) = &mut self.channel {
+                channel.tell_processes(&statuses);
+            }
+        }
+        changed
+    }
+
+    /// What was asked since the last call.
+    pub fn take_requests(&mut self) -> Vec<(ClientKey, Request)> {
+        std::mem::take(&mut self.requests)
+    }
+
+    /// Places that have no process any more and get none.
+    pub fn take_gone(&mut self) -> Vec<ProcessName> {
+        std::mem::take(&mut self.gone)
+    }
+
+    pub fn reply(&mut self, client: ClientKey, reply: &Reply) {
+        if let Some(channel) = &mut self.channel {
+            channel.reply(client, reply);
+        }
+    }
+
+    /// All processes, now and, where the client follows them, after each change.
+    pub fn tell_processes(&mut self, client: ClientKey, follow: bool) {
+        let statuses = self.statuses();
+        let Some(channel) = &mut self.channel else { return };
+        statuses.into_iter().for_each(|status| channel.reply(client, &Reply::Process(status)));
+        channel.reply(client, &Reply::Ok);
+        if follow {
+            channel.follow_processes(client);
+        }
+    }
+
+    pub fn send_log(&mut self, client: ClientKey, of: Option<LogSource>, lines: usize, follow: bool) {
+        if let Some(channel) = &mut self.channel {
+            self.outlet.with_ring(|ring| channel.send_log(client, of, lines, follow, ring));
+        }
     }
 
     /// Waits for the next thing to happen and handles it. Some when all children are gone for good.
@@ -140,6 +195,9 @@ impl Supervisor {
 
     /// The same, but returns after `longest` also when nothing happened.
     fn turn_within(&mut self, longest: Option<Duration>) -> io::Result<Option<Ended>> {
+        if let Some(channel) = &mut self.channel {
+            self.outlet.with_ring(|ring| channel.flush(ring));
+        }
         self.wait(longest)?;
         let events = std::mem::take(&mut self.events);
         for event in &events {
@@ -152,7 +210,9 @@ impl Supervisor {
     }
 
     fn wait(&mut self, longest: Option<Duration>) -> io::Result<()> {
-        let due = self.next_wakeup().map(|at| at.saturating_duration_since(Instant::now()));
+        let now = Instant::now();
+        let wakeup = self.slots.values().filter_map(|slot| slot.state.wakeup(now)).min();
+        let due = wakeup.map(|at| at.saturating_duration_since(now));
         // The queue of log lines has no descriptor that would wake us, so it is tried again soon.
         let retry = (!self.outlet.flush()).then_some(RETRY_OUTLET);
         let pause = [due, retry, longest].into_iter().flatten().min();
@@ -167,219 +227,160 @@ impl Supervisor {
         }
     }
 
-    fn next_wakeup(&self) -> Option<Instant> {
-        let due = self.slots.iter().filter_map(|slot| match slot.life {
-            Life::Due(at) => Some(at),
-            Life::Running { .. } | Life::Ended => None,
-        });
-        let kill = match self.phase {
-            Phase::Stopping { rest_at, kill_at } => Some(rest_at.unwrap_or(kill_at)),
-            Phase::Running | Phase::Killing { .. } => None,
-        };
-        due.chain(kill).min()
-    }
-
     fn handle(&mut self, token: Token) {
         match token {
             Token::Signal => self.handle_signal(),
-            Token::Death(index) => self.handle_death(index),
-            Token::Log(index) => self.handle_log(index),
+            Token::Channel => {
+                let asked = self.channel.as_mut().map(Channel::handle_ready);
+                self.requests.extend(asked.into_iter().flatten());
+            }
+            Token::Death(name) => self.handle_death(name),
+            Token::Log(name) => self.handle_log(name),
         }
     }
 
     fn handle_signal(&mut self) {
         for _ in 0..self.signals.take() {
-            self.phase = match self.phase {
+            match self.phase {
                 Phase::Running => {
                     info!("stopping; a second Ctrl-C stops at once");
-                    signal_each(self.slots.iter().take(1), Signal::TERM);
-                    let now = Instant::now();
-                    Phase::Stopping { rest_at: Some(now + FIRST_PATIENCE), kill_at: now + STOP_PATIENCE }
+                    self.stop(Instant::now() + FIRST_PATIENCE);
                 }
-                Phase::Stopping { .. } | Phase::Killing { .. } => {
-                    signal_each(&self.slots, Signal::KILL);
-                    Phase::Killing { asked_twice: true }
+                Phase::Stopping | Phase::StoppingAtOnce => {
+                    self.slots.values().filter_map(|slot| slot.state.process()).for_each(|p| p.signal(Signal::KILL));
+                    self.phase = Phase::StoppingAtOnce;
                 }
-            };
+            }
         }
     }
 
-    fn handle_death(&mut self, index: usize) {
-        self.handle_log(index);
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        let Life::Running { process, since } = &mut slot.life else { return };
+    /// The first child is asked at once, the others when it is gone and at `rest_at` at the latest: it commands them,
+    /// and would take their end for deaths.
+    fn stop(&mut self, rest_at: Instant) {
+        self.phase = Phase::Stopping;
+        let now = Instant::now();
+        for (place, slot) in self.slots.values_mut().enumerate() {
+            slot.state.leave(if place == 0 { now } else { rest_at }, now + STOP_PATIENCE);
+        }
+        self.changed = true;
+        self.remove_gone();
+    }
+
+    fn handle_death(&mut self, name: ProcessName) {
+        self.handle_log(name);
+        let Some(slot) = self.slots.get_mut(&name) else { return };
+        let since = slot.state.since();
+        let (Some(process), Some(since)) = (slot.state.process_mut(), since) else { return };
         let status = match process.try_wait() {
             Ok(Some(status)) => status,
             // An event of the predecessor that was replaced in this very turn.
             Ok(None) => return,
             Err(e) => {
-                error!(process = slot.spec.name, error = %e, "waiting for a process failed");
+                error!(process = %name, error = %e, "waiting for a process failed");
                 ExitStatus::default()
             }
         };
-        let ran = since.elapsed();
-        let pid = process.pid();
+        let (ran, pid) = (since.elapsed(), process.pid());
         self.changed = true;
-        if self.phase != Phase::Running {
-            slot.life = Life::Ended;
-            return;
-        }
-        if let Some(refused) = asks_to_stop(index, status) {
-            slot.life = Life::Ended;
+        if self.phase == Phase::Running
+            && let Some(refused) = asks_to_stop(name, status)
+        {
+            info!(process = %name, pid, "asks the node to stop");
             self.refused = refused;
-            info!(process = slot.spec.name, pid, "asks the node to stop");
-            let now = Instant::now();
-            self.phase = Phase::Stopping { rest_at: Some(now), kill_at: now + STOP_PATIENCE };
-            return;
+            slot.state = State::Gone;
+            return self.stop(Instant::now());
         }
         let pause = slot.backoff.pause_after(ran);
-        slot.life = Life::Due(Instant::now() + pause);
+        slot.state.handle_death(Instant::now() + pause);
+        let (ran_ms, pause_ms) = (ran.as_millis() as u64, pause.as_millis() as u64);
+        if matches!(slot.state, State::Gone) {
+            if self.phase == Phase::Running {
+                info!(process = %name, pid, ran_ms, "{name} {}; its place is given up", describe(status));
+            }
+            return self.handle_left(name);
+        }
         slot.restarts += 1;
-        warn!(
-            process = slot.spec.name,
-            pid,
-            ran_ms = ran.as_millis() as u64,
-            pause_ms = pause.as_millis() as u64,
-            "{} {}; starting another",
-            slot.spec.name,
-            describe(status)
-        );
+        warn!(process = %name, pid, ran_ms, pause_ms, "{name} {}; starting another", describe(status));
     }
 
-    fn handle_log(&mut self, index: usize) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        let Life::Running { process, .. } = &mut slot.life else { return };
-        let (outlet, name, format) = (&self.outlet, &slot.spec.name, self.format);
-        let open = process.read_log(|line| outlet.offer(&presented(line, name, format)));
+    fn handle_left(&mut self, name: ProcessName) {
+        let is_first = self.slots.keys().next() == Some(&name);
+        self.remove_gone();
+        if self.phase != Phase::Running && is_first {
+            let now = Instant::now();
+            self.slots.values_mut().for_each(|slot| slot.state.leave(now, now + STOP_PATIENCE));
+        }
+    }
+
+    fn remove_gone(&mut self) {
+        let before = self.gone.len();
+        let gone = self.slots.iter().filter(|(_, slot)| matches!(slot.state, State::Gone));
+        self.gone.extend(gone.map(|(name, _)| *name));
+        for name in self.gone.get(before..).unwrap_or_default() {
+            self.slots.remove(name);
+        }
+    }
+
+    fn handle_log(&mut self, name: ProcessName) {
+        let Some(process) = self.slots.get_mut(&name).and_then(|slot| slot.state.process_mut()) else { return };
+        let (outlet, format, source) = (&self.outlet, self.format, LogSource::Process(name));
+        let open = process.read_log(|line| outlet.offer(source, &format.presented(line, name)));
         if !open {
             let _ = epoll::delete(&self.epoll, process.log());
         }
     }
 
     fn handle_time(&mut self, now: Instant) {
-        if let Phase::Stopping { rest_at: Some(at), kill_at } = self.phase
-            && (now >= at || !self.slots.first().is_some_and(Slot::is_running))
-        {
-            // The first commands the others: with them gone before it, it would take their end for deaths.
-            signal_each(self.slots.iter().skip(1), Signal::TERM);
-            self.phase = Phase::Stopping { rest_at: None, kill_at };
-        }
-        if let Phase::Stopping { kill_at, .. } = self.phase
-            && now >= kill_at
-        {
-            let names: Vec<&str> = self.living().map(|slot| slot.spec.name.as_str()).collect();
-            warn!(still_running = names.join(","), "not stopped within {} s, killing", STOP_PATIENCE.as_secs());
-            signal_each(&self.slots, Signal::KILL);
-            self.phase = Phase::Killing { asked_twice: false };
-        }
-        if self.phase == Phase::Running {
-            self.start_due(now);
-        }
-    }
-
-    fn start_due(&mut self, now: Instant) {
-        for index in 0..self.slots.len() {
-            let Some(slot) = self.slots.get_mut(index) else { continue };
-            let Life::Due(at) = slot.life else { continue };
-            if at > now {
-                continue;
-            }
-            match Process::spawn(&slot.spec, slot.restarts).and_then(|process| watch(&self.epoll, index, process)) {
-                Ok(process) => {
-                    info!(process = slot.spec.name, pid = process.pid(), restarts = slot.restarts, "started");
-                    slot.life = Life::Running { process, since: now };
+        for (name, slot) in &mut self.slots {
+            match slot.state.take_due(now) {
+                Some(Due::Start) => {
+                    slot.start(&self.epoll, now);
+                    self.changed = true;
                 }
-                Err(e) => {
-                    // The first failure waits too: nothing was started, so nothing suggests the second try works.
-                    let pause = slot.backoff.pause_after(Duration::ZERO).max(SPAWN_PAUSE);
-                    error!(process = slot.spec.name, error = %e, pause_ms = pause.as_millis() as u64, "cannot start");
-                    slot.life = Life::Due(now + pause);
+                Some(Due::Ask) => slot.state.process().into_iter().for_each(|process| process.signal(Signal::TERM)),
+                Some(Due::Kill) => {
+                    warn!(process = %name, "not stopped within {} s, killing", STOP_PATIENCE.as_secs());
+                    slot.state.process().into_iter().for_each(|process| process.signal(Signal::KILL));
                 }
+                None => {}
             }
-            self.changed = true;
         }
-    }
-
-    fn living(&self) -> impl Iterator<Item = &Slot> {
-        self.slots.iter().filter(|slot| slot.is_running())
     }
 
     fn ended(&self) -> Option<Ended> {
         match self.phase {
             Phase::Running => None,
-            _ if self.living().next().is_some() => None,
+            _ if !self.slots.is_empty() => None,
             _ if self.refused => Some(Ended::Refused),
-            Phase::Killing { asked_twice: true } => Some(Ended::AtOnce),
-            Phase::Stopping { .. } | Phase::Killing { .. } => Some(Ended::InOrder),
+            Phase::StoppingAtOnce => Some(Ended::AtOnce),
+            Phase::Stopping => Some(Ended::InOrder),
         }
     }
 }
 
 impl Slot {
-    fn is_running(&self) -> bool {
-        matches!(self.life, Life::Running { .. })
-    }
-}
-
-fn signal_each<'a>(slots: impl IntoIterator<Item = &'a Slot>, signal: Signal) {
-    for slot in slots {
-        if let Life::Running { process, .. } = &slot.life {
-            process.signal(signal);
-        }
-    }
-}
-
-fn watch(epoll: &std::os::fd::OwnedFd, index: usize, process: Process) -> io::Result<Process> {
-    let data = |token: Token| epoll::EventData::new_u64(token.encode());
-    epoll::add(epoll, process.death(), data(Token::Death(index)), epoll::EventFlags::IN)?;
-    epoll::add(epoll, process.log(), data(Token::Log(index)), epoll::EventFlags::IN)?;
-    Ok(process)
-}
-
-/// What an epoll event is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token {
-    Signal,
-    Death(usize),
-    Log(usize),
-}
-
-impl Token {
-    fn encode(self) -> u64 {
-        match self {
-            Token::Signal => 0,
-            Token::Death(index) => (index as u64) << 2 | 1,
-            Token::Log(index) => (index as u64) << 2 | 2,
-        }
-    }
-
-    fn decode(value: u64) -> Token {
-        let index = (value >> 2) as usize;
-        match value & 3 {
-            1 => Token::Death(index),
-            2 => Token::Log(index),
-            _ => Token::Signal,
-        }
-    }
-}
-
-/// A child's own log lines pass as they are. In JSON a line that is none (a message of the C library, say)
-/// is wrapped, so that every line of our standard error stays one JSON object.
-fn presented<'a>(line: &'a [u8], name: &str, format: LogFormat) -> std::borrow::Cow<'a, [u8]> {
-    if format == LogFormat::Text || line.starts_with(b"{") {
-        return line.into();
-    }
-    let mut escaped = String::with_capacity(line.len() + 64);
-    for c in String::from_utf8_lossy(line).chars() {
-        match c {
-            '"' | '\\' => escaped.extend(['\\', c]),
-            c if c.is_control() => {
-                let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+    fn start(&mut self, epoll: &OwnedFd, now: Instant) {
+        let (name, restarts) = (self.spec.name, self.restarts);
+        match Process::spawn(&self.spec, restarts).and_then(|process| watch(epoll, name, process)) {
+            Ok(process) => {
+                info!(process = %name, pid = process.pid(), restarts, "started");
+                self.state.handle_started(process, now);
             }
-            c => escaped.push(c),
+            Err(e) => {
+                // The first failure waits too: nothing was started, so nothing suggests the second try works.
+                let pause = self.backoff.pause_after(Duration::ZERO).max(SPAWN_PAUSE);
+                error!(process = %name, error = %e, pause_ms = pause.as_millis() as u64, "cannot start");
+                self.state.handle_not_started(now + pause);
+            }
         }
     }
-    format!(r#"{{"level":"ERROR","fields":{{"message":"{escaped}"}},"target":"{name}"}}"#).into_bytes().into()
+}
+
+fn watch(epoll: &OwnedFd, name: ProcessName, process: Process) -> io::Result<Process> {
+    let data = |token: Token| epoll::EventData::new_u64(token.encode());
+    epoll::add(epoll, process.death(), data(Token::Death(name)), epoll::EventFlags::IN)?;
+    epoll::add(epoll, process.log(), data(Token::Log(name)), epoll::EventFlags::IN)?;
+    Ok(process)
 }
 
 /// For the first child to go before the others are asked, too.

@@ -62,8 +62,4 @@ pub const EXCEPTIONS: &[Exception<'static>] = &[
         files: &["signaling/chat/src/room.rs", "signaling/chat/src/room/local.rs", "signaling/chat/src/room/sync.rs"],
         because: "parts borrow the desk of the room",
     },
-    Exception {
-        files: &["supervisor/src/announce.rs", "supervisor/src/child.rs", "supervisor/src/node.rs"],
-        because: "they take the plan from the node that has it",
-    },
 ];

@@ -1,13 +1,17 @@
 //! The loop with real processes: shells in the place of workers.
 
 use super::*;
+use chappe_supervisor_api::ProcessState;
 use std::path::PathBuf;
 use std::sync::mpsc;
 
+const A: ProcessName = ProcessName::Signaling;
+const B: ProcessName = ProcessName::Worker(0);
+
 /// A child that runs `script` in a shell; `$2` is its count of restarts.
-fn shell(name: &str, script: &str) -> ChildSpec {
+fn shell(name: ProcessName, script: &str) -> ChildSpec {
     let args = ["-c", script, "sh"].map(Into::into).to_vec();
-    ChildSpec { name: name.to_owned(), program: PathBuf::from("/bin/sh"), args, fds: Vec::new() }
+    ChildSpec { name, program: PathBuf::from("/bin/sh"), args, fds: Vec::new(), media_port: None }
 }
 
 /// A supervisor whose log lines come out of the returned channel.
@@ -67,22 +71,23 @@ fn raise(signal: Signal) {
 
 #[test]
 fn a_killed_child_is_replaced_and_its_neighbour_is_not_touched() {
-    let (mut supervisor, _lines) = supervise(vec![shell("a", "exec sleep 600"), shell("b", "exec sleep 600")]);
-    let before = supervisor.views();
+    let (mut supervisor, _lines) = supervise(vec![shell(A, "exec sleep 600"), shell(B, "exec sleep 600")]);
+    let before = supervisor.statuses();
     let killed_at = Instant::now();
     kill(before[0].pid.unwrap());
     turn_until(&mut supervisor, "a replacement", |s| {
-        s.views()[0].restarts == 1 && s.views()[0].pid.is_some_and(|pid| Some(pid) != before[0].pid)
+        s.statuses()[0].restarts == 1 && s.statuses()[0].pid.is_some_and(|pid| Some(pid) != before[0].pid)
     });
     assert!(killed_at.elapsed() < Duration::from_secs(1), "{:?}", killed_at.elapsed());
-    assert_eq!(supervisor.views()[1], before[1]);
+    let after = supervisor.statuses();
+    assert_eq!((after[1].pid, after[1].restarts), (before[1].pid, before[1].restarts));
 }
 
 #[test]
 fn a_child_that_keeps_dying_waits_ever_longer_between_its_lives() {
-    let (mut supervisor, _lines) = supervise(vec![shell("a", "exit 3")]);
+    let (mut supervisor, _lines) = supervise(vec![shell(A, "exit 3")]);
     let start = Instant::now();
-    turn_until(&mut supervisor, "five deaths", |s| s.views()[0].restarts == 5);
+    turn_until(&mut supervisor, "five deaths", |s| s.statuses()[0].restarts == 5);
     // 0 + 100 + 200 + 400 ms lie between the first death and the fifth.
     assert!(start.elapsed() >= Duration::from_millis(700), "{:?}", start.elapsed());
 }
@@ -90,16 +95,16 @@ fn a_child_that_keeps_dying_waits_ever_longer_between_its_lives() {
 #[test]
 fn a_replacement_is_told_how_many_there_were_before() {
     let (mut supervisor, lines) =
-        supervise(vec![shell("a", r#"echo "restarts $2" >&2; [ "$2" = 2 ] && exec sleep 600"#)]);
-    turn_until(&mut supervisor, "the third life", |s| s.views()[0].restarts == 2 && s.views()[0].pid.is_some());
+        supervise(vec![shell(A, r#"echo "restarts $2" >&2; [ "$2" = 2 ] && exec sleep 600"#)]);
+    turn_until(&mut supervisor, "the third life", |s| s.statuses()[0].restarts == 2 && s.statuses()[0].pid.is_some());
     let seen = [(); 3].map(|()| next_line(&mut supervisor, &lines));
     assert_eq!(seen, ["restarts 0", "restarts 1", "restarts 2"]);
 }
 
 #[test]
 fn what_a_child_says_last_is_not_lost() {
-    let (mut supervisor, lines) = supervise(vec![shell("a", "echo last words >&2; printf 'no newline'; kill -9 $$")]);
-    turn_until(&mut supervisor, "a death", |s| s.views()[0].restarts >= 1);
+    let (mut supervisor, lines) = supervise(vec![shell(A, "echo last words >&2; printf 'no newline'; kill -9 $$")]);
+    turn_until(&mut supervisor, "a death", |s| s.statuses()[0].restarts >= 1);
     drop(supervisor);
     let seen: Vec<String> = lines.iter().collect();
     assert!(seen.starts_with(&["last words".to_owned(), "no newline".to_owned()]), "{seen:?}");
@@ -107,8 +112,8 @@ fn what_a_child_says_last_is_not_lost() {
 
 #[test]
 fn one_signal_ends_all_children_in_order() {
-    let (mut supervisor, _lines) = supervise(vec![shell("a", "exec sleep 600"), shell("b", "exec sleep 600")]);
-    let pids: Vec<u32> = supervisor.views().iter().filter_map(|view| view.pid).collect();
+    let (mut supervisor, _lines) = supervise(vec![shell(A, "exec sleep 600"), shell(B, "exec sleep 600")]);
+    let pids: Vec<u32> = supervisor.statuses().iter().filter_map(|view| view.pid).collect();
     raise(Signal::TERM);
     assert_eq!(turn_to_the_end(&mut supervisor), Ended::InOrder);
     for pid in pids {
@@ -120,7 +125,7 @@ fn one_signal_ends_all_children_in_order() {
 fn the_first_child_is_gone_before_the_others_are_asked_to_stop() {
     let slow = "trap 'sleep 0.3; echo first >&2; exit 0' TERM; echo ready >&2; while :; do sleep 0.05; done";
     let quick = "trap 'echo second >&2; exit 0' TERM; echo ready >&2; while :; do sleep 0.05; done";
-    let (mut supervisor, lines) = supervise(vec![shell("a", slow), shell("b", quick)]);
+    let (mut supervisor, lines) = supervise(vec![shell(A, slow), shell(B, quick)]);
     assert_eq!([(); 2].map(|()| next_line(&mut supervisor, &lines)), ["ready", "ready"]);
     raise(Signal::TERM);
     assert_eq!(turn_to_the_end(&mut supervisor), Ended::InOrder);
@@ -131,18 +136,18 @@ fn the_first_child_is_gone_before_the_others_are_asked_to_stop() {
 #[test]
 fn a_first_child_that_refuses_does_not_keep_the_others_from_stopping() {
     let refuses = "trap '' TERM; echo ready >&2; while :; do sleep 1; done";
-    let (mut supervisor, lines) = supervise(vec![shell("a", refuses), shell("b", "exec sleep 600")]);
+    let (mut supervisor, lines) = supervise(vec![shell(A, refuses), shell(B, "exec sleep 600")]);
     next_line(&mut supervisor, &lines);
     raise(Signal::TERM);
-    turn_until(&mut supervisor, "the second gone", |s| s.views()[1].pid.is_none());
-    assert!(supervisor.views()[0].pid.is_some(), "the first has not been killed yet");
+    turn_until(&mut supervisor, "the second gone", |s| s.statuses().len() == 1);
+    assert_eq!(supervisor.statuses()[0].name, A, "the first has not been killed yet");
     assert_eq!(turn_to_the_end(&mut supervisor), Ended::InOrder);
 }
 
 #[test]
 fn a_second_signal_does_not_wait_for_a_child_that_refuses() {
     let refuses = "trap '' TERM; echo ready >&2; while :; do sleep 1; done";
-    let (mut supervisor, lines) = supervise(vec![shell("a", refuses)]);
+    let (mut supervisor, lines) = supervise(vec![shell(A, refuses)]);
     next_line(&mut supervisor, &lines);
     let start = Instant::now();
     raise(Signal::INT);
@@ -155,7 +160,7 @@ fn a_second_signal_does_not_wait_for_a_child_that_refuses() {
 #[test]
 fn a_child_that_refuses_to_stop_is_killed_after_five_seconds() {
     let refuses = "trap '' TERM; echo ready >&2; while :; do sleep 1; done";
-    let (mut supervisor, lines) = supervise(vec![shell("a", refuses)]);
+    let (mut supervisor, lines) = supervise(vec![shell(A, refuses)]);
     next_line(&mut supervisor, &lines);
     let start = Instant::now();
     raise(Signal::TERM);
@@ -165,7 +170,7 @@ fn a_child_that_refuses_to_stop_is_killed_after_five_seconds() {
 
 #[test]
 fn a_program_that_cannot_be_started_is_tried_again_with_pauses() {
-    let mut spec = shell("a", "");
+    let mut spec = shell(A, "");
     spec.program = PathBuf::from("/nonexistent/program");
     let (mut supervisor, _lines) = supervise(vec![spec]);
     for _ in 0..2 {
@@ -173,14 +178,14 @@ fn a_program_that_cannot_be_started_is_tried_again_with_pauses() {
         supervisor.turn().unwrap();
         assert!(start.elapsed() >= Duration::from_millis(400), "no busy loop: {:?}", start.elapsed());
     }
-    assert_eq!(supervisor.views()[0].pid, None);
+    assert_eq!(supervisor.statuses()[0].pid, None);
 }
 
 #[test]
 fn a_child_has_the_sockets_it_is_given_and_no_other_of_ours() {
     let given = std::rc::Rc::new(std::os::fd::OwnedFd::from(std::fs::File::open("/dev/zero").unwrap()));
     let kept = std::fs::File::open("/dev/full").unwrap();
-    let mut spec = shell("a", "ls -l /proc/self/fd >&2; exec sleep 600");
+    let mut spec = shell(A, "ls -l /proc/self/fd >&2; exec sleep 600");
     spec.fds = vec![given];
     let (mut supervisor, lines) = supervise(vec![spec]);
     let mut seen = String::new();
@@ -193,18 +198,44 @@ fn a_child_has_the_sockets_it_is_given_and_no_other_of_ours() {
 }
 
 #[test]
-fn every_line_of_a_json_log_is_an_object() {
-    let wrapped = presented(b"free(): \"invalid\" \\ pointer\x01", "worker-0", LogFormat::Json);
-    let expected =
-        r#"{"level":"ERROR","fields":{"message":"free(): \"invalid\" \\ pointer\u0001"},"target":"worker-0"}"#;
-    assert_eq!(String::from_utf8_lossy(&wrapped), expected);
-    assert_eq!(*presented(b"{\"a\":1}", "worker-0", LogFormat::Json), *b"{\"a\":1}");
-    assert_eq!(*presented(b"plain", "worker-0", LogFormat::Text), *b"plain");
+fn a_process_that_leaves_is_waited_for_and_not_replaced() {
+    let (mut supervisor, _lines) = supervise(vec![shell(A, "exec sleep 600"), shell(B, "sleep 0.3")]);
+    supervisor.leave(B, Duration::from_secs(60));
+    assert_eq!(supervisor.statuses()[1].state, ProcessState::Leaving);
+    turn_until(&mut supervisor, "its place given up", |s| s.statuses().len() == 1);
+    assert_eq!(supervisor.take_gone(), [B]);
 }
 
 #[test]
-fn tokens_survive_the_way_through_the_kernel() {
-    for token in [Token::Signal, Token::Death(0), Token::Death(65_535), Token::Log(0), Token::Log(65_535)] {
-        assert_eq!(Token::decode(token.encode()), token);
+fn a_process_that_stays_too_long_is_ended_and_one_that_may_stay_is_not() {
+    let (mut supervisor, _lines) = supervise(vec![shell(A, "exec sleep 600"), shell(B, "exec sleep 600")]);
+    supervisor.leave(B, Duration::from_secs(60));
+    assert!(supervisor.stay(B));
+    assert_eq!(supervisor.statuses()[1].state, ProcessState::Up);
+    supervisor.leave(B, Duration::ZERO);
+    turn_until(&mut supervisor, "its place given up", |s| s.statuses().len() == 1);
+    assert!(!supervisor.stay(B));
+}
+
+#[test]
+fn a_place_that_is_added_gets_a_process() {
+    let (mut supervisor, _lines) = supervise(vec![shell(A, "exec sleep 600")]);
+    supervisor.add(shell(B, "exec sleep 600"));
+    assert_eq!(supervisor.statuses()[1].state, ProcessState::Starting);
+    turn_until(&mut supervisor, "its process", |s| s.statuses()[1].state == ProcessState::Up);
+}
+
+#[test]
+fn a_restart_on_request_waits_for_no_pause() {
+    let (mut supervisor, _lines) = supervise(vec![shell(A, "exec sleep 600")]);
+    let start = Instant::now();
+    for restarts in 1..=4 {
+        assert!(supervisor.restart(A));
+        turn_until(&mut supervisor, "another process", |s| {
+            let status = &s.statuses()[0];
+            status.restarts == restarts && status.state == ProcessState::Up
+        });
     }
+    // Four deaths would have had pauses of 0, 100, 200 and 400 ms.
+    assert!(start.elapsed() < Duration::from_millis(600), "{:?}", start.elapsed());
 }

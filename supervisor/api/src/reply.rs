@@ -1,0 +1,74 @@
+//! What the supervisor answers, one line each.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{LogSource, ParseError, ProcessStatus};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    Process(ProcessStatus),
+    /// A line of the log, as it was written.
+    Log(LogSource, String),
+    /// The index of the worker that was added.
+    Added(u16),
+    /// The request is done, or its first answer complete.
+    Ok,
+    /// It is not done, and why.
+    Error(String),
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reply::Process(status) => write!(f, "process {status}"),
+            Reply::Log(source, line) => write!(f, "log {source} {line}"),
+            Reply::Added(worker) => write!(f, "added {worker}"),
+            Reply::Ok => f.write_str("ok"),
+            Reply::Error(why) => write!(f, "error {}", why.replace('\n', " ")),
+        }
+    }
+}
+
+impl FromStr for Reply {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Reply, ParseError> {
+        let bad = || ParseError(text.to_owned());
+        let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
+        match verb {
+            "process" => rest.parse().map(Reply::Process),
+            "log" => {
+                let (source, line) = rest.split_once(' ').ok_or_else(bad)?;
+                Ok(Reply::Log(source.parse()?, line.to_owned()))
+            }
+            "added" => rest.parse().map(Reply::Added).map_err(|_| bad()),
+            "ok" if rest.is_empty() => Ok(Reply::Ok),
+            "error" => Ok(Reply::Error(rest.to_owned())),
+            _ => Err(bad()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_read_as_it_is_written() {
+        let texts = [
+            "process signaling up 10 99 0 -",
+            "log worker-0 2026-01-01 INFO  two  spaces ",
+            "log supervisor ",
+            "added 3",
+            "ok",
+            "error port 7003 is in use",
+        ];
+        for text in texts {
+            assert_eq!(text.parse::<Reply>().unwrap().to_string(), text);
+        }
+        for text in ["", "ok 1", "log", "log nobody x", "added", "done"] {
+            assert!(text.parse::<Reply>().is_err(), "{text:?}");
+        }
+    }
+}

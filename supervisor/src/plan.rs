@@ -1,0 +1,64 @@
+//! What a node is told to be. Values only; checked by the command line.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use crate::outlet::LogFormat;
+
+/// All that a node is told; checked by whoever made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodePlan {
+    pub role: Role,
+    pub http: SocketAddr,
+    pub admin: SocketAddr,
+    /// Other names of the admin listener.
+    pub admin_hosts: Vec<String>,
+    /// Addresses and ranges of proxies that are believed.
+    pub trusted_proxies: Vec<String>,
+    /// Below which a proxy shows the public listener; may be empty.
+    pub base_path: String,
+    /// Most pages and unconnected sessions of one address.
+    pub per_address: Option<u32>,
+    /// None: one per core that this process may use.
+    pub workers: Option<u16>,
+    /// Worker i uses this plus i; 0 lets the system choose each.
+    pub media_port: u16,
+    /// Put into answers instead of the addresses of the interfaces.
+    pub public_ips: Vec<IpAddr>,
+    pub node: String,
+    pub region: Option<String>,
+    /// Address of the cluster with its credentials; none for a node that runs alone.
+    pub cluster: Option<String>,
+    pub auth: Auth,
+    pub log: LogFormat,
+    pub state_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Signaling and workers.
+    Up,
+    /// No workers.
+    Signaling,
+    /// No public listener.
+    Sfu,
+}
+
+impl Role {
+    pub fn has_workers(self) -> bool {
+        self != Role::Signaling
+    }
+
+    pub fn has_http(self) -> bool {
+        self != Role::Sfu
+    }
+}
+
+/// Who may publish and watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Auth {
+    /// No tokens; the listener is loopback.
+    Open,
+    /// No tokens; whoever reaches the listener.
+    Public,
+}
