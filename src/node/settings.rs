@@ -8,8 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use chappe_supervisor::{Auth, NodePlan, Role};
 
-use crate::node::flags::{AuthChoice, Flags, Program, WORKERS_MAX, Workers};
 use crate::failure::Failure;
+use crate::node::flags::{AuthChoice, Flags, Program, WORKERS_MAX, Workers};
 
 /// The settings of a node, complete and consistent.
 pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
