@@ -17,6 +17,8 @@ pub struct Config {
     /// Control socket of each worker; the position is its [`chappe_sfu_api::WorkerIndex`]. Their directory is private
     /// to this run of the node: a drain is noted there.
     pub workers: Vec<PathBuf>,
+    /// Where the supervisor is asked, beside these sockets. None: the workers are these, once and for all.
+    pub supervisor: Option<PathBuf>,
     /// Process that started this one; when it is gone, this one has to go too. None: not supervised.
     pub parent: Option<u32>,
     /// Name of this node, shown in the admin API.

@@ -8,6 +8,7 @@
 mod addresses;
 mod cluster;
 mod config;
+mod fleet;
 mod run;
 mod workers;
 

@@ -6,19 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chappe_cluster::NodeName;
-use chappe_sfu_api::WorkerIndex;
 use chappe_signaling_addresses::Addresses;
 use chappe_signaling_edge::http::Tally;
+use chappe_signaling_edge::supervisor::Supervisor;
 use chappe_signaling_edge::{admin, http};
 use chappe_signaling_service::{AddressLimits, Cluster, DrainFile, Exit, Identity, Service, unix_ms, worker_link};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::{Instrument as _, info, info_span, warn};
+use tracing::{info, warn};
 
 use crate::addresses::follow_addresses;
+use crate::cluster;
 use crate::config::{Config, SignalingError, Stopped};
-use crate::{cluster, workers};
+use crate::fleet::follow_fleet;
 
 /// Runs signaling until it is told to stop (SIGTERM or SIGINT). Sessions go on in the workers.
 pub fn run(config: Config) -> Result<Stopped, SignalingError> {
@@ -57,11 +58,9 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     cluster::gather(&service).await;
     tasks.spawn(cluster::serve_requests(Arc::clone(&service)));
     tasks.spawn(cluster::follow_cluster(Arc::clone(&service)));
-    for (index, (path, queue)) in config.workers.into_iter().zip(queues).enumerate() {
-        let worker = WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX));
-        let following = workers::follow_worker(Arc::clone(&service), worker, path, queue);
-        tasks.spawn(following.instrument(info_span!("worker", worker = index)));
-    }
+    let supervisor = Supervisor::at(config.supervisor);
+    let began_with = config.workers.into_iter().zip(queues).collect();
+    tasks.spawn(follow_fleet(Arc::clone(&service), supervisor.clone(), began_with));
     tasks.spawn(settle(Arc::clone(&service)));
     tasks.spawn(follow_addresses(Arc::clone(&service)));
     let tally = Arc::new(Tally::default());
@@ -69,7 +68,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     let mut servers = JoinSet::new();
     let admin = http::adopt(config.admin).map_err(|error| SignalingError::Listener("admin", error))?;
     let access = Arc::new(config.access);
-    let router = admin::router(Arc::clone(&service), Arc::clone(&tally), &access.admin_hosts);
+    let router = admin::router(Arc::clone(&service), Arc::clone(&tally), supervisor, &access.admin_hosts);
     servers.spawn(http::serve(admin, router, Arc::clone(&access), stopped.clone()));
     if let Some(public) = config.http {
         let public = http::adopt(public).map_err(|error| SignalingError::Listener("public", error))?;

@@ -39,6 +39,7 @@ pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
         http: args.http_fd.map(listener).transpose()?,
         admin: listener(args.admin_fd)?,
         workers: (0..).zip(&args.media_ports).map(|(index, _)| args.control_path(index)).collect(),
+        supervisor: Some(args.command_channel()),
         parent: Some(args.supervisor),
         node: args.node.clone(),
         auth: match args.auth {

@@ -201,6 +201,7 @@ impl Node {
             cpu: 0.0,
             rss_bytes: 0,
             restarts: 0,
+            started_ms: 0,
             bits_per_second_in: 0,
             bits_per_second_out: 0,
             packets_per_second_in: 0,

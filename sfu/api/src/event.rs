@@ -86,6 +86,9 @@ pub struct Hello {
     /// Processes that were in this place before, as the supervisor counts them.
     #[serde(default)]
     pub restarts: u64,
+    /// When this process began, as Unix time; 0 from a process that does not say.
+    #[serde(default)]
+    pub started_ms: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -49,6 +49,8 @@ struct Identity {
     fingerprint: Fingerprint,
     sessions_max: u32,
     restarts: u64,
+    /// As Unix time.
+    started_ms: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +87,7 @@ impl Worker {
             fingerprint: translate::fingerprint_to_api(certificate.fingerprint()),
             sessions_max: config.sessions_max,
             restarts: config.restarts,
+            started_ms: u64::try_from(clock::now().unix.as_millis()).unwrap_or(u64::MAX),
         };
         let sessions_max = usize::try_from(config.sessions_max).unwrap_or(usize::MAX);
         let seed = clock::random_u64().map_err(set_up("randomness"))?;
@@ -369,6 +372,7 @@ impl Worker {
             draining: self.drain != Drain::Serving,
             sessions_max: self.identity.sessions_max,
             restarts: self.identity.restarts,
+            started_ms: self.identity.started_ms,
         }
     }
 }

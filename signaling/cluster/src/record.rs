@@ -55,6 +55,9 @@ pub struct WorkerRecord {
     pub cpu: f64,
     pub rss_bytes: u64,
     pub restarts: u64,
+    /// When the process began, as Unix time; 0 where that is not known.
+    #[serde(default)]
+    pub started_ms: u64,
     pub bits_per_second_in: u64,
     pub bits_per_second_out: u64,
     pub packets_per_second_in: u64,
@@ -85,6 +88,7 @@ impl WorkerRecord {
             cpu: 0.0,
             rss_bytes: 0,
             restarts: 0,
+            started_ms: 0,
             bits_per_second_in: 0,
             bits_per_second_out: 0,
             packets_per_second_in: 0,

@@ -9,6 +9,7 @@ mod content_type;
 mod error;
 pub mod http;
 mod refusal;
+pub mod supervisor;
 mod ws;
 
 pub use access::{AccessConfig, Auth, BasePath, Host, Network, Proxies};

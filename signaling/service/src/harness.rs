@@ -86,6 +86,7 @@ pub fn hello(worker: WorkerIndex, boot: Boot) -> Hello {
         draining: false,
         sessions_max: 10,
         restarts: 0,
+        started_ms: 0,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::lock::{HoldTimes, StateLock, StateTurn};
 use crate::refusal::{Limit, Refusal};
 use crate::sessions::admission::Admission;
 use crate::state::ServiceState;
-use crate::workers::link::WorkerLink;
+use crate::workers::link::{Links, WorkerLink};
 
 /// Shared by all connections.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Service {
     pub(crate) admission: Admission,
     /// Who was asked to leave a node or worker that drains. Never locked together with the state.
     pub(crate) moves: Mutex<Moves>,
-    pub(crate) links: Vec<WorkerLink>,
+    pub(crate) links: Links,
     pub addresses: Addresses,
     pub(crate) limits: AddressLimits,
     started: SystemTime,
@@ -65,7 +65,7 @@ impl Service {
             state,
             admission: Admission::new(),
             moves: Mutex::default(),
-            links,
+            links: Links::new(links),
             addresses,
             limits,
             started: SystemTime::now(),
@@ -116,8 +116,8 @@ impl Service {
         let _ = self.settled.subscribe().wait_for(|settled| *settled).await;
     }
 
-    pub(crate) fn link(&self, worker: WorkerIndex) -> Result<&WorkerLink, Refusal> {
-        self.links.get(usize::from(worker.0)).ok_or(Refusal::NoWorker)
+    pub(crate) fn link(&self, worker: WorkerIndex) -> Result<WorkerLink, Refusal> {
+        self.links.to(worker).ok_or(Refusal::NoWorker)
     }
 }
 

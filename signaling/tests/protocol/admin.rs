@@ -146,7 +146,9 @@ async fn the_api_describes_itself() {
         let response = server.admin(&concrete).await;
         let known = match operations.get("get") {
             Some(_) => {
-                response.status == 200 || response.json()["message"].as_str().unwrap().starts_with("there is no such")
+                // The server of this test has no supervisor, whose log could be told.
+                matches!(response.status, 200 | 503)
+                    || response.json()["message"].as_str().unwrap().starts_with("there is no such")
             }
             None => response.status == 405,
         };

@@ -84,6 +84,7 @@ impl Server {
             http: Some(self.listeners.0.try_clone().unwrap()),
             admin: self.listeners.1.try_clone().unwrap(),
             workers: self.workers.iter().map(|worker| worker.path.clone()).collect(),
+            supervisor: None,
             parent: None,
             node: "n1".into(),
             auth: Auth::Open,

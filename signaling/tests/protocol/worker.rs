@@ -226,6 +226,7 @@ impl Worker {
             draining: state.draining,
             sessions_max: state.sessions_max,
             restarts: state.boot - 1,
+            started_ms: 0,
         })
     }
 

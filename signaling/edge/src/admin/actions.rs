@@ -96,7 +96,7 @@ fn options(body: &Bytes) -> Result<DrainOptions, HttpError> {
 }
 
 /// None: it is this one.
-fn other_node(service: &Service, node: &str) -> Result<Option<NodeName>, HttpError> {
+pub(super) fn other_node(service: &Service, node: &str) -> Result<Option<NodeName>, HttpError> {
     let name = NodeName::parse(node).map_err(|_| missing("node"))?;
     if name == *service.node() {
         return Ok(None);
@@ -119,6 +119,6 @@ async fn ask(service: &Service, node: &NodeName, request: NodeRequest) -> Result
 }
 
 /// A plain WHIP or WHEP client that stays longer is cut off.
-fn default_deadline_ms() -> u64 {
+pub(super) fn default_deadline_ms() -> u64 {
     60_000
 }

@@ -1,14 +1,13 @@
 //! Owns the JSON of the admin API about nodes, workers and relays: all of the cluster, as this node knows it.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chappe_cluster::{NodeName, NodePhase, NodeState, WorkerPhase, WorkerRecord};
 use chappe_sfu_api::{LoadReport, PeerStats, RelayDirection, RelayStats, TrackId, WorkerIndex};
-use chappe_signaling_service::{Relays, Reply, Service, ServiceState};
+use chappe_signaling_service::{Relays, Reply, Service, ServiceState, unix_ms};
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
@@ -49,6 +48,8 @@ struct WorkerEntry<'a> {
     rss_bytes: u64,
     /// Processes replaced since the node started.
     restarts: u64,
+    /// Of the present process; none while there is none.
+    uptime_ms: Option<u64>,
     bits_per_second_in: u64,
     bits_per_second_out: u64,
     packets_per_second_in: u64,
@@ -125,8 +126,6 @@ fn own_streams(state: &ServiceState, node: &NodeName) -> usize {
 
 fn node_entry(presence: &NodeState, streams: usize) -> NodeEntry<'_> {
     let serving = presence.workers.iter().filter(|worker| worker.phase == WorkerPhase::Serving).count();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     NodeEntry {
         id: &presence.node,
         node: &presence.node,
@@ -138,7 +137,7 @@ fn node_entry(presence: &NodeState, streams: usize) -> NodeEntry<'_> {
             NodePhase::Serving if serving > 0 => "serving",
             NodePhase::Serving => "unavailable",
         },
-        uptime_ms: now_ms.saturating_sub(presence.started_ms),
+        uptime_ms: unix_ms().saturating_sub(presence.started_ms),
         origins: &presence.origins,
         workers: presence.workers.len(),
         workers_serving: serving,
@@ -168,6 +167,7 @@ fn worker_entry<'a>(node: &'a NodeName, worker: &WorkerRecord, load: Option<&'a 
         cpu: worker.cpu,
         rss_bytes: worker.rss_bytes,
         restarts: worker.restarts,
+        uptime_ms: worker.boot.filter(|_| worker.started_ms > 0).map(|_| unix_ms().saturating_sub(worker.started_ms)),
         bits_per_second_in: worker.bits_per_second_in,
         bits_per_second_out: worker.bits_per_second_out,
         packets_per_second_in: worker.packets_per_second_in,

@@ -6,6 +6,7 @@ use axum::extract::FromRef;
 use chappe_signaling_service::Service;
 
 use crate::http::layers::Tally;
+use crate::supervisor::Supervisor;
 
 /// What the handlers of this listener share.
 #[derive(Debug, Clone)]
@@ -13,6 +14,13 @@ pub struct Admin {
     pub service: Arc<Service>,
     /// Of the public listener.
     pub tally: Arc<Tally>,
+    pub supervisor: Supervisor,
+}
+
+impl FromRef<Admin> for Supervisor {
+    fn from_ref(admin: &Admin) -> Supervisor {
+        admin.supervisor.clone()
+    }
 }
 
 impl FromRef<Admin> for Arc<Service> {

@@ -4,6 +4,8 @@ mod actions;
 mod cluster;
 mod context;
 mod metrics;
+mod processes;
+mod scale;
 mod views;
 
 use std::sync::Arc;
@@ -19,14 +21,19 @@ use crate::admin::context::Admin;
 use crate::error::not_found;
 use crate::http::health::{healthz, readyz};
 use crate::http::layers::{Tally, bound, guard};
+use crate::supervisor::Supervisor;
 
 /// Everything on the admin listener.
-pub fn router(service: Arc<Service>, tally: Arc<Tally>, names: &[Host]) -> Router {
+pub fn router(service: Arc<Service>, tally: Arc<Tally>, supervisor: Supervisor, names: &[Host]) -> Router {
     let callers = Arc::new(Callers::of_admin(service.node().as_str(), names));
     let own = Arc::new(Tally::default());
     Router::new()
         .route("/api/v1/nodes", get(cluster::nodes))
         .route("/api/v1/nodes/{node}/drain", post(actions::drain_node).delete(actions::cancel_node_drain))
+        .route("/api/v1/nodes/{node}/scale", post(processes::scale))
+        .route("/api/v1/nodes/{node}/program", post(processes::set_program))
+        .route("/api/v1/nodes/{node}/signaling/restart", post(processes::restart_signaling))
+        .route("/api/v1/log", get(processes::log))
         .route("/api/v1/workers", get(cluster::workers))
         .route("/api/v1/workers/{node}/{index}/drain", post(actions::drain_worker).delete(actions::cancel_worker_drain))
         .route("/api/v1/relays", get(cluster::relays))
@@ -43,5 +50,5 @@ pub fn router(service: Arc<Service>, tally: Arc<Tally>, names: &[Host]) -> Route
         .layer(from_fn(bound))
         .layer(from_fn_with_state(callers, admit))
         .layer(from_fn_with_state(own, guard))
-        .with_state(Admin { service, tally })
+        .with_state(Admin { service, tally, supervisor })
 }

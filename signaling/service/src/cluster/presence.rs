@@ -282,6 +282,7 @@ fn worker_record(view: &WorkerView) -> Option<WorkerRecord> {
         cpu: view.load.cpu,
         rss_bytes: view.load.rss_bytes,
         restarts: view.restarts(),
+        started_ms: hello.started_ms,
         bits_per_second_in: view.rates.bits_in,
         bits_per_second_out: view.rates.bits_out,
         packets_per_second_in: view.rates.packets_in,

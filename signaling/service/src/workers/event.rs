@@ -6,9 +6,33 @@ use chappe_sfu_api::{Event, Hello, SessionSnapshot, WorkerIndex};
 use tracing::{debug, info, warn};
 
 use crate::service::Service;
-use crate::workers::view::WorkerState;
+use crate::workers::link::{WorkerQueue, worker_link};
+use crate::workers::view::{WorkerState, WorkerView};
 
 impl Service {
+    /// The node has one more. Its commands are taken from the queue.
+    pub fn add_worker(&self) -> (WorkerIndex, WorkerQueue) {
+        let (link, queue) = worker_link();
+        let mut state = self.state();
+        let worker = WorkerIndex(u16::try_from(state.workers.len()).unwrap_or(u16::MAX));
+        state.workers.push(WorkerView::new(worker));
+        self.links.push(link);
+        (worker, queue)
+    }
+
+    /// The last one has left for good.
+    pub fn remove_last_worker(self: &Arc<Self>) {
+        let Some(worker) = self.state().workers.last().map(|view| view.index) else { return };
+        self.handle_worker_lost(worker);
+        let mut state = self.state();
+        state.workers.pop();
+        state.paths.forget_worker(worker);
+        self.links.pop();
+        self.view_own(&mut state);
+        drop(state);
+        self.cluster.tell_presence.notify_one();
+    }
+
     /// A worker is there and has told its sessions.
     pub fn handle_worker_agreed(self: &Arc<Self>, worker: WorkerIndex, hello: Hello, snapshots: Vec<SessionSnapshot>) {
         let mut state = self.state();

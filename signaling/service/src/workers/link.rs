@@ -1,18 +1,22 @@
 //! Owns the queue of commands to one worker. Commands leave in the order in which they were given.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use chappe_sfu_api::{Command, CommandError, PeerStats, RelayStats, SessionStats};
+use chappe_sfu_api::{Command, CommandError, PeerStats, RelayStats, SessionStats, WorkerIndex};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Where commands for one worker are handed in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct WorkerLink {
     queue: mpsc::Sender<WorkerCommand>,
     /// A command found no place: the connection has to be made anew, which brings both into agreement.
     overflowed: Arc<Notify>,
 }
+
+/// The ways to all workers of this node, by index. They come and go.
+#[derive(Debug, Default)]
+pub struct Links(RwLock<Vec<WorkerLink>>);
 
 /// Where the connection takes the commands for its worker from.
 #[derive(Debug)]
@@ -73,6 +77,26 @@ impl WorkerLink {
             Ok(()) => Waiting(Some(waiting)),
             Err(_) => Waiting(None),
         }
+    }
+}
+
+impl Links {
+    pub fn new(links: Vec<WorkerLink>) -> Links {
+        Links(RwLock::new(links))
+    }
+
+    pub fn to(&self, worker: WorkerIndex) -> Option<WorkerLink> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(usize::from(worker.0)).cloned()
+    }
+
+    /// To the worker after the last.
+    pub fn push(&self, link: WorkerLink) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push(link);
+    }
+
+    /// Commands to the last worker have nobody to take them any more.
+    pub fn pop(&self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).pop();
     }
 }
 
