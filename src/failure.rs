@@ -9,13 +9,18 @@ pub enum Failure {
     Usage(String),
     /// The machine refuses: a port in use, no permission.
     Start(String),
+    /// A node that was asked refuses, or could not do it.
+    Refused(String),
+    /// No node answers.
+    NotReached(String),
 }
 
 impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Failure::Usage(_) => ExitCode::from(2),
-            Failure::Start(_) => ExitCode::from(1),
+            Failure::Start(_) | Failure::Refused(_) => ExitCode::from(1),
+            Failure::NotReached(_) => ExitCode::from(3),
         }
     }
 }
@@ -24,7 +29,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Usage(line) => write!(f, "{line} (chappe --help)"),
-            Failure::Start(line) => f.write_str(line),
+            Failure::Start(line) | Failure::Refused(line) | Failure::NotReached(line) => f.write_str(line),
         }
     }
 }

@@ -7,12 +7,16 @@
 #![forbid(unsafe_code)]
 
 mod failure;
+mod nearest;
 mod node;
+mod operate;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use chappe_supervisor::child;
+
+use crate::failure::Failure;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
@@ -20,10 +24,21 @@ fn main() -> ExitCode {
     let result = match args.get(1).and_then(|name| name.to_str()) {
         Some(child::WORKER_COMMAND) => node::children::worker(args.get(1..).unwrap_or_default()),
         Some(child::SIGNALING_COMMAND) => node::children::signaling(args.get(1..).unwrap_or_default()),
+        Some(name) if operate::knows(name) => operate::run(args),
+        Some(name) if !name.starts_with('-') && !node::knows(name) => Err(unknown(name)),
         _ => node::run(args),
     };
     result.unwrap_or_else(|failure| {
         eprintln!("chappe: {failure}");
         failure.exit_code()
     })
+}
+
+fn unknown(name: &str) -> Failure {
+    let commands: Vec<String> = node::names().chain(operate::names()).collect();
+    let all = commands.join(", ");
+    match nearest::nearest(name, commands.iter().map(String::as_str)) {
+        Some(near) => Failure::Usage(format!("there is no command `{name}`; did you mean `{near}`?")),
+        None => Failure::Usage(format!("there is no command `{name}`; there are {all}")),
+    }
 }

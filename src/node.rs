@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use chappe_supervisor::{Ended, NodePlan};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::failure::{self, Failure};
 use flags::{Cli, Program};
@@ -22,6 +22,16 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Failure> {
     let program = cli.program.unwrap_or(Program::Up);
     let plan = settings::plan(program, cli.flags)?;
     supervise(&plan)
+}
+
+/// Whether the first argument names a command of ours.
+pub fn knows(name: &str) -> bool {
+    names().chain(["help".to_owned()]).any(|command| command == name)
+}
+
+pub fn names() -> impl Iterator<Item = String> {
+    let command = Cli::command();
+    command.get_subcommands().map(|command| command.get_name().to_owned()).collect::<Vec<_>>().into_iter()
 }
 
 fn supervise(plan: &NodePlan) -> Result<ExitCode, Failure> {

@@ -173,5 +173,8 @@ Examples:
   chappe --config /etc/chappe.toml              settings from a file; its keys are the flags without --
   RUST_LOG=debug chappe --log json              more log, one JSON object per line
 
+Operate nodes that run (each has --help): chappe ls, rooms, streams, logs, scale, reload,
+restart, drain, config, completions.
+
 Browsers give a page the camera on http://localhost and on https:// only: on a network, put a TLS proxy
 in front. Open in a firewall: the port of --http (TCP) and the media ports (UDP and TCP).";

@@ -2,7 +2,6 @@
 //! Refuses what cannot work, with the way out.
 
 mod file;
-mod nearest;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

@@ -4,6 +4,8 @@
 
 mod running;
 
+mod changes;
+mod operates;
 mod refuses;
 mod replaces;
 mod starts;

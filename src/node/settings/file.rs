@@ -6,8 +6,8 @@ use std::path::Path;
 use clap::{CommandFactory, Parser};
 use toml::{Table, Value};
 
-use super::nearest::nearest;
 use crate::failure::{Failure, one_line};
+use crate::nearest::nearest;
 use crate::node::flags::{Cli, Flags};
 
 pub fn read(path: &Path) -> Result<Flags, Failure> {

@@ -1,0 +1,58 @@
+//! Operates nodes that run already: each command asks the admin listener of a node, which answers for its whole
+//! cluster, and prints what it says. Never runs a node.
+
+mod admin;
+mod commands;
+mod completions;
+mod config;
+mod drain;
+mod entries;
+mod find;
+mod list;
+mod logs;
+mod progress;
+mod reload;
+mod restart;
+mod scale;
+mod table;
+mod terminal;
+mod units;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::failure::{self, Failure};
+use commands::{Operator, Order};
+
+/// Whether the first argument names a command of ours.
+pub fn knows(name: &str) -> bool {
+    names().any(|command| command == name)
+}
+
+pub fn names() -> impl Iterator<Item = String> {
+    let command = Operator::command();
+    command.get_subcommands().map(|command| command.get_name().to_owned()).collect::<Vec<_>>().into_iter()
+}
+
+/// `chappe ls` and the like.
+pub fn run(args: Vec<OsString>) -> Result<ExitCode, Failure> {
+    let operator = match Operator::try_parse_from(args) {
+        Ok(operator) => operator,
+        Err(e) => return failure::help_or_usage(&e),
+    };
+    match operator.order {
+        Order::Ls(listing) => list::workers(&listing),
+        Order::Rooms(listing) => list::rooms(&listing),
+        Order::Streams(listing) => list::streams(&listing),
+        Order::Logs(logs) => logs::run(&logs),
+        Order::Scale(scale) => scale::run(&scale),
+        Order::Reload(reload) => reload::run(&reload),
+        Order::Drain(drain) => drain::run(&drain),
+        Order::Restart(restart) => restart::run(&restart),
+        Order::Completions { shell } => completions::print(shell),
+        Order::Config => config::print(),
+    }
+    .map(|()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,91 @@
+//! Owns the HTTP connection to an admin listener. Turns what goes wrong into one line with the remedy.
+
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+use super::commands::Target;
+use super::find::admin_of;
+use crate::failure::Failure;
+
+pub struct Admin {
+    agent: Agent,
+    /// `http://host:port`.
+    base: String,
+}
+
+impl Admin {
+    /// The listener of the node that `target` means. Nothing is asked yet.
+    pub fn of(target: &Target) -> Result<Admin, Failure> {
+        let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build();
+        Ok(Admin { agent: config.into(), base: admin_of(target)? })
+    }
+
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// `path` begins with a slash.
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let answer = self.agent.get(format!("{}{path}", self.base)).call();
+        self.read(path, answer)
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let request = self.agent.post(format!("{}{path}", self.base)).header("content-type", "application/json");
+        let answer = request.send(body.to_string());
+        self.read(path, answer)
+    }
+
+    pub fn delete(&self, path: &str) -> Result<Value, Failure> {
+        // The listener takes changes with this type only, so that no form of a page on the web can send one.
+        let request = self.agent.delete(format!("{}{path}", self.base)).header("content-type", "application/json");
+        let answer = request.call();
+        self.read(path, answer)
+    }
+
+    /// The body of an answer that may go on for ever.
+    pub fn stream(&self, path: &str) -> Result<impl BufRead + use<>, Failure> {
+        let request = self.agent.get(format!("{}{path}", self.base)).config().timeout_global(None).build();
+        let mut response = request.call().map_err(|error| self.not_reached(&error))?;
+        if !response.status().is_success() {
+            let text = response.body_mut().read_to_string().unwrap_or_default();
+            let status = response.status();
+            return Err(Failure::Refused(reason(&text).unwrap_or_else(|| format!("{path} was answered {status}"))));
+        }
+        Ok(BufReader::new(response.into_body().into_reader()))
+    }
+
+    fn read<T: DeserializeOwned>(&self, path: &str, answer: Result<Response<Body>, ureq::Error>) -> Result<T, Failure> {
+        let mut response = answer.map_err(|error| self.not_reached(&error))?;
+        let text = response.body_mut().read_to_string().map_err(|error| self.not_reached(&error))?;
+        if !response.status().is_success() {
+            return Err(Failure::Refused(reason(&text).unwrap_or_else(|| {
+                format!("{}{path} was answered {}: is it the admin listener of a node?", self.base, response.status())
+            })));
+        }
+        serde_json::from_str(&text).map_err(|error| {
+            Failure::Refused(format!("{}{path} answers what this version does not understand: {error}", self.base))
+        })
+    }
+
+    fn not_reached(&self, error: &ureq::Error) -> Failure {
+        Failure::NotReached(format!(
+            "no node answers at {} ({error}): start one with `chappe`, or name its admin listener with --admin URL",
+            self.base
+        ))
+    }
+}
+
+/// The message in the body of a refusal.
+fn reason(text: &str) -> Option<String> {
+    let body: Value = serde_json::from_str(text).ok()?;
+    Some(body.get("message")?.as_str()?.to_owned())
+}
+
+/// For a node to answer. Listings of thousands of sessions take a second or two.
+const PATIENCE: Duration = Duration::from_secs(10);

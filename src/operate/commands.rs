@@ -1,0 +1,150 @@
+//! Declares the operator's commands and their help. Never asks a node.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use super::units;
+
+/// Operates a running node, and with it the cluster it belongs to.
+#[derive(Debug, Parser)]
+#[command(name = "chappe", version, max_term_width = 120, disable_help_subcommand = true)]
+pub struct Operator {
+    #[command(subcommand)]
+    pub order: Order,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Order {
+    /// Lists the workers of all nodes, with what they carry and what they cost.
+    #[command(after_help = "Example:\n  chappe ls --json | jq -r '.[] | select(.state != \"serving\") | .id'")]
+    Ls(Listing),
+    /// Lists the rooms in which someone or something is.
+    #[command(after_help = "Example:\n  chappe rooms --admin http://10.0.0.7:8081")]
+    Rooms(Listing),
+    /// Lists the streams that are published.
+    #[command(after_help = "Example:\n  chappe streams --json | jq -r '.[] | [.id, .viewers] | @tsv'")]
+    Streams(Listing),
+    /// Prints the newest log lines of a node and its workers, and follows them.
+    #[command(after_help = "Examples:\n  chappe logs --worker 1 -f\n  chappe logs --worker supervisor --lines 1000")]
+    Logs(Logs),
+    /// Adds or removes workers while the node runs; those that go are emptied first.
+    #[command(after_help = "Example:\n  chappe scale 4")]
+    Scale(Scale),
+    /// Replaces all processes of a node one after the other, by another program where one is given.
+    #[command(after_help = "Example:\n  chappe reload --binary /opt/chappe-1.1/chappe")]
+    Reload(Reload),
+    /// Empties a node and ends it: page sessions move to other nodes, plain clients are waited for.
+    #[command(after_help = "Examples:\n  chappe drain --deadline 10m\n  chappe drain node-b --cancel")]
+    Drain(Drain),
+    /// Replaces the process of a worker: its page sessions move first, plain clients are waited for.
+    #[command(after_help = "Example:\n  chappe restart --worker 1 --deadline 30s")]
+    Restart(Restart),
+    /// Prints a script that completes commands and flags.
+    #[command(after_help = "Example:\n  chappe completions bash > /etc/bash_completion.d/chappe")]
+    Completions {
+        /// The shell it is for
+        #[arg(value_name = "bash|zsh|fish", hide_possible_values = true)]
+        shell: Shell,
+    },
+    /// Prints every setting of a node as a chappe.toml, with default, unit, range and variable.
+    #[command(after_help = "Example:\n  chappe config > /etc/chappe.toml")]
+    Config,
+}
+
+/// Which node is asked.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Target {
+    /// Admin listener of any node of the cluster, such as http://127.0.0.1:8081 [default: the node that runs on this
+    /// machine]
+    #[arg(long, env = "CHAPPE_ADMIN", value_name = "URL")]
+    pub admin: Option<String>,
+    /// State file of a node on this machine, which names its admin listener
+    #[arg(long, env = "CHAPPE_STATE_FILE", value_name = "FILE")]
+    pub state_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Listing {
+    #[command(flatten)]
+    pub target: Target,
+    /// Prints the array of the admin API instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Logs {
+    #[command(flatten)]
+    pub target: Target,
+    /// Of one process only: the number of a worker, signaling, or supervisor
+    #[arg(long, value_name = "W")]
+    pub worker: Option<String>,
+    /// How many lines that were written already are printed
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 100)]
+    pub lines: usize,
+    /// Goes on with the lines that come
+    #[arg(long, short = 'f')]
+    pub follow: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Scale {
+    #[command(flatten)]
+    pub target: Target,
+    /// How many workers the node is to have, 1 to 256
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+    /// How long clients that can't be moved are waited for, such as 90s, 10m or 2h
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::parse_duration)]
+    pub deadline: Duration,
+    /// Returns at once instead of waiting until the node has as many
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Reload {
+    #[command(flatten)]
+    pub target: Target,
+    /// The program that processes are started from, from now on [default: the one that runs]
+    #[arg(long, value_name = "PATH")]
+    pub binary: Option<PathBuf>,
+    /// How long clients that can't be moved are waited for, at each worker
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::parse_duration)]
+    pub deadline: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct Drain {
+    #[command(flatten)]
+    pub target: Target,
+    /// Name of the node [default: the one that is asked]
+    pub node: Option<String>,
+    /// How long clients that can't be moved are waited for, such as 90s, 10m or 2h
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::parse_duration)]
+    pub deadline: Duration,
+    /// Takes a drain back: the node takes sessions again
+    #[arg(long, conflicts_with_all = ["deadline", "no_wait"])]
+    pub cancel: bool,
+    /// Returns at once instead of waiting until the node has ended
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Restart {
+    #[command(flatten)]
+    pub target: Target,
+    /// The worker: its number on the node that is asked, or NODE/NUMBER
+    #[arg(long, value_name = "W")]
+    pub worker: String,
+    /// How long clients that can't be moved are waited for, such as 90s, 10m or 2h
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::parse_duration)]
+    pub deadline: Duration,
+    /// Returns at once instead of waiting until the next process serves
+    #[arg(long)]
+    pub no_wait: bool,
+}

@@ -1,0 +1,19 @@
+//! `chappe completions`: a script for a shell, made from the declarations of all commands.
+
+use clap::{Command, CommandFactory};
+use clap_complete::{Shell, generate};
+
+use super::commands::Operator;
+use crate::failure::Failure;
+use crate::node::flags::Cli;
+
+pub fn print(shell: Shell) -> Result<(), Failure> {
+    generate(shell, &mut whole(), "chappe", &mut std::io::stdout());
+    Ok(())
+}
+
+/// What runs a node and what operates one, as one program.
+fn whole() -> Command {
+    let operator = Operator::command();
+    Cli::command().subcommands(operator.get_subcommands().cloned())
+}

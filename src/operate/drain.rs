@@ -1,0 +1,73 @@
+//! `chappe drain`: empties a node, tells how many sessions are left, and returns when it has ended.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::admin::Admin;
+use super::commands::Drain;
+use super::entries::Node;
+use super::progress::Progress;
+use super::units;
+use crate::failure::Failure;
+
+pub fn run(order: &Drain) -> Result<(), Failure> {
+    let admin = Admin::of(&order.target)?;
+    let node = match &order.node {
+        Some(node) => node.clone(),
+        None => asked(&admin)?,
+    };
+    let path = format!("/api/v1/nodes/{node}/drain");
+    if order.cancel {
+        admin.delete(&path)?;
+        println!("{node} takes sessions again");
+        return Ok(());
+    }
+    let deadline_ms = units::ms(order.deadline);
+    admin.post(&path, &json!({ "deadline_ms": deadline_ms }))?;
+    if order.no_wait {
+        println!("{node} drains, for {} at most", units::duration(deadline_ms));
+        return Ok(());
+    }
+    wait(&admin, &node, order.deadline)?;
+    println!("{node} is drained and has ended");
+    Ok(())
+}
+
+/// The name of the node that answers.
+pub fn asked(admin: &Admin) -> Result<String, Failure> {
+    let nodes: Vec<Node> = admin.get("/api/v1/nodes")?;
+    let own = nodes.into_iter().find(|node| node.pid.is_some());
+    own.map(|node| node.node).ok_or_else(|| Failure::Refused(format!("{} does not say which node it is", admin.base())))
+}
+
+fn wait(admin: &Admin, node: &str, deadline: Duration) -> Result<(), Failure> {
+    let mut progress = Progress::begin();
+    let end = Instant::now() + deadline;
+    loop {
+        let nodes: Vec<Node> = match admin.get("/api/v1/nodes") {
+            Ok(nodes) => nodes,
+            // The node that was asked has ended, which was the purpose.
+            Err(Failure::NotReached(_)) => return Ok(()),
+            Err(failure) => return Err(failure),
+        };
+        let Some(draining) = nodes.iter().find(|other| other.node == node) else { return Ok(()) };
+        if draining.state != "draining" {
+            return Err(Failure::Refused(format!("{node} does not drain any more: the drain was cancelled")));
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() && Instant::now() > end + AFTER_DEADLINE {
+            return Err(Failure::Refused(format!(
+                "{node} still runs {} s after the deadline",
+                AFTER_DEADLINE.as_secs()
+            )));
+        }
+        let time = units::duration(units::ms(left));
+        progress.tell(&format!("{node} drains: {} sessions left, {time} to the deadline", draining.sessions));
+        std::thread::sleep(PAUSE);
+    }
+}
+
+const PAUSE: Duration = Duration::from_millis(250);
+/// What is left is ended within 2.5 s; others hear of it a moment later.
+const AFTER_DEADLINE: Duration = Duration::from_secs(15);

@@ -1,0 +1,89 @@
+//! `chappe restart`: drains a worker, whose successor takes its place, and returns when that serves.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::admin::Admin;
+use super::commands::Restart;
+use super::drain::asked;
+use super::entries::Worker;
+use super::progress::Progress;
+use super::units;
+use crate::failure::Failure;
+
+pub fn run(order: &Restart) -> Result<(), Failure> {
+    let admin = Admin::of(&order.target)?;
+    let id = id(&admin, &order.worker)?;
+    if order.no_wait {
+        empty(&admin, &id, order.deadline)?;
+        let time = units::duration(units::ms(order.deadline));
+        println!("{id} is replaced when its sessions have left, after {time} at most");
+        return Ok(());
+    }
+    replace(&admin, &id, order.deadline)
+}
+
+/// Returns when the next process serves, and says so.
+pub fn replace(admin: &Admin, id: &str, deadline: Duration) -> Result<(), Failure> {
+    let before = empty(admin, id, deadline)?;
+    let after = wait(admin, id, before.boot.as_deref(), deadline)?;
+    let pid = |pid: Option<u32>| pid.map_or("none".to_owned(), |pid| pid.to_string());
+    println!("{id} is replaced: pid {} instead of {}", pid(after.pid), pid(before.pid));
+    Ok(())
+}
+
+/// The worker as it was before.
+fn empty(admin: &Admin, id: &str, deadline: Duration) -> Result<Worker, Failure> {
+    let missing = || Failure::Refused(format!("there is no worker {id}: `chappe ls` lists those that there are"));
+    let before = worker(admin, id)?.ok_or_else(missing)?;
+    admin.post(&format!("/api/v1/workers/{id}/drain"), &json!({ "deadline_ms": units::ms(deadline) }))?;
+    Ok(before)
+}
+
+/// `NODE/INDEX` of what a person calls `1` or `node-a/1`.
+fn id(admin: &Admin, text: &str) -> Result<String, Failure> {
+    let (node, index) = match text.rsplit_once('/') {
+        Some((node, index)) => (node.to_owned(), index),
+        None => (String::new(), text),
+    };
+    if index.parse::<u16>().is_err() {
+        return Err(Failure::Usage(format!("--worker {text}: wants a number such as 0, or NODE/0")));
+    }
+    let node = if node.is_empty() { asked(admin)? } else { node };
+    Ok(format!("{node}/{index}"))
+}
+
+fn worker(admin: &Admin, id: &str) -> Result<Option<Worker>, Failure> {
+    let workers: Vec<Worker> = admin.get("/api/v1/workers")?;
+    Ok(workers.into_iter().find(|worker| worker.id == id))
+}
+
+fn wait(admin: &Admin, id: &str, boot: Option<&str>, deadline: Duration) -> Result<Worker, Failure> {
+    let mut progress = Progress::begin();
+    let end = Instant::now() + deadline;
+    loop {
+        let now = worker(admin, id)?;
+        match &now {
+            Some(worker) if worker.boot.as_deref() != boot && worker.state == "serving" => return Ok(worker.clone()),
+            Some(worker) => {
+                let left = end.saturating_duration_since(Instant::now());
+                let time = units::duration(units::ms(left));
+                progress
+                    .tell(&format!("{id} {}: {} sessions left, {time} to the deadline", worker.state, worker.sessions));
+            }
+            None => progress.tell(&format!("{id} is away")),
+        }
+        if Instant::now() > end + AFTER_DEADLINE {
+            return Err(Failure::Refused(format!(
+                "{id} was not replaced within {} s after the deadline: `chappe ls` shows its state",
+                AFTER_DEADLINE.as_secs()
+            )));
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+const PAUSE: Duration = Duration::from_millis(250);
+/// For the last sessions to end, and the next process to be in agreement with signaling.
+const AFTER_DEADLINE: Duration = Duration::from_secs(15);

@@ -1,0 +1,123 @@
+//! A node that changes while it runs: more workers, fewer, other processes, and its log told to who asks.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use crate::operates::{operator, printed, run, serving};
+use crate::running::{Running, is_alive};
+
+#[test]
+fn a_node_scales_up_and_down_while_it_runs() {
+    let node = Running::start(&["--workers", "1", "--node", "here"]);
+    serving(&node, 1);
+    let (first, signaling) = (node.worker(0), node.signaling());
+    assert_eq!(printed(&node, &["scale", "3"]), "here has workers: 3 (had 1)\n");
+    let ports: Vec<u64> = serving(&node, 3).iter().map(|worker| worker["media_port"].as_u64().unwrap()).collect();
+    let added = [node.worker(1).unwrap(), node.worker(2).unwrap()];
+    assert_eq!(printed(&node, &["scale", "1"]), "here has workers: 1 (had 3)\n");
+    assert_eq!((node.worker(0), node.signaling(), node.workers()), (first, signaling, 1));
+    assert!(added.iter().all(|&pid| !is_alive(pid)));
+    for port in &ports[1..] {
+        let port = u16::try_from(*port).unwrap();
+        std::net::UdpSocket::bind(("0.0.0.0", port)).expect("the port of a worker that left is free");
+    }
+    assert_eq!(printed(&node, &["scale", "2"]), "here has workers: 2 (had 1)\n");
+    serving(&node, 2);
+}
+
+#[test]
+fn a_new_signaling_process_finds_the_workers_that_were_added() {
+    let node = Running::start(&["--workers", "1"]);
+    serving(&node, 1);
+    printed(&node, &["scale", "2"]);
+    let old = node.signaling().unwrap();
+    crate::running::kill(old, rustix::process::Signal::KILL);
+    serving(&node, 2);
+    assert_ne!(node.signaling(), Some(old));
+}
+
+#[test]
+fn an_added_worker_that_dies_is_replaced_like_any_other() {
+    let node = Running::start(&["--workers", "1"]);
+    serving(&node, 1);
+    printed(&node, &["scale", "2"]);
+    let old = node.worker(1).unwrap();
+    crate::running::kill(old, rustix::process::Signal::KILL);
+    crate::running::eventually("a replacement", || node.worker(1).filter(|&pid| pid != old));
+    crate::running::eventually("it serves", || (serving(&node, 2)[1]["restarts"] == 1).then_some(()));
+}
+
+#[test]
+fn a_scale_that_cannot_be_is_refused_with_the_reason() {
+    let node = Running::start(&["--workers", "1"]);
+    serving(&node, 1);
+    for (wanted, expected) in [("0", "1..=256"), ("257", "1..=256")] {
+        let (code, _, stderr) = run(&node.dir, &["scale", wanted]);
+        assert_eq!(code, 2);
+        assert!(stderr.contains(expected), "{stderr}");
+    }
+    let alone = Running::start(&["signaling"]);
+    let (code, _, stderr) = run(&alone.dir, &["scale", "1"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("started without workers"), "{stderr}");
+}
+
+#[test]
+fn the_log_of_each_process_is_told_and_followed() {
+    let node = Running::start(&["--workers", "2"]);
+    serving(&node, 2);
+    let all = printed(&node, &["logs"]);
+    for source in ["supervisor", "signaling", "worker-0", "worker-1"] {
+        assert!(all.lines().any(|line| line.starts_with(source) && line.contains(" | ")), "{source}: {all}");
+    }
+    let one = printed(&node, &["logs", "--worker", "1", "-n", "1"]);
+    assert_eq!(one.lines().count(), 1, "{one}");
+    assert!(one.starts_with("worker-1 "), "{one}");
+    let mut following = operator(&node.dir, &["logs", "--worker", "supervisor", "-n", "0", "-f"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It follows before the first line can come only if it is there by then; so lines are made until one comes.
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    let (sender, came) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(lines.next()));
+    let line = loop {
+        printed(&node, &["restart", "--worker", "0"]);
+        if let Ok(line) = came.try_recv() {
+            break line.unwrap().unwrap();
+        }
+    };
+    assert!(line.starts_with("supervisor | ") && line.contains("worker-0"), "{line}");
+    following.kill().unwrap();
+    following.wait().unwrap();
+}
+
+#[test]
+fn reload_replaces_every_process_with_the_program_that_is_named() {
+    let node = Running::start(&["--workers", "2", "--node", "here"]);
+    serving(&node, 2);
+    let before = node.children();
+    let copy = node.dir.path("chappe-next");
+    std::fs::copy(env!("CARGO_BIN_EXE_chappe"), &copy).unwrap();
+    let text = printed(&node, &["reload", "--binary", copy.to_str().unwrap()]);
+    assert!(text.ends_with("here is reloaded\n"), "{text}");
+    let after = node.children();
+    assert_eq!(after.len(), 3);
+    assert!(after.iter().all(|pid| !before.contains(pid)), "{before:?} {after:?}");
+    for pid in after {
+        assert_eq!(std::fs::read_link(format!("/proc/{pid}/exe")).unwrap(), copy);
+    }
+}
+
+#[test]
+fn a_single_worker_is_reloaded_too_and_a_program_that_is_none_of_ours_is_refused() {
+    let node = Running::start(&["--workers", "1", "--node", "here"]);
+    serving(&node, 1);
+    let before = node.children();
+    printed(&node, &["reload"]);
+    assert_eq!(node.workers(), 1);
+    assert!(node.children().iter().all(|pid| !before.contains(pid)));
+    let (code, _, stderr) = run(&node.dir, &["reload", "--binary", "/bin/true"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("no Chappe"), "{stderr}");
+}

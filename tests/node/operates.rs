@@ -1,0 +1,162 @@
+//! The operator's commands against a real node: what they print, what they change, how they end.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::running::{Dir, Running, bare_chappe, eventually};
+
+/// `chappe ARGS…` of somebody who works beside the node: its temporary directory is theirs, too.
+pub fn operator(dir: &Dir, args: &[&str]) -> Command {
+    let mut command = bare_chappe(dir);
+    command.args(args);
+    command
+}
+
+pub fn run(dir: &Dir, args: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = operator(dir, args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+/// What a command that works prints.
+pub fn printed(node: &Running, args: &[&str]) -> String {
+    let (code, stdout, stderr) = run(&node.dir, args);
+    assert_eq!(code, 0, "{args:?}: {stdout}{stderr}");
+    stdout
+}
+
+pub fn serving(node: &Running, workers: usize) -> Vec<Value> {
+    eventually("all workers serve", || {
+        let listed: Value = serde_json::from_str(&printed(node, &["ls", "--json"])).unwrap();
+        let listed = listed.as_array().unwrap().clone();
+        let serve = listed.iter().filter(|worker| worker["state"] == "serving").count();
+        (listed.len() == workers && serve == workers).then_some(listed)
+    })
+}
+
+#[test]
+fn ls_lists_each_worker_of_the_node_that_runs_here() {
+    let node = Running::start(&["--workers", "2", "--node", "here"]);
+    let listed = serving(&node, 2);
+    assert_eq!(listed[1]["id"], "here/1");
+    let table = printed(&node, &["ls"]);
+    for expected in ["node", "uptime", "↺", "Mbit/s out", "serving", &node.worker(0).unwrap().to_string()] {
+        assert!(table.contains(expected), "{expected}: {table}");
+    }
+    assert!(!table.contains('\u{1b}'), "no colour where nobody looks: {table}");
+    let output = operator(&node.dir, &["ls"]).env("COLUMNS", "60").output().unwrap();
+    let narrow = String::from_utf8(output.stdout).unwrap();
+    assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
+    assert!(narrow.contains("sessions") && !narrow.contains("memory"), "{narrow}");
+}
+
+#[test]
+fn rooms_and_streams_say_so_when_there_are_none() {
+    let node = Running::start(&["--workers", "1"]);
+    assert!(printed(&node, &["rooms"]).starts_with("no rooms"));
+    assert!(printed(&node, &["streams"]).starts_with("no streams"));
+    assert_eq!(printed(&node, &["rooms", "--json"]), "[]\n");
+}
+
+#[test]
+fn a_node_is_found_by_url_by_state_file_and_by_itself() {
+    let node = Running::start(&["--workers", "1"]);
+    let url = format!("http://{}", node.state()["admin"].as_str().unwrap());
+    let state_file = node.dir.state_file();
+    let elsewhere = Dir::new_beside("elsewhere");
+    for args in [["ls", "--admin", &url], ["ls", "--state-file", state_file.to_str().unwrap()]] {
+        assert_eq!(run(&elsewhere, &args).0, 0, "{args:?}");
+    }
+    assert_eq!(run(&node.dir, &["ls"]).0, 0);
+}
+
+#[test]
+fn who_cannot_be_reached_ends_with_3_and_a_remedy_in_one_line() {
+    let dir = Dir::new();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (code, stdout, stderr) = run(&dir, &["ls", "--admin", &nobody.to_string()]);
+    assert_eq!((code, stdout.as_str()), (3, ""));
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.contains(&nobody.to_string()) && stderr.contains("--admin URL"), "{stderr}");
+}
+
+#[test]
+fn wrong_use_ends_with_2_and_one_line() {
+    let dir = Dir::new();
+    let cases: [(&[&str], &str); 8] = [
+        (&["lss"], "did you mean `ls`"),
+        (&["ls", "--jsn"], "'--json'"),
+        (&["ls", "--admin", "ops"], "wants a URL"),
+        (&["ls", "--admin", "https://ops:1"], "http://"),
+        (&["drain", "--deadline", "5"], "90s, 10m or 2h"),
+        (&["drain", "--cancel", "--no-wait"], "--cancel"),
+        (&["restart"], "--worker"),
+        (&["completions", "tcsh"], "tcsh"),
+    ];
+    for (args, expected) in cases {
+        let (code, stdout, stderr) = run(&dir, args);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{args:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{args:?}: {stderr}");
+        assert!(stderr.contains(expected), "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    let dir = Dir::new();
+    for command in ["ls", "rooms", "streams", "logs", "scale", "reload", "drain", "restart", "completions", "config"] {
+        let (code, stdout, _) = run(&dir, &[command, "--help"]);
+        assert_eq!(code, 0);
+        assert!(stdout.contains("Example") && stdout.contains(&format!("chappe {command}")), "{stdout}");
+        assert!(run(&dir, &["--help"]).1.contains(command), "{command} is in the help of the program");
+    }
+}
+
+#[test]
+fn an_empty_node_drains_and_ends_in_order() {
+    let mut node = Running::start(&["--workers", "1", "--node", "here"]);
+    serving(&node, 1);
+    let text = printed(&node, &["drain", "--deadline", "30s"]);
+    assert_eq!(text, "here is drained and has ended\n");
+    assert_eq!(node.wait().code(), Some(0));
+}
+
+#[test]
+fn a_worker_is_replaced_on_request() {
+    let node = Running::start(&["--workers", "2", "--node", "here"]);
+    serving(&node, 2);
+    let (before, neighbour) = (node.worker(1).unwrap(), node.worker(0));
+    let text = printed(&node, &["restart", "--worker", "1"]);
+    let after = node.worker(1).unwrap();
+    assert_eq!(text, format!("here/1 is replaced: pid {after} instead of {before}\n"));
+    assert_eq!(node.worker(0), neighbour);
+    let (code, _, stderr) = run(&node.dir, &["restart", "--worker", "7"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("there is no worker here/7"), "{stderr}");
+}
+
+#[test]
+fn completions_know_the_commands_of_both_kinds() {
+    let dir = Dir::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, script, _) = run(&dir, &["completions", shell]);
+        assert_eq!(code, 0);
+        for expected in ["streams", "signaling", "media-port", "deadline"] {
+            assert!(script.contains(expected), "{shell}: {expected}");
+        }
+    }
+}
+
+#[test]
+fn a_node_starts_with_the_settings_that_config_prints() {
+    let dir = Dir::new();
+    let (code, text, _) = run(&dir, &["config"]);
+    assert_eq!(code, 0);
+    let text = text.replace("# workers = \"max\"", "workers = 1");
+    assert!(text.contains("\nworkers = 1\n"), "{text}");
+    std::fs::write(dir.path("chappe.toml"), text).unwrap();
+    let file = dir.path("chappe.toml").to_str().unwrap().to_owned();
+    let command = crate::running::chappe(&dir, &["--config", &file]);
+    assert_eq!(Running::start_in(dir, command).workers(), 1);
+}
