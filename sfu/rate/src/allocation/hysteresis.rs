@@ -1,0 +1,139 @@
+//! Owns the memory of layer allocation: what a viewer has now, and how sure a change must be. Never refuses for long: the
+//! price of a change that failed is more headroom, not time.
+
+use std::time::Duration;
+
+use crate::allocation::{Allocation, Choice, Reason, Shown, TRACKS_MAX, allocate};
+use crate::bitrate::Bitrate;
+use crate::time::Time;
+
+/// The layers of one viewer as time goes on.
+#[derive(Debug, Clone, Default)]
+pub struct Allocator {
+    present: Allocation,
+    /// Since when more would fit, and since when what is sent is too much.
+    better_since: Option<Time>,
+    over_since: Option<Time>,
+    raised_at: Option<Time>,
+    /// Rises in a row that were taken back soon, and when the last one was.
+    failures: u32,
+    failed_at: Option<Time>,
+    /// Changes to another layer so far.
+    switches: u64,
+}
+
+impl Allocator {
+    pub fn new() -> Allocator {
+        Allocator::default()
+    }
+
+    pub fn switches(&self) -> u64 {
+        self.switches
+    }
+
+    pub fn present(&self) -> &Allocation {
+        &self.present
+    }
+
+    /// After each change of the estimate, of the layers or of what is shown.
+    pub fn decide(&mut self, now: Time, estimate: Bitrate, audio: Bitrate, shown: &[Shown<'_>]) -> &Allocation {
+        if self.failed_at.is_some_and(|at| now.since(at) > FAILURES_FORGOTTEN) {
+            (self.failures, self.failed_at) = (0, None);
+        }
+        let headroom = HEADROOM + HEADROOM_PER_FAILURE * f64::from(self.failures.min(FAILURES_MAX));
+        let sure = allocate(estimate.scaled(1.0 / headroom), audio, shown);
+        let kept = self.kept(audio, shown);
+        let next = match kept {
+            Some(kept) if self.fits(now, estimate, &kept) => {
+                if sure.value > kept.value + 1e-9 && self.is_sure(now) {
+                    self.raised_at = Some(now);
+                    sure
+                } else {
+                    if sure.value <= kept.value + 1e-9 {
+                        self.better_since = None;
+                    }
+                    Allocation { demand: sure.demand, ..kept }
+                }
+            }
+            Some(kept) => {
+                if kept.total > estimate && self.raised_at.take().is_some_and(|at| now.since(at) < FAILED_WITHIN) {
+                    self.failures += 1;
+                    self.failed_at = Some(now);
+                }
+                (self.over_since, self.better_since) = (None, None);
+                allocate(estimate, audio, shown)
+            }
+            // Other tracks, or shown in another way.
+            None => allocate(estimate, audio, shown),
+        };
+        self.count_switches(&next);
+        self.present = next;
+        &self.present
+    }
+
+    /// What is sent now, if each of its tracks is still there and its layer still of use.
+    fn kept(&self, audio: Bitrate, shown: &[Shown<'_>]) -> Option<Allocation> {
+        let unbound = allocate(Bitrate::from_bps(u64::MAX), audio, shown);
+        if shown.is_empty() || unbound.choices.len() != self.present.choices.len() {
+            return None;
+        }
+        let mut kept = Allocation { total: audio, demand: unbound.demand, ..Allocation::default() };
+        for ((most, before), shown) in unbound.choices.iter().zip(&self.present.choices).zip(shown) {
+            if most.track != before.track
+                || before.layer > most.layer
+                || (before.layer.is_none() && most.layer.is_some())
+            {
+                return None;
+            }
+            let reason = if before.layer == most.layer { most.reason } else { Reason::Line };
+            kept.choices.push(Choice { reason, ..*before });
+            let track = super::Track { layer: before.layer.map(usize::from), ..super::Track::new(shown) };
+            kept.total = kept.total + track.rate();
+            kept.value += track.weight * track.layer.map_or(0.0, |layer| track.utility(layer));
+        }
+        Some(kept)
+    }
+
+    /// A little too much is borne for a moment: the estimate dips below the line while a queue drains.
+    fn fits(&mut self, now: Time, estimate: Bitrate, kept: &Allocation) -> bool {
+        if kept.total <= estimate {
+            self.over_since = None;
+            return true;
+        }
+        let since = *self.over_since.get_or_insert(now);
+        kept.total <= estimate.scaled(TOLERANCE) && now.since(since) < TOLERATED
+    }
+
+    fn is_sure(&mut self, now: Time) -> bool {
+        let since = *self.better_since.get_or_insert(now);
+        let sure = now.since(since) >= SURE_AFTER;
+        if sure {
+            self.better_since = None;
+        }
+        sure
+    }
+
+    fn count_switches(&mut self, next: &Allocation) {
+        for choice in &next.choices {
+            let before = self.present.choices.iter().find(|before| before.track == choice.track);
+            if before.is_some_and(|before| before.layer != choice.layer) {
+                self.switches += 1;
+            }
+        }
+    }
+}
+
+/// A rise leaves so much of the estimate free.
+const HEADROOM: f64 = 1.05;
+const HEADROOM_PER_FAILURE: f64 = 0.1;
+const FAILURES_MAX: u32 = 3;
+const FAILED_WITHIN: Duration = Duration::from_secs(8);
+const FAILURES_FORGOTTEN: Duration = Duration::from_secs(30);
+/// More fits for so long before a rise.
+const SURE_AFTER: Duration = Duration::from_millis(200);
+/// What is sent may exceed the estimate by so much, for so long: one step down of the estimate (0.85), and the time that
+/// a probe takes to show that it was not needed.
+const TOLERANCE: f64 = 1.2;
+const TOLERATED: Duration = Duration::from_millis(2000);
+
+const _: () = assert!(TRACKS_MAX <= 32, "allocations are kept by value");

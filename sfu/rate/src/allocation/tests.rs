@@ -1,0 +1,145 @@
+use std::time::Duration;
+
+use super::*;
+use crate::time::Time;
+
+const SIMULCAST: [Layer; 3] = [layer(150, 320 * 180), layer(500, 640 * 360), layer(1700, 1280 * 720)];
+const ALL: Bitrate = Bitrate::from_kbps(100_000);
+
+const fn layer(kbps: u64, pixels: u32) -> Layer {
+    Layer { rate: Bitrate::from_kbps(kbps), pixels, frames_per_second: 30 }
+}
+
+fn kbps(kbps: u64) -> Bitrate {
+    Bitrate::from_kbps(kbps)
+}
+
+fn shown(track: u32) -> Shown<'static> {
+    let layers = &SIMULCAST;
+    Shown { track, pixels: 0, is_visible: true, is_pinned: false, priority: 128, is_detail: false, layers }
+}
+
+fn layers(allocation: &Allocation) -> Vec<Option<u8>> {
+    allocation.choices.iter().map(|choice| choice.layer).collect()
+}
+
+fn reasons(allocation: &Allocation) -> Vec<Reason> {
+    allocation.choices.iter().map(|choice| choice.reason).collect()
+}
+
+#[test]
+fn a_wide_line_gets_all_and_a_narrow_one_what_fits_beside_audio() {
+    for (estimate, expected) in
+        [(ALL, Some(2)), (kbps(1739), Some(1)), (kbps(540), Some(1)), (kbps(539), Some(0)), (kbps(189), None)]
+    {
+        let allocation = allocate(estimate, kbps(40), &[shown(1)]);
+        assert_eq!(layers(&allocation), [expected], "{estimate}");
+        assert!(allocation.total <= estimate.max(kbps(40)));
+        assert_eq!(allocation.demand, kbps(1740));
+    }
+}
+
+#[test]
+fn all_that_is_visible_gets_a_smallest_layer_before_one_gets_more() {
+    let tracks: Vec<Shown<'_>> = (0..4).map(shown).collect();
+    assert_eq!(layers(&allocate(kbps(600), Bitrate::ZERO, &tracks)), [Some(0); 4]);
+    assert_eq!(layers(&allocate(kbps(450), Bitrate::ZERO, &tracks)), [Some(0), Some(0), Some(0), None]);
+}
+
+#[test]
+fn hidden_tracks_get_nothing_and_small_ones_small_layers() {
+    let tracks = [
+        Shown { is_visible: false, ..shown(1) },
+        Shown { pixels: 320 * 180, ..shown(2) },
+        Shown { pixels: 700 * 400, ..shown(3) },
+        Shown { pixels: 1920 * 1080, ..shown(4) },
+        Shown { layers: &[], ..shown(5) },
+    ];
+    let allocation = allocate(ALL, Bitrate::ZERO, &tracks);
+    assert_eq!(layers(&allocation), [None, Some(0), Some(1), Some(2), None]);
+    assert_eq!(reasons(&allocation), [Reason::Hidden, Reason::Size, Reason::Size, Reason::Top, Reason::NoLayers]);
+    assert_eq!(allocation.demand, kbps(150 + 500 + 1700));
+}
+
+#[test]
+fn what_is_pinned_rises_first_and_priority_counts() {
+    let pinned = [shown(1), Shown { is_pinned: true, ..shown(2) }];
+    assert_eq!(layers(&allocate(kbps(1900), Bitrate::ZERO, &pinned)), [Some(0), Some(2)]);
+    let prior = [shown(1), Shown { priority: 255, ..shown(2) }];
+    assert_eq!(layers(&allocate(kbps(700), Bitrate::ZERO, &prior)), [Some(0), Some(1)]);
+}
+
+#[test]
+fn a_screen_share_gets_resolution_before_frame_rate() {
+    let large_slow = Layer { rate: kbps(900), pixels: 1920 * 1080, frames_per_second: 5 };
+    let small_fast = Layer { rate: kbps(600), pixels: 960 * 540, frames_per_second: 30 };
+    let slow = Layer { rate: kbps(300), pixels: 960 * 540, frames_per_second: 5 };
+    let layers_of = [slow, small_fast, large_slow];
+    let share = |is_detail| [Shown { is_detail, layers: &layers_of, ..shown(1) }];
+    assert_eq!(layers(&allocate(kbps(1000), Bitrate::ZERO, &share(true))), [Some(2)]);
+    assert_eq!(layers(&allocate(kbps(700), Bitrate::ZERO, &share(false))), [Some(1)]);
+}
+
+#[test]
+fn layers_that_lie_about_themselves_break_nothing() {
+    let lies = [layer(0, u32::MAX), layer(u64::MAX, 0), layer(5, 0), Layer::default()];
+    let many = [layer(100, 100); 40];
+    for layers in [&lies[..], &many[..]] {
+        let tracks = [Shown { layers, priority: 0, ..shown(1) }, shown(2)];
+        for estimate in [0, 1000, u64::MAX] {
+            let allocation = allocate(Bitrate::from_bps(estimate), kbps(40), &tracks);
+            assert_eq!(allocation.choices.len(), 2);
+        }
+    }
+}
+
+#[test]
+fn an_estimate_that_dips_for_a_moment_changes_nothing() {
+    let mut allocator = Allocator::new();
+    for millis in (0..20_000).step_by(100) {
+        // A sawtooth around the top layer.
+        let estimate = if millis % 2000 < 800 { kbps(1500) } else { kbps(1800) };
+        let allocation = allocator.decide(Time::from_millis(1000 + millis), estimate, Bitrate::ZERO, &[shown(1)]);
+        assert!(millis < 2000 || layers(allocation) == [Some(2)], "at {millis}");
+    }
+    assert!(allocator.switches() <= 1);
+}
+
+#[test]
+fn a_line_that_is_gone_is_left_at_once_and_one_that_is_back_taken_within_half_a_second() {
+    let mut allocator = Allocator::new();
+    let decide = |allocator: &mut Allocator, millis, estimate| {
+        layers(allocator.decide(Time::from_millis(millis), kbps(estimate), Bitrate::ZERO, &[shown(1)]))[0]
+    };
+    assert_eq!(decide(&mut allocator, 1000, 2500), Some(2));
+    assert_eq!(decide(&mut allocator, 2000, 600), Some(1));
+    assert_eq!(decide(&mut allocator, 2100, 2500), Some(1));
+    assert_eq!(decide(&mut allocator, 2500, 2500), Some(2));
+}
+
+#[test]
+fn a_rise_that_failed_needs_more_headroom_and_no_more_time() {
+    let mut allocator = Allocator::new();
+    let mut decide = |millis, estimate| {
+        layers(allocator.decide(Time::from_millis(millis), kbps(estimate), Bitrate::ZERO, &[shown(1)]))[0]
+    };
+    decide(0, 600);
+    decide(1000, 1800);
+    assert_eq!(decide(1400, 1800), Some(2));
+    assert_eq!(decide(3000, 700), Some(1));
+    decide(4000, 1800);
+    assert_eq!(decide(5000, 1800), Some(1), "a twentieth above it is not enough any more");
+    decide(5100, 2100);
+    assert_eq!(decide(5500, 2100), Some(2));
+}
+
+#[test]
+fn another_view_is_answered_at_once() {
+    let mut allocator = Allocator::new();
+    allocator.decide(Time::from_millis(0), ALL, Bitrate::ZERO, &[shown(1), shown(2)]);
+    let tile = [shown(1), Shown { is_visible: false, ..shown(2) }];
+    let now = Time::from_millis(0) + Duration::from_millis(10);
+    assert_eq!(layers(allocator.decide(now, ALL, Bitrate::ZERO, &tile)), [Some(2), None]);
+    let back = allocator.decide(now, ALL, Bitrate::ZERO, &[shown(1), shown(2)]);
+    assert_eq!(layers(back), [Some(2), Some(2)]);
+}

@@ -1,0 +1,150 @@
+//! Owns the control loop of one viewer: estimator, prober and pacer, put together. Chooses no layer and holds no packet.
+
+use std::time::Duration;
+
+use crate::bitrate::Bitrate;
+use crate::estimator::{Estimator, Outcome, PacketReport, ReceiverReport};
+use crate::pacer::{Backlog, Grant, Pacer};
+use crate::probe::Prober;
+use crate::time::Time;
+
+/// What a viewer's line carries and what may be sent to it now.
+#[derive(Debug, Clone)]
+pub struct RateControl {
+    estimator: Estimator,
+    prober: Prober,
+    pacer: Pacer,
+    /// The cluster that the estimator was told of last.
+    expected: Option<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateConfig {
+    pub min: Bitrate,
+    /// Where a viewer that nobody knows begins.
+    pub start: Bitrate,
+    pub max: Bitrate,
+    /// What a returning client left with.
+    pub known: Option<Known>,
+}
+
+/// What is worth keeping of a line when the client leaves it: plain data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    pub estimate: Bitrate,
+}
+
+/// What a packet is, for the budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PacketClass {
+    Audio,
+    Repair,
+    Video,
+    Padding,
+}
+
+impl Default for RateConfig {
+    /// 300 kbit/s is libwebrtc's start, 30 kbit/s carries Opus alone.
+    fn default() -> RateConfig {
+        let kbps = Bitrate::from_kbps;
+        RateConfig { min: kbps(30), start: kbps(300), max: kbps(20_000), known: None }
+    }
+}
+
+impl RateControl {
+    pub fn new(now: Time, config: &RateConfig) -> RateControl {
+        let start = config.known.map_or(config.start, |known| known.estimate);
+        let estimator = Estimator::new(now, config.min, start, config.max);
+        let prober = Prober::new(now, estimator.estimate(), config.max, config.known.is_some());
+        RateControl { estimator, prober, pacer: Pacer::new(now), expected: None }
+    }
+
+    pub fn estimator(&self) -> &Estimator {
+        &self.estimator
+    }
+
+    pub fn prober(&self) -> &Prober {
+        &self.prober
+    }
+
+    #[inline]
+    pub fn estimate(&self) -> Bitrate {
+        self.estimator.estimate()
+    }
+
+    /// For the same client's next session.
+    pub fn export(&self) -> Known {
+        Known { estimate: self.estimate() }
+    }
+
+    /// What all layers that are wanted would take, whether or not the line carries them: no use in probing for more.
+    pub fn handle_demand(&mut self, demand: Bitrate) {
+        self.prober.handle_demand(demand);
+    }
+
+    /// What may leave now.
+    #[inline]
+    pub fn poll_grant(&mut self, now: Time, backlog: &Backlog) -> Grant {
+        self.pacer.poll_grant(now, self.estimator.estimate(), backlog, &self.prober)
+    }
+
+    /// Notes a packet as it leaves, and gives its transport-wide sequence number. `bytes` is all that the line carries
+    /// of it, UDP and IP included.
+    #[inline]
+    pub fn handle_sent(&mut self, now: Time, bytes: u32, class: PacketClass) -> u16 {
+        let cluster = self.prober.cluster();
+        if let Some(cluster) = cluster {
+            if self.expected != Some(cluster.id) {
+                self.expected = Some(cluster.id);
+                self.estimator.expect_probe(&cluster);
+            }
+            self.prober.handle_sent(now, bytes, self.estimator.round_trip());
+        }
+        if class != PacketClass::Padding {
+            self.pacer.handle_sent(bytes);
+        }
+        self.estimator.handle_sent(now, bytes, cluster.map(|cluster| cluster.id))
+    }
+
+    /// What a feedback packet says of each packet, in the order of the sequence numbers.
+    pub fn handle_feedback(&mut self, now: Time, reports: impl IntoIterator<Item = PacketReport>) {
+        let outcome = self.estimator.handle_feedback(now, reports);
+        self.advance(now, outcome);
+    }
+
+    pub fn handle_remb(&mut self, now: Time, rate: Bitrate) {
+        self.estimator.handle_remb(now, rate);
+        self.advance(now, Outcome::default());
+    }
+
+    pub fn handle_receiver_report(&mut self, now: Time, report: ReceiverReport) {
+        self.estimator.handle_receiver_report(now, report);
+        self.advance(now, Outcome::default());
+    }
+
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.estimator.handle_timeout(now);
+        self.prober.handle_timeout(now);
+    }
+
+    /// When [`RateControl::handle_timeout`] has something to do.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        match (self.estimator.poll_timeout(), self.prober.poll_timeout()) {
+            (Some(silence), Some(probe)) => Some(silence.min(probe)),
+            (silence, probe) => silence.or(probe),
+        }
+    }
+
+    fn advance(&mut self, now: Time, outcome: Outcome) {
+        if let Some(result) = outcome.probed {
+            self.prober.handle_result(now, result.cluster, result.rate);
+        }
+        self.prober.handle_estimate(now, self.estimator.estimate(), outcome.lowered);
+        if self.estimator.queue() >= QUEUE_CALM {
+            self.prober.handle_queue(now);
+        }
+    }
+}
+
+/// A line with a longer queue is not probed.
+const QUEUE_CALM: Duration = Duration::from_millis(40);

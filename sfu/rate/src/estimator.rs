@@ -1,0 +1,400 @@
+//! Owns the estimate of one viewer's line: what was sent, what feedback says of it, and the rates that delay, loss,
+//! probes and the viewer's own limits allow. Never decides what to send.
+//!
+//! `goog_cc_network_control.cc` and `send_side_bandwidth_estimation.cc`, which put the same parts together.
+
+mod acknowledged;
+mod aimd;
+mod app_limited;
+mod feedback;
+mod history;
+mod inter_arrival;
+mod link_capacity;
+mod loss;
+mod loss_window;
+mod reports;
+mod standing_queue;
+mod trendline;
+
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+
+use crate::bitrate::Bitrate;
+use crate::probe::ProbeCluster;
+use crate::probe::measure::{ProbeMeasures, ProbeResult};
+use crate::time::Time;
+use acknowledged::AcknowledgedRate;
+use aimd::Aimd;
+use app_limited::AppLimited;
+use history::{Fate, SendHistory, SentPacket};
+use inter_arrival::InterArrival;
+use loss::LossBased;
+use reports::LossReports;
+use standing_queue::{Drain, StandingQueue};
+use trendline::Trendline;
+
+pub use feedback::{FeedbackCounts, PacketReport, ReceiverTime, ReferenceClock};
+pub use reports::ReceiverReport;
+pub use trendline::Usage;
+
+/// The estimate of one viewer's line.
+#[derive(Debug, Clone)]
+pub struct Estimator {
+    min: Bitrate,
+    max: Bitrate,
+    estimate: Bitrate,
+    basis: Basis,
+    history: SendHistory,
+    counts: FeedbackCounts,
+    groups: InterArrival,
+    trend: Trendline,
+    aimd: Aimd,
+    acknowledged: AcknowledgedRate,
+    loss: LossBased,
+    app_limited: AppLimited,
+    probes: ProbeMeasures,
+    reports: LossReports,
+    queue: StandingQueue,
+    /// The receiver's own estimate (REMB) is an upper bound.
+    remb: Option<Bitrate>,
+    round_trip: Duration,
+    /// When the basis of the estimate was last heard, or the estimate was lowered because it was not.
+    heard_at: Time,
+    last_group_at: Option<Time>,
+    overused_at: Option<Time>,
+}
+
+/// What the estimate stands on; the crate's documentation has the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// Nothing heard yet.
+    Start,
+    /// Transport-wide feedback.
+    Transport,
+    /// Transport-wide feedback that does not come any more.
+    Silent,
+    /// Receiver reports and REMB.
+    Reports,
+}
+
+/// What one feedback packet led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Outcome {
+    /// The delay lowered the estimate.
+    pub lowered: bool,
+    pub probed: Option<ProbeResult>,
+}
+
+impl Estimator {
+    pub fn new(now: Time, min: Bitrate, start: Bitrate, max: Bitrate) -> Estimator {
+        let max = max.max(min);
+        let start = start.clamp(min, max);
+        Estimator {
+            min,
+            max,
+            estimate: start,
+            basis: Basis::Start,
+            history: SendHistory::new(),
+            counts: FeedbackCounts::default(),
+            groups: InterArrival::default(),
+            trend: Trendline::new(),
+            aimd: Aimd::new(now, start),
+            acknowledged: AcknowledgedRate::new(),
+            loss: LossBased::new(min, max),
+            app_limited: AppLimited::new(now),
+            probes: ProbeMeasures::default(),
+            reports: LossReports::default(),
+            queue: StandingQueue::new(now),
+            remb: None,
+            round_trip: ROUND_TRIP,
+            heard_at: now,
+            last_group_at: None,
+            overused_at: None,
+        }
+    }
+
+    /// Within the limits, always.
+    #[inline]
+    pub fn estimate(&self) -> Bitrate {
+        self.estimate
+    }
+
+    pub fn basis(&self) -> Basis {
+        self.basis
+    }
+
+    pub fn usage(&self) -> Usage {
+        self.trend.usage()
+    }
+
+    pub fn acknowledged(&self) -> Option<Bitrate> {
+        self.acknowledged.rate()
+    }
+
+    pub fn capacity(&self) -> Option<Bitrate> {
+        self.aimd.capacity()
+    }
+
+    /// The loss of the last seconds, from 0 to 1.
+    pub fn loss(&self) -> f64 {
+        self.loss.loss()
+    }
+
+    pub fn round_trip(&self) -> Duration {
+        self.round_trip
+    }
+
+    pub fn is_app_limited(&self) -> bool {
+        self.app_limited.is_limited()
+    }
+
+    /// How long a packet waits in the queue of the line.
+    pub fn queue(&self) -> Duration {
+        self.queue.queue()
+    }
+
+    pub fn counts(&self) -> FeedbackCounts {
+        self.counts
+    }
+
+    /// Memory on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.history.bytes()
+    }
+
+    /// Notes a packet as it leaves, with all that the line carries of it, and gives its transport-wide sequence number.
+    #[inline]
+    pub fn handle_sent(&mut self, now: Time, bytes: u32, cluster: Option<u8>) -> u16 {
+        if self.history.last_sent().is_none_or(|last| now.since(last) > SILENCE) {
+            // After a pause there was nothing to be heard of.
+            self.heard_at = self.heard_at.max(now);
+        }
+        self.app_limited.handle_sent(now, bytes, self.estimate);
+        self.history.insert(now, bytes, cluster.unwrap_or(0))
+    }
+
+    pub(crate) fn expect_probe(&mut self, cluster: &ProbeCluster) {
+        self.probes.expect(cluster);
+    }
+
+    /// What a feedback packet says, in the order of its sequence numbers.
+    pub(crate) fn handle_feedback(&mut self, now: Time, reports: impl IntoIterator<Item = PacketReport>) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut received: ArrayVec<Received, CHUNK> = ArrayVec::new();
+        let mut newest: Option<Time> = None;
+        let mut is_news = false;
+        for report in reports {
+            let fate = self.history.resolve(now, report.seq, report.received.is_some());
+            let packet = match fate {
+                Fate::Received(packet) | Fate::ReceivedLate(packet) | Fate::Lost(packet) => packet,
+                Fate::Repeated => {
+                    self.counts.repeated += 1;
+                    continue;
+                }
+                Fate::Unknown => {
+                    self.counts.unknown += 1;
+                    continue;
+                }
+            };
+            is_news = true;
+            self.count_fate(&fate, packet);
+            let Some(arrival) = report.received else { continue };
+            newest = Some(newest.map_or(packet.sent, |newest| newest.max(packet.sent)));
+            received.push(Received { packet, arrival });
+            if received.is_full() {
+                self.handle_received(now, &mut received, &mut outcome);
+            }
+        }
+        self.handle_received(now, &mut received, &mut outcome);
+        if is_news {
+            if let Some(sent) = newest {
+                self.round_trip = now.since(sent).min(ROUND_TRIP_MAX);
+                self.aimd.set_round_trip(self.round_trip);
+            }
+            self.basis = Basis::Transport;
+            self.heard_at = now;
+            self.update(now, &mut outcome);
+        }
+        outcome
+    }
+
+    /// The receiver's own estimate, for those without transport-wide feedback; to others an upper bound.
+    pub fn handle_remb(&mut self, now: Time, rate: Bitrate) {
+        self.remb = Some(rate);
+        if self.basis != Basis::Transport {
+            self.basis = Basis::Reports;
+            self.heard_at = now;
+            self.set(rate);
+        } else {
+            self.set(self.estimate.min(rate));
+        }
+    }
+
+    pub fn handle_receiver_report(&mut self, now: Time, report: ReceiverReport) {
+        if self.basis == Basis::Transport {
+            return;
+        }
+        self.basis = Basis::Reports;
+        self.heard_at = now;
+        self.round_trip = report.round_trip.unwrap_or(self.round_trip).min(ROUND_TRIP_MAX);
+        let rate = self.reports.handle(now, report, self.estimate, self.round_trip);
+        self.set(rate.min(self.remb.unwrap_or(rate)));
+    }
+
+    /// Feedback that does not come: the line may be gone, or the way back.
+    pub fn handle_timeout(&mut self, now: Time) {
+        if self.poll_timeout().is_none_or(|due| due > now) {
+            return;
+        }
+        self.heard_at = now;
+        if matches!(self.basis, Basis::Transport | Basis::Silent) {
+            self.basis = Basis::Silent;
+            let lowered = self.estimate.scaled(SILENCE_BACKOFF);
+            self.aimd.set(now, lowered.max(self.min));
+            self.set(lowered);
+        }
+    }
+
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let last = self.history.last_sent()?;
+        let waits = matches!(self.basis, Basis::Transport | Basis::Silent) && last > self.heard_at;
+        waits.then(|| self.heard_at + SILENCE + 2 * self.round_trip)
+    }
+
+    fn count_fate(&mut self, fate: &Fate, packet: SentPacket) {
+        match fate {
+            Fate::Received(_) => {
+                self.counts.received += 1;
+                self.loss.window().handle(packet.sent, packet.bytes, false);
+            }
+            Fate::ReceivedLate(_) => {
+                self.counts.late += 1;
+                self.loss.window().handle_late(packet.bytes);
+            }
+            Fate::Lost(_) => {
+                self.counts.lost += 1;
+                self.loss.window().handle(packet.sent, packet.bytes, true);
+            }
+            Fate::Repeated | Fate::Unknown => {}
+        }
+    }
+
+    fn handle_received(&mut self, now: Time, received: &mut ArrayVec<Received, CHUNK>, outcome: &mut Outcome) {
+        received.sort_unstable_by_key(|received| received.arrival);
+        let is_app_limited = self.app_limited.is_limited();
+        if self.last_group_at.is_some_and(|at| now.since(at) > STREAM_TIMEOUT) {
+            self.groups = InterArrival::default();
+            self.trend = Trendline::new();
+        }
+        for Received { packet, arrival } in received.drain(..) {
+            self.last_group_at = Some(now);
+            self.acknowledged.handle(arrival, packet.bytes, is_app_limited);
+            self.queue.handle(packet.sent, arrival);
+            if let Some(delta) = self.groups.handle(now, packet.sent, arrival) {
+                self.trend.handle(delta, arrival);
+            }
+            if packet.cluster != 0 {
+                let probed = self.probes.handle(packet.cluster, packet.sent, arrival, packet.bytes);
+                outcome.probed = probed.or(outcome.probed);
+            }
+        }
+    }
+
+    fn update(&mut self, now: Time, outcome: &mut Outcome) {
+        let acknowledged = self.acknowledged.rate();
+        self.queue.measure(now);
+        let usage = self.believed_usage();
+        let limited_by_loss = self.loss.limits() && self.estimate < self.aimd.rate();
+        if usage == Usage::Overusing {
+            self.overused_at = Some(now);
+        }
+        match outcome.probed {
+            Some(probed) if usage != Usage::Overusing => self.handle_probed(now, probed, acknowledged),
+            _ => {
+                // What loss holds down must not drift away from it.
+                let may_raise = !self.app_limited.is_limited() && !limited_by_loss;
+                outcome.lowered = self.aimd.handle(now, usage, acknowledged, may_raise);
+            }
+        }
+        if self.aimd.rate() > self.max || self.aimd.rate() < self.min {
+            self.aimd.set(now, self.aimd.rate().clamp(self.min, self.max));
+        }
+        let limit = match self.queue.decide(now, usage == Usage::Overusing, self.acknowledged.newest()) {
+            Drain::No => None,
+            Drain::Limit(rate) => Some(rate),
+            Drain::Done(capacity) => {
+                let rate = self.aimd.rate().min(capacity.scaled(AFTER_DRAIN)).max(self.min);
+                self.aimd.set(now, rate);
+                None
+            }
+        };
+        let rate = self.loss.decide(self.aimd.rate(), acknowledged, self.app_limited.is_limited());
+        self.set(rate.min(limit.unwrap_or(rate)).min(self.remb.unwrap_or(rate)));
+    }
+
+    /// Few packets of an application-limited sender make a noisy trend, and a decrease to 0.85 of what little arrives does
+    /// much harm: without a queue it is not believed. (Our own.)
+    fn believed_usage(&self) -> Usage {
+        match self.trend.usage() {
+            Usage::Overusing if self.app_limited.is_limited() && self.queue.queue() < QUEUE_BELIEVED => Usage::Normal,
+            usage => usage,
+        }
+    }
+
+    /// Two things differ from libwebrtc, which takes each result and probes much less often. A result below the estimate
+    /// lowers it only while the start is probed: what came beside cross traffic says little. And a result that was below
+    /// what was sent counts only on a line that was calm: on one that others use, too, it would take from them.
+    fn handle_probed(&mut self, now: Time, probed: ProbeResult, acknowledged: Option<Bitrate>) {
+        let is_first = self.aimd.capacity().is_none();
+        let is_calm = self.overused_at.is_none_or(|at| now.since(at) >= CALM);
+        if !is_first && !is_calm && probed.is_saturated {
+            return;
+        }
+        let known = acknowledged.unwrap_or_default().scaled(0.85).min(self.aimd.rate());
+        let rate = probed.rate.max(known).clamp(self.min, self.max);
+        if rate > self.aimd.rate() || is_first {
+            self.aimd.set_probed(now, rate);
+            self.acknowledged.expect_change();
+            if self.loss.limits() && self.loss.loss() < LOSS_OF_PROBES_MAX {
+                self.loss.set_rate(rate);
+            }
+        }
+    }
+
+    fn set(&mut self, rate: Bitrate) {
+        self.estimate = rate.clamp(self.min, self.max);
+    }
+}
+
+struct Received {
+    packet: SentPacket,
+    arrival: ReceiverTime,
+}
+
+/// Packets that are sorted by arrival at a time, on the stack.
+const CHUNK: usize = 128;
+
+/// kDefaultRtt of `aimd_rate_control.cc`.
+const ROUND_TRIP: Duration = Duration::from_millis(200);
+/// No feedback may make the response time longer.
+const ROUND_TRIP_MAX: Duration = Duration::from_secs(2);
+
+/// kStreamTimeOut of `delay_based_bwe.cc`.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Chromium sends feedback at least each 250 ms (`remote_estimator_proxy.cc`); two may be lost.
+const SILENCE: Duration = Duration::from_millis(500);
+/// The rate is lowered by this each time (kFeedbackTimeout of `send_side_bandwidth_estimation.cc`, which waits longer).
+const SILENCE_BACKOFF: f64 = 0.8;
+
+/// What is used of the capacity after a queue was drained.
+const AFTER_DRAIN: f64 = 0.95;
+
+const QUEUE_BELIEVED: Duration = Duration::from_millis(25);
+
+/// A line without overuse for so long is thought to be ours.
+const CALM: Duration = Duration::from_secs(5);
+
+/// Above it a probe that came through does not reset what loss says.
+const LOSS_OF_PROBES_MAX: f64 = 0.05;

@@ -1,0 +1,79 @@
+//! Owns the value form of feedback, so that the estimator knows no wire format.
+
+/// A moment of the receiver's clock in microseconds, from a zero of its own that does not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReceiverTime(i64);
+
+/// What feedback says of one packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PacketReport {
+    /// The transport-wide sequence number.
+    pub seq: u16,
+    /// When it was received; none if it was not.
+    pub received: Option<ReceiverTime>,
+}
+
+/// Unwraps the reference time of transport-wide feedback: 24 bits of 64 ms
+/// (draft-holmer-rmcat-transport-wide-cc-extensions-01, section 3.1).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReferenceClock {
+    ticks: Option<i64>,
+}
+
+/// What became of feedback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FeedbackCounts {
+    pub received: u64,
+    /// Not received when it was told; some of it may come late.
+    pub lost: u64,
+    /// Told as lost, then as received.
+    pub late: u64,
+    /// Told again.
+    pub repeated: u64,
+    /// Never sent, or too long ago: ignored.
+    pub unknown: u64,
+}
+
+impl ReceiverTime {
+    #[inline]
+    pub const fn from_micros(micros: i64) -> ReceiverTime {
+        ReceiverTime(micros)
+    }
+
+    #[inline]
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Milliseconds, negative if `other` is later.
+    #[inline]
+    pub(crate) fn millis_after(self, other: ReceiverTime) -> f64 {
+        self.0.saturating_sub(other.0) as f64 / 1e3
+    }
+}
+
+impl ReferenceClock {
+    /// The moment that `reference_time` names; the nearest to that before it.
+    pub fn unwrap(&mut self, reference_time: u32) -> ReceiverTime {
+        let wire = i64::from(reference_time & 0xFF_FFFF);
+        let ticks = self.ticks.map_or(wire, |before| {
+            let forward = (wire - before).rem_euclid(1 << 24);
+            before + if forward < 1 << 23 { forward } else { forward - (1 << 24) }
+        });
+        self.ticks = Some(ticks);
+        ReceiverTime(ticks * 64_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_time_goes_on_beyond_its_24_bits_and_may_step_back() {
+        let mut clock = ReferenceClock::default();
+        assert_eq!(clock.unwrap(0xFF_FFFE).as_micros(), 0xFF_FFFE * 64_000);
+        assert_eq!(clock.unwrap(1).as_micros(), 0x100_0001 * 64_000);
+        assert_eq!(clock.unwrap(0xFF_FFFF).as_micros(), 0xFF_FFFF * 64_000);
+    }
+}

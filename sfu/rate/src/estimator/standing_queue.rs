@@ -1,0 +1,178 @@
+//! Owns the sight of the queue that stands in the line, and the moment in which less is sent to let it drain. Changes no
+//! estimate of the capacity.
+//!
+//! Our own: libwebrtc only lowers its rate to 0.85 of what arrives, so that the queue of a sudden drop drains at 0.15 of the
+//! new capacity: for some 8 s from 1.3 s. Its congestion window (`congestion_window_pushback_controller.cc`, off by default)
+//! has the same aim. A queue that does not drain is somebody else's (a greedy flow), and is then let be.
+
+use std::time::Duration;
+
+use crate::bitrate::Bitrate;
+use crate::estimator::ReceiverTime;
+use crate::time::Time;
+
+#[derive(Debug, Clone)]
+pub(crate) struct StandingQueue {
+    /// The least one-way delay of this period and of the one before, in microseconds and between two clocks.
+    base: Option<i64>,
+    base_before: Option<i64>,
+    period_began: Time,
+    /// The least of the feedback at work: jitter only adds.
+    least: Option<i64>,
+    queue: Duration,
+    /// Feedback packets in a row that saw a queue.
+    seen: u32,
+    state: State,
+    failures: u32,
+}
+
+/// What the queue asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drain {
+    No,
+    /// Not more than this is to be sent.
+    Limit(Bitrate),
+    /// It is empty; this came through while it was not.
+    Done(Bitrate),
+}
+
+/// `Idle` to `Draining` at a queue, back when it is empty; to `Refraining` when it does not get so.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum State {
+    Idle,
+    /// From that moment and with that queue, the longest of its beginning.
+    Draining {
+        since: Time,
+        kbps: f64,
+        peak: Duration,
+    },
+    Refraining {
+        until: Time,
+    },
+}
+
+impl StandingQueue {
+    pub fn new(now: Time) -> StandingQueue {
+        StandingQueue {
+            base: None,
+            base_before: None,
+            period_began: now,
+            least: None,
+            queue: Duration::ZERO,
+            seen: 0,
+            state: State::Idle,
+            failures: 0,
+        }
+    }
+
+    /// How long what is sent now waits, as far as it is known.
+    pub fn queue(&self) -> Duration {
+        self.queue
+    }
+
+    #[inline]
+    pub fn handle(&mut self, sent: Time, arrival: ReceiverTime) {
+        let delay = arrival.as_micros().saturating_sub_unsigned(sent.as_micros());
+        self.least = Some(self.least.map_or(delay, |least| least.min(delay)));
+    }
+
+    /// Then what is to be done; `arriving` is the rate of the last moment.
+    pub fn decide(&mut self, now: Time, is_overused: bool, arriving: Option<Bitrate>) -> Drain {
+        let Some(arriving) = arriving.map(Bitrate::kbps) else { return Drain::No };
+        self.seen = if self.queue >= STANDING { self.seen + 1 } else { 0 };
+        let stands = self.seen >= SEEN || self.queue >= LONG || (is_overused && self.queue >= NOTICED);
+        self.state = match self.state {
+            State::Idle if stands => State::Draining { since: now, kbps: arriving, peak: self.queue },
+            State::Draining { kbps, .. } if self.queue < DRAINED => {
+                (self.failures, self.state) = (0, State::Idle);
+                return Drain::Done(Bitrate::of_kbps(kbps));
+            }
+            State::Draining { since, peak, .. } if self.is_foreign(now.since(since), peak) => {
+                self.failures += 1;
+                State::Refraining { until: now + REFRAIN * (1 << self.failures.min(4)) }
+            }
+            State::Draining { since, kbps, peak } => {
+                // What arrives while the queue is not empty is the capacity; at first the old one.
+                let kbps = if self.queue >= NOTICED { kbps.min(arriving) } else { kbps };
+                let is_growing = now.since(since) < SHOWS_AFTER / 2 + peak;
+                State::Draining { since, kbps, peak: if is_growing { peak.max(self.queue) } else { peak } }
+            }
+            State::Refraining { until } if now >= until => State::Idle,
+            state => state,
+        };
+        let State::Draining { kbps, .. } = self.state else { return Drain::No };
+        let rest = 1.0 - self.queue.as_secs_f64() / DRAIN_WITHIN.as_secs_f64();
+        Drain::Limit(Bitrate::of_kbps(kbps * rest.clamp(REST_MIN, REST_MAX)))
+    }
+
+    /// Less is sent and still it stands. What is sent now shows after the queue that stands.
+    fn is_foreign(&self, drained_for: Duration, peak: Duration) -> bool {
+        drained_for >= DRAIN_MAX + peak || (drained_for >= SHOWS_AFTER + peak && self.queue > peak.mul_f64(0.85))
+    }
+
+    /// After the packets of a feedback.
+    pub fn measure(&mut self, now: Time) {
+        let Some(least) = self.least.take() else { return };
+        if now.since(self.period_began) >= PERIOD {
+            (self.base_before, self.base, self.period_began) = (self.base, None, now);
+        }
+        let base = self.base.map_or(least, |base| base.min(least));
+        self.base = Some(base);
+        let base = base.min(self.base_before.unwrap_or(base));
+        self.queue = Duration::from_micros(u64::try_from(least.saturating_sub(base)).unwrap_or(0)).min(QUEUE_MAX);
+    }
+}
+
+/// The least delay is that of the last one or two of these.
+const PERIOD: Duration = Duration::from_secs(15);
+/// A receiver's clock that jumps is no queue.
+const QUEUE_MAX: Duration = Duration::from_secs(3);
+/// With overuse, a queue of this is drained; without, one of [`STANDING`] that [`SEEN`] feedback packets saw.
+const NOTICED: Duration = Duration::from_millis(50);
+const STANDING: Duration = Duration::from_millis(60);
+const SEEN: u32 = 3;
+/// A queue of this is seen once.
+const LONG: Duration = Duration::from_millis(100);
+const DRAINED: Duration = Duration::from_millis(35);
+/// So fast it is to be empty; less than [`REST_MIN`] of what arrives is not sent for it.
+const DRAIN_WITHIN: Duration = Duration::from_millis(1000);
+const REST_MIN: f64 = 0.25;
+const REST_MAX: f64 = 0.85;
+const DRAIN_MAX: Duration = Duration::from_millis(2500);
+/// By then less of it must stand.
+const SHOWS_AFTER: Duration = Duration::from_millis(800);
+const REFRAIN: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feedback each 100 ms with these delays; what it allows after each.
+    fn limits(delays_ms: impl IntoIterator<Item = i64>) -> Vec<Option<u64>> {
+        let mut queue = StandingQueue::new(Time::default());
+        let each = delays_ms.into_iter().enumerate().map(|(index, delay_ms)| {
+            let now = Time::from_millis(100 * index as u64);
+            queue.handle(now, ReceiverTime::from_micros(now.as_micros() as i64 + 1000 * delay_ms - 777));
+            queue.measure(now);
+            let limit = queue.decide(now, false, Some(Bitrate::from_kbps(1000)));
+            match limit {
+                Drain::Limit(limit) => Some(limit.bps() / 1000),
+                Drain::No | Drain::Done(_) => None,
+            }
+        });
+        each.collect()
+    }
+
+    #[test]
+    fn a_queue_that_stands_is_drained_the_faster_the_longer_it_is_and_until_it_is_empty() {
+        assert_eq!(limits([20, 20, 520, 420, 120, 30, 30]), [None, None, Some(500), Some(600), Some(850), None, None]);
+        assert_eq!(limits([20, 1500]), [None, Some(250)]);
+    }
+
+    #[test]
+    fn a_queue_that_does_not_drain_is_somebody_elses() {
+        let limits = limits([20].into_iter().chain(std::iter::repeat_n(300, 120)));
+        let limited = limits.iter().flatten().count();
+        assert!((8..=14).contains(&limited), "{limited} of 121 feedback packets");
+    }
+}

@@ -1,0 +1,255 @@
+//! Owns the decision to probe: when, how fast, how much. Never measures (that is [`measure`]) and never sends.
+//!
+//! `probe_controller.cc`. It differs in what repeats probing: not only an application-limited sender, but each that
+//! could use more than the estimate, because a source with layers can't grow by a little.
+
+pub(crate) mod measure;
+
+use std::time::Duration;
+
+use crate::bitrate::Bitrate;
+use crate::time::Time;
+
+/// When a viewer's line is probed.
+#[derive(Debug, Clone)]
+pub struct Prober {
+    state: State,
+    /// Clusters still to send, the next last.
+    queued: [Option<Bitrate>; 2],
+    id: u8,
+    max: Bitrate,
+    /// What could be sent if the line carried it.
+    demand: Bitrate,
+    estimate: Bitrate,
+    /// The estimate before a large drop, and when that was.
+    dropped: Option<(Bitrate, Time)>,
+    /// When it may probe again for more.
+    next: Time,
+    lowered_at: Option<Time>,
+    raised_at: Option<Time>,
+    /// Probes in a row whose result the line then did not carry.
+    refuted: u32,
+}
+
+/// The picture is in the crate's documentation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum State {
+    Idle,
+    Sending { cluster: ProbeCluster, began: Option<Time>, queued_at: Time, sent: u64, packets: u32 },
+    Waiting { cluster: ProbeCluster, until: Time },
+}
+
+/// Packets that are sent at a rate of their own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ProbeCluster {
+    /// Never 0.
+    pub id: u8,
+    pub rate: Bitrate,
+    /// At least so many packets and bytes.
+    pub packets: u32,
+    pub bytes: u64,
+}
+
+impl ProbeCluster {
+    /// Padding in packets of this size keeps a cluster of a low rate short.
+    pub fn packet_bytes(&self) -> u64 {
+        (self.bytes / u64::from(self.packets.max(1))).clamp(PACKET_BYTES_MIN, PACKET_BYTES_MAX)
+    }
+}
+
+impl Prober {
+    /// Probes at three and six times `start`; at once and twice it if it is known from before.
+    pub fn new(now: Time, start: Bitrate, max: Bitrate, is_known: bool) -> Prober {
+        let factors = if is_known { [2.0, 1.0] } else { [6.0, 3.0] };
+        let mut prober = Prober {
+            state: State::Idle,
+            queued: factors.map(|factor| Some(start.scaled(factor).min(max))),
+            id: 0,
+            max,
+            demand: Bitrate::ZERO,
+            estimate: start,
+            dropped: None,
+            next: now + INTERVAL,
+            lowered_at: None,
+            raised_at: None,
+            refuted: 0,
+        };
+        prober.begin_queued(now);
+        prober
+    }
+
+    pub fn handle_demand(&mut self, demand: Bitrate) {
+        self.demand = demand;
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.state == State::Idle
+    }
+
+    /// The cluster under way, if it is to be announced to the measures: each once.
+    #[inline]
+    pub fn cluster(&self) -> Option<ProbeCluster> {
+        match self.state {
+            State::Sending { cluster, .. } => Some(cluster),
+            State::Idle | State::Waiting { .. } => None,
+        }
+    }
+
+    /// The bytes of the cluster that are due by now.
+    #[inline]
+    pub fn due(&self, now: Time) -> u64 {
+        let State::Sending { cluster, began, sent, .. } = self.state else { return 0 };
+        let elapsed = began.map_or(Duration::ZERO, |began| now.since(began));
+        (cluster.rate.bytes_in(elapsed) + cluster.packet_bytes()).saturating_sub(sent)
+    }
+
+    /// A packet of the cluster left.
+    pub fn handle_sent(&mut self, now: Time, bytes: u32, round_trip: Duration) {
+        let State::Sending { cluster, began, sent, packets, .. } = &mut self.state else { return };
+        began.get_or_insert(now);
+        *sent += u64::from(bytes);
+        *packets += 1;
+        if *packets < cluster.packets || *sent < cluster.bytes {
+            return;
+        }
+        let cluster = *cluster;
+        if !self.begin_queued(now) {
+            self.state = State::Waiting { cluster, until: now + RESULT_WITHIN + round_trip };
+        }
+    }
+
+    /// The cluster of this id was measured. Of several that were sent at once only the last one counts.
+    pub fn handle_result(&mut self, now: Time, id: u8, result: Bitrate) {
+        let State::Waiting { cluster, .. } = self.state else { return };
+        if cluster.id != id {
+            return;
+        }
+        self.state = State::Idle;
+        if result >= cluster.rate.scaled(FURTHER_FROM) && result < self.cap() {
+            self.begin(now, result.scaled(FURTHER_SCALE));
+        }
+    }
+
+    /// After each feedback: the estimate, and whether the delay lowered it.
+    pub fn handle_estimate(&mut self, now: Time, estimate: Bitrate, lowered: bool) {
+        if lowered {
+            self.lowered_at = Some(now);
+            if self.raised_at.take().is_some_and(|at| now.since(at) < REFUTED_WITHIN) {
+                self.refuted += 1;
+            }
+        } else if self.raised_at.is_some_and(|at| now.since(at) >= REFUTED_WITHIN) {
+            (self.raised_at, self.refuted) = (None, 0);
+        }
+        if estimate > self.estimate.scaled(WORTH) {
+            self.raised_at = Some(now);
+        }
+        if estimate < self.estimate.scaled(DROP) {
+            self.dropped = Some((self.estimate, now));
+        }
+        self.estimate = estimate;
+    }
+
+    /// A queue stands in the line: no time to probe.
+    pub fn handle_queue(&mut self, now: Time) {
+        self.lowered_at = Some(now);
+    }
+
+    /// Begins what is due.
+    pub fn handle_timeout(&mut self, now: Time) {
+        match self.state {
+            State::Sending { queued_at, .. } if now.since(queued_at) >= SENT_WITHIN => self.give_up(now),
+            State::Waiting { until, .. } if now >= until => self.give_up(now),
+            State::Idle => self.begin_due(now),
+            State::Sending { .. } | State::Waiting { .. } => {}
+        }
+    }
+
+    pub fn poll_timeout(&self) -> Option<Time> {
+        match self.state {
+            State::Sending { queued_at, .. } => Some(queued_at + SENT_WITHIN),
+            State::Waiting { until, .. } => Some(until),
+            State::Idle => (self.dropped.is_some() || self.estimate < self.cap()).then_some(self.next),
+        }
+    }
+
+    fn begin_due(&mut self, now: Time) {
+        let is_calm = self.lowered_at.is_none_or(|at| now.since(at) >= CALM);
+        if !is_calm || now < self.next {
+            return;
+        }
+        if let Some((before, at)) = self.dropped.take()
+            && now.since(at) < DROP_TIMEOUT
+            && self.estimate < before.scaled(DROP)
+        {
+            self.begin(now, before.scaled(DROP_SCALE));
+        } else if self.estimate < self.cap() {
+            self.begin(now, self.estimate.scaled(FURTHER_SCALE));
+        }
+    }
+
+    fn begin(&mut self, now: Time, rate: Bitrate) {
+        let rate = rate.min(self.cap().scaled(CAP_HEADROOM)).min(self.max);
+        if rate < self.estimate.scaled(WORTH) {
+            return;
+        }
+        self.next = now + (INTERVAL * (1 << self.refuted.min(3)));
+        self.send(now, rate);
+    }
+
+    fn begin_queued(&mut self, now: Time) -> bool {
+        let Some(rate) = self.queued.iter_mut().rev().find_map(Option::take) else { return false };
+        self.send(now, rate);
+        true
+    }
+
+    fn send(&mut self, now: Time, rate: Bitrate) {
+        self.id = self.id.checked_add(1).unwrap_or(1);
+        let bytes = rate.bytes_in(DURATION);
+        let cluster = ProbeCluster { id: self.id, rate, packets: PACKETS, bytes };
+        self.state = State::Sending { cluster, began: None, queued_at: now, sent: 0, packets: 0 };
+    }
+
+    fn give_up(&mut self, now: Time) {
+        self.queued = [None; 2];
+        self.state = State::Idle;
+        self.next = self.next.max(now + INTERVAL);
+    }
+
+    /// More than this is of no use.
+    fn cap(&self) -> Bitrate {
+        self.demand.scaled(DEMAND_HEADROOM).min(self.max)
+    }
+}
+
+/// min_probe_packets_sent, min_probe_duration.
+const PACKETS: u32 = 5;
+const DURATION: Duration = Duration::from_millis(15);
+const PACKET_BYTES_MIN: u64 = 200;
+const PACKET_BYTES_MAX: u64 = 1200;
+/// step_size, further_probe_threshold.
+const FURTHER_SCALE: f64 = 2.0;
+const FURTHER_FROM: f64 = 0.7;
+/// kBitrateDropThreshold, kBitrateDropTimeout, kProbeFractionAfterDrop.
+const DROP: f64 = 0.66;
+const DROP_TIMEOUT: Duration = Duration::from_secs(5);
+const DROP_SCALE: f64 = 0.85;
+/// kMaxWaitingTimeForProbingResult.
+const RESULT_WITHIN: Duration = Duration::from_secs(1);
+/// A viewer without anything to send has no use for a probe.
+const SENT_WITHIN: Duration = Duration::from_millis(500);
+
+/// alr_interval is 5 s in libwebrtc. A second costs 1.5 % of the estimate here, and lets the top layer back within 3 s.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Not while a queue may still drain.
+const CALM: Duration = Duration::from_millis(600);
+/// A rise by a probe that is followed by overuse so soon was wrong.
+const REFUTED_WITHIN: Duration = Duration::from_millis(1500);
+/// kProbeUncertainty: below it the result would say nothing new.
+const WORTH: f64 = 1.05;
+/// The line must carry somewhat more than the layers take.
+const DEMAND_HEADROOM: f64 = 1.1;
+/// The result is below what was sent.
+const CAP_HEADROOM: f64 = 1.05;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+use super::*;
+
+const ROUND_TRIP: Duration = Duration::from_millis(50);
+
+fn kbps(kbps: u64) -> Bitrate {
+    Bitrate::from_kbps(kbps)
+}
+
+fn at(millis: u64) -> Time {
+    Time::from_millis(millis)
+}
+
+/// Sends the clusters under way to their end and gives their rates.
+fn send_all(prober: &mut Prober, now: &mut Time) -> Vec<u64> {
+    let mut rates = Vec::new();
+    while let Some(cluster) = prober.cluster() {
+        if rates.last() != Some(&(cluster.rate.bps() / 1000)) {
+            rates.push(cluster.rate.bps() / 1000);
+        }
+        if prober.due(*now) > 0 {
+            prober.handle_sent(*now, cluster.packet_bytes() as u32, ROUND_TRIP);
+        }
+        *now = *now + Duration::from_micros(500);
+    }
+    rates
+}
+
+/// The cluster that was sent last is measured.
+fn answer(prober: &mut Prober, now: Time, rate: Bitrate) {
+    prober.handle_result(now, prober.id, rate);
+}
+
+fn probed() -> (Prober, Time) {
+    let mut prober = Prober::new(at(0), kbps(300), kbps(10_000), false);
+    prober.handle_demand(kbps(2500));
+    let mut now = at(0);
+    send_all(&mut prober, &mut now);
+    (prober, now)
+}
+
+#[test]
+fn the_start_is_probed_at_three_and_six_times_and_a_known_line_at_once_and_twice() {
+    for (known, rates) in [(false, vec![900, 1800]), (true, vec![300, 600])] {
+        let mut prober = Prober::new(at(0), kbps(300), kbps(10_000), known);
+        assert_eq!(send_all(&mut prober, &mut at(0)), rates);
+    }
+}
+
+#[test]
+fn a_cluster_has_five_packets_and_takes_15_ms() {
+    let mut prober = Prober::new(at(0), kbps(100), kbps(10_000), true);
+    let mut now = at(0);
+    let first = prober.cluster();
+    let mut packets = 0;
+    while prober.cluster() == first {
+        if let Some(cluster) = prober.cluster()
+            && prober.due(now) > 0
+        {
+            packets += 1;
+            prober.handle_sent(now, cluster.packet_bytes() as u32, ROUND_TRIP);
+        }
+        now = now + Duration::from_millis(1);
+    }
+    assert!(packets >= 5 && now.since(at(0)) >= DURATION, "{packets} packets until {now:?}");
+}
+
+#[test]
+fn while_seven_tenths_arrive_it_goes_on_with_twice_that_but_not_beyond_what_is_of_use() {
+    let (mut prober, mut now) = probed();
+    answer(&mut prober, now, kbps(1400));
+    assert_eq!(send_all(&mut prober, &mut now), [2800], "twice the result");
+    answer(&mut prober, now, kbps(2700));
+    assert_eq!(send_all(&mut prober, &mut now), [2887], "2500 wanted, 1.1 and 1.05 of headroom");
+    answer(&mut prober, now, kbps(3100));
+    assert!(prober.is_idle());
+}
+
+#[test]
+fn a_result_below_seven_tenths_or_none_ends_probing() {
+    let (mut prober, now) = probed();
+    let mut silent = prober.clone();
+    answer(&mut prober, now, kbps(1200));
+    assert!(prober.is_idle());
+    silent.handle_timeout(now + RESULT_WITHIN + ROUND_TRIP);
+    assert!(silent.is_idle());
+}
+
+#[test]
+fn while_more_is_wanted_it_probes_each_second_and_otherwise_never() {
+    let (mut prober, mut now) = probed();
+    answer(&mut prober, now, kbps(700));
+    prober.handle_estimate(now, kbps(700), false);
+    let mut satisfied = prober.clone();
+    satisfied.handle_demand(kbps(500));
+    now = at(1200);
+    satisfied.handle_timeout(now);
+    assert!(satisfied.is_idle());
+    prober.handle_timeout(now);
+    assert_eq!(send_all(&mut prober, &mut now), [1400]);
+    answer(&mut prober, now, kbps(690));
+    prober.handle_timeout(at(2100));
+    assert!(prober.is_idle(), "not yet");
+    prober.handle_timeout(at(2300));
+    assert!(!prober.is_idle());
+}
+
+#[test]
+fn after_a_drop_it_probes_for_most_of_what_was_there() {
+    let (mut prober, mut now) = probed();
+    answer(&mut prober, now, kbps(900));
+    prober.handle_estimate(now, kbps(3000), false);
+    prober.handle_estimate(at(500), kbps(700), true);
+    prober.handle_timeout(at(1050));
+    assert!(prober.is_idle(), "the queue may still drain");
+    prober.handle_timeout(at(1600));
+    now = at(1600);
+    assert_eq!(send_all(&mut prober, &mut now), [2550]);
+}
+
+#[test]
+fn probes_that_the_line_refutes_become_rarer() {
+    let (mut prober, mut now) = probed();
+    answer(&mut prober, now, kbps(700));
+    prober.handle_estimate(now, kbps(700), false);
+    let mut begun = Vec::new();
+    for millis in 1000..20_000 {
+        now = at(millis);
+        prober.handle_timeout(now);
+        if !prober.is_idle() {
+            begun.push(millis);
+            send_all(&mut prober, &mut now);
+            answer(&mut prober, now, kbps(900));
+            prober.handle_estimate(now, kbps(900), false);
+            prober.handle_estimate(now + Duration::from_millis(100), kbps(700), true);
+        }
+    }
+    assert!(begun.len() < 6, "{begun:?}");
+}
