@@ -1,6 +1,10 @@
 //! What the control loop costs: nanoseconds per packet sent, per tick and per feedback, and bytes per viewer.
 //!
 //! `cargo run --release -p chappe-sfu-rate --example rate_cost`
+//!
+//! On 29 November 2026, on a machine with two cores that did other work, too: 34 ns per packet sent, 36 ns per tick and
+//! viewer, 6.7 µs per feedback of 26 packets, 2.1 µs per allocation, 3,464 bytes per viewer (at most 18,824, when the history
+//! has grown to its limit).
 
 #![allow(clippy::disallowed_methods, reason = "it measures: it reads the clock")]
 

@@ -158,7 +158,6 @@ impl Estimator {
         self.counts
     }
 
-    /// Memory on the heap.
     pub fn heap_bytes(&self) -> usize {
         self.history.bytes()
     }
@@ -314,7 +313,9 @@ impl Estimator {
             _ => {
                 // What loss holds down must not drift away from it.
                 let may_raise = !self.app_limited.is_limited() && !limited_by_loss;
-                outcome.lowered = self.aimd.handle(now, usage, acknowledged, may_raise);
+                // A decrease from a filtered rate that still climbs would undo the rise that it climbs to.
+                let overused = self.acknowledged.at_least().filter(|_| usage == Usage::Overusing);
+                outcome.lowered = self.aimd.handle(now, usage, overused.or(acknowledged), may_raise);
             }
         }
         if self.aimd.rate() > self.max || self.aimd.rate() < self.min {
@@ -333,8 +334,7 @@ impl Estimator {
         self.set(rate.min(limit.unwrap_or(rate)).min(self.remb.unwrap_or(rate)));
     }
 
-    /// Few packets of an application-limited sender make a noisy trend, and a decrease to 0.85 of what little arrives does
-    /// much harm: without a queue it is not believed. (Our own.)
+    /// Few packets make a noisy trend, and 0.85 of what little arrives does harm: without a queue it is not believed.
     fn believed_usage(&self) -> Usage {
         match self.trend.usage() {
             Usage::Overusing if self.app_limited.is_limited() && self.queue.queue() < QUEUE_BELIEVED => Usage::Normal,
@@ -375,7 +375,7 @@ struct Received {
 /// Packets that are sorted by arrival at a time, on the stack.
 const CHUNK: usize = 128;
 
-/// kDefaultRtt of `aimd_rate_control.cc`.
+/// kDefaultRtt of libwebrtc.
 const ROUND_TRIP: Duration = Duration::from_millis(200);
 /// No feedback may make the response time longer.
 const ROUND_TRIP_MAX: Duration = Duration::from_secs(2);
@@ -390,7 +390,6 @@ const SILENCE_BACKOFF: f64 = 0.8;
 
 /// What is used of the capacity after a queue was drained.
 const AFTER_DRAIN: f64 = 0.95;
-
 const QUEUE_BELIEVED: Duration = Duration::from_millis(25);
 
 /// A line without overuse for so long is thought to be ours.

@@ -1,5 +1,5 @@
-//! Owns the memory of layer allocation: what a viewer has now, and how sure a change must be. Never refuses for long: the
-//! price of a change that failed is more headroom, not time.
+//! Owns the memory of layer allocation: what a viewer has now, and how sure a change must be. Never refuses for long: a
+//! rise that failed is tried again after a second, one that failed three times after four.
 
 use std::time::Duration;
 
@@ -40,8 +40,7 @@ impl Allocator {
         if self.failed_at.is_some_and(|at| now.since(at) > FAILURES_FORGOTTEN) {
             (self.failures, self.failed_at) = (0, None);
         }
-        let headroom = HEADROOM + HEADROOM_PER_FAILURE * f64::from(self.failures.min(FAILURES_MAX));
-        let sure = allocate(estimate.scaled(1.0 / headroom), audio, shown);
+        let sure = allocate(estimate.scaled(1.0 / HEADROOM), audio, shown);
         let kept = self.kept(audio, shown);
         let next = match kept {
             Some(kept) if self.fits(now, estimate, &kept) => {
@@ -106,7 +105,8 @@ impl Allocator {
 
     fn is_sure(&mut self, now: Time) -> bool {
         let since = *self.better_since.get_or_insert(now);
-        let sure = now.since(since) >= SURE_AFTER;
+        let after = if self.failures == 0 { SURE_AFTER } else { SURE_AFTER_FAILURE * (1 << self.failures.min(3)) };
+        let sure = now.since(since) >= after;
         if sure {
             self.better_since = None;
         }
@@ -125,12 +125,12 @@ impl Allocator {
 
 /// A rise leaves so much of the estimate free.
 const HEADROOM: f64 = 1.05;
-const HEADROOM_PER_FAILURE: f64 = 0.1;
-const FAILURES_MAX: u32 = 3;
 const FAILED_WITHIN: Duration = Duration::from_secs(8);
 const FAILURES_FORGOTTEN: Duration = Duration::from_secs(30);
 /// More fits for so long before a rise.
 const SURE_AFTER: Duration = Duration::from_millis(200);
+/// And after a rise that was taken back soon, doubled for each in a row: 1, 2, 4 s and no more.
+const SURE_AFTER_FAILURE: Duration = Duration::from_millis(500);
 /// What is sent may exceed the estimate by so much, for so long: one step down of the estimate (0.85), and the time that
 /// a probe takes to show that it was not needed.
 const TOLERANCE: f64 = 1.2;

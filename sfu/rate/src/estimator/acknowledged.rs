@@ -32,6 +32,11 @@ impl AcknowledgedRate {
         self.kbps.map(|kbps| Bitrate::of_kbps(kbps.min(self.newest_kbps)))
     }
 
+    /// At least the rate of the last window: more than the filtered one while a layer begins.
+    pub fn at_least(&self) -> Option<Bitrate> {
+        self.kbps.map(|kbps| Bitrate::of_kbps(kbps.max(self.newest_kbps)))
+    }
+
     /// The next samples weigh more: the sender is about to send at another rate.
     pub fn expect_change(&mut self) {
         self.variance += 200.0;

@@ -93,7 +93,11 @@ impl StandingQueue {
             }
             State::Draining { since, kbps, peak } => {
                 // What arrives while the queue is not empty is the capacity; at first the old one.
-                let kbps = if self.queue >= NOTICED { kbps.min(arriving) } else { kbps };
+                let kbps = match self.queue >= NOTICED {
+                    true if arriving < 0.8 * kbps => arriving,
+                    true => 0.5 * (kbps + arriving),
+                    false => kbps,
+                };
                 let is_growing = now.since(since) < SHOWS_AFTER / 2 + peak;
                 State::Draining { since, kbps, peak: if is_growing { peak.max(self.queue) } else { peak } }
             }
