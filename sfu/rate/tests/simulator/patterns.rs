@@ -1,0 +1,256 @@
+//! Owns the patterns of the simulator and the bounds that the tests hold them to.
+//!
+//! Those named after RFC 8867 have its capacities and delays (its section 5), with shorter phases.
+
+use super::link::{Jitter, LinkSpec};
+use super::viewer::{Back, Source};
+
+pub struct Pattern {
+    pub name: &'static str,
+    pub what: &'static str,
+    pub link: LinkSpec,
+    pub source: Source,
+    pub back: Back,
+    /// When each viewer comes.
+    pub starts_ms: &'static [u64],
+    /// From, to: a greedy flow beside them.
+    pub greedy_ms: Option<(u64, u64)>,
+    pub duration_ms: u64,
+    /// Where the utilisation is taken.
+    pub steady_ms: &'static [(u64, u64)],
+    pub drop_ms: Option<u64>,
+    /// The layer that fits after the drop.
+    pub fitting: Option<u8>,
+    pub rise_ms: Option<u64>,
+    pub top: Option<u8>,
+    /// What half of the seeds keep: the goal, unless it says otherwise.
+    pub median: Bounds,
+    /// What each seed keeps.
+    pub worst: Bounds,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    pub utilisation: f64,
+    pub queue_p95_ms: f64,
+    pub settled_ms: u64,
+    pub raised_ms: u64,
+    pub switches: u64,
+    pub unfairness: f64,
+    pub share: f64,
+}
+
+/// The goals: of a line that is used alone or with others of ours.
+const GOALS: Bounds = Bounds {
+    utilisation: 0.85,
+    queue_p95_ms: 120.0,
+    settled_ms: 2000,
+    raised_ms: 3000,
+    switches: 2,
+    unfairness: 1.5,
+    share: 0.0,
+};
+
+const WORST: Bounds = Bounds { utilisation: 0.8, queue_p95_ms: 150.0, ..GOALS };
+
+const LINK: LinkSpec = LinkSpec {
+    rates: &[(0, 3000.0)],
+    is_ramp: false,
+    queue_bytes: 112_500,
+    delay_ms: 20.0,
+    loss: 0.0,
+    burst: 1.0,
+    jitter: Jitter::None,
+};
+
+const BACK: Back = Back { delay_ms: 20.0, interval_ms: 80, loss: 0.0, silent_ms: (0, 0) };
+
+const ELASTIC: Source = Source::Elastic(20_000.0);
+const SIMULCAST: Source = Source::Layers(&[150, 500, 2500]);
+
+const STEADY: Pattern = Pattern {
+    name: "steady",
+    what: "3 Mbit/s, 40 ms round trip, a queue of 300 ms",
+    link: LINK,
+    source: ELASTIC,
+    back: BACK,
+    starts_ms: &[0],
+    greedy_ms: None,
+    duration_ms: 60_000,
+    steady_ms: &[(10_000, 60_000)],
+    drop_ms: None,
+    fitting: None,
+    rise_ms: None,
+    top: None,
+    median: GOALS,
+    worst: WORST,
+};
+
+const STEPS: &[(u64, f64)] = &[(0, 3000.0), (15_000, 700.0), (35_000, 3000.0)];
+
+pub const PATTERNS: &[Pattern] = &[
+    STEADY,
+    Pattern {
+        name: "step, encoder",
+        what: "3 Mbit/s, 700 kbit/s from 15 s, 3 Mbit/s from 35 s",
+        link: LinkSpec { rates: STEPS, ..LINK },
+        duration_ms: 70_000,
+        steady_ms: &[(5_000, 15_000), (20_000, 35_000), (40_000, 70_000)],
+        drop_ms: Some(15_000),
+        rise_ms: Some(35_000),
+        median: Bounds { settled_ms: 2300, ..GOALS },
+        // One seed of twenty does not stay settled: an encoder fills the line again.
+        worst: Bounds { queue_p95_ms: 600.0, settled_ms: u64::MAX, raised_ms: 9000, ..WORST },
+        ..STEADY
+    },
+    Pattern {
+        name: "step, layers",
+        what: "the same with layers of 150, 500 and 2500 kbit/s",
+        link: LinkSpec { rates: STEPS, ..LINK },
+        source: SIMULCAST,
+        duration_ms: 70_000,
+        steady_ms: &[(5_000, 15_000), (20_000, 35_000), (40_000, 70_000)],
+        drop_ms: Some(15_000),
+        fitting: Some(1),
+        rise_ms: Some(35_000),
+        top: Some(2),
+        median: Bounds { settled_ms: 2200, ..GOALS },
+        worst: Bounds { settled_ms: 9000, raised_ms: 5000, ..WORST },
+        ..STEADY
+    },
+    Pattern {
+        name: "ramp",
+        what: "500 kbit/s up to 4 Mbit/s in 30 s and back in 30 s",
+        link: LinkSpec {
+            rates: &[(0, 500.0), (5_000, 500.0), (35_000, 4000.0), (65_000, 500.0), (70_000, 500.0)],
+            is_ramp: true,
+            ..LINK
+        },
+        duration_ms: 70_000,
+        steady_ms: &[(5_000, 70_000)],
+        ..STEADY
+    },
+    Pattern {
+        name: "RFC 8867 5.1, variable capacity",
+        what: "1, 2.5, 0.6, 1 Mbit/s for 20 s each, 100 ms round trip",
+        link: LinkSpec {
+            rates: &[(0, 1000.0), (20_000, 2500.0), (40_000, 600.0), (60_000, 1000.0)],
+            delay_ms: 50.0,
+            queue_bytes: 37_500,
+            ..LINK
+        },
+        back: Back { delay_ms: 50.0, ..BACK },
+        duration_ms: 80_000,
+        steady_ms: &[(5_000, 20_000), (25_000, 40_000), (45_000, 60_000), (65_000, 80_000)],
+        ..STEADY
+    },
+    Pattern {
+        name: "RFC 8867 5.4, competing flows",
+        what: "three viewers on 3.5 Mbit/s, the second from 20 s, the third from 40 s",
+        link: LinkSpec { rates: &[(0, 3500.0)], delay_ms: 50.0, queue_bytes: 131_250, ..LINK },
+        back: Back { delay_ms: 50.0, ..BACK },
+        starts_ms: &[0, 20_000, 40_000],
+        duration_ms: 120_000,
+        steady_ms: &[(60_000, 120_000)],
+        // The first to come keeps more than the others for minutes.
+        median: Bounds { queue_p95_ms: 130.0, unfairness: 6.0, ..GOALS },
+        worst: Bounds { queue_p95_ms: 190.0, unfairness: 25.0, ..WORST },
+        ..STEADY
+    },
+    Pattern {
+        name: "two viewers",
+        what: "two viewers on 10 Mbit/s, the second from 10 s",
+        link: LinkSpec { rates: &[(0, 10_000.0)], queue_bytes: 375_000, ..LINK },
+        starts_ms: &[0, 10_000],
+        duration_ms: 90_000,
+        steady_ms: &[(40_000, 90_000)],
+        median: Bounds { unfairness: 2.5, ..GOALS },
+        worst: Bounds { unfairness: 15.0, ..WORST },
+        ..STEADY
+    },
+    Pattern {
+        name: "ten viewers",
+        what: "ten viewers with layers of 150, 500 and 800 kbit/s on 10 Mbit/s",
+        link: LinkSpec { rates: &[(0, 10_000.0)], queue_bytes: 375_000, ..LINK },
+        source: Source::Layers(&[150, 500, 800]),
+        starts_ms: &[0, 300, 600, 900, 1200, 1500, 1800, 2100, 2400, 2700],
+        steady_ms: &[(10_000, 60_000)],
+        ..STEADY
+    },
+    Pattern {
+        name: "greedy flow",
+        what: "beside a greedy flow (CUBIC's back-off) from 10 s on, 4 Mbit/s, a queue of 300 ms",
+        link: LinkSpec { rates: &[(0, 4000.0)], queue_bytes: 150_000, ..LINK },
+        greedy_ms: Some((10_000, 90_000)),
+        duration_ms: 90_000,
+        steady_ms: &[(30_000, 90_000)],
+        // The greedy flow keeps the queue full, and the goal is a fifth of the link.
+        median: Bounds { utilisation: 0.14, queue_p95_ms: 300.0, share: 0.22, ..GOALS },
+        worst: Bounds { utilisation: 0.11, queue_p95_ms: 300.0, share: 0.2, ..GOALS },
+        ..STEADY
+    },
+    Pattern {
+        name: "Wi-Fi",
+        what: "4 Mbit/s, the radio pauses for 2 to 20 ms each 20 to 60 ms and sends what waited at once",
+        link: LinkSpec { rates: &[(0, 4000.0)], queue_bytes: 150_000, jitter: Jitter::Aggregation, ..LINK },
+        // A packet waits for the radio, too.
+        median: Bounds { queue_p95_ms: 140.0, ..GOALS },
+        worst: Bounds { queue_p95_ms: 180.0, ..WORST },
+        ..STEADY
+    },
+    Pattern {
+        name: "jitter",
+        what: "3 Mbit/s, each packet up to some 30 ms late, 10 ms in the mean",
+        link: LinkSpec { jitter: Jitter::Mean(10.0), ..LINK },
+        median: Bounds { queue_p95_ms: 170.0, ..GOALS },
+        worst: Bounds { utilisation: 0.72, queue_p95_ms: 230.0, ..WORST },
+        ..STEADY
+    },
+    Pattern {
+        name: "bursts of loss",
+        what: "3 Mbit/s, 3 % lost in bursts of five",
+        link: LinkSpec { loss: 0.03, burst: 5.0, ..LINK },
+        ..STEADY
+    },
+    Pattern {
+        name: "5 % loss at 80 ms",
+        what: "3 Mbit/s, 5 % lost at random, 80 ms round trip",
+        link: LinkSpec { loss: 0.05, delay_ms: 40.0, ..LINK },
+        back: Back { delay_ms: 40.0, ..BACK },
+        ..STEADY
+    },
+    Pattern {
+        name: "deep buffer",
+        what: "2 Mbit/s before a queue of 2 s",
+        link: LinkSpec { rates: &[(0, 2000.0)], queue_bytes: 500_000, ..LINK },
+        ..STEADY
+    },
+    Pattern {
+        name: "shallow buffer",
+        what: "3 Mbit/s before a queue of 40 ms",
+        link: LinkSpec { queue_bytes: 15_000, ..LINK },
+        ..STEADY
+    },
+    Pattern {
+        name: "feedback lost",
+        what: "3 Mbit/s, a fifth of the feedback is lost, and all of it from 30 to 33 s",
+        back: Back { loss: 0.2, silent_ms: (30_000, 33_000), ..BACK },
+        steady_ms: &[(10_000, 30_000), (38_000, 60_000)],
+        worst: Bounds { utilisation: 0.7, ..WORST },
+        ..STEADY
+    },
+    Pattern {
+        name: "narrow",
+        what: "300 kbit/s with layers of 100, 200 and 2500 kbit/s",
+        link: LinkSpec { rates: &[(0, 300.0)], queue_bytes: 15_000, ..LINK },
+        source: Source::Layers(&[100, 200, 2500]),
+        ..STEADY
+    },
+    Pattern {
+        name: "long way",
+        what: "3 Mbit/s, 300 ms round trip",
+        link: LinkSpec { delay_ms: 150.0, ..LINK },
+        back: Back { delay_ms: 150.0, ..BACK },
+        ..STEADY
+    },
+];
