@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn the_example_file_names_every_key_with_the_default_it_really_has() {
-        let example = include_str!("../../chappe.example.toml");
+        let example = include_str!("../../../chappe.example.toml");
         let uncommented: String =
             example.lines().filter_map(|line| line.strip_prefix("#: ")).map(|line| format!("{line}\n")).collect();
         let table: Table = uncommented.parse().unwrap();
