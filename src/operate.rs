@@ -14,6 +14,7 @@ mod progress;
 mod reload;
 mod restart;
 mod scale;
+mod supervisor;
 mod table;
 mod terminal;
 mod units;

@@ -1,7 +1,7 @@
 //! Finds the admin listener that is meant: by its URL, by a state file, or as the one node that runs on this machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -33,6 +33,12 @@ pub fn admin_of(target: &Target) -> Result<String, Failure> {
             Err(Failure::Usage(format!("several nodes run on this machine: choose one with {all}")))
         }
     }
+}
+
+/// The private directory of the node of this machine and user whose admin listener this is.
+pub fn directory_of(admin: &str) -> Option<PathBuf> {
+    let is_its = |state: &PathBuf| admin_in(state).is_ok_and(|address| format!("http://{address}") == admin);
+    Some(chappe_supervisor::running_nodes().into_iter().find(is_its)?.parent()?.to_owned())
 }
 
 /// What a person writes: with or without `http://`, with or without a slash at the end.

@@ -12,15 +12,14 @@ use super::commands::Reload;
 use super::drain::asked;
 use super::entries::{Node, Worker};
 use super::progress::Progress;
-use super::{restart, scale};
+use super::{restart, scale, supervisor};
 use crate::failure::Failure;
 
 pub fn run(order: &Reload) -> Result<(), Failure> {
     let admin = Admin::of(&order.target)?;
     let node = asked(&admin)?;
     if let Some(path) = &order.binary {
-        let path = checked(path)?;
-        admin.post(&format!("/api/v1/nodes/{node}/program"), &json!({ "path": path }))?;
+        supervisor::set_program(admin.base(), checked(path)?)?;
     }
     let workers: Vec<Worker> = admin.get("/api/v1/workers")?;
     let workers: Vec<String> =

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use crate::operates::{operator, printed, run, serving};
-use crate::running::{Running, is_alive};
+use crate::running::{self, Running, is_alive};
 
 #[test]
 fn a_node_scales_up_and_down_while_it_runs() {
@@ -107,6 +107,15 @@ fn reload_replaces_every_process_with_the_program_that_is_named() {
     for pid in after {
         assert_eq!(std::fs::read_link(format!("/proc/{pid}/exe")).unwrap(), copy);
     }
+}
+
+/// It has no keys, and whoever reaches it would run what he likes.
+#[test]
+fn the_admin_listener_starts_no_program_for_anybody() {
+    let node = Running::start(&["--workers", "1", "--node", "here"]);
+    let admin = node.state()["admin"].as_str().unwrap().to_owned();
+    assert_eq!(running::get(&admin, "/api/v1/nodes/here/scale").0, 405, "there is such a change");
+    assert_eq!(running::get(&admin, "/api/v1/nodes/here/program").0, 404);
 }
 
 #[test]

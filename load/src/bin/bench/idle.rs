@@ -11,13 +11,10 @@ use chappe_load::scenario::{Fleet, Scenario};
 use super::report::Bar;
 use super::{SHAPE, WARM_UP, WORKER_CORE};
 
-/// The plain sessions alone, then as many beside them that are to be heard of each [`ALIVE_MS`].
+/// The plain sessions, then in their place as many that are to be heard of each [`ALIVE_MS`].
 pub fn measure(node: &Node, duration: Duration) -> Result<[Bar; 2]> {
-    let scenario = Scenario { publishers: 0, viewers_each: 0, shape: SHAPE };
-    let mut fleet = Fleet::publish(&node.server, "idle", scenario)?;
-    let plain = add_and_measure(node, &mut fleet, None, duration)?;
-    let asking = add_and_measure(node, &mut fleet, Some(ALIVE_MS), duration)?;
-    fleet.leave()?;
+    let plain = load_of(node, None, duration)?;
+    let asking = load_of(node, Some(ALIVE_MS), duration)?;
     let floor = floor::measure(Plan {
         peers: SESSIONS,
         packet_bytes: SIGN_BYTES,
@@ -45,8 +42,10 @@ pub fn measure(node: &Node, duration: Duration) -> Result<[Bar; 2]> {
     ])
 }
 
-/// Share of the worker's core once these have joined too.
-fn add_and_measure(node: &Node, fleet: &mut Fleet, alive_ms: Option<u64>, duration: Duration) -> Result<f64> {
+/// Share of the worker's core that these take.
+fn load_of(node: &Node, alive_ms: Option<u64>, duration: Duration) -> Result<f64> {
+    let scenario = Scenario { publishers: 0, viewers_each: 0, shape: SHAPE };
+    let mut fleet = Fleet::publish(&node.server, "idle", scenario)?;
     for _ in 0..SESSIONS / JOINS_AT_ONCE {
         fleet.add_waiting(JOINS_AT_ONCE, alive_ms)?;
     }
@@ -54,7 +53,9 @@ fn add_and_measure(node: &Node, fleet: &mut Fleet, alive_ms: Option<u64>, durati
     let (before, started) = (Usage::of(node.worker_pid)?, Instant::now());
     fleet.drive(started + duration)?;
     let used = Usage::of(node.worker_pid)?.cpu - before.cpu;
-    Ok(used.as_secs_f64() / started.elapsed().as_secs_f64())
+    let load = used.as_secs_f64() / started.elapsed().as_secs_f64();
+    fleet.leave()?;
+    Ok(load)
 }
 
 const SESSIONS: usize = 4_000;

@@ -31,7 +31,6 @@ pub fn router(service: Arc<Service>, tally: Arc<Tally>, supervisor: Supervisor, 
         .route("/api/v1/nodes", get(cluster::nodes))
         .route("/api/v1/nodes/{node}/drain", post(actions::drain_node).delete(actions::cancel_node_drain))
         .route("/api/v1/nodes/{node}/scale", post(processes::scale))
-        .route("/api/v1/nodes/{node}/program", post(processes::set_program))
         .route("/api/v1/nodes/{node}/signaling/restart", post(processes::restart_signaling))
         .route("/api/v1/log", get(processes::log))
         .route("/api/v1/workers", get(cluster::workers))

@@ -41,25 +41,6 @@ pub async fn scale(
     Ok((StatusCode::ACCEPTED, Json(state)).into_response())
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Program {
-    path: std::path::PathBuf,
-}
-
-/// `POST /api/v1/nodes/{node}/program`: what processes are started from, from now on.
-pub async fn set_program(
-    State(service): State<Arc<Service>>,
-    State(supervisor): State<Supervisor>,
-    Path(node): Path<String>,
-    body: Bytes,
-) -> Result<Response, HttpError> {
-    own_node(&service, &node)?;
-    let Program { path } = parsed(&body, "{\"path\": \"/absolute/path\"}")?;
-    supervisor.ask(&Request::Program { path: path.clone() }).await?;
-    Ok(Json(json!({ "node": node, "path": path })).into_response())
-}
-
 /// `POST /api/v1/nodes/{node}/signaling/restart`: answered, and then this process ends.
 pub async fn restart_signaling(
     State(service): State<Arc<Service>>,
