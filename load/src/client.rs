@@ -26,6 +26,7 @@ pub struct Client {
     opener: Option<Opener>,
     route: Route,
     last_heard: Instant,
+    overflowed: u32,
     buffer: Vec<u8>,
 }
 
@@ -68,7 +69,8 @@ impl Client {
         let now = Instant::now();
         let transport = ClientTransport::new(now, config);
         let buffer = Vec::with_capacity(2048);
-        Ok(Client { socket, transport, created, sealer: None, opener: None, route, last_heard: now, buffer })
+        let (sealer, opener) = (None, None);
+        Ok(Client { socket, transport, created, sealer, opener, route, last_heard: now, overflowed: 0, buffer })
     }
 
     pub fn is_connected(&self) -> bool {
@@ -78,7 +80,8 @@ impl Client {
     /// Reads all that waits, hands media to `media`, answers the rest, and keeps consent alive.
     pub fn turn(&mut self, mut media: impl FnMut(&mut Opener, Arrival<'_>)) -> Result<()> {
         let mut bytes = [0u8; DATAGRAM_BYTES_MAX];
-        while let Some((length, at)) = arrival::receive(&self.socket, &mut bytes) {
+        while let Some(arrival::Read { length, at, overflowed }) = arrival::receive(&self.socket, &mut bytes) {
+            self.overflowed = self.overflowed.max(overflowed);
             let datagram = &mut bytes[..length];
             match classify(datagram) {
                 Some(DatagramKind::Stun) => {
@@ -109,6 +112,11 @@ impl Client {
     /// When the server last answered a check or sent media; before that, when this client began.
     pub fn last_heard(&self) -> Instant {
         self.last_heard
+    }
+
+    /// Datagrams that the kernel threw away because this client did not read them in time.
+    pub fn overflowed(&self) -> u32 {
+        self.overflowed
     }
 
     /// Sends a check now, not when consent is next due: a server that lives answers it at once.

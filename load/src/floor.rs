@@ -170,7 +170,7 @@ fn drain(receivers: &[UdpSocket], plan: Plan, clock: &BurstClock) -> Result<Vec<
     loop {
         let last = clock.over.load(Ordering::Relaxed);
         for socket in receivers {
-            while let Some((_, at)) = arrival::receive(socket, &mut buffer) {
+            while let Some(arrival::Read { at, .. }) = arrival::receive(socket, &mut buffer) {
                 let seq = u16::from_be_bytes([buffer[2], buffer[3]]);
                 latencies.extend(clock.since_start_us(plan, seq, at));
             }

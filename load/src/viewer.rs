@@ -37,6 +37,11 @@ impl Viewer {
         self.client.last_heard()
     }
 
+    /// See [`Client::overflowed`].
+    pub fn overflowed(&self) -> u32 {
+        self.client.overflowed()
+    }
+
     /// See [`Client::probe`].
     pub fn probe(&mut self) {
         self.client.probe();

@@ -21,6 +21,8 @@ pub struct ViewerReport {
     latency_us: Sample,
     rejoins: u64,
     last_error: Option<String>,
+    /// Datagrams of the present session that the kernel threw away because they were not read in time.
+    pub overflowed: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -50,7 +52,7 @@ impl Report {
 impl ViewerReport {
     pub fn new(number: usize, server: &str, tally: Tally, rejoins: u64, last_error: Option<String>) -> ViewerReport {
         let latency_us = Sample::new(tally.latencies_us.clone());
-        ViewerReport { number, server: server.to_owned(), tally, latency_us, rejoins, last_error }
+        ViewerReport { number, server: server.to_owned(), tally, latency_us, rejoins, last_error, overflowed: 0 }
     }
 
     fn json(&self) -> Value {
@@ -66,6 +68,7 @@ impl ViewerReport {
             "latency_p50_ms": millis(0.5),
             "latency_p99_ms": millis(0.99),
             "rejoins": self.rejoins,
+            "overflowed": self.overflowed,
             "last_error": self.last_error,
         })
     }

@@ -130,7 +130,13 @@ impl Seat {
         let silence = SystemTime::now().duration_since(last_at).unwrap_or_default();
         whole.longest_gap = whole.longest_gap.max(silence);
         let error = self.count.last_error.clone();
-        ViewerReport::new(self.number, server, whole, self.count.rejoins, error)
+        let overflowed = match &self.stage {
+            Stage::Here { viewer, .. } => viewer.overflowed(),
+            Stage::Away { .. } | Stage::Asked(_) => 0,
+        };
+        let mut report = ViewerReport::new(self.number, server, whole, self.count.rejoins, error);
+        report.overflowed = overflowed;
+        report
     }
 
     fn tally(&self) -> Option<&Tally> {

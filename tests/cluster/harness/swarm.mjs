@@ -13,6 +13,7 @@ import { Talk, tool } from "./talk.mjs";
  * @property {number | null} latency_p50_ms
  * @property {number | null} latency_p99_ms
  * @property {number} rejoins
+ * @property {number} overflowed datagrams that this machine threw away because the client was not scheduled
  * @property {string | null} last_error
  */
 /** @typedef {{publisher: {sent: number, rejoins: number, last_error: string | null} | null, viewers: Viewer[]}} Report */
@@ -82,6 +83,7 @@ export function totals({ viewers }) {
     missing: sum((viewer) => viewer.missing),
     late: sum((viewer) => viewer.late),
     rejoins: sum((viewer) => viewer.rejoins),
+    overflowed: sum((viewer) => viewer.overflowed),
     longestGapMs: Math.max(...viewers.map((viewer) => viewer.longest_gap_ms)),
     latencyP50Ms: quantile(viewers.map((viewer) => viewer.latency_p50_ms ?? Infinity), 0.5),
     latencyP99Ms: Math.max(...viewers.map((viewer) => viewer.latency_p99_ms ?? Infinity)),
