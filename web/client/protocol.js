@@ -48,7 +48,7 @@
  * @property {string[]} sessions
  * @property {string} room
  * @property {Stream[]} streams
- * @property {string[]} [unheard] streams that the sessions show and the server has not been told of yet
+ * @property {boolean} [incomplete] the server has just started: other streams that are shown go on until `streams` tells all
  * @property {RTCIceServer[]} ice_servers
  * @property {string[]} [servers] origins of the cluster's nodes
  * @property {Person[]} [here]
@@ -65,6 +65,7 @@
  * @typedef {{type: "stream_added", stream: Stream}
  *   | {type: "stream_changed", stream: Stream}
  *   | {type: "stream_removed", stream: string}
+ *   | {type: "streams", streams: string[]}
  *   | {type: "slot_changed", session: string, slot: Slot}
  *   | {type: "session_lost", session: string, reason: string}
  *   | {type: "move", session: string, reason: string}

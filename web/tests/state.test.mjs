@@ -104,10 +104,13 @@ test("streams are kept in the order they went live", () => {
 
 test("a stream that a server just started has not been told of goes on until it is over", () => {
   const known = updateStreams(noStreams, { type: "welcome", ...GREETING, streams: [stream("a", 1), stream("b", 2), stream("c", 3)] });
-  const told = updateStreams(known, { type: "welcome", ...GREETING, streams: [stream("b", 2, ["video"])], unheard: ["a", "b", "never-seen"] });
-  assert.deepEqual([...told.keys()], ["a", "b"]);
+  const told = updateStreams(known, { type: "welcome", ...GREETING, streams: [stream("b", 2, ["video"])], incomplete: true });
+  assert.deepEqual([...told.keys()], ["a", "b", "c"]);
   assert.equal(told.get("b")?.tracks.length, 1, "what the server knows holds");
-  assert.deepEqual([...updateStreams(told, { type: "stream_removed", stream: "a" }).keys()], ["b"]);
+  assert.deepEqual([...updateStreams(told, { type: "stream_removed", stream: "a" }).keys()], ["b", "c"]);
+  const all = updateStreams(told, { type: "streams", streams: ["b", "never-seen"] });
+  assert.deepEqual([...all.keys()], ["b"], "once all nodes have spoken");
+  assert.equal(updateStreams(all, { type: "streams", streams: ["b"] }), all);
 });
 
 test("every track of every stream gets a seat, the first of a kind by its kind", () => {
@@ -199,6 +202,23 @@ test("a machine that slept does not take the first look after it for silence", (
   assert.equal(pulse.silent || pulse.late, false);
   pulse = updatePulse(pulse, { count: 10, atMs: 60_060, silentMsMin: 250 });
   assert.equal(updatePulse(pulse, { count: 10, atMs: 60_120, silentMsMin: 250 }).silent, false);
+});
+
+test("a path that dies right after it began is measured by what its server promised", () => {
+  const silentMsMin = PUBLISHER_SILENT_MS_MIN;
+  const verdictMs = (/** @type {number[]} */ counts, /** @type {number} */ promisedMs) => {
+    let pulse = null;
+    for (let n = 0; n < 100; n++) {
+      pulse = updatePulse(pulse, { count: counts[n] ?? counts.at(-1) ?? 0, atMs: n * 60, silentMsMin, promisedMs });
+      if (pulse.silent) return n * 60;
+    }
+    return Infinity;
+  };
+  assert.equal(verdictMs([1, 2], 0), Infinity, "moved once: unknown");
+  const once = verdictMs([1, 2], 100);
+  assert.ok(once >= 500 && once <= 660, `${once} ms`);
+  const never = verdictMs([1], 100);
+  assert.ok(never >= 800 && never <= 900, `${never} ms`);
 });
 
 test("a path over which nothing came yet is judged by others", () => {

@@ -1,8 +1,7 @@
 //! Owns taking up what a worker reports: after a restart of signaling, and after each reconnection.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
-use chappe_cluster::{RoomName, StreamName};
 use chappe_sfu_api::{Boot, CloseReason, Command, SessionId, SessionSnapshot, TrackId, WorkerIndex};
 
 use crate::attempt::Proof;
@@ -128,31 +127,13 @@ impl Registry {
     /// Every node had the time to tell its streams: what is not there is over.
     pub fn handle_view_complete(&mut self) -> Vec<Effect> {
         self.is_complete = true;
-        let over: BTreeSet<_> = self.sessions.values().flat_map(|session| self.unheard_in(session)).collect();
-        let removed = |(room, name): (&RoomName, &StreamName)| {
-            Effect::TellRoom(room.clone(), StreamNotice::Removed(name.clone()))
-        };
-        let mut effects: Vec<Effect> = over.into_iter().map(removed).collect();
+        // Pages that were told of an incomplete list went on with what they knew.
+        let mut effects: Vec<Effect> =
+            self.rooms.keys().map(|room| Effect::TellRoom(room.clone(), StreamNotice::All)).collect();
         self.unheard.clear();
         let viewers: Vec<SessionId> = self.sessions.keys().copied().collect();
         effects.extend(viewers.into_iter().flat_map(|viewer| self.attach_viewer(viewer)));
         effects
-    }
-
-    /// Streams that some of these sessions show although no node has told of them yet.
-    pub fn unheard_streams(&self, sessions: &[SessionId]) -> Vec<StreamName> {
-        let shown = sessions.iter().filter_map(|id| self.sessions.get(id)).flat_map(|session| self.unheard_in(session));
-        let names: BTreeSet<&StreamName> = shown.map(|(_, name)| name).collect();
-        names.into_iter().cloned().collect()
-    }
-
-    fn unheard_in<'a>(&'a self, session: &'a Session) -> impl Iterator<Item = (&'a RoomName, &'a StreamName)> {
-        let slots = match &session.note.role {
-            Role::Watch { slots, .. } => slots.as_slice(),
-            Role::Publish { .. } => &[],
-        };
-        let room = &session.note.room;
-        slots.iter().filter(|slot| self.unheard_line(session, slot).is_some()).map(move |slot| (room, &slot.stream))
     }
 
     /// Other nodes can't be heard: from now on a track that is not known may still be there.

@@ -37,6 +37,8 @@ pub enum StreamNotice {
     Added(StreamName),
     Changed(StreamName),
     Removed(StreamName),
+    /// From now on what is not among the room's streams is over.
+    All,
 }
 
 /// What a page is told of one of its sessions, wherever it is connected.

@@ -27,6 +27,7 @@ async fn serves_alone(mut server: Server) {
     server.watch("demo/cam").await;
     let mut page = Page::join(&server, "demo").await;
     assert_eq!(page.welcome["streams"].as_array().unwrap().len(), 1);
+    assert_eq!(page.welcome["incomplete"], json!(true), "other nodes may have more, which pages go on with");
     page.publish("screen").await;
     page.watch("cam").await;
     never_up_until_down(&server).await;

@@ -17,6 +17,7 @@ async fn a_page_is_welcomed_with_what_is_live() {
     assert_eq!((&welcome["room"], &welcome["resumed"]), (&json!("demo"), &json!(false)));
     assert_eq!((&welcome["sessions"], &welcome["ice_servers"]), (&json!([]), &json!([])));
     assert!(welcome["member"].as_str().unwrap().len() >= 16 && welcome["resume"].as_str().unwrap().len() >= 32);
+    assert_eq!(welcome["incomplete"], json!(null), "a node without a cluster knows all there is");
     let streams = welcome["streams"].as_array().unwrap();
     assert_eq!(streams.len(), 1);
     let stream = &streams[0];

@@ -20,6 +20,8 @@ export class Heartbeat {
   #pulse = null;
   /** @type {Peer | null} */
   #peer = null;
+  /** It was found silent: from then on only what is heard of it counts. */
+  #givenUp = false;
   #subject;
   #silentMsMin;
   #onLate;
@@ -68,17 +70,18 @@ export class Heartbeat {
 
   async #judge() {
     const peer = this.#subject();
-    if (peer !== this.#peer) this.#pulse = null;
+    if (peer !== this.#peer) [this.#pulse, this.#givenUp] = [null, false];
     this.#peer = peer;
     if (!peer) return;
     const arrived = await arrivals(peer.pc);
     if (!arrived || peer !== this.#subject()) return;
-    this.#pulse = updatePulse(this.#pulse, { ...arrived, silentMsMin: this.#silentMsMin });
+    const promisedMs = this.#givenUp ? 0 : peer.aliveMs;
+    this.#pulse = updatePulse(this.#pulse, { ...arrived, silentMsMin: this.#silentMsMin, promisedMs });
     if (this.#pulse.still > 0) peer.stillSinceMs ??= performance.now();
     else if (this.#pulse.moves > 0) peer.stillSinceMs = null;
     if (this.#pulse.late) this.#onLate();
     if (!this.#pulse.silent) return;
-    this.#pulse = null;
+    [this.#pulse, this.#givenUp] = [null, true];
     this.#onSilent(peer);
   }
 }

@@ -21,15 +21,18 @@ const STILL_MIN = 3;
 /** A path is late before it is silent: a living worker is heard ten times a second. */
 const LATE_MS_MIN = 120;
 const LATE_GAPS = 2;
-/** Before that nobody knows what is usual. */
+/** Before that nobody has seen what is usual: what the server promised has to do. */
 const MOVES_MIN = 3;
+/** A worker that is busy with handshakes may have our last message still before it. */
+const FIRST_TIMES_AS_LONG = 2;
 
 /**
  * @param {Pulse | null} last
- * @param {{count: number, atMs: number, silentMsMin: number}} look `atMs`: when the count was taken
+ * @param {{count: number, atMs: number, silentMsMin: number, promisedMs?: number}} look `atMs`: when the count was
+ *   taken; `promisedMs`: a living path moves at least this often; 0: nobody said so
  * @returns {Pulse}
  */
-export function updatePulse(last, { count, atMs, silentMsMin }) {
+export function updatePulse(last, { count, atMs, silentMsMin, promisedMs = 0 }) {
   if (!last || count < last.count) return { count, movedMs: atMs, gapMs: 0, moves: 0, still: 0, late: false, silent: false };
   const sinceMs = atMs - last.movedMs;
   if (count > last.count) {
@@ -37,8 +40,10 @@ export function updatePulse(last, { count, atMs, silentMsMin }) {
     return { count, movedMs: atMs, gapMs, moves: last.moves + 1, still: 0, late: false, silent: false };
   }
   const still = last.still + 1;
-  const known = last.moves >= MOVES_MIN;
-  const late = known && still >= 2 && sinceMs >= Math.max(LATE_MS_MIN, LATE_GAPS * last.gapMs);
-  const silent = known && still >= STILL_MIN && sinceMs >= Math.max(silentMsMin, GAPS * last.gapMs);
+  const seen = last.moves >= MOVES_MIN;
+  const usualMs = seen ? last.gapMs : Math.max(last.gapMs, promisedMs) * (last.moves === 0 ? FIRST_TIMES_AS_LONG : 1);
+  const known = seen || promisedMs > 0;
+  const late = known && still >= 2 && sinceMs >= Math.max(LATE_MS_MIN, LATE_GAPS * usualMs);
+  const silent = known && still >= STILL_MIN && sinceMs >= Math.max(silentMsMin, GAPS * usualMs);
   return { ...last, still, late, silent };
 }

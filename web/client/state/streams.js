@@ -22,6 +22,9 @@ export function updateStreams(streams, event) {
     case "stream_removed":
       if (!streams.has(event.stream)) return streams;
       return ordered([...streams.values()].filter((s) => s.stream !== event.stream));
+    case "streams":
+      if ([...streams.keys()].every((stream) => event.streams.includes(stream))) return streams;
+      return ordered([...streams.values()].filter((s) => event.streams.includes(s.stream)));
     default:
       return streams;
   }
@@ -37,12 +40,12 @@ export function absent(stream) {
 }
 
 /**
- * Streams that a server which has just started does not know of yet, and that are shown all the same.
+ * Streams that are shown although a server which has just started, and may have none to ask, does not know of them.
  * @param {Streams} streams
  * @param {Welcome} welcome
  */
-function goingOn(streams, { streams: told, unheard = [] }) {
-  return [...streams.values()].filter(({ stream }) => unheard.includes(stream) && !told.some((s) => s.stream === stream));
+function goingOn(streams, { streams: told, incomplete = false }) {
+  return incomplete ? [...streams.values()].filter(({ stream }) => !told.some((s) => s.stream === stream)) : [];
 }
 
 /**

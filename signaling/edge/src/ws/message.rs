@@ -81,9 +81,9 @@ pub enum ServerMessage<'a> {
         sessions: &'a [SessionId],
         room: &'a RoomName,
         streams: Vec<StreamText<'a>>,
-        /// Streams that these sessions show and of which no node has told yet.
-        #[serde(skip_serializing_if = "<[_]>::is_empty")]
-        unheard: &'a [StreamName],
+        /// What the page shows beside these streams goes on until `streams` tells all there are.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        incomplete: bool,
         /// Who is in the room.
         here: &'a [Person],
         /// How many watch the room without being one of these.
@@ -132,6 +132,9 @@ pub enum ServerMessage<'a> {
     },
     StreamRemoved {
         stream: &'a StreamName,
+    },
+    Streams {
+        streams: &'a [StreamName],
     },
     SlotChanged {
         session: SessionId,
@@ -190,6 +193,7 @@ impl<'a> From<&'a PageEvent> for ServerMessage<'a> {
             PageEvent::StreamAdded(stream) => ServerMessage::StreamAdded { stream: stream.into() },
             PageEvent::StreamChanged(stream) => ServerMessage::StreamChanged { stream: stream.into() },
             PageEvent::StreamRemoved(stream) => ServerMessage::StreamRemoved { stream },
+            PageEvent::Streams(streams) => ServerMessage::Streams { streams },
             PageEvent::Session(notice) => notice.into(),
             PageEvent::Players(players) => ServerMessage::Players { players: *players },
             PageEvent::Chat(notice) => notice.into(),
@@ -221,7 +225,7 @@ impl<'a> From<&'a Welcome> for ServerMessage<'a> {
             sessions: &welcome.sessions,
             room: &welcome.room,
             streams: welcome.streams.iter().map(StreamText::from).collect(),
-            unheard: &welcome.unheard,
+            incomplete: welcome.is_incomplete,
             here: &welcome.here,
             players: welcome.players,
             chat: (&welcome.chat).into(),

@@ -40,6 +40,8 @@ pub enum PageEvent {
     StreamAdded(ShownStream),
     StreamChanged(ShownStream),
     StreamRemoved(StreamName),
+    /// All there are: whoever was welcomed with an incomplete list knows now what is over.
+    Streams(Vec<StreamName>),
     Session(SessionNotice),
     /// So many watch the room and are no members.
     Players(u32),
@@ -57,8 +59,8 @@ pub struct Welcome {
     pub sessions: Vec<SessionId>,
     pub room: RoomName,
     pub streams: Vec<ShownStream>,
-    /// Streams that these sessions show and of which no node has told yet.
-    pub unheard: Vec<StreamName>,
+    /// This node, just started, has not heard of all nodes' streams yet.
+    pub is_incomplete: bool,
     /// Who is in the room.
     pub here: Vec<Person>,
     /// How many watch the room without being one of these.

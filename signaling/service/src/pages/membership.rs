@@ -66,7 +66,6 @@ impl Service {
         let was_resumed = was_known || !sessions.is_empty();
         info!(%room, %member, resumed = was_resumed, "page joined");
         self.enter_chat(&mut state, &room, &owner);
-        let unheard = state.registry.unheard_streams(&sessions);
         let streams = state.registry.room(&room).into_iter().flat_map(|there| &there.streams);
         let welcome = Welcome {
             id,
@@ -76,7 +75,7 @@ impl Service {
             sessions,
             room: room.clone(),
             streams: streams.map(|(name, stream)| ShownStream::of(name, stream)).collect(),
-            unheard,
+            is_incomplete: !self.cluster.alone && !state.registry.is_complete(),
             here: state.chat.here(&room),
             players: state.registry.audience.of(&room),
             chat: state.chat.history(&room),
