@@ -22,19 +22,19 @@ const SOCKET_BUFFER_BYTES: usize = 32 << 20;
 #[test]
 fn as_root_a_link_loses_and_delays_as_told_while_it_runs() {
     assert!(rustix::process::geteuid().is_root(), "network namespaces need root");
-    let mut bed = Bed::make();
-    let clear = bed.send(PACKETS);
+    let mut harness = Harness::make();
+    let clear = harness.send(PACKETS);
     assert_eq!(clear.arrived, PACKETS, "nothing is lost before it is told");
 
-    bed.say("delay 40");
-    bed.say("loss 0.05");
-    bed.counts();
-    let rough = bed.send(PACKETS);
+    harness.say("delay 40");
+    harness.say("loss 0.05");
+    harness.counts();
+    let rough = harness.send(PACKETS);
     let share = 1.0 - f64::from(rough.arrived) / f64::from(PACKETS);
     assert!((0.03..0.07).contains(&share), "lost {share}");
     assert!(rough.fastest >= Duration::from_millis(40), "{:?}", rough.fastest);
     assert!(clear.fastest < rough.fastest, "{:?} before it was told to wait", clear.fastest);
-    let counts = bed.counts();
+    let counts = harness.counts();
     assert_eq!(counts["there"]["lost"], PACKETS - rough.arrived);
     assert_eq!(counts["there"]["overflowed"], 0);
 }
@@ -57,7 +57,7 @@ fn a_swarm_without_servers_says_what_it_wants() {
 }
 
 /// Two namespaces with a link between them; removed at the end.
-struct Bed {
+struct Harness {
     namespaces: [String; 2],
     link: Child,
     commands: ChildStdin,
@@ -69,8 +69,8 @@ struct Seen {
     fastest: Duration,
 }
 
-impl Bed {
-    fn make() -> Bed {
+impl Harness {
+    fn make() -> Harness {
         let namespaces = ["a", "b"].map(|end| format!("chappe-l{}{end}", std::process::id()));
         for namespace in &namespaces {
             ip(&["netns", "add", namespace]);
@@ -88,7 +88,7 @@ impl Bed {
             ip(&["-n", namespace, "addr", "add", ADDRESSES[at], "peer", ADDRESSES[1 - at], "dev", DEVICE]);
             ip(&["-n", namespace, "link", "set", DEVICE, "up"]);
         }
-        Bed { namespaces, link, commands, events }
+        Harness { namespaces, link, commands, events }
     }
 
     fn say(&mut self, command: &str) {
@@ -128,7 +128,7 @@ impl Bed {
     }
 }
 
-impl Drop for Bed {
+impl Drop for Harness {
     fn drop(&mut self) {
         let _ = self.link.kill();
         let _ = self.link.wait();

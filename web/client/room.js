@@ -10,7 +10,7 @@
 
 import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
-import { Lobby } from "./lobby.js";
+import { RoomChat } from "./chat.js";
 import { Publisher } from "./media/publisher.js";
 import { Watcher } from "./media/watcher.js";
 import { RequestError } from "./protocol.js";
@@ -43,7 +43,7 @@ export class Room extends Emitter {
   /** @type {Set<Publisher>} */
   #publishers = new Set();
   #watcher;
-  #lobby;
+  #chat;
   /** @type {Set<string>} streams and media already told by `track` */
   #told = new Set();
 
@@ -59,9 +59,9 @@ export class Room extends Emitter {
     this.#watcher = new Watcher(this.#link, () => this.#terms);
     this.#watcher.on("views", (views) => this.#viewsChanged(views));
     this.#watcher.on("state", ({ phase, error }) => phase === "refused" && error && this.emit("error", error));
-    this.#lobby = new Lobby(this.#link);
-    this.#lobby.on("chat", (chat) => this.emit("chat", chat));
-    this.#lobby.on("people", (people) => this.emit("people", people));
+    this.#chat = new RoomChat(this.#link);
+    this.#chat.on("chat", (chat) => this.emit("chat", chat));
+    this.#chat.on("people", (people) => this.emit("people", people));
     // Last, so that the sessions above have seen a welcome before what it lists is acted on.
     for (const type of /** @type {const} */ (["welcome", "event"])) {
       this.#link.on(type, (message) => this.#follow(updateStreams(this.#streams, message)));
@@ -88,17 +88,17 @@ export class Room extends Emitter {
 
   /** What was said here, oldest first, and where something is missing. */
   get chat() {
-    return this.#lobby.chat;
+    return this.#chat.chat;
   }
 
   /** Who is here, oneself included. */
   get people() {
-    return this.#lobby.people;
+    return this.#chat.people;
   }
 
   /** Who watches and shows nothing, oneself included; changes with `people` and `streams`. */
   get audience() {
-    return audienceOf(this.people, this.streams, this.#lobby.players);
+    return audienceOf(this.people, this.streams, this.#chat.players);
   }
 
   /** @returns {View[]} */
@@ -134,7 +134,7 @@ export class Room extends Emitter {
    * @returns {Promise<void>} rejects when it was not said, with `code` and, when that was too fast, `retryAfterMs`
    */
   say(text) {
-    return this.#lobby.say(text);
+    return this.#chat.say(text);
   }
 
   /**
@@ -142,7 +142,7 @@ export class Room extends Emitter {
    * @param {boolean} typing
    */
   typing(typing) {
-    this.#lobby.typing(typing);
+    this.#chat.typing(typing);
   }
 
   /**
@@ -161,7 +161,7 @@ export class Room extends Emitter {
   leave() {
     for (const publisher of [...this.#publishers]) publisher.stop();
     this.#watcher.stop();
-    this.#lobby.end();
+    this.#chat.end();
     this.#link.close();
   }
 

@@ -1,4 +1,4 @@
-// The smaller pure parts: pauses, the link, streams, seats, stalls, tiles, layout.
+// The smaller pure parts: pauses, the link, streams, subscriptions, stalls, tiles, layout.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { pauseMs, retryMs } from "../client/state/backoff.js";
 import { initialLink, updateLink } from "../client/state/link.js";
 import { PUBLISHER_SILENT_MS_MIN, VIEWER_SILENT_MS_MIN, updatePulse } from "../client/state/pulse.js";
 import { learnServers, round, socketUrl } from "../client/state/servers.js";
-import { planSeats, wantedSeats } from "../client/state/slots.js";
+import { planSubscriptions, wantedSubscriptions } from "../client/state/slots.js";
 import { STALL_MS_MIN, updateArrival } from "../client/state/stall.js";
 import { noStreams, updateStreams } from "../client/state/streams.js";
 import { initialBroadcast, updateBroadcast } from "../pages/state/broadcast.js";
@@ -113,46 +113,46 @@ test("a stream that a server just started has not been told of goes on until it 
   assert.equal(updateStreams(all, { type: "streams", streams: ["b"] }), all);
 });
 
-test("every track of every stream gets a seat, the first of a kind by its kind", () => {
+test("every track of every stream gets a subscription, the first of a kind by its kind", () => {
   const streams = updateStreams(noStreams, { type: "stream_added", stream: stream("a", 1, ["audio", "video", "video"]) });
-  assert.deepEqual(wantedSeats(streams, "all").map((s) => s.track), ["audio", "video", "2"]);
+  assert.deepEqual(wantedSubscriptions(streams, "all").map((s) => s.track), ["audio", "video", "2"]);
 });
 
-test("a stream that is named but not live is waited for with a seat of each kind", () => {
-  assert.deepEqual(wantedSeats(noStreams, ["later"]), [
+test("a stream that is named but not live is waited for with a subscription of each kind", () => {
+  assert.deepEqual(wantedSubscriptions(noStreams, ["later"]), [
     { kind: "video", stream: "later", track: "video" },
     { kind: "audio", stream: "later", track: "audio" },
   ]);
 });
 
-test("one's own stream gets no seat", () => {
+test("one's own stream gets no subscription", () => {
   const streams = updateStreams(noStreams, { type: "stream_added", stream: stream("a", 1, ["video"]) });
-  assert.deepEqual(wantedSeats(streams, "all", (s) => s.stream === "a"), []);
+  assert.deepEqual(wantedSubscriptions(streams, "all", (s) => s.stream === "a"), []);
 });
 
-test("a stream that returns finds its seat still there", () => {
-  const { seats } = planSeats([], seatsFor("a"));
-  const gone = planSeats(seats, []);
-  assert.equal(gone.seats, seats);
-  assert.equal(planSeats(gone.seats, seatsFor("a")).seats, seats);
+test("a stream that returns finds its subscription still there", () => {
+  const { subscriptions } = planSubscriptions([], subscriptionsFor("a"));
+  const gone = planSubscriptions(subscriptions, []);
+  assert.equal(gone.subscriptions, subscriptions);
+  assert.equal(planSubscriptions(gone.subscriptions, subscriptionsFor("a")).subscriptions, subscriptions);
 });
 
-test("another stream takes the seat of one that is gone, kind for kind", () => {
-  const { seats } = planSeats([], seatsFor("a"));
-  const next = planSeats(seats, seatsFor("b")).seats;
+test("another stream takes the subscription of one that is gone, kind for kind", () => {
+  const { subscriptions } = planSubscriptions([], subscriptionsFor("a"));
+  const next = planSubscriptions(subscriptions, subscriptionsFor("b")).subscriptions;
   assert.equal(next.length, 2);
-  assert.deepEqual(next, seatsFor("b"));
+  assert.deepEqual(next, subscriptionsFor("b"));
 });
 
-test("a seat that is wanted never moves", () => {
-  const { seats } = planSeats([], [...seatsFor("a"), ...seatsFor("b")]);
-  const next = planSeats(seats, [...seatsFor("b"), ...seatsFor("c")]).seats;
-  assert.deepEqual(next, [...seatsFor("c"), ...seatsFor("b")]);
+test("a subscription that is wanted never moves", () => {
+  const { subscriptions } = planSubscriptions([], [...subscriptionsFor("a"), ...subscriptionsFor("b")]);
+  const next = planSubscriptions(subscriptions, [...subscriptionsFor("b"), ...subscriptionsFor("c")]).subscriptions;
+  assert.deepEqual(next, [...subscriptionsFor("c"), ...subscriptionsFor("b")]);
 });
 
-test("streams beyond the last seat are named, not dropped in silence", () => {
-  const { seats, over } = planSeats([], [...seatsFor("a"), ...seatsFor("b")], 2);
-  assert.equal(seats.length, 2);
+test("streams beyond the last subscription are named, not dropped in silence", () => {
+  const { subscriptions, over } = planSubscriptions([], [...subscriptionsFor("a"), ...subscriptionsFor("b")], 2);
+  assert.equal(subscriptions.length, 2);
   assert.deepEqual(over, ["b"]);
 });
 
@@ -301,7 +301,7 @@ function withVideo(change) {
 }
 
 /** @param {string} name */
-function seatsFor(name) {
+function subscriptionsFor(name) {
   return [
     { kind: /** @type {const} */ ("audio"), stream: name, track: "audio" },
     { kind: /** @type {const} */ ("video"), stream: name, track: "video" },

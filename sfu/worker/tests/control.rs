@@ -164,17 +164,17 @@ fn a_malformed_command_is_answered_and_a_malformed_line_ends_only_its_connection
 #[test]
 fn a_client_that_does_not_read_is_dropped_and_the_others_go_on() {
     let worker = WorkerProcess::start();
-    let mut deaf = worker.connect();
+    let mut stalled = worker.connect();
     let mut control = worker.connect();
     let line = format!("{{\"request\": 1, \"command\": {{\"type\": \"{}\"}}}}\n", "x".repeat(200));
     let lines = line.repeat(200);
     let mut sent = 0;
-    while sent < 2000 && deaf.try_send_raw(lines.as_bytes()) {
+    while sent < 2000 && stalled.try_send_raw(lines.as_bytes()) {
         sent += 1;
     }
     control.call(Command::Snapshot).expect("the worker goes on");
     assert!(sent < 2000, "the worker must hang up on it");
-    assert!(deaf.is_closed_by_worker());
+    assert!(stalled.is_closed_by_worker());
 }
 
 #[test]

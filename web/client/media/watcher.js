@@ -16,7 +16,7 @@ import { RequestError } from "../protocol.js";
 import { Session } from "../session.js";
 import { VIEWER_SILENT_MS_MIN } from "../state/pulse.js";
 import { NOTHING, holdsSession } from "../state/session.js";
-import { planSeats, wantedSeats } from "../state/slots.js";
+import { planSubscriptions, wantedSubscriptions } from "../state/slots.js";
 import { updateArrival } from "../state/stall.js";
 import { absent, noStreams } from "../state/streams.js";
 import { summarize } from "../stats.js";
@@ -200,24 +200,24 @@ export class Watcher extends Emitter {
     }
   }
 
-  /** Also those that just left are wanted: they will be back on the same seats. */
-  #wantedSeats() {
+  /** Also those that just left are wanted: they will be back on the same m-lines. */
+  #wantedSubscriptions() {
     const lingering = this.#lingering.names().flatMap((name) => this.#lingering.source(name) ?? []);
     const streams = new Map([...lingering.map((s) => /** @type {const} */ ([s.stream, s])), ...this.#streams]);
-    return wantedSeats(streams, this.#wanted, this.#except);
+    return wantedSubscriptions(streams, this.#wanted, this.#except);
   }
 
   /** Says what changed, when something did. */
   #replan() {
-    const wanted = this.#wantedSeats();
+    const wanted = this.#wantedSubscriptions();
     const peer = this.#peers.newest;
     if (!peer || ["idle", "waiting", "refused"].includes(this.state.phase)) {
       if (wanted.length > 0) this.#session.dispatch({ type: "start" });
       return;
     }
-    const plan = planSeats(peer.seats, wanted);
+    const plan = planSubscriptions(peer.subscriptions, wanted);
     this.#over = plan.over;
-    if (plan.seats !== peer.seats) this.#session.dispatch({ type: "changed" });
+    if (plan.subscriptions !== peer.subscriptions) this.#session.dispatch({ type: "changed" });
   }
 
   /**
@@ -226,14 +226,14 @@ export class Watcher extends Emitter {
    * @param {number} withinMs
    */
   async #negotiate(kind, asked, withinMs) {
-    const wanted = this.#wantedSeats();
+    const wanted = this.#wantedSubscriptions();
     if (kind === "fresh" && wanted.length === 0) throw new RequestError(NOTHING, "There is nothing to watch.");
     if (kind === "fresh") this.#peers.begin(new WatchingPeer(this.#terms().iceServers, (peer, state) => this.#peerSaid(peer, state)));
     const peer = this.#peers.newest;
     if (!peer) throw new Error("the peer connection is gone");
-    const plan = planSeats(peer.seats, wanted);
+    const plan = planSubscriptions(peer.subscriptions, wanted);
     this.#over = plan.over;
-    peer.seat(plan.seats);
+    peer.subscribe(plan.subscriptions);
     const session = kind === "fresh" ? { instead_of: asked.old ?? undefined, alive_ms: ALIVE_MS } : { session: asked.session ?? undefined };
     const answer = await peer.exchange({ iceRestart: kind === "restart" }, (sdp) => this.#ask(peer, { sdp, ...session }, withinMs));
     peer.slots = new Map((answer.slots ?? []).map((slot) => [slot.mid, slot]));
@@ -248,7 +248,7 @@ export class Watcher extends Emitter {
    * @returns {Promise<Answer>}
    */
   async #ask(peer, fields, withinMs) {
-    const slots = peer.seats.map(({ stream, track }, place) => ({ mid: peer.transceivers[place]?.mid, stream, track }));
+    const slots = peer.subscriptions.map(({ stream, track }, place) => ({ mid: peer.transceivers[place]?.mid, stream, track }));
     const answer = await this.#link.request("watch", { ...fields, slots }, withinMs);
     if (peer.closed) this.#unwatch(answer.session);
     return answer;

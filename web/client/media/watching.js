@@ -2,15 +2,15 @@
 
 /** @import { Kind, Slot } from "../protocol.js" */
 /** @import { Cadence, Standing } from "../state/cadence.js" */
-/** @import { Seat } from "../state/slots.js" */
+/** @import { Subscription } from "../state/slots.js" */
 
 import { updateCadence, updateStanding } from "../state/cadence.js";
 import { Peer } from "./peer.js";
 
-/** `transceivers` go with `seats` by place. */
+/** `transceivers` go with `subscriptions` by place. */
 export class WatchingPeer extends Peer {
-  /** @type {readonly Seat[]} */
-  seats = [];
+  /** @type {readonly Subscription[]} */
+  subscriptions = [];
   /** @type {RTCRtpTransceiver[]} */
   transceivers = [];
   /** @type {Map<string, Slot>} by mid */
@@ -23,12 +23,12 @@ export class WatchingPeer extends Peer {
   #standing = null;
 
   /**
-   * Gives each seat an m-line.
-   * @param {readonly Seat[]} seats
+   * Gives each subscription an m-line.
+   * @param {readonly Subscription[]} subscriptions
    */
-  seat(seats) {
-    this.seats = seats;
-    for (const { kind } of seats.slice(this.transceivers.length)) {
+  subscribe(subscriptions) {
+    this.subscriptions = subscriptions;
+    for (const { kind } of subscriptions.slice(this.transceivers.length)) {
       this.transceivers.push(this.pc.addTransceiver(kind, { direction: "recvonly" }));
     }
   }
@@ -39,11 +39,11 @@ export class WatchingPeer extends Peer {
    * @returns {{kind: Kind, slot: Slot, track: MediaStreamTrack}[]}
    */
   shows(stream) {
-    return this.seats.flatMap((seat, place) => {
+    return this.subscriptions.flatMap((subscription, place) => {
       const transceiver = this.transceivers[place];
       const slot = this.slots.get(transceiver?.mid ?? "");
-      if (seat.stream !== stream || !transceiver || slot?.stream !== stream) return [];
-      return [{ kind: seat.kind, slot, track: transceiver.receiver.track }];
+      if (subscription.stream !== stream || !transceiver || slot?.stream !== stream) return [];
+      return [{ kind: subscription.kind, slot, track: transceiver.receiver.track }];
     });
   }
 

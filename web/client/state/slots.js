@@ -4,43 +4,43 @@
 
 /**
  * One receiving m-line. Its place in the list is its transceiver's place.
- * @typedef {{kind: Kind, stream: string, track: string}} Seat
+ * @typedef {{kind: Kind, stream: string, track: string}} Subscription
  */
 
 /** @typedef {"all" | readonly string[]} Wanted every stream of the room, or these names, live or not */
 
 /** m-lines the server takes in one offer. */
-export const SEATS_MAX = 32;
+export const SUBSCRIPTIONS_MAX = 32;
 
 /**
- * Seats for what is wanted. A seat that is wanted keeps its m-line; one that is no longer wanted is kept as it
+ * Subscriptions for what is wanted. A subscription that is wanted keeps its m-line; one that is no longer wanted is kept as it
  * is (its stream may return, and then starts without a new offer) until another track of its kind needs a place.
- * @param {readonly Seat[]} current
- * @param {readonly Seat[]} wanted from {@link wantedSeats}
+ * @param {readonly Subscription[]} current
+ * @param {readonly Subscription[]} wanted from {@link wantedSubscriptions}
  * @param {number} [max]
- * @returns {{seats: readonly Seat[], over: string[]}} `over`: streams for which there was no place; `seats` is
+ * @returns {{subscriptions: readonly Subscription[], over: string[]}} `over`: streams for which there was no place; `subscriptions` is
  *   the same object when nothing changed
  */
-export function planSeats(current, wanted, max = SEATS_MAX) {
+export function planSubscriptions(current, wanted, max = SUBSCRIPTIONS_MAX) {
   const keys = new Set(wanted.map(keyOf));
   const taken = new Set(current.map(keyOf));
-  const seats = [...current];
+  const subscriptions = [...current];
   /** @type {Set<string>} */
   const over = new Set();
   let changed = false;
-  for (const seat of wanted) {
-    if (taken.has(keyOf(seat))) continue;
-    const free = seats.findIndex((s) => s.kind === seat.kind && !keys.has(keyOf(s)));
-    if (free >= 0) seats[free] = seat;
-    else if (seats.length < max) seats.push(seat);
+  for (const subscription of wanted) {
+    if (taken.has(keyOf(subscription))) continue;
+    const free = subscriptions.findIndex((s) => s.kind === subscription.kind && !keys.has(keyOf(s)));
+    if (free >= 0) subscriptions[free] = subscription;
+    else if (subscriptions.length < max) subscriptions.push(subscription);
     else {
-      over.add(seat.stream);
+      over.add(subscription.stream);
       continue;
     }
-    taken.add(keyOf(seat));
+    taken.add(keyOf(subscription));
     changed = true;
   }
-  return { seats: changed ? seats : current, over: [...over] };
+  return { subscriptions: changed ? subscriptions : current, over: [...over] };
 }
 
 /**
@@ -49,28 +49,28 @@ export function planSeats(current, wanted, max = SEATS_MAX) {
  * @param {ReadonlyMap<string, Stream>} streams
  * @param {Wanted} wanted
  * @param {(stream: Stream) => boolean} [except] streams not to watch, such as one's own
- * @returns {Seat[]}
+ * @returns {Subscription[]}
  */
-export function wantedSeats(streams, wanted, except = () => false) {
+export function wantedSubscriptions(streams, wanted, except = () => false) {
   const names = wanted === "all" ? [...streams.keys()] : wanted;
   return names.flatMap((name) => {
     const stream = streams.get(name);
-    if (!stream) return [seat("video", name, "video"), seat("audio", name, "audio")];
-    return except(stream) ? [] : seatsOf(stream);
+    if (!stream) return [subscription("video", name, "video"), subscription("audio", name, "audio")];
+    return except(stream) ? [] : subscriptionsOf(stream);
   });
 }
 
 /**
  * @param {Stream} stream
- * @returns {Seat[]}
+ * @returns {Subscription[]}
  */
-function seatsOf(stream) {
+function subscriptionsOf(stream) {
   /** @type {Set<Kind>} */
   const seen = new Set();
   return stream.tracks.map(({ kind, mid }) => {
     const name = seen.has(kind) ? mid : kind;
     seen.add(kind);
-    return seat(kind, stream.stream, name);
+    return subscription(kind, stream.stream, name);
   });
 }
 
@@ -78,13 +78,13 @@ function seatsOf(stream) {
  * @param {Kind} kind
  * @param {string} stream
  * @param {string} track
- * @returns {Seat}
+ * @returns {Subscription}
  */
-function seat(kind, stream, track) {
+function subscription(kind, stream, track) {
   return { kind, stream, track };
 }
 
-/** @param {Seat} s */
+/** @param {Subscription} s */
 function keyOf(s) {
   return `${s.kind}/${s.stream}/${s.track}`;
 }

@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 /// A server, and two engines: one behind a link that can be broken, one beside it.
-async fn bed() -> (Server, Proxy, Arc<Nats>, Arc<Nats>) {
+async fn behind_proxy() -> (Server, Proxy, Arc<Nats>, Arc<Nats>) {
     let server = Server::start();
     let proxy = Proxy::start(server.port).await;
     let (behind, beside) = (connected(&proxy.url()).await, connected(&server.url()).await);
@@ -36,7 +36,7 @@ async fn mend(proxy: &Proxy, engine: &Nats) {
 
 #[tokio::test]
 async fn a_write_whose_ack_is_lost_is_unknown_and_found_by_reading() {
-    let (_server, proxy, behind, beside) = bed().await;
+    let (_server, proxy, behind, beside) = behind_proxy().await;
     proxy.set(Way::AnswersLost);
     let turns = Turns::begin();
     assert_eq!(behind.create(&key("k"), bytes("v")).await, Err(Unknown));
@@ -57,7 +57,7 @@ async fn a_write_whose_ack_is_lost_is_unknown_and_found_by_reading() {
 
 #[tokio::test]
 async fn what_is_read_over_a_silent_link_is_unavailable_in_time() {
-    let (_server, proxy, behind, _beside) = bed().await;
+    let (_server, proxy, behind, _beside) = behind_proxy().await;
     proxy.set(Way::AnswersLost);
     let turns = Turns::begin();
     assert!(matches!(behind.get(&key("first")).await, Err(Unavailable(_))));
@@ -67,7 +67,7 @@ async fn what_is_read_over_a_silent_link_is_unavailable_in_time() {
 /// One writer counts up while its link breaks again and again. It is alone, so each revision is one of its writes.
 #[tokio::test]
 async fn writes_over_a_bad_link_happen_once_each() {
-    let (_server, proxy, behind, beside) = bed().await;
+    let (_server, proxy, behind, beside) = behind_proxy().await;
     let mut watch = beside.watch("count").await.unwrap();
     assert_eq!(until_synced(&mut watch).await, []);
     let breaking = tokio::spawn(async move {
@@ -105,7 +105,7 @@ async fn writes_over_a_bad_link_happen_once_each() {
 
 #[tokio::test]
 async fn nothing_waits_for_a_stalled_link() {
-    let (_server, proxy, behind, beside) = bed().await;
+    let (_server, proxy, behind, beside) = behind_proxy().await;
     let mut received = behind.subscribe(&subject("s")).await.unwrap();
     let mut served = behind.receive_requests("behind").await.unwrap();
     let mut watch = behind.watch("").await.unwrap();

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { Emitter } from "../client/emitter.js";
-import { Lobby } from "../client/lobby.js";
+import { RoomChat } from "../client/chat.js";
 import { audienceOf, updatePlayers } from "../client/state/audience.js";
 import { LINES_MAX, noChat, updateChat } from "../client/state/chat.js";
 import { TYPING_MS, nextTypingEndMs, nobody, updatePeople } from "../client/state/people.js";
@@ -138,7 +138,7 @@ test("who types stops when saying something, leaving, or after five seconds", ()
 });
 
 /**
- * The part of a connection that a lobby uses.
+ * The part of a connection that the chat uses.
  * @extends {Emitter<Record<string, any>>}
  */
 class FakeLink extends Emitter {
@@ -155,29 +155,29 @@ class FakeLink extends Emitter {
 
 test("typing is told once per three seconds, its end once, and speaking ends it by itself", async () => {
   const link = new FakeLink();
-  const lobby = new Lobby(/** @type {any} */ (link));
-  lobby.typing(false);
-  lobby.typing(true);
-  lobby.typing(true);
-  lobby.typing(false);
-  lobby.typing(false);
-  lobby.typing(true);
-  await lobby.say("x");
-  lobby.typing(false);
+  const chat = new RoomChat(/** @type {any} */ (link));
+  chat.typing(false);
+  chat.typing(true);
+  chat.typing(true);
+  chat.typing(false);
+  chat.typing(false);
+  chat.typing(true);
+  await chat.say("x");
+  chat.typing(false);
   assert.deepEqual(link.asked.map(([type, fields]) => (type === "say" ? "say" : fields.typing)), [true, false, true, "say"]);
 });
 
 test("who stopped typing without a word is told by the page's own clock", () => {
   const link = new FakeLink();
-  const lobby = new Lobby(/** @type {any} */ (link));
+  const chat = new RoomChat(/** @type {any} */ (link));
   link.emit("welcome", { ...welcome([]), here: [{ member: "a" }] });
   link.emit("event", { type: "typing", member: "a", typing: true });
   let told = 0;
-  lobby.on("people", () => (told += 1));
+  chat.on("people", () => (told += 1));
   const realNow = performance.now;
   performance.now = () => realNow.call(performance) + TYPING_MS + 10;
   advance(TYPING_MS + 10);
   performance.now = realNow;
   assert.equal(told, 1);
-  assert.equal(nextTypingEndMs(lobby.people), null);
+  assert.equal(nextTypingEndMs(chat.people), null);
 });

@@ -15,7 +15,7 @@ import { nextTypingEndMs, nobody, updatePeople } from "./state/people.js";
 const TYPING_EVERY_MS = 3000;
 
 /** @extends {Emitter<{chat: Chat, people: People}>} */
-export class Lobby extends Emitter {
+export class RoomChat extends Emitter {
   /** @type {Chat} */
   chat = noChat;
   /** @type {People} */
