@@ -57,9 +57,12 @@ describe("meeting", () => {
       pc.addTransceiver("video", { direction: "recvonly" });
       await pc.setLocalDescription();
       const answer = await fetch(`/whep/unseen/${name}`, { method: "POST", headers: { "content-type": "application/sdp" }, body: pc.localDescription?.sdp ?? "" });
+      if (!answer.ok) throw new Error(`${name}: ${answer.status} ${await answer.text()}`);
       await pc.setRemoteDescription({ type: "answer", sdp: await answer.text() });
       Object.assign(globalThis, { player: pc });
-    }, stream.stream);
+    }, stream.stream).catch(async (error) => {
+      throw new Error(`${error} for one of ${JSON.stringify([stream, await streams("unseen")])}`);
+    });
     await until("a player is counted", async () => (await ada.textContent("#watching")) === "Only watching: Eve, 1 other");
     for (const page of [ada, eve]) await page.context().close();
   });
