@@ -162,7 +162,9 @@ describe("pictures come back when", () => {
       if (MEASURING) await picturesAreEven(viewers);
       swarm.begin();
       const began = Date.now();
+      const relays = watchRelays(cluster.nodes, began);
       const gaps = await longestGaps(viewers, () => event.happen(cluster, room), { sound: false });
+      const relayed = relays();
       const without = async () => (await swarm.report()).viewers.filter((viewer) => viewer.packets <= 20);
       const isBack = async () => (await without()).length === 0;
       await until("every plain viewer has packets again", isBack, { withinMs: 20_000, everyMs: 200 }).catch(async (error) => {
@@ -171,7 +173,7 @@ describe("pictures come back when", () => {
       const { longestGapMs } = totals(await swarm.report());
       const page = Math.max(...gaps.map((gap) => gap.longestMs));
       const turns = Math.max(...gaps.map((gap) => gap.longestTurns));
-      if (turns > BACK_AT_ALL_TURNS) console.log(story(cluster.nodes, [publisher, ...viewers], began));
+      if (turns > BACK_AT_ALL_TURNS) console.log(`${story(cluster.nodes, [publisher, ...viewers], began)}\n\nrelays:\n${relayed}`);
       return { page, turns, plain: longestGapMs };
     } finally {
       await swarm.end();
@@ -192,6 +194,25 @@ function story(nodes, pages, began) {
   const diaries = pages.map((page, at) => `${at === 0 ? "the publisher" : `viewer ${at}`}, seconds since it happened:\n${diaryOf(page, began)}`);
   const logs = nodes.map((node) => `${node.name}:\n${node.running?.log().slice(-LOG_CHARACTERS) ?? "not running"}`);
   return [...diaries, ...logs].join("\n\n");
+}
+
+/**
+ * Asks the nodes that answer how their relays are, until it is ended; then it tells.
+ * @param {ClusterNode[]} nodes
+ * @param {number} began
+ */
+function watchRelays(nodes, began) {
+  /** @type {string[]} */
+  const told = [];
+  const look = async (/** @type {ClusterNode} */ node) => {
+    const relays = await node.list("relays").catch(() => null);
+    if (relays && told.length < 500) told.push(`${((Date.now() - began) / 1000).toFixed(3)} ${node.name} ${JSON.stringify(relays)}`);
+  };
+  const timer = setInterval(() => nodes.forEach((node) => void look(node)), 1000);
+  return () => {
+    clearInterval(timer);
+    return told.join("\n");
+  };
 }
 
 /** @param {ClusterNode} node */

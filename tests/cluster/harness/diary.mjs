@@ -24,7 +24,7 @@ export async function keepDiary(page) {
     socket.on("close", () => note(`${name} closed`));
   });
   await page.exposeFunction("chappeNote", note);
-  await page.addInitScript(() => {
+  await page.addInitScript((everyMs) => {
     const Real = window.RTCPeerConnection;
     let made = 0;
     window.RTCPeerConnection = class extends Real {
@@ -34,9 +34,26 @@ export async function keepDiary(page) {
         const name = `pc${++made}`;
         const note = /** @type {any} */ (window).chappeNote;
         this.addEventListener("connectionstatechange", () => void note(`${name} ${this.connectionState}`));
+        const timer = setInterval(() => {
+          if (this.connectionState === "closed") return clearInterval(timer);
+          void picture(this).then((text) => text && note(`${name} ${text}`));
+        }, everyMs);
       }
     };
-  });
+    /**
+     * What came of its pictures so far, and what was asked for.
+     * @param {RTCPeerConnection} pc
+     */
+    async function picture(pc) {
+      const told = [];
+      for (const report of (await pc.getStats()).values()) {
+        if (report.type !== "inbound-rtp" || report.kind !== "video") continue;
+        const { packetsReceived, packetsLost, framesReceived, framesDecoded, keyFramesDecoded, pliCount, nackCount } = report;
+        told.push(JSON.stringify({ packetsReceived, packetsLost, framesReceived, framesDecoded, keyFramesDecoded, pliCount, nackCount }));
+      }
+      return told.join(" ");
+    }
+  }, PICTURE_MS);
 }
 
 /**
@@ -54,3 +71,5 @@ function gist(/** @type {string} */ text) {
 }
 
 const ENTRIES_MAX = 2_000;
+/** How often pictures are looked at. */
+const PICTURE_MS = 500;
