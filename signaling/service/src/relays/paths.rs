@@ -17,8 +17,26 @@ pub struct Paths {
 
 #[derive(Debug, Default)]
 struct WorkerKnowledge {
-    peers: HashMap<Boot, PeerSpec>,
-    origins: HashMap<TrackId, OriginSpec>,
+    peers: HashMap<Boot, Told<PeerSpec>>,
+    origins: HashMap<TrackId, Told<OriginSpec>>,
+}
+
+/// What was said to a worker.
+#[derive(Debug)]
+struct Told<T> {
+    what: T,
+    /// The connection over which it was said has not broken since.
+    arrived: bool,
+}
+
+impl<T: PartialEq> Told<T> {
+    fn now(what: T) -> Told<T> {
+        Told { what, arrived: true }
+    }
+
+    fn says(&self, what: &T) -> bool {
+        self.arrived && self.what == *what
+    }
 }
 
 impl Paths {
@@ -40,16 +58,28 @@ impl Paths {
         self.workers.remove(&worker);
     }
 
-    /// A worker is to know these peers and no others.
-    pub fn set_peers(&mut self, worker: WorkerIndex, wanted: Vec<PeerSpec>) -> Vec<Command> {
+    /// The same process is there again over another connection: what was said last may have gone with the one before.
+    pub fn handle_reconnected(&mut self, worker: WorkerIndex) {
+        let Some(told) = self.workers.get_mut(&worker) else { return };
+        told.peers.values_mut().for_each(|peer| peer.arrived = false);
+        told.origins.values_mut().for_each(|origin| origin.arrived = false);
+    }
+
+    /// A worker is to know these peers and no others. Also the tracks that it knows no way to from now on.
+    pub fn set_peers(&mut self, worker: WorkerIndex, wanted: Vec<PeerSpec>) -> (Vec<Command>, Vec<TrackId>) {
         let told = self.workers.entry(worker).or_default();
         let gone: Vec<Boot> =
             told.peers.keys().copied().filter(|boot| !wanted.iter().any(|peer| peer.peer == *boot)).collect();
         let mut commands: Vec<Command> = gone.iter().map(|peer| Command::RemovePeer { peer: *peer }).collect();
         told.peers.retain(|boot, _| !gone.contains(boot));
-        told.origins.retain(|_, origin| !gone.contains(&origin.peer));
+        let mut cut_off = Vec::new();
+        told.origins.retain(|track, origin| {
+            let is_cut_off = gone.contains(&origin.what.peer);
+            cut_off.extend(is_cut_off.then_some(*track));
+            !is_cut_off
+        });
         commands.extend(wanted.into_iter().filter_map(|peer| told.set_peer(peer)));
-        commands
+        (commands, cut_off)
     }
 
     pub fn set_peer(&mut self, worker: WorkerIndex, peer: PeerSpec) -> Option<Command> {
@@ -66,17 +96,19 @@ impl Paths {
     }
 
     pub fn peers_told(&self, worker: WorkerIndex) -> impl Iterator<Item = &PeerSpec> {
-        self.workers.get(&worker).into_iter().flat_map(|told| told.peers.values())
+        self.workers.get(&worker).into_iter().flat_map(|told| told.peers.values().map(|peer| &peer.what))
     }
 
     /// The peer is known. None when the worker has been told so.
     pub fn set_origin(&mut self, worker: WorkerIndex, origin: OriginSpec) -> Option<Command> {
         let told = self.workers.entry(worker).or_default();
-        (told.origins.insert(origin.track, origin) != Some(origin)).then_some(Command::SetOrigin(origin))
+        let before = told.origins.insert(origin.track, Told::now(origin));
+        (!before.is_some_and(|before| before.says(&origin))).then_some(Command::SetOrigin(origin))
     }
 
+    /// What a worker surely knows of where a track comes from.
     pub fn origin(&self, worker: WorkerIndex, track: TrackId) -> Option<OriginSpec> {
-        self.workers.get(&worker)?.origins.get(&track).copied()
+        self.workers.get(&worker)?.origins.get(&track).filter(|origin| origin.arrived).map(|origin| origin.what)
     }
 
     /// The same origin is told again the next time: the worker lost it.
@@ -89,7 +121,7 @@ impl Paths {
     /// Tracks that a worker gets from this peer.
     pub fn fed_by(&self, worker: WorkerIndex, peer: Boot) -> Vec<OriginSpec> {
         let origins = self.workers.get(&worker).into_iter().flat_map(|told| told.origins.values());
-        origins.filter(|origin| origin.peer == peer).copied().collect()
+        origins.map(|origin| origin.what).filter(|origin| origin.peer == peer).collect()
     }
 
     /// Nobody publishes the track any more.
@@ -103,10 +135,10 @@ impl Paths {
 
 impl WorkerKnowledge {
     fn set_peer(&mut self, peer: PeerSpec) -> Option<Command> {
-        if self.peers.get(&peer.peer) == Some(&peer) {
+        if self.peers.get(&peer.peer).is_some_and(|told| told.says(&peer)) {
             return None;
         }
-        self.peers.insert(peer.peer, peer.clone());
+        self.peers.insert(peer.peer, Told::now(peer.clone()));
         Some(Command::SetPeer(Box::new(peer)))
     }
 }

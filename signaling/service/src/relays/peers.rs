@@ -171,7 +171,10 @@ impl Service {
             let kept: Vec<PeerSpec> =
                 state.paths.peers_told(*worker).filter(is_left_out).filter(is_heard).cloned().collect();
             specs.extend(kept);
-            for command in state.paths.set_peers(*worker, specs) {
+            let (commands, cut_off) = state.paths.set_peers(*worker, specs);
+            // They are asked for again with each tick, for as long as they are said to be there.
+            state.unrouted.extend(cut_off.into_iter().map(|track| (*worker, track)));
+            for command in commands {
                 if let Command::SetPeer(spec) = &command
                     && !state.silent_peers.contains_key(&spec.peer)
                 {
@@ -332,6 +335,14 @@ mod tests {
         );
         assert!(met.is_some() && met < asked, "{after:?}");
         ours.handle_cluster_tick(Instant::now());
+        assert!(!told().iter().any(names), "once");
+
+        // The same process over another connection: what was said last may have gone with the one before.
+        ours.handle_worker_agreed(W0, hello(W0, Boot(1)), Vec::new());
+        assert!(told().iter().any(|command| matches!(command, Command::SetPeer(spec) if spec.peer == peer)));
+        ours.prepare_track(&mut ours.state(), W0, track);
+        assert!(told().iter().any(|command| matches!(command, Command::SetOrigin(origin) if origin.track == track)));
+        ours.prepare_track(&mut ours.state(), W0, track);
         assert!(!told().iter().any(names), "once");
     }
 }

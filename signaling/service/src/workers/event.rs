@@ -42,8 +42,9 @@ impl Service {
             view.handle_agreed(hello);
         }
         self.view_own(&mut state);
-        if is_new {
-            state.paths.forget_worker(worker);
+        match is_new {
+            true => state.paths.forget_worker(worker),
+            false => state.paths.handle_reconnected(worker),
         }
         self.refresh_peers_of(&mut state);
         info!(sessions = snapshots.len(), "worker in agreement");
