@@ -134,8 +134,39 @@ pub struct SessionStats {
     pub remote: Option<String>,
     /// Smoothed, from RTCP; none before the first report.
     pub round_trip_ms: Option<f64>,
+    /// What is known of the line to a viewer; none before the client says something of it.
+    #[serde(default)]
+    pub line: Option<LineStats>,
     pub received: Vec<TrackStats>,
     pub sent: Vec<TrackStats>,
+}
+
+/// What a worker knows of the line to one viewer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LineStats {
+    /// What the line is thought to carry.
+    pub estimate_bps: u64,
+    pub basis: LineBasis,
+    /// What arrived lately; only transport-wide feedback tells.
+    pub acknowledged_bps: Option<u64>,
+    /// Of the last seconds, 0–1.
+    pub loss: f64,
+    /// How long a packet waits in the queue of the line.
+    pub queue_ms: f64,
+}
+
+/// What an estimate stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineBasis {
+    /// Nothing was heard yet.
+    Start,
+    /// Transport-wide feedback.
+    Feedback,
+    /// Transport-wide feedback that does not come any more.
+    Silent,
+    /// Receiver reports, or the client's own estimate (REMB).
+    Reports,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -14,6 +14,7 @@ mod session;
 use std::time::Instant;
 
 pub(crate) use delivery::{Awaited, PASS_PACKETS_MAX, SPENT_MAX, Sender, Templates};
+pub use delivery::{LineBasis, LineStats};
 pub(crate) use ingest::Source;
 pub use ingest::{nack, twcc};
 pub(crate) use session::{Alive, Session};

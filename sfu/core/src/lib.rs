@@ -36,7 +36,7 @@ mod timers;
 #[cfg(any(test, feature = "client"))]
 pub use transport::client;
 
-pub use clients::{nack, twcc};
+pub use clients::{LineBasis, LineStats, nack, twcc};
 pub use crypto::{dtls, srtp};
 pub use transport::ice;
 pub use wire::{rtcp, rtp, stun};

@@ -87,6 +87,12 @@ drop_reasons! {
     DtlsInvalid = "dtls_invalid",
     /// The worker left too many events unread.
     EventUnread = "event_unread",
+    /// Transport-wide feedback to a session whose packets have no such numbers, or on an SSRC that is not ours.
+    FeedbackForeign = "feedback_foreign",
+    /// Transport-wide feedback that says nothing that was not said before.
+    FeedbackRepeated = "feedback_repeated",
+    /// Transport-wide feedback that tells of packets that were not sent, or too long ago: that part has no effect.
+    FeedbackUnsent = "feedback_unsent",
     /// A relay datagram whose tag does not match.
     RelayAuthentication = "relay_authentication",
     /// Another worker asked for more than it may have.

@@ -274,8 +274,24 @@ pub(crate) fn stats_to_api(from: core::SessionStats, remote: Option<String>) -> 
         state: state_to_api(from.state),
         remote,
         round_trip_ms: from.round_trip.map(|time| time.as_secs_f64() * 1e3),
+        line: from.line.map(line_stats),
         received: from.received.into_iter().map(track_stats).collect(),
         sent: from.sent.into_iter().map(track_stats).collect(),
+    }
+}
+
+fn line_stats(from: core::LineStats) -> api::LineStats {
+    api::LineStats {
+        estimate_bps: from.estimate,
+        basis: match from.basis {
+            core::LineBasis::Start => api::LineBasis::Start,
+            core::LineBasis::Feedback => api::LineBasis::Feedback,
+            core::LineBasis::Silent => api::LineBasis::Silent,
+            core::LineBasis::Reports => api::LineBasis::Reports,
+        },
+        acknowledged_bps: from.acknowledged,
+        loss: from.loss,
+        queue_ms: from.queue.as_secs_f64() * 1e3,
     }
 }
 

@@ -30,8 +30,7 @@ const KNOWN: [Known; 12] = [
         publish: true,
         watch: false,
     },
-    // Not towards viewers: nothing here reads the feedback that it would cause.
-    Known { uri: TRANSPORT_CC_URI, id: |e| &mut e.transport_cc, publish: true, watch: false },
+    Known { uri: TRANSPORT_CC_URI, id: |e| &mut e.transport_cc, publish: true, watch: true },
     Known { uri: ABS_SEND_TIME_URI, id: |e| &mut e.abs_send_time, publish: true, watch: false },
     Known {
         uri: "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
@@ -103,7 +102,7 @@ pub(super) fn negotiate(
 ) -> Vec<String> {
     let mut lines = Vec::new();
     // Transport-wide sequence numbers make the send time superfluous, at 4 bytes per packet.
-    let with_transport_cc = offered.iter().any(|e| e.usable(usage, allow_mixed) && e.uri() == TRANSPORT_CC_URI);
+    let with_transport_cc = offered.iter().any(|e| e.usable(usage, allow_mixed) && e.is_transport_cc());
     for offered in offered {
         if !offered.usable(usage, allow_mixed) || (offered.uri() == ABS_SEND_TIME_URI && with_transport_cc) {
             continue;
@@ -127,10 +126,14 @@ pub(super) fn negotiate(
 
 /// Whether the m-line's share of the bundle has transport-wide sequence numbers.
 pub(super) fn has_transport_cc(bundle: &Extensions, offered: &[OfferedExtension]) -> bool {
-    offered.iter().any(|e| e.uri() == TRANSPORT_CC_URI && bundle.transport_cc == Some(e.id))
+    offered.iter().any(|e| e.is_transport_cc() && bundle.transport_cc == Some(e.id))
 }
 
 impl OfferedExtension {
+    pub(super) fn is_transport_cc(&self) -> bool {
+        self.uri() == TRANSPORT_CC_URI
+    }
+
     fn uri(&self) -> &'static str {
         KNOWN[self.known].uri
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::{AcceptedLine, AnswerHead, AnswerLine, Local, SendingLine, kind_name, write_answer};
 use super::codec::{NegotiatedCodec, Usage, answer_fmtp, codec_name, suitability};
 use super::direction::Direction;
-use super::extension::negotiate;
+use super::extension::{OfferedExtension, has_transport_cc, negotiate};
 use super::note::{BundledLine, CodecLists, TransportNote, check_size};
 use super::section::{Section, is_token_char};
 use super::{Offer, SdpError};
@@ -212,11 +212,18 @@ fn accept(
     ssrcs: &mut SsrcSource<'_>,
 ) -> Option<(MediaKind, AcceptedLine)> {
     let kind = section.kind?;
-    let taken = taken_codecs(section);
+    let mut taken = taken_codecs(section);
     if taken.is_empty() {
         return None;
     }
-    let extensions = negotiate(&mut note.extensions, &section.extensions, section.extmap_allow_mixed, Usage::Watch);
+    let offered = usable_extensions(section, &taken);
+    let extensions = negotiate(&mut note.extensions, &offered, section.extmap_allow_mixed, Usage::Watch);
+    let transport_cc = has_transport_cc(&note.extensions, &offered);
+    for codec in &mut taken {
+        codec.feedback.transport_cc &= transport_cc;
+        // One estimate of its line is enough, and of the two this is the better one.
+        codec.feedback.remb &= !codec.feedback.transport_cc;
+    }
     let Some(slot) = slot.filter(|_| section.direction.receives()) else {
         let (direction, codecs) = (Direction::Inactive, in_answer_order(&taken, &[]));
         return Some((kind, AcceptedLine { direction, codecs, extensions, sending: None, start_kbps: None }));
@@ -244,11 +251,15 @@ fn taken_codecs(section: &Section) -> Vec<NegotiatedCodec> {
     let mut taken = section.usable_codecs(Usage::Watch);
     for codec in &mut taken {
         codec.fmtp = answer_fmtp(codec.codec, &codec.fmtp);
-        // Nothing here reads a viewer's bandwidth estimate, so it need not send one.
-        codec.feedback.transport_cc = false;
-        codec.feedback.remb = false;
     }
     taken
+}
+
+/// A packet that is repeated as it was, because the viewer has no RTX, must be the same to the last bit (RFC 7714
+/// section 8.1). So it has no number that a repeat would have to change.
+fn usable_extensions(section: &Section, taken: &[NegotiatedCodec]) -> Vec<OfferedExtension> {
+    let repeats_in_plain = taken.iter().any(|codec| codec.feedback.nack && codec.rtx.is_none());
+    section.extensions.iter().copied().filter(|offered| !(repeats_in_plain && offered.is_transport_cc())).collect()
 }
 
 /// First what is sent now, then the rest as the viewer has it.

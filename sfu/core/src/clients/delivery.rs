@@ -1,22 +1,28 @@
 //! Owns what goes to one client: the way there, SRTP, and the m-lines we send on. Never chooses what is sent.
 
+mod bandwidth;
 mod keyframe_allowance;
 mod left_out;
 mod path;
 mod repair;
+mod reports;
 mod rewrite;
 mod sender;
 mod template;
 
 use std::time::Instant;
 
+use chappe_sfu_rate::{Bitrate, PacketClass};
+
+pub(crate) use bandwidth::Bandwidth;
+pub use bandwidth::{LineBasis, LineStats};
 pub(crate) use keyframe_allowance::KeyframeAnswer;
 pub(crate) use path::Path;
 pub(crate) use sender::{Awaited, Sender};
 pub(crate) use template::{PASS_PACKETS_MAX, Templates};
 
 use crate::clients::delivery::sender::Step;
-use crate::clients::delivery::template::{patch, write_header};
+use crate::clients::delivery::template::{patch, patch_number, write_header};
 use crate::egress::Egress;
 use crate::outputs::Outputs;
 use crate::spec::{MediaKind, SendTrack};
@@ -28,7 +34,11 @@ pub(crate) struct Delivery {
     pub path: Path,
     /// Of our RTCP towards this client.
     pub ssrc: Ssrc,
-    pub extensions: ExtensionMap,
+    extensions: ExtensionMap,
+    /// The same for packets without transport-wide numbers.
+    unnumbered: ExtensionMap,
+    /// What is known of the line; `None` as long as the client says nothing of it and can't.
+    pub bandwidth: Option<Box<Bandwidth>>,
     /// Places are stable: an m-line that went leaves `None`.
     pub senders: Vec<Option<Sender>>,
     /// Where the numbers of SSRCs that are no longer sent ended: they must never be used again.
@@ -41,9 +51,32 @@ impl Delivery {
             path: Path::default(),
             ssrc,
             extensions: ExtensionMap::empty(),
+            unnumbered: ExtensionMap::empty(),
+            bandwidth: None,
             senders: Vec::new(),
             spent: Vec::new(),
         }
+    }
+
+    pub fn set_extensions(&mut self, extensions: ExtensionMap) {
+        (self.extensions, self.unnumbered) = (extensions, extensions.with(ExtensionKind::TransportCc, None));
+        // What can't be numbered any more, or can be from now on, is estimated afresh.
+        let is_numbered = extensions.id(ExtensionKind::TransportCc).is_some();
+        self.bandwidth.take_if(|bandwidth| bandwidth.is_numbered() != is_numbered);
+    }
+
+    /// The client can be reached from now on.
+    pub fn start_estimate(&mut self, now: Instant) {
+        let is_numbered = self.extensions.id(ExtensionKind::TransportCc).is_some();
+        if is_numbered && self.path.is_keyed() && !self.senders.is_empty() {
+            self.bandwidth.get_or_insert_with(|| Box::new(Bandwidth::numbered(now)));
+        }
+    }
+
+    /// What is known of the line to a client that says something of it for the first time, by report or REMB.
+    fn reported_bandwidth(&mut self, now: Instant) -> &mut Bandwidth {
+        let sent = self.senders.iter().flatten().map(|sender| sender.traffic.bits_per_second).sum();
+        self.bandwidth.get_or_insert_with(|| Box::new(Bandwidth::reported(now, Bitrate::from_bps(sent))))
     }
 
     pub fn sender(&self, line: usize) -> Option<&Sender> {
@@ -75,22 +108,29 @@ impl Delivery {
         let (Some(route), Some(sealer)) = (self.path.route, self.path.sealer.as_ref()) else { return false };
         let Some(Some(sender)) = self.senders.get_mut(line) else { return false };
         let report_at = sender.report_at;
-        templates.translate(history, &self.extensions);
+        let mut bandwidth = self.bandwidth.as_deref_mut().filter(|bandwidth| bandwidth.numbers(sender));
+        let ids = if bandwidth.is_some() { &self.extensions } else { &self.unnumbered };
+        let sent = bandwidth.as_deref().map(|bandwidth| bandwidth.time(now)).unwrap_or_default();
+        let class = class_of(sender.spec.kind);
+        templates.translate(history, ids);
         let Templates { packets, named, .. } = templates;
         for template in packets {
             let entry = template.entry;
             let Step::Send(numbers, payload_type) = sender.step(&entry, now) else { continue };
             let payload = history.payload(&entry);
-            let header = match self.extensions.id(ExtensionKind::Mid).filter(|_| sender.names_mid) {
+            let header = match ids.id(ExtensionKind::Mid).filter(|_| sender.names_mid) {
                 Some(id) => {
                     let mid = Some((id, sender.spec.mid.as_bytes()));
-                    let len = write_header(named, history, &entry, &self.extensions, mid);
+                    let len = write_header(named, history, &entry, ids, mid);
                     &mut named[..len]
                 }
                 None => template.header_mut(),
             };
             patch(header, sender.spec.ssrc, payload_type, entry.packet.marker, numbers);
             let len_max = header.len() + payload.len() + sealer.rtp_overhead();
+            if let Some(bandwidth) = bandwidth.as_deref_mut() {
+                patch_number(header, bandwidth.number(sent, len_max, class));
+            }
             let seal = |out: &mut [u8]| sealer.seal_rtp(numbers.index, header, payload, out);
             if out.egress.media().push(route, len_max, seal) {
                 sender.note_sent(payload.len());
@@ -182,7 +222,15 @@ impl Delivery {
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.senders.iter().flatten().filter_map(Sender::poll_timeout).min()
+        let estimate = self.bandwidth.as_ref().and_then(|bandwidth| bandwidth.poll_timeout());
+        self.senders.iter().flatten().filter_map(Sender::poll_timeout).chain(estimate).min()
+    }
+}
+
+fn class_of(kind: MediaKind) -> PacketClass {
+    match kind {
+        MediaKind::Audio => PacketClass::Audio,
+        MediaKind::Video => PacketClass::Video,
     }
 }
 

@@ -28,6 +28,9 @@ impl Clients {
         ingest.send_nacks(now, round_trip, &mut back);
         ingest.retry_keyframes(now, |track| tracks.get(track).is_some_and(Track::is_wanted), &mut back);
         ingest.send_receiver_reports(now, id, &mut back);
+        if let Some(bandwidth) = &mut session.delivery.bandwidth {
+            bandwidth.handle_timeout(now);
+        }
         session.delivery.send_sender_reports(now, tracks, &mut out.egress);
     }
 

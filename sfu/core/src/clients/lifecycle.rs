@@ -124,6 +124,7 @@ impl Clients {
             *slot = Some(self.alive.insert(now, key, now + *interval));
         }
         session.ingest.start_reports(now);
+        session.delivery.start_estimate(now);
         for (line, sender) in session.delivery.senders.iter().enumerate() {
             if sender.as_ref().is_some_and(|sender| sender.track.is_some()) {
                 self.reachable.mark(SenderKey::of(key, line));

@@ -43,8 +43,10 @@ impl Clients {
                     }
                 }
                 Ok(packet) => {
-                    if let Some(session) = self.sessions.get_mut(key) {
-                        session.handle_report(now, packet, tracks, out);
+                    if let Some(session) = self.sessions.get_mut(key)
+                        && let Err(reason) = session.handle_report(now, packet, tracks, out)
+                    {
+                        result = Err(reason);
                     }
                 }
                 Err(_) => result = Err(DropReason::RtcpMalformed),
@@ -70,7 +72,13 @@ impl Clients {
 }
 
 impl Session {
-    fn handle_report(&mut self, now: Instant, packet: Packet<'_>, tracks: &mut Tracks, out: &mut Outputs) {
+    fn handle_report(
+        &mut self,
+        now: Instant,
+        packet: Packet<'_>,
+        tracks: &mut Tracks,
+        out: &mut Outputs,
+    ) -> Result<(), DropReason> {
         match packet {
             Packet::SenderReport(report, blocks) => {
                 self.handle_sender_report(now, report, tracks);
@@ -85,9 +93,13 @@ impl Session {
                     self.handle_bye(ssrc, out);
                 }
             }
-            // We send what the publisher sends; there is nothing to adapt yet.
-            Packet::Remb { .. } | Packet::Pli { .. } | Packet::Fir { .. } => {}
+            Packet::TransportFeedback { media, feedback, .. } => {
+                return self.delivery.handle_feedback(now, media, &feedback);
+            }
+            Packet::Remb { bitrate_bps, .. } => self.delivery.handle_remb(now, bitrate_bps),
+            Packet::Pli { .. } | Packet::Fir { .. } => {}
         }
+        Ok(())
     }
 
     fn handle_sender_report(&mut self, now: Instant, report: SenderReport, tracks: &mut Tracks) {
@@ -113,10 +125,11 @@ impl Session {
 
     fn handle_report_blocks(&mut self, now: Instant, blocks: impl Iterator<Item = ReportBlock>) {
         for block in blocks {
-            let Some((_, sender)) = self.delivery.sender_of(block.ssrc) else { continue };
+            let Some((line, sender)) = self.delivery.sender_of(block.ssrc) else { continue };
             if let Some(measured) = sender.handle_report(&block, now) {
                 note_round_trip(&mut self.round_trip, measured);
             }
+            self.delivery.handle_loss(now, line, &block, self.round_trip);
         }
     }
 

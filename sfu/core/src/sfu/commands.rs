@@ -136,7 +136,7 @@ impl Sfu {
     fn apply_media(&mut self, now: Instant, key: SessionKey, media: Media) {
         let Some(session) = self.clients.get_mut(key) else { return };
         session.ingest.extensions = media.extensions;
-        session.delivery.extensions = media.extensions;
+        session.delivery.set_extensions(media.extensions);
         session.ingest.tells_arrivals =
             media.receive.iter().flat_map(|line| &line.codecs).any(|codec| codec.feedback.transport_cc);
         self.apply_receive(now, key, media.receive);
@@ -213,6 +213,9 @@ impl Sfu {
             let at = session.delivery.place_sender(&line, random);
             let (readers, mut parts) = self.reader_parts(now);
             readers.follow(SenderKey::of(key, at), line, &mut parts);
+        }
+        if let Some(session) = self.clients.get_mut(key) {
+            session.delivery.start_estimate(now);
         }
     }
 

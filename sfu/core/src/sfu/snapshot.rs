@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clients::Sender;
-use crate::clients::Source;
+use crate::clients::{LineStats, Sender, Source};
 use crate::net::{Now, Route};
 use crate::sfu::Sfu;
 use crate::spec::{MediaKind, SessionId, SessionState, TrackId};
@@ -20,12 +19,14 @@ pub struct SessionSummary {
 }
 
 /// Counters since the session was opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SessionStats {
     pub session: SessionId,
     pub state: SessionState,
     pub route: Option<Route>,
     pub round_trip: Option<Duration>,
+    /// What is known of the line to a viewer.
+    pub line: Option<LineStats>,
     pub received: Vec<TrackStats>,
     pub sent: Vec<TrackStats>,
 }
@@ -74,6 +75,7 @@ impl Sfu {
             state: session.state(),
             route: session.delivery.path.route,
             round_trip: session.round_trip,
+            line: session.delivery.bandwidth.as_ref().map(|bandwidth| bandwidth.stats()),
             received: session.ingest.sources.iter().map(received_stats).collect(),
             sent: session.delivery.senders.iter().flatten().map(sent_stats).collect(),
         })

@@ -2,9 +2,11 @@
 //! and writing one, neither with an allocation. Never decides what to report or how to answer.
 
 pub mod reader;
+pub mod transport_feedback;
 pub mod writer;
 
 pub use reader::{Compound, Packet, RtcpError};
+pub use transport_feedback::TransportFeedback;
 pub use writer::Writer;
 
 use crate::wire::rtp::Ssrc;

@@ -9,6 +9,7 @@ use chappe_sfu_core::rtcp::{Compound, Packet as Rtcp, Writer};
 use chappe_sfu_core::rtp::{Header, OutgoingHeader, Seq, Ssrc, write_extensions};
 use chappe_sfu_core::srtp::{Opener, ReplayWindow, Sealer};
 use chappe_sfu_core::transport::TransportEvent;
+use chappe_sfu_core::twcc::ArrivalLog;
 use chappe_sfu_core::{
     Certificate, ConnectionId, DatagramKind, DtlsRole, Fingerprint, IceCredentials, Now, Route, classify,
 };
@@ -34,6 +35,8 @@ pub struct Client {
     pub faults: usize,
     raw: HashMap<(u32, u64), Vec<u8>>,
     pub is_closed: bool,
+    /// The id under which it reads transport-wide numbers, and what it tells of them.
+    pub feedback: Option<(u8, ArrivalLog)>,
     /// Datagrams that still leave it before its machine dies; `None` for one that lives.
     pub sends_left: Option<usize>,
 }
@@ -112,6 +115,7 @@ impl Client {
             faults: 0,
             raw: HashMap::new(),
             is_closed: false,
+            feedback: None,
             sends_left: None,
         }
     }
@@ -129,6 +133,7 @@ impl Client {
             self.transport.handle_timeout(now.mono);
             self.drain();
         }
+        self.tell_arrivals(now.mono);
     }
 
     pub fn handle_datagram(&mut self, now: Now, datagram: &[u8]) {
@@ -242,6 +247,11 @@ impl Client {
             return;
         };
         self.arrivals.push(now.mono);
+        if let Some((id, log)) = &mut self.feedback
+            && let Some((_, number)) = header.extensions(&packet).find(|(known, _)| known == id)
+        {
+            log.record(now.mono, Seq(u16::from_be_bytes(number.try_into().expect("two bytes"))));
+        }
         self.received.push(Received {
             ssrc: header.ssrc.0,
             index,
@@ -259,14 +269,6 @@ impl Client {
             self.faults += 1;
             return;
         };
-        // Transport-wide feedback is not read by our reader: format 15 of type 205.
-        let mut rest = &packet[..len];
-        while let [first, kind, l0, l1, ..] = *rest {
-            if (first & 0x1f, kind) == (15, 205) {
-                self.told.push(Told::TransportFeedback);
-            }
-            rest = &rest[(usize::from(u16::from_be_bytes([l0, l1])) + 1) * 4..];
-        }
         for part in Compound::new(&packet[..len]) {
             match part.expect("the SFU sends well-formed RTCP") {
                 Rtcp::SenderReport(report, _) => self.told.push(Told::SenderReport {
@@ -284,12 +286,40 @@ impl Client {
                     }))
                 }
                 Rtcp::Nack { media, lost, .. } => self.told.push(Told::Nack(media.0, lost.map(|seq| seq.0).collect())),
+                Rtcp::TransportFeedback { .. } => self.told.push(Told::TransportFeedback),
                 Rtcp::Pli { media, .. } => self.told.push(Told::Pli(media.0)),
                 Rtcp::Fir { requests, .. } => self.told.extend(requests.map(|(ssrc, _)| Told::Fir(ssrc.0))),
                 Rtcp::Remb { bitrate_bps, .. } => self.told.push(Told::Remb(bitrate_bps)),
                 Rtcp::Bye { sources } => self.told.extend(sources.map(|ssrc| Told::Bye(ssrc.0))),
             }
         }
+    }
+
+    /// It tells of each packet when it came, from now on.
+    pub fn tells_arrivals(&mut self, now: Now, id: u8) {
+        self.feedback = Some((id, ArrivalLog::new(now.mono)));
+    }
+
+    fn tell_arrivals(&mut self, now: Instant) {
+        let media = Ssrc(self.received.last().map_or(0, |packet| packet.ssrc));
+        let Some((_, log)) = self.feedback.as_mut().filter(|(_, log)| log.poll_timeout().is_some_and(|at| at <= now))
+        else {
+            return;
+        };
+        let mut plain = [0; 1_200];
+        let mut writer = Writer::new(&mut plain);
+        log.poll_feedback(now, Ssrc(1), media, &mut writer);
+        let len = writer.len();
+        let mut out = vec![0; 1_300];
+        let sealed = self.sealer.as_mut().expect("connected").seal_rtcp(&plain[..len], &mut out).expect("fits");
+        out.truncate(sealed);
+        self.outgoing.push_back((self.route, out));
+    }
+
+    /// The values of one header extension in what it received, in order of arrival.
+    pub fn values(&self, id: u8) -> Vec<&[u8]> {
+        let extensions = self.received.iter().flat_map(|packet| &packet.extensions);
+        extensions.filter(|(known, _)| *known == id).map(|(_, value)| value.as_slice()).collect()
     }
 
     /// Checks come from another address from now on.

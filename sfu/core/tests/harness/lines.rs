@@ -13,6 +13,8 @@ pub const AUDIO_SSRC: u32 = 0x2222;
 pub const MID: u8 = 4;
 pub const AUDIO_LEVEL: u8 = 1;
 pub const TRANSPORT_CC: u8 = 3;
+/// A viewer's id of transport-wide numbers.
+pub const NUMBER: u8 = 3;
 pub const ORIENTATION: u8 = 9;
 
 /// One RTP packet as a client sends it.
@@ -171,6 +173,12 @@ pub fn watches(lines: Vec<SendTrack>) -> Media {
         .with(ExtensionKind::AudioLevel, Some(5))
         .with(ExtensionKind::VideoOrientation, Some(7));
     Media { extensions, receive: Vec::new(), send: lines }
+}
+
+/// A viewer that tells when each packet came.
+pub fn watches_and_tells(lines: Vec<SendTrack>) -> Media {
+    let media = watches(lines);
+    Media { extensions: media.extensions.with(ExtensionKind::TransportCc, Some(NUMBER)), ..media }
 }
 
 /// A report block that says nothing but that the SSRC is received.

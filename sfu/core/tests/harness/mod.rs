@@ -6,7 +6,9 @@ pub mod cameras;
 pub mod client;
 pub mod lines;
 pub mod mesh;
+pub mod slow_line;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -19,6 +21,7 @@ pub use client::Client;
 pub use lines::*;
 #[allow(unused_imports, reason = "only relays need more than one worker")]
 pub use mesh::Mesh;
+pub use slow_line::SlowLine;
 
 pub struct Harness {
     pub sfu: Sfu,
@@ -29,6 +32,8 @@ pub struct Harness {
     pub wire: Vec<(Instant, SocketAddr, Vec<u8>)>,
     /// Who has the address that a client was born at, where it is not that client.
     heirs: Vec<(Who, Who)>,
+    /// What of the way to a client is worth simulating.
+    pub slow_lines: BTreeMap<Who, SlowLine>,
     /// What sessions that are opened from now on ask for.
     pub alive: Option<Duration>,
     certificate: Certificate,
@@ -52,6 +57,7 @@ impl Harness {
             events: Vec::new(),
             wire: Vec::new(),
             heirs: Vec::new(),
+            slow_lines: BTreeMap::new(),
             alive: None,
             certificate,
             client_certificate,
@@ -115,6 +121,11 @@ impl Harness {
             if self.sfu.poll_timeout().is_some_and(|at| at <= self.now.mono) {
                 self.sfu.handle_timeout(self.now);
             }
+            for (who, line) in &mut self.slow_lines {
+                while let Some(datagram) = line.arrived(self.now.mono) {
+                    self.clients[*who].handle_datagram(self.now, &datagram);
+                }
+            }
             for client in &mut self.clients {
                 client.handle_timeout(self.now);
             }
@@ -155,7 +166,10 @@ impl Harness {
                     Route::Tcp { connection: ConnectionId(who), .. } => {
                         let heir = self.heirs.iter().rfind(|(born, _)| *born == who as Who);
                         let who = heir.map_or(who as Who, |(_, heir)| *heir);
-                        self.clients[who].handle_datagram(self.now, segment);
+                        match self.slow_lines.get_mut(&who) {
+                            Some(line) => line.send(self.now.mono, segment),
+                            None => self.clients[who].handle_datagram(self.now, segment),
+                        }
                     }
                     Route::Udp { remote, .. } => self.wire.push((self.now.mono, remote, segment.to_vec())),
                 }

@@ -173,15 +173,36 @@ fn a_slot_of_the_wrong_kind_says_so() {
 }
 
 #[test]
-fn viewers_get_no_transport_wide_numbers_and_give_no_estimate() {
-    for (name, _) in VIEWERS {
+fn viewers_get_transport_wide_numbers_if_they_read_them_and_need_no_other_estimate() {
+    for (name, text) in VIEWERS {
         let viewer = offer(name);
         let answer = watched(&viewer, &slots(&viewer, &[]));
-        for word in ["transport-cc", "transport-wide-cc", "goog-remb", "abs-send-time", "stream-id", "x-google"] {
+        let is_offered = text.contains(TRANSPORT_CC) && text.contains("transport-cc");
+        assert_eq!(answer.media.extensions.transport_cc.is_some(), is_offered, "{name}");
+        assert_eq!(answer.sdp.contains(TRANSPORT_CC), is_offered, "{name}");
+        assert_eq!(answer.sdp.contains(" transport-cc\r\n"), is_offered, "{name}");
+        for word in ["abs-send-time", "stream-id", "x-google"] {
             assert!(!answer.sdp.contains(word), "{name} {word}");
         }
     }
+    let chromium = offer("chromium-whep");
+    assert!(!watched(&chromium, &slots(&chromium, &[])).sdp.contains("goog-remb"));
+    let without_numbers = recorded("chromium-whep").replace(TRANSPORT_CC, "urn:something:else");
+    let chromium = Offer::parse(&without_numbers).expect("an offer");
+    let answer = watched(&chromium, &slots(&chromium, &[]));
+    assert!(answer.sdp.contains("goog-remb") && !answer.sdp.contains("transport-cc"));
 }
+
+#[test]
+fn a_viewer_without_rtx_gets_no_transport_wide_numbers_on_what_is_repeated() {
+    let without_rtx = recorded("chromium-whep").replace("rtx/90000", "unheard-of/90000");
+    let viewer = Offer::parse(&without_rtx).expect("an offer");
+    let answer = watched(&viewer, &slots(&viewer, &[]));
+    let video = answer.sdp.split("m=").find(|section| section.starts_with("video")).expect("a video m-line");
+    assert!(video.contains(" nack\r\n") && !video.contains(TRANSPORT_CC));
+}
+
+const TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 
 #[test]
 fn sound_and_picture_of_a_stream_share_msid_and_cname_and_a_bad_name_is_cleaned() {

@@ -3,14 +3,16 @@
 
 use std::time::{Duration, Instant};
 
+use chappe_sfu_rate::PacketClass;
+
 use crate::clients::delivery::Delivery;
 use crate::clients::delivery::rewrite::Rewritten;
 use crate::clients::delivery::sender::{Repair, Sender};
-use crate::clients::delivery::template::{HEADER_BYTES_MAX, patch, write_header};
+use crate::clients::delivery::template::{HEADER_BYTES_MAX, patch, patch_number, write_header};
 use crate::outputs::Outputs;
 use crate::tracks::Tracks;
 use crate::tracks::history::Entry;
-use crate::wire::rtp::{ExtensionKind, ExtensionMap, Seq, Ssrc};
+use crate::wire::rtp::{ExtensionKind, Seq, Ssrc};
 
 impl Delivery {
     /// Repeats what a viewer misses, as far as it is there and the budget allows.
@@ -27,6 +29,8 @@ impl Delivery {
         let of = |sender: &&mut Sender| sender.spec.ssrc == media.0;
         let Some(sender) = self.senders.iter_mut().flatten().find(of) else { return };
         let Some(history) = sender.track.and_then(|track| tracks.history_of(track)) else { return };
+        let mut bandwidth = self.bandwidth.as_deref_mut().filter(|bandwidth| bandwidth.numbers(sender));
+        let ids = if bandwidth.is_some() { &self.extensions } else { &self.unnumbered };
         let arena = out.egress.media();
         for seq in lost.take(REPAIRS_PER_NACK_MAX) {
             if !arena.has_room(DATAGRAM_BYTES_MAX) {
@@ -35,27 +39,31 @@ impl Delivery {
             let Some((repair, entry, numbers)) = sender.decide_repair(history, seq.0, round_trip, now) else {
                 continue;
             };
-            let mid = sender.names_mid.then(|| self.extensions.id(ExtensionKind::Mid)).flatten();
+            let mid = sender.names_mid.then(|| ids.id(ExtensionKind::Mid)).flatten();
             let mid = mid.map(|id| (id, sender.spec.mid.as_bytes()));
             let mut header = [0; HEADER_BYTES_MAX];
-            let write = |header: &mut [u8; HEADER_BYTES_MAX], entry: &Entry, ids: &ExtensionMap| {
-                write_header(header, history, entry, ids, mid)
-            };
+            let write =
+                |header: &mut [u8; HEADER_BYTES_MAX], entry: &Entry| write_header(header, history, entry, ids, mid);
             let is_sent = match repair {
                 Repair::Rtx { payload_type, index, original } => {
                     let Some(ssrc) = sender.spec.rtx_ssrc else { continue };
                     let bare = entry.without_padding();
-                    let len = write(&mut header, &bare, &self.extensions);
+                    let len = write(&mut header, &bare);
                     let header = &mut header[..len];
                     let numbers = Rewritten { index, timestamp: numbers.timestamp };
                     patch(header, ssrc, payload_type, entry.packet.marker, numbers);
                     let payload = history.payload(&bare);
-                    arena.push(route, len + 2 + payload.len() + sealer.rtp_overhead(), |out| {
+                    let len_max = len + 2 + payload.len() + sealer.rtp_overhead();
+                    if let Some(bandwidth) = bandwidth.as_deref_mut() {
+                        let sent = bandwidth.time(now);
+                        patch_number(header, bandwidth.number(sent, len_max, PacketClass::Repair));
+                    }
+                    arena.push(route, len_max, |out| {
                         sealer.seal_rtp_parts(index, header, &original.to_be_bytes(), payload, out)
                     })
                 }
                 Repair::Plain { payload_type, index } => {
-                    let len = write(&mut header, entry, &self.extensions);
+                    let len = write(&mut header, entry);
                     let header = &mut header[..len];
                     patch(header, sender.spec.ssrc, payload_type, entry.packet.marker, numbers);
                     let payload = history.payload(entry);

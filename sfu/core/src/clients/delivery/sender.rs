@@ -31,6 +31,8 @@ pub(crate) struct Sender {
     pub traffic: Traffic,
     pub repaired: u64,
     pub lost: i32,
+    /// The highest number that the viewer reported, with its cycles, and how many packets had left by then.
+    reported: Option<(u32, u64)>,
     pub keyframe_requests: u64,
     pub keyframe_allowance: KeyframeAllowance,
     /// Bytes that repairs may still take; earned by media.
@@ -98,6 +100,7 @@ impl Sender {
             traffic: Traffic::default(),
             repaired: 0,
             lost: 0,
+            reported: None,
             keyframe_requests: 0,
             keyframe_allowance: KeyframeAllowance::default(),
             credit: REPAIR_CREDIT_START,
@@ -243,9 +246,26 @@ impl Sender {
         Some((repair, entry, Rewritten { index, timestamp }))
     }
 
+    /// Whether its packets may have transport-wide numbers: not if one may be repeated as it was, because then it must be
+    /// the same to the last bit (RFC 7714 section 8.1).
+    #[inline]
+    pub fn is_numbered(&self) -> bool {
+        let repeats_in_plain = |map: &PayloadMap| map.nack && (map.rtx.is_none() || self.spec.rtx_ssrc.is_none());
+        !self.spec.payload_types.iter().any(repeats_in_plain)
+    }
+
     /// Whether a packet must look the same whenever it is sent: then its mid never disappears.
     pub fn names_mid_always(&self) -> bool {
         self.spec.rtx_ssrc.is_none() || self.spec.payload_types.iter().any(|map| map.rtx.is_none())
+    }
+
+    /// How many packets a report is about that the one before was not, at most as many as left since then.
+    pub fn packets_reported(&mut self, block: &ReportBlock) -> u32 {
+        let sent = self.traffic.packets;
+        let (highest, sent_before) =
+            self.reported.replace((block.highest_seq, sent)).unwrap_or((block.highest_seq, sent));
+        let packets = u64::from(block.highest_seq.wrapping_sub(highest)).min(sent - sent_before);
+        u32::try_from(packets).unwrap_or(u32::MAX)
     }
 
     /// The viewer reports on the SSRC. Returns the round trip, if the report tells.

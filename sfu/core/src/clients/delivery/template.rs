@@ -80,6 +80,8 @@ pub(crate) fn write_header(
     mid: Option<(u8, &[u8])>,
 ) -> usize {
     let mut elements: ArrayVec<(u8, &[u8]), ELEMENTS_MAX> = ArrayVec::new();
+    // First, so that its place is known.
+    elements.extend(ids.id(ExtensionKind::TransportCc).map(|id| (id, NO_NUMBER)));
     elements.extend(mid);
     let mut rest = history.extensions(entry);
     while let Some((&[kind, len], after)) = rest.split_first_chunk::<2>() {
@@ -113,10 +115,26 @@ pub(crate) fn patch(header: &mut [u8], ssrc: u32, payload_type: u8, marker: bool
     }
 }
 
+/// Fills in the transport-wide number of a header that has a place for one: behind the fixed header, the four bytes
+/// that open the block, and the id and length of the first element, which take one byte or two.
+#[inline]
+pub(crate) fn patch_number(header: &mut [u8], number: u16) {
+    let is_short = header.get(FIXED_HEADER_BYTES) == Some(&ONE_BYTE_FORM);
+    let at = FIXED_HEADER_BYTES + 4 + if is_short { 1 } else { 2 };
+    if let Some(place) = header.get_mut(at..at + 2) {
+        place.copy_from_slice(&number.to_be_bytes());
+    }
+}
+
 /// Packets that are sent in one go to each viewer.
 pub(crate) const PASS_PACKETS_MAX: usize = 48;
 /// Fixed header, extension block in its longest form and a mid.
-pub(crate) const HEADER_BYTES_MAX: usize = FIXED_HEADER_BYTES + 4 + EXTENSIONS_BYTES_MAX + 2 + 16 + 3;
+pub(crate) const HEADER_BYTES_MAX: usize = FIXED_HEADER_BYTES + 4 + EXTENSIONS_BYTES_MAX + NUMBER_BYTES + 2 + 16 + 3;
+/// A transport-wide number with its id and length.
+const NUMBER_BYTES: usize = 4;
+const NO_NUMBER: &[u8] = &[0; 2];
+/// Of the profile that says one-byte form (RFC 8285 section 4.2), the first byte.
+const ONE_BYTE_FORM: u8 = 0xbe;
 const ELEMENTS_MAX: usize = ExtensionKind::ALL.len();
 /// What SRTP adds at most.
 const OVERHEAD_BYTES_MAX: usize = 16;

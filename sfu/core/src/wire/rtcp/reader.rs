@@ -4,8 +4,9 @@
 use super::{
     APPLICATION_FORMAT, BYE, FEEDBACK_BYTES, FIR_FORMAT, NACK_FORMAT, PADDING_BIT, PAYLOAD_FEEDBACK, PLI_FORMAT,
     RECEIVER_REPORT, REMB_NAME, REPORT_BLOCK_BYTES, ReportBlock, SENDER_REPORT, SENDER_REPORT_BYTES, SenderReport,
-    TRANSPORT_FEEDBACK, VERSION,
+    TRANSPORT_CC_FORMAT, TRANSPORT_FEEDBACK, VERSION,
 };
+use crate::wire::rtcp::transport_feedback::TransportFeedback;
 use crate::wire::rtp::{Seq, Ssrc};
 
 /// Iterates the packets of a compound packet that are known here. Malformed content is one error, then the
@@ -20,6 +21,7 @@ pub enum Packet<'a> {
     SenderReport(SenderReport, ReportBlocks<'a>),
     ReceiverReport { sender: Ssrc, blocks: ReportBlocks<'a> },
     Nack { sender: Ssrc, media: Ssrc, lost: LostSeqs<'a> },
+    TransportFeedback { sender: Ssrc, media: Ssrc, feedback: TransportFeedback<'a> },
     Pli { sender: Ssrc, media: Ssrc },
     Fir { sender: Ssrc, requests: FirRequests<'a> },
     Remb { sender: Ssrc, bitrate_bps: u64 },
@@ -97,6 +99,11 @@ fn parse(count: u8, kind: u8, body: &[u8]) -> Option<Parsed<'_>> {
             sender: ssrc_at(body, 0)?,
             media: ssrc_at(body, 4)?,
             lost: LostSeqs { rest: body.get(FEEDBACK_BYTES..)?, first: Seq(0), mask: 0 },
+        },
+        (TRANSPORT_FEEDBACK, TRANSPORT_CC_FORMAT) => Packet::TransportFeedback {
+            sender: ssrc_at(body, 0)?,
+            media: ssrc_at(body, 4)?,
+            feedback: TransportFeedback::parse(body.get(FEEDBACK_BYTES..)?)?,
         },
         (PAYLOAD_FEEDBACK, PLI_FORMAT) => Packet::Pli { sender: ssrc_at(body, 0)?, media: ssrc_at(body, 4)? },
         (PAYLOAD_FEEDBACK, FIR_FORMAT) => {

@@ -231,6 +231,7 @@ fn consume(bytes: &[u8]) {
             Packet::Nack { lost, .. } => lost.count() / 17,
             Packet::Fir { requests, .. } => requests.count(),
             Packet::Bye { sources } => sources.count(),
+            Packet::TransportFeedback { feedback, .. } => feedback.arrivals().count(),
             Packet::Pli { .. } | Packet::Remb { .. } => 0,
         };
         assert!(items <= bytes.len() / 4);
