@@ -129,6 +129,16 @@ export class Room extends Emitter {
   }
 
   /**
+   * How the page shows a stream that it watches, whenever that changes: what is not visible is not sent, what is small is
+   * sent small.
+   * @param {string} stream
+   * @param {import("./media/tiles.js").Shown | null} shown null when it has no tile any more
+   */
+  show(stream, shown) {
+    this.#watcher.show(stream, shown);
+  }
+
+  /**
    * Says something to everybody in the room; it comes back with `chat`.
    * @param {string} text
    * @returns {Promise<void>} rejects when it was not said, with `code` and, when that was too fast, `retryAfterMs`

@@ -1,10 +1,12 @@
 // Owns one tile: a watched stream's picture, sound, name and tools. Never asks the server.
 
 /** @import { View } from "../client/media/watcher.js" */
+/** @import { Shown } from "../client/media/tiles.js" */
 /** @import { Statistics } from "../client/stats.js" */
 /** @import { Sound } from "./state/sound.js" */
 
 import { el, icon } from "./dom.js";
+import { watchSight } from "./sight.js";
 import { tileState } from "./state/tile.js";
 import { bitrateText, frameRateText, labelOf, pictureText, roundTripText } from "./words.js";
 
@@ -14,6 +16,7 @@ import { bitrateText, frameRateText, labelOf, pictureText, roundTripText } from 
  * @property {() => void} onOnly hides the others, or shows them again
  * @property {() => void} onSoundRefused the browser wants a click before it plays sound
  * @property {() => void} onSoundWanted that click
+ * @property {(shown: Shown | null) => void} onShown its size changed, or whether somebody sees it; null: it is gone
  */
 
 export class Tile {
@@ -26,6 +29,8 @@ export class Tile {
   #silenced = false;
   #pictured = false;
   #wasLive = false;
+  #alone = false;
+  #endSight;
   #label = "";
   #video = el("video", { playsinline: true });
   #say = el("div", { class: "say" });
@@ -49,6 +54,7 @@ export class Tile {
     this.element.dataset["stream"] = view.stream;
     for (const type of ["loadeddata", "resize", "playing"]) this.#video.addEventListener(type, () => this.#pictureChanged());
     this.#video.addEventListener("emptied", () => this.#pictureChanged());
+    this.#endSight = watchSight(this.element, (shown) => options.onShown({ ...shown, pinned: this.#alone }));
     this.#attach();
   }
 
@@ -60,6 +66,7 @@ export class Tile {
    */
   update(view, sound, all, alone) {
     const soundChanged = sound !== this.#sound;
+    this.#alone = alone;
     this.view = view;
     this.#wasLive ||= view.source !== null;
     this.#label = labelOf(view.stream, view.source, all.map((v) => v.source)) || this.#label;
@@ -98,6 +105,8 @@ export class Tile {
   }
 
   remove() {
+    this.#endSight();
+    this.#options.onShown(null);
     this.#video.srcObject = null;
     this.element.remove();
   }

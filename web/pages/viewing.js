@@ -58,6 +58,7 @@ export class Viewing {
       href: watchPath(name, stream),
       onSoundRefused: () => this.#soundChanged("refused"),
       onSoundWanted: () => this.#soundChanged("toggled"),
+      onShown: (shown) => room.show(stream, shown),
     }), () => this.#draw());
     if (!onKeyM) this.#soundButton.setAttribute("aria-keyshortcuts", "m");
     room.on("views", (views) => this.#viewsChanged(views));

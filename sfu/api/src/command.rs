@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Boot, CloseReason, Epoch, IceCredentials, Media, OriginSpec, PeerSpec, PointedViewer, RequestId, SessionId,
-    SessionSpec, TrackId,
+    SessionSpec, Tile, TrackId,
 };
 
 /// One line from signaling.
@@ -48,6 +48,12 @@ pub enum Command {
         epoch: Epoch,
         reason: CloseReason,
     },
+    /// How a viewer's page shows what it is sent: the whole list; an m-line that is not in it is shown as usual.
+    SetView {
+        session: SessionId,
+        epoch: Epoch,
+        tiles: Vec<Tile>,
+    },
     /// Asks the publisher of a track for a key frame (merged and rate limited like a viewer's).
     RequestKeyframe {
         track: TrackId,
@@ -88,6 +94,7 @@ impl Command {
             Command::SetMedia { session, .. }
             | Command::RestartIce { session, .. }
             | Command::CloseSession { session, .. }
+            | Command::SetView { session, .. }
             | Command::SessionStats { session } => Some(*session),
             Command::Snapshot
             | Command::OpenSession(_)

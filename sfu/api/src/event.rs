@@ -153,6 +153,10 @@ pub struct LineStats {
     pub loss: f64,
     /// How long a packet waits in the queue of the line.
     pub queue_ms: f64,
+    /// Video waits for the budget.
+    pub waiting: bool,
+    /// Times that what waited was given up because it was too old.
+    pub given_up: u64,
 }
 
 /// What an estimate stands on.

@@ -22,7 +22,7 @@ pub use event::{
 pub use ids::{Boot, Epoch, ParseIdError, RequestId, SessionId, TrackId, WorkerIndex};
 pub use media::{
     Codec, Extensions, Feedback, Media, MediaKind, ParameterSet, PayloadMap, PayloadType, PointedTrack, PointedViewer,
-    ReceiveCodec, ReceiveTrack, SendTrack, SsrcPair,
+    ReceiveCodec, ReceiveTrack, SendTrack, SsrcPair, Tile,
 };
 pub use relay::{OriginSpec, PeerSpec, PeerStats, RelayDirection, RelayKey, RelayStats};
 pub use session::{

@@ -210,3 +210,28 @@ pub struct PayloadMap {
     #[serde(default)]
     pub nack: bool,
 }
+
+/// How a viewer's page shows one sent m-line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tile {
+    pub mid: String,
+    /// In device pixels; 0 if it is not known.
+    pub width: u16,
+    pub height: u16,
+    /// What is not gets nothing.
+    pub visible: bool,
+    /// What somebody chose to look at.
+    #[serde(default)]
+    pub pinned: bool,
+    /// 128 is usual; twice as much counts twice.
+    #[serde(default = "Tile::usual_priority")]
+    pub priority: u8,
+}
+
+impl Tile {
+    pub const PRIORITY_USUAL: u8 = 128;
+
+    fn usual_priority() -> u8 {
+        Tile::PRIORITY_USUAL
+    }
+}

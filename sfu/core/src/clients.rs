@@ -13,7 +13,7 @@ mod session;
 
 use std::time::Instant;
 
-pub(crate) use delivery::{Awaited, PASS_PACKETS_MAX, SPENT_MAX, Sender, Templates};
+pub(crate) use delivery::{Awaited, PASS_PACKETS_MAX, SPENT_MAX, Sender, Templates, line_bytes};
 pub use delivery::{LineBasis, LineStats};
 pub(crate) use ingest::Source;
 pub use ingest::{nack, twcc};
@@ -44,6 +44,8 @@ pub(crate) struct Clients {
     pub reachable: Marks<SenderKey>,
     /// Senders that get what is cached of their track once more.
     pub repeating: Marks<SenderKey>,
+    /// Sessions of whose line, or of whose page, something new is known.
+    pub adapting: Marks<SessionKey>,
     /// Sessions whose transport has ended, and why.
     closed: Vec<(SessionKey, CloseReason)>,
     transmit: Vec<u8>,
@@ -60,6 +62,7 @@ impl Clients {
             alive: AliveSlots::new(),
             reachable: Marks::default(),
             repeating: Marks::default(),
+            adapting: Marks::default(),
             closed: Vec::new(),
             transmit: Vec::new(),
         }
@@ -189,6 +192,6 @@ impl Clients {
     /// Whether nothing waits to be told to readers.
     #[inline]
     pub fn is_settled(&self) -> bool {
-        self.reachable.is_empty() && self.repeating.is_empty()
+        self.reachable.is_empty() && self.repeating.is_empty() && self.adapting.is_empty()
     }
 }

@@ -53,8 +53,8 @@ pub use sfu::snapshot::{SessionStats, SessionSummary, TrackStats, UncachedTrack}
 pub use sfu::{Sfu, SfuConfig};
 pub use spec::{
     CloseReason, ControlError, Epoch, Event, Feedback, Media, MediaKind, OriginSpec, ParameterSetSpec, PayloadMap,
-    PeerId, PeerSpec, ReceiveCodec, ReceiveTrack, RelayKey, SendTrack, SessionId, SessionSpec, SessionState, SsrcPair,
-    TrackId,
+    PeerId, PeerSpec, ReceiveCodec, ReceiveTrack, RelayKey, SendTrack, SessionId, SessionSpec, SessionState, Shown,
+    SsrcPair, TrackId,
 };
 pub use stats::{Counters, DropReason};
 pub use tracks::history::GopState;

@@ -1,9 +1,11 @@
 //! Owns the cursors into the histories: who reads which layer, how far each is, when it goes on. Never numbers, seals or
 //! keeps a packet.
 
+mod adapt;
 mod audience;
 mod behind;
 mod fanout;
+mod paced;
 mod reader;
 mod switch;
 
@@ -15,6 +17,7 @@ use crate::marks::Marks;
 use crate::mesh::{Mesh, ReaderChange, Scope};
 use crate::outputs::Outputs;
 use crate::readers::audience::Audience;
+use crate::readers::paced::PacedViewers;
 use crate::readers::reader::Flushed;
 use crate::timers::Timers;
 use crate::tracks::Tracks;
@@ -27,6 +30,8 @@ pub(crate) struct Readers {
     queue: Marks<SenderKey>,
     /// When their next turn may be.
     turn_at: Option<Instant>,
+    /// Viewers whose line does not take what arrives at once.
+    paced: PacedViewers,
     /// Workers that go on with what they have not read yet.
     backlog: Marks<ChildKey>,
     /// When each worker that is behind goes on.
@@ -55,6 +60,7 @@ impl Readers {
             audiences: Vec::new(),
             queue: Marks::default(),
             turn_at: None,
+            paced: PacedViewers::default(),
             backlog: Marks::default(),
             pauses: Timers::default(),
             templates: Templates::new(),
@@ -74,6 +80,7 @@ impl Readers {
         // live has left.
         self.serve_workers(parts) == Flushed::Done
             && self.serve_viewers(parts) == Flushed::Done
+            && self.serve_paced(parts) == Flushed::Done
             && self.serve_behind(parts) == Flushed::Done
     }
 
@@ -98,6 +105,9 @@ impl Readers {
         }
         while let Some(sender) = parts.clients.repeating.take() {
             self.join(sender, parts);
+        }
+        while let Some(session) = parts.clients.adapting.take() {
+            self.adapt(session, parts);
         }
     }
 
@@ -150,6 +160,7 @@ impl Readers {
         }
         for line in 0..crate::spec::TRACKS_PER_SESSION_MAX {
             self.queue.forget(SenderKey::of(session, line));
+            self.paced.forget(SenderKey::of(session, line));
         }
     }
 
@@ -170,6 +181,6 @@ impl Readers {
 
     pub fn poll_timeout(&self) -> Option<Instant> {
         let turn = self.turn_at.filter(|_| !self.queue.is_empty());
-        [turn, self.pauses.next()].into_iter().flatten().min()
+        [turn, self.pauses.next(), self.paced.turn_at()].into_iter().flatten().min()
     }
 }

@@ -109,6 +109,24 @@ pub struct SendTrack {
     pub cname: String,
 }
 
+/// How a viewer's page shows one sent m-line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// The size of its tile in device pixels; 0 if it is not known.
+    pub pixels: u32,
+    /// What is not gets nothing.
+    pub is_visible: bool,
+    pub is_pinned: bool,
+    /// 128 is usual; twice as much counts twice.
+    pub priority: u8,
+}
+
+impl Default for Shown {
+    fn default() -> Shown {
+        Shown { pixels: 0, is_visible: true, is_pinned: false, priority: 128 }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PayloadMap {
     pub codec: Codec,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chappe_sfu_core::rtcp::ReportBlock;
 use chappe_sfu_core::rtp::{Seq, Ssrc};
 use chappe_sfu_core::twcc::ArrivalLog;
-use chappe_sfu_core::{DropReason, ExtensionKind, LineBasis, LineStats};
+use chappe_sfu_core::{DropReason, Epoch, ExtensionKind, LineBasis, LineStats, Shown};
 use harness::*;
 
 const SEEN: u32 = 0x9000;
@@ -205,4 +205,33 @@ fn a_viewers_own_estimate_is_believed_where_there_is_nothing_better() {
     scene.harness.exchange();
     let line = scene.harness.sfu.session_stats(session(plain)).expect("open").line.expect("an estimate");
     assert_eq!((line.estimate, line.basis), (640_000, LineBasis::Reports));
+}
+
+#[test]
+fn what_a_page_does_not_show_is_not_sent_and_comes_back_with_a_picture() {
+    let mut scene = scene();
+    scene.frames(10, 5);
+    let hidden = Shown { is_visible: false, ..Shown::default() };
+    let view = |scene: &mut Scene, tiles: &[(&str, Shown)]| {
+        let tiles = tiles.iter().copied();
+        scene.harness.sfu.set_view(scene.harness.now, session(scene.viewer), Epoch(1), tiles).expect("a view");
+        scene.harness.exchange();
+    };
+    view(&mut scene, &[("v", hidden), ("a", hidden)]);
+    let before = scene.harness.clients[scene.viewer].payloads(SEEN).len();
+    // Signaling says the same again, which shows nothing of it.
+    let lines = vec![video_out(Some(CAMERA), SEEN), audio_out(Some(MICROPHONE), 0x9100)];
+    scene.harness.set_media(scene.viewer, watches_and_tells(lines));
+    scene.frames(10, 5);
+    scene.harness.send(scene.publisher, &opus(1, 960));
+    let client = &scene.harness.clients[scene.viewer];
+    assert_eq!(client.payloads(SEEN).len(), before);
+    assert_eq!(client.payloads(0x9100).len(), 1, "sound comes whatever is shown");
+    view(&mut scene, &[]);
+    scene.harness.run(Duration::from_millis(50));
+    let client = &scene.harness.clients[scene.viewer];
+    // The picture of ten frames ago and all since then.
+    assert_eq!(client.payloads(SEEN).len(), before + 50);
+    assert_eq!(client.payloads(SEEN)[before][1], 0, "it begins with a key frame");
+    assert_eq!(client.faults, 0);
 }

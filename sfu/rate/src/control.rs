@@ -88,6 +88,23 @@ impl RateControl {
         self.pacer.poll_grant(now, self.estimator.estimate(), backlog, &self.prober)
     }
 
+    /// Whether so many bytes of video may leave at once, as one run.
+    #[inline]
+    pub fn covers(&mut self, now: Time, bytes: u64) -> bool {
+        self.pacer.covers(now, self.estimator.estimate(), bytes)
+    }
+
+    /// Begins to probe as at the start: for a sender that sent a burst before anything was heard of it.
+    pub fn restart_probing(&mut self, now: Time) {
+        self.prober.restart(now, self.estimator.estimate());
+    }
+
+    /// Notes a packet without a transport-wide sequence number.
+    #[inline]
+    pub fn handle_sent_untold(&mut self, bytes: u32) {
+        self.pacer.handle_sent(bytes);
+    }
+
     /// Notes a packet as it leaves, and gives its transport-wide sequence number. `bytes` is all that the line carries
     /// of it, UDP and IP included.
     #[inline]

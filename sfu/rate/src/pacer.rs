@@ -69,6 +69,15 @@ impl Pacer {
         grant
     }
 
+    /// Whether `bytes` that do not wait yet may leave at once: what the line carries in [`SMOOTH_S`], or a run.
+    #[inline]
+    pub fn covers(&mut self, now: Time, estimate: Bitrate, bytes: u64) -> bool {
+        let rate = pacing_rate(estimate, bytes);
+        self.drain(now, rate);
+        let room = run_bytes(estimate, rate).max(estimate.bps() as f64 / 8.0 * SMOOTH_S);
+        self.debt + bytes as f64 <= room
+    }
+
     /// Something other than padding left.
     #[inline]
     pub fn handle_sent(&mut self, bytes: u32) {
@@ -112,6 +121,8 @@ const PACKET: f64 = 1250.0;
 const RUN_S: f64 = 0.005;
 /// Eight packets are 110 ms of a line of 700 kbit/s.
 const RUN_S_MAX: f64 = 0.04;
+/// A frame that the line carries in so much time is not worth spreading.
+const SMOOTH_S: f64 = 0.02;
 /// 1.1 is what libwebrtc paces screen shares with, 2.5 is kDefaultPaceMultiplier.
 const FACTOR_MIN: f64 = 1.1;
 const FACTOR_MAX: f64 = 2.5;

@@ -60,7 +60,7 @@ impl ProbeCluster {
 impl Prober {
     /// Probes at three and six times `start`; at once and twice it if it is known from before.
     pub fn new(now: Time, start: Bitrate, max: Bitrate, is_known: bool) -> Prober {
-        let factors = if is_known { [2.0, 1.0] } else { [6.0, 3.0] };
+        let factors = if is_known { FACTORS_KNOWN } else { FACTORS };
         let mut prober = Prober {
             state: State::Idle,
             queued: factors.map(|factor| Some(start.scaled(factor).min(max))),
@@ -76,6 +76,12 @@ impl Prober {
         };
         prober.begin_queued(now);
         prober
+    }
+
+    /// As at the start.
+    pub fn restart(&mut self, now: Time, estimate: Bitrate) {
+        self.queued = FACTORS.map(|factor| Some(estimate.scaled(factor).min(self.max)));
+        self.begin_queued(now);
     }
 
     pub fn handle_demand(&mut self, demand: Bitrate) {
@@ -221,6 +227,9 @@ impl Prober {
     }
 }
 
+/// first_exponential_probe_scale, second_exponential_probe_scale; the last one goes first.
+const FACTORS: [f64; 2] = [6.0, 3.0];
+const FACTORS_KNOWN: [f64; 2] = [2.0, 1.0];
 /// min_probe_packets_sent, min_probe_duration.
 const PACKETS: u32 = 5;
 const DURATION: Duration = Duration::from_millis(15);

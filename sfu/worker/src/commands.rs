@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chappe_sfu_api::{
     CloseReason, Command, CommandError, Epoch, ErrorCode, Event, IceCredentials, Media, PointedViewer, Request,
-    RequestId, SessionId, SessionSpec, TrackId,
+    RequestId, SessionId, SessionSpec, Tile, TrackId,
 };
 use chappe_sfu_core::Now;
 use serde::Deserialize;
@@ -57,6 +57,7 @@ impl Worker {
                 self.restart_ice(now, session, epoch, local_ice, remote_ice, note)
             }
             Command::CloseSession { session, epoch, reason } => self.close_session(now, session, epoch, reason),
+            Command::SetView { session, epoch, tiles } => self.set_view(now, session, epoch, &tiles),
             Command::RequestKeyframe { track } => self.request_keyframe(now, track),
             Command::SessionStats { session } => self.session_stats(client, request, session),
             Command::SetPeer(spec) => self.set_peer(now, &spec),
@@ -117,6 +118,14 @@ impl Worker {
         self.core.set_media(now, id, epoch, translate::media_to_core(&media)).map_err(translate::error_to_api)?;
         self.sessions.update(session, |spec| (spec.media, spec.note) = (media, note));
         Ok(())
+    }
+
+    fn set_view(&mut self, now: Now, session: SessionId, epoch: Epoch, tiles: &[Tile]) -> Result<(), CommandError> {
+        self.fence(session, epoch)?;
+        validate::tiles(tiles).map_err(invalid)?;
+        let (id, epoch) = (translate::session_to_core(session), translate::epoch_to_core(epoch));
+        let tiles = tiles.iter().map(translate::tile_to_core);
+        self.core.set_view(now, id, epoch, tiles).map_err(translate::error_to_api)
     }
 
     fn point_tracks(&mut self, now: Now, viewers: Vec<PointedViewer>) -> Result<(), CommandError> {

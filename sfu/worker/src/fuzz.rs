@@ -54,6 +54,11 @@ fn execute(core: &mut Sfu, command: Command) -> Result<(), Objection> {
             let (id, epoch) = (translate::session_to_core(session), translate::epoch_to_core(epoch));
             core.close_session(now, id, epoch, translate::close_reason_to_core(reason))
         }
+        Command::SetView { session, epoch, tiles } => {
+            validate::tiles(&tiles)?;
+            let (id, epoch) = (translate::session_to_core(session), translate::epoch_to_core(epoch));
+            core.set_view(now, id, epoch, tiles.iter().map(translate::tile_to_core))
+        }
         Command::RequestKeyframe { track } => core.request_keyframe(now, translate::track_to_core(track)),
         Command::SetPeer(spec) => core.set_peer(now, translate::peer_to_core(&spec, OWN)),
         Command::RemovePeer { peer } => {

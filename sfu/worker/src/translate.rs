@@ -141,6 +141,17 @@ fn send_track(from: &api::SendTrack) -> core::SendTrack {
     }
 }
 
+/// The mid and how it is shown.
+pub(crate) fn tile_to_core(from: &api::Tile) -> (&str, core::Shown) {
+    let shown = core::Shown {
+        pixels: u32::from(from.width) * u32::from(from.height),
+        is_visible: from.visible,
+        is_pinned: from.pinned,
+        priority: from.priority,
+    };
+    (&from.mid, shown)
+}
+
 fn kind_to_core(from: api::MediaKind) -> core::MediaKind {
     match from {
         api::MediaKind::Audio => core::MediaKind::Audio,
@@ -292,6 +303,8 @@ fn line_stats(from: core::LineStats) -> api::LineStats {
         acknowledged_bps: from.acknowledged,
         loss: from.loss,
         queue_ms: from.queue.as_secs_f64() * 1e3,
+        waiting: from.is_waiting,
+        given_up: from.given_up,
     }
 }
 

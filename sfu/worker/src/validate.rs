@@ -8,7 +8,7 @@ use std::hash::Hash;
 
 use chappe_sfu_api::{
     Codec, Extensions, IceCredentials, Media, NOTE_BYTES_MAX, ParameterSet, PayloadType, ReceiveTrack, SendTrack,
-    SessionSpec,
+    SessionSpec, Tile,
 };
 
 /// What is wrong with a command, for the person who reads signaling's log.
@@ -47,6 +47,13 @@ pub(crate) fn ice(name: &str, credentials: &IceCredentials) -> Result<(), Object
     } else {
         Err(format!("{name}: the ufrag must be 4 to 256 and the password 22 to 256 ice-chars"))
     }
+}
+
+pub(crate) fn tiles(tiles: &[Tile]) -> Result<(), Objection> {
+    if tiles.len() > TILES_MAX {
+        return Err(format!("a view has {} tiles, it may have {TILES_MAX}", tiles.len()));
+    }
+    distinct("mid of a tile", tiles.iter().map(|tile| tile.mid.as_str()))
 }
 
 pub(crate) fn media(media: &Media) -> Result<(), Objection> {
@@ -205,6 +212,8 @@ fn distinct<T: Eq + Hash + Copy + Display>(what: &str, values: impl Iterator<Ite
     Ok(())
 }
 
+/// As many as a session has m-lines.
+const TILES_MAX: usize = 32;
 const FINGERPRINTS_MAX: usize = 8;
 const CODECS_MAX: usize = 32;
 const PAYLOAD_MAPS_MAX: usize = 64;

@@ -17,6 +17,7 @@ pub fn code(refusal: &Refusal) -> &'static str {
         Refusal::NoSuchStream(_) => "no_such_stream",
         Refusal::Rooms(error) => room_code(error),
         Refusal::Conflict(_) => "conflict",
+        Refusal::BadView(_) => "bad_message",
         Refusal::NotDecodable(_) => "no_codec",
         Refusal::TooMany(_) => "too_many",
         Refusal::NoWorker | Refusal::WorkerSilent | Refusal::NodeSilent => "unavailable",

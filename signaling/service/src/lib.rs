@@ -35,7 +35,7 @@ pub use cluster::record::record_key;
 pub use drain::file::DrainFile;
 pub use lock::{HoldTimes, StateTurn};
 pub use pages::event::{PageEvent, PageLink, PageMessage, SharedEvent, ShownStream, ShownTrack, Welcome};
-pub use refusal::{Limit, Refusal, RemoteRefusal};
+pub use refusal::{BadView, Limit, Refusal, RemoteRefusal};
 pub use relays::keys::RelaySecret;
 pub use request::{Answered, Join, Joined, PatchOutcome, Precondition, PublishRequest, WatchRequest, Watched};
 pub use service::{Exit, Service};

@@ -24,6 +24,8 @@ pub enum Refusal {
     NotDecodable(String),
     #[error("too many {0}")]
     TooMany(Limit),
+    #[error("the view is not sensible: {0}")]
+    BadView(#[from] BadView),
     #[error("no worker takes sessions now (all are full, draining or starting): try again in a moment")]
     NoWorker,
     #[error("the worker refused: {0}")]
@@ -36,6 +38,24 @@ pub enum Refusal {
     #[error("{}", .0.message)]
     Elsewhere(RemoteRefusal),
 }
+
+/// What is wrong with a view, for whoever wrote the page.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadView {
+    #[error("tile `{0}` is none of the m-lines that this session watches")]
+    UnknownMid(String),
+    #[error("tile `{0}` is there twice")]
+    Twice(String),
+    #[error("tile `{mid}` is {width}x{height} pixels: at most {TILE_EDGE_MAX} each are believed")]
+    TooLarge { mid: String, width: u16, height: u16 },
+    #[error("tile `{0}` has priority 0: hide it with `visible: false`, or give it 1 to 255")]
+    NoPriority(String),
+    #[error("this session publishes: only one that watches has a view")]
+    Publishes,
+}
+
+/// Longest edge of a tile, in device pixels: a wall of screens.
+pub const TILE_EDGE_MAX: u16 = 16_384;
 
 /// Which limit was reached, with its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

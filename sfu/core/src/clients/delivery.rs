@@ -3,10 +3,12 @@
 mod bandwidth;
 mod keyframe_allowance;
 mod left_out;
+mod padding;
 mod path;
 mod repair;
 mod reports;
 mod rewrite;
+mod rtx;
 mod sender;
 mod template;
 
@@ -19,7 +21,7 @@ pub use bandwidth::{LineBasis, LineStats};
 pub(crate) use keyframe_allowance::KeyframeAnswer;
 pub(crate) use path::Path;
 pub(crate) use sender::{Awaited, Sender};
-pub(crate) use template::{PASS_PACKETS_MAX, Templates};
+pub(crate) use template::{PASS_PACKETS_MAX, Templates, line_bytes};
 
 use crate::clients::delivery::sender::Step;
 use crate::clients::delivery::template::{patch, patch_number, write_header};
@@ -75,8 +77,13 @@ impl Delivery {
 
     /// What is known of the line to a client that says something of it for the first time, by report or REMB.
     fn reported_bandwidth(&mut self, now: Instant) -> &mut Bandwidth {
-        let sent = self.senders.iter().flatten().map(|sender| sender.traffic.bits_per_second).sum();
-        self.bandwidth.get_or_insert_with(|| Box::new(Bandwidth::reported(now, Bitrate::from_bps(sent))))
+        let sent = self.bits_per_second();
+        self.bandwidth.get_or_insert_with(|| Box::new(Bandwidth::reported(now, sent)))
+    }
+
+    /// What is sent, by the last measurement of each sender.
+    fn bits_per_second(&self) -> Bitrate {
+        Bitrate::from_bps(self.senders.iter().flatten().map(|sender| sender.traffic.bits_per_second).sum())
     }
 
     pub fn sender(&self, line: usize) -> Option<&Sender> {
@@ -108,8 +115,9 @@ impl Delivery {
         let (Some(route), Some(sealer)) = (self.path.route, self.path.sealer.as_ref()) else { return false };
         let Some(Some(sender)) = self.senders.get_mut(line) else { return false };
         let report_at = sender.report_at;
-        let mut bandwidth = self.bandwidth.as_deref_mut().filter(|bandwidth| bandwidth.numbers(sender));
-        let ids = if bandwidth.is_some() { &self.extensions } else { &self.unnumbered };
+        let mut bandwidth = self.bandwidth.as_deref_mut();
+        let is_numbered = bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.numbers(sender));
+        let ids = if is_numbered { &self.extensions } else { &self.unnumbered };
         let sent = bandwidth.as_deref().map(|bandwidth| bandwidth.time(now)).unwrap_or_default();
         let class = class_of(sender.spec.kind);
         templates.translate(history, ids);
@@ -128,8 +136,10 @@ impl Delivery {
             };
             patch(header, sender.spec.ssrc, payload_type, entry.packet.marker, numbers);
             let len_max = header.len() + payload.len() + sealer.rtp_overhead();
-            if let Some(bandwidth) = bandwidth.as_deref_mut() {
-                patch_number(header, bandwidth.number(sent, len_max, class));
+            match bandwidth.as_deref_mut() {
+                Some(bandwidth) if is_numbered => patch_number(header, bandwidth.number(sent, len_max, class)),
+                Some(bandwidth) => bandwidth.note_sent(len_max),
+                None => {}
             }
             let seal = |out: &mut [u8]| sealer.seal_rtp(numbers.index, header, payload, out);
             if out.egress.media().push(route, len_max, seal) {
@@ -144,21 +154,39 @@ impl Delivery {
 
     /// Whether a key frame would help this viewer. It would not while the publisher sends a codec that the viewer
     /// cannot decode, but each would cost all others.
-    pub fn awaits_keyframe(&self, line: usize, newest: &Arrived) -> bool {
-        let waits = |sender: &Sender| sender.spec.kind == MediaKind::Video && sender.is_waiting(newest);
+    pub fn awaits_keyframe(&self, line: usize, newest: &Arrived, now: Instant) -> bool {
+        let waits =
+            |sender: &Sender| sender.spec.kind == MediaKind::Video && sender.is_waiting(newest) && !sender.rests(now);
         self.path.is_open() && self.sender(line).is_some_and(waits)
+    }
+
+    /// Whether a pass of so many bytes of video is more than this viewer's line takes at once. From then on it waits for
+    /// its budget. `newest` is the last packet of the pass; a viewer that waits for a key frame gets nothing of a pass
+    /// without one.
+    #[inline]
+    pub fn holds_back(&mut self, line: usize, (newest, has_start, bytes): (&Arrived, bool, u64), now: Instant) -> bool {
+        let Some(bandwidth) = self.bandwidth.as_deref_mut() else { return false };
+        let Some(Some(sender)) = self.senders.get(line) else { return false };
+        let gets_it = sender.spec.kind == MediaKind::Video && (has_start || !sender.is_waiting(newest));
+        if !gets_it || bandwidth.covers(now, bytes) {
+            return false;
+        }
+        bandwidth.set_waiting(line, true);
+        true
     }
 
     // ── RTCP ────────────────────────────────────────────────────────────────────────────────────────────
 
     /// Sender reports, in our time.
     pub fn send_sender_reports(&mut self, now: Instant, tracks: &Tracks, egress: &mut Egress) {
+        let mut is_measured = false;
         for sender in self.senders.iter_mut().flatten() {
             if sender.report_at.is_none_or(|due| due > now) {
                 continue;
             }
             sender.report_at = Some(now + sender.report_interval());
             sender.traffic.measure(now);
+            is_measured = true;
             let clock = sender.track.and_then(|track| tracks.clock_of(track));
             let Some(clock) = clock.filter(|_| sender.is_started()) else { continue };
             let report = sender.report(&clock, now);
@@ -167,6 +195,10 @@ impl Delivery {
                 writer.sender_report(&report, &[])?;
                 writer.cname(report.ssrc, cname)
             });
+        }
+        let sent = self.bits_per_second();
+        if let Some(bandwidth) = self.bandwidth.as_mut().filter(|_| is_measured) {
+            bandwidth.note_demand(sent);
         }
     }
 

@@ -31,6 +31,7 @@ impl Clients {
         if let Some(bandwidth) = &mut session.delivery.bandwidth {
             bandwidth.handle_timeout(now);
         }
+        session.delivery.pad(now, tracks, out);
         session.delivery.send_sender_reports(now, tracks, &mut out.egress);
     }
 

@@ -32,6 +32,11 @@ impl Audience {
         self.live
     }
 
+    /// Number of the first packet of the pass under way.
+    pub fn pass_start(&self) -> Option<u64> {
+        self.pass.map(|pass| pass.from)
+    }
+
     pub fn is_in_pass(&self) -> bool {
         self.pass.is_some()
     }
@@ -135,6 +140,13 @@ impl Audience {
     pub fn admit(&mut self, viewer: SenderKey) {
         if let Some(reader) = self.viewers.get_mut(viewer) {
             reader.pace = Pace::Admitted(Wait::default());
+        }
+    }
+
+    /// From this packet on the viewer reads as its budget allows.
+    pub fn pace(&mut self, viewer: SenderKey, next: u64) {
+        if let Some(reader) = self.viewers.get_mut(viewer) {
+            (reader.next, reader.pace) = (next, Pace::Paced);
         }
     }
 

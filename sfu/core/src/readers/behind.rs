@@ -81,7 +81,8 @@ impl Readers {
         let Some(key) = sender.track.and_then(|track| tracks.layer_of(track)) else { return live_already };
         let Some(audience) = self.audiences.get_mut(key.place()) else { return live_already };
         let live = audience.live();
-        let Some(reader) = audience.viewers.get_mut(viewer).filter(|reader| !reader.is_live()) else {
+        let is_behind = |pace| matches!(pace, Pace::Admitted(_) | Pace::Behind { .. });
+        let Some(reader) = audience.viewers.get_mut(viewer).filter(|reader| is_behind(reader.pace)) else {
             return live_already;
         };
         let Some(layer) = tracks.layer(key).filter(|_| is_open) else { return Outcome::Lost };
@@ -151,7 +152,7 @@ fn find_beginning(
 ) -> Option<Beginning> {
     let cached = history.cached_gop();
     match pace {
-        Pace::Live => None,
+        Pace::Live | Pace::Paced => None,
         Pace::Behind { read } => {
             // A newer picture spares what lies before it, whether that is still there or not.
             let newer = cached.filter(|gop| gop.number > next && gop.has_picture());

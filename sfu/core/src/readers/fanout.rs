@@ -137,6 +137,8 @@ impl Readers {
         let late_start: Option<Arrived> = packets.rfind(|packet| layer.starts_late(packet, now));
         drop(packets);
         let newest = self.templates.entries().next_back().map(|entry| entry.packet);
+        let has_start = self.templates.entries().any(|entry| entry.packet.keyframe);
+        let (first, bytes) = (audience.pass_start(), self.templates.bytes);
         while let Some(place) = audience.next_of_pass() {
             if !out.egress.media().has_room(self.templates.bytes_max) {
                 return Flushed::Full;
@@ -145,13 +147,20 @@ impl Readers {
             out.note(AtWork::Copy { track, viewer: viewer.session() });
             let Some(session) = clients.get_mut(viewer.session()) else { continue };
             let (delivery, line) = (&mut session.delivery, viewer.line());
-            if late_start.is_some_and(|start| delivery.awaits_keyframe(line, &start)) {
+            if late_start.is_some_and(|start| delivery.awaits_keyframe(line, &start, now)) {
                 audience.admit(viewer);
                 self.queue.mark(viewer);
                 continue;
             }
+            if let Some((newest, first)) = newest.zip(first)
+                && delivery.holds_back(line, (&newest, has_start, bytes), now)
+            {
+                audience.pace(viewer, first);
+                self.paced.mark(viewer);
+                continue;
+            }
             let started = delivery.forward(line, history, &mut self.templates, now, out);
-            *somebody_waits |= newest.is_some_and(|newest| delivery.awaits_keyframe(line, &newest));
+            *somebody_waits |= newest.is_some_and(|newest| delivery.awaits_keyframe(line, &newest, now));
             if started {
                 clients.wake(viewer.session(), now);
             }

@@ -21,6 +21,8 @@ pub(crate) enum Pace {
     Admitted(Wait),
     /// It reads the past, and has read so many packets of it.
     Behind { read: u64 },
+    /// What arrives is more than its line takes at once: it reads as its budget allows.
+    Paced,
 }
 
 /// How long a reader has been waiting for a relay to deliver the past.

@@ -16,6 +16,11 @@ impl Readers {
     /// Lets a sender be what signaling says: at once, or, where that would be a break, as soon as the new source
     /// has something to begin with.
     pub fn follow(&mut self, viewer: SenderKey, spec: SendTrack, parts: &mut Parts<'_>) {
+        let Some(sender) = parts.clients.sender_mut(viewer) else { return };
+        if sender.is_hidden() {
+            sender.replace_spec(spec);
+            return self.hide(viewer, parts);
+        }
         let track = spec.source.map(|source| parts.tracks.open(source));
         let Some(sender) = parts.clients.sender_mut(viewer) else { return };
         if let Some(awaited) = sender.awaited.as_mut().filter(|awaited| Some(awaited.track) == track) {
@@ -32,9 +37,15 @@ impl Readers {
 
     /// Ends what a sender sends and what it waits for.
     pub fn unfollow(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) {
+        self.hide(viewer, parts);
+    }
+
+    /// Nothing is sent any more: the page does not show it. The m-line stays what it is.
+    pub(super) fn hide(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) {
         self.stop_awaiting(viewer, parts);
         self.attach(viewer, None, parts);
         self.queue.forget(viewer);
+        self.release_paced(viewer, parts);
     }
 
     fn await_track(&mut self, viewer: SenderKey, track: TrackKey, spec: SendTrack, parts: &mut Parts<'_>) {

@@ -9,7 +9,7 @@ use crate::net::Now;
 use crate::sfu::Sfu;
 use crate::spec::{
     ALIVE_INTERVAL_MAX, ALIVE_INTERVAL_MIN, CloseReason, ControlError, Epoch, Event, Media, ReceiveTrack, SendTrack,
-    SessionId, SessionSpec, TrackId,
+    SessionId, SessionSpec, Shown, TrackId,
 };
 use crate::transport::ice::IceCredentials;
 use crate::transport::{Transport, TransportConfig};
@@ -69,6 +69,26 @@ impl Sfu {
         self.apply_media(now.mono, key, media);
         self.clients.rearm(key);
         Ok(())
+    }
+
+    /// How a viewer's page shows what it is sent: what is not told is shown as usual.
+    pub fn set_view<'a>(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        epoch: Epoch,
+        tiles: impl Iterator<Item = (&'a str, Shown)> + Clone,
+    ) -> Result<(), ControlError> {
+        self.contained_command(now.mono, |sfu| {
+            let key = sfu.fenced(session, epoch)?;
+            let Some(session) = sfu.clients.get_mut(key) else { return Ok(()) };
+            for sender in session.delivery.senders.iter_mut().flatten() {
+                let tile = tiles.clone().find(|(mid, _)| *mid == sender.spec.mid);
+                sender.shown = tile.map_or_else(Shown::default, |(_, shown)| shown);
+            }
+            sfu.clients.adapting.mark(key);
+            Ok(())
+        })
     }
 
     /// The old credentials answer until a path of the new ones is nominated.

@@ -51,6 +51,16 @@ impl Camera {
         (0..count).map(|at| self.packet(at == 0, keyframe, at + 1 == count)).collect()
     }
 
+    /// Nothing left it yet.
+    pub fn is_new(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Packets so far.
+    pub fn sent(&self) -> usize {
+        self.count as usize
+    }
+
     fn packet(&mut self, first: bool, keyframe: bool, last: bool) -> Packet {
         self.seq = self.seq.wrapping_add(1);
         self.count += 1;

@@ -1,7 +1,7 @@
 //! Owns the JSON of the WebSocket protocol, version 1.
 
 use axum::extract::ws::Utf8Bytes;
-use chappe_sfu_api::{AliveMs, Codec, MediaKind, SessionId, SessionStats};
+use chappe_sfu_api::{AliveMs, Codec, MediaKind, SessionId, SessionStats, Tile};
 use chappe_signaling_chat::{ChatNotice, Gap, History, Person, Said};
 use chappe_signaling_rooms::{
     MemberId, ResumeSecret, RoomName, SessionNotice, Showing, Slot, SlotState, StreamName, TrackChoice,
@@ -40,6 +40,10 @@ pub enum ClientMessage {
         session: SessionId,
         mid: String,
         muted: bool,
+    },
+    View {
+        session: SessionId,
+        tiles: Vec<Tile>,
     },
     Stats {
         session: SessionId,

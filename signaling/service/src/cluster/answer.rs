@@ -74,6 +74,9 @@ impl Service {
             NodeRequest::Mute { session, member, mid, muted } => {
                 self.mute_here(session, member, &mid, muted).map(|()| NodeReply::Done)
             }
+            NodeRequest::View { session, member, tiles } => {
+                self.view_here(session, member, tiles).await.map(|()| NodeReply::Done)
+            }
             NodeRequest::Claim { page, living } => {
                 let mut state = self.state();
                 let (sessions, effects) = state.registry.claim(&page, &living);

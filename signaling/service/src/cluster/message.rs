@@ -1,7 +1,7 @@
 //! Owns what one node's signaling asks of another's, as JSON. Never sends it.
 
 use chappe_cluster::{NodeName, StreamList};
-use chappe_sfu_api::{AliveMs, Boot, Epoch, SessionId, SessionStats, WorkerIndex};
+use chappe_sfu_api::{AliveMs, Boot, Epoch, SessionId, SessionStats, Tile, WorkerIndex};
 use chappe_signaling_rooms::{MemberId, Owner, RoomName, Slot, StreamName};
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +74,11 @@ pub enum NodeRequest {
         member: MemberId,
         mid: String,
         muted: bool,
+    },
+    View {
+        session: SessionId,
+        member: MemberId,
+        tiles: Vec<Tile>,
     },
     /// `member`: a page asks about a session of its own; none: an operator.
     Stats {

@@ -261,7 +261,7 @@ impl Service {
     }
 }
 
-fn owns(state: &ServiceState, id: SessionId, member: MemberId) -> Result<(), Refusal> {
+pub(super) fn owns(state: &ServiceState, id: SessionId, member: MemberId) -> Result<(), Refusal> {
     let own = state.registry.session(id).is_some_and(|session| session.member() == Some(member));
     if own { Ok(()) } else { Err(RoomError::NoSuchSession.into()) }
 }

@@ -3,3 +3,4 @@
 pub mod chat;
 pub mod event;
 pub mod membership;
+pub mod view;

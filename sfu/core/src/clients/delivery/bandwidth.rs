@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use chappe_sfu_rate::{
-    Basis, Bitrate, FeedbackCounts, PacketClass, PacketReport, RateConfig, RateControl, ReceiverReport, ReceiverTime,
-    ReferenceClock, Time,
+    Backlog, Basis, Bitrate, FeedbackCounts, Grant, PacketClass, PacketReport, RateConfig, RateControl, ReceiverReport,
+    ReceiverTime, ReferenceClock, Time, Usage,
 };
 
 use crate::clients::delivery::Sender;
@@ -19,6 +19,13 @@ pub(crate) struct Bandwidth {
     reference: ReferenceClock,
     /// Packets have transport-wide numbers. Without them the client's reports and REMB are all there is.
     is_numbered: bool,
+    /// Until the first probes are through what is sent is not held to an estimate that nothing speaks for yet.
+    is_starting: bool,
+    /// A bit for each m-line whose reader waits for the budget.
+    waiting: u32,
+    /// Times that what waited was too old.
+    given_up: u64,
+    padded: Option<Instant>,
 }
 
 /// What a snapshot says of the line to one client.
@@ -33,6 +40,10 @@ pub struct LineStats {
     pub loss: f64,
     /// How long a packet waits in the queue of the line.
     pub queue: Duration,
+    /// Something waits for the budget.
+    pub is_waiting: bool,
+    /// Times that what waited was given up because it was too old.
+    pub given_up: u64,
 }
 
 /// What an estimate stands on.
@@ -63,7 +74,16 @@ impl Bandwidth {
 
     fn new(now: Instant, config: &RateConfig, is_numbered: bool) -> Bandwidth {
         let control = RateControl::new(Time::default(), config);
-        Bandwidth { control, zero: now, reference: ReferenceClock::default(), is_numbered }
+        Bandwidth {
+            control,
+            zero: now,
+            reference: ReferenceClock::default(),
+            is_numbered,
+            is_starting: is_numbered,
+            waiting: 0,
+            given_up: 0,
+            padded: None,
+        }
     }
 
     pub fn is_numbered(&self) -> bool {
@@ -88,14 +108,77 @@ impl Bandwidth {
         self.control.handle_sent(now, datagram_bytes as u32 + IP_AND_UDP_BYTES, class)
     }
 
+    /// Notes a datagram without such a number.
+    #[inline]
+    pub fn note_sent(&mut self, datagram_bytes: usize) {
+        self.control.handle_sent_untold(datagram_bytes as u32 + IP_AND_UDP_BYTES);
+    }
+
+    // ── The budget ──────────────────────────────────────────────────────────────────────────────────────
+
+    /// Whether so many bytes of video may leave at once. What does not waits, and is granted piece by piece.
+    #[inline]
+    pub fn covers(&mut self, now: Instant, bytes: u64) -> bool {
+        !self.is_paced() || self.control.covers(self.time(now), bytes)
+    }
+
+    /// What may leave now of what waits for one m-line, the oldest of it since `oldest`.
+    pub fn grant(&mut self, now: Instant, video_bytes: u64, oldest: Option<Instant>) -> Grant {
+        let oldest_video = oldest.map(|at| self.time(at));
+        let grant = self.control.poll_grant(self.time(now), &Backlog { repair_bytes: 0, video_bytes, oldest_video });
+        self.given_up += u64::from(grant.gives_up);
+        grant
+    }
+
+    pub fn set_waiting(&mut self, line: usize, waits: bool) {
+        let bit = 1_u32.checked_shl(line as u32).unwrap_or(0);
+        self.waiting = if waits { self.waiting | bit } else { self.waiting & !bit };
+        if waits {
+            // The line could carry more, or is at its limit: either is worth knowing.
+            self.control.handle_demand(RateConfig::default().max);
+        }
+    }
+
+    /// What is sent takes so much when nothing waits.
+    pub fn note_demand(&mut self, sent: Bitrate) {
+        if self.waiting == 0 {
+            self.control.handle_demand(sent.scaled(DEMAND_MARGIN));
+        }
+    }
+
+    fn is_paced(&self) -> bool {
+        !self.is_starting && self.control.estimator().basis() != Basis::Start
+    }
+
+    /// Bytes of padding that a probe is short of, and the best size of a packet of it. None while media waits, which
+    /// probes as well.
+    pub fn padding(&mut self, now: Instant) -> Option<(u64, u64)> {
+        self.padding_at().filter(|at| *at <= now)?;
+        self.padded = Some(now);
+        let grant = self.grant(now, 0, None);
+        (grant.padding_bytes > 0).then_some((grant.padding_bytes, grant.padding_packet_bytes))
+    }
+
+    fn padding_at(&self) -> Option<Instant> {
+        self.control.prober().cluster().filter(|_| self.waiting == 0 && self.is_numbered)?;
+        Some(self.padded.map_or(self.zero, |at| at + PADDING_INTERVAL))
+    }
+
+    // ── What the client says ────────────────────────────────────────────────────────────────────────────
+
     pub fn handle_feedback(&mut self, now: Instant, feedback: &TransportFeedback<'_>) -> Result<(), DropReason> {
         let reference = self.reference.unwrap(feedback.reference_time).as_micros();
         let reports = feedback.arrivals().map(|(seq, at)| PacketReport {
             seq: seq.0,
             received: at.map(|at| ReceiverTime::from_micros(reference + at)),
         });
-        let before = self.control.estimator().counts();
-        self.control.handle_feedback(self.time(now), reports);
+        let (before, basis) = (self.control.estimator().counts(), self.control.estimator().basis());
+        let time = self.time(now);
+        self.control.handle_feedback(time, reports);
+        if basis == Basis::Start && self.control.estimator().basis() != basis {
+            self.control.restart_probing(time);
+        }
+        self.note_start(self.control.prober().is_idle());
         let after = self.control.estimator().counts();
         if after.unknown > before.unknown {
             Err(DropReason::FeedbackUnsent)
@@ -115,13 +198,27 @@ impl Bandwidth {
         self.control.handle_receiver_report(self.time(now), ReceiverReport { fraction_lost, packets, round_trip });
     }
 
+    /// The start is over with the first probes, or when the line shows that it has enough.
+    fn note_start(&mut self, has_probed: bool) {
+        let estimator = self.control.estimator();
+        let is_over = has_probed && estimator.basis() != Basis::Start || estimator.usage() == Usage::Overusing;
+        self.is_starting &= !is_over;
+    }
+
+    // ── Time ────────────────────────────────────────────────────────────────────────────────────────────
+
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.poll_timeout().is_some_and(|at| at <= now) {
+        if self.control_due().is_some_and(|at| at <= now) {
             self.control.handle_timeout(self.time(now));
+            self.note_start(self.control.prober().is_idle());
         }
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.control_due(), self.padding_at()].into_iter().flatten().min()
+    }
+
+    fn control_due(&self) -> Option<Instant> {
         let at = self.control.poll_timeout().filter(|_| self.is_numbered)?;
         Some(self.zero + Duration::from_micros(at.as_micros()))
     }
@@ -139,6 +236,8 @@ impl Bandwidth {
             acknowledged: estimator.acknowledged().map(Bitrate::bps),
             loss: estimator.loss(),
             queue: estimator.queue(),
+            is_waiting: self.waiting != 0,
+            given_up: self.given_up,
         }
     }
 }
@@ -150,3 +249,7 @@ fn known(counts: &FeedbackCounts) -> u64 {
 
 /// What the line carries beside the datagram.
 const IP_AND_UDP_BYTES: u32 = 28;
+/// What is sent may take this much more in the next second.
+const DEMAND_MARGIN: f64 = 1.3;
+/// Between two looks at what a probe is short of: a cluster takes 15 ms at least.
+const PADDING_INTERVAL: Duration = Duration::from_millis(2);

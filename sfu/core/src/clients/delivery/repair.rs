@@ -7,11 +7,13 @@ use chappe_sfu_rate::PacketClass;
 
 use crate::clients::delivery::Delivery;
 use crate::clients::delivery::rewrite::Rewritten;
-use crate::clients::delivery::sender::{Repair, Sender};
-use crate::clients::delivery::template::{HEADER_BYTES_MAX, patch, patch_number, write_header};
+use crate::clients::delivery::rtx::Repeat;
+use crate::clients::delivery::sender::Repair;
+use crate::clients::delivery::template::{HEADER_BYTES_MAX, patch, write_header};
+use crate::egress::Arena;
 use crate::outputs::Outputs;
 use crate::tracks::Tracks;
-use crate::tracks::history::Entry;
+use crate::tracks::history::{Entry, History};
 use crate::wire::rtp::{ExtensionKind, Seq, Ssrc};
 
 impl Delivery {
@@ -25,55 +27,56 @@ impl Delivery {
         out: &mut Outputs,
     ) {
         let round_trip = round_trip.unwrap_or(ROUND_TRIP_DEFAULT).clamp(ROUND_TRIP_MIN, ROUND_TRIP_MAX);
-        let (Some(route), Some(sealer)) = (self.path.route, self.path.sealer.as_ref()) else { return };
-        let of = |sender: &&mut Sender| sender.spec.ssrc == media.0;
-        let Some(sender) = self.senders.iter_mut().flatten().find(of) else { return };
+        if !self.path.is_open() {
+            return;
+        }
+        let Some((line, sender)) = self.sender_of(media) else { return };
         let Some(history) = sender.track.and_then(|track| tracks.history_of(track)) else { return };
-        let mut bandwidth = self.bandwidth.as_deref_mut().filter(|bandwidth| bandwidth.numbers(sender));
-        let ids = if bandwidth.is_some() { &self.extensions } else { &self.unnumbered };
         let arena = out.egress.media();
         for seq in lost.take(REPAIRS_PER_NACK_MAX) {
             if !arena.has_room(DATAGRAM_BYTES_MAX) {
                 return;
             }
+            let Some(sender) = self.sender_mut(line) else { return };
             let Some((repair, entry, numbers)) = sender.decide_repair(history, seq.0, round_trip, now) else {
                 continue;
             };
-            let mid = sender.names_mid.then(|| ids.id(ExtensionKind::Mid)).flatten();
-            let mid = mid.map(|id| (id, sender.spec.mid.as_bytes()));
-            let mut header = [0; HEADER_BYTES_MAX];
-            let write =
-                |header: &mut [u8; HEADER_BYTES_MAX], entry: &Entry| write_header(header, history, entry, ids, mid);
             let is_sent = match repair {
                 Repair::Rtx { payload_type, index, original } => {
-                    let Some(ssrc) = sender.spec.rtx_ssrc else { continue };
-                    let bare = entry.without_padding();
-                    let len = write(&mut header, &bare);
-                    let header = &mut header[..len];
-                    let numbers = Rewritten { index, timestamp: numbers.timestamp };
-                    patch(header, ssrc, payload_type, entry.packet.marker, numbers);
-                    let payload = history.payload(&bare);
-                    let len_max = len + 2 + payload.len() + sealer.rtp_overhead();
-                    if let Some(bandwidth) = bandwidth.as_deref_mut() {
-                        let sent = bandwidth.time(now);
-                        patch_number(header, bandwidth.number(sent, len_max, PacketClass::Repair));
-                    }
-                    arena.push(route, len_max, |out| {
-                        sealer.seal_rtp_parts(index, header, &original.to_be_bytes(), payload, out)
-                    })
+                    let repeat = Repeat { entry, payload_type, index, original, timestamp: numbers.timestamp };
+                    self.push_rtx(line, &repeat, PacketClass::Repair, (now, history), arena).is_some()
                 }
                 Repair::Plain { payload_type, index } => {
-                    let len = write(&mut header, entry);
-                    let header = &mut header[..len];
-                    patch(header, sender.spec.ssrc, payload_type, entry.packet.marker, numbers);
-                    let payload = history.payload(entry);
-                    arena.push(route, len + payload.len() + sealer.rtp_overhead(), |out| {
-                        sealer.seal_rtp(index, header, payload, out)
-                    })
+                    let numbers = Rewritten { index, ..numbers };
+                    self.push_plain(line, (entry, payload_type, numbers), history, arena)
                 }
             };
             out.counters.packets_out += u64::from(is_sent);
         }
+    }
+
+    /// The same packet once more, to the last bit: it has no transport-wide number.
+    fn push_plain(
+        &mut self,
+        line: usize,
+        (entry, payload_type, numbers): (&Entry, u8, Rewritten),
+        history: &History,
+        arena: &mut Arena,
+    ) -> bool {
+        let (Some(route), Some(sealer)) = (self.path.route, self.path.sealer.as_ref()) else { return false };
+        let Some(Some(sender)) = self.senders.get(line) else { return false };
+        let mid = sender.names_mid.then(|| self.unnumbered.id(ExtensionKind::Mid)).flatten();
+        let mid = mid.map(|id| (id, sender.spec.mid.as_bytes()));
+        let mut header = [0; HEADER_BYTES_MAX];
+        let len = write_header(&mut header, history, entry, &self.unnumbered, mid);
+        let header = &mut header[..len];
+        patch(header, sender.spec.ssrc, payload_type, entry.packet.marker, numbers);
+        let payload = history.payload(entry);
+        let len_max = len + payload.len() + sealer.rtp_overhead();
+        if let Some(bandwidth) = &mut self.bandwidth {
+            bandwidth.note_sent(len_max);
+        }
+        arena.push(route, len_max, |out| sealer.seal_rtp(numbers.index, header, payload, out))
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::clients::delivery::keyframe_allowance::KeyframeAllowance;
 use crate::clients::delivery::rewrite::{Rewriter, Rewritten};
+use crate::clients::delivery::rtx::Repeat;
 use crate::keys::TrackKey;
-use crate::spec::{MediaKind, PayloadMap, SendTrack};
+use crate::spec::{MediaKind, PayloadMap, SendTrack, Shown};
 use crate::stats::Traffic;
 use crate::tracks::history::{Arrived, Entry, Gop, History};
 use crate::tracks::playout::MediaClock;
@@ -17,6 +18,8 @@ pub(crate) struct Sender {
     pub spec: SendTrack,
     /// The one it follows.
     pub track: Option<TrackKey>,
+    /// How its client's page shows it.
+    pub shown: Shown,
     /// The next one, while this one goes on.
     pub awaited: Option<Box<Awaited>>,
     rewriter: Rewriter,
@@ -39,6 +42,7 @@ pub(crate) struct Sender {
     credit: u32,
     recent: Option<Box<RecentRepairs>>,
     pub report_at: Option<Instant>,
+    rest: Rest,
     /// Middle bits of the NTP time of the last two sender reports, the newest first, and when they left: a
     /// viewer that is far away answers the one before.
     last_reports: [Option<(u32, Instant)>; 2],
@@ -90,6 +94,7 @@ impl Sender {
         Sender {
             spec,
             track: None,
+            shown: Shown::default(),
             awaited: None,
             rewriter: Rewriter::new(first, timestamp),
             repair_next: repair_first,
@@ -106,6 +111,7 @@ impl Sender {
             credit: REPAIR_CREDIT_START,
             recent: None,
             report_at: None,
+            rest: Rest::default(),
             last_reports: [None; 2],
         }
     }
@@ -178,6 +184,18 @@ impl Sender {
         self.report_at = Some(now);
     }
 
+    /// What waited for the viewer was too old, and it goes on with the next key frame. Its publisher is asked for one,
+    /// but not again and again for a line that does not carry what follows it.
+    pub fn give_up(&mut self, now: Instant) {
+        self.interrupt();
+        self.rest.note(now);
+    }
+
+    /// Whether a key frame is not to be asked for yet.
+    pub fn rests(&self, now: Instant) -> bool {
+        self.rest.until.is_some_and(|until| now < until)
+    }
+
     /// Whether this packet would be sent if it were a key frame, and only then.
     pub fn is_waiting(&self, packet: &Arrived) -> bool {
         self.generation != Some(packet.generation) && self.decodes(packet.payload_type)
@@ -195,6 +213,11 @@ impl Sender {
     /// What a new packet's index would be; everything below is spent.
     pub fn next_index(&self) -> u64 {
         self.rewriter.next()
+    }
+
+    /// Whether the page of its client does not show it. What is only heard always comes.
+    pub fn is_hidden(&self) -> bool {
+        self.spec.kind == MediaKind::Video && !self.shown.is_visible
     }
 
     /// Whether it has begun with what its track is now.
@@ -244,6 +267,32 @@ impl Sender {
         self.credit -= cost;
         self.repaired += 1;
         Some((repair, entry, Rewritten { index, timestamp }))
+    }
+
+    /// One of the last packets that left, for a viewer to drop: the largest of at most `bytes`, or the smallest.
+    pub fn decide_padding<'a>(&mut self, history: &'a History, bytes: usize) -> Option<Repeat<'a>> {
+        let newest = self.rewriter.next().checked_sub(1)?;
+        let mut best: Option<Repeat<'a>> = None;
+        for index in (newest.saturating_sub(PADDING_CHOICE)..=newest).rev() {
+            let original = index as u16;
+            let Some((sequence, _)) = self.rewriter.origin(original) else { continue };
+            let Some(entry) = history.find(sequence).filter(|entry| !entry.is_empty()) else { continue };
+            let Some(payload_type) = self.payload_map(entry.packet.payload_type).and_then(|map| map.rtx) else {
+                continue;
+            };
+            let len = entry.payload_len();
+            let is_better = best.is_none_or(|best| {
+                let known = best.entry.payload_len();
+                if known <= bytes { (known..=bytes).contains(&len) } else { len < known }
+            });
+            if is_better {
+                let timestamp = self.rewriter.timestamp(sequence, entry.packet.timestamp);
+                best = Some(Repeat { entry, payload_type, index: self.repair_next, original, timestamp });
+            }
+        }
+        // Advanced before use: an index is never sealed twice.
+        self.repair_next += u64::from(best.is_some());
+        best
     }
 
     /// Whether its packets may have transport-wide numbers: not if one may be repeated as it was, because then it must be
@@ -316,6 +365,25 @@ fn is_older(a: u32, b: u32) -> bool {
     b.wrapping_sub(a) < 1 << 31 && a != b
 }
 
+/// How long a viewer that gave up goes without a key frame of its own.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rest {
+    /// Times in a row.
+    times: u32,
+    last: Option<Instant>,
+    until: Option<Instant>,
+}
+
+impl Rest {
+    fn note(&mut self, now: Instant) {
+        if self.last.is_none_or(|last| now > last + REST_FORGOTTEN_AFTER) {
+            self.times = 0;
+        }
+        let rest = if self.times == 0 { Duration::ZERO } else { REST_MIN * (1 << (self.times - 1).min(2)) };
+        (self.times, self.last, self.until) = (self.times + 1, Some(now), Some(now + rest));
+    }
+}
+
 /// The last repairs of one viewer and track: one packet is not repeated more often than once per round trip.
 struct RecentRepairs {
     ring: [(u16, Option<Instant>); RECENT_REPAIRS],
@@ -344,6 +412,11 @@ impl RecentRepairs {
     }
 }
 
+/// The second time in a row; then twice as long, and four times at most.
+const REST_MIN: Duration = Duration::from_secs(1);
+const REST_FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
+/// Packets before the newest of which padding is chosen.
+const PADDING_CHOICE: u64 = 15;
 /// Repairs that are remembered per viewer and track.
 const RECENT_REPAIRS: usize = 64;
 /// Repairs may take one byte for this many of media.

@@ -18,6 +18,8 @@ pub(crate) struct Templates {
     extensions: Option<ExtensionMap>,
     /// What one viewer's copies take at most.
     pub bytes_max: usize,
+    /// What they take on the line, but for a few bytes.
+    pub bytes: u64,
 }
 
 pub(crate) struct Template {
@@ -33,16 +35,18 @@ impl Templates {
             named: [0; HEADER_BYTES_MAX],
             extensions: None,
             bytes_max: 0,
+            bytes: 0,
         }
     }
 
     pub fn load(&mut self, history: &History, numbers: Range<u64>) {
         self.packets.clear();
         self.extensions = None;
-        self.bytes_max = 0;
+        (self.bytes_max, self.bytes) = (0, 0);
         for entry in numbers.filter_map(|number| history.entry(number)) {
             self.packets.push(Template { entry: *entry, header: [0; HEADER_BYTES_MAX], len: 0 });
             self.bytes_max += entry.payload_len() + HEADER_BYTES_MAX + OVERHEAD_BYTES_MAX;
+            self.bytes += line_bytes(entry);
         }
     }
 
@@ -126,6 +130,13 @@ pub(crate) fn patch_number(header: &mut [u8], number: u16) {
     }
 }
 
+/// What a packet takes on the line, about.
+pub(crate) fn line_bytes(entry: &Entry) -> u64 {
+    entry.payload_len() as u64 + LINE_OVERHEAD_BYTES
+}
+
+/// RTP header with a few extensions, SRTP tag, UDP and IP.
+const LINE_OVERHEAD_BYTES: u64 = 72;
 /// Packets that are sent in one go to each viewer.
 pub(crate) const PASS_PACKETS_MAX: usize = 48;
 /// Fixed header, extension block in its longest form and a mid.

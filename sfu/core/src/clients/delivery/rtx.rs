@@ -1,0 +1,69 @@
+//! Owns the form of a packet that is sent once more on an SSRC of its own (RFC 4588): as a repair, or as padding. Never
+//! chooses which one.
+
+use std::time::Instant;
+
+use chappe_sfu_rate::PacketClass;
+
+use crate::clients::delivery::Delivery;
+use crate::clients::delivery::rewrite::Rewritten;
+use crate::clients::delivery::template::{HEADER_BYTES_MAX, patch, patch_number, write_header};
+use crate::egress::Arena;
+use crate::tracks::history::{Entry, History};
+use crate::wire::rtp::ExtensionKind;
+
+/// A packet of a sender, and its numbers there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Repeat<'a> {
+    pub entry: &'a Entry,
+    pub payload_type: u8,
+    /// On the SSRC for repeats.
+    pub index: u64,
+    /// The sequence number under which it left.
+    pub original: u16,
+    pub timestamp: u32,
+}
+
+impl Delivery {
+    /// The bytes that left; `None` when there was no room or no way.
+    pub(super) fn push_rtx(
+        &mut self,
+        line: usize,
+        repeat: &Repeat<'_>,
+        class: PacketClass,
+        (now, history): (Instant, &History),
+        arena: &mut Arena,
+    ) -> Option<usize> {
+        let (route, sealer) = (self.path.route?, self.path.sealer.as_ref()?);
+        let sender = self.senders.get(line)?.as_ref()?;
+        let ssrc = sender.spec.rtx_ssrc?;
+        let mut bandwidth = self.bandwidth.as_deref_mut();
+        let is_numbered = bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.numbers(sender));
+        let ids = if is_numbered { &self.extensions } else { &self.unnumbered };
+        let mid = sender.names_mid.then(|| ids.id(ExtensionKind::Mid)).flatten();
+        let mid = mid.map(|id| (id, sender.spec.mid.as_bytes()));
+        let bare = repeat.entry.without_padding();
+        let mut header = [0; HEADER_BYTES_MAX];
+        let len = write_header(&mut header, history, &bare, ids, mid);
+        let header = &mut header[..len];
+        let numbers = Rewritten { index: repeat.index, timestamp: repeat.timestamp };
+        patch(header, ssrc, repeat.payload_type, bare.packet.marker, numbers);
+        let payload = history.payload(&bare);
+        let len_max = len + 2 + payload.len() + sealer.rtp_overhead();
+        if !arena.has_room(len_max) {
+            return None;
+        }
+        match bandwidth.as_mut() {
+            Some(bandwidth) if is_numbered => {
+                let at = bandwidth.time(now);
+                patch_number(header, bandwidth.number(at, len_max, class));
+            }
+            Some(bandwidth) => bandwidth.note_sent(len_max),
+            None => {}
+        }
+        let original = repeat.original.to_be_bytes();
+        let is_sent =
+            arena.push(route, len_max, |out| sealer.seal_rtp_parts(repeat.index, header, &original, payload, out));
+        is_sent.then_some(len_max)
+    }
+}

@@ -1,0 +1,175 @@
+//! Owns the viewers whose line does not take at once what arrives: each reads on as its budget allows, a few packets at a
+//! time, until it has caught up or what waits is too old. Never numbers or seals a packet, and never estimates.
+
+use std::time::{Duration, Instant};
+
+use crate::blame::AtWork;
+use crate::clients::{PASS_PACKETS_MAX, line_bytes};
+use crate::keys::{Key, SenderKey};
+use crate::marks::Marks;
+use crate::readers::reader::{Flushed, Pace};
+use crate::readers::{Parts, Readers};
+use crate::tracks::Layer;
+use crate::tracks::history::{Entry, History};
+
+/// Who waits for its budget, in the order of their turns.
+#[derive(Debug, Default)]
+pub(crate) struct PacedViewers {
+    viewers: Marks<SenderKey>,
+    /// Where the turn under way goes on.
+    place: usize,
+    /// When the next one may be.
+    at: Option<Instant>,
+}
+
+impl PacedViewers {
+    pub fn mark(&mut self, viewer: SenderKey) {
+        self.viewers.mark(viewer);
+    }
+
+    pub fn forget(&mut self, viewer: SenderKey) {
+        self.viewers.forget(viewer);
+    }
+
+    pub fn turn_at(&self) -> Option<Instant> {
+        self.at.filter(|_| !self.viewers.is_empty())
+    }
+}
+
+/// What a turn came to for one viewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Waits,
+    /// It reads with the others again, or is no viewer any more.
+    Caught,
+    /// What waits for it is too old.
+    TooOld,
+}
+
+impl Readers {
+    /// A turn, if one is due.
+    pub(super) fn serve_paced(&mut self, parts: &mut Parts<'_>) -> Flushed {
+        if self.paced.viewers.is_empty() || self.paced.at.is_some_and(|at| parts.now < at) {
+            return Flushed::Done;
+        }
+        if !parts.out.egress.media().is_empty() && self.paced.place == 0 {
+            // What is live is to be sent first.
+            return Flushed::Full;
+        }
+        while let Some(viewer) = self.paced.viewers.at(self.paced.place) {
+            if !parts.out.egress.media().has_room(ROOM_BYTES) {
+                return Flushed::Full;
+            }
+            match self.serve_paced_viewer(viewer, parts) {
+                Outcome::Waits => {
+                    self.paced.place += 1;
+                    continue;
+                }
+                Outcome::Caught => {}
+                Outcome::TooOld => self.give_up(viewer, parts),
+            }
+            self.release_paced(viewer, parts);
+        }
+        (self.paced.place, self.paced.at) = (0, Some(parts.now + TURN_INTERVAL));
+        Flushed::Done
+    }
+
+    /// It does not wait for its budget any more.
+    pub(super) fn release_paced(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) {
+        self.paced.forget(viewer);
+        let session = parts.clients.get_mut(viewer.session());
+        if let Some(bandwidth) = session.and_then(|session| session.delivery.bandwidth.as_mut()) {
+            bandwidth.set_waiting(viewer.line(), false);
+        }
+    }
+
+    fn serve_paced_viewer(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) -> Outcome {
+        let Parts { now, tracks, clients, out, .. } = parts;
+        let now = *now;
+        let Some(session) = clients.get_mut(viewer.session()) else { return Outcome::Caught };
+        let delivery = &mut session.delivery;
+        out.note(AtWork::Session(viewer.session()));
+        let track = delivery.sender(viewer.line()).and_then(|sender| sender.track);
+        let Some(key) = track.and_then(|track| tracks.layer_of(track)) else { return Outcome::Caught };
+        let Some(audience) = self.audiences.get_mut(key.place()) else { return Outcome::Caught };
+        let live = audience.live();
+        let reader = audience.viewers.get_mut(viewer).filter(|reader| reader.pace == Pace::Paced);
+        let Some(reader) = reader else { return Outcome::Caught };
+        let Some((layer, history)) = tracks.layer(key).and_then(|layer| Some((layer, layer.history.as_ref()?))) else {
+            return Outcome::Caught;
+        };
+        if reader.next < history.oldest() {
+            return Outcome::TooOld;
+        }
+        let Some(bandwidth) = delivery.bandwidth.as_mut() else {
+            audience.go_live(viewer);
+            return Outcome::Caught;
+        };
+        let waiting = (reader.next..live).map_while(|number| history.entry(number));
+        let bytes = waiting.take(BACKLOG_PACKETS_MAX).map(line_bytes).sum();
+        let oldest = history.entry(reader.next).and_then(|entry| waits_since(layer, history, entry, now));
+        let grant = bandwidth.grant(now, bytes, oldest);
+        if grant.gives_up {
+            return Outcome::TooOld;
+        }
+        let to = read_up_to(history, reader.next, live, grant.video_bytes);
+        let numbers = reader.next..to;
+        reader.next = to;
+        if to >= live {
+            audience.go_live(viewer);
+        }
+        if !numbers.is_empty() {
+            self.templates.load(history, numbers);
+            if delivery.forward(viewer.line(), history, &mut self.templates, now, out) {
+                clients.wake(viewer.session(), now);
+            }
+        }
+        if to >= live { Outcome::Caught } else { Outcome::Waits }
+    }
+
+    /// The viewer goes on with a newer key frame, or with the next one.
+    fn give_up(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) {
+        let now = parts.now;
+        let Some(sender) = parts.clients.sender_mut(viewer) else { return };
+        sender.give_up(now);
+        if let Some(layer) = sender.track.and_then(|track| parts.tracks.layer_of(track)) {
+            let is_due = !sender.rests(now);
+            self.audience(layer).go_live(viewer);
+            if is_due {
+                parts.tracks.want_keyframe(layer);
+            }
+        }
+    }
+}
+
+/// Since when a packet waits that decides about the age of the queue. None for one of the newest key frame: it is sent to
+/// its end, because nothing after it could be shown without it.
+fn waits_since(layer: &Layer, history: &History, entry: &Entry, now: Instant) -> Option<Instant> {
+    let newest = layer.newest()?;
+    let age = Duration::from_millis(u64::from(newest.at_ms.wrapping_sub(entry.packet.at_ms)));
+    let since = layer.heard?.checked_sub(age)?;
+    let is_of_keyframe = history
+        .newest_gop()
+        .is_some_and(|gop| (gop.timestamp, gop.generation) == (entry.packet.timestamp, entry.packet.generation));
+    (!is_of_keyframe || now > since + KEYFRAME_WAIT_MAX).then_some(since)
+}
+
+/// The end of what a budget covers; its last packet may exceed it.
+fn read_up_to(history: &History, from: u64, live: u64, bytes: u64) -> u64 {
+    let (mut to, mut left) = (from, bytes);
+    while to < live && left > 0 && to < from + PASS_PACKETS_MAX as u64 {
+        let Some(entry) = history.entry(to) else { break };
+        left = left.saturating_sub(line_bytes(entry));
+        to += 1;
+    }
+    to
+}
+
+/// Between two turns: a run of eight packets takes 14 ms of a line of 6 Mbit/s.
+const TURN_INTERVAL: Duration = Duration::from_millis(2);
+/// A key frame on a line that is much too slow for it.
+const KEYFRAME_WAIT_MAX: Duration = Duration::from_secs(2);
+/// Packets that are looked at to tell how much waits: more is as good as this.
+const BACKLOG_PACKETS_MAX: usize = 256;
+/// What one viewer's turn takes of the arena at most.
+const ROOM_BYTES: usize = PASS_PACKETS_MAX * 2_048;
