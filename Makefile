@@ -5,6 +5,7 @@
 # make lint     format, clippy, JSDoc types   make fmt      formats
 # make bench    cost per forwarded packet, beside the floor of this machine and the baseline of this tree, which
 #               make bench-baseline moves
+# make adaptive measures what viewers on bad lines see; needs root
 # make fuzz     looks for input that makes anything panic: MINUTES=60 for longer, TARGETS="stun sdp" for some
 # make tools    installs what the tests need and is missing
 
@@ -96,6 +97,12 @@ recovery: build clients
 	@cat $(TARGET_DIR)/recovery.md
 	CHAPPE_NATS_AWAY_S=60 scripts/run-cluster-tests.sh tests/cluster/faults.test.mjs
 	for one in drain operate relays balancers; do scripts/run-cluster-tests.sh tests/cluster/$$one.test.mjs; done
+
+# What viewers on bad lines see, in real Chromium through an emulated link: SCENARIOS="step-whep loss" for some. It moves
+# the rows of the scoreboard that it measures.
+.PHONY: adaptive
+adaptive: build clients
+	cd tests/browser && node adaptive/measure.mjs --scoreboard adaptive/SCOREBOARD.md $(SCENARIOS)
 
 # Synthetic clients and the lossy link, for who has not run `unit`.
 clients:

@@ -1,10 +1,11 @@
-//! Owns a link between two network namespaces that delays and loses packets as told while it runs: a TUN device
-//! at each end, and threads that carry between them. Kernels without netem need it. Never looks into a packet.
+//! Owns a link between two network namespaces that delays and loses packets and has a rate and a queue, as told while it
+//! runs: a TUN device at each end, and threads that carry between them. Kernels without netem need it. Never looks into
+//! a packet.
 
 use std::fs::File;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -18,6 +19,9 @@ use tun_rs::{DeviceBuilder, Layer, SyncDevice};
 pub struct Weather {
     loss_ppm: AtomicU32,
     delay_us: AtomicU32,
+    /// 0: as fast as it goes.
+    kbps: AtomicU32,
+    queue_us: AtomicU32,
 }
 
 impl Weather {
@@ -31,6 +35,24 @@ impl Weather {
         self.delay_us.store(u32::try_from(delay.as_micros()).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
+    /// Of each direction; `None` for as fast as it goes.
+    pub fn set_rate(&self, kbps: Option<u32>) {
+        self.kbps.store(kbps.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Longest that a packet waits for those before it; what would wait longer is lost.
+    pub fn set_queue(&self, queue: Duration) {
+        self.queue_us.store(u32::try_from(queue.as_micros()).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    /// How long a packet of so many bytes takes.
+    fn time_of(&self, bytes: usize) -> Duration {
+        match self.kbps.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            kbps => Duration::from_micros(bytes as u64 * 8_000 / u64::from(kbps)),
+        }
+    }
+
     fn delay(&self) -> Duration {
         Duration::from_micros(self.delay_us.load(Ordering::Relaxed).into())
     }
@@ -42,8 +64,26 @@ pub struct Counts {
     pub carried: AtomicU64,
     /// As the weather wanted.
     pub lost: AtomicU64,
-    /// Because too many were under way.
+    /// Because too many were under way, or the queue was full.
     pub overflowed: AtomicU64,
+    /// How long packets waited in the queue and were being sent, in microseconds, since it was asked last.
+    waits: Mutex<Vec<u32>>,
+}
+
+impl Counts {
+    /// 95 of 100 packets since the last call waited no longer than this.
+    pub fn take_wait_p95(&self) -> Duration {
+        let mut waits = std::mem::take(&mut *self.waits.lock().unwrap_or_else(PoisonError::into_inner));
+        waits.sort_unstable();
+        Duration::from_micros(waits.get(waits.len() * 95 / 100).copied().unwrap_or(0).into())
+    }
+
+    fn note_wait(&self, wait: Duration) {
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        if waits.len() < WAITS_MAX {
+            waits.push(u32::try_from(wait.as_micros()).unwrap_or(u32::MAX));
+        }
+    }
 }
 
 /// Runs for as long as the process does.
@@ -88,14 +128,24 @@ type Due = (Instant, Box<[u8]>);
 
 fn take(from: &SyncDevice, weather: &Weather, counts: &Counts, sent: &SyncSender<Due>, mut rng: StdRng) {
     let mut bytes = [0u8; PACKET_BYTES_MAX];
+    let mut free_at = Instant::now();
     while let Ok(length) = from.recv(&mut bytes) {
         if rng.random_range(0..1_000_000) < weather.loss_ppm.load(Ordering::Relaxed) {
             counts.lost.fetch_add(1, Ordering::Relaxed);
             continue;
         }
-        let outcome = match sent.try_send((Instant::now() + weather.delay(), bytes[..length].into())) {
-            Ok(()) => &counts.carried,
-            Err(_) => &counts.overflowed,
+        let now = Instant::now();
+        let begins = free_at.max(now);
+        let through = begins + weather.time_of(length);
+        let queue = Duration::from_micros(weather.queue_us.load(Ordering::Relaxed).into());
+        let fits = begins - now <= queue;
+        let outcome = match fits.then(|| sent.try_send((through + weather.delay(), bytes[..length].into()))) {
+            Some(Ok(())) => {
+                free_at = through;
+                counts.note_wait(through - now);
+                &counts.carried
+            }
+            Some(Err(_)) | None => &counts.overflowed,
         };
         outcome.fetch_add(1, Ordering::Relaxed);
     }
@@ -111,4 +161,6 @@ fn deliver(to: &SyncDevice, due: &Receiver<Due>) {
 
 /// At 10,000 packets/s and 200 ms there are 2,000.
 const UNDER_WAY_MAX: usize = 20_000;
+/// Between two questions: two minutes of 8,000 packets/s.
+const WAITS_MAX: usize = 1_000_000;
 const PACKET_BYTES_MAX: usize = 65_536;

@@ -141,6 +141,20 @@ pub struct SessionStats {
     pub sent: Vec<TrackStats>,
 }
 
+/// The lines of a worker's viewers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LineLoad {
+    /// Viewers whose line is estimated.
+    pub estimated: u32,
+    /// Those of them for whom video waits, because their line does not take at once what arrives.
+    pub waiting: u32,
+    /// What these lines are thought to carry, together.
+    pub estimate_bps: u64,
+    /// Times that what waited was given up because it was too old, for the viewers that are here now.
+    pub given_up: u64,
+}
+
 /// What a worker knows of the line to one viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LineStats {
@@ -223,6 +237,8 @@ pub struct LoadReport {
     /// Longest time between two turns of the event loop in the last second, in microseconds.
     pub loop_us_max: u64,
     pub draining: bool,
+    /// What is known of the lines of all viewers together.
+    pub lines: LineLoad,
     /// Memory for what viewers may be sent again or begin with.
     pub cache_bytes: u64,
     /// Published video that viewers can't begin with at once, by its id; no more than 1,024 are named.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chappe_sfu_api::LoadReport;
+use chappe_sfu_api::{LineLoad, LoadReport};
 use chappe_sfu_core::Sfu;
 use chappe_sfu_io::udp::SendReport;
 use chappe_sfu_io::{clock, process};
@@ -116,10 +116,20 @@ impl Meter {
             tracks: core.track_traffic().take(LoadReport::TRACKS_MAX).map(traffic_to_api).collect(),
             loop_us_max: u64::try_from(self.last.turn_max.as_micros()).unwrap_or(u64::MAX),
             draining,
+            lines: line_load(core),
             cache_bytes: core.cache_bytes() as u64,
             uncached,
         }
     }
+}
+
+fn line_load(core: &Sfu) -> LineLoad {
+    core.lines().fold(LineLoad::default(), |all, line| LineLoad {
+        estimated: all.estimated + 1,
+        waiting: all.waiting + u32::from(line.is_waiting),
+        estimate_bps: all.estimate_bps.saturating_add(line.estimate),
+        given_up: all.given_up + line.given_up,
+    })
 }
 
 fn count(number: usize) -> u32 {

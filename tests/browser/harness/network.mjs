@@ -18,6 +18,8 @@ export class Network {
   browser;
   /** A program that starts Chromium on the browser's side. */
   chromium;
+  /** One that starts it on the server's side. */
+  neighbour;
   #folder;
 
   /**
@@ -29,14 +31,17 @@ export class Network {
     this.browser = `chappe-b${tag}`;
     this.#folder = folder;
     this.chromium = path.join(folder, "chromium");
+    this.neighbour = path.join(folder, "chromium-neighbour");
   }
 
   static async make() {
     const tag = String(process.pid);
     const network = new Network(tag, await mkdtemp(path.join(tmpdir(), "chappe-net-")));
     const real = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
-    await writeFile(network.chromium, `#!/bin/sh\nexec ip netns exec ${network.browser} ${real} "$@"\n`);
-    await chmod(network.chromium, 0o755);
+    for (const [file, namespace] of [[network.chromium, network.browser], [network.neighbour, network.server]]) {
+      await writeFile(file ?? "", `#!/bin/sh\nexec ip netns exec ${namespace} ${real} "$@"\n`);
+      await chmod(file ?? "", 0o755);
+    }
     const cable = [`cs${tag}`, `cb${tag}`];
     try {
       for (const name of [network.server, network.browser]) run(`ip netns add ${name}`);

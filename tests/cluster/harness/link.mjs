@@ -46,7 +46,17 @@ export class LossyLink {
     this.#talk.say(`delay ${ms}`);
   }
 
-  /** @returns {Promise<Record<"there" | "back", {carried: number, lost: number, overflowed: number}>>} */
+  /** @param {number} kbps each way; 0 for as fast as it goes */
+  rate(kbps) {
+    this.#talk.say(`rate ${kbps}`);
+  }
+
+  /** @param {number} ms that a packet waits at most for those before it */
+  queue(ms) {
+    this.#talk.say(`queue ${ms}`);
+  }
+
+  /** @returns {Promise<Record<"there" | "back", {carried: number, lost: number, overflowed: number, wait_p95_ms: number}>>} */
   counts() {
     const heard = this.#talk.hear("counts");
     this.#talk.say("counts");

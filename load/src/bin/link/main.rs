@@ -1,5 +1,6 @@
 //! Runs a lossy link between two network namespaces. Commands come on standard input: `loss 0.05`, `delay 40`
-//! (milliseconds, one way), `counts`; it ends with its input.
+//! (milliseconds, one way), `rate 700` (kbit/s each way, 0 for none), `queue 300` (milliseconds), `counts`; it ends with
+//! its input.
 
 use std::io::{BufRead as _, Write as _};
 use std::sync::atomic::Ordering;
@@ -45,11 +46,19 @@ fn obey(link: &Link, line: &str) -> Result<()> {
             let millis: f64 = value.parse().context("delay wants milliseconds")?;
             link.weather.set_delay(Duration::from_secs_f64(millis.clamp(0.0, 10_000.0) / 1e3));
         }
+        "rate" => {
+            let kbps: u32 = value.parse().context("rate wants kbit/s")?;
+            link.weather.set_rate((kbps > 0).then_some(kbps));
+        }
+        "queue" => {
+            let millis: u32 = value.parse().context("queue wants milliseconds")?;
+            link.weather.set_queue(Duration::from_millis(millis.into()));
+        }
         "counts" => {
             let [there, back] = link.counts.each_ref().map(|counts| as_json(counts));
             say(&json!({ "event": "counts", "there": there, "back": back }))?;
         }
-        other => bail!("unknown command {other:?}: loss, delay or counts"),
+        other => bail!("unknown command {other:?}: loss, delay, rate, queue or counts"),
     }
     Ok(())
 }
@@ -59,6 +68,7 @@ fn as_json(counts: &Counts) -> Value {
         "carried": counts.carried.load(Ordering::Relaxed),
         "lost": counts.lost.load(Ordering::Relaxed),
         "overflowed": counts.overflowed.load(Ordering::Relaxed),
+        "wait_p95_ms": counts.take_wait_p95().as_secs_f64() * 1e3,
     })
 }
 

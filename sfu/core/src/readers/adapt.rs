@@ -1,6 +1,6 @@
 //! Owns what a viewer gets of what it watches, as its page shows it. Never numbers or seals a packet.
 
-use crate::keys::{Key, SenderKey, SessionKey};
+use crate::keys::{SenderKey, SessionKey};
 use crate::readers::{Parts, Readers};
 
 impl Readers {

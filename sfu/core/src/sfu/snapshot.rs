@@ -96,6 +96,11 @@ impl Sfu {
         self.tracks.cache_bytes()
     }
 
+    /// What is known of the line of each viewer, where something is.
+    pub fn lines(&self) -> impl Iterator<Item = LineStats> + '_ {
+        self.clients.iter().filter_map(|session| Some(session.delivery.bandwidth.as_ref()?.stats()))
+    }
+
     pub fn session_count(&self) -> usize {
         self.clients.len()
     }

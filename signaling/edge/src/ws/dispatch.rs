@@ -89,7 +89,7 @@ pub async fn request(service: &Arc<Service>, joined: &Joined, id: u64, message: 
         ClientMessage::Unpublish { session } => done(service.end_own(session, member, true).await),
         ClientMessage::Unwatch { session } => done(service.end_own(session, member, false).await),
         ClientMessage::Mute { session, mid, muted } => done(service.mute_own(session, member, &mid, muted).await),
-        ClientMessage::View { session, tiles } => done(service.view_own(session, member, tiles).await),
+        ClientMessage::View { session, tiles } => done(service.show_own(session, member, tiles).await),
         ClientMessage::Say { text } => match service.say(joined, &text) {
             Ok(()) => ServerMessage::Done { id }.to_text(),
             Err(error) => say_error(id, &error),

@@ -60,6 +60,9 @@ impl Service {
                 };
                 Ok(NodeReply::Stats { stats })
             }
+            NodeRequest::View { session, member, tiles } => {
+                self.show_here(session, member, tiles).await.map(|()| NodeReply::Done)
+            }
             at_once => self.act_at_once(at_once),
         }
     }
@@ -73,9 +76,6 @@ impl Service {
             }
             NodeRequest::Mute { session, member, mid, muted } => {
                 self.mute_here(session, member, &mid, muted).map(|()| NodeReply::Done)
-            }
-            NodeRequest::View { session, member, tiles } => {
-                self.view_here(session, member, tiles).await.map(|()| NodeReply::Done)
             }
             NodeRequest::Claim { page, living } => {
                 let mut state = self.state();

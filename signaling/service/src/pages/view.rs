@@ -11,14 +11,14 @@ use crate::service::Service;
 
 impl Service {
     /// How a page shows what one of its own sessions watches.
-    pub async fn view_own(&self, id: SessionId, member: MemberId, tiles: Vec<Tile>) -> Result<(), Refusal> {
+    pub async fn show_own(&self, id: SessionId, member: MemberId, tiles: Vec<Tile>) -> Result<(), Refusal> {
         match self.elsewhere(id) {
             Some(node) => self.ask(&node, NodeRequest::View { session: id, member, tiles }).await.map(drop),
-            None => self.view_here(id, member, tiles).await,
+            None => self.show_here(id, member, tiles).await,
         }
     }
 
-    pub(crate) async fn view_here(&self, id: SessionId, member: MemberId, tiles: Vec<Tile>) -> Result<(), Refusal> {
+    pub(crate) async fn show_here(&self, id: SessionId, member: MemberId, tiles: Vec<Tile>) -> Result<(), Refusal> {
         let waiting = {
             let state = self.state();
             owns(&state, id, member)?;

@@ -1,0 +1,123 @@
+// Owns what each measurement needs: a server, a publisher beside it, and viewers behind a link that has a rate, a queue, a
+// delay and loss. Never judges what it sees.
+
+import { LossyLink } from "../../cluster/harness/link.mjs";
+import { launch } from "../harness/browser.mjs";
+import { Network } from "../harness/network.mjs";
+import { goLive } from "../harness/scene.mjs";
+import { Server } from "../harness/server.mjs";
+import { until } from "../harness/until.mjs";
+import { collect } from "./frames.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+/** Milliseconds one way, and of the queue, unless a scenario says otherwise. */
+const DELAY_MS = 20;
+const QUEUE_MS = 300;
+const ROOM = "adaptive";
+export const STREAM = "cam";
+
+export class Bed {
+  #parts;
+
+  /** @param {{network: Network, server: Server, link: LossyLink, near: import("playwright-core").Browser, far: import("playwright-core").Browser}} parts */
+  constructor(parts) {
+    this.#parts = parts;
+  }
+
+  static async make() {
+    const network = await Network.make();
+    const server = await Server.start({ netns: network.server, host: network.serverAddress, args: ["--auth", "public"] });
+    const [here, there] = [[network.server, network.serverAddress], [network.browser, network.browserAddress]];
+    const link = await LossyLink.lay({ name: here[0] ?? "", address: here[1] ?? "", port: "" }, { name: there[0] ?? "", address: there[1] ?? "", port: "" });
+    link.delay(DELAY_MS);
+    link.queue(QUEUE_MS);
+    // The camera is only for secure addresses, and this one is neither localhost nor https.
+    const args = [`--unsafely-treat-insecure-origin-as-secure=${server.url}`];
+    const near = await launch({ program: network.neighbour, args });
+    const far = await launch({ program: network.chromium, args });
+    return new Bed({ network, server, link, near, far });
+  }
+
+  get link() {
+    return this.#parts.link;
+  }
+
+  get network() {
+    return this.#parts.network;
+  }
+
+  get url() {
+    return this.#parts.server.url;
+  }
+
+  /** A camera with 720 lines that goes on until the end. */
+  async publish() {
+    const page = await this.#page(this.#parts.near, `/publish?room=${ROOM}&stream=${STREAM}&codec=vp8&quality=720`);
+    await goLive(page);
+    return page;
+  }
+
+  /** A viewer of our page behind the link. */
+  async ourPage() {
+    const page = await this.#page(this.#parts.far, `/watch/${ROOM}/${STREAM}`);
+    return this.#shown(page);
+  }
+
+  /**
+   * A page that knows nothing but WHEP.
+   * @param {{near?: boolean, count?: number}} [options] `near`: not behind the link; `count`: so many players in one page
+   */
+  async whep({ near = false, count = 1 } = {}) {
+    const page = await this.#page(near ? this.#parts.near : this.#parts.far, "/");
+    await page.evaluate(playWhep, { path: `/whep/${ROOM}/${STREAM}?wait=1`, count });
+    return this.#shown(page);
+  }
+
+  async end() {
+    const { network, server, link, near, far } = this.#parts;
+    await Promise.all([near.close(), far.close()]);
+    await link.end();
+    await server.stop();
+    await network.remove();
+  }
+
+  /**
+   * @param {import("playwright-core").Browser} browser
+   * @param {string} path
+   */
+  async #page(browser, path) {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    await context.addInitScript(collect);
+    const page = await context.newPage();
+    await page.goto(this.url + path);
+    return page;
+  }
+
+  /** @param {Page} page */
+  async #shown(page) {
+    await until("the first picture", () => page.evaluate(() => /** @type {any} */ (window).chappeFrames.length > 0), { withinMs: 20_000 });
+    return page;
+  }
+}
+
+/** @param {{path: string, count: number}} options */
+async function playWhep({ path, count }) {
+  for (let at = 0; at < count; at++) {
+    const pc = new RTCPeerConnection();
+    const video = document.createElement("video");
+    video.autoplay = video.muted = true;
+    const stream = new MediaStream();
+    video.srcObject = stream;
+    document.body.append(video);
+    for (const kind of ["video", "audio"]) pc.addTransceiver(kind, { direction: "recvonly" });
+    pc.addEventListener("track", ({ track }) => stream.addTrack(track));
+    await pc.setLocalDescription();
+    if (pc.iceGatheringState !== "complete") {
+      await new Promise((done) => pc.addEventListener("icegatheringstatechange", () => pc.iceGatheringState === "complete" && done(undefined)));
+    }
+    const response = await fetch(path, { method: "POST", headers: { "content-type": "application/sdp" }, body: pc.localDescription?.sdp ?? "" });
+    if (!response.ok) throw new Error(`WHEP: ${response.status} ${await response.text()}`);
+    await pc.setRemoteDescription({ type: "answer", sdp: await response.text() });
+  }
+}

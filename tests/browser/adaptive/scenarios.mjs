@@ -1,0 +1,162 @@
+// Owns the scenarios: what the link does, and what is measured meanwhile. Never prints.
+
+import { spawn } from "node:child_process";
+
+import { bytesOf, framesOf, frozenMs, reachedMs, settledMs, switches } from "./frames.mjs";
+
+/** @typedef {import("./bed.mjs").Bed} Bed */
+/** @typedef {{what: string, figures: Record<string, string>}} Row */
+
+const wait = (/** @type {number} */ ms) => new Promise((done) => setTimeout(done, ms));
+const now = () => performance.timeOrigin + performance.now();
+const percent = (/** @type {number} */ part, /** @type {number} */ whole) => `${((100 * part) / whole).toFixed(1)} %`;
+
+/**
+ * @param {Bed} bed
+ * @param {"whep" | "page"} kind
+ * @returns {Promise<Row>}
+ */
+async function step(bed, kind) {
+  bed.link.rate(3000);
+  const page = kind === "whep" ? await bed.whep() : await bed.ourPage();
+  await wait(15_000);
+  const top = (await framesOf(page)).at(-1)?.width ?? 0;
+  await bed.link.counts();
+  const droppedMs = now();
+  bed.link.rate(700);
+  await wait(15_000);
+  const queueMs = (await bed.link.counts()).there.wait_p95_ms;
+  const raisedMs = now();
+  bed.link.rate(3000);
+  await wait(33_000);
+  const endMs = now();
+  const frames = await framesOf(page);
+  await page.context().close();
+  const back = reachedMs(frames, top, raisedMs);
+  return {
+    what: `3 Mbit/s, 700 kbit/s for 15 s, 3 Mbit/s: ${kind === "whep" ? "a plain WHEP page" : "our page"}`,
+    figures: {
+      "frozen after the drop": `${frozenMs(frames, droppedMs, raisedMs)} ms`,
+      "still no more after": `${settledMs(frames, droppedMs, raisedMs)} ms`,
+      "top layer again after": back === null ? "never" : `${back} ms`,
+      "frozen after the rise": `${frozenMs(frames, raisedMs, endMs)} ms`,
+      "switches in the 30 s from 3 s on": String(switches(frames, raisedMs + 3000, endMs)),
+      "queue p95 on 700 kbit/s": `${Math.round(queueMs)} ms`,
+    },
+  };
+}
+
+/**
+ * @param {Bed} bed
+ * @returns {Promise<Row>}
+ */
+async function loss(bed) {
+  bed.link.rate(0);
+  bed.link.delay(40);
+  bed.link.lose(0.05);
+  const page = await bed.whep();
+  await wait(5000);
+  const fromMs = now();
+  await wait(30_000);
+  const toMs = now();
+  const frames = await framesOf(page);
+  bed.link.lose(0);
+  bed.link.delay(20);
+  await page.context().close();
+  return { what: "5 % random loss each way at 80 ms round trip, WHEP", figures: { frozen: percent(frozenMs(frames, fromMs, toMs), toMs - fromMs) } };
+}
+
+/**
+ * @param {Bed} bed
+ * @returns {Promise<Row>}
+ */
+async function two(bed) {
+  bed.link.rate(300);
+  const near = await bed.whep({ near: true });
+  const far = await bed.whep();
+  await wait(8000);
+  const fromMs = now();
+  await wait(20_000);
+  const toMs = now();
+  const [nearFrames, farFrames] = [await framesOf(near), await framesOf(far)];
+  await Promise.all([near.context().close(), far.context().close()]);
+  return {
+    what: "two viewers of one stream, one on 300 kbit/s",
+    figures: {
+      "the other one frozen": percent(frozenMs(nearFrames, fromMs, toMs), toMs - fromMs),
+      "the one on 300 kbit/s frozen": percent(frozenMs(farFrames, fromMs, toMs), toMs - fromMs),
+    },
+  };
+}
+
+/**
+ * @param {Bed} bed
+ * @returns {Promise<Row>}
+ */
+async function ten(bed) {
+  bed.link.rate(10_000);
+  const page = await bed.whep({ count: 10 });
+  await wait(10_000);
+  const before = await bytesOf(page);
+  await wait(20_000);
+  const after = await bytesOf(page);
+  await page.context().close();
+  const each = after.map((bytes, at) => bytes - (before[at] ?? 0)).sort((a, b) => a - b);
+  const factor = (each.at(-1) ?? 0) / Math.max(1, each[0] ?? 0);
+  const kbps = each.reduce((sum, bytes) => sum + bytes, 0) * 8 / 20_000;
+  return { what: "ten viewers behind 10 Mbit/s", figures: { "most over least": factor.toFixed(2), "all together": `${Math.round(kbps)} kbit/s` } };
+}
+
+/**
+ * @param {Bed} bed
+ * @returns {Promise<Row>}
+ */
+async function greedy(bed) {
+  bed.link.rate(4000);
+  const page = await bed.whep();
+  await wait(8000);
+  const flow = pour(bed.network);
+  await wait(5000);
+  const [before] = await bytesOf(page);
+  await bed.link.counts();
+  await wait(20_000);
+  const [after] = await bytesOf(page);
+  const queueMs = (await bed.link.counts()).there.wait_p95_ms;
+  flow.end();
+  await page.context().close();
+  const kbps = ((after ?? 0) - (before ?? 0)) * 8 / 20_000;
+  return {
+    what: "beside one greedy TCP flow on 4 Mbit/s",
+    figures: { "share of the viewer": (kbps / 4000).toFixed(2), "queue p95": `${Math.round(queueMs)} ms` },
+  };
+}
+
+/**
+ * A TCP flow from the server's side to the browser's that sends as fast as it may.
+ * @param {import("../harness/network.mjs").Network} network
+ */
+function pour(network) {
+  const port = 5300;
+  const source = `require("net").createServer(s => { const b = Buffer.alloc(65536); const go = () => { while (s.write(b)); s.once("drain", go); }; s.on("error", () => {}); go(); }).listen(${port}, "${network.serverAddress}")`;
+  const sink = `require("net").connect(${port}, "${network.serverAddress}").on("data", () => {}).on("error", () => process.exit(1))`;
+  const start = (/** @type {string} */ namespace, /** @type {string} */ script) =>
+    spawn("ip", ["netns", "exec", namespace, process.execPath, "-e", script], { stdio: "ignore" });
+  const from = start(network.server, source);
+  /** @type {import("node:child_process").ChildProcess | undefined} */
+  let to;
+  const late = setTimeout(() => (to = start(network.browser, sink)), 500);
+  return { end: () => {
+    clearTimeout(late);
+    for (const child of [from, to]) child?.kill("SIGKILL");
+  } };
+}
+
+/** @type {Record<string, (bed: Bed) => Promise<Row>>} */
+export const SCENARIOS = {
+  "step-whep": (bed) => step(bed, "whep"),
+  "step-page": (bed) => step(bed, "page"),
+  loss,
+  two,
+  ten,
+  greedy,
+};
