@@ -135,7 +135,7 @@ export class Room extends Emitter {
    * @param {import("./media/tiles.js").Shown | null} shown null when it has no tile any more
    */
   show(stream, shown) {
-    this.#watcher.show(stream, shown);
+    this.#watcher.tiles.show(stream, shown);
   }
 
   /**

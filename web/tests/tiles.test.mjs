@@ -7,14 +7,16 @@ import { Tiles } from "../client/media/tiles.js";
 import { advance, install, settle } from "./clock.mjs";
 
 const STAYED_MS = 200;
-const watching = [{
-  session: "s1",
-  lines: [
-    { mid: "0", stream: "anna", kind: /** @type {const} */ ("video") },
-    { mid: "1", stream: "anna", kind: /** @type {const} */ ("audio") },
-    { mid: "2", stream: "bert", kind: /** @type {const} */ ("video") },
-  ],
-}];
+const video = /** @type {const} */ ("video");
+const audio = /** @type {const} */ ("audio");
+/** @param {string} session */
+const peer = (session) => ({
+  session,
+  subscriptions: [{ stream: "anna", kind: video }, { stream: "anna", kind: audio }, { stream: "bert", kind: video }, { stream: "carl", kind: video }],
+  transceivers: [{ mid: "0" }, { mid: "1" }, { mid: "2" }, { mid: null }],
+  slots: new Map(["0", "1", "2"].map((mid) => [mid, {}])),
+});
+const watching = [peer("s1"), null];
 
 function scene(answer = async () => {}) {
   install();
@@ -49,7 +51,7 @@ test("what was told already is not told again, and a new session is told everyth
   advance(STAYED_MS);
   assert.equal(told.length, 1);
   assert.ok(tiles.hides("bert") && !tiles.hides("anna"));
-  tiles.follow([...watching, { session: "s2", lines: [{ mid: "5", stream: "bert", kind: "video" }] }]);
+  tiles.follow([...watching, peer("s2")]);
   advance(STAYED_MS);
   assert.deepEqual(told.map(({ session }) => session), ["s1", "s2"]);
 });

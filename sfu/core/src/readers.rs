@@ -8,6 +8,7 @@ mod fanout;
 mod paced;
 mod reader;
 mod switch;
+mod waiting;
 
 use std::time::Instant;
 
@@ -17,8 +18,8 @@ use crate::marks::Marks;
 use crate::mesh::{Mesh, ReaderChange, Scope};
 use crate::outputs::Outputs;
 use crate::readers::audience::Audience;
-use crate::readers::paced::PacedViewers;
 use crate::readers::reader::Flushed;
+use crate::readers::waiting::PacedViewers;
 use crate::timers::Timers;
 use crate::tracks::Tracks;
 

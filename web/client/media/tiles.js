@@ -13,7 +13,14 @@
 
 /** @typedef {Shown & {mid: string}} Told what the server is told of one m-line */
 
-/** @typedef {{session: string, lines: {mid: string, stream: string, kind: Kind}[]}} Watching */
+/**
+ * A peer connection and what is on its m-lines, by place.
+ * @typedef {object} Watching
+ * @property {string | null} session
+ * @property {readonly {stream: string, kind: Kind}[]} subscriptions
+ * @property {readonly {mid: string | null}[]} transceivers
+ * @property {ReadonlyMap<string, unknown>} slots what the server knows of, by mid
+ */
 
 /** A window that is being dragged changes all the time. */
 const STAYED_MS = 150;
@@ -50,10 +57,10 @@ export class Tiles {
     return this.#shown.get(stream)?.visible === false;
   }
 
-  /** @param {Watching[]} watching the sessions there are, and what they show on which m-line */
-  follow(watching) {
-    this.#watching = watching;
-    for (const session of this.#told.keys()) if (!watching.some((w) => w.session === session)) this.#told.delete(session);
+  /** @param {(Watching | null)[]} peers those there are, each once or more often */
+  follow(peers) {
+    this.#watching = [...new Set(peers.filter((peer) => peer !== null))];
+    for (const session of this.#told.keys()) if (!this.#watching.some((w) => w.session === session)) this.#told.delete(session);
     if (this.#shown.size > 0) this.#soon();
   }
 
@@ -67,10 +74,11 @@ export class Tiles {
   }
 
   #tellAll() {
-    for (const { session, lines } of this.#watching) {
-      const tiles = lines.flatMap(({ mid, stream, kind }) => {
-        const shown = this.#shown.get(stream);
-        return kind === "video" && shown ? [{ mid, ...bounded(shown) }] : [];
+    for (const { session, subscriptions, transceivers, slots } of this.#watching) {
+      if (session === null) continue;
+      const tiles = subscriptions.flatMap(({ stream, kind }, place) => {
+        const [mid, shown] = [transceivers[place]?.mid, this.#shown.get(stream)];
+        return kind === "video" && shown && mid && slots.has(mid) ? [{ mid, ...bounded(shown) }] : [];
       });
       const text = JSON.stringify(tiles);
       if (text === (this.#told.get(session) ?? "[]")) continue;

@@ -10,7 +10,6 @@
 /** @import { Statistics } from "../stats.js" */
 /** @import { Streams } from "../state/streams.js" */
 /** @import { Terms } from "./peer.js" */
-/** @import { Shown } from "./tiles.js" */
 
 import { Emitter } from "../emitter.js";
 import { RequestError } from "../protocol.js";
@@ -79,7 +78,8 @@ export class Watcher extends Emitter {
   /** @type {Arrival | null} */
   #arrival = null;
   #motions = new Motions();
-  #tiles = new Tiles((session, tiles) => this.#link.request("view", { session, tiles }));
+  /** How the page shows what it watches. */
+  tiles = new Tiles((session, tiles) => this.#link.request("view", { session, tiles }));
   /** @type {Statistics | null} */
   #statistics = null;
   #looking = setInterval(() => void this.#look(), LOOK_EVERY_MS);
@@ -138,18 +138,9 @@ export class Watcher extends Emitter {
     this.#show();
   }
 
-  /**
-   * How the page shows a stream: what is not visible is not sent.
-   * @param {string} stream
-   * @param {Shown | null} shown null when it has no tile any more
-   */
-  show(stream, shown) {
-    this.#tiles.show(stream, shown);
-  }
-
   stop() {
     clearInterval(this.#looking);
-    this.#tiles.end();
+    this.tiles.end();
     this.#heartbeat.end();
     for (const name of this.#lingering.names()) this.#lingering.forget(name);
     this.#session.dispatch({ type: "stop" });
@@ -324,7 +315,7 @@ export class Watcher extends Emitter {
       source?.tracks.some((t) => t.kind === kind && t.active && !t.muted) ?? false;
     return new Map(this.#names().map((name) => {
       const source = this.#source(name);
-      return [name, { video: flowing(source, "video") && !this.#tiles.hides(name), audio: flowing(source, "audio") }];
+      return [name, { video: flowing(source, "video") && !this.tiles.hides(name), audio: flowing(source, "audio") }];
     }));
   }
 
@@ -338,20 +329,8 @@ export class Watcher extends Emitter {
     const views = this.views();
     const names = new Set(views.map((v) => v.stream));
     for (const name of this.#mediaStreams.keys()) if (!names.has(name)) this.#mediaStreams.delete(name);
-    this.#tiles.follow(this.#watching());
+    this.tiles.follow([this.#peers.newest, this.#peers.carrying]);
     this.emit("views", views);
-  }
-
-  /** The sessions there are, and what they show on which m-line. */
-  #watching() {
-    const peers = new Set([this.#peers.newest, this.#peers.carrying].filter((peer) => peer !== null));
-    return [...peers].flatMap((peer) => {
-      const lines = peer.seats.flatMap(({ stream, kind }, place) => {
-        const mid = peer.transceivers[place]?.mid;
-        return mid && peer.slots.has(mid) ? [{ mid, stream, kind }] : [];
-      });
-      return peer.session ? [{ session: peer.session, lines }] : [];
-    });
   }
 
   /**
@@ -401,7 +380,7 @@ export class Watcher extends Emitter {
     const peer = this.#peers.newest;
     const counts = await peer?.counts().catch(() => null);
     if (peer !== this.#peers.newest) return;
-    const seen = this.#names().filter((name) => !this.#tiles.hides(name));
+    const seen = this.#names().filter((name) => !this.tiles.hides(name));
     const shown = seen.map((name) => ({ name, source: this.#source(name), peer: this.#peerOf(name) }));
     if (this.#motions.look(shown, { peer, frames: counts?.frames ?? new Map() })) this.#show();
     if (!peer || !counts || this.state.phase !== "live" || peer !== this.#peers.carrying) {
@@ -409,20 +388,9 @@ export class Watcher extends Emitter {
       return;
     }
     const { packets } = counts;
-    this.#arrival = updateArrival(this.#arrival, { packets, nowMs: performance.now(), expected: this.#expectsMedia(peer) });
+    this.#arrival = updateArrival(this.#arrival, { packets, nowMs: performance.now(), expected: peer.expectsMedia(this.#streams, (name) => this.tiles.hides(name)) });
     if (!this.#arrival.stalled) return;
     this.#arrival = null;
     this.#stalled(peer);
-  }
-
-  /** @param {WatchingPeer} peer */
-  #expectsMedia(peer) {
-    return [...peer.slots.values()].some((slot) => {
-      if (slot.state !== "live") return false;
-      const tracks = this.#streams.get(slot.stream)?.tracks ?? [];
-      const hidden = this.#tiles.hides(slot.stream);
-      const sent = tracks.filter((t) => t.active && !t.muted && !(hidden && t.kind === "video"));
-      return sent.some((t) => t.kind === slot.track || t.mid === slot.track);
-    });
   }
 }

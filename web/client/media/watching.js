@@ -3,6 +3,7 @@
 /** @import { Kind, Slot } from "../protocol.js" */
 /** @import { Cadence, Standing } from "../state/cadence.js" */
 /** @import { Subscription } from "../state/slots.js" */
+/** @import { Streams } from "../state/streams.js" */
 
 import { updateCadence, updateStanding } from "../state/cadence.js";
 import { Peer } from "./peer.js";
@@ -99,5 +100,19 @@ export class WatchingPeer extends Peer {
       if (entry.kind === "video") frames.set(entry.mid, entry.framesDecoded ?? 0);
     }
     return { packets, frames };
+  }
+
+  /**
+   * Whether media should come now.
+   * @param {Streams} streams
+   * @param {(stream: string) => boolean} hides its picture is not sent, because the page does not show it
+   */
+  expectsMedia(streams, hides) {
+    return [...this.slots.values()].some((slot) => {
+      if (slot.state !== "live") return false;
+      const tracks = streams.get(slot.stream)?.tracks ?? [];
+      const sent = tracks.filter((t) => t.active && !t.muted && !(t.kind === "video" && hides(slot.stream)));
+      return sent.some((t) => t.kind === slot.track || t.mid === slot.track);
+    });
   }
 }

@@ -6,35 +6,10 @@ use std::time::{Duration, Instant};
 use crate::blame::AtWork;
 use crate::clients::{PASS_PACKETS_MAX, line_bytes};
 use crate::keys::{Key, SenderKey};
-use crate::marks::Marks;
 use crate::readers::reader::{Flushed, Pace};
 use crate::readers::{Parts, Readers};
 use crate::tracks::Layer;
 use crate::tracks::history::{Entry, History};
-
-/// Who waits for its budget, in the order of their turns.
-#[derive(Debug, Default)]
-pub(crate) struct PacedViewers {
-    viewers: Marks<SenderKey>,
-    /// Where the turn under way goes on.
-    place: usize,
-    /// When the next one may be.
-    at: Option<Instant>,
-}
-
-impl PacedViewers {
-    pub fn mark(&mut self, viewer: SenderKey) {
-        self.viewers.mark(viewer);
-    }
-
-    pub fn forget(&mut self, viewer: SenderKey) {
-        self.viewers.forget(viewer);
-    }
-
-    pub fn turn_at(&self) -> Option<Instant> {
-        self.at.filter(|_| !self.viewers.is_empty())
-    }
-}
 
 /// What a turn came to for one viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

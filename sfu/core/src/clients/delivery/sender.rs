@@ -1,11 +1,14 @@
 //! Owns one m-line we send on: its numbers, RTX, sender reports and what the viewer says of it. Never reads a
 //! clock and never picks the source.
 
+mod padding;
+mod rest;
+
 use std::time::{Duration, Instant};
 
 use crate::clients::delivery::keyframe_allowance::KeyframeAllowance;
 use crate::clients::delivery::rewrite::{Rewriter, Rewritten};
-use crate::clients::delivery::rtx::Repeat;
+use crate::clients::delivery::sender::rest::Rest;
 use crate::keys::TrackKey;
 use crate::spec::{MediaKind, PayloadMap, SendTrack, Shown};
 use crate::stats::Traffic;
@@ -269,32 +272,6 @@ impl Sender {
         Some((repair, entry, Rewritten { index, timestamp }))
     }
 
-    /// One of the last packets that left, for a viewer to drop: the largest of at most `bytes`, or the smallest.
-    pub fn decide_padding<'a>(&mut self, history: &'a History, bytes: usize) -> Option<Repeat<'a>> {
-        let newest = self.rewriter.next().checked_sub(1)?;
-        let mut best: Option<Repeat<'a>> = None;
-        for index in (newest.saturating_sub(PADDING_CHOICE)..=newest).rev() {
-            let original = index as u16;
-            let Some((sequence, _)) = self.rewriter.origin(original) else { continue };
-            let Some(entry) = history.find(sequence).filter(|entry| !entry.is_empty()) else { continue };
-            let Some(payload_type) = self.payload_map(entry.packet.payload_type).and_then(|map| map.rtx) else {
-                continue;
-            };
-            let len = entry.payload_len();
-            let is_better = best.is_none_or(|best| {
-                let known = best.entry.payload_len();
-                if known <= bytes { (known..=bytes).contains(&len) } else { len < known }
-            });
-            if is_better {
-                let timestamp = self.rewriter.timestamp(sequence, entry.packet.timestamp);
-                best = Some(Repeat { entry, payload_type, index: self.repair_next, original, timestamp });
-            }
-        }
-        // Advanced before use: an index is never sealed twice.
-        self.repair_next += u64::from(best.is_some());
-        best
-    }
-
     /// Whether its packets may have transport-wide numbers: not if one may be repeated as it was, because then it must be
     /// the same to the last bit (RFC 7714 section 8.1).
     #[inline]
@@ -365,25 +342,6 @@ fn is_older(a: u32, b: u32) -> bool {
     b.wrapping_sub(a) < 1 << 31 && a != b
 }
 
-/// How long a viewer that gave up goes without a key frame of its own.
-#[derive(Debug, Clone, Copy, Default)]
-struct Rest {
-    /// Times in a row.
-    times: u32,
-    last: Option<Instant>,
-    until: Option<Instant>,
-}
-
-impl Rest {
-    fn note(&mut self, now: Instant) {
-        if self.last.is_none_or(|last| now > last + REST_FORGOTTEN_AFTER) {
-            self.times = 0;
-        }
-        let rest = if self.times == 0 { Duration::ZERO } else { REST_MIN * (1 << (self.times - 1).min(2)) };
-        (self.times, self.last, self.until) = (self.times + 1, Some(now), Some(now + rest));
-    }
-}
-
 /// The last repairs of one viewer and track: one packet is not repeated more often than once per round trip.
 struct RecentRepairs {
     ring: [(u16, Option<Instant>); RECENT_REPAIRS],
@@ -412,11 +370,6 @@ impl RecentRepairs {
     }
 }
 
-/// The second time in a row; then twice as long, and four times at most.
-const REST_MIN: Duration = Duration::from_secs(1);
-const REST_FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
-/// Packets before the newest of which padding is chosen.
-const PADDING_CHOICE: u64 = 15;
 /// Repairs that are remembered per viewer and track.
 const RECENT_REPAIRS: usize = 64;
 /// Repairs may take one byte for this many of media.
