@@ -22,7 +22,10 @@ pub(crate) fn run(bytes: &[u8]) {
     }
     let note = published.as_ref().map_or(&before.note, |answer| &answer.note);
     let mut tracks = note.tracks().map(|(_, track)| track);
-    let slot = |mid: &str| SlotSource { mid: mid.to_owned(), stream: "camera".to_owned(), source: tracks.next() };
+    let slot = |mid: &str| {
+        let source = tracks.next();
+        SlotSource { mid: mid.to_owned(), stream: "camera".to_owned(), source, height_max: None }
+    };
     let slots: Vec<SlotSource> = offer.mids().map(slot).collect();
     if let Ok(answer) = answer_watch(&offer, &Local::sample(), &slots, None, &mut draw) {
         let _ = attach(&answer.note, &slots);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use chappe_sfu_core::rtp::Header;
 use chappe_sfu_core::srtp::ReplayWindow;
-use chappe_sfu_core::{Codec, DropReason, Media, PayloadMap, ReceiveCodec, Route};
+use chappe_sfu_core::{Codec, DropReason, Media, PayloadMap, ReceiveCodec, Route, SsrcPair};
 
 use crate::harness::*;
 use crate::input::Script;
@@ -159,7 +159,7 @@ fn villainous() -> Media {
         let (payload_type, rtx) = (98 + 2 * at as u8, Some(99 + 2 * at as u8));
         camera.codecs.push(ReceiveCodec { codec, payload_type, rtx, clock_rate: 90_000, feedback: full_feedback() });
     }
-    camera.rids = vec!["h".into(), "l".into()];
+    camera.ssrcs = vec![SsrcPair { ssrc: VIDEO_SSRC, rtx: Some(VIDEO_RTX_SSRC), encoding: 1 }];
     publishes(vec![camera, microphone_line(MICROPHONE)])
 }
 

@@ -86,7 +86,7 @@ pub struct ReceiveTrack {
     /// From `a=ssrc` and `a=ssrc-group:FID`; empty when the client names none (then mid, rid or payload type decide).
     #[serde(default)]
     pub ssrcs: Vec<SsrcPair>,
-    /// Accepted rids, lowest first; empty without simulcast.
+    /// Accepted rids, one for each encoding, in the client's order; empty without simulcast.
     #[serde(default)]
     pub rids: Vec<String>,
     /// What the client's description gives of H.264 and H.265; the stream may bring newer ones.
@@ -131,6 +131,9 @@ pub struct SsrcPair {
     pub ssrc: u32,
     #[serde(default)]
     pub rtx: Option<u32>,
+    /// Its place in `a=ssrc-group:SIM`, which names the encodings of an m-line without rids.
+    #[serde(default)]
+    pub encoding: u8,
 }
 
 /// One m-line on which we send. It outlives its source: a publisher that returns under a new
@@ -149,6 +152,9 @@ pub struct SendTrack {
     pub payload_types: Vec<PayloadMap>,
     /// RTCP CNAME, the same for all tracks of one publisher (RFC 7022).
     pub cname: String,
+    /// Of several encodings none whose picture is higher than so many lines is sent, if there is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height_max: Option<u16>,
 }
 
 /// What a viewer's sent tracks forward: of each that is named, this and nothing else.
@@ -171,7 +177,8 @@ impl Media {
     /// What leads from `self` to `other`, if they differ in nothing but what the sent tracks forward.
     pub fn pointing_to(&self, other: &Media) -> Option<Vec<PointedTrack>> {
         let is_same_line = |(a, b): (&SendTrack, &SendTrack)| {
-            (a.ssrc, a.rtx_ssrc, a.kind) == (b.ssrc, b.rtx_ssrc, b.kind) && (&a.mid, &a.cname) == (&b.mid, &b.cname)
+            let ssrcs = |track: &SendTrack| (track.ssrc, track.rtx_ssrc, track.kind, track.height_max);
+            ssrcs(a) == ssrcs(b) && (&a.mid, &a.cname) == (&b.mid, &b.cname)
         };
         let is_same = self.extensions == other.extensions
             && self.receive == other.receive

@@ -4,14 +4,23 @@
 use crate::codec::nal::NalFormat;
 
 mod av1;
+mod bits;
+pub(crate) mod frame;
 pub(crate) mod nal;
+mod number_places;
 pub(crate) mod parameter_sets;
+mod picture_size;
 pub(crate) mod set_id;
+mod size_of;
 mod vp8;
 mod vp9;
 
+pub use picture_size::PictureSize;
+pub(crate) use size_of::find_size;
+
 /// What a payload type stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum Codec {
     Opus,
     /// RFC 2198 redundancy around Opus.
@@ -24,6 +33,9 @@ pub enum Codec {
 }
 
 impl Codec {
+    pub(crate) const ALL: [Codec; 7] =
+        [Codec::Opus, Codec::Red, Codec::Vp8, Codec::Vp9, Codec::H264, Codec::H265, Codec::Av1];
+
     pub fn is_video(self) -> bool {
         !matches!(self, Codec::Opus | Codec::Red)
     }

@@ -1,8 +1,8 @@
 //! Owns the relays of a worker: tracks that come from other workers, and tracks that go to them. Never chooses
 //! a parent: signaling says where a track comes from, and a parent that is full names one of its children.
 //!
-//! A *link* is the association with one peer, a *feed* a track that comes over one, a *child* a worker
-//! that gets a track from here. An edge keeps what it gets in a history of its own, with the numbers of the origin; they
+//! A *link* is the association with one peer, a *feed* an encoding of a track that comes over one, a *child* a worker
+//! that gets an encoding from here: of each no more go from worker to worker than are watched. An edge keeps what it gets in a history of its own, with the numbers of the origin; they
 //! are rewritten for viewers only. Everything in band may be lost and may be repeated.
 
 mod child;
@@ -49,8 +49,8 @@ pub(crate) struct Mesh {
     origins: HashMap<TrackId, OriginSpec, FixedHash>,
     feeds: Table<FeedKey, Feed>,
     children: Table<ChildKey, ChildRelay>,
-    /// The children of each track, by its place.
-    by_track: Vec<Vec<ChildKey>>,
+    /// The children of each layer, by its place.
+    by_layer: Vec<Vec<ChildKey>>,
     link_timers: Timers<LinkKey>,
     feed_timers: Timers<FeedKey>,
     child_timers: Timers<ChildKey>,
@@ -156,6 +156,7 @@ impl Mesh {
             Message::Nack(nack) => self.handle_relay_nack(key, &nack, scope),
             Message::Keyframe { channel } => self.handle_child_keyframe(key, channel, scope),
             Message::Clock { channel, run, clock } => self.handle_clock(key, (channel, run), &clock, scope),
+            Message::Offer { channel, run, encodings } => self.handle_offer(key, (channel, run), &encodings, scope),
             Message::Tail { channel, run, sequence } => self.handle_tail(key, (channel, run), sequence, scope),
             Message::End { channel, run } => self.handle_end(key, (channel, run), scope),
         }

@@ -2,6 +2,7 @@
 //! keeps a packet.
 
 mod adapt;
+mod aim;
 mod audience;
 mod behind;
 mod fanout;
@@ -99,13 +100,16 @@ impl Readers {
         }
         while let Some(sender) = parts.clients.reachable.take() {
             if !self.join(sender, parts)
-                && let Some(track) = parts.clients.sender(sender).and_then(|sender| sender.track)
+                && let Some(layer) = parts.clients.sender(sender).and_then(|sender| sender.layer)
             {
-                parts.tracks.want_keyframe_of(track);
+                parts.tracks.want_keyframe(layer);
             }
         }
         while let Some(sender) = parts.clients.repeating.take() {
             self.join(sender, parts);
+        }
+        while let Some(track) = parts.tracks.offers.take() {
+            self.aim_all(track, parts);
         }
         while let Some(session) = parts.clients.adapting.take() {
             self.adapt(session, parts);
@@ -165,12 +169,10 @@ impl Readers {
         }
     }
 
-    /// Tells the track how many watch it or wait for it.
+    /// Tells the layer how many watch it or wait for it.
     fn note_viewers(&mut self, layer: LayerKey, tracks: &mut Tracks) {
         let count = self.audience(layer).viewers.len() + self.audience(layer).awaiting.len();
-        if let Some(track) = tracks.track_of(layer) {
-            tracks.set_viewers(track, count);
-        }
+        tracks.set_viewers(layer, count);
     }
 
     /// When workers that are behind go on.

@@ -106,6 +106,7 @@ impl Sfu {
             mesh.handle_timeouts(&mut scope);
         });
         self.readers.handle_timeout(now);
+        self.tracks.handle_timeout(now);
         // Last: what was just sent is a sign, too.
         self.contained(now, |sfu| sfu.clients.send_signs_of_life(now, &mut sfu.out));
     }
@@ -148,11 +149,12 @@ impl Sfu {
     fn ask_for_keyframes(&mut self, now: Instant) {
         while let Some(layer) = self.tracks.keyframe_wanted.take() {
             let Some(key) = self.tracks.track_of(layer) else { continue };
+            let encoding = self.tracks.layer(layer).map_or(0, |layer| layer.encoding);
             match self.tracks.get(key).and_then(|track| track.publisher) {
-                Some(publisher) => self.clients.request_keyframe(now, publisher, &mut self.out.egress),
+                Some(publisher) => self.clients.request_keyframe(now, publisher, encoding, &mut self.out.egress),
                 None => {
                     let (mesh, mut scope) = self.mesh_parts(now);
-                    mesh.ask_parent_for_keyframe(key, &mut scope);
+                    mesh.ask_parent_for_keyframe(layer, &mut scope);
                 }
             }
         }

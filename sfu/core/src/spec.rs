@@ -61,7 +61,7 @@ pub struct ReceiveTrack {
     pub kind: MediaKind,
     pub codecs: Vec<ReceiveCodec>,
     pub ssrcs: Vec<SsrcPair>,
-    /// Lowest first; empty without simulcast.
+    /// Of each encoding; empty without simulcast.
     pub rids: Vec<String>,
     /// What the publisher's description gives of H.264 and H.265.
     pub parameter_sets: Vec<ParameterSetSpec>,
@@ -96,6 +96,8 @@ pub struct Feedback {
 pub struct SsrcPair {
     pub ssrc: u32,
     pub rtx: Option<u32>,
+    /// Place among the encodings of its m-line; 0 without simulcast.
+    pub encoding: u8,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -107,6 +109,8 @@ pub struct SendTrack {
     pub source: Option<TrackId>,
     pub payload_types: Vec<PayloadMap>,
     pub cname: String,
+    /// The viewer gets no encoding whose picture is higher than so many lines, if there is another one.
+    pub height_max: Option<u16>,
 }
 
 /// How a viewer's page shows one sent m-line.
@@ -279,7 +283,16 @@ impl Media {
 }
 
 impl ReceiveTrack {
+    /// How many encodings it has.
+    pub(crate) fn encodings(&self) -> usize {
+        let by_ssrc = self.ssrcs.iter().map(|pair| usize::from(pair.encoding) + 1).max().unwrap_or(1);
+        self.rids.len().max(by_ssrc)
+    }
+
     fn check(&self) -> Result<(), ControlError> {
+        if self.encodings() > ENCODINGS_MAX {
+            return Err(ControlError::Invalid("an m-line has more than 4 encodings"));
+        }
         if self.mid.is_empty()
             || self.mid.len() > MID_BYTES_MAX
             || self.rids.iter().any(|rid| rid.len() > MID_BYTES_MAX)
@@ -289,8 +302,8 @@ impl ReceiveTrack {
         if self.codecs.is_empty() || self.codecs.len() > CODECS_PER_TRACK_MAX {
             return Err(ControlError::Invalid("an m-line has no codec or more than 32"));
         }
-        if self.ssrcs.len() > SSRCS_PER_TRACK_MAX / 2 || self.rids.len() > SSRCS_PER_TRACK_MAX / 2 {
-            return Err(ControlError::Invalid("an m-line has more than 8 SSRCs or rids"));
+        if self.ssrcs.len() > SSRCS_PER_TRACK_MAX / 2 {
+            return Err(ControlError::Invalid("an m-line has more than 8 SSRCs"));
         }
         if self.codecs.iter().any(|codec| codec.clock_rate == 0 || kind_of(codec.codec) != self.kind) {
             return Err(ControlError::Invalid("a codec has no clock rate or is not of its m-line's kind"));
@@ -341,6 +354,8 @@ pub const TRACKS_PER_SESSION_MAX: usize = 32;
 pub const ALIVE_INTERVAL_MIN: Duration = Duration::from_millis(50);
 /// Longest one. Consent checks (RFC 7675) say as much as rarer signs would.
 pub const ALIVE_INTERVAL_MAX: Duration = Duration::from_secs(1);
+/// Encodings of one track.
+pub const ENCODINGS_MAX: usize = 4;
 /// SSRCs of one received track that are remembered: simulcast layers, their RTX, and those of before a restart.
 pub const SSRCS_PER_TRACK_MAX: usize = 16;
 const CODECS_PER_TRACK_MAX: usize = 32;

@@ -1,23 +1,32 @@
 //! Owns the tracks of a worker and the packets of their layers, and says by marks what changed. Never sees a session,
 //! a reader or another worker.
 
+mod announced;
 mod bursts;
 pub(crate) mod history;
 mod layer;
+mod meter;
+pub(crate) mod offer;
 pub(crate) mod playout;
 mod track;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use arrayvec::ArrayVec;
+
+pub(crate) use announced::Announced;
 pub(crate) use bursts::Turn;
 pub(crate) use layer::{LATE_TICKS, Layer, LayerWriter, TICK};
+pub(crate) use offer::{LayerChoice, Offered, decide_encoding};
 pub(crate) use track::Track;
 
 use crate::keys::{FeedKey, Index, LayerKey, SourceKey, Table, TrackKey};
 use crate::marks::Marks;
 use crate::net::Now;
-use crate::spec::{Epoch, TrackId};
+use crate::spec::{ENCODINGS_MAX, Epoch, TrackId};
+use crate::timers::Timers;
 use crate::tracks::history::{CacheBudget, History};
+use crate::tracks::offer::OfferedLayer;
 use crate::tracks::playout::{MediaClock, WallClock};
 
 #[derive(Default)]
@@ -40,8 +49,12 @@ pub(crate) struct Tracks {
     pub ended: Marks<LayerKey>,
     /// Layers whose timestamps are known better than before.
     pub reported: Marks<LayerKey>,
-    /// Tracks whose viewers, children or source changed.
-    pub demand: Marks<TrackKey>,
+    /// Layers whose viewers, children or source changed.
+    pub demand: Marks<LayerKey>,
+    /// Tracks of which other encodings can be chosen than before.
+    pub offers: Marks<TrackKey>,
+    /// When it is looked at whether all encodings of a track still come.
+    looks: Timers<TrackKey>,
     /// Tracks that somebody left.
     left: Marks<TrackKey>,
 }
@@ -62,6 +75,18 @@ impl Tracks {
         key
     }
 
+    /// The layer of an encoding, which is made if it is not known. `None` beyond the limit.
+    pub fn open_layer(&mut self, track: TrackKey, encoding: u8) -> Option<LayerKey> {
+        let known = self.tracks.get_mut(track)?;
+        while known.layers.len() <= usize::from(encoding) && !known.layers.is_full() {
+            let place = known.layers.len() as u8;
+            known.layers.push(self.layers.insert(Layer::new(track, place)));
+        }
+        let layer = known.layers.get(usize::from(encoding)).copied();
+        self.note_source(track);
+        layer
+    }
+
     pub fn find(&self, id: TrackId) -> Option<TrackKey> {
         self.by_id.get(&id).copied()
     }
@@ -79,9 +104,15 @@ impl Tracks {
         self.tracks.is_empty()
     }
 
-    /// The layer that is forwarded.
-    pub fn layer_of(&self, track: TrackKey) -> Option<LayerKey> {
-        Some(self.tracks.get(track)?.layer())
+    /// The encodings of a track that are known, by their places.
+    pub fn layers_of(&self, track: TrackKey) -> ArrayVec<LayerKey, ENCODINGS_MAX> {
+        self.tracks.get(track).map_or_else(ArrayVec::new, |track| track.layers.clone())
+    }
+
+    /// What can be chosen of a track, lowest first.
+    pub fn offered(&self, track: TrackKey) -> Offered {
+        let layers = self.tracks.get(track).map_or(&[][..], Track::layers);
+        offer::offer(layers.iter().filter_map(|layer| self.layers.get(*layer)))
     }
 
     /// Of which track a layer is.
@@ -99,54 +130,100 @@ impl Tracks {
         self.layers.get_mut(key)
     }
 
-    pub fn history_of(&self, track: TrackKey) -> Option<&History> {
-        self.layer(self.layer_of(track)?)?.history.as_ref()
+    pub fn history(&self, layer: LayerKey) -> Option<&History> {
+        self.layer(layer)?.history.as_ref()
     }
 
-    pub fn clock_of(&self, track: TrackKey) -> Option<MediaClock> {
-        self.layer(self.layer_of(track)?)?.clock
+    pub fn clock(&self, layer: LayerKey) -> Option<MediaClock> {
+        self.layer(layer)?.clock
+    }
+
+    /// The same for other workers, by the places of the encodings.
+    pub fn announcement(&self, track: TrackKey) -> ArrayVec<Announced, ENCODINGS_MAX> {
+        let mut offered = self.offered(track);
+        offered.sort_by_key(|layer| layer.choice.encoding);
+        let announced = |layer: &OfferedLayer| {
+            let OfferedLayer { bits_per_second, frames_per_second, size, is_alive, .. } = *layer;
+            Announced { bits_per_second, frames_per_second, size, is_alive }
+        };
+        offered.iter().map(announced).collect()
+    }
+
+    /// Another worker says what the encodings of a track bring that it sends; nothing when that is over.
+    pub fn announce(&mut self, track: TrackKey, encodings: &[Announced]) {
+        if self.get(track).is_none_or(|track| track.publisher.is_some()) {
+            return;
+        }
+        self.open_layer(track, encodings.len().saturating_sub(1) as u8);
+        let mut is_news = false;
+        for (place, layer) in self.layers_of(track).into_iter().enumerate() {
+            let Some(layer) = self.layers.get_mut(layer) else { continue };
+            let before = std::mem::replace(&mut layer.announced, encodings.get(place).copied());
+            let kind = |announced: Option<Announced>| announced.map(|announced| (announced.is_alive, announced.size));
+            is_news |= kind(before) != kind(layer.announced);
+        }
+        if is_news {
+            self.offers.mark(track);
+        }
+    }
+
+    /// Whether it comes from a publisher of ours or from another worker.
+    pub fn is_fed(&self, track: TrackKey) -> bool {
+        let is_relayed = |layer: LayerKey| self.layer(layer).is_some_and(|layer| layer.feed.is_some());
+        self.get(track).is_some_and(|track| track.publisher.is_some())
+            || self.layers_of(track).into_iter().any(is_relayed)
+    }
+
+    /// The relay that a layer comes by, if nobody publishes it here.
+    pub fn relay_of(&self, layer: LayerKey) -> Option<FeedKey> {
+        let layer = self.layer(layer).filter(|layer| layer.is_relayed)?;
+        layer.feed
     }
 
     /// What is needed to add packets to a layer; `None` before there is a wall clock.
     #[inline]
     pub fn writer(&mut self, key: LayerKey) -> Option<LayerWriter<'_>> {
-        let (layer, wall) = (self.layers.get_mut(key)?, self.wall.as_ref()?);
-        Some(LayerWriter { key, layer, wall, cache: &mut self.cache, fresh: &mut self.fresh, turn: self.turn })
+        let Tracks { layers, wall, cache, fresh, offers, turn, .. } = self;
+        let (layer, wall) = (layers.get_mut(key)?, wall.as_ref()?);
+        Some(LayerWriter { key, layer, wall, cache, fresh, offers, turn: *turn })
     }
 
     // ── Who has it, and who wants it ────────────────────────────────────────────────────────────────────
 
     pub fn set_publisher(&mut self, key: TrackKey, publisher: SourceKey) {
+        self.announce(key, &[]);
         if let Some(track) = self.tracks.get_mut(key) {
             track.publisher = Some(publisher);
         }
         self.note_source(key);
     }
 
-    /// The relay it comes by; a publisher of our own has precedence.
-    pub fn set_feed(&mut self, key: TrackKey, feed: Option<FeedKey>) {
-        if let Some(track) = self.tracks.get_mut(key) {
-            track.feed = feed;
-        }
-        self.note_source(key);
-        self.left.mark(key);
-    }
-
-    /// So many viewers get it or wait for it.
-    pub fn set_viewers(&mut self, key: TrackKey, count: usize) {
-        if let Some(track) = self.tracks.get_mut(key) {
-            track.viewers = count;
-            self.demand.mark(key);
-            self.left.mark(key);
+    /// The relay a layer comes by; a publisher of our own has precedence.
+    pub fn set_feed(&mut self, key: LayerKey, feed: Option<FeedKey>) {
+        let Some(layer) = self.layers.get_mut(key) else { return };
+        layer.feed = feed;
+        if let Some(track) = layer.track {
+            self.note_source(track);
+            self.left.mark(track);
         }
     }
 
-    /// So many workers get it from here or wait for it.
-    pub fn set_children(&mut self, key: TrackKey, count: usize) {
-        if let Some(track) = self.tracks.get_mut(key) {
-            track.children = count;
-            self.demand.mark(key);
-            self.left.mark(key);
+    /// So many viewers get a layer or wait for it.
+    pub fn set_viewers(&mut self, key: LayerKey, count: usize) {
+        self.note_wanted(key, |layer| layer.viewers = count);
+    }
+
+    /// So many workers get a layer from here or wait for it.
+    pub fn set_children(&mut self, key: LayerKey, count: usize) {
+        self.note_wanted(key, |layer| layer.children = count);
+    }
+
+    fn note_wanted(&mut self, key: LayerKey, note: impl FnOnce(&mut Layer)) {
+        let Some(layer) = self.layers.get_mut(key) else { return };
+        note(layer);
+        self.demand.mark(key);
+        if let Some(track) = layer.track {
+            self.left.mark(track);
         }
     }
 
@@ -158,16 +235,17 @@ impl Tracks {
     }
 
     pub fn note_demand(&mut self, key: TrackKey) {
-        if self.tracks.get(key).is_some() {
-            self.demand.mark(key);
+        for layer in self.layers_of(key) {
+            self.demand.mark(layer);
         }
     }
 
     fn note_source(&mut self, key: TrackKey) {
         let Some(track) = self.tracks.get(key) else { return };
-        let is_relayed = track.feed.is_some() && track.publisher.is_none();
-        if let Some(layer) = self.layers.get_mut(track.layer()) {
-            layer.is_relayed = is_relayed;
+        for layer in &track.layers {
+            if let Some(layer) = self.layers.get_mut(*layer) {
+                layer.is_relayed = layer.feed.is_some() && track.publisher.is_none();
+            }
         }
     }
 
@@ -176,41 +254,59 @@ impl Tracks {
         let Some(track) = self.tracks.get_mut(key) else { return };
         self.runs += 1;
         (track.publisher, track.run) = (None, self.runs);
-        let layer = track.layer();
-        if let Some(layer) = self.layers.get_mut(layer) {
-            layer.end(&mut self.cache);
+        for layer in self.layers_of(key) {
+            self.end_layer(layer);
         }
-        self.ended.mark(layer);
-        self.note_source(key);
+    }
+
+    /// What came of one encoding so far is over.
+    pub fn end_layer(&mut self, key: LayerKey) {
+        let Some(layer) = self.layers.get_mut(key) else { return };
+        layer.end(&mut self.cache);
+        let track = layer.track;
+        self.ended.mark(key);
         self.demand.mark(key);
-        self.left.mark(key);
+        if let Some(track) = track {
+            self.note_source(track);
+            self.offers.mark(track);
+            self.left.mark(track);
+        }
     }
 
     /// Forgets the tracks that nobody publishes, relays or watches any more.
     pub fn drop_unused(&mut self) {
         while let Some(key) = self.left.take() {
-            if self.tracks.get(key).is_none_or(|track| !track.is_unused()) {
+            if !self.is_unused(key) {
                 continue;
             }
             let Some(track) = self.tracks.remove(key) else { continue };
             self.by_id.remove(&track.id);
-            self.demand.forget(key);
-            let layer = track.layer();
-            if let Some(mut gone) = self.layers.remove(layer) {
-                gone.release(&mut self.cache);
+            self.offers.forget(key);
+            self.looks.set(key, None);
+            for layer in track.layers {
+                if let Some(mut gone) = self.layers.remove(layer) {
+                    gone.release(&mut self.cache);
+                }
+                self.demand.forget(layer);
+                self.fresh.forget(layer);
+                self.keyframe_wanted.forget(layer);
+                self.reported.forget(layer);
+                // Its readers are gone; whoever has the key next starts afresh.
+                self.ended.mark(layer);
             }
-            self.fresh.forget(layer);
-            self.keyframe_wanted.forget(layer);
-            self.reported.forget(layer);
-            // Its readers are gone; whoever has the key next starts afresh.
-            self.ended.mark(layer);
         }
+    }
+
+    fn is_unused(&self, key: TrackKey) -> bool {
+        let is_used = |layer: &LayerKey| self.layers.get(*layer).is_some_and(|l| l.feed.is_some() || l.is_wanted());
+        let track = self.tracks.get(key);
+        track.is_some_and(|track| track.publisher.is_none() && !track.layers.iter().any(is_used))
     }
 
     /// Whether nothing of it waits to be told to readers.
     #[inline]
     pub fn is_settled(&self) -> bool {
-        self.left.is_empty() && self.ended.is_empty() && self.reported.is_empty()
+        self.left.is_empty() && self.ended.is_empty() && self.reported.is_empty() && self.offers.is_empty()
     }
 
     // ── What readers and publishers say of it ───────────────────────────────────────────────────────────
@@ -222,8 +318,8 @@ impl Tracks {
         }
     }
 
-    pub fn want_keyframe_of(&mut self, track: TrackKey) {
-        if let Some(layer) = self.layer_of(track) {
+    pub fn want_keyframes_of(&mut self, track: TrackKey) {
+        for layer in self.layers_of(track) {
             self.want_keyframe(layer);
         }
     }
@@ -252,9 +348,32 @@ impl Tracks {
         self.turn = Turn::new(began, ended);
     }
 
-    /// When packets that wait for company leave at the latest.
+    /// Looks again soon whether all encodings of a track still come, if it has several.
+    pub fn watch_encodings(&mut self, key: TrackKey, now: Instant) {
+        let living = self.living(key);
+        let Some(track) = self.tracks.get_mut(key) else { return };
+        track.living = living;
+        self.looks.set(key, (track.layers.len() > 1).then_some(now + LOOK_INTERVAL));
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(key) = self.looks.pop_due(now) {
+            let before = self.tracks.get(key).map(|track| track.living.clone());
+            self.watch_encodings(key, now);
+            if before != self.tracks.get(key).map(|track| track.living.clone()) {
+                self.offers.mark(key);
+            }
+        }
+    }
+
+    fn living(&self, track: TrackKey) -> ArrayVec<u8, ENCODINGS_MAX> {
+        self.offered(track).iter().filter(|layer| layer.is_alive).map(|layer| layer.choice.encoding).collect()
+    }
+
+    /// When packets that wait for company leave at the latest, and when encodings are looked at.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.fresh.iter().filter_map(|key| self.layers.get(key)?.tick_at()).min()
+        let ticks = self.fresh.iter().filter_map(|key| self.layers.get(key)?.tick_at()).min();
+        [ticks, self.looks.next()].into_iter().flatten().min()
     }
 
     /// Memory for what viewers may be sent again or begin with, in bytes.
@@ -262,3 +381,6 @@ impl Tracks {
         self.cache.used()
     }
 }
+
+/// Between two looks at the encodings of a track.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);

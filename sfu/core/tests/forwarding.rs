@@ -195,7 +195,7 @@ fn ssrcs_of_the_offer_decide_where_nothing_else_does() {
     let mut harness = Harness::new();
     let line = |track, mid: &str, ssrc| {
         let mut line = camera_line(track);
-        (line.mid, line.ssrcs) = (mid.into(), vec![SsrcPair { ssrc, rtx: None }]);
+        (line.mid, line.ssrcs) = (mid.into(), vec![SsrcPair { ssrc, rtx: None, encoding: 0 }]);
         line
     };
     let other = TrackId(0xcb);

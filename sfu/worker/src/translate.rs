@@ -111,10 +111,14 @@ fn receive_track(from: &api::ReceiveTrack) -> core::ReceiveTrack {
         mid: from.mid.clone(),
         kind: kind_to_core(from.kind),
         codecs: from.codecs.iter().map(codec).collect(),
-        ssrcs: from.ssrcs.iter().map(|pair| core::SsrcPair { ssrc: pair.ssrc, rtx: pair.rtx }).collect(),
+        ssrcs: from.ssrcs.iter().copied().map(ssrc_pair).collect(),
         rids: from.rids.clone(),
         parameter_sets: from.parameter_sets.iter().map(parameter_set).collect(),
     }
+}
+
+fn ssrc_pair(from: api::SsrcPair) -> core::SsrcPair {
+    core::SsrcPair { ssrc: from.ssrc, rtx: from.rtx, encoding: from.encoding }
 }
 
 fn parameter_set(from: &api::ParameterSet) -> core::ParameterSetSpec {
@@ -138,6 +142,7 @@ fn send_track(from: &api::SendTrack) -> core::SendTrack {
         source: from.source.map(track_to_core),
         payload_types: from.payload_types.iter().map(map).collect(),
         cname: from.cname.clone(),
+        height_max: from.height_max,
     }
 }
 

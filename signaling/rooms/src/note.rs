@@ -56,6 +56,9 @@ pub struct Slot {
     pub mid: String,
     pub stream: StreamName,
     pub track: TrackChoice,
+    /// Of several encodings of the picture none with more lines than this, if there is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height_max: Option<u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

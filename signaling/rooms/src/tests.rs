@@ -88,7 +88,10 @@ fn publisher(number: u128, stream: &str, owner: Option<Owner>) -> Session {
 fn viewer(number: u128, stream: &str, owner: Option<Owner>) -> Session {
     let offer = Offer::parse(include_str!("../../sdp/tests/data/chromium-whep.sdp")).unwrap();
     let choices = [TrackChoice::Video(0), TrackChoice::Audio(0)];
-    let slot = |((mid, _), track): ((&str, _), TrackChoice)| Slot { mid: mid.to_owned(), stream: name(stream), track };
+    let slot = |((mid, _), track): ((&str, _), TrackChoice)| {
+        let (mid, stream) = (mid.to_owned(), name(stream));
+        Slot { mid, stream, track, height_max: None }
+    };
     let slots: Vec<Slot> = offer.viewer_lines().zip(choices).map(slot).collect();
     let sources = registry().sources(&room(), &slots);
     let answer = sdp::answer_watch(&offer, &local(), &sources, None, &mut || 7).unwrap();

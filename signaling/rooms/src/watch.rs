@@ -20,6 +20,7 @@ impl Registry {
             mid: slot.mid.clone(),
             stream: slot.stream.as_str().to_owned(),
             source: source(slot),
+            height_max: slot.height_max,
         };
         slots.iter().map(slot).collect()
     }

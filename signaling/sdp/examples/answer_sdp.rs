@@ -64,6 +64,7 @@ impl Session {
             mid: mid.to_owned(),
             stream: "camera".to_owned(),
             source: tracks.next().filter(|_| !waiting),
+            height_max: None,
         };
         offer.mids().map(slot).collect()
     }

@@ -74,6 +74,8 @@ pub(super) struct AcceptedLine {
     /// Values of `a=extmap`.
     pub extensions: Vec<String>,
     pub sending: Option<SendingLine>,
+    /// The encodings that the client may send at a time.
+    pub rids: Vec<String>,
     /// Asks Chromium to start video at this rate; see [`START_KBPS`].
     pub start_kbps: Option<u32>,
 }
@@ -298,6 +300,17 @@ fn write_media(out: &mut String, section: &Section, accepted: &AcceptedLine) {
     }
     if let Some(sending) = &accepted.sending {
         write_sending(out, sending);
+    }
+    write_simulcast(out, &accepted.rids);
+}
+
+/// RFC 8853 section 5.3.2: what the client sends is what we receive.
+fn write_simulcast(out: &mut String, rids: &[String]) {
+    for rid in rids {
+        line(out, format_args!("a=rid:{rid} recv"));
+    }
+    if !rids.is_empty() {
+        line(out, format_args!("a=simulcast:recv {}", rids.join(";")));
     }
 }
 

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod attribute;
 mod bundle;
 mod codec;
 mod direction;
@@ -20,6 +21,7 @@ mod offer;
 mod parameter_sets;
 mod publish;
 mod section;
+mod simulcast;
 #[cfg(test)]
 mod tests;
 mod watch;

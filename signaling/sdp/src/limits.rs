@@ -20,6 +20,12 @@ pub const CODECS_MAX: usize = 48;
 /// Most sending SSRCs of one m-line (three simulcast layers need three).
 pub const SSRCS_MAX: usize = 8;
 
+/// Most encodings of one m-line that are taken.
+pub const ENCODINGS_MAX: usize = 4;
+
+/// Longest rid, in bytes: what a one-byte header extension can carry.
+pub const RID_BYTES_MAX: usize = 16;
+
 /// Most certificate fingerprints of one client.
 pub const FINGERPRINTS_MAX: usize = 8;
 

@@ -9,11 +9,12 @@ use rtc_sdp::{MediaDescription, SessionDescription};
 
 use super::SdpError;
 use super::answer::AnswerLine;
+use super::attribute::{value, values};
 use super::bundle::Bundle;
 use super::direction::Direction;
 use super::limits::{FINGERPRINTS_MAX, LINES_MAX, SDP_BYTES_MAX};
 use super::note::BundledLine;
-use super::section::{Section, value, values};
+use super::section::Section;
 
 /// A client's offer that holds together: one transport, ICE credentials, a certificate.
 #[derive(Debug, Clone)]

@@ -138,10 +138,6 @@ pub fn negotiate_publish(
 }
 
 /// None rejects the m-line: it is not media, was removed, or has no codec in common.
-///
-/// Simulcast is declined on purpose: without `a=simulcast` and `a=rid` in the answer the client sends one
-/// encoding (RFC 8853 section 5.3.2), which is what the workers forward today. The rids of
-/// [`ReceiveTrack`] are there for the day they choose layers.
 fn accept(extensions: &mut Extensions, section: &Section) -> Option<(MediaKind, AcceptedLine)> {
     let kind = section.kind?;
     let direction = if section.direction.sends() { Direction::RecvOnly } else { Direction::Inactive };
@@ -161,7 +157,11 @@ fn accept(extensions: &mut Extensions, section: &Section) -> Option<(MediaKind, 
     }
     let estimates = codecs.iter().any(|c| c.feedback.transport_cc);
     let start_kbps = (kind == MediaKind::Video && estimates).then_some(START_KBPS);
-    Some((kind, AcceptedLine { direction, codecs, extensions: extension_lines, sending: None, start_kbps }))
+    // Rids are told by header extensions. Without them the answer has none, and the client sends one encoding.
+    let are_told = direction == Direction::RecvOnly && extensions.mid.is_some() && extensions.rid.is_some();
+    let rids = if are_told { section.rids.clone() } else { Vec::new() };
+    let extensions = extension_lines;
+    Some((kind, AcceptedLine { direction, codecs, extensions, sending: None, rids, start_kbps }))
 }
 
 fn receive_track(
@@ -189,7 +189,7 @@ fn receive_track(
             })
             .collect(),
         ssrcs: section.ssrcs.iter().filter(|p| !taken(p.ssrc) && !p.rtx.is_some_and(taken)).copied().collect(),
-        rids: Vec::new(),
+        rids: accepted.rids.clone(),
         parameter_sets: parse_parameter_sets(&section.codecs, &accepted.codecs),
     }
 }

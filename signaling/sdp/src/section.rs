@@ -6,10 +6,12 @@ use chappe_sfu_api::{Codec, Feedback, MediaKind, PayloadType, SsrcPair};
 use rtc_sdp::MediaDescription;
 
 use super::SdpError;
+use super::attribute::{value, values};
 use super::codec::{NegotiatedCodec, Usage, accepts_profile, codec_name, fmtp_value, identify};
 use super::direction::Direction;
 use super::extension::{OfferedExtension, parse_extmap};
 use super::limits::{CANDIDATES_MAX, CODECS_MAX, MID_BYTES_MAX, SSRCS_MAX};
+use super::simulcast::{parse_rids, place_encodings};
 
 /// One m-line.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ pub(super) struct Section {
     pub extensions: Vec<OfferedExtension>,
     pub extmap_allow_mixed: bool,
     pub ssrcs: Vec<SsrcPair>,
+    /// Of the encodings that it can send (`a=simulcast`, RFC 8853); fewer than two are none.
+    pub rids: Vec<String>,
     pub rtcp_mux: bool,
     pub rtcp_rsize: bool,
 }
@@ -84,6 +88,7 @@ impl Section {
             extensions: values(media, "extmap").filter_map(parse_extmap).collect(),
             extmap_allow_mixed: flag("extmap-allow-mixed"),
             ssrcs: parse_ssrcs(media),
+            rids: parse_rids(media),
             rtcp_mux: flag("rtcp-mux"),
             rtcp_rsize: flag("rtcp-rsize"),
         })
@@ -152,15 +157,6 @@ fn format_lines(media: &MediaDescription, format: &str) -> Vec<String> {
 
 /// Longest `a=rtpmap` or `a=fmtp` that an answer repeats word for word.
 const FORMAT_LINE_BYTES_MAX: usize = 256;
-
-/// Values of all `a=<key>:` lines, trimmed.
-pub(super) fn values<'a>(media: &'a MediaDescription, key: &'a str) -> impl Iterator<Item = &'a str> {
-    media.attributes.iter().filter(move |a| a.key == key).filter_map(|a| a.value.as_deref()).map(str::trim)
-}
-
-pub(super) fn value<'a>(media: &'a MediaDescription, key: &'a str) -> Option<&'a str> {
-    values(media, key).next()
-}
 
 /// RFC 8866 section 9, `token-char`.
 pub(super) fn is_token_char(byte: u8) -> bool {
@@ -286,7 +282,7 @@ fn parse_ssrcs(media: &MediaDescription) -> Vec<SsrcPair> {
         let [primary, other] = ssrcs[..] else { continue };
         match semantics {
             Some("FID") if !pairs.iter().any(|p| p.ssrc == primary) && primary != other => {
-                pairs.push(SsrcPair { ssrc: primary, rtx: Some(other) });
+                pairs.push(SsrcPair { ssrc: primary, rtx: Some(other), encoding: 0 });
                 secondary.insert(other);
             }
             Some("FEC-FR" | "FEC") => {
@@ -298,9 +294,10 @@ fn parse_ssrcs(media: &MediaDescription) -> Vec<SsrcPair> {
     for value in values(media, "ssrc") {
         let Some(ssrc) = value.split_whitespace().next().and_then(|f| f.parse().ok()) else { continue };
         if !secondary.contains(&ssrc) && !pairs.iter().any(|p| p.ssrc == ssrc) {
-            pairs.push(SsrcPair { ssrc, rtx: None });
+            pairs.push(SsrcPair { ssrc, rtx: None, encoding: 0 });
         }
     }
+    place_encodings(media, &mut pairs);
     pairs.truncate(SSRCS_MAX);
     pairs
 }

@@ -15,8 +15,8 @@ use std::io::Cursor;
 use chappe_sfu_api::{Fingerprint, IceCredentials, TrackId};
 use rtc_sdp::{MediaDescription, SessionDescription};
 
+use super::attribute::{value, values};
 use super::direction::Direction;
-use super::section::{value, values};
 use super::*;
 
 macro_rules! recorded {
@@ -91,6 +91,7 @@ pub(super) fn slots(offer: &Offer, sources: &[SourceTrack]) -> Vec<SlotSource> {
         mid: section.mid.clone(),
         stream: "camera".to_owned(),
         source: sources.iter().find(|s| Some(s.kind) == section.kind).cloned(),
+        height_max: None,
     };
     offer.sections.iter().filter(|s| !s.removed).map(slot).collect()
 }
@@ -117,6 +118,21 @@ fn keyed(media: &MediaDescription, key: &str) -> BTreeMap<String, Vec<String>> {
     map
 }
 
+/// RFC 8853 section 5.3.2: what is taken was offered, in the other direction, and each of its rids is described.
+fn check_simulcast(offered: &MediaDescription, answered: &MediaDescription) {
+    let Some(taken) = value(answered, "simulcast") else {
+        return assert!(!answered.has_attribute("rid"), "no rid without simulcast");
+    };
+    let rids: Vec<&str> = taken.strip_prefix("recv ").expect("received").split(';').collect();
+    let described = |media: &MediaDescription, line: String| {
+        media.attributes.iter().any(|a| a.key == "rid" && a.value.as_deref().is_some_and(|v| v.starts_with(&line)))
+    };
+    assert!(rids.len() > 1);
+    for rid in rids {
+        assert!(described(offered, format!("{rid} send")) && described(answered, format!("{rid} recv")), "{rid}");
+    }
+}
+
 /// Holds an answer against RFC 3264, 8829, 8285, 9143 and 8842, property by property.
 pub(super) fn check_answer(offer: &str, answer: &str) {
     let (offer, answer) = (parse(offer), parse(answer));
@@ -132,7 +148,7 @@ pub(super) fn check_answer(offer: &str, answer: &str) {
         assert_eq!(offered.media_name.media, answered.media_name.media, "same media in the same place");
         assert_eq!(offered.media_name.protos, answered.media_name.protos, "same protocol");
         assert_eq!(value(offered, "mid"), value(answered, "mid"), "same mid");
-        assert!(!answered.has_attribute("simulcast") && !answered.has_attribute("rid"), "simulcast is declined");
+        check_simulcast(offered, answered);
         if answered.media_name.port.value == 0 {
             assert!(answered.has_attribute("inactive"));
             continue;

@@ -33,6 +33,8 @@ pub struct SlotSource {
     pub stream: String,
     /// None while nothing is published there.
     pub source: Option<SourceTrack>,
+    /// Of several encodings none with more lines than this, if there is another one.
+    pub height_max: Option<u16>,
 }
 
 /// What a viewer is shown in one slot.
@@ -171,6 +173,7 @@ pub fn attach(note: &WatchNote, slots: &[SlotSource]) -> (Media, Vec<Showing>) {
             source: slot.source.as_ref().filter(|_| state == Showing::Live).map(|source| source.track),
             payload_types,
             cname: msid_stream(&slot.stream),
+            height_max: slot.height_max.filter(|_| line.kind == MediaKind::Video),
         });
         states.push(state);
     }
@@ -226,7 +229,10 @@ fn accept(
     }
     let Some(slot) = slot.filter(|_| section.direction.receives()) else {
         let (direction, codecs) = (Direction::Inactive, in_answer_order(&taken, &[]));
-        return Some((kind, AcceptedLine { direction, codecs, extensions, sending: None, start_kbps: None }));
+        return Some((
+            kind,
+            AcceptedLine { direction, codecs, extensions, sending: None, rids: Vec::new(), start_kbps: None },
+        ));
     };
     let kept = previous.and_then(|note| note.line(&section.mid, kind));
     let ssrc = kept.map_or_else(|| ssrcs.draw(), |line| line.ssrc);
@@ -241,8 +247,8 @@ fn accept(
     };
     let codecs = in_answer_order(&taken, &chosen);
     note.lines.push(WatchLine { mid: section.mid.clone(), kind, ssrc, rtx_ssrc, codecs: note.codecs.insert(taken) });
-    let sending = Some(sending);
-    Some((kind, AcceptedLine { direction: Direction::SendOnly, codecs, extensions, sending, start_kbps: None }))
+    let (direction, sending, rids) = (Direction::SendOnly, Some(sending), Vec::new());
+    Some((kind, AcceptedLine { direction, codecs, extensions, sending, rids, start_kbps: None }))
 }
 
 /// All that the viewer takes and we forward, whatever is live now: a publisher that returns with another

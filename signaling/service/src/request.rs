@@ -57,7 +57,12 @@ pub enum Watched {
     /// A page says which m-line shows what; whatever is not there is waited for.
     Chosen(Vec<Slot>),
     /// A WHEP player wants one stream: its m-lines show that stream's tracks in order.
-    Player { stream: StreamName, wait: bool },
+    Player {
+        stream: StreamName,
+        wait: bool,
+        #[serde(default)]
+        height_max: Option<u16>,
+    },
 }
 
 /// A page that is in a room, for as long as its connection lasts.
@@ -133,20 +138,20 @@ impl Watched {
     pub(crate) fn of(&self, offer: &Offer) -> Vec<Slot> {
         match self {
             Watched::Chosen(slots) => slots.clone(),
-            Watched::Player { stream, .. } => player_slots(offer, stream),
+            Watched::Player { stream, height_max, .. } => player_slots(offer, stream, *height_max),
         }
     }
 }
 
 /// The n-th m-line of a kind shows the stream's n-th track of that kind.
-fn player_slots(offer: &Offer, stream: &StreamName) -> Vec<Slot> {
+fn player_slots(offer: &Offer, stream: &StreamName, height_max: Option<u16>) -> Vec<Slot> {
     let (mut audio, mut video) = (0..LINES_MAX, 0..LINES_MAX);
     let slot = |(mid, kind): (&str, MediaKind)| {
         let track = match kind {
             MediaKind::Audio => TrackChoice::Audio(audio.next()?),
             MediaKind::Video => TrackChoice::Video(video.next()?),
         };
-        Some(Slot { mid: mid.to_owned(), stream: stream.clone(), track })
+        Some(Slot { mid: mid.to_owned(), stream: stream.clone(), track, height_max })
     };
     offer.viewer_lines().filter_map(slot).collect()
 }

@@ -1,6 +1,7 @@
 //! Owns what goes to one client: the way there, SRTP, and the m-lines we send on. Never chooses what is sent.
 
 mod bandwidth;
+mod frame_order;
 mod keyframe_allowance;
 mod left_out;
 mod padding;
@@ -24,7 +25,8 @@ pub(crate) use sender::{Awaited, Sender};
 pub(crate) use template::{PASS_PACKETS_MAX, Templates, line_bytes};
 
 use crate::clients::delivery::sender::Step;
-use crate::clients::delivery::template::{patch, patch_number, write_header};
+use crate::clients::delivery::template::{patch, patch_frame, patch_number, write_header};
+use crate::codec::frame::renumber;
 use crate::egress::Egress;
 use crate::outputs::Outputs;
 use crate::spec::{MediaKind, SendTrack};
@@ -126,22 +128,39 @@ impl Delivery {
             let entry = template.entry;
             let Step::Send(numbers, payload_type) = sender.step(&entry, now) else { continue };
             let payload = history.payload(&entry);
+            let frame = sender.renumber(&entry.packet);
             let header = match ids.id(ExtensionKind::Mid).filter(|_| sender.names_mid) {
                 Some(id) => {
                     let mid = Some((id, sender.spec.mid.as_bytes()));
                     let len = write_header(named, history, &entry, ids, mid);
                     &mut named[..len]
                 }
+                None if frame.is_some() => {
+                    // The next viewer's is to be as it was.
+                    let header = template.header_mut();
+                    named[..header.len()].copy_from_slice(header);
+                    &mut named[..header.len()]
+                }
                 None => template.header_mut(),
             };
             patch(header, sender.spec.ssrc, payload_type, entry.packet.marker, numbers);
-            let len_max = header.len() + payload.len() + sealer.rtp_overhead();
+            let renumbered = frame.and_then(|frame| {
+                patch_frame(header, ids, &frame);
+                renumber(entry.packet.codec, payload, &frame)
+            });
+            let longer = renumbered.as_ref().map_or(0, |other| other.head.len() - other.replaced);
+            let len_max = header.len() + longer + payload.len() + sealer.rtp_overhead();
             match bandwidth.as_deref_mut() {
                 Some(bandwidth) if is_numbered => patch_number(header, bandwidth.number(sent, len_max, class)),
                 Some(bandwidth) => bandwidth.note_sent(len_max),
                 None => {}
             }
-            let seal = |out: &mut [u8]| sealer.seal_rtp(numbers.index, header, payload, out);
+            let seal = |out: &mut [u8]| match &renumbered {
+                None => sealer.seal_rtp(numbers.index, header, payload, out),
+                Some(other) => {
+                    sealer.seal_rtp_parts(numbers.index, header, &other.head, payload.get(other.replaced..)?, out)
+                }
+            };
             if out.egress.media().push(route, len_max, seal) {
                 sender.note_sent(payload.len());
                 out.counters.packets_out += 1;
@@ -187,7 +206,7 @@ impl Delivery {
             sender.report_at = Some(now + sender.report_interval());
             sender.traffic.measure(now);
             is_measured = true;
-            let clock = sender.track.and_then(|track| tracks.clock_of(track));
+            let clock = sender.layer.and_then(|layer| tracks.clock(layer));
             let Some(clock) = clock.filter(|_| sender.is_started()) else { continue };
             let report = sender.report(&clock, now);
             let cname = &sender.spec.cname;

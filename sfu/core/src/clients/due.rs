@@ -12,7 +12,7 @@ use crate::egress::Egress;
 use crate::keys::{SessionKey, SourceKey};
 use crate::outputs::Outputs;
 use crate::spec::Event;
-use crate::tracks::{Track, Tracks};
+use crate::tracks::{Layer, Tracks};
 
 impl Clients {
     /// Everything of a session whose time has come, but for what its transport has to say after it.
@@ -26,7 +26,7 @@ impl Clients {
         let (ingest, mut back) = back(session, &mut out.egress);
         ingest.send_transport_feedback(now, &mut back);
         ingest.send_nacks(now, round_trip, &mut back);
-        ingest.retry_keyframes(now, |track| tracks.get(track).is_some_and(Track::is_wanted), &mut back);
+        ingest.retry_keyframes(now, |layer| tracks.layer(layer).is_some_and(Layer::is_wanted), &mut back);
         ingest.send_receiver_reports(now, id, &mut back);
         if let Some(bandwidth) = &mut session.delivery.bandwidth {
             bandwidth.handle_timeout(now);
@@ -35,11 +35,11 @@ impl Clients {
         session.delivery.send_sender_reports(now, tracks, &mut out.egress);
     }
 
-    /// Somebody needs a key frame of what a client publishes: it is asked, together with all who ask now.
-    pub fn request_keyframe(&mut self, now: Instant, source: SourceKey, egress: &mut Egress) {
+    /// Somebody needs a key frame of an encoding that a client publishes: it is asked, together with all who ask now.
+    pub fn request_keyframe(&mut self, now: Instant, source: SourceKey, encoding: u8, egress: &mut Egress) {
         let Some(session) = self.sessions.get_mut(source.session()) else { return };
         let (ingest, mut back) = back(session, egress);
-        if let Some(at) = ingest.request_keyframe(now, source.line(), &mut back) {
+        if let Some(at) = ingest.request_keyframe(now, (source.line(), encoding), &mut back) {
             self.timers.lower(source.session(), at);
         }
     }

@@ -16,6 +16,7 @@ use crate::clients::ingest::received::MediaPacket;
 use crate::clients::ingest::source::{Meaning, Role, Stream, accepts, ticks_since};
 use crate::clients::ingest::twcc::ArrivalLog;
 use crate::crypto::srtp::{Opener, RetiredStreams};
+use crate::spec::SsrcPair;
 use crate::stats::DropReason;
 use crate::timers::lower;
 use crate::tracks::playout::PublisherClock;
@@ -176,8 +177,8 @@ impl Ingest {
             Some(found) => found,
             None => self.learn_by_payload_type(header)?,
         };
-        let layer = self.layer(source, values);
-        let stream = self.sources[source].add(ssrc, role, layer, now, &mut self.retired);
+        let encoding = self.encoding(source, ssrc, values).ok_or(DropReason::RtpUnknownSource)?;
+        let stream = self.sources[source].add(ssrc, role, encoding, now, &mut self.retired);
         let place = StreamPlace { source, stream };
         // Whatever had this place before is forgotten.
         self.ssrcs.retain(|(_, other)| *other != place);
@@ -190,8 +191,8 @@ impl Ingest {
         let at = self.sources.iter().position(|source| source.spec.mid.as_bytes() == mid)?;
         let source = &self.sources[at];
         let repaired = values.value(ExtensionKind::RepairedRid).and_then(|rid| {
-            let layer = source.spec.rids.iter().position(|known| known.as_bytes() == rid)?;
-            let media = |stream: &&Stream| stream.role == Role::Media && usize::from(stream.layer) == layer;
+            let encoding = source.spec.rids.iter().position(|known| known.as_bytes() == rid)?;
+            let media = |stream: &&Stream| stream.role == Role::Media && usize::from(stream.encoding) == encoding;
             source.streams.iter().rev().find(media).map(|stream| stream.ssrc)
         });
         match source.meaning(header.payload_type)? {
@@ -211,10 +212,29 @@ impl Ingest {
         }
     }
 
-    fn layer(&self, source: usize, values: &ExtensionValues<'_>) -> u8 {
+    /// The encoding of an SSRC, as its rid or the SDP says. `None` with simulcast when neither does, or the rid is none
+    /// that was accepted.
+    fn encoding(&self, source: usize, ssrc: Ssrc, values: &ExtensionValues<'_>) -> Option<u8> {
+        let source = self.sources.get(source)?;
         let rid = values.value(ExtensionKind::Rid).or(values.value(ExtensionKind::RepairedRid));
-        let rids = &self.sources[source].spec.rids;
-        rid.and_then(|rid| rids.iter().position(|known| known.as_bytes() == rid)).unwrap_or(0) as u8
+        let rids = &source.spec.rids;
+        let encoding = match rid.filter(|_| !rids.is_empty()) {
+            Some(rid) => rids.iter().position(|known| known.as_bytes() == rid)?,
+            None => {
+                let is_of = |pair: &&SsrcPair| pair.ssrc == ssrc.0 || pair.rtx == Some(ssrc.0);
+                match source.spec.ssrcs.iter().find(is_of) {
+                    Some(pair) => usize::from(pair.encoding),
+                    None if rids.is_empty() => 0,
+                    None => return None,
+                }
+            }
+        };
+        (encoding < source.encodings.len()).then_some(encoding as u8)
+    }
+
+    /// The rids of an m-line that stays mean other encodings from now on.
+    pub fn forget_streams(&mut self, source: &mut Source) {
+        source.forget_streams(&mut self.retired);
     }
 
     /// The m-line is gone; its SSRCs may come back on another.

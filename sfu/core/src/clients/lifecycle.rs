@@ -126,7 +126,7 @@ impl Clients {
         session.ingest.start_reports(now);
         session.delivery.start_estimate(now);
         for (line, sender) in session.delivery.senders.iter().enumerate() {
-            if sender.as_ref().is_some_and(|sender| sender.track.is_some()) {
+            if sender.as_ref().is_some_and(|sender| sender.layer.is_some()) {
                 self.reachable.mark(SenderKey::of(key, line));
             }
         }

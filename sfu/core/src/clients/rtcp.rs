@@ -60,11 +60,11 @@ impl Clients {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some((line, sender)) = session.delivery.sender_of(media) else { return };
         sender.keyframe_requests += 1;
-        let Some(track) = sender.track else { return };
-        let gop = tracks.history_of(track).and_then(History::cached_gop);
+        let Some(layer) = sender.layer else { return };
+        let gop = tracks.history(layer).and_then(History::cached_gop);
         let is_cached = gop.is_some_and(|gop| sender.decodes(gop.payload_type));
         match sender.keyframe_allowance.decide(now, is_cached) {
-            KeyframeAnswer::Ask => tracks.want_keyframe_of(track),
+            KeyframeAnswer::Ask => tracks.want_keyframe(layer),
             KeyframeAnswer::Cached => self.repeating.mark(SenderKey::of(key, line)),
             KeyframeAnswer::Nothing => {}
         }
@@ -115,11 +115,10 @@ impl Session {
         let Some(timestamp) = stream.reception.timestamp_at(ticks) else { return };
         let arrival = MediaClock::of_arrival(wall, timestamp, now);
         let verdict = ingest.clock.judge(&mut stream.clock, wall, &report, (arrival, clock_rate));
-        let is_forwarded = source.selected().is_some_and(|stream| stream.ssrc == report.ssrc);
-        let layer = source.layer;
+        let Some(layer) = source.forwarded(report.ssrc).map(|encoding| encoding.layer) else { return };
         match verdict {
-            Verdict::Believed(clock) | Verdict::Arrival(clock) if is_forwarded => tracks.set_clock(layer, clock),
-            Verdict::Believed(_) | Verdict::Arrival(_) | Verdict::Doubted => {}
+            Verdict::Believed(clock) | Verdict::Arrival(clock) => tracks.set_clock(layer, clock),
+            Verdict::Doubted => {}
         }
     }
 
@@ -137,8 +136,9 @@ impl Session {
     fn handle_bye(&mut self, ssrc: Ssrc, out: &mut Outputs) {
         let Some(place) = self.ingest.place_of(ssrc) else { return };
         let Some(source) = self.ingest.sources.get_mut(place.source) else { return };
-        let is_forwarded = source.selected().is_some_and(|stream| stream.ssrc == ssrc);
-        if is_forwarded && std::mem::replace(&mut source.active, false) {
+        // With simulcast the other encodings go on.
+        let is_all = source.encodings.len() == 1 && source.forwarded(ssrc).is_some();
+        if is_all && std::mem::replace(&mut source.active, false) {
             let (session, track) = (self.id, source.spec.track);
             out.push_event(Event::TrackActive { session, track, active: false });
         }

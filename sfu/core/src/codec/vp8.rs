@@ -1,4 +1,7 @@
-//! Reads the VP8 payload descriptor (RFC 7741 section 4.2) and the first byte of the frame header.
+//! Reads the VP8 payload descriptor (RFC 7741 section 4.2) and the frame header of key frames.
+
+use crate::codec::PictureSize;
+use crate::codec::number_places::NumberPlaces;
 
 /// The first partition's first packet, of a frame that is not predicted.
 pub(super) fn is_keyframe_start(payload: &[u8]) -> bool {
@@ -6,6 +9,38 @@ pub(super) fn is_keyframe_start(payload: &[u8]) -> bool {
         // The inverse key frame flag P is the lowest bit of the frame header (section 4.3).
         starts_frame && frame.first().is_some_and(|first| first & 0x01 == 0)
     })
+}
+
+/// RFC 6386 section 9.1: the start code and two times 14 bits, each with two bits of scaling above.
+pub(super) fn key_frame_size(payload: &[u8]) -> Option<PictureSize> {
+    let (_, frame) = descriptor(payload).filter(|(starts_frame, _)| *starts_frame)?;
+    let [tag, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1] = *frame.first_chunk::<10>()? else { return None };
+    let side = |low, high| u16::from_le_bytes([low, high]) & 0x3fff;
+    (tag & 0x01 == 0).then_some(PictureSize { width: side(w0, w1), height: side(h0, h1) })
+}
+
+/// `None` where the descriptor has no extension.
+pub(super) fn number_places(payload: &[u8]) -> Option<NumberPlaces> {
+    let [first, extended, ..] = *payload else { return None };
+    if first & 0x80 == 0 {
+        return None;
+    }
+    let mut at = 2;
+    let mut places = NumberPlaces::default();
+    if extended & 0x80 != 0 {
+        let is_long = payload.get(at)? & 0x80 != 0;
+        places.picture_id = Some((at, is_long));
+        at += if is_long { 2 } else { 1 };
+    }
+    if extended & 0x40 != 0 {
+        places.tl0 = Some(at);
+        at += 1;
+    }
+    if extended & 0x20 != 0 {
+        places.temporal = payload.get(at)? >> 6;
+    }
+    payload.get(at.checked_sub(1)?)?;
+    Some(places)
 }
 
 /// Whether the packet starts a frame (S set, partition 0), and what follows the descriptor.

@@ -1,4 +1,4 @@
-//! Owns what a parent knows of a child that gets one track from it: how far it is served and until when it
+//! Owns what a parent knows of a child that gets one encoding from it: how far it is served and until when it
 //! counts. Never sends.
 
 use std::time::{Duration, Instant};

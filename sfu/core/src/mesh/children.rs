@@ -3,7 +3,7 @@
 
 use arrayvec::ArrayVec;
 
-use crate::keys::{ChildKey, Key, LinkKey, TrackKey};
+use crate::keys::{ChildKey, Key, LayerKey, LinkKey, TrackKey};
 use crate::mesh::child::{ChildRelay, ChildState};
 use crate::mesh::feed::Feed;
 use crate::mesh::start::decide_start;
@@ -19,7 +19,7 @@ impl Mesh {
     pub(crate) fn release_children(&mut self, scope: &mut Scope<'_>) {
         for key in self.children.keys() {
             let Some(child) = self.children.get(key) else { continue };
-            if self.parent_peer(child.track, scope).is_none() {
+            if self.parent_peer(child.layer, scope).is_none() {
                 continue;
             }
             if let Some(child) = self.children.get_mut(key)
@@ -63,7 +63,9 @@ impl Mesh {
 
     fn is_for(&self, child: ChildKey, ask: &Subscribe, scope: &Scope<'_>) -> bool {
         self.children.get(child).is_some_and(|child| {
-            child.epoch == ask.epoch && scope.tracks.get(child.track).is_some_and(|track| track.id == ask.track)
+            let is_same_track = scope.tracks.get(child.track).is_some_and(|track| track.id == ask.track);
+            let encoding = scope.tracks.layer(child.layer).map(|layer| layer.encoding);
+            child.epoch == ask.epoch && is_same_track && encoding == Some(ask.encoding)
         })
     }
 
@@ -84,7 +86,8 @@ impl Mesh {
         if self.links.get(link).is_none_or(|link| link.peer == origin.peer) {
             return Err(Refusal::Loop);
         }
-        let feed = key.and_then(|key| scope.tracks.get(key)?.feed).and_then(|feed| self.feeds.get(feed));
+        let layer = key.and_then(|key| scope.tracks.layers_of(key).get(usize::from(ask.encoding)).copied());
+        let feed = layer.and_then(|layer| scope.tracks.layer(layer)?.feed).and_then(|feed| self.feeds.get(feed));
         if feed.map_or(1, |feed| feed.depth) >= DEPTH_MAX {
             return Err(Refusal::TooDeep);
         }
@@ -115,9 +118,10 @@ impl Mesh {
             self.refuse(link, ask.channel, Refusal::Full, scope)?;
             return Err(DropReason::RelayLimit);
         }
-        // A worker gets a track once; what it asked for before it has forgotten.
+        // A worker gets an encoding once; what it asked for before it has forgotten.
         let known = scope.tracks.find(ask.track);
-        let children = known.map_or(&[][..], |track| self.children_of(track));
+        let known = known.and_then(|track| scope.tracks.layers_of(track).get(usize::from(ask.encoding)).copied());
+        let children = known.map_or(&[][..], |layer| self.children_of(layer));
         let before = children.iter().find(|key| self.children.get(**key).is_some_and(|child| child.link == link));
         if let Some(before) = before.copied() {
             if self.children.get(before).is_some_and(|child| counter < child.asked) {
@@ -132,25 +136,25 @@ impl Mesh {
             Parent::None => return self.refuse(link, ask.channel, Refusal::Full, scope),
         }
         let track = scope.tracks.open(ask.track);
-        let Some(layer) = scope.tracks.layer_of(track) else { return Ok(()) };
+        let Some(layer) = scope.tracks.open_layer(track, ask.encoding) else { return Err(DropReason::RelayMalformed) };
         let mut child = ChildRelay::new(scope.now, (track, layer), (link, ask.channel), (ask.kind, ask.epoch), counter);
         child.have = ask.have;
         let key = self.children.insert(child);
-        if self.by_track.len() <= track.place() {
-            self.by_track.resize_with(track.place() + 1, Vec::new);
+        if self.by_layer.len() <= layer.place() {
+            self.by_layer.resize_with(layer.place() + 1, Vec::new);
         }
-        self.by_track[track.place()].push(key);
+        self.by_layer[layer.place()].push(key);
         if let Some(link) = self.links.get_mut(link) {
             link.channels.insert(ask.channel, key);
         }
         self.start_child(key, scope);
-        scope.tracks.set_children(track, self.children_of(track).len());
+        scope.tracks.set_children(layer, self.children_of(layer).len());
         self.arm_child(key);
         Ok(())
     }
 
-    fn decide_child(&self, track: Option<TrackKey>, joiner: PeerId, leaves: Option<PeerId>) -> Parent {
-        let children = track.map_or(&[][..], |track| self.children_of(track));
+    fn decide_child(&self, layer: Option<LayerKey>, joiner: PeerId, leaves: Option<PeerId>) -> Parent {
+        let children = layer.map_or(&[][..], |layer| self.children_of(layer));
         let child = |key: &ChildKey| {
             let child = self.children.get(*key)?;
             let link = self.links.get(child.link)?;
@@ -163,12 +167,12 @@ impl Mesh {
 
     fn redirect(
         &mut self,
-        track: Option<TrackKey>,
+        layer: Option<LayerKey>,
         place: usize,
         (link, channel): (LinkKey, u32),
         scope: &mut Scope<'_>,
     ) -> Result<(), DropReason> {
-        let key = track.and_then(|track| self.children_of(track).get(place).copied());
+        let key = layer.and_then(|layer| self.children_of(layer).get(place).copied());
         let Some(child) = key.and_then(|key| self.children.get_mut(key)) else { return Ok(()) };
         child.redirected += 1;
         let to = self.links.get(child.link).map(|link| link.peer);
@@ -182,15 +186,15 @@ impl Mesh {
     pub(super) fn start_child(&mut self, key: ChildKey, scope: &mut Scope<'_>) {
         let Some(child) = self.children.get(key) else { return };
         let Some(track) = scope.tracks.get(child.track) else { return };
+        let layer = child.layer;
         let own = self.links.get(child.link).map_or(0, |link| link.own.0);
-        let feed = track.feed.and_then(|feed| self.feeds.get(feed));
+        let feed = scope.tracks.layer(layer).and_then(|layer| layer.feed).and_then(|feed| self.feeds.get(feed));
         let run = match track.publisher {
             Some(_) => Some(own.wrapping_add(track.run)),
             None => feed.and_then(|feed: &Feed| feed.run),
         };
         let Some(run) = run else { return };
         let have = child.have.filter(|(of, _)| *of == run).map(|(_, have)| have);
-        let layer = child.layer;
         let history = scope.tracks.layer(layer).and_then(|layer| layer.history.as_ref());
         let start = decide_start(history, child.kind, have);
         let Some(child) = self.children.get_mut(key) else { return };
@@ -221,14 +225,14 @@ impl Mesh {
     /// Names our own parent to a child.
     fn send_away(&mut self, key: ChildKey, scope: &mut Scope<'_>) {
         let Some(child) = self.children.get(key) else { return };
-        let (channel, to) = (child.channel, self.parent_peer(child.track, scope));
+        let (channel, to) = (child.channel, self.parent_peer(child.layer, scope));
         if let (Some(to), Some(link)) = (to, self.links.get_mut(child.link)) {
             link.send(&mut scope.out.egress, &Message::Redirect { channel, to });
         }
     }
 
-    fn parent_peer(&self, track: TrackKey, scope: &Scope<'_>) -> Option<PeerId> {
-        let feed = self.feeds.get(scope.tracks.get(track)?.feed?)?;
+    fn parent_peer(&self, layer: LayerKey, scope: &Scope<'_>) -> Option<PeerId> {
+        let feed = self.feeds.get(scope.tracks.layer(layer)?.feed?)?;
         feed.open_parent().map(|parent| parent.peer)
     }
 
@@ -269,8 +273,8 @@ impl Mesh {
         Ok(())
     }
 
-    pub(super) fn children_of(&self, track: TrackKey) -> &[ChildKey] {
-        self.by_track.get(track.place()).map_or(&[], Vec::as_slice)
+    pub(super) fn children_of(&self, layer: LayerKey) -> &[ChildKey] {
+        self.by_layer.get(layer.place()).map_or(&[], Vec::as_slice)
     }
 
     fn child_of(&self, link: LinkKey, channel: u32) -> Option<ChildKey> {
@@ -299,8 +303,14 @@ impl Mesh {
     }
 
     /// The track ended: its children are told, and are none any more.
-    pub(crate) fn end_children(&mut self, track: TrackKey, scope: &mut Scope<'_>) {
-        while let Some(key) = self.children_of(track).last().copied() {
+    pub(crate) fn end_children_of(&mut self, track: TrackKey, scope: &mut Scope<'_>) {
+        for layer in scope.tracks.layers_of(track) {
+            self.end_children(layer, scope);
+        }
+    }
+
+    pub(super) fn end_children(&mut self, layer: LayerKey, scope: &mut Scope<'_>) {
+        while let Some(key) = self.children_of(layer).last().copied() {
             let run = self.children.get(key).map_or(0, |child| child.run as u8);
             let Some((link, channel)) = self.remove_child(key, scope) else { return };
             if let Some(link) = self.links.get_mut(link) {
@@ -315,10 +325,10 @@ impl Mesh {
     pub(crate) fn remove_child(&mut self, key: ChildKey, scope: &mut Scope<'_>) -> Option<(LinkKey, u32)> {
         let child = self.children.remove(key)?;
         self.child_timers.set(key, None);
-        if let Some(known) = self.by_track.get_mut(child.track.place()) {
+        if let Some(known) = self.by_layer.get_mut(child.layer.place()) {
             known.retain(|known| *known != key);
         }
-        scope.tracks.set_children(child.track, self.children_of(child.track).len());
+        scope.tracks.set_children(child.layer, self.children_of(child.layer).len());
         self.changes.push_back(ReaderChange::Ends { child: key, layer: child.layer });
         if let Some(link) = self.links.get_mut(child.link) {
             link.channels.remove(&child.channel);

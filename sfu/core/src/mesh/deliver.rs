@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::blame::AtWork;
 use crate::crypto::relay::OVERHEAD_BYTES;
 use crate::egress::Arena;
-use crate::keys::{ChildKey, LinkKey, TrackKey};
+use crate::keys::{ChildKey, LayerKey, LinkKey, TrackKey};
 use crate::mesh::child::{BURST_MAX, ChildRelay, ChildState};
 use crate::mesh::link::Link;
 use crate::mesh::wire::{Accept, Clock, MEDIA_FIXED_BYTES, MEDIA_PADDING_MAX, Message, media_tail};
@@ -81,11 +81,36 @@ impl Mesh {
         if clock.is_none_or(|clock| !child.take_clock(scope.now, &clock)) {
             return;
         }
-        let (channel, run, track, link) = (child.channel, child.run as u8, child.track, child.link);
-        if let Some(clock) = self.clock_for(track, link, scope)
+        let (channel, run, layer, link) = (child.channel, child.run as u8, child.layer, child.link);
+        if let Some(clock) = self.clock_for(layer, link, scope)
             && let Some(link) = self.links.get_mut(link)
         {
             link.send(&mut scope.out.egress, &Message::Clock { channel, run, clock });
+        }
+        // As often as the clock, in case it was lost.
+        self.tell_offer(key, scope);
+    }
+
+    /// What the encodings of a track bring is other than before: its children are told.
+    pub(crate) fn tell_offers(&mut self, track: TrackKey, scope: &mut Scope<'_>) {
+        for layer in scope.tracks.layers_of(track) {
+            for at in 0..self.children_of(layer).len() {
+                if let Some(child) = self.children_of(layer).get(at).copied() {
+                    self.tell_offer(child, scope);
+                }
+            }
+        }
+    }
+
+    /// Of one encoding there is nothing to tell.
+    pub(super) fn tell_offer(&mut self, key: ChildKey, scope: &mut Scope<'_>) {
+        let Some(child) = self.children.get(key).filter(|child| child.is_served()) else { return };
+        let encodings = scope.tracks.announcement(child.track);
+        if encodings.len() > 1
+            && let Some(link) = self.links.get_mut(child.link)
+        {
+            let (channel, run) = (child.channel, child.run as u8);
+            link.send(&mut scope.out.egress, &Message::Offer { channel, run, encodings });
         }
     }
 
@@ -93,19 +118,19 @@ impl Mesh {
     pub(super) fn accept(&mut self, key: ChildKey, scope: &mut Scope<'_>) {
         let Some(child) = self.children.get(key) else { return };
         let (ChildState::Serving { from } | ChildState::Releasing { from }) = child.state else { return };
-        let (channel, run, track, link) = (child.channel, child.run, child.track, child.link);
-        let clock = self.clock_for(track, link, scope);
-        let depth = self.depth(track, scope.tracks);
+        let (channel, run, layer, link) = (child.channel, child.run, child.layer, child.link);
+        let clock = self.clock_for(layer, link, scope);
+        let depth = self.depth(layer, scope.tracks);
         if let Some(link) = self.links.get_mut(link) {
             link.send(&mut scope.out.egress, &Message::Accept(Accept { channel, run, depth, from, clock }));
         }
+        self.tell_offer(key, scope);
     }
 
-    /// The clock of a track by the wall clock of its origin.
-    fn clock_for(&self, track: TrackKey, link: LinkKey, scope: &Scope<'_>) -> Option<Clock> {
-        let (clock, wall) = (scope.tracks.clock_of(track)?, scope.tracks.wall()?);
-        let track = scope.tracks.get(track)?;
-        let (origin, offset) = match track.feed.filter(|_| track.publisher.is_none()) {
+    /// The clock of a layer by the wall clock of its origin.
+    fn clock_for(&self, layer: LayerKey, link: LinkKey, scope: &Scope<'_>) -> Option<Clock> {
+        let (clock, wall) = (scope.tracks.clock(layer)?, scope.tracks.wall()?);
+        let (origin, offset) = match scope.tracks.relay_of(layer) {
             Some(feed) => {
                 let origin = self.feeds.get(feed)?.origin?;
                 (origin, *self.clock_offsets.get(&origin)?)
@@ -124,9 +149,8 @@ impl Mesh {
     }
 
     /// Hops from the origin of a track to us.
-    pub(super) fn depth(&self, track: TrackKey, tracks: &Tracks) -> u8 {
-        let Some(track) = tracks.get(track).filter(|track| track.publisher.is_none()) else { return 0 };
-        track.feed.and_then(|feed| self.feeds.get(feed)).map_or(0, |feed| feed.depth)
+    pub(super) fn depth(&self, layer: LayerKey, tracks: &Tracks) -> u8 {
+        tracks.relay_of(layer).and_then(|feed| self.feeds.get(feed)).map_or(0, |feed| feed.depth)
     }
 }
 

@@ -1,13 +1,13 @@
 //! Owns when a feed begins and ends: signaling says where a track comes from, viewers and children decide
 //! whether it comes. Never touches a packet.
 
-use crate::keys::{FeedKey, LinkKey, TrackKey};
+use crate::keys::{FeedKey, LayerKey, LinkKey, TrackKey};
 use crate::mesh::child::ChildState;
 use crate::mesh::feed::{Feed, LINGER, ParentRelay, ParentState};
 use crate::mesh::wire::{Message, Refusal};
 use crate::mesh::{Mesh, ORIGINS_MAX, ReaderChange, Scope};
 use crate::spec::{ControlError, OriginSpec, PeerId, TrackId};
-use crate::tracks::Track;
+use crate::tracks::Layer;
 
 impl Mesh {
     /// Where a track comes from that is not published here. The same again changes nothing; with another peer
@@ -28,10 +28,12 @@ impl Mesh {
         }
         self.origins.insert(spec.track, spec);
         let Some(track) = scope.tracks.find(spec.track) else { return Ok(()) };
-        match scope.tracks.get(track).and_then(|track| track.feed) {
-            Some(feed) => self.reparent(feed, &spec, scope),
-            None => scope.tracks.note_demand(track),
+        for layer in scope.tracks.layers_of(track) {
+            if let Some(feed) = scope.tracks.layer(layer).and_then(|layer| layer.feed) {
+                self.reparent(feed, &spec, scope);
+            }
         }
+        scope.tracks.note_demand(track);
         Ok(())
     }
 
@@ -39,16 +41,19 @@ impl Mesh {
     pub fn remove_origin(&mut self, track: TrackId, scope: &mut Scope<'_>) {
         self.origins.remove(&track);
         let Some(key) = scope.tracks.find(track) else { return };
-        let Some(feed) = scope.tracks.get(key).and_then(|track| track.feed) else { return };
-        self.end_children(key, scope);
-        self.close_feed(feed, scope);
+        for layer in scope.tracks.layers_of(key) {
+            let Some(feed) = scope.tracks.layer(layer).and_then(|layer| layer.feed) else { continue };
+            self.end_children(layer, scope);
+            self.close_feed(feed, scope);
+        }
     }
 
-    /// Looks at the tracks whose viewers, children or source changed.
+    /// Looks at the encodings whose viewers, children or source changed.
     pub(crate) fn settle_demand(&mut self, scope: &mut Scope<'_>) {
         while let Some(key) = scope.tracks.demand.take() {
-            let Some(track) = scope.tracks.get(key) else { continue };
-            let (feed, is_wanted) = (track.feed, track.is_wanted());
+            let Some(layer) = scope.tracks.layer(key) else { continue };
+            let (feed, is_wanted) = (layer.feed, layer.is_wanted());
+            let Some(track) = scope.tracks.track_of(key).and_then(|track| scope.tracks.get(track)) else { continue };
             let origin = self.origins.get(&track.id).copied();
             match (feed, origin) {
                 _ if track.publisher.is_some() => self.start_waiting(key, scope),
@@ -60,10 +65,10 @@ impl Mesh {
         }
     }
 
-    fn open_feed(&mut self, track: TrackKey, origin: &OriginSpec, scope: &mut Scope<'_>) {
-        let Some(layer) = scope.tracks.layer_of(track) else { return };
-        let feed = self.feeds.insert(Feed::new((track, layer), origin.track, origin.kind));
-        scope.tracks.set_feed(track, Some(feed));
+    fn open_feed(&mut self, layer: LayerKey, origin: &OriginSpec, scope: &mut Scope<'_>) {
+        let Some(encoding) = scope.tracks.layer(layer).map(|layer| layer.encoding) else { return };
+        let feed = self.feeds.insert(Feed::new((layer, encoding), origin.track, origin.kind));
+        scope.tracks.set_feed(layer, Some(feed));
         self.open_parent(feed, origin, scope);
     }
 
@@ -134,7 +139,7 @@ impl Mesh {
     /// Nobody watched for a while. True when the feed is gone.
     pub(super) fn close_idle(&mut self, feed: FeedKey, scope: &mut Scope<'_>) -> bool {
         let Some(known) = self.feeds.get_mut(feed) else { return false };
-        if scope.tracks.get(known.track).is_some_and(Track::is_wanted) {
+        if scope.tracks.layer(known.layer).is_some_and(Layer::is_wanted) {
             // Somebody came back since the last flush.
             known.idle_since = None;
         }
@@ -156,8 +161,8 @@ impl Mesh {
         self.feed_timers.set(key, None);
         self.say_goodbye(feed.parent, scope);
         self.say_goodbye(feed.previous, scope);
-        scope.tracks.set_feed(feed.track, None);
-        scope.tracks.end(feed.track);
+        scope.tracks.set_feed(feed.layer, None);
+        scope.tracks.end_layer(feed.layer);
     }
 
     pub(super) fn say_goodbye(&mut self, parent: Option<ParentRelay>, scope: &mut Scope<'_>) {
@@ -170,17 +175,19 @@ impl Mesh {
 
     /// A publisher of our own takes over: children start afresh with its numbers.
     pub(crate) fn yield_to_publisher(&mut self, track: TrackKey, scope: &mut Scope<'_>) {
-        if let Some(feed) = scope.tracks.get(track).and_then(|track| track.feed) {
-            self.restart_children(track);
-            self.take_feed(feed, scope);
+        for layer in scope.tracks.layers_of(track) {
+            if let Some(feed) = scope.tracks.layer(layer).and_then(|layer| layer.feed) {
+                self.restart_children(layer);
+                self.take_feed(feed, scope);
+            }
         }
         scope.tracks.note_demand(track);
     }
 
-    /// Children of a track are sent nothing until its new numbering is known.
-    pub(super) fn restart_children(&mut self, track: TrackKey) {
-        for at in 0..self.children_of(track).len() {
-            let Some(key) = self.children_of(track).get(at).copied() else { continue };
+    /// Children of a layer are sent nothing until its new numbering is known.
+    pub(super) fn restart_children(&mut self, layer: LayerKey) {
+        for at in 0..self.children_of(layer).len() {
+            let Some(key) = self.children_of(layer).get(at).copied() else { continue };
             if let Some(child) = self.children.get_mut(key) {
                 child.restart();
                 self.changes.push_back(ReaderChange::Ends { child: key, layer: child.layer });
@@ -188,10 +195,10 @@ impl Mesh {
         }
     }
 
-    /// Children that waited for the track to come here.
-    pub(super) fn start_waiting(&mut self, track: TrackKey, scope: &mut Scope<'_>) {
+    /// Children that waited for the layer to come here.
+    pub(super) fn start_waiting(&mut self, layer: LayerKey, scope: &mut Scope<'_>) {
         let mut place = 0;
-        while let Some(key) = self.children_of(track).get(place).copied() {
+        while let Some(key) = self.children_of(layer).get(place).copied() {
             if self.children.get(key).is_some_and(|child| child.state == ChildState::Waiting) {
                 self.start_child(key, scope);
             }
@@ -200,8 +207,8 @@ impl Mesh {
     }
 
     /// They wait for what does not come.
-    fn refuse_waiting(&mut self, track: TrackKey, scope: &mut Scope<'_>) {
-        while let Some(key) = self.children_of(track).last().copied() {
+    fn refuse_waiting(&mut self, layer: LayerKey, scope: &mut Scope<'_>) {
+        while let Some(key) = self.children_of(layer).last().copied() {
             if let Some((link, channel)) = self.remove_child(key, scope)
                 && let Some(link) = self.links.get_mut(link)
             {

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use crate::keys::{FeedKey, LinkKey, TrackKey};
+use crate::keys::{FeedKey, LayerKey, LinkKey};
 use crate::mesh::feed::{Feed, ParentState};
 use crate::mesh::missing::Arrival;
-use crate::mesh::wire::{Accept, Clock, Media, Message, Refusal, Subscribe, nack_frame};
+use crate::mesh::wire::{Accept, Announcement, Clock, Media, Message, Refusal, Subscribe, nack_frame};
 use crate::mesh::{CLOCKS_MAX, Mesh, Scope, feed_at};
 use crate::spec::{Event, MediaKind, PeerId};
 use crate::stats::DropReason;
@@ -105,6 +105,21 @@ impl Mesh {
         Ok(())
     }
 
+    /// Encodings that nobody here watches are known by this alone.
+    pub(super) fn handle_offer(
+        &mut self,
+        link: LinkKey,
+        of: (u32, u8),
+        encodings: &Announcement,
+        scope: &mut Scope<'_>,
+    ) -> Result<(), DropReason> {
+        let key = self.open_feed_of(link, of, scope)?;
+        if let Some(track) = scope.tracks.track_of(self.feeds[key].layer) {
+            scope.tracks.announce(track, encodings);
+        }
+        Ok(())
+    }
+
     pub(super) fn handle_clock(
         &mut self,
         link: LinkKey,
@@ -169,8 +184,8 @@ impl Mesh {
             self.take_clock(key, &clock, scope);
         }
         if !was_open {
-            let track = self.feeds[key].track;
-            self.start_waiting(track, scope);
+            let layer = self.feeds[key].layer;
+            self.start_waiting(layer, scope);
             self.ask_for_keyframe(key, scope);
         }
         self.arm_feed(key);
@@ -180,7 +195,7 @@ impl Mesh {
     /// Numbers of another run follow: what was sent before is over.
     fn begin_run(&mut self, key: FeedKey, accept: &Accept, patience: Duration, scope: &mut Scope<'_>) {
         let feed = &mut self.feeds[key];
-        let (track, was_running) = (feed.track, feed.run.is_some());
+        let (layer, was_running) = (feed.layer, feed.run.is_some());
         feed.restart(Some(accept.run));
         if accept.from > 0 && feed.kind == MediaKind::Video {
             feed.keyframes.expect_by(scope.now + patience + KEYFRAME_PATIENCE);
@@ -190,10 +205,10 @@ impl Mesh {
             self.say_goodbye(left, scope);
         }
         if was_running {
-            scope.tracks.end(track);
-            self.restart_children(track);
+            scope.tracks.end_layer(layer);
+            self.restart_children(layer);
         }
-        self.start_waiting(track, scope);
+        self.start_waiting(layer, scope);
     }
 
     pub(super) fn handle_refuse(
@@ -270,9 +285,12 @@ impl Mesh {
     fn end_feed(&mut self, key: FeedKey, scope: &mut Scope<'_>) {
         let feed = &mut self.feeds[key];
         feed.restart(None);
-        let track = feed.track;
-        self.end_children(track, scope);
-        scope.tracks.end(track);
+        let layer = feed.layer;
+        self.end_children(layer, scope);
+        if let Some(track) = scope.tracks.track_of(layer) {
+            scope.tracks.announce(track, &[]);
+        }
+        scope.tracks.end_layer(layer);
     }
 }
 
@@ -292,17 +310,15 @@ impl Mesh {
     /// Asks, asks again or says that it still is there, whatever is due.
     pub(super) fn ask_parents(&mut self, key: FeedKey, scope: &mut Scope<'_>) {
         let Some(feed) = self.feeds.get_mut(key) else { return };
-        let (track, kind, have) = (feed.id, feed.kind, feed.have());
+        let (track, encoding, kind, have) = (feed.id, feed.encoding, feed.kind, feed.have());
         let leaves = feed.previous.map(|parent| parent.peer);
         let mut unanswered = None;
         for (parent, leaves) in [(&mut feed.parent, leaves), (&mut feed.previous, None)] {
             let Some(parent) = parent.as_mut().filter(|parent| scope.now >= parent.ask_at) else { continue };
             let Some(link) = self.links.get_mut(parent.link) else { continue };
             let (channel, epoch) = (parent.channel, parent.epoch);
-            link.send(
-                &mut scope.out.egress,
-                &Message::Subscribe(Subscribe { channel, track, epoch, kind, have, leaves }),
-            );
+            let ask = Subscribe { channel, track, encoding, epoch, kind, have, leaves };
+            link.send(&mut scope.out.egress, &Message::Subscribe(ask));
             parent.note_asked(scope.now, link.patience(), link.is_lost());
             // It may wait for a parent of its own, and that one for us.
             if parent.is_unanswered(scope.now) && parent.note_refused(scope.now) {
@@ -343,9 +359,9 @@ impl Mesh {
         }
     }
 
-    /// A viewer or child of a track that comes from elsewhere needs a key frame.
-    pub(crate) fn ask_parent_for_keyframe(&mut self, track: TrackKey, scope: &mut Scope<'_>) {
-        let Some(key) = scope.tracks.get(track).and_then(|track| track.feed) else { return };
+    /// A viewer or child of an encoding that comes from elsewhere needs a key frame.
+    pub(crate) fn ask_parent_for_keyframe(&mut self, layer: LayerKey, scope: &mut Scope<'_>) {
+        let Some(key) = scope.tracks.layer(layer).and_then(|layer| layer.feed) else { return };
         let Some(feed) = self.feeds.get_mut(key).filter(|feed| feed.kind == MediaKind::Video) else { return };
         if feed.run.is_none() {
             // Before the parent has answered: it sends a picture, or asks for one itself.

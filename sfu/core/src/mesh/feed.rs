@@ -1,19 +1,20 @@
-//! Owns what an edge knows of a track that another worker sends it: from whom, what is missing, whether anybody
+//! Owns what an edge knows of an encoding that another worker sends it: from whom, what is missing, whether anybody
 //! still watches. Never sends and never touches a history.
 
 use std::time::{Duration, Instant};
 
 use crate::crypto::srtp::ReplayWindow;
-use crate::keys::{LayerKey, LinkKey, TrackKey};
+use crate::keys::{LayerKey, LinkKey};
 use crate::mesh::missing::Missing;
 use crate::spec::{Epoch, MediaKind, PeerId, TrackId};
 use crate::stats::Traffic;
 
-/// One track that comes from elsewhere. It exists while somebody here wants it.
+/// One encoding that comes from elsewhere. It exists while somebody here wants it.
 pub(crate) struct Feed {
-    pub track: TrackKey,
     /// Where its packets go.
     pub layer: LayerKey,
+    /// Its place among those of its track.
+    pub encoding: u8,
     pub id: TrackId,
     pub kind: MediaKind,
     pub parent: Option<ParentRelay>,
@@ -72,10 +73,10 @@ pub(crate) struct KeyframeDemand {
 }
 
 impl Feed {
-    pub fn new((track, layer): (TrackKey, LayerKey), id: TrackId, kind: MediaKind) -> Feed {
+    pub fn new((layer, encoding): (LayerKey, u8), id: TrackId, kind: MediaKind) -> Feed {
         Feed {
-            track,
             layer,
+            encoding,
             id,
             kind,
             parent: None,

@@ -66,7 +66,7 @@ impl Mesh {
                 track: tracks.get(child.track)?.id,
                 peer: self.links.get(child.link)?.peer,
                 direction: RelayDirection::Out,
-                depth: self.depth(child.track, tracks),
+                depth: self.depth(child.layer, tracks),
                 packets: child.traffic.packets,
                 bytes: child.traffic.bytes,
                 lost: 0,

@@ -5,6 +5,7 @@
 
 mod fields;
 mod media;
+mod offer;
 
 use arrayvec::ArrayVec;
 
@@ -13,7 +14,9 @@ pub(crate) use media::{MEDIA_FIXED_BYTES, MEDIA_PADDING_MAX, Media, media_tail};
 use crate::mesh::missing::LOST_MAX;
 use crate::mesh::wire::fields::{FieldReader, put};
 use crate::mesh::wire::media::MEDIA;
-use crate::spec::{Epoch, MediaKind, PeerId, TrackId};
+pub(crate) use crate::mesh::wire::offer::Announcement;
+use crate::mesh::wire::offer::{parse_announcement, put_announcement};
+use crate::spec::{ENCODINGS_MAX, Epoch, MediaKind, PeerId, TrackId};
 
 /// One datagram carries one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +46,12 @@ pub(crate) enum Message<'a> {
         run: u8,
         clock: Clock,
     },
+    /// Which encodings the track has, and what they bring.
+    Offer {
+        channel: u32,
+        run: u8,
+        encodings: Announcement,
+    },
     /// Nothing above this sequence was sent yet.
     Tail {
         channel: u32,
@@ -71,6 +80,8 @@ pub(crate) struct Subscribe {
     /// The subscriber's number for this relay.
     pub channel: u32,
     pub track: TrackId,
+    /// Which of its encodings.
+    pub encoding: u8,
     pub epoch: Epoch,
     pub kind: MediaKind,
     /// Run and highest sequence the subscriber has.
@@ -153,6 +164,11 @@ impl Message<'_> {
             NACK => Message::Nack(parse_nack(&mut reader)?),
             KEYFRAME => Message::Keyframe { channel: reader.u32()? },
             CLOCK => Message::Clock { channel: reader.u32()?, run: reader.u8()?, clock: parse_clock(&mut reader)? },
+            OFFER => Message::Offer {
+                channel: reader.u32()?,
+                run: reader.u8()?,
+                encodings: parse_announcement(&mut reader)?,
+            },
             TAIL => Message::Tail { channel: reader.u32()?, run: reader.u8()?, sequence: reader.sequence()? },
             END => Message::End { channel: reader.u32()?, run: reader.u8()? },
             _ => return None,
@@ -182,6 +198,10 @@ impl Message<'_> {
                 put_clock(&mut out, clock);
                 put_channel(&mut out, &[*run], *channel, CLOCK);
             }
+            Message::Offer { channel, run, encodings } => {
+                put_announcement(&mut out, encodings);
+                put_channel(&mut out, &[*run], *channel, OFFER);
+            }
             Message::Tail { channel, run, sequence } => {
                 put(&mut out, &sequence.to_be_bytes());
                 put_channel(&mut out, &[*run], *channel, TAIL);
@@ -205,16 +225,20 @@ fn put_subscribe(out: &mut Frame, subscribe: &Subscribe) {
         (subscribe.kind == MediaKind::Video, VIDEO),
     ];
     let flags = flags.iter().filter(|(is_set, _)| *is_set).fold(0, |sum, (_, flag)| sum | flag);
-    put_channel(out, &[flags], subscribe.channel, SUBSCRIBE);
+    put_channel(out, &[subscribe.encoding, flags], subscribe.channel, SUBSCRIBE);
 }
 
 fn parse_subscribe(reader: &mut FieldReader<'_>) -> Option<Subscribe> {
-    let (channel, flags) = (reader.u32()?, reader.u8()?);
+    let (channel, flags, encoding) = (reader.u32()?, reader.u8()?, reader.u8()?);
+    if usize::from(encoding) >= ENCODINGS_MAX {
+        return None;
+    }
     let (track, epoch) = (TrackId(reader.u64()?), Epoch(reader.u64()?));
     let (leaves, run, sequence) = (PeerId(reader.u64()?), reader.u64()?, reader.sequence()?);
     Some(Subscribe {
         channel,
         track,
+        encoding,
         epoch,
         kind: if flags & VIDEO != 0 { MediaKind::Video } else { MediaKind::Audio },
         have: (flags & HAVE != 0).then_some((run, sequence)),
@@ -301,6 +325,7 @@ const KEYFRAME: u8 = 9;
 const CLOCK: u8 = 10;
 const TAIL: u8 = 11;
 const END: u8 = 12;
+const OFFER: u8 = 13;
 
 const HAVE: u8 = 1;
 const LEAVES: u8 = 2;

@@ -11,7 +11,7 @@ impl Readers {
             let viewer = SenderKey::of(session, line);
             let Some(sender) = parts.clients.sender(viewer) else { continue };
             let (is_hidden, is_fed, has_source) =
-                (sender.is_hidden(), sender.track.is_some(), sender.spec.source.is_some());
+                (sender.is_hidden(), sender.layer.is_some(), sender.spec.source.is_some());
             if is_hidden && is_fed {
                 self.hide(viewer, parts);
             } else if !is_hidden && !is_fed && has_source {

@@ -31,7 +31,7 @@ impl Readers {
     /// nothing to start with, or so much that a publisher that answers would serve the viewer better.
     pub(super) fn join(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) -> bool {
         let Some(sender) = parts.clients.sender(viewer) else { return false };
-        let Some(layer) = sender.track.and_then(|track| parts.tracks.layer_of(track)) else { return false };
+        let Some(layer) = sender.layer else { return false };
         let history = parts.tracks.layer(layer).and_then(|layer| layer.history.as_ref());
         let gop = history.and_then(History::cached_gop);
         let is_cached = sender.spec.kind == MediaKind::Video && gop.is_some_and(|gop| sender.decodes(gop.payload_type));
@@ -78,7 +78,7 @@ impl Readers {
         out.note(AtWork::Session(viewer.session()));
         // What is interrupted is not to catch up any more.
         let live_already = Outcome::Live { packets: 0 };
-        let Some(key) = sender.track.and_then(|track| tracks.layer_of(track)) else { return live_already };
+        let Some(key) = sender.layer else { return live_already };
         let Some(audience) = self.audiences.get_mut(key.place()) else { return live_already };
         let live = audience.live();
         let is_behind = |pace| matches!(pace, Pace::Admitted(_) | Pace::Behind { .. });
@@ -124,7 +124,7 @@ impl Readers {
     fn start_at_next_keyframe(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) {
         let Some(sender) = parts.clients.sender_mut(viewer) else { return };
         sender.interrupt();
-        if let Some(layer) = sender.track.and_then(|track| parts.tracks.layer_of(track)) {
+        if let Some(layer) = sender.layer {
             self.audience(layer).go_live(viewer);
             parts.tracks.want_keyframe(layer);
         }

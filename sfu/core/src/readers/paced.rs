@@ -64,8 +64,8 @@ impl Readers {
         let Some(session) = clients.get_mut(viewer.session()) else { return Outcome::Caught };
         let delivery = &mut session.delivery;
         out.note(AtWork::Session(viewer.session()));
-        let track = delivery.sender(viewer.line()).and_then(|sender| sender.track);
-        let Some(key) = track.and_then(|track| tracks.layer_of(track)) else { return Outcome::Caught };
+        let layer = delivery.sender(viewer.line()).and_then(|sender| sender.layer);
+        let Some(key) = layer else { return Outcome::Caught };
         let Some(audience) = self.audiences.get_mut(key.place()) else { return Outcome::Caught };
         let live = audience.live();
         let reader = audience.viewers.get_mut(viewer).filter(|reader| reader.pace == Pace::Paced);
@@ -107,7 +107,7 @@ impl Readers {
         let now = parts.now;
         let Some(sender) = parts.clients.sender_mut(viewer) else { return };
         sender.give_up(now);
-        if let Some(layer) = sender.track.and_then(|track| parts.tracks.layer_of(track)) {
+        if let Some(layer) = sender.layer {
             let is_due = !sender.rests(now);
             self.audience(layer).go_live(viewer);
             if is_due {

@@ -1,13 +1,15 @@
-//! Owns which track a sender follows: what flows goes on until what is to replace it can begin. Never numbers or
+//! Owns how a sender goes over to another track or encoding: what flows goes on until what is to replace it can begin. Never numbers or
 //! seals a packet.
 
 use std::time::{Duration, Instant};
 
 use crate::clients::{Awaited, Sender};
 use crate::keys::{LayerKey, SenderKey, SessionKey, TrackKey};
+use crate::readers::aim::decide_first;
 use crate::readers::{Parts, Readers};
 use crate::spec::{MediaKind, SendTrack};
 use crate::tracks::history::{GopState, History};
+use crate::tracks::playout::ClockBridge;
 use crate::tracks::{LATE_TICKS, Layer, Tracks};
 
 // ── As signaling says ───────────────────────────────────────────────────────────────────────────────────
@@ -23,16 +25,60 @@ impl Readers {
         }
         let track = spec.source.map(|source| parts.tracks.open(source));
         let Some(sender) = parts.clients.sender_mut(viewer) else { return };
-        if let Some(awaited) = sender.awaited.as_mut().filter(|awaited| Some(awaited.track) == track) {
-            awaited.spec = spec;
-            sender.forbid_plain_repeats();
-            return;
+        let present = sender.layer.and_then(|layer| parts.tracks.track_of(layer));
+        let awaits_other = |awaited: &&mut Box<Awaited>| parts.tracks.track_of(awaited.layer) == track;
+        match sender.awaited.as_mut().filter(awaits_other) {
+            Some(awaited) if present != track => {
+                awaited.spec = Some(spec);
+                sender.forbid_plain_repeats();
+                self.aim(viewer, parts);
+            }
+            Some(_) => {
+                sender.replace_spec(spec);
+                self.aim(viewer, parts);
+            }
+            None if present.is_some() && present == track => {
+                sender.replace_spec(spec);
+                self.stop_awaiting(viewer, parts);
+                self.aim(viewer, parts);
+            }
+            None => self.follow_other(viewer, track, spec, parts),
         }
+    }
+
+    /// The m-line has another source than before.
+    fn follow_other(&mut self, viewer: SenderKey, track: Option<TrackKey>, spec: SendTrack, parts: &mut Parts<'_>) {
         self.stop_awaiting(viewer, parts);
-        match track.filter(|track| is_worth_awaiting(viewer, *track, &spec, parts)) {
-            Some(track) => self.await_track(viewer, track, spec, parts),
-            None => self.follow_at_once(viewer, track, spec, parts),
+        let choice = parts.clients.sender(viewer).and_then(|sender| sender.choice);
+        let layer = track.and_then(|track| decide_first(parts.tracks, track, choice, &spec));
+        match layer.filter(|layer| is_worth_awaiting(viewer, *layer, &spec, parts)) {
+            Some(layer) => self.await_layer(viewer, layer, Some(spec), parts),
+            None => {
+                self.follow_at_once(viewer, layer, Some(spec), parts);
+                self.aim(viewer, parts);
+            }
         }
+    }
+
+    /// Another encoding of the track that a viewer has: at once if it is there to be begun with, or if there is nothing
+    /// to keep meanwhile.
+    pub(super) fn go_over(&mut self, viewer: SenderKey, layer: LayerKey, parts: &mut Parts<'_>) {
+        self.stop_awaiting(viewer, parts);
+        let Some(sender) = parts.clients.sender(viewer) else { return };
+        if is_worth_awaiting(viewer, layer, &sender.spec, parts) {
+            self.await_layer(viewer, layer, None, parts);
+        } else {
+            self.follow_at_once(viewer, Some(layer), None, parts);
+        }
+    }
+
+    /// Another encoding of the track that a viewer awaits.
+    pub(super) fn await_instead(&mut self, viewer: SenderKey, layer: LayerKey, parts: &mut Parts<'_>) {
+        let Some(awaited) = parts.clients.sender_mut(viewer).and_then(|sender| sender.awaited.as_mut()) else { return };
+        let before = std::mem::replace(&mut awaited.layer, layer);
+        self.audience(before).awaiting.remove(viewer);
+        self.note_viewers(before, parts.tracks);
+        self.note_awaiting(viewer, layer, parts);
     }
 
     /// Ends what a sender sends and what it waits for.
@@ -48,88 +94,105 @@ impl Readers {
         self.release_paced(viewer, parts);
     }
 
-    fn await_track(&mut self, viewer: SenderKey, track: TrackKey, spec: SendTrack, parts: &mut Parts<'_>) {
+    fn await_layer(&mut self, viewer: SenderKey, layer: LayerKey, spec: Option<SendTrack>, parts: &mut Parts<'_>) {
         let now = parts.now;
         let Some(sender) = parts.clients.sender_mut(viewer) else { return };
-        let is_video = spec.kind == MediaKind::Video;
         let look_at = now + STILL_AFTER;
-        sender.awaited = Some(Box::new(Awaited { track, spec, began: now, look_at }));
-        sender.forbid_plain_repeats();
+        if spec.is_some() {
+            sender.forbid_plain_repeats();
+        }
+        sender.awaited = Some(Box::new(Awaited { layer, spec, began: now, look_at }));
         parts.clients.wake(viewer.session(), look_at);
-        let Some(layer) = parts.tracks.layer_of(track) else { return };
+        self.note_awaiting(viewer, layer, parts);
+    }
+
+    fn note_awaiting(&mut self, viewer: SenderKey, layer: LayerKey, parts: &mut Parts<'_>) {
         self.audience(layer).awaiting.insert(viewer, 0);
         self.note_viewers(layer, parts.tracks);
-        if is_video {
+        if parts.clients.sender(viewer).is_some_and(|sender| sender.next_spec().kind == MediaKind::Video) {
             parts.tracks.want_keyframe(layer);
         }
     }
 
-    fn stop_awaiting(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) {
+    pub(super) fn stop_awaiting(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) {
         let awaited = parts.clients.sender_mut(viewer).and_then(|sender| sender.awaited.take());
-        let Some(layer) = awaited.and_then(|awaited| parts.tracks.layer_of(awaited.track)) else { return };
+        let Some(layer) = awaited.map(|awaited| awaited.layer) else { return };
         self.audience(layer).awaiting.remove(viewer);
         self.note_viewers(layer, parts.tracks);
     }
 
-    fn follow_at_once(&mut self, viewer: SenderKey, track: Option<TrackKey>, spec: SendTrack, parts: &mut Parts<'_>) {
-        if let Some(sender) = parts.clients.sender_mut(viewer) {
+    fn follow_at_once(
+        &mut self,
+        viewer: SenderKey,
+        layer: Option<LayerKey>,
+        spec: Option<SendTrack>,
+        parts: &mut Parts<'_>,
+    ) {
+        if let (Some(sender), Some(spec)) = (parts.clients.sender_mut(viewer), spec) {
             sender.replace_spec(spec);
         }
-        self.attach(viewer, track, parts);
+        self.attach(viewer, layer, parts);
     }
 
-    /// Lets a sender follow `track`, or nothing, with what is there of it or with the next key frame.
-    fn attach(&mut self, viewer: SenderKey, track: Option<TrackKey>, parts: &mut Parts<'_>) {
-        let before = parts.clients.sender(viewer).and_then(|sender| sender.track);
-        if before == track {
+    /// Lets a sender follow `layer`, or nothing, with what is there of it or with the next key frame.
+    fn attach(&mut self, viewer: SenderKey, layer: Option<LayerKey>, parts: &mut Parts<'_>) {
+        let before = parts.clients.sender(viewer).and_then(|sender| sender.layer);
+        if before == layer {
             return;
         }
-        self.replace_track(viewer, track, parts);
-        if let Some(track) = track
+        self.replace_layer(viewer, layer, parts);
+        if let Some(layer) = layer
             && !self.join(viewer, parts)
         {
-            parts.tracks.want_keyframe_of(track);
+            parts.tracks.want_keyframe(layer);
         }
     }
 
-    fn replace_track(&mut self, viewer: SenderKey, track: Option<TrackKey>, parts: &mut Parts<'_>) {
+    fn replace_layer(&mut self, viewer: SenderKey, layer: Option<LayerKey>, parts: &mut Parts<'_>) {
         let Some(sender) = parts.clients.sender_mut(viewer) else { return };
-        let before = std::mem::replace(&mut sender.track, track);
+        let before = std::mem::replace(&mut sender.layer, layer);
         sender.interrupt();
-        if let Some(layer) = before.and_then(|before| parts.tracks.layer_of(before)) {
+        sender.cross(bridge(before, layer, parts.tracks));
+        if let Some(layer) = before {
             self.audience(layer).unsubscribe(viewer);
             self.note_viewers(layer, parts.tracks);
         }
-        if let Some(layer) = track.and_then(|track| parts.tracks.layer_of(track)) {
+        if let Some(layer) = layer {
             self.audience(layer).subscribe(viewer);
             self.note_viewers(layer, parts.tracks);
         }
     }
 }
 
+/// The clocks of two encodings of one track; those of two tracks have nothing to do with each other.
+fn bridge(before: Option<LayerKey>, layer: Option<LayerKey>, tracks: &Tracks) -> Option<ClockBridge> {
+    let (before, layer) = (before?, layer?);
+    let is_one_track = tracks.track_of(before).is_some() && tracks.track_of(before) == tracks.track_of(layer);
+    if is_one_track { ClockBridge::new(tracks.clock(before), tracks.clock(layer)) } else { None }
+}
+
 /// Not if there is nothing to keep, or if the new picture is so young that it starts as a live one does.
-fn is_worth_awaiting(viewer: SenderKey, track: TrackKey, spec: &SendTrack, parts: &Parts<'_>) -> bool {
+fn is_worth_awaiting(viewer: SenderKey, layer: LayerKey, spec: &SendTrack, parts: &Parts<'_>) -> bool {
     let now = parts.now;
     let Some(sender) = parts.clients.sender(viewer) else { return false };
     let flows = flows_until(sender, parts.tracks).is_some_and(|until| until > now);
-    if !flows || sender.track == Some(track) {
+    if !flows || sender.layer == Some(layer) {
         return false;
     }
-    let layer = parts.tracks.layer_of(track).and_then(|layer| parts.tracks.layer(layer));
-    let Some(layer) = layer else { return false };
+    let Some(layer) = parts.tracks.layer(layer) else { return false };
     let is_live = layer.heard.is_some_and(|heard| now < heard + STILL_AFTER);
     spec.kind == MediaKind::Audio || !is_live || find_picture(layer, spec, now) != SwitchPoint::Here
 }
 
-/// Until when the track a sender sends counts as flowing. `None` if the sender sends nothing of it.
+/// Until when the encoding that a sender sends counts as flowing. `None` if the sender sends nothing of it.
 fn flows_until(sender: &Sender, tracks: &Tracks) -> Option<Instant> {
-    let layer = tracks.layer(tracks.layer_of(sender.track?)?)?;
+    let layer = tracks.layer(sender.layer?)?;
     layer.heard.filter(|_| sender.is_sending(layer.generation)).map(|heard| heard + STILL_AFTER)
 }
 
 // ── As media and time have it ───────────────────────────────────────────────────────────────────────────
 
-/// What the packets that are about to leave are for a sender that awaits their track.
+/// What the packets that are about to leave are for a sender that awaits them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SwitchPoint {
     Here,
@@ -160,12 +223,13 @@ impl Readers {
     fn switch(&mut self, viewer: SenderKey, key: LayerKey, parts: &mut Parts<'_>) {
         self.audience(key).awaiting.remove(viewer);
         self.note_viewers(key, parts.tracks);
-        let track = parts.tracks.track_of(key);
         let Some(sender) = parts.clients.sender_mut(viewer) else { return };
         let Some(awaited) = sender.awaited.take() else { return };
-        let is_video = awaited.spec.kind == MediaKind::Video;
-        sender.replace_spec(awaited.spec);
-        self.replace_track(viewer, track, parts);
+        if let Some(spec) = awaited.spec {
+            sender.replace_spec(spec);
+        }
+        let is_video = sender.spec.kind == MediaKind::Video;
+        self.replace_layer(viewer, Some(key), parts);
         if is_video {
             self.join(viewer, parts);
         }
@@ -178,19 +242,23 @@ impl Readers {
             let viewer = SenderKey::of(key, line);
             let Some(sender) = parts.clients.sender(viewer) else { continue };
             let flows_until = flows_until(sender, parts.tracks);
+            let present = sender.layer.and_then(|layer| parts.tracks.track_of(layer));
             let Some(awaited) = parts.clients.sender_mut(viewer).and_then(|sender| sender.awaited.as_mut()) else {
                 continue;
             };
             if now < awaited.look_at {
                 continue;
             }
-            let until = flows_until.map(|until| until.min(awaited.began + AWAIT_MAX));
+            // Another encoding of the same track is no better than none: it may take as long as it likes.
+            let is_same = present.is_some() && present == parts.tracks.track_of(awaited.layer);
+            let give_up_at = (!is_same).then_some(awaited.began + AWAIT_MAX);
+            let until = flows_until.map(|until| give_up_at.map_or(until, |at| until.min(at)));
             match until.filter(|until| now < *until) {
                 Some(until) => awaited.look_at = until,
                 None => {
-                    let (track, spec) = (awaited.track, awaited.spec.clone());
-                    self.follow_at_once(viewer, Some(track), spec, parts);
+                    let (layer, spec) = (awaited.layer, awaited.spec.take());
                     self.stop_awaiting(viewer, parts);
+                    self.follow_at_once(viewer, Some(layer), spec, parts);
                 }
             }
         }
@@ -198,11 +266,10 @@ impl Readers {
 }
 
 fn find_start(viewer: SenderKey, key: LayerKey, live: u64, parts: &Parts<'_>) -> SwitchPoint {
-    let awaited = parts.clients.sender(viewer).and_then(|sender| sender.awaited.as_ref());
-    let awaited = awaited.filter(|_| parts.clients.is_open(viewer));
+    let spec = parts.clients.sender(viewer).filter(|_| parts.clients.is_open(viewer)).map(Sender::next_spec);
     let layer = parts.tracks.layer(key);
     let history = layer.and_then(|layer| layer.history.as_ref());
-    let (Some(Awaited { spec, .. }), Some(layer), Some(history)) = (awaited.map(Box::as_ref), layer, history) else {
+    let (Some(spec), Some(layer), Some(history)) = (spec, layer, history) else {
         return SwitchPoint::Impossible;
     };
     if spec.kind == MediaKind::Video {

@@ -129,11 +129,10 @@ impl Sfu {
     /// Merged with the requests of viewers.
     pub fn request_keyframe(&mut self, now: Now, track: TrackId) -> Result<(), ControlError> {
         let key = self.tracks.find(track).ok_or(ControlError::NotFound)?;
-        let is_fed = |key| self.tracks.get(key).is_some_and(|track| track.publisher.is_some() || track.feed.is_some());
-        if !is_fed(key) {
+        if !self.tracks.is_fed(key) {
             return Err(ControlError::NotFound);
         }
-        self.tracks.want_keyframe_of(key);
+        self.tracks.want_keyframes_of(key);
         self.ask_for_keyframes(now.mono);
         Ok(())
     }
@@ -173,13 +172,20 @@ impl Sfu {
             let source = match old.iter().position(|source| source.spec.track == line.track) {
                 Some(at) => {
                     let mut source = old.swap_remove(at);
+                    if source.spec.rids != line.rids
+                        && let Some(session) = self.clients.get_mut(key)
+                    {
+                        session.ingest.forget_streams(&mut source);
+                    }
+                    self.tracks.open_layer(source.track, line.encodings().saturating_sub(1) as u8);
+                    source.add_encodings(&self.tracks.layers_of(source.track));
                     source.replace_spec(line);
                     source
                 }
                 None => {
                     let track = self.tracks.open(line.track);
-                    let Some(layer) = self.tracks.layer_of(track) else { continue };
-                    Source::new(line, track, layer)
+                    self.tracks.open_layer(track, line.encodings().saturating_sub(1) as u8);
+                    Source::new(line, track, &self.tracks.layers_of(track))
                 }
             };
             let (mesh, mut scope) = self.mesh_parts(now);
@@ -210,7 +216,7 @@ impl Sfu {
             self.out.push_event(Event::TrackActive { session, track, active: false });
         }
         let (mesh, mut scope) = self.mesh_parts(now);
-        mesh.end_children(source.track, &mut scope);
+        mesh.end_children_of(source.track, &mut scope);
         self.tracks.end(source.track);
     }
 

@@ -9,10 +9,12 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
+use arrayvec::ArrayVec;
+
 use crate::blame::AtWork;
-use crate::keys::{SessionKey, TrackKey};
+use crate::keys::{FeedKey, SessionKey, TrackKey};
 use crate::sfu::Sfu;
-use crate::spec::{CloseReason, ControlError};
+use crate::spec::{CloseReason, ControlError, ENCODINGS_MAX};
 use crate::stats::DropReason;
 
 /// Whether somebody was found who caused a panic.
@@ -124,15 +126,21 @@ impl Sfu {
     /// Its publisher goes with it; what another worker feeds starts over.
     fn end_faulty_track(&mut self, now: Instant, key: TrackKey) {
         let Some(track) = self.tracks.get(key) else { return };
-        let (publisher, feed, layer) = (track.publisher, track.feed, track.layer());
-        self.tracks.fresh.forget(layer);
-        match (publisher, feed) {
-            (Some(publisher), _) => self.end_faulty_session(now, publisher.session()),
-            (None, Some(feed)) => self.try_to(now, |sfu| {
+        let (publisher, layers) = (track.publisher, self.tracks.layers_of(key));
+        let feeds = layers.iter().filter_map(|layer| self.tracks.layer(*layer)?.feed);
+        let feeds: ArrayVec<FeedKey, ENCODINGS_MAX> = feeds.collect();
+        for layer in layers {
+            self.tracks.fresh.forget(layer);
+        }
+        match publisher {
+            Some(publisher) => self.end_faulty_session(now, publisher.session()),
+            None if feeds.is_empty() => self.try_to(now, |sfu| sfu.tracks.end(key)),
+            None => self.try_to(now, |sfu| {
                 let (mesh, mut scope) = sfu.mesh_parts(now);
-                mesh.close_feed(feed, &mut scope);
+                for feed in feeds {
+                    mesh.close_feed(feed, &mut scope);
+                }
             }),
-            (None, None) => self.try_to(now, |sfu| sfu.tracks.end(key)),
         }
     }
 

@@ -86,7 +86,7 @@ impl Sfu {
         let sources = self.clients.iter().flat_map(|session| &session.ingest.sources);
         let video = sources.filter(|source| source.active && source.spec.kind == MediaKind::Video);
         video.filter_map(|source| {
-            let state = self.tracks.layer(source.layer)?.history.as_ref()?.gop_state();
+            let state = self.tracks.history(source.encodings.first()?.layer)?.gop_state();
             (state != GopState::Cached).then_some(UncachedTrack { track: source.spec.track, state })
         })
     }
@@ -128,7 +128,7 @@ fn received_stats(source: &Source) -> TrackStats {
         bytes: source.traffic.bytes,
         lost: source.streams.iter().map(|stream| stream.lost()).sum(),
         repaired: source.nacked,
-        keyframe_requests: source.keyframes.sent,
+        keyframe_requests: source.encodings.iter().map(|encoding| encoding.keyframes.sent).sum(),
         bits_per_second: source.traffic.bits_per_second,
     }
 }

@@ -3,19 +3,40 @@
 
 use std::time::{Duration, Instant};
 
-use crate::keys::{LayerKey, TrackKey};
+use crate::codec::frame::{FrameNumbers, descriptor_frame};
+use crate::codec::{Codec, PictureSize};
+use crate::keys::{FeedKey, LayerKey, TrackKey};
 use crate::marks::Marks;
 use crate::spec::MediaKind;
 use crate::stats::DropReason;
+use crate::tracks::announced::Announced;
 use crate::tracks::bursts::{Bursts, Turn};
 use crate::tracks::history::{Arrived, CacheBudget, History, HistoryLimits};
+use crate::tracks::meter::LayerMeter;
+
 use crate::tracks::playout::{MediaClock, WallClock};
+use crate::wire::rtp::ExtensionKind;
 
 #[derive(Default)]
 pub(crate) struct Layer {
     pub(super) track: Option<TrackKey>,
+    /// Its place among the encodings of the track.
+    pub encoding: u8,
+    /// The relay it comes by. A publisher of our own has precedence.
+    pub feed: Option<FeedKey>,
+    /// Viewers that get it or wait for it.
+    pub(super) viewers: usize,
+    /// Workers that get it from here or wait for it.
+    pub(super) children: usize,
     /// It comes from another worker.
     pub(super) is_relayed: bool,
+    pub meter: LayerMeter,
+    /// Of the newest packet: where a publisher sends 7 bits of it the others follow from this.
+    picture_id: Option<u16>,
+    /// Of its last key frame, where that says it.
+    pub size: Option<PictureSize>,
+    /// What the worker that it comes from says of it, also while nobody here watches it.
+    pub(super) announced: Option<Announced>,
     /// None until the first packet.
     pub history: Option<History>,
     /// When the newest packet came; `None` before the first.
@@ -32,6 +53,15 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
+    pub(super) fn new(track: TrackKey, encoding: u8) -> Layer {
+        Layer { track: Some(track), encoding, ..Layer::default() }
+    }
+
+    /// Somebody here watches it, or another worker gets it from here.
+    pub fn is_wanted(&self) -> bool {
+        self.viewers > 0 || self.children > 0
+    }
+
     /// Number of the next packet.
     pub fn next(&self) -> u64 {
         self.history.as_ref().map_or(0, History::next)
@@ -95,8 +125,9 @@ impl Layer {
     /// The publisher or the feed is gone. What it sent is of no use to whoever comes next.
     pub(super) fn end(&mut self, cache: &mut CacheBudget) {
         self.release(cache);
-        let (track, generation) = (self.track, self.generation.wrapping_add(1));
-        *self = Layer { track, generation, ..Layer::default() };
+        let Layer { track, encoding, feed, viewers, children, announced, generation, .. } = *self;
+        let generation = generation.wrapping_add(1);
+        *self = Layer { track, encoding, feed, viewers, children, announced, generation, ..Layer::default() };
     }
 
     /// Its memory is for other layers.
@@ -114,6 +145,7 @@ pub(crate) struct LayerWriter<'a> {
     pub wall: &'a WallClock,
     pub(super) cache: &'a mut CacheBudget,
     pub(super) fresh: &'a mut Marks<LayerKey>,
+    pub(super) offers: &'a mut Marks<TrackKey>,
     pub(super) turn: Turn,
 }
 
@@ -126,21 +158,63 @@ impl LayerWriter<'_> {
         extensions: &[u8],
         payload: &[u8],
     ) -> Result<(), DropReason> {
+        let is_video = kind == MediaKind::Video;
+        let frame = if is_video { self.read_frame(packet.codec, extensions, payload) } else { packet.frame };
+        let packet = Arrived { frame, ..packet };
         let history = self.layer.history.get_or_insert_with(|| {
             History::new(match kind {
                 MediaKind::Video => HistoryLimits::VIDEO,
                 MediaKind::Audio => HistoryLimits::AUDIO,
             })
         });
+        self.layer.meter.add(payload.len(), packet.marker, packet.at_ms);
         let pushed = history.push(self.cache, packet, extensions, payload);
         pushed.map(|_| ()).ok_or(DropReason::RtpTooLong)
     }
 
+    fn read_frame(&mut self, codec: Codec, extensions: &[u8], payload: &[u8]) -> FrameNumbers {
+        let mut frame = FrameNumbers::read(codec, payload, self.layer.picture_id);
+        if frame.picture_id.is_some() {
+            self.layer.picture_id = frame.picture_id;
+        }
+        frame.frame = kept_extension(extensions, ExtensionKind::DependencyDescriptor).and_then(descriptor_frame);
+        frame
+    }
+
     pub fn note_arrival(&mut self, now: Instant) {
+        if self.layer.heard.is_none() {
+            self.note_offer();
+        }
         if self.layer.note_arrival(now, self.turn) {
             self.fresh.mark(self.key);
         }
     }
+
+    /// A key frame says how large the picture is.
+    pub fn note_size(&mut self, size: PictureSize) {
+        if self.layer.size.replace(size) != Some(size) {
+            self.note_offer();
+        }
+    }
+
+    /// What can be chosen of the track is other than before.
+    fn note_offer(&mut self) {
+        if let Some(track) = self.layer.track {
+            self.offers.mark(track);
+        }
+    }
+}
+
+/// The value of an extension among those that are kept: kind, length and value one after the other.
+fn kept_extension(mut extensions: &[u8], kind: ExtensionKind) -> Option<&[u8]> {
+    while let Some((&[other, len], rest)) = extensions.split_first_chunk::<2>() {
+        let (value, rest) = rest.split_at_checked(usize::from(len))?;
+        if other == kind as u8 {
+            return Some(value);
+        }
+        extensions = rest;
+    }
+    None
 }
 
 /// Longest that a packet waits for company, which saves more system calls than it costs in latency.

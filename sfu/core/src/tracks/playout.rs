@@ -61,6 +61,30 @@ impl MediaClock {
     }
 }
 
+/// The clocks of two encodings of one track: together they say how far a timestamp of one is from one of the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClockBridge {
+    from: MediaClock,
+    to: MediaClock,
+}
+
+impl ClockBridge {
+    /// `None` unless the publisher has reported both: arrival differs by what the network does.
+    pub fn new(from: Option<MediaClock>, to: Option<MediaClock>) -> Option<ClockBridge> {
+        let reported = |clock: Option<MediaClock>| clock.filter(|clock| clock.reported);
+        Some(ClockBridge { from: reported(from)?, to: reported(to)? })
+    }
+
+    /// Ticks from the capture of a frame of the first to that of a frame of the second.
+    pub fn ticks_between(&self, from: u32, to: u32, clock_rate: u32) -> Option<i32> {
+        let ntp = i128::from(self.to.ntp.wrapping_sub(self.from.ntp) as i64);
+        let ntp = (ntp * i128::from(clock_rate)) >> 32;
+        let after = i128::from(to.wrapping_sub(self.to.timestamp) as i32);
+        let before = i128::from(from.wrapping_sub(self.from.timestamp) as i32);
+        i32::try_from(ntp + after - before).ok()
+    }
+}
+
 /// The distance from a publisher's wall clock to ours, the same for all its streams (RFC 3550 section 6.4.1
 /// wants one clock for what is to be played together). It is fixed by the first report of the session.
 ///

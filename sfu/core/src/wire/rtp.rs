@@ -5,6 +5,6 @@ pub mod extension;
 pub mod header;
 pub mod seq;
 
-pub use extension::{Elements, ExtensionKind, ExtensionMap, ExtensionValues, write_extensions};
+pub use extension::{Elements, ExtensionKind, ExtensionMap, ExtensionValues, element_mut, write_extensions};
 pub use header::{FIXED_HEADER_BYTES, Header, HeaderError, OutgoingHeader, Payload};
 pub use seq::{ExtendedSeq, Seq, Ssrc};

@@ -155,6 +155,7 @@ pub fn video_out(source: Option<TrackId>, ssrc: u32) -> SendTrack {
             nack: true,
         }],
         cname: "publisher".into(),
+        height_max: None,
     }
 }
 
@@ -174,6 +175,7 @@ pub fn audio_out(source: Option<TrackId>, ssrc: u32) -> SendTrack {
             nack: false,
         }],
         cname: "publisher".into(),
+        height_max: None,
     }
 }
 

@@ -4,6 +4,8 @@
 
 pub mod cameras;
 pub mod client;
+pub mod encoders;
+
 pub mod lines;
 pub mod mesh;
 pub mod slow_line;

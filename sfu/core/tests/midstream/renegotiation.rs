@@ -82,7 +82,7 @@ fn no_renegotiation_resets_a_roll_over_counter_or_a_replay_window() {
     let mut wrapped = Wrapped::new();
     let mut second_line = camera_line(OTHER);
     second_line.mid = "7".into();
-    second_line.ssrcs = vec![SsrcPair { ssrc: VIDEO_SSRC, rtx: None }];
+    second_line.ssrcs = vec![SsrcPair { ssrc: VIDEO_SSRC, rtx: None, encoding: 0 }];
     // What is negotiated, one after the other, and the track that the publisher's packets are of then.
     let steps: [(&str, Vec<Media>, TrackId); 5] = [
         ("the same again", vec![publishes(vec![camera_line(CAMERA)])], CAMERA),

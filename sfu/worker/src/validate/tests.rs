@@ -20,7 +20,7 @@ pub(crate) fn spec() -> SessionSpec {
         mid: "0".to_owned(),
         kind: MediaKind::Video,
         codecs: vec![codec],
-        ssrcs: vec![SsrcPair { ssrc: 10, rtx: Some(11) }],
+        ssrcs: vec![SsrcPair { ssrc: 10, rtx: Some(11), encoding: 0 }],
         rids: vec![],
         parameter_sets: Vec::new(),
     };
@@ -40,6 +40,7 @@ pub(crate) fn spec() -> SessionSpec {
         source: None,
         payload_types: vec![map],
         cname: "c".to_owned(),
+        height_max: None,
     };
     SessionSpec {
         session: SessionId(0, 1),
@@ -75,7 +76,7 @@ fn each_broken_limit_is_named() {
         ("extension id 3", |spec| (spec.media.extensions.mid, spec.media.extensions.rid) = (Some(3), Some(3))),
         ("mid", |spec| spec.media.receive[0].mid = "x".repeat(17)),
         ("received mid 0", |spec| spec.media.receive.push(spec.media.receive[0].clone())),
-        ("received SSRC 10", |spec| spec.media.receive[0].ssrcs.push(SsrcPair { ssrc: 10, rtx: None })),
+        ("received SSRC 10", |spec| spec.media.receive[0].ssrcs.push(SsrcPair { ssrc: 10, rtx: None, encoding: 0 })),
         ("sent SSRC 20", |spec| spec.media.send[0].rtx_ssrc = Some(20)),
         ("payload type 72", |spec| spec.media.receive[0].codecs[0].payload_type = PayloadType(72)),
         ("payload type 128", |spec| spec.media.send[0].payload_types[0].to = PayloadType(128)),

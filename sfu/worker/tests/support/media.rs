@@ -21,7 +21,7 @@ pub fn receive_video(track: u64) -> Media {
         mid: "0".to_owned(),
         kind: MediaKind::Video,
         codecs: vec![codec],
-        ssrcs: vec![SsrcPair { ssrc: PUBLISHED_SSRC, rtx: Some(PUBLISHED_SSRC + 1) }],
+        ssrcs: vec![SsrcPair { ssrc: PUBLISHED_SSRC, rtx: Some(PUBLISHED_SSRC + 1), encoding: 0 }],
         rids: vec![],
         parameter_sets: Vec::new(),
     };
@@ -45,6 +45,7 @@ pub fn watching(track: Option<u64>) -> Media {
         source: track.map(TrackId),
         payload_types: vec![map],
         cname: "publisher".to_owned(),
+        height_max: None,
     };
     Media { extensions: Extensions::default(), receive: vec![], send: vec![send] }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Extension, Path, Query, State};
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use chappe_signaling_rooms::{RoomName, StreamName};
 use chappe_signaling_sdp::Offer;
@@ -22,6 +22,8 @@ use crate::http::body::sdp_text;
 pub struct Options {
     /// `1`: a stream that is not there is waited for.
     wait: Option<String>,
+    /// Of several encodings none with more lines than this, if there is another one.
+    max: Option<String>,
     /// Signs of life of the worker, at least this often.
     alive_ms: Option<String>,
 }
@@ -55,8 +57,9 @@ async fn post(
     let text = sdp_text(headers, body, SDP).await?;
     let offer = Offer::parse(&text).map_err(Refusal::from)?;
     let alive_ms = alive_ms(options.alive_ms.as_deref())?;
+    let height_max = height_max(options.max.as_deref())?;
     let span = info_span!("whep", %room, %stream);
-    let slots = Watched::Player { stream, wait: is_set(options.wait.as_deref()) };
+    let slots = Watched::Player { stream, wait: is_set(options.wait.as_deref()), height_max };
     let watching = service.watch(WatchRequest {
         room,
         slots,
@@ -67,4 +70,14 @@ async fn post(
         caller: Some(caller),
     });
     Ok(watching.instrument(span).await?)
+}
+
+fn height_max(option: Option<&str>) -> Result<Option<u16>, HttpError> {
+    let parse = |text: &str| text.parse::<u16>().ok().filter(|lines| *lines > 0);
+    let bad = || {
+        let message =
+            "`max` is the number of lines of the highest picture to be sent, 1 to 65535: correct it, or leave it out";
+        HttpError::new(StatusCode::BAD_REQUEST, "bad_request", message.to_owned())
+    };
+    option.map(|text| parse(text).ok_or_else(bad)).transpose()
 }

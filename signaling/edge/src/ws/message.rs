@@ -72,6 +72,8 @@ pub struct SlotRequest {
     mid: String,
     stream: String,
     track: String,
+    /// Of several encodings none with more lines than this.
+    max: Option<u16>,
 }
 
 #[derive(Debug, Serialize)]
@@ -314,7 +316,7 @@ impl<'a> From<&'a SlotState> for SlotText<'a> {
             Showing::Waiting => ("waiting", None),
             Showing::Unsupported(message) => ("unsupported", Some(message.as_str())),
         };
-        let Slot { mid, stream, track } = &state.slot;
+        let Slot { mid, stream, track, .. } = &state.slot;
         SlotText { mid, stream, track: track.as_text(), state: text, message }
     }
 }
@@ -322,6 +324,6 @@ impl<'a> From<&'a SlotState> for SlotText<'a> {
 impl SlotRequest {
     pub fn parse(self) -> Result<Slot, Refusal> {
         let stream = StreamName::parse(&self.stream)?;
-        Ok(Slot { mid: self.mid, stream, track: TrackChoice::parse(&self.track) })
+        Ok(Slot { mid: self.mid, stream, track: TrackChoice::parse(&self.track), height_max: self.max })
     }
 }

@@ -60,7 +60,12 @@ fn a_viewer_with_one_usable_m_line_of_two_is_sent_what_that_takes() {
     let offered = Offer::parse(&text).expect("an offer");
     assert_eq!(offered.viewer_lines().map(|(mid, _)| mid).collect::<Vec<_>>(), ["0"]);
     let sources = sources(&published(&offer("chromium-whip")));
-    let slot = SlotSource { mid: "0".to_owned(), stream: "camera".to_owned(), source: sources.first().cloned() };
+    let slot = SlotSource {
+        mid: "0".to_owned(),
+        stream: "camera".to_owned(),
+        source: sources.first().cloned(),
+        height_max: None,
+    };
     let answer = watched(&offered, &[slot]);
     check_answer(&text, &answer.sdp);
     check_held(&answer.sdp, &offered);

@@ -178,13 +178,52 @@ fn ids_of_the_two_byte_form_need_a_client_that_allows_mixing() {
     assert!(!answer.sdp.contains("a=extmap-allow-mixed"));
 }
 
-#[test]
-fn simulcast_is_declined() {
-    let extra = "a=sendonly\r\na=rid:hi send\r\na=rid:lo send\r\na=simulcast:send hi;lo\r\n";
-    let text = recorded("chromium-whip").replacen("a=sendonly\r\n", extra, 1);
+fn with_simulcast(lines: &str) -> (String, PublishAnswer) {
+    let text = recorded("chromium-whip").replacen("a=sendonly\r\n", &format!("a=sendonly\r\n{lines}"), 1);
     let answer = published(&Offer::parse(&text).expect("an offer"));
     check_answer(&text, &answer.sdp);
-    assert!(answer.media.receive[0].rids.is_empty());
+    (text, answer)
+}
+
+#[test]
+fn all_rids_of_a_simulcast_offer_are_taken_in_their_order() {
+    let lines = "a=rid:q send\r\na=rid:h send\r\na=rid:f send\r\na=simulcast:send q;h;f\r\n";
+    let (_, answer) = with_simulcast(lines);
+    assert!(answer.sdp.contains("a=rid:q recv\r\na=rid:h recv\r\na=rid:f recv\r\na=simulcast:recv q;h;f\r\n"));
+    assert_eq!(answer.media.receive[0].rids, ["q", "h", "f"]);
+    assert!(answer.media.receive[1].rids.is_empty(), "nothing of the other m-line");
+}
+
+#[test]
+fn of_alternatives_the_first_counts_and_what_is_not_described_or_too_much_is_left_out() {
+    let lines =
+        "a=rid:1 send\r\na=rid:2 send\r\na=rid:3 recv\r\na=rid:4 send\r\na=simulcast:recv 3 send ~1,2;9;3;4\r\n";
+    assert_eq!(with_simulcast(lines).1.media.receive[0].rids, ["1", "4"]);
+    let all: String = (0..6).map(|rid| format!("a=rid:{rid} send\r\n")).collect();
+    let (_, answer) = with_simulcast(&format!("{all}a=simulcast:send 0;1;2;3;4;5\r\n"));
+    assert_eq!(answer.media.receive[0].rids, ["0", "1", "2", "3"]);
+}
+
+#[test]
+fn simulcast_that_is_none_or_cannot_be_told_is_declined() {
+    for lines in ["a=rid:q send\r\na=simulcast:send q\r\n", "a=simulcast:send q;h\r\n", "a=simulcast:send\r\n"] {
+        let (_, answer) = with_simulcast(lines);
+        assert!(answer.media.receive[0].rids.is_empty() && !answer.sdp.contains("simulcast"), "{lines}");
+    }
+    let lines = "a=rid:q send\r\na=rid:h send\r\na=simulcast:send q;h\r\n";
+    let text = recorded("chromium-whip").replacen("a=sendonly\r\n", &format!("a=sendonly\r\n{lines}"), 1);
+    let untold = text.replace("sdes:rtp-stream-id", "sdes:something-else");
+    let answer = published(&Offer::parse(&untold).expect("an offer"));
+    assert!(answer.media.receive[0].rids.is_empty() && !answer.sdp.contains("simulcast"));
+}
+
+#[test]
+fn a_group_of_ssrcs_names_the_encodings_of_a_client_without_rids() {
+    let lines = "a=ssrc-group:FID 11 12\r\na=ssrc-group:FID 21 22\r\na=ssrc-group:SIM 11 21 31\r\na=ssrc:11 cname:x\r\na=ssrc:12 cname:x\r\na=ssrc:21 cname:x\r\na=ssrc:22 cname:x\r\na=ssrc:31 cname:x\r\n";
+    let (_, answer) = with_simulcast(lines);
+    let pairs: Vec<(u32, Option<u32>, u8)> =
+        answer.media.receive[0].ssrcs.iter().map(|p| (p.ssrc, p.rtx, p.encoding)).collect();
+    assert!([(11, Some(12), 0), (21, Some(22), 1), (31, None, 2)].iter().all(|pair| pairs.contains(pair)), "{pairs:?}");
 }
 
 #[test]

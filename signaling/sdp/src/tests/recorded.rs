@@ -78,7 +78,7 @@ fn ffmpeg_gets_a_server_that_starts_dtls_and_no_extensions() {
         assert!(first.contains(" udp ") && first.contains("192.0.2.1"));
     }
     let tracks = published(&offer("ffmpeg9-whip")).media.receive;
-    assert_eq!(tracks[1].ssrcs, [chappe_sfu_api::SsrcPair { ssrc: 4049512526, rtx: Some(4049512527) }]);
+    assert_eq!(tracks[1].ssrcs, [chappe_sfu_api::SsrcPair { ssrc: 4049512526, rtx: Some(4049512527), encoding: 0 }]);
     assert_eq!(tracks[1].codecs[0].rtx.map(|p| p.0), Some(105));
 }
 

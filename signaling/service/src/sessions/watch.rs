@@ -102,7 +102,7 @@ impl Service {
         if state.registry.room(&request.room).is_none() {
             state.registry.check_new_room()?;
         }
-        if let Watched::Player { stream, wait: false } = &request.slots
+        if let Watched::Player { stream, wait: false, .. } = &request.slots
             && state.registry.stream(&request.room, stream).is_none()
         {
             return Err(Refusal::NoSuchStream(format!("{}/{stream}", request.room)));

@@ -31,7 +31,7 @@ impl Delivery {
     }
 
     fn history_of<'a>(&self, line: usize, tracks: &'a Tracks) -> Option<&'a History> {
-        tracks.history_of(self.sender(line)?.track?)
+        tracks.history(self.sender(line)?.layer?)
     }
 }
 

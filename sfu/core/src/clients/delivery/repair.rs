@@ -9,7 +9,8 @@ use crate::clients::delivery::Delivery;
 use crate::clients::delivery::rewrite::Rewritten;
 use crate::clients::delivery::rtx::Repeat;
 use crate::clients::delivery::sender::Repair;
-use crate::clients::delivery::template::{HEADER_BYTES_MAX, patch, write_header};
+use crate::clients::delivery::template::{HEADER_BYTES_MAX, patch, patch_frame, write_header};
+use crate::codec::frame::{Renumbered, renumber};
 use crate::egress::Arena;
 use crate::outputs::Outputs;
 use crate::tracks::Tracks;
@@ -31,7 +32,7 @@ impl Delivery {
             return;
         }
         let Some((line, sender)) = self.sender_of(media) else { return };
-        let Some(history) = sender.track.and_then(|track| tracks.history_of(track)) else { return };
+        let Some(history) = sender.layer.and_then(|layer| tracks.history(layer)) else { return };
         let arena = out.egress.media();
         for seq in lost.take(REPAIRS_PER_NACK_MAX) {
             if !arena.has_room(DATAGRAM_BYTES_MAX) {
@@ -72,11 +73,17 @@ impl Delivery {
         let header = &mut header[..len];
         patch(header, sender.spec.ssrc, payload_type, entry.packet.marker, numbers);
         let payload = history.payload(entry);
-        let len_max = len + payload.len() + sealer.rtp_overhead();
+        let renumbered = sender.renumber(&entry.packet).and_then(|frame| {
+            patch_frame(header, &self.unnumbered, &frame);
+            renumber(entry.packet.codec, payload, &frame)
+        });
+        let Renumbered { head, replaced } = renumbered.unwrap_or_default();
+        let payload = payload.get(replaced..).unwrap_or(&[]);
+        let len_max = len + head.len() + payload.len() + sealer.rtp_overhead();
         if let Some(bandwidth) = &mut self.bandwidth {
             bandwidth.note_sent(len_max);
         }
-        arena.push(route, len_max, |out| sealer.seal_rtp(numbers.index, header, payload, out))
+        arena.push(route, len_max, |out| sealer.seal_rtp_parts(numbers.index, header, &head, payload, out))
     }
 }
 

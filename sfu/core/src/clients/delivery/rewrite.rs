@@ -20,7 +20,15 @@ pub struct Rewriter {
     timestamp_offset: u32,
     /// What was there before the viewer was, if it started with that.
     compression: Option<Compression>,
-    last_timestamp: Option<(u32, Instant)>,
+    /// Of the newest packet that left: under which timestamp, which one it had, and when that was.
+    last: Option<LastSent>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct LastSent {
+    timestamp: u32,
+    source_timestamp: u32,
+    at: Instant,
 }
 
 /// Numbering timestamps up to where the viewer came in are brought close to that moment: a receiver lays its clock
@@ -62,7 +70,7 @@ impl Rewriter {
             next: first,
             timestamp_offset: timestamp,
             compression: None,
-            last_timestamp: None,
+            last: None,
         }
     }
 
@@ -76,21 +84,37 @@ impl Rewriter {
         self.numbering.is_some()
     }
 
-    /// Starts a source at this packet. Its timestamp continues the last one by the time that passed.
-    pub fn start(&mut self, sequence: u64, timestamp: u32, now: Instant, clock_rate: u32) {
-        self.start_behind((sequence, timestamp), (sequence, timestamp), now, clock_rate);
+    /// Starts a source at this packet, given by sequence and timestamp. That continues the last one by the time that
+    /// passed: `passed` ticks by the publisher's clock, or by ours where that is not known or can't be.
+    pub fn start(&mut self, first: (u64, u32), passed: Option<i32>, now: Instant, clock_rate: u32) {
+        self.start_behind(first, first, passed, now, clock_rate);
+    }
+
+    /// What the newest packet that left had for a timestamp before it was rewritten.
+    pub fn last_source_timestamp(&self) -> Option<u32> {
+        self.last.map(|last| last.source_timestamp)
     }
 
     /// The same at a packet of the past: `first` and the live one are given by sequence and timestamp. It is the
     /// live one that continues the timestamps by the time that passed.
-    pub fn start_behind(&mut self, first: (u64, u32), live: (u64, u32), now: Instant, clock_rate: u32) {
+    pub fn start_behind(
+        &mut self,
+        first: (u64, u32),
+        live: (u64, u32),
+        passed: Option<i32>,
+        now: Instant,
+        clock_rate: u32,
+    ) {
         let next = self.next();
         self.numbering = Some(Numbering { first: first.0, index: next, left_out: LeftOut::default() });
         self.highest = first.0.wrapping_sub(1);
         self.compression = (live != first).then_some(Compression { until: live.0, timestamp: live.1 });
         let length = self.compression.map_or(0, |compression| live.1.wrapping_sub(compression.apply(first.0, first.1)));
-        let continued = match self.last_timestamp {
-            Some((last, at)) => last.wrapping_add(ticks(now, at, clock_rate).max(clock_rate / 1000 + length)),
+        let continued = match self.last {
+            Some(last) => {
+                let elapsed = decide_elapsed(ticks(now, last.at, clock_rate), passed, clock_rate);
+                last.timestamp.wrapping_add(elapsed.max(clock_rate / 1000 + length))
+            }
             None => self.timestamp_offset,
         };
         self.timestamp_offset = continued.wrapping_sub(live.1);
@@ -100,12 +124,12 @@ impl Rewriter {
     /// that its place is forgotten.
     pub fn map(&mut self, sequence: u64, timestamp: u32, now: Instant) -> Option<Rewritten> {
         let index = self.numbering.as_ref()?.index_of(sequence)?;
-        let timestamp = self.timestamp(sequence, timestamp);
+        let rewritten = self.timestamp(sequence, timestamp);
         if sequence > self.highest {
             self.highest = sequence;
-            self.last_timestamp = Some((timestamp, now));
+            self.last = Some(LastSent { timestamp: rewritten, source_timestamp: timestamp, at: now });
         }
-        Some(Rewritten { index, timestamp })
+        Some(Rewritten { index, timestamp: rewritten })
     }
 
     /// The timestamp under which a packet of the current source leaves, whenever it does.
@@ -174,12 +198,24 @@ impl Compression {
     }
 }
 
+/// The publisher's own account of the time that passed is better than ours, which has the network's jitter in it; but a
+/// frame that a receiver takes to be far in the past or in the future is thrown away or waited for.
+fn decide_elapsed(arrived: u32, passed: Option<i32>, clock_rate: u32) -> u32 {
+    let Some(passed) = passed else { return arrived };
+    let ms = |count: i64| count * i64::from(clock_rate) / 1000;
+    let arrived = i64::from(arrived);
+    i64::from(passed).clamp(arrived - ms(BEHIND_MS_MAX), arrived + ms(AHEAD_MS_MAX)).max(0) as u32
+}
+
 /// RTP clock ticks from `then` to `now`.
 fn ticks(now: Instant, then: Instant, clock_rate: u32) -> u32 {
     let micros = now.saturating_duration_since(then).as_micros();
     (micros * u128::from(clock_rate) / 1_000_000) as u32
 }
 
+/// How much less than by our clock may have passed between two encodings, and how much more, in milliseconds.
+const BEHIND_MS_MAX: i64 = 50;
+const AHEAD_MS_MAX: i64 = 75;
 /// By how much frames of the past are brought together. At 90 kHz and 30 frames a second 12 ticks are left from
 /// one to the next, so 2 s become 8 ms; frames stay apart up to 350 a second.
 const COMPRESSION: u32 = 256;

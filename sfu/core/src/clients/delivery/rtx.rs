@@ -3,11 +3,13 @@
 
 use std::time::Instant;
 
+use arrayvec::ArrayVec;
 use chappe_sfu_rate::PacketClass;
 
 use crate::clients::delivery::Delivery;
 use crate::clients::delivery::rewrite::Rewritten;
-use crate::clients::delivery::template::{HEADER_BYTES_MAX, patch, patch_number, write_header};
+use crate::clients::delivery::template::{HEADER_BYTES_MAX, patch, patch_frame, patch_number, write_header};
+use crate::codec::frame::{HEAD_BYTES_MAX, Renumbered, renumber};
 use crate::egress::Arena;
 use crate::tracks::history::{Entry, History};
 use crate::wire::rtp::ExtensionKind;
@@ -49,7 +51,15 @@ impl Delivery {
         let numbers = Rewritten { index: repeat.index, timestamp: repeat.timestamp };
         patch(header, ssrc, repeat.payload_type, bare.packet.marker, numbers);
         let payload = history.payload(&bare);
-        let len_max = len + 2 + payload.len() + sealer.rtp_overhead();
+        let renumbered = sender.renumber(&bare.packet).and_then(|frame| {
+            patch_frame(header, ids, &frame);
+            renumber(bare.packet.codec, payload, &frame)
+        });
+        let Renumbered { head: numbers, replaced } = renumbered.unwrap_or_default();
+        let payload = payload.get(replaced..)?;
+        let mut head: ArrayVec<u8, RTX_HEAD_BYTES_MAX> = repeat.original.to_be_bytes().into_iter().collect();
+        head.extend(numbers);
+        let len_max = len + head.len() + payload.len() + sealer.rtp_overhead();
         if !arena.has_room(len_max) {
             return None;
         }
@@ -61,9 +71,11 @@ impl Delivery {
             Some(bandwidth) => bandwidth.note_sent(len_max),
             None => {}
         }
-        let original = repeat.original.to_be_bytes();
         let is_sent =
-            arena.push(route, len_max, |out| sealer.seal_rtp_parts(repeat.index, header, &original, payload, out));
+            arena.push(route, len_max, |out| sealer.seal_rtp_parts(repeat.index, header, &head, payload, out));
         is_sent.then_some(len_max)
     }
 }
+
+/// The number of the original, and what takes the place of the start of its payload.
+const RTX_HEAD_BYTES_MAX: usize = 2 + HEAD_BYTES_MAX;

@@ -6,26 +6,34 @@ mod rest;
 
 use std::time::{Duration, Instant};
 
+use crate::clients::delivery::frame_order::FrameOrder;
 use crate::clients::delivery::keyframe_allowance::KeyframeAllowance;
 use crate::clients::delivery::rewrite::{Rewriter, Rewritten};
 use crate::clients::delivery::sender::rest::Rest;
-use crate::keys::TrackKey;
+use crate::codec::frame::FrameNumbers;
+use crate::keys::LayerKey;
 use crate::spec::{MediaKind, PayloadMap, SendTrack, Shown};
 use crate::stats::Traffic;
+use crate::tracks::LayerChoice;
 use crate::tracks::history::{Arrived, Entry, Gop, History};
-use crate::tracks::playout::MediaClock;
+use crate::tracks::playout::{ClockBridge, MediaClock};
 use crate::wire::rtcp::{ReportBlock, SenderReport};
 use crate::wire::rtp::Ssrc;
 
 pub(crate) struct Sender {
     pub spec: SendTrack,
-    /// The one it follows.
-    pub track: Option<TrackKey>,
+    /// The encoding that it follows.
+    pub layer: Option<LayerKey>,
     /// How its client's page shows it.
     pub shown: Shown,
     /// The next one, while this one goes on.
     pub awaited: Option<Box<Awaited>>,
+    /// What its client should get of its track, as whoever allocates has decided; `None` for the best.
+    pub choice: Option<LayerChoice>,
     rewriter: Rewriter,
+    /// From the clock of the encoding before to that of this one, until this one begins.
+    bridge: Option<ClockBridge>,
+    frames: FrameOrder,
     /// Index of the next RTX packet.
     pub repair_next: u64,
     /// Repeats in plain (without RTX) are possible from this index on: before it the header looked different.
@@ -55,16 +63,16 @@ pub(crate) struct Sender {
 /// there goes on.
 #[derive(Debug)]
 pub(crate) struct Awaited {
-    pub track: TrackKey,
-    /// What the m-line is from then on. Until then its payload types may mean others.
-    pub spec: SendTrack,
+    pub layer: LayerKey,
+    /// What the m-line is from then on, if that is something else: until then its payload types may mean others.
+    pub spec: Option<SendTrack>,
     pub began: Instant,
     /// When to look again whether the old track flows and whether the wait was long enough.
     pub look_at: Instant,
 }
 
 impl Awaited {
-    /// The old track is at its end: there is nothing to go on with.
+    /// The old encoding is at its end: there is nothing to go on with.
     pub fn hurry(&mut self) -> Instant {
         self.look_at = self.began;
         self.began
@@ -96,10 +104,13 @@ impl Sender {
         let clock_rate = spec.payload_types.first().map_or(90_000, |map| map.clock_rate);
         Sender {
             spec,
-            track: None,
+            layer: None,
             shown: Shown::default(),
             awaited: None,
+            choice: None,
             rewriter: Rewriter::new(first, timestamp),
+            bridge: None,
+            frames: FrameOrder::default(),
             repair_next: repair_first,
             plain_from: first,
             generation: None,
@@ -127,6 +138,16 @@ impl Sender {
 
     pub fn forbid_plain_repeats(&mut self) {
         self.plain_from = self.rewriter.next();
+    }
+
+    /// What the m-line is once it sends what it awaits.
+    pub fn next_spec(&self) -> &SendTrack {
+        self.awaited.as_ref().and_then(|awaited| awaited.spec.as_ref()).unwrap_or(&self.spec)
+    }
+
+    /// Another encoding follows, and so the clocks of both are related.
+    pub fn cross(&mut self, bridge: Option<ClockBridge>) {
+        self.bridge = bridge;
     }
 
     /// The source changed or went; the next one starts at a key frame. Nothing of the old one is repeated:
@@ -160,14 +181,20 @@ impl Sender {
             return Step::Skip;
         }
         match self.rewriter.map(packet.sequence, packet.timestamp, now) {
-            Some(rewritten) => Step::Send(rewritten, payload_type),
+            Some(rewritten) => {
+                self.frames.note(&packet.frame);
+                Step::Send(rewritten, payload_type)
+            }
             None => Step::Skip,
         }
     }
 
     /// The viewer starts, or starts afresh, at this packet.
     fn begin(&mut self, entry: &Entry, now: Instant, clock_rate: u32) {
-        self.rewriter.start(entry.packet.sequence, entry.packet.timestamp, now, clock_rate);
+        let (sequence, timestamp) = (entry.packet.sequence, entry.packet.timestamp);
+        let passed = self.take_passed(timestamp, clock_rate);
+        self.rewriter.start((sequence, timestamp), passed, now, clock_rate);
+        self.frames.begin(&entry.packet.frame);
         self.note_begun(entry.packet.generation, now, clock_rate);
     }
 
@@ -175,9 +202,18 @@ impl Sender {
     pub fn begin_behind(&mut self, gop: &Gop, now: Instant) -> bool {
         let Some(clock_rate) = self.payload_map(gop.payload_type).map(|map| map.clock_rate) else { return false };
         let (first, live) = ((gop.sequence, gop.timestamp), (gop.newest_sequence, gop.newest_timestamp));
-        self.rewriter.start_behind(first, live, now, clock_rate);
+        let passed = self.take_passed(gop.newest_timestamp, clock_rate);
+        self.rewriter.start_behind(first, live, passed, now, clock_rate);
+        self.frames.begin(&gop.frame);
         self.note_begun(gop.generation, now, clock_rate);
         true
+    }
+
+    /// Ticks from the last packet of the encoding before to one of this one with this timestamp, where the publisher has
+    /// reported what the timestamps of both mean.
+    fn take_passed(&mut self, timestamp: u32, clock_rate: u32) -> Option<i32> {
+        let last = self.rewriter.last_source_timestamp()?;
+        self.bridge.take()?.ticks_between(last, timestamp, clock_rate)
     }
 
     fn note_begun(&mut self, generation: u32, now: Instant, clock_rate: u32) {
@@ -206,6 +242,12 @@ impl Sender {
 
     pub fn decodes(&self, payload_type: u8) -> bool {
         self.spec.decodes(payload_type)
+    }
+
+    /// The numbers of a frame, where the viewer gets others than the source gives it.
+    #[inline]
+    pub fn renumber(&self, packet: &Arrived) -> Option<FrameNumbers> {
+        self.frames.renumber(&packet.frame)
     }
 
     /// Packets of the track have numbers.

@@ -6,8 +6,11 @@ use std::ops::Range;
 use arrayvec::ArrayVec;
 
 use crate::clients::delivery::rewrite::Rewritten;
+use crate::codec::frame::{FrameNumbers, renumber_descriptor};
 use crate::tracks::history::{EXTENSIONS_BYTES_MAX, Entry, History};
-use crate::wire::rtp::{ExtensionKind, ExtensionMap, FIXED_HEADER_BYTES, OutgoingHeader, Seq, Ssrc, write_extensions};
+use crate::wire::rtp::{
+    ExtensionKind, ExtensionMap, FIXED_HEADER_BYTES, OutgoingHeader, Seq, Ssrc, element_mut, write_extensions,
+};
 
 /// The packets that go to several viewers, with headers that lack only what differs between viewers.
 pub(crate) struct Templates {
@@ -137,6 +140,14 @@ pub(crate) fn line_bytes(entry: &Entry) -> u64 {
 
 /// RTP header with a few extensions, SRTP tag, UDP and IP.
 const LINE_OVERHEAD_BYTES: u64 = 72;
+/// Writes the number of a frame into its dependency descriptor, if the header has one.
+pub(crate) fn patch_frame(header: &mut [u8], ids: &ExtensionMap, numbers: &FrameNumbers) {
+    let Some((frame, id)) = numbers.frame.zip(ids.id(ExtensionKind::DependencyDescriptor)) else { return };
+    if let Some(value) = header.get_mut(FIXED_HEADER_BYTES..).and_then(|block| element_mut(block, id)) {
+        renumber_descriptor(value, frame);
+    }
+}
+
 /// Packets that are sent in one go to each viewer.
 pub(crate) const PASS_PACKETS_MAX: usize = 48;
 /// Fixed header, extension block in its longest form and a mid.
@@ -147,5 +158,5 @@ const NO_NUMBER: &[u8] = &[0; 2];
 /// Of the profile that says one-byte form (RFC 8285 section 4.2), the first byte.
 const ONE_BYTE_FORM: u8 = 0xbe;
 const ELEMENTS_MAX: usize = ExtensionKind::ALL.len();
-/// What SRTP adds at most.
-const OVERHEAD_BYTES_MAX: usize = 16;
+/// What SRTP adds at most, and a longer picture id.
+const OVERHEAD_BYTES_MAX: usize = 16 + 1;

@@ -10,7 +10,7 @@ use crate::clients::ingest::nack::Lost;
 use crate::clients::ingest::source::{KEYFRAME_REQUEST_INTERVAL, Role, SILENT_AFTER, Source};
 use crate::clients::ingest::twcc::ArrivalLog;
 use crate::egress::Egress;
-use crate::keys::TrackKey;
+use crate::keys::LayerKey;
 use crate::spec::{SessionId, TRACKS_PER_SESSION_MAX, TrackId};
 use crate::wire::rtcp::{ReportBlock, Writer};
 use crate::wire::rtp::Ssrc;
@@ -44,7 +44,7 @@ impl Ingest {
 
     /// Transport-wide feedback; without it Chromium stays at its smallest picture.
     pub fn send_transport_feedback(&mut self, now: Instant, back: &mut Back<'_>) {
-        let media = self.sources.iter().find_map(|source| Some(source.selected()?.ssrc));
+        let media = self.sources.iter().find_map(|source| Some(source.selected(0)?.ssrc));
         let own = back.ssrc;
         let media = media.unwrap_or(own);
         for _ in 0..FEEDBACKS_PER_TURN_MAX {
@@ -88,21 +88,30 @@ impl Ingest {
     }
 
     /// A key frame that did not come is asked for again while there are viewers.
-    pub fn retry_keyframes(&mut self, now: Instant, is_wanted: impl Fn(TrackKey) -> bool, back: &mut Back<'_>) {
+    pub fn retry_keyframes(&mut self, now: Instant, is_wanted: impl Fn(LayerKey) -> bool, back: &mut Back<'_>) {
         for source in &mut self.sources {
-            if !is_wanted(source.track) {
-                source.keyframes.satisfy();
+            for at in 0..source.encodings.len() as u8 {
+                if let Some(encoding) = source.encodings.get_mut(usize::from(at))
+                    && !is_wanted(encoding.layer)
+                {
+                    encoding.keyframes.satisfy();
+                }
+                send_keyframe_request(now, source, at, back);
             }
-            send_keyframe_request(now, source, back);
         }
     }
 
-    /// Somebody needs a key frame of this m-line. Returns when to ask again.
-    pub fn request_keyframe(&mut self, now: Instant, line: usize, back: &mut Back<'_>) -> Option<Instant> {
+    /// Somebody needs a key frame of an encoding of this m-line. Returns when to ask again.
+    pub fn request_keyframe(
+        &mut self,
+        now: Instant,
+        (line, encoding): (usize, u8),
+        back: &mut Back<'_>,
+    ) -> Option<Instant> {
         let source = self.sources.get_mut(line)?;
-        source.keyframes.want();
-        send_keyframe_request(now, source, back);
-        source.keyframes.poll_timeout()
+        source.encodings.get_mut(usize::from(encoding))?.keyframes.want();
+        send_keyframe_request(now, source, encoding, back);
+        source.encodings.get(usize::from(encoding))?.keyframes.poll_timeout()
     }
 
     /// What arrived of a publisher's streams, each second (RFC 3550 section 6.4.2) while anything does, and REMB for
@@ -149,23 +158,28 @@ impl Ingest {
     }
 }
 
-fn send_keyframe_request(now: Instant, source: &mut Source, back: &mut Back<'_>) {
+fn send_keyframe_request(now: Instant, source: &mut Source, encoding: u8, back: &mut Back<'_>) {
     let (own, is_ready) = (back.ssrc, back.path.is_open());
     let feedback = source.feedback();
+    let media = source.selected(encoding).map(|stream| stream.ssrc).filter(|_| is_ready);
+    let Some(keyframes) = source.encodings.get_mut(usize::from(encoding)).map(|encoding| &mut encoding.keyframes)
+    else {
+        return;
+    };
     if !feedback.pli && !feedback.fir {
         // There is no way to ask; the next key frame comes when it comes.
-        source.keyframes.satisfy();
+        keyframes.satisfy();
         return;
     }
     // Before the first packet there is no SSRC to name, and the first frame is a key frame anyway.
-    let Some(media) = source.selected().map(|stream| stream.ssrc).filter(|_| is_ready) else {
-        source.keyframes.satisfy();
+    let Some(media) = media else {
+        keyframes.satisfy();
         return;
     };
-    if !source.keyframes.take_due(now) {
+    if !keyframes.take_due(now) {
         return;
     }
-    let command = source.keyframes.command;
+    let command = keyframes.command;
     back.send(now, |writer| {
         writer.receiver_report(own, &[])?;
         if feedback.pli { writer.pli(own, media) } else { writer.fir(own, &[(media, command)]) }

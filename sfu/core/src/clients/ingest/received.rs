@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use arrayvec::ArrayVec;
 
 use crate::clients::ingest::nack::Arrival;
-use crate::clients::ingest::source::{Meaning, Role, SILENT_AFTER, Selection, Source, ticks_since};
+use crate::clients::ingest::source::{Encoding, Meaning, Role, SILENT_AFTER, Selection, Source, ticks_since};
+use crate::codec::frame::FrameNumbers;
 use crate::codec::parameter_sets::NalPacket;
-use crate::codec::{Start, find_start};
-use crate::spec::ReceiveCodec;
+use crate::codec::{Start, find_size, find_start};
+use crate::spec::{ReceiveCodec, ReceiveTrack};
 use crate::stats::DropReason;
 use crate::timers::lower;
 use crate::tracks::history::{Arrived, EXTENSIONS_BYTES_MAX};
@@ -109,9 +110,11 @@ impl<'a> Received<'a> {
             lower(self.wake_at, stream.nack.poll_timeout());
         }
         source.heard = Some(now);
-        let selection = source.select(self.stream, media.index, is_picture || !is_video, now);
+        let encoding = source.streams.get(self.stream).map_or(0, |stream| stream.encoding);
+        let encoding = source.encodings.get_mut(usize::from(encoding)).ok_or(DropReason::RtpUnknownSource)?;
+        let selection = encoding.select(&source.streams, self.stream, media.index, now);
         if is_picture && selection != Selection::Other {
-            source.keyframes.satisfy();
+            encoding.keyframes.satisfy();
         }
         let begins = !std::mem::replace(&mut source.active, true);
         if begins {
@@ -125,7 +128,9 @@ impl<'a> Received<'a> {
     pub fn keep(&mut self, now: Instant, selected: &Selected, tracks: &mut Tracks) -> Result<(), DropReason> {
         let (source, media) = (&mut *self.source, &self.media);
         let is_other = selected.selection == Selection::Other;
-        let key = source.layer;
+        let encoding = source.streams.get(self.stream).map_or(0, |stream| stream.encoding);
+        let encoding = source.encodings.get_mut(usize::from(encoding)).ok_or(DropReason::RtpUnknownSource)?;
+        let key = encoding.layer;
         let Some(mut writer) = tracks.writer(key).filter(|_| !is_other) else { return Ok(()) };
         if selected.selection == Selection::Superseded {
             // Viewers start afresh.
@@ -143,10 +148,17 @@ impl<'a> Received<'a> {
             keyframe: selected.start != Start::No,
             sets_only: selected.start == Start::ParameterSets,
             ends_burst: media.marker || !selected.codec.codec.is_video(),
+            codec: selected.codec.codec,
+            frame: FrameNumbers::default(),
             at_ms: now.saturating_duration_since(self.opened).as_millis() as u32,
         };
-        put_sets_first(source, &mut writer, &selected.codec, media, packet);
-        packet.sequence = source.sequence(media.index).ok_or(DropReason::RtpReplayed)?;
+        if selected.start != Start::No
+            && let Some(size) = find_size(selected.codec.codec, media.payload)
+        {
+            writer.note_size(size);
+        }
+        put_sets_first((&source.spec, encoding), &mut writer, &selected.codec, media, packet);
+        packet.sequence = encoding.sequence(media.index).ok_or(DropReason::RtpReplayed)?;
         writer.push(source.spec.kind, packet, &passed_on(&media.values), media.payload)?;
         writer.note_arrival(now);
         if selected.lost_too_much {
@@ -158,7 +170,7 @@ impl<'a> Received<'a> {
 
 /// The parameter sets that a key frame lacks go into the history before it, with its timestamp.
 fn put_sets_first(
-    source: &mut Source,
+    (spec, encoding): (&ReceiveTrack, &mut Encoding),
     writer: &mut LayerWriter<'_>,
     codec: &ReceiveCodec,
     media: &MediaPacket<'_>,
@@ -166,11 +178,11 @@ fn put_sets_first(
 ) {
     let Some(format) = codec.codec.nal_format() else { return };
     let MediaPacket { index, timestamp, marker, payload, .. } = *media;
-    source.parameter_sets.begin(picture.payload_type, format, &source.spec.parameter_sets);
+    encoding.parameter_sets.begin(picture.payload_type, format, &spec.parameter_sets);
     let packet = NalPacket { index, timestamp, marker, payload };
-    let Some(insertion) = source.parameter_sets.handle_packet(format, packet) else { return };
-    let (first, kind) = (source.make_room(insertion.before, insertion.count), source.spec.kind);
-    for (sequence, unit) in (first..).zip(source.parameter_sets.inserted(&insertion)) {
+    let Some(insertion) = encoding.parameter_sets.handle_packet(format, packet) else { return };
+    let (first, kind) = (encoding.make_room(insertion.before, insertion.count), spec.kind);
+    for (sequence, unit) in (first..).zip(encoding.parameter_sets.inserted(&insertion)) {
         let packet = Arrived { sequence, marker: false, keyframe: true, sets_only: true, ends_burst: false, ..picture };
         // No set is longer than a packet.
         let _ = writer.push(kind, packet, &[], unit);

@@ -3,6 +3,8 @@
 use arrayvec::ArrayVec;
 
 use super::fields::{FieldReader, put};
+use crate::codec::Codec;
+use crate::codec::frame::FrameNumbers;
 use crate::tracks::history::{Arrived, EXTENSIONS_BYTES_MAX};
 
 /// A packet as the history keeps it.
@@ -36,7 +38,7 @@ pub(crate) fn media_tail(channel: u32, run: u8, packet: &Arrived, extensions_len
         (packet.sets_only, SETS_ONLY),
     ];
     let flags = flags.iter().filter(|(is_set, _)| *is_set).fold(0, |sum, (_, flag)| sum | flag);
-    put(&mut out, &[packet.payload_type, flags, run]);
+    put(&mut out, &[packet.codec as u8, packet.payload_type, flags, run]);
     put(&mut out, &channel.to_be_bytes());
     put(&mut out, &[MEDIA]);
     out
@@ -44,6 +46,7 @@ pub(crate) fn media_tail(channel: u32, run: u8, packet: &Arrived, extensions_len
 
 pub(super) fn parse(mut reader: FieldReader<'_>) -> Option<Media<'_>> {
     let (channel, run, flags, payload_type) = (reader.u32()?, reader.u8()?, reader.u8()?, reader.u8()?);
+    let codec = *Codec::ALL.get(usize::from(reader.u8()?))?;
     let (generation, timestamp, sequence) = (reader.u32()?, reader.u32()?, reader.sequence()?);
     let (extensions_len, padding) = (usize::from(reader.u8()?), usize::from(reader.u8()?));
     let body = reader.0.get(..reader.0.len().checked_sub(padding)?)?;
@@ -60,6 +63,8 @@ pub(super) fn parse(mut reader: FieldReader<'_>) -> Option<Media<'_>> {
         keyframe: flags & KEYFRAME_START != 0,
         sets_only: flags & SETS_ONLY != 0,
         ends_burst: flags & ENDS_BURST != 0,
+        codec,
+        frame: FrameNumbers::default(),
         at_ms: 0,
     };
     Some(Media { channel, run, packet, extensions, payload })
@@ -71,6 +76,6 @@ const MARKER: u8 = 1;
 const KEYFRAME_START: u8 = 2;
 const ENDS_BURST: u8 = 4;
 const SETS_ONLY: u8 = 8;
-pub(crate) const MEDIA_FIXED_BYTES: usize = 26;
+pub(crate) const MEDIA_FIXED_BYTES: usize = 27;
 /// Most zeros that make a media message longer.
 pub(crate) const MEDIA_PADDING_MAX: usize = 16;

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::codec::PictureSize;
+use crate::tracks::Announced;
 use crate::tracks::history::Arrived;
 
 fn clock() -> Clock {
@@ -13,11 +15,18 @@ fn subscribe() -> Subscribe {
     Subscribe {
         channel: 4,
         track: TrackId(5),
+        encoding: 3,
         epoch: Epoch(6),
         kind: MediaKind::Video,
         have: Some((1 << 50, 8)),
         leaves: None,
     }
+}
+
+fn announcement() -> Announcement {
+    let size = Some(PictureSize { width: 640, height: 360 });
+    let low = Announced { bits_per_second: 200_000, frames_per_second: 15, size, is_alive: true };
+    Announcement::from_iter([low, Announced { bits_per_second: 1 << 40, size: None, is_alive: false, ..low }])
 }
 
 fn messages() -> Vec<Message<'static>> {
@@ -35,6 +44,7 @@ fn messages() -> Vec<Message<'static>> {
         Message::Nack(nack),
         Message::Keyframe { channel: 7 },
         Message::Clock { channel: 7, run: 8, clock: clock() },
+        Message::Offer { channel: 7, run: 8, encodings: announcement() },
         Message::Tail { channel: 7, run: 8, sequence: 1 << 61 },
         Message::End { channel: 7, run: 8 },
     ]
@@ -79,6 +89,8 @@ fn media_is_read_as_it_was_written_whatever_its_padding() {
         keyframe: false,
         sets_only: true,
         ends_burst: true,
+        codec: crate::codec::Codec::Vp9,
+        frame: crate::codec::frame::FrameNumbers::default(),
         at_ms: 0,
     };
     for padding in 0..=MEDIA_PADDING_MAX as u8 {
@@ -92,7 +104,7 @@ fn media_is_read_as_it_was_written_whatever_its_padding() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_a_message_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..400), kind in 0u8..14) {
+    fn any_bytes_are_a_message_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..400), kind in 0u8..15) {
         let _ = Message::parse(&[bytes, vec![kind]].concat());
     }
 }

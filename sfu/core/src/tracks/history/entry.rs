@@ -1,5 +1,8 @@
 //! Owns what a history knows of one packet. Never holds its bytes.
 
+use crate::codec::Codec;
+use crate::codec::frame::FrameNumbers;
+
 /// What is remembered of a packet beside its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrived {
@@ -16,6 +19,9 @@ pub struct Arrived {
     pub sets_only: bool,
     /// Nothing more is expected at once: the end of a frame, or audio.
     pub ends_burst: bool,
+    pub codec: Codec,
+    /// Read when the packet is kept.
+    pub frame: FrameNumbers,
     /// Milliseconds on the owner's clock.
     pub at_ms: u32,
 }
@@ -76,6 +82,8 @@ impl Entry {
             keyframe: false,
             sets_only: false,
             ends_burst: false,
+            codec: Codec::Opus,
+            frame: FrameNumbers { picture_id: None, tl0: None, temporal: 0, frame: None },
             at_ms: 0,
         },
         chunk: 0,

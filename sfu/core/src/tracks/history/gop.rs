@@ -2,6 +2,7 @@
 //! payload.
 
 use super::Arrived;
+use crate::codec::frame::FrameNumbers;
 
 /// The newest key frame of a history and what followed it.
 ///
@@ -10,11 +11,12 @@ use super::Arrived;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gop {
     pub number: u64,
-    /// Of the first packet of the key frame, as are the next two.
+    /// Of the first packet of the key frame, as are the next four.
     pub sequence: u64,
     pub timestamp: u32,
     pub payload_type: u8,
     pub generation: u32,
+    pub frame: FrameNumbers,
     /// Of the packet that is furthest in the stream, as is the next one.
     pub newest_sequence: u64,
     pub newest_timestamp: u32,
@@ -36,6 +38,7 @@ impl Gop {
             timestamp: packet.timestamp,
             payload_type: packet.payload_type,
             generation: packet.generation,
+            frame: packet.frame,
             newest_sequence: packet.sequence,
             newest_timestamp: packet.timestamp,
             has_end: packet.marker,

@@ -34,6 +34,8 @@ fn arrived(sequence: u64, at_ms: u32) -> Arrived {
         keyframe: false,
         sets_only: false,
         ends_burst: false,
+        codec: crate::codec::Codec::Vp8,
+        frame: crate::codec::frame::FrameNumbers::default(),
         at_ms,
     }
 }

@@ -183,6 +183,20 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
+/// The value of an element of a block, its profile and length included.
+pub fn element_mut(block: &mut [u8], wanted: u8) -> Option<&mut [u8]> {
+    let (head, values) = block.split_first_chunk_mut::<4>()?;
+    let mut elements = Elements::new(u16::from_be_bytes([head[0], head[1]]), values);
+    let len = loop {
+        let (id, value) = elements.next()?;
+        if id == wanted {
+            break value.len();
+        }
+    };
+    let end = values.len() - elements.rest.len();
+    values.get_mut(end.checked_sub(len)?..end)
+}
+
 /// Writes an extension block (profile, length, elements, padding to 32 bits) and returns its length; 0 when
 /// there is nothing to write. One-byte form where every element fits it (id 1–14, 1–16 bytes), else two-byte.
 /// None when `out` is too short, an id is 0 or a value exceeds 255 bytes.

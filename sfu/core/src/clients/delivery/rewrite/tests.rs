@@ -7,7 +7,7 @@ use super::*;
 fn started(first_index: u64, sequence: u64) -> (Rewriter, Instant) {
     let now = crate::sim::start();
     let mut rewriter = Rewriter::new(first_index, 5000);
-    rewriter.start(sequence, 90_000, now, 90_000);
+    rewriter.start((sequence, 90_000), None, now, 90_000);
     (rewriter, now)
 }
 
@@ -64,7 +64,7 @@ fn a_new_source_continues_the_sequence_and_the_clock() {
     rewriter.map(8, 93_000, now).expect("in order");
     rewriter.stop();
     let later = now + Duration::from_secs(1);
-    rewriter.start(1 << 40, 17, later, 90_000);
+    rewriter.start((1 << 40, 17), None, later, 90_000);
     assert_eq!(rewriter.map(1 << 40, 17, later), Some(Rewritten { index: 65_536, timestamp: 8000 + 90_000 }));
     assert_eq!(rewriter.map(9, 96_000, later), None, "the old source is late");
 }
@@ -76,7 +76,7 @@ fn frames_of_the_past_come_close_together_right_before_live_and_stay_apart() {
         let mut rewriter = Rewriter::new(10, 5_000);
         // The source's timestamps wrap on the way.
         let source = |frame: u64| (u32::MAX - 10_000).wrapping_add(frame as u32 * step);
-        rewriter.start_behind((100, source(0)), (160, source(60)), now, 90_000);
+        rewriter.start_behind((100, source(0)), (160, source(60)), None, now, 90_000);
         let sent: Vec<u32> =
             (0..=62).map(|at| rewriter.map(100 + at, source(at), now).expect("in order").timestamp).collect();
         assert_eq!(sent[60], 5_000, "what is live is where it would be");
@@ -95,9 +95,39 @@ fn a_past_longer_than_the_time_that_passed_does_not_run_back() {
     let (mut rewriter, now) = started(10, 1000);
     let last = rewriter.map(1000, 90_000, now).expect("the first").timestamp;
     rewriter.stop();
-    rewriter.start_behind((5_000, 0), (5_100, 360_000), now, 90_000);
+    rewriter.start_behind((5_000, 0), (5_100, 360_000), None, now, 90_000);
     let next = rewriter.map(5_000, 0, now).expect("the first of the other").timestamp;
     assert!((1..200).contains(&next.wrapping_sub(last)), "{last} then {next}");
+}
+
+#[test]
+fn the_publishers_account_of_the_time_that_passed_is_believed_within_limits() {
+    let table = [
+        // Ticks that passed by the publisher's clock and what becomes of them, 33 ms after the last packet.
+        (None, 2_970),
+        (Some(3_000), 3_000),
+        (Some(2_000), 2_000),
+        (Some(0), 90),
+        (Some(-90_000), 90),
+        (Some(9_000), 9_000),
+        (Some(900_000), 2_970 + 6_750),
+    ];
+    for (passed, expected) in table {
+        let (mut rewriter, now) = started(10, 1000);
+        let last = rewriter.map(1000, 90_000, now).expect("the first").timestamp;
+        rewriter.stop();
+        let later = now + Duration::from_millis(33);
+        rewriter.start((7, 5), passed, later, 90_000);
+        let next = rewriter.map(7, 5, later).expect("the first of the other").timestamp;
+        assert_eq!(next.wrapping_sub(last), expected, "{passed:?}");
+    }
+    let (mut rewriter, now) = started(10, 1000);
+    let last = rewriter.map(1000, 90_000, now).expect("the first").timestamp;
+    rewriter.stop();
+    let later = now + Duration::from_millis(500);
+    rewriter.start((7, 5), Some(10), later, 90_000);
+    let next = rewriter.map(7, 5, later).expect("the first of the other").timestamp;
+    assert_eq!(next.wrapping_sub(last), 450 * 90, "50 ms behind our clock");
 }
 
 #[test]

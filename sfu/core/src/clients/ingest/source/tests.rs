@@ -1,7 +1,9 @@
+use super::keyframe_requests::KeyframeRequests;
 use super::*;
 use crate::keys::Key;
 use crate::sim::start;
 use crate::spec::{MediaKind, TrackId};
+use crate::wire::rtcp::SenderReport;
 
 fn source() -> Source {
     let spec = ReceiveTrack {
@@ -13,7 +15,7 @@ fn source() -> Source {
         rids: Vec::new(),
         parameter_sets: Vec::new(),
     };
-    Source::new(spec, TrackKey::new(0), LayerKey::new(0))
+    Source::new(spec, TrackKey::new(0), &[LayerKey::new(0)])
 }
 
 fn reception(packets: &[(u64, u32, u32)]) -> Reception {
@@ -79,9 +81,15 @@ fn a_key_frame_is_asked_for_at_most_each_half_second_until_it_comes() {
     assert_eq!(requests.sent, 3);
 }
 
+fn select(source: &mut Source, place: usize, index: u64, now: Instant) -> Selection {
+    let encoding = usize::from(source.streams[place].encoding);
+    source.encodings[encoding].select(&source.streams, place, index, now)
+}
+
 #[test]
-fn the_highest_layer_is_forwarded_while_it_lives() {
+fn a_silent_stream_is_superseded_and_encodings_do_not_supersede_each_other() {
     let (mut source, now) = (source(), start());
+    source.add_encodings(&[LayerKey::new(0), LayerKey::new(1)]);
     let after = |ms| now + Duration::from_millis(ms);
     let heard = |source: &mut Source, place: usize, at| {
         source.streams[place].reception.received += 1;
@@ -89,17 +97,19 @@ fn the_highest_layer_is_forwarded_while_it_lives() {
     };
     let low = source.add(Ssrc(1), Role::Media, 0, now, &mut RetiredStreams::default());
     let high = source.add(Ssrc(2), Role::Media, 1, now, &mut RetiredStreams::default());
+    let newer = source.add(Ssrc(3), Role::Media, 1, now, &mut RetiredStreams::default());
     heard(&mut source, low, now);
-    assert_eq!(source.select(low, 10, true, now), Selection::Superseded);
+    assert_eq!(select(&mut source, low, 10, now), Selection::Superseded);
     heard(&mut source, high, now);
-    assert_eq!(source.select(high, 500, true, now), Selection::Superseded);
-    assert_eq!(source.select(low, 11, true, now), Selection::Other);
-    heard(&mut source, low, after(1_500));
-    assert_eq!(source.select(low, 12, false, after(1_500)), Selection::Superseded, "the higher one is silent");
-    heard(&mut source, high, after(1_600));
-    heard(&mut source, high, after(1_600));
-    assert_eq!(source.select(high, 501, false, after(1_600)), Selection::Other, "nothing to start with");
-    assert_eq!(source.select(high, 502, true, after(1_600)), Selection::Superseded);
+    assert_eq!(select(&mut source, high, 500, now), Selection::Superseded);
+    assert_eq!(select(&mut source, low, 11, now), Selection::Current);
+    heard(&mut source, high, now);
+    heard(&mut source, newer, now);
+    assert_eq!(select(&mut source, newer, 7, now), Selection::Superseded, "the client started over");
+    assert_eq!(select(&mut source, high, 501, now), Selection::Other);
+    heard(&mut source, high, after(1_500));
+    assert_eq!(select(&mut source, high, 502, after(1_500)), Selection::Superseded, "the newer one is silent");
+    assert_eq!(select(&mut source, low, 12, after(1_500)), Selection::Current);
 }
 
 #[test]
@@ -115,8 +125,8 @@ fn sequences_of_a_track_only_grow_from_stream_to_stream() {
             &mut RetiredStreams::default(),
         );
         source.streams[place].reception.received = 1;
-        assert_eq!(source.select(place, u64::from(ssrc) * 1_000, true, now), Selection::Superseded);
-        let sequence = source.sequence(u64::from(ssrc) * 1_000).expect("a place");
+        assert_eq!(select(&mut source, place, u64::from(ssrc) * 1_000, now), Selection::Superseded);
+        let sequence = source.encodings[0].sequence(u64::from(ssrc) * 1_000).expect("a place");
         assert!(sequence > last + 65_536);
         last = sequence;
     }
@@ -127,12 +137,13 @@ fn sequences_of_a_track_only_grow_from_stream_to_stream() {
 fn packets_of_ours_have_room_and_late_ones_keep_their_place() {
     let (mut source, now) = (source(), start());
     let place = source.add(Ssrc(1), Role::Media, 0, now, &mut RetiredStreams::default());
-    source.select(place, 100, true, now);
+    select(&mut source, place, 100, now);
+    let source = &mut source.encodings[0];
     let before = source.sequence(100).expect("a place");
     assert_eq!(source.make_room(103, 2), before + 3);
     assert_eq!(source.sequence(103), Some(before + 5));
     assert_eq!(source.sequence(102), Some(before + 2), "it is only late");
-    for at in 0..EARLIER_OFFSETS_MAX as u64 {
+    for at in 0..encoding::EARLIER_OFFSETS_MAX as u64 {
         source.make_room(104 + at, 1);
     }
     assert_eq!(source.sequence(102), None, "whose place it has is forgotten");
