@@ -45,6 +45,7 @@ pub(crate) fn rtcp(bytes: &[u8]) {
             Ok(Packet::Nack { lost, .. }) => drop(lost.count()),
             Ok(Packet::Fir { requests, .. }) => drop(requests.count()),
             Ok(Packet::Bye { sources }) => drop(sources.count()),
+            Ok(Packet::TransportFeedback { feedback, .. }) => drop(feedback.arrivals().count()),
             Ok(Packet::Pli { .. } | Packet::Remb { .. }) => {}
             Err(_) => return,
         }

@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn a_view_that_is_not_sensible_says_what_is_wrong() {
         let stream = StreamName::parse("camera").expect("a name");
-        let slots = [Slot { mid: "0".to_owned(), stream, track: TrackChoice::Video(0) }];
+        let slots = [Slot { mid: "0".to_owned(), stream, track: TrackChoice::Video(0), height_max: None }];
         let said = |tiles: &[Tile]| check(tiles, &slots).map_err(|bad| bad.to_string());
         assert_eq!(said(&[tile("0")]), Ok(()));
         assert_eq!(said(&[]), Ok(()));

@@ -2,6 +2,7 @@
 //! clock and never picks the source.
 
 mod padding;
+mod recent_repairs;
 mod rest;
 
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::clients::delivery::frame_order::FrameOrder;
 use crate::clients::delivery::keyframe_allowance::KeyframeAllowance;
 use crate::clients::delivery::rewrite::{Rewriter, Rewritten};
+use crate::clients::delivery::sender::recent_repairs::RecentRepairs;
 use crate::clients::delivery::sender::rest::Rest;
 use crate::codec::frame::FrameNumbers;
 use crate::keys::LayerKey;
@@ -384,36 +386,6 @@ fn is_older(a: u32, b: u32) -> bool {
     b.wrapping_sub(a) < 1 << 31 && a != b
 }
 
-/// The last repairs of one viewer and track: one packet is not repeated more often than once per round trip.
-struct RecentRepairs {
-    ring: [(u16, Option<Instant>); RECENT_REPAIRS],
-    next: usize,
-}
-
-impl Default for RecentRepairs {
-    fn default() -> RecentRepairs {
-        RecentRepairs { ring: [(0, None); RECENT_REPAIRS], next: 0 }
-    }
-}
-
-impl RecentRepairs {
-    fn may_repeat(&mut self, lost: u16, round_trip: Duration, now: Instant) -> bool {
-        let too_soon = |at: &Option<Instant>| at.is_some_and(|at| now < at + round_trip);
-        if let Some((_, at)) = self.ring.iter_mut().find(|(seq, at)| *seq == lost && at.is_some()) {
-            let may = !too_soon(at);
-            if may {
-                *at = Some(now);
-            }
-            return may;
-        }
-        self.ring[self.next] = (lost, Some(now));
-        self.next = (self.next + 1) % RECENT_REPAIRS;
-        true
-    }
-}
-
-/// Repairs that are remembered per viewer and track.
-const RECENT_REPAIRS: usize = 64;
 /// Repairs may take one byte for this many of media.
 const REPAIR_SHARE: u32 = 2;
 /// Repairs that may leave before media has earned any, in bytes.
