@@ -6,6 +6,7 @@ mod harness;
 use std::time::{Duration, Instant};
 
 use chappe_sfu_core::LineStats;
+use chappe_sfu_core::rtp::Ssrc;
 use harness::*;
 
 const SEEN: u32 = 0x9000;
@@ -178,4 +179,20 @@ fn a_probe_is_filled_with_repeats_that_a_receiver_drops() {
     }
     assert!(scene.line().estimate > 700_000, "{:?}", scene.line());
     assert_eq!(client.faults, 0);
+}
+
+#[test]
+fn a_viewer_on_a_slow_line_that_asks_for_a_key_frame_is_not_flooded_with_the_cached_one() {
+    let mut scene = scene(10, 3_000);
+    scene.play(6 * SECOND);
+    scene.slow_line().kbps = 700;
+    scene.play(3 * SECOND);
+    let (lost, since) = (scene.slow_line().lost, scene.harness.now.mono);
+    for _ in 0..20 {
+        scene.harness.clients[scene.viewer].send_rtcp(|writer| writer.pli(Ssrc(1), Ssrc(SEEN)));
+        scene.play(Duration::from_millis(250));
+    }
+    let offered = scene.slow_line().queued.iter().filter(|(at, _)| *at >= since).count();
+    let lost = scene.slow_line().lost - lost;
+    assert!(lost * 20 <= offered, "{lost} packets were lost, {offered} came through");
 }

@@ -31,7 +31,7 @@ use crate::egress::Egress;
 use crate::outputs::Outputs;
 use crate::spec::{MediaKind, SendTrack};
 use crate::tracks::Tracks;
-use crate::tracks::history::{Arrived, History};
+use crate::tracks::history::{Arrived, Gop, History};
 use crate::wire::rtp::{ExtensionKind, ExtensionMap, Ssrc};
 
 pub(crate) struct Delivery {
@@ -177,6 +177,11 @@ impl Delivery {
         let waits =
             |sender: &Sender| sender.spec.kind == MediaKind::Video && sender.is_waiting(newest) && !sender.rests(now);
         self.path.is_open() && self.sender(line).is_some_and(waits)
+    }
+
+    /// Whether the line takes this key frame and all since then at once.
+    pub fn takes_at_once(&self, gop: &Gop) -> bool {
+        self.bandwidth.as_ref().is_none_or(|bandwidth| bandwidth.takes_burst(gop.bytes()))
     }
 
     /// Whether a pass of so many bytes of video is more than this viewer's line takes at once. From then on it waits for

@@ -62,6 +62,8 @@ impl Clients {
         sender.keyframe_requests += 1;
         let Some(layer) = sender.layer else { return };
         let gop = tracks.history(layer).and_then(History::cached_gop);
+        let gop = gop.filter(|gop| session.delivery.takes_at_once(gop));
+        let Some(sender) = session.delivery.sender_mut(line) else { return };
         let is_cached = gop.is_some_and(|gop| sender.decodes(gop.payload_type));
         match sender.keyframe_allowance.decide(now, is_cached) {
             KeyframeAnswer::Ask => tracks.want_keyframe(layer),

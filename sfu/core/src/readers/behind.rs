@@ -10,7 +10,7 @@ use crate::readers::reader::{Flushed, Pace, VIEWER};
 use crate::readers::{Parts, Readers};
 use crate::spec::MediaKind;
 use crate::tracks::Layer;
-use crate::tracks::history::{GOP_PACKETS_MAX, History};
+use crate::tracks::history::{GOP_PACKETS_MAX, Gop, History};
 
 /// What a turn came to for one viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,9 @@ impl Readers {
         let Some(sender) = parts.clients.sender(viewer) else { return false };
         let Some(layer) = sender.layer else { return false };
         let history = parts.tracks.layer(layer).and_then(|layer| layer.history.as_ref());
-        let gop = history.and_then(History::cached_gop);
+        let takes =
+            |gop: &Gop| parts.clients.get(viewer.session()).is_some_and(|session| session.delivery.takes_at_once(gop));
+        let gop = history.and_then(History::cached_gop).filter(takes);
         let is_cached = sender.spec.kind == MediaKind::Video && gop.is_some_and(|gop| sender.decodes(gop.payload_type));
         if is_cached && parts.clients.is_open(viewer) {
             self.audience(layer).admit(viewer);

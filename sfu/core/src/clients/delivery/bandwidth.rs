@@ -122,6 +122,12 @@ impl Bandwidth {
         !self.is_paced() || self.control.covers(self.time(now), bytes)
     }
 
+    /// Whether so many bytes of the past may leave one after the other, as fast as they are sealed: a line that is known
+    /// to be slow would lose most of them.
+    pub fn takes_burst(&self, bytes: usize) -> bool {
+        !self.is_paced() || self.control.estimate().bytes_in(BURST_MAX) >= bytes as u64
+    }
+
     /// What may leave now of what waits for one m-line, the oldest of it since `oldest`.
     pub fn grant(&mut self, now: Instant, video_bytes: u64, oldest: Option<Instant>) -> Grant {
         let oldest_video = oldest.map(|at| self.time(at));
@@ -251,5 +257,7 @@ fn known(counts: &FeedbackCounts) -> u64 {
 const IP_AND_UDP_BYTES: u32 = 28;
 /// What is sent may take this much more in the next second.
 const DEMAND_MARGIN: f64 = 1.3;
+/// The queue of a line takes what it carries in so much time.
+const BURST_MAX: Duration = Duration::from_millis(200);
 /// Between two looks at what a probe is short of: a cluster takes 15 ms at least.
 const PADDING_INTERVAL: Duration = Duration::from_millis(2);

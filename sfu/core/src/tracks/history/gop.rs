@@ -50,6 +50,11 @@ impl Gop {
         }
     }
 
+    /// Of all its payloads.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether this packet begins a newer one. The other packets of a key frame that say they start it do not.
     pub fn is_followed_by(&self, packet: &Arrived) -> bool {
         packet.starts_picture()
