@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use chappe_signaling_edge::{AccessConfig, Auth};
 
+use crate::webhooks::Webhooks;
+
 /// All that [`crate::run`] needs. The listeners were bound by the supervisor and outlive this process,
 /// so that a client that connects while signaling restarts waits instead of being refused.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct Config {
     pub region: Option<String>,
     /// NATS servers of the cluster; none for a node that runs alone.
     pub cluster: Option<String>,
+    /// Who is told of what happens here.
+    pub webhooks: Option<Webhooks>,
     /// Random bytes that outlive this process: what relays between this node's workers are keyed with.
     pub secret: Vec<u8>,
 }

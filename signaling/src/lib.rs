@@ -10,8 +10,10 @@ mod cluster;
 mod config;
 mod fleet;
 mod run;
+mod webhooks;
 mod workers;
 
 pub use chappe_signaling_edge::{AccessConfig, Auth, BasePath, Host, Network, Proxies};
 pub use config::{Config, SignalingError, Stopped, check_cluster};
 pub use run::{run, serve};
+pub use webhooks::{Webhooks, check_receiver, read_secrets};

@@ -20,6 +20,7 @@ use crate::addresses::follow_addresses;
 use crate::cluster;
 use crate::config::{Config, SignalingError, Stopped};
 use crate::fleet::follow_fleet;
+use crate::webhooks::tell_receiver;
 
 /// Runs signaling until it is told to stop (SIGTERM or SIGINT). Sessions go on in the workers.
 pub fn run(config: Config) -> Result<Stopped, SignalingError> {
@@ -61,6 +62,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     let supervisor = Supervisor::at(config.supervisor);
     let began_with = config.workers.into_iter().zip(queues).collect();
     tasks.spawn(follow_fleet(Arc::clone(&service), supervisor.clone(), began_with));
+    for receiver in config.webhooks.iter().flat_map(|webhooks| &webhooks.receivers) {
+        let secret_file = config.webhooks.as_ref().map(|webhooks| webhooks.secret_file.clone()).unwrap_or_default();
+        tasks.spawn(tell_receiver(Arc::clone(&service), receiver.clone(), secret_file));
+    }
     tasks.spawn(settle(Arc::clone(&service)));
     tasks.spawn(follow_addresses(Arc::clone(&service)));
     let tally = Arc::new(Tally::default());

@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use chappe_sfu_api::WorkerIndex;
 use chappe_sfu_io::inherited::{self, Kind};
 use chappe_sfu_worker::{SESSIONS_MAX_DEFAULT, WorkerConfig};
-use chappe_signaling::{AccessConfig, Auth as SignalingAuth, BasePath, Config, Host, Network, Proxies, Stopped};
+use chappe_signaling::{
+    AccessConfig, Auth as SignalingAuth, BasePath, Config, Host, Network, Proxies, Stopped, Webhooks,
+};
 use chappe_supervisor::child::{SignalingArgs, WorkerArgs};
 use chappe_supervisor::{Auth, EXIT_REFUSE, EXIT_STOP};
 use clap::Parser;
@@ -50,6 +52,7 @@ pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
         public_ips: args.public_ips.clone(),
         region: args.region.clone(),
         cluster: args.cluster().map_err(unreadable)?,
+        webhooks: webhooks(&args)?,
         secret: args.node_secret().map_err(unreadable)?,
     };
     match chappe_signaling::run(config) {
@@ -74,6 +77,14 @@ fn access(args: &SignalingArgs) -> Result<AccessConfig, Failure> {
         per_address: args.per_address.and_then(|max| usize::try_from(max).ok()),
         base_path: BasePath::parse(&args.base_path).map_err(|_| bad("--base-path"))?,
     })
+}
+
+fn webhooks(args: &SignalingArgs) -> Result<Option<Webhooks>, Failure> {
+    let Some(secret_file) = args.webhook_secrets.clone() else { return Ok(None) };
+    let receivers = args.webhooks.iter().map(|text| chappe_signaling::check_receiver(text));
+    let receivers = receivers.collect::<Result<_, _>>();
+    let receivers = receivers.map_err(|problem| Failure::Start(format!("signaling: --webhook {problem}")))?;
+    Ok(Some(Webhooks { receivers, secret_file }))
 }
 
 fn listener(fd: RawFd) -> Result<TcpListener, Failure> {

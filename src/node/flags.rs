@@ -81,6 +81,13 @@ pub struct Flags {
     /// Region of this node, for placement in a cluster, named like a node
     #[arg(long, env = "CHAPPE_REGION", value_name = "NAME", global = true, value_parser = name)]
     pub region: Option<String>,
+    /// Receivers that are told of what happens here (webhooks), signed with --webhook-secrets
+    #[arg(long, env = "CHAPPE_WEBHOOK", value_name = "URL,…", global = true, value_delimiter = ',')]
+    #[arg(value_parser = webhook)]
+    pub webhook: Option<Vec<String>>,
+    /// Secrets that webhooks are signed with, one or two lines of whsec_ and 24 to 64 bytes in Base64
+    #[arg(long, env = "CHAPPE_WEBHOOK_SECRETS", value_name = "FILE", global = true)]
+    pub webhook_secrets: Option<PathBuf>,
     /// How log lines look; RUST_LOG says which (default: info) [default: text]
     #[arg(long, env = "CHAPPE_LOG", value_name = "text|json", global = true, hide_possible_values = true)]
     pub log: Option<LogFormat>,
@@ -149,6 +156,10 @@ fn base_path(text: &str) -> Result<String, String> {
     BasePath::parse(text).map(|path| path.to_string()).map_err(|problem| problem.to_string())
 }
 
+fn webhook(text: &str) -> Result<String, String> {
+    chappe_signaling::check_receiver(text.trim()).map(|_| text.trim().to_owned())
+}
+
 fn name(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if (1..=NAME_CHARS_MAX).contains(&text.len()) && text.chars().all(plain) {
@@ -173,8 +184,8 @@ Examples:
   chappe --config /etc/chappe.toml              settings from a file; its keys are the flags without --
   RUST_LOG=debug chappe --log json              more log, one JSON object per line
 
-Operate nodes that run (each has --help): chappe ls, rooms, streams, logs, scale, reload,
-restart, drain, config, completions.
+Operate nodes that run (each has --help): chappe ls, rooms, streams, session, kick, doctor, logs,
+scale, reload, restart, drain, config, completions.
 
 Browsers give a page the camera on http://localhost and on https:// only: on a network, put a TLS proxy
 in front. Open in a firewall: the port of --http (TCP) and the media ports (UDP and TCP).";

@@ -35,6 +35,8 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
         region: flags.region.clone(),
         cluster: flags.cluster.clone().filter(|cluster| !cluster.is_empty()),
         auth: auth(&flags)?,
+        webhooks: webhooks(&flags)?,
+        webhook_secrets: flags.webhook_secrets.clone(),
         log: flags.log.unwrap_or_default(),
         state_file: flags.state_file,
     };
@@ -61,6 +63,8 @@ fn merged(first: Flags, second: Flags) -> Flags {
         cluster: first.cluster.or(second.cluster),
         node: first.node.or(second.node),
         region: first.region.or(second.region),
+        webhook: first.webhook.or(second.webhook),
+        webhook_secrets: first.webhook_secrets.or(second.webhook_secrets),
         log: first.log.or(second.log),
         state_file: first.state_file.or(second.state_file),
         config: first.config,
@@ -95,6 +99,22 @@ fn auth(flags: &Flags) -> Result<Auth, Failure> {
         }
         AuthChoice::Open => Ok(Auth::Open),
         AuthChoice::Public => Ok(Auth::Public),
+    }
+}
+
+/// An unsigned event could be from anybody.
+fn webhooks(flags: &Flags) -> Result<Vec<String>, Failure> {
+    let receivers = flags.webhook.clone().unwrap_or_default();
+    match &flags.webhook_secrets {
+        Some(file) => match chappe_signaling::read_secrets(file) {
+            Ok(_) => Ok(receivers),
+            Err(problem) => usage(format!("--webhook-secrets {}: {problem}", file.display())),
+        },
+        None if receivers.is_empty() => Ok(receivers),
+        None => usage(
+            "--webhook goes with --webhook-secrets FILE, by which receivers know that an event is from here: \
+             make one with `echo whsec_$(openssl rand -base64 32) > FILE`",
+        ),
     }
 }
 

@@ -77,6 +77,10 @@ pub struct SignalingArgs {
     pub region: Option<String>,
     #[arg(long)]
     pub auth: Auth,
+    #[arg(long = "webhook")]
+    pub webhooks: Vec<String>,
+    #[arg(long)]
+    pub webhook_secrets: Option<PathBuf>,
     #[arg(long)]
     pub log: LogFormat,
     #[arg(long)]
@@ -136,6 +140,12 @@ impl SignalingArgs {
             line.push("--trusted-proxy", proxy);
         }
         line.push("--base-path", &self.base_path);
+        for receiver in &self.webhooks {
+            line.push("--webhook", receiver);
+        }
+        if let Some(file) = &self.webhook_secrets {
+            line.push_path("--webhook-secrets", file);
+        }
         if let Some(max) = self.per_address {
             line.push("--per-address", max);
         }

@@ -120,6 +120,8 @@ impl Places {
             node: plan.node.clone(),
             region: plan.region.clone(),
             auth: plan.auth,
+            webhooks: plan.webhooks.clone(),
+            webhook_secrets: plan.webhook_secrets.clone(),
             log: plan.log,
             restarts: 0,
         };

@@ -30,6 +30,9 @@ pub struct NodePlan {
     /// Address of the cluster with its credentials; none for a node that runs alone.
     pub cluster: Option<String>,
     pub auth: Auth,
+    /// Who is told of what happens here, and the file of the secrets that sign it.
+    pub webhooks: Vec<String>,
+    pub webhook_secrets: Option<PathBuf>,
     pub log: LogFormat,
     pub state_file: Option<PathBuf>,
 }

@@ -10,3 +10,4 @@ mod refuses;
 mod replaces;
 mod starts;
 mod stops;
+mod webhooks;

@@ -91,7 +91,7 @@ impl Registry {
     }
 
     fn insert(&mut self, session: Session, active: &[TrackId]) -> Vec<Effect> {
-        let (id, room_name) = (session.id, session.note.room.clone());
+        let (id, room_name, told) = (session.id, session.note.room.clone(), self.occurrences.len());
         if let Some(owner) = session.note.owner.clone().filter(|owner| owner.home == self.own) {
             self.restore_member(&owner, &room_name, id);
         }
@@ -99,13 +99,16 @@ impl Registry {
         self.rooms.entry(room_name.clone()).or_default().enter(&session);
         self.sessions.insert(session);
         self.recount(id);
-        match role {
+        let effects = match role {
             Role::Publish { stream: name, .. } => self.go_live(id, &room_name, &name, active),
             Role::Watch { .. } => {
                 self.note_unheard(id);
                 self.attach_viewer(id)
             }
-        }
+        };
+        // The process before told of it when it came.
+        self.occurrences.truncate(told);
+        effects
     }
 
     /// Tracks of nodes that are not heard of yet go on as the worker has them, until these nodes are heard or all

@@ -39,7 +39,10 @@ impl Registry {
             Some(_) => {}
         }
         let connection = self.next_connection();
-        self.enter(Member { id, room, name, sessions: BTreeSet::new(), connection: Connection::Up(connection) });
+        let sessions = BTreeSet::new();
+        let member = Member { id, room, name, sessions, connection: Connection::Up(connection) };
+        self.enter(member.clone());
+        self.report_member(&member, true);
         // Sessions of a page that came from another node may be here already.
         let own: Vec<SessionId> = self.sessions.of_page(id).map(|session| session.id).collect();
         self.members.entry(id).and_modify(|member| member.sessions.extend(own));
@@ -197,7 +200,7 @@ impl Registry {
     pub fn leave(&mut self, id: MemberId) -> Vec<Effect> {
         let sessions: Vec<SessionId> = self.members.get(&id).into_iter().flat_map(|m| &m.sessions).copied().collect();
         let effects = sessions.into_iter().flat_map(|session| self.end(session, None)).collect();
-        self.forget_member(id);
+        self.drop_member(id);
         effects
     }
 
@@ -232,15 +235,25 @@ impl Registry {
     }
 
     fn enter(&mut self, member: Member) {
-        self.rooms.entry(member.room.clone()).or_default().members.insert(member.id);
+        let (room, was_used) = (member.room.clone(), self.is_used(&member.room));
+        self.rooms.entry(room.clone()).or_default().members.insert(member.id);
         self.members.insert(member.id, member);
+        self.report_room(&room, was_used);
     }
 
     pub(super) fn drop_member_if_over(&mut self, id: MemberId) {
         let over = |member: &Member| matches!(member.connection, Connection::Expired(_)) && member.sessions.is_empty();
         if self.members.get(&id).is_some_and(over) {
-            self.forget_member(id);
+            self.drop_member(id);
         }
+    }
+
+    /// It is gone, and not only to another node.
+    fn drop_member(&mut self, id: MemberId) {
+        if let Some(member) = self.members.get(&id).cloned() {
+            self.report_member(&member, false);
+        }
+        self.forget_member(id);
     }
 
     fn forget_member(&mut self, id: MemberId) {
@@ -248,9 +261,11 @@ impl Registry {
             return;
         };
         self.members_by_address.remove(&id);
+        let was_used = self.is_used(&member.room);
         if let Some(room) = self.rooms.get_mut(&member.room) {
             room.members.remove(&id);
         }
+        self.report_room(&member.room, was_used);
         self.drop_room_if_empty(&member.room);
     }
 }

@@ -12,6 +12,7 @@ use crate::error::{RoomError, RoomLimit};
 use crate::limits::{ROOMS_MAX, SESSIONS_PER_MEMBER_MAX};
 use crate::member::Member;
 use crate::note::{Owner, Role};
+use crate::occurrence::Occurrence;
 use crate::per_address::PerAddress;
 use crate::session::{Phase, Session};
 use crate::sessions::Sessions;
@@ -36,6 +37,8 @@ pub struct Registry {
     pub(super) is_complete: bool,
     /// That nobody publishes any more.
     pub(super) gone_tracks: Vec<TrackId>,
+    /// That nobody was told of yet.
+    pub(super) occurrences: Vec<Occurrence>,
     /// Who watches and is no member.
     pub audience: Audience,
     /// Sessions that are not connected yet.
@@ -68,6 +71,7 @@ impl Registry {
             unheard: HashSet::new(),
             is_complete: false,
             gone_tracks: Vec::new(),
+            occurrences: Vec::new(),
             audience: Audience::default(),
             connecting: PerAddress::default(),
             members_by_address: PerAddress::default(),
@@ -124,13 +128,15 @@ impl Registry {
             }
             member.sessions.insert(session.id);
         }
-        let room = self.rooms.entry(session.note.room.clone()).or_default();
+        let (name, was_used) = (session.note.room.clone(), self.is_used(&session.note.room));
+        let room = self.rooms.entry(name.clone()).or_default();
         room.enter(&session);
         if let Role::Publish { stream, .. } = &session.note.role {
             room.reserved.insert(stream.clone(), session.id);
         }
         let id = session.id;
         self.sessions.insert(session);
+        self.report_room(&name, was_used);
         self.recount(id);
         Ok(())
     }
@@ -185,6 +191,9 @@ impl Registry {
     /// The name of a publisher that fell silent, or is heard again, is told to other nodes.
     pub fn handle_state(&mut self, id: SessionId, state: SessionState) -> Vec<Effect> {
         let gave_way = self.gives_way(id);
+        if let Some(session) = self.sessions.get(&id).filter(|session| session.phase != Phase::Opening).cloned() {
+            self.report_session(&session, Some(state));
+        }
         match self.sessions.get_mut(&id) {
             Some(session) if session.phase != Phase::Opening => session.phase = Phase::Open(state),
             _ => return Vec::new(),
@@ -253,12 +262,15 @@ impl Registry {
             effects.push(self.tell(owner, SessionNotice::SessionLost(id, reason)));
         }
         let room_name = session.note.room.clone();
+        let was_used = self.is_used(&room_name);
         if let Some(room) = self.rooms.get_mut(&room_name) {
             room.leave(&session);
         }
         if let Role::Publish { stream, .. } = &session.note.role {
             effects.extend(self.end_stream(id, &room_name, stream));
         }
+        self.report_session(&session, None);
+        self.report_room(&room_name, was_used);
         if let Some(member) = session.member() {
             self.drop_member_if_over(member);
         }
@@ -282,7 +294,9 @@ impl Registry {
         if let Some(next) = waiting {
             return self.go_live(next, room_name, name, &[]);
         }
-        let epoch = self.remove_stream(room_name, name).map(|stream| stream.epoch).unwrap_or_default();
+        let removed = self.remove_stream(room_name, name);
+        self.report_stream(room_name, name, removed.as_ref(), None);
+        let epoch = removed.map(|stream| stream.epoch).unwrap_or_default();
         let mut effects = vec![
             Effect::Withdraw(room_name.clone(), name.clone(), epoch),
             Effect::TellRoom(room_name.clone(), StreamNotice::Removed(name.clone())),
@@ -314,6 +328,11 @@ impl Room {
             self.workers.iter().map(|(worker, count)| (*count, *worker)).collect();
         workers.sort_unstable_by_key(|(count, worker)| (std::cmp::Reverse(*count), *worker));
         workers.into_iter().map(|(_, worker)| worker).collect()
+    }
+
+    /// Whether a client of this node is in it.
+    pub fn is_used(&self) -> bool {
+        !self.members.is_empty() || !self.sessions.is_empty()
     }
 
     pub(super) fn enter(&mut self, session: &Session) {

@@ -300,6 +300,7 @@ impl Registry {
             self.tracks.insert(track.source.track, home);
             self.unheard.remove(&track.source.track);
         }
+        self.report_stream(room, name, replaced.as_ref(), Some(&stream));
         self.rooms.entry(room.clone()).or_default().streams.insert(name.clone(), stream);
         replaced
     }

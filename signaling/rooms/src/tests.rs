@@ -9,6 +9,7 @@ use super::*;
 use crate::limits::{SESSIONS_PER_MEMBER_MAX, STREAMS_PER_ROOM_MAX};
 
 mod nodes;
+mod occurrences;
 mod sessions;
 mod workers;
 

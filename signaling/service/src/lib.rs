@@ -15,6 +15,7 @@ mod effects;
 #[cfg(any(test, feature = "harness"))]
 pub mod harness;
 mod lock;
+mod news;
 mod pages;
 mod refusal;
 mod relays;

@@ -71,6 +71,9 @@ impl DerefMut for StateTurn<'_> {
 
 impl Drop for StateTurn<'_> {
     fn drop(&mut self) {
+        // In the order of the turns.
+        let state = &mut *self.state;
+        state.registry.take_occurrences().into_iter().for_each(|occurrence| state.news.tell(occurrence));
         let held = self.since.elapsed();
         self.holds.note(held);
         if held > LONG {

@@ -7,7 +7,8 @@ use std::time::{Instant, SystemTime};
 use chappe_cluster::NodeName;
 use chappe_sfu_api::WorkerIndex;
 use chappe_signaling_addresses::Addresses;
-use tokio::sync::watch as flag;
+use chappe_signaling_events::Event;
+use tokio::sync::{broadcast, watch as flag};
 
 use crate::callers::caller::Caller;
 use crate::callers::limits::AddressLimits;
@@ -89,6 +90,11 @@ impl Service {
 
     pub fn lock_holds(&self) -> &HoldTimes {
         self.state.holds()
+    }
+
+    /// To what happens from now on.
+    pub fn listen(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.state().news.listen()
     }
 
     /// Room for one more WebSocket, for as long as it is held.

@@ -11,6 +11,7 @@ use chappe_signaling_rooms::{MemberId, Registry, RoomName, StreamName, StreamNot
 use tokio::task::AbortHandle;
 
 use crate::cluster::handle::Cluster;
+use crate::news::News;
 use crate::pages::event::{PageEvent, PageLink, PageMessage, ShownStream};
 use crate::refusal::Refusal;
 use crate::relays::paths::Paths;
@@ -37,6 +38,8 @@ pub struct ServiceState {
     pub chat: Chat,
     /// Who hears what is said about rooms.
     pub rooms_followed: HashMap<RoomName, Following>,
+    /// What the outside is told.
+    pub news: News,
     pub drain: Option<Drain>,
     /// Since when other nodes can be heard; none while they can't.
     pub hears_since: Option<Instant>,
@@ -89,6 +92,7 @@ impl ServiceState {
             // Its lives are told apart by their order.
             chat: Chat::new(own.clone(), identity.started_ms),
             rooms_followed: HashMap::new(),
+            news: News::new(identity),
             drain: None,
             hears_since: None,
             engine: if cluster.alone { Health::Up } else { Health::Connecting },

@@ -140,7 +140,10 @@ async fn metrics_say_what_goes_on_and_each_has_a_help_text() {
 async fn the_api_describes_itself() {
     let server = Server::start().await;
     let description = server.admin("/api/v1/openapi.json").await.json();
-    for (path, operations) in description["paths"].as_object().unwrap() {
+    // An answer that goes on for ever has a test of its own, which sees an event arrive.
+    let finite = |path: &&String| *path != "/api/v1/events";
+    let paths = description["paths"].as_object().unwrap();
+    for (path, operations) in paths.iter().filter(|(path, _)| finite(path)) {
         let concrete = path.replace("{room}", "none").replace("{id}", "none");
         let concrete = concrete.replace("{node}", "none").replace("{index}", "0");
         let response = server.admin(&concrete).await;

@@ -92,6 +92,7 @@ impl Server {
             public_ips: vec!["192.0.2.1".parse().unwrap()],
             region: None,
             cluster: self.cluster.clone(),
+            webhooks: None,
             secret: vec![7; 32],
         };
         (self.settings)(&mut config);

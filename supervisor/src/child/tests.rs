@@ -37,6 +37,8 @@ fn signalings_arguments_survive_also_with_odd_names() {
         trusted_proxies: vec!["10.0.0.0/8".to_owned(), "2001:db8::/32".to_owned()],
         base_path: "/live".to_owned(),
         per_address: Some(50),
+        webhooks: vec!["https://example.org/hooks".to_owned()],
+        webhook_secrets: Some("/etc/chappe.secrets".into()),
         public_ips: vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
         node: "-dash and ümlaut".to_owned(),
         region: Some("eu".to_owned()),
@@ -50,6 +52,8 @@ fn signalings_arguments_survive_also_with_odd_names() {
         trusted_proxies: vec![],
         base_path: String::new(),
         per_address: None,
+        webhooks: Vec::new(),
+        webhook_secrets: None,
         ..sent
     };
     let alone = SignalingArgs { media_ports: vec![], public_ips: vec![], region: None, ..sent };

@@ -3,6 +3,7 @@
 mod actions;
 mod cluster;
 mod context;
+mod events;
 mod metrics;
 mod processes;
 mod scale;
@@ -33,6 +34,7 @@ pub fn router(service: Arc<Service>, tally: Arc<Tally>, supervisor: Supervisor, 
         .route("/api/v1/nodes/{node}/scale", post(processes::scale))
         .route("/api/v1/nodes/{node}/signaling/restart", post(processes::restart_signaling))
         .route("/api/v1/log", get(processes::log))
+        .route("/api/v1/events", get(events::events))
         .route("/api/v1/workers", get(cluster::workers))
         .route("/api/v1/workers/{node}/{index}/drain", post(actions::drain_worker).delete(actions::cancel_worker_drain))
         .route("/api/v1/relays", get(cluster::relays))

@@ -65,6 +65,9 @@ impl Service {
     /// A worker's process is gone, and with it its sessions.
     pub fn handle_worker_lost(self: &Arc<Self>, worker: WorkerIndex) {
         let mut state = self.state();
+        let died =
+            state.worker(worker).filter(|view| view.state == WorkerState::Serving).map(|view| view.load.sessions);
+        died.into_iter().for_each(|sessions| state.news.tell_worker_died(worker, sessions));
         if let Some(view) = state.worker_mut(worker) {
             view.state = WorkerState::Lost;
         }

@@ -1,0 +1,233 @@
+//! Owns which events a receiver has not got yet, and when each is told again. Never tells any.
+//!
+//! Events of a room are in a lane of their own: the first of it is told until the receiver has it or a day is over, and
+//! only then the next. Lanes do not wait for each other, but for a place among the requests that run at a time.
+//!
+//! ```text
+//!             poll_attempt                       handle_outcome: delivered, or given up → the next of the lane
+//!   Due(at) ───────────────► Running ──────────┬───────────────────────────────────────►  Due(now)
+//!      ▲                                       │ failed
+//!      └── after a growing pause ──────────────┘
+//! ```
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::event::Event;
+
+/// Of one receiver.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    lanes: HashMap<Lane, Waiting>,
+    /// Lanes whose first event is to be told, by time.
+    due: BTreeSet<(Instant, Lane)>,
+    queued: usize,
+    running: usize,
+    /// For which there was no place, since that was told last.
+    untold: u64,
+    dropped: u64,
+    given_up: u64,
+}
+
+/// A room, or what is of none.
+type Lane = Option<String>;
+
+#[derive(Debug, Default)]
+struct Waiting {
+    events: VecDeque<Arc<Event>>,
+    /// How often the first was told in vain.
+    failures: usize,
+}
+
+/// An event to be told now. Its outcome is to be handed in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    pub event: Arc<Event>,
+    lane: Lane,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Delivered,
+    Failed,
+}
+
+impl Outbox {
+    /// One that finds no place is dropped and counted.
+    pub fn push(&mut self, now: Instant, event: Arc<Event>) {
+        if self.queued >= EVENTS_MAX {
+            self.drop_events(1);
+            return;
+        }
+        self.queued += 1;
+        let lane = event.room.clone();
+        let waiting = self.lanes.entry(lane.clone()).or_default();
+        waiting.events.push_back(event);
+        if waiting.events.len() == 1 {
+            self.due.insert((now, lane));
+        }
+    }
+
+    /// Events that were lost before they came here.
+    pub fn drop_events(&mut self, count: u64) {
+        self.untold += count;
+        self.dropped += count;
+    }
+
+    /// What the receiver has to be told of: so many events were dropped. Once there is a place for that again.
+    pub fn poll_untold(&mut self) -> Option<u64> {
+        let has_place = self.queued < EVENTS_MAX / 2;
+        (has_place && self.untold > 0).then(|| std::mem::take(&mut self.untold))
+    }
+
+    pub fn poll_attempt(&mut self, now: Instant) -> Option<Attempt> {
+        if self.running >= RUNNING_MAX {
+            return None;
+        }
+        let first = self.due.first().filter(|(at, _)| *at <= now)?.clone();
+        self.due.remove(&first);
+        let (_, lane) = first;
+        let event = self.lanes.get(&lane)?.events.front().cloned()?;
+        self.running += 1;
+        Some(Attempt { event, lane })
+    }
+
+    pub fn handle_outcome(&mut self, now: Instant, attempt: &Attempt, outcome: Outcome) {
+        self.running = self.running.saturating_sub(1);
+        let Some(waiting) = self.lanes.get_mut(&attempt.lane) else { return };
+        let pause = PAUSES.get(waiting.failures).filter(|_| outcome == Outcome::Failed);
+        if let Some(pause) = pause {
+            waiting.failures += 1;
+            self.due.insert((now + *pause, attempt.lane.clone()));
+            return;
+        }
+        self.given_up += u64::from(outcome == Outcome::Failed);
+        waiting.events.pop_front();
+        waiting.failures = 0;
+        self.queued -= 1;
+        match waiting.events.is_empty() {
+            true => drop(self.lanes.remove(&attempt.lane)),
+            false => drop(self.due.insert((now, attempt.lane.clone()))),
+        }
+    }
+
+    /// When there is something to be told again; none while as many requests run as may.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let first = self.due.first().filter(|_| self.running < RUNNING_MAX);
+        first.map(|(at, _)| *at)
+    }
+
+    pub fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// For want of a place, since the process started.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// That the receiver did not take for a day.
+    pub fn given_up(&self) -> u64 {
+        self.given_up
+    }
+}
+
+/// A few megabytes.
+const EVENTS_MAX: usize = 10_000;
+/// Requests to a receiver at a time.
+const RUNNING_MAX: usize = 8;
+/// After each attempt that failed: 24 hours in sum.
+const PAUSES: [Duration; 11] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(2 * 60),
+    Duration::from_secs(10 * 60),
+    Duration::from_secs(30 * 60),
+    Duration::from_secs(3600),
+    Duration::from_secs(2 * 3600),
+    Duration::from_secs(4 * 3600),
+    Duration::from_secs(8 * 3600),
+    Duration::from_secs(8 * 3600 + 1044),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventKind;
+
+    fn event(room: Option<&str>, number: usize) -> Arc<Event> {
+        let room = room.map(str::to_owned);
+        let data = serde_json::Value::Null;
+        Arc::new(Event { id: number.to_string(), kind: EventKind::RoomStarted, at_ms: 0, room, data })
+    }
+
+    fn ids(outbox: &mut Outbox, now: Instant) -> Vec<Attempt> {
+        std::iter::from_fn(|| outbox.poll_attempt(now)).collect()
+    }
+
+    #[test]
+    fn events_of_a_room_come_one_after_the_other_and_rooms_do_not_wait_for_each_other() {
+        let (mut outbox, now) = (Outbox::default(), Instant::now());
+        for (number, room) in [Some("a"), Some("a"), Some("b"), None].into_iter().enumerate() {
+            outbox.push(now, event(room, number));
+        }
+        let running = ids(&mut outbox, now);
+        let mut first: Vec<&str> = running.iter().map(|attempt| attempt.event.id.as_str()).collect();
+        first.sort_unstable();
+        assert_eq!(first, ["0", "2", "3"]);
+        let of_a = running.iter().find(|attempt| attempt.event.id == "0").unwrap();
+        outbox.handle_outcome(now, of_a, Outcome::Failed);
+        assert_eq!(ids(&mut outbox, now), [], "the second of a room waits for the first");
+        let later = outbox.next_timeout().unwrap();
+        assert_eq!(later, now + PAUSES[0]);
+        let again = ids(&mut outbox, later);
+        assert_eq!(again[0].event.id, "0");
+        outbox.handle_outcome(later, &again[0], Outcome::Delivered);
+        assert_eq!(ids(&mut outbox, later)[0].event.id, "1");
+    }
+
+    #[test]
+    fn an_event_is_told_again_with_growing_pauses_for_a_day_and_then_given_up() {
+        let (mut outbox, start) = (Outbox::default(), Instant::now());
+        outbox.push(start, event(Some("a"), 0));
+        outbox.push(start, event(Some("a"), 1));
+        let (mut now, mut attempts) = (start, 0);
+        while outbox.given_up() == 0 {
+            now = outbox.next_timeout().unwrap();
+            let attempt = outbox.poll_attempt(now).unwrap();
+            assert_eq!(attempt.event.id, "0");
+            outbox.handle_outcome(now, &attempt, Outcome::Failed);
+            attempts += 1;
+        }
+        assert_eq!(attempts, PAUSES.len() + 1);
+        assert_eq!(now - start, Duration::from_secs(24 * 3600));
+        assert!(PAUSES.is_sorted());
+        assert_eq!(outbox.poll_attempt(now).unwrap().event.id, "1");
+    }
+
+    #[test]
+    fn what_finds_no_place_is_counted_and_told_once_there_is_one() {
+        let (mut outbox, now) = (Outbox::default(), Instant::now());
+        (0..EVENTS_MAX + 3).for_each(|number| outbox.push(now, event(Some(&number.to_string()), number)));
+        assert_eq!((outbox.queued(), outbox.dropped(), outbox.poll_untold()), (EVENTS_MAX, 3, None));
+        while outbox.queued() >= EVENTS_MAX / 2 {
+            for attempt in ids(&mut outbox, now) {
+                outbox.handle_outcome(now, &attempt, Outcome::Delivered);
+            }
+        }
+        assert_eq!((outbox.poll_untold(), outbox.poll_untold()), (Some(3), None));
+    }
+
+    #[test]
+    fn no_more_requests_run_at_a_time_than_may() {
+        let (mut outbox, now) = (Outbox::default(), Instant::now());
+        (0..RUNNING_MAX + 1).for_each(|number| outbox.push(now, event(Some(&number.to_string()), number)));
+        let running = ids(&mut outbox, now);
+        assert_eq!((running.len(), outbox.next_timeout()), (RUNNING_MAX, None));
+        outbox.handle_outcome(now, &running[0], Outcome::Delivered);
+        assert_eq!(ids(&mut outbox, now).len(), 1);
+        assert_eq!(outbox.lanes.len(), RUNNING_MAX, "a lane that is empty is gone");
+    }
+}

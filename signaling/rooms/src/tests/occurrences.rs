@@ -1,0 +1,50 @@
+//! What the outside hears of rooms, participants, tracks and moves.
+
+use super::*;
+
+fn told(registry: &mut Registry) -> Vec<String> {
+    let text = |occurrence| match occurrence {
+        Occurrence::RoomStarted(room) => format!("{room} started"),
+        Occurrence::RoomFinished(room) => format!("{room} finished"),
+        Occurrence::Joined(_, who) => format!("{} {} joined", who.kind, who.id),
+        Occurrence::Left(_, who) => format!("{} {} left", who.kind, who.id),
+        Occurrence::Published(_, stream, track) => format!("{stream}/{} published", track.mid),
+        Occurrence::Unpublished(_, stream, track) => format!("{stream}/{} unpublished", track.mid),
+        Occurrence::Moved { stream, from, to, .. } => format!("{stream} moved from {} to {}", from.node, to.node),
+    };
+    registry.take_occurrences().into_iter().map(text).collect()
+}
+
+#[test]
+fn a_page_that_joins_starts_its_room_and_its_leaving_finishes_it() {
+    let mut registry = registry();
+    registry.join(ADA, room(), Some("Ada".to_owned())).unwrap();
+    assert_eq!(told(&mut registry), ["demo started".to_owned(), format!("page {ADA} joined")]);
+    registry.leave(ADA);
+    assert_eq!(told(&mut registry), [format!("page {ADA} left"), "demo finished".to_owned()]);
+}
+
+#[test]
+fn a_plain_publisher_is_a_participant_while_its_connection_stands() {
+    let mut registry = registry();
+    registry.open(publisher(1, "cam", None)).unwrap();
+    registry.confirm(id(1)).unwrap();
+    assert_eq!(told(&mut registry), ["demo started", "cam/0 published", "cam/1 published"]);
+    registry.handle_state(id(1), SessionState::Connected);
+    registry.handle_state(id(1), SessionState::Disconnected);
+    registry.handle_state(id(1), SessionState::Connected);
+    assert_eq!(told(&mut registry), [format!("whip {} joined", id(1))]);
+    registry.handle_closed(id(1), CloseReason::ClientClosed);
+    let left = format!("whip {} left", id(1));
+    assert_eq!(told(&mut registry), ["cam/0 unpublished", "cam/1 unpublished", left.as_str(), "demo finished"]);
+}
+
+#[test]
+fn what_a_new_signaling_process_takes_up_was_told_by_the_one_before() {
+    let mut registry = registry();
+    let session = publisher(1, "cam", Some(owner(ADA)));
+    registry.adopt(W0, BOOT, vec![snapshot_of(&session)]);
+    assert_eq!(told(&mut registry), Vec::<String>::new());
+    registry.handle_closed(id(1), CloseReason::ClientClosed);
+    assert_eq!(told(&mut registry), ["cam/0 unpublished", "cam/1 unpublished"]);
+}
