@@ -5,6 +5,7 @@ mod admin;
 mod commands;
 mod completions;
 mod config;
+mod doctor;
 mod drain;
 mod entries;
 mod find;
@@ -14,6 +15,7 @@ mod progress;
 mod reload;
 mod restart;
 mod scale;
+mod session;
 mod supervisor;
 mod table;
 mod terminal;
@@ -47,6 +49,10 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Failure> {
         Order::Ls(listing) => list::workers(&listing),
         Order::Rooms(listing) => list::rooms(&listing),
         Order::Streams(listing) => list::streams(&listing),
+        Order::Session(look) if look.list => session::all(&look),
+        Order::Session(look) => session::show(&look),
+        Order::Kick(kick) => session::kick(&kick),
+        Order::Doctor(listing) => doctor::run(&listing),
         Order::Logs(logs) => logs::run(&logs),
         Order::Scale(scale) => scale::run(&scale),
         Order::Reload(reload) => reload::run(&reload),

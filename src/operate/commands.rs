@@ -27,6 +27,17 @@ pub enum Order {
     /// Lists the streams that are published.
     #[command(after_help = "Example:\n  chappe streams --json | jq -r '.[] | [.id, .viewers] | @tsv'")]
     Streams(Listing),
+    /// Shows one session with its counters, or lists those of the node that is asked.
+    #[command(
+        after_help = "Examples:\n  chappe session --list\n  chappe session 3f2c… --json | jq .stats.round_trip_ms"
+    )]
+    Session(Look),
+    /// Ends a session, of whichever node; its client may come back.
+    #[command(after_help = "Example:\n  chappe kick 3f2c…")]
+    Kick(Kick),
+    /// Looks for what keeps a node from being reached or from carrying load, each with the remedy.
+    #[command(after_help = "Example:\n  chappe doctor --json | jq '.[] | select(.verdict == \"fail\")'")]
+    Doctor(Listing),
     /// Prints the newest log lines of a node and its workers, and follows them.
     #[command(after_help = "Examples:\n  chappe logs --worker 1 -f\n  chappe logs --worker supervisor --lines 1000")]
     Logs(Logs),
@@ -76,6 +87,36 @@ pub struct Listing {
 }
 
 #[derive(Debug, Args)]
+pub struct Look {
+    #[command(flatten)]
+    pub target: Target,
+    /// Of the session, as `chappe session --list` and the admin API call it
+    #[arg(
+        value_name = "ID",
+        required_unless_present = "list",
+        conflicts_with = "list",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub id: String,
+    /// Lists the sessions of the node that is asked
+    #[arg(long)]
+    pub list: bool,
+    /// Prints what the admin API answers instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Kick {
+    #[command(flatten)]
+    pub target: Target,
+    /// Of the session, as `chappe session --list` and the admin API call it
+    #[arg(value_name = "ID")]
+    pub id: String,
+}
+
+#[derive(Debug, Args)]
 pub struct Logs {
     #[command(flatten)]
     pub target: Target,
@@ -85,6 +126,9 @@ pub struct Logs {
     /// How many lines that were written already are printed
     #[arg(long, short = 'n', value_name = "N", default_value_t = 100)]
     pub lines: usize,
+    /// Lines of the last so long only, such as 90s, 10m or 2h
+    #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
+    pub since: Option<Duration>,
     /// Goes on with the lines that come
     #[arg(long, short = 'f')]
     pub follow: bool,

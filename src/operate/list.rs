@@ -1,7 +1,5 @@
 //! `chappe ls`, `rooms`, `streams`: one request each, as a table or as the JSON that came.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -72,19 +70,13 @@ const STREAM_COLUMNS: &[Column<Stream>] = &[
     Column { head: "room", text: |row| row.room.clone(), align: Align::Left, rank: 0 },
     Column { head: "stream", text: |row| row.stream.clone(), align: Align::Left, rank: 0 },
     Column { head: "worker", text: |row| row.worker.clone(), align: Align::Left, rank: 2 },
-    Column { head: "since", text: |row| since(row.since_ms), align: Align::Right, rank: 3 },
+    Column { head: "since", text: |row| units::since(row.since_ms), align: Align::Right, rank: 3 },
     Column { head: "viewers here", text: |row| row.viewers.to_string(), align: Align::Right, rank: 0 },
     Column { head: "tracks", text: |row| tracks(&row.tracks), align: Align::Left, rank: 1 },
 ];
 
 fn or_dash<T: ToString>(value: Option<T>) -> String {
     value.map_or("-".to_owned(), |value| value.to_string())
-}
-
-fn since(unix_ms: u64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    units::duration(now_ms.saturating_sub(unix_ms))
 }
 
 /// `audio opus, video vp8 (silent)`.

@@ -1,9 +1,11 @@
 //! `chappe logs`: the newest lines of a node's processes, and with -f those to come.
 
 use std::io::{self, BufRead as _, Write as _};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::admin::Admin;
 use super::commands::Logs;
+use super::units;
 use crate::failure::Failure;
 
 pub fn run(order: &Logs) -> Result<(), Failure> {
@@ -11,9 +13,13 @@ pub fn run(order: &Logs) -> Result<(), Failure> {
     let of = order.worker.as_deref().map(source).transpose()?;
     let query = of.as_ref().map(|source| format!("of={source}&")).unwrap_or_default();
     let path = format!("/api/v1/log?{query}lines={}&follow={}", order.lines, order.follow);
+    let begin = order.since.map(first_second);
     let mut out = io::stdout().lock();
     for line in admin.stream(&path)?.lines() {
         let Ok(line) = line else { break };
+        if begin.as_ref().is_some_and(|begin| is_before(&line, begin)) {
+            continue;
+        }
         let (source, text) = line.split_once(' ').unwrap_or(("", &line));
         // A pager that was closed early ends it, and is no failure.
         if writeln!(out, "{source:<10} | {text}").and_then(|()| out.flush()).is_err() {
@@ -29,6 +35,19 @@ pub fn run(order: &Logs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// As times stand in the log, which are UTC, to the second.
+fn first_second(ago: Duration) -> String {
+    let then = SystemTime::now().checked_sub(ago).unwrap_or(UNIX_EPOCH);
+    units::utc(then.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
+}
+
+/// A line without a time belongs to the one before it, and is printed.
+fn is_before(line: &str, begin: &str) -> bool {
+    let time =
+        line.split([' ', '"']).find(|word| word.len() > begin.len() && word.ends_with('Z') && word.contains('T'));
+    time.is_some_and(|time| time < begin)
+}
+
 /// `worker-1` of what a person calls `1`; signaling and the supervisor by their names.
 fn source(text: &str) -> Result<String, Failure> {
     let index = text.strip_prefix("worker-").unwrap_or(text);
@@ -36,5 +55,26 @@ fn source(text: &str) -> Result<String, Failure> {
         "signaling" | "supervisor" => Ok(text.to_owned()),
         _ if index.parse::<u16>().is_ok() => Ok(format!("worker-{index}")),
         _ => Err(Failure::Usage(format!("--worker {text}: wants a number such as 0, or signaling, or supervisor"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_before_a_time_are_told_apart_in_both_forms_of_the_log() {
+        let begin = units::utc(1_795_961_696);
+        assert_eq!(begin, "2026-11-29T14:14:56");
+        let lines = [
+            ("worker-0 2026-11-29T14:14:55.999999Z  INFO a", true),
+            ("worker-0 2026-11-29T14:14:56.000001Z  INFO a", false),
+            ("worker-0 {\"timestamp\":\"2026-11-29T14:14:55.9Z\",\"level\":\"INFO\"}", true),
+            ("worker-0 {\"timestamp\":\"2026-11-29T14:15:00.9Z\",\"level\":\"INFO\"}", false),
+            ("worker-0   a line without a time", false),
+        ];
+        for (line, expected) in lines {
+            assert_eq!(is_before(line, &begin), expected, "{line}");
+        }
     }
 }

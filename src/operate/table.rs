@@ -61,8 +61,8 @@ fn cell(text: String, align: Align) -> Cell {
         Align::Right => Cell::new(text).set_alignment(CellAlignment::Right),
         Align::State => {
             let colour = match text.as_str() {
-                "serving" | "live" => Color::Green,
-                "lost" | "unavailable" => Color::Red,
+                "serving" | "live" | "connected" | "ok" => Color::Green,
+                "lost" | "unavailable" | "fails" => Color::Red,
                 _ => Color::Yellow,
             };
             Cell::new(text).fg(colour)

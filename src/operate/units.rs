@@ -1,6 +1,6 @@
 //! Turns numbers into what a person reads, and what a person writes into numbers.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// `90s`, `10m`, `2h`, `500ms`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -31,6 +31,28 @@ pub fn duration(ms: u64) -> String {
     let told = parts.iter().skip_while(|(count, _)| *count == 0).take(2).filter(|(count, _)| *count > 0);
     let text = told.map(|(count, unit)| format!("{count}{unit}")).collect::<Vec<_>>().join(" ");
     if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+/// How long ago that was.
+pub fn since(unix_ms: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    duration(now_ms.saturating_sub(unix_ms))
+}
+
+/// `2026-11-29T14:14:56`. Days become a date by the algorithm of Howard Hinnant (`civil_from_days`).
+pub fn utc(unix_seconds: u64) -> String {
+    let (hour, minute, second) = (unix_seconds / 3600 % 24, unix_seconds / 60 % 60, unix_seconds % 60);
+    // From 1 March of the year 0, so that a leap day is the last of its year.
+    let days = unix_seconds / 86_400 + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
 }
 
 /// Powers of 1024, as process monitors count: `84 MB`.

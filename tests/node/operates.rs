@@ -105,7 +105,9 @@ fn wrong_use_ends_with_2_and_one_line() {
 #[test]
 fn every_command_has_help_with_an_example() {
     let dir = Dir::new();
-    for command in ["ls", "rooms", "streams", "logs", "scale", "reload", "drain", "restart", "completions", "config"] {
+    let commands =
+        ["ls", "rooms", "streams", "session", "kick", "doctor", "logs", "scale", "reload", "drain", "restart"];
+    for command in commands.into_iter().chain(["completions", "config"]) {
         let (code, stdout, _) = run(&dir, &[command, "--help"]);
         assert_eq!(code, 0);
         assert!(stdout.contains("Example") && stdout.contains(&format!("chappe {command}")), "{stdout}");
@@ -159,4 +161,46 @@ fn a_node_starts_with_the_settings_that_config_prints() {
     let file = dir.path("chappe.toml").to_str().unwrap().to_owned();
     let command = crate::running::chappe(&dir, &["--config", &file]);
     assert_eq!(Running::start_in(dir, command).workers(), 1);
+}
+
+#[test]
+fn doctor_looks_at_node_and_machine_and_ends_with_1_where_something_fails() {
+    let node = Running::start(&["--workers", "1"]);
+    serving(&node, 1);
+    let findings: Value = serde_json::from_str(&printed(&node, &["doctor", "--json"])).unwrap();
+    let verdict = |what: &str| {
+        let found = findings.as_array().unwrap().iter().find(|finding| finding["what"] == what);
+        found.map(|finding| finding["verdict"].as_str().unwrap().to_owned())
+    };
+    for what in ["admin listener", "workers", "media port, UDP and TCP", "UDP GSO and GRO"] {
+        assert_eq!(verdict(what).as_deref(), Some("ok"), "{what}: {findings:#}");
+    }
+    assert_eq!(verdict("public address").as_deref(), Some("warn"), "nobody else reaches it: {findings:#}");
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (code, stdout, stderr) = run(&node.dir, &["doctor", "--admin", &nobody.to_string()]);
+    assert_eq!(code, 1);
+    assert!(stdout.contains("start a node with `chappe`"), "{stdout}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+#[test]
+fn a_session_that_is_not_there_is_neither_shown_nor_ended() {
+    let node = Running::start(&["--workers", "1"]);
+    serving(&node, 1);
+    assert!(printed(&node, &["session", "--list"]).starts_with("no sessions"));
+    for command in ["session", "kick"] {
+        let (code, _, stderr) = run(&node.dir, &[command, &"0".repeat(32)]);
+        assert_eq!((code, stderr.as_str()), (1, "chappe: there is no such session now\n"));
+        assert_eq!(run(&node.dir, &[command, "../nodes"]).0, 2);
+        assert_eq!(run(&node.dir, &[command]).0, 2);
+    }
+}
+
+#[test]
+fn only_lines_of_the_time_that_was_asked_for_are_printed() {
+    let node = Running::start(&["--workers", "1"]);
+    serving(&node, 1);
+    let all = printed(&node, &["logs", "--since", "1h"]);
+    assert!(all.contains("worker started"), "{all}");
+    assert_eq!(printed(&node, &["logs", "--since", "0s"]), "");
 }

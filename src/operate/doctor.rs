@@ -1,0 +1,44 @@
+//! `chappe doctor`: what keeps a node from being reached, or from carrying load, with the remedy of each. Ends with 1
+//! where something fails.
+
+mod finding;
+mod node;
+mod system;
+
+use finding::{Finding, Verdict};
+
+use super::commands::Listing;
+use super::table::{self, Align, Column};
+use crate::failure::Failure;
+
+pub fn run(listing: &Listing) -> Result<(), Failure> {
+    let findings: Vec<Finding> = node::examine(&listing.target)?.into_iter().chain(system::examine()).collect();
+    if listing.json {
+        let text = serde_json::to_string_pretty(&findings).unwrap_or_default();
+        println!("{text}");
+    } else {
+        table::print(COLUMNS, &findings);
+        for finding in findings.iter().filter(|finding| !finding.remedy.is_empty()) {
+            println!("{}: {}", finding.what, finding.remedy);
+        }
+    }
+    let failed = findings.iter().filter(|finding| finding.verdict == Verdict::Fail).count();
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::Refused(format!("findings that keep the node from working: {failed}"))),
+    }
+}
+
+const COLUMNS: &[Column<Finding>] = &[
+    Column { head: "what", text: |row| row.what.to_owned(), align: Align::Left, rank: 0 },
+    Column { head: "verdict", text: |row| verdict(row.verdict).to_owned(), align: Align::State, rank: 0 },
+    Column { head: "found", text: |row| row.found.clone(), align: Align::Left, rank: 0 },
+];
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ok => "ok",
+        Verdict::Warn => "warning",
+        Verdict::Fail => "fails",
+    }
+}
