@@ -7,6 +7,7 @@
 #               make bench-baseline moves
 # make adaptive measures what viewers on bad lines see; needs root
 # make fuzz     looks for input that makes anything panic: MINUTES=60 for longer, TARGETS="stun sdp" for some
+# make dist     stripped binary, Debian package, source archive and SBOM in target/dist
 # make tools    installs what the tests need and is missing
 
 SHELL := /bin/bash
@@ -138,6 +139,10 @@ bench-baseline: build
 fuzz: MINUTES ?= 10
 fuzz:
 	cargo run $(PROFILE) --package chappe-fuzz --bin chappe-fuzz -- $(MINUTES) $(TARGETS)
+
+.PHONY: dist
+dist: build
+	scripts/dist.sh
 
 clean:
 	cargo clean

@@ -5,6 +5,7 @@
 mod running;
 
 mod changes;
+mod deploy;
 mod operates;
 mod refuses;
 mod replaces;
