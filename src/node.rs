@@ -2,7 +2,7 @@
 
 pub mod children;
 pub mod flags;
-mod settings;
+pub mod settings;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ mod doctor;
 mod drain;
 mod entries;
 mod find;
+mod keys;
 mod list;
 mod logs;
 mod progress;
@@ -19,6 +20,7 @@ mod session;
 mod supervisor;
 mod table;
 mod terminal;
+mod token;
 mod units;
 
 use std::ffi::OsString;
@@ -58,6 +60,8 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Failure> {
         Order::Reload(reload) => reload::run(&reload),
         Order::Drain(drain) => drain::run(&drain),
         Order::Restart(restart) => restart::run(&restart),
+        Order::Keys(keys) => keys::run(&keys),
+        Order::Token(token) => token::run(&token),
         Order::Completions { shell } => completions::print(shell),
         Order::Config => config::print(),
     }

@@ -4,7 +4,9 @@
 use std::net::{IpAddr, TcpListener};
 use std::path::PathBuf;
 
-use chappe_signaling_edge::{AccessConfig, Auth};
+use chappe_signaling_access::ApiKey;
+use chappe_signaling_edge::AccessConfig;
+use chappe_supervisor_api::Auth;
 
 use crate::webhooks::Webhooks;
 
@@ -26,6 +28,8 @@ pub struct Config {
     /// Name of this node, shown in the admin API.
     pub node: String,
     pub auth: Auth,
+    /// What tokens are checked with, beside the keys in the store of the cluster.
+    pub keys: KeySources,
     /// From where the listeners may be used.
     pub access: AccessConfig,
     /// Addresses at which clients reach the workers (NAT 1:1). Empty: the addresses of the interfaces.
@@ -37,6 +41,15 @@ pub struct Config {
     pub webhooks: Option<Webhooks>,
     /// Random bytes that outlive this process: what relays between this node's workers are keyed with.
     pub secret: Vec<u8>,
+}
+
+/// Where keys come from. Files are looked at again while the process runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeySources {
+    pub file: Option<PathBuf>,
+    pub environment: Vec<ApiKey>,
+    /// Foreign issuers by name, with the files of their public keys.
+    pub issuers: Vec<(String, PathBuf)>,
 }
 
 /// Why the process ended in order.

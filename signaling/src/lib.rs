@@ -9,11 +9,13 @@ mod addresses;
 mod cluster;
 mod config;
 mod fleet;
+mod keys;
 mod run;
 mod webhooks;
 mod workers;
 
-pub use chappe_signaling_edge::{AccessConfig, Auth, BasePath, Host, Network, Proxies};
-pub use config::{Config, SignalingError, Stopped, check_cluster};
+pub use chappe_signaling_edge::{AccessConfig, BasePath, Host, Network, Proxies};
+pub use chappe_supervisor_api::Auth;
+pub use config::{Config, KeySources, SignalingError, Stopped, check_cluster};
 pub use run::{run, serve};
 pub use webhooks::{Webhooks, check_receiver, read_secrets};

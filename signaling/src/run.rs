@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chappe_cluster::NodeName;
+use chappe_signaling_access::KeyRing;
 use chappe_signaling_addresses::Addresses;
 use chappe_signaling_edge::http::Tally;
 use chappe_signaling_edge::supervisor::Supervisor;
-use chappe_signaling_edge::{admin, http};
+use chappe_signaling_edge::{Gate, admin, http};
 use chappe_signaling_service::{AddressLimits, Cluster, DrainFile, Exit, Identity, Service, unix_ms, worker_link};
+use chappe_supervisor_api::Auth;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -20,6 +22,7 @@ use crate::addresses::follow_addresses;
 use crate::cluster;
 use crate::config::{Config, SignalingError, Stopped};
 use crate::fleet::follow_fleet;
+use crate::keys::KeyFollower;
 use crate::webhooks::tell_receiver;
 
 /// Runs signaling until it is told to stop (SIGTERM or SIGINT). Sessions go on in the workers.
@@ -72,12 +75,20 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     let (stopping, stopped) = watch::channel(false);
     let mut servers = JoinSet::new();
     let admin = http::adopt(config.admin).map_err(|error| SignalingError::Listener("admin", error))?;
+    let (ring, keys) = watch::channel(Arc::new(KeyRing::default()));
+    if config.auth == Auth::Jwt {
+        let follower = KeyFollower::start(Arc::clone(&service), config.keys, ring);
+        tasks.spawn(follower.follow());
+    }
+    let gate = Arc::new(Gate::new(config.auth, Arc::clone(&service), keys));
+    tasks.spawn(Arc::clone(&gate).tidy());
     let access = Arc::new(config.access);
     let router = admin::router(Arc::clone(&service), Arc::clone(&tally), supervisor, &access.admin_hosts);
     servers.spawn(http::serve(admin, router, Arc::clone(&access), stopped.clone()));
     if let Some(public) = config.http {
         let public = http::adopt(public).map_err(|error| SignalingError::Listener("public", error))?;
-        servers.spawn(http::serve(public, http::router(Arc::clone(&service), config.auth, tally), access, stopped));
+        let router = http::router(Arc::clone(&service), config.auth, gate, tally);
+        servers.spawn(http::serve(public, router, access, stopped));
     }
     let ending = tokio::select! {
         () = stop => None,

@@ -9,14 +9,16 @@ use chappe_sfu_api::WorkerIndex;
 use chappe_sfu_io::inherited::{self, Kind};
 use chappe_sfu_worker::{SESSIONS_MAX_DEFAULT, WorkerConfig};
 use chappe_signaling::{
-    AccessConfig, Auth as SignalingAuth, BasePath, Config, Host, Network, Proxies, Stopped, Webhooks,
+    AccessConfig, Auth, BasePath, Config, Host, KeySources, Network, Proxies, Stopped, Webhooks,
 };
+use chappe_signaling_access::parse_keys;
 use chappe_supervisor::child::{SignalingArgs, WorkerArgs};
-use chappe_supervisor::{Auth, EXIT_REFUSE, EXIT_STOP};
+use chappe_supervisor::{EXIT_REFUSE, EXIT_STOP};
 use clap::Parser;
 use tracing::error;
 
 use crate::failure::{Failure, one_line};
+use crate::node::settings::KEYS_VARIABLE;
 
 /// `chappe worker …`
 pub fn worker(args: &[OsString]) -> Result<ExitCode, Failure> {
@@ -44,10 +46,8 @@ pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
         supervisor: Some(args.command_channel()),
         parent: Some(args.supervisor),
         node: args.node.clone(),
-        auth: match args.auth {
-            Auth::Open => SignalingAuth::Open,
-            Auth::Public => SignalingAuth::Public,
-        },
+        auth: args.auth,
+        keys: keys(&args)?,
         access: access(&args)?,
         public_ips: args.public_ips.clone(),
         region: args.region.clone(),
@@ -64,6 +64,15 @@ pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
         }
         Err(error) => Ok(ended("signaling", Err(error))),
     }
+}
+
+/// Where the keys are that tokens are checked with.
+fn keys(args: &SignalingArgs) -> Result<KeySources, Failure> {
+    let text = if args.auth == Auth::Jwt { std::env::var(KEYS_VARIABLE).unwrap_or_default() } else { String::new() };
+    let environment = parse_keys(&text).map_err(|e| Failure::Start(format!("signaling: {KEYS_VARIABLE}: {e}")))?;
+    let issuer = |text: &String| text.split_once('=').map(|(name, file)| (name.to_owned(), file.into()));
+    let issuers = args.jwks.iter().filter_map(issuer).collect();
+    Ok(KeySources { file: args.keys.clone(), environment, issuers })
 }
 
 /// The parent has checked it all, but a program that starts this one by hand may not have.

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use chappe_signaling::{BasePath, Host, Network};
 use chappe_supervisor::LogFormat;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use chappe_supervisor_api::Auth;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{Args, Parser, Subcommand};
 
 /// A WebRTC SFU: publish from a browser, watch in many. One program, no other needed; many machines share NATS.
 #[derive(Debug, Parser)]
@@ -65,12 +67,18 @@ pub struct Flags {
     #[arg(value_parser = ip)]
     pub public_ip: Option<Vec<IpAddr>>,
     /// Who may publish and watch: open (no tokens, this machine only), public (no tokens, anyone who
-    /// reaches --http), jwt (not in this version) [default: open]
+    /// reaches --http), jwt (whoever shows a token that permits it) [default: open]
     #[arg(long, env = "CHAPPE_AUTH", value_name = "open|public|jwt", global = true, hide_possible_values = true)]
-    pub auth: Option<AuthChoice>,
-    /// Keys that tokens are checked with; goes with --auth jwt
+    #[arg(value_parser = PossibleValuesParser::new(Auth::NAMES).try_map(|name| name.parse::<Auth>()))]
+    pub auth: Option<Auth>,
+    /// File of API keys that tokens are checked with, a line `id: secret` each (chappe keys add makes it); the variable
+    /// CHAPPE_API_KEYS has more of them, separated by commas, and so may the store of the cluster
     #[arg(long, env = "CHAPPE_KEYS", value_name = "FILE", global = true)]
     pub keys: Option<PathBuf>,
+    /// Foreign issuers of tokens (`iss`) with the files of their public keys (JWKS): https://id.example=/etc/jwks.json
+    #[arg(long, env = "CHAPPE_JWKS", value_name = "ISSUER=FILE,…", global = true, value_delimiter = ',')]
+    #[arg(value_parser = issuer)]
+    pub jwks: Option<Vec<String>>,
     /// Joins the nodes that share rooms over these NATS servers: nats://HOST:PORT,… with user:password@ or
     /// tls:// where they ask for it, and ?creds=FILE, nkey=FILE, token=…, tls_ca=FILE, replicas=3
     #[arg(long, env = "CHAPPE_CLUSTER", value_name = "nats://HOST:PORT,…", global = true)]
@@ -104,13 +112,6 @@ pub enum Workers {
     /// One per core that this process may use.
     Max,
     Count(u16),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AuthChoice {
-    Open,
-    Public,
-    Jwt,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -160,6 +161,13 @@ fn webhook(text: &str) -> Result<String, String> {
     chappe_signaling::check_receiver(text.trim()).map(|_| text.trim().to_owned())
 }
 
+fn issuer(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((issuer, file)) if !issuer.is_empty() && !file.is_empty() => Ok(text.to_owned()),
+        _ => Err("wants an issuer and its file, for example https://id.example=/etc/jwks.json".to_owned()),
+    }
+}
+
 fn name(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if (1..=NAME_CHARS_MAX).contains(&text.len()) && text.chars().all(plain) {
@@ -175,6 +183,8 @@ const EXAMPLES: &str = "\
 Examples:
   chappe                                        try it: open http://localhost:8080 on this machine
   chappe --http 0.0.0.0:8080 --auth public      let the local network publish and watch
+  chappe --http 0.0.0.0:8080 --auth jwt --keys /etc/chappe.keys
+                                                who shows a token may (chappe keys add, chappe token)
   chappe --http 0.0.0.0:8080 --auth public --public-ip 203.0.113.7
                                                 on a server behind 1:1 NAT (EC2, GCE)
   chappe --http 0.0.0.0:8080 --auth public --cluster nats://10.0.0.9:4222 --region eu
@@ -185,7 +195,7 @@ Examples:
   RUST_LOG=debug chappe --log json              more log, one JSON object per line
 
 Operate nodes that run (each has --help): chappe ls, rooms, streams, session, kick, doctor, logs,
-scale, reload, restart, drain, config, completions.
+scale, reload, restart, drain, keys, token, config, completions.
 
 Browsers give a page the camera on http://localhost and on https:// only: on a network, put a TLS proxy
 in front. Open in a firewall: the port of --http (TCP) and the media ports (UDP and TCP).";

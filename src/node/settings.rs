@@ -4,11 +4,14 @@
 mod file;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
-use chappe_supervisor::{Auth, NodePlan, Role};
+use chappe_signaling_access::parse_keys;
+use chappe_supervisor::{NodePlan, Role};
+use chappe_supervisor_api::Auth;
 
 use crate::failure::Failure;
-use crate::node::flags::{AuthChoice, Flags, Program, WORKERS_MAX, Workers};
+use crate::node::flags::{Flags, Program, WORKERS_MAX, Workers};
 
 /// The settings of a node, complete and consistent.
 pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
@@ -37,6 +40,8 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
         auth: auth(&flags)?,
         webhooks: webhooks(&flags)?,
         webhook_secrets: flags.webhook_secrets.clone(),
+        keys: flags.keys.as_deref().map(absolute),
+        jwks: flags.jwks.clone().unwrap_or_default().iter().map(|text| absolute_issuer(text)).collect(),
         log: flags.log.unwrap_or_default(),
         state_file: flags.state_file,
     };
@@ -60,6 +65,7 @@ fn merged(first: Flags, second: Flags) -> Flags {
         public_ip: first.public_ip.or(second.public_ip),
         auth: first.auth.or(second.auth),
         keys: first.keys.or(second.keys),
+        jwks: first.jwks.or(second.jwks),
         cluster: first.cluster.or(second.cluster),
         node: first.node.or(second.node),
         region: first.region.or(second.region),
@@ -92,14 +98,38 @@ fn role(program: Program, flags: &Flags) -> Result<Role, Failure> {
 }
 
 fn auth(flags: &Flags) -> Result<Auth, Failure> {
-    match flags.auth.unwrap_or(AuthChoice::Open) {
-        AuthChoice::Jwt => usage("--auth jwt is not available in this version: use --auth open or --auth public"),
-        AuthChoice::Open | AuthChoice::Public if flags.keys.is_some() => {
-            usage("--keys goes with --auth jwt only, which is not available in this version: leave it out")
-        }
-        AuthChoice::Open => Ok(Auth::Open),
-        AuthChoice::Public => Ok(Auth::Public),
+    let auth = flags.auth.unwrap_or(Auth::Open);
+    if auth != Auth::Jwt {
+        return match flags.keys.is_some() || flags.jwks.is_some() {
+            true => usage("--keys and --jwks go with --auth jwt only: say that, or leave them out"),
+            false => Ok(auth),
+        };
     }
+    let in_environment = std::env::var_os(KEYS_VARIABLE).is_some();
+    if flags.keys.is_none() && flags.jwks.is_none() && flags.cluster.is_none() && !in_environment {
+        return usage(
+            "--auth jwt needs keys: `chappe keys add --keys FILE` makes one, then start with --keys FILE (or name an \
+             issuer with --jwks)",
+        );
+    }
+    if let Some(path) = &flags.keys {
+        let file = path.display();
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Failure::Usage(format!("--keys {file} can't be read ({e}): `chappe keys add --keys {file}` makes it"))
+        })?;
+        parse_keys(&text).map_err(|e| Failure::Usage(format!("--keys {file}: {e}")))?;
+    }
+    Ok(auth)
+}
+
+/// Children may be started elsewhere.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn absolute_issuer(text: &str) -> String {
+    let (issuer, file) = text.split_once('=').unwrap_or((text, ""));
+    format!("{issuer}={}", absolute(Path::new(file)).display())
 }
 
 /// An unsigned event could be from anybody.
@@ -119,10 +149,10 @@ fn webhooks(flags: &Flags) -> Result<Vec<String>, Failure> {
 }
 
 fn check_access(plan: &NodePlan) -> Result<(), Failure> {
-    if plan.role.has_http() && plan.auth == Auth::Open && !plan.http.ip().is_loopback() {
+    if plan.role.has_http() && !plan.auth.may_listen_at(plan.http) {
         return usage(format!(
             "--auth open asks nobody for a token, and other machines may reach {}: either say --auth public \
-             (anyone who reaches it may publish and watch) or stay on this machine with --http 127.0.0.1:{}",
+             (anyone who reaches it may publish and watch) or --auth jwt (with tokens), or stay on this machine with --http 127.0.0.1:{}",
             plan.http,
             plan.http.port()
         ));
@@ -186,6 +216,8 @@ fn usage<T>(line: impl Into<String>) -> Result<T, Failure> {
     Err(Failure::Usage(line.into()))
 }
 
+/// More keys, `id:secret` with commas between them.
+pub const KEYS_VARIABLE: &str = "CHAPPE_API_KEYS";
 const HTTP_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const ADMIN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 const MEDIA_PORT_DEFAULT: u16 = 7000;

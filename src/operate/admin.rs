@@ -48,15 +48,16 @@ impl Admin {
         self.read(path, answer)
     }
 
-    /// Ends a session; the answer has no body.
-    pub fn delete_session(&self, path: &str) -> Result<(), Failure> {
+    /// What is answered with nothing.
+    pub fn delete_only(&self, path: &str) -> Result<(), Failure> {
         let request = self.agent.delete(format!("{}{path}", self.base)).header("content-type", "application/json");
         let mut response = request.call().map_err(|error| self.not_reached(&error))?;
         if response.status().is_success() {
             return Ok(());
         }
         let text = response.body_mut().read_to_string().unwrap_or_default();
-        Err(Failure::Refused(reason(&text).unwrap_or_else(|| format!("{path} was answered {}", response.status()))))
+        let status = response.status();
+        Err(Failure::Refused(reason(&text).unwrap_or_else(|| format!("{path} was answered {status}"))))
     }
 
     /// The body of an answer that may go on for ever.

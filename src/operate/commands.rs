@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::keys::Keys;
+use super::token::Token;
 use super::units;
 
 /// Operates a running node, and with it the cluster it belongs to.
@@ -53,6 +55,16 @@ pub enum Order {
     /// Replaces the process of a worker: its page sessions move first, plain clients are waited for.
     #[command(after_help = "Example:\n  chappe restart --worker 1 --deadline 30s")]
     Restart(Restart),
+    /// Makes, lists and revokes API keys, in a file or in the store of a running cluster.
+    #[command(
+        after_help = "Examples:\n  chappe keys add --keys /etc/chappe.keys\n  chappe keys revoke key-0123456789ab --keys /etc/chappe.keys"
+    )]
+    Keys(Keys),
+    /// Prints a token that lets its holder publish or watch, or says what is in one.
+    #[command(
+        after_help = "Examples:\n  chappe token --keys /etc/chappe.keys --room demo --publish --stream cam --expires 6h\n  chappe token --keys /etc/chappe.keys --inspect eyJ…"
+    )]
+    Token(Box<Token>),
     /// Prints a script that completes commands and flags.
     #[command(after_help = "Example:\n  chappe completions bash > /etc/bash_completion.d/chappe")]
     Completions {

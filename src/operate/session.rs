@@ -29,7 +29,7 @@ pub fn show(order: &Look) -> Result<(), Failure> {
 }
 
 pub fn kick(order: &Kick) -> Result<(), Failure> {
-    Admin::of(&order.target)?.delete_session(&path(&order.id)?)?;
+    Admin::of(&order.target)?.delete_only(&path(&order.id)?)?;
     println!("{} has ended", order.id);
     Ok(())
 }

@@ -3,11 +3,11 @@
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use chappe_supervisor_api::{ProcessName, ProcessStatus};
+use chappe_supervisor_api::{Auth, ProcessName, ProcessStatus};
 use tracing::info;
 
 use crate::outlet::LogFormat;
-use crate::plan::{Auth, NodePlan};
+use crate::plan::NodePlan;
 use crate::state_file::Addresses;
 
 /// In JSON the same goes to the log, as fields.
@@ -43,6 +43,7 @@ fn text(plan: &NodePlan, addresses: Addresses, processes: &[ProcessStatus]) -> S
     lines.extend(plan.role.has_http().then(|| match plan.auth {
         Auth::Open => "  access    open: this machine only, no tokens".to_owned(),
         Auth::Public => "  access    public: anyone who reaches the address may publish and watch".to_owned(),
+        Auth::Jwt => "  access    jwt: whoever shows a token (chappe token makes one)".to_owned(),
     }));
     lines.push("Ctrl-C stops all of it.\n".to_owned());
     lines.join("\n")

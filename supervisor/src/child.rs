@@ -8,11 +8,10 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
 use chappe_sfu_io::process;
-use chappe_supervisor_api::SOCKET_FILE;
+use chappe_supervisor_api::{Auth, SOCKET_FILE};
 use clap::ValueEnum;
 
 use crate::outlet::LogFormat;
-use crate::plan::Auth;
 use crate::runtime_dir::{CLUSTER_FILE, NODE_SECRET_FILE};
 
 pub mod log;
@@ -81,6 +80,10 @@ pub struct SignalingArgs {
     pub webhooks: Vec<String>,
     #[arg(long)]
     pub webhook_secrets: Option<PathBuf>,
+    #[arg(long)]
+    pub keys: Option<PathBuf>,
+    #[arg(long = "jwks")]
+    pub jwks: Vec<String>,
     #[arg(long)]
     pub log: LogFormat,
     #[arg(long)]
@@ -156,7 +159,13 @@ impl SignalingArgs {
         if let Some(region) = &self.region {
             line.push("--region", region);
         }
-        line.push_choice("--auth", self.auth);
+        line.push("--auth", self.auth);
+        if let Some(keys) = &self.keys {
+            line.push_path("--keys", keys);
+        }
+        for issuer in &self.jwks {
+            line.push("--jwks", issuer);
+        }
         line.push_choice("--log", self.log);
         line.0
     }

@@ -122,6 +122,8 @@ impl Places {
             auth: plan.auth,
             webhooks: plan.webhooks.clone(),
             webhook_secrets: plan.webhook_secrets.clone(),
+            keys: plan.keys.clone(),
+            jwks: plan.jwks.clone(),
             log: plan.log,
             restarts: 0,
         };

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use chappe_supervisor_api::Auth;
+
 use crate::outlet::LogFormat;
 
 /// All that a node is told; checked by whoever made it.
@@ -33,6 +35,10 @@ pub struct NodePlan {
     /// Who is told of what happens here, and the file of the secrets that sign it.
     pub webhooks: Vec<String>,
     pub webhook_secrets: Option<PathBuf>,
+    /// File of the API keys.
+    pub keys: Option<PathBuf>,
+    /// Foreign issuers of tokens, as `ISSUER=FILE`.
+    pub jwks: Vec<String>,
     pub log: LogFormat,
     pub state_file: Option<PathBuf>,
 }
@@ -55,13 +61,4 @@ impl Role {
     pub fn has_http(self) -> bool {
         self != Role::Sfu
     }
-}
-
-/// Who may publish and watch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Auth {
-    /// No tokens; the listener is loopback.
-    Open,
-    /// No tokens; whoever reaches the listener.
-    Public,
 }

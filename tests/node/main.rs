@@ -11,4 +11,5 @@ mod refuses;
 mod replaces;
 mod starts;
 mod stops;
+mod tokens;
 mod webhooks;

@@ -60,6 +60,27 @@ export function tabName(prefix) {
   return name;
 }
 
+const TOKEN_KEY = "chappe.token";
+
+/**
+ * The token that this tab was opened with: `#token=…` or, less well because servers log it, `?token=…`. It is taken out
+ * of the address, which people send to others, and kept for this tab alone.
+ * @returns {string | undefined}
+ */
+export function ownToken() {
+  const url = new URL(location.href);
+  const fragment = new URLSearchParams(url.hash.slice(1));
+  const given = fragment.get("token") ?? url.searchParams.get("token");
+  if (given !== null) {
+    sessionStorage.setItem(TOKEN_KEY, given);
+    fragment.delete("token");
+    url.searchParams.delete("token");
+    url.hash = fragment.toString();
+    history.replaceState(history.state, "", url);
+  }
+  return sessionStorage.getItem(TOKEN_KEY) ?? undefined;
+}
+
 const NAME_KEY = "chappe.name";
 
 /** What others shall call this person: as the address says, or as was typed here before. */

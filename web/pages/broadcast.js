@@ -6,7 +6,7 @@
 
 import { Emitter } from "../client/emitter.js";
 import { Room } from "../client/room.js";
-import { ownName } from "./address.js";
+import { ownName, ownToken } from "./address.js";
 import { AudienceLine } from "./audience.js";
 import { need } from "./dom.js";
 import { publishedBefore, rememberPublished } from "./own_stream.js";
@@ -51,7 +51,7 @@ export class Broadcast extends Emitter {
   go({ room: name, stream }, mediaStream, options) {
     this.stop();
     this.#dispatch({ type: "go" });
-    const room = new Room({ room: name, name: ownName() });
+    const room = new Room({ room: name, name: ownName(), token: ownToken() });
     this.#room = room;
     this.#audience = new AudienceLine(room, { named: false });
     room.on("state", (link) => this.#dispatch({ type: "link", link }));

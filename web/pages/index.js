@@ -1,6 +1,6 @@
 // Owns the start page: naming a room, and the list of rooms that are live.
 
-import { at, watchPath } from "./address.js";
+import { at, ownToken, watchPath } from "./address.js";
 import { el, named, need } from "./dom.js";
 import { idOf } from "./state/title.js";
 import { Steadied } from "./steady.js";
@@ -44,7 +44,11 @@ function entry({ room, streams }) {
 
 /** @returns {Promise<LiveRoom[]>} */
 async function liveRooms() {
-  const response = await fetch(at("/api/rooms"), { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+  const token = ownToken();
+  const headers = token ? { authorization: `Bearer ${token}` } : undefined;
+  const response = await fetch(at("/api/rooms"), { headers, signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+  // Without a token, or with one that is over, there is no list: an address says where to go.
+  if (response.status === 401 || response.status === 403) return [];
   if (!response.ok) throw new Error(`the server answered ${response.status}`);
   /** @type {{room: string, streams: number}[]} */
   const rooms = await response.json();

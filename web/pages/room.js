@@ -1,7 +1,7 @@
 // Owns the meeting page: the step before it, and then everyone publishes a camera and watches the others.
 
 import { Room } from "../client/room.js";
-import { at, namesIn } from "./address.js";
+import { at, namesIn, ownToken } from "./address.js";
 import { AudienceLine } from "./audience.js";
 import { Capture } from "./capture.js";
 import { ChatPanel } from "./chat.js";
@@ -88,7 +88,7 @@ class Meeting {
     this.#choice = choice;
     // Who says so himself is not asked.
     need("leave", HTMLElement).addEventListener("click", () => this.#stay.update(false));
-    const room = new Room({ room: name, name: own });
+    const room = new Room({ room: name, name: own, token: ownToken() });
     this.#room = room;
     this.#own = new OwnStream(room, name);
     new AudienceLine(room, { named: true });

@@ -12,7 +12,7 @@ import { Grid } from "./grid.js";
 import { Notice } from "./notice.js";
 import { updateSound } from "./state/sound.js";
 import { Steadied } from "./steady.js";
-import { LINK_TEXTS, labelOf, linkLook } from "./words.js";
+import { LINK_TEXTS, labelOf, linkLook, watchProblem } from "./words.js";
 
 /** @typedef {{title: string, text: string}} Absence */
 
@@ -129,9 +129,7 @@ export class Viewing {
   #drawProblem() {
     const { problem } = this.#room;
     if (!problem) return this.#notice.update(this.#said);
-    const taken = problem.code === "taken_over" || problem.code === "kicked";
-    const title = taken ? "The server ended what you watch here." : "This does not work.";
-    this.#notice.update({ title, text: problem.message, tone: "bad", actions: [{ label: "Try again", run: () => location.reload() }] });
+    this.#notice.update({ ...watchProblem(problem), tone: "bad", actions: [{ label: "Try again", run: () => location.reload() }] });
   }
 
   #toggleFacts() {

@@ -1,7 +1,7 @@
 // Owns the watch page: all streams of a room, or one.
 
 import { Room } from "../client/room.js";
-import { at, namesIn, ownName } from "./address.js";
+import { at, namesIn, ownName, ownToken } from "./address.js";
 import { AudienceLine } from "./audience.js";
 import { ChatPanel } from "./chat.js";
 import { el, named, need } from "./dom.js";
@@ -21,7 +21,7 @@ if (name) {
   need("place", HTMLElement).replaceChildren(...named(name), ...(stream ? [" / ", el("bdi", {}, titleOf(stream))] : []));
   need("publish-link", HTMLAnchorElement).href = at(`/publish?room=${encodeURIComponent(name)}`);
   const own = ownName();
-  const room = new Room({ room: name, name: own });
+  const room = new Room({ room: name, name: own, token: ownToken() });
   new AudienceLine(room, { named: false });
   new Viewing(room, { name, absence: ABSENCE });
   new ChatPanel(room, { name: own, open: false });

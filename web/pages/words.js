@@ -156,6 +156,10 @@ export function broadcastProblem(problem, stream) {
     case "no_codec":
       return { title: "The server cannot forward this codec.", text: problem.message };
     case "unauthorized":
+      return { title: "You may not publish here without a token.", text: ASK_FOR_LINK };
+    case "token_expired":
+      return { title: "Your link has expired.", text: ASK_FOR_LINK };
+    case "forbidden":
       return { title: "You may not publish here.", text: problem.message };
     case "unavailable":
       return { title: "The server has no room right now.", text: "It is asked again by itself." };
@@ -180,6 +184,10 @@ export function ownProblem({ code, message }) {
     case "no_codec":
       return { title: "The others do not see you: the server cannot forward what this browser sends.", text: message, label: "Try again" };
     case "unauthorized":
+      return { title: "You may not be here without a token.", text: ASK_FOR_LINK, label: "Try again" };
+    case "token_expired":
+      return { title: "Your link has expired.", text: ASK_FOR_LINK, label: "Try again" };
+    case "forbidden":
       return { title: "You may only watch here.", text: message, label: "Try again" };
     case "unavailable":
       return { title: "The others do not see you: the server has no room right now.", text: "It is asked again by itself.", label: "" };
@@ -187,6 +195,30 @@ export function ownProblem({ code, message }) {
       return { title: "The others do not see you.", text: message, label: "Try again" };
   }
 }
+
+/**
+ * Why nothing is shown.
+ * @param {Problem} problem
+ * @returns {{title: string, text: string}}
+ */
+export function watchProblem({ code, message }) {
+  switch (code) {
+    case "taken_over":
+    case "kicked":
+      return { title: "The server ended what you watch here.", text: message };
+    case "unauthorized":
+      return { title: "You may not be here without a token.", text: ASK_FOR_LINK };
+    case "token_expired":
+      return { title: "Your link has expired.", text: ASK_FOR_LINK };
+    case "forbidden":
+      return { title: "Your link is not for this.", text: message };
+    default:
+      return { title: "This does not work.", text: message };
+  }
+}
+
+/** What helps without a token, or with one that is over. */
+const ASK_FOR_LINK = "Ask whoever invited you for a new link: it ends with #token=….";
 
 /** Stream names that a page made up for a tab say nothing to a person. */
 const MADE_UP = /^(?:guest|cam)-[0-9a-z]{4}$/;

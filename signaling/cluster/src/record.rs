@@ -129,6 +129,9 @@ pub struct StreamRecord {
     /// To whom it gives way while its publisher is not connected yet, as the signaling of the owner wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<serde_json::Value>,
+    /// Whose token it is published with, as the signaling of the owner wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
     /// Tracks and codecs, as the signaling of the owner wrote them. Opaque here.
     pub description: String,
 }

@@ -12,6 +12,6 @@ mod refusal;
 pub mod supervisor;
 mod ws;
 
-pub use access::{AccessConfig, Auth, BasePath, Host, Network, Proxies};
+pub use access::{AccessConfig, BasePath, Gate, Host, Network, Proxies};
 pub use refusal::to_remote;
 pub use ws::{ServerMessage, page_message};

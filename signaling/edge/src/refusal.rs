@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use chappe_sfu_api::ErrorCode;
+use chappe_signaling_access::TokenError;
 use chappe_signaling_rooms::{RoomError, RoomLimit};
 use chappe_signaling_sdp::SdpError;
 use chappe_signaling_service::{Limit, Refusal, RemoteRefusal};
@@ -19,6 +20,9 @@ pub fn code(refusal: &Refusal) -> &'static str {
         Refusal::Conflict(_) => "conflict",
         Refusal::BadView(_) => "bad_message",
         Refusal::NotDecodable(_) => "no_codec",
+        Refusal::Token(TokenError::Expired) => "token_expired",
+        Refusal::Token(_) => "unauthorized",
+        Refusal::Denied(_) => "forbidden",
         Refusal::TooMany(_) => "too_many",
         Refusal::NoWorker | Refusal::WorkerSilent | Refusal::NodeSilent => "unavailable",
         Refusal::Elsewhere(remote) => CODES.iter().find(|code| **code == remote.code).copied().unwrap_or("internal"),
@@ -41,7 +45,14 @@ pub fn retry_after(refusal: &Refusal) -> Option<Duration> {
         Refusal::Rooms(RoomError::TooMany(RoomLimit::Connecting(_) | RoomLimit::MembersOfAddress(_))) => {
             Some(RETRY_LATER)
         }
-        Refusal::TooMany(Limit::Messages(_) | Limit::Connections(..) | Limit::Requests(_)) => Some(RETRY_SOON),
+        Refusal::TooMany(
+            Limit::Messages(_)
+            | Limit::Connections(..)
+            | Limit::Requests(_)
+            | Limit::Joins(_)
+            | Limit::Changes(_)
+            | Limit::WrongTokens(_),
+        ) => Some(RETRY_SOON),
         _ => None,
     }
 }
@@ -69,13 +80,16 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         (Refusal::Sdp(SdpError::TooLong), _) => StatusCode::PAYLOAD_TOO_LARGE,
         (Refusal::Sdp(error), _) => sdp_status(error),
         (_, "bad_name") => StatusCode::BAD_REQUEST,
+        (_, "unauthorized" | "token_expired") => StatusCode::UNAUTHORIZED,
+        (_, "forbidden") => StatusCode::FORBIDDEN,
         (_, "no_codec") => StatusCode::NOT_ACCEPTABLE,
         (_, "bad_sdp") => StatusCode::UNPROCESSABLE_ENTITY,
         (_, "stream_exists" | "conflict") => StatusCode::CONFLICT,
         (_, "no_such_stream" | "no_such_session") => StatusCode::NOT_FOUND,
         (Refusal::Rooms(RoomError::NoteTooLong), _) => StatusCode::UNPROCESSABLE_ENTITY,
         // It is this client who asks for too much, and not the server that is short of it.
-        (Refusal::Rooms(RoomError::TooMany(RoomLimit::Connecting(_) | RoomLimit::MembersOfAddress(_))), _) => {
+        (Refusal::Rooms(RoomError::TooMany(RoomLimit::Connecting(_) | RoomLimit::MembersOfAddress(_))), _)
+        | (Refusal::TooMany(Limit::Joins(_) | Limit::Changes(_) | Limit::WrongTokens(_)), _) => {
             StatusCode::TOO_MANY_REQUESTS
         }
         (_, "too_many" | "unavailable") => StatusCode::SERVICE_UNAVAILABLE,
@@ -118,6 +132,9 @@ const CODES: &[&str] = &[
     "no_such_stream",
     "no_such_session",
     "conflict",
+    "unauthorized",
+    "token_expired",
+    "forbidden",
     "too_many",
     "unavailable",
 ];

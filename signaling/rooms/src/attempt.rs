@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chappe_cluster::MemberId;
 use chappe_sfu_api::SessionId;
+use chappe_signaling_access::Holder;
 use serde::{Deserialize, Serialize};
 
 use crate::address::ClientAddress;
@@ -28,6 +29,20 @@ pub struct Proof {
     pub address: Option<ClientAddress>,
     /// Unix time at which it asks.
     pub at_ms: u64,
+    /// Whose token it shows.
+    pub holder: Option<Holder>,
+    pub takeover: Takeover,
+}
+
+/// Whether the client wants a name also from one who publishes under it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Takeover {
+    #[default]
+    No,
+    /// It has to be its own: made with a token of the same holder.
+    Own,
+    /// Its token permits it for the streams of others.
+    Any,
 }
 
 impl Attempt {

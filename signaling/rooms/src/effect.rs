@@ -63,6 +63,10 @@ pub enum LostReason {
     TakenOver,
     /// An operator or a drain ended it.
     Ended,
+    /// The token that it was made with is over.
+    TokenExpired,
+    /// The key of its token is.
+    TokenRevoked,
 }
 
 impl LostReason {
@@ -74,6 +78,8 @@ impl LostReason {
             LostReason::Moved => "moved",
             LostReason::TakenOver => "taken_over",
             LostReason::Ended => "ended",
+            LostReason::TokenExpired => "token_expired",
+            LostReason::TokenRevoked => "token_revoked",
         }
     }
 }

@@ -24,10 +24,11 @@ mod stream;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod watch;
 
 pub use address::ClientAddress;
-pub use attempt::{Attempt, Proof};
+pub use attempt::{Attempt, Proof, Takeover};
 pub use audience::{Audience, AudienceReport};
 pub use change::IceBefore;
 pub use chappe_cluster::{BadName, MemberId, ResumeSecret, RoomName, StreamName};

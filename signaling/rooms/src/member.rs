@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chappe_cluster::{MemberId, RoomName};
 use chappe_sfu_api::SessionId;
+use chappe_signaling_access::Holder;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member {
@@ -11,6 +12,8 @@ pub struct Member {
     pub room: RoomName,
     /// Shown to others.
     pub name: Option<String>,
+    /// Whose token it came with.
+    pub holder: Option<Holder>,
     /// Also those on workers of other nodes.
     pub sessions: BTreeSet<SessionId>,
     /// Numbered, so that the end of an old one is not taken for the end of the present one.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chappe_cluster::{MemberId, NodeName, RoomName};
 use chappe_sfu_api::{Command, SessionId};
+use chappe_signaling_access::Holder;
 
 use crate::address::ClientAddress;
 use crate::effect::{Effect, StreamNotice};
@@ -27,7 +28,13 @@ pub struct Resumed {
 impl Registry {
     /// A page enters a room for the first time, or one that was connected to another node. Returns the number of its
     /// connection.
-    pub fn join(&mut self, id: MemberId, room: RoomName, name: Option<String>) -> Result<u64, RoomError> {
+    pub fn join(
+        &mut self,
+        id: MemberId,
+        room: RoomName,
+        name: Option<String>,
+        holder: Option<Holder>,
+    ) -> Result<u64, RoomError> {
         if self.members.len() >= MEMBERS_MAX {
             return Err(RoomError::TooMany(RoomLimit::AllMembers));
         }
@@ -40,7 +47,7 @@ impl Registry {
         }
         let connection = self.next_connection();
         let sessions = BTreeSet::new();
-        let member = Member { id, room, name, sessions, connection: Connection::Up(connection) };
+        let member = Member { id, room, name, holder, sessions, connection: Connection::Up(connection) };
         self.enter(member.clone());
         self.report_member(&member, true);
         // Sessions of a page that came from another node may be here already.
@@ -211,6 +218,7 @@ impl Registry {
                 id: owner.member,
                 room: room.clone(),
                 name: owner.name.clone(),
+                holder: self.sessions.get(&session).and_then(Session::holder),
                 sessions: BTreeSet::new(),
                 connection: Connection::Broken(0),
             });

@@ -2,6 +2,7 @@
 //! where it was. Never holds what the worker knows itself (credentials, m-lines).
 
 use chappe_cluster::{MemberId, NodeName, RoomName, StreamName};
+use chappe_signaling_access::Access;
 use chappe_signaling_sdp as sdp;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,9 @@ pub struct Note {
     /// Where the client asked from, and since when that address has the name that it publishes under.
     #[serde(default)]
     pub attempt: Option<Attempt>,
+    /// The token that it was made with; none where nobody is asked for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
     pub role: Role,
 }
 

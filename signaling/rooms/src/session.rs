@@ -5,6 +5,7 @@ use chappe_sfu_api::{
     AliveMs, Boot, DtlsParameters, Epoch, IceCredentials, Media, SessionId, SessionSnapshot, SessionSpec, SessionState,
     WorkerIndex,
 };
+use chappe_signaling_access::Holder;
 use chappe_signaling_sdp::Showing;
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +88,11 @@ impl Session {
 
     pub fn member(&self) -> Option<MemberId> {
         self.note.owner.as_ref().map(|owner| owner.member)
+    }
+
+    /// Whose token it was made with; none where nobody is asked for one.
+    pub fn holder(&self) -> Option<Holder> {
+        self.note.access.as_ref().map(|access| access.holder)
     }
 
     pub fn publishes(&self) -> bool {

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use chappe_cluster::{MemberId, RoomName, StreamName};
 use chappe_sfu_api::{Media, SessionId};
+use chappe_signaling_access::Access;
 
 use crate::note::{Note, Role};
 use crate::session::{Session, SlotState};
@@ -15,6 +16,8 @@ pub(super) struct Sessions {
     all: HashMap<SessionId, Session>,
     of_pages: HashMap<MemberId, BTreeSet<SessionId>>,
     viewers: HashMap<RoomName, HashMap<StreamName, BTreeSet<SessionId>>>,
+    /// By the Unix time at which their tokens are over.
+    expiring: BTreeSet<(u64, SessionId)>,
 }
 
 impl Sessions {
@@ -22,7 +25,7 @@ impl Sessions {
         self.all.get(id)
     }
 
-    /// Its room and its page stay; its slots change with [`Sessions::renegotiate`].
+    /// Its room and its page stay; its slots change with [`Sessions::renegotiate`], its token with [`Sessions::renew`].
     pub fn get_mut(&mut self, id: &SessionId) -> Option<&mut Session> {
         self.all.get_mut(id)
     }
@@ -68,11 +71,17 @@ impl Sessions {
             let streams = self.viewers.entry(session.note.room.clone()).or_default();
             streams.entry(stream.clone()).or_default().insert(session.id);
         }
+        if let Some(access) = &session.note.access {
+            self.expiring.insert((access.expires_ms, session.id));
+        }
         self.all.insert(session.id, session);
     }
 
     pub fn remove(&mut self, id: &SessionId) -> Option<Session> {
         let session = self.all.remove(id)?;
+        if let Some(access) = &session.note.access {
+            self.expiring.remove(&(access.expires_ms, session.id));
+        }
         if let Some(member) = session.member()
             && let Some(of_page) = self.of_pages.get_mut(&member)
         {
@@ -95,6 +104,19 @@ impl Sessions {
             }
         }
         Some(session)
+    }
+
+    /// Those whose tokens are over, as many as are asked for.
+    pub fn expired(&self, now_ms: u64) -> impl Iterator<Item = SessionId> {
+        self.expiring.iter().take_while(move |(at_ms, _)| *at_ms <= now_ms).map(|(_, id)| *id)
+    }
+
+    /// It lasts as long as this token from now on.
+    pub fn renew(&mut self, id: &SessionId, access: &Access) {
+        if let Some(mut session) = self.remove(id) {
+            session.note.access = Some(access.clone());
+            self.insert(session);
+        }
     }
 
     /// Its m-lines are these from now on, and so may be the streams that it watches.

@@ -2,6 +2,7 @@
 
 use chappe_cluster::{MemberId, NodeName, StreamRecord};
 use chappe_sfu_api::{Boot, Codec, Epoch, MediaKind, SessionId, TrackId, WorkerIndex};
+use chappe_signaling_access::Holder;
 use chappe_signaling_sdp::{PublishNote, SourceTrack};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,8 @@ pub struct Stream {
     pub listed: bool,
     /// Of another node's, whose publisher is not connected yet: to whom it gives way.
     pub attempt: Option<Attempt>,
+    /// Whose token it is published with.
+    pub holder: Option<Holder>,
 }
 
 /// Where a stream comes from.
@@ -92,6 +95,7 @@ impl Stream {
             yields: record.yields,
             listed: record.listed,
             attempt: record.attempt.clone().and_then(|attempt| serde_json::from_value(attempt).ok()),
+            holder: record.holder.clone().and_then(|holder| Holder::try_from(holder).ok()),
         })
     }
 }

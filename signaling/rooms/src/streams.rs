@@ -3,9 +3,10 @@
 
 use chappe_cluster::{MemberId, NodeName, RoomName, StreamName, StreamRecord, outranks};
 use chappe_sfu_api::{Epoch, MediaKind, SessionId, SessionState, TrackId};
+use chappe_signaling_access::Holder;
 
 use crate::address::ClientAddress;
-use crate::attempt::{Attempt, Proof};
+use crate::attempt::{Attempt, Proof, Takeover};
 use crate::effect::{Effect, LostReason, StreamNotice};
 use crate::error::{RoomError, RoomLimit};
 use crate::limits::STREAMS_PER_ROOM_MAX;
@@ -42,9 +43,15 @@ impl Registry {
             return self.check_new_stream(there);
         }
         // A page that moves its stream has both.
-        let opening_holds = opening.is_some_and(|id| !self.gives_way_to(id, proof) && !self.proves(proof, id));
+        let opening_holds = opening.is_some_and(|id| {
+            let holder = self.sessions.get(&id).and_then(Session::holder);
+            !self.gives_way_to(id, proof) && !self.proves(proof, id, holder) && !takes_over(proof, holder)
+        });
         let live_holds = live.is_some_and(|live| {
-            !self.yields(live, proof) && !is_of(live, proof.member) && proof.session != Some(live.session)
+            !self.yields(live, proof)
+                && !is_of(live, proof.member)
+                && !shows(proof, live.session, live.holder)
+                && !takes_over(proof, live.holder)
         });
         if opening_holds || live_holds { Err(RoomError::StreamExists(stream.clone())) } else { Ok(()) }
     }
@@ -57,9 +64,9 @@ impl Registry {
     }
 
     /// A page that lost its connection publishes its own stream again without being asked.
-    fn proves(&self, proof: &Proof, holder: SessionId) -> bool {
-        let member = self.sessions.get(&holder).and_then(Session::member);
-        proof.session == Some(holder) || (member.is_some() && member == proof.member)
+    fn proves(&self, proof: &Proof, opening: SessionId, holder: Option<Holder>) -> bool {
+        let member = self.sessions.get(&opening).and_then(Session::member);
+        shows(proof, opening, holder) || (member.is_some() && member == proof.member)
     }
 
     /// Whether whoever asks for the name of a live stream gets it.
@@ -223,6 +230,7 @@ impl Registry {
             yields: false,
             listed: *listed,
             attempt: None,
+            holder: session.holder(),
         })
     }
 
@@ -336,9 +344,23 @@ impl Registry {
             name: stream.publisher.as_ref().and_then(|publisher| publisher.name.clone()),
             yields: self.gives_way(stream.session),
             listed: stream.listed,
+            holder: stream.holder.map(String::from),
             attempt: self.attempt(stream.session).and_then(|attempt| serde_json::to_value(attempt).ok()),
             description: serde_json::to_string(&stream.tracks).expect("tracks have only string keys"),
         })
+    }
+}
+
+/// The session that has the name is shown as proof. One that was made with a token proves nothing beside another's.
+fn shows(proof: &Proof, session: SessionId, holder: Option<Holder>) -> bool {
+    proof.session == Some(session) && proof.holder == holder
+}
+
+fn takes_over(proof: &Proof, holder: Option<Holder>) -> bool {
+    match proof.takeover {
+        Takeover::No => false,
+        Takeover::Own => holder.is_some() && holder == proof.holder,
+        Takeover::Any => true,
     }
 }
 

@@ -69,7 +69,7 @@ fn session(number: u128, owner: Option<Owner>, role: Role, media: chappe_sfu_api
         },
         media,
         alive_ms: None,
-        note: Note { version: NOTE_VERSION, room: room(), since_ms: 1, owner, attempt: None, role },
+        note: Note { version: NOTE_VERSION, room: room(), since_ms: 1, owner, attempt: None, access: None, role },
         shown: Vec::new(),
     }
 }
@@ -108,7 +108,7 @@ fn open(registry: &mut Registry, session: Session) -> Vec<Effect> {
 }
 
 fn join(registry: &mut Registry, member: MemberId) {
-    registry.join(member, room(), None).unwrap();
+    registry.join(member, room(), None, None).unwrap();
 }
 
 /// What a viewer's worker was last told to send in the lines that changed.

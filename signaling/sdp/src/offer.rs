@@ -89,6 +89,14 @@ impl Offer {
         receiving.filter_map(|s| s.kind.map(|kind| (s.mid.as_str(), kind)))
     }
 
+    /// Whether the client wants to send audio, and video.
+    pub fn publishes(&self) -> (bool, bool) {
+        let sends = |kind: MediaKind| {
+            self.sections.iter().any(|s| s.direction.sends() && s.is_usable() && s.kind == Some(kind))
+        };
+        (sends(MediaKind::Audio), sends(MediaKind::Video))
+    }
+
     /// Our DTLS role and the client's certificate. Once a session has them they stay (RFC 8842 section 5.5:
     /// others mean a new DTLS association, which a worker does not make within a session).
     pub(super) fn dtls(&self, previous: Option<&DtlsParameters>) -> Result<DtlsParameters, SdpError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chappe_sfu_api::{Command, PointedViewer, SessionId, TrackId, WorkerIndex};
-use chappe_signaling_rooms::{Effect, LostReason, Registry, VIEWERS_PER_TURN};
+use chappe_signaling_rooms::{Effect, LostReason, Registry, Session, VIEWERS_PER_TURN};
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
@@ -79,6 +79,14 @@ impl Service {
         if !later.is_empty() {
             self.in_later_turns(later, each);
         }
+    }
+
+    /// Sessions whose tokens are void since a key is, end.
+    pub fn end_revoked(self: &Arc<Self>, is_revoked: impl Fn(&str) -> bool) {
+        let mut state = self.state();
+        let void = |session: &&Session| session.note.access.as_ref().is_some_and(|access| is_revoked(&access.issuer));
+        let revoked: Vec<SessionId> = state.registry.sessions().filter(void).map(|session| session.id).collect();
+        self.in_turns(&mut state, revoked, Registry::end_revoked);
     }
 
     fn in_later_turns(self: &Arc<Self>, sessions: Vec<SessionId>, each: Each) {

@@ -92,7 +92,7 @@ pub fn hello(worker: WorkerIndex, boot: Boot) -> Hello {
 
 /// A client of this machine.
 pub fn caller() -> Caller {
-    Caller { address: std::net::IpAddr::from(Ipv4Addr::LOCALHOST).into(), is_proxy: true, reached_at: None }
+    Caller { address: std::net::IpAddr::from(Ipv4Addr::LOCALHOST).into(), is_proxy: true, reached_at: None, pass: None }
 }
 
 /// A worker that says yes to everything; what it is told is kept.
@@ -117,6 +117,7 @@ pub async fn publish(service: &Arc<Service>, owner: Option<&Owner>, instead_of: 
         owner: owner.cloned(),
         instead_of,
         listed: false,
+        takes_over: false,
         alive_ms: None,
         caller: Some(caller()),
     };

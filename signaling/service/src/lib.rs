@@ -26,6 +26,7 @@ mod state;
 mod workers;
 
 pub use callers::caller::Caller;
+pub use callers::grants::AccessRefusals;
 pub use callers::limits::AddressLimits;
 pub use callers::shares::{Share, Shares};
 pub use clock::unix_ms;

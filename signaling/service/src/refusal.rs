@@ -2,6 +2,7 @@
 //! told: whoever has its connection does.
 
 use chappe_sfu_api::{CommandError, ErrorCode};
+use chappe_signaling_access::{Denied, TokenError};
 use chappe_signaling_rooms::{BadName, RoomError};
 use chappe_signaling_sdp::SdpError;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,12 @@ pub enum Refusal {
     Conflict(&'static str),
     #[error("the viewer can't show what is published: {0}")]
     NotDecodable(String),
+    /// Its token is not good, or there is none.
+    #[error("{0}")]
+    Token(TokenError),
+    /// Its token is good, and not for this.
+    #[error("{0}")]
+    Denied(Denied),
     #[error("too many {0}")]
     TooMany(Limit),
     #[error("the view is not sensible: {0}")]
@@ -66,6 +73,12 @@ pub enum Limit {
     Requests(usize),
     #[error("messages: at most {0} per second on average")]
     Messages(u32),
+    #[error("joins: at most {0} per second from one address, and by one token")]
+    Joins(u32),
+    #[error("changes of sessions: at most {0} per second from one address")]
+    Changes(u32),
+    #[error("wrong tokens from this address: at most {0} per second")]
+    WrongTokens(u32),
     #[error("slots in one watch request ({0})")]
     Watched(usize),
 }

@@ -1,7 +1,9 @@
 //! Owns what clients ask of this node and what they get, as values.
 
 use chappe_sfu_api::{AliveMs, MediaKind, SessionId};
-use chappe_signaling_rooms::{Owner, Proof, ResumeSecret, RoomName, Session, Slot, SlotState, StreamName, TrackChoice};
+use chappe_signaling_rooms::{
+    Owner, Proof, ResumeSecret, RoomName, Session, Slot, SlotState, StreamName, Takeover, TrackChoice,
+};
 use chappe_signaling_sdp::{LINES_MAX, Offer};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,8 @@ pub struct PublishRequest {
     pub instead_of: Option<SessionId>,
     /// Everybody may find it in the list of what is live.
     pub listed: bool,
+    /// Wanted although somebody publishes under the name, who may be stopped by this client's token.
+    pub takes_over: bool,
     /// How often the client wants to hear of its worker; none: it did not ask.
     pub alive_ms: Option<AliveMs>,
     /// None: a node of an older version asks for its client.
@@ -31,8 +35,19 @@ impl PublishRequest {
         Proof {
             member: self.owner.as_ref().map(|owner| owner.member),
             session: self.instead_of,
-            address: self.caller.map(|caller| caller.address),
+            address: self.caller.as_ref().map(|caller| caller.address),
             at_ms: unix_ms(),
+            holder: self.caller.as_ref().and_then(Caller::holder),
+            takeover: self.takeover(),
+        }
+    }
+
+    fn takeover(&self) -> Takeover {
+        let pass = self.caller.as_ref().and_then(|caller| caller.pass.as_ref());
+        match pass.filter(|_| self.takes_over) {
+            Some(pass) if pass.grants.admin => Takeover::Any,
+            Some(_) => Takeover::Own,
+            None => Takeover::No,
         }
     }
 }

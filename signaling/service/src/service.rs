@@ -11,6 +11,7 @@ use chappe_signaling_events::Event;
 use tokio::sync::{broadcast, watch as flag};
 
 use crate::callers::caller::Caller;
+use crate::callers::grants::AccessRefusals;
 use crate::callers::limits::AddressLimits;
 use crate::callers::shares::{Share, Shares};
 use crate::cluster::handle::Cluster;
@@ -40,6 +41,7 @@ pub struct Service {
     settled: flag::Sender<bool>,
     /// One per WebSocket, also before it says hello.
     page_places: Arc<Shares>,
+    pub access_refusals: AccessRefusals,
     /// Set when the process has to end by itself.
     pub(crate) ending: flag::Sender<Option<Exit>>,
 }
@@ -73,6 +75,7 @@ impl Service {
             drain_file,
             settled: flag::channel(false).0,
             page_places: Shares::new(PAGES_MAX),
+            access_refusals: AccessRefusals::default(),
             ending: flag::channel(None).0,
         })
     }
@@ -98,7 +101,7 @@ impl Service {
     }
 
     /// Room for one more WebSocket, for as long as it is held.
-    pub fn page_place(&self, caller: Caller) -> Result<Share, Refusal> {
+    pub fn page_place(&self, caller: &Caller) -> Result<Share, Refusal> {
         let each_max = if caller.is_proxy { PAGES_OF_PROXY_MAX } else { PAGES_OF_CLIENT_MAX };
         let share = self.page_places.take(caller.address, each_max);
         share.ok_or(Refusal::TooMany(Limit::Connections(PAGES_MAX, each_max)))

@@ -20,5 +20,6 @@ mod edge;
 mod members;
 mod patch;
 mod room;
+mod tokens;
 mod whep;
 mod whip;

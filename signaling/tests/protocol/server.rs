@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use chappe_signaling::{AccessConfig, Auth, Config, Stopped};
+use chappe_signaling::{AccessConfig, Auth, Config, KeySources, Stopped};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -88,6 +88,7 @@ impl Server {
             parent: None,
             node: "n1".into(),
             auth: Auth::Open,
+            keys: KeySources::default(),
             access: AccessConfig::default(),
             public_ips: vec!["192.0.2.1".parse().unwrap()],
             region: None,

@@ -43,10 +43,12 @@ fn open_to_other_machines_is_refused_with_both_ways_out() {
 }
 
 #[test]
-fn what_this_version_lacks_is_said_and_not_ignored() {
+fn what_can_not_work_is_said_and_not_ignored() {
     assert!(refusal(&["--cluster", "http://h:4222"]).contains("--cluster"));
     assert!(refusal(&["sfu"]).contains("--cluster"));
-    assert!(refusal(&["--auth", "jwt"]).contains("not available in this version"));
+    assert!(refusal(&["--auth", "jwt"]).contains("chappe keys add --keys FILE"));
+    assert!(refusal(&["--auth", "jwt", "--keys", "/nowhere/k"]).contains("chappe keys add --keys /nowhere/k"));
+    assert!(refusal(&["--auth", "jwt", "--jwks", "https://id.example"]).contains("https://id.example=/etc/jwks.json"));
     assert!(refusal(&["--keys", "k.json"]).contains("--auth jwt"));
     assert!(refusal(&["signaling", "--workers", "2"]).contains("chappe up"));
 }

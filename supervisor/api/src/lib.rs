@@ -6,11 +6,13 @@
 
 #![forbid(unsafe_code)]
 
+mod auth;
 mod name;
 mod process;
 mod reply;
 mod request;
 
+pub use auth::Auth;
 pub use name::{LogSource, ProcessName};
 pub use process::{ProcessState, ProcessStatus};
 pub use reply::Reply;

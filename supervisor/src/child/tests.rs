@@ -42,7 +42,9 @@ fn signalings_arguments_survive_also_with_odd_names() {
         public_ips: vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
         node: "-dash and ümlaut".to_owned(),
         region: Some("eu".to_owned()),
-        auth: Auth::Public,
+        auth: Auth::Jwt,
+        keys: Some("/etc/a dir/=keys".into()),
+        jwks: vec!["https://id.example=/etc/jwks.json".to_owned()],
         log: LogFormat::Text,
         restarts: 7,
     };
@@ -54,6 +56,8 @@ fn signalings_arguments_survive_also_with_odd_names() {
         per_address: None,
         webhooks: Vec::new(),
         webhook_secrets: None,
+        keys: None,
+        jwks: vec![],
         ..sent
     };
     let alone = SignalingArgs { media_ports: vec![], public_ips: vec![], region: None, ..sent };

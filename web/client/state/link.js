@@ -27,7 +27,7 @@
 export const initialLink = { phase: "connecting", attempts: 0, askedMs: 0, resume: null, error: null, server: null, refused: false };
 
 /** Answers to `hello` that another attempt, and another server, would give again. */
-const FINAL = new Set(["unsupported_version", "bad_name", "bad_message", "unauthorized"]);
+const FINAL = new Set(["unsupported_version", "bad_name", "bad_message", "unauthorized", "token_expired", "forbidden"]);
 
 /** @param {Problem} error */
 export function isFinal({ code }) {

@@ -26,6 +26,7 @@ pub fn stream(stream: &str, epoch: u64) -> StreamRecord {
         yields: false,
         listed: false,
         attempt: None,
+        holder: None,
         description: "{}".into(),
     }
 }

@@ -7,8 +7,8 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use chappe_supervisor_api::Auth;
 
-use crate::access::auth::Auth;
 use crate::access::ends::Ends;
 use crate::access::site::{Host, Origin, Site};
 use crate::content_type::{JSON, is_content_type};
@@ -30,7 +30,7 @@ impl Callers {
     pub fn of_public(auth: Auth) -> Callers {
         match auth {
             Auth::Open => Callers::ThisMachine,
-            Auth::Public => Callers::Everyone,
+            Auth::Public | Auth::Jwt => Callers::Everyone,
         }
     }
 

@@ -25,6 +25,9 @@ pub async fn metrics(State(admin): State<Admin>) -> Response {
         for ((route, status), count) in admin.tally.counts() {
             counter!("chappe_http_requests_total", "route" => route, "status" => status.to_string()).absolute(count);
         }
+        for (reason, count) in admin.service.access_refusals.counts() {
+            counter!("chappe_access_refusals_total", "reason" => reason).absolute(count);
+        }
         admin.service.cluster.engine.drops().record();
         record_sessions(&admin.service);
         record_hub(&admin.service.state());
@@ -36,6 +39,7 @@ pub async fn metrics(State(admin): State<Admin>) -> Response {
 fn describe() {
     describe_gauge!("chappe_uptime_seconds", "Age of the signaling process.");
     describe_counter!("chappe_http_requests_total", "Responses of the public listener by route and status.");
+    describe_counter!("chappe_access_refusals_total", "Requests refused for their tokens, by reason.");
     describe_gauge!("chappe_rooms", "Rooms in which someone or something is.");
     describe_gauge!("chappe_streams", "Streams that are published.");
     describe_gauge!("chappe_members", "Pages that are in a room.");

@@ -4,6 +4,7 @@ mod actions;
 mod cluster;
 mod context;
 mod events;
+mod keys;
 mod metrics;
 mod processes;
 mod scale;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use chappe_signaling_service::Service;
 
 use crate::access::callers::{Callers, admit};
@@ -24,6 +25,8 @@ use crate::http::health::{healthz, readyz};
 use crate::http::layers::{Tally, bound, guard};
 use crate::supervisor::Supervisor;
 
+pub use keys::KEYS_STORED_BELOW;
+
 /// Everything on the admin listener.
 pub fn router(service: Arc<Service>, tally: Arc<Tally>, supervisor: Supervisor, names: &[Host]) -> Router {
     let callers = Arc::new(Callers::of_admin(service.node().as_str(), names));
@@ -33,6 +36,8 @@ pub fn router(service: Arc<Service>, tally: Arc<Tally>, supervisor: Supervisor, 
         .route("/api/v1/nodes/{node}/drain", post(actions::drain_node).delete(actions::cancel_node_drain))
         .route("/api/v1/nodes/{node}/scale", post(processes::scale))
         .route("/api/v1/nodes/{node}/signaling/restart", post(processes::restart_signaling))
+        .route("/api/v1/keys", get(keys::list).post(keys::add))
+        .route("/api/v1/keys/{id}", delete(keys::revoke))
         .route("/api/v1/log", get(processes::log))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/workers", get(cluster::workers))

@@ -122,7 +122,7 @@ impl Front {
         let client = access.proxies.client(remote, request.headers());
         let is_proxy = access.proxies.trusts(client);
         let reached_at = Some(ends.local.ip().to_canonical()).filter(|_| client == remote && !is_proxy);
-        let caller = Caller { address: client.into(), is_proxy, reached_at };
+        let caller = Caller { address: client.into(), is_proxy, reached_at, pass: None };
         let each_max = if client == remote { CONNECTIONS_MAX } else { Quota::OF_CLIENT.connections_max };
         let Some(_share) = self.forwarded.take(caller.address, each_max) else {
             return HttpError::from(Refusal::TooMany(Limit::Requests(each_max))).into_response();

@@ -44,9 +44,9 @@ pub async fn resource(
     match method {
         Method::PATCH => patch(service, session?, &caller, &headers, body).await,
         // Idempotent: a client that repeats it after a lost response must not see an error, and whether a
-        // session ever existed is nobody's business.
+        // session ever existed is nobody's business. Who knows the URL of one that lives and is not its client, is.
         Method::DELETE => {
-            service.close(session?).await;
+            service.close_own(session?, &caller).await?;
             Ok(StatusCode::OK.into_response())
         }
         Method::OPTIONS => {
@@ -65,7 +65,7 @@ async fn patch(
     body: Body,
 ) -> Result<Response, HttpError> {
     let text = sdp_text(headers, body, FRAGMENT).await?;
-    let patching = service.patch(session, precondition(headers)?, &text, caller.reached_at);
+    let patching = service.patch(session, precondition(headers)?, &text, caller);
     match patching.instrument(info_span!("session", %session)).await? {
         PatchOutcome::Trickled => Ok(StatusCode::NO_CONTENT.into_response()),
         PatchOutcome::Restarted { etag, fragment } => {

@@ -23,6 +23,8 @@ use crate::http::body::sdp_text;
 pub struct Options {
     /// URL of the client's own earlier session under this name, whose place the new one takes: only its client knows it.
     instead_of: Option<String>,
+    /// `1`: a name in use is taken over, if the token is of the same holder or permits it.
+    takeover: Option<String>,
     /// `1`: it stands in the list of what is live.
     listed: Option<String>,
     /// Signs of life of the worker, at least this often.
@@ -59,7 +61,7 @@ async fn post(
     let offer = Offer::parse(&text).map_err(Refusal::from)?;
     let alive_ms = alive_ms(options.alive_ms.as_deref())?;
     let instead_of = options.instead_of.as_deref().map(session::named_by).transpose()?;
-    let listed = is_set(options.listed.as_deref());
+    let (listed, takes_over) = (is_set(options.listed.as_deref()), is_set(options.takeover.as_deref()));
     let span = info_span!("whip", %room, %stream);
     let publishing = service.publish(PublishRequest {
         room,
@@ -68,6 +70,7 @@ async fn post(
         owner: None,
         instead_of,
         listed,
+        takes_over,
         alive_ms,
         caller: Some(caller),
     });

@@ -6,16 +6,18 @@ use std::time::{Duration, Instant};
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Extension, State};
 use axum::response::{IntoResponse as _, Response};
-use chappe_signaling_service::{Caller, Joined, Limit, Refusal, Service};
+use chappe_signaling_access::TokenError;
+use chappe_signaling_service::{Caller, Joined, Limit, Refusal, Service, unix_ms};
 use futures_util::SinkExt as _;
 use futures_util::stream::{SplitSink, SplitStream, StreamExt as _};
 use tokio::sync::mpsc;
-use tokio::time::{Instant as Deadline, timeout, timeout_at};
+use tokio::time::{Instant as Deadline, sleep, timeout, timeout_at};
 use tracing::{Instrument as _, Span, debug, field, info_span};
 
 use super::dispatch;
 use super::dispatch::Request;
 use super::rate::{Allowance, MESSAGES_PER_SECOND_MAX};
+use crate::access::gate::Gate;
 use crate::error::HttpError;
 use crate::ws::message::{ClientMessage, Hello, ServerMessage};
 use crate::ws::queue::{PageQueue, Queued, page_queue};
@@ -23,29 +25,29 @@ use crate::ws::queue::{PageQueue, Queued, page_queue};
 /// `GET /ws`
 pub async fn upgrade(
     State(service): State<Arc<Service>>,
-    Extension(caller): Extension<Caller>,
+    (Extension(caller), Extension(gate)): (Extension<Caller>, Extension<Arc<Gate>>),
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let place = match service.page_place(caller) {
+    let place = match service.page_place(&caller) {
         Ok(place) => place,
         Err(refusal) => return HttpError::from(refusal).into_response(),
     };
     let span = info_span!("page", room = field::Empty, member = field::Empty);
     upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| {
         let connection = async move {
-            run(service, caller, socket).await;
+            run(service, gate, caller, socket).await;
             drop(place);
         };
         connection.instrument(span)
     })
 }
 
-async fn run(service: Arc<Service>, caller: Caller, socket: WebSocket) {
+async fn run(service: Arc<Service>, gate: Arc<Gate>, caller: Caller, socket: WebSocket) {
     let (mut writer, mut reader) = socket.split();
     let (queue, mut outgoing) = page_queue(QUEUE_MESSAGES_MAX);
     let stop = queue.stopped();
     let allowance = Allowance::new(Instant::now());
-    let mut page = Page { service, caller, queue, allowance, refused: 0, joined: None };
+    let mut page = Page { service, gate, caller, queue, allowance, refused: 0, joined: None };
     let end = tokio::select! {
         end = page.read(&mut reader) => end,
         end = write(&mut writer, &mut outgoing) => end,
@@ -92,6 +94,8 @@ enum Disconnect {
     Malformed,
     /// Messages went on after the limit was said.
     Flood,
+    /// Its token is over, or the key of it.
+    TokenOver,
     /// The page has a newer connection, or does not read what it is sent.
     Superseded,
 }
@@ -104,6 +108,7 @@ impl Disconnect {
             Disconnect::Unfit => (close_code::UNSUPPORTED, "send text messages, and hello first within 10 s"),
             Disconnect::Malformed => (close_code::PROTOCOL, "a message was over 64 kB, not UTF-8, or broke RFC 6455"),
             Disconnect::Flood => (close_code::POLICY, "too many messages"),
+            Disconnect::TokenOver => (TOKEN_OVER, "the token has expired or was revoked: say hello with a new one"),
             Disconnect::Superseded => {
                 (close_code::AGAIN, "a newer connection took over, or messages were not read: resume")
             }
@@ -114,6 +119,7 @@ impl Disconnect {
 
 struct Page {
     service: Arc<Service>,
+    gate: Arc<Gate>,
     caller: Caller,
     queue: PageQueue,
     allowance: Allowance,
@@ -133,7 +139,7 @@ impl Page {
                 Ok(Err(end)) => return end,
                 Err(_) => return Disconnect::Unfit,
             };
-            let joining = dispatch::hello(&self.service, self.caller, hello, &self.queue);
+            let joining = dispatch::hello(&self.service, &self.gate, self.caller.clone(), hello, &self.queue);
             match joining.await {
                 Ok(joined) => {
                     let span = Span::current();
@@ -148,8 +154,24 @@ impl Page {
                 }
             }
         }
+        let mut keys = self.gate.keys();
+        let mut known = keys.borrow_and_update().clone();
         loop {
-            match timeout(SILENCE_MAX, self.read_message(reader)).await {
+            let (issuer, over) = self.token_end();
+            let read = tokio::select! {
+                read = timeout(SILENCE_MAX, self.read_message(reader)) => read,
+                () = over => return self.end_of_token(TokenError::Expired).await,
+                Ok(()) = keys.changed() => {
+                    let before = std::mem::replace(&mut known, keys.borrow_and_update().clone());
+                    match issuer {
+                        Some(issuer) if known.has_revoked(&before, &issuer) => {
+                            return self.end_of_token(TokenError::UnknownKey).await;
+                        }
+                        _ => continue,
+                    }
+                }
+            };
+            match read {
                 Err(_) => return Disconnect::Silent,
                 Ok(Err(end)) => return end,
                 Ok(Ok(None)) => {}
@@ -205,11 +227,34 @@ impl Page {
         }
     }
 
-    async fn handle(&self, id: u64, message: ClientMessage) {
-        let text = match (message, &self.joined) {
+    /// Whose token the page came with, and when it is over; never, where nobody is asked for one.
+    fn token_end(&self) -> (Option<String>, impl Future<Output = ()> + use<>) {
+        let access = self.joined.as_ref().and_then(|joined| joined.caller.access());
+        let left = access.map(|access| Duration::from_millis(access.expires_ms.saturating_sub(unix_ms())));
+        let end = async move {
+            match left.filter(|left| *left < FAR_AHEAD) {
+                Some(left) => sleep(left).await,
+                None => std::future::pending().await,
+            }
+        };
+        (access.map(|access| access.issuer.clone()), end)
+    }
+
+    async fn end_of_token(&self, error: TokenError) -> Disconnect {
+        let refusal = self.service.refuse_token(error);
+        // A page that reads nothing has its queue full, and then it is told by the close alone.
+        let _ = timeout(CLOSE_WITHIN, self.send(dispatch::error(None, &refusal))).await;
+        Disconnect::TokenOver
+    }
+
+    async fn handle(&mut self, id: u64, message: ClientMessage) {
+        let text = match (message, &mut self.joined) {
             (ClientMessage::Hello(_), _) | (_, None) => {
                 let message = "hello was said already: open another connection to join another room";
                 ServerMessage::Error { id: Some(id), error: "bad_message", message, retry_after_ms: None }.to_text()
+            }
+            (ClientMessage::Renew { token }, Some(joined)) => {
+                dispatch::renew(&self.service, &self.gate, joined, id, &token).await
             }
             (message, Some(joined)) => dispatch::request(&self.service, joined, id, message).await,
         };
@@ -242,6 +287,11 @@ const QUEUE_MESSAGES_MAX: usize = 512;
 const REFUSED_MESSAGES_MAX: u32 = 100;
 
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// In the range that RFC 6455 section 7.4.2 leaves to applications.
+const TOKEN_OVER: u16 = 4401;
+/// A timer can't be set for any time; the loop comes round before.
+const FAR_AHEAD: Duration = Duration::from_secs(3_600);
 
 /// A page pings every 15 s.
 const SILENCE_MAX: Duration = Duration::from_secs(45);

@@ -12,6 +12,7 @@ use chappe_signaling_service::{
 };
 use serde_json::Value;
 
+use crate::access::gate::Gate;
 use crate::refusal::{code, retry_after_ms};
 use crate::ws::message::{ClientMessage, Hello, ServerMessage, SlotRequest, SlotText};
 use crate::ws::queue::PageQueue;
@@ -47,6 +48,7 @@ impl Request {
 /// Joins the room; the welcome is sent from inside. Otherwise the error to send.
 pub async fn hello(
     service: &Arc<Service>,
+    gate: &Gate,
     caller: Caller,
     (id, hello): (u64, Hello),
     queue: &PageQueue,
@@ -61,6 +63,10 @@ pub async fn hello(
         };
         return Err(error.to_text());
     }
+    let refused = |refusal: Refusal| error(Some(id), &refusal);
+    let pass = gate.judge(&caller, hello.token.as_deref()).await.map_err(refused)?;
+    let caller = Caller { pass, ..caller };
+    gate.rates().check_join(&caller).map_err(refused)?;
     let room = RoomName::parse(&hello.room).map_err(|bad| error(Some(id), &bad.into()))?;
     // A secret or session that is not ours is as good as one that has expired: the page starts anew.
     let resume = hello.resume.and_then(|text| ResumeSecret::try_from(text).ok());
@@ -68,6 +74,20 @@ pub async fn hello(
     let name = hello.name.map(|name| shown_name(&name)).filter(|name| !name.is_empty());
     let join = Join { id, room, name, resume, living, caller };
     service.join(join, Box::new(queue.clone())).await.map_err(|refusal| error(Some(id), &refusal))
+}
+
+/// A page has a new token.
+pub async fn renew(service: &Arc<Service>, gate: &Gate, joined: &mut Joined, id: u64, token: &str) -> Utf8Bytes {
+    let renewed = match gate.judge(&joined.caller, Some(token)).await {
+        Ok(Some(pass)) => service.renew(joined, *pass).await,
+        // Nobody is asked for one.
+        Ok(None) => Ok(()),
+        Err(refusal) => Err(refusal),
+    };
+    match renewed {
+        Ok(()) => ServerMessage::Done { id }.to_text(),
+        Err(refusal) => error(Some(id), &refusal),
+    }
 }
 
 /// Carries out one request of a page that has joined; returns the reply.
@@ -91,20 +111,18 @@ pub async fn request(service: &Arc<Service>, joined: &Joined, id: u64, message: 
         ClientMessage::Mute { session, mid, muted } => done(service.mute_own(session, member, &mid, muted).await),
         ClientMessage::View { session, tiles } => done(service.show_own(session, member, tiles).await),
         ClientMessage::Say { text } => match service.say(joined, &text) {
-            Ok(()) => ServerMessage::Done { id }.to_text(),
-            Err(error) => say_error(id, &error),
+            Ok(Ok(())) => ServerMessage::Done { id }.to_text(),
+            Ok(Err(error)) => say_error(id, &error),
+            Err(refusal) => error(Some(id), &refusal),
         },
-        ClientMessage::Typing { typing } => {
-            service.typing(joined, typing);
-            ServerMessage::Done { id }.to_text()
-        }
+        ClientMessage::Typing { typing } => done(service.typing(joined, typing)),
         ClientMessage::Stats { session } => match service.stats_own(session, member).await {
             Ok(stats) => ServerMessage::Stats { id, session, stats: &stats }.to_text(),
             Err(refusal) => error(Some(id), &refusal),
         },
         ClientMessage::Ping {} => ServerMessage::Pong { id }.to_text(),
-        // The connection answers a second hello itself.
-        ClientMessage::Hello(_) => error(Some(id), &RoomError::NoSuchSession.into()),
+        // The connection answers these itself.
+        ClientMessage::Hello(_) | ClientMessage::Renew { .. } => error(Some(id), &RoomError::NoSuchSession.into()),
     }
 }
 
@@ -126,11 +144,13 @@ async fn publish(
     let stream = StreamName::parse(stream)?;
     let offer = Offer::parse(sdp)?;
     match session {
-        Some(session) => service.republish(session, joined.owner.member, &offer, joined.caller.reached_at).await,
+        Some(session) => service.republish(session, joined, &stream, &offer).await,
         None => {
             let (room, owner) = (joined.room.clone(), Some(joined.owner.clone()));
-            let caller = Some(joined.caller);
-            service.publish(PublishRequest { room, stream, offer, owner, instead_of, listed, alive_ms, caller }).await
+            let (caller, takes_over) = (Some(joined.caller.clone()), false);
+            let request =
+                PublishRequest { room, stream, offer, owner, instead_of, listed, takes_over, alive_ms, caller };
+            service.publish(request).await
         }
     }
 }
@@ -149,10 +169,10 @@ async fn watch(
     let offer = Offer::parse(sdp)?;
     let slots = slots.into_iter().map(SlotRequest::parse).collect::<Result<Vec<_>, _>>()?;
     match session {
-        Some(session) => service.rewatch(session, joined.owner.member, &offer, slots, joined.caller.reached_at).await,
+        Some(session) => service.rewatch(session, joined, &offer, slots).await,
         None => {
             let (room, owner) = (joined.room.clone(), Some(joined.owner.clone()));
-            let (slots, caller) = (Watched::Chosen(slots), Some(joined.caller));
+            let (slots, caller) = (Watched::Chosen(slots), Some(joined.caller.clone()));
             service.watch(WatchRequest { room, slots, offer, owner, instead_of, alive_ms, caller }).await
         }
     }

@@ -54,6 +54,10 @@ pub enum ClientMessage {
     Typing {
         typing: bool,
     },
+    /// Another token of the same holder, before the first is over.
+    Renew {
+        token: String,
+    },
     Ping {},
 }
 
@@ -62,6 +66,7 @@ pub struct Hello {
     pub version: u32,
     pub room: String,
     pub name: Option<String>,
+    pub token: Option<String>,
     pub resume: Option<String>,
     #[serde(default)]
     pub sessions: Vec<String>,

@@ -155,9 +155,9 @@ fn a_page_that_came_back_on_another_node_is_told_there() {
 #[test]
 fn the_late_end_of_a_connection_is_not_taken_for_the_end_of_one_made_after_a_stay_on_another_node() {
     let mut registry = registry();
-    let before = registry.join(ADA, room(), None).unwrap();
+    let before = registry.join(ADA, room(), None, None).unwrap();
     registry.claim(&at(ADA, "there"), &[]);
-    let present = registry.join(ADA, room(), None).unwrap();
+    let present = registry.join(ADA, room(), None, None).unwrap();
     assert!(!registry.handle_broken(ADA, before), "it came back meanwhile");
     assert!(registry.handle_broken(ADA, present));
 }

@@ -1,5 +1,6 @@
 //! Owns whom requests come from, and how much of what is scarce one address may hold.
 
 pub mod caller;
+pub mod grants;
 pub mod limits;
 pub mod shares;

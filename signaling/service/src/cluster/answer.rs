@@ -26,6 +26,7 @@ impl Service {
                 owner,
                 instead_of,
                 listed,
+                takes_over,
                 alive_ms,
                 caller,
                 worker,
@@ -33,7 +34,8 @@ impl Service {
             } => {
                 self.check_serving()?;
                 let offer = Offer::parse(&offer)?;
-                let request = PublishRequest { room, stream, offer, owner, instead_of, listed, alive_ms, caller };
+                let request =
+                    PublishRequest { room, stream, offer, owner, instead_of, listed, takes_over, alive_ms, caller };
                 answered(self.publish_here(request, worker, known).await)
             }
             NodeRequest::Watch { room, slots, offer, owner, alive_ms, caller, worker } => {
@@ -48,9 +50,9 @@ impl Service {
             NodeRequest::Rewatch { session, member, offer, slots } => {
                 answered(self.rewatch_here(session, member, &Offer::parse(&offer)?, slots, None).await)
             }
-            NodeRequest::Patch { session, precondition, fragment } => {
+            NodeRequest::Patch { session, precondition, fragment, caller } => {
                 let fragment = parse_fragment(&fragment)?;
-                let outcome = self.patch_here(session, precondition, &fragment, None).await?;
+                let outcome = self.patch_here(session, precondition, &fragment, caller.as_ref()).await?;
                 Ok(NodeReply::Patched { outcome })
             }
             NodeRequest::Stats { session, member } => {
@@ -71,16 +73,18 @@ impl Service {
     fn act_at_once(self: &Arc<Self>, request: NodeRequest) -> Result<NodeReply, Refusal> {
         match request {
             NodeRequest::Close { session } => Ok(NodeReply::Closed { was_there: self.close_here(session) }),
+            NodeRequest::CloseOwn { session, caller } => {
+                self.close_own_here(session, &caller).map(|()| NodeReply::Done)
+            }
             NodeRequest::End { session, member, publishes } => {
                 self.end_here(session, member, publishes).map(|()| NodeReply::Done)
             }
             NodeRequest::Mute { session, member, mid, muted } => {
                 self.mute_here(session, member, &mid, muted).map(|()| NodeReply::Done)
             }
-            NodeRequest::Claim { page, living } => {
+            NodeRequest::Claim { page, living, access } => {
                 let mut state = self.state();
-                let (sessions, effects) = state.registry.claim(&page, &living);
-                self.apply(&mut state, effects);
+                let sessions = self.claim_here(&mut state, &page, &living, access.as_ref());
                 Ok(NodeReply::Claimed { sessions })
             }
             NodeRequest::MemberGone { member, home } => {

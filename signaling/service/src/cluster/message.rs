@@ -2,6 +2,7 @@
 
 use chappe_cluster::{NodeName, StreamList};
 use chappe_sfu_api::{AliveMs, Boot, Epoch, SessionId, SessionStats, Tile, WorkerIndex};
+use chappe_signaling_access::Access;
 use chappe_signaling_rooms::{MemberId, Owner, RoomName, Slot, StreamName};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,8 @@ pub enum NodeRequest {
         instead_of: Option<SessionId>,
         #[serde(default)]
         listed: bool,
+        #[serde(default)]
+        takes_over: bool,
         #[serde(default)]
         alive_ms: Option<AliveMs>,
         #[serde(default)]
@@ -58,8 +61,15 @@ pub enum NodeRequest {
         session: SessionId,
         precondition: Precondition,
         fragment: String,
+        #[serde(default)]
+        caller: Option<Caller>,
     },
-    /// A WHIP or WHEP client, or an operator, ends a session.
+    /// A WHIP or WHEP client ends a session of its own.
+    CloseOwn {
+        session: SessionId,
+        caller: Caller,
+    },
+    /// An operator ends a session, or the node of a page that left.
     Close {
         session: SessionId,
     },
@@ -89,6 +99,9 @@ pub enum NodeRequest {
     Claim {
         page: Owner,
         living: Vec<SessionId>,
+        /// The page's token.
+        #[serde(default)]
+        access: Option<Access>,
     },
     /// A page is gone for good from `home`, as far as that node knows.
     MemberGone {

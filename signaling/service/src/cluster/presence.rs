@@ -6,9 +6,10 @@ use std::time::Instant;
 use chappe_cluster::{NodeName, NodePhase, NodeState, Output, StreamDelta, StreamList, WorkerPhase, WorkerRecord};
 use chappe_engine::Health;
 use chappe_sfu_api::{Boot, WorkerIndex};
-use chappe_signaling_rooms::AudienceReport;
+use chappe_signaling_rooms::{AudienceReport, Registry};
 use tracing::{error, info, warn};
 
+use crate::clock::unix_ms;
 use crate::cluster::handle::ANSWER_WITHIN;
 use crate::cluster::message::{NodeNotice, NodeReply, NodeRequest};
 use crate::cluster::outgoing::Outgoing;
@@ -60,6 +61,8 @@ impl Service {
         self.ask_for_peers_again(&state);
         self.handle_chat_tick(&mut state, now);
         self.handle_audience_tick(&mut state);
+        let expired = state.registry.expired_sessions(unix_ms());
+        self.in_turns(&mut state, expired, Registry::end_expired);
         drop(state);
         self.handle_drain_tick(now);
     }

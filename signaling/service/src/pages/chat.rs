@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use chappe_engine::Subject;
+use chappe_signaling_access::Action;
 use chappe_signaling_chat::{Output, Person, RoomMessage, SayError};
 use chappe_signaling_rooms::{MemberId, Owner, RoomName};
 use tracing::{debug, warn};
@@ -13,6 +14,7 @@ use tracing::{debug, warn};
 use crate::clock::unix_ms;
 use crate::cluster::outgoing::{Outgoing, room_subject};
 use crate::pages::event::PageEvent;
+use crate::refusal::Refusal;
 use crate::request::Joined;
 use crate::service::Service;
 use crate::state::{Following, ServiceState};
@@ -31,17 +33,20 @@ impl Service {
         self.apply_chat(state, outputs);
     }
 
-    pub fn say(self: &Arc<Self>, joined: &Joined, text: &str) -> Result<(), SayError> {
+    /// Refused, or not said.
+    pub fn say(self: &Arc<Self>, joined: &Joined, text: &str) -> Result<Result<(), SayError>, Refusal> {
+        self.check_grant(Some(&joined.caller), &joined.room, Action::Say)?;
         let mut state = self.state();
-        let (_, outputs) = state.chat.say(Instant::now(), unix_ms(), &joined.room, joined.owner.member, text)?;
-        self.apply_chat(&mut state, outputs);
-        Ok(())
+        let said = state.chat.say(Instant::now(), unix_ms(), &joined.room, joined.owner.member, text);
+        Ok(said.map(|(_, outputs)| self.apply_chat(&mut state, outputs)))
     }
 
-    pub fn typing(self: &Arc<Self>, joined: &Joined, typing: bool) {
+    pub fn typing(self: &Arc<Self>, joined: &Joined, typing: bool) -> Result<(), Refusal> {
+        self.check_grant(Some(&joined.caller), &joined.room, Action::Say)?;
         let mut state = self.state();
         let outputs = state.chat.typing(Instant::now(), &joined.room, joined.owner.member, typing);
         self.apply_chat(&mut state, outputs);
+        Ok(())
     }
 
     pub(crate) fn handle_chat_tick(self: &Arc<Self>, state: &mut ServiceState, now: Instant) {

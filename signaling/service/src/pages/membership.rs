@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use chappe_cluster::{NodeName, NodePhase};
 use chappe_engine::Health;
 use chappe_sfu_api::{SessionId, SessionStats};
+use chappe_signaling_access::{Access, Action, Pass, TokenError};
 use chappe_signaling_rooms::{MemberId, Owner, ResumeSecret, RoomError};
 use futures_util::future::join_all;
 use tracing::info;
@@ -27,18 +28,22 @@ impl Service {
     pub async fn join(self: &Arc<Self>, request: Join, link: Box<dyn PageLink>) -> Result<Joined, Refusal> {
         self.wait_settled().await;
         let Join { id, room, name, resume, living, caller } = request;
+        self.check_grant(Some(&caller), &room, Action::Join)?;
+        let name = caller.pass.as_ref().and_then(|pass| pass.name.clone()).or(name);
         let elsewhere = match &resume {
             Some(secret) => {
                 let page = Owner { member: member_of(secret), name: name.clone(), home: self.node().clone() };
-                self.claim_elsewhere(&page, &living).await
+                self.claim_elsewhere(&page, &living, caller.access()).await
             }
             None => Vec::new(),
         };
         let mut state = self.state();
-        // A page of another room is another page.
-        let of_this_room =
-            |secret: &ResumeSecret| state.registry.member(member_of(secret)).is_none_or(|member| member.room == room);
-        let secret = resume.filter(of_this_room).unwrap_or_else(|| ResumeSecret(rand::random()));
+        // A page of another room is another page, and so is one with the token of somebody else.
+        let is_the_same = |secret: &ResumeSecret| {
+            let known = state.registry.member(member_of(secret));
+            known.is_none_or(|member| member.room == room && member.holder == caller.holder())
+        };
+        let secret = resume.filter(is_the_same).unwrap_or_else(|| ResumeSecret(rand::random()));
         let member = member_of(&secret);
         let was_known = state.registry.member(member).is_some();
         let (connection, mut sessions) = match state.registry.resume(member, &room, &living) {
@@ -49,14 +54,13 @@ impl Service {
             }
             None => {
                 self.check_members(&state, &caller)?;
-                (state.registry.join(member, room.clone(), name.clone())?, Vec::new())
+                (state.registry.join(member, room.clone(), name.clone(), caller.holder())?, Vec::new())
             }
         };
         state.registry.note_address(member, caller.address);
         let name = state.registry.member(member).and_then(|known| known.name.clone()).or(name);
         let owner = Owner { member, name, home: self.node().clone() };
-        let (here, effects) = state.registry.claim(&owner, &living);
-        self.apply(&mut state, effects);
+        let here = self.claim_here(&mut state, &owner, &living, caller.access());
         sessions.retain(|session| self.cluster.is_ours(*session) && here.contains(session));
         sessions.extend(here.into_iter().filter(|session| !sessions.contains(session)).collect::<Vec<_>>());
         for session in elsewhere {
@@ -65,7 +69,9 @@ impl Service {
         }
         let was_resumed = was_known || !sessions.is_empty();
         info!(%room, %member, resumed = was_resumed, "page joined");
-        self.enter_chat(&mut state, &room, &owner);
+        if !caller.pass.as_ref().is_some_and(|pass| pass.grants.hidden) {
+            self.enter_chat(&mut state, &room, &owner);
+        }
         let streams = state.registry.room(&room).into_iter().flat_map(|there| &there.streams);
         let welcome = Welcome {
             id,
@@ -96,7 +102,7 @@ impl Service {
 
     /// Those of a page's sessions that live on other nodes. One that can't be asked now is taken to live: the page
     /// watches its media itself.
-    async fn claim_elsewhere(&self, page: &Owner, living: &[SessionId]) -> Vec<SessionId> {
+    async fn claim_elsewhere(&self, page: &Owner, living: &[SessionId], access: Option<&Access>) -> Vec<SessionId> {
         let mut by_node: BTreeMap<NodeName, Vec<SessionId>> = BTreeMap::new();
         let mut unknown = Vec::new();
         for session in living.iter().take(SESSIONS_CLAIMED_MAX) {
@@ -107,7 +113,7 @@ impl Service {
             }
         }
         let claims = by_node.into_iter().map(|(node, living)| async move {
-            let request = NodeRequest::Claim { page: page.clone(), living: living.clone() };
+            let request = NodeRequest::Claim { page: page.clone(), living: living.clone(), access: access.cloned() };
             match self.cluster.ask(&node, &request, CLAIM_WITHIN).await {
                 Ok(NodeReply::Claimed { sessions }) => sessions,
                 Ok(_) | Err(AskError::Refused(_)) => Vec::new(),
@@ -116,6 +122,43 @@ impl Service {
             }
         });
         join_all(claims).await.into_iter().flatten().chain(unknown).collect()
+    }
+
+    /// Those of a page's sessions that live here: they follow it, and last as long as its token.
+    pub(crate) fn claim_here(
+        self: &Arc<Self>,
+        state: &mut ServiceState,
+        page: &Owner,
+        living: &[SessionId],
+        access: Option<&Access>,
+    ) -> Vec<SessionId> {
+        let holder = access.map(|access| access.holder);
+        let own = |id: &&SessionId| state.registry.is_held_by(**id, holder);
+        let living: Vec<SessionId> = living.iter().filter(own).copied().collect();
+        let (sessions, mut effects) = state.registry.claim(page, &living);
+        effects.extend(access.map(|access| state.registry.renew(&sessions, access)).unwrap_or_default());
+        self.apply(state, effects);
+        sessions
+    }
+
+    /// A page has a new token of the same holder: it and its sessions, wherever they are, last as long as that one.
+    pub async fn renew(self: &Arc<Self>, joined: &mut Joined, pass: Pass) -> Result<(), Refusal> {
+        if joined.caller.holder() != Some(pass.access.holder) {
+            return Err(self.refuse_token(TokenError::Holder));
+        }
+        let caller = Caller { pass: Some(Box::new(pass)), ..joined.caller.clone() };
+        self.check_grant(Some(&caller), &joined.room, Action::Join)?;
+        joined.caller = caller;
+        let access = joined.caller.access();
+        let sessions: Vec<SessionId> = {
+            let mut state = self.state();
+            let member = state.registry.member(joined.owner.member);
+            let sessions: Vec<SessionId> = member.into_iter().flat_map(|member| &member.sessions).copied().collect();
+            self.claim_here(&mut state, &joined.owner, &sessions, access);
+            sessions
+        };
+        self.claim_elsewhere(&joined.owner, &sessions, access).await;
+        Ok(())
     }
 
     /// A node that has just started does not know yet which others there are.

@@ -206,6 +206,7 @@ mod tests {
             owner: None,
             instead_of: None,
             listed: false,
+            takes_over: false,
             alive_ms: None,
             caller: Some(caller()),
         };

@@ -4,15 +4,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use chappe_sfu_api::{IceCredentials, SessionId};
-use chappe_signaling_rooms::{IceBefore, MemberId, Note, Role, RoomError, RoomName, Session, Slot, slot_states};
+use chappe_signaling_access::Action;
+use chappe_signaling_rooms::{
+    IceBefore, MemberId, Note, Role, RoomError, RoomName, Session, Slot, StreamName, slot_states,
+};
 use chappe_signaling_sdp::{self as sdp, Fragment, Local, Offer, SdpError, TransportNote, parse_fragment};
 use tracing::info;
 
+use crate::callers::caller::Caller;
+use crate::callers::grants::sources_of;
 use crate::cluster::message::{NodeReply, NodeRequest};
 use crate::refusal::Refusal;
-use crate::request::{Answered, PatchOutcome, Precondition, check_slots};
+use crate::request::{Answered, Joined, PatchOutcome, Precondition, check_slots};
 use crate::service::Service;
-use crate::sessions::place::{random_credentials, random_track};
+use crate::sessions::place::{random_credentials, random_track, reached_at};
 use crate::state::ServiceState;
 use crate::workers::link::Waiting;
 
@@ -23,19 +28,20 @@ impl Service {
         id: SessionId,
         precondition: Precondition,
         text: &str,
-        reached_at: Option<IpAddr>,
+        caller: &Caller,
     ) -> Result<PatchOutcome, Refusal> {
         self.wait_settled().await;
         let fragment = parse_fragment(text)?;
         match self.elsewhere(id) {
             Some(node) => {
-                let request = NodeRequest::Patch { session: id, precondition, fragment: text.to_owned() };
+                let caller = Some(caller.clone());
+                let request = NodeRequest::Patch { session: id, precondition, fragment: text.to_owned(), caller };
                 match self.ask(&node, request).await? {
                     NodeReply::Patched { outcome } => Ok(outcome),
                     _ => Err(Refusal::NodeSilent),
                 }
             }
-            None => self.patch_here(id, precondition, &fragment, reached_at).await,
+            None => self.patch_here(id, precondition, &fragment, Some(caller)).await,
         }
     }
 
@@ -44,10 +50,18 @@ impl Service {
         id: SessionId,
         precondition: Precondition,
         fragment: &Fragment,
-        reached_at: Option<IpAddr>,
+        caller: Option<&Caller>,
     ) -> Result<PatchOutcome, Refusal> {
         let (outcome, waiting) = {
             let mut state = self.state();
+            // The URL of a session is nothing in the hands of another.
+            if !state.registry.is_held_by(id, caller.and_then(Caller::holder)) {
+                return Err(RoomError::NoSuchSession.into());
+            }
+            if let Some(access) = caller.and_then(Caller::access) {
+                let effects = state.registry.renew(&[id], access);
+                self.apply(&mut state, effects);
+            }
             let session = state.registry.session(id).ok_or(RoomError::NoSuchSession)?;
             match &precondition {
                 // The WHEP draft asks for it too, but players exist that never send it.
@@ -65,7 +79,7 @@ impl Service {
             let Some(remote) = fragment.ice.clone().filter(|ice| *ice != session.remote_ice) else {
                 return Ok(PatchOutcome::Trickled);
             };
-            let local = self.local_of(&state, session, random_credentials(), reached_at)?;
+            let local = self.local_of(&state, session, random_credentials(), reached_at(caller))?;
             let fragment = sdp::restart_fragment(&local, transport);
             let waiting = self.restart_if(true, &mut state, id, local.ice.clone(), remote)?;
             let session = state.registry.session(id).ok_or(RoomError::NoSuchSession)?;
@@ -79,11 +93,14 @@ impl Service {
     pub async fn republish(
         self: &Arc<Self>,
         id: SessionId,
-        member: MemberId,
+        joined: &Joined,
+        stream: &StreamName,
         offer: &Offer,
-        reached_at: Option<IpAddr>,
     ) -> Result<Answered, Refusal> {
         self.wait_settled().await;
+        let (member, reached_at) = (joined.owner.member, joined.caller.reached_at);
+        let action = Action::Publish { stream: stream.as_str(), offered: sources_of(offer) };
+        self.check_grant(Some(&joined.caller), &joined.room, action)?;
         match self.elsewhere(id) {
             Some(node) => {
                 let request = NodeRequest::Republish { session: id, member, offer: offer.text().to_owned() };
@@ -126,13 +143,14 @@ impl Service {
     pub async fn rewatch(
         self: &Arc<Self>,
         id: SessionId,
-        member: MemberId,
+        joined: &Joined,
         offer: &Offer,
         slots: Vec<Slot>,
-        reached_at: Option<IpAddr>,
     ) -> Result<Answered, Refusal> {
         self.wait_settled().await;
         check_slots(&slots)?;
+        let (member, reached_at) = (joined.owner.member, joined.caller.reached_at);
+        self.check_watch(Some(&joined.caller), &joined.room, &slots)?;
         match self.elsewhere(id) {
             Some(node) => {
                 let request = NodeRequest::Rewatch { session: id, member, offer: offer.text().to_owned(), slots };

@@ -164,7 +164,7 @@ fn streams_of(slots: &[Slot]) -> Vec<&StreamName> {
 }
 
 /// The address of ours that a client has reached, if that is known.
-pub(crate) fn reached_at(caller: Option<Caller>) -> Option<IpAddr> {
+pub(crate) fn reached_at(caller: Option<&Caller>) -> Option<IpAddr> {
     caller.and_then(|caller| caller.reached_at)
 }
 

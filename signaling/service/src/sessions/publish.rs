@@ -5,11 +5,13 @@ use std::time::Instant;
 
 use chappe_cluster::{WorkerRef, next_epoch};
 use chappe_sfu_api::{Command, Epoch, Hello, IceCredentials, SessionId, SessionSpec, WorkerIndex};
+use chappe_signaling_access::Action;
 use chappe_signaling_rooms::{NOTE_VERSION, Note, Phase, Role, Session};
 use chappe_signaling_sdp::{self as sdp, PublishTerms, SdpError};
 use tracing::{Instrument as _, info};
 
 use crate::callers::caller::Caller;
+use crate::callers::grants::sources_of;
 use crate::clock::unix_ms;
 use crate::cluster::handle::{ANSWER_WITHIN, AskError};
 use crate::cluster::message::{NodeReply, NodeRequest};
@@ -25,6 +27,8 @@ use crate::workers::link::Waiting;
 impl Service {
     pub async fn publish(self: &Arc<Self>, request: PublishRequest) -> Result<Answered, Refusal> {
         self.wait_settled().await;
+        let action = Action::Publish { stream: request.stream.as_str(), offered: sources_of(&request.offer) };
+        self.check_grant(request.caller.as_ref(), &request.room, action)?;
         let claim = self.claim_for(&request).await?;
         let result = self.publish_somewhere(request).await;
         if let Some(claim) = claim.filter(|_| result.is_err()) {
@@ -69,8 +73,9 @@ impl Service {
                 owner: request.owner.clone(),
                 instead_of: request.instead_of,
                 listed: request.listed,
+                takes_over: request.takes_over,
                 alive_ms: request.alive_ms,
-                caller: request.caller,
+                caller: request.caller.clone(),
                 worker: chosen.index,
                 known,
             };
@@ -142,12 +147,12 @@ impl Service {
         worker: WorkerIndex,
         known: Option<Epoch>,
     ) -> Result<Opened, Refusal> {
-        self.check_connecting(state, request.caller)?;
+        self.check_connecting(state, request.caller.as_ref())?;
         let hello = state.serving(worker)?.clone();
         let terms = draft.terms.as_ref().map_err(Clone::clone)?;
         let now_ms = unix_ms();
         let (room, stream) = (&request.room, &request.stream);
-        let address = request.caller.map(|caller| caller.address);
+        let address = request.caller.as_ref().map(|caller| caller.address);
         let attempt = state.registry.attempt_for(room, stream, address, now_ms);
         let ours = state.registry.stream(room, stream).map(|stream| stream.epoch);
         let role = Role::Publish {
@@ -174,6 +179,7 @@ impl Service {
                 since_ms: now_ms,
                 owner,
                 attempt: Some(attempt),
+                access: request.caller.as_ref().and_then(Caller::access).cloned(),
                 role,
             },
             shown: Vec::new(),
@@ -192,7 +198,7 @@ impl Service {
     ) -> Result<Answered, Refusal> {
         let session = draft.id;
         let finished = self.finish(session, waiting);
-        let local = self.local(&hello, draft.ice.clone(), session, reached_at(request.caller));
+        let local = self.local(&hello, draft.ice.clone(), session, reached_at(request.caller.as_ref()));
         let terms = draft.terms.as_ref().map_err(Clone::clone)?;
         let sdp = terms.answer(&request.offer, &local);
         finished.await?;
@@ -226,10 +232,10 @@ impl Service {
     }
 
     /// Whether a client's address may have one more session that has yet to connect.
-    pub(crate) fn check_connecting(&self, state: &ServiceState, caller: Option<Caller>) -> Result<(), Refusal> {
+    pub(crate) fn check_connecting(&self, state: &ServiceState, caller: Option<&Caller>) -> Result<(), Refusal> {
         let Some(caller) = caller else { return Ok(()) };
-        let checked = state.registry.check_connecting(caller.address, self.limits.each_max(&caller));
-        checked.inspect_err(|error| self.limits.handle_refused(Instant::now(), &caller, error))?;
+        let checked = state.registry.check_connecting(caller.address, self.limits.each_max(caller));
+        checked.inspect_err(|error| self.limits.handle_refused(Instant::now(), caller, error))?;
         Ok(())
     }
 
@@ -336,6 +342,7 @@ mod tests {
             owner: None,
             instead_of: None,
             listed: false,
+            takes_over: false,
             alive_ms: None,
             caller: Some(caller()),
         };

@@ -6,6 +6,7 @@ use chappe_cluster::{NodeName, session_tag};
 use chappe_sfu_api::{SessionId, SessionStats};
 use chappe_signaling_rooms::{MemberId, RoomError};
 
+use crate::callers::caller::Caller;
 use crate::cluster::handle::ANSWER_WITHIN;
 use crate::cluster::message::{NodeReply, NodeRequest};
 use crate::refusal::Refusal;
@@ -36,6 +37,32 @@ impl Service {
             ),
             None => self.close_here(session),
         }
+    }
+
+    /// A client ends a session. One that is not there, because it has gone already, is as good; one of another client
+    /// is not.
+    pub async fn close_own(self: &Arc<Self>, session: SessionId, caller: &Caller) -> Result<(), Refusal> {
+        self.wait_settled().await;
+        match self.elsewhere(session) {
+            Some(node) => match self.ask(&node, NodeRequest::CloseOwn { session, caller: caller.clone() }).await {
+                Ok(_) | Err(Refusal::NodeSilent) => Ok(()),
+                Err(refusal) => Err(refusal),
+            },
+            None => self.close_own_here(session, caller),
+        }
+    }
+
+    pub(crate) fn close_own_here(self: &Arc<Self>, session: SessionId, caller: &Caller) -> Result<(), Refusal> {
+        let mut state = self.state();
+        if state.registry.session(session).is_none() {
+            return Ok(());
+        }
+        if !state.registry.is_held_by(session, caller.holder()) {
+            return Err(RoomError::NoSuchSession.into());
+        }
+        let effects = state.registry.end(session, None);
+        self.apply(&mut state, effects);
+        Ok(())
     }
 
     pub(crate) fn close_here(self: &Arc<Self>, session: SessionId) -> bool {

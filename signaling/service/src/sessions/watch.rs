@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use chappe_cluster::WorkerRef;
 use chappe_sfu_api::{Hello, WorkerIndex};
+use chappe_signaling_access::Action;
 use chappe_signaling_rooms::{
-    Attempt, NOTE_VERSION, Note, Phase, Role, Session, Showing, Slot, SlotState, slot_states,
+    Attempt, NOTE_VERSION, Note, Phase, Role, RoomName, Session, Showing, Slot, SlotState, slot_states,
 };
 use chappe_signaling_sdp::{self as sdp, SlotSource};
 
+use crate::callers::caller::Caller;
 use crate::clock::unix_ms;
 use crate::cluster::message::NodeRequest;
 use crate::refusal::Refusal;
@@ -25,6 +27,7 @@ impl Service {
         let member = request.owner.as_ref().map(|owner| owner.member);
         let slots = request.slots.of(&request.offer);
         check_slots(&slots)?;
+        self.check_watch(request.caller.as_ref(), &request.room, &slots)?;
         let mut avoid = Avoid::new(request.instead_of);
         // What the last one said whom nobody is left to take the place of.
         let mut told = Refusal::NoWorker;
@@ -61,7 +64,7 @@ impl Service {
                 offer: request.offer.text().to_owned(),
                 owner: request.owner.clone(),
                 alive_ms: request.alive_ms,
-                caller: request.caller,
+                caller: request.caller.clone(),
                 worker: chosen.index,
             };
             if let Some(answered) = self.try_place(&chosen, request_there, &mut avoid).await? {
@@ -70,6 +73,12 @@ impl Service {
             }
         }
         Err(told)
+    }
+
+    /// Each stream that is to be shown has to be permitted, also one that is not there.
+    pub(crate) fn check_watch(&self, caller: Option<&Caller>, room: &RoomName, slots: &[Slot]) -> Result<(), Refusal> {
+        let streams = slots.iter().map(|slot| Action::Watch { stream: slot.stream.as_str() });
+        [Action::Join].into_iter().chain(streams).try_for_each(|action| self.check_grant(caller, room, action))
     }
 
     /// For another node, which has chosen the worker.
@@ -122,7 +131,7 @@ impl Service {
         slots: &[Slot],
         worker: WorkerIndex,
     ) -> Result<ViewerBasis, Refusal> {
-        self.check_connecting(state, request.caller)?;
+        self.check_connecting(state, request.caller.as_ref())?;
         Ok(ViewerBasis { hello: state.serving(worker)?.clone(), sources: state.registry.sources(&request.room, slots) })
     }
 
@@ -136,7 +145,7 @@ impl Service {
         ViewerBasis { hello, sources }: ViewerBasis,
     ) -> Result<Answered, Refusal> {
         let id = self.random_session();
-        let local = self.local(&hello, random_credentials(), id, reached_at(request.caller));
+        let local = self.local(&hello, random_credentials(), id, reached_at(request.caller.as_ref()));
         let answer = sdp::answer_watch(&request.offer, &local, &sources, None, &mut rand::random)?;
         let shown = slot_states(&slots, answer.states);
         if matches!(request.slots, Watched::Player { .. }) {
@@ -147,7 +156,11 @@ impl Service {
             room: request.room.clone(),
             since_ms: unix_ms(),
             owner: request.owner.clone(),
-            attempt: Some(Attempt { address: request.caller.map(|caller| caller.address), since_ms: unix_ms() }),
+            attempt: Some(Attempt {
+                address: request.caller.as_ref().map(|caller| caller.address),
+                since_ms: unix_ms(),
+            }),
+            access: request.caller.as_ref().and_then(Caller::access).cloned(),
             role: Role::Watch { slots, sdp: answer.note },
         };
         let session = Session {
@@ -168,7 +181,7 @@ impl Service {
         let spec = session.spec()?;
         let waiting = {
             let mut state = self.state();
-            self.check_connecting(&state, request.caller)?;
+            self.check_connecting(&state, request.caller.as_ref())?;
             let waiting = self.start(&mut state, session, spec)?;
             let caught_up = state.registry.attach_viewer(id);
             self.apply(&mut state, caught_up);

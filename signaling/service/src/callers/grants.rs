@@ -1,0 +1,58 @@
+//! Owns the judgement of what a client's token permits, and the count of refusals.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use chappe_signaling_access::{Action, Sources, TokenError};
+use chappe_signaling_rooms::RoomName;
+use chappe_signaling_sdp::Offer;
+
+use crate::callers::caller::Caller;
+use crate::refusal::Refusal;
+use crate::service::Service;
+
+/// Refusals of access since the process started, by reason. Reasons are ours, so it is bounded.
+#[derive(Debug, Default)]
+pub struct AccessRefusals {
+    counts: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl AccessRefusals {
+    pub fn count(&self, reason: &'static str) {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;
+    }
+
+    pub fn counts(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().map(|(reason, count)| (*reason, *count)).collect()
+    }
+}
+
+impl Service {
+    /// Whether a client's token permits it, before anything is looked at that a forbidden room would tell. Without a
+    /// token it is the listener that asks for none.
+    pub(crate) fn check_grant(
+        &self,
+        caller: Option<&Caller>,
+        room: &RoomName,
+        action: Action<'_>,
+    ) -> Result<(), Refusal> {
+        let Some(pass) = caller.and_then(|caller| caller.pass.as_ref()) else { return Ok(()) };
+        pass.grants.check(room.as_str(), action).map_err(|denied| {
+            self.access_refusals.count(denied.reason());
+            Refusal::Denied(denied)
+        })
+    }
+
+    /// A token that is not good.
+    pub fn refuse_token(&self, error: TokenError) -> Refusal {
+        self.access_refusals.count(error.reason());
+        Refusal::Token(error)
+    }
+}
+
+/// What a publisher's offer would send.
+pub(crate) fn sources_of(offer: &Offer) -> Sources {
+    let (audio, video) = offer.publishes();
+    Sources { audio, video }
+}

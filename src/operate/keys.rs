@@ -1,0 +1,158 @@
+//! `chappe keys`: makes, lists and revokes API keys, in a file or in the store of the cluster that a node answers for.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use chappe_signaling_access::{ApiKey, KeyId, parse_keys, render_key};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::admin::Admin;
+use super::commands::Target;
+use crate::failure::Failure;
+
+#[derive(Debug, Args)]
+pub struct Keys {
+    #[command(subcommand)]
+    order: KeysOrder,
+    /// File of the keys, as chappe --keys names it [default: the store of the cluster that the node belongs to]
+    #[arg(long, env = "CHAPPE_KEYS", value_name = "FILE", global = true)]
+    keys: Option<PathBuf>,
+    #[command(flatten)]
+    target: Target,
+    /// Prints JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysOrder {
+    /// Makes a key and prints its id and secret; a file that is not there is made, for its owner alone
+    Add,
+    /// Prints the ids of the keys
+    List,
+    /// Makes a key void: nodes refuse its tokens within a second and end what was begun with them
+    Revoke {
+        #[arg(value_name = "ID", value_parser = id)]
+        id: KeyId,
+    },
+}
+
+pub fn run(keys: &Keys) -> Result<(), Failure> {
+    match (&keys.order, &keys.keys) {
+        (KeysOrder::Add, Some(file)) => add_to_file(file).map(|key| print_key(keys, &key)),
+        (KeysOrder::Add, None) => {
+            let made = Admin::of(&keys.target)?.post("/api/v1/keys", &json!({}))?;
+            let key = serde_json::from_value::<ApiKey>(made);
+            let key = key.map_err(|error| Failure::Refused(format!("the node answers no key: {error}")))?;
+            print_key(keys, &key);
+            Ok(())
+        }
+        (KeysOrder::List, Some(file)) => {
+            let ids: Vec<String> = read(file)?.iter().map(|key| key.id.to_string()).collect();
+            print_ids(keys, &ids);
+            Ok(())
+        }
+        (KeysOrder::List, None) => {
+            let list: Vec<Value> = Admin::of(&keys.target)?.get("/api/v1/keys")?;
+            let ids: Vec<String> = list.iter().filter_map(|key| key["id"].as_str()).map(str::to_owned).collect();
+            print_ids(keys, &ids);
+            Ok(())
+        }
+        (KeysOrder::Revoke { id }, Some(file)) => revoke_in_file(file, id),
+        (KeysOrder::Revoke { id }, None) => {
+            Admin::of(&keys.target)?.delete_only(&format!("/api/v1/keys/{id}"))?;
+            Ok(())
+        }
+    }
+}
+
+/// Those of a file, which may not be there.
+pub fn read(file: &Path) -> Result<Vec<ApiKey>, Failure> {
+    let text = fs::read_to_string(file).map_err(|error| {
+        let file = file.display();
+        Failure::Start(format!("{file} can't be read ({error}): `chappe keys add --keys {file}` makes it"))
+    })?;
+    let mode = fs::metadata(file).map(|file| file.mode() & 0o777).unwrap_or_default();
+    if mode & 0o077 != 0 {
+        let file = file.display();
+        eprintln!("chappe: {file} can be read or changed by other users of this machine: chmod 600 {file}");
+    }
+    parse_keys(&text).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
+}
+
+fn add_to_file(file: &Path) -> Result<ApiKey, Failure> {
+    let known = if file.exists() { read(file)? } else { Vec::new() };
+    let key = loop {
+        let (mut id, mut secret) = ([0; 6], [0; 32]);
+        random(&mut id)?;
+        random(&mut secret)?;
+        let key = ApiKey::from_random(id, secret);
+        if known.iter().all(|other| other.id != key.id) {
+            break key;
+        }
+    };
+    let before = fs::read_to_string(file).unwrap_or_default();
+    let line_ends = before.is_empty() || before.ends_with('\n');
+    let text = format!("{before}{}{}", if line_ends { "" } else { "\n" }, render_key(&key));
+    replace(file, &text).map_err(|error| Failure::Start(format!("{} can't be written: {error}", file.display())))?;
+    Ok(key)
+}
+
+/// Comments and the other keys stay as they are.
+fn revoke_in_file(file: &Path, id: &KeyId) -> Result<(), Failure> {
+    if !read(file)?.iter().any(|key| key.id == *id) {
+        return Err(Failure::Refused(format!("{} has no key {id}: `chappe keys list` shows them", file.display())));
+    }
+    let cannot = |error: io::Error| Failure::Start(format!("{} can't be written: {error}", file.display()));
+    let before = fs::read_to_string(file).map_err(cannot)?;
+    let is_other = |line: &&str| line.split_once(':').is_none_or(|(name, _)| name.trim() != id.as_str());
+    let text: String = before.lines().filter(is_other).map(|line| format!("{line}\n")).collect();
+    replace(file, &text).map_err(cannot)
+}
+
+/// Whole or not at all: a node may read it at any moment. It keeps its permissions.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let mode = fs::metadata(file).map_or(OWNER_ONLY, |file| file.mode() & 0o777);
+    let mut name = file.as_os_str().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let beside = PathBuf::from(name);
+    let mut new: File = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+    let written = new.write_all(text.as_bytes()).and_then(|()| new.sync_all()).and_then(|()| fs::rename(&beside, file));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+fn random(bytes: &mut [u8]) -> Result<(), Failure> {
+    let filled = rustix::rand::getrandom(&mut *bytes, rustix::rand::GetRandomFlags::empty());
+    match filled {
+        Ok(count) if count == bytes.len() => Ok(()),
+        Ok(_) | Err(_) => Err(Failure::Start("the system gives no random bytes".to_owned())),
+    }
+}
+
+fn print_key(keys: &Keys, key: &ApiKey) {
+    if keys.json {
+        println!("{}", json!({ "id": key.id, "secret": key.secret.expose() }));
+    } else {
+        println!("id      {}\nsecret  {}", key.id, key.secret.expose());
+    }
+}
+
+fn print_ids(keys: &Keys, ids: &[String]) {
+    if keys.json {
+        println!("{}", json!(ids));
+    } else {
+        ids.iter().for_each(|id| println!("{id}"));
+    }
+}
+
+fn id(text: &str) -> Result<KeyId, String> {
+    KeyId::parse(text).map_err(|error| error.to_string())
+}
+
+const OWNER_ONLY: u32 = 0o600;
