@@ -272,6 +272,9 @@ impl Worker {
                     }
                     Ok(())
                 }
+                Command::SetView { session, .. } => {
+                    state.sessions.contains_key(&session).then_some(()).ok_or(ErrorCode::NotFound)
+                }
                 Command::SessionStats { session } => match state.sessions.get(&session) {
                     Some(known) => {
                         let _ = replies.send(Event::Stats { request, stats: stats(known) });
@@ -323,5 +326,6 @@ fn stats(session: &SessionSnapshot) -> SessionStats {
         round_trip_ms: Some(1.5),
         received: Vec::new(),
         sent: Vec::new(),
+        line: None,
     }
 }
