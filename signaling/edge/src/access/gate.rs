@@ -47,7 +47,7 @@ impl Gate {
         };
         let refusal = self.service.refuse_token(error);
         if error != TokenError::Missing
-            && let Err(too_many) = self.rates.note_wrong_token(&caller.address)
+            && let Err(too_many) = self.rates.note_wrong_token(caller)
         {
             // Whoever tries keys waits, and holds one of the connections that its address may have. Others behind the
             // same address show good tokens meanwhile, and do not wait.

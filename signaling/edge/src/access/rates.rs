@@ -44,11 +44,9 @@ impl Rates {
     }
 
     /// Whether an address that showed a wrong token may soon show another one.
-    pub fn note_wrong_token(&self, address: &ClientAddress) -> Result<(), Refusal> {
-        match takes(&self.wrong_tokens, address) {
-            true => Ok(()),
-            false => Err(Refusal::TooMany(Limit::WrongTokens(WRONG_TOKENS_PER_SECOND))),
-        }
+    pub fn note_wrong_token(&self, caller: &Caller) -> Result<(), Refusal> {
+        let within = caller.is_proxy || takes(&self.wrong_tokens, &caller.address);
+        if within { Ok(()) } else { Err(Refusal::TooMany(Limit::WrongTokens(WRONG_TOKENS_PER_SECOND))) }
     }
 
     /// Every now and then, so that the tables hold only those who asked lately.
@@ -102,8 +100,7 @@ mod tests {
     #[test]
     fn wrong_tokens_are_few_and_addresses_that_stopped_are_forgotten() {
         let rates = Rates::new();
-        let address = caller(1).address;
-        let told = (0..1_000).filter(|_| rates.note_wrong_token(&address).is_ok()).count();
+        let told = (0..1_000).filter(|_| rates.note_wrong_token(&caller(1)).is_ok()).count();
         assert!((50..200).contains(&told), "{told}");
         (0..=255).for_each(|last| drop(rates.check_change(&caller(last))));
         assert_eq!(rates.changes.len(), 256);
