@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chappe_signaling_access::KeyId;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::keys::Keys;
-use super::token::Token;
 use super::units;
 
 /// Operates a running node, and with it the cluster it belongs to.
@@ -203,4 +202,81 @@ pub struct Restart {
     /// Returns at once instead of waiting until the next process serves
     #[arg(long)]
     pub no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Keys {
+    #[command(subcommand)]
+    pub order: KeysOrder,
+    /// File of the keys, as chappe --keys names it [default: the store of the cluster that the node belongs to]
+    #[arg(long, env = "CHAPPE_KEYS", value_name = "FILE", global = true)]
+    pub keys: Option<PathBuf>,
+    #[command(flatten)]
+    pub target: Target,
+    /// Prints JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeysOrder {
+    /// Makes a key and prints its id and secret; a file that is not there is made, for its owner alone
+    Add,
+    /// Prints the ids of the keys
+    List,
+    /// Makes a key void: nodes refuse its tokens within a second and end what was begun with them
+    Revoke {
+        #[arg(value_name = "ID", value_parser = key_id)]
+        id: KeyId,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Token {
+    /// File of the keys
+    #[arg(long, env = "CHAPPE_KEYS", value_name = "FILE", required_unless_present = "inspect")]
+    pub keys: Option<PathBuf>,
+    /// Id of the key to sign with [default: the first one of the file]
+    #[arg(long, value_name = "ID")]
+    pub key: Option<String>,
+    /// The room that it is for, or a pattern such as demo-*
+    #[arg(long, value_name = "ROOM", required_unless_present = "inspect")]
+    pub room: Option<String>,
+    /// Its holder may publish
+    #[arg(long)]
+    pub publish: bool,
+    /// Its holder may watch
+    #[arg(long)]
+    pub watch: bool,
+    /// Only these streams, by name or pattern
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub stream: Vec<String>,
+    /// Its holder may do all of it, and take over the streams of others
+    #[arg(long)]
+    pub admin: bool,
+    /// Its holder may not say anything in the chat
+    #[arg(long)]
+    pub no_chat: bool,
+    /// Its holder is not shown to the others in the room
+    #[arg(long)]
+    pub hidden: bool,
+    /// Only these of camera, microphone, screen_share, screen_share_audio
+    #[arg(long, value_name = "SOURCE,…", value_delimiter = ',')]
+    pub sources: Vec<String>,
+    /// Who the holder is: tokens of one identity may renew each other, and go on with each other's sessions
+    #[arg(long, value_name = "ID")]
+    pub identity: Option<String>,
+    /// What the holder is called in the room
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// How long it is good, such as 90s, 10m or 6h
+    #[arg(long, value_name = "TIME", default_value = "6h", value_parser = units::parse_duration)]
+    pub expires: Duration,
+    /// Says what is in this token, and with --keys whether it is good
+    #[arg(long, value_name = "TOKEN", conflicts_with_all = ["room", "publish", "watch", "admin"])]
+    pub inspect: Option<String>,
+}
+
+fn key_id(text: &str) -> Result<KeyId, String> {
+    KeyId::parse(text).map_err(|error| error.to_string())
 }

@@ -6,39 +6,11 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use chappe_signaling_access::{ApiKey, KeyId, parse_keys, render_key};
-use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::admin::Admin;
-use super::commands::Target;
+use super::commands::{Keys, KeysOrder};
 use crate::failure::Failure;
-
-#[derive(Debug, Args)]
-pub struct Keys {
-    #[command(subcommand)]
-    order: KeysOrder,
-    /// File of the keys, as chappe --keys names it [default: the store of the cluster that the node belongs to]
-    #[arg(long, env = "CHAPPE_KEYS", value_name = "FILE", global = true)]
-    keys: Option<PathBuf>,
-    #[command(flatten)]
-    target: Target,
-    /// Prints JSON
-    #[arg(long, global = true)]
-    json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-enum KeysOrder {
-    /// Makes a key and prints its id and secret; a file that is not there is made, for its owner alone
-    Add,
-    /// Prints the ids of the keys
-    List,
-    /// Makes a key void: nodes refuse its tokens within a second and end what was begun with them
-    Revoke {
-        #[arg(value_name = "ID", value_parser = id)]
-        id: KeyId,
-    },
-}
 
 pub fn run(keys: &Keys) -> Result<(), Failure> {
     match (&keys.order, &keys.keys) {
@@ -149,10 +121,6 @@ fn print_ids(keys: &Keys, ids: &[String]) {
     } else {
         ids.iter().for_each(|id| println!("{id}"));
     }
-}
-
-fn id(text: &str) -> Result<KeyId, String> {
-    KeyId::parse(text).map_err(|error| error.to_string())
 }
 
 const OWNER_ONLY: u32 = 0o600;

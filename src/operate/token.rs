@@ -1,60 +1,13 @@
 //! `chappe token`: makes tokens with a key of a file, and says what is in one. Never asks a node.
 
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chappe_signaling_access::{ApiKey, KeyRing, Minted, inspect, mint};
-use clap::Args;
 use serde_json::{Value, json};
 
+use super::commands::Token;
 use super::{keys, units};
 use crate::failure::Failure;
-
-#[derive(Debug, Args)]
-pub struct Token {
-    /// File of the keys
-    #[arg(long, env = "CHAPPE_KEYS", value_name = "FILE", required_unless_present = "inspect")]
-    keys: Option<PathBuf>,
-    /// Id of the key to sign with [default: the first one of the file]
-    #[arg(long, value_name = "ID")]
-    key: Option<String>,
-    /// The room that it is for, or a pattern such as demo-*
-    #[arg(long, value_name = "ROOM", required_unless_present = "inspect")]
-    room: Option<String>,
-    /// Its holder may publish
-    #[arg(long)]
-    publish: bool,
-    /// Its holder may watch
-    #[arg(long)]
-    watch: bool,
-    /// Only these streams, by name or pattern
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
-    stream: Vec<String>,
-    /// Its holder may do all of it, and take over the streams of others
-    #[arg(long)]
-    admin: bool,
-    /// Its holder may not say anything in the chat
-    #[arg(long)]
-    no_chat: bool,
-    /// Its holder is not shown to the others in the room
-    #[arg(long)]
-    hidden: bool,
-    /// Only these of camera, microphone, screen_share, screen_share_audio
-    #[arg(long, value_name = "SOURCE,…", value_delimiter = ',')]
-    sources: Vec<String>,
-    /// Who the holder is: tokens of one identity may renew each other, and go on with each other's sessions
-    #[arg(long, value_name = "ID")]
-    identity: Option<String>,
-    /// What the holder is called in the room
-    #[arg(long, value_name = "NAME")]
-    name: Option<String>,
-    /// How long it is good, such as 90s, 10m or 6h
-    #[arg(long, value_name = "TIME", default_value = "6h", value_parser = units::parse_duration)]
-    expires: Duration,
-    /// Says what is in this token, and with --keys whether it is good
-    #[arg(long, value_name = "TOKEN", conflicts_with_all = ["room", "publish", "watch", "admin"])]
-    inspect: Option<String>,
-}
 
 pub fn run(order: &Token) -> Result<(), Failure> {
     let keys = order.keys.as_deref().map(keys::read).transpose()?;

@@ -25,5 +25,5 @@ pub use key_text::{BadKeyText, parse_keys, render_key};
 pub use mint::{MintError, Minted, mint};
 pub use pass::{Access, Holder, Pass};
 pub use pattern::{BadPattern, Pattern};
-pub use token_error::TokenError;
-pub use verify::{TOKEN_BYTES_MAX, inspect};
+pub use token_error::{TOKEN_BYTES_MAX, TokenError};
+pub use verify::inspect;

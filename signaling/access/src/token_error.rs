@@ -1,7 +1,5 @@
 //! Owns why a token is not taken.
 
-use crate::verify::TOKEN_BYTES_MAX;
-
 /// The words help whoever makes tokens, and tell a stranger nothing about the keys of this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
@@ -51,3 +49,6 @@ impl TokenError {
         }
     }
 }
+
+/// Real tokens have some hundred.
+pub const TOKEN_BYTES_MAX: usize = 8 << 10;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::claims::Claims;
 use crate::key_ring::KeyRing;
 use crate::pass::{Access, Holder, Pass};
-use crate::token_error::TokenError;
+use crate::token_error::{TOKEN_BYTES_MAX, TokenError};
 
 impl KeyRing {
     /// What a client may do that shows this token at this time. The key decides the algorithm, never the token: an own
@@ -103,8 +103,6 @@ fn why(error: &jsonwebtoken::errors::Error) -> TokenError {
     }
 }
 
-/// Real ones have some hundred.
-pub const TOKEN_BYTES_MAX: usize = 8 << 10;
 /// As of what a page calls itself.
 const NAME_CHARS_MAX: usize = 64;
 const METADATA_CHARS_MAX: usize = 1_024;

@@ -26,8 +26,8 @@ mod state;
 mod workers;
 
 pub use callers::caller::Caller;
-pub use callers::grants::AccessRefusals;
 pub use callers::limits::AddressLimits;
+pub use callers::refusals::AccessRefusals;
 pub use callers::shares::{Share, Shares};
 pub use clock::unix_ms;
 pub use cluster::handle::{ANSWER_WITHIN, AskError, Cluster, Identity};

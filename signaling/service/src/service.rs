@@ -11,8 +11,8 @@ use chappe_signaling_events::Event;
 use tokio::sync::{broadcast, watch as flag};
 
 use crate::callers::caller::Caller;
-use crate::callers::grants::AccessRefusals;
 use crate::callers::limits::AddressLimits;
+use crate::callers::refusals::AccessRefusals;
 use crate::callers::shares::{Share, Shares};
 use crate::cluster::handle::Cluster;
 use crate::drain::file::DrainFile;

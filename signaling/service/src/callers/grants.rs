@@ -1,7 +1,4 @@
-//! Owns the judgement of what a client's token permits, and the count of refusals.
-
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+//! Owns the judgement of what a client's token permits.
 
 use chappe_signaling_access::{Action, Sources, TokenError};
 use chappe_signaling_rooms::RoomName;
@@ -10,23 +7,6 @@ use chappe_signaling_sdp::Offer;
 use crate::callers::caller::Caller;
 use crate::refusal::Refusal;
 use crate::service::Service;
-
-/// Refusals of access since the process started, by reason. Reasons are ours, so it is bounded.
-#[derive(Debug, Default)]
-pub struct AccessRefusals {
-    counts: Mutex<BTreeMap<&'static str, u64>>,
-}
-
-impl AccessRefusals {
-    pub fn count(&self, reason: &'static str) {
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;
-    }
-
-    pub fn counts(&self) -> Vec<(&'static str, u64)> {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.iter().map(|(reason, count)| (*reason, *count)).collect()
-    }
-}
 
 impl Service {
     /// Whether a client's token permits it, before anything is looked at that a forbidden room would tell. Without a

@@ -3,4 +3,5 @@
 pub mod caller;
 pub mod grants;
 pub mod limits;
+pub mod refusals;
 pub mod shares;
