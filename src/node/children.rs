@@ -8,9 +8,7 @@ use std::process::ExitCode;
 use chappe_sfu_api::WorkerIndex;
 use chappe_sfu_io::inherited::{self, Kind};
 use chappe_sfu_worker::{SESSIONS_MAX_DEFAULT, WorkerConfig};
-use chappe_signaling::{
-    AccessConfig, Auth, BasePath, Config, Host, KeySources, Network, Proxies, Stopped, Webhooks,
-};
+use chappe_signaling::{AccessConfig, Auth, BasePath, Config, Host, KeySources, Network, Proxies, Stopped, Webhooks};
 use chappe_signaling_access::parse_keys;
 use chappe_supervisor::child::{SignalingArgs, WorkerArgs};
 use chappe_supervisor::{EXIT_REFUSE, EXIT_STOP};

@@ -18,7 +18,7 @@ fn told(registry: &mut Registry) -> Vec<String> {
 #[test]
 fn a_page_that_joins_starts_its_room_and_its_leaving_finishes_it() {
     let mut registry = registry();
-    registry.join(ADA, room(), Some("Ada".to_owned())).unwrap();
+    registry.join(ADA, room(), Some("Ada".to_owned()), None).unwrap();
     assert_eq!(told(&mut registry), ["demo started".to_owned(), format!("page {ADA} joined")]);
     registry.leave(ADA);
     assert_eq!(told(&mut registry), [format!("page {ADA} left"), "demo finished".to_owned()]);
