@@ -50,7 +50,7 @@ fn a_usage_that_cannot_work_ends_with_exit_code_2() {
     let file = file.to_str().unwrap().to_owned();
     let cases: [(&[&str], &str); 8] = [
         (&["--http", "0.0.0.0:0"], "--auth public"),
-        (&["--auth", "jwt"], "not available in this version"),
+        (&["--auth", "jwt"], "chappe keys add --keys FILE"),
         (&["--cluster", "http://localhost:4222"], "--cluster"),
         (&["sfu"], "name the cluster it serves with --cluster"),
         (&["--workers", "0"], "chappe signaling"),

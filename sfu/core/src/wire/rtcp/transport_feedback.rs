@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(TransportFeedback::parse(&body).map(|feedback| feedback.reference_time), Some(7));
         // One-bit statuses.
         let body = [0, 1, 0, 3, 0, 0, 0, 0, 0b1010_1000, 0, 1, 2];
-        assert_eq!(read(&body), Some(vec![(1, None), (2, Some(250)), (3, None)]));
+        assert_eq!(read(&body), Some(vec![(1, Some(250)), (2, None), (3, Some(750))]));
     }
 
     #[test]
