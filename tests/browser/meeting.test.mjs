@@ -114,7 +114,7 @@ describe("meeting", () => {
     await bo.keyboard.press("m");
     assert.equal(await bo.textContent("#mute"), "Unmute microphone");
     assert.equal(await bo.textContent("#sound"), "Turn off sound");
-    await until("the others are told", () => ada.locator(".tile .flag").first().isVisible());
+    await until("the others are told", async () => (await ada.locator(".tile .flag:visible").count()) === 1);
     const only = bo.locator('.tile button[aria-label^="Show only"]').first();
     await only.click({ force: true });
     assert.equal(await bo.locator(".tile:visible").count(), 1);
