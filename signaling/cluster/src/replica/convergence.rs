@@ -39,7 +39,7 @@ enum Step {
 #[derive(Debug, Clone)]
 enum Message {
     Presence(Box<NodeState>),
-    Delta(StreamDelta),
+    Delta(Box<StreamDelta>),
     List(StreamList),
 }
 
@@ -144,7 +144,7 @@ impl World {
             let due = side_state.on_the_way.iter().position(|(due, _)| *due <= world_now);
             let outputs = match due.map(|index| side_state.on_the_way.swap_remove(index).1) {
                 Some(Message::Presence(state)) => side_state.replica.handle_presence(world_now, *state),
-                Some(Message::Delta(delta)) => side_state.replica.handle_delta(world_now, delta),
+                Some(Message::Delta(delta)) => side_state.replica.handle_delta(world_now, *delta),
                 Some(Message::List(list)) => side_state.replica.handle_list(world_now, list),
                 None => side_state.replica.handle_timeout(world_now),
             };
@@ -183,13 +183,13 @@ impl World {
         match step {
             Step::Put { stream: number, epoch } => {
                 if let Some(delta) = self.log.put(stream(&text(number), *epoch)) {
-                    self.send_to_both(&Message::Delta(delta));
+                    self.send_to_both(&Message::Delta(Box::new(delta)));
                 }
             }
             Step::Gone { stream: number, epoch } => {
                 let record = stream(&text(number), *epoch);
                 if let Some(delta) = self.log.gone(&record.room, &record.stream, Epoch(*epoch)) {
-                    self.send_to_both(&Message::Delta(delta));
+                    self.send_to_both(&Message::Delta(Box::new(delta)));
                 }
             }
             Step::Presence => self.presence(),
