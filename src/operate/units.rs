@@ -2,6 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
 /// `90s`, `10m`, `2h`, `500ms`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || "wants a number and a unit: 500ms, 90s, 10m or 2h".to_owned();
@@ -40,20 +44,13 @@ pub fn since(unix_ms: u64) -> String {
     duration(now_ms.saturating_sub(unix_ms))
 }
 
-/// `2026-11-29T14:14:56`. Days become a date by the algorithm of Howard Hinnant (`civil_from_days`).
+/// `2026-11-29T14:14:56`. A time that no calendar has is told as the first there is.
 pub fn utc(unix_seconds: u64) -> String {
-    let (hour, minute, second) = (unix_seconds / 3600 % 24, unix_seconds / 60 % 60, unix_seconds % 60);
-    // From 1 March of the year 0, so that a leap day is the last of its year.
-    let days = unix_seconds / 86_400 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
+    let at = i64::try_from(unix_seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    at.unwrap_or(OffsetDateTime::UNIX_EPOCH).format(UTC_SECONDS).unwrap_or_default()
 }
+
+const UTC_SECONDS: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
 
 /// Powers of 1024, as process monitors count: `84 MB`.
 pub fn memory(bytes: u64) -> String {

@@ -1,6 +1,9 @@
 //! Owns the form of an event. Never decides when there is one.
 
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 
 /// Something that happened once.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,21 +59,14 @@ impl Event {
     }
 }
 
-/// RFC 3339 in milliseconds. Days become a date by the algorithm of Howard Hinnant (`civil_from_days`).
+/// RFC 3339 in milliseconds. A time that no calendar has is told as the first there is.
 fn utc(unix_ms: u64) -> String {
-    let (seconds, ms) = (unix_ms / 1000, unix_ms % 1000);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    // From 1 March of the year 0, so that a leap day is the last of its year.
-    let days = seconds / 86_400 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000);
+    at.unwrap_or(OffsetDateTime::UNIX_EPOCH).format(UTC_MS).unwrap_or_default()
 }
+
+const UTC_MS: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 #[cfg(test)]
 mod tests {

@@ -104,8 +104,10 @@ mod tests {
         assert!((50..200).contains(&told), "{told}");
         (0..=255).for_each(|last| drop(rates.check_change(&caller(last))));
         assert_eq!(rates.changes.len(), 256);
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        rates.tidy();
-        assert_eq!((rates.changes.len(), rates.wrong_tokens.len()), (0, 1));
+        // One of so many is made good within some milliseconds, a spent allowance within seconds.
+        while !rates.changes.is_empty() {
+            rates.tidy();
+        }
+        assert_eq!(rates.wrong_tokens.len(), 1);
     }
 }
