@@ -23,7 +23,7 @@ export CHAPPE_BIN := $(TARGET_DIR)/release/chappe
 export CHAPPE_PYTHON := $(CURDIR)/.venv/bin/python
 # Tests of the cluster start this NATS, these synthetic clients and this lossy link.
 export CHAPPE_NATS_SERVER := $(CURDIR)/.venv/bin/nats-server
-export CHAPPE_SWARM := $(TARGET_DIR)/release/chappe-swarm
+export CHAPPE_CLIENTS := $(TARGET_DIR)/release/chappe-clients
 export CHAPPE_LINK := $(TARGET_DIR)/release/chappe-link
 # Ends a suite that hangs. The minutes of all suites add up to 40; what is compiled before comes on top.
 WITHIN := scripts/within.sh

@@ -7,6 +7,7 @@
 pub mod airing;
 pub mod arrival;
 pub mod client;
+pub mod clients;
 pub mod floor;
 pub mod handshake;
 pub mod http;
@@ -22,7 +23,6 @@ pub mod scenario;
 pub mod simulation;
 pub mod socket;
 pub mod stage;
-pub mod swarm;
 pub mod tally;
 pub mod viewer;
 

@@ -42,9 +42,9 @@ impl Party {
     ) -> Result<Party> {
         let identity = identity(certificate);
         let mut socket = Socket::enter(server, room)?;
-        let seat =
+        let slot =
             |(mid, stream): (usize, &String)| json!({ "mid": mid.to_string(), "stream": stream, "track": kind.name() });
-        let slots: Vec<Value> = streams.iter().enumerate().map(seat).collect();
+        let slots: Vec<Value> = streams.iter().enumerate().map(slot).collect();
         let sdp = offer::watch_many(&identity, kind, streams.len());
         let answer = socket.ask(json!({ "type": "watch", "sdp": sdp, "slots": slots }))?;
         let sdp = answer.get("sdp").and_then(Value::as_str).context("an answer without SDP")?.to_owned();

@@ -15,7 +15,7 @@ pub struct Plan {
     /// How many of each room's members publish the first shape, and how many the second.
     pub publishers: [(usize, Shape); 2],
     /// Others that one member watches at most.
-    pub seats: usize,
+    pub watched: usize,
 }
 
 pub type Rooms = Stage<Party>;
@@ -25,9 +25,9 @@ impl Plan {
         self.publishers.into_iter().flat_map(|(count, shape)| std::iter::repeat_n(shape, count))
     }
 
-    /// Numbers of the streams that a member watches: those of the others, in order, as many as there are seats.
+    /// Numbers of the streams that a member watches: those of the others, in order, no more than `watched`.
     pub fn watched_by(&self, member: usize) -> impl Iterator<Item = usize> {
-        (0..self.shapes().count()).filter(move |stream| *stream != member).take(self.seats)
+        (0..self.shapes().count()).filter(move |stream| *stream != member).take(self.watched)
     }
 
     /// Packets per second to all members of all rooms.
@@ -89,7 +89,7 @@ mod tests {
             frame_period: Duration::from_millis(millis),
             pacing: Pacing::Burst,
         };
-        let plan = Plan { rooms: 2, members: 4, publishers: [(1, shape(20)), (2, shape(100))], seats: 2 };
+        let plan = Plan { rooms: 2, members: 4, publishers: [(1, shape(20)), (2, shape(100))], watched: 2 };
         let watched: Vec<Vec<usize>> = (0..4).map(|member| plan.watched_by(member).collect()).collect();
         assert_eq!(watched, [vec![1, 2], vec![0, 2], vec![0, 1], vec![0, 1]]);
         // 20 + 60 + 60 + 60 in each room.

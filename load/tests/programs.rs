@@ -49,8 +49,8 @@ fn a_link_to_a_namespace_that_is_not_there_says_so() {
 }
 
 #[test]
-fn a_swarm_without_servers_says_what_it_wants() {
-    let output = Command::new(env!("CARGO_BIN_EXE_chappe-swarm")).output().unwrap();
+fn clients_without_servers_say_what_they_want() {
+    let output = Command::new(env!("CARGO_BIN_EXE_chappe-clients")).output().unwrap();
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("--whep <http://HOST:PORT,…>"), "{said}");

@@ -7,7 +7,7 @@ import { until } from "../browser/harness/until.mjs";
 import { Cluster } from "./harness/cluster.mjs";
 import { answer } from "./harness/http.mjs";
 import { post, trickle } from "./harness/offer.mjs";
-import { Swarm, totals } from "./harness/swarm.mjs";
+import { Clients, totals } from "./harness/clients.mjs";
 import { Wire } from "./harness/wire.mjs";
 
 const FRAGMENT = "application/trickle-ice-sdpfrag";
@@ -25,13 +25,13 @@ describe("any node", () => {
 
   test("publishes and plays what was posted to a node without workers", async () => {
     const { url } = cluster.node(3);
-    const swarm = await Swarm.start({ whip: [url], whep: [url], room: "remote", viewers: 6 });
-    swarm.begin();
-    await until("packets", async () => totals(await swarm.report()).packets > 200);
-    assert.equal(totals(await swarm.report()).missing, 0);
+    const clients = await Clients.start({ whip: [url], whep: [url], room: "remote", viewers: 6 });
+    clients.begin();
+    await until("packets", async () => totals(await clients.report()).packets > 200);
+    assert.equal(totals(await clients.report()).missing, 0);
     const streams = await cluster.node(3).list("streams");
     assert.ok(streams.some((stream) => stream.room === "remote" && stream.node !== "node-3"), JSON.stringify(streams));
-    await swarm.end();
+    await clients.end();
   });
 
   test("takes PATCH and DELETE for a session of any other", async () => {
@@ -56,7 +56,7 @@ describe("any node", () => {
 
   test("knows that a name is in use, whoever it is asked, and gives it to its own client alone", async () => {
     const { url } = cluster.node(1);
-    const swarm = await Swarm.start({ whip: [url], whep: [url], room: "taken", viewers: 1 });
+    const clients = await Clients.start({ whip: [url], whep: [url], room: "taken", viewers: 1 });
     const [stream] = (await cluster.node(1).list("streams")).filter(({ room }) => room === "taken");
     for (const node of cluster.nodes) {
       for (const query of ["", "?takeover=1", `?instead_of=${"0".repeat(40)}`]) {
@@ -67,7 +67,7 @@ describe("any node", () => {
     }
     const again = await post(cluster.node(2), "whip", "taken", `cam?instead_of=${url}/session/${stream.session}`);
     assert.equal(again.status, 201, again.text);
-    await swarm.end();
+    await clients.end();
     // Where nobody is behind a session, the next one gets the name, whoever is asked.
     for (const node of cluster.nodes) {
       await until(`${node.name} gives the name`, async () => (await post(node, "whip", "quiet", "cam")).status === 201);

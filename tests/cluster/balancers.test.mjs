@@ -13,7 +13,7 @@ import { answer } from "./harness/http.mjs";
 import { holdMs } from "./harness/measure.mjs";
 import { offer, post, trickle } from "./harness/offer.mjs";
 import { Stage, close, videoOf } from "./harness/stage.mjs";
-import { Swarm, totals } from "./harness/swarm.mjs";
+import { Clients, totals } from "./harness/clients.mjs";
 import { Wire } from "./harness/wire.mjs";
 
 /** HAProxy asks twice a second and believes the second answer. */
@@ -57,9 +57,9 @@ describe("load balancers", () => {
       });
 
       test("WHIP and WHEP pass, with PATCH, DELETE, preflights and long offers", async () => {
-        const swarm = await Swarm.start({ whip: [balancer.url], whep: [balancer.url], room: `${kind}-plain`, viewers: 9 });
-        assert.equal(totals(await swarm.report()).missing, 0);
-        await swarm.end();
+        const clients = await Clients.start({ whip: [balancer.url], whep: [balancer.url], room: `${kind}-plain`, viewers: 9 });
+        assert.equal(totals(await clients.report()).missing, 0);
+        await clients.end();
 
         const long = offer("recvonly") + "a=x-padding:0123456789\r\n".repeat(2500);
         assert.ok(long.length > 60_000 && long.length < 65_536);
@@ -82,7 +82,7 @@ describe("load balancers", () => {
       test("a draining node gets nobody new, and its WebSockets go on", async () => {
         const leaving = cluster.node(2);
         // Keeps the node from ending before its deadline.
-        const stays = await Swarm.start({ whip: [cluster.node(1).url], whep: [leaving.url], room: `${kind}-stays`, viewers: 1 });
+        const stays = await Clients.start({ whip: [cluster.node(1).url], whep: [leaving.url], room: `${kind}-stays`, viewers: 1 });
         const wires = await Promise.all([...Array(6)].map(() => Wire.join(balancer, { room: kind })));
         await leaving.drain(60_000);
         await sleep(NOTICED_AFTER_MS);

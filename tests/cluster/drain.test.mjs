@@ -9,7 +9,7 @@ import { Cluster } from "./harness/cluster.mjs";
 import { answer } from "./harness/http.mjs";
 import { MEASURING, holdMs } from "./harness/measure.mjs";
 import { Stage, close, longestGaps, picturesAreEven, videoOf } from "./harness/stage.mjs";
-import { Swarm, totals } from "./harness/swarm.mjs";
+import { Clients, totals } from "./harness/clients.mjs";
 
 const DRAIN_GAP_MS_MAX = 100;
 const DEADLINE_MS = 3000;
@@ -22,24 +22,24 @@ describe("growing and shrinking", () => {
 
   test("a node that joins gets sessions at once, and has the streams of the others", async () => {
     const [a, b] = [cluster.node(1), cluster.node(2)];
-    const swarm = await Swarm.start({ whip: [a.url], whep: [a.url, b.url], room: "grows", viewers: 4 });
+    const clients = await Clients.start({ whip: [a.url], whep: [a.url, b.url], room: "grows", viewers: 4 });
     const joining = cluster.make();
     await joining.start();
-    const there = await Swarm.start({ whep: [joining.url], room: "grows", viewers: 4 });
+    const there = await Clients.start({ whep: [joining.url], room: "grows", viewers: 4 });
     await until("its own workers have the sessions", async () => {
       const workers = await joining.workers();
       return workers.reduce((all, worker) => all + worker.sessions, 0) === 4;
     });
     await there.end();
-    const report = await swarm.report();
+    const report = await clients.report();
     assert.equal(totals(report).missing, 0, JSON.stringify(report));
-    await swarm.end();
+    await clients.end();
     await cluster.knowsAll();
   });
 
   test("a drain that is cancelled leaves everything as it was", async () => {
     const node = cluster.node(1);
-    const waiting = await Swarm.start({ whip: [node.url], whep: [node.url], room: "cancelled", viewers: 2 });
+    const waiting = await Clients.start({ whip: [node.url], whep: [node.url], room: "cancelled", viewers: 2 });
     await node.drain(60_000);
     await until("it is not ready", async () => (await answer(`${node.url}/readyz`)).status === 503);
     await until("the others know", async () => {
@@ -48,7 +48,7 @@ describe("growing and shrinking", () => {
     });
     await node.cancelDrain();
     await until("it is ready", async () => (await answer(`${node.url}/readyz`)).status === 200);
-    const again = await Swarm.start({ whep: [node.url], room: "cancelled", viewers: 2 });
+    const again = await Clients.start({ whep: [node.url], room: "cancelled", viewers: 2 });
     const report = await waiting.report();
     assert.deepEqual({ missing: totals(report).missing, rejoins: totals(report).rejoins }, { missing: 0, rejoins: 0 });
     await again.end();
@@ -83,7 +83,7 @@ describe("growing and shrinking", () => {
 
   test("a plain viewer is waited for until the deadline, and no longer", async (context) => {
     const [leaving, staying] = [cluster.node(3), cluster.node(1)];
-    const swarm = await Swarm.start({ whip: [staying.url], whep: [leaving.url, staying.url], room: "waits", viewers: 2 });
+    const clients = await Clients.start({ whip: [staying.url], whep: [leaving.url, staying.url], room: "waits", viewers: 2 });
     const began = performance.now();
     const ended = leaving.running?.ended;
     await leaving.drain(DEADLINE_MS);
@@ -91,8 +91,8 @@ describe("growing and shrinking", () => {
     const tookMs = performance.now() - began;
     assert.ok(tookMs >= DEADLINE_MS, `it ended after ${Math.round(tookMs)} ms`);
     holdMs(context, "a plain viewer's node, deadline and all", { ms: tookMs, limitMs: 2 * DEADLINE_MS });
-    swarm.begin();
-    await until("its viewers are back elsewhere", async () => (await swarm.report()).viewers.every((viewer) => viewer.packets > 50));
-    await swarm.end();
+    clients.begin();
+    await until("its viewers are back elsewhere", async () => (await clients.report()).viewers.every((viewer) => viewer.packets > 50));
+    await clients.end();
   });
 });

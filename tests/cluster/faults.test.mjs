@@ -9,7 +9,7 @@ import { Cluster } from "./harness/cluster.mjs";
 import { answer } from "./harness/http.mjs";
 import { holdMs } from "./harness/measure.mjs";
 import { Stage, UNTOUCHED, close, longestGaps, watchForCuts } from "./harness/stage.mjs";
-import { Swarm, totals, trouble } from "./harness/swarm.mjs";
+import { Clients, totals, trouble } from "./harness/clients.mjs";
 
 /** How long NATS is away: a minute for the figures, less for every commit. */
 const NATS_AWAY_MS = Number(process.env["CHAPPE_NATS_AWAY_S"] ?? 10) * 1000;
@@ -37,16 +37,16 @@ describe("faults", () => {
 
   test("without NATS no packet is lost, who joins a live stream sees it, and all is well when it is back", async (context) => {
     const [a = "", b = ""] = urls();
-    const swarm = await Swarm.start({ whip: [a], whep: urls(), room: "nats", viewers: 12 });
+    const clients = await Clients.start({ whip: [a], whep: urls(), room: "nats", viewers: 12 });
     const pages = [await stage.publisher(cluster.node(1), "nats-pages"), await stage.viewer(cluster.node(2), "nats-pages")];
-    swarm.begin();
+    clients.begin();
     await cluster.nats.kill();
     const away = performance.now();
     await until("every node says so", async () => {
       const answers = await Promise.all(cluster.nodes.map((node) => answer(`${node.url}/readyz`)));
       return answers.every(({ status, text }) => status === 200 && JSON.parse(text).cluster.state === "down");
     }, { withinMs: 15_000 });
-    const late = await Swarm.start({ whep: urls(), room: "nats", viewers: 6 });
+    const late = await Clients.start({ whep: urls(), room: "nats", viewers: 6 });
     pages.push(await stage.viewer(cluster.node(3), "nats-pages"));
     const cuts = await watchForCuts(pages.slice(1));
     const gaps = await longestGaps(pages.slice(1), () => sleep(Math.max(0, NATS_AWAY_MS - (performance.now() - away))));
@@ -61,23 +61,23 @@ describe("faults", () => {
       return answers.every(({ text }) => JSON.parse(text).cluster?.state === "up");
     }, { withinMs: 20_000 });
     await cluster.knowsAll();
-    const { publisher, viewers } = await swarm.report();
+    const { publisher, viewers } = await clients.report();
     const { missing, rejoins, packets } = totals({ publisher, viewers });
     assert.deepEqual({ missing, rejoins, again: publisher?.rejoins, why: trouble({ publisher, viewers }) }, { missing: 0, rejoins: 0, again: 0, why: null });
     assert.ok(packets >= 12 * ((publisher?.sent ?? 0) - 30), `${packets} of 12 × ${publisher?.sent}`);
     await late.end();
     await close(...pages);
-    const fresh = await Swarm.start({ whip: [b], whep: urls(), room: "nats-back", viewers: 6 });
+    const fresh = await Clients.start({ whip: [b], whep: urls(), room: "nats-back", viewers: 6 });
     await fresh.end();
-    await swarm.end();
+    await clients.end();
   });
 
   test("signaling of all nodes can die at once, and without NATS too: no packet is lost", async (context) => {
-    const swarm = await Swarm.start({ whip: urls().slice(0, 1), whep: urls(), room: "headless", viewers: 12 });
+    const clients = await Clients.start({ whip: urls().slice(0, 1), whep: urls(), room: "headless", viewers: 12 });
     const pages = [await stage.publisher(cluster.node(1), "headless-pages"), await stage.viewer(cluster.node(2), "headless-pages")];
     const cuts = await watchForCuts(pages.slice(1));
     const streamIsKnown = () => Promise.all(cluster.nodes.map((node) => until(`${node.name} knows the stream`, async () => (await owners(node, "headless")).length === 1)));
-    swarm.begin();
+    clients.begin();
     const gaps = await longestGaps(pages.slice(1), async () => {
       await restartSignaling(cluster);
       await cluster.knowsAll();
@@ -91,30 +91,30 @@ describe("faults", () => {
     assert.deepEqual(await cuts(), [UNTOUCHED]);
     holdMs(context, "the longest gap without signaling", { ms: longest(gaps), limitMs: PAGE_STILL_MS_MAX });
     await close(...pages);
-    const { publisher: alone, viewers: served } = await swarm.report();
+    const { publisher: alone, viewers: served } = await clients.report();
     assert.equal(totals({ publisher: alone, viewers: served }).missing, 0);
     await cluster.nats.start();
     await cluster.knowsAll(20_000);
     await streamIsKnown();
-    const fresh = await Swarm.start({ whep: urls(), room: "headless", viewers: 6 });
+    const fresh = await Clients.start({ whep: urls(), room: "headless", viewers: 6 });
     await fresh.end();
-    const { publisher, viewers } = await swarm.report();
+    const { publisher, viewers } = await clients.report();
     const { missing, rejoins, packets, longestGapMs } = totals({ publisher, viewers });
     assert.deepEqual({ missing, rejoins, again: publisher?.rejoins, why: trouble({ publisher, viewers }) }, { missing: 0, rejoins: 0, again: 0, why: null });
     assert.ok(packets >= 12 * ((publisher?.sent ?? 0) - 30), `${packets} of 12 × ${publisher?.sent}`);
     holdMs(context, "the longest time without a packet", { ms: longestGapMs, limitMs: STILL_MS_MAX });
-    await swarm.end();
+    await clients.end();
   });
 
   test("a stream has one owner soon after two halves of the cluster meet again", async (context) => {
     const [first, ...others] = cluster.nodes;
     if (!first) throw new Error("no node");
     const [a = "", b = "", c = ""] = urls();
-    const mine = await Swarm.start({ whip: [a], whep: [a], room: "halves", viewers: 3 });
+    const mine = await Clients.start({ whip: [a], whep: [a], room: "halves", viewers: 3 });
     for (const node of cluster.nodes) await until("it is known", async () => (await owners(node, "halves")).length === 1);
     cluster.fabric.part([first.plug], [...others.map((node) => node.plug), cluster.nats.plug]);
     await until("the others do not count on it any more", async () => (await owners(others[0] ?? first, "halves")).length === 0, { withinMs: 20_000 });
-    const theirs = await Swarm.start({ whip: [b], whep: [b, c], room: "halves", viewers: 4 });
+    const theirs = await Clients.start({ whip: [b], whep: [b, c], room: "halves", viewers: 4 });
     cluster.fabric.join();
     const healed = performance.now();
     await until("all agree on one owner", async () => {
@@ -123,9 +123,9 @@ describe("faults", () => {
     }, { withinMs: 15_000 });
     holdMs(context, "until there was one owner", { ms: performance.now() - healed, limitMs: ONE_OWNER_WITHIN_MS });
     // Who lost has no session left, and everybody sees who won.
-    for (const swarm of [mine, theirs]) swarm.begin();
-    for (const swarm of [mine, theirs]) {
-      await until("all viewers of both halves get packets", async () => (await swarm.report()).viewers.every((viewer) => viewer.packets > 50));
+    for (const clients of [mine, theirs]) clients.begin();
+    for (const clients of [mine, theirs]) {
+      await until("all viewers of both halves get packets", async () => (await clients.report()).viewers.every((viewer) => viewer.packets > 50));
     }
     const publishing = (await Promise.all(cluster.nodes.map((node) => node.list("sessions")))).flat().filter((session) => session.room === "halves" && session.kind === "whip");
     assert.equal(new Set(publishing.map((session) => session.id)).size, 1, JSON.stringify(publishing));
@@ -136,37 +136,37 @@ describe("faults", () => {
   test("an owner that was stopped and goes on later is not the owner any more", async (context) => {
     const [a = "", b = "", c = ""] = urls();
     const zombie = cluster.node(1);
-    const swarm = await Swarm.start({ whip: [a, b], whep: [c], room: "zombie", viewers: 6 });
+    const clients = await Clients.start({ whip: [a, b], whep: [c], room: "zombie", viewers: 6 });
     const [before] = await owners(cluster.node(3), "zombie");
-    swarm.begin();
+    clients.begin();
     zombie.freeze();
     await until("the publisher is elsewhere", async () => {
       const list = await owners(cluster.node(3), "zombie");
       return list.length === 1 && list[0] !== before;
     });
     await until("its packets arrive", async () => {
-      const { publisher, viewers } = await swarm.report();
+      const { publisher, viewers } = await clients.report();
       return (publisher?.rejoins ?? 0) > 0 && viewers.every((viewer) => viewer.packets > 100);
     });
-    const { longestGapMs } = totals(await swarm.report());
+    const { longestGapMs } = totals(await clients.report());
     holdMs(context, "without a packet when the owner stopped", { ms: longestGapMs, limitMs: PUBLISHER_GAP_MS_MAX });
-    swarm.begin();
+    clients.begin();
     zombie.thaw();
     await until("all agree on the new owner", async () => {
       const lists = await Promise.all(cluster.nodes.map((node) => owners(node, "zombie")));
       return lists.every((list) => list.length === 1 && list[0] !== before);
     }, { withinMs: 10_000 });
-    await until("a hundred packets more", async () => (await swarm.report()).viewers.every((viewer) => viewer.packets > 100));
-    const after = totals(await swarm.report());
+    await until("a hundred packets more", async () => (await clients.report()).viewers.every((viewer) => viewer.packets > 100));
+    const after = totals(await clients.report());
     assert.deepEqual({ missing: after.missing, rejoins: after.rejoins }, { missing: 0, rejoins: 0 }, "the return of the old one was seen");
     holdMs(context, "without a packet when the old owner went on", { ms: after.longestGapMs, limitMs: PAGE_STILL_MS_MAX });
     await cluster.knowsAll();
-    await swarm.end();
+    await clients.end();
   });
 
   test("NATS that comes back with nothing in its store is told everything again", async () => {
-    const swarm = await Swarm.start({ whip: urls().slice(0, 1), whep: urls(), room: "wiped", viewers: 6 });
-    swarm.begin();
+    const clients = await Clients.start({ whip: urls().slice(0, 1), whep: urls(), room: "wiped", viewers: 6 });
+    clients.begin();
     await cluster.nats.kill();
     await cluster.nats.wipe();
     await cluster.nats.start();
@@ -177,22 +177,22 @@ describe("faults", () => {
     for (const node of cluster.nodes) {
       await until(`${node.name} knows the stream`, async () => (await owners(node, "wiped")).length === 1);
     }
-    assert.equal(totals(await swarm.report()).missing, 0);
+    assert.equal(totals(await clients.report()).missing, 0);
     // Who starts now must come to the same keys of relays as who was there before.
     await restartSignaling(cluster, [cluster.node(2)]);
     const joining = cluster.make();
     await joining.start();
     await cluster.knowsAll();
-    const across = await Swarm.start({ whip: urls().slice(1, 2), whep: urls(), room: "wiped-across", viewers: 8 });
-    const there = await Swarm.start({ whep: [joining.url], room: "wiped", viewers: 2 });
+    const across = await Clients.start({ whip: urls().slice(1, 2), whep: urls(), room: "wiped-across", viewers: 8 });
+    const there = await Clients.start({ whep: [joining.url], room: "wiped", viewers: 2 });
     for (const viewers of [across, there]) {
       assert.equal(totals(await viewers.report()).missing, 0);
       await viewers.end();
     }
-    assert.equal(totals(await swarm.report()).missing, 0);
-    const fresh = await Swarm.start({ whip: urls().slice(1, 2), whep: urls(), room: "wiped-new", viewers: 6 });
+    assert.equal(totals(await clients.report()).missing, 0);
+    const fresh = await Clients.start({ whip: urls().slice(1, 2), whep: urls(), room: "wiped-new", viewers: 6 });
     await fresh.end();
-    await swarm.end();
+    await clients.end();
   });
 });
 

@@ -9,7 +9,7 @@ import { Cluster } from "./harness/cluster.mjs";
 import { MEASURING, holdMs } from "./harness/measure.mjs";
 import { operate } from "./harness/operator.mjs";
 import { Stage, longestGaps, picturesAreEven, watchForCuts } from "./harness/stage.mjs";
-import { Swarm } from "./harness/swarm.mjs";
+import { Clients } from "./harness/clients.mjs";
 
 /** @typedef {import("../browser/harness/scene.mjs").Page} Page */
 
@@ -27,7 +27,7 @@ describe("while people watch, an operator", () => {
   let publisher;
   /** @type {Page} */
   let viewer;
-  /** @type {Swarm} */
+  /** @type {Clients} */
   let crowd;
   before(async () => {
     cluster = await Cluster.start({ count: 1, options: { workers: 1 } });
@@ -36,7 +36,7 @@ describe("while people watch, an operator", () => {
     cluster.alsoEnd(() => stage.end());
     publisher = await stage.publisher(node, "pages");
     viewer = await stage.viewer(node, "pages");
-    crowd = await Swarm.start({ whip: [node.url], whep: [node.url], room: "crowd", viewers: PLAIN_VIEWERS });
+    crowd = await Clients.start({ whip: [node.url], whep: [node.url], room: "crowd", viewers: PLAIN_VIEWERS });
     cluster.alsoEnd(() => crowd.end());
   });
   after(() => cluster?.end());

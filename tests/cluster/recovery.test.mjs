@@ -14,7 +14,7 @@ import { Cluster } from "./harness/cluster.mjs";
 import { diaryOf } from "./harness/diary.mjs";
 import { MEASURING } from "./harness/measure.mjs";
 import { Stage, close, longestGaps, picturesAreEven } from "./harness/stage.mjs";
-import { Swarm, quantile, totals } from "./harness/swarm.mjs";
+import { Clients, quantile, totals } from "./harness/clients.mjs";
 
 /** @typedef {import("./harness/node.mjs").ClusterNode} ClusterNode */
 /** @typedef {{page: number, turns: number, plain: number}} Sample longest gaps: worse of both pages in ms and in turns, worst of all plain viewers in ms */
@@ -157,26 +157,26 @@ describe("pictures come back when", () => {
     const [first, second, third] = [cluster.node(1), cluster.node(2), cluster.node(3)];
     const publisher = await stage.publisher(first, room);
     const viewers = [await stage.viewer(second, room), await stage.viewer(second, room)];
-    const swarm = await Swarm.start({ whep: [second.url, third.url], room, viewers: PLAIN_VIEWERS });
+    const clients = await Clients.start({ whep: [second.url, third.url], room, viewers: PLAIN_VIEWERS });
     try {
       if (MEASURING) await picturesAreEven(viewers);
-      swarm.begin();
+      clients.begin();
       const began = Date.now();
       const relays = watchRelays(cluster.nodes, began);
       const gaps = await longestGaps(viewers, () => event.happen(cluster, room), { sound: false });
       const relayed = relays();
-      const without = async () => (await swarm.report()).viewers.filter((viewer) => viewer.packets <= 20);
+      const without = async () => (await clients.report()).viewers.filter((viewer) => viewer.packets <= 20);
       const isBack = async () => (await without()).length === 0;
       await until("every plain viewer has packets again", isBack, { withinMs: 20_000, everyMs: 200 }).catch(async (error) => {
         throw new Error(`${error.message}; those without: ${JSON.stringify((await without()).slice(0, 5))}`, { cause: error });
       });
-      const { longestGapMs } = totals(await swarm.report());
+      const { longestGapMs } = totals(await clients.report());
       const page = Math.max(...gaps.map((gap) => gap.longestMs));
       const turns = Math.max(...gaps.map((gap) => gap.longestTurns));
       if (turns > BACK_AT_ALL_TURNS) console.log(`${story(cluster.nodes, [publisher, ...viewers], began)}\n\nrelays:\n${relayed}`);
       return { page, turns, plain: longestGapMs };
     } finally {
-      await swarm.end();
+      await clients.end();
       await close(publisher, ...viewers);
       await event.restore(cluster);
       await settled(cluster);

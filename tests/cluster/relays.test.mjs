@@ -11,7 +11,7 @@ import { Cluster } from "./harness/cluster.mjs";
 import { LossyLink } from "./harness/link.mjs";
 import { MEASURING, holdMs } from "./harness/measure.mjs";
 import { Stage, close, videoOf } from "./harness/stage.mjs";
-import { Swarm, quantile, totals } from "./harness/swarm.mjs";
+import { Clients, quantile, totals } from "./harness/clients.mjs";
 
 /** What a relay hop may add to 99 of 100 packets, in the median of so many rounds. */
 const HOP_MS_MAX = 1;
@@ -31,17 +31,17 @@ describe("relays", () => {
       const viewers = [];
       for (const node of cluster.nodes) viewers.push(await stage.viewer(node, "all", "cam", { sound: true }));
       for (const viewer of viewers) await picturesMove(viewer, videoOf("cam"));
-      const swarm = await Swarm.start({ whep: cluster.nodes.map((node) => node.url), room: "all", viewers: 12 });
+      const clients = await Clients.start({ whep: cluster.nodes.map((node) => node.url), room: "all", viewers: 12 });
       const counted = (/** @type {string} */ text) => until(`the publisher is told "${text}"`, async () => (await publisher.textContent("#watching")) === text);
       await counted("15 watching");
-      swarm.begin();
+      clients.begin();
       await sleep(2000);
-      const { viewers: reports } = await swarm.report();
+      const { viewers: reports } = await clients.report();
       for (const viewer of reports) {
         assert.ok(viewer.packets > 20, `viewer ${viewer.viewer} at ${viewer.server} got ${viewer.packets} packets`);
         assert.equal(viewer.missing, 0, `viewer ${viewer.viewer} at ${viewer.server} misses ${viewer.missing}`);
       }
-      await swarm.end();
+      await clients.end();
       await counted("3 watching");
       await close(publisher, ...viewers);
     } finally {
@@ -51,12 +51,12 @@ describe("relays", () => {
 
   test("a stream crosses to each worker once, however many watch there", async () => {
     const [origin, edge] = [cluster.node(1), cluster.node(2)];
-    const swarm = await Swarm.start({ whip: [origin.url], whep: [edge.url], room: "once", viewers: 30 });
+    const clients = await Clients.start({ whip: [origin.url], whep: [edge.url], room: "once", viewers: 30 });
     try {
       const sent = bytesFrom(origin);
-      swarm.begin();
+      clients.begin();
       await sleep(MEASURE_MS);
-      const report = await swarm.report();
+      const report = await clients.report();
       const crossed = bytesFrom(origin) - sent;
       const { packets, missing } = totals(report);
       const published = report.publisher?.sent ?? 0;
@@ -74,13 +74,13 @@ describe("relays", () => {
       const copies = crossed / streamBytes;
       assert.ok(copies < away.length + 0.6, `${away.length} relays, and ${copies.toFixed(2)} times the stream left the node`);
     } finally {
-      await swarm.end();
+      await clients.end();
     }
   });
 
   test("the relay goes when nobody watches any more", async () => {
     const [origin, edge] = [cluster.node(1), cluster.node(3)];
-    const watching = await Swarm.start({ whip: [origin.url], whep: [edge.url], room: "lingers", viewers: 2 });
+    const watching = await Clients.start({ whip: [origin.url], whep: [edge.url], room: "lingers", viewers: 2 });
     const relays = async () => (await edge.list("relays")).filter((relay) => relay.room === "lingers" || relay.direction === "in");
     await until("a relay is open", async () => (await relays()).length > 0);
     await watching.end();
@@ -89,13 +89,13 @@ describe("relays", () => {
 
   test("who watches at another node loses nothing by the hop, and its latency is said", async (context) => {
     const [near, far] = [cluster.node(1), cluster.node(2)];
-    const swarm = await Swarm.start({ whip: [near.url], whep: [near.url, far.url], room: "hop", viewers: 8 });
+    const clients = await Clients.start({ whip: [near.url], whep: [near.url, far.url], room: "hop", viewers: 8 });
     try {
       const rounds = [];
       for (let round = 0; round < ROUNDS; round++) {
-        swarm.begin();
+        clients.begin();
         await sleep(MEASURE_MS);
-        const { viewers } = await swarm.report();
+        const { viewers } = await clients.report();
         const at = (/** @type {string} */ url) => totals({ publisher: null, viewers: viewers.filter((viewer) => viewer.server === url) });
         const [here, there] = [at(near.url), at(far.url)];
         assert.deepEqual([here.missing, there.missing], [0, 0]);
@@ -105,7 +105,7 @@ describe("relays", () => {
       context.diagnostic(`added by a hop, p50/p99 in ms: ${text}`);
       holdMs(context, "added by a hop at p99", { ms: quantile(rounds.map((round) => round.p99), 0.5), limitMs: HOP_MS_MAX });
     } finally {
-      await swarm.end();
+      await clients.end();
     }
   });
 });
@@ -118,13 +118,13 @@ test("over a link that loses 5 % and takes 40 ms, 99.9 % of the packets arrive",
     cluster.alsoEnd(() => link.end());
     link.delay(40);
     const plan = { whip: [origin.url], whep: [edge.url], room: "lossy", viewers: 6, packetsPerFrame: 8 };
-    const swarm = await Swarm.start(plan);
-    cluster.alsoEnd(() => swarm.end());
+    const clients = await Clients.start(plan);
+    cluster.alsoEnd(() => clients.end());
     link.lose(0.05);
     await sleep(1000);
-    swarm.begin();
+    clients.begin();
     await sleep(15_000);
-    const report = await swarm.report();
+    const report = await clients.report();
     const { packets, missing, late, latencyP50Ms, latencyP99Ms } = totals(report);
     // In time, 250 ms, where the run is a measurement.
     const share = (packets - (MEASURING ? late : 0)) / (packets + missing);

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { until } from "../browser/harness/until.mjs";
 import { Cluster } from "./harness/cluster.mjs";
-import { Swarm } from "./harness/swarm.mjs";
+import { Clients } from "./harness/clients.mjs";
 
 /** @typedef {{name: string, pid: number}} Process */
 
@@ -25,7 +25,7 @@ describe("standing still", () => {
   test(`after each of ${ROUNDS} rounds in which processes stood still or died, all viewers get packets (seed ${SEED})`, async (context) => {
     const random = numbers(SEED);
     const urls = cluster.nodes.map((node) => node.url);
-    const swarm = await Swarm.start({ whip: urls.slice(0, 2), whep: urls, room: "still", viewers: 6 });
+    const clients = await Clients.start({ whip: urls.slice(0, 2), whep: urls, room: "still", viewers: 6 });
     for (let round = 0; round < ROUNDS; round++) {
       const processes = await running(cluster);
       const still = processes.filter(() => random() < 0.5);
@@ -34,16 +34,16 @@ describe("standing still", () => {
       context.diagnostic(`round ${round}: ${still.map((one) => one.name).join(" ")} for ${Math.round(stillMs)} ms; ${dies?.name ?? "nobody"} dies`);
       for (const one of still) signal(one, "SIGSTOP");
       // Who joins now may be placed on a worker that is not yet known to stand still.
-      const during = Swarm.start({ whep: urls, room: "still", viewers: 6 });
+      const during = Clients.start({ whep: urls, room: "still", viewers: 6 });
       await sleep(stillMs);
       for (const one of still) signal(one, "SIGCONT");
       if (dies) signal(dies, "SIGKILL");
-      const afterwards = Swarm.start({ whep: urls, room: "still", viewers: 6 });
+      const afterwards = Clients.start({ whep: urls, room: "still", viewers: 6 });
       for (const joining of await Promise.all([during, afterwards])) await joining.end();
-      swarm.begin();
-      await until("those who were there get packets again", async () => (await swarm.report()).viewers.every((viewer) => viewer.packets > 50), { withinMs: 20_000 });
+      clients.begin();
+      await until("those who were there get packets again", async () => (await clients.report()).viewers.every((viewer) => viewer.packets > 50), { withinMs: 20_000 });
     }
-    await swarm.end();
+    await clients.end();
     assert.equal(cluster.living.length, cluster.nodes.length);
   });
 });

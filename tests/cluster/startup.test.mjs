@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { until } from "../browser/harness/until.mjs";
 import { Cluster } from "./harness/cluster.mjs";
 import { answer } from "./harness/http.mjs";
-import { Swarm } from "./harness/swarm.mjs";
+import { Clients } from "./harness/clients.mjs";
 
 describe("starting", () => {
   /** @type {Cluster} */
@@ -34,12 +34,12 @@ describe("starting", () => {
     assert.equal(JSON.parse(ready.text).cluster.state, "down", ready.text);
     assert.match(JSON.parse(ready.text).cluster.message, /\S/, ready.text);
     await until("the log says so, with the address", () => early.log().includes(cluster.nats.plug.address));
-    const alone = await Swarm.start({ whip: [early.url], whep: [early.url], room: "alone", viewers: 2 });
+    const alone = await Clients.start({ whip: [early.url], whep: [early.url], room: "alone", viewers: 2 });
     await alone.end();
 
     await cluster.nats.start();
     await cluster.knowsAll(30_000);
-    const together = await Swarm.start({ whip: [early.url], whep: [cluster.node(1).url], room: "together", viewers: 2 });
+    const together = await Clients.start({ whip: [early.url], whep: [cluster.node(1).url], room: "together", viewers: 2 });
     await together.end();
   });
 

@@ -35,10 +35,10 @@ pub const EXCEPTIONS: &[Exception<'static>] = &[
     },
     Exception {
         files: &[
-            "load/src/swarm.rs",
-            "load/src/swarm/broadcaster.rs",
-            "load/src/swarm/joiner.rs",
-            "load/src/swarm/seat.rs",
+            "load/src/clients.rs",
+            "load/src/clients/broadcaster.rs",
+            "load/src/clients/joiner.rs",
+            "load/src/clients/subscriber.rs",
         ],
         because: "clients take their limits from the program that runs them",
     },

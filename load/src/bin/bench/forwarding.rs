@@ -80,7 +80,7 @@ const fn streams(publishers: usize, viewers_each: usize, shape: Shape) -> Load {
 }
 
 const fn rooms(rooms: usize, members: usize, publishers: [(usize, Shape); 2]) -> Load {
-    Load::Rooms(rooms::Plan { rooms, members, publishers, seats: SEATS })
+    Load::Rooms(rooms::Plan { rooms, members, publishers, watched: WATCHED })
 }
 
 const SCENARIOS: [(&str, Load); 9] = [
@@ -107,7 +107,7 @@ const SPEAKING: Shape = voice(Duration::from_millis(20));
 const SILENT: Shape = voice(Duration::from_millis(400));
 const VOICE_BYTES: usize = 100;
 /// m-lines of one session.
-const SEATS: usize = 32;
+const WATCHED: usize = 32;
 
 const fn voice(frame_period: Duration) -> Shape {
     Shape { kind: Kind::Audio, packets_per_frame: 1, packet_bytes: VOICE_BYTES, frame_period, pacing: Pacing::Burst }
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn the_floor_of_rooms_sends_each_member_what_the_others_send() {
         let shape = Shape { frame_period: Duration::from_millis(40), ..SHAPE };
-        let plan = rooms::Plan { rooms: 3, members: 5, publishers: [(5, shape), (0, shape)], seats: 32 };
+        let plan = rooms::Plan { rooms: 3, members: 5, publishers: [(5, shape), (0, shape)], watched: 32 };
         let flow = flow_of_rooms(plan);
         assert_eq!((flow.peers, flow.burst, flow.period), (15, 8, Duration::from_millis(10)));
     }

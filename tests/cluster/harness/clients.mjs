@@ -1,4 +1,4 @@
-// Owns a swarm of synthetic clients: one publisher and many viewers on real sockets. Never judges what they report.
+// Owns synthetic clients: one publisher and many viewers on real sockets. Never judges what they report.
 
 import { Talk, tool } from "./talk.mjs";
 
@@ -27,10 +27,10 @@ import { Talk, tool } from "./talk.mjs";
  * @property {number} [packetsPerFrame]
  */
 
-/** No test takes longer; a swarm whose test has died ends by itself. */
+/** No test takes longer; clients whose test has died end by themselves. */
 const SECONDS_MAX = 1200;
 
-export class Swarm {
+export class Clients {
   #talk;
 
   /** @param {Talk} talk */
@@ -46,14 +46,14 @@ export class Swarm {
     const args = ["--whep", whep.join(","), "--room", room, "--stream", stream, "--viewers", String(viewers)];
     args.push("--seconds", String(SECONDS_MAX), "--packets-per-frame", String(packetsPerFrame));
     if (whip.length > 0) args.push("--whip", whip.join(","));
-    const talk = new Talk(tool("chappe-swarm", "CHAPPE_SWARM"), args);
+    const talk = new Talk(tool("chappe-clients", "CHAPPE_CLIENTS"), args);
     try {
       await talk.hear("ready", 45_000);
     } catch (error) {
       await talk.end();
       throw error;
     }
-    return new Swarm(talk);
+    return new Clients(talk);
   }
 
   /** Starts counting anew. */
@@ -100,7 +100,7 @@ export function quantile(values, share) {
 }
 
 /**
- * What went wrong for somebody of a swarm, in its own words.
+ * What went wrong for some client, in its own words.
  * @param {Report} report
  */
 export function trouble({ publisher, viewers }) {

@@ -1,4 +1,4 @@
-//! Owns the POSTs of a swarm's viewers: some at once, on threads of their own, so that media never waits for HTTP.
+//! Owns the POSTs of the viewers: some at once, on threads of their own, so that media never waits for HTTP.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,7 +55,7 @@ impl Joiner {
     }
 
     pub fn ask(&self, ask: Ask) {
-        // Without threads nobody ever joins, and the swarm says so when its time is up.
+        // Without threads nobody ever joins, and the clients say so when their time is up.
         let _ = self.asks.send(ask);
     }
 

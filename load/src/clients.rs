@@ -1,10 +1,10 @@
-//! Owns a swarm: one publisher and many viewers of its stream on several servers, all of whom come back when
+//! Owns synthetic clients: one publisher and many viewers of its stream on several servers, all of whom come back when
 //! their session dies, as plain WHIP and WHEP clients do. Never asks a server how it is.
 
 mod broadcaster;
 mod joiner;
 mod report;
-mod seat;
+mod subscriber;
 mod vigil;
 
 use std::time::{Duration, Instant};
@@ -19,9 +19,9 @@ use crate::POLL_TICK;
 use crate::http::Server;
 use crate::publisher::Shape;
 use joiner::{Ask, Joiner};
-use seat::Seat;
+use subscriber::Subscriber;
 
-/// What a swarm is to do.
+/// What the clients are to do.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// Where to publish; the next one is tried when the session dies. Empty: somebody else publishes.
@@ -34,38 +34,38 @@ pub struct Plan {
     pub shape: Shape,
 }
 
-pub struct Swarm {
+pub struct Clients {
     broadcaster: Option<Broadcaster>,
-    seats: Vec<Seat>,
+    subscribers: Vec<Subscriber>,
     joiner: Joiner,
     next_poll: Instant,
 }
 
-impl Swarm {
+impl Clients {
     /// Publishes, and begins to join the viewers.
-    pub fn start(plan: &Plan) -> Result<Swarm> {
+    pub fn start(plan: &Plan) -> Result<Clients> {
         let certificate = Certificate::generate()?;
         let broadcaster = match plan.whip.as_slice() {
             [] => None,
             _ => Some(Broadcaster::start(plan, certificate.clone())),
         };
-        let mut swarm = Swarm {
+        let mut clients = Clients {
             broadcaster,
-            seats: Vec::new(),
+            subscribers: Vec::new(),
             joiner: Joiner::start(plan, certificate),
             next_poll: Instant::now(),
         };
-        swarm.drive_until("the publisher connects", |swarm| {
-            swarm.broadcaster.as_ref().is_none_or(|broadcaster| broadcaster.sent() > 0)
+        clients.drive_until("the publisher connects", |clients| {
+            clients.broadcaster.as_ref().is_none_or(|broadcaster| broadcaster.sent() > 0)
         })?;
         let servers = plan.whep.len().max(1);
-        swarm.seats = (0..plan.viewers).map(|number| Seat::new(number, number % servers)).collect();
-        Ok(swarm)
+        clients.subscribers = (0..plan.viewers).map(|number| Subscriber::new(number, number % servers)).collect();
+        Ok(clients)
     }
 
     /// Waits until every viewer has had a packet.
     pub fn gather(&mut self) -> Result<()> {
-        self.drive_until("each viewer has a packet", |swarm| swarm.seats.iter().all(Seat::has_media))
+        self.drive_until("each viewer has a packet", |clients| clients.subscribers.iter().all(Subscriber::has_media))
     }
 
     /// Keeps everyone going until `until`.
@@ -85,7 +85,7 @@ impl Swarm {
 
     /// Starts counting anew.
     pub fn forget(&mut self) {
-        self.seats.iter_mut().for_each(Seat::forget);
+        self.subscribers.iter_mut().for_each(Subscriber::forget);
         if let Some(broadcaster) = &self.broadcaster {
             broadcaster.forget();
         }
@@ -93,13 +93,16 @@ impl Swarm {
 
     pub fn report(&self) -> Report {
         let servers = self.joiner.servers();
-        let viewers = self.seats.iter().map(|seat| seat.report(servers.get(seat.server()).map_or("", Server::public)));
+        let viewers = self
+            .subscribers
+            .iter()
+            .map(|subscriber| subscriber.report(servers.get(subscriber.server()).map_or("", Server::public)));
         Report::new(viewers.collect(), self.broadcaster.as_ref().map(Broadcaster::report))
     }
 
     /// Everyone says goodbye, so that no server waits for them.
     pub fn leave(mut self) {
-        self.seats.iter_mut().for_each(Seat::leave);
+        self.subscribers.iter_mut().for_each(Subscriber::leave);
         if let Some(broadcaster) = self.broadcaster.take() {
             broadcaster.leave();
         }
@@ -108,18 +111,18 @@ impl Swarm {
     fn turn(&mut self, now: Instant) {
         let servers = self.joiner.servers().len();
         for (ask, viewer) in self.joiner.joined() {
-            if let Some(seat) = self.seats.get_mut(ask.viewer) {
-                seat.take(now, servers, &ask, viewer);
+            if let Some(subscriber) = self.subscribers.get_mut(ask.viewer) {
+                subscriber.take(now, servers, &ask, viewer);
             }
         }
-        for seat in &mut self.seats {
-            if let Some(ask) = seat.turn(now, servers) {
+        for subscriber in &mut self.subscribers {
+            if let Some(ask) = subscriber.turn(now, servers) {
                 self.joiner.ask(ask);
             }
         }
     }
 
-    fn drive_until(&mut self, what: &str, done: impl Fn(&Swarm) -> bool) -> Result<()> {
+    fn drive_until(&mut self, what: &str, done: impl Fn(&Clients) -> bool) -> Result<()> {
         let deadline = Instant::now() + START_LIMIT;
         while !done(self) {
             if Instant::now() >= deadline {

@@ -1,4 +1,4 @@
-//! Runs a swarm of synthetic clients against one server or several, and tells how they fared as lines of JSON.
+//! Runs synthetic clients against one server or several, and tells how they fared as lines of JSON.
 //! Commands come on standard input: `begin` (count anew), `report`, `stop`.
 
 use std::io::{BufRead as _, Write as _};
@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use chappe_load::POLL_TICK;
+use chappe_load::clients::{Clients, Plan};
 use chappe_load::offer::Kind;
 use chappe_load::publisher::{Pacing, Shape};
-use chappe_load::swarm::{Plan, Swarm};
 use clap::Parser;
 
 /// One publisher and many viewers, who come back by a new POST to the next server when their session dies.
 #[derive(Debug, Parser)]
-#[command(name = "chappe-swarm")]
+#[command(name = "chappe-clients")]
 struct Flags {
     /// Servers to publish at, the first one first; without it, somebody else publishes
     #[arg(long, value_name = "http://HOST:PORT,…", value_delimiter = ',')]
@@ -23,7 +23,7 @@ struct Flags {
     /// Servers to watch at, each by its share of the viewers
     #[arg(long, value_name = "http://HOST:PORT,…", value_delimiter = ',', required = true)]
     whep: Vec<String>,
-    #[arg(long, default_value = "swarm")]
+    #[arg(long, default_value = "clients")]
     room: String,
     #[arg(long, default_value = "cam")]
     stream: String,
@@ -62,27 +62,27 @@ fn main() -> Result<()> {
     };
     let deadline = Instant::now() + Duration::from_secs(flags.seconds);
     let commands = commands();
-    let mut swarm = Swarm::start(&plan)?;
-    swarm.gather()?;
-    swarm.forget();
+    let mut clients = Clients::start(&plan)?;
+    clients.gather()?;
+    clients.forget();
     say(&serde_json::json!({ "event": "ready" }))?;
-    obey(&mut swarm, &commands, deadline)?;
+    obey(&mut clients, &commands, deadline)?;
     if let Some(file) = flags.report {
-        std::fs::write(file, swarm.report().json().to_string())?;
+        std::fs::write(file, clients.report().json().to_string())?;
     }
-    swarm.leave();
+    clients.leave();
     Ok(())
 }
 
-fn obey(swarm: &mut Swarm, commands: &Receiver<String>, deadline: Instant) -> Result<()> {
+fn obey(clients: &mut Clients, commands: &Receiver<String>, deadline: Instant) -> Result<()> {
     // Who starts it without a terminal or a pipe wants it to run its time.
     let mut listens = true;
     while Instant::now() < deadline {
-        swarm.drive(Instant::now() + POLL_TICK);
+        clients.drive(Instant::now() + POLL_TICK);
         match commands.try_recv() {
             Ok(command) => match command.trim() {
-                "begin" => swarm.forget(),
-                "report" => say(&swarm.report().json())?,
+                "begin" => clients.forget(),
+                "report" => say(&clients.report().json())?,
                 "stop" => return Ok(()),
                 other => anyhow::bail!("unknown command {other:?}: begin, report or stop"),
             },

@@ -1,4 +1,4 @@
-//! Owns one viewer's place in a swarm: it joins, and when its session dies it joins again at the next server.
+//! Owns one viewer's subscription: it joins, and when its session dies it joins again at the next server.
 //! What it counts goes on over all of its sessions.
 
 use std::time::{Duration, Instant, SystemTime};
@@ -11,7 +11,7 @@ use crate::stage::Watcher;
 use crate::tally::Tally;
 use crate::viewer::Viewer;
 
-pub struct Seat {
+pub struct Subscriber {
     number: usize,
     server: usize,
     stage: Stage,
@@ -42,11 +42,11 @@ struct Count {
     had_media: bool,
 }
 
-impl Seat {
-    pub fn new(number: usize, server: usize) -> Seat {
+impl Subscriber {
+    pub fn new(number: usize, server: usize) -> Subscriber {
         let count =
             Count { began: SystemTime::now(), past: Tally::default(), rejoins: 0, last_error: None, had_media: false };
-        Seat { number, server, stage: Stage::Away { until: Instant::now() }, count }
+        Subscriber { number, server, stage: Stage::Away { until: Instant::now() }, count }
     }
 
     /// Where it is, or where it asks next.
@@ -201,18 +201,18 @@ mod tests {
 
     #[test]
     fn a_server_that_never_answers_is_given_up_for_the_next() {
-        let mut seat = Seat::new(7, 0);
+        let mut subscriber = Subscriber::new(7, 0);
         let now = Instant::now();
-        let first = seat.turn(now, 2).unwrap();
+        let first = subscriber.turn(now, 2).unwrap();
         assert_eq!((first.viewer, first.server), (7, 0));
-        assert_eq!(seat.turn(now + JOIN_LIMIT / 2, 2), None);
+        assert_eq!(subscriber.turn(now + JOIN_LIMIT / 2, 2), None);
         let late = now + JOIN_LIMIT;
-        assert_eq!(seat.turn(late, 2), None);
-        let second = seat.turn(late + RETRY_PERIOD, 2).unwrap();
+        assert_eq!(subscriber.turn(late, 2), None);
+        let second = subscriber.turn(late + RETRY_PERIOD, 2).unwrap();
         assert_eq!(second.server, 1);
         // The first POST fails in the end, too.
-        seat.take(late + RETRY_PERIOD, 2, &first, Err(anyhow::anyhow!("nothing came")));
-        assert_eq!(seat.turn(late + 2 * RETRY_PERIOD, 2), None, "the second is still awaited");
+        subscriber.take(late + RETRY_PERIOD, 2, &first, Err(anyhow::anyhow!("nothing came")));
+        assert_eq!(subscriber.turn(late + 2 * RETRY_PERIOD, 2), None, "the second is still awaited");
     }
 
     #[test]

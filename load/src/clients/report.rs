@@ -1,4 +1,4 @@
-//! Owns what a swarm tells of itself, as JSON. Never judges it.
+//! Owns what the clients tell of themselves, as JSON. Never judges it.
 
 use serde_json::{Value, json};
 
