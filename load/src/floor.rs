@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result};
 use chappe_sfu_core::srtp::{Profile, Sealer};
 use chappe_sfu_io::process::pin_to_core;
-use chappe_sfu_io::udp::{Sender, Transmit};
+use chappe_sfu_io::udp::{BatchSender, Transmit};
 
 use crate::arrival::{self, unix_nanos};
 use crate::measure::{Sample, thread_cpu};
@@ -94,7 +94,7 @@ fn send(plan: Plan, remotes: &[std::net::SocketAddr], clock: &BurstClock) -> Res
     pin_to_core(plan.core).context("pinning the floor's sender")?;
     let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
     let socket = chappe_sfu_io::udp::UdpSocket::adopt(socket.into())?;
-    let mut sender = if plan.mean_run > 1.0 { Sender::new() } else { Sender::without_segmentation() };
+    let mut sender = if plan.mean_run > 1.0 { BatchSender::new() } else { BatchSender::without_segmentation() };
     let sealers = (0..remotes.len()).map(sealer).collect::<Result<Vec<_>>>()?;
     let sealed_bytes = plan.packet_bytes + Profile::AeadAes128Gcm.rtp_overhead();
     let payload = vec![0xa5u8; plan.packet_bytes - HEADER_BYTES];

@@ -26,7 +26,7 @@ use crate::token::Token;
 pub struct Supervisor {
     epoll: OwnedFd,
     signals: StopSignals,
-    slots: BTreeMap<ProcessName, Slot>,
+    slots: BTreeMap<ProcessName, Supervised>,
     phase: Phase,
     outlet: Outlet,
     format: LogFormat,
@@ -40,7 +40,7 @@ pub struct Supervisor {
 }
 
 /// A place that has a process, or is about to.
-struct Slot {
+struct Supervised {
     spec: ChildSpec,
     state: State<Process>,
     backoff: Backoff,
@@ -91,7 +91,7 @@ impl Supervisor {
     /// A place for one more process, which is started with the next turn.
     pub fn add(&mut self, spec: ChildSpec) {
         let name = spec.name;
-        let slot = Slot { spec, state: State::Starting, backoff: Backoff::default(), restarts: 0 };
+        let slot = Supervised { spec, state: State::Starting, backoff: Backoff::default(), restarts: 0 };
         self.slots.insert(name, slot);
         self.changed = true;
     }
@@ -129,7 +129,7 @@ impl Supervisor {
 
     pub fn statuses(&self) -> Vec<ProcessStatus> {
         let now = Instant::now();
-        let status = |(name, slot): (&ProcessName, &Slot)| {
+        let status = |(name, slot): (&ProcessName, &Supervised)| {
             let up = slot.state.since().map(|since| now.saturating_duration_since(since)).unwrap_or_default();
             Some(ProcessStatus {
                 name: *name,
@@ -358,7 +358,7 @@ impl Supervisor {
     }
 }
 
-impl Slot {
+impl Supervised {
     fn start(&mut self, epoll: &OwnedFd, now: Instant) {
         let (name, restarts) = (self.spec.name, self.restarts);
         match Process::spawn(&self.spec, restarts).and_then(|process| watch(epoll, name, process)) {

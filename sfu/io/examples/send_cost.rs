@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use chappe_sfu_io::udp::{Sender, Transmit, UdpSocket};
+use chappe_sfu_io::udp::{BatchSender, Transmit, UdpSocket};
 
 const PEERS: usize = 100;
 const DATAGRAM_BYTES: usize = 1200;
@@ -24,8 +24,10 @@ fn main() -> std::io::Result<()> {
         ("singles", false, None),
         ("singles, source", false, Some(local)),
     ];
-    let mut senders: Vec<_> =
-        cases.iter().map(|case| if case.1 { Sender::new() } else { Sender::without_segmentation() }).collect();
+    let mut senders: Vec<_> = cases
+        .iter()
+        .map(|case| if case.1 { BatchSender::new() } else { BatchSender::without_segmentation() })
+        .collect();
     let mut spent = [Duration::ZERO; 4];
     for _ in 0..ROUNDS {
         for (index, (_, _, source)) in cases.iter().enumerate() {

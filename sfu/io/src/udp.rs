@@ -1,4 +1,4 @@
-//! Owns a worker's UDP socket: its options, batched receive ([`Receiver`]) and batched send ([`Sender`]).
+//! Owns a worker's UDP socket: its options, batched receive ([`BatchReceiver`]) and batched send ([`BatchSender`]).
 //! Never looks into a datagram.
 
 mod address;
@@ -12,9 +12,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{AddressFamily, sockopt};
 
+use address::SocketName;
+use control::ControlBuffer;
+
 pub use address::normalise_ip;
-pub use receive::{Receiver, Train};
-pub use send::{SendReport, Sender, Transmit};
+pub use receive::{BatchReceiver, Train};
+pub use send::{BatchSender, SendReport, Transmit};
 
 /// A bound, non-blocking UDP socket over IPv4, or over IPv6 and (dual stack) IPv4.
 #[derive(Debug)]
@@ -24,6 +27,17 @@ pub struct UdpSocket {
     local: SocketAddr,
     /// Bound to all addresses: then each datagram says to which it came, and each reply leaves from there.
     wildcard: bool,
+}
+
+/// What recvmmsg(2) and sendmmsg(2) want one of for each message, beside its bytes.
+#[derive(Clone, Copy)]
+struct MessageBuffers {
+    name: SocketName,
+    control: ControlBuffer,
+}
+
+impl MessageBuffers {
+    const EMPTY: MessageBuffers = MessageBuffers { name: SocketName::EMPTY, control: ControlBuffer::EMPTY };
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use chappe_sfu_api::{
 use chappe_sfu_core::Now;
 use serde::Deserialize;
 
-use crate::control::{ClientId, Ended};
+use crate::control::{ClientId, Disconnect};
 use crate::event_loop::{DRAIN_MAX, Drain, Worker};
 use crate::sessions::Fence;
 use crate::validate::Objection;
@@ -30,7 +30,7 @@ impl Worker {
                     let error = invalid(format!("not a command of this version: {error}"));
                     self.control.send(client, &Event::Failed { request, error });
                 }
-                Err(_) => self.drop_client(client, Ended::NotALine),
+                Err(_) => self.drop_client(client, Disconnect::NotALine),
             },
         }
     }

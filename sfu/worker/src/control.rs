@@ -45,7 +45,7 @@ struct Snapshot {
 
 /// Why a connection ended; for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum Disconnect {
     Closed,
     LineTooLong,
     /// Something else than JSON with a request id.
@@ -92,7 +92,7 @@ impl Control {
     }
 
     /// Reads once from a client, at most [`READ_BYTES_MAX`]. Its lines are then taken with [`Control::next_line`].
-    pub(crate) fn read(&mut self, id: ClientId) -> Result<(), Ended> {
+    pub(crate) fn read(&mut self, id: ClientId) -> Result<(), Disconnect> {
         let Some(client) = self.clients.get_mut(&id) else { return Ok(()) };
         if client.queued {
             // What it sent before comes first; the rest stays in the kernel and holds the sender back.
@@ -100,7 +100,7 @@ impl Control {
         }
         self.scratch.resize(READ_BYTES_MAX, 0);
         match client.stream.read(&mut self.scratch) {
-            Ok(0) => Err(Ended::Closed),
+            Ok(0) => Err(Disconnect::Closed),
             Ok(count) => {
                 client.reader.push(self.scratch.get(..count).unwrap_or_default());
                 client.queued = true;
@@ -108,7 +108,7 @@ impl Control {
                 Ok(())
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(()),
-            Err(_) => Err(Ended::Closed),
+            Err(_) => Err(Disconnect::Closed),
         }
     }
 
@@ -120,7 +120,7 @@ impl Control {
     }
 
     /// One whole line of the clients that sent some, in turns, copied to `line`.
-    pub(crate) fn next_line(&mut self, line: &mut Vec<u8>) -> Option<(ClientId, Result<(), Ended>)> {
+    pub(crate) fn next_line(&mut self, line: &mut Vec<u8>) -> Option<(ClientId, Result<(), Disconnect>)> {
         while let Some(id) = self.backlog.pop_front() {
             let Some(client) = self.clients.get_mut(&id) else { continue };
             match client.reader.next_line(LINE_BYTES_MAX) {
@@ -131,7 +131,7 @@ impl Control {
                     return Some((id, Ok(())));
                 }
                 Ok(None) => client.queued = false,
-                Err(_) => return Some((id, Err(Ended::LineTooLong))),
+                Err(_) => return Some((id, Err(Disconnect::LineTooLong))),
             }
         }
         None
@@ -172,7 +172,7 @@ impl Control {
         epoll: &Epoll,
         token: impl Fn(ClientId) -> u64,
         describe: impl Fn(SessionId) -> Option<Event>,
-    ) -> Vec<(ClientId, Ended)> {
+    ) -> Vec<(ClientId, Disconnect)> {
         let mut ended = Vec::new();
         for (id, client) in &mut self.clients {
             client.fill_from_snapshot(&mut self.scratch, &describe);
@@ -208,23 +208,23 @@ impl Client {
         }
     }
 
-    fn flush(&mut self, epoll: &Epoll, token: u64) -> Result<(), Ended> {
+    fn flush(&mut self, epoll: &Epoll, token: u64) -> Result<(), Disconnect> {
         while !self.out.unsent().is_empty() {
             match self.stream.write(self.out.unsent()) {
                 Ok(count) => self.out.advance(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => return Err(Ended::Closed),
+                Err(_) => return Err(Disconnect::Closed),
             }
         }
         let waiting = self.out.unsent().len();
         if waiting > OUT_QUEUE_BYTES_MAX {
-            return Err(Ended::ReadsTooSlowly);
+            return Err(Disconnect::ReadsTooSlowly);
         }
         if (waiting > 0) != self.waits_for_room {
             self.waits_for_room = waiting > 0;
             let interest = if self.waits_for_room { Interest::ReadWrite } else { Interest::Read };
-            epoll.modify(&self.stream, token, interest).map_err(|_| Ended::Closed)?;
+            epoll.modify(&self.stream, token, interest).map_err(|_| Disconnect::Closed)?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use chappe_sfu_io::tcp::TcpListener;
 use chappe_sfu_io::udp::UdpSocket;
 
 use crate::connections::Connections;
-use crate::control::{ClientId, Control, Ended};
+use crate::control::{ClientId, Control, Disconnect};
 use crate::media::{MediaSockets, read_clock, time_until};
 use crate::report::Meter;
 use crate::sessions::Sessions;
@@ -262,7 +262,7 @@ impl Worker {
         self.line = line;
     }
 
-    pub(crate) fn drop_client(&mut self, client: ClientId, why: Ended) {
+    pub(crate) fn drop_client(&mut self, client: ClientId, why: Disconnect) {
         tracing::info!(client = client.0, ?why, "signaling disconnected");
         self.control.remove(client);
     }

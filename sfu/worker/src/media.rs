@@ -8,7 +8,7 @@ use chappe_sfu_core::{ConnectionId, DatagramKind, Now, Route, Sfu, classify};
 use chappe_sfu_io::clock;
 use chappe_sfu_io::epoll::Epoll;
 use chappe_sfu_io::tcp::FrameKind;
-use chappe_sfu_io::udp::{Receiver, SendReport, Sender, Transmit, UdpSocket};
+use chappe_sfu_io::udp::{BatchReceiver, BatchSender, SendReport, Transmit, UdpSocket};
 
 use crate::connections::Connections;
 use crate::handshakes::Handshakes;
@@ -16,8 +16,8 @@ use crate::sources::Source;
 
 pub(crate) struct MediaSockets {
     pub(crate) udp: UdpSocket,
-    receiver: Receiver,
-    sender: Sender,
+    receiver: BatchReceiver,
+    sender: BatchSender,
     pub(crate) tcp: Connections,
     pub(crate) handshakes: Handshakes,
     /// Connections that broke in the current turn.
@@ -28,8 +28,8 @@ impl MediaSockets {
     pub(crate) fn new(udp: UdpSocket, tcp: Connections) -> MediaSockets {
         MediaSockets {
             udp,
-            receiver: Receiver::new(),
-            sender: Sender::new(),
+            receiver: BatchReceiver::new(),
+            sender: BatchSender::new(),
             tcp,
             handshakes: Handshakes::default(),
             broken: Vec::new(),
@@ -50,7 +50,7 @@ impl MediaSockets {
                     take(now, route, datagram, core, &mut self.handshakes);
                 }
             }
-            if trains < Receiver::MESSAGES_MAX {
+            if trains < BatchReceiver::MESSAGES_MAX {
                 break;
             }
         }

@@ -8,12 +8,12 @@ use chappe_sfu_api::{Epoch, SessionId, SessionSnapshot, SessionSpec, SessionStat
 
 #[derive(Default)]
 pub(crate) struct Sessions {
-    entries: HashMap<SessionId, Entry>,
+    entries: HashMap<SessionId, HeldSession>,
     /// Sessions closed by their owner, oldest first, at most [`TOMBSTONES_MAX`].
     tombstones: VecDeque<(SessionId, Epoch)>,
 }
 
-struct Entry {
+struct HeldSession {
     spec: SessionSpec,
     state: SessionState,
     active: Vec<TrackId>,
@@ -59,7 +59,7 @@ impl Sessions {
 
     pub(crate) fn insert(&mut self, now: Instant, spec: SessionSpec) {
         self.tombstones.retain(|(closed, _)| *closed != spec.session);
-        let entry = Entry { state: SessionState::New, active: Vec::new(), opened: now, spec };
+        let entry = HeldSession { state: SessionState::New, active: Vec::new(), opened: now, spec };
         self.entries.insert(entry.spec.session, entry);
     }
 
@@ -67,7 +67,7 @@ impl Sessions {
     pub(crate) fn update(&mut self, session: SessionId, change: impl FnOnce(&mut SessionSpec)) {
         if let Some(entry) = self.entries.get_mut(&session) {
             change(&mut entry.spec);
-            let Entry { spec, active, .. } = entry;
+            let HeldSession { spec, active, .. } = entry;
             active.retain(|track| spec.media.receive.iter().any(|receive| receive.track == *track));
         }
     }

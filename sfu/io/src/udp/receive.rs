@@ -1,29 +1,23 @@
-//! Owns the buffers of batched receive. One call takes up to [`Receiver::MESSAGES_MAX`] trains of
+//! Owns the buffers of batched receive. One call takes up to [`BatchReceiver::MESSAGES_MAX`] trains of
 //! datagrams (UDP_GRO) out of the kernel and allocates nothing.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::slice::ChunksMut;
 
-use super::UdpSocket;
-use super::address::{NAME_BYTES, SocketName};
-use super::control::{CONTROL_BYTES, ControlBuffer};
+use super::address::NAME_BYTES;
+use super::control::CONTROL_BYTES;
+use super::{MessageBuffers, UdpSocket};
 
-pub struct Receiver {
-    slots: Box<[Slot]>,
+pub struct BatchReceiver {
+    messages: Box<[MessageBuffers]>,
     headers: Box<[libc::mmsghdr]>,
     iovecs: Box<[libc::iovec]>,
     data: Box<[u8]>,
-    /// How many slots the last call filled.
+    /// How many messages the last call filled.
     filled: usize,
     overflowed: u64,
     failed: u64,
-}
-
-#[derive(Clone, Copy)]
-struct Slot {
-    name: SocketName,
-    control: ControlBuffer,
 }
 
 /// Datagrams of one peer that arrived together: all `segment` bytes long but the last, which may be shorter.
@@ -41,16 +35,16 @@ impl Train<'_> {
     }
 }
 
-impl Receiver {
+impl BatchReceiver {
     /// Trains per call. 32 × 64 KiB of buffers, of which only the touched pages are resident.
     pub const MESSAGES_MAX: usize = 32;
 
-    pub fn new() -> Receiver {
+    pub fn new() -> BatchReceiver {
         let count = Self::MESSAGES_MAX;
         // SAFETY: mmsghdr and iovec are plain C structs of integers and pointers; all-zero (null) is valid.
         let (header, iovec): (libc::mmsghdr, libc::iovec) = unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
-        Receiver {
-            slots: vec![Slot { name: SocketName::EMPTY, control: ControlBuffer::EMPTY }; count].into_boxed_slice(),
+        BatchReceiver {
+            messages: vec![MessageBuffers::EMPTY; count].into_boxed_slice(),
             headers: vec![header; count].into_boxed_slice(),
             iovecs: vec![iovec; count].into_boxed_slice(),
             data: vec![0; count * TRAIN_BYTES].into_boxed_slice(),
@@ -61,21 +55,21 @@ impl Receiver {
     }
 
     /// Takes what has arrived. Returns how many trains there are; 0 when there is nothing to read, or the kernel could
-    /// not read it now ([`Receiver::failed`]): what waits is announced again.
+    /// not read it now ([`BatchReceiver::failed`]): what waits is announced again.
     pub fn receive(&mut self, socket: &UdpSocket) -> usize {
         self.filled = 0;
         let buffers = self.data.chunks_exact_mut(TRAIN_BYTES);
-        for (((slot, header), iovec), buffer) in
-            self.slots.iter_mut().zip(&mut self.headers).zip(&mut self.iovecs).zip(buffers)
+        for (((message_buffers, header), iovec), buffer) in
+            self.messages.iter_mut().zip(&mut self.headers).zip(&mut self.iovecs).zip(buffers)
         {
             iovec.iov_base = buffer.as_mut_ptr().cast();
             iovec.iov_len = buffer.len();
             let message = &mut header.msg_hdr;
-            message.msg_name = slot.name.bytes.as_mut_ptr().cast();
+            message.msg_name = message_buffers.name.bytes.as_mut_ptr().cast();
             message.msg_namelen = NAME_BYTES as libc::socklen_t;
             message.msg_iov = iovec;
             message.msg_iovlen = 1;
-            message.msg_control = slot.control.bytes.as_mut_ptr().cast();
+            message.msg_control = message_buffers.control.bytes.as_mut_ptr().cast();
             message.msg_controllen = CONTROL_BYTES as _;
             message.msg_flags = 0;
             header.msg_len = 0;
@@ -121,9 +115,11 @@ impl Receiver {
     /// The newest datagram has the newest count.
     fn note_overflow(&mut self) {
         let Some(newest) = self.filled.checked_sub(1) else { return };
-        let (Some(slot), Some(header)) = (self.slots.get(newest), self.headers.get(newest)) else { return };
+        let (Some(message_buffers), Some(header)) = (self.messages.get(newest), self.headers.get(newest)) else {
+            return;
+        };
         #[allow(clippy::unnecessary_cast)] // msg_controllen is 32 bits wide on musl
-        let control = slot.control.decode(header.msg_hdr.msg_controllen as usize);
+        let control = message_buffers.control.decode(header.msg_hdr.msg_controllen as usize);
         if let Some(count) = control.overflowed {
             self.overflowed += u64::from(count.wrapping_sub(self.overflowed as u32));
         }
@@ -134,15 +130,15 @@ impl Receiver {
     pub fn trains<'a>(&'a mut self, socket: &UdpSocket) -> impl Iterator<Item = Train<'a>> {
         let only_address = socket.only_address();
         let buffers = self.data.chunks_exact_mut(TRAIN_BYTES);
-        self.slots.iter().zip(&self.headers).zip(buffers).take(self.filled).filter_map(
-            move |((slot, header), buffer)| {
+        self.messages.iter().zip(&self.headers).zip(buffers).take(self.filled).filter_map(
+            move |((message_buffers, header), buffer)| {
                 let message = &header.msg_hdr;
                 if message.msg_flags & libc::MSG_TRUNC != 0 {
                     return None;
                 }
-                let remote = slot.name.decode(message.msg_namelen)?;
+                let remote = message_buffers.name.decode(message.msg_namelen)?;
                 #[allow(clippy::unnecessary_cast)] // msg_controllen is 32 bits wide on musl
-                let control = slot.control.decode(message.msg_controllen as usize);
+                let control = message_buffers.control.decode(message.msg_controllen as usize);
                 let length = header.msg_len as usize;
                 let bytes = buffer.get_mut(..length)?;
                 let segment = control.segment.filter(|segment| *segment > 0).unwrap_or(length);
@@ -152,9 +148,9 @@ impl Receiver {
     }
 }
 
-impl Default for Receiver {
+impl Default for BatchReceiver {
     fn default() -> Self {
-        Receiver::new()
+        BatchReceiver::new()
     }
 }
 

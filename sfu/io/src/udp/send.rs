@@ -10,9 +10,8 @@ use arrayvec::ArrayVec;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
-use super::UdpSocket;
-use super::address::{SocketName, is_default_loopback};
-use super::control::ControlBuffer;
+use super::address::is_default_loopback;
+use super::{MessageBuffers, UdpSocket};
 
 /// A run of datagrams for one peer: all `segment` bytes long but the last, which may be shorter.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +23,7 @@ pub struct Transmit<'a> {
     pub segment: usize,
 }
 
-/// What became of the datagrams of one [`Sender::send`].
+/// What became of the datagrams of one [`BatchSender::send`].
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct SendReport {
     pub packets: u64,
@@ -40,18 +39,12 @@ pub struct SendReport {
 }
 
 /// The headers of batched send, and what it learned about the peers it serves.
-pub struct Sender {
-    slots: Box<[Slot]>,
+pub struct BatchSender {
+    messages: Box<[MessageBuffers]>,
     headers: Box<[libc::mmsghdr]>,
     iovecs: Box<[libc::iovec]>,
     segmentation: Segmentation,
     refused: RefusedPeers,
-}
-
-#[derive(Clone, Copy)]
-struct Slot {
-    name: SocketName,
-    control: ControlBuffer,
 }
 
 /// Whether runs go out whole, where the peer's path takes them.
@@ -103,17 +96,17 @@ enum Outcome {
     Failed,
 }
 
-impl Sender {
+impl BatchSender {
     /// Messages (runs) per system call.
     pub const MESSAGES_MAX: usize = 64;
 
-    pub fn new() -> Sender {
-        // One more, for the datagrams of a refused run while the rest of the batch waits in its slots.
+    pub fn new() -> BatchSender {
+        // One more, for the datagrams of a refused run while the rest of the batch waits in its buffers.
         let count = Self::MESSAGES_MAX + 1;
         // SAFETY: mmsghdr and iovec are plain C structs of integers and pointers; all-zero (null) is valid.
         let (header, iovec): (libc::mmsghdr, libc::iovec) = unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
-        Sender {
-            slots: vec![Slot { name: SocketName::EMPTY, control: ControlBuffer::EMPTY }; count].into_boxed_slice(),
+        BatchSender {
+            messages: vec![MessageBuffers::EMPTY; count].into_boxed_slice(),
             headers: vec![header; count].into_boxed_slice(),
             iovecs: vec![iovec; count].into_boxed_slice(),
             segmentation: Segmentation::On,
@@ -122,8 +115,8 @@ impl Sender {
     }
 
     /// A sender that never asks the kernel to segment.
-    pub fn without_segmentation() -> Sender {
-        Sender { segmentation: Segmentation::Off, ..Sender::new() }
+    pub fn without_segmentation() -> BatchSender {
+        BatchSender { segmentation: Segmentation::Off, ..BatchSender::new() }
     }
 
     /// Whether runs to this peer leave whole for now.
@@ -141,7 +134,7 @@ impl Sender {
     ) -> SendReport {
         let mut report = SendReport::default();
         let mut patience = Some(patience);
-        let mut pending = ArrayVec::<Transmit<'a>, { Sender::MESSAGES_MAX }>::new();
+        let mut pending = ArrayVec::<Transmit<'a>, { BatchSender::MESSAGES_MAX }>::new();
         for run in runs {
             let segment = run.segment.clamp(1, DATAGRAM_BYTES_MAX);
             let is_apart =
@@ -226,25 +219,25 @@ impl Sender {
     }
 
     fn fill(&mut self, index: usize, socket: &UdpSocket, transmit: &Transmit<'_>) {
-        let slot = &mut self.slots[index];
+        let message_buffers = &mut self.messages[index];
         let iovec = &mut self.iovecs[index];
         iovec.iov_base = transmit.bytes.as_ptr().cast_mut().cast();
         iovec.iov_len = transmit.bytes.len();
         // A run is at most DATAGRAM_BYTES_MAX long, so its segment fits 16 bits.
         let segment = (transmit.bytes.len() > transmit.segment).then_some(transmit.segment as u16);
-        let control_bytes = slot.control.encode(segment, transmit.source(socket));
+        let control_bytes = message_buffers.control.encode(segment, transmit.source(socket));
         let message = &mut self.headers[index].msg_hdr;
-        message.msg_namelen = slot.name.encode(transmit.remote, socket.family).unwrap_or(0);
-        message.msg_name = slot.name.bytes.as_mut_ptr().cast();
+        message.msg_namelen = message_buffers.name.encode(transmit.remote, socket.family).unwrap_or(0);
+        message.msg_name = message_buffers.name.bytes.as_mut_ptr().cast();
         message.msg_iov = iovec;
         message.msg_iovlen = 1;
         message.msg_control =
-            if control_bytes == 0 { std::ptr::null_mut() } else { slot.control.bytes.as_mut_ptr().cast() };
+            if control_bytes == 0 { std::ptr::null_mut() } else { message_buffers.control.bytes.as_mut_ptr().cast() };
         message.msg_controllen = control_bytes as _;
         message.msg_flags = 0;
     }
 
-    /// One system call over the slots from `first` on, which were filled from `transmits` and point into them.
+    /// One system call over the messages from `first` on, which were filled from `transmits` and point into them.
     fn call(&mut self, socket: &UdpSocket, first: usize, count: usize, transmits: &[Transmit<'_>]) -> Outcome {
         debug_assert_eq!(count, transmits.len());
         let headers = &mut self.headers[first..first + count];
@@ -274,9 +267,9 @@ impl Sender {
     }
 }
 
-impl Default for Sender {
+impl Default for BatchSender {
     fn default() -> Self {
-        Sender::new()
+        BatchSender::new()
     }
 }
 

@@ -21,7 +21,7 @@ fn transmit(remote: SocketAddr, bytes: &[u8], segment: usize) -> Transmit<'_> {
 
 /// Collects `count` datagrams with their remote and local addresses.
 fn collect(socket: &UdpSocket, count: usize) -> Vec<(SocketAddr, Option<IpAddr>, Vec<u8>)> {
-    let mut receiver = Receiver::new();
+    let mut receiver = BatchReceiver::new();
     let mut got = Vec::new();
     while got.len() < count {
         let limit = Timespec { tv_sec: 10, tv_nsec: 0 };
@@ -48,14 +48,14 @@ const PATIENCE: Duration = Duration::from_millis(100);
 fn one_dual_stack_socket_serves_both_families_and_says_where_they_came_to() {
     let server = socket("[::]:0");
     for (client, host) in [(socket("127.0.0.1:0"), "127.0.0.1"), (socket("[::1]:0"), "::1")] {
-        let report = Sender::new().send(&client, [transmit(loopback_of(&server, host), b"ping", 4)], PATIENCE);
+        let report = BatchSender::new().send(&client, [transmit(loopback_of(&server, host), b"ping", 4)], PATIENCE);
         assert_eq!((report.packets, report.bytes, report.calls), (1, 4, 1));
         let got = collect(&server, 1);
         let (remote, local, bytes) = &got[0];
         assert_eq!((*remote, *local, bytes.as_slice()), (client.local_addr(), host.parse().ok(), &b"ping"[..]));
 
         let reply = Transmit { remote: *remote, local: *local, bytes: b"pong", segment: 4 };
-        assert_eq!(Sender::new().send(&server, [reply], PATIENCE).packets, 1);
+        assert_eq!(BatchSender::new().send(&server, [reply], PATIENCE).packets, 1);
         assert_eq!(collect(&client, 1)[0].0, loopback_of(&server, host));
     }
 }
@@ -65,11 +65,11 @@ fn a_reply_leaves_from_the_address_that_was_asked() {
     for server in [socket("[::]:0"), socket("0.0.0.0:0")] {
         let client = socket("127.0.0.1:0");
         let asked = loopback_of(&server, "127.0.0.2");
-        Sender::new().send(&client, [transmit(asked, b"?", 1)], PATIENCE);
+        BatchSender::new().send(&client, [transmit(asked, b"?", 1)], PATIENCE);
         let (remote, local, _) = collect(&server, 1).remove(0);
         assert_eq!(local, Some("127.0.0.2".parse().expect("address")));
         let bytes = payload(300);
-        Sender::new().send(&server, [Transmit { remote, local, bytes: &bytes, segment: 100 }], PATIENCE);
+        BatchSender::new().send(&server, [Transmit { remote, local, bytes: &bytes, segment: 100 }], PATIENCE);
         for (from, _, _) in collect(&client, 3) {
             assert_eq!(from, asked);
         }
@@ -79,7 +79,7 @@ fn a_reply_leaves_from_the_address_that_was_asked() {
 #[test]
 fn a_socket_bound_to_one_address_knows_it_without_being_told() {
     let (server, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
-    Sender::new().send(&client, [transmit(server.local_addr(), b"x", 1)], PATIENCE);
+    BatchSender::new().send(&client, [transmit(server.local_addr(), b"x", 1)], PATIENCE);
     assert_eq!(collect(&server, 1)[0].1, Some(IpAddr::V4(Ipv4Addr::LOCALHOST)));
 }
 
@@ -95,7 +95,7 @@ fn runs_keep_their_datagram_boundaries_with_and_without_segmentation() {
         (130_000, 1300),
         (7, 3),
     ];
-    for make in [Sender::new, Sender::without_segmentation] {
+    for make in [BatchSender::new, BatchSender::without_segmentation] {
         for (length, segment) in cases {
             let (from, to) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
             let bytes = payload(length);
@@ -115,7 +115,7 @@ fn runs_for_many_peers_leave_in_one_system_call() {
     let peers: Vec<_> = (0..40).map(|_| socket("127.0.0.1:0")).collect();
     let bytes = payload(3000);
     let report =
-        Sender::new().send(&from, peers.iter().map(|peer| transmit(peer.local_addr(), &bytes, 1000)), PATIENCE);
+        BatchSender::new().send(&from, peers.iter().map(|peer| transmit(peer.local_addr(), &bytes, 1000)), PATIENCE);
     assert_eq!((report.packets, report.calls), (120, 1));
     for peer in &peers {
         assert_eq!(collect(peer, 3).iter().map(|(_, _, b)| b.len()).sum::<usize>(), 3000);
@@ -135,7 +135,7 @@ fn a_peer_whose_runs_are_refused_gets_single_datagrams_for_a_while_and_nobody_el
         };
         assert_eq!(result, 0);
     };
-    let mut sender = Sender::new();
+    let mut sender = BatchSender::new();
     let bytes = payload(2500);
     // Messages in which a run of three datagrams left.
     let mut messages = |to: &UdpSocket| {
@@ -174,7 +174,7 @@ fn an_unreachable_peer_costs_nobody_else_a_datagram() {
         transmit(other_family, &bytes[..100], 100),
         transmit(to.local_addr(), &bytes[..100], 100),
     ];
-    let mut sender = Sender::new();
+    let mut sender = BatchSender::new();
     let report = sender.send(&from, runs, PATIENCE);
     assert_eq!((report.packets, report.failed, report.blocked), (3, 3, 0));
     assert!(sender.segments_to(to.local_addr()));
@@ -185,13 +185,13 @@ fn an_unreachable_peer_costs_nobody_else_a_datagram() {
 fn a_closed_port_does_not_disturb_later_sends_or_receives() {
     let (from, to) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
     let closed = socket("127.0.0.1:0").local_addr();
-    let mut sender = Sender::new();
+    let mut sender = BatchSender::new();
     for _ in 0..3 {
         let report = sender.send(&from, [transmit(closed, b"x", 1), transmit(to.local_addr(), b"y", 1)], PATIENCE);
         assert_eq!(report.packets, 2);
     }
     collect(&to, 3);
-    assert_eq!(Receiver::new().receive(&from), 0);
+    assert_eq!(BatchReceiver::new().receive(&from), 0);
 }
 
 /// Runs [`a_slow_link_costs_bounded_time`] in a network namespace whose only link passes 1 Mbit/s.
@@ -200,10 +200,11 @@ fn datagrams_that_found_no_room_are_counted() {
     let (to, from) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
     sockopt::set_socket_recv_buffer_size(&to.fd, 1).expect("the least the kernel has");
     let remote = loopback_of(&to, "127.0.0.1");
-    let (mut receiver, mut received) = (Receiver::new(), 0);
+    let (mut receiver, mut received) = (BatchReceiver::new(), 0);
     let send = |count| {
         for _ in 0..count {
-            let report = Sender::without_segmentation().send(&from, [transmit(remote, &[7; 500], 500)], Duration::ZERO);
+            let report =
+                BatchSender::without_segmentation().send(&from, [transmit(remote, &[7; 500], 500)], Duration::ZERO);
             assert_eq!(report.packets, 1);
         }
     };
@@ -241,7 +242,7 @@ fn as_root_a_socket_that_takes_no_more_holds_nobody_up() {
 #[ignore = "only inside the namespace of the test above"]
 fn a_slow_link_costs_bounded_time() {
     let from = socket("10.9.9.1:0");
-    let (bytes, mut sender) = (payload(64_000), Sender::new());
+    let (bytes, mut sender) = (payload(64_000), BatchSender::new());
     let runs = || std::iter::repeat_n(transmit("10.9.9.2:9".parse().expect("address"), &bytes, 1000), 300);
     let mut total = SendReport::default();
     // 19 MB against a socket buffer of 8 MiB (16 by the kernel's own count) and a link of 1 Mbit/s.
@@ -263,13 +264,13 @@ fn an_error_that_nobody_expects_is_counted_and_ends_nothing() {
     let null = std::fs::File::open("/dev/null").expect("open");
     // SAFETY: the test owns both descriptors, and `broken` goes on owning the number that it has.
     assert!(unsafe { libc::dup2(null.as_raw_fd(), broken.fd.as_raw_fd()) } >= 0);
-    let mut receiver = Receiver::new();
+    let mut receiver = BatchReceiver::new();
     assert_eq!(receiver.receive(&broken), 0);
     assert!(receiver.failed() > 0);
     let other = socket("127.0.0.1:0");
-    let report = Sender::new().send(&broken, [transmit(other.local_addr(), b"x", 1); 3], PATIENCE);
+    let report = BatchSender::new().send(&broken, [transmit(other.local_addr(), b"x", 1); 3], PATIENCE);
     assert_eq!((report.packets, report.failed), (0, 3));
     // The receiver is as good as before.
-    assert_eq!(Sender::new().send(&other, [transmit(other.local_addr(), b"x", 1)], PATIENCE).packets, 1);
+    assert_eq!(BatchSender::new().send(&other, [transmit(other.local_addr(), b"x", 1)], PATIENCE).packets, 1);
     assert_eq!(receiver.receive(&other), 1);
 }

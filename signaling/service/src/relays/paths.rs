@@ -17,21 +17,21 @@ pub struct Paths {
 
 #[derive(Debug, Default)]
 struct WorkerKnowledge {
-    peers: HashMap<Boot, Told<PeerSpec>>,
-    origins: HashMap<TrackId, Told<OriginSpec>>,
+    peers: HashMap<Boot, Instruction<PeerSpec>>,
+    origins: HashMap<TrackId, Instruction<OriginSpec>>,
 }
 
 /// What was said to a worker.
 #[derive(Debug)]
-struct Told<T> {
+struct Instruction<T> {
     what: T,
     /// The connection over which it was said has not broken since.
     arrived: bool,
 }
 
-impl<T: PartialEq> Told<T> {
-    fn now(what: T) -> Told<T> {
-        Told { what, arrived: true }
+impl<T: PartialEq> Instruction<T> {
+    fn now(what: T) -> Instruction<T> {
+        Instruction { what, arrived: true }
     }
 
     fn says(&self, what: &T) -> bool {
@@ -102,7 +102,7 @@ impl Paths {
     /// The peer is known. None when the worker has been told so.
     pub fn set_origin(&mut self, worker: WorkerIndex, origin: OriginSpec) -> Option<Command> {
         let told = self.workers.entry(worker).or_default();
-        let before = told.origins.insert(origin.track, Told::now(origin));
+        let before = told.origins.insert(origin.track, Instruction::now(origin));
         (!before.is_some_and(|before| before.says(&origin))).then_some(Command::SetOrigin(origin))
     }
 
@@ -138,7 +138,7 @@ impl WorkerKnowledge {
         if self.peers.get(&peer.peer).is_some_and(|told| told.says(&peer)) {
             return None;
         }
-        self.peers.insert(peer.peer, Told::now(peer.clone()));
+        self.peers.insert(peer.peer, Instruction::now(peer.clone()));
         Some(Command::SetPeer(Box::new(peer)))
     }
 }
