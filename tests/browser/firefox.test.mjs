@@ -8,7 +8,8 @@ import puppeteer from "puppeteer-core";
 
 import { INSIDE_ADDRESS, isInside, runInside } from "./harness/inside.mjs";
 import { picturesMove, tile } from "./harness/observe.mjs";
-import { Scene } from "./harness/scene.mjs";
+import { decodes, player } from "./harness/player.mjs";
+import { Scene, goLive } from "./harness/scene.mjs";
 import { until } from "./harness/until.mjs";
 
 const FIREFOX = process.env["FIREFOX"] ?? "/usr/bin/firefox-esr";
@@ -53,6 +54,9 @@ describe("Firefox", { skip: !isInside }, () => {
     const chromium = await scene.viewer("fox");
     await picturesMove(chromium, `${tile("fox")} video`);
     await pictureMoves(await watch("fox"), `${tile("fox")} video`);
+    const small = await player(scene, "fox/fox?max=200");
+    await decodes(small, 180);
+    await small.context().close();
     await until("the figures say what is sent", async () => /VP8/.test((await publisher.$eval("#fact-codec", (e) => e.textContent)) ?? ""));
     await publisher.close();
     await until("the tile disappears when the page is closed", async () => (await chromium.locator(tile("fox")).count()) === 0);
@@ -69,6 +73,16 @@ describe("Firefox", { skip: !isInside }, () => {
       await viewer.close();
     });
   }
+
+  test("Firefox watches the largest of several encodings from Chromium", async () => {
+    const publisher = await scene.page("/publish?room=sizes&stream=cam&codec=vp8&quality=720");
+    await goLive(publisher);
+    const viewer = await watch("sizes");
+    await until("it shows the largest", async () => (await viewer.$eval(`${tile("cam")} video`, (e) => e instanceof HTMLVideoElement && e.videoHeight)) === 720, { withinMs: 40_000 });
+    await pictureMoves(viewer, `${tile("cam")} video`);
+    await publisher.context().close();
+    await viewer.close();
+  });
 
   /** @param {string} room */
   async function watch(room) {

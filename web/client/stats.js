@@ -42,8 +42,7 @@ export function summarize(report, previous) {
   const streams = entries.filter((e) => e.type === "inbound-rtp" || e.type === "outbound-rtp");
   const atMs = streams.reduce((latest, e) => Math.max(latest, e.timestamp), 0);
   const seconds = previous ? (atMs - previous.atMs) / 1000 : 0;
-  const tracks = streams.map((e) => {
-    const track = trackOf(e, byId);
+  const tracks = oneOfEach(streams.map((e) => trackOf(e, byId))).map((track) => {
     const before = previous?.tracks.find((t) => t.mid === track.mid && t.direction === track.direction);
     return before && seconds > 0 ? { ...track, bitrate: Math.max(0, ((track.bytes - before.bytes) * 8) / seconds) } : track;
   });
@@ -84,6 +83,31 @@ function trackOf(e, byId) {
     audioLevel: e.audioLevel ?? 0,
     audioEnergy: e.totalAudioEnergy ?? 0,
   };
+}
+
+/**
+ * The encodings that a page sends of a picture count as one track, as large as the largest that flows.
+ * @param {TrackStatistics[]} tracks
+ */
+function oneOfEach(tracks) {
+  /** @type {Map<string, TrackStatistics>} */
+  const merged = new Map();
+  for (const track of tracks) {
+    const key = `${track.direction} ${track.mid}`;
+    const other = merged.get(key);
+    merged.set(key, other ? together(other, track) : track);
+  }
+  return [...merged.values()];
+}
+
+/**
+ * @param {TrackStatistics} a
+ * @param {TrackStatistics} b
+ */
+function together(a, b) {
+  const larger = (b.fps > 0 ? b.height : 0) > (a.fps > 0 ? a.height : 0) ? b : a;
+  const [bytes, packets, packetsLost] = [a.bytes + b.bytes, a.packets + b.packets, a.packetsLost + b.packetsLost];
+  return { ...larger, bytes, packets, packetsLost, frames: Math.max(a.frames, b.frames) };
 }
 
 /**

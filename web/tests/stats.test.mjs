@@ -35,6 +35,12 @@ test("codec, size, loss, transport and round trip are found", () => {
   assert.deepEqual([video?.codec, video?.width, video?.height, video?.packetsLost, video?.freezes], ["VP9", 640, 360, 2, 1]);
 });
 
+test("encodings of one picture are one track", () => {
+  const sent = (/** @type {string} */ id, /** @type {number} */ height, /** @type {number} */ bytes, /** @type {number} */ fps) => ({ id, type: "outbound-rtp", kind: "video", mid: "0", timestamp: bytes, bytesSent: bytes, frameHeight: height, framesPerSecond: fps });
+  const { tracks } = summarize([sent("a", 180, 10, 30), sent("b", 360, 20, 30), sent("c", 720, 0, 0)], null);
+  assert.deepEqual(tracks.map((t) => [t.height, t.bytes]), [[360, 30]]);
+});
+
 test("counters that start anew give no negative rate", () => {
   const before = summarize(report(1000, 500_000), null);
   assert.equal(summarize(report(2000, 100), before).bitrate, 0);

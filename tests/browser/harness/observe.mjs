@@ -68,7 +68,8 @@ export async function instrument(context) {
       chappeConnections: () => all.length,
       chappeVideoLimits: () => all.flatMap((pc) => pc.getSenders()).filter((s) => s.track?.kind === "video").flatMap((s) => s.getParameters().encodings.map((e) => e.maxBitrate)),
       chappeSoundEnergy: async () => (await entries("inbound-rtp")).reduce((sum, e) => sum + (e.totalAudioEnergy ?? 0), 0),
-      chappeInbound: async () => (await entries("inbound-rtp")).map((e) => ({ kind: e.kind, frames: e.framesDecoded ?? 0, packets: e.packetsReceived })),
+      chappeInbound: async () => (await entries("inbound-rtp")).map((e) => ({ kind: e.kind, frames: e.framesDecoded ?? 0, packets: e.packetsReceived, lines: e.frameHeight ?? 0 })),
+      chappeOutbound: async () => (await entries("outbound-rtp")).map((e) => ({ kind: e.kind, rid: e.rid ?? "", frames: e.framesEncoded ?? 0, lines: e.frameHeight ?? 0 })),
       chappePaths: async () => {
         const pairs = (await entries("candidate-pair")).filter((p) => p.nominated && p.state === "succeeded");
         const locals = await entries("local-candidate");

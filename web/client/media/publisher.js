@@ -13,7 +13,8 @@ import { PUBLISHER_SILENT_MS_MIN } from "../state/pulse.js";
 import { summarize } from "../stats.js";
 import { Handover } from "./handover.js";
 import { Heartbeat } from "./heartbeat.js";
-import { ALIVE_MS, Peer, onlyCodec } from "./peer.js";
+import { ALIVE_MS, Peer } from "./peer.js";
+import { addPicture, fitPicture } from "./sending.js";
 
 /**
  * @typedef {object} PublishOptions
@@ -120,7 +121,7 @@ export class Publisher extends Emitter {
       for (const sender of senders) await sender.replaceTrack(track);
       void this.#tellMuted(kind);
     }
-    for (const sender of this.#senders("video")) await limitBitrate(sender, maxBitrate).catch(() => {});
+    await this.#fitPictures();
     if (fresh) this.#session.dispatch({ type: "changed" });
   }
 
@@ -235,7 +236,13 @@ export class Publisher extends Emitter {
     for (const [name, track] of this.#tracks) if (!this.#transceiver(name)) this.#add(peer.pc, name, track);
     const session = kind === "fresh" ? { instead_of: asked.old ?? this.#options.insteadOf, listed: this.#options.listed, alive_ms: ALIVE_MS } : { session: asked.session ?? undefined };
     const answer = await peer.exchange({ iceRestart: kind === "restart" }, (sdp) => this.#ask(peer, { sdp, ...session }, withinMs));
+    await this.#fitPictures();
     return answer.session;
+  }
+
+  /** Best effort: a sender that is being stopped refuses. */
+  async #fitPictures() {
+    for (const sender of this.#senders("video")) await fitPicture(sender, this.#options).catch(() => {});
   }
 
   #begin() {
@@ -281,11 +288,8 @@ export class Publisher extends Emitter {
    * @param {MediaStreamTrack | null} track
    */
   #add(pc, kind, track) {
-    const { codec, maxBitrate, maxFramerate } = this.#options;
-    const encoding = kind === "video" ? { maxBitrate, maxFramerate } : {};
-    const transceiver = pc.addTransceiver(track ?? kind, { direction: "sendonly", sendEncodings: [defined(encoding)] });
-    const codecs = RTCRtpSender.getCapabilities(kind)?.codecs;
-    if (kind === "video" && codec && codecs) transceiver.setCodecPreferences(onlyCodec(codecs, codec));
+    if (kind === "video") addPicture(pc, track, this.#options);
+    else pc.addTransceiver(track ?? kind, { direction: "sendonly" });
   }
 
   /**
@@ -325,30 +329,7 @@ function transceiverOf(peer, kind) {
   return peer.pc.getTransceivers().find((t) => t.receiver.track.kind === kind);
 }
 
-/**
- * @param {RTCRtpSender} sender
- * @param {number | undefined} maxBitrate
- */
-async function limitBitrate(sender, maxBitrate) {
-  const parameters = sender.getParameters();
-  if (maxBitrate === undefined || parameters.encodings.length === 0) return;
-  for (const encoding of parameters.encodings) encoding.maxBitrate = maxBitrate;
-  // Who chose a picture gets it: on a slow machine or line rather fewer frames than a smaller one.
-  parameters.degradationPreference = "maintain-resolution";
-  await sender.setParameters(parameters);
-}
-
 /** @param {MediaStreamTrack} track */
 function kindOf(track) {
   return /** @type {Kind} */ (track.kind);
-}
-
-/**
- * Chromium refuses an encoding parameter that is there and undefined.
- * @template {object} T
- * @param {T} value
- * @returns {T}
- */
-function defined(value) {
-  return /** @type {T} */ (Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)));
 }

@@ -1,0 +1,108 @@
+// Several encodings of one camera: what the publish page sends, and which of them each viewer decodes.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { picturesMove, tile } from "./harness/observe.mjs";
+import { GROWS_WITHIN_MS, decodes, player } from "./harness/player.mjs";
+import { Scene, goLive, isLive } from "./harness/scene.mjs";
+import { until } from "./harness/until.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+/** @typedef {{kind: string, rid: string, frames: number, lines: number}} Flow */
+
+describe("simulcast", () => {
+  /** @type {Scene} */
+  let scene;
+  before(async () => void (scene = await Scene.set()));
+  after(() => scene?.end());
+
+  for (const codec of ["vp8", "h264"]) {
+    test(`the publish page sends ${codec} in three sizes, and each viewer decodes the one that it may have`, async () => {
+      const room = `sizes-${codec}`;
+      const publisher = await scene.page(`/publish?room=${room}&stream=cam&codec=${codec}&quality=720`);
+      await goLive(publisher);
+      await sends(publisher, [180, 360, 720]);
+      const [page, large, small] = await Promise.all([scene.viewer(room), player(scene, `${room}/cam`), player(scene, `${room}/cam?max=180`)]);
+      await picturesMove(page, `${tile("cam")} video`);
+      await Promise.all([decodes(page, 720), decodes(large, 720), decodes(small, 180)]);
+      await until("the figures say what is sent", async () => (await publisher.textContent("#fact-picture")) === "1280 × 720");
+      for (const one of [publisher, page, large, small]) await one.context().close();
+    });
+  }
+
+  test("another quality and another source are sent in the sizes that fit them, and the viewer goes along", async () => {
+    const publisher = await scene.page("/publish?room=changes&stream=cam&codec=vp8&quality=360");
+    await goLive(publisher);
+    await sends(publisher, [180, 360]);
+    const viewer = await scene.viewer("changes");
+    await decodes(viewer, 360);
+    await publisher.selectOption("#quality", "720");
+    await sends(publisher, [180, 360, 720]);
+    await decodes(viewer, 720);
+    await publisher.selectOption("#camera", "none");
+    await until("viewers are told of the camera", () => viewer.locator(`${tile("cam")}[data-face="off"]`).isVisible());
+    await publisher.selectOption("#camera", { index: 0 });
+    await sends(publisher, [180, 360, 720]);
+    await decodes(viewer, 720);
+    await publisher.selectOption("#quality", "360");
+    await sends(publisher, [180, 360]);
+    await decodes(viewer, 360);
+    await until("the figures say what is sent", async () => (await publisher.textContent("#fact-picture")) === "640 × 360");
+    for (const page of [publisher, viewer]) await page.context().close();
+  });
+
+  test("a screen is sent in its own size alone", async () => {
+    const publisher = await scene.page("/publish?room=desk&stream=desk&codec=vp8&quality=720");
+    await until("the preview shows the camera", () => publisher.locator("#go").isEnabled());
+    await publisher.check('input[name="from"][value="screen"]', { force: true });
+    await publisher.click("#go");
+    await isLive(publisher);
+    const viewer = await scene.viewer("desk");
+    await picturesMove(viewer, `${tile("desk")} video`);
+    assert.equal((await sent(publisher, 500)).length, 1);
+    await publisher.check('input[name="from"][value="camera"]', { force: true });
+    await sends(publisher, [180, 360, 720]);
+    await decodes(viewer, 720);
+    for (const page of [publisher, viewer]) await page.context().close();
+  });
+});
+
+/**
+ * Until these encodings flow and no others.
+ * @param {Page} page
+ * @param {number[]} lines of each, the smallest first
+ */
+async function sends(page, lines) {
+  /** @type {Flow[]} */
+  let flows = [];
+  try {
+    await until("", async () => {
+      flows = await sent(page, 500);
+      return String(flows.map((flow) => flow.lines).sort((a, b) => a - b)) === String(lines);
+    }, { withinMs: GROWS_WITHIN_MS });
+  } catch {
+    assert.fail(`it should send ${lines}, but sends ${JSON.stringify(flows)}`);
+  }
+}
+
+/**
+ * The encodings of which pictures come within a time.
+ * @param {Page} page
+ * @param {number} withinMs
+ */
+async function sent(page, withinMs) {
+  const before = await outbound(page);
+  await page.waitForTimeout(withinMs);
+  const frames = (/** @type {Flow} */ flow) => before.find((one) => one.rid === flow.rid)?.frames ?? 0;
+  return (await outbound(page)).filter((flow) => flow.frames > frames(flow));
+}
+
+/**
+ * @param {Page} page
+ * @returns {Promise<Flow[]>}
+ */
+async function outbound(page) {
+  const flows = await page.evaluate(() => /** @type {any} */ (window).chappeOutbound());
+  return flows.filter((/** @type {Flow} */ flow) => flow.kind === "video");
+}

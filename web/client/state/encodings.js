@@ -1,0 +1,66 @@
+// Owns which encodings of a picture are sent at a time, and how much of the rate each of them gets. Pure.
+
+/**
+ * @typedef {object} Picture
+ * @property {number | undefined} lines of its shorter side; undefined: not known
+ * @property {boolean} detailed text and drawings, which are sharp or of no use
+ * @property {number | undefined} maxBitrate of the largest encoding, in bit/s
+ * @property {number | undefined} maxFramerate
+ */
+
+/** @typedef {{active: boolean, scaleResolutionDownBy: number, maxBitrate?: number, maxFramerate?: number}} Encoding */
+
+/**
+ * How many encodings a sender is made with. Their number is fixed from then on, so that a small picture has as many as a
+ * large one and sends some of them. A codec whose encoders bring layers in one encoding is sent in one.
+ * @param {string | undefined} codec undefined: the server chooses one of those that are sent in several
+ */
+export function encodingsMax(codec) {
+  return codec === undefined || SIMULCAST.has(codec.toLowerCase()) ? SCALES_MAX : 1;
+}
+
+/**
+ * What each of `count` encodings sends: the smallest picture first, and those beyond the sizes that make sense nothing.
+ * Chromium leaves out the last encodings of a small picture by itself, so the last ones are those that are off.
+ * @param {Picture} picture
+ * @param {number} count
+ * @returns {Encoding[]}
+ */
+export function planEncodings({ lines = LINES, detailed, maxBitrate, maxFramerate }, count) {
+  const sizes = Math.min(sizesOf(lines, detailed), count);
+  return Array.from({ length: count }, (_, place) => {
+    const scale = place < sizes ? 2 ** (sizes - 1 - place) : 1;
+    const encoding = { active: place < sizes, scaleResolutionDownBy: scale };
+    return { ...encoding, ...(maxBitrate !== undefined && { maxBitrate: shareOf(scale, maxBitrate) }), ...(maxFramerate !== undefined && { maxFramerate }) };
+  });
+}
+
+/**
+ * @param {number} lines
+ * @param {boolean} detailed
+ */
+function sizesOf(lines, detailed) {
+  if (detailed) return 1;
+  return lines >= LINES_OF_THREE ? 3 : lines >= LINES_OF_TWO ? 2 : 1;
+}
+
+/**
+ * What an encoding of this scale may have of what the largest has: half the lines are a quarter of the pixels, which take
+ * about a third of the rate.
+ * @param {number} scale
+ * @param {number} maxBitrate
+ */
+function shareOf(scale, maxBitrate) {
+  return Math.max(Math.round(maxBitrate / 3 ** Math.log2(scale)), Math.min(maxBitrate, BITRATE_MIN));
+}
+
+/** @type {Set<string>} */
+const SIMULCAST = new Set(["vp8", "h264"]);
+const SCALES_MAX = 3;
+/** Of a camera that does not say. */
+const LINES = 720;
+/** Pictures of fewer lines are not sent in so many sizes. */
+const LINES_OF_THREE = 540;
+const LINES_OF_TWO = 270;
+/** Less is no picture. */
+const BITRATE_MIN = 100_000;

@@ -1,0 +1,49 @@
+// Which encodings of a picture are sent.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { encodingsMax, planEncodings } from "../client/state/encodings.js";
+
+/** @typedef {import("../client/state/encodings.js").Picture} Picture */
+
+/** @type {Picture} */
+const plain = { lines: 720, detailed: false, maxBitrate: undefined, maxFramerate: undefined };
+
+/**
+ * @param {Partial<Picture>} picture
+ * @param {number} [count]
+ */
+function scales(picture, count = 3) {
+  return planEncodings({ ...plain, ...picture }, count).map((e) => (e.active ? e.scaleResolutionDownBy : 0));
+}
+
+test("a picture is sent in as many sizes as make sense, the smallest first, and what is off comes last", () => {
+  for (const lines of [1080, 720, 540, undefined]) assert.deepEqual(scales({ lines }), [4, 2, 1]);
+  for (const lines of [480, 360, 270]) assert.deepEqual(scales({ lines }), [2, 1, 0]);
+  assert.deepEqual(scales({ lines: 240 }), [1, 0, 0]);
+});
+
+test("a screen is sent in one size: scaled down, its text can't be read", () => {
+  assert.deepEqual(scales({ lines: 1080, detailed: true }), [1, 0, 0]);
+});
+
+test("a sender that was left with fewer encodings sends the whole picture in the last of them", () => {
+  assert.deepEqual(scales({}, 1), [1]);
+  assert.deepEqual(scales({}, 2), [2, 1]);
+});
+
+test("a codec that brings layers of its own is sent in one encoding", () => {
+  assert.deepEqual(["vp8", "H264", undefined, "vp9", "av1"].map(encodingsMax), [3, 3, 3, 1, 1]);
+});
+
+test("smaller encodings have a smaller share of the rate, and nothing that is undefined is said", () => {
+  assert.deepEqual(planEncodings({ ...plain, maxBitrate: 1_800_000, maxFramerate: 30 }, 3), [
+    { active: true, scaleResolutionDownBy: 4, maxBitrate: 200_000, maxFramerate: 30 },
+    { active: true, scaleResolutionDownBy: 2, maxBitrate: 600_000, maxFramerate: 30 },
+    { active: true, scaleResolutionDownBy: 1, maxBitrate: 1_800_000, maxFramerate: 30 },
+  ]);
+  assert.equal(planEncodings({ ...plain, maxBitrate: 300_000 }, 3)[0]?.maxBitrate, 100_000);
+  assert.equal(planEncodings({ ...plain, maxBitrate: 80_000 }, 3)[0]?.maxBitrate, 80_000);
+  assert.ok(planEncodings(plain, 3).every((e) => !("maxBitrate" in e)));
+});
