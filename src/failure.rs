@@ -34,6 +34,10 @@ impl fmt::Display for Failure {
     }
 }
 
+pub fn usage<T>(line: impl Into<String>) -> Result<T, Failure> {
+    Err(Failure::Usage(line.into()))
+}
+
 /// `--help` and `--version` are no failures; everything else becomes one line.
 pub fn help_or_usage(error: &clap::Error) -> Result<ExitCode, Failure> {
     if error.use_stderr() {

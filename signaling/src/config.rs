@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use chappe_signaling_access::ApiKey;
 use chappe_signaling_edge::AccessConfig;
+use chappe_signaling_tls::PemFiles;
 use chappe_supervisor_api::Auth;
 
 use crate::webhooks::Webhooks;
@@ -28,6 +29,8 @@ pub struct Config {
     /// Name of this node, shown in the admin API.
     pub node: String,
     pub auth: Auth,
+    /// Certificate of the public listener; without one it speaks plain HTTP.
+    pub tls: Option<PemFiles>,
     /// What tokens are checked with, beside the keys in the store of the cluster.
     pub keys: KeySources,
     /// From where the listeners may be used.
@@ -86,6 +89,8 @@ pub enum SignalingError {
     Runtime(std::io::Error),
     #[error("the {0} listener can't be used: {1}")]
     Listener(&'static str, std::io::Error),
+    #[error("TLS: {0}")]
+    Tls(String),
     #[error("a task that the whole process needs has panicked: the log says where")]
     TaskPanicked,
     #[error("the addresses of the interfaces can't be read (name one with --public-ip): {0}")]

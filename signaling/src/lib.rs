@@ -6,15 +6,18 @@
 #![forbid(unsafe_code)]
 
 mod addresses;
+mod certificate;
 mod cluster;
 mod config;
 mod fleet;
 mod keys;
+mod listeners;
 mod run;
 mod webhooks;
 mod workers;
 
 pub use chappe_signaling_edge::{AccessConfig, BasePath, Host, Network, Proxies};
+pub use chappe_signaling_tls::PemFiles;
 pub use chappe_supervisor_api::Auth;
 pub use config::{Config, KeySources, SignalingError, Stopped, check_cluster};
 pub use run::{run, serve};

@@ -8,9 +8,10 @@ use std::time::Duration;
 use chappe_cluster::NodeName;
 use chappe_signaling_access::KeyRing;
 use chappe_signaling_addresses::Addresses;
-use chappe_signaling_edge::http::Tally;
+use chappe_signaling_edge::Gate;
+use chappe_signaling_edge::admin::Admin;
+use chappe_signaling_edge::http::TlsReport;
 use chappe_signaling_edge::supervisor::Supervisor;
-use chappe_signaling_edge::{Gate, admin, http};
 use chappe_signaling_service::{AddressLimits, Cluster, DrainFile, Exit, Identity, Service, unix_ms, worker_link};
 use chappe_supervisor_api::Auth;
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,11 +20,13 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::addresses::follow_addresses;
+use crate::certificate::{Certificate, follow};
 use crate::cluster;
 use crate::config::{Config, SignalingError, Stopped};
 use crate::fleet::follow_fleet;
 use crate::keys::KeyFollower;
-use crate::webhooks::tell_receiver;
+use crate::listeners::Listeners;
+use crate::webhooks::{Webhooks, tell_receiver};
 
 /// Runs signaling until it is told to stop (SIGTERM or SIGINT). Sessions go on in the workers.
 pub fn run(config: Config) -> Result<Stopped, SignalingError> {
@@ -45,7 +48,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     if let Some(public) = public.filter(|public| !config.auth.may_listen_at(*public)) {
         return Err(SignalingError::OpenButReachable(public));
     }
-    let addresses = Addresses::read(config.public_ips.clone(), public).map_err(SignalingError::Interfaces)?;
+    let report = Arc::new(TlsReport::default());
+    let certificate = config.tls.clone().map(|files| Certificate::load(files, Arc::clone(&report))).transpose()?;
+    let hosts = certificate.as_ref().map(|certificate| certificate.facts.hosts());
+    let addresses = Addresses::read(config.public_ips.clone(), public, hosts).map_err(SignalingError::Interfaces)?;
     info!(node = config.node, ?public, addresses = ?addresses.now().candidates, "signaling starts");
     let (links, queues): (Vec<_>, Vec<_>) = config.workers.iter().map(|_| worker_link()).unzip();
     let engine = cluster::join(config.cluster.as_deref(), &config.node).await?;
@@ -65,16 +71,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     let supervisor = Supervisor::at(config.supervisor);
     let began_with = config.workers.into_iter().zip(queues).collect();
     tasks.spawn(follow_fleet(Arc::clone(&service), supervisor.clone(), began_with));
-    for receiver in config.webhooks.iter().flat_map(|webhooks| &webhooks.receivers) {
-        let secret_file = config.webhooks.as_ref().map(|webhooks| webhooks.secret_file.clone()).unwrap_or_default();
-        tasks.spawn(tell_receiver(Arc::clone(&service), receiver.clone(), secret_file));
-    }
+    spawn_webhooks(&mut tasks, &service, config.webhooks);
     tasks.spawn(settle(Arc::clone(&service)));
     tasks.spawn(follow_addresses(Arc::clone(&service)));
-    let tally = Arc::new(Tally::default());
     let (stopping, stopped) = watch::channel(false);
-    let mut servers = JoinSet::new();
-    let admin = http::adopt(config.admin).map_err(|error| SignalingError::Listener("admin", error))?;
     let (ring, keys) = watch::channel(Arc::new(KeyRing::default()));
     if config.auth == Auth::Jwt {
         let follower = KeyFollower::start(Arc::clone(&service), config.keys, ring);
@@ -82,14 +82,12 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     }
     let gate = Arc::new(Gate::new(config.auth, Arc::clone(&service), keys));
     tasks.spawn(Arc::clone(&gate).tidy());
-    let access = Arc::new(config.access);
-    let router = admin::router(Arc::clone(&service), Arc::clone(&tally), supervisor, &access.admin_hosts);
-    servers.spawn(http::serve(admin, router, Arc::clone(&access), stopped.clone()));
-    if let Some(public) = config.http {
-        let public = http::adopt(public).map_err(|error| SignalingError::Listener("public", error))?;
-        let router = http::router(Arc::clone(&service), config.auth, gate, tally);
-        servers.spawn(http::serve(public, router, access, stopped));
-    }
+    let tls = certificate.as_ref().map(|certificate| certificate.tls.clone());
+    tasks.spawn(follow(certificate));
+    let seen = Admin { service: Arc::clone(&service), tally: Arc::default(), tls: report, supervisor };
+    let listeners =
+        Listeners { admin: config.admin, public: config.http, auth: config.auth, access: config.access, gate, tls };
+    let mut servers = listeners.serve(seen, stopped)?;
     let ending = tokio::select! {
         () = stop => None,
         ending = service.ended() => Some(ending),
@@ -106,6 +104,13 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
             Ok(Stopped::Drained)
         }
         Some(Exit::NameTaken) => Err(SignalingError::NameTaken(service.node().to_string())),
+    }
+}
+
+fn spawn_webhooks(tasks: &mut JoinSet<()>, service: &Arc<Service>, webhooks: Option<Webhooks>) {
+    let Some(Webhooks { receivers, secret_file }) = webhooks else { return };
+    for receiver in receivers {
+        tasks.spawn(tell_receiver(Arc::clone(service), receiver, secret_file.clone()));
     }
 }
 

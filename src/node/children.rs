@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use chappe_sfu_api::WorkerIndex;
 use chappe_sfu_io::inherited::{self, Kind};
 use chappe_sfu_worker::{SESSIONS_MAX_DEFAULT, WorkerConfig};
-use chappe_signaling::{AccessConfig, Auth, BasePath, Config, Host, KeySources, Network, Proxies, Stopped, Webhooks};
+use chappe_signaling::{
+    AccessConfig, Auth, BasePath, Config, Host, KeySources, Network, PemFiles, Proxies, Stopped, Webhooks,
+};
 use chappe_signaling_access::parse_keys;
 use chappe_supervisor::child::{SignalingArgs, WorkerArgs};
 use chappe_supervisor::{EXIT_REFUSE, EXIT_STOP};
@@ -45,6 +47,7 @@ pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
         parent: Some(args.supervisor),
         node: args.node.clone(),
         auth: args.auth,
+        tls: args.tls_cert.clone().zip(args.tls_key.clone()).map(|(certificate, key)| PemFiles { certificate, key }),
         keys: keys(&args)?,
         access: access(&args)?,
         public_ips: args.public_ips.clone(),

@@ -71,6 +71,15 @@ pub struct Flags {
     #[arg(long, env = "CHAPPE_AUTH", value_name = "open|public|jwt", global = true, hide_possible_values = true)]
     #[arg(value_parser = PossibleValuesParser::new(Auth::NAMES).try_map(|name| name.parse::<Auth>()))]
     pub auth: Option<Auth>,
+    /// Certificate of --http with its chain, in PEM form: the pages are at https:// then. Read again when it changes
+    #[arg(long, env = "CHAPPE_TLS_CERT", value_name = "FILE", global = true)]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of --tls-cert, in PEM form
+    #[arg(long, env = "CHAPPE_TLS_KEY", value_name = "FILE", global = true)]
+    pub tls_key: Option<PathBuf>,
+    /// dev makes a certificate for this machine and its addresses, for tries with phones in the same network [default: off]
+    #[arg(long, env = "CHAPPE_TLS", value_name = "off|dev", global = true, hide_possible_values = true)]
+    pub tls: Option<TlsMode>,
     /// File of API keys that tokens are checked with, a line `id: secret` each (chappe keys add makes it); the variable
     /// CHAPPE_API_KEYS has more of them, separated by commas, and so may the store of the cluster
     #[arg(long, env = "CHAPPE_KEYS", value_name = "FILE", global = true)]
@@ -112,6 +121,15 @@ pub enum Workers {
     /// One per core that this process may use.
     Max,
     Count(u16),
+}
+
+/// `--tls`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum TlsMode {
+    /// None but that of --tls-cert.
+    Off,
+    /// A certificate that is made here.
+    Dev,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -189,6 +207,10 @@ Examples:
                                                 on a server behind 1:1 NAT (EC2, GCE)
   chappe --http 0.0.0.0:8080 --auth public --cluster nats://10.0.0.9:4222 --region eu
                                                 one node of a cluster: the same on each machine
+  chappe --http 0.0.0.0:443 --auth public --tls-cert fullchain.pem --tls-key privkey.pem
+                                                https:// without a proxy
+  chappe --http 0.0.0.0:8443 --auth public --tls dev
+                                                publish from a phone in this network
   chappe sfu --cluster nats://10.0.0.9:4222     a node that only carries media
   chappe --workers 2 --media-port 20000         two workers, on UDP and TCP ports 20000 and 20001
   chappe --config /etc/chappe.toml              settings from a file; its keys are the flags without --
@@ -197,5 +219,5 @@ Examples:
 Operate nodes that run (each has --help): chappe ls, rooms, streams, session, kick, doctor, logs,
 scale, reload, restart, drain, keys, token, config, completions.
 
-Browsers give a page the camera on http://localhost and on https:// only: on a network, put a TLS proxy
-in front. Open in a firewall: the port of --http (TCP) and the media ports (UDP and TCP).";
+Browsers give a page the camera on http://localhost and on https:// only: on a network, name a certificate
+(--tls-cert, --tls dev) or put a TLS proxy in front. Open in a firewall: the port of --http (TCP) and the media ports (UDP and TCP).";

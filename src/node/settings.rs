@@ -2,16 +2,18 @@
 //! Refuses what cannot work, with the way out.
 
 mod file;
+mod paths;
+mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 
 use chappe_signaling_access::parse_keys;
 use chappe_supervisor::{NodePlan, Role};
 use chappe_supervisor_api::Auth;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, usage};
 use crate::node::flags::{Flags, Program, WORKERS_MAX, Workers};
+use paths::{absolute, absolute_issuer};
 
 /// The settings of a node, complete and consistent.
 pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
@@ -38,6 +40,7 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
         region: flags.region.clone(),
         cluster: flags.cluster.clone().filter(|cluster| !cluster.is_empty()),
         auth: auth(&flags)?,
+        tls: tls::plan(role, &flags)?,
         webhooks: webhooks(&flags)?,
         webhook_secrets: flags.webhook_secrets.clone(),
         keys: flags.keys.as_deref().map(absolute),
@@ -64,6 +67,9 @@ fn merged(first: Flags, second: Flags) -> Flags {
         media_port: first.media_port.or(second.media_port),
         public_ip: first.public_ip.or(second.public_ip),
         auth: first.auth.or(second.auth),
+        tls_cert: first.tls_cert.or(second.tls_cert),
+        tls_key: first.tls_key.or(second.tls_key),
+        tls: first.tls.or(second.tls),
         keys: first.keys.or(second.keys),
         jwks: first.jwks.or(second.jwks),
         cluster: first.cluster.or(second.cluster),
@@ -120,16 +126,6 @@ fn auth(flags: &Flags) -> Result<Auth, Failure> {
         parse_keys(&text).map_err(|e| Failure::Usage(format!("--keys {file}: {e}")))?;
     }
     Ok(auth)
-}
-
-/// Children may be started elsewhere.
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-fn absolute_issuer(text: &str) -> String {
-    let (issuer, file) = text.split_once('=').unwrap_or((text, ""));
-    format!("{issuer}={}", absolute(Path::new(file)).display())
 }
 
 /// An unsigned event could be from anybody.
@@ -210,10 +206,6 @@ fn host_name() -> String {
     let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let name: String = uname.nodename().to_string_lossy().chars().filter(plain).take(64).collect();
     if name.is_empty() { "node".to_owned() } else { name }
-}
-
-fn usage<T>(line: impl Into<String>) -> Result<T, Failure> {
-    Err(Failure::Usage(line.into()))
 }
 
 /// More keys, `id:secret` with commas between them.

@@ -15,7 +15,7 @@ pub fn announce(plan: &NodePlan, addresses: Addresses, processes: &[ProcessStatu
     if plan.log == LogFormat::Json {
         let ports: Vec<u16> = processes.iter().filter_map(|process| process.media_port).collect();
         let ports = format!("{ports:?}");
-        let page = addresses.http.map(page);
+        let page = addresses.http.map(|http| page(scheme(plan), http));
         info!(page, admin = %addresses.admin, media_ports = ports, "listening");
         return;
     }
@@ -25,7 +25,9 @@ pub fn announce(plan: &NodePlan, addresses: Addresses, processes: &[ProcessStatu
 
 fn text(plan: &NodePlan, addresses: Addresses, processes: &[ProcessStatus]) -> String {
     let mut lines = vec![format!("chappe {} on node {}", env!("CARGO_PKG_VERSION"), plan.node)];
-    lines.extend(addresses.http.map(|http| format!("  open      {}", page(http))));
+    let scheme = scheme(plan);
+    lines.extend(addresses.http.map(|http| format!("  open      {}", page(scheme, http))));
+    lines.extend(addresses.http.into_iter().flat_map(|http| trusted(plan, http)));
     lines.push(format!("  admin     http://{}", addresses.admin));
     lines.extend(plan.cluster.as_deref().map(|cluster| format!("  cluster   {}", without_credentials(cluster))));
     for process in processes {
@@ -60,12 +62,27 @@ fn without_credentials(cluster: &str) -> String {
     cluster.split(',').map(bare).collect::<Vec<_>>().join(",")
 }
 
+/// What to do with a certificate that no browser trusts by itself.
+fn trusted(plan: &NodePlan, http: SocketAddr) -> Vec<String> {
+    let Some(made) = plan.tls.as_ref().and_then(|tls| tls.development.as_ref()) else { return Vec::new() };
+    let reachable = made.addresses.iter().filter(|_| http.ip().is_unspecified());
+    let mut lines: Vec<String> =
+        reachable.map(|ip| format!("            https://{}", SocketAddr::new(*ip, http.port()))).collect();
+    lines.push(format!("  trust     {}", made.authority.display()));
+    lines.push("            (import it as a certificate authority, or accept the browser's warning)".to_owned());
+    lines
+}
+
+fn scheme(plan: &NodePlan) -> &'static str {
+    if plan.tls.is_some() { "https" } else { "http" }
+}
+
 /// `localhost` rather than 127.0.0.1, because it reads better and is a secure context for camera access either way.
-fn page(http: SocketAddr) -> String {
+fn page(scheme: &str, http: SocketAddr) -> String {
     match http.ip() {
-        ip if ip.is_loopback() && matches!(ip, IpAddr::V4(_)) => format!("http://localhost:{}", http.port()),
-        ip if ip.is_unspecified() => format!("http://localhost:{} (or any address of this machine)", http.port()),
-        _ => format!("http://{http}"),
+        ip if ip.is_loopback() && matches!(ip, IpAddr::V4(_)) => format!("{scheme}://localhost:{}", http.port()),
+        ip if ip.is_unspecified() => format!("{scheme}://localhost:{} (or any address of this machine)", http.port()),
+        _ => format!("{scheme}://{http}"),
     }
 }
 
@@ -81,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_page_is_named_as_a_browser_on_this_machine_would_open_it() {
-        let page_of = |text: &str| page(text.parse().unwrap());
+        let page_of = |text: &str| page("http", text.parse().unwrap());
         assert_eq!(page_of("127.0.0.1:8080"), "http://localhost:8080");
         assert_eq!(page_of("0.0.0.0:80"), "http://localhost:80 (or any address of this machine)");
         assert_eq!(page_of("[::1]:8080"), "http://[::1]:8080");

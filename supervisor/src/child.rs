@@ -76,6 +76,10 @@ pub struct SignalingArgs {
     pub region: Option<String>,
     #[arg(long)]
     pub auth: Auth,
+    #[arg(long, requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    #[arg(long, requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     #[arg(long = "webhook")]
     pub webhooks: Vec<String>,
     #[arg(long)]
@@ -160,6 +164,12 @@ impl SignalingArgs {
             line.push("--region", region);
         }
         line.push("--auth", self.auth);
+        if let Some(certificate) = &self.tls_cert {
+            line.push_path("--tls-cert", certificate);
+        }
+        if let Some(key) = &self.tls_key {
+            line.push_path("--tls-key", key);
+        }
         if let Some(keys) = &self.keys {
             line.push_path("--keys", keys);
         }

@@ -33,6 +33,6 @@ pub mod child;
 pub use ended::{EXIT_REFUSE, EXIT_STOP, Ended};
 pub use node::run;
 pub use outlet::LogFormat;
-pub use plan::{NodePlan, Role};
+pub use plan::{DevelopmentPlan, NodePlan, Role, TlsPlan};
 pub use runtime_dir::running_nodes;
 pub use sockets::StartError;

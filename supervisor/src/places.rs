@@ -120,6 +120,8 @@ impl Places {
             node: plan.node.clone(),
             region: plan.region.clone(),
             auth: plan.auth,
+            tls_cert: plan.tls.as_ref().map(|tls| tls.certificate.clone()),
+            tls_key: plan.tls.as_ref().map(|tls| tls.key.clone()),
             webhooks: plan.webhooks.clone(),
             webhook_secrets: plan.webhook_secrets.clone(),
             keys: plan.keys.clone(),

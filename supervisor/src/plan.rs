@@ -32,6 +32,8 @@ pub struct NodePlan {
     /// Address of the cluster with its credentials; none for a node that runs alone.
     pub cluster: Option<String>,
     pub auth: Auth,
+    /// What the public listener speaks TLS with; none: plain HTTP.
+    pub tls: Option<TlsPlan>,
     /// Who is told of what happens here, and the file of the secrets that sign it.
     pub webhooks: Vec<String>,
     pub webhook_secrets: Option<PathBuf>,
@@ -41,6 +43,24 @@ pub struct NodePlan {
     pub jwks: Vec<String>,
     pub log: LogFormat,
     pub state_file: Option<PathBuf>,
+}
+
+/// Files in PEM form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsPlan {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    /// Of a certificate that was made for development.
+    pub development: Option<DevelopmentPlan>,
+}
+
+/// What a person is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DevelopmentPlan {
+    /// The certificate of the authority that browsers have to trust.
+    pub authority: PathBuf,
+    /// Addresses of this machine.
+    pub addresses: Vec<IpAddr>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

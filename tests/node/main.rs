@@ -6,6 +6,7 @@ mod running;
 
 mod changes;
 mod deploy;
+mod https;
 mod operates;
 mod refuses;
 mod replaces;

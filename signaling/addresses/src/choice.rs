@@ -9,6 +9,8 @@ use super::interfaces::{InterfaceAddress, Interfaces};
 pub struct Standing {
     pub public: Vec<IpAddr>,
     pub listener: Option<SocketAddr>,
+    /// Hosts of the listener's certificate; none where it speaks plain HTTP.
+    pub certified: Option<Vec<String>>,
 }
 
 /// At which addresses the node is reached, best first.
@@ -36,6 +38,11 @@ impl Standing {
         let relays = relays_of(&candidates, interfaces);
         let origins = match self.listener {
             None => Vec::new(),
+            // Under any other name or address a browser would refuse the certificate.
+            Some(listener) if self.certified.is_some() => {
+                let hosts = self.certified.iter().flatten().take(ADDRESSES_MAX);
+                hosts.map(|host| format!("https://{host}:{}", listener.port())).collect()
+            }
             Some(listener) if listener.ip().is_unspecified() => {
                 candidates.iter().map(|ip| format!("http://{}", SocketAddr::new(*ip, listener.port()))).collect()
             }
@@ -132,7 +139,7 @@ mod tests {
     }
 
     fn standing(public: &[&str], listener: &str) -> Standing {
-        Standing { public: ips(public), listener: Some(listener.parse().unwrap()) }
+        Standing { public: ips(public), listener: Some(listener.parse().unwrap()), certified: None }
     }
 
     #[test]
@@ -172,6 +179,15 @@ mod tests {
         assert_eq!(reach.origins.first().map(String::as_str), Some("http://192.168.1.5:8080"));
         let bridged = standing.reach(&interfaces(&["172.17.0.1"], &links));
         assert_eq!(bridged.candidates[0], ips(&["172.17.0.1"])[0], "unless the default route leads over it");
+    }
+
+    #[test]
+    fn over_https_pages_are_told_the_names_of_the_certificate() {
+        let certified = Some(vec!["a.example".to_owned(), "[2001:db8::1]".to_owned()]);
+        let standing = Standing { certified, ..standing(&[], "0.0.0.0:8443") };
+        let reach = standing.reach(&ordinary(&["10.0.0.2"]));
+        assert_eq!(reach.origins, ["https://a.example:8443", "https://[2001:db8::1]:8443"]);
+        assert_eq!(reach.candidates, ips(&["10.0.0.2"]));
     }
 
     #[test]

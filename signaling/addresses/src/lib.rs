@@ -25,20 +25,23 @@ pub struct Addresses {
 
 impl Addresses {
     /// `public`: named by the operator, and then the only ones that clients are told. `listener`: of the pages.
-    pub fn read(public: Vec<IpAddr>, listener: Option<SocketAddr>) -> io::Result<Addresses> {
-        let addresses = Addresses::of(public, listener, &Interfaces::read()?);
-        Ok(addresses)
+    /// `certified`: as which hosts the listener is known over HTTPS; none where it speaks plain HTTP.
+    pub fn read(
+        public: Vec<IpAddr>,
+        listener: Option<SocketAddr>,
+        certified: Option<Vec<String>>,
+    ) -> io::Result<Addresses> {
+        Ok(Addresses::of(Standing { public, listener, certified }, &Interfaces::read()?))
     }
 
-    fn of(public: Vec<IpAddr>, listener: Option<SocketAddr>, interfaces: &Interfaces) -> Addresses {
-        let standing = Standing { public, listener };
+    fn of(standing: Standing, interfaces: &Interfaces) -> Addresses {
         let reach = RwLock::new(Arc::new(standing.reach(interfaces)));
         Addresses { standing, reach }
     }
 
     /// Of a node without interfaces.
     pub fn fixed(public: Vec<IpAddr>) -> Addresses {
-        Addresses::of(public, None, &Interfaces::default())
+        Addresses::of(Standing { public, listener: None, certified: None }, &Interfaces::default())
     }
 
     pub fn now(&self) -> Arc<Reach> {

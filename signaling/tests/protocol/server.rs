@@ -88,6 +88,7 @@ impl Server {
             parent: None,
             node: "n1".into(),
             auth: Auth::Open,
+            tls: None,
             keys: KeySources::default(),
             access: AccessConfig::default(),
             public_ips: vec!["192.0.2.1".parse().unwrap()],

@@ -1,7 +1,7 @@
 //! Looks at a node that runs: whether it is ready, whether its media ports answer, at which addresses clients reach it.
 
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -33,6 +33,7 @@ pub fn examine(target: &Target) -> Result<Vec<Finding>, Failure> {
     findings.extend(ours.iter().filter_map(|worker| media_port(host?, worker)));
     let origins: Vec<&str> = own["origins"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     findings.push(public_address(&origins));
+    findings.extend(own["certificate_expires_ms"].as_u64().map(certificate));
     findings.push(cluster(&admin, nodes.len()));
     Ok(findings)
 }
@@ -94,6 +95,23 @@ fn public_address(origins: &[&str]) -> Finding {
     }
 }
 
+/// Those of Let's Encrypt are renewed with 30 days left; a week means that nobody does.
+fn certificate(expires_ms: u64) -> Finding {
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis());
+    let left_ms = u128::from(expires_ms).saturating_sub(now_ms);
+    let days = left_ms / DAY_MS;
+    let found = format!("good for {days} days");
+    match left_ms {
+        0 => {
+            Finding::fail("certificate", "expired", "renew the files of --tls-cert and --tls-key: they are read again")
+        }
+        _ if days < RENEWED_BEFORE_DAYS => {
+            Finding::warn("certificate", found, "see why the files of --tls-cert and --tls-key are not renewed")
+        }
+        _ => Finding::ok("certificate", found),
+    }
+}
+
 fn cluster(admin: &Admin, nodes: usize) -> Finding {
     let ready = admin.get::<Value>("/readyz");
     match ready {
@@ -119,3 +137,5 @@ fn host_of(base: &str) -> Option<IpAddr> {
 }
 
 const WITHIN: Duration = Duration::from_secs(2);
+const DAY_MS: u128 = 86_400_000;
+const RENEWED_BEFORE_DAYS: u128 = 7;

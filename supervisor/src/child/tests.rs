@@ -43,6 +43,8 @@ fn signalings_arguments_survive_also_with_odd_names() {
         node: "-dash and ümlaut".to_owned(),
         region: Some("eu".to_owned()),
         auth: Auth::Jwt,
+        tls_cert: Some("/etc/a dir/=certificate".into()),
+        tls_key: Some("/etc/key".into()),
         keys: Some("/etc/a dir/=keys".into()),
         jwks: vec!["https://id.example=/etc/jwks.json".to_owned()],
         log: LogFormat::Text,
@@ -56,6 +58,8 @@ fn signalings_arguments_survive_also_with_odd_names() {
         per_address: None,
         webhooks: Vec::new(),
         webhook_secrets: None,
+        tls_cert: None,
+        tls_key: None,
         keys: None,
         jwks: vec![],
         ..sent

@@ -54,20 +54,21 @@ export class Server {
   }
 
   /**
-   * @param {{workers?: number, host?: string, publicIp?: string, args?: string[], netns?: string}} [options] `netns`: an existing network
-   *   namespace to run in; then the admin API is out of reach from here, the state file is not
+   * @param {{workers?: number, host?: string, publicIp?: string, args?: string[], netns?: string, https?: boolean}} [options] `netns`: an
+   *   existing network namespace to run in; then the admin API is out of reach from here, the state file is not. `https`: with a
+   *   certificate that no browser trusts
    */
-  static async start({ workers = 1, host = "127.0.0.1", publicIp = host, args = [], netns } = {}) {
+  static async start({ workers = 1, host = "127.0.0.1", publicIp = host, args = [], netns, https = false } = {}) {
     const folder = await mkdtemp(path.join(tmpdir(), "chappe-e2e-"));
     const flags = ["--http", `${host}:0`, "--admin", "127.0.0.1:0", "--media-port", "0", "--public-ip", publicIp];
-    const all = [...flags, "--workers", String(workers), "--state-file", path.join(folder, "state.json"), ...args];
+    const all = [...flags, "--workers", String(workers), "--state-file", path.join(folder, "state.json"), ...(https ? ["--tls", "dev"] : []), ...args];
     const [program = "", ...rest] = netns ? ["ip", "netns", "exec", netns, binary(), ...all] : [binary(), ...all];
-    const env = { RUST_LOG: "info", ...process.env };
+    const env = { RUST_LOG: "info", ...process.env, XDG_STATE_HOME: folder };
     const child = endedWithTest(spawn(program, rest, { stdio: ["ignore", "pipe", "pipe"], env }));
     const server = new Server(child, folder, netns);
     try {
       const state = await until("the server writes its state file", () => server.state(), { withinMs: 10_000 });
-      server.url = `http://${state.http}`;
+      server.url = `${https ? "https" : "http"}://${state.http}`;
       server.admin = `http://${state.admin}`;
       await until("the server is ready", () => server.ready(), { withinMs: 10_000 });
     } catch (error) {
@@ -84,7 +85,7 @@ export class Server {
 
   async ready() {
     if (this.#netns) return readyInside(this.#netns, `${this.url}/readyz`);
-    const response = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(1000) });
+    const response = await fetch(`${this.admin}/readyz`, { signal: AbortSignal.timeout(1000) });
     await response.body?.cancel();
     return response.ok;
   }

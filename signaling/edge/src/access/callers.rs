@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use chappe_supervisor_api::Auth;
@@ -55,7 +55,7 @@ impl Callers {
         if *self == Callers::Everyone {
             return Ok(());
         }
-        let sites = sites(request.uri(), request.headers())?;
+        let sites = sites(request.version(), request.uri(), request.headers())?;
         if let Some(foreign) = sites.iter().find(|site| !self.is_known(&site.host, ends)) {
             return Err(self.foreign_host(foreign));
         }
@@ -130,16 +130,18 @@ impl Callers {
 
 /// Every name by which the request calls us. A proxy on the way may go by either, so each must be ours
 /// (RFC 9112 section 3.2).
-fn sites(uri: &Uri, headers: &HeaderMap) -> Result<Vec<Site>, HttpError> {
+fn sites(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<Vec<Site>, HttpError> {
     let bad = |message| HttpError::new(StatusCode::BAD_REQUEST, "bad_request", message);
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return Err(bad("send exactly one Host header with the name of this server"));
-    };
     let unreadable = || bad("Host is no name or address with maybe a port");
-    let host = host.to_str().ok().and_then(Site::parse).ok_or_else(unreadable)?;
-    let target = uri.authority().map(|authority| Site::parse(authority.as_str()).ok_or_else(unreadable));
-    Ok(target.transpose()?.into_iter().chain([host]).collect())
+    let target = uri.authority().map(|authority| Site::parse(authority.as_str()).ok_or_else(unreadable)).transpose()?;
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Some(host.to_str().ok().and_then(Site::parse).ok_or_else(unreadable)?),
+        // HTTP/2 has the name in `:authority` (RFC 9113 section 8.3.1).
+        (None, None) if version == Version::HTTP_2 && target.is_some() => None,
+        _ => return Err(bad("send exactly one Host header with the name of this server")),
+    };
+    Ok(target.into_iter().chain(host).collect())
 }
 
 /// Stands before every route.

@@ -10,6 +10,8 @@ use chappe_sfu_api::{LoadReport, PeerStats, RelayDirection, RelayStats, TrackId,
 use chappe_signaling_service::{Relays, Reply, Service, ServiceState, unix_ms};
 use serde::Serialize;
 
+use crate::admin::context::Admin;
+
 #[derive(Debug, Serialize)]
 struct NodeEntry<'a> {
     id: &'a NodeName,
@@ -29,6 +31,8 @@ struct NodeEntry<'a> {
     members: Option<usize>,
     /// From other nodes, for want of a place in a queue; by this node only.
     messages_dropped: Option<u64>,
+    /// Until when the certificate of the listeners is good, milliseconds since 1970; of this node only.
+    certificate_expires_ms: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,13 +81,14 @@ struct RelayEntry {
     round_trip_ms: Option<f64>,
 }
 
-pub async fn nodes(State(service): State<Arc<Service>>) -> Response {
+pub async fn nodes(State(Admin { service, tls, .. }): State<Admin>) -> Response {
     let state = service.state();
     let own = service.own_state(&state);
     let mut entries = vec![NodeEntry {
         pid: Some(std::process::id()),
         sessions: state.registry.session_count() as u64,
         members: Some(state.registry.members()),
+        certificate_expires_ms: tls.expires_unix_ms(),
         messages_dropped: Some(service.cluster.engine.drops().total()),
         ..node_entry(&own, own_streams(&state, service.node()))
     }];
@@ -145,6 +150,7 @@ fn node_entry(presence: &NodeState, streams: usize) -> NodeEntry<'_> {
         streams,
         members: None,
         messages_dropped: None,
+        certificate_expires_ms: None,
     }
 }
 

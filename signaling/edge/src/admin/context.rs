@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use chappe_signaling_service::Service;
 
+use crate::http::TlsReport;
 use crate::http::layers::Tally;
 use crate::supervisor::Supervisor;
 
@@ -14,6 +15,8 @@ pub struct Admin {
     pub service: Arc<Service>,
     /// Of the public listener.
     pub tally: Arc<Tally>,
+    /// Of all listeners of TLS.
+    pub tls: Arc<TlsReport>,
     pub supervisor: Supervisor,
 }
 

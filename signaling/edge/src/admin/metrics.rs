@@ -28,6 +28,12 @@ pub async fn metrics(State(admin): State<Admin>) -> Response {
         for (reason, count) in admin.service.access_refusals.counts() {
             counter!("chappe_access_refusals_total", "reason" => reason).absolute(count);
         }
+        for (result, count) in admin.tls.counts() {
+            counter!("chappe_tls_handshakes_total", "result" => result).absolute(count);
+        }
+        if let Some(expires_ms) = admin.tls.expires_unix_ms() {
+            gauge!("chappe_tls_certificate_expiry_timestamp_seconds").set(expires_ms as f64 / 1e3);
+        }
         admin.service.cluster.engine.drops().record();
         record_sessions(&admin.service);
         record_hub(&admin.service.state());
@@ -40,6 +46,8 @@ fn describe() {
     describe_gauge!("chappe_uptime_seconds", "Age of the signaling process.");
     describe_counter!("chappe_http_requests_total", "Responses of the public listener by route and status.");
     describe_counter!("chappe_access_refusals_total", "Requests refused for their tokens, by reason.");
+    describe_counter!("chappe_tls_handshakes_total", "Connections to listeners of TLS by how they began.");
+    describe_gauge!("chappe_tls_certificate_expiry_timestamp_seconds", "Until when the certificate is good.");
     describe_gauge!("chappe_rooms", "Rooms in which someone or something is.");
     describe_gauge!("chappe_streams", "Streams that are published.");
     describe_gauge!("chappe_members", "Pages that are in a room.");

@@ -15,21 +15,19 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
-use chappe_signaling_service::Service;
 
 use crate::access::callers::{Callers, admit};
 use crate::access::site::Host;
-use crate::admin::context::Admin;
 use crate::error::not_found;
 use crate::http::health::{healthz, readyz};
 use crate::http::layers::{Tally, bound, guard};
-use crate::supervisor::Supervisor;
 
+pub use context::Admin;
 pub use keys::KEYS_STORED_BELOW;
 
 /// Everything on the admin listener.
-pub fn router(service: Arc<Service>, tally: Arc<Tally>, supervisor: Supervisor, names: &[Host]) -> Router {
-    let callers = Arc::new(Callers::of_admin(service.node().as_str(), names));
+pub fn router(admin: Admin, names: &[Host]) -> Router {
+    let callers = Arc::new(Callers::of_admin(admin.service.node().as_str(), names));
     let own = Arc::new(Tally::default());
     Router::new()
         .route("/api/v1/nodes", get(cluster::nodes))
@@ -56,5 +54,5 @@ pub fn router(service: Arc<Service>, tally: Arc<Tally>, supervisor: Supervisor, 
         .layer(from_fn(bound))
         .layer(from_fn_with_state(callers, admit))
         .layer(from_fn_with_state(own, guard))
-        .with_state(Admin { service, tally, supervisor })
+        .with_state(admin)
 }

@@ -2,15 +2,19 @@
 //! what a request leads to: the service does.
 
 mod body;
+mod connection;
 mod cors;
+mod front;
 pub(crate) mod health;
 pub(crate) mod layers;
 mod pages;
 mod places;
+mod plain;
 mod rooms;
 mod serve;
 mod session;
 mod target;
+mod tls_report;
 mod whep;
 mod whip;
 
@@ -25,8 +29,10 @@ use chappe_supervisor_api::Auth;
 use crate::access::callers::{Callers, admit};
 use crate::access::gate::{Gate, admit_token};
 
+pub use connection::{PROTOCOLS, Tls};
 pub use layers::Tally;
 pub use serve::{adopt, serve};
+pub use tls_report::TlsReport;
 
 /// Everything on the public listener.
 pub fn router(service: Arc<Service>, auth: Auth, gate: Arc<Gate>, tally: Arc<Tally>) -> Router {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chappe_signaling_rooms::ClientAddress;
 use tokio::sync::Notify;
@@ -48,6 +49,10 @@ struct Table {
 struct Connection {
     address: ClientAddress,
     quota: Quota,
+    /// Requests that it serves now; over HTTP/2 they may be several.
+    requests: usize,
+    /// Whether there ever was one.
+    has_asked: bool,
     /// When it became idle; none while it serves a request.
     idle: Option<Turn>,
     evicted: Arc<Notify>,
@@ -105,7 +110,14 @@ impl Places {
             return None;
         }
         let evicted = Arc::new(Notify::new());
-        let id = table.enter(Connection { address, quota, idle: None, evicted: Arc::clone(&evicted) });
+        let id = table.enter(Connection {
+            address,
+            quota,
+            requests: 0,
+            has_asked: false,
+            idle: None,
+            evicted: Arc::clone(&evicted),
+        });
         Some(Place { of: Arc::clone(self), id, evicted })
     }
 
@@ -117,8 +129,16 @@ impl Places {
 impl Place {
     /// A request has come.
     pub fn busy(self: &Arc<Self>) -> Busy {
-        self.of.table().set_busy(self.id);
+        self.of.table().begin(self.id);
         Busy(Arc::clone(self))
+    }
+
+    /// Completes after this time if there was no request until then.
+    pub async fn never_asked(&self, within: Duration) {
+        tokio::time::sleep(within).await;
+        if self.of.table().connections.get(&self.id).is_some_and(|connection| connection.has_asked) {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Completes when the connection has to end.
@@ -136,7 +156,7 @@ impl Drop for Place {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.of.table().set_idle(self.0.id);
+        self.0.of.table().end(self.0.id);
         self.0.of.freed.notify_one();
     }
 }
@@ -157,6 +177,22 @@ impl Table {
         self.connections.insert(id, connection);
         self.set_idle(id);
         id
+    }
+
+    fn begin(&mut self, id: ConnectionId) {
+        self.set_busy(id);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.requests += 1;
+            connection.has_asked = true;
+        }
+    }
+
+    fn end(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        connection.requests = connection.requests.saturating_sub(1);
+        if connection.requests == 0 {
+            self.set_idle(id);
+        }
     }
 
     fn leave(&mut self, id: ConnectionId) {
@@ -238,6 +274,20 @@ mod tests {
         drop(held[1].busy());
         let _next = enter(&places, 1).unwrap();
         assert!(is_evicted(&held[2]).await && !is_evicted(&held[1]).await);
+    }
+
+    #[tokio::test]
+    async fn a_connection_with_several_requests_is_idle_when_the_last_one_has_ended() {
+        let places = Places::new();
+        let first = enter(&places, 1).unwrap();
+        let two = (first.busy(), first.busy());
+        drop(two.0);
+        let others: Vec<Arc<Place>> = (0..4).filter_map(|_| enter(&places, 1)).collect();
+        assert!(!is_evicted(&first).await && is_evicted(&others[0]).await);
+        drop(two.1);
+        let never = tokio::time::timeout(Duration::ZERO, first.never_asked(Duration::ZERO)).await;
+        assert!(never.is_err(), "it has asked");
+        others[3].never_asked(Duration::ZERO).await;
     }
 
     #[tokio::test]

@@ -1,0 +1,69 @@
+//! Owns what a person or another node wants to know of a certificate: until when it is good, and for which names.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use x509_cert::Certificate;
+use x509_cert::der::{Decode as _, Error};
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    pub not_before: SystemTime,
+    pub not_after: SystemTime,
+    /// Host names, also such as `*.example.org`.
+    pub names: Vec<String>,
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Facts {
+    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Result<Facts, Error> {
+        let certificate = Certificate::from_der(certificate)?;
+        let certificate = certificate.tbs_certificate();
+        let validity = certificate.validity();
+        let mut facts = Facts {
+            not_before: validity.not_before.to_system_time(),
+            not_after: validity.not_after.to_system_time(),
+            names: Vec::new(),
+            addresses: Vec::new(),
+        };
+        let names = certificate.get_extension::<SubjectAltName>()?.map(|(_, names)| names.0).unwrap_or_default();
+        for name in names {
+            match name {
+                GeneralName::DnsName(name) => facts.names.push(name.to_string()),
+                GeneralName::IpAddress(bytes) => facts.addresses.extend(address(bytes.as_bytes())),
+                _ => {}
+            }
+        }
+        Ok(facts)
+    }
+
+    /// None: it has expired.
+    pub fn good_for(&self, now: SystemTime) -> Option<Duration> {
+        self.not_after.duration_since(now).ok()
+    }
+
+    pub fn is_not_yet_good(&self, now: SystemTime) -> bool {
+        now < self.not_before
+    }
+
+    /// Hosts that stand in URLs, as they stand there. A name with a star is no host, and `localhost` is everybody's own.
+    pub fn hosts(&self) -> Vec<String> {
+        let names = self.names.iter().filter(|name| !name.contains('*') && !is_loopback_name(name)).cloned();
+        let bracketed = |ip: &IpAddr| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
+        let addresses = self.addresses.iter().filter(|ip| !ip.is_loopback()).map(bracketed);
+        names.chain(addresses).collect()
+    }
+}
+
+fn is_loopback_name(name: &str) -> bool {
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+/// RFC 5280 section 4.2.1.6: four or sixteen octets.
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+}

@@ -1,0 +1,82 @@
+//! Decides which certificate a node speaks TLS with, and makes that for development. Refuses files that can't be served
+//! before anything is started.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use chappe_signaling_tls::{Development, PemFiles, make_development_certificate};
+use chappe_supervisor::{DevelopmentPlan, Role, TlsPlan};
+
+use super::paths::absolute;
+use crate::failure::{Failure, usage};
+use crate::node::flags::{Flags, TlsMode};
+
+pub fn plan(role: Role, flags: &Flags) -> Result<Option<TlsPlan>, Failure> {
+    match (flags.tls.unwrap_or(TlsMode::Off), &flags.tls_cert, &flags.tls_key) {
+        (TlsMode::Off, None, None) => Ok(None),
+        _ if !role.has_http() => usage("`chappe sfu` has no pages: leave --tls, --tls-cert and --tls-key out"),
+        (TlsMode::Dev, None, None) => development(flags).map(Some),
+        (TlsMode::Dev, ..) => usage("--tls dev makes a certificate: leave --tls-cert and --tls-key out"),
+        (TlsMode::Off, Some(certificate), Some(key)) => {
+            let files = PemFiles { certificate: absolute(certificate), key: absolute(key) };
+            let facts = files.check().map_err(|problem| Failure::Usage(format!("--tls-cert, --tls-key: {problem}")))?;
+            let now = SystemTime::now();
+            if facts.good_for(now).is_none() || facts.is_not_yet_good(now) {
+                eprintln!("chappe: the certificate in {} is not good now: too old, or not yet", certificate.display());
+            }
+            Ok(Some(TlsPlan { certificate: files.certificate, key: files.key, development: None }))
+        }
+        (TlsMode::Off, Some(_), None) => usage("--tls-cert goes with --tls-key FILE, which has its private key"),
+        (TlsMode::Off, None, Some(_)) => usage("--tls-key goes with --tls-cert FILE, which has the certificate"),
+    }
+}
+
+fn development(flags: &Flags) -> Result<TlsPlan, Failure> {
+    let Some(directory) = state_directory() else {
+        return usage("--tls dev keeps its authority in $XDG_STATE_HOME or ~/.local/state: set XDG_STATE_HOME or HOME");
+    };
+    let (addresses, names) = (addresses(flags), names());
+    let hosts: Vec<String> = names.into_iter().chain(addresses.iter().map(ToString::to_string)).collect();
+    let made = make_development_certificate(&directory.join("chappe/tls"), &hosts, SystemTime::now());
+    let Development { files, authority } = made.map_err(|problem| Failure::Start(format!("--tls dev: {problem}")))?;
+    let addresses = addresses.into_iter().filter(|ip| !ip.is_loopback()).collect();
+    let development = Some(DevelopmentPlan { authority, addresses });
+    Ok(TlsPlan { certificate: files.certificate, key: files.key, development })
+}
+
+/// What outlives the node and the session of its user.
+fn state_directory() -> Option<PathBuf> {
+    let named = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || named("HOME").filter(|home| home != Path::new("/")).map(|home| home.join(".local/state"));
+    named("XDG_STATE_HOME").or_else(home)
+}
+
+/// Of the machine, also as its neighbours find it by multicast DNS (RFC 6762).
+fn names() -> Vec<String> {
+    let uname = rustix::system::uname();
+    let name = uname.nodename().to_string_lossy().to_ascii_lowercase();
+    let is_name = chappe_signaling::Host::parse(&name).is_some() && name.parse::<IpAddr>().is_err();
+    let mut names = vec!["localhost".to_owned()];
+    if is_name && name != "localhost" {
+        names.extend((!name.contains('.')).then(|| format!("{name}.local")));
+        names.push(name);
+    }
+    names
+}
+
+/// At which others reach it first.
+fn addresses(flags: &Flags) -> Vec<IpAddr> {
+    let own = if_addrs::get_if_addrs().unwrap_or_default().into_iter().map(|interface| interface.ip());
+    let mut addresses = flags.public_ip.clone().unwrap_or_default();
+    for ip in own {
+        let is_link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        if addresses.len() < ADDRESSES_MAX && !is_link_local && !addresses.contains(&ip) {
+            addresses.push(ip);
+        }
+    }
+    addresses
+}
+
+/// Machines with many bridges have hundreds.
+const ADDRESSES_MAX: usize = 32;
