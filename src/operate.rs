@@ -11,6 +11,7 @@ mod entries;
 mod find;
 mod keys;
 mod list;
+mod load;
 mod logs;
 mod progress;
 mod reload;
@@ -21,6 +22,7 @@ mod supervisor;
 mod table;
 mod terminal;
 mod token;
+mod top;
 mod units;
 
 use std::ffi::OsString;
@@ -49,6 +51,7 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Failure> {
     };
     match operator.order {
         Order::Ls(listing) => list::workers(&listing),
+        Order::Top(top) => top::run(&top),
         Order::Rooms(listing) => list::rooms(&listing),
         Order::Streams(listing) => list::streams(&listing),
         Order::Session(look) if look.list => session::all(&look),
@@ -62,6 +65,7 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Failure> {
         Order::Restart(restart) => restart::run(&restart),
         Order::Keys(keys) => keys::run(&keys),
         Order::Token(token) => token::run(&token),
+        Order::Load(load) => load::run(&load),
         Order::Completions { shell } => completions::print(shell),
         Order::Config => config::print(),
     }

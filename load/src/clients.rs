@@ -32,6 +32,9 @@ pub struct Plan {
     pub stream: String,
     pub viewers: usize,
     pub shape: Shape,
+    /// The viewers come one after the other over this time.
+    pub ramp: Duration,
+    pub token: Option<String>,
 }
 
 pub struct Clients {
@@ -44,23 +47,49 @@ pub struct Clients {
 impl Clients {
     /// Publishes, and begins to join the viewers.
     pub fn start(plan: &Plan) -> Result<Clients> {
+        let mut clients = Clients::publish(plan)?;
+        clients.drive_until("the publisher connects", Clients::is_on_air)?;
+        clients.begin_to_watch(plan);
+        Ok(clients)
+    }
+
+    /// Begins to publish; returns before anything is connected.
+    pub fn publish(plan: &Plan) -> Result<Clients> {
         let certificate = Certificate::generate()?;
         let broadcaster = match plan.whip.as_slice() {
             [] => None,
             _ => Some(Broadcaster::start(plan, certificate.clone())),
         };
-        let mut clients = Clients {
+        Ok(Clients {
             broadcaster,
             subscribers: Vec::new(),
             joiner: Joiner::start(plan, certificate),
             next_poll: Instant::now(),
+        })
+    }
+
+    /// The publisher has sent something, or there is none.
+    pub fn is_on_air(&self) -> bool {
+        self.broadcaster.as_ref().is_none_or(|broadcaster| broadcaster.sent() > 0)
+    }
+
+    pub fn begin_to_watch(&mut self, plan: &Plan) {
+        let (now, servers) = (Instant::now(), plan.whep.len().max(1));
+        let subscriber = |number: usize| {
+            let after = plan.ramp.mul_f64(number as f64 / plan.viewers.max(1) as f64);
+            Subscriber::new(number, number % servers, now + after)
         };
-        clients.drive_until("the publisher connects", |clients| {
-            clients.broadcaster.as_ref().is_none_or(|broadcaster| broadcaster.sent() > 0)
-        })?;
-        let servers = plan.whep.len().max(1);
-        clients.subscribers = (0..plan.viewers).map(|number| Subscriber::new(number, number % servers)).collect();
-        Ok(clients)
+        self.subscribers = (0..plan.viewers).map(subscriber).collect();
+    }
+
+    /// Viewers that have had a packet.
+    pub fn watching(&self) -> usize {
+        self.subscribers.iter().filter(|subscriber| subscriber.has_media()).count()
+    }
+
+    /// What was counted of each viewer's packets; cheaper than a report.
+    pub fn packets(&self) -> u64 {
+        self.subscribers.iter().map(Subscriber::packets).sum()
     }
 
     /// Waits until every viewer has had a packet.
@@ -108,7 +137,8 @@ impl Clients {
         }
     }
 
-    fn turn(&mut self, now: Instant) {
+    /// Reads all that waits and does what is due.
+    pub fn turn(&mut self, now: Instant) {
         let servers = self.joiner.servers().len();
         for (ask, viewer) in self.joiner.joined() {
             if let Some(subscriber) = self.subscribers.get_mut(ask.viewer) {

@@ -10,6 +10,8 @@ pub struct Server {
     agent: ureq::Agent,
     public: String,
     admin: String,
+    /// What every request shows.
+    token: Option<String>,
 }
 
 /// A session that a server created.
@@ -24,12 +26,16 @@ impl Server {
     /// Both as `http://host:port`, without a trailing slash.
     pub fn new(public: &str, admin: &str) -> Server {
         let agent = agent(Duration::from_secs(10));
-        Server { agent, public: public.to_owned(), admin: admin.to_owned() }
+        Server { agent, public: public.to_owned(), admin: admin.to_owned(), token: None }
     }
 
     /// For who asks the next server when this one does not answer within `patience`.
     pub fn one_of_many(public: &str, patience: Duration) -> Server {
-        Server { agent: agent(patience), public: public.to_owned(), admin: String::new() }
+        Server { agent: agent(patience), public: public.to_owned(), admin: String::new(), token: None }
+    }
+
+    pub fn with_token(self, token: Option<String>) -> Server {
+        Server { token, ..self }
     }
 
     pub fn public(&self) -> &str {
@@ -37,20 +43,32 @@ impl Server {
     }
 
     pub fn whip(&self, room: &str, stream: &str, offer: &str) -> Result<Created> {
-        self.post(&format!("{}/whip/{room}/{stream}", self.public), offer)
+        self.post(&self.endpoint("whip", room, stream), offer)
     }
 
     /// Publishes under a name that this client has already published under, with an earlier session at this URL.
     pub fn whip_again(&self, room: &str, stream: &str, earlier: &str, offer: &str) -> Result<Created> {
-        self.post(&format!("{}/whip/{room}/{stream}?instead_of={earlier}", self.public), offer)
+        self.post(&format!("{}?instead_of={earlier}", self.endpoint("whip", room, stream)), offer)
     }
 
     pub fn whep(&self, room: &str, stream: &str, offer: &str) -> Result<Created> {
-        self.post(&format!("{}/whep/{room}/{stream}", self.public), offer)
+        self.post(&self.endpoint("whep", room, stream), offer)
+    }
+
+    /// Ours, or of another server whose URL has `{room}` and `{stream}` in it.
+    fn endpoint(&self, protocol: &str, room: &str, stream: &str) -> String {
+        match self.public.contains("{stream}") {
+            true => self.public.replace("{room}", room).replace("{stream}", stream),
+            false => format!("{}/{protocol}/{room}/{stream}", self.public),
+        }
     }
 
     pub fn delete(&self, session: &Created) -> Result<()> {
-        self.agent.delete(&session.location).call().context("DELETE of a session")?;
+        let mut request = self.agent.delete(&session.location);
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        request.call().context("DELETE of a session")?;
         Ok(())
     }
 
@@ -87,19 +105,48 @@ impl Server {
     }
 
     fn post(&self, url: &str, offer: &str) -> Result<Created> {
-        let request = self.agent.post(url).header("content-type", "application/sdp");
+        let mut request = self.agent.post(url).header("content-type", "application/sdp");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
         let mut response = request.send(offer).with_context(|| format!("POST {url}"))?;
         let location = response.headers().get("location").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let status = response.status();
         let sdp = response.body_mut().read_to_string().context("the body of an answer")?;
         match location {
-            Some(path) if status == 201 => Ok(Created { sdp, location: format!("{}{path}", self.public) }),
+            Some(location) if status == 201 => Ok(Created { sdp, location: absolute(url, location) }),
             _ => bail!("POST {url} was answered {status}: {sdp}"),
         }
     }
 }
 
+/// `Location` as it stands in an answer, seen from the URL that was asked.
+fn absolute(asked: &str, location: String) -> String {
+    let host = asked.find("://").map_or(0, |scheme| scheme + 3);
+    let origin = asked[host..].find('/').map_or(asked, |path| &asked[..host + path]);
+    if location.contains("://") { location } else { format!("{origin}{location}") }
+}
+
 fn agent(patience: Duration) -> ureq::Agent {
     let config = ureq::Agent::config_builder().timeout_global(Some(patience)).http_status_as_error(false).build();
     config.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_of_a_session_is_absolute_whoever_made_it() {
+        let asked = "http://media.example:8080/whip/demo/cam?x=http://y";
+        assert_eq!(absolute(asked, "/session/1".to_owned()), "http://media.example:8080/session/1");
+        assert_eq!(absolute(asked, "https://other.example/s".to_owned()), "https://other.example/s");
+    }
+
+    #[test]
+    fn other_servers_have_other_paths() {
+        let server = Server::one_of_many("http://m.example/rtc/v1/whip/?app={room}&stream={stream}", Duration::ZERO);
+        assert_eq!(server.endpoint("whip", "demo", "cam"), "http://m.example/rtc/v1/whip/?app=demo&stream=cam");
+        assert_eq!(Server::one_of_many("http://a", Duration::ZERO).endpoint("whep", "r", "s"), "http://a/whep/r/s");
+    }
 }

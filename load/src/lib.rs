@@ -24,6 +24,7 @@ pub mod simulation;
 pub mod socket;
 pub mod stage;
 pub mod tally;
+pub mod trial;
 pub mod viewer;
 
 use std::time::Duration;

@@ -14,6 +14,12 @@ pub struct Tally {
     pub packets: u64,
     /// Packets that did not open.
     pub broken: u64,
+    /// Packets that had come before.
+    pub duplicates: u64,
+    /// Packets that came after one that was sent later.
+    pub reordered: u64,
+    /// Times without a packet that were longer than [`STANDSTILL`].
+    pub standstills: u64,
     /// Sequence numbers that never came, from the one after the last of the count before, or the first of all, to
     /// the last seen.
     pub missing: u64,
@@ -26,7 +32,7 @@ pub struct Tally {
     pub longest_gap: Duration,
     /// Packets that took longer than [`LATE`].
     pub late: u64,
-    /// From the publisher's send call to this viewer's socket, in microseconds.
+    /// From the publisher's send call to this viewer's socket, in microseconds; of what was sent since the first packet.
     pub latencies_us: Vec<f64>,
     first_index: u64,
     last_index: u64,
@@ -41,7 +47,8 @@ impl Tally {
                 window.accept(index);
                 self.note(index, &arrival.bytes[header.header_len..header.header_len + length], arrival.at);
             }
-            _ => self.broken += 1,
+            Ok(_) => self.duplicates += 1,
+            Err(_) => self.broken += 1,
         }
     }
 
@@ -61,14 +68,18 @@ impl Tally {
         if index < self.first_index {
             return;
         }
-        self.first_at.get_or_insert(at);
+        let here_since = *self.first_at.get_or_insert(at);
+        self.reordered += u64::from(index < self.last_index);
         self.last_index = self.last_index.max(index);
-        let gap = self.last_at.and_then(|last| at.duration_since(last).ok());
-        self.longest_gap = self.longest_gap.max(gap.unwrap_or_default());
+        let gap = self.last_at.and_then(|last| at.duration_since(last).ok()).unwrap_or_default();
+        self.standstills += u64::from(gap > STANDSTILL);
+        self.longest_gap = self.longest_gap.max(gap);
         self.last_at = self.last_at.max(Some(at));
         self.packets += 1;
         self.missing = (self.last_index + 1).saturating_sub(self.first_index + self.packets);
-        let latency = sent_at(payload).and_then(|sent| at.duration_since(sent).ok()).unwrap_or_default();
+        // What was sent before this viewer was there is history that it catches up with, and was not late for it.
+        let Some(sent) = sent_at(payload).filter(|sent| *sent >= here_since) else { return };
+        let latency = at.duration_since(sent).unwrap_or_default();
         self.late += u64::from(latency > LATE);
         if self.latencies_us.len() < LATENCIES_MAX {
             self.latencies_us.push(latency.as_secs_f64() * 1e6);
@@ -78,6 +89,8 @@ impl Tally {
 
 /// Later than this, a packet is no use to a conversation.
 pub const LATE: Duration = Duration::from_millis(250);
+/// A picture that waits longer for its next packet is seen to stand still.
+pub const STANDSTILL: Duration = Duration::from_millis(250);
 const LATENCIES_MAX: usize = 20_000;
 
 #[cfg(test)]
@@ -98,6 +111,7 @@ mod tests {
         assert_eq!((tally.packets, tally.missing), (2, 0));
         note(&mut tally, &[14, 13]);
         assert_eq!((tally.packets, tally.missing), (4, 0), "reordered");
+        assert_eq!(tally.reordered, 1);
     }
 
     #[test]

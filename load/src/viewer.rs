@@ -10,7 +10,7 @@ use chappe_sfu_core::srtp::ReplayWindow;
 
 use crate::client::{Client, identity};
 use crate::http::Server;
-use crate::offer;
+use crate::offer::{self, Kind};
 use crate::stage::Watcher;
 use crate::tally::Tally;
 
@@ -22,8 +22,19 @@ pub struct Viewer {
 
 impl Viewer {
     pub fn join(server: &Server, certificate: &Certificate, room: &str, stream: &str) -> Result<Viewer> {
+        Viewer::join_for(server, certificate, room, stream, Kind::Video)
+    }
+
+    /// Of the first track of this kind.
+    pub fn join_for(
+        server: &Server,
+        certificate: &Certificate,
+        room: &str,
+        stream: &str,
+        kind: Kind,
+    ) -> Result<Viewer> {
         let identity = identity(certificate);
-        let created = server.whep(room, stream, &offer::watch(&identity))?;
+        let created = server.whep(room, stream, &offer::watch_many(&identity, kind, 1))?;
         let client = Client::new(identity, certificate, created)?;
         Ok(Viewer { client, window: ReplayWindow::new(), tally: Tally::default() })
     }

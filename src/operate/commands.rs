@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chappe_signaling_access::KeyId;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::units;
@@ -22,6 +22,11 @@ pub enum Order {
     /// Lists the workers of all nodes, with what they carry and what they cost.
     #[command(after_help = "Example:\n  chappe ls --json | jq -r '.[] | select(.state != \"serving\") | .id'")]
     Ls(Listing),
+    /// Shows workers, rooms, streams and sessions live; keys sort them and look into one.
+    #[command(
+        after_help = "Example:\n  chappe top --interval 5s\n\nKeys: 1 to 4 or Tab choose what is shown, arrows a row, Enter looks into it, Esc goes back, s sorts by the next column, r reverses, q quits."
+    )]
+    Top(Top),
     /// Lists the rooms in which someone or something is.
     #[command(after_help = "Example:\n  chappe rooms --admin http://10.0.0.7:8081")]
     Rooms(Listing),
@@ -64,6 +69,11 @@ pub enum Order {
         after_help = "Examples:\n  chappe token --keys /etc/chappe.keys --room demo --publish --stream cam --expires 6h\n  chappe token --keys /etc/chappe.keys --inspect eyJ…"
     )]
     Token(Box<Token>),
+    /// Loads servers with synthetic publishers and viewers, and tells what these saw.
+    #[command(
+        after_help = "Examples:\n  chappe load http://127.0.0.1:8080 --viewers 200 --ramp 10s\n  chappe load http://a:8080 http://b:8080 --rooms 5 --publishers 2 --profile audio --json\n  chappe load --whip 'http://m:1985/rtc/v1/whip/?app={room}&stream={stream}' --whep 'http://m:1985/rtc/v1/whep/?app={room}&stream={stream}'"
+    )]
+    Load(Box<Load>),
     /// Prints a script that completes commands and flags.
     #[command(after_help = "Example:\n  chappe completions bash > /etc/bash_completion.d/chappe")]
     Completions {
@@ -95,6 +105,15 @@ pub struct Listing {
     /// Prints the array of the admin API instead of a table
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Top {
+    #[command(flatten)]
+    pub target: Target,
+    /// How often the node is asked, such as 500ms or 5s
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = units::parse_pause)]
+    pub interval: Duration,
 }
 
 #[derive(Debug, Args)]
@@ -143,6 +162,55 @@ pub struct Logs {
     /// Goes on with the lines that come
     #[arg(long, short = 'f')]
     pub follow: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Load {
+    /// Servers: clients begin at one after the other, and go to the next when their session dies
+    #[arg(value_name = "http://HOST:PORT", required_unless_present_all = ["whip", "whep"])]
+    pub urls: Vec<String>,
+    /// Where to publish instead; for other servers a URL with {room} and {stream} in it
+    #[arg(long, value_name = "URL,…", value_delimiter = ',')]
+    pub whip: Vec<String>,
+    /// Where to watch instead
+    #[arg(long, value_name = "URL,…", value_delimiter = ',')]
+    pub whep: Vec<String>,
+    /// What the names of the rooms begin with
+    #[arg(long, value_name = "NAME", default_value = "load")]
+    pub room: String,
+    /// How many rooms
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub rooms: u16,
+    /// Publishers in each room
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub publishers: u16,
+    /// Viewers of each publisher
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=20000))]
+    pub viewers: u16,
+    /// What each publisher sends: Opus at 32 kbit/s, VP8 at 0.6 Mbit/s or VP8 at 2.3 Mbit/s
+    #[arg(long, value_enum, default_value_t = Profile::P720)]
+    pub profile: Profile,
+    /// The viewers come over this time, such as 10s
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = units::parse_duration)]
+    pub ramp: Duration,
+    /// How long, from the first viewer on
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::parse_duration)]
+    pub duration: Duration,
+    /// Shown with each request
+    #[arg(long, env = "CHAPPE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Prints JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    Audio,
+    #[value(name = "360p")]
+    P360,
+    #[value(name = "720p")]
+    P720,
 }
 
 #[derive(Debug, Args)]

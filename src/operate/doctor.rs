@@ -8,7 +8,7 @@ mod system;
 use finding::{Finding, Verdict};
 
 use super::commands::Listing;
-use super::table::{self, Align, Column};
+use super::table::{self, Column, Field};
 use crate::failure::Failure;
 
 pub fn run(listing: &Listing) -> Result<(), Failure> {
@@ -30,9 +30,9 @@ pub fn run(listing: &Listing) -> Result<(), Failure> {
 }
 
 const COLUMNS: &[Column<Finding>] = &[
-    Column { head: "what", text: |row| row.what.to_owned(), align: Align::Left, rank: 0 },
-    Column { head: "verdict", text: |row| verdict(row.verdict).to_owned(), align: Align::State, rank: 0 },
-    Column { head: "found", text: |row| row.found.clone(), align: Align::Left, rank: 0 },
+    Column::new("what", 0, |row| Field::text(row.what)),
+    Column::new("verdict", 0, |row| Field::state(verdict(row.verdict))),
+    Column::new("found", 0, |row| Field::text(&row.found)),
 ];
 
 fn verdict(verdict: Verdict) -> &'static str {

@@ -1,12 +1,11 @@
 //! `chappe ls`, `rooms`, `streams`: one request each, as a table or as the JSON that came.
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::admin::Admin;
 use super::commands::Listing;
 use super::entries::{Room, Stream, Track, Worker};
-use super::table::{self, Align, Column};
+use super::table::{self, Column, Field};
 use super::units;
 use crate::failure::Failure;
 
@@ -29,7 +28,7 @@ fn show<R: DeserializeOwned>(
     nothing: &str,
 ) -> Result<(), Failure> {
     let admin = Admin::of(&listing.target)?;
-    let answer: Value = admin.get(path)?;
+    let answer: serde_json::Value = admin.get(path)?;
     if listing.json {
         println!("{answer:#}");
         return Ok(());
@@ -44,39 +43,42 @@ fn show<R: DeserializeOwned>(
     Ok(())
 }
 
-const WORKER_COLUMNS: &[Column<Worker>] = &[
-    Column { head: "node", text: |row| row.node.clone(), align: Align::Left, rank: 0 },
-    Column { head: "worker", text: |row| row.index.to_string(), align: Align::Right, rank: 0 },
-    Column { head: "pid", text: |row| or_dash(row.pid), align: Align::Right, rank: 7 },
-    Column { head: "state", text: |row| row.state.clone(), align: Align::State, rank: 0 },
-    Column { head: "uptime", text: |row| or_dash(row.uptime_ms.map(units::duration)), align: Align::Right, rank: 5 },
-    Column { head: "↺", text: |row| row.restarts.to_string(), align: Align::Right, rank: 4 },
-    Column { head: "cpu", text: |row| units::percent(row.cpu), align: Align::Right, rank: 1 },
-    Column { head: "memory", text: |row| units::memory(row.rss_bytes), align: Align::Right, rank: 6 },
-    Column { head: "sessions", text: |row| row.sessions.to_string(), align: Align::Right, rank: 0 },
-    Column { head: "Mbit/s in", text: |row| units::megabits(row.bits_per_second_in), align: Align::Right, rank: 3 },
-    Column { head: "Mbit/s out", text: |row| units::megabits(row.bits_per_second_out), align: Align::Right, rank: 2 },
+pub const WORKER_COLUMNS: &[Column<Worker>] = &[
+    Column::new("node", 0, |row| Field::text(&row.node)),
+    Column::new("worker", 0, |row| Field::count(u64::from(row.index))),
+    Column::new("pid", 7, |row| Field::count(row.pid.map(u64::from))),
+    Column::new("state", 0, |row| Field::state(&row.state)),
+    Column::new("uptime", 5, |row| {
+        Field::number(row.uptime_ms.unwrap_or(0), row.uptime_ms.map_or("-".to_owned(), units::duration))
+    }),
+    Column::new("↺", 4, |row| Field::count(row.restarts)),
+    Column::new("cpu", 1, |row| Field::Number { order: row.cpu, shown: units::percent(row.cpu) }),
+    Column::new("memory", 6, |row| Field::number(row.rss_bytes, units::memory(row.rss_bytes))),
+    Column::new("sessions", 0, |row| Field::count(u64::from(row.sessions))),
+    Column::new("Mbit/s in", 3, |row| rate(row.bits_per_second_in)),
+    Column::new("Mbit/s out", 2, |row| rate(row.bits_per_second_out)),
 ];
 
-const ROOM_COLUMNS: &[Column<Room>] = &[
-    Column { head: "room", text: |row| row.room.clone(), align: Align::Left, rank: 0 },
-    Column { head: "streams", text: |row| row.streams.to_string(), align: Align::Right, rank: 0 },
-    Column { head: "members", text: |row| row.members.to_string(), align: Align::Right, rank: 0 },
-    Column { head: "players", text: |row| row.players.to_string(), align: Align::Right, rank: 1 },
-    Column { head: "workers", text: |row| row.workers.join(" "), align: Align::Left, rank: 2 },
+pub const ROOM_COLUMNS: &[Column<Room>] = &[
+    Column::new("room", 0, |row| Field::text(&row.room)),
+    Column::new("streams", 0, |row| Field::count(row.streams)),
+    Column::new("members", 0, |row| Field::count(row.members)),
+    Column::new("players", 1, |row| Field::count(row.players)),
+    Column::new("workers", 2, |row| Field::text(row.workers.join(" "))),
 ];
 
-const STREAM_COLUMNS: &[Column<Stream>] = &[
-    Column { head: "room", text: |row| row.room.clone(), align: Align::Left, rank: 0 },
-    Column { head: "stream", text: |row| row.stream.clone(), align: Align::Left, rank: 0 },
-    Column { head: "worker", text: |row| row.worker.clone(), align: Align::Left, rank: 2 },
-    Column { head: "since", text: |row| units::since(row.since_ms), align: Align::Right, rank: 3 },
-    Column { head: "viewers here", text: |row| row.viewers.to_string(), align: Align::Right, rank: 0 },
-    Column { head: "tracks", text: |row| tracks(&row.tracks), align: Align::Left, rank: 1 },
+pub const STREAM_COLUMNS: &[Column<Stream>] = &[
+    Column::new("room", 0, |row| Field::text(&row.room)),
+    Column::new("stream", 0, |row| Field::text(&row.stream)),
+    Column::new("worker", 2, |row| Field::text(&row.worker)),
+    // The youngest last, as with other times.
+    Column::new("since", 3, |row| Field::Number { order: -(row.since_ms as f64), shown: units::since(row.since_ms) }),
+    Column::new("viewers here", 0, |row| Field::count(row.viewers)),
+    Column::new("tracks", 1, |row| Field::text(tracks(&row.tracks))),
 ];
 
-fn or_dash<T: ToString>(value: Option<T>) -> String {
-    value.map_or("-".to_owned(), |value| value.to_string())
+fn rate(bits_per_second: u64) -> Field {
+    Field::number(bits_per_second, units::megabits(bits_per_second))
 }
 
 /// `audio opus, video vp8 (silent)`.

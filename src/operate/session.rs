@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::admin::Admin;
 use super::commands::{Kick, Look};
-use super::table::{self, Align, Column};
+use super::table::{self, Column, Field};
 use super::units;
 use crate::failure::Failure;
 
@@ -60,7 +60,7 @@ pub fn all(order: &Look) -> Result<(), Failure> {
 }
 
 /// What is said of it as a whole; what is not known is left out.
-fn facts(session: &Value) -> Vec<(String, String)> {
+pub fn facts(session: &Value) -> Vec<(String, String)> {
     let told =
         ["id", "kind", "state", "node", "worker", "room", "stream", "member"].map(|key| (key, text(&session[key])));
     let stats = &session["stats"];
@@ -75,11 +75,23 @@ fn facts(session: &Value) -> Vec<(String, String)> {
     all.filter(|(_, value)| !value.is_empty()).map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
+/// A line for each of its tracks.
+pub fn track_facts(session: &Value) -> Vec<(String, String)> {
+    let of = |way: &'static str| list(&session["stats"], way).map(move |track| (way, track));
+    let fact = |(way, track): (&str, &Value)| {
+        let rate = units::megabits(track["bits_per_second"].as_u64().unwrap_or(0));
+        let count = |key: &str| track[key].as_u64().unwrap_or(0);
+        let told = format!("{rate} Mbit/s, {} packets, {} lost", count("packets"), count("lost"));
+        (format!("{way} {} {}", text(&track["kind"]), text(&track["mid"])), told)
+    };
+    of("received").chain(of("sent")).map(fact).collect()
+}
+
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
     value[key].as_array().into_iter().flatten()
 }
 
-fn text(value: &Value) -> String {
+pub fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
@@ -87,39 +99,35 @@ fn text(value: &Value) -> String {
     }
 }
 
-const FACT_COLUMNS: &[Column<(String, String)>] = &[
-    Column { head: "session", text: |row| row.0.clone(), align: Align::Left, rank: 0 },
-    Column { head: "", text: |row| row.1.clone(), align: Align::State, rank: 0 },
-];
+pub const FACT_COLUMNS: &[Column<(String, String)>] =
+    &[Column::new("session", 0, |row| Field::text(&row.0)), Column::new("", 0, |row| Field::text(&row.1))];
 
 const TRACK_COLUMNS: &[Column<(&str, Value)>] = &[
-    Column { head: "", text: |row| row.0.to_owned(), align: Align::Left, rank: 0 },
-    Column { head: "mid", text: |row| text(&row.1["mid"]), align: Align::Right, rank: 0 },
-    Column { head: "kind", text: |row| text(&row.1["kind"]), align: Align::Left, rank: 0 },
-    Column { head: "packets", text: |row| text(&row.1["packets"]), align: Align::Right, rank: 1 },
-    Column { head: "lost", text: |row| text(&row.1["lost"]), align: Align::Right, rank: 0 },
-    Column { head: "repaired", text: |row| text(&row.1["repaired"]), align: Align::Right, rank: 2 },
-    Column { head: "key frames asked", text: |row| text(&row.1["keyframe_requests"]), align: Align::Right, rank: 3 },
-    Column {
-        head: "Mbit/s",
-        text: |row| units::megabits(row.1["bits_per_second"].as_u64().unwrap_or(0)),
-        align: Align::Right,
-        rank: 0,
-    },
+    Column::new("", 0, |row| Field::text(row.0)),
+    Column::new("mid", 0, |row| Field::text(text(&row.1["mid"]))),
+    Column::new("kind", 0, |row| Field::text(text(&row.1["kind"]))),
+    Column::new("packets", 1, |row| Field::count(row.1["packets"].as_u64())),
+    Column::new("lost", 0, |row| Field::count(row.1["lost"].as_u64())),
+    Column::new("repaired", 2, |row| Field::count(row.1["repaired"].as_u64())),
+    Column::new("key frames asked", 3, |row| Field::count(row.1["keyframe_requests"].as_u64())),
+    Column::new("Mbit/s", 0, |row| {
+        let rate = row.1["bits_per_second"].as_u64().unwrap_or(0);
+        Field::number(rate, units::megabits(rate))
+    }),
 ];
 
 const SLOT_COLUMNS: &[Column<Value>] = &[
-    Column { head: "mid", text: |row| text(&row["mid"]), align: Align::Right, rank: 0 },
-    Column { head: "stream", text: |row| text(&row["stream"]), align: Align::Left, rank: 0 },
-    Column { head: "track", text: |row| text(&row["track"]), align: Align::Left, rank: 0 },
-    Column { head: "state", text: |row| text(&row["state"]), align: Align::State, rank: 0 },
+    Column::new("mid", 0, |row| Field::text(text(&row["mid"]))),
+    Column::new("stream", 0, |row| Field::text(text(&row["stream"]))),
+    Column::new("track", 0, |row| Field::text(text(&row["track"]))),
+    Column::new("state", 0, |row| Field::state(text(&row["state"]))),
 ];
 
-const SESSION_COLUMNS: &[Column<Value>] = &[
-    Column { head: "session", text: |row| text(&row["id"]), align: Align::Left, rank: 0 },
-    Column { head: "kind", text: |row| text(&row["kind"]), align: Align::Left, rank: 1 },
-    Column { head: "state", text: |row| text(&row["state"]), align: Align::State, rank: 0 },
-    Column { head: "worker", text: |row| text(&row["worker"]), align: Align::Left, rank: 3 },
-    Column { head: "room", text: |row| text(&row["room"]), align: Align::Left, rank: 0 },
-    Column { head: "stream", text: |row| text(&row["stream"]), align: Align::Left, rank: 2 },
+pub const SESSION_COLUMNS: &[Column<Value>] = &[
+    Column::new("session", 0, |row| Field::text(text(&row["id"]))),
+    Column::new("kind", 1, |row| Field::text(text(&row["kind"]))),
+    Column::new("state", 0, |row| Field::state(text(&row["state"]))),
+    Column::new("worker", 3, |row| Field::text(text(&row["worker"]))),
+    Column::new("room", 0, |row| Field::text(text(&row["room"]))),
+    Column::new("stream", 2, |row| Field::text(text(&row["stream"]))),
 ];

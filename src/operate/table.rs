@@ -8,18 +8,72 @@ use super::terminal;
 /// A column of rows of type `R`.
 pub struct Column<R> {
     pub head: &'static str,
-    pub text: fn(&R) -> String,
-    pub align: Align,
     /// The highest goes first where there is no room for all; 0 stays.
     pub rank: u8,
+    pub field: fn(&R) -> Field,
 }
 
+impl<R> Column<R> {
+    pub const fn new(head: &'static str, rank: u8, field: fn(&R) -> Field) -> Column<R> {
+        Column { head, rank, field }
+    }
+}
+
+/// What stands in one place of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Field {
+    Text(String),
+    /// Coloured by what it says.
+    State(String),
+    /// At the right; sorted by `order`, whatever its unit makes of it.
+    Number {
+        order: f64,
+        shown: String,
+    },
+}
+
+impl Field {
+    pub fn text(text: impl Into<String>) -> Field {
+        Field::Text(text.into())
+    }
+
+    pub fn state(text: impl Into<String>) -> Field {
+        Field::State(text.into())
+    }
+
+    /// A dash for what is not known.
+    pub fn count(count: impl Into<Option<u64>>) -> Field {
+        let count = count.into();
+        Field::number(count.unwrap_or(0), count.map_or("-".to_owned(), |count| count.to_string()))
+    }
+
+    pub fn number(order: u64, shown: String) -> Field {
+        Field::Number { order: order as f64, shown }
+    }
+
+    pub fn shown(&self) -> &str {
+        match self {
+            Field::Text(text) | Field::State(text) | Field::Number { shown: text, .. } => text,
+        }
+    }
+}
+
+/// What a state means to an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Align {
-    Left,
-    Right,
-    /// Left, coloured by what it says.
-    State,
+pub enum Mood {
+    Well,
+    Between,
+    Ill,
+}
+
+impl Mood {
+    pub fn of(state: &str) -> Mood {
+        match state {
+            "serving" | "live" | "connected" | "ok" => Mood::Well,
+            "lost" | "unavailable" | "fails" => Mood::Ill,
+            _ => Mood::Between,
+        }
+    }
 }
 
 /// Prints to standard output.
@@ -50,20 +104,20 @@ fn table<R>(columns: &[&Column<R>], rows: &[R], colour: bool) -> Table {
     }
     table.set_header(columns.iter().map(|column| Cell::new(column.head).add_attribute(Attribute::Bold)));
     for row in rows {
-        table.add_row(columns.iter().map(|column| cell((column.text)(row), column.align)));
+        table.add_row(columns.iter().map(|column| cell((column.field)(row))));
     }
     table
 }
 
-fn cell(text: String, align: Align) -> Cell {
-    match align {
-        Align::Left => Cell::new(text),
-        Align::Right => Cell::new(text).set_alignment(CellAlignment::Right),
-        Align::State => {
-            let colour = match text.as_str() {
-                "serving" | "live" | "connected" | "ok" => Color::Green,
-                "lost" | "unavailable" | "fails" => Color::Red,
-                _ => Color::Yellow,
+fn cell(field: Field) -> Cell {
+    match field {
+        Field::Text(text) => Cell::new(text),
+        Field::Number { shown, .. } => Cell::new(shown).set_alignment(CellAlignment::Right),
+        Field::State(text) => {
+            let colour = match Mood::of(&text) {
+                Mood::Well => Color::Green,
+                Mood::Ill => Color::Red,
+                Mood::Between => Color::Yellow,
             };
             Cell::new(text).fg(colour)
         }
@@ -80,9 +134,9 @@ mod tests {
     use super::*;
 
     const COLUMNS: [Column<(&str, u32)>; 3] = [
-        Column { head: "name", text: |row| row.0.to_owned(), align: Align::Left, rank: 0 },
-        Column { head: "number", text: |row| row.1.to_string(), align: Align::Right, rank: 1 },
-        Column { head: "state", text: |_| "serving".to_owned(), align: Align::State, rank: 2 },
+        Column::new("name", 0, |row| Field::text(row.0)),
+        Column::new("number", 1, |row| Field::count(u64::from(row.1))),
+        Column::new("state", 2, |_| Field::state("serving")),
     ];
 
     #[test]

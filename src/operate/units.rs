@@ -23,6 +23,14 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(ms))
 }
 
+/// A time of 100 ms at least, so that nobody asks a node all the time.
+pub fn parse_pause(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        pause if pause < Duration::from_millis(100) => Err("wants 100ms or more".to_owned()),
+        pause => Ok(pause),
+    }
+}
+
 /// As the admin API takes times.
 pub fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)

@@ -7,6 +7,7 @@ mod running;
 mod changes;
 mod deploy;
 mod https;
+mod live;
 mod operates;
 mod refuses;
 mod replaces;

@@ -72,7 +72,8 @@ impl State {
 }
 
 fn stay_on_air(plan: &Plan, certificate: &Certificate, state: &State) {
-    let servers: Vec<Server> = plan.whip.iter().map(|url| Server::one_of_many(url, ANSWER_LIMIT)).collect();
+    let server = |url: &String| Server::one_of_many(url, ANSWER_LIMIT).with_token(plan.token.clone());
+    let servers: Vec<Server> = plan.whip.iter().map(server).collect();
     let mut earlier: Option<String> = None;
     for server in servers.iter().cycle() {
         if state.is_over() {

@@ -28,11 +28,13 @@ pub struct Ask {
 
 impl Joiner {
     pub fn start(plan: &Plan, certificate: Certificate) -> Joiner {
-        let servers: Arc<[Server]> = plan.whep.iter().map(|url| Server::one_of_many(url, ANSWER_LIMIT)).collect();
+        let server = |url: &String| Server::one_of_many(url, ANSWER_LIMIT).with_token(plan.token.clone());
+        let servers: Arc<[Server]> = plan.whep.iter().map(server).collect();
         let (asks, waiting) = channel::<Ask>();
         let (done, joined) = channel();
         let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..THREADS {
+        let kind = plan.shape.kind;
+        for _ in 0..THREADS.min(plan.viewers) {
             let (waiting, done, servers) = (Arc::clone(&waiting), done.clone(), Arc::clone(&servers));
             let (certificate, room, stream) = (certificate.clone(), plan.room.clone(), plan.stream.clone());
             std::thread::spawn(move || {
@@ -40,7 +42,8 @@ impl Joiner {
                     let ask = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(ask) = ask else { return };
                     let Some(server) = servers.get(ask.server) else { return };
-                    let viewer = in_time(&ask).and_then(|()| Viewer::join(server, &certificate, &room, &stream));
+                    let viewer =
+                        in_time(&ask).and_then(|()| Viewer::join_for(server, &certificate, &room, &stream, kind));
                     if done.send((ask, viewer)).is_err() {
                         return;
                     }

@@ -1,5 +1,7 @@
 //! Owns what the clients tell of themselves, as JSON. Never judges it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::measure::Sample;
@@ -17,10 +19,13 @@ pub struct Report {
 pub struct ViewerReport {
     number: usize,
     server: String,
-    tally: Tally,
+    pub tally: Tally,
     latency_us: Sample,
-    rejoins: u64,
-    last_error: Option<String>,
+    pub rejoins: u64,
+    /// From its first POST that was answered until ICE and DTLS were done, and until its first packet.
+    pub connected_after: Option<Duration>,
+    pub first_packet_after: Option<Duration>,
+    pub last_error: Option<String>,
     /// Datagrams of the present session that the kernel threw away because they were not read in time.
     pub overflowed: u32,
 }
@@ -52,7 +57,17 @@ impl Report {
 impl ViewerReport {
     pub fn new(number: usize, server: &str, tally: Tally, rejoins: u64, last_error: Option<String>) -> ViewerReport {
         let latency_us = Sample::new(tally.latencies_us.clone());
-        ViewerReport { number, server: server.to_owned(), tally, latency_us, rejoins, last_error, overflowed: 0 }
+        ViewerReport {
+            number,
+            server: server.to_owned(),
+            tally,
+            latency_us,
+            rejoins,
+            connected_after: None,
+            first_packet_after: None,
+            last_error,
+            overflowed: 0,
+        }
     }
 
     fn json(&self) -> Value {
@@ -63,6 +78,7 @@ impl ViewerReport {
             "packets": self.tally.packets,
             "missing": self.tally.missing,
             "broken": self.tally.broken,
+            "duplicates": self.tally.duplicates,
             "late": self.tally.late,
             "longest_gap_ms": self.tally.longest_gap.as_secs_f64() * 1e3,
             "latency_p50_ms": millis(0.5),

@@ -27,6 +27,7 @@ enum Stage {
     Asked(Ask),
     Here {
         viewer: Box<Viewer>,
+        asked: Instant,
         since: Instant,
         vigil: Vigil,
     },
@@ -40,18 +41,34 @@ struct Count {
     rejoins: u64,
     last_error: Option<String>,
     had_media: bool,
+    /// From the first POST that was answered until ICE and DTLS were done, and until its first packet.
+    connected_after: Option<Duration>,
+    first_packet_after: Option<Duration>,
 }
 
 impl Subscriber {
-    pub fn new(number: usize, server: usize) -> Subscriber {
-        let count =
-            Count { began: SystemTime::now(), past: Tally::default(), rejoins: 0, last_error: None, had_media: false };
-        Subscriber { number, server, stage: Stage::Away { until: Instant::now() }, count }
+    /// It asks for the first time at `begins`.
+    pub fn new(number: usize, server: usize, begins: Instant) -> Subscriber {
+        let count = Count {
+            began: SystemTime::now() + begins.saturating_duration_since(Instant::now()),
+            past: Tally::default(),
+            rejoins: 0,
+            last_error: None,
+            had_media: false,
+            connected_after: None,
+            first_packet_after: None,
+        };
+        Subscriber { number, server, stage: Stage::Away { until: begins }, count }
     }
 
     /// Where it is, or where it asks next.
     pub fn server(&self) -> usize {
         self.server
+    }
+
+    /// Since the counting began.
+    pub fn packets(&self) -> u64 {
+        self.count.past.packets + self.tally().map_or(0, |tally| tally.packets)
     }
 
     pub fn has_media(&self) -> bool {
@@ -71,9 +88,10 @@ impl Subscriber {
                 None
             }
             Stage::Away { .. } | Stage::Asked(_) => None,
-            Stage::Here { viewer, since, vigil } => {
+            Stage::Here { viewer, asked, since, vigil } => {
                 // What waits in the socket comes first.
                 let ended = viewer.turn().err().map(|error| error.to_string());
+                self.count.note_progress(now, *asked, viewer);
                 let late = !viewer.is_connected() && now.saturating_duration_since(*since) > CONNECT_LIMIT;
                 let verdict = match viewer.is_connected() {
                     true => vigil.look(now, viewer.last_heard()),
@@ -96,7 +114,8 @@ impl Subscriber {
         let is_awaited = matches!(&self.stage, Stage::Asked(awaited) if awaited == ask);
         match viewer {
             Ok(viewer) if is_awaited => {
-                self.stage = Stage::Here { viewer: Box::new(viewer), since: now, vigil: Vigil::new(now) };
+                let asked = ask.until.checked_sub(JOIN_LIMIT).unwrap_or(now);
+                self.stage = Stage::Here { viewer: Box::new(viewer), asked, since: now, vigil: Vigil::new(now) };
             }
             Ok(mut late) => late.close(),
             Err(error) if is_awaited => self.give_up(now, servers, format!("{error:#}")),
@@ -136,6 +155,8 @@ impl Subscriber {
         };
         let mut report = ViewerReport::new(self.number, server, whole, self.count.rejoins, error);
         report.overflowed = overflowed;
+        (report.connected_after, report.first_packet_after) =
+            (self.count.connected_after, self.count.first_packet_after);
         report
     }
 
@@ -170,6 +191,19 @@ impl Subscriber {
     }
 }
 
+impl Count {
+    fn note_progress(&mut self, now: Instant, asked: Instant, viewer: &Viewer) {
+        if self.connected_after.is_none() && viewer.is_connected() {
+            self.connected_after = Some(now.saturating_duration_since(asked));
+        }
+        if self.first_packet_after.is_none()
+            && let Some(first) = viewer.tally().first_packet
+        {
+            self.first_packet_after = Some(first.saturating_duration_since(asked));
+        }
+    }
+}
+
 /// Puts the count of a session behind that of the ones before, with the gap between them. The first gap is the
 /// one from when the counting began.
 fn append(past: &mut Tally, next: &Tally, began: SystemTime) {
@@ -183,6 +217,9 @@ fn append(past: &mut Tally, next: &Tally, began: SystemTime) {
     past.packets += next.packets;
     past.missing += next.missing;
     past.broken += next.broken;
+    past.duplicates += next.duplicates;
+    past.reordered += next.reordered;
+    past.standstills += next.standstills;
     past.late += next.late;
     past.latencies_us.extend_from_slice(&next.latencies_us);
 }
@@ -201,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_server_that_never_answers_is_given_up_for_the_next() {
-        let mut subscriber = Subscriber::new(7, 0);
+        let mut subscriber = Subscriber::new(7, 0, Instant::now());
         let now = Instant::now();
         let first = subscriber.turn(now, 2).unwrap();
         assert_eq!((first.viewer, first.server), (7, 0));

@@ -3,6 +3,7 @@
 
 mod address;
 mod control;
+mod message;
 mod receive;
 mod send;
 
@@ -11,9 +12,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{AddressFamily, sockopt};
-
-use address::SocketName;
-use control::ControlBuffer;
 
 pub use address::normalise_ip;
 pub use receive::{BatchReceiver, Train};
@@ -27,17 +25,6 @@ pub struct UdpSocket {
     local: SocketAddr,
     /// Bound to all addresses: then each datagram says to which it came, and each reply leaves from there.
     wildcard: bool,
-}
-
-/// What recvmmsg(2) and sendmmsg(2) want one of for each message, beside its bytes.
-#[derive(Clone, Copy)]
-struct MessageBuffers {
-    name: SocketName,
-    control: ControlBuffer,
-}
-
-impl MessageBuffers {
-    const EMPTY: MessageBuffers = MessageBuffers { name: SocketName::EMPTY, control: ControlBuffer::EMPTY };
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -59,6 +59,8 @@ fn main() -> Result<()> {
             frame_period: Duration::from_secs(1) / flags.frames_per_second.max(1),
             pacing: Pacing::Burst,
         },
+        ramp: Duration::ZERO,
+        token: None,
     };
     let deadline = Instant::now() + Duration::from_secs(flags.seconds);
     let commands = commands();

@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::slice::ChunksMut;
 
+use super::UdpSocket;
 use super::address::NAME_BYTES;
 use super::control::CONTROL_BYTES;
-use super::{MessageBuffers, UdpSocket};
+use super::message::MessageBuffers;
 
 pub struct BatchReceiver {
     messages: Box<[MessageBuffers]>,

@@ -10,8 +10,9 @@ use arrayvec::ArrayVec;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
+use super::UdpSocket;
 use super::address::is_default_loopback;
-use super::{MessageBuffers, UdpSocket};
+use super::message::MessageBuffers;
 
 /// A run of datagrams for one peer: all `segment` bytes long but the last, which may be shorter.
 #[derive(Debug, Clone, Copy)]

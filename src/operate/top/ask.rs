@@ -1,0 +1,88 @@
+//! Owns the thread that asks a node, so that a slow answer never holds up a key.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::operate::admin::Admin;
+use crate::operate::entries::Worker;
+
+/// What a view shows beside the workers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Question {
+    /// Nothing.
+    #[default]
+    Workers,
+    Rooms,
+    Streams,
+    Sessions,
+    Session(String),
+}
+
+pub struct Answer {
+    pub question: Question,
+    pub told: Result<Told, Failure>,
+    pub at: Instant,
+}
+
+pub struct Told {
+    pub workers: Vec<Worker>,
+    /// A list, or one session; null for [`Question::Workers`].
+    pub body: Value,
+}
+
+pub struct Asking {
+    questions: Sender<Question>,
+    answers: Receiver<Answer>,
+}
+
+impl Asking {
+    /// Asks at once, each `interval`, and whenever there is another question. Ends with what it returns.
+    pub fn begin(admin: Admin, interval: Duration) -> Asking {
+        let (questions, wanted) = channel::<Question>();
+        let (told, answers) = channel();
+        std::thread::spawn(move || {
+            let mut question = Question::default();
+            loop {
+                let asked = Instant::now();
+                let answer = Answer { question: question.clone(), told: ask(&admin, &question), at: Instant::now() };
+                if told.send(answer).is_err() {
+                    return;
+                }
+                match wanted.recv_timeout(interval.saturating_sub(asked.elapsed())) {
+                    // Who presses keys fast wants the last one.
+                    Ok(next) => question = wanted.try_iter().last().unwrap_or(next),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+        });
+        Asking { questions, answers }
+    }
+
+    pub fn ask(&self, question: Question) {
+        // The thread ends with this value only.
+        let _ = self.questions.send(question);
+    }
+
+    pub fn newest(&self) -> Option<Answer> {
+        self.answers.try_iter().last()
+    }
+}
+
+pub fn workers(admin: &Admin) -> Result<Vec<Worker>, Failure> {
+    admin.get("/api/v1/workers")
+}
+
+fn ask(admin: &Admin, question: &Question) -> Result<Told, Failure> {
+    let body = match question {
+        Question::Workers => Value::Null,
+        Question::Rooms => admin.get("/api/v1/rooms")?,
+        Question::Streams => admin.get("/api/v1/streams")?,
+        Question::Sessions => admin.get("/api/v1/sessions")?,
+        Question::Session(id) => admin.get(&format!("/api/v1/sessions/{id}"))?,
+    };
+    Ok(Told { workers: workers(admin)?, body })
+}
