@@ -115,6 +115,8 @@ describe("meeting", () => {
     assert.equal(await bo.textContent("#mute"), "Unmute microphone");
     assert.equal(await bo.textContent("#sound"), "Turn off sound");
     await until("the others are told", async () => (await ada.locator(".tile .flag:visible").count()) === 1);
+    // Offered while there are others to hide; a forced click waits for nothing.
+    await until("each of two can be shown alone", async () => (await bo.locator('.tile button[aria-label^="Show only"]:not([hidden])').count()) === 2);
     const only = bo.locator('.tile button[aria-label^="Show only"]').first();
     await only.click({ force: true });
     assert.equal(await bo.locator(".tile:visible").count(), 1);
