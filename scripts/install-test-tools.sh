@@ -32,6 +32,9 @@ want make make
 want patch patch
 want pkg-config pkg-config
 want chromium chromium
+want curl curl
+want openssl openssl
+want turnserver coturn
 want node nodejs
 want npm npm
 want python3 python3

@@ -23,6 +23,7 @@ mod table;
 mod terminal;
 mod token;
 mod top;
+mod trust;
 mod units;
 
 use std::ffi::OsString;

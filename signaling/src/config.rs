@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use chappe_signaling_access::ApiKey;
 use chappe_signaling_edge::AccessConfig;
 use chappe_signaling_tls::PemFiles;
-use chappe_supervisor_api::Auth;
+use chappe_signaling_turn::TurnServers;
+use chappe_signaling_turn_server::TurnSockets;
+use chappe_supervisor_api::{AdminAuth, Auth};
 
 use crate::webhooks::Webhooks;
 
@@ -29,8 +31,14 @@ pub struct Config {
     /// Name of this node, shown in the admin API.
     pub node: String,
     pub auth: Auth,
-    /// Certificate of the public listener; without one it speaks plain HTTP.
+    /// Who may use the admin listener.
+    pub admin_auth: AdminAuth,
+    /// Certificate of the public listener, without which it speaks plain HTTP, and of an admin listener that wants tokens.
     pub tls: Option<PemFiles>,
+    /// TURN servers elsewhere that clients are told.
+    pub turn: TurnServers,
+    /// On which this node runs one.
+    pub turn_sockets: Option<TurnSockets>,
     /// What tokens are checked with, beside the keys in the store of the cluster.
     pub keys: KeySources,
     /// From where the listeners may be used.

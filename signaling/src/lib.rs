@@ -13,12 +13,15 @@ mod fleet;
 mod keys;
 mod listeners;
 mod run;
+mod turn;
 mod webhooks;
 mod workers;
 
 pub use chappe_signaling_edge::{AccessConfig, BasePath, Host, Network, Proxies};
 pub use chappe_signaling_tls::PemFiles;
-pub use chappe_supervisor_api::Auth;
+pub use chappe_signaling_turn::{TurnSecret, TurnServers, TurnUrl};
+pub use chappe_signaling_turn_server::TurnSockets;
+pub use chappe_supervisor_api::{AdminAuth, Auth};
 pub use config::{Config, KeySources, SignalingError, Stopped, check_cluster};
 pub use run::{run, serve};
 pub use webhooks::{Webhooks, check_receiver, read_secrets};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chappe_signaling_edge::admin::{self, Admin};
 use chappe_signaling_edge::http::{self, Tls};
 use chappe_signaling_edge::{AccessConfig, Gate};
-use chappe_supervisor_api::Auth;
+use chappe_supervisor_api::{AdminAuth, Auth};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -16,6 +16,7 @@ pub struct Listeners {
     pub admin: TcpListener,
     pub public: Option<TcpListener>,
     pub auth: Auth,
+    pub admin_auth: AdminAuth,
     pub access: AccessConfig,
     pub gate: Arc<Gate>,
     pub tls: Option<Tls>,
@@ -27,8 +28,12 @@ impl Listeners {
         let access = Arc::new(self.access);
         let mut servers = JoinSet::new();
         let listener = http::adopt(self.admin).map_err(|error| SignalingError::Listener("admin", error))?;
-        let router = admin::router(admin.clone(), &access.admin_hosts);
-        servers.spawn(http::serve(listener, router, (Arc::clone(&access), None), stop.clone()));
+        let (gate, tls) = match self.admin_auth {
+            AdminAuth::Open => (None, None),
+            AdminAuth::Key => (Some(Arc::clone(&self.gate)), self.tls.clone()),
+        };
+        let router = admin::router(admin.clone(), &access.admin_hosts, gate);
+        servers.spawn(http::serve(listener, router, (Arc::clone(&access), tls), stop.clone()));
         if let Some(public) = self.public {
             let listener = http::adopt(public).map_err(|error| SignalingError::Listener("public", error))?;
             let router = http::router(admin.service, self.auth, self.gate, admin.tally);

@@ -12,10 +12,12 @@ use chappe_signaling_edge::Gate;
 use chappe_signaling_edge::admin::Admin;
 use chappe_signaling_edge::http::TlsReport;
 use chappe_signaling_edge::supervisor::Supervisor;
-use chappe_signaling_service::{AddressLimits, Cluster, DrainFile, Exit, Identity, Service, unix_ms, worker_link};
-use chappe_supervisor_api::Auth;
+use chappe_signaling_service::{
+    AddressLimits, Cluster, DrainFile, Exit, Identity, Outgoing, Service, unix_ms, worker_link,
+};
+use chappe_supervisor_api::{AdminAuth, Auth};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
@@ -26,6 +28,7 @@ use crate::config::{Config, SignalingError, Stopped};
 use crate::fleet::follow_fleet;
 use crate::keys::KeyFollower;
 use crate::listeners::Listeners;
+use crate::turn::Turn;
 use crate::webhooks::{Webhooks, tell_receiver};
 
 /// Runs signaling until it is told to stop (SIGTERM or SIGINT). Sessions go on in the workers.
@@ -51,7 +54,8 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     let report = Arc::new(TlsReport::default());
     let certificate = config.tls.clone().map(|files| Certificate::load(files, Arc::clone(&report))).transpose()?;
     let hosts = certificate.as_ref().map(|certificate| certificate.facts.hosts());
-    let addresses = Addresses::read(config.public_ips.clone(), public, hosts).map_err(SignalingError::Interfaces)?;
+    let addresses =
+        Addresses::read(config.public_ips.clone(), public, hosts.clone()).map_err(SignalingError::Interfaces)?;
     info!(node = config.node, ?public, addresses = ?addresses.now().candidates, "signaling starts");
     let (links, queues): (Vec<_>, Vec<_>) = config.workers.iter().map(|_| worker_link()).unzip();
     let engine = cluster::join(config.cluster.as_deref(), &config.node).await?;
@@ -59,15 +63,11 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     let (cluster, outgoing) = Cluster::new(engine, config.cluster.is_none(), identity, &config.secret);
     let limits = AddressLimits::new(config.access.per_address);
     let drain_file = DrainFile::beside(config.workers.first().map(PathBuf::as_path));
-    let service = Service::new(cluster, links, addresses, limits, drain_file);
+    let turn = Turn::new(config.turn, config.turn_sockets, &config.secret, hosts)?;
+    let service = Service::new(cluster, links, addresses, limits, drain_file, turn.servers());
     service.resume_drain();
     cluster::check_name(&service).await?;
-    let mut tasks = JoinSet::new();
-    tasks.spawn(cluster::send_outgoing(Arc::clone(&service), outgoing));
-    tasks.spawn(cluster::agree_on_secret(Arc::clone(&service)));
-    cluster::gather(&service).await;
-    tasks.spawn(cluster::serve_requests(Arc::clone(&service)));
-    tasks.spawn(cluster::follow_cluster(Arc::clone(&service)));
+    let mut tasks = spawn_cluster(&service, outgoing).await;
     let supervisor = Supervisor::at(config.supervisor);
     let began_with = config.workers.into_iter().zip(queues).collect();
     tasks.spawn(follow_fleet(Arc::clone(&service), supervisor.clone(), began_with));
@@ -76,7 +76,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     tasks.spawn(follow_addresses(Arc::clone(&service)));
     let (stopping, stopped) = watch::channel(false);
     let (ring, keys) = watch::channel(Arc::new(KeyRing::default()));
-    if config.auth == Auth::Jwt {
+    if config.auth == Auth::Jwt || config.admin_auth == AdminAuth::Key {
         let follower = KeyFollower::start(Arc::clone(&service), config.keys, ring);
         tasks.spawn(follower.follow());
     }
@@ -84,9 +84,18 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     tasks.spawn(Arc::clone(&gate).tidy());
     let tls = certificate.as_ref().map(|certificate| certificate.tls.clone());
     tasks.spawn(follow(certificate));
-    let seen = Admin { service: Arc::clone(&service), tally: Arc::default(), tls: report, supervisor };
-    let listeners =
-        Listeners { admin: config.admin, public: config.http, auth: config.auth, access: config.access, gate, tls };
+    let relayed = turn.counts();
+    tasks.spawn(turn.run(Arc::clone(&service), tls.clone()));
+    let seen = Admin { service: Arc::clone(&service), tally: Arc::default(), tls: report, relayed, supervisor };
+    let listeners = Listeners {
+        admin: config.admin,
+        public: config.http,
+        auth: config.auth,
+        admin_auth: config.admin_auth,
+        access: config.access,
+        gate,
+        tls,
+    };
     let mut servers = listeners.serve(seen, stopped)?;
     let ending = tokio::select! {
         () = stop => None,
@@ -105,6 +114,17 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
         }
         Some(Exit::NameTaken) => Err(SignalingError::NameTaken(service.node().to_string())),
     }
+}
+
+/// What listens and speaks to other nodes, once their streams are known.
+async fn spawn_cluster(service: &Arc<Service>, outgoing: mpsc::Receiver<Outgoing>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(cluster::send_outgoing(Arc::clone(service), outgoing));
+    tasks.spawn(cluster::agree_on_secret(Arc::clone(service)));
+    cluster::gather(service).await;
+    tasks.spawn(cluster::serve_requests(Arc::clone(service)));
+    tasks.spawn(cluster::follow_cluster(Arc::clone(service)));
+    tasks
 }
 
 fn spawn_webhooks(tasks: &mut JoinSet<()>, service: &Arc<Service>, webhooks: Option<Webhooks>) {

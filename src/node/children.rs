@@ -9,7 +9,8 @@ use chappe_sfu_api::WorkerIndex;
 use chappe_sfu_io::inherited::{self, Kind};
 use chappe_sfu_worker::{SESSIONS_MAX_DEFAULT, WorkerConfig};
 use chappe_signaling::{
-    AccessConfig, Auth, BasePath, Config, Host, KeySources, Network, PemFiles, Proxies, Stopped, Webhooks,
+    AccessConfig, AdminAuth, Auth, BasePath, Config, Host, KeySources, Network, PemFiles, Proxies, Stopped,
+    TurnServers, TurnSockets, TurnUrl, Webhooks,
 };
 use chappe_signaling_access::parse_keys;
 use chappe_supervisor::child::{SignalingArgs, WorkerArgs};
@@ -18,7 +19,7 @@ use clap::Parser;
 use tracing::error;
 
 use crate::failure::{Failure, one_line};
-use crate::node::settings::KEYS_VARIABLE;
+use crate::node::settings::{KEYS_VARIABLE, read_turn_secret};
 
 /// `chappe worker …`
 pub fn worker(args: &[OsString]) -> Result<ExitCode, Failure> {
@@ -47,7 +48,10 @@ pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
         parent: Some(args.supervisor),
         node: args.node.clone(),
         auth: args.auth,
+        admin_auth: args.admin_auth,
         tls: args.tls_cert.clone().zip(args.tls_key.clone()).map(|(certificate, key)| PemFiles { certificate, key }),
+        turn: turn(&args)?,
+        turn_sockets: turn_sockets(&args)?,
         keys: keys(&args)?,
         access: access(&args)?,
         public_ips: args.public_ips.clone(),
@@ -69,11 +73,28 @@ pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
 
 /// Where the keys are that tokens are checked with.
 fn keys(args: &SignalingArgs) -> Result<KeySources, Failure> {
-    let text = if args.auth == Auth::Jwt { std::env::var(KEYS_VARIABLE).unwrap_or_default() } else { String::new() };
+    let text = if args.auth == Auth::Jwt || args.admin_auth == AdminAuth::Key {
+        std::env::var(KEYS_VARIABLE).unwrap_or_default()
+    } else {
+        String::new()
+    };
     let environment = parse_keys(&text).map_err(|e| Failure::Start(format!("signaling: {KEYS_VARIABLE}: {e}")))?;
     let issuer = |text: &String| text.split_once('=').map(|(name, file)| (name.to_owned(), file.into()));
     let issuers = args.jwks.iter().filter_map(issuer).collect();
     Ok(KeySources { file: args.keys.clone(), environment, issuers })
+}
+
+fn turn_sockets(args: &SignalingArgs) -> Result<Option<TurnSockets>, Failure> {
+    let Some((udp, tcp)) = args.turn_udp_fd.zip(args.turn_tcp_fd) else { return Ok(None) };
+    let udp = inherited::take(udp, Kind::Udp).map_err(|e| Failure::Start(format!("signaling: {e}")))?;
+    Ok(Some(TurnSockets { udp: udp.into(), tcp: listener(tcp)? }))
+}
+
+fn turn(args: &SignalingArgs) -> Result<TurnServers, Failure> {
+    let Some(file) = &args.turn_secret else { return Ok(TurnServers::default()) };
+    let urls: Vec<TurnUrl> = args.turn_urls.iter().filter_map(|text| TurnUrl::parse(text).ok()).collect();
+    let secret = read_turn_secret(file).map_err(|problem| Failure::Start(format!("signaling: {problem}")))?;
+    Ok(TurnServers::new(&urls, secret))
 }
 
 /// The parent has checked it all, but a program that starts this one by hand may not have.

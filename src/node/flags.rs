@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use chappe_signaling::{BasePath, Host, Network};
+use chappe_signaling::{BasePath, Host, Network, TurnUrl};
 use chappe_supervisor::LogFormat;
-use chappe_supervisor_api::Auth;
+use chappe_supervisor_api::{AdminAuth, Auth};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
@@ -35,9 +35,14 @@ pub struct Flags {
     /// Where the web page and WHIP/WHEP listen; port 0 takes any free one [default: 127.0.0.1:8080]
     #[arg(long, env = "CHAPPE_HTTP", value_name = "ADDRESS:PORT", global = true, value_parser = address)]
     pub http: Option<SocketAddr>,
-    /// Where the admin API and the metrics listen, without access control [default: 127.0.0.1:8081]
+    /// Where the admin API and the metrics listen; beyond this machine with a certificate and keys [default: 127.0.0.1:8081]
     #[arg(long, env = "CHAPPE_ADMIN", value_name = "ADDRESS:PORT", global = true, value_parser = address)]
     pub admin: Option<SocketAddr>,
+    /// Who may use --admin: open (whoever reaches it), key (over TLS, whoever shows a token that permits it; chappe token
+    /// --operate) [default: open on this machine; key where others reach it]
+    #[arg(long, env = "CHAPPE_ADMIN_AUTH", value_name = "open|key", global = true, hide_possible_values = true)]
+    #[arg(value_parser = PossibleValuesParser::new(AdminAuth::NAMES).try_map(|name| name.parse::<AdminAuth>()))]
+    pub admin_auth: Option<AdminAuth>,
     /// Other names under which --admin is called, beside localhost, its address and the name of the node
     #[arg(long, env = "CHAPPE_ADMIN_HOST", value_name = "NAME,…", global = true, value_delimiter = ',')]
     #[arg(value_parser = host)]
@@ -80,6 +85,18 @@ pub struct Flags {
     /// dev makes a certificate for this machine and its addresses, for tries with phones in the same network [default: off]
     #[arg(long, env = "CHAPPE_TLS", value_name = "off|dev", global = true, hide_possible_values = true)]
     pub tls: Option<TlsMode>,
+    /// Runs a TURN server here, over UDP, TCP and, with a certificate, TLS, for clients that reach media ports neither over
+    /// UDP nor over TCP; it relays to the nodes' media ports only
+    #[arg(long, env = "CHAPPE_TURN", value_name = "ADDRESS:PORT", global = true, value_parser = address)]
+    pub turn: Option<SocketAddr>,
+    /// TURN servers that clients are told, for those that reach media ports neither over UDP nor over TCP: coturn with
+    /// use-auth-secret, which shares --turn-secret
+    #[arg(long, env = "CHAPPE_TURN_URL", value_name = "turn:HOST:PORT,…", global = true, value_delimiter = ',')]
+    #[arg(value_parser = turn_url)]
+    pub turn_url: Option<Vec<String>>,
+    /// Secret that the servers of --turn-url share (static-auth-secret of coturn): a line of at least 16 characters
+    #[arg(long, env = "CHAPPE_TURN_SECRET", value_name = "FILE", global = true)]
+    pub turn_secret: Option<PathBuf>,
     /// File of API keys that tokens are checked with, a line `id: secret` each (chappe keys add makes it); the variable
     /// CHAPPE_API_KEYS has more of them, separated by commas, and so may the store of the cluster
     #[arg(long, env = "CHAPPE_KEYS", value_name = "FILE", global = true)]
@@ -177,6 +194,10 @@ fn base_path(text: &str) -> Result<String, String> {
 
 fn webhook(text: &str) -> Result<String, String> {
     chappe_signaling::check_receiver(text.trim()).map(|_| text.trim().to_owned())
+}
+
+fn turn_url(text: &str) -> Result<String, String> {
+    TurnUrl::parse(text.trim()).map(|url| url.to_string()).map_err(|problem| problem.to_string())
 }
 
 fn issuer(text: &str) -> Result<String, String> {

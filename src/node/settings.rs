@@ -4,15 +4,18 @@
 mod file;
 mod paths;
 mod tls;
+mod turn;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use chappe_signaling_access::parse_keys;
 use chappe_supervisor::{NodePlan, Role};
-use chappe_supervisor_api::Auth;
+use chappe_supervisor_api::{AdminAuth, Auth};
 
 use crate::failure::{Failure, usage};
 use crate::node::flags::{Flags, Program, WORKERS_MAX, Workers};
+pub use turn::read_turn_secret;
+
 use paths::{absolute, absolute_issuer};
 
 /// The settings of a node, complete and consistent.
@@ -26,6 +29,7 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
         role,
         http: flags.http.unwrap_or(HTTP_DEFAULT),
         admin: flags.admin.unwrap_or(ADMIN_DEFAULT),
+        admin_auth: admin_auth(&flags),
         admin_hosts: flags.admin_host.clone().unwrap_or_default(),
         trusted_proxies: flags.trusted_proxy.clone().unwrap_or_default(),
         base_path: flags.base_path.clone().unwrap_or_default(),
@@ -41,6 +45,9 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
         cluster: flags.cluster.clone().filter(|cluster| !cluster.is_empty()),
         auth: auth(&flags)?,
         tls: tls::plan(role, &flags)?,
+        turn: turn::listener(role, &flags)?,
+        turn_urls: turn::urls(&flags)?,
+        turn_secret: flags.turn_secret.as_deref().map(absolute),
         webhooks: webhooks(&flags)?,
         webhook_secrets: flags.webhook_secrets.clone(),
         keys: flags.keys.as_deref().map(absolute),
@@ -59,6 +66,7 @@ fn merged(first: Flags, second: Flags) -> Flags {
     Flags {
         http: first.http.or(second.http),
         admin: first.admin.or(second.admin),
+        admin_auth: first.admin_auth.or(second.admin_auth),
         admin_host: first.admin_host.or(second.admin_host),
         trusted_proxy: first.trusted_proxy.or(second.trusted_proxy),
         base_path: first.base_path.or(second.base_path),
@@ -70,6 +78,9 @@ fn merged(first: Flags, second: Flags) -> Flags {
         tls_cert: first.tls_cert.or(second.tls_cert),
         tls_key: first.tls_key.or(second.tls_key),
         tls: first.tls.or(second.tls),
+        turn: first.turn.or(second.turn),
+        turn_url: first.turn_url.or(second.turn_url),
+        turn_secret: first.turn_secret.or(second.turn_secret),
         keys: first.keys.or(second.keys),
         jwks: first.jwks.or(second.jwks),
         cluster: first.cluster.or(second.cluster),
@@ -105,14 +116,22 @@ fn role(program: Program, flags: &Flags) -> Result<Role, Failure> {
 
 fn auth(flags: &Flags) -> Result<Auth, Failure> {
     let auth = flags.auth.unwrap_or(Auth::Open);
-    if auth != Auth::Jwt {
-        return match flags.keys.is_some() || flags.jwks.is_some() {
-            true => usage("--keys and --jwks go with --auth jwt only: say that, or leave them out"),
-            false => Ok(auth),
-        };
+    let admin_wants_keys = admin_auth(flags) == AdminAuth::Key;
+    if auth != Auth::Jwt && (flags.jwks.is_some() || flags.keys.is_some() && !admin_wants_keys) {
+        return usage("--keys and --jwks go with --auth jwt (or --admin-auth key) only: say that, or leave them out");
     }
-    let in_environment = std::env::var_os(KEYS_VARIABLE).is_some();
-    if flags.keys.is_none() && flags.jwks.is_none() && flags.cluster.is_none() && !in_environment {
+    if auth != Auth::Jwt && !admin_wants_keys {
+        return Ok(auth);
+    }
+    let has_keys = flags.keys.is_some() || flags.cluster.is_some() || std::env::var_os(KEYS_VARIABLE).is_some();
+    if admin_wants_keys && !has_keys {
+        return usage(format!(
+            "other machines reach --admin {}, where operators show tokens: name their keys with --keys FILE (`chappe \
+             keys add --keys FILE` makes one), or stay on this machine with --admin 127.0.0.1:8081",
+            flags.admin.unwrap_or(ADMIN_DEFAULT)
+        ));
+    }
+    if flags.jwks.is_none() && !has_keys {
         return usage(
             "--auth jwt needs keys: `chappe keys add --keys FILE` makes one, then start with --keys FILE (or name an \
              issuer with --jwks)",
@@ -144,6 +163,12 @@ fn webhooks(flags: &Flags) -> Result<Vec<String>, Failure> {
     }
 }
 
+/// Beyond this machine nobody operates a node without a token, unless that is said.
+fn admin_auth(flags: &Flags) -> AdminAuth {
+    let is_local = flags.admin.unwrap_or(ADMIN_DEFAULT).ip().to_canonical().is_loopback();
+    flags.admin_auth.unwrap_or(if is_local { AdminAuth::Open } else { AdminAuth::Key })
+}
+
 fn check_access(plan: &NodePlan) -> Result<(), Failure> {
     if plan.role.has_http() && !plan.auth.may_listen_at(plan.http) {
         return usage(format!(
@@ -151,6 +176,14 @@ fn check_access(plan: &NodePlan) -> Result<(), Failure> {
              (anyone who reaches it may publish and watch) or --auth jwt (with tokens), or stay on this machine with --http 127.0.0.1:{}",
             plan.http,
             plan.http.port()
+        ));
+    }
+    if plan.admin_auth == AdminAuth::Key && plan.tls.is_none() && !plan.admin.ip().to_canonical().is_loopback() {
+        return usage(format!(
+            "--admin {} is reached over the network, where tokens need TLS: name a certificate (--tls-cert, --tls dev), \
+             stay on this machine with --admin 127.0.0.1:{}, or say --admin-auth open where only operators reach it",
+            plan.admin,
+            plan.admin.port()
         ));
     }
     Ok(())

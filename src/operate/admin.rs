@@ -6,23 +6,47 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::http::Response;
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 
 use super::commands::Target;
 use super::find::admin_of;
-use crate::failure::Failure;
+use super::trust;
+use crate::failure::{Failure, usage};
 
 pub struct Admin {
     agent: Agent,
-    /// `http://host:port`.
+    /// `http://host:port`, or `https://`.
     base: String,
+    /// Value of `Authorization`; empty where no token was given.
+    authorization: String,
 }
 
 impl Admin {
     /// The listener of the node that `target` means. Nothing is asked yet.
     pub fn of(target: &Target) -> Result<Admin, Failure> {
-        let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build();
-        Ok(Admin { agent: config.into(), base: admin_of(target)? })
+        let base = admin_of(target)?;
+        let mut config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
+        if base.starts_with("https://") {
+            config = config.tls_config(trust::tls_config(target.admin_ca.as_deref())?);
+        }
+        let token = target.token.as_deref().map(str::trim).filter(|token| !token.is_empty());
+        let authorization = token.map(|token| format!("Bearer {token}")).unwrap_or_default();
+        if authorization.contains(|c: char| !c.is_ascii_graphic() && c != ' ') {
+            return usage("--token is no token: `chappe token --operate --keys FILE` makes one");
+        }
+        Ok(Admin { agent: config.build().into(), base, authorization })
+    }
+
+    fn signed<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match self.authorization.as_str() {
+            "" => request,
+            authorization => request.header("authorization", authorization),
+        }
+    }
+
+    /// The listener takes changes with this type only, so that no form of a page on the web can send one.
+    fn change<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        self.signed(request).header("content-type", "application/json")
     }
 
     pub fn base(&self) -> &str {
@@ -31,26 +55,25 @@ impl Admin {
 
     /// `path` begins with a slash.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        let answer = self.agent.get(format!("{}{path}", self.base)).call();
+        let answer = self.signed(self.agent.get(format!("{}{path}", self.base))).call();
         self.read(path, answer)
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        let request = self.agent.post(format!("{}{path}", self.base)).header("content-type", "application/json");
+        let request = self.change(self.agent.post(format!("{}{path}", self.base)));
         let answer = request.send(body.to_string());
         self.read(path, answer)
     }
 
     pub fn delete(&self, path: &str) -> Result<Value, Failure> {
-        // The listener takes changes with this type only, so that no form of a page on the web can send one.
-        let request = self.agent.delete(format!("{}{path}", self.base)).header("content-type", "application/json");
+        let request = self.change(self.agent.delete(format!("{}{path}", self.base)));
         let answer = request.call();
         self.read(path, answer)
     }
 
     /// What is answered with nothing.
     pub fn delete_only(&self, path: &str) -> Result<(), Failure> {
-        let request = self.agent.delete(format!("{}{path}", self.base)).header("content-type", "application/json");
+        let request = self.change(self.agent.delete(format!("{}{path}", self.base)));
         let mut response = request.call().map_err(|error| self.not_reached(&error))?;
         if response.status().is_success() {
             return Ok(());
@@ -62,7 +85,7 @@ impl Admin {
 
     /// The body of an answer that may go on for ever.
     pub fn stream(&self, path: &str) -> Result<impl BufRead + use<>, Failure> {
-        let request = self.agent.get(format!("{}{path}", self.base)).config().timeout_global(None).build();
+        let request = self.signed(self.agent.get(format!("{}{path}", self.base))).config().timeout_global(None).build();
         let mut response = request.call().map_err(|error| self.not_reached(&error))?;
         if !response.status().is_success() {
             let text = response.body_mut().read_to_string().unwrap_or_default();

@@ -93,6 +93,12 @@ pub struct Target {
     /// machine]
     #[arg(long, env = "CHAPPE_ADMIN", value_name = "URL")]
     pub admin: Option<String>,
+    /// Token that permits operating the node, where it asks for one: chappe token --operate makes it
+    #[arg(long, env = "CHAPPE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Certificate of the authority that signed the admin listener's, in PEM form [default: those that this machine trusts]
+    #[arg(long, env = "CHAPPE_ADMIN_CA", value_name = "FILE")]
+    pub admin_ca: Option<PathBuf>,
     /// State file of a node on this machine, which names its admin listener
     #[arg(long, env = "CHAPPE_STATE_FILE", value_name = "FILE")]
     pub state_file: Option<PathBuf>,
@@ -308,7 +314,7 @@ pub struct Token {
     #[arg(long, value_name = "ID")]
     pub key: Option<String>,
     /// The room that it is for, or a pattern such as demo-*
-    #[arg(long, value_name = "ROOM", required_unless_present = "inspect")]
+    #[arg(long, value_name = "ROOM", required_unless_present_any = ["inspect", "operate"])]
     pub room: Option<String>,
     /// Its holder may publish
     #[arg(long)]
@@ -322,6 +328,9 @@ pub struct Token {
     /// Its holder may do all of it, and take over the streams of others
     #[arg(long)]
     pub admin: bool,
+    /// Its holder may operate the nodes through their admin listeners, and nothing else (CHAPPE_TOKEN of chappe ls …)
+    #[arg(long, conflicts_with_all = ["room", "publish", "watch", "admin"])]
+    pub operate: bool,
     /// Its holder may not say anything in the chat
     #[arg(long)]
     pub no_chat: bool,
@@ -341,7 +350,7 @@ pub struct Token {
     #[arg(long, value_name = "TIME", default_value = "6h", value_parser = units::parse_duration)]
     pub expires: Duration,
     /// Says what is in this token, and with --keys whether it is good
-    #[arg(long, value_name = "TOKEN", conflicts_with_all = ["room", "publish", "watch", "admin"])]
+    #[arg(long, value_name = "TOKEN", conflicts_with_all = ["room", "publish", "watch", "admin", "operate"])]
     pub inspect: Option<String>,
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::commands::Target;
 use crate::failure::Failure;
 
-/// `http://host:port`.
+/// `http://host:port`, or `https://`.
 pub fn admin_of(target: &Target) -> Result<String, Failure> {
     if let Some(admin) = &target.admin {
         return url(admin);
@@ -20,16 +20,16 @@ pub fn admin_of(target: &Target) -> Result<String, Failure> {
                 file.display()
             ))
         })?;
-        return Ok(format!("http://{address}"));
+        return Ok(address);
     }
     let nodes = chappe_supervisor::running_nodes();
-    let found: Vec<SocketAddr> = nodes.iter().filter_map(|state| admin_in(state).ok()).collect();
-    match found[..] {
+    let found: Vec<String> = nodes.iter().filter_map(|state| admin_in(state).ok()).collect();
+    match &found[..] {
         // A node of another user, or in a container, is found at the usual place.
         [] => Ok(format!("http://{ADMIN_DEFAULT}")),
-        [address] => Ok(format!("http://{address}")),
+        [address] => Ok(address.clone()),
         _ => {
-            let all = found.iter().map(|address| format!("--admin http://{address}")).collect::<Vec<_>>().join(" or ");
+            let all = found.iter().map(|address| format!("--admin {address}")).collect::<Vec<_>>().join(" or ");
             Err(Failure::Usage(format!("several nodes run on this machine: choose one with {all}")))
         }
     }
@@ -37,30 +37,32 @@ pub fn admin_of(target: &Target) -> Result<String, Failure> {
 
 /// The private directory of the node of this machine and user whose admin listener this is.
 pub fn directory_of(admin: &str) -> Option<PathBuf> {
-    let is_its = |state: &PathBuf| admin_in(state).is_ok_and(|address| format!("http://{address}") == admin);
+    let is_its = |state: &PathBuf| admin_in(state).is_ok_and(|address| address == admin);
     Some(chappe_supervisor::running_nodes().into_iter().find(is_its)?.parent()?.to_owned())
 }
 
 /// What a person writes: with or without `http://`, with or without a slash at the end.
 fn url(text: &str) -> Result<String, Failure> {
-    if text.starts_with("https://") {
-        return Err(Failure::Usage(
-            "--admin speaks plain http:// in this version: forward the port over SSH".to_owned(),
-        ));
-    }
-    let authority = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+    let (scheme, rest) = match text.strip_prefix("https://") {
+        Some(rest) => ("https", rest),
+        None => ("http", text.strip_prefix("http://").unwrap_or(text)),
+    };
+    let authority = rest.trim_end_matches('/');
     let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     if authority.is_empty() || authority.contains(['/', '?', '#', '@', ' ']) || !has_port {
         return Err(Failure::Usage(format!("--admin {text}: wants a URL such as http://127.0.0.1:8081")));
     }
-    Ok(format!("http://{authority}"))
+    Ok(format!("{scheme}://{authority}"))
 }
 
-fn admin_in(state_file: &Path) -> Result<SocketAddr, String> {
+/// The URL of the admin listener that a state file names.
+fn admin_in(state_file: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(state_file).map_err(|error| error.to_string())?;
     let state: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let admin = state.get("admin").and_then(Value::as_str).and_then(|admin| admin.parse().ok());
-    admin.map(reachable).ok_or_else(|| "it has no admin address".to_owned())
+    let scheme = if state.get("admin_tls").and_then(Value::as_bool) == Some(true) { "https" } else { "http" };
+    let url = admin.map(|admin| format!("{scheme}://{}", reachable(admin)));
+    url.ok_or_else(|| "it has no admin address".to_owned())
 }
 
 /// A listener on all addresses is reached over this machine's own.
@@ -85,7 +87,8 @@ mod tests {
             assert_eq!(url(text).unwrap(), "http://10.0.0.7:8081");
         }
         assert_eq!(url("[::1]:8081").unwrap(), "http://[::1]:8081");
-        for text in ["", "http://", "ops.example", "http://ops.example", "http://a:1/api", "ftp://a:1", "https://a:1"] {
+        assert_eq!(url("https://ops.example:8081/").unwrap(), "https://ops.example:8081");
+        for text in ["", "http://", "ops.example", "http://ops.example", "http://a:1/api", "ftp://a:1", "https://a"] {
             assert!(url(text).is_err(), "{text}");
         }
     }

@@ -28,8 +28,8 @@ fn made(order: &Token, keys: &[ApiKey], now: Duration) -> Result<String, Failure
     let wanted = |key: &&ApiKey| order.key.as_deref().is_none_or(|id| key.id.as_str() == id);
     let missing = || Failure::Usage("the file has no such key: `chappe keys list` shows those that it has".to_owned());
     let key = keys.iter().find(wanted).ok_or_else(missing)?;
-    if !order.publish && !order.watch && !order.admin {
-        let line = "a token that permits nothing is of no use: say --publish, --watch, both, or --admin";
+    if !order.publish && !order.watch && !order.admin && !order.operate {
+        let line = "a token that permits nothing is of no use: say --publish, --watch, both, --admin, or --operate";
         return Err(Failure::Usage(line.to_owned()));
     }
     if let Some(unknown) = order.sources.iter().find(|source| !SOURCES.contains(&source.as_str())) {
@@ -42,6 +42,7 @@ fn made(order: &Token, keys: &[ApiKey], now: Duration) -> Result<String, Failure
         subscribe: order.watch || order.admin,
         data: !order.no_chat,
         admin: order.admin,
+        operate: order.operate,
         hidden: order.hidden,
         sources: order.sources.clone(),
         identity: order.identity.clone(),
@@ -56,7 +57,9 @@ fn made(order: &Token, keys: &[ApiKey], now: Duration) -> Result<String, Failure
 fn described(token: &str, keys: Option<Vec<ApiKey>>, now_ms: u64) -> Result<Value, Failure> {
     let mut text = inspect(token).map_err(|error| Failure::Refused(error.to_string()))?;
     let Some(keys) = keys else { return Ok(text) };
-    let verdict = match KeyRing::new(keys, Vec::new()).verify(token, now_ms) {
+    let ring = KeyRing::new(keys, Vec::new());
+    let verdict = match ring.verify(token, now_ms) {
+        Err(_) if ring.verify_operator(token, now_ms).is_ok() => "good for operating nodes".to_owned(),
         Ok(pass) => format!("good for {}", units::duration(pass.access.expires_ms.saturating_sub(now_ms))),
         Err(error) => error.to_string(),
     };

@@ -28,7 +28,11 @@ fn text(plan: &NodePlan, addresses: Addresses, processes: &[ProcessStatus]) -> S
     let scheme = scheme(plan);
     lines.extend(addresses.http.map(|http| format!("  open      {}", page(scheme, http))));
     lines.extend(addresses.http.into_iter().flat_map(|http| trusted(plan, http)));
-    lines.push(format!("  admin     http://{}", addresses.admin));
+    lines.push(format!("  admin     {}://{}", if addresses.has_admin_tls { "https" } else { "http" }, addresses.admin));
+    lines.extend(plan.turn.map(|turn| {
+        let kinds = if plan.tls.is_some() { "UDP, TCP and TLS" } else { "UDP and TCP" };
+        format!("  turn      {turn}, {kinds}")
+    }));
     lines.extend(plan.cluster.as_deref().map(|cluster| format!("  cluster   {}", without_credentials(cluster))));
     for process in processes {
         let pid = process.pid.map_or("not started yet".to_owned(), |pid| format!("pid {pid}"));

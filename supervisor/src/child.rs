@@ -8,7 +8,7 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
 use chappe_sfu_io::process;
-use chappe_supervisor_api::{Auth, SOCKET_FILE};
+use chappe_supervisor_api::{AdminAuth, Auth, SOCKET_FILE};
 use clap::ValueEnum;
 
 use crate::outlet::LogFormat;
@@ -76,10 +76,20 @@ pub struct SignalingArgs {
     pub region: Option<String>,
     #[arg(long)]
     pub auth: Auth,
+    #[arg(long)]
+    pub admin_auth: AdminAuth,
     #[arg(long, requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
     #[arg(long, requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    #[arg(long, requires = "turn_tcp_fd")]
+    pub turn_udp_fd: Option<RawFd>,
+    #[arg(long, requires = "turn_udp_fd")]
+    pub turn_tcp_fd: Option<RawFd>,
+    #[arg(long = "turn-url")]
+    pub turn_urls: Vec<String>,
+    #[arg(long)]
+    pub turn_secret: Option<PathBuf>,
     #[arg(long = "webhook")]
     pub webhooks: Vec<String>,
     #[arg(long)]
@@ -164,11 +174,22 @@ impl SignalingArgs {
             line.push("--region", region);
         }
         line.push("--auth", self.auth);
+        line.push("--admin-auth", self.admin_auth);
         if let Some(certificate) = &self.tls_cert {
             line.push_path("--tls-cert", certificate);
         }
         if let Some(key) = &self.tls_key {
             line.push_path("--tls-key", key);
+        }
+        if let (Some(udp), Some(tcp)) = (self.turn_udp_fd, self.turn_tcp_fd) {
+            line.push("--turn-udp-fd", udp);
+            line.push("--turn-tcp-fd", tcp);
+        }
+        for url in &self.turn_urls {
+            line.push("--turn-url", url);
+        }
+        if let Some(file) = &self.turn_secret {
+            line.push_path("--turn-secret", file);
         }
         if let Some(keys) = &self.keys {
             line.push_path("--keys", keys);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use chappe_supervisor_api::{ProcessName, SOCKET_FILE, STATE_FILE};
+use chappe_supervisor_api::{AdminAuth, ProcessName, SOCKET_FILE, STATE_FILE};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
@@ -74,8 +74,8 @@ fn raise_descriptor_limit() {
 }
 
 fn warn_of_open_doors(plan: &NodePlan) {
-    if !plan.admin.ip().is_loopback() {
-        warn!(admin = %plan.admin, "the admin listener has no access control: let nobody else reach this address");
+    if !plan.admin.ip().is_loopback() && plan.admin_auth == AdminAuth::Open {
+        warn!(admin = %plan.admin, "the admin listener asks nobody for a token: let nobody else reach this address");
     }
     if plan.region.is_some() && plan.cluster.is_none() {
         warn!("--region has no effect on a single node");

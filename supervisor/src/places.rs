@@ -14,18 +14,24 @@ use crate::child::{SignalingArgs, WorkerArgs};
 use crate::plan::NodePlan;
 use crate::process::ChildSpec;
 use crate::runtime_dir::{CLUSTER_FILE, NODE_SECRET_FILE, RuntimeDir, control_path};
-use crate::sockets::{MediaSockets, StartError, bind_media, listen_control, listen_http};
+use crate::sockets::{MediaSockets, StartError, bind_media, bind_turn, listen_control, listen_http};
 use crate::state_file::Addresses;
 
 pub struct Places {
     http: Option<Rc<OwnedFd>>,
     admin: Rc<OwnedFd>,
+    turn: Option<TurnFds>,
     workers: BTreeMap<u16, WorkerSockets>,
     addresses: Addresses,
     cores: Vec<usize>,
     /// What a process is started from.
     program: PathBuf,
     dir: RuntimeDir,
+}
+
+struct TurnFds {
+    udp: Rc<OwnedFd>,
+    tcp: Rc<OwnedFd>,
 }
 
 struct WorkerSockets {
@@ -39,6 +45,7 @@ impl Places {
     pub fn bind(plan: &NodePlan) -> Result<Places, StartError> {
         let http = plan.role.has_http().then(|| listen_http("HTTP address", plan.http, "--http")).transpose()?;
         let admin = listen_http("admin address", plan.admin, "--admin")?;
+        let turn = plan.turn.map(bind_turn).transpose()?;
         let dir = RuntimeDir::create().map_err(StartError::prepare("a private directory for control sockets"))?;
         write_secrets(plan, &dir).map_err(StartError::prepare("the files of the private directory"))?;
         let cores = usable_cores();
@@ -47,9 +54,14 @@ impl Places {
             true => plan.workers.unwrap_or_else(|| u16::try_from(cores.len()).unwrap_or(u16::MAX)),
         };
         let mut places = Places {
-            addresses: Addresses { http: http.as_ref().map(|http| http.address), admin: admin.address },
+            addresses: Addresses {
+                http: http.as_ref().map(|http| http.address),
+                admin: admin.address,
+                has_admin_tls: plan.has_admin_tls(),
+            },
             http: http.map(|http| Rc::new(http.fd)),
             admin: Rc::new(admin.fd),
+            turn: turn.map(|turn| TurnFds { udp: Rc::new(turn.udp), tcp: Rc::new(turn.tcp) }),
             workers: BTreeMap::new(),
             cores,
             // Our own file by its inode: an upgrade that replaces it does not mix two versions in one node.
@@ -120,8 +132,13 @@ impl Places {
             node: plan.node.clone(),
             region: plan.region.clone(),
             auth: plan.auth,
+            admin_auth: plan.admin_auth,
             tls_cert: plan.tls.as_ref().map(|tls| tls.certificate.clone()),
             tls_key: plan.tls.as_ref().map(|tls| tls.key.clone()),
+            turn_udp_fd: self.turn.as_ref().map(|turn| raw(&turn.udp)),
+            turn_tcp_fd: self.turn.as_ref().map(|turn| raw(&turn.tcp)),
+            turn_urls: plan.turn_urls.clone(),
+            turn_secret: plan.turn_secret.clone(),
             webhooks: plan.webhooks.clone(),
             webhook_secrets: plan.webhook_secrets.clone(),
             keys: plan.keys.clone(),
@@ -129,7 +146,8 @@ impl Places {
             log: plan.log,
             restarts: 0,
         };
-        let fds = self.http.iter().chain([&self.admin]).cloned().collect();
+        let turn = self.turn.iter().flat_map(|turn| [&turn.udp, &turn.tcp]);
+        let fds = self.http.iter().chain([&self.admin]).chain(turn).cloned().collect();
         self.spec(ProcessName::Signaling, args.to_args(), fds, None)
     }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use chappe_supervisor_api::Auth;
+use chappe_supervisor_api::{AdminAuth, Auth};
 
 use crate::outlet::LogFormat;
 
@@ -13,6 +13,7 @@ pub struct NodePlan {
     pub role: Role,
     pub http: SocketAddr,
     pub admin: SocketAddr,
+    pub admin_auth: AdminAuth,
     /// Other names of the admin listener.
     pub admin_hosts: Vec<String>,
     /// Addresses and ranges of proxies that are believed.
@@ -34,6 +35,11 @@ pub struct NodePlan {
     pub auth: Auth,
     /// What the public listener speaks TLS with; none: plain HTTP.
     pub tls: Option<TlsPlan>,
+    /// Where this node runs a TURN server, over UDP and TCP.
+    pub turn: Option<SocketAddr>,
+    /// URLs of the TURN servers that clients are told, and the file of the secret that is shared with them.
+    pub turn_urls: Vec<String>,
+    pub turn_secret: Option<PathBuf>,
     /// Who is told of what happens here, and the file of the secrets that sign it.
     pub webhooks: Vec<String>,
     pub webhook_secrets: Option<PathBuf>,
@@ -71,6 +77,13 @@ pub enum Role {
     Signaling,
     /// No public listener.
     Sfu,
+}
+
+impl NodePlan {
+    /// Over a network an operator's token is worth as much as a password.
+    pub fn has_admin_tls(&self) -> bool {
+        self.admin_auth == AdminAuth::Key && self.tls.is_some()
+    }
 }
 
 impl Role {

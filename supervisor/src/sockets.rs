@@ -51,7 +51,7 @@ pub struct Listener {
     pub address: SocketAddr,
 }
 
-/// The UDP socket and the TCP listener of a worker, on one port number.
+/// The UDP socket and the TCP listener of a worker or of the TURN server, on one port number.
 pub struct MediaSockets {
     pub udp: OwnedFd,
     pub tcp: OwnedFd,
@@ -91,6 +91,18 @@ pub fn bind_media(worker: u16, port: u16) -> Result<MediaSockets, StartError> {
             Err(e) => return Err(failed("TCP", number, e)),
         }
     }
+}
+
+/// For a TURN server: UDP and TCP on one address.
+pub fn bind_turn(address: SocketAddr) -> Result<MediaSockets, StartError> {
+    let failed = |e| StartError::bind("TURN address", address.to_string(), "--turn", e);
+    let udp = UdpSocket::from(bound(address, SocketType::DGRAM).map_err(failed)?);
+    let address = udp.local_addr().map_err(failed)?;
+    let tcp = bound(address, SocketType::STREAM).map_err(failed)?;
+    listen(&tcp, BACKLOG).map_err(|e| failed(e.into()))?;
+    let udp = OwnedFd::from(udp);
+    enlarge_buffers(&udp);
+    Ok(MediaSockets { udp, tcp, port: address.port() })
 }
 
 /// Where signaling reaches a worker.

@@ -20,6 +20,7 @@ pub struct Addresses {
     /// None on a node that only carries media.
     pub http: Option<SocketAddr>,
     pub admin: SocketAddr,
+    pub has_admin_tls: bool,
 }
 
 impl StateFile {
@@ -49,10 +50,11 @@ impl Drop for StateFile {
 fn render(addresses: Addresses, processes: &[ProcessStatus]) -> String {
     let pid = |status: &ProcessStatus| status.pid.map_or("null".to_owned(), |pid| pid.to_string());
     let mut text = format!(
-        "{{\"supervisor\":{{\"pid\":{}}},\"http\":{},\"admin\":\"{}\"",
+        "{{\"supervisor\":{{\"pid\":{}}},\"http\":{},\"admin\":\"{}\",\"admin_tls\":{}",
         std::process::id(),
         addresses.http.map_or("null".to_owned(), |http| format!("\"{http}\"")),
-        addresses.admin
+        addresses.admin,
+        addresses.has_admin_tls
     );
     let mut workers = Vec::new();
     for status in processes {
@@ -78,13 +80,16 @@ mod tests {
 
     #[test]
     fn it_lists_where_the_node_listens_and_its_processes() {
-        let addresses =
-            Addresses { http: Some("127.0.0.1:8080".parse().unwrap()), admin: "[::1]:8081".parse().unwrap() };
+        let addresses = Addresses {
+            http: Some("127.0.0.1:8080".parse().unwrap()),
+            admin: "[::1]:8081".parse().unwrap(),
+            has_admin_tls: false,
+        };
         let processes = ["signaling up 10 5 0 -", "worker-0 up 11 5 2 7000", "worker-1 backing-off - 0 1 7001"];
         let processes = processes.map(|line| line.parse::<ProcessStatus>().unwrap());
         let expected = format!(
             concat!(
-                r#"{{"supervisor":{{"pid":{}}},"http":"127.0.0.1:8080","admin":"[::1]:8081","#,
+                r#"{{"supervisor":{{"pid":{}}},"http":"127.0.0.1:8080","admin":"[::1]:8081","admin_tls":false,"#,
                 r#""signaling":{{"pid":10,"restarts":0}},"workers":[{{"index":0,"pid":11,"media_port":7000,"restarts":2}},"#,
                 r#"{{"index":1,"pid":null,"media_port":7001,"restarts":1}}]}}"#,
                 "\n"

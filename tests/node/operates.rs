@@ -88,7 +88,7 @@ fn wrong_use_ends_with_2_and_one_line() {
         (&["lss"], "did you mean `ls`"),
         (&["ls", "--jsn"], "'--json'"),
         (&["ls", "--admin", "ops"], "wants a URL"),
-        (&["ls", "--admin", "https://ops:1"], "http://"),
+        (&["ls", "--admin", "https://ops:1", "--admin-ca", "/nowhere.pem"], "/nowhere.pem can't be read"),
         (&["drain", "--deadline", "5"], "90s, 10m or 2h"),
         (&["drain", "--cancel", "--no-wait"], "--cancel"),
         (&["restart"], "--worker"),

@@ -93,6 +93,11 @@ impl Running {
         serde_json::from_str(&body).unwrap()
     }
 
+    /// Status of a GET in plain HTTP on an admin listener that listens on all addresses.
+    pub fn http_status_of_plain_admin(&self) -> u16 {
+        get(&self.state()["admin"].as_str().unwrap().replace("0.0.0.0", "127.0.0.1"), "/metrics").0
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill(self.child.id(), signal);
     }

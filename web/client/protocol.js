@@ -73,6 +73,7 @@
  *   | {type: "left", member: string}
  *   | {type: "here", people: Person[]}
  *   | {type: "players", players: number}
+ *   | {type: "ice_servers", ice_servers: RTCIceServer[]}
  *   | {type: "typing", member: string, typing: boolean}
  *   | {type: "chat", message: Said}
  *   | ({type: "chat_gap"} & Gap)

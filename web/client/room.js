@@ -56,6 +56,9 @@ export class Room extends Emitter {
       this.member = welcome.member;
       this.#terms = { iceServers: welcome.ice_servers ?? [] };
     });
+    this.#link.on("event", (message) => {
+      if (message.type === "ice_servers") this.#terms = { iceServers: message.ice_servers };
+    });
     this.#watcher = new Watcher(this.#link, () => this.#terms);
     this.#watcher.on("views", (views) => this.#viewsChanged(views));
     this.#watcher.on("state", ({ phase, error }) => phase === "refused" && error && this.emit("error", error));

@@ -46,6 +46,9 @@ pub(crate) struct VideoGrant {
     pub can_publish_data: Option<bool>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden: bool,
+    /// May operate the nodes through their admin listeners. Ours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub node_admin: bool,
     /// Names and patterns of streams; without it all of the room's. Ours.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub streams: Vec<String>,

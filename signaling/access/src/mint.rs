@@ -15,6 +15,8 @@ pub struct Minted {
     pub subscribe: bool,
     pub data: bool,
     pub admin: bool,
+    /// Permits operating the nodes, and nothing in a room: `room` is left out then.
+    pub operate: bool,
     pub hidden: bool,
     pub sources: Vec<String>,
     /// `sub`
@@ -32,19 +34,22 @@ pub struct MintError(String);
 
 pub fn mint(key: &ApiKey, minted: Minted) -> Result<String, MintError> {
     let video = VideoGrant {
-        room: Some(minted.room),
-        room_join: true,
+        room: Some(minted.room).filter(|_| !minted.operate),
+        room_join: !minted.operate,
         room_admin: minted.admin,
         can_publish: Some(minted.publish),
         can_publish_sources: Some(minted.sources).filter(|sources| !sources.is_empty()),
         can_subscribe: Some(minted.subscribe),
         can_publish_data: Some(minted.data),
         hidden: minted.hidden,
+        node_admin: minted.operate,
         streams: minted.streams,
         metadata: None,
     };
     // What can't be read again is not given out.
-    video.grants().map_err(|error| MintError(error.to_string()))?;
+    if !minted.operate {
+        video.grants().map_err(|error| MintError(error.to_string()))?;
+    }
     let claims = Claims {
         iss: Some(key.id.as_str().to_owned()),
         sub: minted.identity,

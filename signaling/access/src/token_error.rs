@@ -28,6 +28,10 @@ pub enum TokenError {
     Holder,
     #[error("the token is for no room in particular: `video.room` names one, or a pattern such as demo-*")]
     NoRoom,
+    #[error(
+        "the token does not permit operating nodes: it needs `video.nodeAdmin` and an API key (chappe token --operate)"
+    )]
+    NotOperator,
 }
 
 impl TokenError {
@@ -46,6 +50,7 @@ impl TokenError {
             TokenError::NoGrant => "no_grant",
             TokenError::Holder => "holder",
             TokenError::NoRoom => "no_room",
+            TokenError::NotOperator => "not_operator",
         }
     }
 }

@@ -31,6 +31,18 @@ impl KeyRing {
         })
     }
 
+    /// Whether a token permits operating the nodes. Only those of own keys can: who vouches for people in rooms is not
+    /// trusted with that.
+    pub fn verify_operator(&self, token: &str, now_ms: u64) -> Result<(), TokenError> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(TokenError::Malformed);
+        }
+        let (issuer, claims) = self.signed_claims(token)?;
+        claims.check_time(now_ms)?;
+        let permits = claims.video.is_some_and(|video| video.node_admin) && self.secret(&issuer).is_some();
+        if permits { Ok(()) } else { Err(TokenError::NotOperator) }
+    }
+
     /// The issuer of a token that is signed with a key of this ring, and what else it says.
     fn signed_claims(&self, token: &str) -> Result<(String, Claims), TokenError> {
         let header = decode_header(token).map_err(|_| unreadable_header(token))?;

@@ -44,6 +44,11 @@ impl Addresses {
         Addresses::of(Standing { public, listener: None, certified: None }, &Interfaces::default())
     }
 
+    /// Whether the operator has named this address; it may be that of a NAT before this machine.
+    pub fn is_named(&self, ip: IpAddr) -> bool {
+        self.standing.public.contains(&ip)
+    }
+
     pub fn now(&self) -> Arc<Reach> {
         Arc::clone(&self.reach.read().unwrap_or_else(PoisonError::into_inner))
     }

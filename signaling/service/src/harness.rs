@@ -12,6 +12,7 @@ use chappe_sfu_api::{
 use chappe_signaling_addresses::Addresses;
 use chappe_signaling_rooms::{Owner, RoomName, StreamName};
 use chappe_signaling_sdp::Offer;
+use chappe_signaling_turn::TurnServers;
 use tokio::sync::mpsc;
 
 use crate::callers::caller::Caller;
@@ -70,7 +71,14 @@ fn assemble(
     let (cluster, outbox) = Cluster::new(Arc::clone(engine) as Arc<dyn Engine>, alone, identity, b"secret");
     let addresses = Addresses::fixed(vec![Ipv4Addr::LOCALHOST.into()]);
     let (links, queues) = (0..workers).map(|_| worker_link()).unzip();
-    let service = Service::new(cluster, links, addresses, AddressLimits::default(), DrainFile::beside(None));
+    let service = Service::new(
+        cluster,
+        links,
+        addresses,
+        AddressLimits::default(),
+        DrainFile::beside(None),
+        TurnServers::default(),
+    );
     service.settle();
     (service, queues, outbox)
 }

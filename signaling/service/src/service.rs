@@ -1,19 +1,22 @@
 //! Owns what all use cases share: the state behind its lock, the ways to workers, other nodes and pages, and whether
 //! the process has to end.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use chappe_cluster::NodeName;
+use chappe_cluster::{NodeName, NodeState, WorkerRecord};
 use chappe_sfu_api::WorkerIndex;
 use chappe_signaling_addresses::Addresses;
 use chappe_signaling_events::Event;
+use chappe_signaling_turn::{IceServer, TurnServers};
 use tokio::sync::{broadcast, watch as flag};
 
 use crate::callers::caller::Caller;
 use crate::callers::limits::AddressLimits;
 use crate::callers::refusals::AccessRefusals;
 use crate::callers::shares::{Share, Shares};
+use crate::clock::unix_ms;
 use crate::cluster::handle::Cluster;
 use crate::drain::file::DrainFile;
 use crate::drain::moves::Moves;
@@ -42,6 +45,7 @@ pub struct Service {
     /// One per WebSocket, also before it says hello.
     page_places: Arc<Shares>,
     pub access_refusals: AccessRefusals,
+    turn: TurnServers,
     /// Set when the process has to end by itself.
     pub(crate) ending: flag::Sender<Option<Exit>>,
 }
@@ -61,6 +65,7 @@ impl Service {
         addresses: Addresses,
         limits: AddressLimits,
         drain_file: DrainFile,
+        turn: TurnServers,
     ) -> Arc<Service> {
         let state = StateLock::new(ServiceState::new(links.len(), &cluster, Instant::now()));
         Arc::new(Service {
@@ -76,6 +81,7 @@ impl Service {
             settled: flag::channel(false).0,
             page_places: Shares::new(PAGES_MAX),
             access_refusals: AccessRefusals::default(),
+            turn,
             ending: flag::channel(None).0,
         })
     }
@@ -105,6 +111,27 @@ impl Service {
         let each_max = if caller.is_proxy { PAGES_OF_PROXY_MAX } else { PAGES_OF_CLIENT_MAX };
         let share = self.page_places.take(caller.address, each_max);
         share.ok_or(Refusal::TooMany(Limit::Connections(PAGES_MAX, each_max)))
+    }
+
+    /// The TURN servers, with credentials for a member or session that begins to connect now.
+    pub fn turn_for(&self, client: &str) -> Option<IceServer> {
+        self.turn.for_client(client, &self.addresses.now().candidates, Duration::from_millis(unix_ms()))
+    }
+
+    /// Where datagrams for a media port go that clients are told, of this node or of another one; none if it is nobody's.
+    pub fn media_port(&self, peer: SocketAddr) -> Option<SocketAddr> {
+        let reach = self.addresses.now();
+        let state = self.state();
+        let own = self.own_state(&state);
+        let has = |workers: &[WorkerRecord]| workers.iter().any(|worker| worker.media_port == peer.port());
+        if reach.candidates.contains(&peer.ip()) && has(&own.workers) {
+            // Behind NAT the machine does not have the address that it is reached at.
+            let is_here = reach.relays.contains(&peer.ip()) && !self.addresses.is_named(peer.ip());
+            let ip: IpAddr = if peer.is_ipv6() { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
+            return Some(if is_here { peer } else { SocketAddr::new(ip, peer.port()) });
+        }
+        let is_its = |node: &NodeState| node.addresses.contains(&peer.ip()) && has(&node.workers);
+        state.replica.nodes().any(is_its).then_some(peer)
     }
 
     pub fn started(&self) -> SystemTime {

@@ -21,5 +21,6 @@ mod members;
 mod patch;
 mod room;
 mod tokens;
+mod turn;
 mod whep;
 mod whip;

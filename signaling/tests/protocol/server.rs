@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use chappe_signaling::{AccessConfig, Auth, Config, KeySources, Stopped};
+use chappe_signaling::{AccessConfig, AdminAuth, Auth, Config, KeySources, Stopped, TurnServers};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -88,7 +88,10 @@ impl Server {
             parent: None,
             node: "n1".into(),
             auth: Auth::Open,
+            admin_auth: AdminAuth::Open,
             tls: None,
+            turn: TurnServers::default(),
+            turn_sockets: None,
             keys: KeySources::default(),
             access: AccessConfig::default(),
             public_ips: vec!["192.0.2.1".parse().unwrap()],

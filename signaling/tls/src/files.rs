@@ -51,6 +51,6 @@ fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 /// The same library that media is encrypted with.
-pub(crate) fn provider() -> CryptoProvider {
+pub fn provider() -> CryptoProvider {
     aws_lc_rs::default_provider()
 }

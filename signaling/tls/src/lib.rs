@@ -12,5 +12,5 @@ mod served;
 pub use development::{Development, make_development_certificate};
 pub use error::TlsError;
 pub use facts::Facts;
-pub use files::PemFiles;
+pub use files::{PemFiles, provider as crypto_provider};
 pub use served::{Renewal, ServedCertificate};

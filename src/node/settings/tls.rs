@@ -15,7 +15,9 @@ use crate::node::flags::{Flags, TlsMode};
 pub fn plan(role: Role, flags: &Flags) -> Result<Option<TlsPlan>, Failure> {
     match (flags.tls.unwrap_or(TlsMode::Off), &flags.tls_cert, &flags.tls_key) {
         (TlsMode::Off, None, None) => Ok(None),
-        _ if !role.has_http() => usage("`chappe sfu` has no pages: leave --tls, --tls-cert and --tls-key out"),
+        _ if !role.has_http() && flags.admin.is_none() => {
+            usage("`chappe sfu` has no pages: leave --tls, --tls-cert and --tls-key out")
+        }
         (TlsMode::Dev, None, None) => development(flags).map(Some),
         (TlsMode::Dev, ..) => usage("--tls dev makes a certificate: leave --tls-cert and --tls-key out"),
         (TlsMode::Off, Some(certificate), Some(key)) => {

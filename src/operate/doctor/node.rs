@@ -132,7 +132,7 @@ fn cluster(admin: &Admin, nodes: usize) -> Finding {
 }
 
 fn host_of(base: &str) -> Option<IpAddr> {
-    let authority = base.strip_prefix("http://")?;
+    let authority = base.split_once("://")?.1;
     authority.parse::<SocketAddr>().ok().map(|address| address.ip())
 }
 

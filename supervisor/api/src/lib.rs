@@ -6,12 +6,14 @@
 
 #![forbid(unsafe_code)]
 
+mod admin_auth;
 mod auth;
 mod name;
 mod process;
 mod reply;
 mod request;
 
+pub use admin_auth::AdminAuth;
 pub use auth::Auth;
 pub use name::{LogSource, ProcessName};
 pub use process::{ProcessState, ProcessStatus};

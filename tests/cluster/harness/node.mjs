@@ -53,7 +53,7 @@ export class ClusterNode {
     this.#folder ||= await mkdtemp(path.join(tmpdir(), "chappe-cluster-"));
     await rm(this.#stateFile, { force: true });
     const { address } = this.plug;
-    const flags = [mode, "--http", `0.0.0.0:${HTTP_PORT}`, "--admin", `${address}:${ADMIN_PORT}`, "--auth", "public"];
+    const flags = [mode, "--http", `0.0.0.0:${HTTP_PORT}`, "--admin", `${address}:${ADMIN_PORT}`, "--auth", "public", "--admin-auth", "open"];
     flags.push("--public-ip", address, "--state-file", this.#stateFile);
     if (mode !== "signaling") flags.push("--workers", String(workers));
     flags.push("--node", name, "--region", region, ...(cluster ? ["--cluster", cluster] : []), ...args);

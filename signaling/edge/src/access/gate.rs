@@ -41,10 +41,26 @@ impl Gate {
             Some(token) => self.keys.borrow().verify(token, unix_ms()),
             None => Err(TokenError::Missing),
         };
-        let error = match judged {
-            Ok(pass) => return Ok(Some(Box::new(pass))),
-            Err(error) => error,
+        match judged {
+            Ok(pass) => Ok(Some(Box::new(pass))),
+            Err(error) => Err(self.refuse(error, caller).await),
+        }
+    }
+
+    /// Whether a token permits operating the node.
+    async fn judge_operator(&self, caller: &Caller, token: Option<&str>) -> Result<(), Refusal> {
+        let judged = match token.filter(|token| !token.is_empty()) {
+            Some(token) => self.keys.borrow().verify_operator(token, unix_ms()),
+            None => Err(TokenError::Missing),
         };
+        match judged {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.refuse(error, caller).await),
+        }
+    }
+
+    /// Counted, and slow for whoever tries keys.
+    async fn refuse(&self, error: TokenError, caller: &Caller) -> Refusal {
         let refusal = self.service.refuse_token(error);
         if error != TokenError::Missing
             && let Err(too_many) = self.rates.note_wrong_token(caller)
@@ -52,9 +68,9 @@ impl Gate {
             // Whoever tries keys waits, and holds one of the connections that its address may have. Others behind the
             // same address show good tokens meanwhile, and do not wait.
             sleep(WRONG_TOKEN_PAUSE).await;
-            return Err(too_many);
+            return too_many;
         }
-        Err(refusal)
+        refusal
     }
 
     pub fn rates(&self) -> &Rates {
@@ -97,6 +113,17 @@ pub async fn admit_token(State(gate): State<Arc<Gate>>, mut request: Request, ne
     }
     request.extensions_mut().insert(caller);
     next.run(request).await
+}
+
+/// Before the routes of the admin listener: only an operator gets there.
+pub async fn admit_operator(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    let Some(caller) = request.extensions().get::<Caller>() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    match gate.judge_operator(caller, bearer(request.headers())).await {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => HttpError::from(refusal).into_response(),
+    }
 }
 
 const WRONG_TOKEN_PAUSE: Duration = Duration::from_secs(1);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use chappe_signaling_service::Service;
+use chappe_signaling_turn::Counts;
 
 use crate::http::TlsReport;
 use crate::http::layers::Tally;
@@ -17,6 +18,8 @@ pub struct Admin {
     pub tally: Arc<Tally>,
     /// Of all listeners of TLS.
     pub tls: Arc<TlsReport>,
+    /// Of the TURN server of this node.
+    pub relayed: Arc<Counts>,
     pub supervisor: Supervisor,
 }
 

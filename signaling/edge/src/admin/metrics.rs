@@ -31,6 +31,11 @@ pub async fn metrics(State(admin): State<Admin>) -> Response {
         for (result, count) in admin.tls.counts() {
             counter!("chappe_tls_handshakes_total", "result" => result).absolute(count);
         }
+        for (reason, count) in admin.relayed.refusals() {
+            counter!("chappe_turn_refusals_total", "reason" => reason).absolute(count);
+        }
+        counter!("chappe_turn_allocations_total").absolute(admin.relayed.allocations());
+        counter!("chappe_turn_relayed_bytes_total").absolute(admin.relayed.relayed_bytes());
         if let Some(expires_ms) = admin.tls.expires_unix_ms() {
             gauge!("chappe_tls_certificate_expiry_timestamp_seconds").set(expires_ms as f64 / 1e3);
         }
@@ -48,6 +53,9 @@ fn describe() {
     describe_counter!("chappe_access_refusals_total", "Requests refused for their tokens, by reason.");
     describe_counter!("chappe_tls_handshakes_total", "Connections to listeners of TLS by how they began.");
     describe_gauge!("chappe_tls_certificate_expiry_timestamp_seconds", "Until when the certificate is good.");
+    describe_counter!("chappe_turn_refusals_total", "What the TURN server did not answer or relay, by reason.");
+    describe_counter!("chappe_turn_allocations_total", "Relayed ports that the TURN server has given out.");
+    describe_counter!("chappe_turn_relayed_bytes_total", "Bytes that the TURN server has relayed, both ways.");
     describe_gauge!("chappe_rooms", "Rooms in which someone or something is.");
     describe_gauge!("chappe_streams", "Streams that are published.");
     describe_gauge!("chappe_members", "Pages that are in a room.");

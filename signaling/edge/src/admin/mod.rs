@@ -17,6 +17,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
 
 use crate::access::callers::{Callers, admit};
+use crate::access::gate::{Gate, admit_operator};
 use crate::access::site::Host;
 use crate::error::not_found;
 use crate::http::health::{healthz, readyz};
@@ -25,11 +26,11 @@ use crate::http::layers::{Tally, bound, guard};
 pub use context::Admin;
 pub use keys::KEYS_STORED_BELOW;
 
-/// Everything on the admin listener.
-pub fn router(admin: Admin, names: &[Host]) -> Router {
+/// Everything on the admin listener. Without a gate nobody is asked for a token.
+pub fn router(admin: Admin, names: &[Host], gate: Option<Arc<Gate>>) -> Router {
     let callers = Arc::new(Callers::of_admin(admin.service.node().as_str(), names));
     let own = Arc::new(Tally::default());
-    Router::new()
+    let mut operating = Router::new()
         .route("/api/v1/nodes", get(cluster::nodes))
         .route("/api/v1/nodes/{node}/drain", post(actions::drain_node).delete(actions::cancel_node_drain))
         .route("/api/v1/nodes/{node}/scale", post(processes::scale))
@@ -47,7 +48,12 @@ pub fn router(admin: Admin, names: &[Host]) -> Router {
         .route("/api/v1/sessions", get(views::sessions))
         .route("/api/v1/sessions/{id}", get(views::session).delete(actions::kick))
         .route("/api/v1/openapi.json", get(views::openapi))
-        .route("/metrics", get(metrics::metrics))
+        .route("/metrics", get(metrics::metrics));
+    if let Some(gate) = gate {
+        operating = operating.layer(from_fn_with_state(gate, admit_operator));
+    }
+    // Whoever balances load or starts nodes has no token, and learns only whether this one is ready.
+    operating
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .fallback(not_found)

@@ -38,7 +38,10 @@ pub async fn endpoint(
     body: Body,
 ) -> Result<Response, HttpError> {
     match method {
-        Method::POST => Ok(created(&base, post(service, (&room, &stream), options, caller, &headers, body).await?)),
+        Method::POST => {
+            let answered = post(Arc::clone(&service), (&room, &stream), options, caller, &headers, body).await?;
+            Ok(created(&service, &base, answered))
+        }
         Method::OPTIONS => Ok(preflight()),
         _ => Err(HttpError::method_not_allowed(METHODS)),
     }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Extension, Path, Query, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chappe_sfu_api::{AliveMs, AliveMsOutOfRange};
 use chappe_signaling_rooms::{RoomName, StreamName};
 use chappe_signaling_sdp::Offer;
 use chappe_signaling_service::{Answered, Caller, PublishRequest, Refusal, Service};
+use chappe_signaling_turn::IceServer;
 use serde::Deserialize;
 use tracing::{Instrument as _, info_span};
 
@@ -41,7 +42,10 @@ pub async fn endpoint(
     body: Body,
 ) -> Result<Response, HttpError> {
     match method {
-        Method::POST => Ok(created(&base, post(service, (&room, &stream), options, caller, &headers, body).await?)),
+        Method::POST => {
+            let answered = post(Arc::clone(&service), (&room, &stream), options, caller, &headers, body).await?;
+            Ok(created(&service, &base, answered))
+        }
         Method::OPTIONS => Ok(preflight()),
         _ => Err(HttpError::method_not_allowed(METHODS)),
     }
@@ -78,7 +82,8 @@ async fn post(
 }
 
 /// 201 with the answer and everything the client needs to go on (RFC 9725 sections 4.2 and 4.3).
-pub fn created(base: &BasePath, answered: Answered) -> Response {
+pub fn created(service: &Service, base: &BasePath, answered: Answered) -> Response {
+    let turn = service.turn_for(&answered.session.to_string());
     let headers = [
         (header::CONTENT_TYPE, SDP.to_owned()),
         (header::LOCATION, session::path(base, answered.session)),
@@ -86,7 +91,23 @@ pub fn created(base: &BasePath, answered: Answered) -> Response {
         (header::HeaderName::from_static("accept-patch"), FRAGMENT.to_owned()),
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
-    (StatusCode::CREATED, headers, answered.sdp).into_response()
+    let mut response = (StatusCode::CREATED, headers, answered.sdp).into_response();
+    for line in turn.iter().flat_map(links) {
+        response.headers_mut().append(header::LINK, line);
+    }
+    response
+}
+
+/// One line for each URL of a TURN server (RFC 9725 section 4.6).
+fn links(server: &IceServer) -> impl Iterator<Item = HeaderValue> + '_ {
+    let IceServer { urls, username, credential } = server;
+    let line = move |url: &String| {
+        format!(
+            "<{url}>; rel=\"ice-server\"; username=\"{username}\"; credential=\"{credential}\"; \
+             credential-type=\"password\""
+        )
+    };
+    urls.iter().filter_map(move |url| HeaderValue::from_str(&line(url)).ok())
 }
 
 /// RFC 9725 section 4.2: OPTIONS tells what POST takes.

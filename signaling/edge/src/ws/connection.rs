@@ -8,6 +8,7 @@ use axum::extract::{Extension, State};
 use axum::response::{IntoResponse as _, Response};
 use chappe_signaling_access::TokenError;
 use chappe_signaling_service::{Caller, Joined, Limit, Refusal, Service, unix_ms};
+use chappe_signaling_turn::TurnServers;
 use futures_util::SinkExt as _;
 use futures_util::stream::{SplitSink, SplitStream, StreamExt as _};
 use tokio::sync::mpsc;
@@ -47,7 +48,8 @@ async fn run(service: Arc<Service>, gate: Arc<Gate>, caller: Caller, socket: Web
     let (queue, mut outgoing) = page_queue(QUEUE_MESSAGES_MAX);
     let stop = queue.stopped();
     let allowance = Allowance::new(Instant::now());
-    let mut page = Page { service, gate, caller, queue, allowance, refused: 0, joined: None };
+    let mut page =
+        Page { service, gate, caller, queue, allowance, refused: 0, joined: None, told_turn: Instant::now() };
     let end = tokio::select! {
         end = page.read(&mut reader) => end,
         end = write(&mut writer, &mut outgoing) => end,
@@ -126,6 +128,8 @@ struct Page {
     /// Messages beyond the allowance.
     refused: u32,
     joined: Option<Joined>,
+    /// When the page was told credentials for the TURN servers.
+    told_turn: Instant,
 }
 
 impl Page {
@@ -146,6 +150,7 @@ impl Page {
                     span.record("room", field::display(&joined.room));
                     span.record("member", field::display(joined.owner.member));
                     self.joined = Some(joined);
+                    self.told_turn = Instant::now();
                 }
                 Err(text) => {
                     if timeout_at(deadline, self.send(text)).await.is_err() {
@@ -259,6 +264,18 @@ impl Page {
             (message, Some(joined)) => dispatch::request(&self.service, joined, id, message).await,
         };
         self.send(text).await;
+        self.renew_turn().await;
+    }
+
+    /// A page may have to connect anew at any time. It is heard every 15 s, so that this is soon enough.
+    async fn renew_turn(&mut self) {
+        let Some(joined) = self.joined.as_ref().filter(|_| self.told_turn.elapsed() > TurnServers::LIFETIME / 2) else {
+            return;
+        };
+        self.told_turn = Instant::now();
+        if let Some(server) = self.service.turn_for(&joined.owner.member.to_string()) {
+            self.send(ServerMessage::IceServers { ice_servers: &[server] }.to_text()).await;
+        }
     }
 
     /// Waits while the queue is full: a page that does not read is not read from either.

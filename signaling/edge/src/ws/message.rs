@@ -7,6 +7,7 @@ use chappe_signaling_rooms::{
     MemberId, ResumeSecret, RoomName, SessionNotice, Showing, Slot, SlotState, StreamName, TrackChoice,
 };
 use chappe_signaling_service::{PageEvent, Refusal, ShownStream, ShownTrack, Welcome};
+use chappe_signaling_turn::IceServer;
 use serde::{Deserialize, Serialize};
 
 /// What a page asks; its number is read apart, so that an error can name it.
@@ -103,8 +104,12 @@ pub enum ServerMessage<'a> {
         chat: ChatText<'a>,
         /// Origins of the cluster's nodes.
         servers: &'a [String],
-        /// RTCIceServer objects; a worker is reached directly, so there are none yet.
-        ice_servers: [serde_json::Value; 0],
+        /// TURN servers with credentials for five minutes.
+        ice_servers: &'a [IceServer],
+    },
+    /// In place of those of before.
+    IceServers {
+        ice_servers: &'a [IceServer],
     },
     Answer {
         id: u64,
@@ -241,7 +246,7 @@ impl<'a> From<&'a Welcome> for ServerMessage<'a> {
             players: welcome.players,
             chat: (&welcome.chat).into(),
             servers: &welcome.servers,
-            ice_servers: [],
+            ice_servers: &welcome.ice_servers,
         }
     }
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use chappe_sfu_api::{Codec, MediaKind, SessionId};
 use chappe_signaling_chat::{ChatNotice, History, Person};
 use chappe_signaling_rooms::{MemberId, ResumeSecret, RoomName, SessionNotice, Stream, StreamName, Track};
+use chappe_signaling_turn::IceServer;
 
 /// The way to one page.
 pub trait PageLink: fmt::Debug + Send + Sync {
@@ -69,6 +70,8 @@ pub struct Welcome {
     pub chat: History,
     /// Origins of the cluster's nodes.
     pub servers: Vec<String>,
+    /// With credentials of this page.
+    pub ice_servers: Vec<IceServer>,
 }
 
 /// A stream as the pages of its room see it.

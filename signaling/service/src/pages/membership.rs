@@ -86,6 +86,7 @@ impl Service {
             players: state.registry.audience.of(&room),
             chat: state.chat.history(&room),
             servers: self.servers(&state),
+            ice_servers: self.turn_for(&member.to_string()).into_iter().collect(),
         };
         let page = PageConnection { number: connection, link };
         page.push(PageMessage::Welcome(Box::new(welcome)));

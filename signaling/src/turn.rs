@@ -1,0 +1,68 @@
+//! Owns the TURN servers of this node's clients: those elsewhere, or the one that runs here, its secret and the addresses
+//! that it relays to.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use chappe_signaling_edge::http::Tls;
+use chappe_signaling_service::Service;
+use chappe_signaling_turn::{Counts, TurnSecret, TurnServers};
+use chappe_signaling_turn_server::{Media, Terms, TurnSockets, serve};
+use tracing::error;
+
+use crate::config::SignalingError;
+
+pub struct Turn {
+    servers: TurnServers,
+    counts: Arc<Counts>,
+    /// None: it runs elsewhere, or nowhere.
+    sockets: Option<TurnSockets>,
+}
+
+impl Turn {
+    /// `elsewhere` is told unless there are sockets for one here. Its secret outlives the process.
+    pub fn new(
+        elsewhere: TurnServers,
+        sockets: Option<TurnSockets>,
+        secret: &[u8],
+        certified: Option<Vec<String>>,
+    ) -> Result<Turn, SignalingError> {
+        let address = sockets.as_ref().map(|sockets| sockets.udp.local_addr()).transpose();
+        let address = address.map_err(|error| SignalingError::Listener("TURN", error))?;
+        let here =
+            |at: SocketAddr| TurnServers::here(at.port(), certified.unwrap_or_default(), TurnSecret::from_key(secret));
+        Ok(Turn { servers: address.map_or(elsewhere, here), counts: Arc::default(), sockets })
+    }
+
+    pub fn servers(&self) -> TurnServers {
+        self.servers.clone()
+    }
+
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
+    }
+
+    /// Until the process ends.
+    pub async fn run(self, service: Arc<Service>, tls: Option<Tls>) {
+        let Some(sockets) = self.sockets else { return };
+        let media = Arc::new(MediaPorts(service));
+        let terms = Terms { credentials: self.servers, media, counts: self.counts };
+        if let Err(error) = serve(sockets, terms, tls.map(|tls| tls.acceptor)).await {
+            error!(%error, "the TURN server can't run");
+        }
+    }
+}
+
+/// Of the workers of all nodes.
+#[derive(Debug)]
+struct MediaPorts(Arc<Service>);
+
+impl Media for MediaPorts {
+    fn destination(&self, peer: SocketAddr) -> Option<SocketAddr> {
+        self.0.media_port(peer)
+    }
+
+    fn relay_address(&self, is_ipv6: bool) -> Option<IpAddr> {
+        self.0.addresses.now().candidates.iter().copied().find(|ip| ip.is_ipv6() == is_ipv6)
+    }
+}

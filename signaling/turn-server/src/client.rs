@@ -1,0 +1,304 @@
+//! Owns one client of the server: the protocol with it, its relayed port, and the media ports that it sends to. Its task
+//! ends when it has neither an allocation nor anything to say.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chappe_signaling_turn::Refused;
+use tokio::net::UdpSocket;
+use tokio::time::sleep_until;
+use tracing::debug;
+use turn_server_proto::api::{SocketAllocateError, TcpConnectError, TurnServerApi, TurnServerPollRet};
+use turn_server_proto::server::TurnServer;
+use turn_server_proto::stun::agent::Transmit;
+use turn_server_proto::types::prelude::DelayedTransmitBuild as _;
+use turn_server_proto::types::stun::attribute::Username;
+use turn_server_proto::types::stun::message::Message;
+use turn_server_proto::types::{AddressFamily, Instant as ProtocolTime, TransportType};
+
+use crate::quota::{Budget, Share};
+use crate::terms::Shared;
+
+/// Takes what the client sends, and brings it what it is sent: one datagram, or one message of a stream.
+pub trait Way: Send {
+    /// None: it has gone.
+    fn receive(&mut self) -> impl Future<Output = io::Result<Option<Vec<u8>>>> + Send;
+    fn send(&mut self, message: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
+}
+
+/// Until it has gone, or has been idle for too long.
+pub async fn serve_client(mut way: impl Way, remote: SocketAddr, shared: Arc<Shared>) -> io::Result<()> {
+    let mut client = Client::new(remote, shared);
+    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+    loop {
+        let due = client.settle(&mut way).await?;
+        let idle = client.heard + IDLE_MAX;
+        let wake = if client.relay.is_some() { due } else { due.min(idle) };
+        let event = tokio::select! {
+            received = way.receive() => match received? {
+                Some(message) => Event::Said(message),
+                None => return Ok(()),
+            },
+            received = relayed(client.relay.as_ref(), &mut buffer) => Event::Relayed(received),
+            () = sleep_until(wake.into()) => Event::Woken,
+        };
+        match event {
+            Event::Said(message) => client.handle_message(message, &mut way).await?,
+            // The ICMP message of a port that is closed; the worker is replaced on it.
+            Event::Relayed(Err(error)) => debug!(%error, "a relayed port can't be read"),
+            Event::Relayed(Ok((bytes, from))) => client.handle_relayed(&buffer[..bytes], from, &mut way).await?,
+            Event::Woken if client.relay.is_none() && client.heard.elapsed() >= IDLE_MAX => return Ok(()),
+            Event::Woken => {}
+        }
+    }
+}
+
+enum Event {
+    Said(Vec<u8>),
+    Relayed(io::Result<(usize, SocketAddr)>),
+    Woken,
+}
+
+async fn relayed(relay: Option<&Relay>, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    match relay {
+        Some(relay) => relay.socket.recv_from(buffer).await,
+        None => std::future::pending().await,
+    }
+}
+
+struct Client {
+    protocol: TurnServer,
+    remote: SocketAddr,
+    listen: SocketAddr,
+    shared: Arc<Shared>,
+    began: Instant,
+    heard: Instant,
+    /// Once it has shown credentials that were good then.
+    user: Option<String>,
+    relay: Option<Relay>,
+    /// By the addresses that the client knows; bounded.
+    peers: HashMap<SocketAddr, Peer>,
+    bytes: Budget,
+}
+
+struct Relay {
+    socket: UdpSocket,
+    told: SocketAddr,
+    _share: Share,
+}
+
+struct Peer {
+    /// None: it is no media port of ours.
+    destination: Option<SocketAddr>,
+    judged: Instant,
+}
+
+impl Client {
+    fn new(remote: SocketAddr, shared: Arc<Shared>) -> Client {
+        let any: IpAddr = if remote.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+        let listen = SocketAddr::new(any, PORT_OF_PROTOCOL);
+        let now = Instant::now();
+        Client {
+            // Messages of a stream are told apart before they get here, so that all are as datagrams.
+            protocol: TurnServer::new(TransportType::Udp, listen, REALM.to_owned()),
+            remote,
+            listen,
+            shared,
+            began: now,
+            heard: now,
+            user: None,
+            relay: None,
+            peers: HashMap::new(),
+            bytes: Budget::per_second(BYTES_PER_SECOND_MAX),
+        }
+    }
+
+    /// From the client.
+    async fn handle_message(&mut self, message: Vec<u8>, way: &mut impl Way) -> io::Result<()> {
+        self.heard = Instant::now();
+        if !self.bytes.take(u32::try_from(message.len()).unwrap_or(u32::MAX), self.heard) {
+            self.refuse(Refused::Rate);
+            return Ok(());
+        }
+        if self.user.is_none() && !self.learn_user(&message) {
+            return Ok(());
+        }
+        let now = self.now();
+        let transmit = Transmit::new(message, TransportType::Udp, self.remote, self.listen);
+        if let Some(answer) = self.protocol.recv(transmit, now) {
+            let (from, to, bytes) = (answer.from, answer.to, answer.data.build());
+            self.dispatch(from, to, &bytes, way).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the message is looked at further: it shows credentials, or may be told that it has to.
+    fn learn_user(&mut self, message: &[u8]) -> bool {
+        let Ok(stun) = Message::from_bytes(message) else {
+            self.refuse(Refused::Malformed);
+            return false;
+        };
+        if let Ok(username) = stun.attribute::<Username>() {
+            let username = username.username().to_owned();
+            match self.shared.password(&username) {
+                Some(password) => {
+                    self.protocol.add_user(username.clone(), password);
+                    self.user = Some(username);
+                    return true;
+                }
+                None => self.refuse(Refused::Credentials),
+            }
+        }
+        let may = self.shared.challenges.take(1, self.heard);
+        if !may {
+            self.refuse(Refused::Challenges);
+        }
+        may
+    }
+
+    /// From a media port.
+    async fn handle_relayed(&mut self, bytes: &[u8], from: SocketAddr, way: &mut impl Way) -> io::Result<()> {
+        let from = canonical(from);
+        let is_it = |(_, peer): &(&SocketAddr, &Peer)| peer.destination == Some(from);
+        let Some(peer) = self.peers.iter().find(is_it).map(|(peer, _)| *peer) else {
+            self.refuse(Refused::Source);
+            return Ok(());
+        };
+        let (now, Some(told)) = (self.now(), self.relay.as_ref().map(|relay| relay.told)) else { return Ok(()) };
+        let transmit = Transmit::new(bytes, TransportType::Udp, peer, told);
+        if let Some(message) = self.protocol.recv(transmit, now) {
+            let (from, to, message) = (message.from, message.to, message.data.build());
+            self.shared.terms.counts.relay(message.len());
+            self.dispatch(from, to, &message, way).await?;
+        }
+        Ok(())
+    }
+
+    /// Does what the protocol wants done. When it wants to be asked again.
+    async fn settle(&mut self, way: &mut impl Way) -> io::Result<Instant> {
+        loop {
+            let now = self.now();
+            let wanted = self.protocol.poll(now);
+            match wanted {
+                TurnServerPollRet::WaitUntil(then) => {
+                    while let Some(transmit) = self.protocol.poll_transmit(now) {
+                        self.dispatch(transmit.from, transmit.to, &transmit.data, way).await?;
+                    }
+                    return Ok(self.began + Duration::from_nanos(u64::try_from(then.as_nanos()).unwrap_or_default()));
+                }
+                TurnServerPollRet::AllocateSocket {
+                    transport,
+                    listen_addr,
+                    client_addr,
+                    allocation_transport,
+                    family,
+                } => {
+                    let told = self.allocate(allocation_transport, family).await;
+                    self.protocol.allocated_socket(
+                        transport,
+                        listen_addr,
+                        client_addr,
+                        allocation_transport,
+                        family,
+                        told,
+                        now,
+                    );
+                }
+                TurnServerPollRet::TcpConnect { relayed_addr, peer_addr, listen_addr, client_addr } => {
+                    let refused = Err(TcpConnectError::Forbidden);
+                    self.protocol.tcp_connected(relayed_addr, peer_addr, listen_addr, client_addr, refused, now);
+                }
+                TurnServerPollRet::SocketClose { .. } => self.relay = None,
+                TurnServerPollRet::TcpClose { .. } => {}
+            }
+        }
+    }
+
+    async fn allocate(
+        &mut self,
+        transport: TransportType,
+        family: AddressFamily,
+    ) -> Result<SocketAddr, SocketAllocateError> {
+        let is_ipv6 = family == AddressFamily::IPV6;
+        let address = self.shared.terms.media.relay_address(is_ipv6);
+        let address = address.ok_or(SocketAllocateError::AddressFamilyNotSupported)?;
+        let share = self.user.as_deref().and_then(|user| self.shared.allocations.take(user));
+        let share = share.filter(|_| transport == TransportType::Udp && self.relay.is_none());
+        let any: IpAddr = if is_ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+        let socket = match (share, UdpSocket::bind((any, 0)).await) {
+            (Some(share), Ok(socket)) => socket.local_addr().ok().map(|at| (socket, at.port(), share)),
+            _ => None,
+        };
+        let Some((socket, port, share)) = socket else {
+            self.refuse(Refused::Allocations);
+            return Err(SocketAllocateError::InsufficientCapacity);
+        };
+        let told = SocketAddr::new(address, port);
+        self.relay = Some(Relay { socket, told, _share: share });
+        self.shared.terms.counts.allocate();
+        Ok(told)
+    }
+
+    async fn dispatch(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8], way: &mut impl Way) -> io::Result<()> {
+        if from == self.listen {
+            return way.send(bytes).await;
+        }
+        let Some(destination) = self.destination(to) else {
+            self.refuse(Refused::Peer);
+            return Ok(());
+        };
+        if let Some(relay) = &self.relay {
+            self.shared.terms.counts.relay(bytes.len());
+            // As any datagram it may get lost.
+            let _ = relay.socket.send_to(bytes, destination).await;
+        }
+        Ok(())
+    }
+
+    /// Where datagrams for this address go. Workers come and go, so it is judged anew now and then.
+    fn destination(&mut self, peer: SocketAddr) -> Option<SocketAddr> {
+        let now = Instant::now();
+        let known = self.peers.get(&peer).filter(|known| now.saturating_duration_since(known.judged) < JUDGED_FOR);
+        if let Some(known) = known {
+            return known.destination;
+        }
+        let destination = self.shared.terms.media.destination(peer).map(canonical);
+        if self.peers.len() >= PEERS_MAX && !self.peers.contains_key(&peer) {
+            self.peers.retain(|_, known| known.destination.is_some());
+        }
+        if self.peers.len() < PEERS_MAX {
+            self.peers.insert(peer, Peer { destination, judged: now });
+        }
+        destination
+    }
+
+    fn now(&self) -> ProtocolTime {
+        ProtocolTime::from_nanos(i64::try_from(self.began.elapsed().as_nanos()).unwrap_or(i64::MAX))
+    }
+
+    fn refuse(&self, reason: Refused) {
+        self.shared.terms.counts.refuse(reason);
+    }
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+const REALM: &str = "chappe";
+/// Names our end within the protocol; the real one is the listener's.
+const PORT_OF_PROTOCOL: u16 = 3478;
+const DATAGRAM_BYTES_MAX: usize = 65_535;
+/// Without an allocation.
+const IDLE_MAX: Duration = Duration::from_secs(5);
+/// A worker for each core of the largest cluster that one session meets.
+const PEERS_MAX: usize = 64;
+const JUDGED_FOR: Duration = Duration::from_secs(5);
+/// 64 Mbit/s: several times what a page publishes.
+const BYTES_PER_SECOND_MAX: u32 = 8 << 20;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! What the server relays, and what it does not: other ports, other addresses, credentials of before, too much at a time.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chappe_signaling_turn::{Counts, IceServer, TurnSecret, TurnServers};
+use tokio::time::timeout;
+use turn_client_proto::api::{TurnClientApi, TurnConfig, TurnEvent, TurnPollRet, TurnRecvRet};
+use turn_client_proto::types::TurnCredentials;
+use turn_client_proto::udp::TurnClientUdp;
+
+use super::*;
+use crate::listen::{TurnSockets, serve};
+use crate::terms::{Media, Terms};
+
+/// One port of this machine is a media port.
+#[derive(Debug)]
+struct OnePort(SocketAddr);
+
+impl Media for OnePort {
+    fn destination(&self, peer: SocketAddr) -> Option<SocketAddr> {
+        Some(peer).filter(|peer| *peer == self.0)
+    }
+
+    fn relay_address(&self, is_ipv6: bool) -> Option<IpAddr> {
+        (!is_ipv6).then_some(Ipv4Addr::LOCALHOST.into())
+    }
+}
+
+struct Server {
+    address: SocketAddr,
+    credentials: TurnServers,
+    counts: Arc<Counts>,
+    /// The media port, and another one that is none.
+    media: UdpSocket,
+    other: UdpSocket,
+}
+
+async fn socket() -> UdpSocket {
+    UdpSocket::bind("127.0.0.1:0").await.unwrap()
+}
+
+impl Server {
+    async fn start() -> Server {
+        let (media, other) = (socket().await, socket().await);
+        let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = udp.local_addr().unwrap();
+        let tcp = std::net::TcpListener::bind(address).unwrap();
+        let credentials = TurnServers::here(address.port(), Vec::new(), TurnSecret::from_key(b"key"));
+        let counts = Arc::new(Counts::default());
+        let port = Arc::new(OnePort(media.local_addr().unwrap()));
+        let terms = Terms { credentials: credentials.clone(), media: port, counts: Arc::clone(&counts) };
+        tokio::spawn(serve(TurnSockets { udp, tcp }, terms, None));
+        Server { address, credentials, counts, media, other }
+    }
+
+    /// As told so many seconds ago.
+    fn told(&self, ago_s: u64) -> IceServer {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() - Duration::from_secs(ago_s);
+        self.credentials.for_client("m1", &["127.0.0.1".parse().unwrap()], now).unwrap()
+    }
+
+    fn refused(&self, reason: &str) -> u64 {
+        self.counts.refusals().find(|(name, _)| *name == reason).unwrap().1
+    }
+}
+
+struct Client {
+    socket: UdpSocket,
+    protocol: TurnClientUdp,
+    began: Instant,
+    heard: Vec<Vec<u8>>,
+}
+
+impl Client {
+    async fn start(server: &Server, told: &IceServer) -> Client {
+        let socket = socket().await;
+        let credentials = TurnCredentials::new(&told.username, &told.credential);
+        let config = TurnConfig::new(credentials);
+        let protocol = TurnClientUdp::allocate(socket.local_addr().unwrap(), server.address, config);
+        Client { socket, protocol, began: Instant::now(), heard: Vec::new() }
+    }
+
+    fn now(&self) -> ProtocolTime {
+        ProtocolTime::from_nanos(i64::try_from(self.began.elapsed().as_nanos()).unwrap())
+    }
+
+    /// Sends what there is to send, and takes one datagram or waits until the protocol wants to go on.
+    async fn turn(&mut self) {
+        let now = self.now();
+        let wait = match self.protocol.poll(now) {
+            TurnPollRet::WaitUntil(then) => then.saturating_duration_since(now),
+            _ => Duration::ZERO,
+        };
+        while let Some(transmit) = self.protocol.poll_transmit(now) {
+            self.socket.send_to(&transmit.data, transmit.to).await.unwrap();
+        }
+        let mut buffer = vec![0; 2048];
+        if let Ok(received) = timeout(wait.min(Duration::from_millis(50)), self.socket.recv_from(&mut buffer)).await {
+            let (bytes, from) = received.unwrap();
+            buffer.truncate(bytes);
+            let to = self.socket.local_addr().unwrap();
+            let now = self.now();
+            if let TurnRecvRet::PeerData(data) =
+                self.protocol.recv(Transmit::new(buffer, TransportType::Udp, from, to), now)
+            {
+                self.heard.push(data.data().to_vec());
+            }
+        }
+    }
+
+    async fn event(&mut self) -> TurnEvent {
+        let waiting = async {
+            loop {
+                if let Some(event) = self.protocol.poll_event() {
+                    return event;
+                }
+                self.turn().await;
+            }
+        };
+        timeout(Duration::from_secs(20), waiting).await.expect("an event")
+    }
+
+    async fn permit(&mut self, peer: SocketAddr) {
+        let now = self.now();
+        self.protocol.create_permission(TransportType::Udp, peer.ip(), now).unwrap();
+        assert!(matches!(self.event().await, TurnEvent::PermissionCreated(..)));
+    }
+
+    async fn send(&mut self, peer: SocketAddr, data: &[u8]) {
+        let now = self.now();
+        let transmit = self.protocol.send_to(TransportType::Udp, peer, data, now).unwrap();
+        if let Some(transmit) = transmit {
+            let built = transmit.build();
+            self.socket.send_to(&built.data, built.to).await.unwrap();
+        }
+    }
+}
+
+/// What a socket is sent next, and by whom.
+async fn received(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let mut buffer = vec![0; 2048];
+    let received = timeout(Duration::from_secs(20), socket.recv_from(&mut buffer)).await.expect("a datagram");
+    let (bytes, from) = received.unwrap();
+    buffer.truncate(bytes);
+    (buffer, from)
+}
+
+#[tokio::test]
+async fn a_client_reaches_a_media_port_and_no_other_one() {
+    let server = Server::start().await;
+    let mut client = Client::start(&server, &server.told(0)).await;
+    assert!(matches!(client.event().await, TurnEvent::AllocationCreated(..)));
+    let (media, other) = (server.media.local_addr().unwrap(), server.other.local_addr().unwrap());
+    client.permit(media).await;
+    client.send(other, b"to the other port").await;
+    let own: SocketAddr = SocketAddr::new(media.ip(), server.address.port());
+    client.send(own, b"to the server itself").await;
+    client.send(media, b"ping").await;
+    let (ping, relay) = received(&server.media).await;
+    assert_eq!(ping, b"ping");
+    // In order: what was sent before would have come before.
+    assert!(server.other.try_recv_from(&mut [0; 64]).is_err());
+    assert_eq!(server.refused("peer"), 2);
+    server.other.send_to(b"unasked", relay).await.unwrap();
+    server.media.send_to(b"pong", relay).await.unwrap();
+    while client.heard.is_empty() {
+        client.turn().await;
+    }
+    assert_eq!(client.heard, [b"pong"]);
+    assert_eq!((server.refused("source"), server.counts.allocations()), (1, 1));
+}
+
+#[tokio::test]
+async fn credentials_that_are_over_or_made_elsewhere_allocate_nothing() {
+    let server = Server::start().await;
+    let foreign = TurnServers::here(1, Vec::new(), TurnSecret::from_key(b"another key"));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let foreign = foreign.for_client("m1", &["127.0.0.1".parse().unwrap()], now).unwrap();
+    let far = IceServer { username: "99999999999:m1".to_owned(), ..server.told(0) };
+    for told in [server.told(301), foreign, far] {
+        let mut client = Client::start(&server, &told).await;
+        assert!(matches!(client.event().await, TurnEvent::AllocationCreateFailed(..)), "{}", told.username);
+    }
+    assert_eq!(server.counts.allocations(), 0);
+    assert!(server.refused("credentials") >= 2);
+}
+
+#[tokio::test]
+async fn one_user_has_so_many_allocations_and_no_more() {
+    let server = Server::start().await;
+    let told = server.told(0);
+    let mut clients = Vec::new();
+    let mut made = 0;
+    for _ in 0..30 {
+        let mut client = Client::start(&server, &told).await;
+        made += usize::from(matches!(client.event().await, TurnEvent::AllocationCreated(..)));
+        clients.push(client);
+    }
+    assert_eq!(made, 24);
+    assert!(server.refused("allocations") >= 6);
+}
+
+#[tokio::test]
+async fn whoever_shows_no_credentials_is_told_little_and_seldom() {
+    let server = Server::start().await;
+    let socket = socket().await;
+    // An Allocate of RFC 8656 section 7.1 without credentials.
+    let mut request = vec![0, 3, 0, 8, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+    request.extend([0, 0x19, 0, 4, 17, 0, 0, 0]);
+    let (mut answered, mut bytes) = (0, 0);
+    for _ in 0..2_000 {
+        socket.send_to(&request, server.address).await.unwrap();
+        if let Ok(Ok((length, _))) = timeout(Duration::from_millis(1), socket.recv_from(&mut [0; 2048])).await {
+            (answered, bytes) = (answered + 1, bytes + length);
+        }
+    }
+    assert!(answered > 0 && bytes / answered < 200, "{bytes} bytes in {answered}");
+    assert_eq!(server.counts.allocations(), 0);
+    for noise in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 64], &[]] {
+        socket.send_to(noise, server.address).await.unwrap();
+    }
+    let mut client = Client::start(&server, &server.told(0)).await;
+    assert!(matches!(client.event().await, TurnEvent::AllocationCreated(..)), "others are served");
+}

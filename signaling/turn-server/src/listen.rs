@@ -1,0 +1,204 @@
+//! Owns the sockets of the server: tells clients over UDP apart by their addresses, and takes those over TCP and TLS.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chappe_signaling_turn::Refused;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, warn};
+
+use crate::client::{Way, serve_client};
+use crate::framing::{padding_of, read_message};
+use crate::terms::{Shared, Terms};
+
+/// On one port. They outlive the process.
+#[derive(Debug)]
+pub struct TurnSockets {
+    pub udp: std::net::UdpSocket,
+    pub tcp: std::net::TcpListener,
+}
+
+/// Until the task is dropped. Without an acceptor TLS is not spoken.
+pub async fn serve(sockets: TurnSockets, terms: Terms, tls: Option<TlsAcceptor>) -> io::Result<()> {
+    sockets.udp.set_nonblocking(true)?;
+    sockets.tcp.set_nonblocking(true)?;
+    let (udp, tcp) = (UdpSocket::from_std(sockets.udp)?, TcpListener::from_std(sockets.tcp)?);
+    let shared = Shared::new(terms);
+    tokio::join!(serve_datagrams(Arc::new(udp), Arc::clone(&shared)), serve_streams(tcp, shared, tls));
+    Ok(())
+}
+
+async fn serve_datagrams(socket: Arc<UdpSocket>, shared: Arc<Shared>) {
+    let mut clients: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
+    let mut tasks = JoinSet::new();
+    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+    loop {
+        let received = tokio::select! {
+            received = socket.recv_from(&mut buffer) => received,
+            Some(ended) = tasks.join_next() => {
+                if let Ok(remote) = ended
+                    && clients.get(&remote).is_some_and(mpsc::Sender::is_closed)
+                {
+                    clients.remove(&remote);
+                }
+                continue;
+            }
+        };
+        // An ICMP message about a client that has gone.
+        let Ok((bytes, remote)) = received else { continue };
+        let datagram = buffer[..bytes].to_vec();
+        let datagram = match clients.get(&remote) {
+            Some(client) => match client.try_send(datagram) {
+                Ok(()) => continue,
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    shared.terms.counts.refuse(Refused::Rate);
+                    continue;
+                }
+                Err(mpsc::error::TrySendError::Closed(datagram)) => datagram,
+            },
+            None => datagram,
+        };
+        if clients.len() >= CLIENTS_MAX {
+            shared.terms.counts.refuse(Refused::Clients);
+            continue;
+        }
+        let (queue, incoming) = mpsc::channel(DATAGRAMS_WAITING_MAX);
+        let _ = queue.try_send(datagram);
+        clients.insert(remote, queue);
+        let way = Datagrams { socket: Arc::clone(&socket), remote, incoming };
+        let client = serve_client(way, canonical(remote), Arc::clone(&shared));
+        tasks.spawn(async move {
+            if let Err(error) = client.await {
+                debug!(%error, "a client of the TURN server ends");
+            }
+            remote
+        });
+    }
+}
+
+async fn serve_streams(listener: TcpListener, shared: Arc<Shared>, tls: Option<TlsAcceptor>) {
+    let mut tasks = JoinSet::new();
+    loop {
+        while tasks.try_join_next().is_some() {}
+        let (socket, remote) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                warn!(%error, "a connection to the TURN server can't be accepted");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        if tasks.len() >= CLIENTS_MAX {
+            shared.terms.counts.refuse(Refused::Clients);
+            continue;
+        }
+        let (shared, tls) = (Arc::clone(&shared), tls.clone());
+        tasks.spawn(async move {
+            if let Err(error) = serve_stream(socket, canonical(remote), shared, tls).await {
+                debug!(%error, "a client of the TURN server ends");
+            }
+        });
+    }
+}
+
+/// RFC 8446 section 5.1: a record with a ClientHello begins with 22, and no STUN message does.
+async fn serve_stream(
+    socket: TcpStream,
+    remote: SocketAddr,
+    shared: Arc<Shared>,
+    tls: Option<TlsAcceptor>,
+) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let mut first = [0];
+    timeout(HANDSHAKE_WITHIN, socket.peek(&mut first)).await??;
+    match tls.filter(|_| first == [TLS_HANDSHAKE]) {
+        Some(tls) => {
+            let stream = timeout(HANDSHAKE_WITHIN, tls.accept(socket)).await??;
+            serve_client(Messages::of(stream), remote, shared).await
+        }
+        None => serve_client(Messages::of(socket), remote, shared).await,
+    }
+}
+
+struct Datagrams {
+    socket: Arc<UdpSocket>,
+    remote: SocketAddr,
+    incoming: mpsc::Receiver<Vec<u8>>,
+}
+
+impl Way for Datagrams {
+    async fn receive(&mut self) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.incoming.recv().await)
+    }
+
+    async fn send(&mut self, message: &[u8]) -> io::Result<()> {
+        // As any datagram it may get lost.
+        let _ = self.socket.send_to(message, self.remote).await;
+        Ok(())
+    }
+}
+
+/// Read by a task of its own, because half a message must not be lost when something else comes first.
+struct Messages<S> {
+    writer: WriteHalf<S>,
+    incoming: mpsc::Receiver<io::Result<Vec<u8>>>,
+    _reader: JoinSet<()>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + 'static> Messages<S> {
+    fn of(stream: S) -> Messages<S> {
+        let (reader, writer) = split(stream);
+        let (queue, incoming) = mpsc::channel(DATAGRAMS_WAITING_MAX);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(read_messages(reader, queue));
+        Messages { writer, incoming, _reader: tasks }
+    }
+}
+
+async fn read_messages<S: AsyncRead>(mut reader: ReadHalf<S>, queue: mpsc::Sender<io::Result<Vec<u8>>>) {
+    while let Some(message) = read_message(&mut reader).await.transpose() {
+        let is_over = message.is_err();
+        if queue.send(message).await.is_err() || is_over {
+            return;
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Send> Way for Messages<S> {
+    async fn receive(&mut self) -> io::Result<Option<Vec<u8>>> {
+        self.incoming.recv().await.transpose()
+    }
+
+    /// Whoever does not read is given up: nothing waits for it.
+    async fn send(&mut self, message: &[u8]) -> io::Result<()> {
+        let padding = &[0; 3][..padding_of(message.len())];
+        let sending = async {
+            self.writer.write_all(message).await?;
+            self.writer.write_all(padding).await?;
+            self.writer.flush().await
+        };
+        timeout(WRITE_WITHIN, sending).await?
+    }
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Over UDP, and over TCP; one without an allocation goes after 5 s.
+const CLIENTS_MAX: usize = 4_096;
+/// For a client's task, which does nothing slow.
+const DATAGRAMS_WAITING_MAX: usize = 64;
+const DATAGRAM_BYTES_MAX: usize = 65_535;
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+const WRITE_WITHIN: Duration = Duration::from_secs(5);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const TLS_HANDSHAKE: u8 = 22;

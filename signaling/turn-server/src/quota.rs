@@ -1,0 +1,100 @@
+//! Owns counting: how many allocations a user has, and how much may happen in a second. Never looks at a packet.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Shares of a total, of which one user has a bounded part.
+#[derive(Debug)]
+pub struct Quota {
+    total_max: usize,
+    each_max: usize,
+    held: Mutex<HashMap<String, usize>>,
+}
+
+/// Given back when it is dropped.
+#[derive(Debug)]
+pub struct Share {
+    of: Arc<Quota>,
+    user: String,
+}
+
+impl Quota {
+    pub fn new(total_max: usize, each_max: usize) -> Arc<Quota> {
+        Arc::new(Quota { total_max, each_max, held: Mutex::default() })
+    }
+
+    pub fn take(self: &Arc<Self>, user: &str) -> Option<Share> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let (own, all) = (held.get(user).copied().unwrap_or_default(), held.values().sum::<usize>());
+        if own >= self.each_max || all >= self.total_max {
+            return None;
+        }
+        held.insert(user.to_owned(), own + 1);
+        Some(Share { of: Arc::clone(self), user: user.to_owned() })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut held = self.of.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = held.get_mut(&self.user) {
+            *own -= 1;
+            if *own == 0 {
+                held.remove(&self.user);
+            }
+        }
+    }
+}
+
+/// So much in each second, whole seconds apart.
+#[derive(Debug)]
+pub struct Budget {
+    per_second: u32,
+    second: Mutex<(Instant, u32)>,
+}
+
+impl Budget {
+    pub fn per_second(per_second: u32) -> Budget {
+        Budget { per_second, second: Mutex::new((Instant::now(), 0)) }
+    }
+
+    pub fn take(&self, amount: u32, now: Instant) -> bool {
+        let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_duration_since(second.0) >= Duration::from_secs(1) {
+            *second = (now, 0);
+        }
+        let used = second.1.saturating_add(amount);
+        let fits = used <= self.per_second;
+        if fits {
+            second.1 = used;
+        }
+        fits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_has_its_share_and_leaves_the_rest_to_others() {
+        let quota = Quota::new(3, 2);
+        let held: Vec<Share> = (0..5).filter_map(|_| quota.take("a")).collect();
+        assert_eq!(held.len(), 2);
+        let other = quota.take("b");
+        assert!(other.is_some() && quota.take("c").is_none(), "three in all");
+        drop(held);
+        assert!(quota.take("a").is_some());
+        drop(other);
+        assert!(quota.held.lock().unwrap().is_empty(), "who has none is forgotten");
+    }
+
+    #[test]
+    fn a_budget_is_full_again_in_the_next_second() {
+        let budget = Budget::per_second(10);
+        let now = Instant::now();
+        assert!(budget.take(8, now) && !budget.take(3, now) && budget.take(2, now));
+        assert!(budget.take(3, now + Duration::from_secs(1)));
+    }
+}

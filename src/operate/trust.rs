@@ -1,0 +1,36 @@
+//! Owns whom an operator's connection trusts to vouch for an admin listener: an authority of his own, or those of the
+//! machine.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chappe_signaling_tls::crypto_provider;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+
+use crate::failure::{Failure, usage};
+
+pub fn tls_config(authority: Option<&Path>) -> Result<TlsConfig, Failure> {
+    let roots = match authority {
+        Some(file) => read(file)?,
+        None => {
+            let found = rustls_native_certs::load_native_certs().certs;
+            found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()
+        }
+    };
+    let config = TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(roots)));
+    Ok(config.unversioned_rustls_crypto_provider(Arc::new(crypto_provider())).build())
+}
+
+fn read(file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
+    let name = file.display();
+    let text =
+        std::fs::read(file).map_err(|error| Failure::Usage(format!("--admin-ca {name} can't be read: {error}")))?;
+    let certificates = parse_pem(&text).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    });
+    match certificates.collect::<Vec<_>>() {
+        none if none.is_empty() => usage(format!("--admin-ca {name} has no certificate in PEM form")),
+        found => Ok(found),
+    }
+}
