@@ -87,6 +87,15 @@ pub fn track_facts(session: &Value) -> Vec<(String, String)> {
     of("received").chain(of("sent")).map(fact).collect()
 }
 
+/// Which encoding a viewer gets of how many, its lines, and why not a better one.
+fn layer(layer: &Value) -> String {
+    if layer.is_null() {
+        return String::new();
+    }
+    let lines = layer["lines"].as_u64().map(|lines| format!(" {lines}p")).unwrap_or_default();
+    format!("{}/{}{lines} {}", text(&layer["layer"]), text(&layer["layers"]), text(&layer["reason"]))
+}
+
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
     value[key].as_array().into_iter().flatten()
 }
@@ -114,6 +123,7 @@ const TRACK_COLUMNS: &[Column<(&str, Value)>] = &[
         let rate = row.1["bits_per_second"].as_u64().unwrap_or(0);
         Field::number(rate, units::megabits(rate))
     }),
+    Column::new("layer", 1, |row| Field::text(layer(&row.1["layer"]))),
 ];
 
 const SLOT_COLUMNS: &[Column<Value>] = &[

@@ -153,6 +153,8 @@ pub struct LineLoad {
     pub estimate_bps: u64,
     /// Times that what waited was given up because it was too old, for the viewers that are here now.
     pub given_up: u64,
+    /// Times that a viewer went over from one encoding of a track to another. A counter.
+    pub layer_switches: u64,
 }
 
 /// What a worker knows of the line to one viewer.
@@ -201,6 +203,40 @@ pub struct TrackStats {
     pub repaired: u64,
     pub keyframe_requests: u64,
     pub bits_per_second: u64,
+    /// Of a sent video track: what its viewer gets of it.
+    #[serde(default)]
+    pub layer: Option<LayerStats>,
+}
+
+/// Which of the encodings of a track a viewer gets, and why not a better one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerStats {
+    /// From 1, the lowest, to `layers`, those that flow and that the viewer may have; 0 for none.
+    pub layer: u8,
+    pub layers: u8,
+    /// Of the picture, where that is known.
+    pub lines: Option<u16>,
+    pub reason: LayerReason,
+    /// Changes to another encoding since the session was opened.
+    pub switches: u64,
+}
+
+/// Why a viewer gets no more of a track than it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LayerReason {
+    /// It has the best there is.
+    Top,
+    /// A larger picture would not be seen in its tile.
+    Size,
+    /// Its line does not carry more.
+    Line,
+    /// It asked for no more lines.
+    Max,
+    /// The publisher sends no more, or nothing.
+    Source,
+    /// Its page does not show it.
+    Hidden,
 }
 
 /// Packets and bytes of media that came in for one track, from its publisher or over a relay, since it began.

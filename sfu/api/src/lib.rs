@@ -16,8 +16,8 @@ mod session;
 
 pub use command::{Command, Request};
 pub use event::{
-    CommandError, ErrorCode, Event, Hello, LineBasis, LineLoad, LineStats, LoadReport, SessionSnapshot, SessionStats,
-    TrackStats, TrackTraffic, UncachedReason, UncachedTrack,
+    CommandError, ErrorCode, Event, Hello, LayerReason, LayerStats, LineBasis, LineLoad, LineStats, LoadReport,
+    SessionSnapshot, SessionStats, TrackStats, TrackTraffic, UncachedReason, UncachedTrack,
 };
 pub use ids::{Boot, Epoch, ParseIdError, RequestId, SessionId, TrackId, WorkerIndex};
 pub use media::{

@@ -36,7 +36,7 @@ mod timers;
 #[cfg(any(test, feature = "client"))]
 pub use transport::client;
 
-pub use clients::{LineBasis, LineStats, nack, twcc};
+pub use clients::{LayerReason, LineBasis, LineStats, nack, twcc};
 pub use crypto::{dtls, srtp};
 pub use transport::ice;
 pub use wire::{rtcp, rtp, stun};
@@ -49,7 +49,7 @@ pub use mesh::summary::{PeerSummary, RelayDirection, RelaySummary};
 pub use mesh::tree;
 pub use net::{ConnectionId, Now, Route};
 pub use rtp::{ExtensionKind, ExtensionMap};
-pub use sfu::snapshot::{SessionStats, SessionSummary, TrackStats, UncachedTrack};
+pub use sfu::snapshot::{LayerStats, SessionStats, SessionSummary, TrackStats, UncachedTrack};
 pub use sfu::{Sfu, SfuConfig};
 pub use spec::{
     CloseReason, ControlError, Epoch, Event, Feedback, Media, MediaKind, OriginSpec, ParameterSetSpec, PayloadMap,

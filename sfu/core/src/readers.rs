@@ -98,6 +98,12 @@ impl Readers {
         while let Some(layer) = parts.tracks.reported.take() {
             self.report_soon(layer, parts);
         }
+        while let Some(track) = parts.tracks.offers.take() {
+            self.aim_all(track, parts);
+        }
+        while let Some(session) = parts.clients.adapting.take() {
+            self.adapt(session, parts);
+        }
         while let Some(sender) = parts.clients.reachable.take() {
             if !self.join(sender, parts)
                 && let Some(layer) = parts.clients.sender(sender).and_then(|sender| sender.layer)
@@ -107,12 +113,6 @@ impl Readers {
         }
         while let Some(sender) = parts.clients.repeating.take() {
             self.join(sender, parts);
-        }
-        while let Some(track) = parts.tracks.offers.take() {
-            self.aim_all(track, parts);
-        }
-        while let Some(session) = parts.clients.adapting.take() {
-            self.adapt(session, parts);
         }
     }
 

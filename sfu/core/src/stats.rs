@@ -10,6 +10,8 @@ pub struct Counters {
     /// Media packets sealed for viewers and other workers, repeats included.
     pub packets_out: u64,
     pub bytes_out: u64,
+    /// Viewers that went over from one encoding of a track to another.
+    pub layer_switches: u64,
     drops: [u64; DropReason::ALL.len()],
 }
 

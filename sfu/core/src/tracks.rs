@@ -17,7 +17,7 @@ use arrayvec::ArrayVec;
 pub(crate) use announced::Announced;
 pub(crate) use bursts::Turn;
 pub(crate) use layer::{LATE_TICKS, Layer, LayerWriter, TICK};
-pub(crate) use offer::{LayerChoice, Offered, decide_encoding};
+pub(crate) use offer::{LayerChoice, Offered, OfferedLayer, decide_encoding};
 pub(crate) use track::Track;
 
 use crate::keys::{FeedKey, Index, LayerKey, SourceKey, Table, TrackKey};
@@ -26,7 +26,6 @@ use crate::net::Now;
 use crate::spec::{ENCODINGS_MAX, Epoch, TrackId};
 use crate::timers::Timers;
 use crate::tracks::history::{CacheBudget, History};
-use crate::tracks::offer::OfferedLayer;
 use crate::tracks::playout::{MediaClock, WallClock};
 
 #[derive(Default)]

@@ -162,14 +162,15 @@ impl<'a> Track<'a> {
     }
 
     /// Each doubling of pixels brings as much as the one before, and of frames half of it.
-    fn utility(&self, layer: usize) -> f64 {
-        let Some(layer) = self.layers.get(layer) else { return 0.0 };
+    fn utility(&self, place: usize) -> f64 {
+        let Some(layer) = self.layers.get(place) else { return 0.0 };
         let pixels = if self.shown.pixels > 0 { layer.pixels.min(self.shown.pixels) } else { layer.pixels };
         let motion = if self.shown.is_detail { 0.1 } else { 0.5 };
-        // The last term tells layers apart that say nothing of themselves but a rate.
+        // The last terms tell layers apart that say nothing of themselves but a rate, or not even that.
         (1.0 + f64::from(pixels) / 1e3).log2()
             + motion * (1.0 + f64::from(layer.frames_per_second)).log2()
             + 0.01 * (1.0 + layer.rate.kbps()).log2()
+            + 1e-3 * place as f64
     }
 
     fn reason(&self) -> Reason {

@@ -131,7 +131,9 @@ impl Prober {
             return;
         }
         self.state = State::Idle;
-        if result >= cluster.rate.scaled(FURTHER_FROM) && result < self.cap() {
+        // A result that says nothing new would be followed by another one like it, without end.
+        let is_news = result > self.estimate.scaled(WORTH);
+        if is_news && result >= cluster.rate.scaled(FURTHER_FROM) && result < self.cap() {
             self.begin(now, result.scaled(FURTHER_SCALE));
         }
     }

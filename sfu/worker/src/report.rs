@@ -124,11 +124,13 @@ impl Meter {
 }
 
 fn line_load(core: &Sfu) -> LineLoad {
-    core.lines().fold(LineLoad::default(), |all, line| LineLoad {
+    let none = LineLoad { layer_switches: core.counters().layer_switches, ..LineLoad::default() };
+    core.lines().fold(none, |all, line| LineLoad {
         estimated: all.estimated + 1,
         waiting: all.waiting + u32::from(line.is_waiting),
         estimate_bps: all.estimate_bps.saturating_add(line.estimate),
         given_up: all.given_up + line.given_up,
+        ..all
     })
 }
 

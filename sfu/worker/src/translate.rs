@@ -327,5 +327,19 @@ fn track_stats(from: core::TrackStats) -> api::TrackStats {
         repaired: from.repaired,
         keyframe_requests: from.keyframe_requests,
         bits_per_second: from.bits_per_second,
+        layer: from.layer.map(layer_stats),
     }
+}
+
+fn layer_stats(from: core::LayerStats) -> api::LayerStats {
+    let core::LayerStats { layer, layers, lines, reason, switches } = from;
+    let reason = match reason {
+        core::LayerReason::Top => api::LayerReason::Top,
+        core::LayerReason::Size => api::LayerReason::Size,
+        core::LayerReason::Line => api::LayerReason::Line,
+        core::LayerReason::Max => api::LayerReason::Max,
+        core::LayerReason::Source => api::LayerReason::Source,
+        core::LayerReason::Hidden => api::LayerReason::Hidden,
+    };
+    api::LayerStats { layer, layers, lines, reason, switches }
 }

@@ -1,8 +1,10 @@
 //! Owns what goes to one client: the way there, SRTP, and the m-lines we send on. Never chooses what is sent.
 
+mod allotment;
 mod bandwidth;
 mod frame_order;
 mod keyframe_allowance;
+mod layer_reason;
 mod left_out;
 mod padding;
 mod path;
@@ -17,9 +19,12 @@ use std::time::Instant;
 
 use chappe_sfu_rate::{Bitrate, PacketClass};
 
+use allotment::Allotter;
 pub(crate) use bandwidth::Bandwidth;
 pub use bandwidth::{LineBasis, LineStats};
 pub(crate) use keyframe_allowance::KeyframeAnswer;
+pub use layer_reason::LayerReason;
+pub(crate) use layer_reason::{Allotment, Limits};
 pub(crate) use path::Path;
 pub(crate) use sender::{Awaited, Sender};
 pub(crate) use template::{PASS_PACKETS_MAX, Templates, line_bytes};
@@ -43,6 +48,8 @@ pub(crate) struct Delivery {
     unnumbered: ExtensionMap,
     /// What is known of the line; `None` as long as the client says nothing of it and can't.
     pub bandwidth: Option<Box<Bandwidth>>,
+    /// None before the first choice of layers.
+    allotter: Option<Box<Allotter>>,
     /// Places are stable: an m-line that went leaves `None`.
     pub senders: Vec<Option<Sender>>,
     /// Where the numbers of SSRCs that are no longer sent ended: they must never be used again.
@@ -57,6 +64,7 @@ impl Delivery {
             extensions: ExtensionMap::empty(),
             unnumbered: ExtensionMap::empty(),
             bandwidth: None,
+            allotter: None,
             senders: Vec::new(),
             spent: Vec::new(),
         }
@@ -71,10 +79,14 @@ impl Delivery {
 
     /// The client can be reached from now on.
     pub fn start_estimate(&mut self, now: Instant) {
-        let is_numbered = self.extensions.id(ExtensionKind::TransportCc).is_some();
-        if is_numbered && self.path.is_keyed() && !self.senders.is_empty() {
+        if self.will_estimate() && self.path.is_keyed() && !self.senders.is_empty() {
             self.bandwidth.get_or_insert_with(|| Box::new(Bandwidth::numbered(now)));
         }
+    }
+
+    /// Whether the client tells the fate of each packet, now or once it can be reached.
+    pub fn will_estimate(&self) -> bool {
+        self.extensions.id(ExtensionKind::TransportCc).is_some()
     }
 
     /// What is known of the line to a client that says something of it for the first time, by report or REMB.
@@ -222,7 +234,7 @@ impl Delivery {
         }
         let sent = self.bits_per_second();
         if let Some(bandwidth) = self.bandwidth.as_mut().filter(|_| is_measured) {
-            bandwidth.note_demand(sent);
+            bandwidth.note_sent_rate(sent);
         }
     }
 
@@ -279,7 +291,7 @@ impl Delivery {
 
     pub fn poll_timeout(&self) -> Option<Instant> {
         let estimate = self.bandwidth.as_ref().and_then(|bandwidth| bandwidth.poll_timeout());
-        self.senders.iter().flatten().filter_map(Sender::poll_timeout).chain(estimate).min()
+        self.senders.iter().flatten().filter_map(Sender::poll_timeout).chain(estimate).chain(self.allotment_at()).min()
     }
 }
 

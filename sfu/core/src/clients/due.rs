@@ -17,7 +17,7 @@ use crate::tracks::{Layer, Tracks};
 impl Clients {
     /// Everything of a session whose time has come, but for what its transport has to say after it.
     pub fn handle_due(&mut self, now: Instant, key: SessionKey, tracks: &Tracks, out: &mut Outputs) {
-        let Some(session) = self.get_mut(key) else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
         session.transport.handle_timeout(now);
         for track in session.ingest.note_silence(now) {
             out.push_event(Event::TrackActive { session: session.id, track, active: false });
@@ -30,6 +30,9 @@ impl Clients {
         ingest.send_receiver_reports(now, id, &mut back);
         if let Some(bandwidth) = &mut session.delivery.bandwidth {
             bandwidth.handle_timeout(now);
+        }
+        if session.delivery.allotment_at().is_some_and(|at| at <= now) {
+            self.adapting.mark(key);
         }
         session.delivery.pad(now, tracks, out);
         session.delivery.send_sender_reports(now, tracks, &mut out.egress);

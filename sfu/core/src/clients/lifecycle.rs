@@ -125,6 +125,7 @@ impl Clients {
         }
         session.ingest.start_reports(now);
         session.delivery.start_estimate(now);
+        self.adapting.mark(key);
         for (line, sender) in session.delivery.senders.iter().enumerate() {
             if sender.as_ref().is_some_and(|sender| sender.layer.is_some()) {
                 self.reachable.mark(SenderKey::of(key, line));

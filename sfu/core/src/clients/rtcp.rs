@@ -43,10 +43,12 @@ impl Clients {
                     }
                 }
                 Ok(packet) => {
-                    if let Some(session) = self.sessions.get_mut(key)
-                        && let Err(reason) = session.handle_report(now, packet, tracks, out)
-                    {
+                    let Some(session) = self.sessions.get_mut(key) else { continue };
+                    if let Err(reason) = session.handle_report(now, packet, tracks, out) {
                         result = Err(reason);
+                    }
+                    if session.delivery.bandwidth.is_some() && session.delivery.is_allotment_due(now) {
+                        self.adapting.mark(key);
                     }
                 }
                 Err(_) => result = Err(DropReason::RtcpMalformed),

@@ -1,11 +1,51 @@
-//! Owns what a viewer gets of what it watches, as its page shows it. Never numbers or seals a packet.
+//! Owns what a viewer gets of what it watches: which tracks, as its page shows them, and which of their layers, as its line
+//! carries them. Never switches a layer, and never numbers or seals a packet.
 
-use crate::keys::{SenderKey, SessionKey};
+use arrayvec::ArrayVec;
+use chappe_sfu_rate as rate;
+use chappe_sfu_rate::{Bitrate, TRACKS_MAX};
+
+use crate::clients::{Allotment, Limits};
+use crate::keys::{SenderKey, SessionKey, TrackKey};
 use crate::readers::{Parts, Readers};
+use crate::spec::{ENCODINGS_MAX, MediaKind, Shown};
+use crate::tracks::{LayerChoice, Offered, OfferedLayer};
+
+/// One video track of a viewer, with those of its layers that it can have.
+struct Watched {
+    viewer: SenderKey,
+    shown: Shown,
+    offered: Offered,
+    layers: ArrayVec<rate::Layer, ENCODINGS_MAX>,
+    limits: Limits,
+}
 
 impl Readers {
-    /// Something new is known of a viewer's page.
+    /// Something new is known of a viewer's line, of its page, or of what it watches.
     pub(super) fn adapt(&mut self, session: SessionKey, parts: &mut Parts<'_>) {
+        self.show(session, parts);
+        let watched = watched(session, parts);
+        let shown: ArrayVec<rate::Shown<'_>, TRACKS_MAX> = watched.iter().map(Watched::shown).collect();
+        let Some(client) = parts.clients.get_mut(session) else { return };
+        if client.delivery.senders.is_empty() {
+            return;
+        }
+        let choices = client.delivery.allot(parts.now, &shown);
+        for (watched, choice) in watched.iter().zip(choices) {
+            // A line that does not carry the lowest gets of it what its budget allows: a picture now and then.
+            let layer = choice.layer.unwrap_or(0);
+            let Some(offered) = watched.offered.get(usize::from(layer)) else { continue };
+            if let Some(sender) = parts.clients.sender_mut(watched.viewer) {
+                let layers = watched.offered.len();
+                sender.allotment = Some(Allotment::new(layer, layers, choice.reason, watched.limits));
+            }
+            self.choose(watched.viewer, Some(offered.choice), parts);
+        }
+        parts.clients.rearm(session);
+    }
+
+    /// What the page does not show is not sent, and what it shows again is.
+    fn show(&mut self, session: SessionKey, parts: &mut Parts<'_>) {
         let count = parts.clients.get(session).map_or(0, |session| session.delivery.senders.len());
         for line in 0..count {
             let viewer = SenderKey::of(session, line);
@@ -20,4 +60,83 @@ impl Readers {
             }
         }
     }
+
+    /// With what a viewer begins of whose line something will be known: the lowest layer, until it is.
+    pub(super) fn first_choice(&self, viewer: SenderKey, track: TrackKey, parts: &Parts<'_>) -> Option<LayerChoice> {
+        let client = parts.clients.get(viewer.session())?;
+        if let Some(choice) = client.delivery.sender(viewer.line())?.choice {
+            return Some(choice);
+        }
+        let offered = parts.tracks.offered(track);
+        offered
+            .iter()
+            .find(|layer| layer.is_alive)
+            .filter(|_| client.delivery.will_estimate())
+            .map(|layer| layer.choice)
+    }
 }
+
+impl Watched {
+    fn shown(&self) -> rate::Shown<'_> {
+        // Where other layers are alive than before what was chosen of them says nothing.
+        let alive = self.offered.iter().fold(0, |bits, layer| bits | 1 << layer.choice.encoding);
+        rate::Shown {
+            track: (self.viewer.line() as u32) << ENCODINGS_MAX | alive,
+            pixels: self.shown.pixels,
+            is_visible: true,
+            is_pinned: self.shown.is_pinned,
+            priority: self.shown.priority,
+            is_detail: false,
+            layers: &self.layers,
+        }
+    }
+}
+
+fn watched(session: SessionKey, parts: &mut Parts<'_>) -> ArrayVec<Watched, TRACKS_MAX> {
+    let mut all = ArrayVec::new();
+    let Some(client) = parts.clients.get_mut(session) else { return all };
+    for (line, sender) in client.delivery.senders.iter_mut().enumerate() {
+        let Some(sender) = sender.as_mut().filter(|sender| sender.spec.kind == MediaKind::Video) else { continue };
+        sender.allotment = None;
+        let awaited = sender.awaited.as_ref().map(|awaited| awaited.layer);
+        let Some(track) = awaited.or(sender.layer).and_then(|layer| parts.tracks.track_of(layer)) else { continue };
+        let known = parts.tracks.offered(track);
+        let (offered, limits) = eligible(&known, sender.next_spec().height_max);
+        if offered.is_empty() || all.is_full() {
+            continue;
+        }
+        let layers = offered.iter().map(layer).collect();
+        all.push(Watched { viewer: SenderKey::of(session, line), shown: sender.shown, offered, layers, limits });
+    }
+    all
+}
+
+/// The layers that a viewer can have: those that are alive and have no more lines than it asked for, or the lowest that is
+/// alive.
+fn eligible(known: &[OfferedLayer], height_max: Option<u16>) -> (Offered, Limits) {
+    let alive: Offered = known.iter().filter(|layer| layer.is_alive).copied().collect();
+    let is_too_high =
+        |layer: &OfferedLayer| height_max.is_some_and(|max| layer.size.is_some_and(|size| size.lines() > max));
+    let mut offered: Offered = alive.iter().filter(|layer| !is_too_high(layer)).copied().collect();
+    if offered.is_empty() {
+        offered.extend(alive.first().copied());
+    }
+    let lacks_source = known.last().is_some_and(|highest| !highest.is_alive);
+    let limits = Limits { has_max: offered.len() < alive.len(), lacks_source };
+    (offered, limits)
+}
+
+fn layer(offered: &OfferedLayer) -> rate::Layer {
+    let pixels = offered.size.map_or(0, |size| size.pixels());
+    let rate = match offered.bits_per_second {
+        // Not measured yet.
+        0 if pixels == 0 => USUAL_BITS_PER_SECOND,
+        0 => u64::from(pixels) * USUAL_BITS_PER_PIXEL,
+        measured => measured,
+    };
+    rate::Layer { rate: Bitrate::from_bps(rate), pixels, frames_per_second: offered.frames_per_second }
+}
+
+const USUAL_BITS_PER_SECOND: u64 = 1_000_000;
+/// Of a second of video: 2.8 Mbit/s for 720 lines.
+const USUAL_BITS_PER_PIXEL: u64 = 3;

@@ -8,7 +8,6 @@ use crate::tracks::{LayerChoice, Offered, Tracks, decide_encoding};
 impl Readers {
     /// What a viewer is to read of its track from now on: no encoding above `choice`, and the best that lives below. It
     /// goes over to another one where a decoder can begin with it, and keeps what it has until then.
-    #[allow(dead_code, reason = "for the allocator of rates, which is not there yet: limits of m-lines come by `aim`")]
     pub fn choose(&mut self, viewer: SenderKey, choice: Option<LayerChoice>, parts: &mut Parts<'_>) {
         let Some(sender) = parts.clients.sender_mut(viewer) else { return };
         if std::mem::replace(&mut sender.choice, choice) != choice {
@@ -33,6 +32,7 @@ impl Readers {
         let offered = parts.tracks.offered(track);
         for viewer in viewers {
             self.aim_at(viewer, track, &offered, parts);
+            parts.clients.adapting.mark(viewer.session());
         }
     }
 

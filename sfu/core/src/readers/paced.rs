@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::blame::AtWork;
 use crate::clients::{PASS_PACKETS_MAX, line_bytes};
-use crate::keys::{Key, SenderKey};
+use crate::keys::{Key, LayerKey, SenderKey};
 use crate::readers::reader::{Flushed, Pace};
 use crate::readers::{Parts, Readers};
 use crate::tracks::Layer;
@@ -47,6 +47,25 @@ impl Readers {
         }
         (self.paced.place, self.paced.at) = (0, Some(parts.now + TURN_INTERVAL));
         Flushed::Done
+    }
+
+    /// A viewer goes over to a picture that its line does not take at once: it reads that as its budget allows.
+    pub(super) fn begin_paced(&mut self, viewer: SenderKey, key: LayerKey, parts: &mut Parts<'_>) {
+        let Some(gop) = parts.tracks.history(key).and_then(History::cached_gop) else { return };
+        let Some(session) = parts.clients.get_mut(viewer.session()) else { return };
+        if session.delivery.takes_at_once(&gop) {
+            return;
+        }
+        if let Some(bandwidth) = &mut session.delivery.bandwidth {
+            bandwidth.set_waiting(viewer.line(), true);
+            self.audience(key).pace(viewer, gop.number);
+            self.paced.mark(viewer);
+        }
+    }
+
+    /// Whether what a viewer gets waits for its budget.
+    pub(super) fn is_paced(&mut self, viewer: SenderKey, key: LayerKey) -> bool {
+        self.audience(key).viewers.get_mut(viewer).is_some_and(|reader| reader.pace == Pace::Paced)
     }
 
     /// It does not wait for its budget any more.
@@ -108,7 +127,12 @@ impl Readers {
         let Some(sender) = parts.clients.sender_mut(viewer) else { return };
         sender.give_up(now);
         if let Some(layer) = sender.layer {
-            let is_due = !sender.rests(now);
+            // What it goes over to comes with a key frame of its own.
+            let is_due = !sender.rests(now) && sender.awaited.is_none();
+            if let Some(awaited) = &mut sender.awaited {
+                let at = awaited.hurry();
+                parts.clients.wake(viewer.session(), at);
+            }
             self.audience(layer).go_live(viewer);
             if is_due {
                 parts.tracks.want_keyframe(layer);

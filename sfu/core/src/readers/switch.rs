@@ -49,8 +49,10 @@ impl Readers {
     /// The m-line has another source than before.
     fn follow_other(&mut self, viewer: SenderKey, track: Option<TrackKey>, spec: SendTrack, parts: &mut Parts<'_>) {
         self.stop_awaiting(viewer, parts);
-        let choice = parts.clients.sender(viewer).and_then(|sender| sender.choice);
-        let layer = track.and_then(|track| decide_first(parts.tracks, track, choice, &spec));
+        let layer = track.and_then(|track| {
+            let choice = self.first_choice(viewer, track, parts);
+            decide_first(parts.tracks, track, choice, &spec)
+        });
         match layer.filter(|layer| is_worth_awaiting(viewer, *layer, &spec, parts)) {
             Some(layer) => self.await_layer(viewer, layer, Some(spec), parts),
             None => {
@@ -61,11 +63,12 @@ impl Readers {
     }
 
     /// Another encoding of the track that a viewer has: at once if it is there to be begun with, or if there is nothing
-    /// to keep meanwhile.
+    /// to keep meanwhile. What waits for its budget is more than the line carries, and would be in the way.
     pub(super) fn go_over(&mut self, viewer: SenderKey, layer: LayerKey, parts: &mut Parts<'_>) {
         self.stop_awaiting(viewer, parts);
         let Some(sender) = parts.clients.sender(viewer) else { return };
-        if is_worth_awaiting(viewer, layer, &sender.spec, parts) {
+        let is_late = sender.layer.is_some_and(|present| self.is_paced(viewer, present));
+        if !is_late && is_worth_awaiting(viewer, layer, &sender.spec, parts) {
             self.await_layer(viewer, layer, None, parts);
         } else {
             self.follow_at_once(viewer, Some(layer), None, parts);
@@ -153,6 +156,10 @@ impl Readers {
         let before = std::mem::replace(&mut sender.layer, layer);
         sender.interrupt();
         sender.cross(bridge(before, layer, parts.tracks));
+        if is_of_one_track(before, layer, parts.tracks) {
+            sender.switches += 1;
+            parts.out.counters.layer_switches += 1;
+        }
         if let Some(layer) = before {
             self.audience(layer).unsubscribe(viewer);
             self.note_viewers(layer, parts.tracks);
@@ -166,9 +173,15 @@ impl Readers {
 
 /// The clocks of two encodings of one track; those of two tracks have nothing to do with each other.
 fn bridge(before: Option<LayerKey>, layer: Option<LayerKey>, tracks: &Tracks) -> Option<ClockBridge> {
-    let (before, layer) = (before?, layer?);
-    let is_one_track = tracks.track_of(before).is_some() && tracks.track_of(before) == tracks.track_of(layer);
-    if is_one_track { ClockBridge::new(tracks.clock(before), tracks.clock(layer)) } else { None }
+    if !is_of_one_track(before, layer, tracks) {
+        return None;
+    }
+    ClockBridge::new(tracks.clock(before?), tracks.clock(layer?))
+}
+
+fn is_of_one_track(before: Option<LayerKey>, layer: Option<LayerKey>, tracks: &Tracks) -> bool {
+    let [before, layer] = [before, layer].map(|layer| tracks.track_of(layer?));
+    before.is_some() && before == layer
 }
 
 /// Not if there is nothing to keep, or if the new picture is so young that it starts as a live one does.
@@ -230,8 +243,8 @@ impl Readers {
         }
         let is_video = sender.spec.kind == MediaKind::Video;
         self.replace_layer(viewer, Some(key), parts);
-        if is_video {
-            self.join(viewer, parts);
+        if is_video && !self.join(viewer, parts) {
+            self.begin_paced(viewer, key, parts);
         }
     }
 

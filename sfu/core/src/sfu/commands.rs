@@ -243,6 +243,7 @@ impl Sfu {
         if let Some(session) = self.clients.get_mut(key) {
             session.delivery.start_estimate(now);
         }
+        self.clients.adapting.mark(key);
     }
 
     fn end_sender(&mut self, now: Instant, key: SessionKey, at: usize, says_goodbye: bool) {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::clients::{LineStats, Sender, Source};
+use crate::clients::{LayerReason, LineStats, Sender, Source};
+use crate::codec::PictureSize;
 use crate::net::{Now, Route};
 use crate::sfu::Sfu;
 use crate::spec::{MediaKind, SessionId, SessionState, TrackId};
@@ -42,6 +43,21 @@ pub struct TrackStats {
     pub repaired: u64,
     pub keyframe_requests: u64,
     pub bits_per_second: u64,
+    /// Of a sent video track: what its viewer gets of it. None while it is not known.
+    pub layer: Option<LayerStats>,
+}
+
+/// Which of the encodings of a track a viewer gets, and why not a better one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayerStats {
+    /// From 1, the lowest, to `layers`, those that flow and that the viewer may have; 0 for none.
+    pub layer: u8,
+    pub layers: u8,
+    /// Of the picture, where that is known.
+    pub lines: Option<u16>,
+    pub reason: LayerReason,
+    /// Changes to another encoding so far.
+    pub switches: u64,
 }
 
 /// A published track whose viewers can't begin with what is cached.
@@ -77,7 +93,7 @@ impl Sfu {
             round_trip: session.round_trip,
             line: session.delivery.bandwidth.as_ref().map(|bandwidth| bandwidth.stats()),
             received: session.ingest.sources.iter().map(received_stats).collect(),
-            sent: session.delivery.senders.iter().flatten().map(sent_stats).collect(),
+            sent: session.delivery.senders.iter().flatten().map(|sender| self.sent_stats(sender)).collect(),
         })
     }
 
@@ -105,6 +121,18 @@ impl Sfu {
         self.clients.len()
     }
 
+    fn sent_stats(&self, sender: &Sender) -> TrackStats {
+        let present = sender.layer.and_then(|layer| self.tracks.layer(layer));
+        let lines = present.and_then(|layer| layer.size).map(PictureSize::lines);
+        let (layer, layers, reason) = match sender.allotment {
+            _ if sender.is_hidden() => (0, 0, LayerReason::Hidden),
+            Some(allotment) => (allotment.layer + 1, allotment.layers, allotment.reason),
+            None => (0, 0, LayerReason::Source),
+        };
+        let stats = LayerStats { layer, layers, lines, reason, switches: sender.switches };
+        TrackStats { layer: (sender.spec.kind == MediaKind::Video).then_some(stats), ..sent_stats(sender) }
+    }
+
     /// Packets and bytes that came in for each track, from its publisher here or over a relay.
     pub fn track_traffic(&self) -> impl Iterator<Item = (TrackId, u64, u64)> + '_ {
         let sources = self.clients.iter().flat_map(|session| &session.ingest.sources);
@@ -130,6 +158,7 @@ fn received_stats(source: &Source) -> TrackStats {
         repaired: source.nacked,
         keyframe_requests: source.encodings.iter().map(|encoding| encoding.keyframes.sent).sum(),
         bits_per_second: source.traffic.bits_per_second,
+        layer: None,
     }
 }
 
@@ -144,5 +173,6 @@ fn sent_stats(sender: &Sender) -> TrackStats {
         repaired: sender.repaired,
         keyframe_requests: sender.keyframe_requests,
         bits_per_second: sender.traffic.bits_per_second,
+        layer: None,
     }
 }

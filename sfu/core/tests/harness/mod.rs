@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::panic, reason = "a test stops at the first surprise")]
 
+pub mod adapting;
 pub mod cameras;
 pub mod client;
 pub mod encoders;

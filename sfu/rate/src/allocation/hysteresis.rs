@@ -15,6 +15,7 @@ pub struct Allocator {
     better_since: Option<Time>,
     over_since: Option<Time>,
     raised_at: Option<Time>,
+    has_moved: bool,
     /// Rises in a row that were taken back soon, and when the last one was.
     failures: u32,
     failed_at: Option<Time>,
@@ -45,7 +46,7 @@ impl Allocator {
         let next = match kept {
             Some(kept) if self.fits(now, estimate, &kept) => {
                 if sure.value > kept.value + 1e-9 && self.is_sure(now) {
-                    self.raised_at = Some(now);
+                    (self.raised_at, self.has_moved) = (Some(now), true);
                     sure
                 } else {
                     if sure.value <= kept.value + 1e-9 {
@@ -59,7 +60,7 @@ impl Allocator {
                     self.failures += 1;
                     self.failed_at = Some(now);
                 }
-                (self.over_since, self.better_since) = (None, None);
+                (self.over_since, self.better_since, self.has_moved) = (None, None, true);
                 allocate(estimate, audio, shown)
             }
             // Other tracks, or shown in another way.
@@ -78,10 +79,7 @@ impl Allocator {
         }
         let mut kept = Allocation { total: audio, demand: unbound.demand, ..Allocation::default() };
         for ((most, before), shown) in unbound.choices.iter().zip(&self.present.choices).zip(shown) {
-            if most.track != before.track
-                || before.layer > most.layer
-                || (before.layer.is_none() && most.layer.is_some())
-            {
+            if most.track != before.track || before.layer > most.layer {
                 return None;
             }
             let reason = if before.layer == most.layer { most.reason } else { Reason::Line };
@@ -105,7 +103,12 @@ impl Allocator {
 
     fn is_sure(&mut self, now: Time) -> bool {
         let since = *self.better_since.get_or_insert(now);
-        let after = if self.failures == 0 { SURE_AFTER } else { SURE_AFTER_FAILURE * (1 << self.failures.min(3)) };
+        let after = match self.failures {
+            // Nothing speaks against it yet.
+            0 if !self.has_moved => Duration::ZERO,
+            0 => SURE_AFTER,
+            failures => SURE_AFTER_FAILURE * (1 << failures.min(3)),
+        };
         let sure = now.since(since) >= after;
         if sure {
             self.better_since = None;

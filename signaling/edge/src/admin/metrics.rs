@@ -76,6 +76,10 @@ fn describe() {
     describe_gauge!("chappe_worker_loop_max_seconds", "Longest turn of the worker's event loop in the last second.");
     describe_gauge!("chappe_worker_viewers_estimated", "Viewers whose line is estimated.");
     describe_gauge!("chappe_worker_viewers_waiting", "Viewers whose line does not take at once what they watch.");
+    describe_counter!(
+        "chappe_worker_layer_switches_total",
+        "Changes of viewers to another encoding of what they watch."
+    );
     describe_gauge!("chappe_worker_estimate_bits_per_second", "What the lines of all viewers are thought to carry.");
     describe_counter!("chappe_worker_packets_received_total", "Packets received by the worker's present process.");
     describe_counter!("chappe_worker_packets_sent_total", "Packets sent by the worker's present process.");
@@ -137,6 +141,7 @@ fn record_worker(view: &WorkerView) {
     counter!("chappe_worker_sends_total", &label).absolute(view.load.sends);
     gauge!("chappe_worker_viewers_estimated", &label).set(view.load.lines.estimated);
     gauge!("chappe_worker_viewers_waiting", &label).set(view.load.lines.waiting);
+    counter!("chappe_worker_layer_switches_total", &label).absolute(view.load.lines.layer_switches);
     gauge!("chappe_worker_estimate_bits_per_second", &label).set(view.load.lines.estimate_bps as f64);
     for (reason, count) in view.load.drops.iter().take(DROP_REASONS_MAX) {
         let [worker] = label.clone();

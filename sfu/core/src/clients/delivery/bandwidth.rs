@@ -21,8 +21,14 @@ pub(crate) struct Bandwidth {
     is_numbered: bool,
     /// Until the first probes are through what is sent is not held to an estimate that nothing speaks for yet.
     is_starting: bool,
+    start: Bitrate,
     /// A bit for each m-line whose reader waits for the budget.
     waiting: u32,
+    /// What all layers that are wanted would take, and whether there are several of a track.
+    wanted: Bitrate,
+    is_layered: bool,
+    /// What was sent in the last second.
+    sent: Bitrate,
     /// Times that what waited was too old.
     given_up: u64,
     padded: Option<Instant>,
@@ -80,7 +86,11 @@ impl Bandwidth {
             reference: ReferenceClock::default(),
             is_numbered,
             is_starting: is_numbered,
+            start: config.known.map_or(config.start, |known| known.estimate),
             waiting: 0,
+            wanted: Bitrate::ZERO,
+            is_layered: false,
+            sent: Bitrate::ZERO,
             given_up: 0,
             padded: None,
         }
@@ -114,6 +124,14 @@ impl Bandwidth {
         self.control.handle_sent_untold(datagram_bytes as u32 + IP_AND_UDP_BYTES);
     }
 
+    /// What the line is thought to carry. Until the first probes are through, or show that it carries all that is wanted,
+    /// that is what it was thought to at the start.
+    pub fn estimate(&self) -> Bitrate {
+        let estimate = self.control.estimate();
+        let is_enough = estimate >= self.wanted.scaled(ENOUGH);
+        if self.is_starting && !is_enough { estimate.min(self.start) } else { estimate }
+    }
+
     // ── The budget ──────────────────────────────────────────────────────────────────────────────────────
 
     /// Whether so many bytes of video may leave at once. What does not waits, and is granted piece by piece.
@@ -140,16 +158,33 @@ impl Bandwidth {
         let bit = 1_u32.checked_shl(line as u32).unwrap_or(0);
         self.waiting = if waits { self.waiting | bit } else { self.waiting & !bit };
         if waits {
-            // The line could carry more, or is at its limit: either is worth knowing.
-            self.control.handle_demand(RateConfig::default().max);
+            self.tell_demand();
         }
     }
 
-    /// What is sent takes so much when nothing waits.
-    pub fn note_demand(&mut self, sent: Bitrate) {
-        if self.waiting == 0 {
-            self.control.handle_demand(sent.scaled(DEMAND_MARGIN));
+    /// What all layers that are wanted would take.
+    pub fn want(&mut self, demand: Bitrate, is_layered: bool) {
+        (self.wanted, self.is_layered) = (demand, is_layered);
+        if is_layered {
+            self.tell_demand();
         }
+    }
+
+    /// What is sent takes so much.
+    pub fn note_sent_rate(&mut self, sent: Bitrate) {
+        self.sent = sent;
+        self.tell_demand();
+    }
+
+    fn tell_demand(&mut self) {
+        let demand = match (self.is_layered, self.waiting) {
+            // It is known what more of the line would be of use for.
+            (true, _) => self.wanted,
+            (false, 0) => self.sent.scaled(DEMAND_MARGIN),
+            // The line could carry more, or is at its limit: either is worth knowing.
+            (false, _) => RateConfig::default().max,
+        };
+        self.control.handle_demand(demand);
     }
 
     fn is_paced(&self) -> bool {
@@ -184,7 +219,7 @@ impl Bandwidth {
         if basis == Basis::Start && self.control.estimator().basis() != basis {
             self.control.restart_probing(time);
         }
-        self.note_start(self.control.prober().is_idle());
+        self.note_start(now);
         let after = self.control.estimator().counts();
         if after.unknown > before.unknown {
             Err(DropReason::FeedbackUnsent)
@@ -205,8 +240,9 @@ impl Bandwidth {
     }
 
     /// The start is over with the first probes, or when the line shows that it has enough.
-    fn note_start(&mut self, has_probed: bool) {
+    fn note_start(&mut self, now: Instant) {
         let estimator = self.control.estimator();
+        let has_probed = self.control.prober().is_idle() || now >= self.zero + START_MAX;
         let is_over = has_probed && estimator.basis() != Basis::Start || estimator.usage() == Usage::Overusing;
         self.is_starting &= !is_over;
     }
@@ -216,7 +252,7 @@ impl Bandwidth {
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.control_due().is_some_and(|at| at <= now) {
             self.control.handle_timeout(self.time(now));
-            self.note_start(self.control.prober().is_idle());
+            self.note_start(now);
         }
     }
 
@@ -253,6 +289,10 @@ fn known(counts: &FeedbackCounts) -> u64 {
     counts.received + counts.lost + counts.late
 }
 
+/// What is wanted is there when a little more is.
+const ENOUGH: f64 = 1.1;
+/// The first probes take a round trip each, and are five for 10 Mbit/s.
+const START_MAX: Duration = Duration::from_secs(2);
 /// What the line carries beside the datagram.
 const IP_AND_UDP_BYTES: u32 = 28;
 /// What is sent may take this much more in the next second.

@@ -1,14 +1,18 @@
 //! Owns one m-line we send on: its numbers, RTX, sender reports and what the viewer says of it. Never reads a
 //! clock and never picks the source.
 
+mod awaited;
 mod padding;
 mod recent_repairs;
 mod rest;
 
 use std::time::{Duration, Instant};
 
+pub(crate) use awaited::Awaited;
+
 use crate::clients::delivery::frame_order::FrameOrder;
 use crate::clients::delivery::keyframe_allowance::KeyframeAllowance;
+use crate::clients::delivery::layer_reason::Allotment;
 use crate::clients::delivery::rewrite::{Rewriter, Rewritten};
 use crate::clients::delivery::sender::recent_repairs::RecentRepairs;
 use crate::clients::delivery::sender::rest::Rest;
@@ -32,6 +36,10 @@ pub(crate) struct Sender {
     pub awaited: Option<Box<Awaited>>,
     /// What its client should get of its track, as whoever allocates has decided; `None` for the best.
     pub choice: Option<LayerChoice>,
+    /// What that is among what there is, and why it is not more.
+    pub allotment: Option<Allotment>,
+    /// Changes from one encoding of a track to another.
+    pub switches: u64,
     rewriter: Rewriter,
     /// From the clock of the encoding before to that of this one, until this one begins.
     bridge: Option<ClockBridge>,
@@ -59,26 +67,6 @@ pub(crate) struct Sender {
     /// Middle bits of the NTP time of the last two sender reports, the newest first, and when they left: a
     /// viewer that is far away answers the one before.
     last_reports: [Option<(u32, Instant)>; 2],
-}
-
-/// What a sender follows next. Until something of it arrives that a decoder can begin with, the picture that is
-/// there goes on.
-#[derive(Debug)]
-pub(crate) struct Awaited {
-    pub layer: LayerKey,
-    /// What the m-line is from then on, if that is something else: until then its payload types may mean others.
-    pub spec: Option<SendTrack>,
-    pub began: Instant,
-    /// When to look again whether the old track flows and whether the wait was long enough.
-    pub look_at: Instant,
-}
-
-impl Awaited {
-    /// The old encoding is at its end: there is nothing to go on with.
-    pub fn hurry(&mut self) -> Instant {
-        self.look_at = self.began;
-        self.began
-    }
 }
 
 /// What becomes of a packet of the source for one viewer.
@@ -110,6 +98,8 @@ impl Sender {
             shown: Shown::default(),
             awaited: None,
             choice: None,
+            allotment: None,
+            switches: 0,
             rewriter: Rewriter::new(first, timestamp),
             bridge: None,
             frames: FrameOrder::default(),

@@ -1,0 +1,69 @@
+//! Owns the choice of layers for one client: of what its line carries, of how its page shows what it watches, of the layers
+//! there are. Never switches to one.
+
+use std::time::{Duration, Instant};
+
+use arrayvec::ArrayVec;
+use chappe_sfu_rate::{Allocator, Bitrate, Choice, Shown, TRACKS_MAX, allocate};
+
+use crate::clients::delivery::Delivery;
+use crate::spec::MediaKind;
+
+/// The layers of one client as time goes on, and when they are looked at again.
+#[derive(Debug, Default)]
+pub(crate) struct Allotter {
+    allocator: Allocator,
+    /// When layers were chosen last.
+    decided: Option<Instant>,
+    /// When to choose again, whether or not the client says something; none while it has what it could have.
+    look_at: Option<Instant>,
+    /// A track has several layers.
+    is_layered: bool,
+}
+
+impl Delivery {
+    /// The layers of these tracks, in their order. A client of whose line nothing is known gets what its page shows.
+    pub fn allot(&mut self, now: Instant, shown: &[Shown<'_>]) -> ArrayVec<Choice, TRACKS_MAX> {
+        let audio = self.audio();
+        let is_layered = shown.iter().any(|shown| shown.layers.len() > 1);
+        let allotter = self.allotter.get_or_insert_default();
+        (allotter.decided, allotter.is_layered, allotter.look_at) = (Some(now), is_layered, None);
+        let Some(bandwidth) = &mut self.bandwidth else {
+            return allocate(Bitrate::from_bps(u64::MAX), audio, shown).choices;
+        };
+        let estimate = bandwidth.estimate();
+        let allocation = allotter.allocator.decide(bandwidth.time(now), estimate, audio, shown);
+        bandwidth.want(allocation.demand, is_layered);
+        let could_change = allocation.total > estimate || allocation.total < allocation.demand;
+        allotter.look_at = (is_layered && could_change).then_some(now + LOOK_INTERVAL);
+        allocation.choices.clone()
+    }
+
+    /// Whether layers are to be chosen after something new was heard of the line.
+    pub fn is_allotment_due(&self, now: Instant) -> bool {
+        let Some(allotter) = &self.allotter else { return true };
+        let interval = if allotter.is_layered { LAYERED_INTERVAL } else { PLAIN_INTERVAL };
+        allotter.decided.is_none_or(|decided| now >= decided + interval)
+    }
+
+    /// When they are chosen again though nothing is heard.
+    pub fn allotment_at(&self) -> Option<Instant> {
+        self.allotter.as_ref()?.look_at
+    }
+
+    /// What is kept free for sound.
+    fn audio(&self) -> Bitrate {
+        let heard = self.senders.iter().flatten().filter(|sender| sender.spec.kind == MediaKind::Audio);
+        let heard = heard.filter(|sender| sender.spec.source.is_some());
+        let rates = heard.map(|sender| Bitrate::from_bps(sender.traffic.bits_per_second).max(AUDIO));
+        rates.fold(Bitrate::ZERO, |sum, rate| sum + rate)
+    }
+}
+
+/// Of one track before it is measured: Opus at 32 kbit/s with what carries it.
+const AUDIO: Bitrate = Bitrate::from_kbps(48);
+/// Feedback comes each 50 to 100 ms; where nothing can be chosen only the demand follows from it.
+const LAYERED_INTERVAL: Duration = Duration::from_millis(40);
+const PLAIN_INTERVAL: Duration = Duration::from_millis(500);
+/// The patience of the allocator runs out between two reports, too.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);

@@ -1,0 +1,162 @@
+//! Which layers viewers get of publishers that send three, in virtual time.
+
+mod harness;
+
+use chappe_sfu_core::rtcp::ReportBlock;
+use chappe_sfu_core::rtp::Ssrc;
+use chappe_sfu_core::{Epoch, LayerReason, Shown};
+use harness::adapting::*;
+use harness::cameras::ms;
+use harness::*;
+
+const THREE: u64 = 3_000;
+
+/// One camera, and a viewer that has been there for so long.
+fn theatre(kbps: u64, seconds: u32) -> (Theatre, Who) {
+    let mut theatre = Theatre::new(1);
+    theatre.play(5 * SECOND);
+    let viewer = theatre.seat(kbps, |_| {});
+    theatre.play(seconds * SECOND);
+    (theatre, viewer)
+}
+
+#[test]
+fn a_line_that_drops_has_the_layer_that_fits_soon_and_one_that_rises_the_top_layer() {
+    let (mut theatre, viewer) = theatre(THREE, 10);
+    assert_eq!(theatre.lines(viewer, 0), 720, "{:?}", theatre.line(viewer));
+    let dropped = theatre.now();
+    theatre.slow_line(viewer).kbps = 700;
+    theatre.play(15 * SECOND);
+    let settled = theatre.settled(viewer, 360, dropped);
+    assert!(settled.is_some_and(|after| after <= ms(2_000)), "{settled:?} {:?}", theatre.line(viewer));
+    assert_eq!(theatre.layer(viewer, 0).reason, LayerReason::Line);
+    let gap = theatre.longest_gap(viewer, SEEN, dropped);
+    assert!(gap <= ms(600), "the picture stood still for {gap:?}");
+    let silence = theatre.longest_gap(viewer, HEARD, dropped + SECOND);
+    assert!(silence <= ms(150), "silence for {silence:?}");
+    let queue = theatre.slow_line(viewer).queue_p95(dropped + SECOND);
+    assert!(queue <= ms(120), "{queue:?}");
+    let raised = theatre.now();
+    theatre.slow_line(viewer).kbps = THREE;
+    theatre.play(3 * SECOND);
+    assert!(theatre.seen(viewer, 0, raised).iter().any(|(_, lines)| *lines == 720), "{:?}", theatre.line(viewer));
+    // It may be taken back while what arrived is still measured from before.
+    theatre.play(30 * SECOND);
+    assert_eq!(theatre.lines(viewer, 0), 720, "{:?}", theatre.line(viewer));
+    assert!(theatre.switches(viewer, raised) <= 12, "{} switches", theatre.switches(viewer, raised));
+    assert_eq!(theatre.layer(viewer, 0).reason, LayerReason::Top);
+    assert_eq!(theatre.harness.clients[viewer].faults, 0);
+}
+
+#[test]
+fn the_first_layer_is_right_within_a_second() {
+    for (kbps, lines) in [(300, 180), (1_000, 360), (THREE, 720)] {
+        let (mut theatre, viewer) = theatre(kbps, 1);
+        let joined = theatre.now();
+        theatre.play(4 * SECOND);
+        let seen = theatre.seen(viewer, 0, joined);
+        assert!(seen.iter().all(|(_, other)| *other == lines), "{kbps} kbit/s: {:?}", theatre.line(viewer));
+    }
+}
+
+#[test]
+fn two_viewers_of_one_stream_with_different_lines_do_not_harm_each_other() {
+    let (mut theatre, wide) = theatre(THREE, 5);
+    let narrow = theatre.seat(300, |_| {});
+    let since = theatre.now();
+    theatre.play(20 * SECOND);
+    assert_eq!((theatre.lines(wide, 0), theatre.lines(narrow, 0)), (720, 180));
+    assert_eq!(theatre.switches(wide, since), 0);
+    let gap = theatre.longest_gap(wide, SEEN, since);
+    assert!(gap <= ms(100), "the wide one stood still for {gap:?}");
+    let gap = theatre.longest_gap(narrow, SEEN, since + SECOND);
+    assert!(gap <= ms(200), "the narrow one stood still for {gap:?}");
+}
+
+#[test]
+fn of_many_tracks_each_gets_something_and_sound_goes_on() {
+    let mut theatre = Theatre::new(6);
+    theatre.play(5 * SECOND);
+    let viewer = theatre.seat(2_000, |_| {});
+    theatre.play(6 * SECOND);
+    let since = theatre.now();
+    theatre.play(20 * SECOND);
+    let lines: Vec<u16> = (0..6).map(|at| theatre.lines(viewer, at)).collect();
+    assert!(lines.iter().all(|lines| [180, 360].contains(lines)), "{lines:?}");
+    assert!(lines.contains(&360), "{lines:?} {:?}", theatre.line(viewer));
+    let silence = theatre.longest_gap(viewer, HEARD, since);
+    assert!(silence <= ms(150), "silence for {silence:?}");
+    let queue = theatre.slow_line(viewer).queue_p95(since);
+    assert!(queue <= ms(120), "{queue:?}");
+}
+
+#[test]
+fn a_small_tile_gets_a_small_layer_and_a_pinned_one_comes_first() {
+    let mut theatre = Theatre::new(3);
+    theatre.play(5 * SECOND);
+    let viewer = theatre.seat(4_000, |_| {});
+    let usual = Shown::default();
+    let small = Shown { pixels: 200 * 112, ..usual };
+    let large = Shown { pixels: 1_280 * 720, is_pinned: true, ..usual };
+    let hidden = Shown { is_visible: false, ..usual };
+    let view = |theatre: &mut Theatre, tiles: [(&str, Shown); 3]| {
+        let now = theatre.harness.now;
+        theatre.harness.sfu.set_view(now, session(viewer), Epoch(1), tiles.into_iter()).expect("a view");
+        theatre.play(6 * SECOND);
+    };
+    view(&mut theatre, [("v0", small), ("v1", large), ("v2", hidden)]);
+    assert_eq!([0, 1, 2].map(|at| theatre.lines(viewer, at)), [180, 720, 0]);
+    let reasons = [0, 1, 2].map(|at| theatre.layer(viewer, at).reason);
+    assert_eq!(reasons, [LayerReason::Size, LayerReason::Top, LayerReason::Hidden]);
+    view(&mut theatre, [("v0", large), ("v1", hidden), ("v2", small)]);
+    assert_eq!([0, 1, 2].map(|at| theatre.lines(viewer, at)), [720, 0, 180]);
+}
+
+#[test]
+fn why_a_viewer_has_no_better_layer_is_told() {
+    let (mut theatre, viewer) = theatre(20_000, 3);
+    let limited = theatre.seat(20_000, |media| media.send[0].height_max = Some(400));
+    theatre.play(3 * SECOND);
+    let layer = theatre.layer(viewer, 0);
+    assert_eq!((layer.layer, layer.layers, layer.lines, layer.reason), (3, 3, Some(720), LayerReason::Top));
+    let layer = theatre.layer(limited, 0);
+    assert_eq!((layer.layer, layer.layers, layer.lines, layer.reason), (2, 2, Some(360), LayerReason::Max));
+    theatre.cameras[0].1.encoders[2].is_on = false;
+    let since = theatre.now();
+    theatre.play(3 * SECOND);
+    let layer = theatre.layer(viewer, 0);
+    assert_eq!((layer.layer, layer.layers, layer.lines, layer.reason), (2, 2, Some(360), LayerReason::Source));
+    let gap = theatre.longest_gap(viewer, SEEN, since);
+    assert!(gap <= ms(600), "the picture stood still for {gap:?}");
+    theatre.cameras[0].1.encoders[2].is_on = true;
+    theatre.play(3 * SECOND);
+    assert_eq!(theatre.lines(viewer, 0), 720);
+    assert!(theatre.harness.sfu.counters().layer_switches >= 2);
+}
+
+#[test]
+fn a_viewer_that_only_reports_losses_goes_down_and_up_again() {
+    let mut theatre = Theatre::new(1);
+    theatre.play(5 * SECOND);
+    let viewer = theatre.harness.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
+    theatre.play(2 * SECOND);
+    assert_eq!(theatre.lines(viewer, 0), 720, "nothing is known of its line");
+    let report = |theatre: &mut Theatre, fraction_lost: u8| {
+        let highest_seq = *theatre.harness.clients[viewer].indices(SEEN).last().expect("packets") as u32;
+        let block = ReportBlock {
+            ssrc: Ssrc(SEEN),
+            fraction_lost,
+            cumulative_lost: 0,
+            highest_seq,
+            jitter: 0,
+            last_sr: 0,
+            delay_since_last_sr: 0,
+        };
+        theatre.harness.clients[viewer].send_rtcp(|writer| writer.receiver_report(Ssrc(1), &[block]));
+        theatre.play(SECOND);
+    };
+    (0..8).for_each(|_| report(&mut theatre, 100));
+    assert!(theatre.lines(viewer, 0) < 720, "{:?}", theatre.line(viewer));
+    (0..40).for_each(|_| report(&mut theatre, 0));
+    assert_eq!(theatre.lines(viewer, 0), 720, "{:?}", theatre.line(viewer));
+}

@@ -1,0 +1,165 @@
+//! A publisher of three encodings with the rates that libwebrtc gives them, and viewers whose lines carry so much.
+
+use std::time::{Duration, Instant};
+
+use chappe_sfu_core::{ExtensionKind, LayerStats, LineStats, TrackId};
+
+use super::client::Told;
+use super::encoders::*;
+use super::lines::*;
+use super::{Harness, SlowLine, Who, session};
+
+/// Of the video that a viewer sees; that of its n-th track is so much higher.
+pub const SEEN: u32 = 0x9000;
+pub const HEARD: u32 = 0xb000;
+pub const SECOND: Duration = Duration::from_secs(1);
+/// Packets of a frame, and bytes of each: with their headers 165, 465 and 2630 kbit/s.
+const SHAPES: [(usize, usize); 3] = [(1, 620), (2, 900), (9, 1_150)];
+/// A key frame has so many times the packets.
+const KEYFRAME: usize = 4;
+
+pub struct Theatre {
+    pub harness: Harness,
+    pub cameras: Vec<(Who, Simulcast)>,
+    sounds: u16,
+    frame_at: Instant,
+    sound_at: Instant,
+}
+
+/// The track of the n-th camera.
+pub fn track(at: usize) -> TrackId {
+    TrackId(CAMERA.0 + at as u64)
+}
+
+impl Theatre {
+    /// So many cameras; the first one has a microphone.
+    pub fn new(cameras: usize) -> Theatre {
+        let mut harness = Harness::new();
+        let cameras = (0..cameras).map(|at| {
+            let mut lines = vec![simulcast_line()];
+            lines[0].track = track(at);
+            if at == 0 {
+                lines.push(microphone_line(MICROPHONE));
+            }
+            let mut media = publishes(lines);
+            media.extensions = media
+                .extensions
+                .with(ExtensionKind::Rid, Some(RID))
+                .with(ExtensionKind::RepairedRid, Some(REPAIRED_RID));
+            (harness.join(media), simulcast())
+        });
+        let cameras = cameras.collect();
+        let now = harness.now.mono;
+        Theatre { harness, cameras, sounds: 0, frame_at: now, sound_at: now }
+    }
+
+    /// A viewer of all cameras and of the microphone that tells of each packet when it came. `media` may be changed before.
+    pub fn seat(&mut self, kbps: u64, change: impl FnOnce(&mut chappe_sfu_core::Media)) -> Who {
+        let videos = (0..self.cameras.len()).map(|at| {
+            let mut line = video_out(Some(track(at)), SEEN + 0x10 * at as u32);
+            line.mid = format!("v{at}");
+            line
+        });
+        let mut media = watches_and_tells(videos.chain([audio_out(Some(MICROPHONE), HEARD)]).collect());
+        change(&mut media);
+        let viewer = self.harness.join(media);
+        let now = self.harness.now;
+        self.harness.clients[viewer].tells_arrivals(now, NUMBER);
+        self.harness.slow_lines.insert(viewer, SlowLine::new(kbps));
+        viewer
+    }
+
+    /// Thirty frames and fifty packets of sound a second; a key frame of an encoding when one is asked for.
+    pub fn play(&mut self, span: Duration) {
+        let until = self.harness.now.mono + span;
+        while self.harness.now.mono < until {
+            if self.harness.now.mono >= self.frame_at {
+                self.frames();
+                self.frame_at += Duration::from_micros(33_333);
+            }
+            if self.harness.now.mono >= self.sound_at {
+                let packet = opus(self.sounds, u32::from(self.sounds).wrapping_mul(960));
+                self.harness.clients[self.cameras[0].0].send(&packet);
+                self.sounds = self.sounds.wrapping_add(1);
+                self.sound_at += Duration::from_millis(20);
+            }
+            self.harness.exchange();
+            self.harness.run(Duration::from_millis(1));
+        }
+    }
+
+    fn frames(&mut self) {
+        for (who, camera) in &mut self.cameras {
+            camera.frame += 1;
+            let client = &mut self.harness.clients[*who];
+            for (encoder, (packets, _)) in camera.encoders.iter_mut().zip(SHAPES).filter(|(encoder, _)| encoder.is_on) {
+                let is_key = camera.frame == 1 || client.told.contains(&Told::Pli(encoder.ssrc));
+                client.told.retain(|told| *told != Told::Pli(encoder.ssrc));
+                let count = if is_key { KEYFRAME * packets } else { packets };
+                for packet in encoder.frame(count, camera.frame, is_key) {
+                    client.send(&packet);
+                }
+            }
+        }
+    }
+
+    pub fn slow_line(&mut self, viewer: Who) -> &mut SlowLine {
+        self.harness.slow_lines.get_mut(&viewer).expect("a slow line")
+    }
+
+    pub fn now(&self) -> Instant {
+        self.harness.now.mono
+    }
+
+    pub fn line(&self, viewer: Who) -> LineStats {
+        self.harness.sfu.session_stats(session(viewer)).expect("open").line.expect("an estimate")
+    }
+
+    /// What is said of the n-th track that it is sent.
+    pub fn layer(&self, viewer: Who, at: usize) -> LayerStats {
+        self.harness.sfu.session_stats(session(viewer)).expect("open").sent[at].layer.expect("video")
+    }
+
+    /// When each packet of a track came, and the lines of its picture.
+    pub fn seen(&self, viewer: Who, at: usize, since: Instant) -> Vec<(Instant, u16)> {
+        let client = &self.harness.clients[viewer];
+        let of = client.received.iter().zip(&client.arrivals);
+        let of = of.filter(|(packet, when)| packet.ssrc == SEEN + 0x10 * at as u32 && **when >= since);
+        of.map(|(packet, when)| (*when, picture(packet).expect("a picture of ours").lines)).collect()
+    }
+
+    /// The lines of the newest picture.
+    pub fn lines(&self, viewer: Who, at: usize) -> u16 {
+        let since = self.now() - SECOND;
+        self.seen(viewer, at, since).last().map_or(0, |(_, lines)| *lines)
+    }
+
+    /// How long after `since` the picture had these lines and kept them.
+    pub fn settled(&self, viewer: Who, lines: u16, since: Instant) -> Option<Duration> {
+        let seen = self.seen(viewer, 0, since);
+        let last = seen.iter().rposition(|(_, other)| *other != lines);
+        let first = seen.get(last.map_or(0, |at| at + 1))?;
+        Some(first.0 - since)
+    }
+
+    pub fn switches(&self, viewer: Who, since: Instant) -> usize {
+        self.seen(viewer, 0, since).windows(2).filter(|pair| pair[0].1 != pair[1].1).count()
+    }
+
+    /// Longest time between two packets of an SSRC.
+    pub fn longest_gap(&self, viewer: Who, ssrc: u32, since: Instant) -> Duration {
+        let client = &self.harness.clients[viewer];
+        let of = client.received.iter().zip(&client.arrivals);
+        let of = of.filter(|(packet, when)| packet.ssrc == ssrc && **when >= since);
+        let mut arrivals: Vec<Instant> = of.map(|(_, when)| *when).collect();
+        arrivals.insert(0, since);
+        arrivals.push(self.now());
+        arrivals.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+    }
+}
+
+fn simulcast() -> Simulcast {
+    let mut camera = Simulcast::new();
+    camera.encoders.iter_mut().zip(SHAPES).for_each(|(encoder, (_, bytes))| encoder.bytes = bytes);
+    camera
+}
