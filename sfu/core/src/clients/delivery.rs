@@ -1,6 +1,7 @@
 //! Owns what goes to one client: the way there, SRTP, and the m-lines we send on. Never chooses what is sent.
 
 mod allotment;
+mod allotter;
 mod bandwidth;
 mod frame_order;
 mod keyframe_allowance;
@@ -19,7 +20,7 @@ use std::time::Instant;
 
 use chappe_sfu_rate::{Bitrate, PacketClass};
 
-use allotment::Allotter;
+use allotter::Allotter;
 pub(crate) use bandwidth::Bandwidth;
 pub use bandwidth::{LineBasis, LineStats};
 pub(crate) use keyframe_allowance::KeyframeAnswer;

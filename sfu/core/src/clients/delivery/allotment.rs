@@ -4,22 +4,10 @@
 use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
-use chappe_sfu_rate::{Allocator, Bitrate, Choice, Shown, TRACKS_MAX, allocate};
+use chappe_sfu_rate::{Bitrate, Choice, Shown, TRACKS_MAX, allocate};
 
 use crate::clients::delivery::Delivery;
 use crate::spec::MediaKind;
-
-/// The layers of one client as time goes on, and when they are looked at again.
-#[derive(Debug, Default)]
-pub(crate) struct Allotter {
-    allocator: Allocator,
-    /// When layers were chosen last.
-    decided: Option<Instant>,
-    /// When to choose again, whether or not the client says something; none while it has what it could have.
-    look_at: Option<Instant>,
-    /// A track has several layers.
-    is_layered: bool,
-}
 
 impl Delivery {
     /// The layers of these tracks, in their order. A client of whose line nothing is known gets what its page shows.
