@@ -22,20 +22,21 @@ describe("simulcast", () => {
       const room = `sizes-${codec}`;
       const publisher = await scene.page(`/publish?room=${room}&stream=cam&codec=${codec}&quality=720`);
       await goLive(publisher);
-      await sends(publisher, [180, 360, 720]);
-      const [page, large, small] = await Promise.all([scene.viewer(room), player(scene, `${room}/cam`), player(scene, `${room}/cam?max=180`)]);
+      const [page, large, middle, small] = await Promise.all([scene.viewer(room), player(scene, `${room}/cam`), player(scene, `${room}/cam?max=360`), player(scene, `${room}/cam?max=180`)]);
       await picturesMove(page, `${tile("cam")} video`);
-      await Promise.all([decodes(page, 720), decodes(large, 720), decodes(small, 180)]);
+      await sends(publisher, [180, 360, 720]);
+      await Promise.all([decodes(page, 720), decodes(large, 720), decodes(middle, 360), decodes(small, 180)]);
       await until("the figures say what is sent", async () => (await publisher.textContent("#fact-picture")) === "1280 × 720");
-      for (const one of [publisher, page, large, small]) await one.context().close();
+      for (const one of [publisher, page, large, middle, small]) await one.context().close();
     });
   }
 
   test("another quality and another source are sent in the sizes that fit them, and the viewer goes along", async () => {
     const publisher = await scene.page("/publish?room=changes&stream=cam&codec=vp8&quality=360");
     await goLive(publisher);
-    await sends(publisher, [180, 360]);
     const viewer = await scene.viewer("changes");
+    const second = await player(scene, "changes/cam?max=360");
+    await sends(publisher, [180, 360]);
     await decodes(viewer, 360);
     await publisher.selectOption("#quality", "720");
     await sends(publisher, [180, 360, 720]);
@@ -49,7 +50,7 @@ describe("simulcast", () => {
     await sends(publisher, [180, 360]);
     await decodes(viewer, 360);
     await until("the figures say what is sent", async () => (await publisher.textContent("#fact-picture")) === "640 × 360");
-    for (const page of [publisher, viewer]) await page.context().close();
+    for (const page of [publisher, viewer, second]) await page.context().close();
   });
 
   test("a screen is sent in its own size alone", async () => {
@@ -62,9 +63,25 @@ describe("simulcast", () => {
     await picturesMove(viewer, `${tile("desk")} video`);
     assert.equal((await sent(publisher, 500)).length, 1);
     await publisher.check('input[name="from"][value="camera"]', { force: true });
-    await sends(publisher, [180, 360, 720]);
     await decodes(viewer, 720);
     for (const page of [publisher, viewer]) await page.context().close();
+  });
+
+  test("what nobody watches is not sent until somebody does, who begins with the smallest at once", async () => {
+    const publisher = await scene.page("/publish?room=demand&stream=cam&codec=vp8&quality=720");
+    await goLive(publisher);
+    await sends(publisher, [180]);
+    await until("the figures say what is sent", async () => (await publisher.textContent("#fact-picture")) === "320 × 180");
+    const viewer = await scene.viewer("demand");
+    await picturesMove(viewer, `${tile("cam")} video`);
+    await sends(publisher, [180, 720]);
+    await decodes(viewer, 720);
+    const small = await player(scene, "demand/cam?max=360");
+    await decodes(small, 360);
+    await viewer.context().close();
+    await sends(publisher, [180, 360]);
+    await decodes(small, 360);
+    for (const page of [publisher, small]) await page.context().close();
   });
 });
 

@@ -69,6 +69,7 @@
  *   | {type: "slot_changed", session: string, slot: Slot}
  *   | {type: "session_lost", session: string, reason: string}
  *   | {type: "move", session: string, reason: string}
+ *   | {type: "unwatched", session: string, mid: string, encodings: number[]}
  *   | {type: "joined", person: Person}
  *   | {type: "left", member: string}
  *   | {type: "here", people: Person[]}

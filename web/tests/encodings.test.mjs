@@ -33,6 +33,14 @@ test("a sender that was left with fewer encodings sends the whole picture in the
   assert.deepEqual(scales({}, 2), [2, 1]);
 });
 
+test("what nobody watches is not sent, but for the smallest", () => {
+  const active = (/** @type {number} */ lines, /** @type {number[]} */ unwatched) => planEncodings({ ...plain, lines }, 3, unwatched).map((e) => e.active);
+  assert.deepEqual(active(720, [1, 2]), [true, false, false]);
+  assert.deepEqual(active(720, [0, 1]), [true, false, true]);
+  assert.deepEqual(active(360, [2]), [true, true, false]);
+  assert.deepEqual(planEncodings(plain, 1, [0]).map((e) => e.active), [true]);
+});
+
 test("a codec that brings layers of its own is sent in one encoding", () => {
   assert.deepEqual(["vp8", "H264", undefined, "vp9", "av1"].map(encodingsMax), [3, 3, 3, 1, 1]);
 });

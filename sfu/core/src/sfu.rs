@@ -107,8 +107,20 @@ impl Sfu {
         });
         self.readers.handle_timeout(now);
         self.tracks.handle_timeout(now);
+        self.tell_unwatched();
         // Last: what was just sent is a sign, too.
         self.contained(now, |sfu| sfu.clients.send_signs_of_life(now, &mut sfu.out));
+    }
+
+    /// Publishers need not send what nobody watches.
+    fn tell_unwatched(&mut self) {
+        while let Some(key) = self.tracks.unwatched.take() {
+            let Some(track) = self.tracks.get(key) else { continue };
+            let session = track.publisher.and_then(|publisher| self.clients.get(publisher.session()));
+            let Some(session) = session.map(|session| session.id) else { continue };
+            let (track, encodings) = (track.id, self.tracks.unwatched_of(key));
+            self.out.push_event(Event::Unwatched { session, track, encodings });
+        }
     }
 
     fn handle_session_due(&mut self, now: Instant, key: SessionKey) {

@@ -221,6 +221,12 @@ pub enum Event {
         track: TrackId,
         active: bool,
     },
+    /// Which encodings of a received track nobody watches, by their places: a bit for each. They need not be sent.
+    Unwatched {
+        session: SessionId,
+        track: TrackId,
+        encodings: u8,
+    },
     /// Nothing is heard of another worker any more.
     PeerLost {
         peer: PeerId,

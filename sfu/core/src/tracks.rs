@@ -5,12 +5,14 @@ mod announced;
 mod bursts;
 pub(crate) mod history;
 mod layer;
+mod layer_demand;
+mod looks;
 mod meter;
 pub(crate) mod offer;
 pub(crate) mod playout;
 mod track;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arrayvec::ArrayVec;
 
@@ -52,7 +54,9 @@ pub(crate) struct Tracks {
     pub demand: Marks<LayerKey>,
     /// Tracks of which other encodings can be chosen than before.
     pub offers: Marks<TrackKey>,
-    /// When it is looked at whether all encodings of a track still come.
+    /// Tracks whose publisher is to be told which encodings nobody watches.
+    pub unwatched: Marks<TrackKey>,
+    /// When it is looked at which encodings of a track come and are watched.
     looks: Timers<TrackKey>,
     /// Tracks that somebody left.
     left: Marks<TrackKey>,
@@ -142,8 +146,8 @@ impl Tracks {
         let mut offered = self.offered(track);
         offered.sort_by_key(|layer| layer.choice.encoding);
         let announced = |layer: &OfferedLayer| {
-            let OfferedLayer { bits_per_second, frames_per_second, size, is_alive, .. } = *layer;
-            Announced { bits_per_second, frames_per_second, size, is_alive }
+            let OfferedLayer { bits_per_second, frames_per_second, size, is_alive, is_off, .. } = *layer;
+            Announced { bits_per_second, frames_per_second, size, is_alive, is_off }
         };
         offered.iter().map(announced).collect()
     }
@@ -158,7 +162,7 @@ impl Tracks {
         for (place, layer) in self.layers_of(track).into_iter().enumerate() {
             let Some(layer) = self.layers.get_mut(layer) else { continue };
             let before = std::mem::replace(&mut layer.announced, encodings.get(place).copied());
-            let kind = |announced: Option<Announced>| announced.map(|announced| (announced.is_alive, announced.size));
+            let kind = |announced: Option<Announced>| announced.map(|a| (a.is_alive, a.is_off, a.size));
             is_news |= kind(before) != kind(layer.announced);
         }
         if is_news {
@@ -281,6 +285,7 @@ impl Tracks {
             let Some(track) = self.tracks.remove(key) else { continue };
             self.by_id.remove(&track.id);
             self.offers.forget(key);
+            self.unwatched.forget(key);
             self.looks.set(key, None);
             for layer in track.layers {
                 if let Some(mut gone) = self.layers.remove(layer) {
@@ -347,28 +352,6 @@ impl Tracks {
         self.turn = Turn::new(began, ended);
     }
 
-    /// Looks again soon whether all encodings of a track still come, if it has several.
-    pub fn watch_encodings(&mut self, key: TrackKey, now: Instant) {
-        let living = self.living(key);
-        let Some(track) = self.tracks.get_mut(key) else { return };
-        track.living = living;
-        self.looks.set(key, (track.layers.len() > 1).then_some(now + LOOK_INTERVAL));
-    }
-
-    pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(key) = self.looks.pop_due(now) {
-            let before = self.tracks.get(key).map(|track| track.living.clone());
-            self.watch_encodings(key, now);
-            if before != self.tracks.get(key).map(|track| track.living.clone()) {
-                self.offers.mark(key);
-            }
-        }
-    }
-
-    fn living(&self, track: TrackKey) -> ArrayVec<u8, ENCODINGS_MAX> {
-        self.offered(track).iter().filter(|layer| layer.is_alive).map(|layer| layer.choice.encoding).collect()
-    }
-
     /// When packets that wait for company leave at the latest, and when encodings are looked at.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let ticks = self.fresh.iter().filter_map(|key| self.layers.get(key)?.tick_at()).min();
@@ -380,6 +363,3 @@ impl Tracks {
         self.cache.used()
     }
 }
-
-/// Between two looks at the encodings of a track.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);

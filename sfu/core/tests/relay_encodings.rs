@@ -2,7 +2,7 @@
 
 mod harness;
 
-use chappe_sfu_core::{MediaKind, RelayDirection};
+use chappe_sfu_core::{Event, MediaKind, RelayDirection};
 use harness::cameras::{SEEN, is_continuous, ms};
 use harness::client::Told;
 use harness::encoders::*;
@@ -116,4 +116,28 @@ fn a_publisher_that_comes_back_with_one_encoding_is_seen() {
     let client = &stage.mesh.workers[1].clients[viewer];
     assert!(client.received.len() > before + 60, "{} packets", client.received.len() - before);
     assert!(is_continuous(client));
+}
+
+#[test]
+fn a_viewer_elsewhere_keeps_what_it_watches_from_being_switched_off_and_brings_back_what_it_wants() {
+    let mut stage = stage();
+    let viewer = stage.mesh.join(1, sees_lines(SEEN, Some(360)));
+    stage.frames(200);
+    let unwatched = |stage: &Stage| {
+        let of = |event: &Event| match event {
+            Event::Unwatched { encodings, .. } => Some(*encodings),
+            _ => None,
+        };
+        stage.mesh.workers[0].events.iter().filter_map(of).next_back()
+    };
+    assert_eq!((stage.lines(viewer), unwatched(&stage)), (Some(360), Some(0b100)));
+    stage.camera.encoders[2].is_on = false;
+    stage.frames(30);
+    stage.mesh.workers[1].set_media(viewer, sees_lines(SEEN, None));
+    stage.frames(8);
+    assert_eq!((stage.lines(viewer), unwatched(&stage)), (Some(360), Some(0)), "asked for within 264 ms");
+    stage.camera.encoders[2].is_on = true;
+    stage.frames(20);
+    assert_eq!(stage.lines(viewer), Some(720));
+    assert!(is_continuous(&stage.mesh.workers[1].clients[viewer]));
 }

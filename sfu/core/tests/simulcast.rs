@@ -2,8 +2,8 @@
 
 mod harness;
 
-use chappe_sfu_core::DropReason;
 use chappe_sfu_core::rtp::Ssrc;
+use chappe_sfu_core::{DropReason, Event};
 use harness::cameras::{SEEN, is_continuous, ms};
 use harness::client::Told;
 use harness::encoders::*;
@@ -37,6 +37,13 @@ impl Stage {
 
     fn limit(&mut self, height_max: Option<u16>) {
         self.harness.set_media(self.viewer, sees_lines(SEEN, height_max));
+    }
+
+    /// An encoding that is sent again begins with a key frame, as libwebrtc's does.
+    fn resume(&mut self, encoding: usize) {
+        self.camera.encoders[encoding].is_on = true;
+        self.harness.simulcast(self.publisher, &mut self.camera, &[encoding]);
+        self.frames(4);
     }
 
     fn client(&self) -> &Client {
@@ -209,4 +216,71 @@ fn each_encoding_is_repaired_by_its_own_rtx() {
     let mut indices = stage.client().indices(SEEN);
     indices.sort_unstable();
     assert!(indices.windows(2).all(|pair| pair[1] == pair[0] + 1));
+}
+
+/// What the publisher was told, one after the other.
+fn unwatched(harness: &Harness) -> Vec<u8> {
+    let of = |event: &Event| match event {
+        Event::Unwatched { encodings, .. } => Some(*encodings),
+        _ => None,
+    };
+    harness.events.iter().filter_map(of).collect()
+}
+
+#[test]
+fn what_nobody_watches_for_five_seconds_is_switched_off_and_comes_back_when_it_is_watched() {
+    let mut stage = stage();
+    stage.frames(130);
+    assert_eq!(unwatched(&stage.harness), [], "not before");
+    stage.frames(70);
+    assert_eq!(unwatched(&stage.harness), [0b010], "the lowest stays: a viewer that joins has a picture at once");
+    stage.camera.encoders[1].is_on = false;
+    stage.frames(20);
+    stage.limit(Some(360));
+    stage.frames(4);
+    assert_eq!(unwatched(&stage.harness), [0b010, 0], "within 100 ms");
+    assert_eq!(stage.lines(), 720, "it keeps what it has until then");
+    stage.resume(1);
+    assert_eq!(stage.lines(), 360);
+    assert_seamless(stage.client());
+    stage.frames(180);
+    assert_eq!(unwatched(&stage.harness).last(), Some(&0b100));
+}
+
+#[test]
+fn a_stream_without_viewers_sends_its_lowest_alone_and_a_viewer_begins_with_that() {
+    let mut stage = stage();
+    stage.limit(Some(180));
+    stage.frames(200);
+    assert_eq!(unwatched(&stage.harness).last(), Some(&0b110));
+    stage.camera.encoders[1].is_on = false;
+    stage.camera.encoders[2].is_on = false;
+    stage.frames(30);
+    let second = stage.harness.join(sees_lines(SEEN, None));
+    stage.frames(4);
+    assert_eq!(unwatched(&stage.harness).last(), Some(&0b010));
+    let lines =
+        |stage: &Stage| picture(stage.harness.clients[second].received.last().expect("a picture")).map(|p| p.lines);
+    assert_eq!(lines(&stage), Some(180), "at once, though it is to have the highest");
+    stage.resume(2);
+    assert_eq!(lines(&stage), Some(720));
+    assert_seamless(&stage.harness.clients[second]);
+}
+
+#[test]
+fn an_encoding_that_does_not_come_back_is_not_waited_for_for_ever() {
+    let mut stage = stage();
+    stage.limit(Some(180));
+    stage.frames(200);
+    stage.camera.encoders[1].is_on = false;
+    stage.camera.encoders[2].is_on = false;
+    stage.frames(20);
+    stage.limit(Some(360));
+    stage.frames(200);
+    assert_eq!(stage.lines(), 180);
+    assert!(is_continuous(stage.client()));
+    assert_eq!(unwatched(&stage.harness).last(), Some(&0b100));
+    stage.camera.encoders[1].is_on = true;
+    stage.frames(20);
+    assert_eq!(stage.lines(), 360, "it is taken when it comes after all");
 }

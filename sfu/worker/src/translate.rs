@@ -239,6 +239,9 @@ pub(crate) fn event_to_api(from: core::Event) -> api::Event {
         core::Event::TrackActive { session, track, active } => {
             api::Event::TrackActive { session: id(session), track: api::TrackId(track.0), active }
         }
+        core::Event::Unwatched { session, track, encodings } => {
+            api::Event::Unwatched { session: id(session), track: api::TrackId(track.0), encodings }
+        }
         core::Event::PeerLost { peer } => api::Event::PeerLost { peer: api::Boot(peer.0) },
         core::Event::PeerFound { peer } => api::Event::PeerFound { peer: api::Boot(peer.0) },
         core::Event::RelayRedirected { track, to } => {

@@ -46,6 +46,12 @@ pub enum StreamNotice {
 pub enum SessionNotice {
     SlotChanged(SessionId, SlotState),
     SessionLost(SessionId, LostReason),
+    /// These encodings of a published m-line are watched by nobody, by their places: they need not be sent.
+    Unwatched {
+        session: SessionId,
+        mid: String,
+        encodings: Vec<u8>,
+    },
     /// The page makes a new session and keeps this one until that carries media.
     Move(SessionId),
 }

@@ -8,6 +8,7 @@ mod adopt;
 mod attempt;
 mod audience;
 mod change;
+mod demand;
 mod effect;
 mod error;
 mod limits;

@@ -38,7 +38,7 @@ pub async fn send_outgoing(service: Arc<Service>, mut outgoing: mpsc::Receiver<O
 fn deliver(member: MemberId, notice: SessionNotice) -> NodeNotice {
     let ended = match &notice {
         SessionNotice::SessionLost(session, _) => Some(*session),
-        SessionNotice::SlotChanged(..) | SessionNotice::Move(_) => None,
+        SessionNotice::SlotChanged(..) | SessionNotice::Unwatched { .. } | SessionNotice::Move(_) => None,
     };
     NodeNotice::Deliver { member, text: ServerMessage::from(&notice).to_text().to_string(), ended }
 }

@@ -16,6 +16,8 @@ export class Peer {
   silent = false;
   /** When a look first found that nothing had come; null: the last one saw something, or there was none yet. @type {number | null} */
   stillSinceMs = null;
+  /** Places of those encodings of its picture that the server says nobody watches. @type {readonly number[]} */
+  unwatched = [];
   pc;
 
   /**

@@ -188,16 +188,29 @@ export class Publisher extends Emitter {
   /** @param {Welcome} welcome */
   #welcome(welcome) {
     const { session, old } = this.state;
+    // What was said meanwhile did not get here.
+    this.#heedUnwatched(() => true, []);
     if (old !== null && !welcome.sessions.includes(old)) this.#oldEnded();
     this.#session.dispatch({ type: "link_up", lives: session !== null && welcome.sessions.includes(session) });
   }
 
   /** @param {ServerEvent} event */
   #receive(event) {
+    if (event.type === "unwatched") this.#heedUnwatched((peer) => peer.session === event.session && transceiverOf(peer, "video")?.mid === event.mid, event.encodings);
     if (event.type === "move" && event.session === this.state.session) this.#session.dispatch({ type: "moved" });
     if (event.type !== "session_lost") return;
     if (event.session === this.state.old) this.#oldEnded();
     if (event.session === this.state.session) this.#session.dispatch({ type: "lost", reason: event.reason });
+  }
+
+  /**
+   * @param {(peer: Peer) => boolean} concerned
+   * @param {readonly number[]} encodings by their places
+   */
+  #heedUnwatched(concerned, encodings) {
+    const peers = this.#sending().filter(concerned);
+    for (const peer of peers) peer.unwatched = encodings;
+    if (peers.length > 0) void this.#fitPictures();
   }
 
   /** @param {SessionState} state */
@@ -242,7 +255,10 @@ export class Publisher extends Emitter {
 
   /** Best effort: a sender that is being stopped refuses. */
   async #fitPictures() {
-    for (const sender of this.#senders("video")) await fitPicture(sender, this.#options).catch(() => {});
+    for (const peer of this.#sending()) {
+      const sender = transceiverOf(peer, "video")?.sender;
+      if (sender) await fitPicture(sender, this.#options, peer.unwatched).catch(() => {});
+    }
   }
 
   #begin() {
@@ -307,13 +323,14 @@ export class Publisher extends Emitter {
     return this.#peers.newest ? transceiverOf(this.#peers.newest, kind) : undefined;
   }
 
-  /**
-   * Also that of a session that is about to be left.
-   * @param {Kind} kind
-   */
+  /** @param {Kind} kind */
   #senders(kind) {
-    const peers = new Set([this.#peers.newest, this.#peers.carrying].filter((peer) => peer !== null));
-    return [...peers].flatMap((peer) => transceiverOf(peer, kind)?.sender ?? []);
+    return this.#sending().flatMap((peer) => transceiverOf(peer, kind)?.sender ?? []);
+  }
+
+  /** Also the one that is about to be left. */
+  #sending() {
+    return [...new Set([this.#peers.newest, this.#peers.carrying].filter((peer) => peer !== null))];
   }
 }
 

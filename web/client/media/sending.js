@@ -21,14 +21,15 @@ export function addPicture(pc, track, limits) {
 }
 
 /**
- * After the answer, which may have left one encoding of several, and whenever the picture is another one.
+ * After the answer, which may have left one encoding of several, and whenever the picture or what is watched is another.
  * @param {RTCRtpSender} sender
  * @param {Limits} limits
+ * @param {readonly number[]} unwatched places of encodings
  */
-export async function fitPicture(sender, limits) {
+export async function fitPicture(sender, limits, unwatched) {
   const parameters = sender.getParameters();
   if (parameters.encodings.length === 0) return;
-  const plan = planEncodings(pictureOf(sender.track, limits), parameters.encodings.length);
+  const plan = planEncodings(pictureOf(sender.track, limits), parameters.encodings.length, unwatched);
   parameters.encodings.forEach((encoding, place) => Object.assign(encoding, plan[place]));
   // Who chose a picture gets it: on a slow machine or line rather fewer frames than a smaller one.
   if (limits.maxBitrate !== undefined) parameters.degradationPreference = "maintain-resolution";

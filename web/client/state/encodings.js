@@ -22,15 +22,18 @@ export function encodingsMax(codec) {
 /**
  * What each of `count` encodings sends: the smallest picture first, and those beyond the sizes that make sense nothing.
  * Chromium leaves out the last encodings of a small picture by itself, so the last ones are those that are off.
+ * What nobody watches is not sent either, but for the smallest: a viewer that joins begins with it.
  * @param {Picture} picture
  * @param {number} count
+ * @param {readonly number[]} [unwatched] by their places
  * @returns {Encoding[]}
  */
-export function planEncodings({ lines = LINES, detailed, maxBitrate, maxFramerate }, count) {
+export function planEncodings({ lines = LINES, detailed, maxBitrate, maxFramerate }, count, unwatched = []) {
   const sizes = Math.min(sizesOf(lines, detailed), count);
   return Array.from({ length: count }, (_, place) => {
     const scale = place < sizes ? 2 ** (sizes - 1 - place) : 1;
-    const encoding = { active: place < sizes, scaleResolutionDownBy: scale };
+    const active = place === 0 || (place < sizes && !unwatched.includes(place));
+    const encoding = { active, scaleResolutionDownBy: scale };
     return { ...encoding, ...(maxBitrate !== undefined && { maxBitrate: shareOf(scale, maxBitrate) }), ...(maxFramerate !== undefined && { maxFramerate }) };
   });
 }

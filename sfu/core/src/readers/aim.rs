@@ -3,7 +3,7 @@
 use crate::keys::{LayerKey, SenderKey, TrackKey};
 use crate::readers::{Parts, Readers};
 use crate::spec::SendTrack;
-use crate::tracks::{LayerChoice, Offered, Tracks, decide_encoding};
+use crate::tracks::{LayerChoice, Offered, OfferedLayer, Tracks, decide_encoding};
 
 impl Readers {
     /// What a viewer is to read of its track from now on: no encoding above `choice`, and the best that lives below. It
@@ -55,9 +55,28 @@ impl Readers {
             // Its m-line still follows another track.
             (false, Some(_)) => self.await_instead(viewer, target, parts),
             (true, _) if sender.layer == Some(target) => self.stop_awaiting(viewer, parts),
+            (true, _) if parts.tracks.is_off(target) => {
+                self.keep_meanwhile(viewer, track, offered, parts);
+                self.await_layer(viewer, target, None, parts);
+            }
             (true, _) => self.go_over(viewer, target, parts),
             (false, None) => {}
         }
+    }
+
+    /// The encoding that a viewer should read is switched off: what it has is kept until that comes, or, where it has
+    /// nothing that flows, the best below is read.
+    fn keep_meanwhile(&mut self, viewer: SenderKey, track: TrackKey, offered: &Offered, parts: &mut Parts<'_>) {
+        let Some(sender) = parts.clients.sender(viewer) else { return };
+        let flowing: Offered = offered.iter().copied().filter(OfferedLayer::flows).collect();
+        let present = sender.layer.and_then(|layer| parts.tracks.layer(layer)).map(|layer| layer.encoding);
+        let best = decide_encoding(&flowing, sender.choice, sender.next_spec().height_max);
+        if !flowing.iter().any(|layer| Some(layer.choice.encoding) == present)
+            && let Some(layer) = best.and_then(|best| parts.tracks.open_layer(track, best))
+        {
+            self.go_over(viewer, layer, parts);
+        }
+        self.stop_awaiting(viewer, parts);
     }
 }
 
@@ -79,6 +98,7 @@ pub(super) fn decide_first(
     let Some(target) = decide_encoding(&offered, choice, spec.height_max) else { return first };
     let has_picture = |layer: &LayerKey| tracks.history(*layer).is_some_and(|history| history.cached_gop().is_some());
     let up_to = offered.iter().position(|layer| layer.choice.encoding == target).map_or(0, |at| at + 1);
-    let living = offered.iter().take(up_to).rev().filter(|layer| layer.is_alive);
-    living.filter_map(|layer| layer_at(layer.choice.encoding)).find(has_picture).or(layer_at(target))
+    let flowing = offered.iter().take(up_to).rev().filter(|layer| layer.flows());
+    let mut flowing = flowing.filter_map(|layer| layer_at(layer.choice.encoding));
+    flowing.clone().find(has_picture).or(flowing.next()).or(layer_at(target))
 }

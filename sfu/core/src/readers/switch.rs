@@ -97,7 +97,13 @@ impl Readers {
         self.release_paced(viewer, parts);
     }
 
-    fn await_layer(&mut self, viewer: SenderKey, layer: LayerKey, spec: Option<SendTrack>, parts: &mut Parts<'_>) {
+    pub(super) fn await_layer(
+        &mut self,
+        viewer: SenderKey,
+        layer: LayerKey,
+        spec: Option<SendTrack>,
+        parts: &mut Parts<'_>,
+    ) {
         let now = parts.now;
         let Some(sender) = parts.clients.sender_mut(viewer) else { return };
         let look_at = now + STILL_AFTER;
@@ -263,11 +269,14 @@ impl Readers {
                 continue;
             }
             // Another encoding of the same track is no better than none: it may take as long as it likes.
+            let is_off = parts.tracks.is_off(awaited.layer);
             let is_same = present.is_some() && present == parts.tracks.track_of(awaited.layer);
             let give_up_at = (!is_same).then_some(awaited.began + AWAIT_MAX);
             let until = flows_until.map(|until| give_up_at.map_or(until, |at| until.min(at)));
             match until.filter(|until| now < *until) {
                 Some(until) => awaited.look_at = until,
+                // It was just asked for.
+                None if is_off => awaited.look_at = now + STILL_AFTER,
                 None => {
                     let (layer, spec) = (awaited.layer, awaited.spec.take());
                     self.stop_awaiting(viewer, parts);

@@ -8,5 +8,8 @@ pub(crate) struct Announced {
     pub bits_per_second: u64,
     pub frames_per_second: u16,
     pub size: Option<PictureSize>,
+    /// Packets of it come, or would if it were watched.
     pub is_alive: bool,
+    /// Its publisher does not send it because nobody watched it.
+    pub is_off: bool,
 }

@@ -12,6 +12,7 @@ use crate::stats::DropReason;
 use crate::tracks::announced::Announced;
 use crate::tracks::bursts::{Bursts, Turn};
 use crate::tracks::history::{Arrived, CacheBudget, History, HistoryLimits};
+use crate::tracks::layer_demand::LayerDemand;
 use crate::tracks::meter::LayerMeter;
 
 use crate::tracks::playout::{MediaClock, WallClock};
@@ -37,6 +38,8 @@ pub(crate) struct Layer {
     pub size: Option<PictureSize>,
     /// What the worker that it comes from says of it, also while nobody here watches it.
     pub(super) announced: Option<Announced>,
+    /// What its publisher was asked for, if that is ours.
+    pub(super) demand: LayerDemand,
     /// None until the first packet.
     pub history: Option<History>,
     /// When the newest packet came; `None` before the first.

@@ -28,8 +28,10 @@ pub(crate) struct OfferedLayer {
     pub frames_per_second: u16,
     /// Of its last key frame, where that says it.
     pub size: Option<PictureSize>,
-    /// Packets of it come.
+    /// Packets of it come, or would if it were watched.
     pub is_alive: bool,
+    /// Its publisher does not send it because nobody watched it, and sends it when somebody does.
+    pub is_off: bool,
 }
 
 /// All of a track, lowest first.
@@ -42,16 +44,23 @@ impl LayerChoice {
     }
 }
 
+impl OfferedLayer {
+    /// Packets of it come.
+    pub fn flows(&self) -> bool {
+        self.is_alive && !self.is_off
+    }
+}
+
 /// What there is of these encodings of one track, which come in the publisher's order.
 pub(super) fn offer<'a>(layers: impl Iterator<Item = &'a Layer> + Clone) -> Offered {
     let newest = layers.clone().filter_map(|layer| layer.heard).max();
     let mut offered: Offered = layers
         .take(ENCODINGS_MAX)
         .map(|layer| {
-            let Announced { bits_per_second, frames_per_second, size, is_alive } =
+            let Announced { bits_per_second, frames_per_second, size, is_alive, is_off } =
                 layer.announced.unwrap_or_else(|| measure(layer, newest));
             let choice = LayerChoice::of_encoding(layer.encoding);
-            OfferedLayer { choice, bits_per_second, frames_per_second, size, is_alive }
+            OfferedLayer { choice, bits_per_second, frames_per_second, size, is_alive, is_off }
         })
         .collect();
     // Publishers list their encodings from the best to the worst or the other way round: the picture tells.
@@ -63,16 +72,19 @@ pub(super) fn offer<'a>(layers: impl Iterator<Item = &'a Layer> + Clone) -> Offe
 
 /// What we see of it ourselves.
 fn measure(layer: &Layer, newest: Option<Instant>) -> Announced {
+    let flows = flows(layer, newest);
+    let is_off = !flows && layer.demand.is_off();
     Announced {
         bits_per_second: layer.meter.bits_per_second(),
         frames_per_second: layer.meter.frames_per_second(),
         size: layer.size,
-        is_alive: is_alive(layer, newest),
+        is_alive: flows || is_off,
+        is_off,
     }
 }
 
 /// An encoding stands still when another one of its track goes on: when none does, the whole track is silent.
-fn is_alive(layer: &Layer, newest: Option<Instant>) -> bool {
+fn flows(layer: &Layer, newest: Option<Instant>) -> bool {
     let interval = Duration::from_secs(1).checked_div(layer.meter.frames_per_second().into()).unwrap_or_default();
     let patience = (interval * FRAMES_MISSED).clamp(STOPPED_AFTER, STOPPED_AFTER_MAX);
     layer.heard.zip(newest).is_some_and(|(heard, newest)| newest <= heard + patience)

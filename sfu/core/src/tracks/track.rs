@@ -16,8 +16,8 @@ pub(crate) struct Track {
     pub(super) epoch: Epoch,
     /// One for each encoding that is known, by its place: a track has one at least.
     pub(super) layers: ArrayVec<LayerKey, ENCODINGS_MAX>,
-    /// Which encodings came when that was last looked at, lowest first.
-    pub(super) living: ArrayVec<u8, ENCODINGS_MAX>,
+    /// Which encodings could be had when that was last looked at, lowest first, and whether each was switched off.
+    pub(super) living: ArrayVec<(u8, bool), ENCODINGS_MAX>,
 }
 
 impl Track {

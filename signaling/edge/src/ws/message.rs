@@ -184,6 +184,11 @@ pub enum ServerMessage<'a> {
         before: Option<&'a str>,
     },
     ChatHistory(ChatText<'a>),
+    Unwatched {
+        session: SessionId,
+        mid: &'a str,
+        encodings: &'a [u8],
+    },
     Move {
         session: SessionId,
         reason: &'a str,
@@ -225,6 +230,9 @@ impl<'a> From<&'a SessionNotice> for ServerMessage<'a> {
             }
             SessionNotice::SessionLost(session, reason) => {
                 ServerMessage::SessionLost { session: *session, reason: reason.as_text() }
+            }
+            SessionNotice::Unwatched { session, mid, encodings } => {
+                ServerMessage::Unwatched { session: *session, mid, encodings }
             }
             SessionNotice::Move(session) => ServerMessage::Move { session: *session, reason: "drain" },
         }

@@ -72,3 +72,21 @@ fn a_session_that_has_no_place_any_more_is_closed() {
     assert!(closes(&registry.adopt(W0, BOOT, vec![known, foreign]), 4), "its note can't be read");
     assert_eq!(registry.sessions.len(), 1);
 }
+
+#[test]
+fn what_nobody_watches_is_told_to_the_page_that_publishes_it_and_to_no_other_client() {
+    let mut registry = registry();
+    join(&mut registry, ADA);
+    open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
+    open(&mut registry, publisher(2, "whip", None));
+    let (mid, track) = {
+        let Role::Publish { sdp, .. } = &registry.session(id(1)).unwrap().note.role else { panic!("a publisher") };
+        let (mid, source) = sdp.tracks().next().unwrap();
+        (mid.to_owned(), source.track)
+    };
+    let told = SessionNotice::Unwatched { session: id(1), mid, encodings: vec![1, 2] };
+    assert_eq!(registry.handle_unwatched(id(1), track, 0b110), [Effect::Tell(ADA, told)]);
+    assert_eq!(registry.handle_unwatched(id(1), TrackId(9), 0b110), [], "a track that it has not");
+    assert_eq!(registry.handle_unwatched(id(2), track, 0b110), [], "there is nobody to tell");
+    assert_eq!(registry.handle_unwatched(id(3), track, 0b110), []);
+}

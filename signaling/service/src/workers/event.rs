@@ -92,6 +92,9 @@ impl Service {
                 state.registry.handle_state(session, reached)
             }
             Event::TrackActive { session, track, active } => state.registry.handle_track_active(session, track, active),
+            Event::Unwatched { session, track, encodings } => {
+                state.registry.handle_unwatched(session, track, encodings)
+            }
             Event::Load(load) => {
                 if let Some(view) = state.worker_mut(worker) {
                     view.handle_load(load);

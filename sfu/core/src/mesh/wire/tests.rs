@@ -25,8 +25,11 @@ fn subscribe() -> Subscribe {
 
 fn announcement() -> Announcement {
     let size = Some(PictureSize { width: 640, height: 360 });
-    let low = Announced { bits_per_second: 200_000, frames_per_second: 15, size, is_alive: true };
-    Announcement::from_iter([low, Announced { bits_per_second: 1 << 40, size: None, is_alive: false, ..low }])
+    let low = Announced { bits_per_second: 200_000, frames_per_second: 15, size, is_alive: true, is_off: true };
+    Announcement::from_iter([
+        low,
+        Announced { bits_per_second: 1 << 40, size: None, is_alive: false, is_off: false, ..low },
+    ])
 }
 
 fn messages() -> Vec<Message<'static>> {

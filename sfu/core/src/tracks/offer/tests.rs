@@ -7,6 +7,7 @@ fn layer(encoding: u8, lines: u16, is_alive: bool) -> OfferedLayer {
         frames_per_second: 30,
         size: Some(PictureSize { width: lines * 16 / 9, height: lines }),
         is_alive,
+        is_off: false,
     }
 }
 
