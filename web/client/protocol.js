@@ -65,6 +65,7 @@
  * @typedef {{type: "stream_added", stream: Stream}
  *   | {type: "stream_changed", stream: Stream}
  *   | {type: "stream_removed", stream: string}
+ *   | {type: "speaking", stream: string, speaking: boolean}
  *   | {type: "streams", streams: string[]}
  *   | {type: "slot_changed", session: string, slot: Slot}
  *   | {type: "session_lost", session: string, reason: string}

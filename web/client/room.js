@@ -6,6 +6,7 @@
 /** @import { Chat } from "./state/chat.js" */
 /** @import { LinkState, Problem } from "./state/link.js" */
 /** @import { People } from "./state/people.js" */
+/** @import { Speaking } from "./state/speaking.js" */
 /** @import { Wanted } from "./state/slots.js" */
 
 import { Connection } from "./connection.js";
@@ -16,6 +17,7 @@ import { Watcher } from "./media/watcher.js";
 import { RequestError } from "./protocol.js";
 import { audienceOf } from "./state/audience.js";
 import { homeOf, socketUrl } from "./state/servers.js";
+import { nobodySpeaks, updateSpeaking } from "./state/speaking.js";
 import { noStreams, updateStreams } from "./state/streams.js";
 
 /**
@@ -28,7 +30,7 @@ import { noStreams, updateStreams } from "./state/streams.js";
 
 /**
  * `track` comes once per stream and medium that can be put into a media element; `views` has all of them.
- * @typedef {{streams: Stream[], track: View, views: View[], chat: Chat, people: People, state: LinkState, error: Problem}} RoomEvents
+ * @typedef {{streams: Stream[], speaking: Speaking, track: View, views: View[], chat: Chat, people: People, state: LinkState, error: Problem}} RoomEvents
  */
 
 /** @extends {Emitter<RoomEvents>} */
@@ -38,6 +40,8 @@ export class Room extends Emitter {
   #link;
   /** @type {import("./state/streams.js").Streams} */
   #streams = noStreams;
+  /** @type {Speaking} */
+  #speaking = nobodySpeaks;
   /** @type {import("./media/peer.js").Terms} */
   #terms = { iceServers: [] };
   /** @type {Set<Publisher>} */
@@ -67,7 +71,10 @@ export class Room extends Emitter {
     this.#chat.on("people", (people) => this.emit("people", people));
     // Last, so that the sessions above have seen a welcome before what it lists is acted on.
     for (const type of /** @type {const} */ (["welcome", "event"])) {
-      this.#link.on(type, (message) => this.#follow(updateStreams(this.#streams, message)));
+      this.#link.on(type, (message) => {
+        this.#follow(updateStreams(this.#streams, message));
+        this.#hear(updateSpeaking(this.#speaking, message));
+      });
     }
     this.#link.start();
   }
@@ -87,6 +94,11 @@ export class Room extends Emitter {
   /** @returns {Stream[]} what is live */
   get streams() {
     return [...this.#streams.values()];
+  }
+
+  /** Names of the streams in whose sound somebody speaks. */
+  get speaking() {
+    return this.#speaking;
   }
 
   /** What was said here, oldest first, and where something is missing. */
@@ -184,6 +196,13 @@ export class Room extends Emitter {
     this.#streams = streams;
     this.#watcher.follow(streams);
     this.emit("streams", this.streams);
+  }
+
+  /** @param {Speaking} speaking */
+  #hear(speaking) {
+    if (speaking === this.#speaking) return;
+    this.#speaking = speaking;
+    this.emit("speaking", speaking);
   }
 
   /** @param {LinkState} state */

@@ -56,6 +56,11 @@ export class Grid {
     for (const tile of this.#tiles.values()) tile.showFacts(statistics);
   }
 
+  /** @param {ReadonlySet<string>} speaking names of streams */
+  showSpeaking(speaking) {
+    for (const [name, tile] of this.#tiles) tile.showSpeaking(speaking.has(name));
+  }
+
   /** The own picture is among them, also when nobody else is there. */
   get hasOwn() {
     return this.#own !== null;

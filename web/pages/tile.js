@@ -97,6 +97,11 @@ export class Tile {
     this.#facts.replaceChildren(...Object.entries(facts).flatMap(([k, v]) => [el("dt", {}, k), el("dd", {}, v)]));
   }
 
+  /** @param {boolean} speaking somebody speaks in its sound */
+  showSpeaking(speaking) {
+    this.element.classList.toggle("speaking", speaking);
+  }
+
   toggleFullscreen() {
     if (document.fullscreenElement) return void document.exitFullscreen();
     if (this.element.requestFullscreen) return void this.element.requestFullscreen().catch(() => {});

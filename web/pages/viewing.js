@@ -62,6 +62,7 @@ export class Viewing {
     }), () => this.#draw());
     if (!onKeyM) this.#soundButton.setAttribute("aria-keyshortcuts", "m");
     room.on("views", (views) => this.#viewsChanged(views));
+    room.on("speaking", (speaking) => this.#grid.showSpeaking(speaking));
     room.on("state", () => this.#draw());
     this.#soundButton.addEventListener("click", () => this.#soundChanged("toggled"));
     this.#factsButton.addEventListener("click", () => this.#toggleFacts());

@@ -43,6 +43,11 @@ pub enum Event {
         track: TrackId,
         encodings: u8,
     },
+    /// Somebody began to speak in a track that is published on the worker or relayed to it, or fell silent.
+    Speaking {
+        track: TrackId,
+        speaking: bool,
+    },
     Stats {
         request: RequestId,
         stats: SessionStats,

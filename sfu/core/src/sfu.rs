@@ -153,6 +153,9 @@ impl Sfu {
         let (readers, mut parts) = self.reader_parts(now);
         let is_complete = readers.flush(&mut parts);
         self.ask_for_keyframes(now);
+        while let Some((track, speaking)) = self.tracks.take_speaking(now) {
+            self.out.push_event(Event::Speaking { track, speaking });
+        }
         self.out.counters.drop_many(DropReason::ControlFull, self.out.egress.take_refused());
         !is_complete
     }

@@ -227,6 +227,11 @@ pub enum Event {
         track: TrackId,
         encodings: u8,
     },
+    /// Somebody began to speak in a track that is published or relayed here, or fell silent.
+    Speaking {
+        track: TrackId,
+        speaking: bool,
+    },
     /// Nothing is heard of another worker any more.
     PeerLost {
         peer: PeerId,

@@ -11,6 +11,7 @@ mod meter;
 pub(crate) mod offer;
 pub(crate) mod playout;
 mod track;
+mod voice;
 
 use std::time::Instant;
 
@@ -56,6 +57,10 @@ pub(crate) struct Tracks {
     pub offers: Marks<TrackKey>,
     /// Tracks whose publisher is to be told which encodings nobody watches.
     pub unwatched: Marks<TrackKey>,
+    /// Layers of sound in which somebody began to speak, or fell silent.
+    pub voices: Marks<LayerKey>,
+    /// When it is looked at whether they still speak.
+    voice_looks: Timers<LayerKey>,
     /// When it is looked at which encodings of a track come and are watched.
     looks: Timers<TrackKey>,
     /// Tracks that somebody left.
@@ -186,9 +191,9 @@ impl Tracks {
     /// What is needed to add packets to a layer; `None` before there is a wall clock.
     #[inline]
     pub fn writer(&mut self, key: LayerKey) -> Option<LayerWriter<'_>> {
-        let Tracks { layers, wall, cache, fresh, offers, turn, .. } = self;
+        let Tracks { layers, wall, cache, fresh, offers, voices, turn, .. } = self;
         let (layer, wall) = (layers.get_mut(key)?, wall.as_ref()?);
-        Some(LayerWriter { key, layer, wall, cache, fresh, offers, turn: *turn })
+        Some(LayerWriter { key, layer, wall, cache, fresh, offers, voices, turn: *turn })
     }
 
     // ── Who has it, and who wants it ────────────────────────────────────────────────────────────────────
@@ -295,6 +300,8 @@ impl Tracks {
                 self.fresh.forget(layer);
                 self.keyframe_wanted.forget(layer);
                 self.reported.forget(layer);
+                self.voices.forget(layer);
+                self.voice_looks.set(layer, None);
                 // Its readers are gone; whoever has the key next starts afresh.
                 self.ended.mark(layer);
             }
@@ -355,7 +362,7 @@ impl Tracks {
     /// When packets that wait for company leave at the latest, and when encodings are looked at.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let ticks = self.fresh.iter().filter_map(|key| self.layers.get(key)?.tick_at()).min();
-        [ticks, self.looks.next()].into_iter().flatten().min()
+        [ticks, self.looks.next(), self.voice_looks.next()].into_iter().flatten().min()
     }
 
     /// Memory for what viewers may be sent again or begin with, in bytes.

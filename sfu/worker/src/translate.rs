@@ -242,6 +242,7 @@ pub(crate) fn event_to_api(from: core::Event) -> api::Event {
         core::Event::Unwatched { session, track, encodings } => {
             api::Event::Unwatched { session: id(session), track: api::TrackId(track.0), encodings }
         }
+        core::Event::Speaking { track, speaking } => api::Event::Speaking { track: api::TrackId(track.0), speaking },
         core::Event::PeerLost { peer } => api::Event::PeerLost { peer: api::Boot(peer.0) },
         core::Event::PeerFound { peer } => api::Event::PeerFound { peer: api::Boot(peer.0) },
         core::Event::RelayRedirected { track, to } => {

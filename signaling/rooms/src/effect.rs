@@ -37,6 +37,8 @@ pub enum StreamNotice {
     Added(StreamName),
     Changed(StreamName),
     Removed(StreamName),
+    /// Somebody speaks in it, or fell silent.
+    Speaking(StreamName, bool),
     /// From now on what is not among the room's streams is over.
     All,
 }

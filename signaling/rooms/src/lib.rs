@@ -26,6 +26,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod voices;
 mod watch;
 
 pub use address::ClientAddress;

@@ -1,6 +1,6 @@
 //! Owns what is known of one published stream. Never decides who sees it.
 
-use chappe_cluster::{MemberId, NodeName, StreamRecord};
+use chappe_cluster::{MemberId, NodeName, RoomName, StreamName, StreamRecord};
 use chappe_sfu_api::{Boot, Codec, Epoch, MediaKind, SessionId, TrackId, WorkerIndex};
 use chappe_signaling_access::Holder;
 use chappe_signaling_sdp::{PublishNote, SourceTrack};
@@ -44,6 +44,8 @@ pub struct Home {
 /// Where one track of the cluster comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrackHome {
+    pub room: RoomName,
+    pub stream: StreamName,
     pub home: Home,
     pub kind: MediaKind,
     pub epoch: Epoch,

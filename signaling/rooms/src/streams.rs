@@ -304,7 +304,8 @@ impl Registry {
     pub(super) fn put_stream(&mut self, room: &RoomName, name: &StreamName, stream: Stream) -> Option<Stream> {
         let replaced = self.remove_stream(room, name);
         for track in &stream.tracks {
-            let home = TrackHome { home: stream.home.clone(), kind: track.source.kind, epoch: stream.epoch };
+            let (kind, epoch) = (track.source.kind, stream.epoch);
+            let home = TrackHome { room: room.clone(), stream: name.clone(), home: stream.home.clone(), kind, epoch };
             self.tracks.insert(track.source.track, home);
             self.unheard.remove(&track.source.track);
         }

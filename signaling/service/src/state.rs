@@ -169,6 +169,7 @@ impl ServiceState {
             StreamNotice::Added(name) => stream(&name).map(PageEvent::StreamAdded),
             StreamNotice::Changed(name) => stream(&name).map(PageEvent::StreamChanged),
             StreamNotice::Removed(name) => Some(PageEvent::StreamRemoved(name)),
+            StreamNotice::Speaking(stream, speaking) => Some(PageEvent::Speaking { stream, speaking }),
             StreamNotice::All => {
                 let streams = self.registry.room(room).into_iter().flat_map(|room| room.streams.keys());
                 Some(PageEvent::Streams(streams.cloned().collect()))

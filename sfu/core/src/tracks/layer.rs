@@ -16,6 +16,7 @@ use crate::tracks::layer_demand::LayerDemand;
 use crate::tracks::meter::LayerMeter;
 
 use crate::tracks::playout::{MediaClock, WallClock};
+use crate::tracks::voice::Voice;
 use crate::wire::rtp::ExtensionKind;
 
 #[derive(Default)]
@@ -53,6 +54,8 @@ pub(crate) struct Layer {
     /// The newest packet leaves its frame incomplete: the next one could join it.
     is_open: bool,
     bursts: Bursts,
+    /// Of sound.
+    pub(super) voice: Voice,
 }
 
 impl Layer {
@@ -149,6 +152,7 @@ pub(crate) struct LayerWriter<'a> {
     pub(super) cache: &'a mut CacheBudget,
     pub(super) fresh: &'a mut Marks<LayerKey>,
     pub(super) offers: &'a mut Marks<TrackKey>,
+    pub(super) voices: &'a mut Marks<LayerKey>,
     pub(super) turn: Turn,
 }
 
@@ -164,6 +168,12 @@ impl LayerWriter<'_> {
         let is_video = kind == MediaKind::Video;
         let frame = if is_video { self.read_frame(packet.codec, extensions, payload) } else { packet.frame };
         let packet = Arrived { frame, ..packet };
+        if let Some(level) =
+            (!is_video).then(|| kept_extension(extensions, ExtensionKind::AudioLevel)?.first()).flatten()
+            && self.layer.voice.hear(*level)
+        {
+            self.voices.mark(self.key);
+        }
         let history = self.layer.history.get_or_insert_with(|| {
             History::new(match kind {
                 MediaKind::Video => HistoryLimits::VIDEO,

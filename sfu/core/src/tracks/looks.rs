@@ -1,12 +1,13 @@
-//! Owns when it is looked at which encodings of a track come and which are watched. Never tells anybody.
+//! Owns when it is looked at which encodings of a track come and which are watched, and whether somebody still speaks. Never tells anybody.
 
 use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 
 use crate::keys::{LayerKey, TrackKey};
-use crate::spec::ENCODINGS_MAX;
+use crate::spec::{ENCODINGS_MAX, TrackId};
 use crate::tracks::Tracks;
+use crate::tracks::voice::VOICE_LOOK;
 
 impl Tracks {
     /// Looks again soon at the encodings of a track, if it has several.
@@ -18,6 +19,13 @@ impl Tracks {
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(key) = self.voice_looks.pop_due(now) {
+            let Some(layer) = self.layers.get_mut(key) else { continue };
+            match layer.voice.look() {
+                true => self.voice_looks.set(key, Some(now + VOICE_LOOK)),
+                false => self.voices.mark(key),
+            }
+        }
         while let Some(key) = self.looks.pop_due(now) {
             self.look_at_demand(key, now);
             let before = self.tracks.get(key).map(|track| track.living.clone());
@@ -51,6 +59,15 @@ impl Tracks {
         if is_news {
             self.unwatched.mark(key);
         }
+    }
+
+    /// A track in which somebody began to speak (true) or fell silent since the last call.
+    pub fn take_speaking(&mut self, now: Instant) -> Option<(TrackId, bool)> {
+        let key = self.voices.take()?;
+        let layer = self.layers.get(key)?;
+        let is_speaking = layer.voice.is_speaking();
+        self.voice_looks.set(key, is_speaking.then_some(now + VOICE_LOOK));
+        Some((self.tracks.get(layer.track?)?.id, is_speaking))
     }
 
     /// The encodings that a publisher need not send, by their places: a bit for each.

@@ -152,6 +152,10 @@ pub enum ServerMessage<'a> {
     Streams {
         streams: &'a [StreamName],
     },
+    Speaking {
+        stream: &'a StreamName,
+        speaking: bool,
+    },
     SlotChanged {
         session: SessionId,
         slot: SlotText<'a>,
@@ -215,6 +219,7 @@ impl<'a> From<&'a PageEvent> for ServerMessage<'a> {
             PageEvent::StreamChanged(stream) => ServerMessage::StreamChanged { stream: stream.into() },
             PageEvent::StreamRemoved(stream) => ServerMessage::StreamRemoved { stream },
             PageEvent::Streams(streams) => ServerMessage::Streams { streams },
+            PageEvent::Speaking { stream, speaking } => ServerMessage::Speaking { stream, speaking: *speaking },
             PageEvent::Session(notice) => notice.into(),
             PageEvent::Players(players) => ServerMessage::Players { players: *players },
             PageEvent::Chat(notice) => notice.into(),

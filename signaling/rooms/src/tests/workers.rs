@@ -90,3 +90,14 @@ fn what_nobody_watches_is_told_to_the_page_that_publishes_it_and_to_no_other_cli
     assert_eq!(registry.handle_unwatched(id(2), track, 0b110), [], "there is nobody to tell");
     assert_eq!(registry.handle_unwatched(id(3), track, 0b110), []);
 }
+
+#[test]
+fn who_speaks_is_told_to_the_room_of_the_track() {
+    let mut registry = registry();
+    open(&mut registry, publisher(1, "cam", None));
+    let track = registry.stream(&room(), &name("cam")).unwrap().tracks[0].source.track;
+    let told = |speaking| Effect::TellRoom(room(), StreamNotice::Speaking(name("cam"), speaking));
+    assert_eq!(registry.handle_speaking(track, true), [told(true)]);
+    assert_eq!(registry.handle_speaking(track, false), [told(false)]);
+    assert_eq!(registry.handle_speaking(TrackId(9), true), [], "nobody publishes it any more");
+}

@@ -43,6 +43,10 @@ pub enum PageEvent {
     StreamRemoved(StreamName),
     /// All there are: whoever was welcomed with an incomplete list knows now what is over.
     Streams(Vec<StreamName>),
+    Speaking {
+        stream: StreamName,
+        speaking: bool,
+    },
     Session(SessionNotice),
     /// So many watch the room and are no members.
     Players(u32),

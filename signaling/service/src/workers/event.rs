@@ -95,6 +95,7 @@ impl Service {
             Event::Unwatched { session, track, encodings } => {
                 state.registry.handle_unwatched(session, track, encodings)
             }
+            Event::Speaking { track, speaking } => state.registry.handle_speaking(track, speaking),
             Event::Load(load) => {
                 if let Some(view) = state.worker_mut(worker) {
                     view.handle_load(load);
