@@ -13,7 +13,7 @@ pub(crate) type Announcement = ArrayVec<Announced, ENCODINGS_MAX>;
 pub(super) fn put_announcement<const N: usize>(out: &mut ArrayVec<u8, N>, encodings: &Announcement) {
     for encoding in encodings {
         let size = encoding.size.unwrap_or(PictureSize { width: 0, height: 0 });
-        put(out, &[u8::from(encoding.is_alive) * ALIVE | u8::from(encoding.is_off) * OFF]);
+        put(out, &[(u8::from(encoding.is_alive) * ALIVE) | (u8::from(encoding.is_off) * OFF)]);
         put(out, &size.width.to_be_bytes());
         put(out, &size.height.to_be_bytes());
         put(out, &encoding.bits_per_second.to_be_bytes());
