@@ -6,6 +6,7 @@
 mod acknowledged;
 mod aimd;
 mod app_limited;
+mod busy;
 mod feedback;
 mod history;
 mod inter_arrival;
@@ -288,8 +289,8 @@ impl Estimator {
         }
         for Received { packet, arrival } in received.drain(..) {
             self.last_group_at = Some(now);
-            self.acknowledged.handle(arrival, packet.bytes, is_app_limited);
-            self.queue.handle(packet.sent, arrival);
+            let queued = self.queue.handle(packet.sent, arrival);
+            self.acknowledged.handle(arrival, packet.bytes, queued, is_app_limited);
             if let Some(delta) = self.groups.handle(now, packet.sent, arrival) {
                 self.trend.handle(delta, arrival);
             }
@@ -316,6 +317,7 @@ impl Estimator {
                 // A decrease from a filtered rate that still climbs would undo the rise that it climbs to.
                 let overused = self.acknowledged.at_least().filter(|_| usage == Usage::Overusing);
                 outcome.lowered = self.aimd.handle(now, usage, overused.or(acknowledged), may_raise);
+                self.aimd.handle_carried(self.acknowledged.carried());
             }
         }
         if self.aimd.rate() > self.max || self.aimd.rate() < self.min {
@@ -391,7 +393,6 @@ const SILENCE_BACKOFF: f64 = 0.8;
 /// What is used of the capacity after a queue was drained.
 const AFTER_DRAIN: f64 = 0.95;
 const QUEUE_BELIEVED: Duration = Duration::from_millis(25);
-
 /// A line without overuse for so long is thought to be ours.
 const CALM: Duration = Duration::from_secs(5);
 

@@ -131,10 +131,11 @@ impl Prober {
             return;
         }
         self.state = State::Idle;
-        // A result that says nothing new would be followed by another one like it, without end.
-        let is_news = result > self.estimate.scaled(WORTH);
-        if is_news && result >= cluster.rate.scaled(FURTHER_FROM) && result < self.cap() {
-            self.begin(now, result.scaled(FURTHER_SCALE));
+        // One that is no faster would have the same result, and be followed by another one like it, without end.
+        let further = self.useful(result.scaled(FURTHER_SCALE));
+        let is_faster = further > cluster.rate;
+        if is_faster && result >= cluster.rate.scaled(FURTHER_FROM) && result < self.cap() {
+            self.begin(now, further);
         }
     }
 
@@ -196,7 +197,7 @@ impl Prober {
     }
 
     fn begin(&mut self, now: Time, rate: Bitrate) {
-        let rate = rate.min(self.cap().scaled(CAP_HEADROOM)).min(self.max);
+        let rate = self.useful(rate);
         if rate < self.estimate.scaled(WORTH) {
             return;
         }
@@ -221,6 +222,10 @@ impl Prober {
         self.queued = [None; 2];
         self.state = State::Idle;
         self.next = self.next.max(now + INTERVAL);
+    }
+
+    fn useful(&self, rate: Bitrate) -> Bitrate {
+        rate.min(self.cap().scaled(CAP_HEADROOM)).min(self.max)
     }
 
     /// More than this is of no use.

@@ -63,6 +63,13 @@ impl Aimd {
         self.changed_at = now;
     }
 
+    /// So much arrives and makes no queue.
+    pub fn handle_carried(&mut self, rate: Option<Bitrate>) {
+        if self.state == State::Increase {
+            self.rate = self.rate.max(rate.unwrap_or_default());
+        }
+    }
+
     /// Once per feedback. Says whether it lowered the rate.
     pub fn handle(&mut self, now: Time, usage: Usage, acknowledged: Option<Bitrate>, may_raise: bool) -> bool {
         self.state = match (self.state, usage) {
@@ -104,7 +111,10 @@ impl Aimd {
             // Nothing measured yet: kInitialBackoff of `delay_based_bwe.cc`.
             None => self.rate.scaled(0.5),
         };
+        // So soon after it was lowered it is the same queue.
+        let is_news = self.lowered_at.is_none_or(|at| now.since(at) >= SHOWN_AFTER);
         if lowered > self.rate
+            && is_news
             && let Some(capacity) = self.capacity.estimate()
         {
             lowered = capacity.scaled(BACKOFF);
@@ -150,6 +160,8 @@ impl Aimd {
     }
 }
 
+/// What a decrease did shows by then.
+const SHOWN_AFTER: Duration = Duration::from_millis(500);
 /// kDefaultBackoffFactor.
 const BACKOFF: f64 = 0.85;
 /// Our own: so soon after a decrease the rise is the same for large and small flows. Probes make the great steps.

@@ -70,10 +70,12 @@ impl StandingQueue {
         self.queue
     }
 
+    /// How long this packet waited, as far as it is known.
     #[inline]
-    pub fn handle(&mut self, sent: Time, arrival: ReceiverTime) {
+    pub fn handle(&mut self, sent: Time, arrival: ReceiverTime) -> Duration {
         let delay = arrival.as_micros().saturating_sub_unsigned(sent.as_micros());
         self.least = Some(self.least.map_or(delay, |least| least.min(delay)));
+        self.base().map_or(Duration::ZERO, |base| above(base, delay))
     }
 
     /// Then what is to be done; `arriving` is the rate of the last moment.
@@ -120,11 +122,18 @@ impl StandingQueue {
         if now.since(self.period_began) >= PERIOD {
             (self.base_before, self.base, self.period_began) = (self.base, None, now);
         }
-        let base = self.base.map_or(least, |base| base.min(least));
-        self.base = Some(base);
-        let base = base.min(self.base_before.unwrap_or(base));
-        self.queue = Duration::from_micros(u64::try_from(least.saturating_sub(base)).unwrap_or(0)).min(QUEUE_MAX);
+        self.base = Some(self.base.map_or(least, |base| base.min(least)));
+        self.queue = self.base().map_or(Duration::ZERO, |base| above(base, least));
     }
+
+    fn base(&self) -> Option<i64> {
+        let before = self.base_before.or(self.base)?;
+        Some(self.base.map_or(before, |base| base.min(before)))
+    }
+}
+
+fn above(base: i64, delay: i64) -> Duration {
+    Duration::from_micros(u64::try_from(delay.saturating_sub(base)).unwrap_or(0)).min(QUEUE_MAX)
 }
 
 /// The least delay is that of the last one or two of these.

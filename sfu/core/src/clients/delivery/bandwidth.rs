@@ -297,7 +297,7 @@ const START_MAX: Duration = Duration::from_secs(2);
 const IP_AND_UDP_BYTES: u32 = 28;
 /// What is sent may take this much more in the next second.
 const DEMAND_MARGIN: f64 = 1.3;
-/// The queue of a line takes what it carries in so much time.
-const BURST_MAX: Duration = Duration::from_millis(200);
+/// A burst of what the line carries in so much time leaves no queue that the estimate would take for overuse.
+const BURST_MAX: Duration = Duration::from_millis(40);
 /// Between two looks at what a probe is short of: a cluster takes 15 ms at least.
 const PADDING_INTERVAL: Duration = Duration::from_millis(2);
