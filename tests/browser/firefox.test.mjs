@@ -74,11 +74,15 @@ describe("Firefox", { skip: !isInside }, () => {
     });
   }
 
-  test("Firefox watches the largest of several encodings from Chromium", async () => {
+  test("Firefox watches that of several encodings from Chromium which its tile shows", async () => {
     const publisher = await scene.page("/publish?room=sizes&stream=cam&codec=vp8&quality=720");
     await goLive(publisher);
     const viewer = await watch("sizes");
-    await until("it shows the largest", async () => (await viewer.$eval(`${tile("cam")} video`, (e) => e instanceof HTMLVideoElement && e.videoHeight)) === 720, { withinMs: 40_000 });
+    const lines = () => viewer.$eval(`${tile("cam")} video`, (e) => (e instanceof HTMLVideoElement ? e.videoHeight : 0));
+    await viewer.setViewport({ width: 800, height: 600 });
+    await until("it shows 360 lines", async () => (await lines()) === 360, { withinMs: 40_000 });
+    await viewer.setViewport({ width: 1600, height: 1000 });
+    await until("it shows the largest", async () => (await lines()) === 720, { withinMs: 40_000 });
     await pictureMoves(viewer, `${tile("cam")} video`);
     await publisher.context().close();
     await viewer.close();

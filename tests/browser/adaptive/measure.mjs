@@ -4,7 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 
-import { Bed } from "./bed.mjs";
+import { Emulation } from "./emulation.mjs";
 import { SCENARIOS } from "./scenarios.mjs";
 
 const args = process.argv.slice(2);
@@ -18,16 +18,16 @@ const day = new Date().toISOString().slice(0, 10);
 const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
 const lines = [];
 for (const name of names) {
-  const bed = await Bed.make();
+  const emulation = await Emulation.make();
   try {
-    await bed.publish();
-    const row = await SCENARIOS[name]?.(bed);
+    await emulation.publish();
+    const row = await SCENARIOS[name]?.(emulation);
     const figures = Object.entries(row?.figures ?? {}).map(([what, figure]) => `${what}: ${figure}`);
     const line = `| ${name} | ${row?.what} | ${figures.join("; ")} | ${day}, ${commit} |`;
     console.log(line);
     lines.push(line);
   } finally {
-    await bed.end();
+    await emulation.end();
   }
 }
 if (file) await writeFile(file, board(await readFile(file, "utf8"), lines));

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 
 import { bytesOf, framesOf, frozenMs, reachedMs, settledMs, switches } from "./frames.mjs";
 
-/** @typedef {import("./bed.mjs").Bed} Bed */
+/** @typedef {import("./emulation.mjs").Emulation} Emulation */
 /** @typedef {{what: string, figures: Record<string, string>}} Row */
 
 const wait = (/** @type {number} */ ms) => new Promise((done) => setTimeout(done, ms));
@@ -12,22 +12,22 @@ const now = () => performance.timeOrigin + performance.now();
 const percent = (/** @type {number} */ part, /** @type {number} */ whole) => `${((100 * part) / whole).toFixed(1)} %`;
 
 /**
- * @param {Bed} bed
+ * @param {Emulation} emulation
  * @param {"whep" | "page"} kind
  * @returns {Promise<Row>}
  */
-async function step(bed, kind) {
-  bed.link.rate(3000);
-  const page = kind === "whep" ? await bed.whep() : await bed.ourPage();
+async function step(emulation, kind) {
+  emulation.link.rate(3000);
+  const page = kind === "whep" ? await emulation.whep() : await emulation.ourPage();
   await wait(15_000);
   const top = (await framesOf(page)).at(-1)?.width ?? 0;
-  await bed.link.counts();
+  await emulation.link.counts();
   const droppedMs = now();
-  bed.link.rate(700);
+  emulation.link.rate(700);
   await wait(15_000);
-  const queueMs = (await bed.link.counts()).there.wait_p95_ms;
+  const queueMs = (await emulation.link.counts()).there.wait_p95_ms;
   const raisedMs = now();
-  bed.link.rate(3000);
+  emulation.link.rate(3000);
   await wait(33_000);
   const endMs = now();
   const frames = await framesOf(page);
@@ -47,33 +47,33 @@ async function step(bed, kind) {
 }
 
 /**
- * @param {Bed} bed
+ * @param {Emulation} emulation
  * @returns {Promise<Row>}
  */
-async function loss(bed) {
-  bed.link.rate(0);
-  bed.link.delay(40);
-  bed.link.lose(0.05);
-  const page = await bed.whep();
+async function loss(emulation) {
+  emulation.link.rate(0);
+  emulation.link.delay(40);
+  emulation.link.lose(0.05);
+  const page = await emulation.whep();
   await wait(5000);
   const fromMs = now();
   await wait(30_000);
   const toMs = now();
   const frames = await framesOf(page);
-  bed.link.lose(0);
-  bed.link.delay(20);
+  emulation.link.lose(0);
+  emulation.link.delay(20);
   await page.context().close();
   return { what: "5 % random loss each way at 80 ms round trip, WHEP", figures: { frozen: percent(frozenMs(frames, fromMs, toMs), toMs - fromMs) } };
 }
 
 /**
- * @param {Bed} bed
+ * @param {Emulation} emulation
  * @returns {Promise<Row>}
  */
-async function two(bed) {
-  bed.link.rate(300);
-  const near = await bed.whep({ near: true });
-  const far = await bed.whep();
+async function two(emulation) {
+  emulation.link.rate(300);
+  const near = await emulation.whep({ near: true });
+  const far = await emulation.whep();
   await wait(8000);
   const fromMs = now();
   await wait(20_000);
@@ -90,12 +90,12 @@ async function two(bed) {
 }
 
 /**
- * @param {Bed} bed
+ * @param {Emulation} emulation
  * @returns {Promise<Row>}
  */
-async function ten(bed) {
-  bed.link.rate(10_000);
-  const page = await bed.whep({ count: 10 });
+async function ten(emulation) {
+  emulation.link.rate(10_000);
+  const page = await emulation.whep({ count: 10 });
   await wait(10_000);
   const before = await bytesOf(page);
   await wait(20_000);
@@ -108,20 +108,20 @@ async function ten(bed) {
 }
 
 /**
- * @param {Bed} bed
+ * @param {Emulation} emulation
  * @returns {Promise<Row>}
  */
-async function greedy(bed) {
-  bed.link.rate(4000);
-  const page = await bed.whep();
+async function greedy(emulation) {
+  emulation.link.rate(4000);
+  const page = await emulation.whep();
   await wait(8000);
-  const flow = pour(bed.network);
+  const flow = pour(emulation.network);
   await wait(5000);
   const [before] = await bytesOf(page);
-  await bed.link.counts();
+  await emulation.link.counts();
   await wait(20_000);
   const [after] = await bytesOf(page);
-  const queueMs = (await bed.link.counts()).there.wait_p95_ms;
+  const queueMs = (await emulation.link.counts()).there.wait_p95_ms;
   flow.end();
   await page.context().close();
   const kbps = ((after ?? 0) - (before ?? 0)) * 8 / 20_000;
@@ -151,10 +151,10 @@ function pour(network) {
   } };
 }
 
-/** @type {Record<string, (bed: Bed) => Promise<Row>>} */
+/** @type {Record<string, (emulation: Emulation) => Promise<Row>>} */
 export const SCENARIOS = {
-  "step-whep": (bed) => step(bed, "whep"),
-  "step-page": (bed) => step(bed, "page"),
+  "step-whep": (emulation) => step(emulation, "whep"),
+  "step-page": (emulation) => step(emulation, "page"),
   loss,
   two,
   ten,

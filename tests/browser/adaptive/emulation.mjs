@@ -17,7 +17,7 @@ const QUEUE_MS = 300;
 const ROOM = "adaptive";
 export const STREAM = "cam";
 
-export class Bed {
+export class Emulation {
   #parts;
 
   /** @param {{network: Network, server: Server, link: LossyLink, near: import("playwright-core").Browser, far: import("playwright-core").Browser}} parts */
@@ -36,7 +36,7 @@ export class Bed {
     const args = [`--unsafely-treat-insecure-origin-as-secure=${server.url}`];
     const near = await launch({ program: network.neighbour, args });
     const far = await launch({ program: network.chromium, args });
-    return new Bed({ network, server, link, near, far });
+    return new Emulation({ network, server, link, near, far });
   }
 
   get link() {
