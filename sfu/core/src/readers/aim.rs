@@ -10,7 +10,11 @@ impl Readers {
     /// goes over to another one where a decoder can begin with it, and keeps what it has until then.
     pub fn choose(&mut self, viewer: SenderKey, choice: Option<LayerChoice>, parts: &mut Parts<'_>) {
         let Some(sender) = parts.clients.sender_mut(viewer) else { return };
-        if std::mem::replace(&mut sender.choice, choice) != choice {
+        let next = sender.awaited.as_ref().map(|awaited| awaited.layer).or(sender.layer);
+        let is_new = std::mem::replace(&mut sender.choice, choice) != choice;
+        let next = next.and_then(|next| parts.tracks.layer(next)).map(|layer| layer.encoding);
+        // It may have begun with another one because that had a picture.
+        if is_new || next != choice.map(|choice| choice.encoding) {
             self.aim(viewer, parts);
         }
     }
@@ -47,37 +51,68 @@ impl Readers {
 
     fn aim_at(&mut self, viewer: SenderKey, track: TrackKey, offered: &Offered, parts: &mut Parts<'_>) {
         let Some(sender) = parts.clients.sender(viewer) else { return };
-        let target = decide_encoding(offered, sender.choice, sender.next_spec().height_max);
-        let Some(target) = target.and_then(|target| parts.tracks.open_layer(track, target)) else { return };
+        let Some(target) = decide_encoding(offered, sender.choice, sender.next_spec().height_max) else { return };
+        let meanwhile = flowing_up_to(offered, target);
+        let Some(target) = parts.tracks.open_layer(track, target) else { return };
+        let is_off = parts.tracks.is_off(target);
         let is_here = sender.layer.and_then(|layer| parts.tracks.track_of(layer)) == Some(track);
         match (is_here, sender.awaited.as_ref().map(|awaited| awaited.layer)) {
-            (_, Some(awaited)) if awaited == target => {}
-            // Its m-line still follows another track.
-            (false, Some(_)) => self.await_instead(viewer, target, parts),
-            (true, _) if sender.layer == Some(target) => self.stop_awaiting(viewer, parts),
-            (true, _) if parts.tracks.is_off(target) => {
-                self.keep_meanwhile(viewer, track, offered, parts);
-                self.await_layer(viewer, target, None, parts);
+            // Its m-line still follows another track: it begins with what flows of this one.
+            (false, Some(awaited)) => {
+                let begin = meanwhile.filter(|_| is_off).and_then(|lower| parts.tracks.open_layer(track, lower));
+                let begin = begin.unwrap_or(target);
+                if begin != awaited {
+                    self.await_instead(viewer, begin, parts);
+                }
             }
+            (_, Some(awaited)) if awaited == target => {}
+            (true, _) if sender.layer == Some(target) => self.stop_awaiting(viewer, parts),
+            (true, _) if is_off => self.await_off(viewer, target, parts),
             (true, _) => self.go_over(viewer, target, parts),
             (false, None) => {}
         }
     }
 
-    /// The encoding that a viewer should read is switched off: what it has is kept until that comes, or, where it has
-    /// nothing that flows, the best below is read.
-    fn keep_meanwhile(&mut self, viewer: SenderKey, track: TrackKey, offered: &Offered, parts: &mut Parts<'_>) {
-        let Some(sender) = parts.clients.sender(viewer) else { return };
-        let flowing: Offered = offered.iter().copied().filter(OfferedLayer::flows).collect();
-        let present = sender.layer.and_then(|layer| parts.tracks.layer(layer)).map(|layer| layer.encoding);
-        let best = decide_encoding(&flowing, sender.choice, sender.next_spec().height_max);
-        if !flowing.iter().any(|layer| Some(layer.choice.encoding) == present)
-            && let Some(layer) = best.and_then(|best| parts.tracks.open_layer(track, best))
-        {
-            self.go_over(viewer, layer, parts);
-        }
+    /// The encoding that a viewer should read is switched off, and comes because it is waited for. What the viewer has is
+    /// kept until then.
+    pub(super) fn await_off(&mut self, viewer: SenderKey, target: LayerKey, parts: &mut Parts<'_>) {
+        self.read_meanwhile(viewer, target, parts);
         self.stop_awaiting(viewer, parts);
+        self.await_layer(viewer, target, None, parts);
     }
+
+    /// A viewer that waits for an encoding which is switched off, and that has none that flows or one above it that its line
+    /// does not carry, reads the best below.
+    fn read_meanwhile(&mut self, viewer: SenderKey, target: LayerKey, parts: &mut Parts<'_>) {
+        let Some(track) = parts.tracks.track_of(target) else { return };
+        let Some(encoding) = parts.tracks.layer(target).map(|layer| layer.encoding) else { return };
+        let offered = parts.tracks.offered(track);
+        let place = |encoding: u8| offered.iter().position(|layer| layer.choice.encoding == encoding);
+        let present = parts.clients.sender(viewer).and_then(|sender| sender.layer);
+        let at = present.and_then(|layer| parts.tracks.layer(layer)).and_then(|layer| place(layer.encoding));
+        let flows = at.and_then(|at| offered.get(at)).is_some_and(OfferedLayer::flows);
+        let is_late = present.is_some_and(|present| self.is_late(viewer, present, parts)) && at > place(encoding);
+        if flows && !is_late {
+            return;
+        }
+        let lower = flowing_up_to(&offered, encoding).and_then(|lower| parts.tracks.open_layer(track, lower));
+        if let Some(lower) = lower.filter(|lower| Some(*lower) != present) {
+            self.go_over(viewer, lower, parts);
+        }
+    }
+
+    /// Whether what a viewer reads does not get through as it comes.
+    fn is_late(&mut self, viewer: SenderKey, present: LayerKey, parts: &Parts<'_>) -> bool {
+        let sender = parts.clients.sender(viewer).zip(parts.tracks.layer(present));
+        self.is_paced(viewer, present) || !sender.is_some_and(|(sender, layer)| sender.is_sending(layer.generation))
+    }
+}
+
+/// The best encoding that flows and is not above this one, or the lowest that flows.
+fn flowing_up_to(offered: &[OfferedLayer], encoding: u8) -> Option<u8> {
+    let count = offered.iter().position(|layer| layer.choice.encoding == encoding).map_or(0, |at| at + 1);
+    let best = offered.iter().take(count).rev().find(|layer| layer.flows());
+    best.or(offered.iter().find(|layer| layer.flows())).map(|layer| layer.choice.encoding)
 }
 
 /// With which encoding of a track a viewer begins: the one it should read, or, where that has nothing to begin with, the

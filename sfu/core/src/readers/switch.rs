@@ -118,7 +118,9 @@ impl Readers {
     fn note_awaiting(&mut self, viewer: SenderKey, layer: LayerKey, parts: &mut Parts<'_>) {
         self.audience(layer).awaiting.insert(viewer, 0);
         self.note_viewers(layer, parts.tracks);
-        if parts.clients.sender(viewer).is_some_and(|sender| sender.next_spec().kind == MediaKind::Video) {
+        let is_video = parts.clients.sender(viewer).is_some_and(|sender| sender.next_spec().kind == MediaKind::Video);
+        // What is switched off begins with one anyway, and some encoders answer for all encodings.
+        if is_video && !parts.tracks.is_off(layer) {
             parts.tracks.want_keyframe(layer);
         }
     }
@@ -248,6 +250,10 @@ impl Readers {
             sender.replace_spec(spec);
         }
         let is_video = sender.spec.kind == MediaKind::Video;
+        if is_video {
+            // Another track may have others that are better for it.
+            parts.clients.adapting.mark(viewer.session());
+        }
         self.replace_layer(viewer, Some(key), parts);
         if is_video && !self.join(viewer, parts) {
             self.begin_paced(viewer, key, parts);
@@ -276,6 +282,10 @@ impl Readers {
             match until.filter(|until| now < *until) {
                 Some(until) => awaited.look_at = until,
                 // It was just asked for.
+                None if is_off && is_same => {
+                    let target = awaited.layer;
+                    self.await_off(viewer, target, parts);
+                }
                 None if is_off => awaited.look_at = now + STILL_AFTER,
                 None => {
                     let (layer, spec) = (awaited.layer, awaited.spec.take());

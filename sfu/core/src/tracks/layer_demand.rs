@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// Of an encoding whose publisher is ours.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct LayerDemand {
-    /// When somebody last watched it; `None` before the first look.
+    /// When somebody last watched it, or it did not come yet; `None` before the first look.
     wanted: Option<Instant>,
     state: DemandState,
 }
@@ -14,7 +14,7 @@ pub(crate) struct LayerDemand {
 enum DemandState {
     #[default]
     On,
-    /// Told so many times, as the encoding went on.
+    /// Told so many times, as the encoding went on or came back unasked.
     Off { told: Instant, times: u8 },
     /// Watched again since then.
     Awaited { since: Instant, told: Instant },
@@ -24,7 +24,8 @@ impl LayerDemand {
     /// Looks whether it is `wanted` and whether it `flows`. True if the publisher is to be told.
     pub fn look(&mut self, wanted: bool, flows: bool, now: Instant) -> bool {
         let last = *self.wanted.get_or_insert(now);
-        if wanted {
+        // What has just begun to come is to be measured first: that tells others what it would take to watch it.
+        if wanted || (!flows && self.state == DemandState::On) {
             self.wanted = Some(now);
         }
         let is_unwanted = !wanted && now >= last + UNWANTED_FOR;
@@ -34,6 +35,7 @@ impl LayerDemand {
             DemandState::Off { told, times } if flows && times < TELL_OFF_MAX && now >= told + TELL_OFF_INTERVAL => {
                 (DemandState::Off { told: now, times: times + 1 }, true)
             }
+            DemandState::Off { told, .. } if !flows => (DemandState::Off { told, times: 0 }, false),
             DemandState::Awaited { .. } if flows => (DemandState::On, false),
             DemandState::Awaited { since, .. } if now >= since + PATIENCE => (DemandState::On, true),
             DemandState::Awaited { since, told } if now >= told + TELL_ON_INTERVAL => {
@@ -91,6 +93,14 @@ mod tests {
             (92_000, true, false, true, false, true),
             (95_000, true, false, true, false, false),
             (99_000, false, false, false, false, false),
+            (100_000, false, true, false, false, false),
+            (103_900, false, true, false, false, false),
+            (104_000, false, true, true, true, true),
+            (104_200, false, false, false, true, true),
+            (109_000, false, true, true, true, true),
+            (114_000, false, true, true, true, true),
+            (119_000, false, true, true, true, true),
+            (124_000, false, true, false, true, true),
         ];
         for (ms, wanted, flows, is_told, is_unwatched, is_off) in steps {
             let now = begin + Duration::from_millis(ms);

@@ -55,6 +55,9 @@ impl Tracks {
             let Some(layer) = layer else { continue };
             let is_wanted = layer.is_wanted() || lowest == Some(encoding);
             is_news |= layer.demand.look(is_wanted, offered.flows(), now);
+            if layer.demand.is_off() && !offered.flows() {
+                layer.meter.pause();
+            }
         }
         if is_news {
             self.unwatched.mark(key);

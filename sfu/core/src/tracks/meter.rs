@@ -27,6 +27,11 @@ impl LayerMeter {
         self.frames += u32::from(ends_frame);
     }
 
+    /// It does not come for a while because nobody watches it. What it brought until then holds for when it does.
+    pub fn pause(&mut self) {
+        (self.began_ms, self.bytes, self.frames) = (None, 0, 0);
+    }
+
     /// What it takes of a line, headers included: the second largest of the last intervals, so that one key frame more than
     /// usual says nothing, and a rise is believed when it lasts. 0 before the first interval is over.
     pub fn bits_per_second(&self) -> u64 {
@@ -60,6 +65,18 @@ mod tests {
         play(&mut meter, 0..2, 432);
         assert!((119_000..121_000).contains(&meter.bits_per_second()), "{}", meter.bits_per_second());
         assert!((30..=31).contains(&meter.frames_per_second()), "{}", meter.frames_per_second());
+    }
+
+    #[test]
+    fn a_pause_says_nothing_of_what_an_encoding_takes() {
+        let mut meter = LayerMeter::default();
+        play(&mut meter, 0..5, 432);
+        let before = (meter.bits_per_second(), meter.frames_per_second());
+        meter.pause();
+        play(&mut meter, 60..61, 432);
+        assert_eq!((meter.bits_per_second(), meter.frames_per_second()), before);
+        play(&mut meter, 61..65, 932);
+        assert!((235_000..245_000).contains(&meter.bits_per_second()), "{}", meter.bits_per_second());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! A publisher of three encodings with the rates that libwebrtc gives them, and viewers whose lines carry so much.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use chappe_sfu_core::{ExtensionKind, LayerStats, LineStats, TrackId};
+use chappe_sfu_core::{Event, ExtensionKind, LayerStats, LineStats, TrackId};
 
 use super::client::Told;
 use super::encoders::*;
@@ -24,6 +25,13 @@ pub struct Theatre {
     sounds: u16,
     frame_at: Instant,
     sound_at: Instant,
+    /// Cameras send what they are told is watched, once the word has got there.
+    heeds: Option<Duration>,
+    /// Events that were looked at, and what is on its way: when it arrives, the camera, and what nobody watches.
+    heard: usize,
+    orders: VecDeque<(Instant, usize, u8)>,
+    /// Encodings that begin again, with a key frame.
+    fresh: Vec<(usize, usize)>,
 }
 
 /// The track of the n-th camera.
@@ -50,7 +58,32 @@ impl Theatre {
         });
         let cameras = cameras.collect();
         let now = harness.now.mono;
-        Theatre { harness, cameras, sounds: 0, frame_at: now, sound_at: now }
+        Theatre {
+            harness,
+            cameras,
+            sounds: 0,
+            frame_at: now,
+            sound_at: now,
+            heeds: None,
+            heard: 0,
+            orders: VecDeque::new(),
+            fresh: Vec::new(),
+        }
+    }
+
+    /// The same with cameras that are pages: what nobody watches they do not send. A word takes so long to them.
+    pub fn of_pages(cameras: usize, delay: Duration) -> Theatre {
+        Theatre { heeds: Some(delay), ..Theatre::new(cameras) }
+    }
+
+    /// Whether each encoding of the n-th camera is sent.
+    pub fn sent(&self, at: usize) -> Vec<bool> {
+        self.cameras[at].1.encoders.iter().map(|encoder| encoder.is_on).collect()
+    }
+
+    /// How often the cameras were told what is watched.
+    pub fn times_told(&self) -> usize {
+        self.harness.events.iter().filter(|event| matches!(event, Event::Unwatched { .. })).count()
     }
 
     /// A viewer of all cameras and of the microphone that tells of each packet when it came. `media` may be changed before.
@@ -73,6 +106,7 @@ impl Theatre {
     pub fn play(&mut self, span: Duration) {
         let until = self.harness.now.mono + span;
         while self.harness.now.mono < until {
+            self.heed();
             if self.harness.now.mono >= self.frame_at {
                 self.frames();
                 self.frame_at += Duration::from_micros(33_333);
@@ -88,12 +122,34 @@ impl Theatre {
         }
     }
 
+    fn heed(&mut self) {
+        let now = self.harness.now.mono;
+        for event in self.harness.events.iter().skip(std::mem::replace(&mut self.heard, self.harness.events.len())) {
+            if let (Event::Unwatched { track, encodings, .. }, Some(delay)) = (event, self.heeds) {
+                self.orders.push_back((now + delay, (track.0 - CAMERA.0) as usize, *encodings));
+            }
+        }
+        while let Some((_, at, unwatched)) = self.orders.front().copied().filter(|(at, ..)| *at <= now) {
+            self.orders.pop_front();
+            for (place, encoder) in self.cameras[at].1.encoders.iter_mut().enumerate() {
+                let is_on = unwatched & (1 << place) == 0;
+                if is_on && !encoder.is_on {
+                    self.fresh.push((at, place));
+                }
+                encoder.is_on = is_on;
+            }
+        }
+    }
+
     fn frames(&mut self) {
-        for (who, camera) in &mut self.cameras {
+        let fresh = std::mem::take(&mut self.fresh);
+        for (at, (who, camera)) in self.cameras.iter_mut().enumerate() {
             camera.frame += 1;
             let client = &mut self.harness.clients[*who];
-            for (encoder, (packets, _)) in camera.encoders.iter_mut().zip(SHAPES).filter(|(encoder, _)| encoder.is_on) {
-                let is_key = camera.frame == 1 || client.told.contains(&Told::Pli(encoder.ssrc));
+            let encoders = camera.encoders.iter_mut().zip(SHAPES).enumerate();
+            for (place, (encoder, (packets, _))) in encoders.filter(|(_, (encoder, _))| encoder.is_on) {
+                let is_key =
+                    camera.frame == 1 || fresh.contains(&(at, place)) || client.told.contains(&Told::Pli(encoder.ssrc));
                 client.told.retain(|told| *told != Told::Pli(encoder.ssrc));
                 let count = if is_key { KEYFRAME * packets } else { packets };
                 for packet in encoder.frame(count, camera.frame, is_key) {
