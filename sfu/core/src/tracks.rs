@@ -3,6 +3,7 @@
 
 mod announced;
 mod bursts;
+mod content;
 pub(crate) mod history;
 mod layer;
 mod layer_demand;
@@ -121,6 +122,11 @@ impl Tracks {
     pub fn offered(&self, track: TrackKey) -> Offered {
         let layers = self.tracks.get(track).map_or(&[][..], Track::layers);
         offer::offer(layers.iter().filter_map(|layer| self.layers.get(*layer)))
+    }
+
+    /// Whether a track shows text and drawings.
+    pub fn is_detail(&self, track: TrackKey) -> bool {
+        self.layers_of(track).into_iter().any(|layer| self.layer(layer).is_some_and(|layer| layer.content.is_detail()))
     }
 
     /// Of which track a layer is.

@@ -18,6 +18,7 @@ struct Watched {
     offered: Offered,
     layers: ArrayVec<rate::Layer, ENCODINGS_MAX>,
     limits: Limits,
+    is_detail: bool,
 }
 
 impl Readers {
@@ -86,7 +87,7 @@ impl Watched {
             is_visible: true,
             is_pinned: self.shown.is_pinned,
             priority: self.shown.priority,
-            is_detail: false,
+            is_detail: self.is_detail,
             layers: &self.layers,
         }
     }
@@ -106,7 +107,8 @@ fn watched(session: SessionKey, parts: &mut Parts<'_>) -> ArrayVec<Watched, TRAC
             continue;
         }
         let layers = offered.iter().map(layer).collect();
-        all.push(Watched { viewer: SenderKey::of(session, line), shown: sender.shown, offered, layers, limits });
+        let (viewer, shown, is_detail) = (SenderKey::of(session, line), sender.shown, parts.tracks.is_detail(track));
+        all.push(Watched { viewer, shown, offered, layers, limits, is_detail });
     }
     all
 }

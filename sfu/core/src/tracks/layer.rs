@@ -11,6 +11,7 @@ use crate::spec::MediaKind;
 use crate::stats::DropReason;
 use crate::tracks::announced::Announced;
 use crate::tracks::bursts::{Bursts, Turn};
+use crate::tracks::content::Content;
 use crate::tracks::history::{Arrived, CacheBudget, History, HistoryLimits};
 use crate::tracks::layer_demand::LayerDemand;
 use crate::tracks::meter::LayerMeter;
@@ -54,6 +55,8 @@ pub(crate) struct Layer {
     /// The newest packet leaves its frame incomplete: the next one could join it.
     is_open: bool,
     bursts: Bursts,
+    /// Of video.
+    pub(super) content: Content,
     /// Of sound.
     pub(super) voice: Voice,
 }
@@ -168,6 +171,9 @@ impl LayerWriter<'_> {
         let is_video = kind == MediaKind::Video;
         let frame = if is_video { self.read_frame(packet.codec, extensions, payload) } else { packet.frame };
         let packet = Arrived { frame, ..packet };
+        if is_video {
+            self.note_content(&packet, extensions);
+        }
         if let Some(level) =
             (!is_video).then(|| kept_extension(extensions, ExtensionKind::AudioLevel)?.first()).flatten()
             && self.layer.voice.hear(*level)
@@ -183,6 +189,13 @@ impl LayerWriter<'_> {
         self.layer.meter.add(payload.len(), packet.marker, packet.at_ms);
         let pushed = history.push(self.cache, packet, extensions, payload);
         pushed.map(|_| ()).ok_or(DropReason::RtpTooLong)
+    }
+
+    fn note_content(&mut self, packet: &Arrived, extensions: &[u8]) {
+        let kind = || first_byte(extensions, ExtensionKind::VideoContentType);
+        if self.layer.content.note(packet, kind) {
+            self.note_offer();
+        }
     }
 
     fn read_frame(&mut self, codec: Codec, extensions: &[u8], payload: &[u8]) -> FrameNumbers {
@@ -228,6 +241,10 @@ fn kept_extension(mut extensions: &[u8], kind: ExtensionKind) -> Option<&[u8]> {
         extensions = rest;
     }
     None
+}
+
+fn first_byte(extensions: &[u8], kind: ExtensionKind) -> Option<u8> {
+    kept_extension(extensions, kind)?.first().copied()
 }
 
 /// Longest that a packet waits for company, which saves more system calls than it costs in latency.
