@@ -30,7 +30,8 @@ pub fn worker(args: &[OsString]) -> Result<ExitCode, Failure> {
         let sessions = SESSIONS_MAX_DEFAULT;
         let (udp, tcp, control) = (args.udp_fd, args.tcp_fd, args.control_fd);
         let config = WorkerConfig::from_inherited(index, args.media_port, udp, tcp, control, sessions)?;
-        chappe_sfu_worker::run(WorkerConfig { restarts: args.restarts, ..config })
+        let loudest = args.loudest.unwrap_or(config.loudest);
+        chappe_sfu_worker::run(WorkerConfig { restarts: args.restarts, loudest, ..config })
     };
     Ok(ended(&format!("worker {}", args.index), run()))
 }

@@ -63,6 +63,10 @@ pub struct Flags {
     /// SFU workers, each a process on a core of its own: max (one per core) or 1 to 256 [default: max]
     #[arg(long, env = "CHAPPE_WORKERS", value_name = "max|N", global = true, value_parser = workers)]
     pub workers: Option<Workers>,
+    /// Of more than ten that send sound each viewer hears so many, the loudest; 0 for all [default: 5]
+    #[arg(long, env = "CHAPPE_LOUDEST", value_name = "N", global = true)]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=32))]
+    pub loudest: Option<u8>,
     /// UDP and TCP port of worker 0; worker i uses this plus i; 0 takes any free ones [default: 7000]
     #[arg(long, env = "CHAPPE_MEDIA_PORT", value_name = "PORT", global = true, value_parser = port)]
     pub media_port: Option<u16>,

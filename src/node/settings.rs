@@ -8,6 +8,7 @@ mod turn;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use chappe_sfu_worker::LOUDEST_DEFAULT;
 use chappe_signaling_access::parse_keys;
 use chappe_supervisor::{NodePlan, Role};
 use chappe_supervisor_api::{AdminAuth, Auth};
@@ -38,6 +39,7 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
             Workers::Max => None,
             Workers::Count(count) => Some(count),
         },
+        loudest: flags.loudest.filter(|loudest| *loudest != LOUDEST_DEFAULT),
         media_port: flags.media_port.unwrap_or(MEDIA_PORT_DEFAULT),
         public_ips: flags.public_ip.clone().unwrap_or_default(),
         node: flags.node.clone().unwrap_or_else(host_name),
@@ -72,6 +74,7 @@ fn merged(first: Flags, second: Flags) -> Flags {
         base_path: first.base_path.or(second.base_path),
         per_address: first.per_address.or(second.per_address),
         workers: first.workers.or(second.workers),
+        loudest: first.loudest.or(second.loudest),
         media_port: first.media_port.or(second.media_port),
         public_ip: first.public_ip.or(second.public_ip),
         auth: first.auth.or(second.auth),

@@ -37,6 +37,9 @@ pub struct WorkerArgs {
     /// The core to stay on.
     #[arg(long)]
     pub core: Option<usize>,
+    /// Of a crowd a viewer hears so many.
+    #[arg(long)]
+    pub loudest: Option<u8>,
     #[arg(long)]
     pub log: LogFormat,
     /// How many processes were in this place before.
@@ -121,6 +124,9 @@ impl WorkerArgs {
         line.push("--media-port", self.media_port);
         if let Some(core) = self.core {
             line.push("--core", core);
+        }
+        if let Some(loudest) = self.loudest {
+            line.push("--loudest", loudest);
         }
         line.push_choice("--log", self.log);
         line.0

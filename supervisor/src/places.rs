@@ -161,6 +161,7 @@ impl Places {
             control_fd: raw(&worker.control),
             media_port: worker.port,
             core: self.cores.get(usize::from(index) % self.cores.len().max(1)).copied(),
+            loudest: plan.loudest,
             log: plan.log,
             restarts: 0,
         };

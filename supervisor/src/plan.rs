@@ -24,6 +24,8 @@ pub struct NodePlan {
     pub per_address: Option<u32>,
     /// None: one per core that this process may use.
     pub workers: Option<u16>,
+    /// Of more than ten that send sound a viewer hears so many, the loudest, 0 for all; none: as many as workers choose.
+    pub loudest: Option<u8>,
     /// Worker i uses this plus i; 0 lets the system choose each.
     pub media_port: u16,
     /// Put into answers instead of the addresses of the interfaces.

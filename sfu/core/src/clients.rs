@@ -13,7 +13,9 @@ mod session;
 
 use std::time::Instant;
 
-pub(crate) use delivery::{Allotment, Awaited, Limits, PASS_PACKETS_MAX, SPENT_MAX, Sender, Templates, line_bytes};
+pub(crate) use delivery::{
+    Allotment, Awaited, Hearing, Limits, PASS_PACKETS_MAX, SPENT_MAX, Sender, Templates, line_bytes,
+};
 pub use delivery::{LayerReason, LineBasis, LineStats};
 pub(crate) use ingest::Source;
 pub use ingest::{nack, twcc};

@@ -52,9 +52,9 @@ pub use rtp::{ExtensionKind, ExtensionMap};
 pub use sfu::snapshot::{LayerStats, SessionStats, SessionSummary, TrackStats, UncachedTrack};
 pub use sfu::{Sfu, SfuConfig};
 pub use spec::{
-    CloseReason, ControlError, Epoch, Event, Feedback, Media, MediaKind, OriginSpec, ParameterSetSpec, PayloadMap,
-    PeerId, PeerSpec, ReceiveCodec, ReceiveTrack, RelayKey, SendTrack, SessionId, SessionSpec, SessionState, Shown,
-    SsrcPair, TrackId,
+    CROWD, CloseReason, ControlError, Epoch, Event, Feedback, LOUDEST_DEFAULT, Media, MediaKind, OriginSpec,
+    ParameterSetSpec, PayloadMap, PeerId, PeerSpec, ReceiveCodec, ReceiveTrack, RelayKey, SendTrack, SessionId,
+    SessionSpec, SessionState, Shown, SsrcPair, TrackId,
 };
 pub use stats::{Counters, DropReason};
 pub use tracks::history::GopState;

@@ -6,6 +6,7 @@ mod aim;
 mod audience;
 mod behind;
 mod fanout;
+mod loudest;
 mod paced;
 mod reader;
 mod switch;
@@ -34,6 +35,10 @@ pub(crate) struct Readers {
     turn_at: Option<Instant>,
     /// Viewers whose line does not take what arrives at once.
     paced: PacedViewers,
+    /// Clients for which it is to be decided whom they hear.
+    listening: Marks<SessionKey>,
+    /// Of a crowd so many are heard; 0 for all.
+    loudest: usize,
     /// Workers that go on with what they have not read yet.
     backlog: Marks<ChildKey>,
     /// When each worker that is behind goes on.
@@ -57,12 +62,14 @@ impl Parts<'_> {
 }
 
 impl Readers {
-    pub fn new() -> Readers {
+    pub fn new(loudest: usize) -> Readers {
         Readers {
             audiences: Vec::new(),
             queue: Marks::default(),
             turn_at: None,
             paced: PacedViewers::default(),
+            listening: Marks::default(),
+            loudest,
             backlog: Marks::default(),
             pauses: Timers::default(),
             templates: Templates::new(),
@@ -101,6 +108,12 @@ impl Readers {
         while let Some(track) = parts.tracks.offers.take() {
             self.aim_all(track, parts);
         }
+        while let Some(layer) = parts.tracks.take_audible(parts.now) {
+            self.hear(layer);
+        }
+        while let Some(session) = self.listening.take() {
+            self.listen(session, parts);
+        }
         while let Some(session) = parts.clients.adapting.take() {
             self.adapt(session, parts);
         }
@@ -114,6 +127,12 @@ impl Readers {
         while let Some(sender) = parts.clients.repeating.take() {
             self.join(sender, parts);
         }
+    }
+
+    /// Whether nothing waits to be decided.
+    #[inline]
+    pub fn is_settled(&self) -> bool {
+        self.listening.is_empty()
     }
 
     /// What the layer sent so far is over: its viewers begin with what comes next.
@@ -163,6 +182,7 @@ impl Readers {
                 self.note_viewers(layer, tracks);
             }
         }
+        self.listening.forget(session);
         for line in 0..crate::spec::TRACKS_PER_SESSION_MAX {
             self.queue.forget(SenderKey::of(session, line));
             self.paced.forget(SenderKey::of(session, line));

@@ -39,6 +39,8 @@ pub struct Sfu {
 pub struct SfuConfig {
     pub certificate: Certificate,
     pub sessions_max: usize,
+    /// Of more than [`CROWD`](crate::CROWD) tracks of sound a viewer is sent so many, the loudest; 0 for all.
+    pub loudest: usize,
     /// First sequence numbers, timestamps and our SSRCs are derived from it (RFC 3550 section 5.1 wants
     /// them unpredictable): draw it at random for each process.
     pub seed: u64,
@@ -46,11 +48,12 @@ pub struct SfuConfig {
 
 impl Sfu {
     pub fn new(config: SfuConfig) -> Sfu {
+        let readers = Readers::new(config.loudest);
         Sfu {
             config,
             clients: Clients::new(),
             tracks: Tracks::default(),
-            readers: Readers::new(),
+            readers,
             mesh: Mesh::default(),
             out: Outputs::new(),
             blame: Blame::default(),
@@ -153,7 +156,7 @@ impl Sfu {
         let (readers, mut parts) = self.reader_parts(now);
         let is_complete = readers.flush(&mut parts);
         self.ask_for_keyframes(now);
-        while let Some((track, speaking)) = self.tracks.take_speaking(now) {
+        while let Some((track, speaking)) = self.tracks.take_speaking() {
             self.out.push_event(Event::Speaking { track, speaking });
         }
         self.out.counters.drop_many(DropReason::ControlFull, self.out.egress.take_refused());
@@ -201,7 +204,11 @@ impl Sfu {
         while let Some((key, reason)) = self.clients.take_closed() {
             self.remove_session(now, key, reason);
         }
-        if !(self.tracks.is_settled() && self.clients.is_settled() && self.mesh.is_settled()) {
+        if !(self.tracks.is_settled()
+            && self.clients.is_settled()
+            && self.mesh.is_settled()
+            && self.readers.is_settled())
+        {
             let (readers, mut parts) = self.reader_parts(now);
             readers.settle(&mut parts);
         }

@@ -361,6 +361,10 @@ fn check_payload_types(mut types: impl Iterator<Item = u8>) -> Result<(), Contro
 
 /// m-lines of one session, in both directions together.
 pub const TRACKS_PER_SESSION_MAX: usize = 32;
+/// A viewer of so many tracks of sound hears all of them; of more the loudest.
+pub const CROWD: usize = 10;
+/// How many of a crowd are heard.
+pub const LOUDEST_DEFAULT: usize = 5;
 /// Shortest interval of signs of life: long against the slots to which deadlines are rounded.
 pub const ALIVE_INTERVAL_MIN: Duration = Duration::from_millis(50);
 /// Longest one. Consent checks (RFC 7675) say as much as rarer signs would.

@@ -8,6 +8,7 @@ pub(crate) mod history;
 mod layer;
 mod layer_demand;
 mod looks;
+mod loudness;
 mod meter;
 pub(crate) mod offer;
 pub(crate) mod playout;
@@ -21,6 +22,7 @@ use arrayvec::ArrayVec;
 pub(crate) use announced::Announced;
 pub(crate) use bursts::Turn;
 pub(crate) use layer::{LATE_TICKS, Layer, LayerWriter, TICK};
+pub(crate) use loudness::Audibility;
 pub(crate) use offer::{LayerChoice, Offered, OfferedLayer, decide_encoding};
 pub(crate) use track::Track;
 
@@ -60,7 +62,9 @@ pub(crate) struct Tracks {
     pub unwatched: Marks<TrackKey>,
     /// Layers of sound in which somebody began to speak, or fell silent.
     pub voices: Marks<LayerKey>,
-    /// When it is looked at whether they still speak.
+    /// Layers of sound that began to be audible, fell silent, or are to be compared with the others.
+    audible: Marks<LayerKey>,
+    /// When it is looked at whether they still are.
     voice_looks: Timers<LayerKey>,
     /// When it is looked at which encodings of a track come and are watched.
     looks: Timers<TrackKey>,
@@ -197,9 +201,9 @@ impl Tracks {
     /// What is needed to add packets to a layer; `None` before there is a wall clock.
     #[inline]
     pub fn writer(&mut self, key: LayerKey) -> Option<LayerWriter<'_>> {
-        let Tracks { layers, wall, cache, fresh, offers, voices, turn, .. } = self;
+        let Tracks { layers, wall, cache, fresh, offers, voices, audible, turn, .. } = self;
         let (layer, wall) = (layers.get_mut(key)?, wall.as_ref()?);
-        Some(LayerWriter { key, layer, wall, cache, fresh, offers, voices, turn: *turn })
+        Some(LayerWriter { key, layer, wall, cache, fresh, offers, voices, audible, turn: *turn })
     }
 
     // ── Who has it, and who wants it ────────────────────────────────────────────────────────────────────
@@ -307,6 +311,7 @@ impl Tracks {
                 self.keyframe_wanted.forget(layer);
                 self.reported.forget(layer);
                 self.voices.forget(layer);
+                self.audible.forget(layer);
                 self.voice_looks.set(layer, None);
                 // Its readers are gone; whoever has the key next starts afresh.
                 self.ended.mark(layer);
@@ -323,7 +328,8 @@ impl Tracks {
     /// Whether nothing of it waits to be told to readers.
     #[inline]
     pub fn is_settled(&self) -> bool {
-        self.left.is_empty() && self.ended.is_empty() && self.reported.is_empty() && self.offers.is_empty()
+        let is_same = self.offers.is_empty() && self.audible.is_empty();
+        is_same && self.left.is_empty() && self.ended.is_empty() && self.reported.is_empty()
     }
 
     // ── What readers and publishers say of it ───────────────────────────────────────────────────────────

@@ -90,11 +90,12 @@ impl Worker {
             started_ms: u64::try_from(clock::now().unix.as_millis()).unwrap_or(u64::MAX),
         };
         let sessions_max = usize::try_from(config.sessions_max).unwrap_or(usize::MAX);
+        let loudest = usize::from(config.loudest);
         let seed = clock::random_u64().map_err(set_up("randomness"))?;
         tracing::info!(media = %udp.local_addr(), boot = identity.boot.0, "worker started");
         Ok(Worker {
             identity,
-            core: Sfu::new(SfuConfig { certificate, sessions_max, seed }),
+            core: Sfu::new(SfuConfig { certificate, sessions_max, loudest, seed }),
             sessions: Sessions::default(),
             control,
             drain: Drain::Serving,

@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use chappe_sfu_api::{Boot, Command, LINE_BYTES_MAX, Request};
-use chappe_sfu_core::{Certificate, DropReason, Sfu, SfuConfig};
+use chappe_sfu_core::{Certificate, DropReason, LOUDEST_DEFAULT, Sfu, SfuConfig};
 
 use crate::control::LineReader;
 use crate::media::read_clock;
@@ -15,7 +15,7 @@ use crate::{translate, validate};
 pub fn control_lines(bytes: &[u8]) {
     static CERTIFICATE: OnceLock<Option<Certificate>> = OnceLock::new();
     let Some(certificate) = CERTIFICATE.get_or_init(|| Certificate::generate().ok()).clone() else { return };
-    let mut core = Sfu::new(SfuConfig { certificate, sessions_max: 8, seed: 1 });
+    let mut core = Sfu::new(SfuConfig { certificate, sessions_max: 8, loudest: LOUDEST_DEFAULT, seed: 1 });
     let mut reader = LineReader::default();
     for piece in bytes.chunks(PIECE_BYTES) {
         reader.push(piece);

@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn a_turn_takes_its_share_of_time_and_the_rest_waits() {
-        let mut core = Sfu::new(SfuConfig { certificate: Certificate::generate().unwrap(), sessions_max: 1, seed: 1 });
+        let mut core =
+            Sfu::new(SfuConfig { certificate: Certificate::generate().unwrap(), sessions_max: 1, loudest: 0, seed: 1 });
         let mut handshakes = Handshakes::default();
         (0..8).for_each(|_| handshakes.push(route(), &[22, 254, 253]));
         let (start, mut reads) = (Instant::now(), 0);

@@ -42,6 +42,8 @@ pub struct WorkerConfig {
     pub control: OwnedFd,
     /// Sessions this worker takes at most.
     pub sessions_max: u32,
+    /// Of a crowd a viewer hears so many; 0 for all.
+    pub loudest: u8,
     /// Processes that were in this place before.
     pub restarts: u64,
 }
@@ -80,6 +82,7 @@ impl WorkerConfig {
             tcp: inherited::take(tcp, Kind::TcpListener).map_err(WorkerError::Inherited)?,
             control: inherited::take(control, Kind::UnixListener).map_err(WorkerError::Inherited)?,
             sessions_max,
+            loudest: LOUDEST_DEFAULT,
             restarts: 0,
         })
     }
@@ -102,3 +105,5 @@ pub use fuzz::control_lines as fuzz_control_lines;
 
 /// Sessions a worker takes unless its configuration says otherwise.
 pub const SESSIONS_MAX_DEFAULT: u32 = 4096;
+/// Whom of a crowd a viewer hears unless its configuration says otherwise.
+pub const LOUDEST_DEFAULT: u8 = chappe_sfu_core::LOUDEST_DEFAULT as u8;

@@ -17,11 +17,12 @@ fn a_workers_arguments_survive_the_way_to_the_child() {
         control_fd: 7,
         media_port: 7003,
         core: Some(1),
+        loudest: Some(7),
         log: LogFormat::Json,
         restarts: 7,
     };
     assert_eq!(parse::<WorkerArgs>(sent.to_args()), sent);
-    let unpinned = WorkerArgs { core: None, ..sent };
+    let unpinned = WorkerArgs { core: None, loudest: None, ..sent };
     assert_eq!(parse::<WorkerArgs>(unpinned.to_args()), unpinned);
 }
 

@@ -27,7 +27,7 @@ pub(crate) use keyframe_allowance::KeyframeAnswer;
 pub use layer_reason::LayerReason;
 pub(crate) use layer_reason::{Allotment, Limits};
 pub(crate) use path::Path;
-pub(crate) use sender::{Awaited, Sender};
+pub(crate) use sender::{Awaited, Hearing, Sender};
 pub(crate) use template::{PASS_PACKETS_MAX, Templates, line_bytes};
 
 use crate::clients::delivery::sender::Step;

@@ -150,11 +150,19 @@ impl Audience {
         }
     }
 
-    /// A viewer that was behind, or was to be, goes on with what is live.
+    /// From now on nothing is for this viewer until it goes on with what is live then.
+    pub fn silence(&mut self, viewer: SenderKey) {
+        if let Some(reader) = self.viewers.get_mut(viewer) {
+            reader.pace = Pace::Silenced;
+        }
+    }
+
+    /// A viewer that was behind or silenced, or was to be, goes on with what is live.
     pub fn go_live(&mut self, viewer: SenderKey) {
         let live = self.live;
         if let Some(reader) = self.viewers.get_mut(viewer) {
             *reader = Reader::new(viewer, live);
+            self.look_again();
         }
     }
 }

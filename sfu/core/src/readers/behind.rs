@@ -154,7 +154,7 @@ fn find_beginning(
 ) -> Option<Beginning> {
     let cached = history.cached_gop();
     match pace {
-        Pace::Live | Pace::Paced => None,
+        Pace::Live | Pace::Paced | Pace::Silenced => None,
         Pace::Behind { read } => {
             // A newer picture spares what lies before it, whether that is still there or not.
             let newer = cached.filter(|gop| gop.number > next && gop.has_picture());

@@ -23,6 +23,8 @@ pub(crate) enum Pace {
     Behind { read: u64 },
     /// What arrives is more than its line takes at once: it reads as its budget allows.
     Paced,
+    /// It is sound that its viewer is not to hear now.
+    Silenced,
 }
 
 /// How long a reader has been waiting for a relay to deliver the past.

@@ -162,6 +162,9 @@ impl Readers {
     fn replace_layer(&mut self, viewer: SenderKey, layer: Option<LayerKey>, parts: &mut Parts<'_>) {
         let Some(sender) = parts.clients.sender_mut(viewer) else { return };
         let before = std::mem::replace(&mut sender.layer, layer);
+        if sender.spec.kind == MediaKind::Audio {
+            self.listening.mark(viewer.session());
+        }
         sender.interrupt();
         sender.cross(bridge(before, layer, parts.tracks));
         if is_of_one_track(before, layer, parts.tracks) {

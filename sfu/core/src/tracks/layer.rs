@@ -14,8 +14,8 @@ use crate::tracks::bursts::{Bursts, Turn};
 use crate::tracks::content::Content;
 use crate::tracks::history::{Arrived, CacheBudget, History, HistoryLimits};
 use crate::tracks::layer_demand::LayerDemand;
+use crate::tracks::loudness::Loudness;
 use crate::tracks::meter::LayerMeter;
-
 use crate::tracks::playout::{MediaClock, WallClock};
 use crate::tracks::voice::Voice;
 use crate::wire::rtp::ExtensionKind;
@@ -57,8 +57,9 @@ pub(crate) struct Layer {
     bursts: Bursts,
     /// Of video.
     pub(super) content: Content,
-    /// Of sound.
+    /// Of sound: who speaks is told to pages, how loud it is decides who of many is heard.
     pub(super) voice: Voice,
+    pub loudness: Loudness,
 }
 
 impl Layer {
@@ -156,6 +157,7 @@ pub(crate) struct LayerWriter<'a> {
     pub(super) fresh: &'a mut Marks<LayerKey>,
     pub(super) offers: &'a mut Marks<TrackKey>,
     pub(super) voices: &'a mut Marks<LayerKey>,
+    pub(super) audible: &'a mut Marks<LayerKey>,
     pub(super) turn: Turn,
 }
 
@@ -171,14 +173,9 @@ impl LayerWriter<'_> {
         let is_video = kind == MediaKind::Video;
         let frame = if is_video { self.read_frame(packet.codec, extensions, payload) } else { packet.frame };
         let packet = Arrived { frame, ..packet };
-        if is_video {
-            self.note_content(&packet, extensions);
-        }
-        if let Some(level) =
-            (!is_video).then(|| kept_extension(extensions, ExtensionKind::AudioLevel)?.first()).flatten()
-            && self.layer.voice.hear(*level)
-        {
-            self.voices.mark(self.key);
+        match is_video {
+            true => self.note_content(&packet, extensions),
+            false => self.note_level(extensions),
         }
         let history = self.layer.history.get_or_insert_with(|| {
             History::new(match kind {
@@ -195,6 +192,19 @@ impl LayerWriter<'_> {
         let kind = || first_byte(extensions, ExtensionKind::VideoContentType);
         if self.layer.content.note(packet, kind) {
             self.note_offer();
+        }
+    }
+
+    fn note_level(&mut self, extensions: &[u8]) {
+        let Some(level) = first_byte(extensions, ExtensionKind::AudioLevel) else { return };
+        // The highest bit is the sender's guess whether this is speech, which not all senders make.
+        let below_full = level & 0x7f;
+        let (begins, is_other) = (self.layer.voice.hear(below_full), self.layer.loudness.hear(below_full));
+        if begins {
+            self.voices.mark(self.key);
+        }
+        if begins || is_other {
+            self.audible.mark(self.key);
         }
     }
 

@@ -1,4 +1,5 @@
-//! Owns when it is looked at which encodings of a track come and which are watched, and whether somebody still speaks. Never tells anybody.
+//! Owns when it is looked at which encodings of a track come and which are watched, and whether somebody still speaks and
+//! is heard. Never tells anybody.
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use arrayvec::ArrayVec;
 use crate::keys::{LayerKey, TrackKey};
 use crate::spec::{ENCODINGS_MAX, TrackId};
 use crate::tracks::Tracks;
+use crate::tracks::loudness::Audibility;
 use crate::tracks::voice::VOICE_LOOK;
 
 impl Tracks {
@@ -21,10 +23,13 @@ impl Tracks {
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(key) = self.voice_looks.pop_due(now) {
             let Some(layer) = self.layers.get_mut(key) else { continue };
-            match layer.voice.look() {
-                true => self.voice_looks.set(key, Some(now + VOICE_LOOK)),
-                false => self.voices.mark(key),
+            let was_speaking = layer.voice.is_speaking();
+            if layer.voice.look() != was_speaking {
+                self.voices.mark(key);
             }
+            // Others may be louder by now.
+            layer.loudness.look();
+            self.audible.mark(key);
         }
         while let Some(key) = self.looks.pop_due(now) {
             self.look_at_demand(key, now);
@@ -65,12 +70,19 @@ impl Tracks {
     }
 
     /// A track in which somebody began to speak (true) or fell silent since the last call.
-    pub fn take_speaking(&mut self, now: Instant) -> Option<(TrackId, bool)> {
-        let key = self.voices.take()?;
-        let layer = self.layers.get(key)?;
-        let is_speaking = layer.voice.is_speaking();
-        self.voice_looks.set(key, is_speaking.then_some(now + VOICE_LOOK));
-        Some((self.tracks.get(layer.track?)?.id, is_speaking))
+    pub fn take_speaking(&mut self) -> Option<(TrackId, bool)> {
+        let layer = self.layers.get(self.voices.take()?)?;
+        Some((self.tracks.get(layer.track?)?.id, layer.voice.is_speaking()))
+    }
+
+    /// A layer of sound that began to be audible, fell silent or is to be compared with the others again.
+    pub fn take_audible(&mut self, now: Instant) -> Option<LayerKey> {
+        let key = self.audible.take()?;
+        let is_audible = self.layers.get(key).is_some_and(|layer| layer.loudness.state() == Audibility::Audible);
+        if is_audible {
+            self.voice_looks.lower(key, now + VOICE_LOOK);
+        }
+        Some(key)
     }
 
     /// The encodings that a publisher need not send, by their places: a bit for each.

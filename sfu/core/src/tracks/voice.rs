@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// Of the sound of one track. It is looked at every [`VOICE_LOOK`] while somebody speaks.
+/// Of the sound of one track. It is looked at every [`VOICE_LOOK`] while it is audible.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Voice {
     /// Grows with each packet that is loud, and falls with each that is not.
@@ -14,10 +14,8 @@ pub(crate) struct Voice {
 }
 
 impl Voice {
-    /// The level of a packet, as its header has it. True if somebody begins to speak with it.
-    pub fn hear(&mut self, level: u8) -> bool {
-        // The highest bit is the sender's guess whether this is speech, which not all senders make.
-        let below_full = level & 0x7f;
+    /// A packet that is so many decibels below the loudest there is. True if somebody begins to speak with it.
+    pub fn hear(&mut self, below_full: u8) -> bool {
         self.is_heard |= below_full <= GOES_ON_AT;
         self.score = match below_full <= BEGINS_AT {
             true => (self.score + 1).min(SCORE_TO_BEGIN),
@@ -62,7 +60,7 @@ mod tests {
         assert_eq!(hear(&mut voice, 127, 100), 0);
         assert_eq!(hear(&mut voice, 30, 7), 0, "a cough");
         assert_eq!(hear(&mut voice, 127, 7), 0);
-        assert_eq!(hear(&mut voice, 0x80 | 30, 100), 1);
+        assert_eq!(hear(&mut voice, 30, 100), 1);
         assert!(voice.look());
         hear(&mut voice, 127, 20);
         hear(&mut voice, 48, 1);

@@ -16,8 +16,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use chappe_sfu_core::{
-    Certificate, ConnectionId, DtlsRole, Epoch, Event, ExtensionMap, IceCredentials, Media, Now, Route, SessionId,
-    SessionSpec, Sfu, SfuConfig,
+    Certificate, ConnectionId, DtlsRole, Epoch, Event, ExtensionMap, IceCredentials, LOUDEST_DEFAULT, Media, Now,
+    Route, SessionId, SessionSpec, Sfu, SfuConfig,
 };
 
 pub use client::Client;
@@ -50,7 +50,8 @@ pub type Who = usize;
 impl Harness {
     pub fn new() -> Harness {
         let certificate = Certificate::generate().expect("a certificate");
-        let config = SfuConfig { certificate: certificate.clone(), sessions_max: 2_000, seed: 7 };
+        let config =
+            SfuConfig { certificate: certificate.clone(), sessions_max: 2_000, loudest: LOUDEST_DEFAULT, seed: 7 };
         let now = Now { mono: start(), unix: Duration::from_secs(1_700_000_000) };
         let client_certificate = Certificate::generate().expect("a certificate");
         Harness {

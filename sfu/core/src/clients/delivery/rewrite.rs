@@ -150,6 +150,18 @@ impl Rewriter {
         true
     }
 
+    /// Leaves out all up to this packet of the current source, and goes on with it under the next index. What left before is
+    /// not found any more. False for one that is not newer than what left.
+    pub fn resume(&mut self, sequence: u64) -> bool {
+        let index = self.next();
+        let is_newer = sequence > self.highest;
+        if let Some(numbering) = self.numbering.as_mut().filter(|_| is_newer) {
+            *numbering = Numbering { first: sequence, index, left_out: LeftOut::default() };
+            self.highest = sequence.wrapping_sub(1);
+        }
+        is_newer
+    }
+
     /// The source sequence and index that left under these 16 bits; `None` when nothing did lately.
     pub fn origin(&self, sent: u16) -> Option<(u64, u64)> {
         let numbering = self.numbering.as_ref()?;

@@ -2,6 +2,7 @@
 //! clock and never picks the source.
 
 mod awaited;
+mod hearing;
 mod padding;
 mod recent_repairs;
 mod rest;
@@ -9,6 +10,7 @@ mod rest;
 use std::time::{Duration, Instant};
 
 pub(crate) use awaited::Awaited;
+pub(crate) use hearing::Hearing;
 
 use crate::clients::delivery::frame_order::FrameOrder;
 use crate::clients::delivery::keyframe_allowance::KeyframeAllowance;
@@ -40,6 +42,7 @@ pub(crate) struct Sender {
     pub allotment: Option<Allotment>,
     /// Changes from one encoding of a track to another.
     pub switches: u64,
+    pub hearing: Hearing,
     rewriter: Rewriter,
     /// From the clock of the encoding before to that of this one, until this one begins.
     bridge: Option<ClockBridge>,
@@ -100,6 +103,7 @@ impl Sender {
             choice: None,
             allotment: None,
             switches: 0,
+            hearing: Hearing::default(),
             rewriter: Rewriter::new(first, timestamp),
             bridge: None,
             frames: FrameOrder::default(),
@@ -145,7 +149,7 @@ impl Sender {
     /// The source changed or went; the next one starts at a key frame. Nothing of the old one is repeated:
     /// its numbers may mean other packets by now.
     pub fn interrupt(&mut self) {
-        self.generation = None;
+        (self.generation, self.hearing) = (None, Hearing::default());
         self.rewriter.stop();
         self.plain_from = self.rewriter.next();
     }
@@ -167,6 +171,9 @@ impl Sender {
                 return Step::AwaitsKeyframe;
             }
             self.begin(entry, now, clock_rate);
+        }
+        if !self.hearing.passes(|| self.rewriter.resume(packet.sequence)) {
+            return Step::Skip;
         }
         // Padding alone is left out, unless its number is spent already: then an empty packet fills it.
         if entry.is_empty() && self.rewriter.skip(packet.sequence) {

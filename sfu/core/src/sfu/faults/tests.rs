@@ -20,7 +20,7 @@ fn now() -> Now {
 /// Sessions 0 and 1, of which the first publishes.
 fn sfu() -> Sfu {
     let certificate = Certificate::generate().expect("a certificate");
-    let mut sfu = Sfu::new(SfuConfig { certificate, sessions_max: 10, seed: 1 });
+    let mut sfu = Sfu::new(SfuConfig { certificate, sessions_max: 10, loudest: 0, seed: 1 });
     for who in 0..2 {
         let credentials = |side: &str| IceCredentials { ufrag: format!("{side}{who}"), pwd: "p".repeat(22) };
         let (codec, feedback) = (Codec::Vp8, Feedback::default());

@@ -16,6 +16,21 @@ fn indices(rewriter: &mut Rewriter, now: Instant, sequences: &[u64]) -> Vec<Opti
 }
 
 #[test]
+fn a_source_that_was_left_out_goes_on_with_the_next_number_and_its_own_time() {
+    let mut rewriter = Rewriter::new(100, 7_000);
+    let now = crate::sim::start();
+    rewriter.start((5, 960), None, now, 48_000);
+    let first = rewriter.map(5, 960, now).unwrap();
+    assert_eq!(rewriter.map(6, 1_920, now).map(|sent| sent.index), Some(101));
+    assert!(!rewriter.resume(6), "it has left");
+    assert!(rewriter.resume(500));
+    let later = rewriter.map(500, 480_000, now).unwrap();
+    assert_eq!((later.index, later.timestamp.wrapping_sub(first.timestamp)), (102, 480_000 - 960));
+    assert_eq!(rewriter.map(499, 479_040, now), None, "late");
+    assert_eq!(rewriter.map(501, 480_960, now).map(|sent| sent.index), Some(103));
+}
+
+#[test]
 fn a_stream_without_drops_is_shifted_by_a_constant() {
     let (mut rewriter, now) = started(10, 1000);
     assert_eq!(indices(&mut rewriter, now, &[1000, 1001, 1005]), [Some(10), Some(11), Some(15)]);
