@@ -20,8 +20,13 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Failure> {
         Err(e) => return failure::help_or_usage(&e),
     };
     let program = cli.program.unwrap_or(Program::Up);
-    let plan = settings::plan(program, cli.flags)?;
-    supervise(&plan)
+    let plan = settings::plan(program, cli.flags.clone())?;
+    let read_again = |running: &NodePlan| settings::renewed(running, program, cli.flags.clone());
+    match chappe_supervisor::run(plan, &read_again).map_err(|e| Failure::Start(e.to_string()))? {
+        Ended::InOrder => Ok(ExitCode::SUCCESS),
+        Ended::AtOnce => Ok(ExitCode::from(STOPPED_BY_SECOND_SIGNAL)),
+        Ended::Refused => Ok(ExitCode::FAILURE),
+    }
 }
 
 /// Whether the first argument names a command of ours.
@@ -32,14 +37,6 @@ pub fn knows(name: &str) -> bool {
 pub fn names() -> impl Iterator<Item = String> {
     let command = Cli::command();
     command.get_subcommands().map(|command| command.get_name().to_owned()).collect::<Vec<_>>().into_iter()
-}
-
-fn supervise(plan: &NodePlan) -> Result<ExitCode, Failure> {
-    match chappe_supervisor::run(plan).map_err(|e| Failure::Start(e.to_string()))? {
-        Ended::InOrder => Ok(ExitCode::SUCCESS),
-        Ended::AtOnce => Ok(ExitCode::from(STOPPED_BY_SECOND_SIGNAL)),
-        Ended::Refused => Ok(ExitCode::FAILURE),
-    }
 }
 
 /// What a shell reports for a program that Ctrl-C ended.

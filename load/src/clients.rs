@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use chappe_sfu_core::dtls::Certificate;
+use ureq::tls::TlsConfig;
 
 pub use broadcaster::Broadcaster;
 pub use report::{Report, ViewerReport};
@@ -35,6 +36,14 @@ pub struct Plan {
     /// The viewers come one after the other over this time.
     pub ramp: Duration,
     pub token: Option<String>,
+    /// Whom to trust at `https://`.
+    pub tls: Option<TlsConfig>,
+}
+
+impl Plan {
+    fn server(&self, url: &str) -> Server {
+        Server::one_of_many(url, ANSWER_LIMIT, self.tls.clone()).with_token(self.token.clone())
+    }
 }
 
 pub struct Clients {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use ureq::tls::TlsConfig;
 
 /// One server, reached by its public and its admin listener.
 #[derive(Clone)]
@@ -25,13 +26,14 @@ pub struct Created {
 impl Server {
     /// Both as `http://host:port`, without a trailing slash.
     pub fn new(public: &str, admin: &str) -> Server {
-        let agent = agent(Duration::from_secs(10));
+        let agent = agent(Duration::from_secs(10), None);
         Server { agent, public: public.to_owned(), admin: admin.to_owned(), token: None }
     }
 
     /// For who asks the next server when this one does not answer within `patience`.
-    pub fn one_of_many(public: &str, patience: Duration) -> Server {
-        Server { agent: agent(patience), public: public.to_owned(), admin: String::new(), token: None }
+    /// `tls`: whom to trust, where the URL begins with `https://`.
+    pub fn one_of_many(public: &str, patience: Duration, tls: Option<TlsConfig>) -> Server {
+        Server { agent: agent(patience, tls), public: public.to_owned(), admin: String::new(), token: None }
     }
 
     pub fn with_token(self, token: Option<String>) -> Server {
@@ -127,9 +129,9 @@ fn absolute(asked: &str, location: String) -> String {
     if location.contains("://") { location } else { format!("{origin}{location}") }
 }
 
-fn agent(patience: Duration) -> ureq::Agent {
-    let config = ureq::Agent::config_builder().timeout_global(Some(patience)).http_status_as_error(false).build();
-    config.into()
+fn agent(patience: Duration, tls: Option<TlsConfig>) -> ureq::Agent {
+    let config = ureq::Agent::config_builder().timeout_global(Some(patience)).http_status_as_error(false);
+    tls.into_iter().fold(config, |config, tls| config.tls_config(tls)).build().into()
 }
 
 #[cfg(test)]
@@ -145,8 +147,9 @@ mod tests {
 
     #[test]
     fn other_servers_have_other_paths() {
-        let server = Server::one_of_many("http://m.example/rtc/v1/whip/?app={room}&stream={stream}", Duration::ZERO);
+        let at = |url| Server::one_of_many(url, Duration::ZERO, None);
+        let server = at("http://m.example/rtc/v1/whip/?app={room}&stream={stream}");
         assert_eq!(server.endpoint("whip", "demo", "cam"), "http://m.example/rtc/v1/whip/?app=demo&stream=cam");
-        assert_eq!(Server::one_of_many("http://a", Duration::ZERO).endpoint("whep", "r", "s"), "http://a/whep/r/s");
+        assert_eq!(at("http://a").endpoint("whep", "r", "s"), "http://a/whep/r/s");
     }
 }

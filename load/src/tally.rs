@@ -60,6 +60,23 @@ impl Tally {
         Tally { first_packet, first_index, last_index, ..Tally::default() }
     }
 
+    /// Puts the count of a session behind that of the ones before, with the gap between them. The first gap is the one
+    /// from when the counting `began`.
+    pub fn append(&mut self, next: &Tally, began: SystemTime) {
+        let before = self.last_at.unwrap_or(began);
+        let between = next.first_at.and_then(|first| first.duration_since(before).ok()).unwrap_or_default();
+        self.standstills += next.standstills + u64::from(between > STANDSTILL && self.last_at.is_some());
+        self.longest_gap = self.longest_gap.max(next.longest_gap).max(between);
+        self.last_at = self.last_at.max(next.last_at);
+        self.packets += next.packets;
+        self.missing += next.missing;
+        self.broken += next.broken;
+        self.duplicates += next.duplicates;
+        self.reordered += next.reordered;
+        self.late += next.late;
+        self.latencies_us.extend_from_slice(&next.latencies_us);
+    }
+
     fn note(&mut self, index: u64, payload: &[u8], at: SystemTime) {
         if self.first_packet.is_none() {
             self.first_packet = Some(Instant::now());
@@ -112,6 +129,23 @@ mod tests {
         note(&mut tally, &[14, 13]);
         assert_eq!((tally.packets, tally.missing), (4, 0), "reordered");
         assert_eq!(tally.reordered, 1);
+    }
+
+    fn session(first_ms: u64, last_ms: u64) -> Tally {
+        let at = |ms| Some(SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
+        Tally { packets: 10, missing: 1, first_at: at(first_ms), last_at: at(last_ms), ..Tally::default() }
+    }
+
+    #[test]
+    fn the_gap_between_two_sessions_counts_as_one_of_the_viewer() {
+        let mut whole = Tally::default();
+        let began = SystemTime::UNIX_EPOCH + Duration::from_millis(900);
+        whole.append(&session(1_000, 2_000), began);
+        assert_eq!(whole.longest_gap, Duration::from_millis(100), "from the start of the counting");
+        whole.append(&Tally { broken: 2, ..Tally::default() }, began);
+        whole.append(&session(2_700, 3_000), began);
+        assert_eq!((whole.longest_gap, whole.standstills), (Duration::from_millis(700), 1));
+        assert_eq!((whole.packets, whole.missing, whole.broken), (20, 2, 2));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use chappe_signaling_turn::TurnServers;
 use chappe_signaling_turn_server::TurnSockets;
 use chappe_supervisor_api::{AdminAuth, Auth};
 
+use crate::issuer_source::IssuerSource;
 use crate::webhooks::Webhooks;
 
 /// All that [`crate::run`] needs. The listeners were bound by the supervisor and outlive this process,
@@ -59,8 +60,8 @@ pub struct Config {
 pub struct KeySources {
     pub file: Option<PathBuf>,
     pub environment: Vec<ApiKey>,
-    /// Foreign issuers by name, with the files of their public keys.
-    pub issuers: Vec<(String, PathBuf)>,
+    /// Foreign issuers by name, with where their public keys are.
+    pub issuers: Vec<(String, IssuerSource)>,
 }
 
 /// Why the process ended in order.

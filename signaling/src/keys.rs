@@ -1,5 +1,5 @@
-//! Owns gathering the keys that tokens are checked with: from a file, the environment, the store of the cluster and the
-//! files of foreign issuers, and following their changes. Never judges a token.
+//! Owns gathering the keys that tokens are checked with: from a file, the environment, the store of the cluster and foreign
+//! issuers, and following their changes. Never judges a token.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -11,11 +11,15 @@ use chappe_engine::{Change, Key};
 use chappe_signaling_access::{ApiKey, Issuer, KeyRing, parse_keys};
 use chappe_signaling_edge::admin::KEYS_STORED_BELOW;
 use chappe_signaling_service::Service;
+use hyper::Uri;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{info, warn};
 
 use crate::config::KeySources;
+use crate::issuer_fetch::follow_issuer;
+use crate::issuer_source::IssuerSource;
 
 /// Tells the public listener which keys there are.
 pub struct KeyFollower {
@@ -40,12 +44,13 @@ struct Stamp {
 impl KeyFollower {
     /// With what the files and the environment have.
     pub fn start(service: Arc<Service>, sources: KeySources, ring: watch::Sender<Arc<KeyRing>>) -> KeyFollower {
+        let awaited = fetched_issuers(&sources).map(|(name, _)| (name.clone(), Issuer::awaited(name)));
         let mut follower = KeyFollower {
+            issuers: awaited.collect(),
             service,
             sources,
             ring,
             file: Vec::new(),
-            issuers: BTreeMap::new(),
             stored: BTreeMap::new(),
             seen: BTreeMap::new(),
         };
@@ -59,8 +64,17 @@ impl KeyFollower {
         let mut tick = interval(LOOK_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut changes = self.watch_store().await;
+        let (told, mut fetched) = mpsc::channel(1);
+        let mut fetching = JoinSet::new();
+        for (name, at) in fetched_issuers(&self.sources) {
+            fetching.spawn(follow_issuer(Arc::clone(&self.service), name.clone(), at.clone(), told.clone()));
+        }
         loop {
             tokio::select! {
+                Some(issuer) = fetched.recv() => {
+                    self.issuers.insert(issuer.name.clone(), issuer);
+                    self.publish();
+                }
                 _ = tick.tick() => {
                     if self.read_files() {
                         self.publish();
@@ -125,7 +139,8 @@ impl KeyFollower {
                 Err(why) => warn!(file = %path.display(), why, "the file of keys can't be read: those of before stay"),
             }
         }
-        for (name, path) in self.sources.issuers.clone() {
+        for (name, source) in self.sources.issuers.clone() {
+            let IssuerSource::File(path) = source else { continue };
             if !self.is_new(&path) {
                 continue;
             }
@@ -163,6 +178,14 @@ impl KeyFollower {
             self.service.end_revoked(|issuer| ring.has_revoked(&before, issuer));
         }
     }
+}
+
+/// Those whose keys are told over HTTP.
+fn fetched_issuers(sources: &KeySources) -> impl Iterator<Item = (&String, &Uri)> {
+    sources.issuers.iter().filter_map(|(name, source)| match source {
+        IssuerSource::Url(at) => Some((name, at)),
+        IssuerSource::File(_) => None,
+    })
 }
 
 fn read(path: &Path) -> Result<String, String> {

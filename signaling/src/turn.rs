@@ -62,6 +62,10 @@ impl Media for MediaPorts {
         self.0.media_port(peer)
     }
 
+    fn is_of_a_node(&self, ip: IpAddr) -> bool {
+        self.0.is_of_a_node(ip)
+    }
+
     fn relay_address(&self, is_ipv6: bool) -> Option<IpAddr> {
         self.0.addresses.now().candidates.iter().copied().find(|ip| ip.is_ipv6() == is_ipv6)
     }

@@ -2,18 +2,18 @@
 
 use std::ffi::OsString;
 use std::net::TcpListener;
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::process::ExitCode;
 
 use chappe_sfu_api::WorkerIndex;
 use chappe_sfu_io::inherited::{self, Kind};
-use chappe_sfu_worker::{SESSIONS_MAX_DEFAULT, WorkerConfig};
+use chappe_sfu_worker::{Parent, SESSIONS_MAX_DEFAULT, WorkerConfig};
 use chappe_signaling::{
-    AccessConfig, AdminAuth, Auth, BasePath, Config, Host, KeySources, Network, PemFiles, Proxies, Stopped,
-    TurnServers, TurnSockets, TurnUrl, Webhooks,
+    AccessConfig, AdminAuth, Auth, BasePath, Config, Host, IssuerSource, KeySources, Network, PemFiles, Proxies,
+    Stopped, TurnServers, TurnSockets, TurnUrl, Webhooks,
 };
 use chappe_signaling_access::parse_keys;
-use chappe_supervisor::child::{SignalingArgs, WorkerArgs};
+use chappe_supervisor::child::{ParentLines, SignalingArgs, WorkerArgs};
 use chappe_supervisor::{EXIT_REFUSE, EXIT_STOP};
 use clap::Parser;
 use tracing::error;
@@ -24,14 +24,15 @@ use crate::node::settings::{KEYS_VARIABLE, read_turn_secret};
 /// `chappe worker …`
 pub fn worker(args: &[OsString]) -> Result<ExitCode, Failure> {
     let args = WorkerArgs::try_parse_from(args).map_err(|e| Failure::Usage(one_line(&e)))?;
-    args.enter().map_err(|e| Failure::Start(format!("worker {}: {e}", args.index)))?;
+    let parent = args.enter().map_err(|e| Failure::Start(format!("worker {}: {e}", args.index)))?;
     let run = || {
         let index = WorkerIndex(args.index);
         let sessions = SESSIONS_MAX_DEFAULT;
         let (udp, tcp, control) = (args.udp_fd, args.tcp_fd, args.control_fd);
         let config = WorkerConfig::from_inherited(index, args.media_port, udp, tcp, control, sessions)?;
         let loudest = args.loudest.unwrap_or(config.loudest);
-        chappe_sfu_worker::run(WorkerConfig { restarts: args.restarts, loudest, ..config })
+        let config = WorkerConfig { restarts: args.restarts, loudest, ..config };
+        chappe_sfu_worker::run(config, Box::new(Told(parent)))
     };
     Ok(ended(&format!("worker {}", args.index), run()))
 }
@@ -39,7 +40,8 @@ pub fn worker(args: &[OsString]) -> Result<ExitCode, Failure> {
 /// `chappe signaling-process …`
 pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
     let args = SignalingArgs::try_parse_from(args).map_err(|e| Failure::Usage(one_line(&e)))?;
-    args.enter().map_err(|e| Failure::Start(format!("signaling: {e}")))?;
+    let parent = args.enter().map_err(|e| Failure::Start(format!("signaling: {e}")))?;
+    parent.follow_on_thread();
     let unreadable = |e: std::io::Error| Failure::Start(format!("signaling: the private directory: {e}"));
     let config = Config {
         http: args.http_fd.map(listener).transpose()?,
@@ -72,6 +74,22 @@ pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
     }
 }
 
+/// A worker has one thread, which looks at this one among all else.
+#[derive(Debug)]
+struct Told(ParentLines);
+
+impl Parent for Told {
+    fn handle_ready(&mut self) -> bool {
+        self.0.handle_ready()
+    }
+}
+
+impl AsFd for Told {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 /// Where the keys are that tokens are checked with.
 fn keys(args: &SignalingArgs) -> Result<KeySources, Failure> {
     let text = if args.auth == Auth::Jwt || args.admin_auth == AdminAuth::Key {
@@ -80,8 +98,7 @@ fn keys(args: &SignalingArgs) -> Result<KeySources, Failure> {
         String::new()
     };
     let environment = parse_keys(&text).map_err(|e| Failure::Start(format!("signaling: {KEYS_VARIABLE}: {e}")))?;
-    let issuer = |text: &String| text.split_once('=').map(|(name, file)| (name.to_owned(), file.into()));
-    let issuers = args.jwks.iter().filter_map(issuer).collect();
+    let issuers = args.jwks.iter().filter_map(|text| IssuerSource::parse(text).ok()).collect();
     Ok(KeySources { file: args.keys.clone(), environment, issuers })
 }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use chappe_signaling::{BasePath, Host, Network, TurnUrl};
+use chappe_signaling::{BasePath, Host, IssuerSource, Network, TurnUrl};
 use chappe_supervisor::LogFormat;
 use chappe_supervisor_api::{AdminAuth, Auth};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -105,8 +105,9 @@ pub struct Flags {
     /// CHAPPE_API_KEYS has more of them, separated by commas, and so may the store of the cluster
     #[arg(long, env = "CHAPPE_KEYS", value_name = "FILE", global = true)]
     pub keys: Option<PathBuf>,
-    /// Foreign issuers of tokens (`iss`) with the files of their public keys (JWKS): https://id.example=/etc/jwks.json
-    #[arg(long, env = "CHAPPE_JWKS", value_name = "ISSUER=FILE,…", global = true, value_delimiter = ',')]
+    /// Foreign issuers of tokens (`iss`) with their public keys (JWKS), in a file or at a URL that is asked again and
+    /// again: https://id.example=/etc/jwks.json, https://id.example=https://id.example/.well-known/jwks.json
+    #[arg(long, env = "CHAPPE_JWKS", value_name = "ISSUER=FILE|URL,…", global = true, value_delimiter = ',')]
     #[arg(value_parser = issuer)]
     pub jwks: Option<Vec<String>>,
     /// Joins the nodes that share rooms over these NATS servers: nats://HOST:PORT,… with user:password@ or
@@ -126,9 +127,12 @@ pub struct Flags {
     /// Secrets that webhooks are signed with, one or two lines of whsec_ and 24 to 64 bytes in Base64
     #[arg(long, env = "CHAPPE_WEBHOOK_SECRETS", value_name = "FILE", global = true)]
     pub webhook_secrets: Option<PathBuf>,
-    /// How log lines look; RUST_LOG says which (default: info) [default: text]
+    /// How log lines look [default: text]
     #[arg(long, env = "CHAPPE_LOG", value_name = "text|json", global = true, hide_possible_values = true)]
     pub log: Option<LogFormat>,
+    /// Which log lines there are: debug, or info,chappe_signaling=debug for one part; wins over RUST_LOG [default: info]
+    #[arg(long, env = "CHAPPE_LOG_FILTER", value_name = "FILTER", global = true, value_parser = log_filter)]
+    pub log_filter: Option<String>,
     /// Keeps a JSON file with the addresses in use and the process ids, removed at the end
     #[arg(long, env = "CHAPPE_STATE_FILE", value_name = "FILE", global = true)]
     pub state_file: Option<PathBuf>,
@@ -204,11 +208,12 @@ fn turn_url(text: &str) -> Result<String, String> {
     TurnUrl::parse(text.trim()).map(|url| url.to_string()).map_err(|problem| problem.to_string())
 }
 
+fn log_filter(text: &str) -> Result<String, String> {
+    chappe_supervisor::check_log_filter(text).map(|()| text.to_owned())
+}
+
 fn issuer(text: &str) -> Result<String, String> {
-    match text.split_once('=') {
-        Some((issuer, file)) if !issuer.is_empty() && !file.is_empty() => Ok(text.to_owned()),
-        _ => Err("wants an issuer and its file, for example https://id.example=/etc/jwks.json".to_owned()),
-    }
+    IssuerSource::parse(text.trim()).map(|_| text.trim().to_owned())
 }
 
 fn name(text: &str) -> Result<String, String> {
@@ -238,8 +243,9 @@ Examples:
                                                 publish from a phone in this network
   chappe sfu --cluster nats://10.0.0.9:4222     a node that only carries media
   chappe --workers 2 --media-port 20000         two workers, on UDP and TCP ports 20000 and 20001
-  chappe --config /etc/chappe.toml              settings from a file; its keys are the flags without --
-  RUST_LOG=debug chappe --log json              more log, one JSON object per line
+  chappe --config /etc/chappe.toml              settings from a file; its keys are the flags without --, and
+                                                kill -HUP takes up what has changed there
+  chappe --log-filter debug --log json          more log, one JSON object per line
 
 Operate nodes that run (each has --help): chappe ls, rooms, streams, session, kick, doctor, logs,
 scale, reload, restart, drain, keys, token, config, completions.

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use chappe_sfu_worker::LOUDEST_DEFAULT;
 use chappe_signaling_access::parse_keys;
-use chappe_supervisor::{NodePlan, Role};
+use chappe_supervisor::{NodePlan, Renewal, Role};
 use chappe_supervisor_api::{AdminAuth, Auth};
 
 use crate::failure::{Failure, usage};
@@ -55,12 +55,22 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
         keys: flags.keys.as_deref().map(absolute),
         jwks: flags.jwks.clone().unwrap_or_default().iter().map(|text| absolute_issuer(text)).collect(),
         log: flags.log.unwrap_or_default(),
+        log_filter: flags.log_filter,
         state_file: flags.state_file,
     };
     check_access(&plan)?;
     check_ports(&plan)?;
     check_public_ips(&plan.public_ips)?;
     Ok(plan)
+}
+
+/// What a node that runs takes up of its settings, read again. The reason where they can't be.
+pub fn renewed(running: &NodePlan, program: Program, flags: Flags) -> Result<Renewal, String> {
+    let fresh = plan(program, flags).map_err(|failure| failure.to_string())?;
+    let renewal = running.renewed(fresh);
+    // What changes has to go with what stays.
+    check_access(&renewal.plan).map_err(|failure| failure.to_string())?;
+    Ok(renewal)
 }
 
 /// What `first` does not say, `second` does.
@@ -92,6 +102,7 @@ fn merged(first: Flags, second: Flags) -> Flags {
         webhook: first.webhook.or(second.webhook),
         webhook_secrets: first.webhook_secrets.or(second.webhook_secrets),
         log: first.log.or(second.log),
+        log_filter: first.log_filter.or(second.log_filter),
         state_file: first.state_file.or(second.state_file),
         config: first.config,
     }

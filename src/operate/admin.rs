@@ -27,7 +27,7 @@ impl Admin {
         let base = admin_of(target)?;
         let mut config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
         if base.starts_with("https://") {
-            config = config.tls_config(trust::tls_config(target.admin_ca.as_deref())?);
+            config = config.tls_config(trust::tls_config("--admin-ca", target.admin_ca.as_deref())?);
         }
         let token = target.token.as_deref().map(str::trim).filter(|token| !token.is_empty());
         let authorization = token.map(|token| format!("Bearer {token}")).unwrap_or_default();

@@ -173,7 +173,7 @@ pub struct Logs {
 #[derive(Debug, Args)]
 pub struct Load {
     /// Servers: clients begin at one after the other, and go to the next when their session dies
-    #[arg(value_name = "http://HOST:PORT", required_unless_present_all = ["whip", "whep"])]
+    #[arg(value_name = "http[s]://HOST:PORT", required_unless_present_all = ["whip", "whep"])]
     pub urls: Vec<String>,
     /// Where to publish instead; for other servers a URL with {room} and {stream} in it
     #[arg(long, value_name = "URL,…", value_delimiter = ',')]
@@ -205,6 +205,9 @@ pub struct Load {
     /// Shown with each request
     #[arg(long, env = "CHAPPE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub token: Option<String>,
+    /// Certificate of the authority that signed those of the servers, in PEM form [default: those that this machine trusts]
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// Prints JSON instead of a table
     #[arg(long)]
     pub json: bool,

@@ -10,6 +10,7 @@ use chappe_load::trial::{self, Report, Settings};
 use super::commands::{Load, Profile};
 use super::progress::Progress;
 use super::table::{self, Column, Field};
+use super::trust;
 use crate::failure::Failure;
 
 pub fn run(order: &Load) -> Result<(), Failure> {
@@ -55,9 +56,12 @@ fn settings(order: &Load) -> Result<Settings, Failure> {
     if order.ramp > order.duration {
         return Err(Failure::Usage("--ramp is longer than --duration: the last viewers would never come".to_owned()));
     }
+    let (whip, whep) = (urls(&order.whip)?, urls(&order.whep)?);
+    let is_over_tls = whip.iter().chain(&whep).any(|url| url.starts_with("https://"));
+    let tls = is_over_tls.then(|| trust::tls_config("--ca", order.ca.as_deref())).transpose()?;
     Ok(Settings {
-        whip: urls(&order.whip)?,
-        whep: urls(&order.whep)?,
+        whip,
+        whep,
         room: order.room.clone(),
         rooms: order.rooms.into(),
         publishers: order.publishers.into(),
@@ -66,17 +70,15 @@ fn settings(order: &Load) -> Result<Settings, Failure> {
         ramp: order.ramp,
         duration: order.duration,
         token: order.token.clone(),
+        tls,
     })
 }
 
 fn checked(url: &str) -> Result<String, Failure> {
-    if url.starts_with("https://") {
-        return Err(Failure::Usage(format!("{url}: load speaks plain http:// in this version")));
-    }
-    match url.strip_prefix("http://") {
+    match url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) {
         Some(rest) if !rest.trim_end_matches('/').is_empty() => Ok(url.trim_end_matches('/').to_owned()),
         _ => Err(Failure::Usage(format!(
-            "{url}: wants http://HOST:PORT, or for other servers a URL with {{room}} and {{stream}} in it"
+            "{url}: wants http://HOST:PORT or https://HOST, or for other servers a URL with {{room}} and {{stream}} in it"
         ))),
     }
 }
@@ -143,7 +145,8 @@ mod tests {
     fn a_url_is_of_a_server_or_a_pattern() {
         assert_eq!(checked("http://127.0.0.1:8080/").unwrap(), "http://127.0.0.1:8080");
         assert_eq!(checked("http://m/whip?s={room}-{stream}").unwrap(), "http://m/whip?s={room}-{stream}");
-        for text in ["", "http://", "ftp://a", "media.example", "https://a"] {
+        assert_eq!(checked("https://a/").unwrap(), "https://a");
+        for text in ["", "http://", "https://", "ftp://a", "media.example"] {
             assert!(checked(text).is_err(), "{text}");
         }
     }

@@ -25,8 +25,8 @@ pub fn run(order: &Top) -> Result<(), Failure> {
     }
     let admin = Admin::of(&order.target)?;
     // Who names a node that is not there is told so in one line, not on a screen.
-    ask::workers(&admin)?;
-    let mut screen = Screen::new(admin.base(), terminal::has_colour());
+    let node = ask::node(&admin)?;
+    let mut screen = Screen::new(admin.base(), &node, terminal::has_colour());
     let asking = Asking::begin(admin, order.interval);
     let mut terminal = ratatui::try_init().map_err(|error| not_drawn(&error))?;
     let outcome = drive(&mut terminal, &mut screen, &asking);

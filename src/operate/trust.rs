@@ -1,4 +1,4 @@
-//! Owns whom an operator's connection trusts to vouch for an admin listener: an authority of his own, or those of the
+//! Owns whom a command trusts to vouch for a listener that it asks: an authority that its flag names, or those of the
 //! machine.
 
 use std::path::Path;
@@ -9,9 +9,9 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::failure::{Failure, usage};
 
-pub fn tls_config(authority: Option<&Path>) -> Result<TlsConfig, Failure> {
+pub fn tls_config(flag: &str, authority: Option<&Path>) -> Result<TlsConfig, Failure> {
     let roots = match authority {
-        Some(file) => read(file)?,
+        Some(file) => read(flag, file)?,
         None => {
             let found = rustls_native_certs::load_native_certs().certs;
             found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()
@@ -21,16 +21,15 @@ pub fn tls_config(authority: Option<&Path>) -> Result<TlsConfig, Failure> {
     Ok(config.unversioned_rustls_crypto_provider(Arc::new(crypto_provider())).build())
 }
 
-fn read(file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
+fn read(flag: &str, file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
     let name = file.display();
-    let text =
-        std::fs::read(file).map_err(|error| Failure::Usage(format!("--admin-ca {name} can't be read: {error}")))?;
+    let text = std::fs::read(file).map_err(|error| Failure::Usage(format!("{flag} {name} can't be read: {error}")))?;
     let certificates = parse_pem(&text).filter_map(|item| match item {
         Ok(PemItem::Certificate(certificate)) => Some(certificate),
         _ => None,
     });
     match certificates.collect::<Vec<_>>() {
-        none if none.is_empty() => usage(format!("--admin-ca {name} has no certificate in PEM form")),
+        none if none.is_empty() => usage(format!("{flag} {name} has no certificate in PEM form")),
         found => Ok(found),
     }
 }

@@ -8,13 +8,17 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
 use chappe_sfu_io::process;
-use chappe_supervisor_api::{AdminAuth, Auth, SOCKET_FILE};
+use chappe_supervisor_api::{AdminAuth, Auth, ProcessName, SOCKET_FILE};
 use clap::ValueEnum;
 
 use crate::outlet::LogFormat;
 use crate::runtime_dir::{CLUSTER_FILE, NODE_SECRET_FILE};
 
 pub mod log;
+mod parent_lines;
+
+pub use parent_lines::ParentLines;
+pub(crate) use parent_lines::log_filter_line;
 
 /// `chappe worker …`. Descriptors are inherited under these numbers.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Parser)]
@@ -42,6 +46,8 @@ pub struct WorkerArgs {
     pub loudest: Option<u8>,
     #[arg(long)]
     pub log: LogFormat,
+    #[arg(long)]
+    pub log_filter: Option<String>,
     /// How many processes were in this place before.
     #[arg(long)]
     pub restarts: u64,
@@ -104,6 +110,8 @@ pub struct SignalingArgs {
     #[arg(long)]
     pub log: LogFormat,
     #[arg(long)]
+    pub log_filter: Option<String>,
+    #[arg(long)]
     pub restarts: u64,
 }
 
@@ -128,18 +136,18 @@ impl WorkerArgs {
         if let Some(loudest) = self.loudest {
             line.push("--loudest", loudest);
         }
-        line.push_choice("--log", self.log);
+        line.push_log(self.log, self.log_filter.as_deref());
         line.0
     }
 
     /// Must run before anything else. Names the process, pins it, ties it to the parent.
-    pub fn enter(&self) -> io::Result<()> {
+    pub fn enter(&self) -> io::Result<ParentLines> {
         // The kernel cuts names at 15 bytes.
         enter(self.supervisor, &format!("chappe-sfu-{}", self.index))?;
         if let Some(core) = self.core {
             process::pin_to_core(core)?;
         }
-        log::init_child(self.log)
+        ParentLines::follow(ProcessName::Worker(self.index), log::init_child(self.log, self.log_filter.as_deref())?)
     }
 }
 
@@ -203,14 +211,14 @@ impl SignalingArgs {
         for issuer in &self.jwks {
             line.push("--jwks", issuer);
         }
-        line.push_choice("--log", self.log);
+        line.push_log(self.log, self.log_filter.as_deref());
         line.0
     }
 
     /// Must run before anything else, and before a second thread exists. Names the process, ties it to the parent.
-    pub fn enter(&self) -> io::Result<()> {
+    pub fn enter(&self) -> io::Result<ParentLines> {
         enter(self.supervisor, "chappe-signal")?;
-        log::init_child(self.log)
+        ParentLines::follow(ProcessName::Signaling, log::init_child(self.log, self.log_filter.as_deref())?)
     }
 
     /// Where worker `index` listens for us.
@@ -267,6 +275,13 @@ impl Line {
         let mut argument = OsString::from(format!("{name}="));
         argument.push(path);
         self.0.push(argument);
+    }
+
+    fn push_log(&mut self, format: LogFormat, filter: Option<&str>) {
+        self.push_choice("--log", format);
+        if let Some(filter) = filter {
+            self.push("--log-filter", filter);
+        }
     }
 
     /// The name that clap parses back.

@@ -10,12 +10,14 @@ mod node;
 mod orders;
 mod places;
 mod plan;
+mod renew;
 
 mod channel;
 mod ended;
 mod process;
 mod slot;
 mod supervise;
+mod supervised;
 mod token;
 
 mod announce;
@@ -30,9 +32,10 @@ mod state_file;
 
 pub mod child;
 
+pub use child::log::check_log_filter;
 pub use ended::{EXIT_REFUSE, EXIT_STOP, Ended};
 pub use node::run;
 pub use outlet::LogFormat;
-pub use plan::{DevelopmentPlan, NodePlan, Role, TlsPlan};
+pub use plan::{DevelopmentPlan, NodePlan, Renewal, Role, TlsPlan};
 pub use runtime_dir::running_nodes;
 pub use sockets::StartError;

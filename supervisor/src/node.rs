@@ -14,26 +14,28 @@ use crate::orders;
 use crate::outlet::Outlet;
 use crate::places::Places;
 use crate::plan::NodePlan;
-use crate::signals::StopSignals;
+use crate::renew::{ReadAgain, renew};
+use crate::signals::Signals;
 use crate::sockets::StartError;
 use crate::state_file::StateFile;
 use crate::supervise::Supervisor;
 
-/// Binds, starts, supervises. Returns when a signal has ended it and all children are gone.
-pub fn run(plan: &NodePlan) -> Result<Ended, StartError> {
+/// Binds, starts, supervises. Returns when a signal has ended it and all children are gone. At SIGHUP, `read_again` tells
+/// what has become of the settings.
+pub fn run(mut plan: NodePlan, read_again: ReadAgain<'_>) -> Result<Ended, StartError> {
     raise_descriptor_limit();
     let outlet = Outlet::stderr(plan.log).map_err(StartError::prepare("standard error"))?;
-    log::init(plan.log, outlet.clone());
-    let mut places = Places::bind(plan)?;
-    let signals = StopSignals::catch().map_err(StartError::prepare("signal handling"))?;
+    let filter = log::init(plan.log, plan.log_filter.as_deref(), outlet.clone());
+    let mut places = Places::bind(&plan)?;
+    let signals = Signals::catch().map_err(StartError::prepare("signal handling"))?;
     let channel =
         Channel::listen(&places.dir().join(SOCKET_FILE)).map_err(StartError::prepare("the command channel"))?;
-    let state_files = state_files(plan, &places);
-    let mut supervisor = Supervisor::start(places.specs(plan), signals, outlet.clone(), plan.log)
+    let state_files = state_files(&plan, &places);
+    let mut supervisor = Supervisor::start(places.specs(&plan), signals, outlet.clone(), plan.log)
         .map_err(StartError::prepare("the event loop"))?;
     supervisor.answer_on(channel).map_err(StartError::prepare("the event loop"))?;
-    warn_of_open_doors(plan);
-    announce(plan, places.addresses(), &supervisor.statuses());
+    warn_of_open_doors(&plan);
+    announce(&plan, places.addresses(), &supervisor.statuses());
     loop {
         if supervisor.take_changed() {
             write_state(&state_files, &places, &supervisor);
@@ -44,11 +46,14 @@ pub fn run(plan: &NodePlan) -> Result<Ended, StartError> {
         }
         for name in supervisor.take_gone() {
             if let ProcessName::Worker(index) = name {
-                orders::give_up(plan, &mut places, &mut supervisor, index);
+                orders::give_up(&plan, &mut places, &mut supervisor, index);
             }
         }
         for (client, request) in supervisor.take_requests() {
-            orders::answer(plan, &mut places, &mut supervisor, client, request);
+            orders::answer(&plan, &mut places, &mut supervisor, client, request);
+        }
+        if supervisor.take_hangup() {
+            renew(&mut plan, read_again, &filter, &places, &mut supervisor);
         }
     }
 }

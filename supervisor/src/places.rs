@@ -144,6 +144,7 @@ impl Places {
             keys: plan.keys.clone(),
             jwks: plan.jwks.clone(),
             log: plan.log,
+            log_filter: plan.log_filter.clone(),
             restarts: 0,
         };
         let turn = self.turn.iter().flat_map(|turn| [&turn.udp, &turn.tcp]);
@@ -163,6 +164,7 @@ impl Places {
             core: self.cores.get(usize::from(index) % self.cores.len().max(1)).copied(),
             loudest: plan.loudest,
             log: plan.log,
+            log_filter: plan.log_filter.clone(),
             restarts: 0,
         };
         let fds = vec![worker.udp.clone(), worker.tcp.clone(), worker.control.clone()];

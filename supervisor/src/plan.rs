@@ -50,6 +50,8 @@ pub struct NodePlan {
     /// Foreign issuers of tokens, as `ISSUER=FILE`.
     pub jwks: Vec<String>,
     pub log: LogFormat,
+    /// Which log lines there are; none: what `RUST_LOG` says.
+    pub log_filter: Option<String>,
     pub state_file: Option<PathBuf>,
 }
 
@@ -81,7 +83,72 @@ pub enum Role {
     Sfu,
 }
 
+/// What a running node makes of settings that were read again.
+#[derive(Debug)]
+pub struct Renewal {
+    pub plan: NodePlan,
+    /// Names of settings that are others now.
+    pub changed: Vec<&'static str>,
+    /// Names of settings that take effect when the node is started anew.
+    pub fixed: Vec<&'static str>,
+}
+
 impl NodePlan {
+    /// Sockets are bound and workers carry media: what concerns them stays.
+    pub fn renewed(&self, fresh: NodePlan) -> Renewal {
+        let tls = if self.tls.is_some() == fresh.tls.is_some() { &fresh.tls } else { &self.tls };
+        let plan = NodePlan {
+            role: self.role,
+            http: self.http,
+            admin: self.admin,
+            admin_auth: self.admin_auth,
+            workers: self.workers,
+            loudest: self.loudest,
+            media_port: self.media_port,
+            node: self.node.clone(),
+            cluster: self.cluster.clone(),
+            tls: tls.clone(),
+            turn: self.turn,
+            log: self.log,
+            state_file: self.state_file.clone(),
+            ..fresh.clone()
+        };
+        Renewal { changed: self.differences(&plan), fixed: plan.differences(&fresh), plan }
+    }
+
+    /// Names of the settings in which two plans differ.
+    fn differences(&self, other: &NodePlan) -> Vec<&'static str> {
+        let all = [
+            ("http", self.http != other.http),
+            ("admin", self.admin != other.admin),
+            ("admin-auth", self.admin_auth != other.admin_auth),
+            ("admin-host", self.admin_hosts != other.admin_hosts),
+            ("trusted-proxy", self.trusted_proxies != other.trusted_proxies),
+            ("base-path", self.base_path != other.base_path),
+            ("per-address", self.per_address != other.per_address),
+            ("workers", self.workers != other.workers),
+            ("loudest", self.loudest != other.loudest),
+            ("media-port", self.media_port != other.media_port),
+            ("public-ip", self.public_ips != other.public_ips),
+            ("node", self.node != other.node),
+            ("region", self.region != other.region),
+            ("cluster", self.cluster != other.cluster),
+            ("auth", self.auth != other.auth),
+            ("tls", self.tls != other.tls),
+            ("turn", self.turn != other.turn),
+            ("turn-url", self.turn_urls != other.turn_urls),
+            ("turn-secret", self.turn_secret != other.turn_secret),
+            ("webhook", self.webhooks != other.webhooks),
+            ("webhook-secrets", self.webhook_secrets != other.webhook_secrets),
+            ("keys", self.keys != other.keys),
+            ("jwks", self.jwks != other.jwks),
+            ("log", self.log != other.log),
+            ("log-filter", self.log_filter != other.log_filter),
+            ("state-file", self.state_file != other.state_file),
+        ];
+        all.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+    }
+
     /// Over a network an operator's token is worth as much as a password.
     pub fn has_admin_tls(&self) -> bool {
         self.admin_auth == AdminAuth::Key && self.tls.is_some()

@@ -35,23 +35,27 @@ pub struct Process {
     death: OwnedFd,
     log: OwnedFd,
     lines: LineSplitter,
+    /// What it is told later.
+    told: OwnedFd,
 }
 
 impl Process {
     /// Starts a child that has `spec.fds` and standard error, and nothing else of ours.
     pub fn spawn(spec: &ChildSpec, restarts: u64) -> io::Result<Process> {
         let (log, log_writer) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (input, told) = pipe_with(PipeFlags::CLOEXEC)?;
+        rustix::io::ioctl_fionbio(&told, true)?;
         rustix::io::ioctl_fionbio(&log, true)?;
         // More room for a burst; the default of 64 KiB serves too where the user's limit forbids it.
         let _ = rustix::pipe::fcntl_setpipe_size(&log, LOG_PIPE_BYTES);
         let mut command = Command::new(&spec.program);
         command.arg0("chappe").args(&spec.args).arg("--restarts").arg(restarts.to_string());
-        command.stdin(Stdio::null()).stdout(Stdio::from(log_writer.try_clone()?)).stderr(Stdio::from(log_writer));
+        command.stdin(Stdio::from(input)).stdout(Stdio::from(log_writer.try_clone()?)).stderr(Stdio::from(log_writer));
         // Of its own group: Ctrl-C reaches the parent alone, which then stops its children in order.
         command.process_group(0);
         let mut child = with_inherited(&spec.fds, || command.spawn())?;
         match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
-            Ok(death) => Ok(Process { child, death, log, lines: LineSplitter::default() }),
+            Ok(death) => Ok(Process { child, death, log, lines: LineSplitter::default(), told }),
             Err(e) => {
                 end(&mut child);
                 Err(e.into())
@@ -94,6 +98,11 @@ impl Process {
     /// How it ended, when it did; reaps it.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
+    }
+
+    /// Says a line, which it hears when it looks. One that has not looked for long misses it; so does one that is gone.
+    pub fn tell(&self, line: &str) {
+        let _ = rustix::io::write(&self.told, format!("{line}\n").as_bytes());
     }
 
     /// A process that is gone already is no error.

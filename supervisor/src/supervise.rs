@@ -18,14 +18,15 @@ use crate::channel::{Channel, ClientKey};
 use crate::ended::{Ended, asks_to_stop};
 use crate::outlet::{LogFormat, Outlet};
 use crate::process::{ChildSpec, Process, describe};
-use crate::signals::StopSignals;
+use crate::signals::Signals;
 use crate::slot::{Due, State};
+use crate::supervised::Supervised;
 use crate::token::Token;
 
 /// One turn of [`Supervisor::turn`] handles what happened since the last.
 pub struct Supervisor {
     epoll: OwnedFd,
-    signals: StopSignals,
+    signals: Signals,
     slots: BTreeMap<ProcessName, Supervised>,
     phase: Phase,
     outlet: Outlet,
@@ -36,15 +37,9 @@ pub struct Supervisor {
     /// Places that were given up since the last look.
     gone: Vec<ProcessName>,
     changed: bool,
+    /// Settings are to be read again.
+    hangup: bool,
     refused: bool,
-}
-
-/// A place that has a process, or is about to.
-struct Supervised {
-    spec: ChildSpec,
-    state: State<Process>,
-    backoff: Backoff,
-    restarts: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,9 +53,11 @@ enum Phase {
 
 impl Supervisor {
     /// Starts all children.
-    pub fn start(specs: Vec<ChildSpec>, signals: StopSignals, outlet: Outlet, format: LogFormat) -> io::Result<Self> {
+    pub fn start(specs: Vec<ChildSpec>, signals: Signals, outlet: Outlet, format: LogFormat) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, &signals, epoll::EventData::new_u64(Token::Signal.encode()), epoll::EventFlags::IN)?;
+        for signal in signals.descriptors() {
+            epoll::add(&epoll, signal, epoll::EventData::new_u64(Token::Signal.encode()), epoll::EventFlags::IN)?;
+        }
         let mut supervisor = Supervisor {
             epoll,
             signals,
@@ -73,6 +70,7 @@ impl Supervisor {
             requests: Vec::new(),
             gone: Vec::new(),
             changed: true,
+            hangup: false,
             refused: false,
         };
         specs.into_iter().for_each(|spec| supervisor.add(spec));
@@ -91,14 +89,23 @@ impl Supervisor {
     /// A place for one more process, which is started with the next turn.
     pub fn add(&mut self, spec: ChildSpec) {
         let name = spec.name;
-        let slot = Supervised { spec, state: State::Starting, backoff: Backoff::default(), restarts: 0 };
-        self.slots.insert(name, slot);
+        self.slots.insert(name, Supervised::new(spec));
         self.changed = true;
     }
 
     /// What the next process in each place is started as; `change` sees every spec.
     pub fn change_specs(&mut self, mut change: impl FnMut(&mut ChildSpec)) {
         self.slots.values_mut().for_each(|slot| change(&mut slot.spec));
+    }
+
+    /// Says a line to each process that runs.
+    pub fn tell_all(&self, line: &str) {
+        self.slots.values().filter_map(|slot| slot.state.process()).for_each(|process| process.tell(line));
+    }
+
+    /// Whether SIGHUP came since the last call, to a node that has not lost its terminal with it.
+    pub fn take_hangup(&mut self) -> bool {
+        std::mem::take(&mut self.hangup) && self.phase == Phase::Running
     }
 
     /// The process is not replaced any more. It is asked to end after `within`.
@@ -240,7 +247,10 @@ impl Supervisor {
     }
 
     fn handle_signal(&mut self) {
-        for _ in 0..self.signals.take() {
+        let hangup = self.signals.take_hangup();
+        let ends = hangup && self.signals.has_lost_terminal();
+        self.hangup |= hangup && !ends;
+        for _ in 0..self.signals.take_stops() + usize::from(ends) {
             match self.phase {
                 Phase::Running => {
                     info!("stopping; a second Ctrl-C stops at once");
@@ -358,36 +368,10 @@ impl Supervisor {
     }
 }
 
-impl Supervised {
-    fn start(&mut self, epoll: &OwnedFd, now: Instant) {
-        let (name, restarts) = (self.spec.name, self.restarts);
-        match Process::spawn(&self.spec, restarts).and_then(|process| watch(epoll, name, process)) {
-            Ok(process) => {
-                info!(process = %name, pid = process.pid(), restarts, "started");
-                self.state.handle_started(process, now);
-            }
-            Err(e) => {
-                // The first failure waits too: nothing was started, so nothing suggests the second try works.
-                let pause = self.backoff.pause_after(Duration::ZERO).max(SPAWN_PAUSE);
-                error!(process = %name, error = %e, pause_ms = pause.as_millis() as u64, "cannot start");
-                self.state.handle_not_started(now + pause);
-            }
-        }
-    }
-}
-
-fn watch(epoll: &OwnedFd, name: ProcessName, process: Process) -> io::Result<Process> {
-    let data = |token: Token| epoll::EventData::new_u64(token.encode());
-    epoll::add(epoll, process.death(), data(Token::Death(name)), epoll::EventFlags::IN)?;
-    epoll::add(epoll, process.log(), data(Token::Log(name)), epoll::EventFlags::IN)?;
-    Ok(process)
-}
-
 /// For the first child to go before the others are asked, too.
 const FIRST_PATIENCE: Duration = Duration::from_millis(2500);
 /// Between SIGTERM and SIGKILL.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
-const SPAWN_PAUSE: Duration = Duration::from_millis(500);
 const RETRY_OUTLET: Duration = Duration::from_millis(50);
 const EVENTS_MAX: usize = 64;
 

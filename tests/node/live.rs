@@ -6,10 +6,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use serde_json::Value;
 
 use crate::operates::{operator, run, serving};
-use crate::running::Running;
+use crate::running::{Dir, Running, chappe, eventually, get};
 
 /// A program on a terminal of 24 lines and 110 columns, which script(1) makes.
-struct OnTerminal {
+pub struct OnTerminal {
     child: Child,
     keys: ChildStdin,
     screen: ChildStdout,
@@ -17,7 +17,7 @@ struct OnTerminal {
 }
 
 impl OnTerminal {
-    fn start(mut command: Command) -> OnTerminal {
+    pub fn start(mut command: Command) -> OnTerminal {
         let quoted = |text: &std::ffi::OsStr| format!("'{}'", text.to_str().unwrap());
         let line = std::iter::once(command.get_program()).chain(command.get_args()).map(quoted).collect::<Vec<_>>();
         let line = format!("stty rows 24 cols 110; exec {}", line.join(" "));
@@ -31,6 +31,12 @@ impl OnTerminal {
         let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (keys, screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         OnTerminal { child, keys, screen, emulator: vt100::Parser::new(24, 110, 0) }
+    }
+
+    /// The window is closed.
+    pub fn hang_up(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     fn press(&mut self, keys: &str) {
@@ -56,7 +62,7 @@ fn top_shows_the_workers_looks_into_them_and_gives_the_terminal_back() {
     let mut top = OnTerminal::start(operator(&node.dir, &["top"]));
     top.wait_for(&["workers 2/2", "Mbit/s out", "q quit"]);
     top.press("4");
-    top.wait_for(&["sessions of this node"]);
+    top.wait_for(&["sessions of node here"]);
     top.press("q");
     let mut rest = String::new();
     top.screen.read_to_string(&mut rest).unwrap();
@@ -84,6 +90,50 @@ fn load_publishes_and_watches_and_tells_what_came() {
     assert!(told["packets"]["received"].as_u64().unwrap() > 6 * 30, "{told}");
     assert_eq!(told["connect_ms"]["n"], 6, "{told}");
     assert!(trouble.contains("6 of 6 viewers watch"), "{trouble}");
+    // A worker reports once a second.
+    let metrics = eventually("what the worker counted", || {
+        let (_, metrics) = get(node.state()["admin"].as_str().unwrap(), "/metrics");
+        let counted = |name: &str| {
+            let count = metrics.lines().find_map(|line| line.strip_prefix(&format!("{name}_count{{worker=\"0\"}} ")));
+            count.is_some_and(|count| count.parse::<u64>().unwrap() >= 6)
+        };
+        let names =
+            ["loop", "join", "first_keyframe", "egress_wait"].map(|name| format!("chappe_worker_{name}_seconds"));
+        names.iter().all(|name| counted(name)).then(|| metrics.clone())
+    });
+    check_with_promtool(&metrics);
+}
+
+/// Prometheus's own opinion of the text, where it is installed.
+fn check_with_promtool(metrics: &str) {
+    let mut command = Command::new("promtool");
+    let child = command.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::piped());
+    let Ok(mut child) = child.spawn() else {
+        eprintln!("promtool is not installed: the form of the metrics is not checked");
+        return;
+    };
+    child.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&told));
+}
+
+#[test]
+fn load_goes_over_https_to_whom_it_trusts_and_to_nobody_else() {
+    let dir = Dir::new();
+    let mut command = chappe(&dir, &["--workers", "1", "--public-ip", "127.0.0.1", "--tls", "dev"]);
+    command.env("XDG_STATE_HOME", dir.path("state"));
+    let authority = dir.path("state").join("chappe/tls/authority.pem");
+    let node = Running::start_in(dir, command);
+    serving(&node, 1);
+    let url = format!("https://{}", node.state()["http"].as_str().unwrap());
+    let plan = ["load", &url, "--viewers", "2", "--profile", "audio", "--duration", "1s", "--json"];
+    let (code, told, trouble) = run(&node.dir, &[&plan[..], &["--ca", authority.to_str().unwrap()]].concat());
+    assert_eq!(code, 0, "{told}{trouble}");
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["watched"], 2, "{told}");
+    let (code, _, trouble) = run(&node.dir, &plan);
+    assert!(code == 1 && trouble.contains("certificate"), "whom nobody vouches for: {trouble}");
 }
 
 #[test]
@@ -92,6 +142,7 @@ fn load_refuses_what_it_can_not_do() {
     for (plan, expected) in [
         (&["load"][..], "required"),
         (&["load", "media.example"], "wants http://HOST:PORT"),
+        (&["load", "https://127.0.0.1:9", "--ca", "/nowhere.pem"], "--ca /nowhere.pem can't be read"),
         (&["load", "http://127.0.0.1:9", "--ramp", "40s"], "longer than --duration"),
     ] {
         let (code, _, told) = run(&node.dir, plan);

@@ -11,6 +11,7 @@ mod live;
 mod operates;
 mod operators;
 mod refuses;
+mod renews;
 mod replaces;
 mod starts;
 mod stops;

@@ -10,7 +10,7 @@ fn gone(pids: &[u32]) {
 
 #[test]
 fn ctrl_c_and_sigterm_end_it_with_exit_code_0_and_leave_nothing() {
-    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+    for signal in [Signal::INT, Signal::TERM] {
         let mut node = Running::start(&["--workers", "2"]);
         assert_eq!(node.http("/healthz").0, 200);
         let children = node.children();

@@ -10,7 +10,7 @@ use chappe_sfu_core::dtls::Certificate;
 
 use super::report::PublisherReport;
 use super::vigil::{Verdict, Vigil};
-use super::{ANSWER_LIMIT, CONNECT_LIMIT, Plan, RETRY_PERIOD};
+use super::{CONNECT_LIMIT, Plan, RETRY_PERIOD};
 use crate::POLL_TICK;
 use crate::http::Server;
 use crate::publisher::Publisher;
@@ -72,7 +72,7 @@ impl State {
 }
 
 fn stay_on_air(plan: &Plan, certificate: &Certificate, state: &State) {
-    let server = |url: &String| Server::one_of_many(url, ANSWER_LIMIT).with_token(plan.token.clone());
+    let server = |url: &String| plan.server(url);
     let servers: Vec<Server> = plan.whip.iter().map(server).collect();
     let mut earlier: Option<String> = None;
     for server in servers.iter().cycle() {

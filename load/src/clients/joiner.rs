@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use chappe_sfu_core::dtls::Certificate;
 
-use super::{ANSWER_LIMIT, Plan};
+use super::Plan;
 use crate::http::Server;
 use crate::viewer::Viewer;
 
@@ -28,7 +28,7 @@ pub struct Ask {
 
 impl Joiner {
     pub fn start(plan: &Plan, certificate: Certificate) -> Joiner {
-        let server = |url: &String| Server::one_of_many(url, ANSWER_LIMIT).with_token(plan.token.clone());
+        let server = |url: &String| plan.server(url);
         let servers: Arc<[Server]> = plan.whep.iter().map(server).collect();
         let (asks, waiting) = channel::<Ask>();
         let (done, joined) = channel();

@@ -143,7 +143,7 @@ impl Subscriber {
     pub fn report(&self, server: &str) -> ViewerReport {
         let mut whole = self.count.past.clone();
         if let Some(tally) = self.tally() {
-            append(&mut whole, tally, self.count.began);
+            whole.append(tally, self.count.began);
         }
         let last_at = whole.last_at.unwrap_or(self.count.began);
         let silence = SystemTime::now().duration_since(last_at).unwrap_or_default();
@@ -179,7 +179,7 @@ impl Subscriber {
         if let Stage::Here { mut viewer, .. } = std::mem::replace(&mut self.stage, away) {
             // A worker that lives after all must not take the next session at this port for this one.
             viewer.close();
-            append(&mut self.count.past, viewer.tally(), self.count.began);
+            self.count.past.append(viewer.tally(), self.count.began);
         }
         self.count.rejoins += 1;
         self.count.last_error = Some(why);
@@ -204,37 +204,9 @@ impl Count {
     }
 }
 
-/// Puts the count of a session behind that of the ones before, with the gap between them. The first gap is the
-/// one from when the counting began.
-fn append(past: &mut Tally, next: &Tally, began: SystemTime) {
-    if next.packets == 0 {
-        return;
-    }
-    let before = past.last_at.unwrap_or(began);
-    let between = next.first_at.and_then(|first| first.duration_since(before).ok()).unwrap_or(Duration::ZERO);
-    past.longest_gap = past.longest_gap.max(next.longest_gap).max(between);
-    past.last_at = past.last_at.max(next.last_at);
-    past.packets += next.packets;
-    past.missing += next.missing;
-    past.broken += next.broken;
-    past.duplicates += next.duplicates;
-    past.reordered += next.reordered;
-    past.standstills += next.standstills;
-    past.late += next.late;
-    past.latencies_us.extend_from_slice(&next.latencies_us);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn session(first_ms: u64, last_ms: u64) -> Tally {
-        let at = |ms| Some(SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
-        let mut tally = Tally::default();
-        (tally.packets, tally.missing) = (10, 1);
-        (tally.first_at, tally.last_at) = (at(first_ms), at(last_ms));
-        tally
-    }
 
     #[test]
     fn a_server_that_never_answers_is_given_up_for_the_next() {
@@ -250,17 +222,5 @@ mod tests {
         // The first POST fails in the end, too.
         subscriber.take(late + RETRY_PERIOD, 2, &first, Err(anyhow::anyhow!("nothing came")));
         assert_eq!(subscriber.turn(late + 2 * RETRY_PERIOD, 2), None, "the second is still awaited");
-    }
-
-    #[test]
-    fn the_gap_between_two_sessions_counts_as_one_of_the_viewer() {
-        let mut whole = Tally::default();
-        let began = SystemTime::UNIX_EPOCH + Duration::from_millis(900);
-        append(&mut whole, &session(1_000, 2_000), began);
-        assert_eq!(whole.longest_gap, Duration::from_millis(100), "from the start of the counting");
-        append(&mut whole, &Tally::default(), began);
-        append(&mut whole, &session(2_700, 3_000), began);
-        assert_eq!(whole.longest_gap, Duration::from_millis(700));
-        assert_eq!((whole.packets, whole.missing), (20, 2));
     }
 }

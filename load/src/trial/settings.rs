@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use ureq::tls::TlsConfig;
+
 use crate::clients::Plan;
 use crate::publisher::Shape;
 
 /// What is asked of the servers.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where to publish and where to watch: `http://host:port`, or a URL with `{room}` and `{stream}` in it. Publishers
+    /// Where to publish and where to watch: `http://host:port` (or `https://`), or a URL with `{room}` and `{stream}` in it. Publishers
     /// and viewers begin at one after the other.
     pub whip: Vec<String>,
     pub whep: Vec<String>,
@@ -25,6 +27,8 @@ pub struct Settings {
     /// From the first viewer on.
     pub duration: Duration,
     pub token: Option<String>,
+    /// Whom to trust at `https://`.
+    pub tls: Option<TlsConfig>,
 }
 
 impl Settings {
@@ -47,6 +51,7 @@ impl Settings {
                 shape: self.shape,
                 ramp: self.ramp,
                 token: self.token.clone(),
+                tls: self.tls.clone(),
             }
         })
     }
@@ -78,6 +83,7 @@ mod tests {
             ramp: Duration::ZERO,
             duration: Duration::from_secs(1),
             token: None,
+            tls: None,
         };
         let plans: Vec<Plan> = settings.plans().collect();
         let names: Vec<_> =

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::timings::Timings;
 use crate::{
     Boot, CloseReason, Fingerprint, MediaKind, PeerStats, RelayStats, RequestId, SessionId, SessionSpec, SessionState,
     TrackId, WorkerIndex,
@@ -10,6 +11,7 @@ use crate::{
 /// One line from a worker. Events about sessions go to every connection; replies only to the asker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "one at a time is read or written, and none is kept")]
 pub enum Event {
     /// The first line of every connection.
     Hello(Hello),
@@ -290,6 +292,7 @@ pub struct LoadReport {
     pub cache_bytes: u64,
     /// Published video that viewers can't begin with at once, by its id; no more than 1,024 are named.
     pub uncached: Vec<UncachedTrack>,
+    pub timings: Timings,
 }
 
 /// Why the last key frame of a track and what followed it is not held for viewers who join.

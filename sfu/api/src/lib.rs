@@ -13,6 +13,7 @@ mod ids;
 mod media;
 mod relay;
 mod session;
+mod timings;
 
 pub use command::{Command, Request};
 pub use event::{
@@ -29,6 +30,7 @@ pub use session::{
     AliveMs, AliveMsOutOfRange, CloseReason, DtlsParameters, DtlsRole, Fingerprint, IceCredentials, SessionSpec,
     SessionState,
 };
+pub use timings::{Histogram, Timings};
 
 /// Raised whenever a message changes in a way the other side would misread.
 pub const PROTOCOL_VERSION: u32 = 3;

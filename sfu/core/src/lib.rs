@@ -23,6 +23,7 @@ mod wire;
 
 mod blame;
 mod egress;
+mod histogram;
 mod keys;
 mod marks;
 mod net;
@@ -44,6 +45,7 @@ pub use wire::{rtcp, rtp, stun};
 pub use codec::Codec;
 pub use dtls::{Certificate, CertificateError, DtlsRole, Fingerprint, FingerprintHash, ParseFingerprintError};
 pub use egress::{Egress, Run};
+pub use histogram::Histogram;
 pub use ice::IceCredentials;
 pub use mesh::summary::{PeerSummary, RelayDirection, RelaySummary};
 pub use mesh::tree;

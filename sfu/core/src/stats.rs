@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use crate::histogram::Histogram;
+
 /// Everything that passed or was refused since the worker started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -12,6 +14,12 @@ pub struct Counters {
     pub bytes_out: u64,
     /// Viewers that went over from one encoding of a track to another.
     pub layer_switches: u64,
+    /// From the opening of a session until media can flow.
+    pub joins: Histogram,
+    /// From when a viewer can be reached and what it watches is there until its first key frame leaves.
+    pub first_keyframes: Histogram,
+    /// What viewers get waits for its pass, and for the budget of their line; of each pass the oldest packet.
+    pub egress_waits: Histogram,
     drops: [u64; DropReason::ALL.len()],
 }
 

@@ -16,6 +16,7 @@ use chappe_sfu_io::udp::UdpSocket;
 use crate::connections::Connections;
 use crate::control::{ClientId, Control, Disconnect};
 use crate::media::{MediaSockets, read_clock, time_until};
+use crate::parent::{Listening, Parent};
 use crate::report::Meter;
 use crate::sessions::Sessions;
 use crate::sources::Source;
@@ -32,6 +33,7 @@ pub(crate) struct Worker {
     pub(crate) media: MediaSockets,
     epoll: Epoll,
     termination: Termination,
+    parent: Listening,
     /// A listener that ran out of descriptors rests until the next report.
     resting: Vec<Source>,
     ready: Vec<Ready>,
@@ -67,13 +69,14 @@ enum Flow {
 }
 
 impl Worker {
-    pub(crate) fn start(config: WorkerConfig) -> Result<Worker, WorkerError> {
+    pub(crate) fn start(config: WorkerConfig, parent: Box<dyn Parent>) -> Result<Worker, WorkerError> {
         let set_up = |what| move |error| WorkerError::SetUp { what, error };
         let termination = Termination::block().map_err(set_up("signals"))?;
         let udp = UdpSocket::adopt(config.udp).map_err(set_up("the UDP socket"))?;
         let tcp = TcpListener::adopt(config.tcp).map_err(set_up("the TCP listener"))?;
         let control = Control::new(config.control).map_err(set_up("the control listener"))?;
         let epoll = Epoll::new().map_err(set_up("epoll"))?;
+        let parent = Listening::to(parent, &epoll).map_err(set_up("epoll"))?;
         epoll.add(&udp, Source::Udp.token(), Interest::Read).map_err(set_up("epoll"))?;
         epoll.add(&tcp, Source::TcpListener.token(), Interest::Read).map_err(set_up("epoll"))?;
         epoll.add(control.listener(), Source::ControlListener.token(), Interest::Read).map_err(set_up("epoll"))?;
@@ -104,6 +107,7 @@ impl Worker {
             media: MediaSockets::new(udp, Connections::new(tcp)),
             epoll,
             termination,
+            parent,
             resting: Vec::new(),
             ready: Vec::new(),
             events: Events::new(),
@@ -179,6 +183,7 @@ impl Worker {
                     Ok(false) => {}
                     Err(error) => tracing::warn!(%error, "a signal can't be read"),
                 },
+                Some(Source::Parent) => self.parent.handle_ready(&self.epoll),
                 Some(Source::Control(_)) | None => {}
             }
         }

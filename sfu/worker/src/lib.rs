@@ -15,6 +15,7 @@ mod faults;
 mod fuzz;
 mod handshakes;
 mod media;
+mod parent;
 mod relays;
 mod report;
 mod sessions;
@@ -27,6 +28,8 @@ use std::os::fd::{OwnedFd, RawFd};
 
 use chappe_sfu_api::WorkerIndex;
 use chappe_sfu_io::inherited::{self, Kind};
+
+pub use parent::Parent;
 
 /// What a worker needs to know and to hold before it starts.
 #[derive(Debug)]
@@ -93,11 +96,11 @@ impl WorkerConfig {
 ///
 /// Logs through `tracing`, at the start and end of sessions only. The subscriber is the caller's, and must
 /// never block: a full pipe has to lose lines, not packets.
-pub fn run(config: WorkerConfig) -> Result<(), WorkerError> {
+pub fn run(config: WorkerConfig, parent: Box<dyn Parent>) -> Result<(), WorkerError> {
     let span = tracing::info_span!("worker", worker = config.index.0);
     let _entered = span.enter();
     faults::log_panics();
-    event_loop::Worker::start(config)?.run()
+    event_loop::Worker::start(config, parent)?.run()
 }
 
 #[doc(hidden)]

@@ -2,19 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use chappe_sfu_api::{LineLoad, LoadReport};
-use chappe_sfu_core::Sfu;
+use chappe_sfu_api::{LineLoad, LoadReport, Timings};
+use chappe_sfu_core::{Histogram, Sfu};
 use chappe_sfu_io::udp::SendReport;
 use chappe_sfu_io::{clock, process};
 
 use crate::media::MediaSockets;
-use crate::translate::{traffic_to_api, uncached_to_api};
+use crate::translate::{histogram_to_api, traffic_to_api, uncached_to_api};
 
 /// What happened since the start, and since the last report.
 pub(crate) struct Meter {
     last_report: Instant,
     last_cpu: Duration,
     turn_max: Duration,
+    turns: Histogram,
     sent: SendReport,
     /// Commands of an owner that has been succeeded.
     stale_commands: u64,
@@ -36,6 +37,7 @@ impl Meter {
             last_report: now,
             last_cpu: clock::process_cpu_time(),
             turn_max: Duration::ZERO,
+            turns: Histogram::default(),
             sent: SendReport::default(),
             stale_commands: 0,
             last: Measured::default(),
@@ -44,6 +46,7 @@ impl Meter {
 
     pub(crate) fn note_turn(&mut self, took: Duration) {
         self.turn_max = self.turn_max.max(took);
+        self.turns.note(took);
     }
 
     pub(crate) fn note_sent(&mut self, report: SendReport) {
@@ -119,6 +122,12 @@ impl Meter {
             lines: line_load(core),
             cache_bytes: core.cache_bytes() as u64,
             uncached,
+            timings: Timings {
+                turns: histogram_to_api(&self.turns),
+                joins: histogram_to_api(&counters.joins),
+                first_keyframes: histogram_to_api(&counters.first_keyframes),
+                egress_waits: histogram_to_api(&counters.egress_waits),
+            },
         }
     }
 }

@@ -12,6 +12,7 @@ pub(crate) enum Source {
     ControlListener,
     Control(ClientId),
     Termination,
+    Parent,
 }
 
 impl Source {
@@ -24,6 +25,7 @@ impl Source {
             Source::ControlListener => (3, 0),
             Source::Control(ClientId(number)) => (4, number),
             Source::Termination => (5, 0),
+            Source::Parent => (6, 0),
         };
         u64::from(number) | kind << 32
     }
@@ -37,6 +39,7 @@ impl Source {
             3 => Some(Source::ControlListener),
             4 => Some(Source::Control(ClientId(number))),
             5 => Some(Source::Termination),
+            6 => Some(Source::Parent),
             _ => None,
         }
     }
@@ -50,7 +53,7 @@ mod tests {
     fn tokens_name_their_sources() {
         let numbers = [0, 7, u32::MAX];
         let numbered = numbers.into_iter().flat_map(|n| [Source::Tcp(ConnectionId(n)), Source::Control(ClientId(n))]);
-        let single = [Source::Udp, Source::TcpListener, Source::ControlListener, Source::Termination];
+        let single = [Source::Udp, Source::TcpListener, Source::ControlListener, Source::Termination, Source::Parent];
         for source in single.into_iter().chain(numbered) {
             assert_eq!(Source::of(source.token()), Some(source));
         }

@@ -16,6 +16,14 @@ pub(crate) fn epoch_to_core(epoch: api::Epoch) -> core::Epoch {
     core::Epoch(epoch.0)
 }
 
+pub(crate) fn histogram_to_api(histogram: &core::Histogram) -> api::Histogram {
+    api::Histogram {
+        bounds_us: core::Histogram::BOUNDS_US.to_vec(),
+        counts: histogram.counts().to_vec(),
+        sum_us: histogram.sum_us(),
+    }
+}
+
 /// Track, packets and bytes.
 pub(crate) fn traffic_to_api((track, packets, bytes): (core::TrackId, u64, u64)) -> api::TrackTraffic {
     api::TrackTraffic { track: api::TrackId(track.0), packets, bytes }

@@ -13,6 +13,7 @@ use chappe_signaling_turn::{IceServer, TurnServers};
 use tokio::sync::{broadcast, watch as flag};
 
 use crate::callers::caller::Caller;
+use crate::callers::issuer_fetches::IssuerFetches;
 use crate::callers::limits::AddressLimits;
 use crate::callers::refusals::AccessRefusals;
 use crate::callers::shares::{Share, Shares};
@@ -45,6 +46,7 @@ pub struct Service {
     /// One per WebSocket, also before it says hello.
     page_places: Arc<Shares>,
     pub access_refusals: AccessRefusals,
+    pub issuer_fetches: IssuerFetches,
     turn: TurnServers,
     /// Set when the process has to end by itself.
     pub(crate) ending: flag::Sender<Option<Exit>>,
@@ -81,6 +83,7 @@ impl Service {
             settled: flag::channel(false).0,
             page_places: Shares::new(PAGES_MAX),
             access_refusals: AccessRefusals::default(),
+            issuer_fetches: IssuerFetches::default(),
             turn,
             ending: flag::channel(None).0,
         })
@@ -132,6 +135,12 @@ impl Service {
         }
         let is_its = |node: &NodeState| node.addresses.contains(&peer.ip()) && has(&node.workers);
         state.replica.nodes().any(is_its).then_some(peer)
+    }
+
+    /// Whether clients are told this address of a node.
+    pub fn is_of_a_node(&self, ip: IpAddr) -> bool {
+        self.addresses.now().candidates.contains(&ip)
+            || self.state().replica.nodes().any(|node| node.addresses.contains(&ip))
     }
 
     pub fn started(&self) -> SystemTime {

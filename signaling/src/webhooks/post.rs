@@ -1,25 +1,18 @@
-//! Owns one request to a receiver, over a connection of its own. Follows no redirect.
+//! Owns one request to a receiver, and its signature.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use chappe_signaling_events::Secrets;
 use http_body_util::Full;
-use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, Uri};
-use hyper_util::rt::TokioIo;
-use rustls_native_certs::load_native_certs;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tracing::warn;
 
 use super::receivers::read_secrets;
+use crate::outgoing::exchange;
 
 #[derive(Debug)]
 pub struct Poster {
@@ -67,17 +60,8 @@ impl Poster {
             .header("webhook-signature", signature)
             .body(Full::new(Bytes::from(signed.body)))
             .map_err(|error| error.to_string())?;
-        let is_tls = self.receiver.scheme_str() == Some("https");
-        let host = self.receiver.host().unwrap_or_default().trim_matches(['[', ']']);
-        let port = self.receiver.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        let stream = TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
-        if !is_tls {
-            return send(stream, request).await;
-        }
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
-        let config = tokio::task::spawn_blocking(tls).await.map_err(|error| error.to_string())??;
-        let stream = TlsConnector::from(config).connect(name, stream).await.map_err(|error| error.to_string())?;
-        send(stream, request).await
+        let answer = exchange(&self.receiver, request, None).await?;
+        if answer.status.is_success() { Ok(()) } else { Err(format!("it answered {}", answer.status)) }
     }
 
     fn secrets(&self) -> Result<Secrets, String> {
@@ -91,36 +75,6 @@ impl Poster {
         }
         kept.clone().ok_or_else(|| "there is no secret".to_owned())
     }
-}
-
-async fn send<S>(stream: S, request: Request<Full<Bytes>>) -> Result<(), String>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-    let driving = async {
-        // Its end is the sender's, too.
-        let _ = connection.await;
-        std::future::pending::<()>().await
-    };
-    tokio::select! {
-        response = sender.send_request(request) => match response {
-            Ok(response) if response.status().is_success() => Ok(()),
-            Ok(response) => Err(format!("it answered {}", response.status())),
-            Err(error) => Err(error.to_string()),
-        },
-        () = driving => Err("the connection was closed".to_owned()),
-    }
-}
-
-/// With the authorities that this machine trusts now.
-fn tls() -> Result<Arc<ClientConfig>, String> {
-    let mut roots = RootCertStore::empty();
-    let (usable, _) = roots.add_parsable_certificates(load_native_certs().certs);
-    if usable == 0 {
-        return Err("this machine has no certificate authorities: install the package ca-certificates".to_owned());
-    }
-    Ok(Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
 }
 
 /// A receiver should take an event and think about it later.

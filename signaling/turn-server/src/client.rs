@@ -15,15 +15,17 @@ use turn_server_proto::api::{SocketAllocateError, TcpConnectError, TurnServerApi
 use turn_server_proto::server::TurnServer;
 use turn_server_proto::stun::agent::Transmit;
 use turn_server_proto::types::prelude::DelayedTransmitBuild as _;
-use turn_server_proto::types::stun::attribute::Username;
-use turn_server_proto::types::stun::message::Message;
 use turn_server_proto::types::{AddressFamily, Instant as ProtocolTime, TransportType};
 
+use crate::framing::MESSAGE_BYTES_MAX;
 use crate::quota::{Budget, Share};
+use crate::request::Request;
 use crate::terms::Shared;
 
 /// Takes what the client sends, and brings it what it is sent: one datagram, or one message of a stream.
 pub trait Way: Send {
+    /// Whether what is sent back gets to who has sent: a datagram can name anybody as its sender.
+    const PROVES_ADDRESS: bool;
     /// None: it has gone.
     fn receive(&mut self) -> impl Future<Output = io::Result<Option<Vec<u8>>>> + Send;
     fn send(&mut self, message: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
@@ -32,7 +34,7 @@ pub trait Way: Send {
 /// Until it has gone, or has been idle for too long.
 pub async fn serve_client(mut way: impl Way, remote: SocketAddr, shared: Arc<Shared>) -> io::Result<()> {
     let mut client = Client::new(remote, shared);
-    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+    let mut buffer = vec![0; MESSAGE_BYTES_MAX];
     loop {
         let due = client.settle(&mut way).await?;
         let idle = client.heard + IDLE_MAX;
@@ -46,7 +48,12 @@ pub async fn serve_client(mut way: impl Way, remote: SocketAddr, shared: Arc<Sha
             () = sleep_until(wake.into()) => Event::Woken,
         };
         match event {
-            Event::Said(message) => client.handle_message(message, &mut way).await?,
+            Event::Said(message) => {
+                client.handle_message(message, &mut way).await?;
+                if client.is_stranger() {
+                    return Ok(());
+                }
+            }
             // The ICMP message of a port that is closed; the worker is replaced on it.
             Event::Relayed(Err(error)) => debug!(%error, "a relayed port can't be read"),
             Event::Relayed(Ok((bytes, from))) => client.handle_relayed(&buffer[..bytes], from, &mut way).await?,
@@ -76,18 +83,21 @@ struct Client {
     shared: Arc<Shared>,
     began: Instant,
     heard: Instant,
-    /// Once it has shown credentials that were good then.
+    /// Whose credentials it has shown, without a proof that it has them.
     user: Option<String>,
+    /// That it gets before it has an allocation.
+    answers_left: u32,
     relay: Option<Relay>,
     /// By the addresses that the client knows; bounded.
     peers: HashMap<SocketAddr, Peer>,
     bytes: Budget,
+    lookups: Budget,
 }
 
 struct Relay {
     socket: UdpSocket,
     told: SocketAddr,
-    _share: Share,
+    _share: Share<String>,
 }
 
 struct Peer {
@@ -110,22 +120,27 @@ impl Client {
             began: now,
             heard: now,
             user: None,
+            answers_left: ANSWERS_MAX,
             relay: None,
             peers: HashMap::new(),
             bytes: Budget::per_second(BYTES_PER_SECOND_MAX),
+            lookups: Budget::per_second(LOOKUPS_PER_SECOND_MAX),
         }
     }
 
+    /// Whether it has got no answer: no place is kept for it.
+    fn is_stranger(&self) -> bool {
+        self.relay.is_none() && self.answers_left == ANSWERS_MAX
+    }
+
     /// From the client.
-    async fn handle_message(&mut self, message: Vec<u8>, way: &mut impl Way) -> io::Result<()> {
-        self.heard = Instant::now();
-        if !self.bytes.take(u32::try_from(message.len()).unwrap_or(u32::MAX), self.heard) {
-            self.refuse(Refused::Rate);
+    async fn handle_message<W: Way>(&mut self, message: Vec<u8>, way: &mut W) -> io::Result<()> {
+        let at = Instant::now();
+        if let Err(reason) = self.judge(&message, W::PROVES_ADDRESS, at) {
+            self.refuse(reason);
             return Ok(());
         }
-        if self.user.is_none() && !self.learn_user(&message) {
-            return Ok(());
-        }
+        self.heard = at;
         let now = self.now();
         let transmit = Transmit::new(message, TransportType::Udp, self.remote, self.listen);
         if let Some(answer) = self.protocol.recv(transmit, now) {
@@ -135,28 +150,47 @@ impl Client {
         Ok(())
     }
 
-    /// Whether the message is looked at further: it shows credentials, or may be told that it has to.
-    fn learn_user(&mut self, message: &[u8]) -> bool {
-        let Ok(stun) = Message::from_bytes(message) else {
-            self.refuse(Refused::Malformed);
-            return false;
+    /// Whether the protocol gets to see a message: it keeps what it is asked to, and answers whoever asks.
+    fn judge(&mut self, message: &[u8], is_proven: bool, at: Instant) -> Result<(), Refused> {
+        if message.len() > MESSAGE_BYTES_MAX {
+            return Err(Refused::Malformed);
+        }
+        if !self.bytes.take(u32::try_from(message.len()).unwrap_or(u32::MAX), at) {
+            return Err(Refused::Rate);
+        }
+        let request = Request::parse(message).ok_or(Refused::Malformed)?;
+        if self.relay.is_none() {
+            return self.judge_newcomer(request, is_proven, at);
+        }
+        let is_reachable = match request {
+            Request::Permissions(addresses) => addresses.into_iter().all(|ip| self.is_of_a_node(ip, at)),
+            Request::Channel(peer) => self.destination(peer).is_some(),
+            Request::Media | Request::Other { .. } => true,
         };
-        if let Ok(username) = stun.attribute::<Username>() {
-            let username = username.username().to_owned();
-            match self.shared.password(&username) {
-                Some(password) => {
-                    self.protocol.add_user(username.clone(), password);
-                    self.user = Some(username);
-                    return true;
-                }
-                None => self.refuse(Refused::Credentials),
+        if is_reachable { Ok(()) } else { Err(Refused::Peer) }
+    }
+
+    /// Each answer to a client without an allocation may go to somebody who has asked for nothing. Who shows a user's
+    /// name has not proved to be that user, but does not wait behind those who can't even do that.
+    fn judge_newcomer(&mut self, request: Request, is_proven: bool, at: Instant) -> Result<(), Refused> {
+        let Request::Other { username } = request else { return Err(Refused::Malformed) };
+        let known = username.and_then(|username| match self.shared.password(&username) {
+            Some(password) => Some((username, password)),
+            None => {
+                self.refuse(Refused::Credentials);
+                None
             }
+        });
+        let budget = if known.is_some() { &self.shared.attempts } else { &self.shared.challenges };
+        if self.answers_left == 0 || !(is_proven || budget.take(1, at)) {
+            return Err(Refused::Challenges);
         }
-        let may = self.shared.challenges.take(1, self.heard);
-        if !may {
-            self.refuse(Refused::Challenges);
+        self.answers_left -= 1;
+        if let Some((username, password)) = known {
+            self.protocol.add_user(username.clone(), password);
+            self.user = Some(username);
         }
-        may
+        Ok(())
     }
 
     /// From a media port.
@@ -225,7 +259,7 @@ impl Client {
         let is_ipv6 = family == AddressFamily::IPV6;
         let address = self.shared.terms.media.relay_address(is_ipv6);
         let address = address.ok_or(SocketAllocateError::AddressFamilyNotSupported)?;
-        let share = self.user.as_deref().and_then(|user| self.shared.allocations.take(user));
+        let share = self.user.clone().and_then(|user| self.shared.allocations.take(user));
         let share = share.filter(|_| transport == TransportType::Udp && self.relay.is_none());
         let any: IpAddr = if is_ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
         let socket = match (share, UdpSocket::bind((any, 0)).await) {
@@ -238,6 +272,7 @@ impl Client {
         };
         let told = SocketAddr::new(address, port);
         self.relay = Some(Relay { socket, told, _share: share });
+        self.answers_left = ANSWERS_MAX;
         self.shared.terms.counts.allocate();
         Ok(told)
     }
@@ -261,18 +296,25 @@ impl Client {
     /// Where datagrams for this address go. Workers come and go, so it is judged anew now and then.
     fn destination(&mut self, peer: SocketAddr) -> Option<SocketAddr> {
         let now = Instant::now();
-        let known = self.peers.get(&peer).filter(|known| now.saturating_duration_since(known.judged) < JUDGED_FOR);
-        if let Some(known) = known {
+        let is_fresh = |known: &Peer| now.saturating_duration_since(known.judged) < JUDGED_FOR;
+        if let Some(known) = self.peers.get(&peer).filter(|known| is_fresh(known)) {
             return known.destination;
+        }
+        if !self.lookups.take(1, now) {
+            return None;
         }
         let destination = self.shared.terms.media.destination(peer).map(canonical);
         if self.peers.len() >= PEERS_MAX && !self.peers.contains_key(&peer) {
-            self.peers.retain(|_, known| known.destination.is_some());
+            self.peers.retain(|_, known| known.destination.is_some() && is_fresh(known));
         }
         if self.peers.len() < PEERS_MAX {
             self.peers.insert(peer, Peer { destination, judged: now });
         }
         destination
+    }
+
+    fn is_of_a_node(&self, ip: IpAddr, at: Instant) -> bool {
+        self.lookups.take(1, at) && self.shared.terms.media.is_of_a_node(ip)
     }
 
     fn now(&self) -> ProtocolTime {
@@ -291,12 +333,15 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 const REALM: &str = "chappe";
 /// Names our end within the protocol; the real one is the listener's.
 const PORT_OF_PROTOCOL: u16 = 3478;
-const DATAGRAM_BYTES_MAX: usize = 65_535;
 /// Without an allocation.
 const IDLE_MAX: Duration = Duration::from_secs(5);
+/// An allocation takes two, if nothing is lost.
+const ANSWERS_MAX: u32 = 16;
 /// A worker for each core of the largest cluster that one session meets.
 const PEERS_MAX: usize = 64;
 const JUDGED_FOR: Duration = Duration::from_secs(5);
+/// Each waits for the lock that all of signaling has.
+const LOOKUPS_PER_SECOND_MAX: u32 = 64;
 /// 64 Mbit/s: several times what a page publishes.
 const BYTES_PER_SECOND_MAX: u32 = 8 << 20;
 

@@ -20,6 +20,9 @@ pub async fn read_message(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<O
         1 => (length, padding_of(length)),
         _ => return Err(io::ErrorKind::InvalidData.into()),
     };
+    if rest > MESSAGE_BYTES_MAX - HEAD_BYTES {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
     let mut message = vec![0; HEAD_BYTES + rest + padding];
     message[..HEAD_BYTES].copy_from_slice(&head);
     stream.read_exact(&mut message[HEAD_BYTES..]).await?;
@@ -32,6 +35,8 @@ pub fn padding_of(length: usize) -> usize {
     length.next_multiple_of(4) - length
 }
 
+/// Media and ICE keep to what fits into a datagram of a usual network.
+pub const MESSAGE_BYTES_MAX: usize = 4_096;
 /// Type or channel, and length.
 const HEAD_BYTES: usize = 4;
 const STUN_HEADER_BYTES: usize = 20;
@@ -50,6 +55,7 @@ mod tests {
         assert_eq!(read_message(&mut stream).await.unwrap(), Some(channel[..7].to_vec()));
         assert!(read_message(&mut stream).await.is_err(), "half a message");
         assert_eq!(read_message(&mut &[][..]).await.unwrap(), None);
+        assert!(read_message(&mut &[0x40, 0, 0x10, 0][..]).await.is_err(), "more than there is place for");
         assert!(read_message(&mut &[0x80, 0, 0, 0][..]).await.is_err(), "neither of both");
     }
 }

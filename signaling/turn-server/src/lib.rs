@@ -10,6 +10,7 @@ mod client;
 mod framing;
 mod listen;
 mod quota;
+mod request;
 mod terms;
 
 pub use listen::{TurnSockets, serve};

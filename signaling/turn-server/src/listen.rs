@@ -66,10 +66,7 @@ async fn serve_datagrams(socket: Arc<UdpSocket>, shared: Arc<Shared>) {
             },
             None => datagram,
         };
-        if clients.len() >= CLIENTS_MAX {
-            shared.terms.counts.refuse(Refused::Clients);
-            continue;
-        }
+        let Some(place) = shared.admit(canonical(remote)) else { continue };
         let (queue, incoming) = mpsc::channel(DATAGRAMS_WAITING_MAX);
         let _ = queue.try_send(datagram);
         clients.insert(remote, queue);
@@ -79,6 +76,7 @@ async fn serve_datagrams(socket: Arc<UdpSocket>, shared: Arc<Shared>) {
             if let Err(error) = client.await {
                 debug!(%error, "a client of the TURN server ends");
             }
+            drop(place);
             remote
         });
     }
@@ -96,15 +94,13 @@ async fn serve_streams(listener: TcpListener, shared: Arc<Shared>, tls: Option<T
                 continue;
             }
         };
-        if tasks.len() >= CLIENTS_MAX {
-            shared.terms.counts.refuse(Refused::Clients);
-            continue;
-        }
+        let Some(place) = shared.admit(canonical(remote)) else { continue };
         let (shared, tls) = (Arc::clone(&shared), tls.clone());
         tasks.spawn(async move {
             if let Err(error) = serve_stream(socket, canonical(remote), shared, tls).await {
                 debug!(%error, "a client of the TURN server ends");
             }
+            drop(place);
         });
     }
 }
@@ -135,6 +131,8 @@ struct Datagrams {
 }
 
 impl Way for Datagrams {
+    const PROVES_ADDRESS: bool = false;
+
     async fn receive(&mut self) -> io::Result<Option<Vec<u8>>> {
         Ok(self.incoming.recv().await)
     }
@@ -173,6 +171,8 @@ async fn read_messages<S: AsyncRead>(mut reader: ReadHalf<S>, queue: mpsc::Sende
 }
 
 impl<S: AsyncRead + AsyncWrite + Send> Way for Messages<S> {
+    const PROVES_ADDRESS: bool = true;
+
     async fn receive(&mut self) -> io::Result<Option<Vec<u8>>> {
         self.incoming.recv().await.transpose()
     }
@@ -193,8 +193,6 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// Over UDP, and over TCP; one without an allocation goes after 5 s.
-const CLIENTS_MAX: usize = 4_096;
 /// For a client's task, which does nothing slow.
 const DATAGRAMS_WAITING_MAX: usize = 64;
 const DATAGRAM_BYTES_MAX: usize = 65_535;

@@ -1,47 +1,58 @@
-//! Owns counting: how many allocations a user has, and how much may happen in a second. Never looks at a packet.
+//! Owns counting: how many of a thing one holder has, and how much may happen in a second. Never looks at a packet.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Shares of a total, of which one user has a bounded part.
+/// Shares of a total, of which one holder has a bounded part.
 #[derive(Debug)]
-pub struct Quota {
+pub struct Quota<K: Eq + Hash> {
     total_max: usize,
     each_max: usize,
-    held: Mutex<HashMap<String, usize>>,
+    held: Mutex<Held<K>>,
+}
+
+#[derive(Debug)]
+struct Held<K> {
+    total: usize,
+    /// Has only those who hold something.
+    of_each: HashMap<K, usize>,
 }
 
 /// Given back when it is dropped.
 #[derive(Debug)]
-pub struct Share {
-    of: Arc<Quota>,
-    user: String,
+pub struct Share<K: Eq + Hash> {
+    of: Arc<Quota<K>>,
+    holder: K,
 }
 
-impl Quota {
-    pub fn new(total_max: usize, each_max: usize) -> Arc<Quota> {
-        Arc::new(Quota { total_max, each_max, held: Mutex::default() })
+impl<K: Eq + Hash + Clone> Quota<K> {
+    pub fn new(total_max: usize, each_max: usize) -> Arc<Quota<K>> {
+        let held = Held { total: 0, of_each: HashMap::new() };
+        Arc::new(Quota { total_max, each_max, held: Mutex::new(held) })
     }
 
-    pub fn take(self: &Arc<Self>, user: &str) -> Option<Share> {
+    pub fn take(self: &Arc<Self>, holder: K) -> Option<Share<K>> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let (own, all) = (held.get(user).copied().unwrap_or_default(), held.values().sum::<usize>());
-        if own >= self.each_max || all >= self.total_max {
+        let own = held.of_each.get(&holder).copied().unwrap_or_default();
+        if own >= self.each_max || held.total >= self.total_max {
             return None;
         }
-        held.insert(user.to_owned(), own + 1);
-        Some(Share { of: Arc::clone(self), user: user.to_owned() })
+        held.total += 1;
+        held.of_each.insert(holder.clone(), own + 1);
+        Some(Share { of: Arc::clone(self), holder })
     }
 }
 
-impl Drop for Share {
+impl<K: Eq + Hash> Drop for Share<K> {
     fn drop(&mut self) {
         let mut held = self.of.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = held.get_mut(&self.user) {
+        held.total -= 1;
+        if let Some(own) = held.of_each.get_mut(&self.holder) {
             *own -= 1;
             if *own == 0 {
-                held.remove(&self.user);
+                held.of_each.remove(&self.holder);
             }
         }
     }
@@ -78,16 +89,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_has_its_share_and_leaves_the_rest_to_others() {
+    fn each_has_its_share_and_leaves_the_rest_to_others() {
         let quota = Quota::new(3, 2);
-        let held: Vec<Share> = (0..5).filter_map(|_| quota.take("a")).collect();
+        let held: Vec<Share<&str>> = (0..5).filter_map(|_| quota.take("a")).collect();
         assert_eq!(held.len(), 2);
         let other = quota.take("b");
         assert!(other.is_some() && quota.take("c").is_none(), "three in all");
         drop(held);
         assert!(quota.take("a").is_some());
         drop(other);
-        assert!(quota.held.lock().unwrap().is_empty(), "who has none is forgotten");
+        assert_eq!(quota.held.lock().unwrap().total, 0);
+        assert!(quota.held.lock().unwrap().of_each.is_empty(), "who has none is forgotten");
     }
 
     #[test]

@@ -1,18 +1,20 @@
 //! Owns what all clients of the server share: who may relay, and whereto.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chappe_signaling_turn::{Counts, TurnServers};
+use chappe_signaling_turn::{Counts, Refused, TurnServers};
 
-use crate::quota::{Budget, Quota};
+use crate::quota::{Budget, Quota, Share};
 
 /// What is relayed to.
 pub trait Media: Send + Sync + fmt::Debug {
     /// Where datagrams for this address go, if it is a media port of ours.
     fn destination(&self, peer: SocketAddr) -> Option<SocketAddr>;
+    /// Whether a node of ours has the address.
+    fn is_of_a_node(&self, ip: IpAddr) -> bool;
     /// At which address relayed ports are told to be; none without one of that family.
     fn relay_address(&self, is_ipv6: bool) -> Option<IpAddr>;
 }
@@ -29,16 +31,33 @@ pub struct Terms {
 #[derive(Debug)]
 pub struct Shared {
     pub terms: Terms,
+    pub clients: Arc<Quota<IpAddr>>,
     /// Allocations of one user.
-    pub allocations: Arc<Quota>,
-    /// Answers to whoever has not shown credentials: what somebody else's address may be sent.
+    pub allocations: Arc<Quota<String>>,
+    /// Answers over UDP to whoever shows no credentials: what somebody else's address may be sent.
     pub challenges: Budget,
+    /// Answers over UDP to whoever shows a user's name and has no allocation.
+    pub attempts: Budget,
 }
 
 impl Shared {
     pub fn new(terms: Terms) -> Arc<Shared> {
-        let allocations = Quota::new(ALLOCATIONS_MAX, ALLOCATIONS_OF_USER_MAX);
-        Arc::new(Shared { terms, allocations, challenges: Budget::per_second(CHALLENGES_PER_SECOND_MAX) })
+        Arc::new(Shared {
+            terms,
+            clients: Quota::new(CLIENTS_MAX, CLIENTS_OF_ADDRESS_MAX),
+            allocations: Quota::new(ALLOCATIONS_MAX, ALLOCATIONS_OF_USER_MAX),
+            challenges: Budget::per_second(ANSWERS_PER_SECOND_MAX),
+            attempts: Budget::per_second(ANSWERS_PER_SECOND_MAX),
+        })
+    }
+
+    /// None, and counted: there are too many.
+    pub fn admit(&self, remote: SocketAddr) -> Option<Share<IpAddr>> {
+        let place = self.clients.take(holder(remote.ip()));
+        if place.is_none() {
+            self.terms.counts.refuse(Refused::Clients);
+        }
+        place
     }
 
     /// Of a user whose credentials are good now.
@@ -48,10 +67,22 @@ impl Shared {
     }
 }
 
+/// Whoever has an IPv6 address has all of its network (RFC 6177).
+fn holder(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+    }
+}
+
+/// One without an allocation goes after 5 s.
+const CLIENTS_MAX: usize = 4_096;
+/// All behind one NAT.
+const CLIENTS_OF_ADDRESS_MAX: usize = 512;
 /// Each is a socket.
 const ALLOCATIONS_MAX: usize = 2_048;
 /// A page has a connection for what it publishes and one for what it watches, two while it moves, and a browser allocates
 /// for each of its networks and each URL that it was told.
 const ALLOCATIONS_OF_USER_MAX: usize = 24;
 /// Each has about 120 bytes for the 28 of its request.
-const CHALLENGES_PER_SECOND_MAX: u32 = 500;
+const ANSWERS_PER_SECOND_MAX: u32 = 500;

@@ -13,13 +13,13 @@ pub enum Refused {
     Credentials,
     /// The user, or all of them, have as many allocations as they may.
     Allocations,
-    /// Too many that show no credentials.
+    /// Too many answers to whoever has no allocation.
     Challenges,
     /// More than a client may send in a second, or than it takes.
     Rate,
     /// No place for another client.
     Clients,
-    /// Neither STUN nor channel data.
+    /// Neither channel data nor a message of STUN that is served, or too long.
     Malformed,
 }
 

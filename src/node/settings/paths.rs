@@ -2,12 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use chappe_signaling::IssuerSource;
+
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Of `ISSUER=FILE`.
+/// Of `ISSUER=FILE` or `ISSUER=URL`.
 pub fn absolute_issuer(text: &str) -> String {
-    let (issuer, file) = text.split_once('=').unwrap_or((text, ""));
-    format!("{issuer}={}", absolute(Path::new(file)).display())
+    match IssuerSource::parse(text) {
+        Ok((issuer, IssuerSource::File(file))) => format!("{issuer}={}", absolute(&file).display()),
+        _ => text.to_owned(),
+    }
 }

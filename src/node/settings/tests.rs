@@ -32,6 +32,22 @@ fn flags_stand_before_or_after_the_subcommand() {
 }
 
 #[test]
+fn what_is_read_again_has_to_go_with_what_stays() {
+    let running = planned(&["--http", "0.0.0.0:8080", "--auth", "public"]).unwrap();
+    let again = |args: &[&str]| {
+        let flags = Cli::try_parse_from(["chappe"].iter().chain(args)).unwrap().flags;
+        renewed(&running, Program::Up, flags)
+    };
+    // It goes with the listener that the settings name now, and not with the one that is bound.
+    let refused = again(&["--http", "127.0.0.1:8080", "--auth", "open"]).unwrap_err();
+    assert!(refused.contains("--auth public"), "{refused}");
+    let settings = ["--http", "127.0.0.1:8080", "--auth", "public", "--per-address", "7", "--log-filter", "debug"];
+    let renewal = again(&settings).unwrap();
+    assert_eq!((renewal.changed, renewal.fixed), (vec!["per-address", "log-filter"], vec!["http"]));
+    assert_eq!((renewal.plan.http, renewal.plan.per_address), (running.http, Some(7)));
+}
+
+#[test]
 fn open_to_other_machines_is_refused_with_both_ways_out() {
     for address in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:8080"] {
         let line = refusal(&["--http", address]);

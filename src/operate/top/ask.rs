@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::operate::admin::Admin;
-use crate::operate::entries::Worker;
+use crate::operate::entries::{Node, Worker};
 
 /// What a view shows beside the workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,8 +72,10 @@ impl Asking {
     }
 }
 
-pub fn workers(admin: &Admin) -> Result<Vec<Worker>, Failure> {
-    admin.get("/api/v1/workers")
+/// Name of the node that is asked: the only one that tells a process id of its own.
+pub fn node(admin: &Admin) -> Result<String, Failure> {
+    let nodes: Vec<Node> = admin.get("/api/v1/nodes")?;
+    Ok(nodes.into_iter().find(|node| node.pid.is_some()).map(|node| node.node).unwrap_or_default())
 }
 
 fn ask(admin: &Admin, question: &Question) -> Result<Told, Failure> {
@@ -84,5 +86,5 @@ fn ask(admin: &Admin, question: &Question) -> Result<Told, Failure> {
         Question::Sessions => admin.get("/api/v1/sessions")?,
         Question::Session(id) => admin.get(&format!("/api/v1/sessions/{id}"))?,
     };
-    Ok(Told { workers: workers(admin)?, body })
+    Ok(Told { workers: admin.get("/api/v1/workers")?, body })
 }

@@ -19,7 +19,7 @@ pub fn screen(frame: &mut Frame<'_>, screen: &Screen) {
     frame.render_widget(Paragraph::new(KEYS).style(Style::new().add_modifier(Modifier::DIM)), keys);
 }
 
-/// Of all workers of all nodes.
+/// Of all workers of all nodes, other than a list of sessions.
 fn summary(screen: &Screen) -> Line<'static> {
     let workers = &screen.workers;
     let mut nodes: Vec<&str> = workers.iter().map(|worker| worker.node.as_str()).collect();
@@ -32,8 +32,9 @@ fn summary(screen: &Screen) -> Line<'static> {
         .fold((0, 0), |(into, out), worker| (into + worker.bits_per_second_in, out + worker.bits_per_second_out));
     // The sum of nothing would be -0.
     let cpu = workers.iter().fold(0.0, |sum, worker| sum + worker.cpu);
+    let together = if nodes.len() > 1 { " together" } else { "" };
     let text = format!(
-        "nodes {}   workers {serving}/{}   sessions {sessions}   cpu {}   Mbit/s in {} out {}",
+        "nodes {}{together}   workers {serving}/{}   sessions {sessions}   cpu {}   Mbit/s in {} out {}",
         nodes.len(),
         workers.len(),
         units::percent(cpu),
@@ -53,9 +54,14 @@ fn title(screen: &Screen) -> Line<'static> {
         View::Workers => "workers".to_owned(),
         View::Rooms => "rooms".to_owned(),
         View::Streams => "streams".to_owned(),
-        View::Sessions(Among::All) => "sessions of this node".to_owned(),
-        View::Sessions(Among::Worker(worker)) => format!("sessions of this node on worker {worker}"),
-        View::Sessions(Among::Room(room)) => format!("sessions of this node in room {room}"),
+        View::Sessions(Among::All) => format!("sessions of node {}", screen.node),
+        View::Sessions(Among::Worker(worker)) => match worker.rsplit_once('/') {
+            Some((other, _)) if other != screen.node => {
+                return Line::raw(format!("sessions on {worker} are told by node {other}: name it with --admin"));
+            }
+            _ => format!("sessions on worker {worker}"),
+        },
+        View::Sessions(Among::Room(room)) => format!("sessions of node {} in room {room}", screen.node),
         View::Session(id) => format!("session {id}"),
     };
     let order = screen.order();

@@ -40,8 +40,9 @@ pub enum Step {
 }
 
 pub struct Screen {
-    /// The listener that is asked.
+    /// The listener that is asked, and the node that it is of.
     pub base: String,
+    pub node: String,
     pub has_colour: bool,
     /// The one that is shown is the last; Esc leaves it.
     views: Vec<Shown>,
@@ -60,10 +61,11 @@ struct Shown {
 }
 
 impl Screen {
-    pub fn new(base: &str, has_colour: bool) -> Screen {
+    pub fn new(base: &str, node: &str, has_colour: bool) -> Screen {
         let first = Shown { view: View::Workers, order: Order::default(), chosen: None };
         Screen {
             base: base.to_owned(),
+            node: node.to_owned(),
             has_colour,
             views: vec![first],
             workers: Vec::new(),

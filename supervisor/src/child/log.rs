@@ -1,6 +1,7 @@
 //! Owns where `tracing` events go: in the parent to its outlet, in a child to the pipe that the parent reads.
 //! A child never waits for that pipe: a line that finds it full is dropped and counted.
 
+use std::fmt;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
@@ -10,13 +11,48 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::outlet::{LogFormat, Outlet};
 
+/// Which events are logged, while the process runs.
+pub struct LogFilter(Box<dyn Fn(EnvFilter) + Send + Sync>);
+
+impl LogFilter {
+    /// None: what `RUST_LOG` says. What can't be parsed was refused before it got here.
+    pub(crate) fn set(&self, named: Option<&str>) {
+        (self.0)(filter(named));
+    }
+}
+
+impl fmt::Debug for LogFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogFilter")
+    }
+}
+
+/// What is wrong with a filter, if anything.
+pub fn check_log_filter(text: &str) -> Result<(), String> {
+    let shown = text.chars().all(|c| !c.is_control());
+    let parsed = EnvFilter::try_new(text).map_err(|error| error.to_string());
+    let problem = match parsed {
+        _ if text.trim().is_empty() => Some("it is empty".to_owned()),
+        _ if !shown => Some("it has control characters".to_owned()),
+        parsed => parsed.err(),
+    };
+    match problem {
+        None if text.len() <= FILTER_BYTES_MAX => Ok(()),
+        problem => {
+            let why = problem.unwrap_or_else(|| format!("longer than {FILTER_BYTES_MAX} characters"));
+            Err(format!("wants a filter such as debug or info,chappe_signaling=debug ({why})"))
+        }
+    }
+}
+
 /// Of the parent.
-pub(crate) fn init(format: LogFormat, outlet: Outlet) {
-    install(format, outlet);
+pub(crate) fn init(format: LogFormat, named: Option<&str>, outlet: Outlet) -> LogFilter {
+    let installed = install(format, named, outlet);
     // Said once, here: the children read the same variable.
     if let Some(error) = bad_filter() {
         tracing::warn!(%error, "RUST_LOG is not understood, so info is logged; an example: RUST_LOG=info,chappe_signaling=debug");
     }
+    installed
 }
 
 /// What is wrong with `RUST_LOG`, if it is set and not a filter.
@@ -29,16 +65,16 @@ fn bad_filter() -> Option<String> {
 }
 
 /// Of a child: standard error becomes non-blocking, and a panic becomes a log line.
-pub(crate) fn init_child(format: LogFormat) -> io::Result<()> {
+pub(crate) fn init_child(format: LogFormat, named: Option<&str>) -> io::Result<LogFilter> {
     let stderr = io::stderr();
     fcntl_setfl(&stderr, fcntl_getfl(&stderr)? | OFlags::NONBLOCK)?;
-    install(format, PipeLog { format, dropped: Mutex::new(0) });
+    let installed = install(format, named, PipeLog { format, dropped: Mutex::new(0) });
     std::panic::set_hook(Box::new(|panic| {
         let backtrace = std::backtrace::Backtrace::capture();
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, %backtrace, "panic: {}", message_of(panic));
     }));
-    Ok(())
+    Ok(installed)
 }
 
 fn message_of<'a>(panic: &'a std::panic::PanicHookInfo<'_>) -> &'a str {
@@ -47,17 +83,32 @@ fn message_of<'a>(panic: &'a std::panic::PanicHookInfo<'_>) -> &'a str {
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)")
 }
 
-fn install<W>(format: LogFormat, writer: W)
+fn filter(named: Option<&str>) -> EnvFilter {
+    let named = named.and_then(|text| EnvFilter::try_new(text).ok());
+    let filter = named.or_else(|| EnvFilter::try_from_default_env().ok());
+    filter.unwrap_or_else(|| EnvFilter::new(FILTER_DEFAULT))
+}
+
+fn install<W>(format: LogFormat, named: Option<&str>, writer: W) -> LogFilter
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(FILTER_DEFAULT));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter(named)).with_writer(writer).with_ansi(false);
     // A second subscriber in one process (tests) is refused, and the first stays.
-    let _ = match format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().try_init(),
-    };
+    match format {
+        LogFormat::Text => {
+            let builder = builder.with_filter_reloading();
+            let handle = builder.reload_handle();
+            let _ = builder.try_init();
+            LogFilter(Box::new(move |filter| drop(handle.reload(filter))))
+        }
+        LogFormat::Json => {
+            let builder = builder.json().with_filter_reloading();
+            let handle = builder.reload_handle();
+            let _ = builder.try_init();
+            LogFilter(Box::new(move |filter| drop(handle.reload(filter))))
+        }
+    }
 }
 
 struct PipeLog {
@@ -138,6 +189,8 @@ impl io::Write for EventWriter<'_> {
 
 /// PIPE_BUF of Linux, in bytes with the newline.
 const LINE_BYTES_MAX: usize = 4096;
+/// Far more than anybody writes, and little enough for the line that tells it to a child.
+const FILTER_BYTES_MAX: usize = 1_024;
 const CUT_MARK: &str = " [cut]\n";
 
 /// What happens, and not each attempt of the NATS library to connect: the engine says that once.

@@ -19,10 +19,11 @@ fn a_workers_arguments_survive_the_way_to_the_child() {
         core: Some(1),
         loudest: Some(7),
         log: LogFormat::Json,
+        log_filter: Some("info,chappe_sfu_core=debug".to_owned()),
         restarts: 7,
     };
     assert_eq!(parse::<WorkerArgs>(sent.to_args()), sent);
-    let unpinned = WorkerArgs { core: None, loudest: None, ..sent };
+    let unpinned = WorkerArgs { core: None, loudest: None, log_filter: None, ..sent };
     assert_eq!(parse::<WorkerArgs>(unpinned.to_args()), unpinned);
 }
 
@@ -54,6 +55,7 @@ fn signalings_arguments_survive_also_with_odd_names() {
         keys: Some("/etc/a dir/=keys".into()),
         jwks: vec!["https://id.example=/etc/jwks.json".to_owned()],
         log: LogFormat::Text,
+        log_filter: Some("-odd=trace".to_owned()),
         restarts: 7,
     };
     assert_eq!(parse::<SignalingArgs>(sent.to_args()), sent);
@@ -72,6 +74,7 @@ fn signalings_arguments_survive_also_with_odd_names() {
         turn_secret: None,
         keys: None,
         jwks: vec![],
+        log_filter: None,
         ..sent
     };
     let alone = SignalingArgs { media_ports: vec![], public_ips: vec![], region: None, ..sent };

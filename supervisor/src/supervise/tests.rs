@@ -26,7 +26,7 @@ fn supervise(specs: Vec<ChildSpec>) -> (Supervisor, mpsc::Receiver<String>) {
             }
         }
     });
-    let signals = StopSignals::catch().unwrap();
+    let signals = Signals::catch().unwrap();
     let supervisor = Supervisor::start(specs, signals, Outlet::new(writer, LogFormat::Text), LogFormat::Text).unwrap();
     (supervisor, lines)
 }

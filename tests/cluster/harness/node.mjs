@@ -16,6 +16,7 @@ import { Running } from "./process.mjs";
  * @property {"up" | "signaling" | "sfu"} [mode]
  * @property {number} [workers]
  * @property {string} [region]
+ * @property {"public" | "jwt"} [auth]
  * @property {string[]} [args] more of them
  * @property {string} [name] when it is not to be the node's own
  */
@@ -49,11 +50,11 @@ export class ClusterNode {
 
   /** Starts it and waits for nothing. */
   async launch() {
-    const { cluster, mode = "up", workers = 2, region = this.name, args = [], name = this.name } = this.#options;
+    const { cluster, mode = "up", workers = 2, region = this.name, auth = "public", args = [], name = this.name } = this.#options;
     this.#folder ||= await mkdtemp(path.join(tmpdir(), "chappe-cluster-"));
     await rm(this.#stateFile, { force: true });
     const { address } = this.plug;
-    const flags = [mode, "--http", `0.0.0.0:${HTTP_PORT}`, "--admin", `${address}:${ADMIN_PORT}`, "--auth", "public", "--admin-auth", "open"];
+    const flags = [mode, "--http", `0.0.0.0:${HTTP_PORT}`, "--admin", `${address}:${ADMIN_PORT}`, "--auth", auth, "--admin-auth", "open"];
     flags.push("--public-ip", address, "--state-file", this.#stateFile);
     if (mode !== "signaling") flags.push("--workers", String(workers));
     flags.push("--node", name, "--region", region, ...(cluster ? ["--cluster", cluster] : []), ...args);

@@ -7,15 +7,24 @@ import { binary } from "../../browser/harness/server.mjs";
 /** @typedef {import("./node.mjs").ClusterNode} ClusterNode */
 
 /**
- * Gives a command to a node, and comes back when it has ended; one that fails is an error that says what it printed.
+ * Gives a command to a node, and comes back when it has ended.
  * @param {ClusterNode} node
  * @param {string[]} args
  * @returns {Promise<string>} what it printed
  */
 export function operate(node, ...args) {
+  return command([...args, "--admin", node.admin]);
+}
+
+/**
+ * One that fails is an error that says what it printed.
+ * @param {string[]} args
+ * @returns {Promise<string>} what it printed
+ */
+export function command(args) {
   const env = { ...process.env, NO_COLOR: "1" };
   return new Promise((done, fail) => {
-    execFile(binary(), [...args, "--admin", node.admin], { env, timeout: WITHIN_MS }, (error, stdout, stderr) => {
+    execFile(binary(), args, { env, timeout: WITHIN_MS }, (error, stdout, stderr) => {
       if (error) fail(new Error(`chappe ${args.join(" ")} ended with ${error.code}: ${stdout}${stderr}`));
       else done(stdout);
     });

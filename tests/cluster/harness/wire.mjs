@@ -30,7 +30,7 @@ export class Wire {
 
   /**
    * @param {{url: string}} place
-   * @param {{room: string, name?: string, resume?: string, sessions?: string[]}} hello
+   * @param {{room: string, name?: string, resume?: string, sessions?: string[], token?: string}} hello
    */
   static async join(place, hello) {
     const socket = new WebSocket(`${place.url.replace("http", "ws")}/ws`, { origin: place.url, handshakeTimeout: REPLY_WITHIN_MS });

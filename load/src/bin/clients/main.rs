@@ -61,6 +61,7 @@ fn main() -> Result<()> {
         },
         ramp: Duration::ZERO,
         token: None,
+        tls: None,
     };
     let deadline = Instant::now() + Duration::from_secs(flags.seconds);
     let commands = commands();

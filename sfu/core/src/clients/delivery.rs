@@ -181,6 +181,10 @@ impl Delivery {
                 self.path.sent = Some(now);
             }
         }
+        if let Some(since) = sender.waits_since.filter(|_| sender.is_started()) {
+            sender.waits_since = None;
+            out.counters.first_keyframes.note(now.saturating_duration_since(since));
+        }
         sender.report_at != report_at
     }
 

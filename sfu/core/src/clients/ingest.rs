@@ -38,7 +38,7 @@ pub(crate) struct Ingest {
     /// When receiver reports are due next.
     pub report_at: Option<Instant>,
     /// Where the ticks of arrivals begin.
-    opened: Instant,
+    pub opened: Instant,
     /// A deadline that came up since the last look.
     wake_at: Option<Instant>,
 }

@@ -92,6 +92,7 @@ impl Clients {
                 if !session.delivery.path.is_keyed() {
                     session.delivery.path.sealer = Sealer::from_master(keys.seal).ok();
                     session.ingest.opener = Opener::from_master(keys.open).ok();
+                    out.counters.joins.note(now.saturating_duration_since(session.ingest.opened));
                     let proven = session.transport.proven_route();
                     self.start_media(now, key);
                     if let Some(route) = proven.filter(|route| self.routes.contender(*route) == Some(key)) {

@@ -37,12 +37,19 @@ impl Readers {
             |gop: &Gop| parts.clients.get(viewer.session()).is_some_and(|session| session.delivery.takes_at_once(gop));
         let gop = history.and_then(History::cached_gop).filter(takes);
         let is_cached = sender.spec.kind == MediaKind::Video && gop.is_some_and(|gop| sender.decodes(gop.payload_type));
-        if is_cached && parts.clients.is_open(viewer) {
-            self.audience(layer).admit(viewer);
-            self.queue.mark(viewer);
+        let is_fresh = gop.is_some_and(|gop| gop.is_fresh());
+        let waits = sender.spec.kind == MediaKind::Video && !sender.is_started();
+        if parts.clients.is_open(viewer) {
+            if is_cached {
+                self.audience(layer).admit(viewer);
+                self.queue.mark(viewer);
+            }
+            if let Some(sender) = parts.clients.sender_mut(viewer).filter(|_| waits) {
+                sender.waits_since.get_or_insert(parts.now);
+            }
         }
         // Who can't be reached yet will be here again, and by then there may be a newer key frame.
-        is_cached && gop.is_some_and(|gop| gop.is_fresh())
+        is_cached && is_fresh
     }
 
     /// A turn, if one is due.

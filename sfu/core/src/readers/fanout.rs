@@ -101,6 +101,9 @@ impl Readers {
             layer.note_read();
             return Flushed::Done;
         }
+        if let Some(since) = layer.waiting_since() {
+            parts.out.counters.egress_waits.note(parts.now.saturating_duration_since(since));
+        }
         let mut somebody_waits = false;
         let mut progress = Flushed::Done;
         while let Some(layer) = parts.tracks.layer_mut(key) {

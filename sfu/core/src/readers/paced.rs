@@ -101,7 +101,9 @@ impl Readers {
         };
         let waiting = (reader.next..live).map_while(|number| history.entry(number));
         let bytes = waiting.take(BACKLOG_PACKETS_MAX).map(line_bytes).sum();
-        let oldest = history.entry(reader.next).and_then(|entry| waits_since(layer, history, entry, now));
+        let oldest = history.entry(reader.next).and_then(|entry| Some((entry, arrived_at(layer, entry)?)));
+        let waited = oldest.map(|(_, since)| now.saturating_duration_since(since));
+        let oldest = oldest.filter(|(entry, since)| may_age(history, entry, *since, now)).map(|(_, since)| since);
         let grant = bandwidth.grant(now, bytes, oldest);
         if grant.gives_up {
             return Outcome::TooOld;
@@ -113,6 +115,7 @@ impl Readers {
             audience.go_live(viewer);
         }
         if !numbers.is_empty() {
+            waited.into_iter().for_each(|waited| out.counters.egress_waits.note(waited));
             self.templates.load(history, numbers);
             if delivery.forward(viewer.line(), history, &mut self.templates, now, out) {
                 clients.wake(viewer.session(), now);
@@ -141,16 +144,19 @@ impl Readers {
     }
 }
 
-/// Since when a packet waits that decides about the age of the queue. None for one of the newest key frame: it is sent to
-/// its end, because nothing after it could be shown without it.
-fn waits_since(layer: &Layer, history: &History, entry: &Entry, now: Instant) -> Option<Instant> {
+fn arrived_at(layer: &Layer, entry: &Entry) -> Option<Instant> {
     let newest = layer.newest()?;
     let age = Duration::from_millis(u64::from(newest.at_ms.wrapping_sub(entry.packet.at_ms)));
-    let since = layer.heard?.checked_sub(age)?;
+    layer.heard?.checked_sub(age)
+}
+
+/// Whether a packet that waits decides about the age of the queue. One of the newest key frame does not: it is sent to its
+/// end, because nothing after it could be shown without it.
+fn may_age(history: &History, entry: &Entry, since: Instant, now: Instant) -> bool {
     let is_of_keyframe = history
         .newest_gop()
         .is_some_and(|gop| (gop.timestamp, gop.generation) == (entry.packet.timestamp, entry.packet.generation));
-    (!is_of_keyframe || now > since + KEYFRAME_WAIT_MAX).then_some(since)
+    !is_of_keyframe || now > since + KEYFRAME_WAIT_MAX
 }
 
 /// The end of what a budget covers; its last packet may exceed it.

@@ -14,6 +14,7 @@ use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recor
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use crate::admin::context::Admin;
+use crate::admin::timings;
 
 pub async fn metrics(State(admin): State<Admin>) -> Response {
     let recorder = PrometheusBuilder::new().build_recorder();
@@ -27,6 +28,9 @@ pub async fn metrics(State(admin): State<Admin>) -> Response {
         }
         for (reason, count) in admin.service.access_refusals.counts() {
             counter!("chappe_access_refusals_total", "reason" => reason).absolute(count);
+        }
+        for (issuer, result, count) in admin.service.issuer_fetches.counts() {
+            counter!("chappe_jwks_fetches_total", "issuer" => issuer, "result" => result).absolute(count);
         }
         for (result, count) in admin.tls.counts() {
             counter!("chappe_tls_handshakes_total", "result" => result).absolute(count);
@@ -43,7 +47,11 @@ pub async fn metrics(State(admin): State<Admin>) -> Response {
         record_sessions(&admin.service);
         record_hub(&admin.service.state());
     });
-    let text = handle.render() + &admin.service.lock_holds().to_text();
+    let of_workers: Vec<_> = {
+        let state = admin.service.state();
+        state.workers.iter().map(|view| (view.index, view.load.timings.clone())).collect()
+    };
+    let text = handle.render() + &admin.service.lock_holds().to_text() + &timings::to_text(&of_workers);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
@@ -51,6 +59,7 @@ fn describe() {
     describe_gauge!("chappe_uptime_seconds", "Age of the signaling process.");
     describe_counter!("chappe_http_requests_total", "Responses of the public listener by route and status.");
     describe_counter!("chappe_access_refusals_total", "Requests refused for their tokens, by reason.");
+    describe_counter!("chappe_jwks_fetches_total", "Attempts to read the keys of a foreign issuer by their result.");
     describe_counter!("chappe_tls_handshakes_total", "Connections to listeners of TLS by how they began.");
     describe_gauge!("chappe_tls_certificate_expiry_timestamp_seconds", "Until when the certificate is good.");
     describe_counter!("chappe_turn_refusals_total", "What the TURN server did not answer or relay, by reason.");
@@ -80,7 +89,7 @@ fn describe() {
         "chappe_worker_layer_switches_total",
         "Changes of viewers to another encoding of what they watch."
     );
-    describe_gauge!("chappe_worker_estimate_bits_per_second", "What the lines of all viewers are thought to carry.");
+    describe_gauge!("chappe_worker_estimate_bytes_per_second", "What the lines of all viewers are thought to carry.");
     describe_counter!("chappe_worker_packets_received_total", "Packets received by the worker's present process.");
     describe_counter!("chappe_worker_packets_sent_total", "Packets sent by the worker's present process.");
     describe_counter!("chappe_worker_bytes_received_total", "Bytes received by the worker's present process.");
@@ -142,7 +151,7 @@ fn record_worker(view: &WorkerView) {
     gauge!("chappe_worker_viewers_estimated", &label).set(view.load.lines.estimated);
     gauge!("chappe_worker_viewers_waiting", &label).set(view.load.lines.waiting);
     counter!("chappe_worker_layer_switches_total", &label).absolute(view.load.lines.layer_switches);
-    gauge!("chappe_worker_estimate_bits_per_second", &label).set(view.load.lines.estimate_bps as f64);
+    gauge!("chappe_worker_estimate_bytes_per_second", &label).set(view.load.lines.estimate_bps as f64 / 8.0);
     for (reason, count) in view.load.drops.iter().take(DROP_REASONS_MAX) {
         let [worker] = label.clone();
         counter!("chappe_worker_drops_total", "worker" => worker.1, "reason" => reason.clone()).absolute(*count);

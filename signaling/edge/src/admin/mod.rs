@@ -8,6 +8,7 @@ mod keys;
 mod metrics;
 mod processes;
 mod scale;
+mod timings;
 mod views;
 
 use std::sync::Arc;

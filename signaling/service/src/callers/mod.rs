@@ -2,6 +2,7 @@
 
 pub mod caller;
 pub mod grants;
+pub mod issuer_fetches;
 pub mod limits;
 pub mod refusals;
 pub mod shares;

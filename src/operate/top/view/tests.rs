@@ -34,7 +34,7 @@ fn shown(screen: &Screen, columns: u16, lines: u16) -> String {
 }
 
 fn screen() -> Screen {
-    let mut screen = Screen::new("http://127.0.0.1:8081", false);
+    let mut screen = Screen::new("http://127.0.0.1:8081", "here", false);
     told(&mut screen, Value::Null);
     screen
 }
@@ -94,6 +94,22 @@ fn enter_leads_from_a_worker_to_its_sessions_to_one_of_them_and_esc_back() {
     press(&mut screen, KeyCode::Esc);
     assert_eq!(screen.view(), &View::Workers);
     assert_eq!(press(&mut screen, KeyCode::Char('q')), Step::Quit);
+}
+
+#[test]
+fn what_is_of_all_nodes_and_what_is_of_one_is_said() {
+    let mut screen = screen();
+    let mut other = worker(0, 5, 0.2);
+    (other["id"], other["node"]) = (json!("there/0"), json!("there"));
+    let workers = serde_json::from_value(json!([worker(0, 3, 0.1), other])).unwrap();
+    let told = Told { workers, body: Value::Null };
+    screen.handle_answer(Answer { question: screen.question(), told: Ok(told), at: Instant::now() });
+    assert!(shown(&screen, 100, 8).contains("nodes 2 together   workers 2/2   sessions 8"));
+    press(&mut screen, KeyCode::End);
+    press(&mut screen, KeyCode::Enter);
+    assert!(shown(&screen, 100, 8).contains("sessions on there/0 are told by node there"));
+    press(&mut screen, KeyCode::Char('4'));
+    assert!(shown(&screen, 100, 8).contains("sessions of node here: 0"));
 }
 
 #[test]

@@ -53,6 +53,8 @@ pub(crate) struct Sender {
     plain_from: u64,
     generation: Option<u32>,
     clock_rate: u32,
+    /// Since when it could send a picture and has sent none.
+    pub waits_since: Option<Instant>,
     /// Until the viewer reports on the SSRC each packet names its mid (RFC 8843 section 9.2).
     pub names_mid: bool,
     pub traffic: Traffic,
@@ -111,6 +113,7 @@ impl Sender {
             plain_from: first,
             generation: None,
             clock_rate,
+            waits_since: None,
             names_mid: true,
             traffic: Traffic::default(),
             repaired: 0,

@@ -1,0 +1,77 @@
+//! Owns one request to somebody else's server, over a connection of its own. Follows no redirect, and reads no more of an
+//! answer than it was told to.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1;
+use hyper::{HeaderMap, Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use rustls_native_certs::load_native_certs;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// Empty where it was not asked for.
+    pub body: Bytes,
+}
+
+/// Without `body_bytes_max` the body is not read. A longer one is an error.
+pub async fn exchange(
+    to: &Uri,
+    request: Request<Full<Bytes>>,
+    body_bytes_max: Option<usize>,
+) -> Result<Answer, String> {
+    let is_tls = to.scheme_str() == Some("https");
+    let host = to.host().unwrap_or_default().trim_matches(['[', ']']);
+    let port = to.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+    let stream = TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
+    if !is_tls {
+        return send(stream, request, body_bytes_max).await;
+    }
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+    let config = tokio::task::spawn_blocking(tls).await.map_err(|error| error.to_string())??;
+    let stream = TlsConnector::from(config).connect(name, stream).await.map_err(|error| error.to_string())?;
+    send(stream, request, body_bytes_max).await
+}
+
+async fn send<S>(stream: S, request: Request<Full<Bytes>>, body_bytes_max: Option<usize>) -> Result<Answer, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    let driving = async {
+        // Its end is that of the answer, too.
+        let _ = connection.await;
+        std::future::pending::<()>().await
+    };
+    let answering = async {
+        let (head, body) = sender.send_request(request).await.map_err(|error| error.to_string())?.into_parts();
+        let body = match body_bytes_max {
+            Some(max) => Limited::new(body, max).collect().await.map_err(|error| error.to_string())?.to_bytes(),
+            None => Bytes::new(),
+        };
+        Ok(Answer { status: head.status, headers: head.headers, body })
+    };
+    tokio::select! {
+        answer = answering => answer,
+        () = driving => Err("the connection was closed".to_owned()),
+    }
+}
+
+/// With the authorities that this machine trusts now.
+fn tls() -> Result<Arc<ClientConfig>, String> {
+    let mut roots = RootCertStore::empty();
+    let (usable, _) = roots.add_parsable_certificates(load_native_certs().certs);
+    if usable == 0 {
+        return Err("this machine has no certificate authorities: install the package ca-certificates".to_owned());
+    }
+    Ok(Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
+}

@@ -1,0 +1,92 @@
+//! Settings that change while the node runs: what SIGHUP takes up, what it can't, and what it leaves alone.
+
+use std::fs;
+
+use rustix::process::Signal;
+
+use crate::live::OnTerminal;
+use crate::operates::serving;
+use crate::running::{Dir, Running, chappe, eventually, is_alive};
+
+/// A node with a file of settings, which is beside its other files.
+fn started(settings: &str) -> Running {
+    let dir = Dir::new();
+    let file = dir.path("chappe.toml");
+    fs::write(&file, settings).unwrap();
+    let command = chappe(&dir, &["--config", file.to_str().unwrap(), "--workers", "1"]);
+    let node = Running::start_in(dir, command);
+    serving(&node, 1);
+    node
+}
+
+fn renew(node: &Running, settings: &str) {
+    fs::write(node.dir.path("chappe.toml"), settings).unwrap();
+    node.signal(Signal::HUP);
+}
+
+fn says(node: &Running, what: &str) {
+    eventually(what, || node.log().contains(what).then_some(()));
+}
+
+#[test]
+fn a_log_filter_is_taken_up_by_every_process_and_none_is_replaced() {
+    let node = started("log-filter = \"info\"\n");
+    let children = node.children();
+    assert!(!node.log().contains("DEBUG"), "{}", node.log());
+    renew(&node, "log-filter = \"info,chappe_supervisor=debug\"\n");
+    says(&node, "settings are taken up settings=\"log-filter\"");
+    for process in ["worker-0", "signaling"] {
+        says(&node, &format!("{process} logs by another filter"));
+    }
+    renew(&node, "log-filter = \"error\"\n");
+    renew(&node, "log-filter = \"info\"\n");
+    assert_eq!(node.children(), children);
+}
+
+#[test]
+fn a_limit_is_taken_up_without_a_worker_noticing_and_what_is_bound_stays() {
+    let node = started("per-address = 100\n");
+    let (worker, signaling) = (node.worker(0), node.signaling());
+    renew(&node, "per-address = 1\nlog = \"json\"\n");
+    says(&node, "settings are taken up settings=\"per-address\"");
+    says(&node, "take effect when the node is started anew (workers: chappe scale) settings=\"log\"");
+    eventually("another signaling process", || (node.signaling() != signaling).then_some(()));
+    assert_eq!(node.worker(0), worker);
+    let arguments = fs::read(format!("/proc/{}/cmdline", node.signaling().unwrap())).unwrap();
+    assert!(String::from_utf8_lossy(&arguments).contains("--per-address=1\0"));
+    let signaling = node.signaling();
+    renew(&node, "per-address = 1\n");
+    says(&node, "nothing that can change now has changed");
+    assert_eq!((node.signaling(), node.worker(0)), (signaling, worker));
+}
+
+#[test]
+fn settings_that_are_wrong_change_nothing() {
+    let node = started("");
+    let children = node.children();
+    for (settings, expected) in [
+        ("per-adress = 1\n", "did you mean `per-address`"),
+        ("per-address = 0\n", "--per-address"),
+        ("log-filter = \"=,=\"\n", "wants a filter such as debug"),
+        ("keys = \"/nowhere\"\nauth = \"jwt\"\n", "--keys /nowhere can't be read"),
+    ] {
+        renew(&node, settings);
+        says(&node, expected);
+    }
+    assert_eq!(node.children(), children);
+    assert_eq!(node.http("/healthz").0, 200);
+}
+
+#[test]
+fn the_end_of_its_terminal_is_the_end_of_a_node() {
+    let dir = Dir::new();
+    let terminal = OnTerminal::start(chappe(&dir, &["--workers", "1"]));
+    let pids = eventually("a node on a terminal", || {
+        let state = fs::read_to_string(dir.state_file()).ok()?;
+        let state: serde_json::Value = serde_json::from_str(&state).ok()?;
+        let pid = |process: &serde_json::Value| u32::try_from(process["pid"].as_u64()?).ok();
+        Some([pid(&state["supervisor"])?, pid(&state["signaling"])?, pid(&state["workers"][0])?])
+    });
+    terminal.hang_up();
+    eventually("all processes gone", || pids.iter().all(|pid| !is_alive(*pid)).then_some(()));
+}
