@@ -14,8 +14,9 @@ use serde::Deserialize;
 use crate::control::{ClientId, Disconnect};
 use crate::event_loop::{DRAIN_MAX, Drain, Worker};
 use crate::sessions::Fence;
+use crate::translate::{IntoApi, ToCore as _};
 use crate::validate::Objection;
-use crate::{media, translate, validate};
+use crate::{translate, validate};
 
 impl Worker {
     /// One line from signaling. A line that is no command is answered where it names its request, and ends
@@ -97,7 +98,7 @@ impl Worker {
         }
         validate::session(&spec).map_err(invalid)?;
         let core_spec = translate::spec_to_core(&spec).map_err(invalid)?;
-        self.core.open_session(now, core_spec).map_err(translate::error_to_api)?;
+        self.core.open_session(now, core_spec).map_err(IntoApi::into_api)?;
         tracing::info!(session = %spec.session, "session opened");
         self.sessions.insert(now.mono, spec);
         Ok(())
@@ -114,8 +115,8 @@ impl Worker {
         self.fence(session, epoch)?;
         validate::media(&media).map_err(invalid)?;
         validate::note(&note).map_err(invalid)?;
-        let (id, epoch) = (translate::session_to_core(session), translate::epoch_to_core(epoch));
-        self.core.set_media(now, id, epoch, translate::media_to_core(&media)).map_err(translate::error_to_api)?;
+        let (id, epoch) = (session.to_core(), epoch.to_core());
+        self.core.set_media(now, id, epoch, media.to_core()).map_err(IntoApi::into_api)?;
         self.sessions.update(session, |spec| (spec.media, spec.note) = (media, note));
         Ok(())
     }
@@ -123,9 +124,9 @@ impl Worker {
     fn set_view(&mut self, now: Now, session: SessionId, epoch: Epoch, tiles: &[Tile]) -> Result<(), CommandError> {
         self.fence(session, epoch)?;
         validate::tiles(tiles).map_err(invalid)?;
-        let (id, epoch) = (translate::session_to_core(session), translate::epoch_to_core(epoch));
+        let (id, epoch) = (session.to_core(), epoch.to_core());
         let tiles = tiles.iter().map(translate::tile_to_core);
-        self.core.set_view(now, id, epoch, tiles).map_err(translate::error_to_api)
+        self.core.set_view(now, id, epoch, tiles).map_err(IntoApi::into_api)
     }
 
     fn point_tracks(&mut self, now: Now, viewers: Vec<PointedViewer>) -> Result<(), CommandError> {
@@ -148,8 +149,8 @@ impl Worker {
         let mut media = self.sessions.spec(session).ok_or_else(unknown_session)?.media.clone();
         media.point(tracks);
         validate::media(&media).map_err(invalid)?;
-        let (id, epoch) = (translate::session_to_core(session), translate::epoch_to_core(epoch));
-        self.core.set_media(now, id, epoch, translate::media_to_core(&media)).map_err(translate::error_to_api)?;
+        let (id, epoch) = (session.to_core(), epoch.to_core());
+        self.core.set_media(now, id, epoch, media.to_core()).map_err(IntoApi::into_api)?;
         self.sessions.update(session, |spec| spec.media = media);
         Ok(())
     }
@@ -167,9 +168,9 @@ impl Worker {
         validate::ice("local_ice", &local).map_err(invalid)?;
         validate::ice("remote_ice", &remote).map_err(invalid)?;
         validate::note(&note).map_err(invalid)?;
-        let (id, epoch) = (translate::session_to_core(session), translate::epoch_to_core(epoch));
-        let (core_local, core_remote) = (translate::ice_to_core(&local), translate::ice_to_core(&remote));
-        self.core.restart_ice(now, id, epoch, core_local, core_remote).map_err(translate::error_to_api)?;
+        let (id, epoch) = (session.to_core(), epoch.to_core());
+        let (core_local, core_remote) = (local.to_core(), remote.to_core());
+        self.core.restart_ice(now, id, epoch, core_local, core_remote).map_err(IntoApi::into_api)?;
         self.sessions.update(session, |spec| (spec.local_ice, spec.remote_ice, spec.note) = (local, remote, note));
         Ok(())
     }
@@ -185,21 +186,20 @@ impl Worker {
             Fence::Stale(seen) => Err(stale(seen)),
             Fence::Unknown => Ok(()),
             Fence::Open => {
-                let (id, epoch) = (translate::session_to_core(session), translate::epoch_to_core(epoch));
-                let reason = translate::close_reason_to_core(reason);
-                self.core.close_session(now, id, epoch, reason).map_err(translate::error_to_api)
+                let (id, epoch) = (session.to_core(), epoch.to_core());
+                let reason = reason.to_core();
+                self.core.close_session(now, id, epoch, reason).map_err(IntoApi::into_api)
             }
         }
     }
 
     fn request_keyframe(&mut self, now: Now, track: TrackId) -> Result<(), CommandError> {
-        self.core.request_keyframe(now, translate::track_to_core(track)).map_err(translate::error_to_api)
+        self.core.request_keyframe(now, track.to_core()).map_err(IntoApi::into_api)
     }
 
     fn session_stats(&mut self, client: ClientId, request: RequestId, session: SessionId) -> Result<(), CommandError> {
-        let stats = self.core.session_stats(translate::session_to_core(session)).ok_or_else(unknown_session)?;
-        let remote = stats.route.map(media::describe);
-        let stats = translate::stats_to_api(stats, remote);
+        let stats = self.core.session_stats(session.to_core()).ok_or_else(unknown_session)?;
+        let stats = stats.into_api();
         self.control.send(client, &Event::Stats { request, stats });
         Ok(())
     }

@@ -20,7 +20,8 @@ use crate::parent::{Listening, Parent};
 use crate::report::Meter;
 use crate::sessions::Sessions;
 use crate::sources::Source;
-use crate::{WorkerConfig, WorkerError, translate};
+use crate::translate::{IntoApi as _, ToCore as _};
+use crate::{WorkerConfig, WorkerError};
 
 pub(crate) struct Worker {
     identity: Identity,
@@ -87,7 +88,7 @@ impl Worker {
             index: config.index,
             boot: Boot(clock::random_u64().map_err(set_up("randomness"))?),
             media_port: config.media_port,
-            fingerprint: translate::fingerprint_to_api(certificate.fingerprint()),
+            fingerprint: certificate.fingerprint().into_api(),
             sessions_max: config.sessions_max,
             restarts: config.restarts,
             started_ms: u64::try_from(clock::now().unix.as_millis()).unwrap_or(u64::MAX),
@@ -276,7 +277,7 @@ impl Worker {
     /// Tells signaling what happened in the core.
     fn pass_on_events(&mut self) {
         while let Some(event) = self.core.poll_event() {
-            let event = translate::event_to_api(event);
+            let event = event.into_api();
             match event {
                 Event::StateChanged { session, state } => {
                     self.sessions.set_state(session, state);
@@ -354,10 +355,8 @@ impl Worker {
     fn say_goodbye(&mut self) {
         let now = read_clock();
         for session in self.sessions.ids().collect::<Vec<_>>() {
-            let (id, reason) =
-                (translate::session_to_core(session), translate::close_reason_to_core(CloseReason::Drained));
-            let epoch =
-                self.sessions.spec(session).map(|spec| translate::epoch_to_core(spec.epoch)).unwrap_or_default();
+            let (id, reason) = (session.to_core(), CloseReason::Drained.to_core());
+            let epoch = self.sessions.spec(session).map(|spec| spec.epoch.to_core()).unwrap_or_default();
             if let Err(error) = self.core.close_session(now, id, epoch, reason) {
                 tracing::warn!(%session, %error, "session not closed");
             }

@@ -8,6 +8,7 @@ use chappe_sfu_core::{Certificate, DropReason, LOUDEST_DEFAULT, Sfu, SfuConfig};
 
 use crate::control::LineReader;
 use crate::media::read_clock;
+use crate::translate::{IntoApi as _, ToCore as _};
 use crate::validate::Objection;
 use crate::{translate, validate};
 
@@ -41,33 +42,33 @@ fn execute(core: &mut Sfu, command: Command) -> Result<(), Objection> {
         Command::SetMedia { session, epoch, media, note } => {
             validate::media(&media)?;
             validate::note(&note)?;
-            let (id, epoch) = (translate::session_to_core(session), translate::epoch_to_core(epoch));
-            core.set_media(now, id, epoch, translate::media_to_core(&media))
+            let (id, epoch) = (session.to_core(), epoch.to_core());
+            core.set_media(now, id, epoch, media.to_core())
         }
         Command::RestartIce { session, epoch, local_ice, remote_ice, .. } => {
             validate::ice("local_ice", &local_ice)?;
             validate::ice("remote_ice", &remote_ice)?;
-            let (id, epoch) = (translate::session_to_core(session), translate::epoch_to_core(epoch));
-            core.restart_ice(now, id, epoch, translate::ice_to_core(&local_ice), translate::ice_to_core(&remote_ice))
+            let (id, epoch) = (session.to_core(), epoch.to_core());
+            core.restart_ice(now, id, epoch, local_ice.to_core(), remote_ice.to_core())
         }
         Command::CloseSession { session, epoch, reason } => {
-            let (id, epoch) = (translate::session_to_core(session), translate::epoch_to_core(epoch));
-            core.close_session(now, id, epoch, translate::close_reason_to_core(reason))
+            let (id, epoch) = (session.to_core(), epoch.to_core());
+            core.close_session(now, id, epoch, reason.to_core())
         }
         Command::SetView { session, epoch, tiles } => {
             validate::tiles(&tiles)?;
-            let (id, epoch) = (translate::session_to_core(session), translate::epoch_to_core(epoch));
+            let (id, epoch) = (session.to_core(), epoch.to_core());
             core.set_view(now, id, epoch, tiles.iter().map(translate::tile_to_core))
         }
-        Command::RequestKeyframe { track } => core.request_keyframe(now, translate::track_to_core(track)),
+        Command::RequestKeyframe { track } => core.request_keyframe(now, track.to_core()),
         Command::SetPeer(spec) => core.set_peer(now, translate::peer_to_core(&spec, OWN)),
         Command::RemovePeer { peer } => {
-            core.remove_peer(now, translate::boot_to_core(peer));
+            core.remove_peer(now, peer.to_core());
             Ok(())
         }
-        Command::SetOrigin(spec) => core.set_origin(now, translate::origin_to_core(spec)),
+        Command::SetOrigin(spec) => core.set_origin(now, spec.to_core()),
         Command::RemoveOrigin { track } => {
-            core.remove_origin(now, translate::track_to_core(track));
+            core.remove_origin(now, track.to_core());
             Ok(())
         }
         Command::ReleaseRelays => {
@@ -75,8 +76,8 @@ fn execute(core: &mut Sfu, command: Command) -> Result<(), Objection> {
             Ok(())
         }
         Command::SessionStats { session } => {
-            let stats = core.session_stats(translate::session_to_core(session));
-            let _ = stats.map(|stats| translate::stats_to_api(stats, None));
+            let stats = core.session_stats(session.to_core());
+            let _ = stats.into_api();
             Ok(())
         }
         // Sets media that was judged before, with other sources.
@@ -86,7 +87,7 @@ fn execute(core: &mut Sfu, command: Command) -> Result<(), Objection> {
         | Command::Drain { .. }
         | Command::CancelDrain => Ok(()),
     };
-    done.map_err(|error| translate::error_to_api(error).message)
+    done.map_err(|error| error.into_api().message)
 }
 
 const OWN: Boot = Boot(1);

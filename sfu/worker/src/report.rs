@@ -8,7 +8,7 @@ use chappe_sfu_io::udp::SendReport;
 use chappe_sfu_io::{clock, process};
 
 use crate::media::MediaSockets;
-use crate::translate::{histogram_to_api, traffic_to_api, uncached_to_api};
+use crate::translate::{IntoApi as _, traffic_to_api, uncached_to_api};
 
 /// What happened since the start, and since the last report.
 pub(crate) struct Meter {
@@ -123,10 +123,10 @@ impl Meter {
             cache_bytes: core.cache_bytes() as u64,
             uncached,
             timings: Timings {
-                turns: histogram_to_api(&self.turns),
-                joins: histogram_to_api(&counters.joins),
-                first_keyframes: histogram_to_api(&counters.first_keyframes),
-                egress_waits: histogram_to_api(&counters.egress_waits),
+                turns: self.turns.into_api(),
+                joins: counters.joins.into_api(),
+                first_keyframes: counters.first_keyframes.into_api(),
+                egress_waits: counters.egress_waits.into_api(),
             },
         }
     }

@@ -1,62 +1,280 @@
-//! Owns the translation between the wire contract (`chappe-sfu-api`) and the core's own types. Decides nothing.
+//! Owns the translation between the wire contract (`chappe-sfu-api`) and the core's own types. Each type is taken apart
+//! and put together by the names of all its fields or variants, so that one that is added on either side does not compile
+//! until it stands here, too. Decides nothing.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use chappe_sfu_api as api;
 use chappe_sfu_core as core;
 
+use crate::media;
 use crate::validate::Objection;
 use core::rtp::{ExtensionKind, ExtensionMap};
 
-pub(crate) fn session_to_core(session: api::SessionId) -> core::SessionId {
-    core::SessionId(session.0, session.1)
+/// What signaling says, as the core has it.
+pub(crate) trait ToCore {
+    type Core;
+    fn to_core(&self) -> Self::Core;
 }
 
-pub(crate) fn epoch_to_core(epoch: api::Epoch) -> core::Epoch {
-    core::Epoch(epoch.0)
+/// What the core says, as signaling is told it.
+pub(crate) trait IntoApi {
+    type Api;
+    fn into_api(self) -> Self::Api;
 }
 
-pub(crate) fn histogram_to_api(histogram: &core::Histogram) -> api::Histogram {
-    api::Histogram {
-        bounds_us: core::Histogram::BOUNDS_US.to_vec(),
-        counts: histogram.counts().to_vec(),
-        sum_us: histogram.sum_us(),
+macro_rules! same_on_both_sides {
+    ($($type:ty),*) => {$(
+        impl ToCore for $type {
+            type Core = $type;
+            fn to_core(&self) -> $type {
+                self.to_owned()
+            }
+        }
+
+        impl IntoApi for $type {
+            type Api = $type;
+            fn into_api(self) -> $type {
+                self
+            }
+        }
+    )*};
+}
+
+macro_rules! ids {
+    ($($api:ident = $core:ident($($part:ident),*),)*) => {$(
+        impl ToCore for api::$api {
+            type Core = core::$core;
+            fn to_core(&self) -> core::$core {
+                let api::$api($($part),*) = *self;
+                core::$core($($part),*)
+            }
+        }
+
+        impl IntoApi for core::$core {
+            type Api = api::$api;
+            fn into_api(self) -> api::$api {
+                let core::$core($($part),*) = self;
+                api::$api($($part),*)
+            }
+        }
+    )*};
+}
+
+/// Both ways, so that each side is matched in full.
+macro_rules! variants {
+    ($($name:ident { $($variant:ident),* })*) => {$(
+        impl ToCore for api::$name {
+            type Core = core::$name;
+            fn to_core(&self) -> core::$name {
+                match self { $(api::$name::$variant => core::$name::$variant,)* }
+            }
+        }
+
+        impl IntoApi for core::$name {
+            type Api = api::$name;
+            fn into_api(self) -> api::$name {
+                match self { $(core::$name::$variant => api::$name::$variant,)* }
+            }
+        }
+    )*};
+}
+
+macro_rules! fields_to_core {
+    ($($api:ident as $core:ident { $($field:ident),* })*) => {$(
+        impl ToCore for api::$api {
+            type Core = core::$core;
+            fn to_core(&self) -> core::$core {
+                let api::$api { $($field),* } = self;
+                core::$core { $($field: $field.to_core()),* }
+            }
+        }
+    )*};
+}
+
+/// Fields behind `without` are for the worker alone.
+macro_rules! fields_into_api {
+    ($($core:ident as $api:ident { $($field:ident),* } $(, without { $($own:ident),* })?)*) => {$(
+        impl IntoApi for core::$core {
+            type Api = api::$api;
+            fn into_api(self) -> api::$api {
+                let core::$core { $($field,)* $($($own: _),*)? } = self;
+                api::$api { $($field: $field.into_api()),* }
+            }
+        }
+    )*};
+}
+
+macro_rules! events {
+    ($($event:ident { $($field:ident),* })*) => {
+        impl IntoApi for core::Event {
+            type Api = api::Event;
+            fn into_api(self) -> api::Event {
+                match self {$(
+                    core::Event::$event { $($field),* } => api::Event::$event { $($field: $field.into_api()),* },
+                )*}
+            }
+        }
+    };
+}
+
+same_on_both_sides!(bool, u8, u16, u32, u64, f64, String, SocketAddr, [u8; 12], [u8; 16]);
+
+ids! {
+    SessionId = SessionId(node, random),
+    TrackId = TrackId(id),
+    Epoch = Epoch(epoch),
+    Boot = PeerId(boot),
+}
+
+variants! {
+    MediaKind { Audio, Video }
+    Codec { Opus, Red, Vp8, Vp9, H264, H265, Av1 }
+    DtlsRole { Client, Server }
+    SessionState { New, Connecting, Connected, Disconnected }
+    CloseReason {
+        Requested, ClientClosed, ConnectTimeout, ConsentExpired, FingerprintMismatch, DtlsFailed, Fault, Drained
+    }
+    RelayDirection { In, Out }
+    LineBasis { Start, Feedback, Silent, Reports }
+    LayerReason { Top, Size, Line, Max, Source, Hidden }
+}
+
+fields_to_core! {
+    IceCredentials as IceCredentials { ufrag, pwd }
+    Media as Media { extensions, receive, send }
+    ReceiveTrack as ReceiveTrack { track, mid, kind, codecs, ssrcs, rids, parameter_sets }
+    ReceiveCodec as ReceiveCodec { codec, payload_type, rtx, clock_rate, feedback }
+    Feedback as Feedback { nack, pli, fir, transport_cc, remb }
+    SsrcPair as SsrcPair { ssrc, rtx, encoding }
+    ParameterSet as ParameterSetSpec { payload_type, unit }
+    SendTrack as SendTrack { mid, kind, ssrc, rtx_ssrc, source, payload_types, cname, height_max }
+    PayloadMap as PayloadMap { codec, clock_rate, from, to, rtx, nack }
+    RelayKey as RelayKey { key, salt }
+    OriginSpec as OriginSpec { track, kind, peer, epoch }
+}
+
+fields_into_api! {
+    TrackStats as TrackStats {
+        track, mid, kind, packets, bytes, lost, repaired, keyframe_requests, bits_per_second, layer
+    }
+    LayerStats as LayerStats { layer, layers, lines, reason, switches }
+    RelaySummary as RelayStats { track, peer, direction, depth, packets, bytes, lost, repaired }, without { round_trip }
+}
+
+events! {
+    StateChanged { session, state }
+    Closed { session, reason }
+    TrackActive { session, track, active }
+    Unwatched { session, track, encodings }
+    Speaking { track, speaking }
+    PeerLost { peer }
+    PeerFound { peer }
+    RelayRedirected { track, to }
+    RelayRefused { track, peer }
+}
+
+impl<T: ToCore> ToCore for Option<T> {
+    type Core = Option<T::Core>;
+    fn to_core(&self) -> Self::Core {
+        self.as_ref().map(T::to_core)
     }
 }
 
-/// Track, packets and bytes.
-pub(crate) fn traffic_to_api((track, packets, bytes): (core::TrackId, u64, u64)) -> api::TrackTraffic {
-    api::TrackTraffic { track: api::TrackId(track.0), packets, bytes }
+impl<T: IntoApi> IntoApi for Option<T> {
+    type Api = Option<T::Api>;
+    fn into_api(self) -> Self::Api {
+        self.map(T::into_api)
+    }
 }
 
-pub(crate) fn track_to_core(track: api::TrackId) -> core::TrackId {
-    core::TrackId(track.0)
+impl<T: ToCore> ToCore for Vec<T> {
+    type Core = Vec<T::Core>;
+    fn to_core(&self) -> Self::Core {
+        self.iter().map(T::to_core).collect()
+    }
 }
 
-/// Fails where a fingerprint can't be read.
+impl<T: IntoApi> IntoApi for Vec<T> {
+    type Api = Vec<T::Api>;
+    fn into_api(self) -> Self::Api {
+        self.into_iter().map(T::into_api).collect()
+    }
+}
+
+impl ToCore for api::PayloadType {
+    type Core = u8;
+    fn to_core(&self) -> u8 {
+        self.0
+    }
+}
+
+impl ToCore for api::AliveMs {
+    type Core = Duration;
+    fn to_core(&self) -> Duration {
+        Duration::from_millis(u64::from(*self))
+    }
+}
+
+impl ToCore for api::Extensions {
+    type Core = ExtensionMap;
+    fn to_core(&self) -> ExtensionMap {
+        let api::Extensions {
+            mid,
+            rid,
+            repaired_rid,
+            transport_cc,
+            abs_send_time,
+            audio_level,
+            video_orientation,
+            playout_delay,
+            abs_capture_time,
+            video_content_type,
+            color_space,
+            dependency_descriptor,
+        } = *self;
+        let id = |kind| match kind {
+            ExtensionKind::Mid => mid,
+            ExtensionKind::Rid => rid,
+            ExtensionKind::RepairedRid => repaired_rid,
+            ExtensionKind::TransportCc => transport_cc,
+            ExtensionKind::AbsSendTime => abs_send_time,
+            ExtensionKind::AudioLevel => audio_level,
+            ExtensionKind::VideoOrientation => video_orientation,
+            ExtensionKind::PlayoutDelay => playout_delay,
+            ExtensionKind::AbsCaptureTime => abs_capture_time,
+            ExtensionKind::VideoContentType => video_content_type,
+            ExtensionKind::ColorSpace => color_space,
+            ExtensionKind::DependencyDescriptor => dependency_descriptor,
+        };
+        ExtensionKind::ALL.into_iter().fold(ExtensionMap::empty(), |map, kind| map.with(kind, id(kind)))
+    }
+}
+
+/// Fails where a fingerprint can't be read. The note is the worker's to keep.
 pub(crate) fn spec_to_core(from: &api::SessionSpec) -> Result<core::SessionSpec, Objection> {
+    let api::SessionSpec { session, epoch, local_ice, remote_ice, dtls, media, alive_ms, note: _ } = from;
+    let api::DtlsParameters { role, remote_fingerprints } = dtls;
     Ok(core::SessionSpec {
-        session: session_to_core(from.session),
-        epoch: epoch_to_core(from.epoch),
-        local_ice: ice_to_core(&from.local_ice),
-        remote_ice: ice_to_core(&from.remote_ice),
-        dtls_role: match from.dtls.role {
-            api::DtlsRole::Client => core::dtls::DtlsRole::Client,
-            api::DtlsRole::Server => core::dtls::DtlsRole::Server,
-        },
-        remote_fingerprints: fingerprints_to_core(&from.dtls.remote_fingerprints)?,
-        media: media_to_core(&from.media),
-        alive: from.alive_ms.map(|ms| Duration::from_millis(ms.into())),
+        session: session.to_core(),
+        epoch: epoch.to_core(),
+        local_ice: local_ice.to_core(),
+        remote_ice: remote_ice.to_core(),
+        dtls_role: role.to_core(),
+        remote_fingerprints: fingerprints_to_core(remote_fingerprints)?,
+        media: media.to_core(),
+        alive: alive_ms.to_core(),
     })
 }
 
 /// RFC 8122 section 5: one fingerprint whose hash we know is enough, the others don't matter.
-fn fingerprints_to_core(from: &[api::Fingerprint]) -> Result<Vec<core::dtls::Fingerprint>, Objection> {
-    use core::dtls::{Fingerprint, ParseFingerprintError};
+fn fingerprints_to_core(from: &[api::Fingerprint]) -> Result<Vec<core::Fingerprint>, Objection> {
+    use core::ParseFingerprintError;
     let mut known = Vec::with_capacity(from.len());
     let mut unknown = None;
-    for fingerprint in from {
-        match Fingerprint::parse(&fingerprint.hash, &fingerprint.value) {
+    for api::Fingerprint { hash, value } in from {
+        match core::Fingerprint::parse(hash, value) {
             Ok(parsed) => known.push(parsed),
             Err(error @ ParseFingerprintError::UnknownHash) => unknown = Some(error.to_string()),
             Err(error @ ParseFingerprintError::Malformed) => return Err(error.to_string()),
@@ -68,223 +286,33 @@ fn fingerprints_to_core(from: &[api::Fingerprint]) -> Result<Vec<core::dtls::Fin
     }
 }
 
-pub(crate) fn fingerprint_to_api(from: &core::dtls::Fingerprint) -> api::Fingerprint {
-    api::Fingerprint { hash: from.hash().name().to_owned(), value: from.to_string() }
-}
-
-pub(crate) fn ice_to_core(from: &api::IceCredentials) -> core::ice::IceCredentials {
-    core::ice::IceCredentials { ufrag: from.ufrag.clone(), pwd: from.pwd.clone() }
-}
-
-pub(crate) fn media_to_core(from: &api::Media) -> core::Media {
-    core::Media {
-        extensions: extensions_to_core(&from.extensions),
-        receive: from.receive.iter().map(receive_track).collect(),
-        send: from.send.iter().map(send_track).collect(),
-    }
-}
-
-fn extensions_to_core(from: &api::Extensions) -> ExtensionMap {
-    ExtensionMap::empty()
-        .with(ExtensionKind::Mid, from.mid)
-        .with(ExtensionKind::Rid, from.rid)
-        .with(ExtensionKind::RepairedRid, from.repaired_rid)
-        .with(ExtensionKind::TransportCc, from.transport_cc)
-        .with(ExtensionKind::AbsSendTime, from.abs_send_time)
-        .with(ExtensionKind::AudioLevel, from.audio_level)
-        .with(ExtensionKind::VideoOrientation, from.video_orientation)
-        .with(ExtensionKind::PlayoutDelay, from.playout_delay)
-        .with(ExtensionKind::AbsCaptureTime, from.abs_capture_time)
-        .with(ExtensionKind::VideoContentType, from.video_content_type)
-        .with(ExtensionKind::ColorSpace, from.color_space)
-        .with(ExtensionKind::DependencyDescriptor, from.dependency_descriptor)
-}
-
-fn receive_track(from: &api::ReceiveTrack) -> core::ReceiveTrack {
-    let codec = |from: &api::ReceiveCodec| core::ReceiveCodec {
-        codec: codec(from.codec),
-        payload_type: from.payload_type.0,
-        rtx: from.rtx.map(|rtx| rtx.0),
-        clock_rate: from.clock_rate,
-        feedback: core::Feedback {
-            nack: from.feedback.nack,
-            pli: from.feedback.pli,
-            fir: from.feedback.fir,
-            transport_cc: from.feedback.transport_cc,
-            remb: from.feedback.remb,
-        },
-    };
-    core::ReceiveTrack {
-        track: track_to_core(from.track),
-        mid: from.mid.clone(),
-        kind: kind_to_core(from.kind),
-        codecs: from.codecs.iter().map(codec).collect(),
-        ssrcs: from.ssrcs.iter().copied().map(ssrc_pair).collect(),
-        rids: from.rids.clone(),
-        parameter_sets: from.parameter_sets.iter().map(parameter_set).collect(),
-    }
-}
-
-fn ssrc_pair(from: api::SsrcPair) -> core::SsrcPair {
-    core::SsrcPair { ssrc: from.ssrc, rtx: from.rtx, encoding: from.encoding }
-}
-
-fn parameter_set(from: &api::ParameterSet) -> core::ParameterSetSpec {
-    core::ParameterSetSpec { payload_type: from.payload_type.0, unit: from.unit.clone() }
-}
-
-fn send_track(from: &api::SendTrack) -> core::SendTrack {
-    let map = |from: &api::PayloadMap| core::PayloadMap {
-        codec: codec(from.codec),
-        clock_rate: from.clock_rate,
-        from: from.from.0,
-        to: from.to.0,
-        rtx: from.rtx.map(|rtx| rtx.0),
-        nack: from.nack,
-    };
-    core::SendTrack {
-        mid: from.mid.clone(),
-        kind: kind_to_core(from.kind),
-        ssrc: from.ssrc,
-        rtx_ssrc: from.rtx_ssrc,
-        source: from.source.map(track_to_core),
-        payload_types: from.payload_types.iter().map(map).collect(),
-        cname: from.cname.clone(),
-        height_max: from.height_max,
-    }
-}
-
 /// The mid and how it is shown.
 pub(crate) fn tile_to_core(from: &api::Tile) -> (&str, core::Shown) {
-    let shown = core::Shown {
-        pixels: u32::from(from.width) * u32::from(from.height),
-        is_visible: from.visible,
-        is_pinned: from.pinned,
-        priority: from.priority,
-    };
-    (&from.mid, shown)
-}
-
-fn kind_to_core(from: api::MediaKind) -> core::MediaKind {
-    match from {
-        api::MediaKind::Audio => core::MediaKind::Audio,
-        api::MediaKind::Video => core::MediaKind::Video,
-    }
-}
-
-fn codec(from: api::Codec) -> core::codec::Codec {
-    use core::codec::Codec;
-    match from {
-        api::Codec::Opus => Codec::Opus,
-        api::Codec::Red => Codec::Red,
-        api::Codec::Vp8 => Codec::Vp8,
-        api::Codec::Vp9 => Codec::Vp9,
-        api::Codec::H264 => Codec::H264,
-        api::Codec::H265 => Codec::H265,
-        api::Codec::Av1 => Codec::Av1,
-    }
-}
-
-pub(crate) fn close_reason_to_core(from: api::CloseReason) -> core::CloseReason {
-    match from {
-        api::CloseReason::Requested => core::CloseReason::Requested,
-        api::CloseReason::ClientClosed => core::CloseReason::ClientClosed,
-        api::CloseReason::ConnectTimeout => core::CloseReason::ConnectTimeout,
-        api::CloseReason::ConsentExpired => core::CloseReason::ConsentExpired,
-        api::CloseReason::FingerprintMismatch => core::CloseReason::FingerprintMismatch,
-        api::CloseReason::DtlsFailed => core::CloseReason::DtlsFailed,
-        api::CloseReason::Fault => core::CloseReason::Fault,
-        api::CloseReason::Drained => core::CloseReason::Drained,
-    }
-}
-
-fn close_reason_to_api(from: core::CloseReason) -> api::CloseReason {
-    match from {
-        core::CloseReason::Requested => api::CloseReason::Requested,
-        core::CloseReason::ClientClosed => api::CloseReason::ClientClosed,
-        core::CloseReason::ConnectTimeout => api::CloseReason::ConnectTimeout,
-        core::CloseReason::ConsentExpired => api::CloseReason::ConsentExpired,
-        core::CloseReason::FingerprintMismatch => api::CloseReason::FingerprintMismatch,
-        core::CloseReason::DtlsFailed => api::CloseReason::DtlsFailed,
-        core::CloseReason::Fault => api::CloseReason::Fault,
-        core::CloseReason::Drained => api::CloseReason::Drained,
-    }
-}
-
-pub(crate) fn boot_to_core(from: api::Boot) -> core::PeerId {
-    core::PeerId(from.0)
+    let api::Tile { mid, width, height, visible, pinned, priority } = from;
+    let pixels = u32::from(*width) * u32::from(*height);
+    (mid, core::Shown { pixels, is_visible: *visible, is_pinned: *pinned, priority: *priority })
 }
 
 pub(crate) fn peer_to_core(from: &api::PeerSpec, own: api::Boot) -> core::PeerSpec {
-    let key = |from: &api::RelayKey| core::RelayKey { key: from.key, salt: from.salt };
+    let api::PeerSpec { peer, addresses, seal, open } = from;
     core::PeerSpec {
-        peer: boot_to_core(from.peer),
-        own: boot_to_core(own),
-        addresses: from.addresses.clone(),
-        seal: key(&from.seal),
-        open: key(&from.open),
+        peer: peer.to_core(),
+        own: own.to_core(),
+        addresses: addresses.to_core(),
+        seal: seal.to_core(),
+        open: open.to_core(),
     }
 }
 
-pub(crate) fn origin_to_core(from: api::OriginSpec) -> core::OriginSpec {
-    core::OriginSpec {
-        track: track_to_core(from.track),
-        kind: kind_to_core(from.kind),
-        peer: boot_to_core(from.peer),
-        epoch: epoch_to_core(from.epoch),
-    }
-}
-
-pub(crate) fn event_to_api(from: core::Event) -> api::Event {
-    let id = |session: core::SessionId| api::SessionId(session.0, session.1);
-    match from {
-        core::Event::StateChanged { session, state } => {
-            api::Event::StateChanged { session: id(session), state: state_to_api(state) }
-        }
-        core::Event::Closed { session, reason } => {
-            api::Event::Closed { session: id(session), reason: close_reason_to_api(reason) }
-        }
-        core::Event::TrackActive { session, track, active } => {
-            api::Event::TrackActive { session: id(session), track: api::TrackId(track.0), active }
-        }
-        core::Event::Unwatched { session, track, encodings } => {
-            api::Event::Unwatched { session: id(session), track: api::TrackId(track.0), encodings }
-        }
-        core::Event::Speaking { track, speaking } => api::Event::Speaking { track: api::TrackId(track.0), speaking },
-        core::Event::PeerLost { peer } => api::Event::PeerLost { peer: api::Boot(peer.0) },
-        core::Event::PeerFound { peer } => api::Event::PeerFound { peer: api::Boot(peer.0) },
-        core::Event::RelayRedirected { track, to } => {
-            api::Event::RelayRedirected { track: api::TrackId(track.0), to: api::Boot(to.0) }
-        }
-        core::Event::RelayRefused { track, peer } => {
-            api::Event::RelayRefused { track: api::TrackId(track.0), peer: api::Boot(peer.0) }
-        }
-    }
-}
-
-fn state_to_api(from: core::SessionState) -> api::SessionState {
-    match from {
-        core::SessionState::New => api::SessionState::New,
-        core::SessionState::Connecting => api::SessionState::Connecting,
-        core::SessionState::Connected => api::SessionState::Connected,
-        core::SessionState::Disconnected => api::SessionState::Disconnected,
-    }
-}
-
-pub(crate) fn error_to_api(from: core::ControlError) -> api::CommandError {
-    let code = match from {
-        core::ControlError::Limit { .. } => api::ErrorCode::Limit,
-        core::ControlError::Exists => api::ErrorCode::Exists,
-        core::ControlError::NotFound => api::ErrorCode::NotFound,
-        core::ControlError::StaleEpoch => api::ErrorCode::StaleEpoch,
-        core::ControlError::Invalid(_) | core::ControlError::Fault => api::ErrorCode::Invalid,
-    };
-    api::CommandError { code, message: from.to_string() }
+/// Track, packets and bytes.
+pub(crate) fn traffic_to_api((track, packets, bytes): (core::TrackId, u64, u64)) -> api::TrackTraffic {
+    api::TrackTraffic { track: track.into_api(), packets, bytes }
 }
 
 /// `None` for what is cached.
 pub(crate) fn uncached_to_api(from: core::UncachedTrack) -> Option<api::UncachedTrack> {
-    let reason = match from.state {
+    let core::UncachedTrack { track, state } = from;
+    let reason = match state {
         core::GopState::Cached => return None,
         core::GopState::NoKeyframe => api::UncachedReason::NoKeyframe,
         core::GopState::Incomplete => api::UncachedReason::Incomplete,
@@ -292,66 +320,73 @@ pub(crate) fn uncached_to_api(from: core::UncachedTrack) -> Option<api::Uncached
         core::GopState::TooBig => api::UncachedReason::TooBig,
         core::GopState::OverBudget => api::UncachedReason::OverBudget,
     };
-    Some(api::UncachedTrack { track: api::TrackId(from.track.0), reason })
+    Some(api::UncachedTrack { track: track.into_api(), reason })
 }
 
-/// `remote` is what the route of the session looks like to a reader.
-pub(crate) fn stats_to_api(from: core::SessionStats, remote: Option<String>) -> api::SessionStats {
-    api::SessionStats {
-        session: api::SessionId(from.session.0, from.session.1),
-        state: state_to_api(from.state),
-        remote,
-        round_trip_ms: from.round_trip.map(|time| time.as_secs_f64() * 1e3),
-        line: from.line.map(line_stats),
-        received: from.received.into_iter().map(track_stats).collect(),
-        sent: from.sent.into_iter().map(track_stats).collect(),
+impl IntoApi for &core::Fingerprint {
+    type Api = api::Fingerprint;
+    fn into_api(self) -> api::Fingerprint {
+        api::Fingerprint { hash: self.hash().name().to_owned(), value: self.to_string() }
     }
 }
 
-fn line_stats(from: core::LineStats) -> api::LineStats {
-    api::LineStats {
-        estimate_bps: from.estimate,
-        basis: match from.basis {
-            core::LineBasis::Start => api::LineBasis::Start,
-            core::LineBasis::Feedback => api::LineBasis::Feedback,
-            core::LineBasis::Silent => api::LineBasis::Silent,
-            core::LineBasis::Reports => api::LineBasis::Reports,
-        },
-        acknowledged_bps: from.acknowledged,
-        loss: from.loss,
-        queue_ms: from.queue.as_secs_f64() * 1e3,
-        waiting: from.is_waiting,
-        given_up: from.given_up,
+impl IntoApi for &core::Histogram {
+    type Api = api::Histogram;
+    fn into_api(self) -> api::Histogram {
+        let bounds_us = core::Histogram::BOUNDS_US.to_vec();
+        api::Histogram { bounds_us, counts: self.counts().to_vec(), sum_us: self.sum_us() }
     }
 }
 
-fn track_stats(from: core::TrackStats) -> api::TrackStats {
-    api::TrackStats {
-        track: from.track.map(|track| api::TrackId(track.0)),
-        mid: from.mid,
-        kind: match from.kind {
-            core::MediaKind::Audio => api::MediaKind::Audio,
-            core::MediaKind::Video => api::MediaKind::Video,
-        },
-        packets: from.packets,
-        bytes: from.bytes,
-        lost: from.lost,
-        repaired: from.repaired,
-        keyframe_requests: from.keyframe_requests,
-        bits_per_second: from.bits_per_second,
-        layer: from.layer.map(layer_stats),
+impl IntoApi for core::ControlError {
+    type Api = api::CommandError;
+    fn into_api(self) -> api::CommandError {
+        let code = match self {
+            core::ControlError::Limit { .. } => api::ErrorCode::Limit,
+            core::ControlError::Exists => api::ErrorCode::Exists,
+            core::ControlError::NotFound => api::ErrorCode::NotFound,
+            core::ControlError::StaleEpoch => api::ErrorCode::StaleEpoch,
+            core::ControlError::Invalid(_) | core::ControlError::Fault => api::ErrorCode::Invalid,
+        };
+        api::CommandError { code, message: self.to_string() }
     }
 }
 
-fn layer_stats(from: core::LayerStats) -> api::LayerStats {
-    let core::LayerStats { layer, layers, lines, reason, switches } = from;
-    let reason = match reason {
-        core::LayerReason::Top => api::LayerReason::Top,
-        core::LayerReason::Size => api::LayerReason::Size,
-        core::LayerReason::Line => api::LayerReason::Line,
-        core::LayerReason::Max => api::LayerReason::Max,
-        core::LayerReason::Source => api::LayerReason::Source,
-        core::LayerReason::Hidden => api::LayerReason::Hidden,
-    };
-    api::LayerStats { layer, layers, lines, reason, switches }
+impl IntoApi for core::SessionStats {
+    type Api = api::SessionStats;
+    fn into_api(self) -> api::SessionStats {
+        let core::SessionStats { session, state, route, round_trip, line, received, sent } = self;
+        api::SessionStats {
+            session: session.into_api(),
+            state: state.into_api(),
+            remote: route.map(media::describe),
+            round_trip_ms: round_trip.map(ms),
+            line: line.into_api(),
+            received: received.into_api(),
+            sent: sent.into_api(),
+        }
+    }
+}
+
+impl IntoApi for core::LineStats {
+    type Api = api::LineStats;
+    fn into_api(self) -> api::LineStats {
+        let core::LineStats { estimate, basis, acknowledged, loss, queue, is_waiting, given_up } = self;
+        let (basis, queue_ms) = (basis.into_api(), ms(queue));
+        let (estimate_bps, acknowledged_bps) = (estimate, acknowledged);
+        api::LineStats { estimate_bps, basis, acknowledged_bps, loss, queue_ms, waiting: is_waiting, given_up }
+    }
+}
+
+impl IntoApi for core::PeerSummary {
+    type Api = api::PeerStats;
+    fn into_api(self) -> api::PeerStats {
+        let core::PeerSummary { peer, alive, round_trip, packets_in, packets_out, bytes_in, bytes_out } = self;
+        let (peer, round_trip_ms) = (peer.into_api(), round_trip.map(ms));
+        api::PeerStats { peer, alive, round_trip_ms, packets_in, packets_out, bytes_in, bytes_out }
+    }
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
