@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
+import { play } from "./harness/player.mjs";
 import { Scene } from "./harness/scene.mjs";
 import { until } from "./harness/until.mjs";
 
@@ -46,24 +47,16 @@ describe("frames that are encrypted end to end", () => {
 async function watcher(scene) {
   const page = await scene.page("/healthz");
   await page.addScriptTag({ content: `window.cipher = ${JSON.stringify(`(${cipher})()`)};` });
-  await page.evaluate(async (url) => {
+  await page.evaluate(() => {
     const worker = new Worker(URL.createObjectURL(new Blob([/** @type {any} */ (window).cipher])));
     const counts = { video: 0, audio: 0, damaged: 0 };
-    Object.assign(window, { counts });
     worker.onmessage = ({ data }) => Object.assign(counts, data);
-    const pc = new RTCPeerConnection();
-    for (const kind of ["video", "audio"]) {
-      const { receiver } = pc.addTransceiver(kind, { direction: "recvonly" });
+    const chappeReceive = (/** @type {RTCRtpReceiver} */ receiver, /** @type {string} */ kind) => {
       receiver.transform = new RTCRtpScriptTransform(worker, { kind, seals: false });
-    }
-    const video = Object.assign(document.createElement("video"), { autoplay: true, muted: true });
-    pc.addEventListener("track", (event) => (video.srcObject = event.streams[0] ?? null));
-    document.body.append(video);
-    await pc.setLocalDescription();
-    const answer = await fetch(url, { method: "POST", headers: { "content-type": "application/sdp" }, body: pc.localDescription?.sdp ?? "" });
-    if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`);
-    await pc.setRemoteDescription({ type: "answer", sdp: await answer.text() });
-  }, `${scene.server.url}/whep/sealed/cam?wait=1`);
+    };
+    Object.assign(window, { counts, chappeReceive });
+  });
+  await page.evaluate(play, { url: "/whep/sealed/cam?wait=1", kinds: ["video", "audio"] });
   return page;
 }
 

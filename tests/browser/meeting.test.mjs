@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { picturesMove } from "./harness/observe.mjs";
+import { play } from "./harness/player.mjs";
 import { Scene, join } from "./harness/scene.mjs";
 import { until } from "./harness/until.mjs";
 
@@ -52,15 +53,7 @@ describe("meeting", () => {
     await until("Ada sees who watches", async () => (await ada.textContent("#watching")) === "Only watching: Eve");
     assert.equal(await eve.textContent("#watching"), "1 watching");
     const [stream] = await streams("unseen");
-    await ada.evaluate(async (name) => {
-      const pc = new RTCPeerConnection();
-      pc.addTransceiver("video", { direction: "recvonly" });
-      await pc.setLocalDescription();
-      const answer = await fetch(`/whep/unseen/${name}`, { method: "POST", headers: { "content-type": "application/sdp" }, body: pc.localDescription?.sdp ?? "" });
-      if (!answer.ok) throw new Error(`${name}: ${answer.status} ${await answer.text()}`);
-      await pc.setRemoteDescription({ type: "answer", sdp: await answer.text() });
-      Object.assign(globalThis, { player: pc });
-    }, stream.stream).catch(async (error) => {
+    await ada.evaluate(play, { url: `/whep/unseen/${stream.stream}` }).catch(async (error) => {
       throw new Error(`${error} for one of ${JSON.stringify([stream, await streams("unseen")])}`);
     });
     await until("a player is counted", async () => (await ada.textContent("#watching")) === "Only watching: Eve, 1 other");

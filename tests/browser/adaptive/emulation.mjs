@@ -4,6 +4,7 @@
 import { LossyLink } from "../../cluster/harness/link.mjs";
 import { launch } from "../harness/browser.mjs";
 import { Network } from "../harness/network.mjs";
+import { play } from "../harness/player.mjs";
 import { goLive } from "../harness/scene.mjs";
 import { Server } from "../harness/server.mjs";
 import { until } from "../harness/until.mjs";
@@ -70,7 +71,7 @@ export class Emulation {
    */
   async whep({ near = false, count = 1 } = {}) {
     const page = await this.#page(near ? this.#parts.near : this.#parts.far, "/");
-    await page.evaluate(playWhep, { path: `/whep/${ROOM}/${STREAM}?wait=1`, count });
+    for (let at = 0; at < count; at++) await page.evaluate(play, { url: `/whep/${ROOM}/${STREAM}?wait=1`, kinds: ["video", "audio"] });
     return this.#shown(page);
   }
 
@@ -98,26 +99,5 @@ export class Emulation {
   async #shown(page) {
     await until("the first picture", () => page.evaluate(() => /** @type {any} */ (window).chappeFrames.length > 0), { withinMs: 20_000 });
     return page;
-  }
-}
-
-/** @param {{path: string, count: number}} options */
-async function playWhep({ path, count }) {
-  for (let at = 0; at < count; at++) {
-    const pc = new RTCPeerConnection();
-    const video = document.createElement("video");
-    video.autoplay = video.muted = true;
-    const stream = new MediaStream();
-    video.srcObject = stream;
-    document.body.append(video);
-    for (const kind of ["video", "audio"]) pc.addTransceiver(kind, { direction: "recvonly" });
-    pc.addEventListener("track", ({ track }) => stream.addTrack(track));
-    await pc.setLocalDescription();
-    if (pc.iceGatheringState !== "complete") {
-      await new Promise((done) => pc.addEventListener("icegatheringstatechange", () => pc.iceGatheringState === "complete" && done(undefined)));
-    }
-    const response = await fetch(path, { method: "POST", headers: { "content-type": "application/sdp" }, body: pc.localDescription?.sdp ?? "" });
-    if (!response.ok) throw new Error(`WHEP: ${response.status} ${await response.text()}`);
-    await pc.setRemoteDescription({ type: "answer", sdp: await response.text() });
   }
 }

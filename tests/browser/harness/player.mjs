@@ -16,18 +16,30 @@ export const GROWS_WITHIN_MS = 40_000;
  */
 export async function player(scene, target) {
   const page = await scene.page("/healthz");
-  await page.evaluate(async (url) => {
-    const pc = new RTCPeerConnection();
-    pc.addTransceiver("video", { direction: "recvonly" });
-    const video = Object.assign(document.createElement("video"), { autoplay: true, muted: true });
-    pc.addEventListener("track", (event) => (video.srcObject = event.streams[0] ?? null));
-    document.body.append(video);
-    await pc.setLocalDescription();
-    const answer = await fetch(url, { method: "POST", headers: { "content-type": "application/sdp" }, body: pc.localDescription?.sdp ?? "" });
-    if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`);
-    await pc.setRemoteDescription({ type: "answer", sdp: await answer.text() });
-  }, `${scene.server.url}/whep/${target}`);
+  await page.evaluate(play, { url: `/whep/${target}` });
   return page;
+}
+
+/**
+ * Runs in a page, whichever it is: a video element for what the endpoint sends.
+ * @param {{url: string, kinds?: string[]}} options
+ * @returns {Promise<void>} when the answer is there
+ */
+export async function play({ url, kinds = ["video"] }) {
+  const pc = new RTCPeerConnection();
+  const media = new MediaStream();
+  const video = Object.assign(document.createElement("video"), { autoplay: true, muted: true, srcObject: media });
+  document.body.append(video);
+  for (const kind of kinds) {
+    const { receiver } = pc.addTransceiver(kind, { direction: "recvonly" });
+    // What a test does with frames before they are decoded.
+    /** @type {any} */ (window).chappeReceive?.(receiver, kind);
+  }
+  pc.addEventListener("track", ({ track }) => media.addTrack(track));
+  await pc.setLocalDescription();
+  const answer = await fetch(url, { method: "POST", headers: { "content-type": "application/sdp" }, body: pc.localDescription?.sdp ?? "" });
+  if (answer.status !== 201) throw new Error(`${url}: ${answer.status} ${await answer.text()}`);
+  await pc.setRemoteDescription({ type: "answer", sdp: await answer.text() });
 }
 
 /**
