@@ -91,16 +91,16 @@ pub enum Order {
 pub struct Target {
     /// Admin listener of any node of the cluster, such as http://127.0.0.1:8081 [default: the node that runs on this
     /// machine]
-    #[arg(long, env = "CHAPPE_ADMIN", value_name = "URL")]
+    #[arg(long, env = "CHAPPE_ADMIN", value_name = "URL", global = true)]
     pub admin: Option<String>,
     /// Token that permits operating the node, where it asks for one: chappe token --operate makes it
-    #[arg(long, env = "CHAPPE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    #[arg(long, env = "CHAPPE_TOKEN", value_name = "TOKEN", hide_env_values = true, global = true)]
     pub token: Option<String>,
     /// Certificate of the authority that signed the admin listener's, in PEM form [default: those that this machine trusts]
-    #[arg(long, env = "CHAPPE_ADMIN_CA", value_name = "FILE")]
+    #[arg(long, env = "CHAPPE_ADMIN_CA", value_name = "FILE", global = true)]
     pub admin_ca: Option<PathBuf>,
     /// State file of a node on this machine, which names its admin listener
-    #[arg(long, env = "CHAPPE_STATE_FILE", value_name = "FILE")]
+    #[arg(long, env = "CHAPPE_STATE_FILE", value_name = "FILE", global = true)]
     pub state_file: Option<PathBuf>,
 }
 

@@ -33,6 +33,8 @@ fn a_key_is_made_signs_tokens_and_is_revoked_while_the_node_runs() {
     let id = made["id"].as_str().unwrap().to_owned();
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(run(&dir, &["keys", "add", "--keys", &path]).0, 0, "a second one");
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    assert_eq!(run(&dir, &["keys", "list", "--admin", &nobody]).0, 3, "the node is named behind the order, too");
     let (_, listed, _) = run(&dir, &["keys", "list", "--keys", &path]);
     assert_eq!((listed.lines().count(), listed.lines().next().unwrap()), (2, id.as_str()));
     let (code, token, _) = run(&dir, &["token", "--keys", &path, "--room", "demo", "--watch"]);
