@@ -25,6 +25,7 @@ import { Talk, tool } from "./talk.mjs";
  * @property {string} [stream]
  * @property {number} [viewers]
  * @property {number} [packetsPerFrame]
+ * @property {string} [token]
  */
 
 /** No test takes longer; clients whose test has died end by themselves. */
@@ -42,10 +43,11 @@ export class Clients {
    * Comes back when every viewer has media.
    * @param {Plan} plan
    */
-  static async start({ whip = [], whep, room, stream = "cam", viewers = 10, packetsPerFrame = 3 }) {
+  static async start({ whip = [], whep, room, stream = "cam", viewers = 10, packetsPerFrame = 3, token }) {
     const args = ["--whep", whep.join(","), "--room", room, "--stream", stream, "--viewers", String(viewers)];
     args.push("--seconds", String(SECONDS_MAX), "--packets-per-frame", String(packetsPerFrame));
     if (whip.length > 0) args.push("--whip", whip.join(","));
+    if (token) args.push("--token", token);
     const talk = new Talk(tool("chappe-clients", "CHAPPE_CLIENTS"), args);
     try {
       await talk.hear("ready", 45_000);

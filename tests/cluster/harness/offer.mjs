@@ -35,9 +35,19 @@ export function trickle(/** @type {string} */ sdp) {
  * @param {string} room
  * @param {string} stream and a query
  * @param {string} [body]
+ * @param {string} [token]
  */
-export async function post(place, kind, room, stream, body = offer(kind === "whip" ? "sendonly" : "recvonly")) {
-  const headers = { "content-type": "application/sdp" };
+export async function post(place, kind, room, stream, body = offer(kind === "whip" ? "sendonly" : "recvonly"), token) {
+  const headers = { "content-type": "application/sdp", ...bearer(token) };
   const made = await answer(`${place.url}/${kind}/${room}/${stream}`, { method: "POST", body, headers });
   return { ...made, path: made.headers.get("location") ?? "", etag: made.headers.get("etag") ?? "", offer: body };
+}
+
+/**
+ * The header of a request that shows a token.
+ * @param {string} [token]
+ * @returns {Record<string, string>}
+ */
+export function bearer(token) {
+  return token ? { authorization: `Bearer ${token}` } : {};
 }

@@ -42,6 +42,9 @@ struct Flags {
     packet_bytes: usize,
     #[arg(long, default_value_t = 30)]
     frames_per_second: u32,
+    /// Shown with each request
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<String>,
 }
 
 fn main() -> Result<()> {
@@ -60,7 +63,7 @@ fn main() -> Result<()> {
             pacing: Pacing::Burst,
         },
         ramp: Duration::ZERO,
-        token: None,
+        token: flags.token.clone(),
         tls: None,
     };
     let deadline = Instant::now() + Duration::from_secs(flags.seconds);
