@@ -13,6 +13,7 @@ mod keys;
 mod list;
 mod load;
 mod logs;
+mod node;
 mod progress;
 mod reload;
 mod restart;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use chappe_cluster::NodeName;
 use chappe_signaling_access::KeyRing;
 use chappe_signaling_addresses::Addresses;
-use chappe_signaling_edge::Gate;
 use chappe_signaling_edge::admin::Admin;
 use chappe_signaling_edge::http::TlsReport;
 use chappe_signaling_edge::supervisor::Supervisor;
+use chappe_signaling_edge::{Gate, Processes};
 use chappe_signaling_service::{
     AddressLimits, Cluster, DrainFile, Exit, Identity, Outgoing, Service, unix_ms, worker_link,
 };
@@ -67,10 +67,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     let service = Service::new(cluster, links, addresses, limits, drain_file, turn.servers());
     service.resume_drain();
     cluster::check_name(&service).await?;
-    let mut tasks = spawn_cluster(&service, outgoing).await;
     let supervisor = Supervisor::at(config.supervisor);
-    let began_with = config.workers.into_iter().zip(queues).collect();
-    tasks.spawn(follow_fleet(Arc::clone(&service), supervisor.clone(), began_with));
+    let processes = Processes::new(Arc::clone(&service), supervisor.clone());
+    let mut tasks = spawn_cluster(&service, processes.clone(), outgoing).await;
+    tasks.spawn(follow_fleet(Arc::clone(&service), supervisor, config.workers.into_iter().zip(queues).collect()));
     spawn_webhooks(&mut tasks, &service, config.webhooks);
     tasks.spawn(settle(Arc::clone(&service)));
     tasks.spawn(follow_addresses(Arc::clone(&service)));
@@ -86,7 +86,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     tasks.spawn(follow(certificate));
     let relayed = turn.counts();
     tasks.spawn(turn.run(Arc::clone(&service), tls.clone()));
-    let seen = Admin { service: Arc::clone(&service), tally: Arc::default(), tls: report, relayed, supervisor };
+    let seen = Admin { service: Arc::clone(&service), tally: Arc::default(), tls: report, relayed, processes };
     let listeners = Listeners {
         admin: config.admin,
         public: config.http,
@@ -117,12 +117,16 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
 }
 
 /// What listens and speaks to other nodes, once their streams are known.
-async fn spawn_cluster(service: &Arc<Service>, outgoing: mpsc::Receiver<Outgoing>) -> JoinSet<()> {
+async fn spawn_cluster(
+    service: &Arc<Service>,
+    processes: Processes,
+    outgoing: mpsc::Receiver<Outgoing>,
+) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(cluster::send_outgoing(Arc::clone(service), outgoing));
     tasks.spawn(cluster::agree_on_secret(Arc::clone(service)));
     cluster::gather(service).await;
-    tasks.spawn(cluster::serve_requests(Arc::clone(service)));
+    tasks.spawn(cluster::serve_requests(Arc::clone(service), processes));
     tasks.spawn(cluster::follow_cluster(Arc::clone(service)));
     tasks
 }

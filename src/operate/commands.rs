@@ -45,13 +45,15 @@ pub enum Order {
     #[command(after_help = "Example:\n  chappe doctor --json | jq '.[] | select(.verdict == \"fail\")'")]
     Doctor(Listing),
     /// Prints the newest log lines of a node and its workers, and follows them.
-    #[command(after_help = "Examples:\n  chappe logs --worker 1 -f\n  chappe logs --worker supervisor --lines 1000")]
+    #[command(
+        after_help = "Examples:\n  chappe logs --worker 1 -f\n  chappe logs --worker supervisor --lines 1000\n  chappe logs --node node-b -f"
+    )]
     Logs(Logs),
     /// Adds or removes workers while the node runs; those that go are emptied first.
-    #[command(after_help = "Example:\n  chappe scale 4")]
+    #[command(after_help = "Examples:\n  chappe scale 4\n  chappe scale 4 --node node-b")]
     Scale(Scale),
     /// Replaces all processes of a node one after the other, by another program where one is given.
-    #[command(after_help = "Example:\n  chappe reload --binary /opt/chappe-1.1/chappe")]
+    #[command(after_help = "Examples:\n  chappe reload --binary /opt/chappe-1.1/chappe\n  chappe reload --all")]
     Reload(Reload),
     /// Empties a node and ends it: page sessions move to other nodes, plain clients are waited for.
     #[command(after_help = "Examples:\n  chappe drain --deadline 10m\n  chappe drain node-b --cancel")]
@@ -156,6 +158,9 @@ pub struct Kick {
 pub struct Logs {
     #[command(flatten)]
     pub target: Target,
+    /// Name of the node [default: the one that is asked]
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
     /// Of one process only: the number of a worker, signaling, or supervisor
     #[arg(long, value_name = "W")]
     pub worker: Option<String>,
@@ -229,6 +234,9 @@ pub struct Scale {
     /// How many workers the node is to have, 1 to 256
     #[arg(value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
+    /// Name of the node [default: the one that is asked]
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
     /// How long clients that can't be moved are waited for, such as 90s, 10m or 2h
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::parse_duration)]
     pub deadline: Duration,
@@ -241,6 +249,12 @@ pub struct Scale {
 pub struct Reload {
     #[command(flatten)]
     pub target: Target,
+    /// Name of the node [default: the one that is asked]
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
+    /// All nodes of the cluster, one after the other, the one that is asked last
+    #[arg(long, conflicts_with_all = ["node", "binary"])]
+    pub all: bool,
     /// The program that processes are started from, from now on [default: the one that runs]
     #[arg(long, value_name = "PATH")]
     pub binary: Option<PathBuf>,

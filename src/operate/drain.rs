@@ -8,15 +8,12 @@ use super::admin::Admin;
 use super::commands::Drain;
 use super::entries::Node;
 use super::progress::Progress;
-use super::units;
+use super::{node, units};
 use crate::failure::Failure;
 
 pub fn run(order: &Drain) -> Result<(), Failure> {
     let admin = Admin::of(&order.target)?;
-    let node = match &order.node {
-        Some(node) => node.clone(),
-        None => asked(&admin)?,
-    };
+    let node = node::named(&admin, order.node.as_deref())?.node;
     let path = format!("/api/v1/nodes/{node}/drain");
     if order.cancel {
         admin.delete(&path)?;
@@ -32,13 +29,6 @@ pub fn run(order: &Drain) -> Result<(), Failure> {
     wait(&admin, &node, order.deadline)?;
     println!("{node} is drained and has ended");
     Ok(())
-}
-
-/// The name of the node that answers.
-pub fn asked(admin: &Admin) -> Result<String, Failure> {
-    let nodes: Vec<Node> = admin.get("/api/v1/nodes")?;
-    let own = nodes.into_iter().find(|node| node.pid.is_some());
-    own.map(|node| node.node).ok_or_else(|| Failure::Refused(format!("{} does not say which node it is", admin.base())))
 }
 
 fn wait(admin: &Admin, node: &str, deadline: Duration) -> Result<(), Failure> {

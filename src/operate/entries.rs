@@ -8,6 +8,8 @@ pub struct Node {
     /// Of the node that was asked only.
     pub pid: Option<u32>,
     pub state: String,
+    /// Tells its signaling process from the one before.
+    pub started_ms: u64,
     pub sessions: u64,
 }
 

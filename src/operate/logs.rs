@@ -5,14 +5,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::admin::Admin;
 use super::commands::Logs;
-use super::units;
+use super::{node, units};
 use crate::failure::Failure;
 
 pub fn run(order: &Logs) -> Result<(), Failure> {
     let admin = Admin::of(&order.target)?;
     let of = order.worker.as_deref().map(source).transpose()?;
     let query = of.as_ref().map(|source| format!("of={source}&")).unwrap_or_default();
-    let path = format!("/api/v1/log?{query}lines={}&follow={}", order.lines, order.follow);
+    let node = order.node.as_deref().map(|name| node::named(&admin, Some(name))).transpose()?;
+    let at = node.as_ref().map(|node| format!("node={}&", node.node)).unwrap_or_default();
+    let path = format!("/api/v1/log?{at}{query}lines={}&follow={}", order.lines, order.follow);
     let begin = order.since.map(first_second);
     let mut out = io::stdout().lock();
     for line in admin.stream(&path)?.lines() {
@@ -27,10 +29,8 @@ pub fn run(order: &Logs) -> Result<(), Failure> {
         }
     }
     if order.follow {
-        return Err(Failure::NotReached(format!(
-            "{} answers no more: the node has ended, or its signaling",
-            admin.base()
-        )));
+        let whose = node.map_or_else(|| admin.base().to_owned(), |node| node.node);
+        return Err(Failure::NotReached(format!("{whose} answers no more: the node has ended, or its signaling")));
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! `chappe reload`: replaces every process of a node by one of the same or of another program, one after the other.
-//! Each worker is emptied first; signaling comes last, and is back before a client notices.
+//! `chappe reload`: replaces every process of a node, or of all nodes one after the other, by one of the same or of
+//! another program. Each worker is emptied first; signaling comes last, and is back before a client notices.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,37 +9,49 @@ use serde_json::json;
 
 use super::admin::Admin;
 use super::commands::Reload;
-use super::drain::asked;
 use super::entries::{Node, Worker};
 use super::progress::Progress;
-use super::{restart, scale, supervisor};
-use crate::failure::Failure;
+use super::{node, restart, scale, supervisor};
+use crate::failure::{Failure, usage};
 
 pub fn run(order: &Reload) -> Result<(), Failure> {
     let admin = Admin::of(&order.target)?;
-    let node = asked(&admin)?;
+    let nodes = if order.all { node::all(&admin)? } else { vec![node::named(&admin, order.node.as_deref())?] };
     if let Some(path) = &order.binary {
+        // Those that are found here are asked themselves.
+        if nodes.iter().any(|node| node.pid.is_none()) {
+            return usage(
+                "--binary is for the node that is asked: name its admin listener with --admin, without --node",
+            );
+        }
         supervisor::set_program(admin.base(), checked(path)?)?;
     }
+    for node in &nodes {
+        reload(&admin, node, order.deadline)?;
+        println!("{} is reloaded", node.node);
+    }
+    Ok(())
+}
+
+fn reload(admin: &Admin, node: &Node, deadline: Duration) -> Result<(), Failure> {
+    let name = node.node.as_str();
     let workers: Vec<Worker> = admin.get("/api/v1/workers")?;
     let workers: Vec<String> =
-        workers.into_iter().filter(|worker| worker.node == node).map(|worker| worker.id).collect();
+        workers.into_iter().filter(|worker| worker.node == name).map(|worker| worker.id).collect();
     // Where one is alone, its sessions need another place while it is replaced.
     let is_alone = workers.len() == 1;
     if is_alone {
-        scale::to(&admin, &node, 2, order.deadline)?;
-        scale::wait(&admin, &node, 2, order.deadline)?;
+        scale::to(admin, name, 2, deadline)?;
+        scale::wait(admin, name, 2, deadline)?;
     }
     for id in &workers {
-        restart::replace(&admin, id, order.deadline)?;
+        restart::replace(admin, id, deadline)?;
     }
     if is_alone {
-        scale::to(&admin, &node, 1, order.deadline)?;
-        scale::wait(&admin, &node, 1, order.deadline)?;
+        scale::to(admin, name, 1, deadline)?;
+        scale::wait(admin, name, 1, deadline)?;
     }
-    replace_signaling(&admin, &node)?;
-    println!("{node} is reloaded");
-    Ok(())
+    replace_signaling(admin, node)
 }
 
 /// The absolute path of a program that says it is one of ours: better found out here than by a node that can't start
@@ -55,17 +67,17 @@ fn checked(path: &Path) -> Result<PathBuf, Failure> {
     Err(wrong("is no Chappe: `PATH --version` says something else".to_owned()))
 }
 
-fn replace_signaling(admin: &Admin, node: &str) -> Result<(), Failure> {
-    let before = admin.post(&format!("/api/v1/nodes/{node}/signaling/restart"), &json!({}))?;
-    let before = before.get("pid").and_then(serde_json::Value::as_u64);
+fn replace_signaling(admin: &Admin, before: &Node) -> Result<(), Failure> {
+    let node = before.node.as_str();
+    admin.post(&format!("/api/v1/nodes/{node}/signaling/restart"), &json!({}))?;
     let mut progress = Progress::begin();
     let end = Instant::now() + SIGNALING_WITHIN;
     while Instant::now() < end {
         progress.tell(&format!("{node}: signaling is replaced"));
         // Between two processes nobody answers, and connections wait.
         let nodes: Vec<Node> = admin.get("/api/v1/nodes").unwrap_or_default();
-        let pid = nodes.iter().find(|other| other.node == node).and_then(|own| own.pid);
-        if pid.is_some_and(|pid| Some(u64::from(pid)) != before) {
+        let now = nodes.iter().find(|other| other.node == node);
+        if now.is_some_and(|now| now.started_ms != before.started_ms && now.state == before.state) {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(100));

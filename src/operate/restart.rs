@@ -6,10 +6,9 @@ use serde_json::json;
 
 use super::admin::Admin;
 use super::commands::Restart;
-use super::drain::asked;
 use super::entries::Worker;
 use super::progress::Progress;
-use super::units;
+use super::{node, units};
 use crate::failure::Failure;
 
 pub fn run(order: &Restart) -> Result<(), Failure> {
@@ -43,15 +42,14 @@ fn empty(admin: &Admin, id: &str, deadline: Duration) -> Result<Worker, Failure>
 
 /// `NODE/INDEX` of what a person calls `1` or `node-a/1`.
 fn id(admin: &Admin, text: &str) -> Result<String, Failure> {
-    let (node, index) = match text.rsplit_once('/') {
-        Some((node, index)) => (node.to_owned(), index),
-        None => (String::new(), text),
+    let (name, index) = match text.rsplit_once('/') {
+        Some((name, index)) => (Some(name), index),
+        None => (None, text),
     };
     if index.parse::<u16>().is_err() {
         return Err(Failure::Usage(format!("--worker {text}: wants a number such as 0, or NODE/0")));
     }
-    let node = if node.is_empty() { asked(admin)? } else { node };
-    Ok(format!("{node}/{index}"))
+    Ok(format!("{}/{index}", node::named(admin, name)?.node))
 }
 
 fn worker(admin: &Admin, id: &str) -> Result<Option<Worker>, Failure> {

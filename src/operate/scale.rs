@@ -7,15 +7,14 @@ use serde_json::json;
 
 use super::admin::Admin;
 use super::commands::Scale;
-use super::drain::asked;
 use super::entries::Worker;
 use super::progress::Progress;
-use super::units;
+use super::{node, units};
 use crate::failure::Failure;
 
 pub fn run(order: &Scale) -> Result<(), Failure> {
     let admin = Admin::of(&order.target)?;
-    let node = asked(&admin)?;
+    let node = node::named(&admin, order.node.as_deref())?.node;
     let before = to(&admin, &node, order.workers, order.deadline)?;
     if order.no_wait {
         println!("{node} is to have workers: {} (had {before})", order.workers);

@@ -59,6 +59,11 @@ impl IntoResponse for HttpError {
     }
 }
 
+/// What is asked for is not there, or not any more.
+pub fn missing(what: &str) -> HttpError {
+    HttpError::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what} now"))
+}
+
 pub async fn not_found(uri: Uri) -> HttpError {
     let path: String = uri.path().chars().take(PATH_CHARS_MAX).collect();
     HttpError::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {path}"))

@@ -8,10 +8,12 @@ pub mod admin;
 mod content_type;
 mod error;
 pub mod http;
+mod processes;
 mod refusal;
 pub mod supervisor;
 mod ws;
 
 pub use access::{AccessConfig, BasePath, Gate, Host, Network, Proxies};
+pub use processes::Processes;
 pub use refusal::to_remote;
 pub use ws::{ServerMessage, page_message};

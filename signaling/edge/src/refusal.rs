@@ -137,6 +137,10 @@ const CODES: &[&str] = &[
     "forbidden",
     "too_many",
     "unavailable",
+    "bad_request",
+    "not_found",
+    "refused",
+    "no_supervisor",
 ];
 
 /// A worker that died is back well within this; HTTP knows only whole seconds.

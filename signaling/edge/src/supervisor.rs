@@ -28,7 +28,11 @@ pub enum SupervisorError {
 
 /// What it answers, line by line.
 #[derive(Debug)]
-pub struct Replies(BufReader<UnixStream>);
+pub struct Replies {
+    socket: BufReader<UnixStream>,
+    /// Of a line that was not read to its end.
+    begun: Vec<u8>,
+}
 
 impl Supervisor {
     pub fn at(socket: Option<PathBuf>) -> Supervisor {
@@ -65,16 +69,18 @@ impl Supervisor {
         let socket = self.socket.as_ref().ok_or(SupervisorError::Absent)?;
         let mut stream = UnixStream::connect(socket).await?;
         stream.write_all(format!("{request}\n").as_bytes()).await?;
-        Ok(Replies(BufReader::new(stream)))
+        Ok(Replies { socket: BufReader::new(stream), begun: Vec::new() })
     }
 }
 
 impl Replies {
-    /// None at the end. Not to be dropped half way: what was read of a line would be lost.
+    /// None at the end. Who stops waiting half way through a line gets all of it with the next call.
     pub async fn next(&mut self) -> io::Result<Option<Reply>> {
-        let mut line = Vec::new();
-        let most = u64::try_from(REPLY_BYTES_MAX).unwrap_or(u64::MAX);
-        if (&mut self.0).take(most).read_until(b'\n', &mut line).await? == 0 {
+        let left = REPLY_BYTES_MAX.saturating_sub(self.begun.len());
+        let most = u64::try_from(left).unwrap_or(u64::MAX);
+        (&mut self.socket).take(most).read_until(b'\n', &mut self.begun).await?;
+        let mut line = std::mem::take(&mut self.begun);
+        if line.is_empty() {
             return Ok(None);
         }
         let bad = |_| io::Error::from(io::ErrorKind::InvalidData);

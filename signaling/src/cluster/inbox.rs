@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chappe_cluster::{NodeState, StreamDelta};
-use chappe_engine::{Health, Subject};
-use chappe_signaling_edge::to_remote;
+use chappe_engine::{Health, Incoming, Subject};
+use chappe_signaling_edge::{Processes, to_remote};
 use chappe_signaling_rooms::AudienceReport;
 use chappe_signaling_service::{NodeNotice, NodeReply, NodeRequest, Service};
 use serde::de::DeserializeOwned;
@@ -101,7 +101,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 }
 
 /// Answers the requests of other nodes, many at a time.
-pub async fn serve_requests(service: Arc<Service>) {
+pub async fn serve_requests(service: Arc<Service>, processes: Processes) {
     let places = Arc::new(Semaphore::new(REQUESTS_MAX));
     loop {
         let mut requests = match service.cluster.engine.receive_requests(service.cluster.own().as_str()).await {
@@ -114,20 +114,29 @@ pub async fn serve_requests(service: Arc<Service>) {
         };
         while let Some(incoming) = requests.recv().await {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            let service = Arc::clone(&service);
+            let (service, processes) = (Arc::clone(&service), processes.clone());
             tokio::spawn(async move {
-                if let Some(request) = parse::<NodeRequest>(&incoming.payload) {
-                    let reply = match service.answer_node(request).await {
-                        Ok(reply) => reply,
-                        Err(refusal) => NodeReply::Refused { told: to_remote(&refusal) },
-                    };
-                    let bytes = serde_json::to_vec(&reply).expect("a reply has only string keys");
-                    incoming.reply.send(bytes.into());
-                }
+                answer(&service, &processes, incoming).await;
                 drop(place);
             });
         }
     }
+}
+
+/// Processes are the supervisor's, all else is the service's.
+async fn answer(service: &Arc<Service>, processes: &Processes, incoming: Incoming) {
+    let Some(request) = parse::<NodeRequest>(&incoming.payload) else { return };
+    let send = |reply: &NodeReply| {
+        let bytes = serde_json::to_vec(reply).expect("a reply has only string keys");
+        incoming.reply.send(bytes.into());
+    };
+    if let NodeRequest::Operate { order } = request {
+        return processes.answer(order, send).await;
+    }
+    send(&match service.answer_node(request).await {
+        Ok(reply) => reply,
+        Err(refusal) => NodeReply::Refused { told: to_remote(&refusal) },
+    });
 }
 
 /// Between two presences.

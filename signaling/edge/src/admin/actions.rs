@@ -10,12 +10,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chappe_cluster::NodeName;
 use chappe_sfu_api::{SessionId, WorkerIndex};
-use chappe_signaling_service::{ANSWER_WITHIN, NodeRequest, Refusal, Service};
+use chappe_signaling_service::{ANSWER_WITHIN, NodeRequest, ProcessOrder, Refusal, Service};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::views::missing;
-use crate::error::HttpError;
+use super::context::Admin;
+use crate::error::{HttpError, missing};
+use crate::processes::other_node;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,30 +53,24 @@ pub async fn cancel_node_drain(
     Ok(Json(json!({ "node": node, "state": "serving" })).into_response())
 }
 
-/// `POST /api/v1/workers/{node}/{index}/drain`: a worker of this node; its successor takes its place.
+/// `POST /api/v1/workers/{node}/{index}/drain`: its successor takes its place.
 pub async fn drain_worker(
-    State(service): State<Arc<Service>>,
+    State(Admin { processes, .. }): State<Admin>,
     Path((node, index)): Path<(String, u16)>,
     body: Bytes,
 ) -> Result<Response, HttpError> {
     let deadline_ms = options(&body)?.deadline_ms;
-    own_worker(&service, &node)?;
-    if !service.drain_worker(WorkerIndex(index), deadline_ms) {
-        return Err(missing("worker"));
-    }
+    processes.order(&node, ProcessOrder::DrainWorker { worker: WorkerIndex(index), deadline_ms }).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "worker": format!("{node}/{index}"), "state": "draining" })))
         .into_response())
 }
 
 /// `DELETE /api/v1/workers/{node}/{index}/drain`
 pub async fn cancel_worker_drain(
-    State(service): State<Arc<Service>>,
+    State(Admin { processes, .. }): State<Admin>,
     Path((node, index)): Path<(String, u16)>,
 ) -> Result<Response, HttpError> {
-    own_worker(&service, &node)?;
-    if !service.cancel_worker_drain(WorkerIndex(index)) {
-        return Err(missing("worker"));
-    }
+    processes.order(&node, ProcessOrder::CancelWorkerDrain { worker: WorkerIndex(index) }).await?;
     Ok(Json(json!({ "worker": format!("{node}/{index}"), "state": "serving" })).into_response())
 }
 
@@ -93,24 +88,6 @@ fn options(body: &Bytes) -> Result<DrainOptions, HttpError> {
         let message = format!("the body is not {{\"deadline_ms\": milliseconds}}: {error}");
         HttpError::new(StatusCode::BAD_REQUEST, "bad_request", message)
     })
-}
-
-/// None: it is this one.
-pub(super) fn other_node(service: &Service, node: &str) -> Result<Option<NodeName>, HttpError> {
-    let name = NodeName::parse(node).map_err(|_| missing("node"))?;
-    if name == *service.node() {
-        return Ok(None);
-    }
-    let known = service.state().replica.node(&name).is_some();
-    if known { Ok(Some(name)) } else { Err(missing("node")) }
-}
-
-fn own_worker(service: &Service, node: &str) -> Result<(), HttpError> {
-    if node == service.node().as_str() {
-        return Ok(());
-    }
-    let message = format!("the workers of {node} are drained at the admin address of that node");
-    Err(HttpError::new(StatusCode::NOT_FOUND, "not_found", message))
 }
 
 async fn ask(service: &Service, node: &NodeName, request: NodeRequest) -> Result<(), HttpError> {

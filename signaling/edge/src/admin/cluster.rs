@@ -21,6 +21,8 @@ struct NodeEntry<'a> {
     version: &'a str,
     region: Option<&'a str>,
     state: &'static str,
+    /// Since when its signaling process runs, milliseconds since 1970: tells the process from the one before.
+    started_ms: u64,
     uptime_ms: u64,
     origins: &'a [String],
     workers: usize,
@@ -142,6 +144,7 @@ fn node_entry(presence: &NodeState, streams: usize) -> NodeEntry<'_> {
             NodePhase::Serving if serving > 0 => "serving",
             NodePhase::Serving => "unavailable",
         },
+        started_ms: presence.started_ms,
         uptime_ms: unix_ms().saturating_sub(presence.started_ms),
         origins: &presence.origins,
         workers: presence.workers.len(),

@@ -8,7 +8,7 @@ use chappe_signaling_turn::Counts;
 
 use crate::http::TlsReport;
 use crate::http::layers::Tally;
-use crate::supervisor::Supervisor;
+use crate::processes::Processes;
 
 /// What the handlers of this listener share.
 #[derive(Debug, Clone)]
@@ -20,13 +20,7 @@ pub struct Admin {
     pub tls: Arc<TlsReport>,
     /// Of the TURN server of this node.
     pub relayed: Arc<Counts>,
-    pub supervisor: Supervisor,
-}
-
-impl FromRef<Admin> for Supervisor {
-    fn from_ref(admin: &Admin) -> Supervisor {
-        admin.supervisor.clone()
-    }
+    pub processes: Processes,
 }
 
 impl FromRef<Admin> for Arc<Service> {

@@ -7,7 +7,6 @@ mod events;
 mod keys;
 mod metrics;
 mod processes;
-mod scale;
 mod timings;
 mod views;
 

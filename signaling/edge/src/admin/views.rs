@@ -17,7 +17,7 @@ use chappe_signaling_service::{Refusal, Service, ServiceState};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::HttpError;
+use crate::error::{HttpError, missing};
 
 #[derive(Debug, Serialize)]
 struct RoomEntry<'a> {
@@ -203,10 +203,6 @@ const STREAMS_PER_TURN: usize = 8;
 
 pub async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], include_str!("openapi.json")).into_response()
-}
-
-pub(super) fn missing(what: &str) -> HttpError {
-    HttpError::new(axum::http::StatusCode::NOT_FOUND, "not_found", format!("there is no such {what} now"))
 }
 
 fn worker_id(service: &Service, index: chappe_sfu_api::WorkerIndex) -> String {

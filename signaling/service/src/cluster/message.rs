@@ -7,6 +7,7 @@ use chappe_signaling_rooms::{MemberId, Owner, RoomName, Slot, StreamName};
 use serde::{Deserialize, Serialize};
 
 use crate::callers::caller::Caller;
+use crate::cluster::process_order::{ProcessOrder, ProcessOutcome};
 use crate::refusal::RemoteRefusal;
 use crate::request::{Answered, PatchOutcome, Precondition, Watched};
 
@@ -123,6 +124,10 @@ pub enum NodeRequest {
         deadline_ms: u64,
     },
     CancelDrain,
+    /// For the processes of that node.
+    Operate {
+        order: ProcessOrder,
+    },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -135,6 +140,7 @@ pub enum NodeReply {
     Claimed { sessions: Vec<SessionId> },
     Streams { list: StreamList },
     Closed { was_there: bool },
+    Operated { outcome: ProcessOutcome },
     Done,
     Refused { told: RemoteRefusal },
 }

@@ -5,4 +5,5 @@ pub mod handle;
 pub mod message;
 pub mod outgoing;
 pub mod presence;
+pub mod process_order;
 pub mod record;
