@@ -1,11 +1,12 @@
 //! `chappe reload`: replaces every process of a node, or of all nodes one after the other, by one of the same or of
-//! another program. Each worker is emptied first; signaling comes last, and is back before a client notices.
+//! another program, with the settings as they are now. Each worker is emptied first; signaling comes last, and is back
+//! before a client notices.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::admin::Admin;
 use super::commands::Reload;
@@ -35,6 +36,7 @@ pub fn run(order: &Reload) -> Result<(), Failure> {
 
 fn reload(admin: &Admin, node: &Node, deadline: Duration) -> Result<(), Failure> {
     let name = node.node.as_str();
+    read_settings(admin, name)?;
     let workers: Vec<Worker> = admin.get("/api/v1/workers")?;
     let workers: Vec<String> =
         workers.into_iter().filter(|worker| worker.node == name).map(|worker| worker.id).collect();
@@ -52,6 +54,23 @@ fn reload(admin: &Admin, node: &Node, deadline: Duration) -> Result<(), Failure>
         scale::wait(admin, name, 1, deadline)?;
     }
     replace_signaling(admin, node)
+}
+
+/// First of all, so that nothing is replaced where they are wrong.
+fn read_settings(admin: &Admin, node: &str) -> Result<(), Failure> {
+    let read = admin.post(&format!("/api/v1/nodes/{node}/settings"), &json!({}))?;
+    let names = |list: &str| {
+        let names = read.get(list).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let (changed, fixed) = (names("changed"), names("fixed"));
+    if !changed.is_empty() {
+        println!("{node} takes up: {changed}");
+    }
+    if !fixed.is_empty() {
+        println!("{node} takes up when it is started anew: {fixed} (workers: chappe scale)");
+    }
+    Ok(())
 }
 
 /// The absolute path of a program that says it is one of ours: better found out here than by a node that can't start

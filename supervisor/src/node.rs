@@ -14,14 +14,14 @@ use crate::orders;
 use crate::outlet::Outlet;
 use crate::places::Places;
 use crate::plan::NodePlan;
-use crate::renew::{ReadAgain, renew};
+use crate::renew::{ReadAgain, Settings};
 use crate::signals::Signals;
 use crate::sockets::StartError;
 use crate::state_file::StateFile;
 use crate::supervise::Supervisor;
 
-/// Binds, starts, supervises. Returns when a signal has ended it and all children are gone. At SIGHUP, `read_again` tells
-/// what has become of the settings.
+/// Binds, starts, supervises. Returns when a signal has ended it and all children are gone. At SIGHUP, and when an
+/// operator asks for it, `read_again` tells what has become of the settings.
 pub fn run(mut plan: NodePlan, read_again: ReadAgain<'_>) -> Result<Ended, StartError> {
     raise_descriptor_limit();
     let outlet = Outlet::stderr(plan.log).map_err(StartError::prepare("standard error"))?;
@@ -33,6 +33,7 @@ pub fn run(mut plan: NodePlan, read_again: ReadAgain<'_>) -> Result<Ended, Start
     let state_files = state_files(&plan, &places);
     let mut supervisor = Supervisor::start(places.specs(&plan), signals, outlet.clone(), plan.log)
         .map_err(StartError::prepare("the event loop"))?;
+    let mut settings = Settings::new(read_again, filter);
     supervisor.answer_on(channel).map_err(StartError::prepare("the event loop"))?;
     warn_of_open_doors(&plan);
     announce(&plan, places.addresses(), &supervisor.statuses());
@@ -50,10 +51,10 @@ pub fn run(mut plan: NodePlan, read_again: ReadAgain<'_>) -> Result<Ended, Start
             }
         }
         for (client, request) in supervisor.take_requests() {
-            orders::answer(&plan, &mut places, &mut supervisor, client, request);
+            orders::answer(&mut plan, &mut settings, &mut places, &mut supervisor, client, request);
         }
         if supervisor.take_hangup() {
-            renew(&mut plan, read_again, &filter, &places, &mut supervisor);
+            settings.renew(&mut plan, &places, &mut supervisor);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Does what operators ask over the command channel: more workers, fewer, another process in a place, another program.
+//! Does what operators ask over the command channel: more workers, fewer, another process in a place, another program,
+//! other settings.
 //! Never reads from the network: signaling asks in the name of those who may.
 
 use std::fs;
@@ -12,9 +13,17 @@ use tracing::info;
 use crate::channel::ClientKey;
 use crate::places::Places;
 use crate::plan::NodePlan;
+use crate::renew::Settings;
 use crate::supervise::Supervisor;
 
-pub fn answer(plan: &NodePlan, places: &mut Places, supervisor: &mut Supervisor, client: ClientKey, request: Request) {
+pub fn answer(
+    plan: &mut NodePlan,
+    settings: &mut Settings<'_>,
+    places: &mut Places,
+    supervisor: &mut Supervisor,
+    client: ClientKey,
+    request: Request,
+) {
     let done = match request {
         Request::Processes { follow } => return supervisor.tell_processes(client, follow),
         Request::Log { of, lines, follow } => return supervisor.send_log(client, of, lines, follow),
@@ -34,6 +43,9 @@ pub fn answer(plan: &NodePlan, places: &mut Places, supervisor: &mut Supervisor,
             true => Ok(()),
             false => Err(format!("{name} is not there, or leaves")),
         },
+        Request::ReadSettings => {
+            settings.answer(plan, places, supervisor).map(|reply| supervisor.reply(client, &reply))
+        }
         Request::Program { path } => set_program(places, supervisor, path),
     };
     supervisor.reply(client, &done.map_or_else(Reply::Error, |()| Reply::Ok));

@@ -1,7 +1,9 @@
 //! Owns taking up settings that have changed while the node runs. Media is not touched: what workers are told is the log
 //! filter, and what signaling is told it hears by being replaced, during which no packet is lost.
 
-use chappe_supervisor_api::ProcessName;
+use std::fmt;
+
+use chappe_supervisor_api::{ProcessName, Reply};
 use tracing::{info, warn};
 
 use crate::child::log::LogFilter;
@@ -13,34 +15,87 @@ use crate::supervise::Supervisor;
 /// Reads the settings as at the start, for a node that runs by these.
 pub type ReadAgain<'a> = &'a dyn Fn(&NodePlan) -> Result<Renewal, String>;
 
-pub fn renew(
-    plan: &mut NodePlan,
-    read_again: ReadAgain<'_>,
-    filter: &LogFilter,
-    places: &Places,
-    supervisor: &mut Supervisor,
-) {
-    let Renewal { plan: renewed, changed, fixed } = match read_again(plan) {
-        Ok(renewal) => renewal,
-        Err(why) => return warn!(why, "the settings can't be taken up: those of before stay"),
-    };
-    if !fixed.is_empty() {
-        warn!(settings = fixed.join(", "), "these take effect when the node is started anew (workers: chappe scale)");
+/// How a node that runs comes to other settings.
+pub struct Settings<'a> {
+    read_again: ReadAgain<'a>,
+    filter: LogFilter,
+    /// The signaling process that runs by settings of before, until it is replaced.
+    behind: Option<u32>,
+}
+
+impl<'a> Settings<'a> {
+    pub fn new(read_again: ReadAgain<'a>, filter: LogFilter) -> Settings<'a> {
+        Settings { read_again, filter, behind: None }
     }
-    if changed.is_empty() {
-        return info!("the settings are read again, and nothing that can change now has changed");
+
+    /// At SIGHUP: all that can change now does.
+    pub fn renew(&mut self, plan: &mut NodePlan, places: &Places, supervisor: &mut Supervisor) {
+        // The log says what was taken up and what can't be.
+        if self.take_up(plan, places, supervisor).is_ok() && self.is_behind(supervisor) {
+            supervisor.restart(ProcessName::Signaling);
+        }
     }
-    let is_for_signaling = changed.iter().any(|name| *name != LOG_FILTER);
-    if changed.contains(&LOG_FILTER) {
-        filter.set(renewed.log_filter.as_deref());
-        supervisor.tell_all(&log_filter_line(renewed.log_filter.as_deref()));
+
+    /// For an operator who replaces signaling afterwards.
+    pub fn answer(
+        &mut self,
+        plan: &mut NodePlan,
+        places: &Places,
+        supervisor: &mut Supervisor,
+    ) -> Result<Reply, String> {
+        let (changed, fixed) = self.take_up(plan, places, supervisor)?;
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+        Ok(Reply::Settings { changed: owned(changed), fixed: owned(fixed) })
     }
-    *plan = renewed;
-    refresh_specs(plan, places, supervisor);
-    info!(settings = changed.join(", "), "settings are taken up");
-    if is_for_signaling {
-        supervisor.restart(ProcessName::Signaling);
+
+    /// Names of the settings that changed, and of those that can't.
+    fn take_up(
+        &mut self,
+        plan: &mut NodePlan,
+        places: &Places,
+        supervisor: &mut Supervisor,
+    ) -> Result<(Vec<&'static str>, Vec<&'static str>), String> {
+        let Renewal { plan: renewed, changed, fixed } = (self.read_again)(plan).inspect_err(|why| {
+            warn!(why, "the settings can't be taken up: those of before stay");
+        })?;
+        if !fixed.is_empty() {
+            warn!(
+                settings = fixed.join(", "),
+                "these take effect when the node is started anew (workers: chappe scale)"
+            );
+        }
+        if changed.is_empty() {
+            info!("the settings are read again, and nothing that can change now has changed");
+            return Ok((changed, fixed));
+        }
+        if changed.contains(&LOG_FILTER) {
+            self.filter.set(renewed.log_filter.as_deref());
+            supervisor.tell_all(&log_filter_line(renewed.log_filter.as_deref()));
+        }
+        if changed.iter().any(|name| *name != LOG_FILTER) {
+            self.behind = signaling(supervisor);
+        }
+        *plan = renewed;
+        refresh_specs(plan, places, supervisor);
+        info!(settings = changed.join(", "), "settings are taken up");
+        Ok((changed, fixed))
     }
+
+    fn is_behind(&self, supervisor: &Supervisor) -> bool {
+        self.behind.is_some() && self.behind == signaling(supervisor)
+    }
+}
+
+impl fmt::Debug for Settings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("behind", &self.behind).finish_non_exhaustive()
+    }
+}
+
+/// The process that runs now.
+fn signaling(supervisor: &Supervisor) -> Option<u32> {
+    let statuses = supervisor.statuses().into_iter();
+    statuses.filter(|status| status.name == ProcessName::Signaling).find_map(|status| status.pid)
 }
 
 /// What processes are started as from now on.

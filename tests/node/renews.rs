@@ -5,7 +5,7 @@ use std::fs;
 use rustix::process::Signal;
 
 use crate::live::OnTerminal;
-use crate::operates::serving;
+use crate::operates::{printed, run, serving};
 use crate::running::{Dir, Running, chappe, eventually, is_alive};
 
 /// A node with a file of settings, which is beside its other files.
@@ -75,6 +75,39 @@ fn settings_that_are_wrong_change_nothing() {
     }
     assert_eq!(node.children(), children);
     assert_eq!(node.http("/healthz").0, 200);
+}
+
+#[test]
+fn reload_takes_up_settings_and_says_which_have_to_wait() {
+    let node = started("per-address = 100\n");
+    let (worker, signaling) = (node.worker(0), node.signaling());
+    fs::write(node.dir.path("chappe.toml"), "per-address = 1\nlog = \"json\"\n").unwrap();
+    let told = printed(&node, &["reload"]);
+    let name = node.admin("/api/v1/nodes")[0]["node"].as_str().unwrap().to_owned();
+    let expected = format!("{name} takes up: per-address\n{name} takes up when it is started anew: log (");
+    assert!(told.starts_with(&expected) && told.ends_with("is reloaded\n"), "{told}");
+    assert!(node.worker(0) != worker && node.signaling() != signaling);
+    let arguments = fs::read(format!("/proc/{}/cmdline", node.signaling().unwrap())).unwrap();
+    assert!(String::from_utf8_lossy(&arguments).contains("--per-address=1\0"));
+
+    let children = node.children();
+    fs::write(node.dir.path("chappe.toml"), "per-adress = 1\n").unwrap();
+    let (code, told, trouble) = run(&node.dir, &["reload"]);
+    assert!(code == 1 && told.is_empty() && trouble.contains("did you mean `per-address`"), "{told}{trouble}");
+    assert_eq!(node.children(), children);
+}
+
+#[test]
+fn settings_that_were_read_over_http_are_taken_up_at_the_next_hangup_if_signaling_stayed() {
+    let node = started("per-address = 100\n");
+    let signaling = node.signaling();
+    fs::write(node.dir.path("chappe.toml"), "per-address = 1\n").unwrap();
+    let name = node.admin("/api/v1/nodes")[0]["node"].as_str().unwrap().to_owned();
+    assert_eq!(node.post(&format!("/api/v1/nodes/{name}/settings")), 200);
+    says(&node, "settings are taken up settings=\"per-address\"");
+    assert_eq!(node.signaling(), signaling);
+    node.signal(Signal::HUP);
+    eventually("another signaling process", || (node.signaling() != signaling).then_some(()));
 }
 
 #[test]

@@ -93,6 +93,17 @@ impl Running {
         serde_json::from_str(&body).unwrap()
     }
 
+    /// Status of a change on the admin listener, with nothing to say.
+    pub fn post(&self, path: &str) -> u16 {
+        let address = self.state()["admin"].as_str().unwrap().to_owned();
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let head = "content-type: application/json\r\ncontent-length: 0\r\nconnection: close";
+        write!(stream, "POST {path} HTTP/1.1\r\nhost: {address}\r\n{head}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default()
+    }
+
     /// Status of a GET in plain HTTP on an admin listener that listens on all addresses.
     pub fn http_status_of_plain_admin(&self) -> u16 {
         get(&self.state()["admin"].as_str().unwrap().replace("0.0.0.0", "127.0.0.1"), "/metrics").0

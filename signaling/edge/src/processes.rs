@@ -13,7 +13,7 @@ use chappe_cluster::NodeName;
 use chappe_signaling_service::{
     AskError, NodeReply, NodeRequest, ProcessOrder, ProcessOutcome, Refusal, RemoteRefusal, Service,
 };
-use chappe_supervisor_api::{LogSource, ProcessName, Request};
+use chappe_supervisor_api::{LogSource, ProcessName, Reply, Request};
 use tracing::warn;
 
 use crate::error::{HttpError, missing};
@@ -91,6 +91,14 @@ impl Processes {
             ProcessOrder::RestartSignaling => {
                 supervisor.ask(&Request::Restart { name: ProcessName::Signaling }).await?;
                 Ok(ProcessOutcome::Done)
+            }
+            ProcessOrder::ReadSettings => {
+                let replies = supervisor.ask(&Request::ReadSettings).await?;
+                let told = replies.into_iter().find_map(|reply| match reply {
+                    Reply::Settings { changed, fixed } => Some(ProcessOutcome::SettingsRead { changed, fixed }),
+                    _ => None,
+                });
+                Ok(told.unwrap_or(ProcessOutcome::Done))
             }
             ProcessOrder::OpenLog { of, lines, follow } => {
                 let replies = supervisor.begin(&log_request(of.as_deref(), lines, follow)?).await?;

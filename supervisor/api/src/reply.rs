@@ -12,6 +12,11 @@ pub enum Reply {
     Log(LogSource, String),
     /// The index of the worker that was added.
     Added(u16),
+    /// Names of settings that were taken up, and of those that take effect when the node is started anew.
+    Settings {
+        changed: Vec<String>,
+        fixed: Vec<String>,
+    },
     /// The request is done, or its first answer complete.
     Ok,
     /// It is not done, and why.
@@ -24,6 +29,7 @@ impl fmt::Display for Reply {
             Reply::Process(status) => write!(f, "process {status}"),
             Reply::Log(source, line) => write!(f, "log {source} {line}"),
             Reply::Added(worker) => write!(f, "added {worker}"),
+            Reply::Settings { changed, fixed } => write!(f, "settings {} {}", listed(changed), listed(fixed)),
             Reply::Ok => f.write_str("ok"),
             Reply::Error(why) => write!(f, "error {}", why.replace('\n', " ")),
         }
@@ -43,12 +49,27 @@ impl FromStr for Reply {
                 Ok(Reply::Log(source.parse()?, line.to_owned()))
             }
             "added" => rest.parse().map(Reply::Added).map_err(|_| bad()),
+            "settings" => {
+                let (changed, fixed) = rest.split_once(' ').ok_or_else(bad)?;
+                Ok(Reply::Settings { changed: names(changed), fixed: names(fixed) })
+            }
             "ok" if rest.is_empty() => Ok(Reply::Ok),
             "error" => Ok(Reply::Error(rest.to_owned())),
             _ => Err(bad()),
         }
     }
 }
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { NONE.to_owned() } else { names.join(",") }
+}
+
+fn names(text: &str) -> Vec<String> {
+    if text == NONE { Vec::new() } else { text.split(',').map(str::to_owned).collect() }
+}
+
+/// In the place of a list.
+const NONE: &str = "-";
 
 #[cfg(test)]
 mod tests {
@@ -61,13 +82,15 @@ mod tests {
             "log worker-0 2026-01-01 INFO  two  spaces ",
             "log supervisor ",
             "added 3",
+            "settings - -",
+            "settings per-address,log-filter workers",
             "ok",
             "error port 7003 is in use",
         ];
         for text in texts {
             assert_eq!(text.parse::<Reply>().unwrap().to_string(), text);
         }
-        for text in ["", "ok 1", "log", "log nobody x", "added", "done"] {
+        for text in ["", "ok 1", "log", "log nobody x", "added", "settings", "done"] {
             assert!(text.parse::<Reply>().is_err(), "{text:?}");
         }
     }

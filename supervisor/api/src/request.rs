@@ -21,6 +21,9 @@ pub enum Request {
     Restart { name: ProcessName },
     /// Processes are started from this file from now on.
     Program { path: PathBuf },
+    /// The settings are read again, as at SIGHUP. Signaling hears of those that concern it when it is replaced, which is
+    /// left to who asks.
+    ReadSettings,
     /// The newest log lines that are kept, at most `lines`; with `follow`, those that come from then on, too.
     Log { of: Option<LogSource>, lines: usize, follow: bool },
 }
@@ -35,6 +38,7 @@ impl fmt::Display for Request {
             Request::Keep { worker } => write!(f, "keep {worker}"),
             Request::Restart { name } => write!(f, "restart {name}"),
             Request::Program { path } => write!(f, "program {}", path.display()),
+            Request::ReadSettings => f.write_str(SETTINGS),
             Request::Log { of, lines, follow } => {
                 let of = of.map_or(ALL.to_owned(), |source| source.to_string());
                 write!(f, "log {of} {lines} {}", once(follow))
@@ -60,6 +64,7 @@ impl FromStr for Request {
             ("keep", [worker]) => Ok(Request::Keep { worker: worker.parse().map_err(|_| bad())? }),
             ("restart", [name]) => Ok(Request::Restart { name: name.parse()? }),
             ("program", _) if rest.starts_with('/') => Ok(Request::Program { path: PathBuf::from(rest) }),
+            (SETTINGS, [""]) => Ok(Request::ReadSettings),
             ("log", [of, lines, follow]) => Ok(Request::Log {
                 of: if *of == ALL { None } else { Some(of.parse()?) },
                 lines: lines.parse().map_err(|_| bad())?,
@@ -78,6 +83,7 @@ fn follows(word: &str) -> Option<bool> {
     }
 }
 
+const SETTINGS: &str = "settings";
 const FOLLOW: &str = "follow";
 const ONCE: &str = "once";
 /// Not the name of any source.
@@ -98,6 +104,7 @@ mod tests {
             "restart signaling",
             "restart worker-0",
             "program /opt/new release/chappe",
+            "settings",
             "log all 100 once",
             "log worker-1 0 follow",
             "log supervisor 5 once",
@@ -119,6 +126,7 @@ mod tests {
             "keep",
             "restart",
             "restart worker",
+            "settings workers",
             "program chappe",
             "log all",
             "log nobody 1 once",

@@ -34,6 +34,7 @@ pub fn router(admin: Admin, names: &[Host], gate: Option<Arc<Gate>>) -> Router {
         .route("/api/v1/nodes", get(cluster::nodes))
         .route("/api/v1/nodes/{node}/drain", post(actions::drain_node).delete(actions::cancel_node_drain))
         .route("/api/v1/nodes/{node}/scale", post(processes::scale))
+        .route("/api/v1/nodes/{node}/settings", post(processes::read_settings))
         .route("/api/v1/nodes/{node}/signaling/restart", post(processes::restart_signaling))
         .route("/api/v1/keys", get(keys::list).post(keys::add))
         .route("/api/v1/keys/{id}", delete(keys::revoke))

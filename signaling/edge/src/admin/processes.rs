@@ -48,6 +48,18 @@ pub async fn restart_signaling(
     Ok((StatusCode::ACCEPTED, Json(json!({ "node": node, "state": "restarting" }))).into_response())
 }
 
+/// `POST /api/v1/nodes/{node}/settings`: the settings are read again. Those for signaling are taken up by its next process.
+pub async fn read_settings(
+    State(Admin { processes, .. }): State<Admin>,
+    Path(node): Path<String>,
+) -> Result<Response, HttpError> {
+    let (changed, fixed) = match processes.order(&node, ProcessOrder::ReadSettings).await? {
+        ProcessOutcome::SettingsRead { changed, fixed } => (changed, fixed),
+        _ => (Vec::new(), Vec::new()),
+    };
+    Ok(Json(json!({ "node": node, "changed": changed, "fixed": fixed })).into_response())
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogOptions {

@@ -18,6 +18,8 @@ pub enum ProcessOrder {
         worker: WorkerIndex,
     },
     RestartSignaling,
+    /// As at SIGHUP, but that signaling is not replaced.
+    ReadSettings,
     /// A reader of the log, as `GET /api/v1/log` has it. It is closed when it is not read for a while.
     OpenLog {
         of: Option<String>,
@@ -37,6 +39,11 @@ pub enum ProcessOutcome {
     /// How many workers there were.
     Scaled {
         before: usize,
+    },
+    /// Names of settings: those that were taken up, and those that take effect when the node is started anew.
+    SettingsRead {
+        changed: Vec<String>,
+        fixed: Vec<String>,
     },
     LogOpened {
         reader: u64,
