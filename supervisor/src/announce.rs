@@ -6,12 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 use chappe_supervisor_api::{Auth, ProcessName, ProcessStatus};
 use tracing::info;
 
-use crate::outlet::LogFormat;
+use crate::outlet::{LogFormat, Shown};
 use crate::plan::NodePlan;
 use crate::state_file::Addresses;
 
 /// In JSON the same goes to the log, as fields.
-pub fn announce(plan: &NodePlan, addresses: Addresses, processes: &[ProcessStatus]) {
+pub fn announce(plan: &NodePlan, addresses: Addresses, processes: &[ProcessStatus], shown: Shown) {
     if plan.log == LogFormat::Json {
         let ports: Vec<u16> = processes.iter().filter_map(|process| process.media_port).collect();
         let ports = format!("{ports:?}");
@@ -20,10 +20,10 @@ pub fn announce(plan: &NodePlan, addresses: Addresses, processes: &[ProcessStatu
         return;
     }
     // Nobody may be reading (`chappe >&-`); that is no reason to stop.
-    let _ = std::io::stdout().lock().write_all(text(plan, addresses, processes).as_bytes());
+    let _ = std::io::stdout().lock().write_all(text(plan, addresses, processes, shown).as_bytes());
 }
 
-fn text(plan: &NodePlan, addresses: Addresses, processes: &[ProcessStatus]) -> String {
+fn text(plan: &NodePlan, addresses: Addresses, processes: &[ProcessStatus], shown: Shown) -> String {
     let mut lines = vec![format!("chappe {} on node {}", env!("CARGO_PKG_VERSION"), plan.node)];
     let scheme = scheme(plan);
     lines.extend(addresses.http.map(|http| format!("  open      {}", page(scheme, http))));
@@ -51,6 +51,9 @@ fn text(plan: &NodePlan, addresses: Addresses, processes: &[ProcessStatus]) -> S
         Auth::Public => "  access    public: anyone who reaches the address may publish and watch".to_owned(),
         Auth::Jwt => "  access    jwt: whoever shows a token (chappe token makes one)".to_owned(),
     }));
+    if shown == Shown::Warnings {
+        lines.push("  log       warnings here, all of it with `chappe logs -f`".to_owned());
+    }
     lines.push("Ctrl-C stops all of it.\n".to_owned());
     lines.join("\n")
 }

@@ -1,5 +1,6 @@
 //! The story of a node: binds, starts, supervises, does what it is asked, and ends.
 
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use chappe_supervisor_api::{AdminAuth, ProcessName, SOCKET_FILE, STATE_FILE};
@@ -11,7 +12,7 @@ use crate::channel::Channel;
 use crate::child::log;
 use crate::ended::Ended;
 use crate::orders;
-use crate::outlet::Outlet;
+use crate::outlet::{LogFormat, Outlet, Shown};
 use crate::places::Places;
 use crate::plan::NodePlan;
 use crate::renew::{ReadAgain, Settings};
@@ -24,7 +25,8 @@ use crate::supervise::Supervisor;
 /// operator asks for it, `read_again` tells what has become of the settings.
 pub fn run(mut plan: NodePlan, read_again: ReadAgain<'_>) -> Result<Ended, StartError> {
     raise_descriptor_limit();
-    let outlet = Outlet::stderr(plan.log).map_err(StartError::prepare("standard error"))?;
+    let shown = shown(&plan);
+    let outlet = Outlet::stderr(plan.log, shown).map_err(StartError::prepare("standard error"))?;
     let filter = log::init(plan.log, plan.log_filter.as_deref(), outlet.clone());
     let mut places = Places::bind(&plan)?;
     let signals = Signals::catch().map_err(StartError::prepare("signal handling"))?;
@@ -36,7 +38,10 @@ pub fn run(mut plan: NodePlan, read_again: ReadAgain<'_>) -> Result<Ended, Start
     let mut settings = Settings::new(read_again, filter);
     supervisor.answer_on(channel).map_err(StartError::prepare("the event loop"))?;
     warn_of_open_doors(&plan);
-    announce(&plan, places.addresses(), &supervisor.statuses());
+    announce(&plan, places.addresses(), &supervisor.statuses(), shown);
+    if shown == Shown::Warnings {
+        outlet.show(Shown::ParentAndWarnings);
+    }
     loop {
         if supervisor.take_changed() {
             write_state(&state_files, &places, &supervisor);
@@ -57,6 +62,13 @@ pub fn run(mut plan: NodePlan, read_again: ReadAgain<'_>) -> Result<Ended, Start
             settings.renew(&mut plan, &places, &mut supervisor);
         }
     }
+}
+
+/// A person at a terminal reads the banner, and then only what matters, unless they asked for the log.
+fn shown(plan: &NodePlan) -> Shown {
+    let is_asked_for = plan.log_filter.is_some() || std::env::var_os("RUST_LOG").is_some();
+    let is_watched = plan.log == LogFormat::Text && io::stderr().is_terminal();
+    if is_watched && !is_asked_for { Shown::Warnings } else { Shown::All }
 }
 
 /// One in the private directory, where programs of ours look for a node of this machine, and the one that was asked for.

@@ -19,6 +19,29 @@ use crate::log_ring::LogRing;
 #[derive(Debug, Clone)]
 pub struct Outlet(Arc<Mutex<Queue>>);
 
+/// Which lines go to standard error. The ring has all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    All,
+    /// For a person who is about to read the banner.
+    Warnings,
+    /// What the parent says, and what children warn of: for a person who has read it.
+    ParentAndWarnings,
+}
+
+impl Shown {
+    /// `line` is as [`LogFormat::Text`] has it: time, level, and the rest. What has no level is no everyday line.
+    fn takes(self, source: LogSource, line: &[u8]) -> bool {
+        match (self, source) {
+            (Shown::All, _) | (Shown::ParentAndWarnings, LogSource::Supervisor) => return true,
+            (Shown::Warnings | Shown::ParentAndWarnings, _) => {}
+        }
+        let mut words = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+        let (time, level) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        !(time.ends_with(b"Z") && matches!(level, b"INFO" | b"DEBUG" | b"TRACE"))
+    }
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum LogFormat {
@@ -62,6 +85,7 @@ impl LogFormat {
 struct Queue {
     fd: OwnedFd,
     format: LogFormat,
+    shown: Shown,
     lines: VecDeque<Vec<u8>>,
     /// Of the first line, how many bytes are out already.
     written: usize,
@@ -71,22 +95,29 @@ struct Queue {
 }
 
 impl Outlet {
-    pub fn new(fd: OwnedFd, format: LogFormat) -> Outlet {
+    pub fn new(fd: OwnedFd, format: LogFormat, shown: Shown) -> Outlet {
         let (lines, ring) = (VecDeque::new(), LogRing::default());
-        Outlet(Arc::new(Mutex::new(Queue { fd, format, lines, written: 0, bytes: 0, dropped: 0, ring })))
+        Outlet(Arc::new(Mutex::new(Queue { fd, format, shown, lines, written: 0, bytes: 0, dropped: 0, ring })))
     }
 
     /// The standard error of this process.
-    pub fn stderr(format: LogFormat) -> io::Result<Outlet> {
-        Ok(Outlet::new(rustix::io::fcntl_dupfd_cloexec(io::stderr(), 3)?, format))
+    pub fn stderr(format: LogFormat, shown: Shown) -> io::Result<Outlet> {
+        Ok(Outlet::new(rustix::io::fcntl_dupfd_cloexec(io::stderr(), 3)?, format, shown))
     }
 
     /// Takes one line without its newline.
     pub fn offer(&self, source: LogSource, line: &[u8]) {
         let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         queue.ring.push(source, line);
-        queue.push(line);
+        if queue.shown.takes(source, line) {
+            queue.push(line);
+        }
         queue.flush();
+    }
+
+    /// From now on.
+    pub fn show(&self, shown: Shown) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).shown = shown;
     }
 
     /// Looks at the newest lines. `look` must not log.
@@ -185,7 +216,7 @@ mod tests {
     #[test]
     fn nobody_reading_neither_blocks_nor_grows_and_is_told_afterwards() {
         let (reader, writer) = rustix::pipe::pipe().unwrap();
-        let outlet = Outlet::new(writer, LogFormat::Json);
+        let outlet = Outlet::new(writer, LogFormat::Json, Shown::All);
         let line = [b'x'; 1023];
         for _ in 0..4096 {
             outlet.offer(LogSource::Supervisor, &line);
@@ -213,10 +244,30 @@ mod tests {
     }
 
     #[test]
+    fn a_person_who_watches_sees_what_the_parent_says_and_what_children_warn_of() {
+        let worker = LogSource::Process(ProcessName::Worker(0));
+        let lines = [
+            (worker, "2026-11-29T10:53:43.782844Z  INFO worker{worker=0}: worker started", false),
+            (worker, "2026-11-29T10:53:43.782844Z DEBUG worker{worker=0}: a look", false),
+            (worker, "2026-11-29T10:53:43.782844Z  WARN worker{worker=0}: full", true),
+            (worker, "2026-11-29T10:53:43.782844Z ERROR worker{worker=0}: panic: lost", true),
+            (worker, "free(): INFO pointer", true),
+            (worker, "", true),
+            (LogSource::Supervisor, "2026-11-29T10:53:43.782844Z  INFO chappe_supervisor: stopping", true),
+        ];
+        for (source, line, expected) in lines {
+            assert_eq!(Shown::ParentAndWarnings.takes(source, line.as_bytes()), expected, "{line}");
+            let before = expected && source != LogSource::Supervisor;
+            assert_eq!(Shown::Warnings.takes(source, line.as_bytes()), before, "{line}");
+            assert!(Shown::All.takes(source, line.as_bytes()));
+        }
+    }
+
+    #[test]
     fn a_reader_that_went_away_is_no_error() {
         let (reader, writer) = rustix::pipe::pipe().unwrap();
         drop(reader);
-        let outlet = Outlet::new(writer, LogFormat::Text);
+        let outlet = Outlet::new(writer, LogFormat::Text, Shown::All);
         outlet.offer(LogSource::Supervisor, b"into the void");
         assert!(outlet.flush());
     }

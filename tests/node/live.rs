@@ -1,7 +1,7 @@
 //! The operator's commands that go on for a while: `top` on a terminal of its own, `load` against a node.
 
 use std::io::{Read as _, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 
@@ -39,12 +39,23 @@ impl OnTerminal {
         self.child.wait().unwrap();
     }
 
-    fn press(&mut self, keys: &str) {
+    /// Waits until the program has ended by itself.
+    pub fn end(mut self) -> ExitStatus {
+        std::io::copy(&mut self.screen, &mut std::io::sink()).unwrap();
+        self.child.wait().unwrap()
+    }
+
+    /// What is on the screen, as far as it was read.
+    pub fn contents(&self) -> String {
+        self.emulator.screen().contents()
+    }
+
+    pub fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Reads until all of this is on the screen. The test runner ends who waits in vain.
-    fn wait_for(&mut self, expected: &[&str]) {
+    pub fn wait_for(&mut self, expected: &[&str]) {
         let shows = |screen: &vt100::Screen| expected.iter().all(|text| screen.contents().contains(text));
         while !shows(self.emulator.screen()) {
             let mut bytes = [0; 4096];
@@ -52,6 +63,14 @@ impl OnTerminal {
             assert!(length > 0, "it ended before it showed {expected:?}: {}", self.emulator.screen().contents());
             self.emulator.process(&bytes[..length]);
         }
+    }
+}
+
+/// A test that fails leaves no program behind: what it started ends with its terminal.
+impl Drop for OnTerminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

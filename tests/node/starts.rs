@@ -1,6 +1,10 @@
 //! What a node says and serves when it starts.
 
-use crate::running::{Dir, Running, chappe, eventually};
+use rustix::process::Signal;
+
+use crate::live::OnTerminal;
+use crate::operates::run;
+use crate::running::{Dir, Running, chappe, eventually, get, kill};
 
 #[test]
 fn it_prints_where_to_open_the_page_and_serves_it_there() {
@@ -17,6 +21,29 @@ fn it_prints_where_to_open_the_page_and_serves_it_there() {
     let (status, page) = node.http("/");
     assert_eq!(status, 200);
     assert!(page.contains("<html"), "{page}");
+}
+
+#[test]
+fn a_person_at_a_terminal_sees_the_banner_and_then_only_what_matters() {
+    let dir = Dir::new();
+    let mut terminal = OnTerminal::start(chappe(&dir, &["--workers", "1", "--node", "desk"]));
+    terminal.wait_for(&["on node desk", "open  ", "admin ", "UDP and TCP port", "access", "Ctrl-C stops"]);
+    let (admin, worker) = eventually("the state file", || {
+        let state: serde_json::Value = serde_json::from_slice(&std::fs::read(dir.state_file()).ok()?).ok()?;
+        Some((state["admin"].clone(), state["workers"][0]["pid"].as_u64()?))
+    });
+    eventually("the worker serves", || {
+        let (_, workers) = get(admin.as_str().unwrap(), "/api/v1/workers");
+        workers.contains("\"serving\"").then_some(())
+    });
+    kill(worker.try_into().unwrap(), Signal::KILL);
+    terminal.wait_for(&["was killed by signal 9 (SIGKILL)"]);
+    assert!(!terminal.contents().contains("INFO"), "{}", terminal.contents());
+    let (code, log, _) = run(&dir, &["logs"]);
+    assert!(code == 0 && log.contains("INFO") && log.contains("worker started"), "{log}");
+    terminal.press("\u{3}");
+    terminal.wait_for(&["stopping"]);
+    assert!(terminal.end().success());
 }
 
 #[test]

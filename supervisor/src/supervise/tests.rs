@@ -27,7 +27,8 @@ fn supervise(specs: Vec<ChildSpec>) -> (Supervisor, mpsc::Receiver<String>) {
         }
     });
     let signals = Signals::catch().unwrap();
-    let supervisor = Supervisor::start(specs, signals, Outlet::new(writer, LogFormat::Text), LogFormat::Text).unwrap();
+    let supervisor =
+        Supervisor::start(specs, signals, Outlet::new(writer, LogFormat::Text, Shown::All), LogFormat::Text).unwrap();
     (supervisor, lines)
 }
 
