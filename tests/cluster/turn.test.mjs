@@ -1,0 +1,105 @@
+// The TURN server of a node as coturn's own client sees it, over each way to relay; and what it gets that has no business here.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { after, before, describe, test } from "node:test";
+
+import { Cluster } from "./harness/cluster.mjs";
+import { answer } from "./harness/http.mjs";
+import { Wire } from "./harness/wire.mjs";
+
+const TURN_PORT = 3478;
+const MESSAGES = 3;
+const MESSAGE_BYTES = 100;
+
+describe("turnutils_uclient", () => {
+  /** @type {Cluster} */
+  let cluster;
+  /** Worker 0 and worker 1: the client asks for two ports that follow each other, as for RTP and RTCP. */
+  let mediaPort = 0;
+  before(async () => {
+    cluster = await Cluster.start({ count: 1, options: { workers: 2, args: ["--turn", `0.0.0.0:${TURN_PORT}`] } });
+    mediaPort = (await cluster.node(1).workers())[0]?.media_port;
+  });
+  after(() => cluster?.end());
+
+  for (const [how, flags] of /** @type {[string, string[]][]} */ ([["a channel over UDP", []], ["a channel over TCP", ["-t"]], ["indications over UDP", ["-s"]]])) {
+    test(`relays to a media port through ${how}`, async () => {
+      const before = await relayed();
+      const { code, text } = await client([...flags, ...(await credentials()), ...to(mediaPort)]);
+      assert.equal(code, 0, text);
+      assert.match(text, new RegExp(`tot_send_msgs=${MESSAGES}`), text);
+      // A worker does not answer what is neither STUN nor media.
+      assert.match(text, new RegExp(`Total lost packets ${MESSAGES} `), text);
+      const now = await relayed();
+      assert.equal(now.bytes - before.bytes, MESSAGES * MESSAGE_BYTES);
+      assert.ok(now.allocations > before.allocations);
+    });
+  }
+
+  test("is refused with a password that is another's", async () => {
+    const before = await relayed();
+    const [user, name] = await credentials();
+    const { code, text } = await client([String(user), String(name), "-w", "another's", ...to(mediaPort)]);
+    assert.notEqual(code, 0);
+    assert.match(text, /Cannot complete Allocation/);
+    assert.deepEqual(await relayed(), before);
+  });
+
+  test("relays to no other port of the node, and to nobody else", async () => {
+    const before = await relayed();
+    const credential = await credentials();
+    for (const peer of [to(22), to(TURN_PORT), to(mediaPort, "127.0.0.1"), to(mediaPort, cluster.nats.plug.address)]) {
+      // It waits for an answer, which does not come: nothing is owed to such a request.
+      const { text } = await client([...credential, ...peer], REFUSED_WITHIN_MS);
+      assert.doesNotMatch(text, /tot_send_msgs=[1-9]/, `${peer}: ${text}`);
+    }
+    const now = await relayed();
+    assert.equal(now.bytes, before.bytes);
+    assert.ok(now.peers > before.peers, "refusals are counted");
+  });
+
+  /**
+   * @param {number} port
+   * @param {string} [address]
+   */
+  function to(port, address = cluster.node(1).plug.address) {
+    return ["-e", address, "-r", String(port)];
+  }
+
+  /** As a page is told them. */
+  async function credentials() {
+    const page = await Wire.join(cluster.node(1), { room: "demo" });
+    const [{ username, credential }] = page.welcome.ice_servers;
+    page.leave();
+    return ["-u", username, "-w", credential];
+  }
+
+  async function relayed() {
+    const { text } = await answer(`${cluster.node(1).admin}/metrics`);
+    const value = (/** @type {string} */ name) => Number(text.match(new RegExp(`^${name} (\\d+)$`, "m"))?.[1]);
+    return {
+      allocations: value("chappe_turn_allocations_total"),
+      bytes: value("chappe_turn_relayed_bytes_total"),
+      peers: value('chappe_turn_refusals_total{reason="peer"}'),
+    };
+  }
+
+  /**
+   * @param {string[]} args
+   * @param {number} [withinMs]
+   * @returns {Promise<{code: number | string | null | undefined, text: string}>}
+   */
+  function client(args, withinMs = ENDS_WITHIN_MS) {
+    const shape = ["-c", "-n", String(MESSAGES), "-m", "1", "-l", String(MESSAGE_BYTES), "-p", String(TURN_PORT)];
+    return new Promise((done) => {
+      execFile("turnutils_uclient", [...shape, ...args, cluster.node(1).plug.address], { timeout: withinMs }, (error, stdout, stderr) => {
+        done({ code: error ? error.code : 0, text: stdout + stderr });
+      });
+    });
+  }
+});
+
+/** It waits 10 s for the last message to come back. */
+const ENDS_WITHIN_MS = 60_000;
+const REFUSED_WITHIN_MS = 2_000;
