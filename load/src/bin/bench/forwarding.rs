@@ -29,7 +29,7 @@ pub fn measure(node: &Node, only: &str, rounds: usize, duration: Duration) -> Re
         "{PACKET_BYTES} B a packet, 30 frames/s per publisher; a frame is 8 packets at once; in the scenarios that are"
     );
     println!(
-        "called even, 5 packets 6.7 ms apart; in rooms20x25, 2 at once; in audio100, 100 B each 20 ms from those who speak"
+        "called even, 5 packets 6.7 ms apart; in rooms20x25, 2 of {SMALL_BYTES} B at once; in audio100, 100 B each 20 ms from those who speak"
     );
     println!("                    ---- ns per packet ----               --- latency, us: p50, p99 ---");
     println!(
@@ -94,14 +94,15 @@ const SCENARIOS: [(&str, Load); 9] = [
     ("rooms20x25", rooms(20, 25, [(5, SMALL), (0, SMALL)])),
     ("audio100", rooms(1, 100, [(5, SPEAKING), (95, SILENT)])),
 ];
-/// A camera of 560 kbit/s.
+/// A camera of 380 kbit/s, as a page sends it for tiles of a meeting.
 const SMALL: Shape = Shape {
     kind: Kind::Video,
     packets_per_frame: 2,
-    packet_bytes: PACKET_BYTES,
+    packet_bytes: SMALL_BYTES,
     frame_period: FRAME_PERIOD,
     pacing: Pacing::Burst,
 };
+const SMALL_BYTES: usize = 800;
 const SPEAKING: Shape = voice(Duration::from_millis(20));
 /// What Opus sends of silence with DTX (RFC 7587 section 3.1.3): a frame each 400 ms.
 const SILENT: Shape = voice(Duration::from_millis(400));
@@ -116,6 +117,7 @@ const fn voice(frame_period: Duration) -> Shape {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chappe_cluster::{Cost, Load as Capacity};
 
     #[test]
     fn the_floor_of_rooms_sends_each_member_what_the_others_send() {
@@ -123,5 +125,20 @@ mod tests {
         let plan = rooms::Plan { rooms: 3, members: 5, publishers: [(5, shape), (0, shape)], watched: 32 };
         let flow = flow_of_rooms(plan);
         assert_eq!((flow.peers, flow.burst, flow.period), (15, 8, Duration::from_millis(10)));
+    }
+
+    #[test]
+    fn each_scenario_is_within_what_placement_gives_one_worker() {
+        for (name, load) in SCENARIOS {
+            let flow = match load {
+                Load::Streams(scenario) => flow_of_streams(scenario),
+                Load::Rooms(plan) => flow_of_rooms(plan),
+            };
+            let (sessions, packets) = (flow.peers as f64, (flow.peers * flow.burst) as f64 / flow.period.as_secs_f64());
+            let cost = Cost { sessions, packets, bits: packets * flow.packet_bytes as f64 * 8.0, ..Cost::default() };
+            let empty = Capacity { used: Cost::default(), sessions_max: 2_000.0, cpu_per_packet: 3.0e-6 };
+            let fraction = empty.with(&cost).fraction();
+            assert!(fraction <= 1.0, "{name} takes {fraction} of a worker: {cost:?}");
+        }
     }
 }
