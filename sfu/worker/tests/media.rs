@@ -4,7 +4,8 @@ mod support;
 
 use std::net::UdpSocket;
 
-use chappe_sfu_api::{CloseReason, Command, Epoch, Event, LoadReport, SessionState, TrackId};
+use chappe_sfu_api::{CloseReason, Command, DtlsRole, Epoch, Event, LoadReport, SessionState, TrackId};
+use chappe_sfu_core::dtls::Certificate;
 use chappe_sfu_core::transport::TransportCloseReason;
 use rustix::process::Signal;
 use support::client::{MediaClient, Parameters, Received};
@@ -200,6 +201,32 @@ fn a_broken_control_line_does_not_disturb_media() {
     stage.check_forwarding(10);
     assert!(broken.is_closed_by_worker());
     stage.check_forwarding(10);
+}
+
+/// Self-signed, P-256, with one unknown extension of 3,000 bytes: such a one made the DTLS library assert.
+const LONG_CERTIFICATE: &[u8] = include_bytes!("../../core/src/crypto/dtls/tests/long_certificate.der");
+const LONG_CERTIFICATE_KEY: &[u8] = include_bytes!("../../core/src/crypto/dtls/tests/long_certificate_key.der");
+
+#[test]
+fn a_client_with_a_certificate_of_3_kilobytes_connects_in_dtls_1_3_and_disturbs_nobody() {
+    let mut stage = Stage::set(Over::Udp, Over::Udp, "127.0.0.1");
+    for (number, role) in [(3, DtlsRole::Server), (4, DtlsRole::Client)] {
+        let certificate = Certificate::provided(LONG_CERTIFICATE.to_vec(), LONG_CERTIFICATE_KEY.to_vec());
+        let certificate = certificate.expect("certificate");
+        let parameters = Parameters { certificate, role, ..Parameters::new(number) };
+        let spec = parameters.spec(watching(Some(7)));
+        stage.control.call(Command::OpenSession(Box::new(spec))).expect("open");
+        let mut client = MediaClient::udp(&parameters, &stage.control.hello, stage.worker.media("127.0.0.1"));
+        client.connect();
+        assert!(client.has_seen_dtls_13, "{role:?}");
+        let session = parameters.session;
+        stage.control.wait_for(|event| {
+            let connected = Event::StateChanged { session, state: SessionState::Connected };
+            (*event == connected).then_some(())
+        });
+        stage.check_forwarding(20);
+    }
+    assert!(stage.worker.is_running());
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct MediaClient {
     pub closed: Option<TransportCloseReason>,
     /// RTCP packets received.
     pub reports: u64,
+    /// A protected record of DTLS 1.3 was among what came (RFC 9147 section 4).
+    pub has_seen_dtls_13: bool,
 }
 
 /// One opened RTP packet.
@@ -48,11 +50,14 @@ pub enum Link {
 pub struct Parameters {
     pub session: api::SessionId,
     pub certificate: Certificate,
+    /// Of the worker.
+    pub role: api::DtlsRole,
 }
 
 impl Parameters {
     pub fn new(number: u128) -> Parameters {
-        Parameters { session: api::SessionId(0, number), certificate: Certificate::generate().expect("certificate") }
+        let certificate = Certificate::generate().expect("certificate");
+        Parameters { session: api::SessionId(0, number), certificate, role: api::DtlsRole::Server }
     }
 
     /// The session that this client expects to find on the worker.
@@ -64,7 +69,7 @@ impl Parameters {
             epoch: api::Epoch(1),
             local_ice: self.credentials("local"),
             remote_ice: self.credentials("remote"),
-            dtls: api::DtlsParameters { role: api::DtlsRole::Server, remote_fingerprints: vec![remote] },
+            dtls: api::DtlsParameters { role: self.role, remote_fingerprints: vec![remote] },
             media,
             alive_ms: None,
             note: format!("note of {}", self.session),
@@ -95,7 +100,10 @@ impl MediaClient {
         let fingerprint = Fingerprint::parse(&hello.fingerprint.hash, &hello.fingerprint.value).expect("fingerprint");
         let config = ClientConfig {
             route: Route::Udp { remote: server, local: None },
-            role: DtlsRole::Client,
+            role: match parameters.role {
+                api::DtlsRole::Client => DtlsRole::Server,
+                api::DtlsRole::Server => DtlsRole::Client,
+            },
             local: ice(parameters.credentials("remote")),
             remote: ice(parameters.credentials("local")),
             fingerprints: vec![fingerprint],
@@ -111,6 +119,7 @@ impl MediaClient {
             received: VecDeque::new(),
             closed: None,
             reports: 0,
+            has_seen_dtls_13: false,
         }
     }
 
@@ -187,7 +196,10 @@ impl MediaClient {
             Some(DatagramKind::Stun) => {
                 self.transport.handle_stun(now, datagram);
             }
-            Some(DatagramKind::Dtls) => self.transport.handle_dtls(now, datagram),
+            Some(DatagramKind::Dtls) => {
+                self.has_seen_dtls_13 |= has_protected_record_of_dtls_13(datagram);
+                self.transport.handle_dtls(now, datagram);
+            }
             Some(DatagramKind::Rtcp) => self.reports += 1,
             Some(DatagramKind::Rtp) => {
                 let header = Header::parse(datagram).expect("header");
@@ -217,6 +229,19 @@ impl MediaClient {
             self.link.send(&buffer);
         }
     }
+}
+
+/// Behind records in the clear, such as a ServerHello, which are as long as they say.
+fn has_protected_record_of_dtls_13(mut datagram: &[u8]) -> bool {
+    while let [first, rest @ ..] = datagram {
+        if first >> 5 == 1 {
+            return true;
+        }
+        let Some(length) = rest.get(10..12) else { return false };
+        let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+        datagram = rest.get(12 + length..).unwrap_or_default();
+    }
+    false
 }
 
 impl Link {

@@ -26,8 +26,18 @@ impl Certificate {
         Certificate::with_config(dimpl::Config::builder())
     }
 
+    /// One that somebody else made, with its key, both as DER: for clients that show a worker what it does not expect.
+    #[cfg(any(test, feature = "client"))]
+    pub fn provided(certificate: Vec<u8>, private_key: Vec<u8>) -> Result<Certificate, CertificateError> {
+        Certificate::of(dimpl::DtlsCertificate { certificate, private_key }, dimpl::Config::builder())
+    }
+
     pub(super) fn with_config(config: dimpl::ConfigBuilder) -> Result<Certificate, CertificateError> {
         let certificate = dimpl::certificate::generate_self_signed_certificate().map_err(|_| CertificateError)?;
+        Certificate::of(certificate, config)
+    }
+
+    fn of(certificate: dimpl::DtlsCertificate, config: dimpl::ConfigBuilder) -> Result<Certificate, CertificateError> {
         let config = config
             .mtu(DATAGRAM_BYTES_MAX)
             // The cookie proves an address; ours was proven by ICE, so it would only cost a round trip.
