@@ -6,19 +6,13 @@ mod harness;
 mod long_pictures;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use chappe_sfu_core::rtp::{Seq, Ssrc};
 use chappe_sfu_core::{MediaKind, SendTrack, TrackId};
+use harness::cameras::{SEEN, ms};
 use harness::client::{Received, Told};
 use harness::mesh::Path;
 use harness::*;
-
-const SEEN: u32 = 0x9000;
-
-fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
 
 /// A publisher nobody watches, `frames` after its last key frame.
 fn midway(frames: usize) -> (Harness, Who, Camera) {

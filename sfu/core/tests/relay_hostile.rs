@@ -3,28 +3,12 @@
 
 mod harness;
 
-use std::time::Duration;
-
-use chappe_sfu_core::{DropReason, MediaKind, RelayKey, Route};
+use chappe_sfu_core::{DropReason, RelayKey, Route};
+use harness::cameras::{SEEN, ms};
 use harness::mesh::{Path, address, peer_spec, route};
+use harness::relays::streaming;
 use harness::*;
 use proptest::prelude::*;
-
-const SEEN: u32 = 0x9000;
-
-fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
-
-fn streaming() -> (Mesh, Who, Who, Camera) {
-    let mut mesh = Mesh::new(2, 1);
-    let publisher = mesh.join(0, publishes(vec![camera_line(CAMERA)]));
-    mesh.set_origin(1, CAMERA, MediaKind::Video, 0);
-    let viewer = mesh.join(1, watches(vec![video_out(Some(CAMERA), SEEN)]));
-    let mut camera = Camera::new(VIDEO_SSRC);
-    mesh.frame(0, publisher, &mut camera, 3, true);
-    (mesh, publisher, viewer, camera)
-}
 
 fn dropped(mesh: &Mesh, reason: DropReason) -> u64 {
     mesh.workers[1].sfu.counters().dropped(reason)

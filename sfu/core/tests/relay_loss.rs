@@ -6,14 +6,9 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use chappe_sfu_core::MediaKind;
+use harness::cameras::{SEEN, ms};
 use harness::mesh::Path;
 use harness::*;
-
-const SEEN: u32 = 0x9000;
-
-fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
 
 /// When each payload was sent.
 type Film = HashMap<Vec<u8>, Instant>;

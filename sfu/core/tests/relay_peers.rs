@@ -3,18 +3,14 @@
 mod harness;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use chappe_sfu_core::{ControlError, DropReason, Event, MediaKind, OriginSpec, PeerSpec, RelayKey};
+use harness::cameras::ms;
 use harness::mesh::{Path, address, peer, peer_spec, route};
+use harness::relays::streaming;
 use harness::*;
 
-const SEEN: u32 = 0x9000;
 const CUT: Path = Path { loss_percent: 0, delay_ms: 0, jitter_ms: 0, repeat_percent: 0, cut: true };
-
-fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
 
 /// When in the next `span` an event comes, in milliseconds.
 fn when(mesh: &mut Mesh, at: usize, wanted: Event, span: u64) -> Option<u64> {
@@ -81,16 +77,6 @@ fn the_round_trip_is_measured() {
         let round_trip = mesh.workers[at].sfu.relay_peers()[0].round_trip.expect("measured");
         assert!((80..=82).contains(&round_trip.as_millis()), "{round_trip:?}");
     }
-}
-
-fn streaming() -> (Mesh, Who, Who, Camera) {
-    let mut mesh = Mesh::new(2, 1);
-    let publisher = mesh.join(0, publishes(vec![camera_line(CAMERA)]));
-    mesh.set_origin(1, CAMERA, MediaKind::Video, 0);
-    let viewer = mesh.join(1, watches(vec![video_out(Some(CAMERA), SEEN)]));
-    let mut camera = Camera::new(VIDEO_SSRC);
-    mesh.frame(0, publisher, &mut camera, 3, true);
-    (mesh, publisher, viewer, camera)
 }
 
 fn both(mesh: &mut Mesh, mut change: impl FnMut(&mut PeerSpec)) {

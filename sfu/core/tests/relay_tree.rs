@@ -6,14 +6,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use chappe_sfu_core::{DropReason, Epoch, Event, MediaKind, OriginSpec, RelayDirection};
+use harness::cameras::{SEEN, ms};
 use harness::mesh::{Path, peer};
+use harness::relays::watch;
 use harness::*;
-
-const SEEN: u32 = 0x9000;
-
-fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
 
 fn origin(from: usize) -> OriginSpec {
     OriginSpec { track: CAMERA, kind: MediaKind::Video, peer: peer(from), epoch: Epoch(1) }
@@ -33,10 +29,6 @@ fn follow_redirects(mesh: &mut Mesh) {
             }
         }
     }
-}
-
-fn watch(mesh: &mut Mesh, at: usize) -> Who {
-    mesh.join(at, watches(vec![video_out(Some(CAMERA), SEEN)]))
 }
 
 fn parent(mesh: &Mesh, at: usize) -> usize {

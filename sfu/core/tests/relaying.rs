@@ -2,36 +2,11 @@
 
 mod harness;
 
-use std::time::Duration;
-
 use chappe_sfu_core::{DropReason, Event, MediaKind, RelayDirection, TrackId};
+use harness::cameras::{SEEN, ms};
 use harness::client::Told;
+use harness::relays::{is_continuous, origin_and_edges, watch};
 use harness::*;
-
-const SEEN: u32 = 0x9000;
-
-fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
-
-/// Published at 0, to be watched at the others.
-fn origin_and_edges(workers: usize) -> (Mesh, Who, Camera) {
-    let mut mesh = Mesh::new(workers, 1);
-    let publisher = mesh.join(0, publishes(vec![camera_line(CAMERA)]));
-    for at in 1..workers {
-        mesh.set_origin(at, CAMERA, MediaKind::Video, 0);
-    }
-    mesh.run(ms(200));
-    (mesh, publisher, Camera::new(VIDEO_SSRC))
-}
-
-fn watch(mesh: &mut Mesh, at: usize) -> Who {
-    mesh.join(at, watches(vec![video_out(Some(CAMERA), SEEN)]))
-}
-
-fn is_continuous(indices: &[u64]) -> bool {
-    indices.windows(2).all(|pair| pair[1] == pair[0] + 1)
-}
 
 #[test]
 fn a_viewer_on_another_worker_sees_the_stream() {

@@ -9,6 +9,7 @@ pub mod encoders;
 
 pub mod lines;
 pub mod mesh;
+pub mod relays;
 pub mod slow_line;
 
 use std::collections::BTreeMap;
