@@ -9,6 +9,7 @@ pub mod arrival;
 pub mod client;
 pub mod clients;
 pub mod floor;
+pub mod guesser;
 pub mod handshake;
 pub mod http;
 pub mod lossy;

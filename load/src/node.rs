@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::http::Server;
@@ -25,12 +25,18 @@ impl Node {
     }
 
     pub fn with_workers(binary: &Path, workers: usize) -> Result<Node> {
+        Node::with(binary, workers, &[])
+    }
+
+    /// With more flags.
+    pub fn with(binary: &Path, workers: usize, flags: &[&str]) -> Result<Node> {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let state_file = std::env::temp_dir().join(format!("chappe-bench-{}-{number}.json", std::process::id()));
         let child = Command::new(binary)
             .args(["up", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--media-port", "0"])
             .args(["--workers", &workers.to_string(), "--public-ip", "127.0.0.1", "--state-file"])
             .arg(&state_file)
+            .args(flags)
             .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned()))
             .stdout(Stdio::null())
             .spawn()
@@ -72,6 +78,42 @@ impl Drop for Node {
         let _ = self.child.wait();
         let _ = std::fs::remove_file(&self.state_file);
     }
+}
+
+/// A file with one API key, which goes when this is dropped.
+pub struct Keys(String);
+
+impl Keys {
+    /// Made by `chappe keys`.
+    pub fn make(binary: &Path) -> Result<Keys> {
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let file = std::env::temp_dir().join(format!("chappe-bench-keys-{}-{number}", std::process::id()));
+        let keys = Keys(file.to_str().context("the temporary directory")?.to_owned());
+        printed(binary, &["keys", "add", "--keys", keys.file()])?;
+        Ok(keys)
+    }
+
+    pub fn file(&self) -> &str {
+        &self.0
+    }
+
+    /// For all that there is in a room.
+    pub fn token(&self, binary: &Path, room: &str) -> Result<String> {
+        let token = printed(binary, &["token", "--keys", self.file(), "--room", room, "--publish", "--watch"])?;
+        Ok(token.trim().to_owned())
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn printed(binary: &Path, args: &[&str]) -> Result<String> {
+    let output = Command::new(binary).args(args).output()?;
+    ensure!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// Nodes of one run may overlap: each has a state file of its own.

@@ -10,6 +10,7 @@ mod joining;
 mod lock;
 mod observe;
 mod report;
+mod wrong_tokens;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -81,6 +82,9 @@ fn measure(args: &Args, chappe: &Path) -> Result<Findings> {
     }
     if is_wanted("lock") {
         findings.bars.extend(lock::measure(chappe)?);
+    }
+    if is_wanted("wrong tokens") {
+        findings.bars.extend(wrong_tokens::measure(chappe)?);
     }
     if is_wanted("memory") {
         findings.bars.push(joining::memory(&start(chappe)?)?);
