@@ -18,7 +18,7 @@ describe("H264 parameter sets that are sent once", () => {
 
   test("a viewer who joins many key frames later decodes pictures", async () => {
     const publisher = await publish(scene, "once");
-    const first = await player(scene, "once/cam?wait=1");
+    const first = await player(scene, "once/cam");
     await picturesMove(first, "video", { sound: false });
 
     await beginStripping(publisher);
@@ -32,7 +32,7 @@ describe("H264 parameter sets that are sent once", () => {
 
   test("and such key frames are really not to be decoded without what was sent once", async () => {
     const publisher = await publish(scene, "never", { strips: true });
-    const viewer = await player(scene, "never/cam?wait=1");
+    const viewer = await player(scene, "never/cam");
     const flow = await until("packets of several key frames", async () => {
       await strippedKeyframes(publisher, 5);
       const video = await inbound(viewer);

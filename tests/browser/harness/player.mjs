@@ -11,12 +11,15 @@ import { until } from "./until.mjs";
 export const GROWS_WITHIN_MS = 40_000;
 
 /**
+ * It waits for the stream: signaling may hear a moment later than the page that publishes it that it is live.
  * @param {import("./scene.mjs").Scene} scene
  * @param {string} target room, stream and query
  */
 export async function player(scene, target) {
   const page = await scene.page("/healthz");
-  await page.evaluate(play, { url: `/whep/${target}` });
+  const url = new URL(`/whep/${target}`, scene.server.url);
+  url.searchParams.set("wait", "1");
+  await page.evaluate(play, { url: url.href });
   return page;
 }
 
