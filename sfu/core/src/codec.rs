@@ -5,7 +5,10 @@ use crate::codec::nal::NalFormat;
 
 mod av1;
 mod bits;
+mod dependency;
 pub(crate) mod frame;
+pub(crate) mod layer_reader;
+pub(crate) mod layers;
 pub(crate) mod nal;
 mod number_places;
 pub(crate) mod parameter_sets;

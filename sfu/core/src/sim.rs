@@ -54,3 +54,7 @@ impl Link {
         z ^ (z >> 31)
     }
 }
+
+/// Publishers of streams with layers, the same as those of the integration tests.
+#[path = "../tests/harness/scalable.rs"]
+pub mod scalable;

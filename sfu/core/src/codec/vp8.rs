@@ -43,6 +43,40 @@ pub(super) fn number_places(payload: &[u8]) -> Option<NumberPlaces> {
     Some(places)
 }
 
+/// What a packet of a stream with temporal layers says of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct LayerFields {
+    pub starts_frame: bool,
+    pub is_keyframe: bool,
+    pub temporal: u8,
+    /// Its frame is predicted from frames of lower layers only (Y).
+    pub is_synced: bool,
+}
+
+/// `Some(None)` for a stream that tells no layers, `None` for a descriptor that ends too soon.
+pub(super) fn layer_fields(payload: &[u8]) -> Option<Option<LayerFields>> {
+    let first = *payload.first()?;
+    if first & 0x80 == 0 {
+        return Some(None);
+    }
+    let extended = *payload.get(1)?;
+    if extended & 0x20 == 0 {
+        return Some(None);
+    }
+    let mut at = 2;
+    if extended & 0x80 != 0 {
+        at += if payload.get(at)? & 0x80 != 0 { 2 } else { 1 };
+    }
+    at += usize::from(extended >> 6 & 1);
+    let layer = *payload.get(at)?;
+    Some(Some(LayerFields {
+        starts_frame: first & 0x17 == 0x10,
+        is_keyframe: is_keyframe_start(payload),
+        temporal: layer >> 6,
+        is_synced: layer & 0x20 != 0,
+    }))
+}
+
 /// Whether the packet starts a frame (S set, partition 0), and what follows the descriptor.
 fn descriptor(payload: &[u8]) -> Option<(bool, &[u8])> {
     let (&first, mut rest) = payload.split_first()?;
