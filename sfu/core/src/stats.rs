@@ -103,6 +103,8 @@ drop_reasons! {
     FeedbackRepeated = "feedback_repeated",
     /// Transport-wide feedback that tells of packets that were not sent, or too long ago: that part has no effect.
     FeedbackUnsent = "feedback_unsent",
+    /// What a packet says of its layers is malformed, or of a structure that is not known: it goes on to all without that.
+    LayersUnread = "layers_unread",
     /// A relay datagram whose tag does not match.
     RelayAuthentication = "relay_authentication",
     /// Another worker asked for more than it may have.

@@ -12,6 +12,7 @@ mod loudness;
 mod meter;
 pub(crate) mod offer;
 pub(crate) mod playout;
+mod scalable;
 mod track;
 mod voice;
 
@@ -24,6 +25,7 @@ pub(crate) use bursts::Turn;
 pub(crate) use layer::{LATE_TICKS, Layer, LayerWriter, TICK};
 pub(crate) use loudness::Audibility;
 pub(crate) use offer::{LayerChoice, Offered, OfferedLayer, decide_encoding};
+pub(crate) use scalable::PointRates;
 pub(crate) use track::Track;
 
 use crate::keys::{FeedKey, Index, LayerKey, SourceKey, Table, TrackKey};
@@ -126,6 +128,19 @@ impl Tracks {
     pub fn offered(&self, track: TrackKey) -> Offered {
         let layers = self.tracks.get(track).map_or(&[][..], Track::layers);
         offer::offer(layers.iter().filter_map(|layer| self.layers.get(*layer)))
+    }
+
+    /// The operating points of an encoding that can be chosen, lowest first; none where it has no layers.
+    pub fn point_rates(&self, track: TrackKey, encoding: u8) -> PointRates {
+        let key = self.tracks.get(track).and_then(|track| track.layers().get(usize::from(encoding)));
+        let layer = key.and_then(|key| self.layers.get(*key));
+        let rates = layer.and_then(|layer| Some(layer.scalable.as_ref()?.rates(layer.size_of(None))));
+        rates.unwrap_or_default()
+    }
+
+    /// Whether there is something to choose from within an encoding of a track.
+    pub fn is_scalable(&self, track: TrackKey) -> bool {
+        self.layers_of(track).into_iter().any(|layer| self.layer(layer).is_some_and(|layer| layer.scalable.is_some()))
     }
 
     /// Whether a track shows text and drawings.

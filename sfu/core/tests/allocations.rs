@@ -1,6 +1,8 @@
 //! Forwarding and relaying allocate nothing once they run, and a viewer costs little memory.
 
 mod harness;
+#[path = "allocations/layering.rs"]
+mod layering;
 #[path = "allocations/relaying.rs"]
 mod relaying;
 
@@ -93,6 +95,7 @@ fn forwarding_and_relaying_allocate_nothing_and_a_viewer_takes_less_than_32_kilo
 
     viewers_take_little();
     relaying::relaying_allocates_nothing();
+    layering::leaving_layers_out_allocates_nothing();
 }
 
 /// What the SFU holds for 500 viewers that watch a camera and a microphone: counted as what is given back

@@ -6,6 +6,7 @@ mod bandwidth;
 mod frame_order;
 mod keyframe_allowance;
 mod layer_reason;
+mod layer_selection;
 mod left_out;
 mod padding;
 mod path;
@@ -156,7 +157,7 @@ impl Delivery {
                 }
                 None => template.header_mut(),
             };
-            patch(header, sender.spec.ssrc, payload_type, entry.packet.marker, numbers);
+            patch(header, sender.spec.ssrc, payload_type, sender.ends_picture(&entry.packet), numbers);
             let renumbered = frame.and_then(|frame| {
                 patch_frame(header, ids, &frame);
                 renumber(entry.packet.codec, payload, &frame)
@@ -194,6 +195,22 @@ impl Delivery {
         let waits =
             |sender: &Sender| sender.spec.kind == MediaKind::Video && sender.is_waiting(newest) && !sender.rests(now);
         self.path.is_open() && self.sender(line).is_some_and(waits)
+    }
+
+    /// The same, or that it would help it to get the layers that it should have.
+    pub fn wants_keyframe(&self, line: usize, newest: &Arrived, now: Instant) -> bool {
+        self.path.is_open() && self.sender(line).is_some_and(|sender| sender.wants_keyframe(newest, now))
+    }
+
+    /// What a pass takes of a viewer's line.
+    pub fn line_bytes_of(&self, line: usize, templates: &Templates) -> u64 {
+        match self.sender(line).filter(|_| templates.is_layered()) {
+            Some(sender) => {
+                let wanted = templates.entries().filter(|entry| sender.wants(&entry.packet));
+                wanted.map(line_bytes).sum()
+            }
+            None => templates.bytes,
+        }
     }
 
     /// Whether the line takes this key frame and all since then at once.

@@ -3,23 +3,27 @@
 
 use arrayvec::ArrayVec;
 use chappe_sfu_rate as rate;
+use chappe_sfu_rate::allocation::LAYERS_MAX;
 use chappe_sfu_rate::{Bitrate, TRACKS_MAX};
 
 use crate::clients::{Allotment, Limits};
 use crate::keys::{SenderKey, SessionKey, TrackKey};
 use crate::readers::{Parts, Readers};
 use crate::spec::{ENCODINGS_MAX, MediaKind, Shown};
-use crate::tracks::{LayerChoice, Offered, OfferedLayer};
+use crate::tracks::{LayerChoice, OfferedLayer, PointRates, Tracks};
 
 /// One video track of a viewer, with those of its layers that it can have.
 struct Watched {
     viewer: SenderKey,
     shown: Shown,
-    offered: Offered,
-    layers: ArrayVec<rate::Layer, ENCODINGS_MAX>,
+    offered: Choosable,
+    layers: ArrayVec<rate::Layer, LAYERS_MAX>,
     limits: Limits,
     is_detail: bool,
 }
+
+/// Encodings of a track and operating points within them, lowest first.
+type Choosable = ArrayVec<OfferedLayer, LAYERS_MAX>;
 
 impl Readers {
     /// Something new is known of a viewer's line, of its page, or of what it watches.
@@ -37,8 +41,8 @@ impl Readers {
             let layer = choice.layer.unwrap_or(0);
             let Some(offered) = watched.offered.get(usize::from(layer)) else { continue };
             if let Some(sender) = parts.clients.sender_mut(watched.viewer) {
-                let layers = watched.offered.len();
-                sender.allotment = Some(Allotment::new(layer, layers, choice.reason, watched.limits));
+                let (place, count) = (watched.place(layer), watched.place(u8::MAX) + 1);
+                sender.allotment = Some(Allotment::new(place, usize::from(count), choice.reason, watched.limits));
             }
             self.choose(watched.viewer, Some(offered.choice), parts);
         }
@@ -68,21 +72,32 @@ impl Readers {
         if let Some(choice) = client.delivery.sender(viewer.line())?.choice {
             return Some(choice);
         }
+        if !client.delivery.will_estimate() {
+            return None;
+        }
         let offered = parts.tracks.offered(track);
-        offered
-            .iter()
-            .find(|layer| layer.is_alive)
-            .filter(|_| client.delivery.will_estimate())
-            .map(|layer| layer.choice)
+        let lowest = offered.iter().find(|layer| layer.is_alive)?.choice;
+        let rates = parts.tracks.point_rates(track, lowest.encoding);
+        let smallest = rates.first().map_or(u8::MAX, |rate| rate.point.spatial);
+        Some(LayerChoice { spatial: smallest, ..lowest })
     }
 }
 
 impl Watched {
+    /// Which of its pictures this layer is of, which has them at more or fewer frames a second: that of the lowest is 0.
+    fn place(&self, layer: u8) -> u8 {
+        let up_to = self.offered.iter().take(usize::from(layer).saturating_add(1));
+        let kind = |layer: &OfferedLayer| (layer.choice.encoding, layer.choice.spatial);
+        let kinds: ArrayVec<_, LAYERS_MAX> = up_to.map(kind).collect();
+        kinds.windows(2).filter(|pair| pair.first() != pair.last()).count() as u8
+    }
+
     fn shown(&self) -> rate::Shown<'_> {
         // Where other layers are alive than before what was chosen of them says nothing.
         let alive = self.offered.iter().fold(0, |bits, layer| bits | 1 << layer.choice.encoding);
+        let kind = (self.viewer.line() * LAYERS_MAX + self.offered.len()) as u32;
         rate::Shown {
-            track: (self.viewer.line() as u32) << ENCODINGS_MAX | alive,
+            track: kind << ENCODINGS_MAX | alive,
             pixels: self.shown.pixels,
             is_visible: true,
             is_pinned: self.shown.is_pinned,
@@ -101,7 +116,7 @@ fn watched(session: SessionKey, parts: &mut Parts<'_>) -> ArrayVec<Watched, TRAC
         sender.allotment = None;
         let awaited = sender.awaited.as_ref().map(|awaited| awaited.layer);
         let Some(track) = awaited.or(sender.layer).and_then(|layer| parts.tracks.track_of(layer)) else { continue };
-        let known = parts.tracks.offered(track);
+        let known = choosable(track, parts.tracks);
         let (offered, limits) = eligible(&known, sender.next_spec().height_max);
         if offered.is_empty() || all.is_full() {
             continue;
@@ -113,15 +128,54 @@ fn watched(session: SessionKey, parts: &mut Parts<'_>) -> ArrayVec<Watched, TRAC
     all
 }
 
+/// What there is of a track: its encodings, and within them the layers that can be left out. Of encodings above the lowest
+/// that lives fewer frames are worth less than all of the one below.
+fn choosable(track: TrackKey, tracks: &Tracks) -> Choosable {
+    let offered = tracks.offered(track);
+    let lowest = offered.iter().find(|layer| layer.flows()).map(|layer| layer.choice.encoding);
+    let mut all = Choosable::new();
+    for layer in offered {
+        let encoding = layer.choice.encoding;
+        let rates = if layer.flows() { tracks.point_rates(track, encoding) } else { PointRates::new() };
+        let mut places = rates.iter().peekable();
+        let has_one_size = rates.first().map(|rate| rate.point.spatial) == rates.last().map(|rate| rate.point.spatial);
+        while let Some(rate) = places.next() {
+            // All frames of its size, whatever temporal layers there are.
+            let is_whole = places.peek().is_none_or(|next| next.point.spatial > rate.point.spatial);
+            if has_one_size && is_whole || Some(encoding) != lowest && !is_whole {
+                continue;
+            }
+            let spatial = if has_one_size { u8::MAX } else { rate.point.spatial };
+            let temporal = if is_whole { u8::MAX } else { rate.point.temporal };
+            let _ = all.try_push(OfferedLayer {
+                choice: LayerChoice { encoding, spatial, temporal },
+                bits_per_second: rate.bits_per_second,
+                frames_per_second: rate.frames_per_second,
+                size: rate.size,
+                ..layer
+            });
+        }
+        // As a whole it is measured as a whole.
+        if has_one_size {
+            let size = layer.size.or(rates.last().and_then(|rate| rate.size));
+            let _ = all.try_push(OfferedLayer { size, ..layer });
+        }
+    }
+    all
+}
+
 /// The layers that a viewer can have: those that are alive and have no more lines than it asked for, or the lowest that is
 /// alive.
-fn eligible(known: &[OfferedLayer], height_max: Option<u16>) -> (Offered, Limits) {
-    let alive: Offered = known.iter().filter(|layer| layer.is_alive).copied().collect();
+fn eligible(known: &[OfferedLayer], height_max: Option<u16>) -> (Choosable, Limits) {
+    let alive: Choosable = known.iter().filter(|layer| layer.is_alive).copied().collect();
     let is_too_high =
         |layer: &OfferedLayer| height_max.is_some_and(|max| layer.size.is_some_and(|size| size.lines() > max));
-    let mut offered: Offered = alive.iter().filter(|layer| !is_too_high(layer)).copied().collect();
-    if offered.is_empty() {
-        offered.extend(alive.first().copied());
+    let mut offered: Choosable = alive.iter().filter(|layer| !is_too_high(layer)).copied().collect();
+    if let Some(lowest) = alive.first().filter(|_| offered.is_empty()) {
+        let is_lowest = |layer: &&OfferedLayer| {
+            (layer.choice.encoding, layer.choice.spatial) == (lowest.choice.encoding, lowest.choice.spatial)
+        };
+        offered.extend(alive.iter().filter(is_lowest).copied());
     }
     let lacks_source = known.last().is_some_and(|highest| !highest.is_alive);
     let limits = Limits { has_max: offered.len() < alive.len(), lacks_source };

@@ -1,5 +1,6 @@
 //! Owns which encoding of its track each viewer is to read. Never numbers or seals a packet.
 
+use crate::codec::layers::OperatingPoint;
 use crate::keys::{LayerKey, SenderKey, TrackKey};
 use crate::readers::{Parts, Readers};
 use crate::spec::SendTrack;
@@ -13,9 +14,22 @@ impl Readers {
         let next = sender.awaited.as_ref().map(|awaited| awaited.layer).or(sender.layer);
         let is_new = std::mem::replace(&mut sender.choice, choice) != choice;
         let next = next.and_then(|next| parts.tracks.layer(next)).map(|layer| layer.encoding);
+        self.set_point(viewer, parts);
         // It may have begun with another one because that had a picture.
         if is_new || next != choice.map(|choice| choice.encoding) {
             self.aim(viewer, parts);
+        }
+    }
+
+    /// Up to which layers of what a viewer reads it gets that: as it was chosen, where that is of the same encoding, and all
+    /// where it waits for another one.
+    pub(super) fn set_point(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) {
+        let Some(layer) = parts.clients.sender(viewer).and_then(|sender| sender.layer) else { return };
+        let Some((track, encoding)) = parts.tracks.track_of(layer).zip(parts.tracks.layer(layer)) else { return };
+        let encoding = encoding.encoding;
+        let choice = self.first_choice(viewer, track, parts).filter(|choice| choice.encoding == encoding);
+        if let Some(sender) = parts.clients.sender_mut(viewer) {
+            sender.set_point(choice.map_or(OperatingPoint::TOP, LayerChoice::point));
         }
     }
 
@@ -25,7 +39,7 @@ impl Readers {
         let (mesh, mut scope) = parts.of_mesh();
         mesh.tell_offers(track, &mut scope);
         let layers = parts.tracks.layers_of(track);
-        if layers.len() < 2 {
+        if layers.len() < 2 && !parts.tracks.is_scalable(track) {
             return;
         }
         let mut viewers = Vec::new();

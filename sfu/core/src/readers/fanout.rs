@@ -141,7 +141,7 @@ impl Readers {
         drop(packets);
         let newest = self.templates.entries().next_back().map(|entry| entry.packet);
         let has_start = self.templates.entries().any(|entry| entry.packet.keyframe);
-        let (first, bytes) = (audience.pass_start(), self.templates.bytes);
+        let first = audience.pass_start();
         while let Some(place) = audience.next_of_pass() {
             if !out.egress.media().has_room(self.templates.bytes_max) {
                 return Flushed::Full;
@@ -156,6 +156,7 @@ impl Readers {
                 continue;
             }
             if let Some((newest, first)) = newest.zip(first)
+                && let bytes = delivery.line_bytes_of(line, &self.templates)
                 && delivery.holds_back(line, (&newest, has_start, bytes), now)
             {
                 audience.pace(viewer, first);
@@ -163,7 +164,7 @@ impl Readers {
                 continue;
             }
             let started = delivery.forward(line, history, &mut self.templates, now, out);
-            *somebody_waits |= newest.is_some_and(|newest| delivery.awaits_keyframe(line, &newest, now));
+            *somebody_waits |= newest.is_some_and(|newest| delivery.wants_keyframe(line, &newest, now));
             if started {
                 clients.wake(viewer.session(), now);
             }

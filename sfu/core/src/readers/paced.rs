@@ -1,10 +1,11 @@
 //! Owns the viewers whose line does not take at once what arrives: each reads on as its budget allows, a few packets at a
 //! time, until it has caught up or what waits is too old. Never numbers or seals a packet, and never estimates.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::blame::AtWork;
-use crate::clients::{PASS_PACKETS_MAX, line_bytes};
+use crate::clients::{PASS_PACKETS_MAX, Sender, line_bytes};
 use crate::keys::{Key, LayerKey, SenderKey};
 use crate::readers::reader::{Flushed, Pace};
 use crate::readers::{Parts, Readers};
@@ -95,21 +96,24 @@ impl Readers {
         if reader.next < history.oldest() {
             return Outcome::TooOld;
         }
-        let Some(bandwidth) = delivery.bandwidth.as_mut() else {
+        let sender = delivery.senders.get(viewer.line()).and_then(Option::as_ref);
+        let (Some(bandwidth), Some(sender)) = (delivery.bandwidth.as_mut(), sender) else {
             audience.go_live(viewer);
             return Outcome::Caught;
         };
         let waiting = (reader.next..live).map_while(|number| history.entry(number));
-        let bytes = waiting.take(BACKLOG_PACKETS_MAX).map(line_bytes).sum();
-        let oldest = history.entry(reader.next).and_then(|entry| Some((entry, arrived_at(layer, entry)?)));
+        let waiting = waiting.take(BACKLOG_PACKETS_MAX).filter(|entry| sender.wants(&entry.packet));
+        let bytes = waiting.clone().map(line_bytes).sum();
+        let oldest = waiting.clone().next().and_then(|entry| Some((entry, arrived_at(layer, entry)?)));
         let waited = oldest.map(|(_, since)| now.saturating_duration_since(since));
         let oldest = oldest.filter(|(entry, since)| may_age(history, entry, *since, now)).map(|(_, since)| since);
         let grant = bandwidth.grant(now, bytes, oldest);
         if grant.gives_up {
             return Outcome::TooOld;
         }
-        let to = read_up_to(history, reader.next, live, grant.video_bytes);
+        let to = read_up_to(history, sender, reader.next..live, grant.video_bytes);
         let numbers = reader.next..to;
+        let lacks_layers = layer.newest().is_some_and(|newest| sender.lacks_layers(newest, now));
         reader.next = to;
         if to >= live {
             audience.go_live(viewer);
@@ -120,6 +124,9 @@ impl Readers {
             if delivery.forward(viewer.line(), history, &mut self.templates, now, out) {
                 clients.wake(viewer.session(), now);
             }
+        }
+        if lacks_layers {
+            tracks.want_keyframe(key);
         }
         if to >= live { Outcome::Caught } else { Outcome::Waits }
     }
@@ -159,12 +166,17 @@ fn may_age(history: &History, entry: &Entry, since: Instant, now: Instant) -> bo
     !is_of_keyframe || now > since + KEYFRAME_WAIT_MAX
 }
 
-/// The end of what a budget covers; its last packet may exceed it.
-fn read_up_to(history: &History, from: u64, live: u64, bytes: u64) -> u64 {
-    let (mut to, mut left) = (from, bytes);
-    while to < live && left > 0 && to < from + PASS_PACKETS_MAX as u64 {
+/// The end of what a budget covers; its last packet may exceed it. What is left out takes nothing of it.
+fn read_up_to(history: &History, sender: &Sender, numbers: Range<u64>, bytes: u64) -> u64 {
+    let (mut to, mut left) = (numbers.start, bytes);
+    while to < numbers.end && to < numbers.start + PASS_PACKETS_MAX as u64 {
         let Some(entry) = history.entry(to) else { break };
-        left = left.saturating_sub(line_bytes(entry));
+        if sender.wants(&entry.packet) {
+            if left == 0 {
+                break;
+            }
+            left = left.saturating_sub(line_bytes(entry));
+        }
         to += 1;
     }
     to

@@ -178,6 +178,7 @@ impl Readers {
         if let Some(layer) = layer {
             self.audience(layer).subscribe(viewer);
             self.note_viewers(layer, parts.tracks);
+            self.set_point(viewer, parts);
         }
     }
 }

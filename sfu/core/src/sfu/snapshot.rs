@@ -123,7 +123,7 @@ impl Sfu {
 
     fn sent_stats(&self, sender: &Sender) -> TrackStats {
         let present = sender.layer.and_then(|layer| self.tracks.layer(layer));
-        let lines = present.and_then(|layer| layer.size).map(PictureSize::lines);
+        let lines = present.and_then(|layer| layer.size_of(sender.spatial())).map(PictureSize::lines);
         let (layer, layers, reason) = match sender.allotment {
             _ if sender.is_hidden() => (0, 0, LayerReason::Hidden),
             Some(allotment) => (allotment.layer + 1, allotment.layers, allotment.reason),

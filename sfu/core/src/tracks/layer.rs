@@ -3,8 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::codec::PictureSize;
 use crate::codec::frame::{FrameNumbers, descriptor_frame};
-use crate::codec::{Codec, PictureSize};
+use crate::codec::layer_reader::{LayerReader, has_layers};
+use crate::codec::layers::FrameLayers;
 use crate::keys::{FeedKey, LayerKey, TrackKey};
 use crate::marks::Marks;
 use crate::spec::MediaKind;
@@ -17,6 +19,7 @@ use crate::tracks::layer_demand::LayerDemand;
 use crate::tracks::loudness::Loudness;
 use crate::tracks::meter::LayerMeter;
 use crate::tracks::playout::{MediaClock, WallClock};
+use crate::tracks::scalable::Scalable;
 use crate::tracks::voice::Voice;
 use crate::wire::rtp::ExtensionKind;
 
@@ -36,6 +39,8 @@ pub(crate) struct Layer {
     pub meter: LayerMeter,
     /// Of the newest packet: where a publisher sends 7 bits of it the others follow from this.
     picture_id: Option<u16>,
+    /// Of an encoding with layers (SVC, temporal ones): what its packets say of them, and what each brings.
+    pub(super) scalable: Option<Box<Scalable>>,
     /// Of its last key frame, where that says it.
     pub size: Option<PictureSize>,
     /// What the worker that it comes from says of it, also while nobody here watches it.
@@ -70,6 +75,15 @@ impl Layer {
     /// Somebody here watches it, or another worker gets it from here.
     pub fn is_wanted(&self) -> bool {
         self.viewers > 0 || self.children > 0
+    }
+
+    /// How large the pictures are of a spatial layer, or of all.
+    pub fn size_of(&self, spatial: Option<u8>) -> Option<PictureSize> {
+        let whole = self.size.or(self.announced.and_then(|announced| announced.size));
+        match (&self.scalable, spatial) {
+            (Some(scalable), Some(spatial)) => scalable.size(spatial, whole),
+            _ => whole,
+        }
     }
 
     /// Number of the next packet.
@@ -171,8 +185,7 @@ impl LayerWriter<'_> {
         payload: &[u8],
     ) -> Result<(), DropReason> {
         let is_video = kind == MediaKind::Video;
-        let frame = if is_video { self.read_frame(packet.codec, extensions, payload) } else { packet.frame };
-        let packet = Arrived { frame, ..packet };
+        let packet = if is_video { self.read_frame(packet, extensions, payload) } else { packet };
         match is_video {
             true => self.note_content(&packet, extensions),
             false => self.note_level(extensions),
@@ -208,13 +221,31 @@ impl LayerWriter<'_> {
         }
     }
 
-    fn read_frame(&mut self, codec: Codec, extensions: &[u8], payload: &[u8]) -> FrameNumbers {
-        let mut frame = FrameNumbers::read(codec, payload, self.layer.picture_id);
+    fn read_frame(&mut self, packet: Arrived, extensions: &[u8], payload: &[u8]) -> Arrived {
+        let mut frame = FrameNumbers::read(packet.codec, payload, self.layer.picture_id);
         if frame.picture_id.is_some() {
             self.layer.picture_id = frame.picture_id;
         }
-        frame.frame = kept_extension(extensions, ExtensionKind::DependencyDescriptor).and_then(descriptor_frame);
-        frame
+        let descriptor = kept_extension(extensions, ExtensionKind::DependencyDescriptor);
+        frame.frame = descriptor.and_then(descriptor_frame);
+        let layers = match LayerReader::may_read(packet.codec, descriptor) && !payload.is_empty() {
+            true => self.read_layers(&packet, descriptor, payload),
+            false => FrameLayers::NONE,
+        };
+        Arrived { frame, layers, ..packet }
+    }
+
+    fn read_layers(&mut self, packet: &Arrived, descriptor: Option<&[u8]>, payload: &[u8]) -> FrameLayers {
+        let scalable = match &mut self.layer.scalable {
+            Some(scalable) => scalable,
+            none if descriptor.is_some() || has_layers(packet.codec, payload) => none.get_or_insert_default(),
+            _ => return FrameLayers::NONE,
+        };
+        let (layers, is_news) = scalable.read(packet, descriptor, payload);
+        if is_news {
+            self.note_offer();
+        }
+        layers
     }
 
     pub fn note_arrival(&mut self, now: Instant) {
@@ -224,6 +255,11 @@ impl LayerWriter<'_> {
         if self.layer.note_arrival(now, self.turn) {
             self.fresh.mark(self.key);
         }
+    }
+
+    /// Whether what the packet says of its layers could not be read.
+    pub fn take_unread(&mut self) -> bool {
+        self.layer.scalable.as_mut().is_some_and(|scalable| scalable.take_unread())
     }
 
     /// A key frame says how large the picture is.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use arrayvec::ArrayVec;
 
 use crate::codec::PictureSize;
+use crate::codec::layers::OperatingPoint;
 use crate::spec::ENCODINGS_MAX;
 use crate::tracks::announced::Announced;
 use crate::tracks::layer::Layer;
@@ -41,6 +42,13 @@ impl LayerChoice {
     /// All of an encoding.
     pub fn of_encoding(encoding: u8) -> LayerChoice {
         LayerChoice { encoding, spatial: u8::MAX, temporal: u8::MAX }
+    }
+}
+
+impl LayerChoice {
+    /// Up to which layers of its encoding.
+    pub fn point(self) -> OperatingPoint {
+        OperatingPoint::new(self.spatial, self.temporal)
     }
 }
 

@@ -10,7 +10,9 @@ pub mod encoders;
 pub mod lines;
 pub mod mesh;
 pub mod relays;
+pub mod scalable;
 pub mod slow_line;
+pub mod studio;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

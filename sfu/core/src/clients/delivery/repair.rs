@@ -71,7 +71,7 @@ impl Delivery {
         let mut header = [0; HEADER_BYTES_MAX];
         let len = write_header(&mut header, history, entry, &self.unnumbered, mid);
         let header = &mut header[..len];
-        patch(header, sender.spec.ssrc, payload_type, entry.packet.marker, numbers);
+        patch(header, sender.spec.ssrc, payload_type, sender.ends_picture(&entry.packet), numbers);
         let payload = history.payload(entry);
         let renumbered = sender.renumber(&entry.packet).and_then(|frame| {
             patch_frame(header, &self.unnumbered, &frame);

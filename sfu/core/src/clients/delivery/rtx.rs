@@ -49,7 +49,7 @@ impl Delivery {
         let len = write_header(&mut header, history, &bare, ids, mid);
         let header = &mut header[..len];
         let numbers = Rewritten { index: repeat.index, timestamp: repeat.timestamp };
-        patch(header, ssrc, repeat.payload_type, bare.packet.marker, numbers);
+        patch(header, ssrc, repeat.payload_type, sender.ends_picture(&bare.packet), numbers);
         let payload = history.payload(&bare);
         let renumbered = sender.renumber(&bare.packet).and_then(|frame| {
             patch_frame(header, ids, &frame);

@@ -3,8 +3,10 @@
 
 mod awaited;
 mod hearing;
+mod layers;
 mod padding;
 mod recent_repairs;
+mod reports;
 mod rest;
 
 use std::time::{Duration, Instant};
@@ -15,6 +17,7 @@ pub(crate) use hearing::Hearing;
 use crate::clients::delivery::frame_order::FrameOrder;
 use crate::clients::delivery::keyframe_allowance::KeyframeAllowance;
 use crate::clients::delivery::layer_reason::Allotment;
+use crate::clients::delivery::layer_selection::LayerSelection;
 use crate::clients::delivery::rewrite::{Rewriter, Rewritten};
 use crate::clients::delivery::sender::recent_repairs::RecentRepairs;
 use crate::clients::delivery::sender::rest::Rest;
@@ -24,9 +27,8 @@ use crate::spec::{MediaKind, PayloadMap, SendTrack, Shown};
 use crate::stats::Traffic;
 use crate::tracks::LayerChoice;
 use crate::tracks::history::{Arrived, Entry, Gop, History};
-use crate::tracks::playout::{ClockBridge, MediaClock};
-use crate::wire::rtcp::{ReportBlock, SenderReport};
-use crate::wire::rtp::Ssrc;
+use crate::tracks::playout::ClockBridge;
+use crate::wire::rtcp::ReportBlock;
 
 pub(crate) struct Sender {
     pub spec: SendTrack,
@@ -47,6 +49,8 @@ pub(crate) struct Sender {
     /// From the clock of the encoding before to that of this one, until this one begins.
     bridge: Option<ClockBridge>,
     frames: FrameOrder,
+    /// Of a source with layers, which of them leave.
+    layers: LayerSelection,
     /// Index of the next RTX packet.
     pub repair_next: u64,
     /// Repeats in plain (without RTX) are possible from this index on: before it the header looked different.
@@ -109,6 +113,7 @@ impl Sender {
             rewriter: Rewriter::new(first, timestamp),
             bridge: None,
             frames: FrameOrder::default(),
+            layers: LayerSelection::new(),
             repair_next: repair_first,
             plain_from: first,
             generation: None,
@@ -178,6 +183,11 @@ impl Sender {
         if !self.hearing.passes(|| self.rewriter.resume(packet.sequence)) {
             return Step::Skip;
         }
+        if packet.layers.is_layered() && !self.layers.passes(packet.sequence, &packet.layers, now) {
+            // One that comes late leaves its number unused.
+            self.rewriter.skip(packet.sequence);
+            return Step::Skip;
+        }
         // Padding alone is left out, unless its number is spent already: then an empty packet fills it.
         if entry.is_empty() && self.rewriter.skip(packet.sequence) {
             return Step::Skip;
@@ -197,6 +207,7 @@ impl Sender {
         let passed = self.take_passed(timestamp, clock_rate);
         self.rewriter.start((sequence, timestamp), passed, now, clock_rate);
         self.frames.begin(&entry.packet.frame);
+        self.layers.begin(sequence);
         self.note_begun(entry.packet.generation, now, clock_rate);
     }
 
@@ -207,6 +218,7 @@ impl Sender {
         let passed = self.take_passed(gop.newest_timestamp, clock_rate);
         self.rewriter.start_behind(first, live, passed, now, clock_rate);
         self.frames.begin(&gop.frame);
+        self.layers.begin(gop.sequence);
         self.note_begun(gop.generation, now, clock_rate);
         true
     }
@@ -292,7 +304,7 @@ impl Sender {
         now: Instant,
     ) -> Option<(Repair, &'a Entry, Rewritten)> {
         let (sequence, index) = self.rewriter.origin(lost)?;
-        let entry = history.find(sequence)?;
+        let entry = history.find(sequence).filter(|entry| self.has_sent(&entry.packet))?;
         let map = *self.payload_map(entry.packet.payload_type)?;
         let timestamp = self.rewriter.timestamp(sequence, entry.packet.timestamp);
         let cost = entry.payload_len() as u32 + HEADER_COST;
@@ -350,32 +362,6 @@ impl Sender {
         now.saturating_duration_since(sent).checked_sub(held)
     }
 
-    /// A sender report by the clock of the source, so that audio and video of one publisher stay in sync
-    /// (RFC 3550 section 6.4.1).
-    pub fn report(&mut self, source: &MediaClock, now: Instant) -> SenderReport {
-        let (ntp, timestamp) = source.advanced(now, self.clock_rate);
-        self.last_reports = [Some(((ntp >> 16) as u32, now)), self.last_reports[0]];
-        SenderReport {
-            ssrc: Ssrc(self.spec.ssrc),
-            ntp,
-            rtp_timestamp: timestamp.wrapping_add(self.rewriter.timestamp_offset()),
-            packets: self.traffic.packets as u32,
-            bytes: self.traffic.bytes as u32,
-        }
-    }
-
-    /// Varied over 0.5 to 1.5 times the mean (RFC 3550 section 6.2), so that the reports to many viewers who
-    /// joined together do not leave together, ahead of their media.
-    pub fn report_interval(&self) -> Duration {
-        let mean = match self.spec.kind {
-            MediaKind::Video => REPORT_INTERVAL_VIDEO,
-            MediaKind::Audio => REPORT_INTERVAL_AUDIO,
-        };
-        // Fibonacci hashing of what differs between viewers and changes from report to report.
-        let mixed = (self.spec.ssrc ^ self.traffic.packets as u32).wrapping_mul(0x9e37_79b9);
-        mean.mul_f64(0.5 + f64::from(mixed >> 16) / f64::from(1 << 16))
-    }
-
     fn payload_map(&self, from: u8) -> Option<&PayloadMap> {
         self.spec.payload_types.iter().find(|map| map.from == from)
     }
@@ -394,6 +380,3 @@ const REPAIR_CREDIT_START: u32 = 32 << 10;
 const REPAIR_CREDIT_MAX: u32 = 256 << 10;
 /// What a packet costs beside its payload, in bytes.
 const HEADER_COST: u32 = 40;
-/// As libwebrtc has them (modules/rtp_rtcp/source/rtp_rtcp_config.h).
-const REPORT_INTERVAL_VIDEO: Duration = Duration::from_secs(1);
-const REPORT_INTERVAL_AUDIO: Duration = Duration::from_secs(5);

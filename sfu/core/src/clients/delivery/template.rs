@@ -58,6 +58,11 @@ impl Templates {
         self.packets.iter().map(|template| &template.entry)
     }
 
+    /// Whether not all of them are for every viewer. A source tells it of all its packets or of none.
+    pub fn is_layered(&self) -> bool {
+        self.packets.first().is_some_and(|template| template.entry.packet.layers.is_layered())
+    }
+
     /// Most viewers have the ids of the one before, and nothing is done.
     #[inline]
     pub fn translate(&mut self, history: &History, extensions: &ExtensionMap) {

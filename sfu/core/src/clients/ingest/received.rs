@@ -7,6 +7,7 @@ use arrayvec::ArrayVec;
 use crate::clients::ingest::nack::Arrival;
 use crate::clients::ingest::source::{Encoding, Meaning, Role, SILENT_AFTER, Selection, Source, ticks_since};
 use crate::codec::frame::FrameNumbers;
+use crate::codec::layers::FrameLayers;
 use crate::codec::parameter_sets::NalPacket;
 use crate::codec::{Start, find_size, find_start};
 use crate::spec::{ReceiveCodec, ReceiveTrack};
@@ -150,6 +151,7 @@ impl<'a> Received<'a> {
             ends_burst: media.marker || !selected.codec.codec.is_video(),
             codec: selected.codec.codec,
             frame: FrameNumbers::default(),
+            layers: FrameLayers::NONE,
             at_ms: now.saturating_duration_since(self.opened).as_millis() as u32,
         };
         if selected.start != Start::No
@@ -161,10 +163,11 @@ impl<'a> Received<'a> {
         packet.sequence = encoding.sequence(media.index).ok_or(DropReason::RtpReplayed)?;
         writer.push(source.spec.kind, packet, &passed_on(&media.values), media.payload)?;
         writer.note_arrival(now);
+        let is_unread = writer.take_unread();
         if selected.lost_too_much {
             tracks.want_keyframe(key);
         }
-        Ok(())
+        if is_unread { Err(DropReason::LayersUnread) } else { Ok(()) }
     }
 }
 

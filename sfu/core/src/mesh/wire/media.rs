@@ -5,6 +5,7 @@ use arrayvec::ArrayVec;
 use super::fields::{FieldReader, put};
 use crate::codec::Codec;
 use crate::codec::frame::FrameNumbers;
+use crate::codec::layers::FrameLayers;
 use crate::tracks::history::{Arrived, EXTENSIONS_BYTES_MAX};
 
 /// A packet as the history keeps it.
@@ -65,6 +66,7 @@ pub(super) fn parse(mut reader: FieldReader<'_>) -> Option<Media<'_>> {
         ends_burst: flags & ENDS_BURST != 0,
         codec,
         frame: FrameNumbers::default(),
+        layers: FrameLayers::NONE,
         at_ms: 0,
     };
     Some(Media { channel, run, packet, extensions, payload })

@@ -94,6 +94,7 @@ fn media_is_read_as_it_was_written_whatever_its_padding() {
         ends_burst: true,
         codec: crate::codec::Codec::Vp9,
         frame: crate::codec::frame::FrameNumbers::default(),
+        layers: crate::codec::layers::FrameLayers::NONE,
         at_ms: 0,
     };
     for padding in 0..=MEDIA_PADDING_MAX as u8 {

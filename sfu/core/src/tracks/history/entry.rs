@@ -2,6 +2,7 @@
 
 use crate::codec::Codec;
 use crate::codec::frame::FrameNumbers;
+use crate::codec::layers::FrameLayers;
 
 /// What is remembered of a packet beside its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Arrived {
     pub codec: Codec,
     /// Read when the packet is kept.
     pub frame: FrameNumbers,
+    /// As is this.
+    pub layers: FrameLayers,
     /// Milliseconds on the owner's clock.
     pub at_ms: u32,
 }
@@ -84,6 +87,7 @@ impl Entry {
             ends_burst: false,
             codec: Codec::Opus,
             frame: FrameNumbers { picture_id: None, tl0: None, temporal: 0, frame: None },
+            layers: FrameLayers::NONE,
             at_ms: 0,
         },
         chunk: 0,

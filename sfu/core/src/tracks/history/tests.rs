@@ -36,6 +36,7 @@ fn arrived(sequence: u64, at_ms: u32) -> Arrived {
         ends_burst: false,
         codec: crate::codec::Codec::Vp8,
         frame: crate::codec::frame::FrameNumbers::default(),
+        layers: crate::codec::layers::FrameLayers::NONE,
         at_ms,
     }
 }

@@ -1,0 +1,49 @@
+//! Owns what one m-line says of the layers of its source: which packets leave, and whether a key frame is lacking. Never
+//! decides it: that is [`LayerSelection`](crate::clients::delivery::layer_selection::LayerSelection).
+
+use std::time::Instant;
+
+use super::Sender;
+use crate::codec::layers::OperatingPoint;
+use crate::spec::MediaKind;
+use crate::tracks::history::Arrived;
+
+impl Sender {
+    /// Up to which layers of its source it sends them.
+    pub fn set_point(&mut self, point: OperatingPoint) {
+        self.layers.set_target(point);
+    }
+
+    /// The highest spatial layer of its source that it sends; `None` where that has no layers.
+    pub fn spatial(&self) -> Option<u8> {
+        self.layers.current().map(|point| point.spatial)
+    }
+
+    /// Whether it sends a packet of its source, if that is not too late.
+    #[inline]
+    pub fn wants(&self, packet: &Arrived) -> bool {
+        !packet.layers.is_layered() || self.layers.wants(packet.sequence, &packet.layers)
+    }
+
+    /// Whether it has sent a packet of its source, as far as that is known.
+    pub(super) fn has_sent(&self, packet: &Arrived) -> bool {
+        self.wants(packet) && (!packet.layers.is_layered() || self.layers.knows(packet.sequence))
+    }
+
+    /// Whether a packet is the last one of its picture for this viewer.
+    #[inline]
+    pub fn ends_picture(&self, packet: &Arrived) -> bool {
+        packet.marker || packet.layers.is_layered() && self.layers.ends_picture(packet.sequence, &packet.layers)
+    }
+
+    /// Whether it needs a key frame to get the layers that it should have.
+    pub fn lacks_layers(&self, newest: &Arrived, now: Instant) -> bool {
+        newest.layers.is_layered() && self.layers.awaits_keyframe(now)
+    }
+
+    /// The same, or to go on at all.
+    pub fn wants_keyframe(&self, newest: &Arrived, now: Instant) -> bool {
+        let helps = self.is_waiting(newest) || self.lacks_layers(newest, now);
+        self.spec.kind == MediaKind::Video && helps && !self.rests(now)
+    }
+}

@@ -1,0 +1,147 @@
+//! What viewers get of an encoding with layers (SVC, temporal layers), in virtual time.
+
+mod harness;
+
+use std::time::Duration;
+
+use chappe_sfu_core::rtp::{Seq, Ssrc};
+use chappe_sfu_core::{DropReason, LayerReason};
+use harness::cameras::ms;
+use harness::scalable::{MODES, Mode, Told};
+use harness::studio::*;
+use harness::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+const K_SVC: Mode = Mode { spatial: 3, temporal: 3, is_key: true, told: Told::Descriptor };
+
+fn studio(mode: Mode, kbps: u64, seconds: u32) -> (Studio, Who) {
+    let mut studio = Studio::new(mode);
+    studio.play(5 * SECOND);
+    let viewer = studio.seat(kbps, |_| {});
+    studio.play(seconds * SECOND);
+    (studio, viewer)
+}
+
+#[test]
+fn a_viewer_gets_the_layers_that_its_line_carries_and_no_picture_breaks() {
+    for mode in MODES.into_iter().filter(|mode| mode.temporal == 3) {
+        let (mut studio, viewer) = studio(mode, 4_000, 8);
+        let (highest, all) = (mode.spatial - 1, 29..=31);
+        let shown = studio.shown(viewer);
+        assert!(shown.0 == highest && all.contains(&shown.1), "{mode:?}: {shown:?} {:?}", studio.line(viewer));
+        assert_eq!(studio.layer(viewer).reason, LayerReason::Top);
+
+        let dropped = studio.now();
+        studio.slow_line(viewer).kbps = 900;
+        studio.play(12 * SECOND);
+        let shown = studio.shown(viewer);
+        match mode.spatial {
+            1 => assert!((7..=8).contains(&shown.1), "{mode:?}: {shown:?} {:?}", studio.line(viewer)),
+            _ => assert!(shown.0 < 2 && all.contains(&shown.1), "{mode:?}: {shown:?} {:?}", studio.line(viewer)),
+        }
+        let gap = studio.longest_gap(viewer, dropped);
+        assert!(gap <= ms(600), "{mode:?}: the picture stood still for {gap:?}");
+        let queue = studio.slow_line(viewer).queue_p95(dropped + 2 * SECOND);
+        assert!(queue <= ms(150), "{mode:?}: {queue:?}");
+        assert_eq!(studio.layer(viewer).reason, LayerReason::Line);
+
+        studio.slow_line(viewer).kbps = 4_000;
+        studio.play(15 * SECOND);
+        let shown = studio.shown(viewer);
+        assert!(shown.0 == highest && all.contains(&shown.1), "{mode:?}: {shown:?} {:?}", studio.line(viewer));
+        studio.check(viewer);
+    }
+}
+
+#[test]
+fn a_viewer_that_asks_for_fewer_lines_gets_the_spatial_layer_that_has_them() {
+    for mode in MODES.into_iter().filter(|mode| mode.spatial == 3) {
+        let (mut studio, viewer) = studio(mode, 20_000, 4);
+        assert_eq!(studio.shown(viewer).0, 2);
+        for (lines, spatial) in [(360, 1), (180, 0), (720, 2), (100, 0), (480, 1)] {
+            let mut media = studio.watches();
+            media.send[0].height_max = Some(lines);
+            let changed = studio.now();
+            studio.harness.set_media(viewer, media);
+            studio.play(2 * SECOND);
+            let shown = studio.shown(viewer);
+            assert!(shown.0 == spatial && shown.1 >= 29, "{mode:?}, {lines} lines: {shown:?}");
+            assert_eq!(studio.layer(viewer).lines, Some(180 << spatial), "what is told");
+            assert!(studio.longest_gap(viewer, changed) <= ms(150), "{mode:?}, {lines} lines");
+        }
+        studio.check(viewer);
+    }
+}
+
+#[test]
+fn one_viewer_goes_down_and_another_keeps_what_it_has() {
+    let (mut studio, wide) = studio(K_SVC, 20_000, 4);
+    let narrow = studio.seat(500, |_| {});
+    let since = studio.now();
+    studio.play(15 * SECOND);
+    assert_eq!((studio.shown(wide).0, studio.shown(narrow).0), (2, 0));
+    assert!(studio.longest_gap(wide, since) <= ms(100));
+    assert!(studio.keyframes <= 6, "{} key frames", studio.keyframes);
+    studio.check(wide);
+}
+
+/// A NACK names a number of the viewer's, which is not that of the source by far.
+#[test]
+fn a_packet_that_is_asked_for_again_is_the_one_that_had_the_number() {
+    for mode in [K_SVC, MODES[0], MODES[2]] {
+        let (mut studio, viewer) = studio(mode, 20_000, 3);
+        let mut media = studio.watches();
+        media.send[0].height_max = Some(360);
+        studio.harness.set_media(viewer, media);
+        studio.play(3 * SECOND);
+        let client = &mut studio.harness.clients[viewer];
+        let of: Vec<_> = client.received.iter().filter(|packet| packet.ssrc == SEEN).collect();
+        let asked = of[of.len() - 40].clone();
+        let number = Seq(asked.index as u16);
+        client.send_rtcp(|writer| writer.nack(Ssrc(1), Ssrc(SEEN), &[number]));
+        studio.play(ms(200));
+        let client = &studio.harness.clients[viewer];
+        let mut repeats = client.received.iter().filter(|packet| packet.ssrc == SEEN + 1);
+        let repeat = repeats.rfind(|packet| packet.payload.get(..2) == Some(&number.0.to_be_bytes()[..]));
+        let repeat = repeat.expect("it is repeated");
+        assert_eq!((&repeat.payload[2..], repeat.marker), (&asked.payload[..], asked.marker), "{mode:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_of_layers_is_counted_and_the_picture_goes_on() {
+    let (mut studio, viewer) = studio(K_SVC, 20_000, 4);
+    let since = studio.now();
+    studio.change = Some(|made| {
+        if made.frame % 4 == 0
+            && let Some(value) = &mut made.descriptor
+        {
+            // Names a template that is not there.
+            value[0] = value[0] & 0xc0 | 30;
+        }
+    });
+    studio.play(2 * SECOND);
+    assert!(studio.harness.sfu.counters().dropped(DropReason::LayersUnread) > 20);
+    assert!(studio.longest_gap(viewer, since) <= ms(100));
+    studio.change = None;
+    studio.play(2 * SECOND);
+    assert_eq!(studio.shown(viewer), (2, 30));
+}
+
+#[test]
+fn a_top_layer_that_stops_turns_no_viewer_black() {
+    for mode in MODES.into_iter().filter(|mode| mode.spatial == 3) {
+        let (mut studio, viewer) = studio(mode, 20_000, 4);
+        assert_eq!(studio.shown(viewer).0, 2);
+        let stopped = studio.now();
+        studio.film.active = 2;
+        studio.play(4 * SECOND);
+        let shown = studio.shown(viewer);
+        assert!(shown.0 == 1 && shown.1 >= 29, "{mode:?}: {shown:?}");
+        let gap = studio.longest_gap(viewer, stopped);
+        assert!(gap <= ms(600), "{mode:?}: {gap:?}");
+        studio.film.active = 3;
+        studio.play(4 * SECOND);
+        assert_eq!(studio.shown(viewer).0, 2, "{mode:?}");
+    }
+}
