@@ -1,4 +1,5 @@
-//! Owns JSON lines on a control socket: bounded reading that may be interrupted at any await, and writing.
+//! Owns JSON lines on a control socket: bounded reading that may be interrupted at any await, and writing. The codec of
+//! tokio-util would make a String of each line, of which a snapshot has megabytes, before it is parsed.
 
 use std::io;
 

@@ -2,7 +2,8 @@
 //! time limit.
 //!
 //! They are made here and not by the client library's own layer for two reasons: that one keeps something of each
-//! request whose reply never comes, and it shows the server's error codes only in part.
+//! request whose reply never comes (nats-io/nats.rs, issue 1617, open), and it shows the server's error codes only in
+//! part.
 
 use std::time::Duration;
 
