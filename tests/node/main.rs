@@ -16,5 +16,6 @@ mod replaces;
 mod starts;
 mod stops;
 mod tokens;
+mod transcripts;
 mod turn;
 mod webhooks;

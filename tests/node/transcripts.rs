@@ -1,0 +1,164 @@
+//! The transcripts of docs/operating.md: each command that it shows is given to a real node, and what comes has the
+//! same shape. Numbers and times may differ; columns, words and exit codes may not.
+
+use std::fs;
+use std::process::Output;
+
+use crate::operates::{operator, serving};
+use crate::running::{Dir, Running, chappe, eventually};
+
+/// A command that the document shows, and the lines below it.
+struct Step {
+    command: String,
+    shown: Vec<String>,
+}
+
+/// What is shown of other machines, or takes a crowd: other tests have it.
+const NOT_HERE: [&str; 3] = ["export CHAPPE_TOKEN=", "chappe ls --admin https://", "chappe load "];
+
+fn document() -> String {
+    fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operating.md")).unwrap()
+}
+
+/// What stands between lines of three backticks, block by block.
+fn blocks(text: &str) -> Vec<Vec<&str>> {
+    let mut blocks = Vec::new();
+    let mut lines = text.lines();
+    while lines.by_ref().any(|line| line == "```") {
+        blocks.push(lines.by_ref().take_while(|line| *line != "```").collect());
+    }
+    blocks
+}
+
+fn steps(block: &[&str]) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for line in block {
+        match (line.strip_prefix("$ "), steps.last_mut()) {
+            (Some(command), _) => steps.push(Step { command: command.to_owned(), shown: Vec::new() }),
+            (None, Some(step)) => step.shown.push((*line).to_owned()),
+            // The screen of `top` and the narrow table have no command.
+            (None, None) => {}
+        }
+    }
+    steps
+}
+
+/// Numbers are 0, and columns are as wide as what is in them.
+fn shape(line: &str) -> String {
+    let mut shape = String::new();
+    for c in line.trim_end().chars() {
+        let c = if c.is_ascii_digit() { '0' } else { c };
+        if !(matches!(c, '0' | ' ' | '─' | '═') && shape.ends_with(c)) {
+            shape.push(c);
+        }
+    }
+    shape.replace("0m 0s", "0s")
+}
+
+fn shapes<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    lines.into_iter().map(shape).collect()
+}
+
+/// How far long work is: which of these lines come depends on how long it takes.
+fn is_progress(line: &str) -> bool {
+    [" to the deadline", " workers serve", ": signaling is replaced"].iter().any(|end| line.ends_with(end))
+}
+
+/// A worker may be in the next state already.
+fn progress_shape(line: &str) -> String {
+    ["draining: ", "connecting: ", "lost: ", "serving: "]
+        .iter()
+        .fold(shape(line), |line, state| line.replace(state, ": "))
+}
+
+/// A node as that of the document: two workers, and settings beside it.
+fn studio() -> Running {
+    let dir = Dir::new();
+    let file = dir.path("chappe.toml");
+    fs::write(&file, "").unwrap();
+    let command = chappe(&dir, &["--node", "studio", "--workers", "2", "--config", file.to_str().unwrap()]);
+    let node = Running::start_in(dir, command);
+    serving(&node, 2);
+    eventually("both workers say what they cost", || {
+        let workers = node.admin("/api/v1/workers");
+        workers.as_array().unwrap().iter().all(|worker| worker["rss_bytes"] != 0).then_some(())
+    });
+    node
+}
+
+fn given(node: &Running, command: &str) -> Output {
+    let args: Vec<&str> = command.split(' ').skip(1).collect();
+    operator(&node.dir, &args).output().unwrap()
+}
+
+fn lines(bytes: &[u8]) -> Vec<String> {
+    String::from_utf8(bytes.to_vec()).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// Runs a block from its first command to its last.
+fn replay(block: &[Step]) {
+    let node = studio();
+    let mut code = None;
+    for Step { command, shown } in block {
+        if command == "echo $?" {
+            assert_eq!(shown, &[code.unwrap_or(0).to_string()], "the exit code before");
+            continue;
+        }
+        assert!(command.starts_with("chappe "), "a command of ours: {command}");
+        if shown.iter().any(|line| line.contains(" takes up: ")) {
+            fs::write(node.dir.path("chappe.toml"), "per-address = 50\nlog = \"json\"\n").unwrap();
+        }
+        let output = given(&node, command);
+        code = output.status.code();
+        let (told, trouble) = (lines(&output.stdout), lines(&output.stderr));
+        let (progress, results): (Vec<&str>, Vec<&str>) =
+            shown.iter().map(String::as_str).partition(|line| is_progress(line));
+        let (mistakes, seen): (Vec<&str>, Vec<&str>) =
+            trouble.iter().map(String::as_str).partition(|line| line.starts_with("chappe: "));
+        let mut came: Vec<&str> = told.iter().map(String::as_str).chain(mistakes).collect();
+        if command.starts_with("chappe logs") {
+            // Its first lines, of as many as there are.
+            came.truncate(results.len());
+        }
+        assert_eq!(shapes(came), shapes(results), "$ {command}\n{}", [told.join("\n"), trouble.join("\n")].join("\n"));
+        let seen: Vec<String> = seen.into_iter().map(progress_shape).collect();
+        let known = |line: &&str| seen.contains(&progress_shape(line)) || seen.len() < progress.len();
+        assert!(progress.iter().all(known), "$ {command}: of {progress:?} came {seen:?}");
+    }
+}
+
+#[test]
+fn each_command_of_the_document_prints_what_is_shown() {
+    let text = document();
+    let blocks: Vec<Vec<Step>> = blocks(&text).iter().map(|block| steps(block)).collect();
+    let is_elsewhere = |step: &Step| NOT_HERE.iter().any(|start| step.command.starts_with(start));
+    let (elsewhere, here): (Vec<&[Step]>, Vec<&[Step]>) = blocks
+        .iter()
+        .map(Vec::as_slice)
+        .filter(|block| !block.is_empty())
+        .partition(|block| block.iter().any(is_elsewhere));
+    let left_out: Vec<&Step> = elsewhere.into_iter().flatten().collect();
+    assert!(left_out.iter().all(|step| is_elsewhere(step)), "a block is left out as a whole");
+    assert_eq!(left_out.len(), NOT_HERE.len(), "what is left out is there");
+    assert!(here.len() >= 6, "the document has transcripts");
+    here.into_iter().for_each(replay);
+}
+
+#[test]
+fn the_narrow_table_of_the_document_is_the_one_of_60_columns() {
+    let text = document();
+    let table =
+        blocks(&text).into_iter().find(|block| block.first().is_some_and(|line| line.starts_with('┌'))).unwrap();
+    let node = studio();
+    let output = operator(&node.dir, &["ls"]).env("COLUMNS", "60").output().unwrap();
+    let printed = lines(&output.stdout);
+    assert_eq!(shapes(printed.iter().map(String::as_str)), shapes(table));
+}
+
+#[test]
+fn a_renamed_column_is_another_shape_and_other_numbers_are_not() {
+    assert_eq!(shape("│ studio ┆  0 ┆ 6650 ┆ 1h 2m │"), shape("│ studio ┆ 12 ┆    7 ┆ 12h 30m │"));
+    assert_eq!(shape("╞══════╪═══╡"), shape("╞═╪════════╡"));
+    assert_ne!(shape("│ node ┆ worker ┆ pid │"), shape("│ node ┆ worker ┆ process │"));
+    assert_ne!(shape("│ node ┆ worker │"), shape("│ node │"));
+}
