@@ -65,6 +65,16 @@ impl Admin {
         self.read(path, answer)
     }
 
+    /// None: the node is of an earlier version, which can't do it.
+    pub fn post_if_known(&self, path: &str, body: &Value) -> Result<Option<Value>, Failure> {
+        let request = self.change(self.agent.post(format!("{}{path}", self.base)));
+        let answer = request.send(body.to_string());
+        match &answer {
+            Ok(response) if matches!(response.status().as_u16(), 404 | 501) => Ok(None),
+            _ => self.read(path, answer).map(Some),
+        }
+    }
+
     pub fn delete(&self, path: &str) -> Result<Value, Failure> {
         let request = self.change(self.agent.delete(format!("{}{path}", self.base)));
         let answer = request.call();

@@ -58,7 +58,10 @@ fn reload(admin: &Admin, node: &Node, deadline: Duration) -> Result<(), Failure>
 
 /// First of all, so that nothing is replaced where they are wrong.
 fn read_settings(admin: &Admin, node: &str) -> Result<(), Failure> {
-    let read = admin.post(&format!("/api/v1/nodes/{node}/settings"), &json!({}))?;
+    let Some(read) = admin.post_if_known(&format!("/api/v1/nodes/{node}/settings"), &json!({}))? else {
+        eprintln!("{node} keeps its settings: it is of an earlier version, and reads them when it is started anew");
+        return Ok(());
+    };
     let names = |list: &str| {
         let names = read.get(list).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         names.collect::<Vec<_>>().join(", ")

@@ -13,7 +13,7 @@ use chappe_cluster::NodeName;
 use chappe_signaling_service::{
     AskError, NodeReply, NodeRequest, ProcessOrder, ProcessOutcome, Refusal, RemoteRefusal, Service,
 };
-use chappe_supervisor_api::{LogSource, ProcessName, Reply, Request};
+use chappe_supervisor_api::{LogSource, ParseError, ProcessName, Reply, Request};
 use tracing::warn;
 
 use crate::error::{HttpError, missing};
@@ -92,14 +92,7 @@ impl Processes {
                 supervisor.ask(&Request::Restart { name: ProcessName::Signaling }).await?;
                 Ok(ProcessOutcome::Done)
             }
-            ProcessOrder::ReadSettings => {
-                let replies = supervisor.ask(&Request::ReadSettings).await?;
-                let told = replies.into_iter().find_map(|reply| match reply {
-                    Reply::Settings { changed, fixed } => Some(ProcessOutcome::SettingsRead { changed, fixed }),
-                    _ => None,
-                });
-                Ok(told.unwrap_or(ProcessOutcome::Done))
-            }
+            ProcessOrder::ReadSettings => read_settings(supervisor).await,
             ProcessOrder::OpenLog { of, lines, follow } => {
                 let replies = supervisor.begin(&log_request(of.as_deref(), lines, follow)?).await?;
                 let reader = readers.open(replies, follow).ok_or_else(|| {
@@ -114,6 +107,24 @@ impl Processes {
             }
         }
     }
+}
+
+async fn read_settings(supervisor: &Supervisor) -> Result<ProcessOutcome, HttpError> {
+    let unknown = ParseError(Request::ReadSettings.to_string()).to_string();
+    let replies = match supervisor.ask(&Request::ReadSettings).await {
+        // It stays what it is when all other processes are replaced by those of a newer version.
+        Err(SupervisorError::Refused(why)) if why == unknown => {
+            let message =
+                "the supervisor of the node is of an earlier version: it reads its settings when it is started";
+            return Err(HttpError::new(StatusCode::NOT_IMPLEMENTED, "not_supported", message));
+        }
+        replies => replies?,
+    };
+    let told = replies.into_iter().find_map(|reply| match reply {
+        Reply::Settings { changed, fixed } => Some(ProcessOutcome::SettingsRead { changed, fixed }),
+        _ => None,
+    });
+    Ok(told.unwrap_or(ProcessOutcome::Done))
 }
 
 /// None: it is this one.
@@ -175,3 +186,31 @@ impl From<SupervisorError> for HttpError {
 const DONE_WITHIN: Duration = Duration::from_secs(6);
 /// As many as the supervisor keeps.
 const LINES_MAX: usize = 20_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::UnixListener;
+
+    #[tokio::test]
+    async fn a_supervisor_of_an_earlier_version_is_told_from_settings_that_are_wrong() {
+        let path = std::env::temp_dir().join(format!("chappe-settings-{}.sock", std::process::id()));
+        for (reply, expected) in [
+            ("error \"settings\" is not understood\n", StatusCode::NOT_IMPLEMENTED),
+            ("error per-adress: did you mean `per-address`?\n", StatusCode::CONFLICT),
+        ] {
+            let _ = std::fs::remove_file(&path);
+            let listener = UnixListener::bind(&path).unwrap();
+            let answering = async {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let _ = socket.read(&mut [0; 100]).await.unwrap();
+                socket.write_all(reply.as_bytes()).await.unwrap();
+            };
+            let supervisor = Supervisor::at(Some(path.clone()));
+            let (read, ()) = tokio::join!(read_settings(&supervisor), answering);
+            assert_eq!(read.unwrap_err().status, expected);
+        }
+        let _ = std::fs::remove_file(&path);
+    }
+}

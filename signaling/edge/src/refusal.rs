@@ -141,6 +141,7 @@ const CODES: &[&str] = &[
     "not_found",
     "refused",
     "no_supervisor",
+    "not_supported",
 ];
 
 /// A worker that died is back well within this; HTTP knows only whole seconds.
