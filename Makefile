@@ -81,7 +81,7 @@ e2e: build
 # With the program that is there: `unit` has just built it, and `build` would compile half of its crates once
 # more, because without the tests' dependencies cargo unifies other features.
 browsers:
-	$(WITHIN) 16 "make browsers" scripts/run-node-tests.sh tests/browser
+	CHAPPE_TESTS_AT_ONCE=2 $(WITHIN) 16 "make browsers" scripts/run-node-tests.sh tests/browser
 
 # The same for several nodes, each in a network namespace of its own; with the programs that `unit` has built.
 .PHONY: cluster recovery clients

@@ -11,11 +11,17 @@ if [ "${#tests[@]}" -eq 0 ]; then
 fi
 # install-test-tools.sh put a newer Node there where the system's is too old.
 [ ! -x .tools/node ] || PATH="$PWD/.tools:$PATH"
-# One file at a time: each browser test wants both cores for itself. A test that failed may have left a browser open,
-# which would keep its file, and so all of them, from ending.
+# A test that failed may have left a browser open, which would keep its file, and so all of them, from ending.
 flags=()
 known=$(node --help)
-for flag in --test-concurrency=1 --test-force-exit "--test-timeout=${CHAPPE_TEST_TIMEOUT_MS:-900000}"; do
+for flag in --test-force-exit "--test-timeout=${CHAPPE_TEST_TIMEOUT_MS:-900000}"; do
     if [[ $known == *"${flag%%=*}"* ]]; then flags+=("$flag"); fi
 done
-exec node --test "${flags[@]}" "${tests[@]}"
+
+# Two files at a time, but for those that want both cores for themselves, and say in their head why.
+mapfile -t alone < <(grep -l '^// Runs alone: ' "${tests[@]}" || true)
+mapfile -t others < <(grep -L '^// Runs alone: ' "${tests[@]}" || true)
+status=0
+if [ "${#others[@]}" -gt 0 ]; then node --test "${flags[@]}" "--test-concurrency=${CHAPPE_TESTS_AT_ONCE:-1}" "${others[@]}" || status=$?; fi
+if [ "${#alone[@]}" -gt 0 ]; then node --test "${flags[@]}" --test-concurrency=1 "${alone[@]}" || status=$?; fi
+exit "$status"

@@ -1,4 +1,5 @@
 // What the watch page shows when something broke, when it is over, and when it lasted no second.
+// Runs alone: what lasts for less than a second is told from what lasts for longer.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

@@ -1,4 +1,5 @@
 // Processes of the server are killed while a picture is watched.
+// Runs alone: it counts the turns for which pictures stand still.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

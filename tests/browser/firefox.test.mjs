@@ -1,4 +1,5 @@
 // The pages in Firefox, which has its own WebRTC: other SDP, other statistics, other autoplay rules.
+// Runs alone: pictures are encoded and decoded in two kinds of browser.
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";

@@ -1,4 +1,5 @@
 // From the fake camera of one page to the screen of another, through the real server.
+// Runs alone: it encodes VP9 and AV1.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

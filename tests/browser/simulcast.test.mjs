@@ -1,4 +1,5 @@
 // Several encodings of one camera: what the publish page sends, and which of them each viewer decodes.
+// Runs alone: an encoder that is short of processor time leaves out the largest pictures.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
