@@ -5,7 +5,7 @@ mod harness;
 use std::time::Duration;
 
 use chappe_sfu_core::rtp::{Seq, Ssrc};
-use chappe_sfu_core::{DropReason, LayerReason};
+use chappe_sfu_core::{DropReason, ExtensionKind, LayerReason};
 use harness::cameras::ms;
 use harness::scalable::{MODES, Mode, Told};
 use harness::studio::*;
@@ -70,6 +70,23 @@ fn a_viewer_that_asks_for_fewer_lines_gets_the_spatial_layer_that_has_them() {
             assert!(studio.longest_gap(viewer, changed) <= ms(150), "{mode:?}, {lines} lines");
         }
         studio.check(viewer);
+    }
+}
+
+/// libwebrtc's assembly of AV1 takes each spatial layer for a picture of its own without them, and shows nothing.
+#[test]
+fn a_player_of_av1_without_descriptors_gets_the_lowest_spatial_layer_alone() {
+    let mut studio = Studio::new(K_SVC);
+    studio.play(5 * SECOND);
+    for tells in [false, true] {
+        let viewer = studio.seat(20_000, |media| {
+            media.extensions = media.extensions.with(ExtensionKind::DependencyDescriptor, None);
+            media.extensions = media.extensions.with(ExtensionKind::TransportCc, tells.then_some(NUMBER));
+        });
+        studio.play(4 * SECOND);
+        let frames = studio.frames(viewer, studio.now() - 3 * SECOND);
+        assert!(frames.keys().all(|frame| studio.film.frames[*frame].spatial == 0), "{frames:?}");
+        assert_eq!(studio.shown(viewer), (0, 30));
     }
 }
 

@@ -91,6 +91,11 @@ impl Delivery {
         self.extensions.id(ExtensionKind::TransportCc).is_some()
     }
 
+    /// Whether the client is told what depends on what by header extensions.
+    pub fn has_descriptors(&self) -> bool {
+        self.extensions.id(ExtensionKind::DependencyDescriptor).is_some()
+    }
+
     /// What is known of the line to a client that says something of it for the first time, by report or REMB.
     fn reported_bandwidth(&mut self, now: Instant) -> &mut Bandwidth {
         let sent = self.bits_per_second();

@@ -7,10 +7,12 @@ use chappe_sfu_rate::allocation::LAYERS_MAX;
 use chappe_sfu_rate::{Bitrate, TRACKS_MAX};
 
 use crate::clients::{Allotment, Limits};
+use crate::codec::Codec;
 use crate::keys::{SenderKey, SessionKey, TrackKey};
 use crate::readers::{Parts, Readers};
 use crate::spec::{ENCODINGS_MAX, MediaKind, Shown};
-use crate::tracks::{LayerChoice, OfferedLayer, PointRates, Tracks};
+use crate::tracks::history::Arrived;
+use crate::tracks::{Layer, LayerChoice, OfferedLayer, PointRates, Tracks};
 
 /// One video track of a viewer, with those of its layers that it can have.
 struct Watched {
@@ -111,12 +113,17 @@ impl Watched {
 fn watched(session: SessionKey, parts: &mut Parts<'_>) -> ArrayVec<Watched, TRACKS_MAX> {
     let mut all = ArrayVec::new();
     let Some(client) = parts.clients.get_mut(session) else { return all };
+    let has_descriptors = client.delivery.has_descriptors();
     for (line, sender) in client.delivery.senders.iter_mut().enumerate() {
         let Some(sender) = sender.as_mut().filter(|sender| sender.spec.kind == MediaKind::Video) else { continue };
         sender.allotment = None;
         let awaited = sender.awaited.as_ref().map(|awaited| awaited.layer);
         let Some(track) = awaited.or(sender.layer).and_then(|layer| parts.tracks.track_of(layer)) else { continue };
-        let known = choosable(track, parts.tracks);
+        let mut known = choosable(track, parts.tracks);
+        if !has_descriptors && needs_descriptors(track, parts.tracks) {
+            let lowest = known.first().map(|layer| layer.choice.spatial);
+            known.retain(|layer| [Some(u8::MAX), lowest].contains(&Some(layer.choice.spatial)));
+        }
         let (offered, limits) = eligible(&known, sender.next_spec().height_max);
         if offered.is_empty() || all.is_full() {
             continue;
@@ -126,6 +133,13 @@ fn watched(session: SessionKey, parts: &mut Parts<'_>) -> ArrayVec<Watched, TRAC
         all.push(Watched { viewer, shown, offered, layers, limits, is_detail });
     }
     all
+}
+
+/// Whether a player needs dependency descriptors to tell the spatial layers of a track apart. Those of VP9 are told by the
+/// payload as well; of AV1 libwebrtc takes each for a picture of its own without them.
+pub(super) fn needs_descriptors(track: TrackKey, tracks: &Tracks) -> bool {
+    let is_av1 = |newest: &Arrived| newest.codec == Codec::Av1 && newest.layers.is_layered();
+    tracks.layers_of(track).into_iter().any(|layer| tracks.layer(layer).and_then(Layer::newest).is_some_and(is_av1))
 }
 
 /// What there is of a track: its encodings, and within them the layers that can be left out. Of encodings above the lowest

@@ -2,6 +2,7 @@
 
 use crate::codec::layers::OperatingPoint;
 use crate::keys::{LayerKey, SenderKey, TrackKey};
+use crate::readers::adapt::needs_descriptors;
 use crate::readers::{Parts, Readers};
 use crate::spec::SendTrack;
 use crate::tracks::{LayerChoice, Offered, OfferedLayer, Tracks, decide_encoding};
@@ -28,8 +29,14 @@ impl Readers {
         let Some((track, encoding)) = parts.tracks.track_of(layer).zip(parts.tracks.layer(layer)) else { return };
         let encoding = encoding.encoding;
         let choice = self.first_choice(viewer, track, parts).filter(|choice| choice.encoding == encoding);
+        let mut point = choice.map_or(OperatingPoint::TOP, LayerChoice::point);
+        let has_descriptors =
+            parts.clients.get(viewer.session()).is_some_and(|client| client.delivery.has_descriptors());
+        if !has_descriptors && needs_descriptors(track, parts.tracks) {
+            point.spatial = 0;
+        }
         if let Some(sender) = parts.clients.sender_mut(viewer) {
-            sender.set_point(choice.map_or(OperatingPoint::TOP, LayerChoice::point));
+            sender.set_point(point);
         }
     }
 
