@@ -1,0 +1,117 @@
+// One encoding with layers (SVC), as Chromium's encoders make it, sent by WHIP: which of them each viewer decodes.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { decodes, player } from "./harness/player.mjs";
+import { Scene } from "./harness/scene.mjs";
+import { until } from "./harness/until.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+/** Of the dependency descriptor. */
+const DESCRIPTOR = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
+/** A key frame that a change waits for, on a busy machine. */
+const STANDS_AT_MOST_MS = 1_500;
+
+describe("layers within an encoding", () => {
+  /** @type {Scene} */
+  let scene;
+  before(async () => void (scene = await Scene.set()));
+  after(() => scene?.end());
+
+  for (const [codec, mode, says] of /** @type {[string, string, boolean][]} */ ([["VP9", "L3T3_KEY", false], ["VP9", "L3T3_KEY", true], ["VP9", "L3T3", true]])) {
+    test(`${codec} ${mode} ${says ? "with" : "without"} dependency descriptors: each viewer decodes the picture that it may have`, async () => {
+      const room = `${codec}-${mode}-${says}`.toLowerCase().replaceAll("_", "-");
+      const publisher = await publish(scene, room, { codec, mode, says });
+      const players = await Promise.all([720, 360, 180].map((lines) => player(scene, `${room}/cam?max=${lines}`)));
+      await Promise.all(players.map((page, at) => decodes(page, [720, 360, 180][at] ?? 0)));
+      for (const page of [publisher, ...players]) await page.context().close();
+    });
+  }
+
+  test("VP9 L3T3_KEY: the picture follows the size of its tile and does not stop", async () => {
+    const publisher = await publish(scene, "tiles", { codec: "VP9", mode: "L3T3_KEY", says: true });
+    const viewer = await scene.viewer("tiles", "cam");
+    await decodes(viewer, 720);
+    for (const [width, height, lines] of /** @type {[number, number, number][]} */ ([[330, 400, 180], [1280, 800, 720], [600, 500, 360], [1280, 800, 720]])) {
+      await watchPauses(viewer);
+      await viewer.setViewportSize({ width, height });
+      await decodes(viewer, lines);
+      const pause = await longestPause(viewer);
+      assert.ok(pause <= STANDS_AT_MOST_MS, `on the way to ${lines} lines the picture stood still for ${pause} ms`);
+    }
+    for (const page of [publisher, viewer]) await page.context().close();
+  });
+
+  test("AV1 L3T3_KEY: a player that does not negotiate dependency descriptors decodes the lowest layer", async () => {
+    const publisher = await publish(scene, "av1", { codec: "AV1", mode: "L3T3_KEY", says: true });
+    const viewer = await player(scene, "av1/cam");
+    await decodes(viewer, 180);
+    for (const page of [publisher, viewer]) await page.context().close();
+  });
+
+  test("AV1 and VP8 with temporal layers alone are decoded whole", async () => {
+    for (const codec of ["AV1", "VP8"]) {
+      const room = `time-${codec}`.toLowerCase();
+      const publisher = await publish(scene, room, { codec, mode: "L1T3", says: codec === "AV1" });
+      const viewer = await player(scene, `${room}/cam`);
+      await decodes(viewer, 720);
+      for (const page of [publisher, viewer]) await page.context().close();
+    }
+  });
+});
+
+/**
+ * A page that sends its camera in one encoding.
+ * @param {Scene} scene
+ * @param {string} room
+ * @param {{codec: string, mode: string, says: boolean}} how `says`: it offers dependency descriptors
+ */
+async function publish(scene, room, { codec, mode, says }) {
+  const page = await scene.page("/healthz");
+  await page.evaluate(async ({ url, codec, mode, descriptor }) => {
+    const pc = new RTCPeerConnection();
+    const media = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 } });
+    const sendEncodings = [/** @type {any} */ ({ scalabilityMode: mode, maxBitrate: 2_500_000 })];
+    const transceiver = /** @type {any} */ (pc.addTransceiver(media.getTracks()[0] ?? "video", { direction: "sendonly", sendEncodings }));
+    const usable = (RTCRtpSender.getCapabilities("video")?.codecs ?? []).filter((one) => [`video/${codec}`, "video/rtx"].includes(one.mimeType));
+    transceiver.setCodecPreferences(usable);
+    const extensions = transceiver.getHeaderExtensionsToNegotiate();
+    for (const extension of extensions) if (extension.uri === descriptor.uri) extension.direction = descriptor.says ? "sendrecv" : "stopped";
+    transceiver.setHeaderExtensionsToNegotiate(extensions);
+    await pc.setLocalDescription();
+    const answer = await fetch(url, { method: "POST", headers: { "content-type": "application/sdp" }, body: pc.localDescription?.sdp ?? "" });
+    if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`);
+    await pc.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+  }, { url: `${scene.server.url}/whip/${room}/cam`, codec, mode, descriptor: { uri: DESCRIPTOR, says } });
+  await until(`${codec} ${mode} is sent`, () => page.evaluate(async () => {
+    const flows = await /** @type {any} */ (window).chappeOutbound();
+    return flows.some((/** @type {{lines: number, frames: number}} */ flow) => flow.lines === 720 && flow.frames > 30);
+  }), { withinMs: 40_000 });
+  return page;
+}
+
+/**
+ * Times between pictures are measured from now on.
+ * @param {Page} page
+ */
+function watchPauses(page) {
+  return page.evaluate(() => {
+    const video = document.querySelector("video");
+    const pauses = { longest: 0, last: performance.now() };
+    Object.assign(window, { pauses });
+    const look = () => {
+      const now = performance.now();
+      pauses.longest = Math.max(pauses.longest, now - pauses.last);
+      pauses.last = now;
+      video?.requestVideoFrameCallback(look);
+    };
+    video?.requestVideoFrameCallback(look);
+  });
+}
+
+/** @param {Page} page */
+function longestPause(page) {
+  return page.evaluate(() => Math.round(/** @type {any} */ (window).pauses.longest));
+}
