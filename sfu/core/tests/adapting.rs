@@ -42,7 +42,7 @@ fn a_line_that_drops_has_the_layer_that_fits_soon() {
 /// The moment of the rise falls anywhere between two probes.
 #[test]
 fn a_line_that_rises_has_the_top_layer_soon_and_keeps_it() {
-    for phase in 0..12 {
+    for phase in 0..24 {
         let (mut theatre, viewer) = theatre(THREE, 10);
         theatre.slow_line(viewer).kbps = 700;
         theatre.play(ms(10_000 + 370 * phase));

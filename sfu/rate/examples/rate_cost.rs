@@ -12,7 +12,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use chappe_sfu_rate::{
-    Allocator, Backlog, Bitrate, Layer, PacketClass, PacketReport, RateConfig, RateControl, ReceiverTime, Shown, Time,
+    Allocator, Backlog, Bitrate, Layer, Line, PacketClass, PacketReport, RateConfig, RateControl, ReceiverTime, Shown,
+    Time,
 };
 
 const VIEWERS: usize = 500;
@@ -102,7 +103,8 @@ fn play(round: u64, viewers: &mut [(RateControl, Allocator)], spent: &mut Spent)
     };
     let began = clock();
     for (control, allocator) in viewers.iter_mut() {
-        black_box(allocator.decide(now, control.estimate(), Bitrate::from_kbps(40), &[shown]));
+        let line = Line { estimate: control.estimate(), is_calm: control.estimator().is_calm() };
+        black_box(allocator.decide(now, line, Bitrate::from_kbps(40), &[shown]));
     }
     spent.decided += began.elapsed();
 }

@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 
 use crate::bitrate::Bitrate;
 
-pub use hysteresis::Allocator;
+pub use hysteresis::{Allocator, Line};
 
 /// Video tracks of one viewer; those beyond get nothing.
 pub const TRACKS_MAX: usize = 32;

@@ -35,7 +35,7 @@ use reports::LossReports;
 use standing_queue::{Drain, StandingQueue};
 use trendline::Trendline;
 
-pub use feedback::{FeedbackCounts, PacketReport, ReceiverTime, ReferenceClock};
+pub use feedback::{Basis, FeedbackCounts, PacketReport, ReceiverTime, ReferenceClock};
 pub use reports::ReceiverReport;
 pub use trendline::Usage;
 
@@ -64,19 +64,6 @@ pub struct Estimator {
     heard_at: Time,
     last_group_at: Option<Time>,
     overused_at: Option<Time>,
-}
-
-/// What the estimate stands on; the crate's documentation has the picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Basis {
-    /// Nothing heard yet.
-    Start,
-    /// Transport-wide feedback.
-    Transport,
-    /// Transport-wide feedback that does not come any more.
-    Silent,
-    /// Receiver reports and REMB.
-    Reports,
 }
 
 /// What one feedback packet led to.
@@ -153,6 +140,11 @@ impl Estimator {
     /// How long a packet waits in the queue of the line.
     pub fn queue(&self) -> Duration {
         self.queue.queue()
+    }
+
+    /// Whether what is sent has arrived for a while without a queue: then the line carries it, whatever the estimate says.
+    pub fn is_calm(&self) -> bool {
+        self.basis == Basis::Transport && self.acknowledged.is_calm()
     }
 
     pub fn counts(&self) -> FeedbackCounts {

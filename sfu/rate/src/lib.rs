@@ -100,7 +100,7 @@ mod probe;
 mod bitrate;
 mod time;
 
-pub use allocation::{Allocator, Choice, Layer, Reason, Shown, TRACKS_MAX, allocate};
+pub use allocation::{Allocator, Choice, Layer, Line, Reason, Shown, TRACKS_MAX, allocate};
 pub use bitrate::Bitrate;
 pub use control::{Known, PacketClass, RateConfig, RateControl};
 pub use estimator::{

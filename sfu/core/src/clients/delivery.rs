@@ -22,7 +22,7 @@ use std::time::Instant;
 use chappe_sfu_rate::{Bitrate, PacketClass};
 
 use allotter::Allotter;
-pub(crate) use bandwidth::Bandwidth;
+pub(crate) use bandwidth::{Bandwidth, Origin};
 pub use bandwidth::{LineBasis, LineStats};
 pub(crate) use keyframe_allowance::KeyframeAnswer;
 pub use layer_reason::LayerReason;
@@ -141,6 +141,7 @@ impl Delivery {
         let ids = if is_numbered { &self.extensions } else { &self.unnumbered };
         let sent = bandwidth.as_deref().map(|bandwidth| bandwidth.time(now)).unwrap_or_default();
         let class = class_of(sender.spec.kind);
+        let may_repeat = class == PacketClass::Video;
         templates.translate(history, ids);
         let Templates { packets, named, .. } = templates;
         for template in packets {
@@ -170,7 +171,10 @@ impl Delivery {
             let longer = renumbered.as_ref().map_or(0, |other| other.head.len() - other.replaced);
             let len_max = header.len() + longer + payload.len() + sealer.rtp_overhead();
             match bandwidth.as_deref_mut() {
-                Some(bandwidth) if is_numbered => patch_number(header, bandwidth.number(sent, len_max, class)),
+                Some(bandwidth) if is_numbered => {
+                    let origin = may_repeat.then_some(Origin { line: line as u8, seq: numbers.index as u16 });
+                    patch_number(header, bandwidth.number(sent, len_max, class, origin));
+                }
                 Some(bandwidth) => bandwidth.note_sent(len_max),
                 None => {}
             }

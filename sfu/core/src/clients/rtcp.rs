@@ -98,7 +98,9 @@ impl Session {
                 }
             }
             Packet::TransportFeedback { media, feedback, .. } => {
-                return self.delivery.handle_feedback(now, media, &feedback);
+                let result = self.delivery.handle_feedback(now, media, &feedback);
+                self.delivery.repair_missed(now, self.round_trip, tracks, out);
+                return result;
             }
             Packet::Remb { bitrate_bps, .. } => self.delivery.handle_remb(now, bitrate_bps),
             Packet::Pli { .. } | Packet::Fir { .. } => {}

@@ -7,6 +7,20 @@ use crate::allocation::{Allocation, Choice, Reason, Shown, TRACKS_MAX, allocate}
 use crate::bitrate::Bitrate;
 use crate::time::Time;
 
+/// What is known of a viewer's line when layers are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line {
+    pub estimate: Bitrate,
+    /// What is sent arrives without a queue.
+    pub is_calm: bool,
+}
+
+impl From<Bitrate> for Line {
+    fn from(estimate: Bitrate) -> Line {
+        Line { estimate, is_calm: false }
+    }
+}
+
 /// The layers of one viewer as time goes on.
 #[derive(Debug, Clone, Default)]
 pub struct Allocator {
@@ -37,14 +51,15 @@ impl Allocator {
     }
 
     /// After each change of the estimate, of the layers or of what is shown.
-    pub fn decide(&mut self, now: Time, estimate: Bitrate, audio: Bitrate, shown: &[Shown<'_>]) -> &Allocation {
+    pub fn decide(&mut self, now: Time, line: Line, audio: Bitrate, shown: &[Shown<'_>]) -> &Allocation {
+        let estimate = line.estimate;
         if self.failed_at.is_some_and(|at| now.since(at) > FAILURES_FORGOTTEN) {
             (self.failures, self.failed_at) = (0, None);
         }
         let sure = allocate(estimate.scaled(1.0 / HEADROOM), audio, shown);
         let kept = self.kept(audio, shown);
         let next = match kept {
-            Some(kept) if self.fits(now, estimate, &kept) => {
+            Some(kept) if self.fits(now, line, &kept) => {
                 if sure.value > kept.value + 1e-9 && self.is_sure(now) {
                     (self.raised_at, self.has_moved) = (Some(now), true);
                     sure
@@ -91,14 +106,18 @@ impl Allocator {
         Some(kept)
     }
 
-    /// A little too much is borne for a moment: the estimate dips below the line while a queue drains.
-    fn fits(&mut self, now: Time, estimate: Bitrate, kept: &Allocation) -> bool {
-        if kept.total <= estimate {
+    /// A little too much is borne for a moment: the estimate dips below the line while a queue drains. And for as long as
+    /// there is no queue: an estimate may take minutes to climb to what arrives.
+    fn fits(&mut self, now: Time, line: Line, kept: &Allocation) -> bool {
+        if kept.total <= line.estimate {
             self.over_since = None;
             return true;
         }
+        if line.is_calm {
+            self.over_since = None;
+        }
         let since = *self.over_since.get_or_insert(now);
-        kept.total <= estimate.scaled(TOLERANCE) && now.since(since) < TOLERATED
+        kept.total <= line.estimate.scaled(TOLERANCE) && now.since(since) < TOLERATED
     }
 
     fn is_sure(&mut self, now: Time) -> bool {

@@ -55,7 +55,7 @@ fn hidden_tracks_get_nothing_and_small_ones_small_layers() {
         Shown { pixels: 1920 * 1080, ..shown(4) },
         Shown { layers: &[], ..shown(5) },
     ];
-    let allocation = allocate(ALL, Bitrate::ZERO, &tracks);
+    let allocation = allocate(ALL.into(), Bitrate::ZERO, &tracks);
     assert_eq!(layers(&allocation), [None, Some(0), Some(1), Some(2), None]);
     assert_eq!(reasons(&allocation), [Reason::Hidden, Reason::Size, Reason::Size, Reason::Top, Reason::NoLayers]);
     assert_eq!(allocation.demand, kbps(150 + 500 + 1700));
@@ -99,17 +99,34 @@ fn an_estimate_that_dips_for_a_moment_changes_nothing() {
     for millis in (0..20_000).step_by(100) {
         // A sawtooth around the top layer.
         let estimate = if millis % 2000 < 800 { kbps(1500) } else { kbps(1800) };
-        let allocation = allocator.decide(Time::from_millis(1000 + millis), estimate, Bitrate::ZERO, &[shown(1)]);
+        let allocation =
+            allocator.decide(Time::from_millis(1000 + millis), estimate.into(), Bitrate::ZERO, &[shown(1)]);
         assert!(millis < 2000 || layers(allocation) == [Some(2)], "at {millis}");
     }
     assert!(allocator.switches() <= 1);
 }
 
 #[test]
+fn what_arrives_without_a_queue_is_kept_though_the_estimate_is_below_it() {
+    let decide = |allocator: &mut Allocator, millis, line| {
+        layers(allocator.decide(Time::from_millis(millis), line, Bitrate::ZERO, &[shown(1)]))[0]
+    };
+    for (is_calm, layer) in [(true, Some(2)), (false, Some(1))] {
+        let mut allocator = Allocator::new();
+        assert_eq!(decide(&mut allocator, 0, kbps(1800).into()), Some(2));
+        let line = Line { estimate: kbps(1500), is_calm };
+        let last = (1..100).map(|at| decide(&mut allocator, 100 * at, line)).last().expect("many");
+        assert_eq!(last, layer, "calm: {is_calm}");
+        let line = Line { estimate: kbps(1000), is_calm };
+        assert_eq!(decide(&mut allocator, 10_000, line), Some(1), "far below it counts in any case");
+    }
+}
+
+#[test]
 fn a_line_that_is_gone_is_left_at_once_and_one_that_is_back_taken_within_half_a_second() {
     let mut allocator = Allocator::new();
     let decide = |allocator: &mut Allocator, millis, estimate| {
-        layers(allocator.decide(Time::from_millis(millis), kbps(estimate), Bitrate::ZERO, &[shown(1)]))[0]
+        layers(allocator.decide(Time::from_millis(millis), kbps(estimate).into(), Bitrate::ZERO, &[shown(1)]))[0]
     };
     assert_eq!(decide(&mut allocator, 1000, 2500), Some(2));
     assert_eq!(decide(&mut allocator, 2000, 600), Some(1));
@@ -121,7 +138,7 @@ fn a_line_that_is_gone_is_left_at_once_and_one_that_is_back_taken_within_half_a_
 fn a_rise_that_failed_is_tried_again_after_a_second() {
     let mut allocator = Allocator::new();
     let mut decide = |millis, estimate| {
-        layers(allocator.decide(Time::from_millis(millis), kbps(estimate), Bitrate::ZERO, &[shown(1)]))[0]
+        layers(allocator.decide(Time::from_millis(millis), kbps(estimate).into(), Bitrate::ZERO, &[shown(1)]))[0]
     };
     decide(0, 600);
     decide(1000, 1800);
@@ -135,10 +152,10 @@ fn a_rise_that_failed_is_tried_again_after_a_second() {
 #[test]
 fn another_view_is_answered_at_once() {
     let mut allocator = Allocator::new();
-    allocator.decide(Time::from_millis(0), ALL, Bitrate::ZERO, &[shown(1), shown(2)]);
+    allocator.decide(Time::from_millis(0), ALL.into(), Bitrate::ZERO, &[shown(1), shown(2)]);
     let tile = [shown(1), Shown { is_visible: false, ..shown(2) }];
     let now = Time::from_millis(0) + Duration::from_millis(10);
-    assert_eq!(layers(allocator.decide(now, ALL, Bitrate::ZERO, &tile)), [Some(2), None]);
-    let back = allocator.decide(now, ALL, Bitrate::ZERO, &[shown(1), shown(2)]);
+    assert_eq!(layers(allocator.decide(now, ALL.into(), Bitrate::ZERO, &tile)), [Some(2), None]);
+    let back = allocator.decide(now, ALL.into(), Bitrate::ZERO, &[shown(1), shown(2)]);
     assert_eq!(layers(back), [Some(2), Some(2)]);
 }

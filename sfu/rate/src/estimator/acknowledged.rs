@@ -58,8 +58,12 @@ impl AcknowledgedRate {
 
     /// What arrives for a while without a queue: the line carries it.
     pub fn carried(&self) -> Option<Bitrate> {
-        let kbps = self.kbps.filter(|_| self.calm >= CALM)?;
+        let kbps = self.kbps.filter(|_| self.is_calm())?;
         Some(Bitrate::of_kbps(kbps.min(self.newest_kbps)))
+    }
+
+    pub fn is_calm(&self) -> bool {
+        self.calm >= CALM
     }
 
     /// The rate of what queues, while that is so much more than what was usual that the windows are of both.

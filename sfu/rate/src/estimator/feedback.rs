@@ -20,6 +20,19 @@ pub struct ReferenceClock {
     ticks: Option<i64>,
 }
 
+/// What the estimate stands on; the crate's documentation has the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// Nothing heard yet.
+    Start,
+    /// Transport-wide feedback.
+    Transport,
+    /// Transport-wide feedback that does not come any more.
+    Silent,
+    /// Receiver reports and REMB.
+    Reports,
+}
+
 /// What became of feedback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FeedbackCounts {

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use chappe_sfu_rate::{
-    Allocator, Backlog, Bitrate, Layer, PacketClass, PacketReport, RateConfig, RateControl, ReceiverTime, Shown, Time,
+    Allocator, Backlog, Bitrate, Layer, Line, PacketClass, PacketReport, RateConfig, RateControl, ReceiverTime, Shown,
+    Time,
 };
 
 use super::link::Link;
@@ -135,7 +136,8 @@ impl Viewer {
             layers: &layers,
         }];
         let audio = Bitrate::from_kbps(AUDIO_KBPS as u64);
-        let allocation = self.allocator.decide(Time::from_micros(now), self.control.estimate(), audio, &shown);
+        let line = Line { estimate: self.control.estimate(), is_calm: self.control.estimator().is_calm() };
+        let allocation = self.allocator.decide(Time::from_micros(now), line, audio, &shown);
         let layer = allocation.choices.first().and_then(|choice| choice.layer);
         self.control.handle_demand(allocation.demand);
         if layer != self.layer {

@@ -1,8 +1,11 @@
 //! Owns what is known of one client's line: the transport-wide numbers of what is sent to it, what it says of them, and
 //! the estimate that follows. Never sends a packet and never chooses one.
 
+mod missed;
+
 use std::time::{Duration, Instant};
 
+use arrayvec::ArrayVec;
 use chappe_sfu_rate::{
     Backlog, Basis, Bitrate, FeedbackCounts, Grant, PacketClass, PacketReport, RateConfig, RateControl, ReceiverReport,
     ReceiverTime, ReferenceClock, Time, Usage,
@@ -11,12 +14,15 @@ use chappe_sfu_rate::{
 use crate::clients::delivery::Sender;
 use crate::stats::DropReason;
 use crate::wire::rtcp::TransportFeedback;
+pub(crate) use missed::Origin;
+use missed::{Missed, TOLD_MAX};
 
 pub(crate) struct Bandwidth {
     control: RateControl,
     /// Time zero of the control loop.
     zero: Instant,
     reference: ReferenceClock,
+    missed: Missed,
     /// Packets have transport-wide numbers. Without them the client's reports and REMB are all there is.
     is_numbered: bool,
     /// Until the first probes are through what is sent is not held to an estimate that nothing speaks for yet.
@@ -84,6 +90,7 @@ impl Bandwidth {
             control,
             zero: now,
             reference: ReferenceClock::default(),
+            missed: Missed::default(),
             is_numbered,
             is_starting: is_numbered,
             start: config.known.map_or(config.start, |known| known.estimate),
@@ -112,10 +119,13 @@ impl Bandwidth {
         Time::from_micros(now.saturating_duration_since(self.zero).as_micros() as u64)
     }
 
-    /// Notes a datagram of this length as it leaves, and gives its transport-wide number.
+    /// Notes a datagram of this length as it leaves, and gives its transport-wide number. `origin` is what to repeat if it
+    /// does not arrive.
     #[inline]
-    pub fn number(&mut self, now: Time, datagram_bytes: usize, class: PacketClass) -> u16 {
-        self.control.handle_sent(now, datagram_bytes as u32 + IP_AND_UDP_BYTES, class)
+    pub fn number(&mut self, now: Time, datagram_bytes: usize, class: PacketClass, origin: Option<Origin>) -> u16 {
+        let number = self.control.handle_sent(now, datagram_bytes as u32 + IP_AND_UDP_BYTES, class);
+        self.missed.note_sent(number, origin);
+        number
     }
 
     /// Notes a datagram without such a number.
@@ -130,6 +140,11 @@ impl Bandwidth {
         let estimate = self.control.estimate();
         let is_enough = estimate >= self.wanted.scaled(ENOUGH);
         if self.is_starting && !is_enough { estimate.min(self.start) } else { estimate }
+    }
+
+    /// Whether what is sent has arrived for a while without a queue.
+    pub fn is_calm(&self) -> bool {
+        self.control.estimator().is_calm()
     }
 
     // ── The budget ──────────────────────────────────────────────────────────────────────────────────────
@@ -209,12 +224,13 @@ impl Bandwidth {
 
     pub fn handle_feedback(&mut self, now: Instant, feedback: &TransportFeedback<'_>) -> Result<(), DropReason> {
         let reference = self.reference.unwrap(feedback.reference_time).as_micros();
-        let reports = feedback.arrivals().map(|(seq, at)| PacketReport {
-            seq: seq.0,
-            received: at.map(|at| ReceiverTime::from_micros(reference + at)),
+        let time = self.time(now);
+        let missed = &mut self.missed;
+        let reports = feedback.arrivals().map(|(seq, at)| {
+            missed.note_fate(seq.0, at.is_some());
+            PacketReport { seq: seq.0, received: at.map(|at| ReceiverTime::from_micros(reference + at)) }
         });
         let (before, basis) = (self.control.estimator().counts(), self.control.estimator().basis());
-        let time = self.time(now);
         self.control.handle_feedback(time, reports);
         if basis == Basis::Start && self.control.estimator().basis() != basis {
             self.control.restart_probing(time);
@@ -228,6 +244,27 @@ impl Bandwidth {
         } else {
             Ok(())
         }
+    }
+
+    /// What feedback said did not arrive, since the last time this was asked. Nothing while the line is too slow for what is
+    /// sent: there it is the client's to say what it still has a use for.
+    pub fn missed(&mut self) -> ArrayVec<Origin, TOLD_MAX> {
+        let missed = self.missed.take();
+        if self.is_congested() { ArrayVec::new() } else { missed }
+    }
+
+    /// Whether the line loses packets at random and has room: then a repeat is worth sending twice, because one that is
+    /// lost, too, is missed for two round trips.
+    pub fn repeats_twice(&self) -> bool {
+        let estimator = self.control.estimator();
+        let loses = (LOSS_OF_REPEATS..LOSS_OF_REPEATS_MAX).contains(&estimator.loss());
+        let has_room = self.waiting == 0 && estimator.estimate() >= self.sent.scaled(ROOM_OF_REPEATS);
+        self.is_numbered && loses && has_room && !self.is_congested()
+    }
+
+    fn is_congested(&self) -> bool {
+        let estimator = self.control.estimator();
+        estimator.queue() >= QUEUE_OF_CONGESTION || estimator.usage() == Usage::Overusing
     }
 
     pub fn handle_remb(&mut self, now: Instant, bits_per_second: u64) {
@@ -299,5 +336,11 @@ const IP_AND_UDP_BYTES: u32 = 28;
 const DEMAND_MARGIN: f64 = 1.3;
 /// A burst of what the line carries in so much time leaves no queue that the estimate would take for overuse.
 const BURST_MAX: Duration = Duration::from_millis(40);
+/// At 2 % of loss the second copies take 2 % of the line. Beyond 30 % it is not chance that loses.
+const LOSS_OF_REPEATS: f64 = 0.015;
+const LOSS_OF_REPEATS_MAX: f64 = 0.3;
+const ROOM_OF_REPEATS: f64 = 1.1;
+/// What loses behind a queue is the queue.
+const QUEUE_OF_CONGESTION: Duration = Duration::from_millis(40);
 /// Between two looks at what a probe is short of: a cluster takes 15 ms at least.
 const PADDING_INTERVAL: Duration = Duration::from_millis(2);

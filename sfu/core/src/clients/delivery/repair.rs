@@ -1,15 +1,16 @@
-//! Owns the answer to a viewer's NACK: which packet, under which numbers, sealed once more. Never looks
-//! beyond the history of the track.
+//! Owns the answer to what a viewer misses, by its NACK or by its feedback: which packet, under which numbers, sealed once
+//! more. Never looks beyond the history of the track.
 
 use std::time::{Duration, Instant};
 
+use arrayvec::ArrayVec;
 use chappe_sfu_rate::PacketClass;
 
-use crate::clients::delivery::Delivery;
 use crate::clients::delivery::rewrite::Rewritten;
 use crate::clients::delivery::rtx::Repeat;
 use crate::clients::delivery::sender::Repair;
 use crate::clients::delivery::template::{HEADER_BYTES_MAX, patch, patch_frame, write_header};
+use crate::clients::delivery::{Delivery, Origin};
 use crate::codec::frame::{Renumbered, renumber};
 use crate::egress::Arena;
 use crate::outputs::Outputs;
@@ -18,7 +19,7 @@ use crate::tracks::history::{Entry, History};
 use crate::wire::rtp::{ExtensionKind, Seq, Ssrc};
 
 impl Delivery {
-    /// Repeats what a viewer misses, as far as it is there and the budget allows.
+    /// Repeats what a viewer asks for, as far as it is there and the budget allows.
     pub fn repair(
         &mut self,
         now: Instant,
@@ -27,33 +28,78 @@ impl Delivery {
         tracks: &Tracks,
         out: &mut Outputs,
     ) {
+        let Some((line, _)) = self.sender_of(media).filter(|(line, _)| *line <= usize::from(u8::MAX)) else { return };
+        let lost = lost.take(REPAIRS_PER_NACK_MAX).map(|seq| Origin { line: line as u8, seq: seq.0 });
+        self.repeat(now, lost, round_trip, tracks, out);
+    }
+
+    /// Repeats what the viewer's feedback says did not arrive, without being asked.
+    pub fn repair_missed(&mut self, now: Instant, round_trip: Option<Duration>, tracks: &Tracks, out: &mut Outputs) {
+        let Some(missed) = self.bandwidth.as_mut().map(|bandwidth| bandwidth.missed()) else { return };
+        if !missed.is_empty() {
+            self.repeat(now, missed.into_iter(), round_trip, tracks, out);
+        }
+    }
+
+    fn repeat(
+        &mut self,
+        now: Instant,
+        lost: impl Iterator<Item = Origin>,
+        round_trip: Option<Duration>,
+        tracks: &Tracks,
+        out: &mut Outputs,
+    ) {
         let round_trip = round_trip.unwrap_or(ROUND_TRIP_DEFAULT).clamp(ROUND_TRIP_MIN, ROUND_TRIP_MAX);
         if !self.path.is_open() {
             return;
         }
-        let Some((line, sender)) = self.sender_of(media) else { return };
-        let Some(history) = sender.layer.and_then(|layer| tracks.history(layer)) else { return };
-        let arena = out.egress.media();
-        for seq in lost.take(REPAIRS_PER_NACK_MAX) {
-            if !arena.has_room(DATAGRAM_BYTES_MAX) {
-                return;
+        let is_twice = self.bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.repeats_twice());
+        let mut again: ArrayVec<Origin, REPAIRS_TWICE_MAX> = ArrayVec::new();
+        for origin in lost {
+            match self.repeat_one(now, origin, Some(round_trip), tracks, out) {
+                Repeated::Rtx if is_twice && !again.is_full() => again.push(origin),
+                Repeated::Rtx | Repeated::Plain | Repeated::No => {}
+                Repeated::Full => return,
             }
-            let Some(sender) = self.sender_mut(line) else { return };
-            let Some((repair, entry, numbers)) = sender.decide_repair(history, seq.0, round_trip, now) else {
-                continue;
-            };
-            let is_sent = match repair {
-                Repair::Rtx { payload_type, index, original } => {
-                    let repeat = Repeat { entry, payload_type, index, original, timestamp: numbers.timestamp };
-                    self.push_rtx(line, &repeat, PacketClass::Repair, (now, history), arena).is_some()
-                }
-                Repair::Plain { payload_type, index } => {
-                    let numbers = Rewritten { index, ..numbers };
-                    self.push_plain(line, (entry, payload_type, numbers), history, arena)
-                }
-            };
-            out.counters.packets_out += u64::from(is_sent);
         }
+        // Behind all others, because what loses one packet often loses the next.
+        for origin in again {
+            self.repeat_one(now, origin, None, tracks, out);
+        }
+    }
+
+    /// Once per `round_trip`, if there is one.
+    fn repeat_one(
+        &mut self,
+        now: Instant,
+        origin: Origin,
+        round_trip: Option<Duration>,
+        tracks: &Tracks,
+        out: &mut Outputs,
+    ) -> Repeated {
+        let arena = out.egress.media();
+        if !arena.has_room(DATAGRAM_BYTES_MAX) {
+            return Repeated::Full;
+        }
+        let line = usize::from(origin.line);
+        let Some(sender) = self.sender_mut(line) else { return Repeated::No };
+        let Some(history) = sender.layer.and_then(|layer| tracks.history(layer)) else { return Repeated::No };
+        let Some((repair, entry, numbers)) = sender.decide_repair(history, origin.seq, round_trip, now) else {
+            return Repeated::No;
+        };
+        let (is_sent, repeated) = match repair {
+            Repair::Rtx { payload_type, index, original } => {
+                let repeat = Repeat { entry, payload_type, index, original, timestamp: numbers.timestamp };
+                let sent = self.push_rtx(line, &repeat, PacketClass::Repair, (now, history), arena);
+                (sent.is_some(), Repeated::Rtx)
+            }
+            Repair::Plain { payload_type, index } => {
+                let numbers = Rewritten { index, ..numbers };
+                (self.push_plain(line, (entry, payload_type, numbers), history, arena), Repeated::Plain)
+            }
+        };
+        out.counters.packets_out += u64::from(is_sent);
+        if is_sent { repeated } else { Repeated::No }
     }
 
     /// The same packet once more, to the last bit: it has no transport-wide number.
@@ -87,6 +133,16 @@ impl Delivery {
     }
 }
 
+enum Repeated {
+    /// On an SSRC of its own, where each copy has its own number.
+    Rtx,
+    Plain,
+    /// Not there, too soon, or beyond the budget.
+    No,
+    /// Nothing more can be sent now.
+    Full,
+}
+
 /// Before a round trip is measured.
 const ROUND_TRIP_DEFAULT: Duration = Duration::from_millis(50);
 /// A packet is not repeated twice within this, however near the viewer is.
@@ -95,5 +151,7 @@ const ROUND_TRIP_MIN: Duration = Duration::from_millis(10);
 const ROUND_TRIP_MAX: Duration = Duration::from_millis(300);
 /// Packets of one NACK that are looked at; a viewer that misses more needs a key frame.
 const REPAIRS_PER_NACK_MAX: usize = 256;
+/// Of them, those that are sent twice on a line that loses at random.
+const REPAIRS_TWICE_MAX: usize = 32;
 /// Longest datagram a repair makes, in bytes.
 const DATAGRAM_BYTES_MAX: usize = 2_048;

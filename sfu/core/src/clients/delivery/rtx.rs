@@ -6,9 +6,9 @@ use std::time::Instant;
 use arrayvec::ArrayVec;
 use chappe_sfu_rate::PacketClass;
 
-use crate::clients::delivery::Delivery;
 use crate::clients::delivery::rewrite::Rewritten;
 use crate::clients::delivery::template::{HEADER_BYTES_MAX, patch, patch_frame, patch_number, write_header};
+use crate::clients::delivery::{Delivery, Origin};
 use crate::codec::frame::{HEAD_BYTES_MAX, Renumbered, renumber};
 use crate::egress::Arena;
 use crate::tracks::history::{Entry, History};
@@ -66,7 +66,9 @@ impl Delivery {
         match bandwidth.as_mut() {
             Some(bandwidth) if is_numbered => {
                 let at = bandwidth.time(now);
-                patch_number(header, bandwidth.number(at, len_max, class));
+                let origin = Origin { line: line as u8, seq: repeat.original };
+                let origin = (class == PacketClass::Repair).then_some(origin);
+                patch_number(header, bandwidth.number(at, len_max, class, origin));
             }
             Some(bandwidth) => bandwidth.note_sent(len_max),
             None => {}

@@ -295,12 +295,13 @@ impl Sender {
         self.credit = (self.credit + payload_bytes as u32 / REPAIR_SHARE).min(REPAIR_CREDIT_MAX);
     }
 
-    /// What the viewer's payload type for a repeat and its form are; `None` when it is not to be repeated now.
+    /// What the viewer's payload type for a repeat and its form are; `None` when it is not to be repeated now. Of one packet
+    /// once per round trip, unless none is given.
     pub fn decide_repair<'a>(
         &mut self,
         history: &'a History,
         lost: u16,
-        round_trip: Duration,
+        round_trip: Option<Duration>,
         now: Instant,
     ) -> Option<(Repair, &'a Entry, Rewritten)> {
         let (sequence, index) = self.rewriter.origin(lost)?;
@@ -316,7 +317,7 @@ impl Sender {
             _ if index < self.plain_from => return None,
             _ => Repair::Plain { payload_type: map.to, index },
         };
-        if !self.recent.get_or_insert_default().may_repeat(lost, round_trip, now) {
+        if round_trip.is_some_and(|rtt| !self.recent.get_or_insert_default().may_repeat(lost, rtt, now)) {
             return None;
         }
         if let Repair::Rtx { .. } = repair {

@@ -1,0 +1,93 @@
+//! Owns which packet each of the last transport-wide numbers was, so that one that feedback says did not arrive can be
+//! repeated without being asked for: the client's NACK may have been lost, and comes again only after a round trip and
+//! more. Never repeats it.
+
+use arrayvec::ArrayVec;
+
+/// A packet of an m-line as it left, by its sequence number there; a repeat has that of what it repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub line: u8,
+    pub seq: u16,
+}
+
+/// The last [`KEPT`] numbers.
+#[derive(Debug, Clone)]
+pub(super) struct Missed {
+    ring: Box<[Option<Origin>; KEPT]>,
+    newest: u16,
+    told: ArrayVec<Origin, TOLD_MAX>,
+}
+
+impl Default for Missed {
+    fn default() -> Missed {
+        Missed { ring: Box::new([None; KEPT]), newest: 0, told: ArrayVec::new() }
+    }
+}
+
+impl Missed {
+    /// The packet of a number, if it is one that can be repeated.
+    #[inline]
+    pub fn note_sent(&mut self, number: u16, origin: Option<Origin>) {
+        self.newest = number;
+        self.ring[usize::from(number) % KEPT] = origin;
+    }
+
+    /// Feedback says of a number whether it arrived. Each is believed once.
+    pub fn note_fate(&mut self, number: u16, is_received: bool) {
+        if usize::from(self.newest.wrapping_sub(number)) >= KEPT {
+            return;
+        }
+        let origin = self.ring[usize::from(number) % KEPT].take();
+        if let Some(origin) = origin.filter(|_| !is_received) {
+            // What is too much of a line that is as bad as this is left to the NACK.
+            let _ = self.told.try_push(origin);
+        }
+    }
+
+    /// What did not arrive, since the last time this was asked.
+    pub fn take(&mut self) -> ArrayVec<Origin, TOLD_MAX> {
+        std::mem::take(&mut self.told)
+    }
+}
+
+/// 3 kB: half a second of 10 Mbit/s in packets of 1200 bytes. Feedback comes within a round trip and 250 ms.
+const KEPT: usize = 512;
+/// Of one feedback packet.
+pub(crate) const TOLD_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(seq: u16) -> Option<Origin> {
+        Some(Origin { line: 3, seq })
+    }
+
+    #[test]
+    fn what_did_not_arrive_is_told_once() {
+        let mut missed = Missed::default();
+        for number in 65_000_u16..65_010 {
+            missed.note_sent(number, origin(number.wrapping_sub(65_000)));
+        }
+        missed.note_sent(65_010, None);
+        (65_000..65_011).for_each(|number| missed.note_fate(number, number != 65_004 && number != 65_010));
+        assert_eq!(missed.take().as_slice(), [Origin { line: 3, seq: 4 }]);
+        missed.note_fate(65_004, false);
+        assert!(missed.take().is_empty());
+    }
+
+    #[test]
+    fn numbers_that_were_never_sent_or_long_ago_tell_nothing() {
+        let mut missed = Missed::default();
+        for number in 0..1_000_u16 {
+            missed.note_sent(number, origin(number));
+        }
+        for number in [0, 487, 1_000, 1_500, 40_000] {
+            missed.note_fate(number, false);
+        }
+        assert!(missed.take().is_empty());
+        (488..1_000).for_each(|number| missed.note_fate(number, false));
+        assert_eq!(missed.take().len(), TOLD_MAX, "and no more than that at once");
+    }
+}
