@@ -18,6 +18,8 @@ use tun_rs::{DeviceBuilder, Layer, SyncDevice};
 #[derive(Debug, Default)]
 pub struct Weather {
     loss_ppm: AtomicU32,
+    /// Packets that vanish one after the other; 0 is 1.
+    burst: AtomicU32,
     delay_us: AtomicU32,
     /// 0: as fast as it goes.
     kbps: AtomicU32,
@@ -28,6 +30,11 @@ impl Weather {
     /// Share of the packets that vanish, 0 to 1.
     pub fn set_loss(&self, share: f64) {
         self.loss_ppm.store((share.clamp(0.0, 1.0) * 1e6) as u32, Ordering::Relaxed);
+    }
+
+    /// So many packets in a row vanish at a time; the share stays the same.
+    pub fn set_burst(&self, packets: u32) {
+        self.burst.store(packets, Ordering::Relaxed);
     }
 
     /// One way. Packets never overtake each other.
@@ -51,6 +58,13 @@ impl Weather {
             0 => Duration::ZERO,
             kbps => Duration::from_micros(bytes as u64 * 8_000 / u64::from(kbps)),
         }
+    }
+
+    /// How many packets vanish from this one on; mostly none.
+    fn vanish(&self, rng: &mut StdRng) -> u32 {
+        let burst = self.burst.load(Ordering::Relaxed).max(1);
+        let begins = rng.random_range(0..1_000_000) < self.loss_ppm.load(Ordering::Relaxed) / burst;
+        if begins { burst } else { 0 }
     }
 
     fn delay(&self) -> Duration {
@@ -129,8 +143,13 @@ type Due = (Instant, Box<[u8]>);
 fn take(from: &SyncDevice, weather: &Weather, counts: &Counts, sent: &SyncSender<Due>, mut rng: StdRng) {
     let mut bytes = [0u8; PACKET_BYTES_MAX];
     let mut free_at = Instant::now();
+    let mut vanishing = 0;
     while let Ok(length) = from.recv(&mut bytes) {
-        if rng.random_range(0..1_000_000) < weather.loss_ppm.load(Ordering::Relaxed) {
+        if vanishing == 0 {
+            vanishing = weather.vanish(&mut rng);
+        }
+        if vanishing > 0 {
+            vanishing -= 1;
             counts.lost.fetch_add(1, Ordering::Relaxed);
             continue;
         }

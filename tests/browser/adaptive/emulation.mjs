@@ -1,8 +1,13 @@
 // Owns what each measurement needs: a server, a publisher beside it, and viewers behind a link that has a rate, a queue, a
 // delay and loss. Never judges what it sees.
 
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
 import { LossyLink } from "../../cluster/harness/link.mjs";
 import { launch } from "../harness/browser.mjs";
+import { writeNoise } from "../harness/ffmpeg.mjs";
 import { Network } from "../harness/network.mjs";
 import { play } from "../harness/player.mjs";
 import { goLive } from "../harness/scene.mjs";
@@ -21,12 +26,15 @@ export const STREAM = "cam";
 export class Emulation {
   #parts;
 
-  /** @param {{network: Network, server: Server, link: LossyLink, near: import("playwright-core").Browser, far: import("playwright-core").Browser}} parts */
+  /** @param {{folder: string, network: Network, server: Server, link: LossyLink, near: import("playwright-core").Browser, far: import("playwright-core").Browser}} parts */
   constructor(parts) {
     this.#parts = parts;
   }
 
   static async make() {
+    const folder = await mkdtemp(join(tmpdir(), "chappe-adaptive-"));
+    const camera = join(folder, "noise.mjpeg");
+    writeNoise(camera);
     const network = await Network.make();
     const server = await Server.start({ netns: network.server, host: network.serverAddress, args: ["--auth", "public"] });
     const [here, there] = [[network.server, network.serverAddress], [network.browser, network.browserAddress]];
@@ -35,9 +43,9 @@ export class Emulation {
     link.queue(QUEUE_MS);
     // The camera is only for secure addresses, and this one is neither localhost nor https.
     const args = [`--unsafely-treat-insecure-origin-as-secure=${server.url}`];
-    const near = await launch({ program: network.neighbour, args });
+    const near = await launch({ program: network.neighbour, args: [...args, `--use-file-for-fake-video-capture=${camera}`] });
     const far = await launch({ program: network.chromium, args });
-    return new Emulation({ network, server, link, near, far });
+    return new Emulation({ folder, network, server, link, near, far });
   }
 
   get link() {
@@ -52,7 +60,7 @@ export class Emulation {
     return this.#parts.server.url;
   }
 
-  /** A camera with 720 lines that goes on until the end. */
+  /** A camera with 720 lines of noise that goes on until the end. */
   async publish() {
     const page = await this.#page(this.#parts.near, `/publish?room=${ROOM}&stream=${STREAM}&codec=vp8&quality=720`);
     await goLive(page);
@@ -76,11 +84,12 @@ export class Emulation {
   }
 
   async end() {
-    const { network, server, link, near, far } = this.#parts;
+    const { folder, network, server, link, near, far } = this.#parts;
     await Promise.all([near.close(), far.close()]);
     await link.end();
     await server.stop();
     await network.remove();
+    await rm(folder, { recursive: true });
   }
 
   /**

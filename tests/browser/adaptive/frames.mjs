@@ -98,6 +98,20 @@ export function switches(frames, fromMs, toMs) {
 }
 
 /**
+ * Until the picture has the width that it has at the end, and keeps it; null if there was none.
+ * @param {readonly Frame[]} frames
+ * @param {number} fromMs
+ * @param {number} toMs
+ */
+export function fittedMs(frames, fromMs, toMs) {
+  const within = frames.filter((f) => f.atMs >= fromMs && f.atMs < toMs);
+  const width = within.at(-1)?.width;
+  const last = within.findLastIndex((f) => f.width !== width);
+  const first = within[last + 1];
+  return first ? Math.max(0, Math.round(first.atMs - fromMs)) : null;
+}
+
+/**
  * Until the picture is as wide as this and stays so; null if it does not become so.
  * @param {readonly Frame[]} frames
  * @param {number} width

@@ -1,8 +1,8 @@
 // Owns the scenarios: what the link does, and what is measured meanwhile. Never prints.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 
-import { bytesOf, framesOf, frozenMs, reachedMs, settledMs, switches } from "./frames.mjs";
+import { bytesOf, fittedMs, framesOf, frozenMs, reachedMs, settledMs, switches } from "./frames.mjs";
 
 /** @typedef {import("./emulation.mjs").Emulation} Emulation */
 /** @typedef {{what: string, figures: Record<string, string>}} Row */
@@ -33,11 +33,14 @@ async function step(emulation, kind) {
   const frames = await framesOf(page);
   await page.context().close();
   const back = reachedMs(frames, top, raisedMs);
+  const fitted = fittedMs(frames, droppedMs, raisedMs);
+  const low = frames.findLast((f) => f.atMs < raisedMs)?.width ?? 0;
   return {
     what: `3 Mbit/s, 700 kbit/s for 15 s, 3 Mbit/s: ${kind === "whep" ? "a plain WHEP page" : "our page"}`,
     figures: {
       "frozen after the drop": `${frozenMs(frames, droppedMs, raisedMs)} ms`,
       "still no more after": `${settledMs(frames, droppedMs, raisedMs)} ms`,
+      "a layer that fits, and kept, after": fitted === null ? "never" : `${fitted} ms (${top} to ${low} wide)`,
       "top layer again after": back === null ? "never" : `${back} ms`,
       "frozen after the rise": `${frozenMs(frames, raisedMs, endMs)} ms`,
       "switches in the 30 s from 3 s on": String(switches(frames, raisedMs + 3000, endMs)),
@@ -48,22 +51,27 @@ async function step(emulation, kind) {
 
 /**
  * @param {Emulation} emulation
+ * @param {{share: number, burst: number}} loss
  * @returns {Promise<Row>}
  */
-async function loss(emulation) {
+async function loss(emulation, { share, burst }) {
   emulation.link.rate(0);
   emulation.link.delay(40);
-  emulation.link.lose(0.05);
+  emulation.link.burst(burst);
+  emulation.link.lose(share);
   const page = await emulation.whep();
   await wait(5000);
   const fromMs = now();
   await wait(30_000);
   const toMs = now();
   const frames = await framesOf(page);
-  emulation.link.lose(0);
-  emulation.link.delay(20);
   await page.context().close();
-  return { what: "5 % random loss each way at 80 ms round trip, WHEP", figures: { frozen: percent(frozenMs(frames, fromMs, toMs), toMs - fromMs) } };
+  const how = burst > 1 ? `in bursts of ${burst}` : "at random";
+  const widths = [...new Set(frames.filter((f) => f.atMs >= fromMs).map((f) => f.width))];
+  return {
+    what: `${100 * share} % lost ${how} each way at 80 ms round trip, WHEP`,
+    figures: { frozen: percent(frozenMs(frames, fromMs, toMs), toMs - fromMs), "widths seen": widths.join(", ") },
+  };
 }
 
 /**
@@ -109,13 +117,14 @@ async function ten(emulation) {
 
 /**
  * @param {Emulation} emulation
+ * @param {"cubic" | "bbr"} control of the flow's congestion
  * @returns {Promise<Row>}
  */
-async function greedy(emulation) {
+async function greedy(emulation, control) {
   emulation.link.rate(4000);
   const page = await emulation.whep();
   await wait(8000);
-  const flow = pour(emulation.network);
+  const flow = pour(emulation.network, control);
   await wait(5000);
   const [before] = await bytesOf(page);
   await emulation.link.counts();
@@ -126,7 +135,7 @@ async function greedy(emulation) {
   await page.context().close();
   const kbps = ((after ?? 0) - (before ?? 0)) * 8 / 20_000;
   return {
-    what: "beside one greedy TCP flow on 4 Mbit/s",
+    what: `beside one greedy TCP flow (${control}) on 4 Mbit/s`,
     figures: { "share of the viewer": (kbps / 4000).toFixed(2), "queue p95": `${Math.round(queueMs)} ms` },
   };
 }
@@ -134,9 +143,11 @@ async function greedy(emulation) {
 /**
  * A TCP flow from the server's side to the browser's that sends as fast as it may.
  * @param {import("../harness/network.mjs").Network} network
+ * @param {string} control
  */
-function pour(network) {
+function pour(network, control) {
   const port = 5300;
+  execFileSync("ip", ["netns", "exec", network.server, "sysctl", "-qw", `net.ipv4.tcp_congestion_control=${control}`]);
   const source = `require("net").createServer(s => { const b = Buffer.alloc(65536); const go = () => { while (s.write(b)); s.once("drain", go); }; s.on("error", () => {}); go(); }).listen(${port}, "${network.serverAddress}")`;
   const sink = `require("net").connect(${port}, "${network.serverAddress}").on("data", () => {}).on("error", () => process.exit(1))`;
   const start = (/** @type {string} */ namespace, /** @type {string} */ script) =>
@@ -155,8 +166,10 @@ function pour(network) {
 export const SCENARIOS = {
   "step-whep": (emulation) => step(emulation, "whep"),
   "step-page": (emulation) => step(emulation, "page"),
-  loss,
+  loss: (emulation) => loss(emulation, { share: 0.05, burst: 1 }),
+  bursts: (emulation) => loss(emulation, { share: 0.03, burst: 5 }),
   two,
   ten,
-  greedy,
+  "greedy-cubic": (emulation) => greedy(emulation, "cubic"),
+  "greedy-bbr": (emulation) => greedy(emulation, "bbr"),
 };

@@ -39,3 +39,12 @@ export async function startFfmpeg(url) {
     },
   };
 }
+
+/**
+ * Writes a picture that no encoder makes small, so that each encoding of it takes all that it may: a second of 720 lines.
+ * @param {string} file whose name ends in .mjpeg
+ */
+export function writeNoise(file) {
+  const picture = ["-f", "lavfi", "-i", "testsrc2=s=1280x720:r=30,noise=alls=24:allf=t", "-t", "1", "-c:v", "mjpeg", "-q:v", "8"];
+  execFileSync(program(), ["-hide_banner", "-loglevel", "error", "-nostdin", "-y", ...picture, file]);
+}

@@ -41,6 +41,11 @@ export class LossyLink {
     this.#talk.say(`loss ${share}`);
   }
 
+  /** @param {number} packets that vanish one after the other, the share being the same */
+  burst(packets) {
+    this.#talk.say(`burst ${packets}`);
+  }
+
   /** @param {number} ms one way */
   delay(ms) {
     this.#talk.say(`delay ${ms}`);

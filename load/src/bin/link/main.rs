@@ -1,5 +1,5 @@
-//! Runs a lossy link between two network namespaces. Commands come on standard input: `loss 0.05`, `delay 40`
-//! (milliseconds, one way), `rate 700` (kbit/s each way, 0 for none), `queue 300` (milliseconds), `counts`; it ends with
+//! Runs a lossy link between two network namespaces. Commands come on standard input: `loss 0.05`, `burst 5`
+//! (packets that are lost at a time), `delay 40` (milliseconds, one way), `rate 700` (kbit/s each way, 0 for none), `queue 300` (milliseconds), `counts`; it ends with
 //! its input.
 
 use std::io::{BufRead as _, Write as _};
@@ -42,6 +42,7 @@ fn obey(link: &Link, line: &str) -> Result<()> {
     let (command, value) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
     match command {
         "loss" => link.weather.set_loss(value.parse().context("loss wants a share from 0 to 1")?),
+        "burst" => link.weather.set_burst(value.parse().context("burst wants a number of packets")?),
         "delay" => {
             let millis: f64 = value.parse().context("delay wants milliseconds")?;
             link.weather.set_delay(Duration::from_secs_f64(millis.clamp(0.0, 10_000.0) / 1e3));
@@ -58,7 +59,7 @@ fn obey(link: &Link, line: &str) -> Result<()> {
             let [there, back] = link.counts.each_ref().map(|counts| as_json(counts));
             say(&json!({ "event": "counts", "there": there, "back": back }))?;
         }
-        other => bail!("unknown command {other:?}: loss, delay, rate, queue or counts"),
+        other => bail!("unknown command {other:?}: loss, burst, delay, rate, queue or counts"),
     }
     Ok(())
 }
