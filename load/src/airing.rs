@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::http::Server;
+use crate::offer::Kind;
 use crate::publisher::{Publisher, Shape};
 
 #[derive(Default)]
@@ -32,6 +33,11 @@ impl Airing {
 
     pub fn is_empty(&self) -> bool {
         self.publishers.is_empty()
+    }
+
+    /// What the first one sends.
+    pub fn kind(&self) -> Kind {
+        self.publishers.first().map_or(Kind::Video, |on_air| on_air.shape.kind)
     }
 
     pub fn are_connected(&self) -> bool {

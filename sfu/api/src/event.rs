@@ -250,6 +250,8 @@ pub enum LayerReason {
     Source,
     /// Its page does not show it.
     Hidden,
+    /// The worker has more to send than its core can, and gives this up.
+    Overload,
 }
 
 /// Packets and bytes of media that came in for one track, from its publisher or over a relay, since it began.
@@ -286,6 +288,9 @@ pub struct LoadReport {
     /// Longest time between two turns of the event loop in the last second, in microseconds.
     pub loop_us_max: u64,
     pub draining: bool,
+    /// How much the worker gives up because it has more to send than its core can: 0 for nothing, 1 for top layers, 2 for
+    /// new sessions, too, 3 for all but the lowest layers.
+    pub relief: u8,
     /// What is known of the lines of all viewers together.
     pub lines: LineLoad,
     /// Memory for what viewers may be sent again or begin with.

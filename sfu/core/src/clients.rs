@@ -191,6 +191,11 @@ impl Clients {
         self.closed.pop()
     }
 
+    /// What all clients get is to be chosen again.
+    pub fn mark_adapting(&mut self) {
+        self.sessions.iter().for_each(|(key, _)| self.adapting.mark(key));
+    }
+
     /// Whether nothing waits to be told to readers.
     #[inline]
     pub fn is_settled(&self) -> bool {

@@ -16,6 +16,7 @@ mod tracks;
 
 mod mesh;
 mod readers;
+mod relief;
 
 pub mod codec;
 mod crypto;
@@ -50,6 +51,7 @@ pub use ice::IceCredentials;
 pub use mesh::summary::{PeerSummary, RelayDirection, RelaySummary};
 pub use mesh::tree;
 pub use net::{ConnectionId, Now, Route};
+pub use relief::Relief;
 pub use rtp::{ExtensionKind, ExtensionMap};
 pub use sfu::snapshot::{LayerStats, SessionStats, SessionSummary, TrackStats, UncachedTrack};
 pub use sfu::{Sfu, SfuConfig};

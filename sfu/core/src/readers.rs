@@ -22,6 +22,7 @@ use crate::outputs::Outputs;
 use crate::readers::audience::Audience;
 use crate::readers::reader::Flushed;
 use crate::readers::waiting::PacedViewers;
+use crate::relief::Relief;
 use crate::timers::Timers;
 use crate::tracks::Tracks;
 
@@ -44,6 +45,7 @@ pub(crate) struct Readers {
     /// When each worker that is behind goes on.
     pauses: Timers<ChildKey>,
     templates: Templates,
+    relief: Relief,
 }
 
 /// What readers read from and what they write to, lent for one step.
@@ -73,6 +75,7 @@ impl Readers {
             backlog: Marks::default(),
             pauses: Timers::default(),
             templates: Templates::new(),
+            relief: Relief::default(),
         }
     }
 
@@ -171,6 +174,13 @@ impl Readers {
             };
             sender.report_at = Some(parts.now);
             parts.clients.wake(reader.sink.session(), parts.now);
+        }
+    }
+
+    /// From now on so much is given up of what viewers get.
+    pub fn relieve(&mut self, relief: Relief, clients: &mut Clients) {
+        if std::mem::replace(&mut self.relief, relief) != relief {
+            clients.mark_adapting();
         }
     }
 

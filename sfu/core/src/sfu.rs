@@ -17,6 +17,7 @@ use crate::mesh::{Mesh, Scope};
 use crate::net::{Now, Route};
 use crate::outputs::Outputs;
 use crate::readers::{Parts, Readers};
+use crate::relief::Relief;
 use crate::spec::{Event, SessionId, SessionState};
 use crate::stats::{Counters, DropReason};
 use crate::tracks::Tracks;
@@ -139,6 +140,14 @@ impl Sfu {
         let Sfu { clients, tracks, readers, mesh, .. } = self;
         let of_all = [clients.poll_timeout(), tracks.poll_timeout(), readers.poll_timeout(), mesh.poll_timeout()];
         of_all.into_iter().flatten().min()
+    }
+
+    /// Gives so much up of what viewers get, until it is told otherwise.
+    pub fn relieve(&mut self, now: Now, relief: Relief) {
+        self.contained(now.mono, |sfu| {
+            sfu.readers.relieve(relief, &mut sfu.clients);
+            sfu.settle(now.mono);
+        });
     }
 
     // ── Out ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -44,6 +44,7 @@ impl UdpSocket {
         let _ = socket.enable(libc::SOL_UDP, libc::UDP_GRO);
         // Tells how many datagrams found the receive buffer full.
         let _ = socket.enable(libc::SOL_SOCKET, libc::SO_RXQ_OVFL);
+        let _ = socket.enable(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS);
         if socket.wildcard {
             match family {
                 Family::V4 => socket.enable(libc::IPPROTO_IP, libc::IP_PKTINFO)?,

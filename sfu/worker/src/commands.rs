@@ -96,6 +96,9 @@ impl Worker {
         if self.drain != Drain::Serving {
             return Err(failure(ErrorCode::Draining, "the worker drains and takes no new sessions"));
         }
+        if self.overload.refuses() {
+            return Err(failure(ErrorCode::Limit, "the worker has more to send than its core can"));
+        }
         validate::session(&spec).map_err(invalid)?;
         let core_spec = translate::spec_to_core(&spec).map_err(invalid)?;
         self.core.open_session(now, core_spec).map_err(IntoApi::into_api)?;

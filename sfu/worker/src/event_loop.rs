@@ -16,6 +16,7 @@ use chappe_sfu_io::udp::UdpSocket;
 use crate::connections::Connections;
 use crate::control::{ClientId, Control, Disconnect};
 use crate::media::{MediaSockets, read_clock, time_until};
+use crate::overload::Overload;
 use crate::parent::{Listening, Parent};
 use crate::report::Meter;
 use crate::sessions::Sessions;
@@ -30,13 +31,14 @@ pub(crate) struct Worker {
     pub(crate) control: Control,
     pub(crate) drain: Drain,
     pub(crate) meter: Meter,
+    pub(crate) overload: Overload,
     alive_at: Instant,
     pub(crate) media: MediaSockets,
-    epoll: Epoll,
+    pub(crate) epoll: Epoll,
     termination: Termination,
     parent: Listening,
     /// A listener that ran out of descriptors rests until the next report.
-    resting: Vec<Source>,
+    pub(crate) resting: Vec<Source>,
     ready: Vec<Ready>,
     events: Events,
     /// In a row.
@@ -104,6 +106,7 @@ impl Worker {
             control,
             drain: Drain::Serving,
             meter: Meter::new(Instant::now()),
+            overload: Overload::new(Instant::now()),
             alive_at: Instant::now(),
             media: MediaSockets::new(udp, Connections::new(tcp)),
             epoll,
@@ -153,7 +156,26 @@ impl Worker {
         }
         self.write_control(now.mono);
         self.meter.note_turn(now.mono.elapsed());
+        self.judge_load(began.mono);
         Ok(flow)
+    }
+
+    /// Gives up what there is no time for, and takes it up again.
+    fn judge_load(&mut self, began: Instant) {
+        let now = read_clock();
+        let (waited, before) = (self.media.take_waited(), self.overload.step());
+        if !self.overload.note_turn(began, now.mono, waited) {
+            return;
+        }
+        let (step, relief) = (self.overload.step(), self.overload.relief());
+        self.core.relieve(now, relief);
+        match (before, step) {
+            (0, _) => {
+                tracing::warn!(waited_ms = waited.as_millis(), "more to send than this core can: viewers get less")
+            }
+            (_, 0) => tracing::info!("viewers get all again"),
+            _ => tracing::debug!(step, ?relief, "viewers get more or less"),
+        }
     }
 
     /// Takes what the sources have: media goes to the core, lines wait for their turn.
@@ -163,7 +185,7 @@ impl Worker {
         while let Some(ready) = self.ready.get(index).copied() {
             index += 1;
             match Source::of(ready.token) {
-                Some(Source::Udp) => self.media.receive_udp(&mut self.core),
+                Some(Source::Udp) => self.media.receive_udp(&mut self.core, self.overload.step() > 0),
                 Some(Source::Tcp(id)) => {
                     if ready.writable {
                         self.media.tcp.note_writable(id);
@@ -204,52 +226,6 @@ impl Worker {
     fn flush(&mut self, now: Now) {
         let report = self.media.flush(now, &mut self.core, &self.epoll);
         self.meter.note_sent(report);
-    }
-
-    fn accept_media(&mut self, now: Now) {
-        let accepted = self.media.tcp.accept(now.mono, &self.epoll, |id| Source::Tcp(id).token());
-        if let Err(error) = accepted {
-            tracing::warn!(%error, "cannot accept ICE-TCP connections");
-            self.rest(Source::TcpListener);
-        }
-    }
-
-    fn accept_control(&mut self) {
-        match self.control.accept(&self.epoll, |id| Source::Control(id).token()) {
-            Ok(Some(client)) => {
-                let hello = Event::Hello(self.hello());
-                self.control.send(client, &hello);
-                tracing::info!(client = client.0, "signaling connected");
-            }
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept control connections");
-                self.rest(Source::ControlListener);
-            }
-        }
-    }
-
-    /// Stops waiting for a listener until the next report: out of descriptors it would be ready for ever.
-    fn rest(&mut self, source: Source) {
-        let removed = match source {
-            Source::TcpListener => self.epoll.remove(self.media.tcp.listener()),
-            _ => self.epoll.remove(self.control.listener()),
-        };
-        if removed.is_ok() {
-            self.resting.push(source);
-        }
-    }
-
-    fn wake_resting(&mut self) {
-        for source in self.resting.drain(..) {
-            let added = match source {
-                Source::TcpListener => self.epoll.add(self.media.tcp.listener(), source.token(), Interest::Read),
-                _ => self.epoll.add(self.control.listener(), source.token(), Interest::Read),
-            };
-            if let Err(error) = added {
-                tracing::error!(%error, "a listener is lost");
-            }
-        }
     }
 
     /// Executes a bounded number of the commands that wait.
@@ -320,7 +296,7 @@ impl Worker {
 
     pub(crate) fn broadcast_load(&mut self) {
         let draining = self.drain != Drain::Serving;
-        let load = self.meter.report(&self.core, &self.media, draining);
+        let load = self.meter.report(&self.core, &self.media, self.overload.step(), draining);
         self.control.broadcast(&Event::Load(load));
     }
 
@@ -366,7 +342,7 @@ impl Worker {
         self.write_control(now.mono);
     }
 
-    fn hello(&self) -> Hello {
+    pub(crate) fn hello(&self) -> Hello {
         Hello {
             version: PROTOCOL_VERSION,
             worker: self.identity.index,

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accepting;
 mod commands;
 mod connections;
 mod control;
@@ -15,6 +16,7 @@ mod faults;
 mod fuzz;
 mod handshakes;
 mod media;
+mod overload;
 mod parent;
 mod relays;
 mod report;

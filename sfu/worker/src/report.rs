@@ -86,7 +86,7 @@ impl Meter {
     /// What signaling and the metrics get to see. Packets that the core wanted sent and the sockets refused
     /// are drops beside the core's own, and so are what the kernel dropped before the worker saw it and commands
     /// with an old epoch.
-    pub(crate) fn report(&self, core: &Sfu, media: &MediaSockets, draining: bool) -> LoadReport {
+    pub(crate) fn report(&self, core: &Sfu, media: &MediaSockets, relief: u8, draining: bool) -> LoadReport {
         let counters = core.counters();
         let (received_tracks, sent_tracks) = core.track_counts();
         let mut drops: Vec<(String, u64)> = counters.drops().map(|(name, count)| (name.to_owned(), count)).collect();
@@ -119,6 +119,7 @@ impl Meter {
             tracks: core.track_traffic().take(LoadReport::TRACKS_MAX).map(traffic_to_api).collect(),
             loop_us_max: u64::try_from(self.last.turn_max.as_micros()).unwrap_or(u64::MAX),
             draining,
+            relief,
             lines: line_load(core),
             cache_bytes: core.cache_bytes() as u64,
             uncached,

@@ -138,7 +138,7 @@ variants! {
     }
     RelayDirection { In, Out }
     LineBasis { Start, Feedback, Silent, Reports }
-    LayerReason { Top, Size, Line, Max, Source, Hidden }
+    LayerReason { Top, Size, Line, Max, Source, Hidden, Overload }
 }
 
 fields_to_core! {

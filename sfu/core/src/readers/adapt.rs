@@ -10,6 +10,7 @@ use crate::clients::{Allotment, Limits};
 use crate::codec::Codec;
 use crate::keys::{SenderKey, SessionKey, TrackKey};
 use crate::readers::{Parts, Readers};
+use crate::relief::Relief;
 use crate::spec::{ENCODINGS_MAX, MediaKind, Shown};
 use crate::tracks::history::Arrived;
 use crate::tracks::{Layer, LayerChoice, OfferedLayer, PointRates, Tracks};
@@ -31,7 +32,7 @@ impl Readers {
     /// Something new is known of a viewer's line, of its page, or of what it watches.
     pub(super) fn adapt(&mut self, session: SessionKey, parts: &mut Parts<'_>) {
         self.show(session, parts);
-        let watched = watched(session, parts);
+        let watched = watched(session, self.relief, parts);
         let shown: ArrayVec<rate::Shown<'_>, TRACKS_MAX> = watched.iter().map(Watched::shown).collect();
         let Some(client) = parts.clients.get_mut(session) else { return };
         if client.delivery.senders.is_empty() {
@@ -110,7 +111,7 @@ impl Watched {
     }
 }
 
-fn watched(session: SessionKey, parts: &mut Parts<'_>) -> ArrayVec<Watched, TRACKS_MAX> {
+fn watched(session: SessionKey, relief: Relief, parts: &mut Parts<'_>) -> ArrayVec<Watched, TRACKS_MAX> {
     let mut all = ArrayVec::new();
     let Some(client) = parts.clients.get_mut(session) else { return all };
     let has_descriptors = client.delivery.has_descriptors();
@@ -124,7 +125,7 @@ fn watched(session: SessionKey, parts: &mut Parts<'_>) -> ArrayVec<Watched, TRAC
             let lowest = known.first().map(|layer| layer.choice.spatial);
             known.retain(|layer| [Some(u8::MAX), lowest].contains(&Some(layer.choice.spatial)));
         }
-        let (offered, limits) = eligible(&known, sender.next_spec().height_max);
+        let (offered, limits) = eligible(&known, sender.next_spec().height_max, relief);
         if offered.is_empty() || all.is_full() {
             continue;
         }
@@ -179,8 +180,8 @@ fn choosable(track: TrackKey, tracks: &Tracks) -> Choosable {
 }
 
 /// The layers that a viewer can have: those that are alive and have no more lines than it asked for, or the lowest that is
-/// alive.
-fn eligible(known: &[OfferedLayer], height_max: Option<u16>) -> (Choosable, Limits) {
+/// alive; and of these what the worker has room for.
+fn eligible(known: &[OfferedLayer], height_max: Option<u16>, relief: Relief) -> (Choosable, Limits) {
     let alive: Choosable = known.iter().filter(|layer| layer.is_alive).copied().collect();
     let is_too_high =
         |layer: &OfferedLayer| height_max.is_some_and(|max| layer.size.is_some_and(|size| size.lines() > max));
@@ -191,8 +192,11 @@ fn eligible(known: &[OfferedLayer], height_max: Option<u16>) -> (Choosable, Limi
         };
         offered.extend(alive.iter().filter(is_lowest).copied());
     }
+    let has_max = offered.len() < alive.len();
+    let is_relieved = relief.layers_of(offered.len()) < offered.len();
+    offered.truncate(relief.layers_of(offered.len()));
     let lacks_source = known.last().is_some_and(|highest| !highest.is_alive);
-    let limits = Limits { has_max: offered.len() < alive.len(), lacks_source };
+    let limits = Limits { has_max, lacks_source, is_relieved };
     (offered, limits)
 }
 

@@ -1,6 +1,7 @@
-//! Owns control messages (cmsg(3)) as bytes: segment sizes and local addresses, both ways.
+//! Owns control messages (cmsg(3)) as bytes: segment sizes and local addresses, both ways, and when a datagram came.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use super::address::normalise_ip;
 
@@ -11,8 +12,8 @@ pub(super) struct ControlBuffer {
     pub(super) bytes: [u8; CONTROL_BYTES],
 }
 
-/// A segment size (24 bytes), an IPv6 packet info (40) and a count of overflows (24), with room to spare.
-pub(super) const CONTROL_BYTES: usize = 96;
+/// A segment size (24 bytes), an IPv6 packet info (40), a count of overflows (24) and a moment (32), with room to spare.
+pub(super) const CONTROL_BYTES: usize = 128;
 
 /// `struct cmsghdr`: a length in machine words, level, type.
 const HEADER_BYTES: usize = size_of::<usize>() + 8;
@@ -25,6 +26,8 @@ pub(super) struct Received {
     pub(super) local: Option<IpAddr>,
     /// SO_RXQ_OVFL: datagrams dropped for want of room before this one, since the socket was opened, modulo 2^32.
     pub(super) overflowed: Option<u32>,
+    /// SO_TIMESTAMPNS: when the kernel got it, as Unix time.
+    pub(super) arrived: Option<Duration>,
 }
 
 impl ControlBuffer {
@@ -65,6 +68,7 @@ impl ControlBuffer {
                 (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
                     received.overflowed = data.first_chunk().map(|b| u32::from_ne_bytes(*b));
                 }
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => received.arrived = decode_time(data),
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                     received.local =
                         data.get(4..8).and_then(<[u8]>::first_chunk).map(|b: &[u8; 4]| Ipv4Addr::from(*b).into());
@@ -90,6 +94,13 @@ impl ControlBuffer {
         out[length..].fill(0);
         end
     }
+}
+
+/// `struct timespec` of a 64 bit machine.
+fn decode_time(data: &[u8]) -> Option<Duration> {
+    let (seconds, rest) = data.split_first_chunk::<8>()?;
+    let (seconds, nanos) = (i64::from_ne_bytes(*seconds), i64::from_ne_bytes(*rest.first_chunk::<8>()?));
+    Some(Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?))
 }
 
 /// CMSG_ALIGN.

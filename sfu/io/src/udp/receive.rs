@@ -4,10 +4,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::slice::ChunksMut;
+use std::time::Duration;
 
 use super::UdpSocket;
 use super::address::NAME_BYTES;
-use super::control::CONTROL_BYTES;
+use super::control::{CONTROL_BYTES, Received};
 use super::message::MessageBuffers;
 
 pub struct BatchReceiver {
@@ -55,9 +56,14 @@ impl BatchReceiver {
         }
     }
 
-    /// Takes what has arrived. Returns how many trains there are; 0 when there is nothing to read, or the kernel could
-    /// not read it now ([`BatchReceiver::failed`]): what waits is announced again.
+    /// Takes what has arrived, at most [`BatchReceiver::MESSAGES_MAX`] trains.
     pub fn receive(&mut self, socket: &UdpSocket) -> usize {
+        self.receive_some(socket, Self::MESSAGES_MAX)
+    }
+
+    /// Takes what has arrived, at most so many trains. Returns how many trains there are; 0 when there is nothing to read, or the kernel could
+    /// not read it now ([`BatchReceiver::failed`]): what waits is announced again.
+    pub fn receive_some(&mut self, socket: &UdpSocket, trains_max: usize) -> usize {
         self.filled = 0;
         let buffers = self.data.chunks_exact_mut(TRAIN_BYTES);
         for (((message_buffers, header), iovec), buffer) in
@@ -82,7 +88,7 @@ impl BatchReceiver {
                 libc::recvmmsg(
                     socket.fd.as_raw_fd(),
                     self.headers.as_mut_ptr(),
-                    self.headers.len() as libc::c_uint,
+                    self.headers.len().min(trains_max) as libc::c_uint,
                     libc::MSG_DONTWAIT,
                     std::ptr::null_mut(),
                 )
@@ -113,17 +119,25 @@ impl BatchReceiver {
         self.overflowed
     }
 
+    /// When the kernel got what the last call took first, as Unix time. None when it took nothing, or the kernel did not say.
+    pub fn oldest(&self) -> Option<Duration> {
+        self.control(0)?.arrived
+    }
+
     /// The newest datagram has the newest count.
     fn note_overflow(&mut self) {
         let Some(newest) = self.filled.checked_sub(1) else { return };
-        let (Some(message_buffers), Some(header)) = (self.messages.get(newest), self.headers.get(newest)) else {
-            return;
-        };
-        #[allow(clippy::unnecessary_cast)] // msg_controllen is 32 bits wide on musl
-        let control = message_buffers.control.decode(header.msg_hdr.msg_controllen as usize);
-        if let Some(count) = control.overflowed {
+        if let Some(count) = self.control(newest).and_then(|control| control.overflowed) {
             self.overflowed += u64::from(count.wrapping_sub(self.overflowed as u32));
         }
+    }
+
+    /// What the control messages of one of those that the last call took say.
+    fn control(&self, place: usize) -> Option<Received> {
+        let (buffers, header) = self.messages.iter().zip(&self.headers).take(self.filled).nth(place)?;
+        #[allow(clippy::unnecessary_cast)] // msg_controllen is 32 bits wide on musl
+        let control = buffers.control.decode(header.msg_hdr.msg_controllen as usize);
+        Some(control)
     }
 
     /// What the last call took. Trains that were cut off or carry no address are left out; they do not

@@ -220,6 +220,29 @@ fn datagrams_that_found_no_room_are_counted() {
 }
 
 #[test]
+fn the_kernel_tells_when_the_first_of_a_batch_came_and_a_batch_may_be_small() {
+    let (to, from) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+    let remote = loopback_of(&to, "127.0.0.1");
+    let unix = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let mut receiver = BatchReceiver::new();
+    assert_eq!(receiver.oldest(), None, "nothing was taken");
+    let before = unix();
+    for _ in 0..5 {
+        let sent = BatchSender::without_segmentation().send(&from, [transmit(remote, &[7; 50], 50)], Duration::ZERO);
+        assert_eq!(sent.packets, 1);
+    }
+    let after = unix();
+    assert_eq!(receiver.receive_some(&to, 2), 2);
+    let first = receiver.oldest().expect("told");
+    assert!((before..=after).contains(&first), "{before:?} {first:?} {after:?}");
+    assert_eq!(receiver.receive(&to), 3);
+    let later = receiver.oldest().expect("told");
+    assert!((first..=after).contains(&later), "{first:?} {later:?} {after:?}");
+    assert_eq!(receiver.receive(&to), 0);
+    assert_eq!(receiver.oldest(), None, "nothing was taken now");
+}
+
+#[test]
 fn as_root_a_socket_that_takes_no_more_holds_nobody_up() {
     let set_up = "ip link add near type veth peer name far && ip addr add 10.9.9.1/24 dev near && \
         ip link set near up && ip link set far up && \

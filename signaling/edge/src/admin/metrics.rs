@@ -82,6 +82,10 @@ fn describe() {
     describe_gauge!("chappe_worker_sent_tracks", "Tracks the worker sends.");
     describe_gauge!("chappe_worker_cpu_ratio", "Share of one core over the last second.");
     describe_gauge!("chappe_worker_resident_memory_bytes", "Resident memory of the worker.");
+    describe_gauge!(
+        "chappe_worker_relief_steps",
+        "How much the worker gives up because it has more to send than its core can: 0 for nothing, 3 at most."
+    );
     describe_gauge!("chappe_worker_loop_max_seconds", "Longest turn of the worker's event loop in the last second.");
     describe_gauge!("chappe_worker_viewers_estimated", "Viewers whose line is estimated.");
     describe_gauge!("chappe_worker_viewers_waiting", "Viewers whose line does not take at once what they watch.");
@@ -143,6 +147,7 @@ fn record_worker(view: &WorkerView) {
     gauge!("chappe_worker_cpu_ratio", &label).set(view.load.cpu);
     gauge!("chappe_worker_resident_memory_bytes", &label).set(view.load.rss_bytes as f64);
     gauge!("chappe_worker_loop_max_seconds", &label).set(view.load.loop_us_max as f64 / 1e6);
+    gauge!("chappe_worker_relief_steps", &label).set(f64::from(view.load.relief));
     counter!("chappe_worker_packets_received_total", &label).absolute(view.load.packets_in);
     counter!("chappe_worker_packets_sent_total", &label).absolute(view.load.packets_out);
     counter!("chappe_worker_bytes_received_total", &label).absolute(view.load.bytes_in);

@@ -26,6 +26,8 @@ pub enum LayerReason {
     Source,
     /// Its page does not show it.
     Hidden,
+    /// The worker has more to send than its core can, and gives this up.
+    Overload,
 }
 
 /// One track that is to get a layer, beside how it is shown.
@@ -35,11 +37,14 @@ pub(crate) struct Limits {
     pub has_max: bool,
     /// The publisher sends less than it could.
     pub lacks_source: bool,
+    /// The worker has no room for more.
+    pub is_relieved: bool,
 }
 
 impl Allotment {
     pub fn new(layer: u8, layers: usize, reason: Reason, limits: Limits) -> Allotment {
         let reason = match reason {
+            Reason::Top if limits.is_relieved => LayerReason::Overload,
             Reason::Top if limits.has_max => LayerReason::Max,
             Reason::Top if limits.lacks_source => LayerReason::Source,
             Reason::Top => LayerReason::Top,
