@@ -32,6 +32,7 @@ want make make
 want patch patch
 want pkg-config pkg-config
 want chromium chromium
+want firefox-esr firefox-esr
 want curl curl
 want openssl openssl
 want turnserver coturn

@@ -30,8 +30,13 @@ fn layers_are_given_up_from_the_top_and_come_back() {
         relieve(&mut theatre, relief);
         assert_eq!(lines(&theatre, &viewers), expected, "{relief:?}");
         let reasons = viewers.map(|viewer| theatre.layer(viewer, 0).reason);
-        let of_first = if relief == Relief::None { LayerReason::Top } else { LayerReason::Overload };
-        assert_eq!(reasons, [of_first, LayerReason::Max], "{relief:?}");
+        let expected = match relief {
+            Relief::None => [LayerReason::Top, LayerReason::Max],
+            Relief::NotTheTop => [LayerReason::Overload, LayerReason::Max],
+            // Fewer frames, too.
+            Relief::LowestOnly => [LayerReason::Overload, LayerReason::Overload],
+        };
+        assert_eq!(reasons, expected, "{relief:?}");
     }
     assert_eq!(viewers.map(|viewer| theatre.harness.clients[viewer].faults), [0, 0]);
 }

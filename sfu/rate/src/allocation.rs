@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 
 use crate::bitrate::Bitrate;
 
-pub use hysteresis::{Allocator, Line};
+pub use hysteresis::Allocator;
 
 /// Video tracks of one viewer; those beyond get nothing.
 pub const TRACKS_MAX: usize = 32;
@@ -20,6 +20,20 @@ pub struct Layer {
     pub rate: Bitrate,
     pub pixels: u32,
     pub frames_per_second: u16,
+}
+
+/// What is known of a viewer's line when layers are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line {
+    pub estimate: Bitrate,
+    /// What is sent arrives without a queue.
+    pub is_calm: bool,
+}
+
+impl From<Bitrate> for Line {
+    fn from(estimate: Bitrate) -> Line {
+        Line { estimate, is_calm: false }
+    }
 }
 
 /// How the page shows a track.

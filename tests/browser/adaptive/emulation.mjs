@@ -100,7 +100,8 @@ export class Emulation {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
     await context.addInitScript(collect);
     const page = await context.newPage();
-    await page.goto(this.url + path);
+    // A link that has just come up is a change of the network, which ends what Chromium loads.
+    await until(`${path} is loaded`, () => page.goto(this.url + path));
     return page;
   }
 

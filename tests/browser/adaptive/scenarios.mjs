@@ -1,6 +1,6 @@
 // Owns the scenarios: what the link does, and what is measured meanwhile. Never prints.
 
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 
 import { bytesOf, fittedMs, framesOf, frozenMs, reachedMs, settledMs, switches } from "./frames.mjs";
 
@@ -148,20 +148,14 @@ async function greedy(emulation, control) {
  * @param {string} control
  */
 function pour(network, control) {
-  const port = 5300;
-  execFileSync("ip", ["netns", "exec", network.server, "sysctl", "-qw", `net.ipv4.tcp_congestion_control=${control}`]);
-  const source = `require("net").createServer(s => { const b = Buffer.alloc(65536); const go = () => { while (s.write(b)); s.once("drain", go); }; s.on("error", () => {}); go(); }).listen(${port}, "${network.serverAddress}")`;
-  const sink = `require("net").connect(${port}, "${network.serverAddress}").on("data", () => {}).on("error", () => process.exit(1))`;
+  const at = `("${network.serverAddress}", 5300)`;
+  const source = `import socket; s = socket.create_server(${at}); s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"${control}"); c, _ = s.accept(); b = bytes(65536)\nwhile True: c.sendall(b)`;
+  // The source may not be there yet.
+  const sink = `import socket, time\nwhile True:\n  try: c = socket.create_connection(${at}); break\n  except OSError: time.sleep(0.05)\nwhile c.recv(65536): pass`;
   const start = (/** @type {string} */ namespace, /** @type {string} */ script) =>
-    spawn("ip", ["netns", "exec", namespace, process.execPath, "-e", script], { stdio: "ignore" });
-  const from = start(network.server, source);
-  /** @type {import("node:child_process").ChildProcess | undefined} */
-  let to;
-  const late = setTimeout(() => (to = start(network.browser, sink)), 500);
-  return { end: () => {
-    clearTimeout(late);
-    for (const child of [from, to]) child?.kill("SIGKILL");
-  } };
+    spawn("ip", ["netns", "exec", namespace, "python3", "-c", script], { stdio: ["ignore", "ignore", "inherit"] });
+  const children = [start(network.server, source), start(network.browser, sink)];
+  return { end: () => children.forEach((child) => child.kill("SIGKILL")) };
 }
 
 /** @type {Record<string, (emulation: Emulation) => Promise<Row>>} */

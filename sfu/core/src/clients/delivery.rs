@@ -141,7 +141,6 @@ impl Delivery {
         let ids = if is_numbered { &self.extensions } else { &self.unnumbered };
         let sent = bandwidth.as_deref().map(|bandwidth| bandwidth.time(now)).unwrap_or_default();
         let class = class_of(sender.spec.kind);
-        let may_repeat = class == PacketClass::Video;
         templates.translate(history, ids);
         let Templates { packets, named, .. } = templates;
         for template in packets {
@@ -172,8 +171,7 @@ impl Delivery {
             let len_max = header.len() + longer + payload.len() + sealer.rtp_overhead();
             match bandwidth.as_deref_mut() {
                 Some(bandwidth) if is_numbered => {
-                    let origin = may_repeat.then_some(Origin { line: line as u8, seq: numbers.index as u16 });
-                    patch_number(header, bandwidth.number(sent, len_max, class, origin));
+                    patch_number(header, bandwidth.number(sent, len_max, class, Origin::of(line, numbers.index)));
                 }
                 Some(bandwidth) => bandwidth.note_sent(len_max),
                 None => {}

@@ -193,8 +193,13 @@ fn eligible(known: &[OfferedLayer], height_max: Option<u16>, relief: Relief) -> 
         offered.extend(alive.iter().filter(is_lowest).copied());
     }
     let has_max = offered.len() < alive.len();
-    let is_relieved = relief.layers_of(offered.len()) < offered.len();
-    offered.truncate(relief.layers_of(offered.len()));
+    let before = offered.len();
+    let given_up = alive.get(relief.layers_of(alive.len())..).unwrap_or(&[]);
+    offered.retain(|layer| !given_up.iter().any(|other| other.choice == layer.choice));
+    if offered.is_empty() {
+        offered.extend(alive.first().copied());
+    }
+    let is_relieved = offered.len() < before;
     let lacks_source = known.last().is_some_and(|highest| !highest.is_alive);
     let limits = Limits { has_max, lacks_source, is_relieved };
     (offered, limits)

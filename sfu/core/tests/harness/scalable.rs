@@ -291,7 +291,7 @@ pub struct BitWriter {
 impl BitWriter {
     pub fn put(&mut self, count: u32, value: u32) {
         for at in (0..count).rev() {
-            if self.used % 8 == 0 {
+            if self.used.is_multiple_of(8) {
                 self.bytes.push(0);
             }
             if let Some(last) = self.bytes.last_mut() {

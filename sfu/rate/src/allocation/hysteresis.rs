@@ -3,23 +3,9 @@
 
 use std::time::Duration;
 
-use crate::allocation::{Allocation, Choice, Reason, Shown, TRACKS_MAX, allocate};
+use crate::allocation::{Allocation, Choice, Line, Reason, Shown, TRACKS_MAX, allocate};
 use crate::bitrate::Bitrate;
 use crate::time::Time;
-
-/// What is known of a viewer's line when layers are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Line {
-    pub estimate: Bitrate,
-    /// What is sent arrives without a queue.
-    pub is_calm: bool,
-}
-
-impl From<Bitrate> for Line {
-    fn from(estimate: Bitrate) -> Line {
-        Line { estimate, is_calm: false }
-    }
-}
 
 /// The layers of one viewer as time goes on.
 #[derive(Debug, Clone, Default)]

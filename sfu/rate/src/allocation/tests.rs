@@ -55,7 +55,7 @@ fn hidden_tracks_get_nothing_and_small_ones_small_layers() {
         Shown { pixels: 1920 * 1080, ..shown(4) },
         Shown { layers: &[], ..shown(5) },
     ];
-    let allocation = allocate(ALL.into(), Bitrate::ZERO, &tracks);
+    let allocation = allocate(ALL, Bitrate::ZERO, &tracks);
     assert_eq!(layers(&allocation), [None, Some(0), Some(1), Some(2), None]);
     assert_eq!(reasons(&allocation), [Reason::Hidden, Reason::Size, Reason::Size, Reason::Top, Reason::NoLayers]);
     assert_eq!(allocation.demand, kbps(150 + 500 + 1700));

@@ -122,9 +122,10 @@ impl Bandwidth {
     /// Notes a datagram of this length as it leaves, and gives its transport-wide number. `origin` is what to repeat if it
     /// does not arrive.
     #[inline]
-    pub fn number(&mut self, now: Time, datagram_bytes: usize, class: PacketClass, origin: Option<Origin>) -> u16 {
+    pub fn number(&mut self, now: Time, datagram_bytes: usize, class: PacketClass, origin: Origin) -> u16 {
         let number = self.control.handle_sent(now, datagram_bytes as u32 + IP_AND_UDP_BYTES, class);
-        self.missed.note_sent(number, origin);
+        let may_repeat = matches!(class, PacketClass::Video | PacketClass::Repair);
+        self.missed.note_sent(number, may_repeat.then_some(origin));
         number
     }
 

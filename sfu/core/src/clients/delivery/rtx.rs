@@ -66,8 +66,7 @@ impl Delivery {
         match bandwidth.as_mut() {
             Some(bandwidth) if is_numbered => {
                 let at = bandwidth.time(now);
-                let origin = Origin { line: line as u8, seq: repeat.original };
-                let origin = (class == PacketClass::Repair).then_some(origin);
+                let origin = Origin::of(line, repeat.original.into());
                 patch_number(header, bandwidth.number(at, len_max, class, origin));
             }
             Some(bandwidth) => bandwidth.note_sent(len_max),

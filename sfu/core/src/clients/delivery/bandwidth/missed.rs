@@ -11,6 +11,13 @@ pub(crate) struct Origin {
     pub seq: u16,
 }
 
+impl Origin {
+    #[inline]
+    pub fn of(line: usize, index: u64) -> Origin {
+        Origin { line: line as u8, seq: index as u16 }
+    }
+}
+
 /// The last [`KEPT`] numbers.
 #[derive(Debug, Clone)]
 pub(super) struct Missed {
