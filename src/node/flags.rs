@@ -127,6 +127,10 @@ pub struct Flags {
     /// Secrets that webhooks are signed with, one or two lines of whsec_ and 24 to 64 bytes in Base64
     #[arg(long, env = "CHAPPE_WEBHOOK_SECRETS", value_name = "FILE", global = true)]
     pub webhook_secrets: Option<PathBuf>,
+    /// Collector that is told the steps of each join (OpenTelemetry, OTLP over HTTP), such as http://127.0.0.1:4318; the
+    /// variable OTEL_EXPORTER_OTLP_ENDPOINT names one, too [default: off]
+    #[arg(long, env = "CHAPPE_OTLP_ENDPOINT", value_name = "URL|off", global = true, value_parser = collector)]
+    pub otlp_endpoint: Option<String>,
     /// How log lines look [default: text]
     #[arg(long, env = "CHAPPE_LOG", value_name = "text|json", global = true, hide_possible_values = true)]
     pub log: Option<LogFormat>,
@@ -202,6 +206,13 @@ fn base_path(text: &str) -> Result<String, String> {
 
 fn webhook(text: &str) -> Result<String, String> {
     chappe_signaling::check_receiver(text.trim()).map(|_| text.trim().to_owned())
+}
+
+fn collector(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "off" => Ok("off".to_owned()),
+        text => chappe_signaling::check_collector(text),
+    }
 }
 
 fn turn_url(text: &str) -> Result<String, String> {

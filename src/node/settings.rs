@@ -4,6 +4,7 @@
 mod file;
 mod paths;
 mod tls;
+mod traces;
 mod turn;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,6 +16,7 @@ use chappe_supervisor_api::{AdminAuth, Auth};
 
 use crate::failure::{Failure, usage};
 use crate::node::flags::{Flags, Program, WORKERS_MAX, Workers};
+pub use traces::traces;
 pub use turn::read_turn_secret;
 
 use paths::{absolute, absolute_issuer};
@@ -52,6 +54,7 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
         turn_secret: flags.turn_secret.as_deref().map(absolute),
         webhooks: webhooks(&flags)?,
         webhook_secrets: flags.webhook_secrets.clone(),
+        otlp_traces: traces::collector(flags.otlp_endpoint.clone())?,
         keys: flags.keys.as_deref().map(absolute),
         jwks: flags.jwks.clone().unwrap_or_default().iter().map(|text| absolute_issuer(text)).collect(),
         log: flags.log.unwrap_or_default(),
@@ -101,6 +104,7 @@ fn merged(first: Flags, second: Flags) -> Flags {
         region: first.region.or(second.region),
         webhook: first.webhook.or(second.webhook),
         webhook_secrets: first.webhook_secrets.or(second.webhook_secrets),
+        otlp_endpoint: first.otlp_endpoint.or(second.otlp_endpoint),
         log: first.log.or(second.log),
         log_filter: first.log_filter.or(second.log_filter),
         state_file: first.state_file.or(second.state_file),

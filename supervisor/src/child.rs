@@ -103,6 +103,9 @@ pub struct SignalingArgs {
     pub webhooks: Vec<String>,
     #[arg(long)]
     pub webhook_secrets: Option<PathBuf>,
+    /// Address of a collector for traces.
+    #[arg(long)]
+    pub otlp_traces: Option<String>,
     #[arg(long)]
     pub keys: Option<PathBuf>,
     #[arg(long = "jwks")]
@@ -176,6 +179,9 @@ impl SignalingArgs {
         }
         if let Some(file) = &self.webhook_secrets {
             line.push_path("--webhook-secrets", file);
+        }
+        if let Some(url) = &self.otlp_traces {
+            line.push("--otlp-traces", url);
         }
         if let Some(max) = self.per_address {
             line.push("--per-address", max);

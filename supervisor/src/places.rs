@@ -141,6 +141,7 @@ impl Places {
             turn_secret: plan.turn_secret.clone(),
             webhooks: plan.webhooks.clone(),
             webhook_secrets: plan.webhook_secrets.clone(),
+            otlp_traces: plan.otlp_traces.clone(),
             keys: plan.keys.clone(),
             jwks: plan.jwks.clone(),
             log: plan.log,

@@ -45,6 +45,8 @@ pub struct NodePlan {
     /// Who is told of what happens here, and the file of the secrets that sign it.
     pub webhooks: Vec<String>,
     pub webhook_secrets: Option<PathBuf>,
+    /// Where the steps of joins are told (OTLP over HTTP); none: they are not followed.
+    pub otlp_traces: Option<String>,
     /// File of the API keys.
     pub keys: Option<PathBuf>,
     /// Foreign issuers of tokens, as `ISSUER=FILE`.
@@ -140,6 +142,7 @@ impl NodePlan {
             ("turn-secret", self.turn_secret != other.turn_secret),
             ("webhook", self.webhooks != other.webhooks),
             ("webhook-secrets", self.webhook_secrets != other.webhook_secrets),
+            ("otlp-endpoint", self.otlp_traces != other.otlp_traces),
             ("keys", self.keys != other.keys),
             ("jwks", self.jwks != other.jwks),
             ("log", self.log != other.log),

@@ -12,6 +12,7 @@ use chappe_sfu_api::{
 use chappe_signaling_addresses::Addresses;
 use chappe_signaling_rooms::{Owner, RoomName, StreamName};
 use chappe_signaling_sdp::Offer;
+use chappe_signaling_traces::Tracer;
 use chappe_signaling_turn::TurnServers;
 use tokio::sync::mpsc;
 
@@ -78,6 +79,7 @@ fn assemble(
         AddressLimits::default(),
         DrainFile::beside(None),
         TurnServers::default(),
+        Tracer::default(),
     );
     service.settle();
     (service, queues, outbox)

@@ -31,7 +31,7 @@ pub use callers::refusals::AccessRefusals;
 pub use callers::shares::{Share, Shares};
 pub use clock::unix_ms;
 pub use cluster::handle::{ANSWER_WITHIN, AskError, Cluster, Identity};
-pub use cluster::message::{NodeNotice, NodeReply, NodeRequest};
+pub use cluster::message::{NodeNotice, NodeReply, NodeRequest, part_of};
 pub use cluster::outgoing::{Outgoing, room_subject};
 pub use cluster::process_order::{LogBatch, ProcessOrder, ProcessOutcome};
 pub use cluster::record::record_key;

@@ -9,6 +9,7 @@ use chappe_cluster::{NodeName, NodeState, WorkerRecord};
 use chappe_sfu_api::WorkerIndex;
 use chappe_signaling_addresses::Addresses;
 use chappe_signaling_events::Event;
+use chappe_signaling_traces::Tracer;
 use chappe_signaling_turn::{IceServer, TurnServers};
 use tokio::sync::{broadcast, watch as flag};
 
@@ -24,6 +25,7 @@ use crate::drain::moves::Moves;
 use crate::lock::{HoldTimes, StateLock, StateTurn};
 use crate::refusal::{Limit, Refusal};
 use crate::sessions::admission::Admission;
+use crate::sessions::arrivals::Arrivals;
 use crate::state::ServiceState;
 use crate::workers::link::{Links, WorkerLink};
 
@@ -48,6 +50,9 @@ pub struct Service {
     pub access_refusals: AccessRefusals,
     pub issuer_fetches: IssuerFetches,
     turn: TurnServers,
+    /// Where traces of joins begin, and the steps of those whose clients are on their way.
+    pub tracer: Tracer,
+    pub(crate) arrivals: Arrivals,
     /// Set when the process has to end by itself.
     pub(crate) ending: flag::Sender<Option<Exit>>,
 }
@@ -68,6 +73,7 @@ impl Service {
         limits: AddressLimits,
         drain_file: DrainFile,
         turn: TurnServers,
+        tracer: Tracer,
     ) -> Arc<Service> {
         let state = StateLock::new(ServiceState::new(links.len(), &cluster, Instant::now()));
         Arc::new(Service {
@@ -85,6 +91,8 @@ impl Service {
             access_refusals: AccessRefusals::default(),
             issuer_fetches: IssuerFetches::default(),
             turn,
+            tracer,
+            arrivals: Arrivals::default(),
             ending: flag::channel(None).0,
         })
     }

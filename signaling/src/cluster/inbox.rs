@@ -8,7 +8,7 @@ use chappe_cluster::{NodeState, StreamDelta};
 use chappe_engine::{Health, Incoming, Subject};
 use chappe_signaling_edge::{Processes, to_remote};
 use chappe_signaling_rooms::AudienceReport;
-use chappe_signaling_service::{NodeNotice, NodeReply, NodeRequest, Service};
+use chappe_signaling_service::{NodeNotice, NodeReply, NodeRequest, Service, part_of};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -133,7 +133,11 @@ async fn answer(service: &Arc<Service>, processes: &Processes, incoming: Incomin
     if let NodeRequest::Operate { order } = request {
         return processes.answer(order, send).await;
     }
-    send(&match service.answer_node(request).await {
+    let part_of = service.tracer.is_on().then(|| part_of(&incoming.payload)).flatten();
+    let mut step = service.tracer.go_on("answer node", part_of);
+    let answer = step.cover(service.answer_node(request)).await;
+    step.note_outcome(&answer);
+    send(&match answer {
         Ok(reply) => reply,
         Err(refusal) => NodeReply::Refused { told: to_remote(&refusal) },
     });

@@ -98,6 +98,7 @@ impl Server {
             region: None,
             cluster: self.cluster.clone(),
             webhooks: None,
+            traces: None,
             secret: vec![7; 32],
         };
         (self.settings)(&mut config);

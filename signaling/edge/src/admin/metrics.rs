@@ -32,6 +32,9 @@ pub async fn metrics(State(admin): State<Admin>) -> Response {
         for (issuer, result, count) in admin.service.issuer_fetches.counts() {
             counter!("chappe_jwks_fetches_total", "issuer" => issuer, "result" => result).absolute(count);
         }
+        for (fate, count) in admin.service.tracer.counts() {
+            counter!("chappe_trace_spans_total", "result" => fate.as_text()).absolute(count);
+        }
         for (result, count) in admin.tls.counts() {
             counter!("chappe_tls_handshakes_total", "result" => result).absolute(count);
         }
@@ -60,6 +63,7 @@ fn describe() {
     describe_counter!("chappe_http_requests_total", "Responses of the public listener by route and status.");
     describe_counter!("chappe_access_refusals_total", "Requests refused for their tokens, by reason.");
     describe_counter!("chappe_jwks_fetches_total", "Attempts to read the keys of a foreign issuer by their result.");
+    describe_counter!("chappe_trace_spans_total", "Steps of traced joins by whether the collector has them.");
     describe_counter!("chappe_tls_handshakes_total", "Connections to listeners of TLS by how they began.");
     describe_gauge!("chappe_tls_certificate_expiry_timestamp_seconds", "Until when the certificate is good.");
     describe_counter!("chappe_turn_refusals_total", "What the TURN server did not answer or relay, by reason.");

@@ -15,6 +15,7 @@ mod serve;
 mod session;
 mod target;
 mod tls_report;
+pub(crate) mod traced;
 mod whep;
 mod whip;
 

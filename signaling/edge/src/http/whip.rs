@@ -19,6 +19,7 @@ use crate::access::base_path::BasePath;
 use crate::content_type::{FRAGMENT, SDP};
 use crate::error::HttpError;
 use crate::http::body::sdp_text;
+use crate::http::traced::traced;
 
 #[derive(Debug, Deserialize)]
 pub struct Options {
@@ -43,7 +44,9 @@ pub async fn endpoint(
 ) -> Result<Response, HttpError> {
     match method {
         Method::POST => {
-            let answered = post(Arc::clone(&service), (&room, &stream), options, caller, &headers, body).await?;
+            let posting = post(Arc::clone(&service), (&room, &stream), options, caller, &headers, body);
+            let route = ("POST /whip/{room}/{stream}", room.as_str(), stream.as_str());
+            let answered = traced(&service, route, &headers, posting).await?;
             Ok(created(&service, &base, answered))
         }
         Method::OPTIONS => Ok(preflight()),

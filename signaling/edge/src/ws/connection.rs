@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Extension, State};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use chappe_signaling_access::TokenError;
 use chappe_signaling_service::{Caller, Joined, Limit, Refusal, Service, unix_ms};
+use chappe_signaling_traces::TraceContext;
 use chappe_signaling_turn::TurnServers;
 use futures_util::SinkExt as _;
 use futures_util::stream::{SplitSink, SplitStream, StreamExt as _};
@@ -18,8 +20,10 @@ use tracing::{Instrument as _, Span, debug, field, info_span};
 use super::dispatch;
 use super::dispatch::Request;
 use super::rate::{Allowance, MESSAGES_PER_SECOND_MAX};
+use super::trace;
 use crate::access::gate::Gate;
 use crate::error::HttpError;
+use crate::http::traced::traceparent;
 use crate::ws::message::{ClientMessage, Hello, ServerMessage};
 use crate::ws::queue::{PageQueue, Queued, page_queue};
 
@@ -27,29 +31,41 @@ use crate::ws::queue::{PageQueue, Queued, page_queue};
 pub async fn upgrade(
     State(service): State<Arc<Service>>,
     (Extension(caller), Extension(gate)): (Extension<Caller>, Extension<Arc<Gate>>),
+    headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let place = match service.page_place(&caller) {
         Ok(place) => place,
         Err(refusal) => return HttpError::from(refusal).into_response(),
     };
+    let part_of = service.tracer.is_on().then(|| traceparent(&headers).map(str::to_owned)).flatten();
     let span = info_span!("page", room = field::Empty, member = field::Empty);
     upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| {
         let connection = async move {
-            run(service, gate, caller, socket).await;
+            run(service, gate, (caller, part_of), socket).await;
             drop(place);
         };
         connection.instrument(span)
     })
 }
 
-async fn run(service: Arc<Service>, gate: Arc<Gate>, caller: Caller, socket: WebSocket) {
+async fn run(service: Arc<Service>, gate: Arc<Gate>, (caller, part_of): (Caller, Option<String>), socket: WebSocket) {
     let (mut writer, mut reader) = socket.split();
     let (queue, mut outgoing) = page_queue(QUEUE_MESSAGES_MAX);
     let stop = queue.stopped();
     let allowance = Allowance::new(Instant::now());
-    let mut page =
-        Page { service, gate, caller, queue, allowance, refused: 0, joined: None, told_turn: Instant::now() };
+    let mut page = Page {
+        service,
+        gate,
+        caller,
+        queue,
+        allowance,
+        refused: 0,
+        joined: None,
+        told_turn: Instant::now(),
+        part_of,
+        join: None,
+    };
     let end = tokio::select! {
         end = page.read(&mut reader) => end,
         end = write(&mut writer, &mut outgoing) => end,
@@ -130,6 +146,10 @@ struct Page {
     joined: Option<Joined>,
     /// When the page was told credentials for the TURN servers.
     told_turn: Instant,
+    /// The step of somebody else that its request for the connection named (`traceparent`).
+    part_of: Option<String>,
+    /// The step in which it joined, where that is traced: its sessions are below it.
+    join: Option<TraceContext>,
 }
 
 impl Page {
@@ -143,9 +163,13 @@ impl Page {
                 Ok(Err(end)) => return end,
                 Err(_) => return Disconnect::Unfit,
             };
+            let mut step = self.service.tracer.request("ws hello", self.part_of.as_deref());
             let joining = dispatch::hello(&self.service, &self.gate, self.caller.clone(), hello, &self.queue);
-            match joining.await {
+            let joined = step.cover(joining).await;
+            trace::note_joined(&mut step, &joined);
+            match joined {
                 Ok(joined) => {
+                    self.join = step.context();
                     let span = Span::current();
                     span.record("room", field::display(&joined.room));
                     span.record("member", field::display(joined.owner.member));
@@ -261,7 +285,7 @@ impl Page {
             (ClientMessage::Renew { token }, Some(joined)) => {
                 dispatch::renew(&self.service, &self.gate, joined, id, &token).await
             }
-            (message, Some(joined)) => dispatch::request(&self.service, joined, id, message).await,
+            (message, Some(joined)) => dispatch::request(&self.service, (joined, self.join), id, message).await,
         };
         self.send(text).await;
         self.renew_turn().await;

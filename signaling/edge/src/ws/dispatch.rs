@@ -10,12 +10,14 @@ use chappe_signaling_sdp::{LINES_MAX, Offer};
 use chappe_signaling_service::{
     Answered, Caller, Join, Joined, Limit, PublishRequest, Refusal, Service, WatchRequest, Watched,
 };
+use chappe_signaling_traces::TraceContext;
 use serde_json::Value;
 
 use crate::access::gate::Gate;
 use crate::refusal::{code, retry_after_ms};
 use crate::ws::message::{ClientMessage, Hello, ServerMessage, SlotRequest, SlotText};
 use crate::ws::queue::PageQueue;
+use crate::ws::trace;
 
 /// A message with its number.
 pub struct Request {
@@ -90,8 +92,14 @@ pub async fn renew(service: &Arc<Service>, gate: &Gate, joined: &mut Joined, id:
     }
 }
 
-/// Carries out one request of a page that has joined; returns the reply.
-pub async fn request(service: &Arc<Service>, joined: &Joined, id: u64, message: ClientMessage) -> Utf8Bytes {
+/// Carries out one request of a page that has joined, in the step `join` of a trace; returns the reply.
+pub async fn request(
+    service: &Arc<Service>,
+    (joined, join): (&Joined, Option<TraceContext>),
+    id: u64,
+    message: ClientMessage,
+) -> Utf8Bytes {
+    let mut step = trace::begin(&service.tracer, join, joined, &message);
     let member = joined.owner.member;
     let done = |result: Result<(), Refusal>| match result {
         Ok(()) => ServerMessage::Done { id }.to_text(),
@@ -100,11 +108,15 @@ pub async fn request(service: &Arc<Service>, joined: &Joined, id: u64, message: 
     match message {
         ClientMessage::Publish { stream, sdp, session, instead_of, listed, alive_ms } => {
             let terms = Terms { instead_of, listed, alive_ms };
-            answer(id, publish(service, joined, &stream, &sdp, session, terms).await, false)
+            let result = step.cover(publish(service, joined, &stream, &sdp, session, terms)).await;
+            trace::note_answer(&mut step, &result);
+            answer(id, result, false)
         }
         ClientMessage::Watch { sdp, slots, session, instead_of, alive_ms } => {
             let terms = Terms { instead_of, listed: false, alive_ms };
-            answer(id, watch(service, joined, &sdp, slots, session, terms).await, true)
+            let result = step.cover(watch(service, joined, &sdp, slots, session, terms)).await;
+            trace::note_answer(&mut step, &result);
+            answer(id, result, true)
         }
         ClientMessage::Unpublish { session } => done(service.end_own(session, member, true).await),
         ClientMessage::Unwatch { session } => done(service.end_own(session, member, false).await),

@@ -7,6 +7,7 @@ mod fuzz;
 mod message;
 mod queue;
 mod rate;
+mod trace;
 
 pub use connection::upgrade;
 pub use fuzz::page_message;

@@ -7,9 +7,10 @@ use std::time::Duration;
 use chappe_cluster::{NodeName, node_tag, session_tag};
 use chappe_engine::{Engine, EngineError};
 use chappe_sfu_api::SessionId;
+use chappe_signaling_traces::{Kind, step};
 use tokio::sync::{Notify, mpsc};
 
-use crate::cluster::message::{NodeReply, NodeRequest};
+use crate::cluster::message::{NodeReply, NodeRequest, to_payload};
 use crate::cluster::outgoing::Outgoing;
 use crate::refusal::{Refusal, RemoteRefusal};
 use crate::relays::keys::RelaySecret;
@@ -87,7 +88,15 @@ impl Cluster {
 
     /// Asks another node and waits for its answer.
     pub async fn ask(&self, node: &NodeName, request: &NodeRequest, within: Duration) -> Result<NodeReply, AskError> {
-        let payload = serde_json::to_vec(request).expect("a request has only string keys");
+        let mut asking = step("ask node", Kind::Client);
+        asking.note("chappe.peer", node);
+        asking.note("chappe.request", request.name());
+        let answer = self.exchange(node, to_payload(request, asking.context()), within).await;
+        asking.note_outcome(&answer);
+        answer
+    }
+
+    async fn exchange(&self, node: &NodeName, payload: Vec<u8>, within: Duration) -> Result<NodeReply, AskError> {
         let reply = self.engine.request(node.as_str(), payload.into(), within).await.map_err(|error| {
             tracing::debug!(%node, %error, "a node does not answer");
             match error {
@@ -107,12 +116,13 @@ impl Cluster {
 }
 
 /// Why another node did not do as asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
-    /// Nothing was done.
+    #[error("it is out of reach: nothing was done")]
     Unreachable,
-    /// It may have been done.
+    #[error("it did not answer in time, and may have done it")]
     Silent,
+    #[error("{}", .0.message)]
     Refused(RemoteRefusal),
 }
 

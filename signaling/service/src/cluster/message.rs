@@ -4,6 +4,7 @@ use chappe_cluster::{NodeName, StreamList};
 use chappe_sfu_api::{AliveMs, Boot, Epoch, SessionId, SessionStats, Tile, WorkerIndex};
 use chappe_signaling_access::Access;
 use chappe_signaling_rooms::{MemberId, Owner, RoomName, Slot, StreamName};
+use chappe_signaling_traces::TraceContext;
 use serde::{Deserialize, Serialize};
 
 use crate::callers::caller::Caller;
@@ -130,6 +131,45 @@ pub enum NodeRequest {
     },
 }
 
+impl NodeRequest {
+    /// As traces call it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            NodeRequest::Publish { .. } => "publish",
+            NodeRequest::Watch { .. } => "watch",
+            NodeRequest::Republish { .. } => "republish",
+            NodeRequest::Rewatch { .. } => "rewatch",
+            NodeRequest::Claim { .. } => "claim",
+            _ => "other",
+        }
+    }
+}
+
+/// A request as it is sent, with the step that it is part of where its join is traced. Nodes that know nothing of traces
+/// pass over that.
+pub(crate) fn to_payload(request: &NodeRequest, part_of: Option<TraceContext>) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Traced<'a> {
+        #[serde(flatten)]
+        request: &'a NodeRequest,
+        traceparent: String,
+    }
+    let payload = match part_of {
+        Some(step) => serde_json::to_vec(&Traced { request, traceparent: step.to_string() }),
+        None => serde_json::to_vec(request),
+    };
+    payload.expect("a request has only string keys")
+}
+
+/// The step that a request is part of, where its join is traced.
+pub fn part_of(payload: &[u8]) -> Option<TraceContext> {
+    #[derive(Deserialize)]
+    struct Traced {
+        traceparent: Option<String>,
+    }
+    serde_json::from_slice::<Traced>(payload).ok()?.traceparent?.parse().ok()
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum NodeReply {
@@ -151,4 +191,23 @@ pub enum NodeReply {
 pub enum NodeNotice {
     /// For a page that is connected there: a message of the WebSocket protocol as it is.
     Deliver { member: MemberId, text: String, ended: Option<SessionId> },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_understood_with_its_trace_and_without_and_by_nodes_that_know_of_none() {
+        let request = NodeRequest::Close { session: SessionId(7, 9) };
+        let plain = serde_json::to_value(&request).unwrap();
+        let untraced = to_payload(&request, None);
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&untraced).unwrap(), plain);
+        assert_eq!(part_of(&untraced), None);
+        let step: TraceContext = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().unwrap();
+        let traced = to_payload(&request, Some(step));
+        assert_eq!(part_of(&traced), Some(step));
+        let understood: NodeRequest = serde_json::from_slice(&traced).unwrap();
+        assert_eq!(serde_json::to_value(&understood).unwrap(), plain);
+    }
 }

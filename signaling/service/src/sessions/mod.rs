@@ -1,6 +1,7 @@
 //! Owns the use cases of WebRTC sessions: publishing, watching, changing, ending, on whichever node they are.
 
 pub mod admission;
+pub mod arrivals;
 pub mod names;
 pub mod patch;
 pub mod place;

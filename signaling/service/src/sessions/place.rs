@@ -8,6 +8,7 @@ use chappe_sfu_api::{Hello, IceCredentials, MediaKind, SessionId, TrackId};
 use chappe_signaling_addresses::Candidates;
 use chappe_signaling_rooms::{RoomName, Slot, Stream, StreamName, TrackChoice};
 use chappe_signaling_sdp::{CandidateTransport, Local, LocalCandidate};
+use chappe_signaling_traces::Span;
 use rand::RngExt as _;
 
 use crate::callers::caller::Caller;
@@ -128,6 +129,12 @@ impl Service {
     pub(crate) fn random_session(&self) -> SessionId {
         session_id(node_tag(self.node()), rand::random())
     }
+}
+
+/// Which place was found.
+pub(crate) fn note_place(placing: &mut Span, worker: &WorkerRef) {
+    placing.note("chappe.to_node", &worker.node);
+    placing.note_number("chappe.worker", worker.index.0);
 }
 
 /// What looking for a place came to. Where load reports do not show yet what was placed there may be room in a moment,

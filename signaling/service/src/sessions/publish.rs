@@ -8,6 +8,7 @@ use chappe_sfu_api::{Command, Epoch, Hello, IceCredentials, SessionId, SessionSp
 use chappe_signaling_access::Action;
 use chappe_signaling_rooms::{NOTE_VERSION, Note, Phase, Role, Session};
 use chappe_signaling_sdp::{self as sdp, PublishTerms, SdpError};
+use chappe_signaling_traces::{Kind, carry, step};
 use tracing::{Instrument as _, info};
 
 use crate::callers::caller::Caller;
@@ -20,7 +21,7 @@ use crate::request::{Answered, PublishRequest};
 use crate::service::Service;
 use crate::sessions::admission::{QueueKey, Verdict};
 use crate::sessions::names::NameClaim;
-use crate::sessions::place::{Avoid, Purpose, random_credentials, random_track, reached_at, verdict};
+use crate::sessions::place::{Avoid, Purpose, note_place, random_credentials, random_track, reached_at, verdict};
 use crate::state::ServiceState;
 use crate::workers::link::Waiting;
 
@@ -51,7 +52,12 @@ impl Service {
         };
         match is_known_here {
             true => Ok(None),
-            false => self.claim_name(&request.room, &request.stream, &proof).await,
+            false => {
+                let mut claiming = step("claim name", Kind::Client);
+                let claim = self.claim_name(&request.room, &request.stream, &proof).await;
+                claiming.note_outcome(&claim);
+                claim
+            }
         }
     }
 
@@ -62,7 +68,7 @@ impl Service {
         for _ in 0..PLACES_TRIED_MAX {
             let queue = QueueKey { room: request.room.clone(), publishes: true };
             let decide = || self.decide_publish(&request, &draft, &avoid);
-            let (chosen, known) = match self.admission.admit(queue, decide).await? {
+            let (chosen, known) = match self.place_publisher(queue, decide).await? {
                 Decided::Here(opened) => return self.finish_publish(&request, &draft, opened).await,
                 Decided::Elsewhere(chosen, known) => (chosen, known),
             };
@@ -85,6 +91,23 @@ impl Service {
             }
         }
         Err(Refusal::NoWorker)
+    }
+
+    async fn place_publisher(
+        &self,
+        queue: QueueKey,
+        decide: impl FnMut() -> Verdict<Decided>,
+    ) -> Result<Decided, Refusal> {
+        let mut placing = step("place", Kind::Internal);
+        let decided = self.admission.admit(queue, decide).await;
+        match &decided {
+            Ok(Decided::Here(Opened { hello, .. })) => {
+                note_place(&mut placing, &WorkerRef { node: self.node().clone(), index: hello.worker });
+            }
+            Ok(Decided::Elsewhere(chosen, _)) => note_place(&mut placing, chosen),
+            Err(refusal) => placing.fail(refusal),
+        }
+        decided
     }
 
     /// For another node, which has chosen the worker.
@@ -268,8 +291,14 @@ impl Service {
     ) -> impl Future<Output = Result<(), Refusal>> + use<> {
         let service = Arc::clone(self);
         let finishing = async move {
+            let mut opening = step("open session", Kind::Client);
+            opening.note("chappe.session", session);
             let reply = waiting.reply().await;
             let mut state = service.state();
+            if let Some(there) = state.registry.session(session) {
+                opening.note_number("chappe.worker", there.worker.0);
+                service.arrivals.begin(session, there.worker, there.publishes());
+            }
             let outcome = match reply {
                 Ok(_) => state.registry.confirm(session).map_err(Refusal::from),
                 Err(error) => Err(Refusal::from(error)),
@@ -281,13 +310,15 @@ impl Service {
                 }
                 Err(refusal) => {
                     info!(%session, %refusal, "session refused");
+                    opening.fail(&refusal);
+                    service.arrivals.forget(session);
                     let effects = state.registry.end(session, None);
                     service.apply(&mut state, effects);
                     Err(refusal)
                 }
             }
         };
-        let task = tokio::spawn(finishing.in_current_span());
+        let task = tokio::spawn(carry(finishing).in_current_span());
         // The task ends early only when the runtime stops.
         async move { task.await.unwrap_or(Err(Refusal::WorkerSilent)) }
     }

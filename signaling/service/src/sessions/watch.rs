@@ -9,6 +9,7 @@ use chappe_signaling_rooms::{
     Attempt, NOTE_VERSION, Note, Phase, Role, RoomName, Session, Showing, Slot, SlotState, slot_states,
 };
 use chappe_signaling_sdp::{self as sdp, SlotSource};
+use chappe_signaling_traces::{Kind, step};
 
 use crate::callers::caller::Caller;
 use crate::clock::unix_ms;
@@ -17,7 +18,7 @@ use crate::refusal::Refusal;
 use crate::request::{Answered, WatchRequest, Watched, check_slots};
 use crate::service::Service;
 use crate::sessions::admission::{QueueKey, Verdict};
-use crate::sessions::place::{Avoid, Purpose, random_credentials, reached_at, verdict};
+use crate::sessions::place::{Avoid, Purpose, note_place, random_credentials, reached_at, verdict};
 use crate::sessions::publish::{FIRST_EPOCH, PLACES_TRIED_MAX};
 use crate::state::ServiceState;
 
@@ -34,7 +35,7 @@ impl Service {
         for _ in 0..PLACES_TRIED_MAX {
             let queue = QueueKey { room: request.room.clone(), publishes: false };
             let decide = || self.decide_watch(&request, &slots, &avoid);
-            let (chosen, basis) = match self.admission.admit(queue, decide).await {
+            let (chosen, basis) = match self.place_viewer(queue, decide).await {
                 Ok(decided) => decided,
                 Err(Refusal::NoWorker) => break,
                 Err(refusal) => return Err(refusal),
@@ -73,6 +74,20 @@ impl Service {
             }
         }
         Err(told)
+    }
+
+    async fn place_viewer(
+        &self,
+        queue: QueueKey,
+        decide: impl FnMut() -> Verdict<Decided>,
+    ) -> Result<Decided, Refusal> {
+        let mut placing = step("place", Kind::Internal);
+        let decided = self.admission.admit(queue, decide).await;
+        match &decided {
+            Ok((chosen, _)) => note_place(&mut placing, chosen),
+            Err(refusal) => placing.fail(refusal),
+        }
+        decided
     }
 
     /// Each stream that is to be shown has to be permitted, also one that is not there.

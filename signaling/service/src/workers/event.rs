@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chappe_sfu_api::{Event, Hello, SessionSnapshot, WorkerIndex};
+use chappe_sfu_api::{Event, Hello, SessionSnapshot, SessionState, WorkerIndex};
 use tracing::{debug, info, warn};
 
 use crate::service::Service;
@@ -72,6 +72,7 @@ impl Service {
             view.state = WorkerState::Lost;
         }
         self.view_own(&mut state);
+        self.arrivals.handle_worker_lost(worker);
         state.forget_silences_to(worker);
         let effects = state.registry.handle_worker_lost(worker, None);
         warn!("worker lost");
@@ -81,6 +82,9 @@ impl Service {
     }
 
     pub fn handle_worker_event(self: &Arc<Self>, worker: WorkerIndex, event: Event) {
+        if self.tracer.is_on() {
+            self.trace_arrival(&event);
+        }
         let mut state = self.state();
         let effects = match event {
             Event::Closed { session, reason } => {
@@ -130,6 +134,15 @@ impl Service {
             | Event::Alive => Vec::new(),
         };
         self.apply(&mut state, effects);
+    }
+
+    fn trace_arrival(&self, event: &Event) {
+        match event {
+            Event::StateChanged { session, state: SessionState::Connected } => self.arrivals.handle_connected(*session),
+            Event::TrackActive { session, active: true, .. } => self.arrivals.handle_media(*session),
+            Event::Closed { session, reason } => self.arrivals.handle_closed(*session, *reason),
+            _ => {}
+        }
     }
 }
 
