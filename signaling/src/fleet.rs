@@ -102,7 +102,7 @@ async fn follow_count(supervisor: &Supervisor, counted: &watch::Sender<usize>) -
                 count = 0;
             }
             Reply::Error(why) => return Err(SupervisorError::Refused(why)),
-            Reply::Log(..) | Reply::Added(_) | Reply::Settings { .. } => {}
+            Reply::Log(..) | Reply::Added(_) | Reply::Settings { .. } | Reply::ProgramBefore(_) => {}
         }
     }
     Ok(())

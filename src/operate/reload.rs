@@ -18,6 +18,7 @@ use crate::failure::{Failure, usage};
 pub fn run(order: &Reload) -> Result<(), Failure> {
     let admin = Admin::of(&order.target)?;
     let nodes = if order.all { node::all(&admin)? } else { vec![node::named(&admin, order.node.as_deref())?] };
+    let mut before = None;
     if let Some(path) = &order.binary {
         // Those that are found here are asked themselves.
         if nodes.iter().any(|node| node.pid.is_none()) {
@@ -25,55 +26,66 @@ pub fn run(order: &Reload) -> Result<(), Failure> {
                 "--binary is for the node that is asked: name its admin listener with --admin, without --node",
             );
         }
-        supervisor::set_program(admin.base(), checked(path)?)?;
+        before = supervisor::set_program(admin.base(), checked(path)?)?;
     }
     for node in &nodes {
-        reload(&admin, node, order.deadline)?;
+        reload(&admin, node, order.deadline, before.take())?;
         println!("{} is reloaded", node.node);
     }
     Ok(())
 }
 
-fn reload(admin: &Admin, node: &Node, deadline: Duration) -> Result<(), Failure> {
+/// With settings that are wrong, or a worker that has no successor, it ends there, and the program is `before` again, so
+/// that the node becomes whole. Settings that were told as taken up hold all the same.
+fn reload(admin: &Admin, node: &Node, deadline: Duration, before: Option<PathBuf>) -> Result<(), Failure> {
     let name = node.node.as_str();
-    read_settings(admin, name)?;
-    let workers: Vec<Worker> = admin.get("/api/v1/workers")?;
-    let workers: Vec<String> =
-        workers.into_iter().filter(|worker| worker.node == name).map(|worker| worker.id).collect();
-    // Where one is alone, its sessions need another place while it is replaced.
-    let is_alone = workers.len() == 1;
-    if is_alone {
-        scale::to(admin, name, 2, deadline)?;
-        scale::wait(admin, name, 2, deadline)?;
+    let taken_up = read_settings(admin, name);
+    let replaced = taken_up.as_ref().map_or(Ok(()), |_| replace_workers(admin, name, deadline));
+    if let Some(before) = before.filter(|_| taken_up.is_err() || replaced.is_err()) {
+        supervisor::set_program(admin.base(), before)?;
+        eprintln!("{name} starts its processes from the program before again");
     }
-    for id in &workers {
-        restart::replace(admin, id, deadline)?;
+    let is_for_signaling = taken_up?;
+    if replaced.is_ok() || is_for_signaling {
+        replace_signaling(admin, node)?;
     }
-    if is_alone {
-        scale::to(admin, name, 1, deadline)?;
-        scale::wait(admin, name, 1, deadline)?;
-    }
-    replace_signaling(admin, node)
+    replaced
 }
 
-/// First of all, so that nothing is replaced where they are wrong.
-fn read_settings(admin: &Admin, node: &str) -> Result<(), Failure> {
+fn replace_workers(admin: &Admin, node: &str, deadline: Duration) -> Result<(), Failure> {
+    let workers: Vec<Worker> = admin.get("/api/v1/workers")?;
+    let workers: Vec<String> =
+        workers.into_iter().filter(|worker| worker.node == node).map(|worker| worker.id).collect();
+    let replace_each = || workers.iter().try_for_each(|id| restart::replace(admin, id, deadline));
+    if workers.len() != 1 {
+        return replace_each();
+    }
+    // One that is alone needs another place for its sessions while it is replaced. That goes in any case.
+    scale::to(admin, node, 2, deadline)?;
+    let replaced = scale::wait(admin, node, 2, deadline).and_then(|()| replace_each());
+    scale::to(admin, node, 1, deadline)?;
+    replaced?;
+    scale::wait(admin, node, 1, deadline)
+}
+
+/// First of all, so that nothing is replaced where they are wrong. Returns whether signaling has to be replaced for them.
+fn read_settings(admin: &Admin, node: &str) -> Result<bool, Failure> {
     let Some(read) = admin.post_if_known(&format!("/api/v1/nodes/{node}/settings"), &json!({}))? else {
         eprintln!("{node} keeps its settings: it is of an earlier version, and reads them when it is started anew");
-        return Ok(());
+        return Ok(false);
     };
-    let names = |list: &str| {
-        let names = read.get(list).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        names.collect::<Vec<_>>().join(", ")
+    let names = |list: &str| -> Vec<&str> {
+        read.get(list).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
     };
     let (changed, fixed) = (names("changed"), names("fixed"));
     if !changed.is_empty() {
-        println!("{node} takes up: {changed}");
+        println!("{node} takes up: {}", changed.join(", "));
     }
     if !fixed.is_empty() {
-        println!("{node} takes up when it is started anew: {fixed} (workers: chappe scale)");
+        println!("{node} takes up when it is started anew: {} (workers: chappe scale)", fixed.join(", "));
     }
-    Ok(())
+    // All processes have that already.
+    Ok(changed.iter().any(|name| *name != "log-filter"))
 }
 
 /// The absolute path of a program that says it is one of ours: better found out here than by a node that can't start

@@ -60,8 +60,17 @@ fn worker(admin: &Admin, id: &str) -> Result<Option<Worker>, Failure> {
 fn wait(admin: &Admin, id: &str, boot: Option<&str>, deadline: Duration) -> Result<Worker, Failure> {
     let mut progress = Progress::begin();
     let end = Instant::now() + deadline;
+    let mut seen = Instant::now();
     loop {
         let now = worker(admin, id)?;
+        if now.as_ref().is_some_and(|worker| worker.boot.as_deref() == boot && worker.state != "lost") {
+            seen = Instant::now();
+        }
+        if seen.elapsed() > SUCCESSOR_WITHIN {
+            return Err(Failure::Refused(format!(
+                "{id} has ended, and no process stays in its place: `chappe logs` says why"
+            )));
+        }
         match &now {
             Some(worker) if worker.boot.as_deref() != boot && worker.state == "serving" => return Ok(worker.clone()),
             Some(worker) => {
@@ -83,5 +92,7 @@ fn wait(admin: &Admin, id: &str, boot: Option<&str>, deadline: Duration) -> Resu
 }
 
 const PAUSE: Duration = Duration::from_millis(250);
+/// For a successor to serve once the worker has ended: many attempts of its supervisor.
+const SUCCESSOR_WITHIN: Duration = Duration::from_secs(10);
 /// For the last sessions to end, and the next process to be in agreement with signaling.
 const AFTER_DEADLINE: Duration = Duration::from_secs(15);

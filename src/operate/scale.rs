@@ -34,7 +34,7 @@ pub fn to(admin: &Admin, node: &str, workers: u16, deadline: Duration) -> Result
 
 pub fn wait(admin: &Admin, node: &str, wanted: u16, deadline: Duration) -> Result<(), Failure> {
     let mut progress = Progress::begin();
-    let end = Instant::now() + deadline;
+    let (begin, end) = (Instant::now(), Instant::now() + deadline);
     loop {
         let workers: Vec<Worker> = admin.get("/api/v1/workers")?;
         let own: Vec<&Worker> = workers.iter().filter(|worker| worker.node == node).collect();
@@ -49,6 +49,11 @@ pub fn wait(admin: &Admin, node: &str, wanted: u16, deadline: Duration) -> Resul
             0 => format!("{node}: {serve} of {wanted} workers serve"),
             count => format!("{node}: workers that leave: {count}, sessions left: {sessions}, {left} to the deadline"),
         });
+        if leave.is_empty() && begin.elapsed() > SERVES_WITHIN {
+            return Err(Failure::Refused(format!(
+                "{serve} of the {wanted} workers of {node} serve, and the others do not start: `chappe logs` says why"
+            )));
+        }
         if Instant::now() > end + AFTER_DEADLINE {
             return Err(Failure::Refused(format!(
                 "{node} has not {wanted} workers {} s after the deadline: `chappe ls` and `chappe logs` say why",
@@ -60,4 +65,6 @@ pub fn wait(admin: &Admin, node: &str, wanted: u16, deadline: Duration) -> Resul
 }
 
 const PAUSE: Duration = Duration::from_millis(250);
+/// For workers to start, where none has to leave before.
+const SERVES_WITHIN: Duration = Duration::from_secs(10);
 const AFTER_DEADLINE: Duration = Duration::from_secs(20);

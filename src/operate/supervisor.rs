@@ -11,8 +11,9 @@ use chappe_supervisor_api::{Reply, Request, SOCKET_FILE};
 use super::find::directory_of;
 use crate::failure::Failure;
 
-/// The node whose admin listener is `admin` starts its processes from this file from now on.
-pub fn set_program(admin: &str, path: PathBuf) -> Result<(), Failure> {
+/// The node whose admin listener is `admin` starts its processes from this file from now on. Returns that of before; none
+/// from a supervisor of an earlier version.
+pub fn set_program(admin: &str, path: PathBuf) -> Result<Option<PathBuf>, Failure> {
     let is_line = path.to_str().is_some_and(|text| !text.contains('\n'));
     if !is_line {
         return Err(Failure::Usage(format!("--binary {}: wants a path in UTF-8, on one line", path.display())));
@@ -27,7 +28,8 @@ pub fn set_program(admin: &str, path: PathBuf) -> Result<(), Failure> {
     };
     match ask(directory.join(SOCKET_FILE), &Request::Program { path }).map_err(not_reached)? {
         Reply::Error(why) => Err(Failure::Refused(why)),
-        _ => Ok(()),
+        Reply::ProgramBefore(path) => Ok(Some(path)),
+        _ => Ok(None),
     }
 }
 

@@ -46,7 +46,9 @@ pub fn answer(
         Request::ReadSettings => {
             settings.answer(plan, places, supervisor).map(|reply| supervisor.reply(client, &reply))
         }
-        Request::Program { path } => set_program(places, supervisor, path),
+        Request::Program { path } => {
+            set_program(places, supervisor, path).map(|before| supervisor.reply(client, &Reply::ProgramBefore(before)))
+        }
     };
     supervisor.reply(client, &done.map_or_else(Reply::Error, |()| Reply::Ok));
 }
@@ -95,12 +97,14 @@ fn remove(supervisor: &mut Supervisor, worker: u16, within_ms: u64) -> Result<()
     Ok(())
 }
 
-fn set_program(places: &mut Places, supervisor: &mut Supervisor, path: PathBuf) -> Result<(), String> {
+/// The program before.
+fn set_program(places: &mut Places, supervisor: &mut Supervisor, path: PathBuf) -> Result<PathBuf, String> {
     check_program(&path)?;
-    info!(program = %path.display(), was = %places.program().display(), "processes are started from another file");
+    let before = places.program().to_owned();
+    info!(program = %path.display(), was = %before.display(), "processes are started from another file");
     supervisor.change_specs(|spec| spec.program.clone_from(&path));
     places.set_program(path);
-    Ok(())
+    Ok(before)
 }
 
 fn check_program(path: &Path) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! Settings that change while the node runs: what SIGHUP takes up, what it can't, and what it leaves alone.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use rustix::process::Signal;
 
@@ -10,13 +11,25 @@ use crate::running::{Dir, Running, chappe, eventually, is_alive};
 
 /// A node with a file of settings, which is beside its other files.
 fn started(settings: &str) -> Running {
+    started_with(settings, 1)
+}
+
+fn started_with(settings: &str, workers: usize) -> Running {
     let dir = Dir::new();
     let file = dir.path("chappe.toml");
     fs::write(&file, settings).unwrap();
-    let command = chappe(&dir, &["--config", file.to_str().unwrap(), "--workers", "1"]);
+    let command = chappe(&dir, &["--config", file.to_str().unwrap(), "--workers", &workers.to_string()]);
     let node = Running::start_in(dir, command);
-    serving(&node, 1);
+    serving(&node, workers);
     node
+}
+
+/// Says that it is one of ours, and starts nothing.
+fn broken_program(dir: &Dir) -> String {
+    let file = dir.path("chappe-broken");
+    fs::write(&file, "#!/bin/sh\n[ \"$1\" = --version ] && exec echo chappe 9\nexit 1\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    file.to_str().unwrap().to_owned()
 }
 
 fn renew(node: &Running, settings: &str) {
@@ -95,6 +108,47 @@ fn reload_takes_up_settings_and_says_which_have_to_wait() {
     let (code, told, trouble) = run(&node.dir, &["reload"]);
     assert!(code == 1 && told.is_empty() && trouble.contains("did you mean `per-address`"), "{told}{trouble}");
     assert_eq!(node.children(), children);
+}
+
+#[test]
+fn a_reload_with_a_program_that_does_not_start_leaves_the_node_whole_and_the_settings_that_it_told() {
+    for workers in [1, 2] {
+        let node = started_with("per-address = 100\n", workers);
+        let own = fs::read_link(format!("/proc/{}/exe", node.signaling().unwrap())).unwrap();
+        let signaling = node.signaling();
+        fs::write(node.dir.path("chappe.toml"), "per-address = 1\n").unwrap();
+        let broken = broken_program(&node.dir);
+        let (code, told, trouble) = run(&node.dir, &["reload", "--binary", &broken, "--deadline", "1s"]);
+        assert_eq!(code, 1, "{told}{trouble}");
+        assert!(told.contains("takes up: per-address") && !told.contains("is reloaded"), "{told}");
+        assert!(trouble.contains("`chappe logs` says why") && trouble.contains("program before again"), "{trouble}");
+        eventually("all workers serve again", || {
+            let serve = node.admin("/api/v1/workers");
+            let serve = serve.as_array()?.iter().filter(|worker| worker["state"] == "serving").count();
+            (serve == workers && node.children().len() == workers + 1).then_some(())
+        });
+        for pid in node.children() {
+            assert_eq!(fs::read_link(format!("/proc/{pid}/exe")).unwrap(), own);
+        }
+        assert_ne!(node.signaling(), signaling);
+        let arguments = fs::read(format!("/proc/{}/cmdline", node.signaling().unwrap())).unwrap();
+        assert!(String::from_utf8_lossy(&arguments).contains("--per-address=1\0"));
+    }
+}
+
+#[test]
+fn settings_that_are_wrong_leave_the_program_as_it_was() {
+    let node = started("");
+    fs::write(node.dir.path("chappe.toml"), "per-adress = 1\n").unwrap();
+    let broken = broken_program(&node.dir);
+    let (code, _, trouble) = run(&node.dir, &["reload", "--binary", &broken]);
+    assert!(code == 1 && trouble.contains("did you mean `per-address`"), "{trouble}");
+    let signaling = node.signaling();
+    crate::running::kill(signaling.unwrap(), Signal::KILL);
+    eventually("another signaling process", || {
+        (node.signaling().is_some() && node.signaling() != signaling).then_some(())
+    });
+    assert_eq!(node.http("/healthz").0, 200);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the supervisor answers, one line each.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::{LogSource, ParseError, ProcessStatus};
@@ -17,6 +18,8 @@ pub enum Reply {
         changed: Vec<String>,
         fixed: Vec<String>,
     },
+    /// Another program is started from now on, and this one was until now.
+    ProgramBefore(PathBuf),
     /// The request is done, or its first answer complete.
     Ok,
     /// It is not done, and why.
@@ -30,6 +33,7 @@ impl fmt::Display for Reply {
             Reply::Log(source, line) => write!(f, "log {source} {line}"),
             Reply::Added(worker) => write!(f, "added {worker}"),
             Reply::Settings { changed, fixed } => write!(f, "settings {} {}", listed(changed), listed(fixed)),
+            Reply::ProgramBefore(path) => write!(f, "program-before {}", path.display()),
             Reply::Ok => f.write_str("ok"),
             Reply::Error(why) => write!(f, "error {}", why.replace('\n', " ")),
         }
@@ -53,6 +57,7 @@ impl FromStr for Reply {
                 let (changed, fixed) = rest.split_once(' ').ok_or_else(bad)?;
                 Ok(Reply::Settings { changed: names(changed), fixed: names(fixed) })
             }
+            "program-before" if rest.starts_with('/') => Ok(Reply::ProgramBefore(PathBuf::from(rest))),
             "ok" if rest.is_empty() => Ok(Reply::Ok),
             "error" => Ok(Reply::Error(rest.to_owned())),
             _ => Err(bad()),
@@ -84,13 +89,14 @@ mod tests {
             "added 3",
             "settings - -",
             "settings per-address,log-filter workers",
+            "program-before /opt/some where/chappe",
             "ok",
             "error port 7003 is in use",
         ];
         for text in texts {
             assert_eq!(text.parse::<Reply>().unwrap().to_string(), text);
         }
-        for text in ["", "ok 1", "log", "log nobody x", "added", "settings", "done"] {
+        for text in ["", "ok 1", "log", "log nobody x", "added", "settings", "program-before x", "done"] {
             assert!(text.parse::<Reply>().is_err(), "{text:?}");
         }
     }

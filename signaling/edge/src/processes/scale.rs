@@ -53,7 +53,12 @@ async fn workers(supervisor: &Supervisor) -> Result<Vec<(u16, ProcessStatus)>, S
             ProcessName::Worker(index) => Some((index, status)),
             ProcessName::Signaling => None,
         },
-        Reply::Log(..) | Reply::Added(_) | Reply::Settings { .. } | Reply::Ok | Reply::Error(_) => None,
+        Reply::Log(..)
+        | Reply::Added(_)
+        | Reply::Settings { .. }
+        | Reply::ProgramBefore(_)
+        | Reply::Ok
+        | Reply::Error(_) => None,
     };
     Ok(replies.filter_map(worker).collect())
 }
