@@ -46,10 +46,10 @@ test("a codec that brings layers of its own is sent in one encoding", () => {
 });
 
 test("smaller encodings have a smaller share of the rate, and nothing that is undefined is said", () => {
-  assert.deepEqual(planEncodings({ ...plain, maxBitrate: 1_800_000, maxFramerate: 30 }, 3), [
-    { active: true, scaleResolutionDownBy: 4, maxBitrate: 200_000, maxFramerate: 30 },
-    { active: true, scaleResolutionDownBy: 2, maxBitrate: 600_000, maxFramerate: 30 },
-    { active: true, scaleResolutionDownBy: 1, maxBitrate: 1_800_000, maxFramerate: 30 },
+  assert.deepEqual(planEncodings({ ...plain, maxBitrate: 2_500_000, maxFramerate: 30 }, 3), [
+    { active: true, scaleResolutionDownBy: 4, maxBitrate: 150_000, maxFramerate: 30 },
+    { active: true, scaleResolutionDownBy: 2, maxBitrate: 500_000, maxFramerate: 30 },
+    { active: true, scaleResolutionDownBy: 1, maxBitrate: 2_500_000, maxFramerate: 30 },
   ]);
   assert.equal(planEncodings({ ...plain, maxBitrate: 300_000 }, 3)[0]?.maxBitrate, 100_000);
   assert.equal(planEncodings({ ...plain, maxBitrate: 80_000 }, 3)[0]?.maxBitrate, 80_000);

@@ -48,15 +48,17 @@ function sizesOf(lines, detailed) {
 }
 
 /**
- * What an encoding of this scale may have of what the largest has: half the lines are a quarter of the pixels, which take
- * about a third of the rate.
+ * What an encoding of this scale may have of what the largest has: as much as libwebrtc wants for it, and no more. With
+ * more it would take what is left by larger ones that nobody watches, and outgrow the line of a viewer that it fits.
  * @param {number} scale
  * @param {number} maxBitrate
  */
 function shareOf(scale, maxBitrate) {
-  return Math.max(Math.round(maxBitrate / 3 ** Math.log2(scale)), Math.min(maxBitrate, BITRATE_MIN));
+  return Math.max(Math.round(maxBitrate * (SHARES.get(scale) ?? 1)), Math.min(maxBitrate, BITRATE_MIN));
 }
 
+/** The targets of `kSimulcastFormatsVP8` in libwebrtc: 2500, 500 and 150 kbit/s for 720, 360 and 180 lines. */
+const SHARES = new Map([[2, 0.2], [4, 0.06]]);
 /** @type {Set<string>} */
 const SIMULCAST = new Set(["vp8", "h264"]);
 const SCALES_MAX = 3;
