@@ -137,6 +137,16 @@ pub struct Flags {
     /// Which log lines there are: debug, or info,chappe_signaling=debug for one part; wins over RUST_LOG [default: info]
     #[arg(long, env = "CHAPPE_LOG_FILTER", value_name = "FILTER", global = true, value_parser = log_filter)]
     pub log_filter: Option<String>,
+    /// File that all log lines are written to as well, each with its node and process; opened anew at SIGHUP
+    #[arg(long, env = "CHAPPE_LOG_FILE", value_name = "FILE", global = true)]
+    pub log_file: Option<PathBuf>,
+    /// Size at which another log file begins and that of before gets a number: 64k to 1000G [default: 64M]
+    #[arg(long, env = "CHAPPE_LOG_FILE_SIZE", value_name = "BYTES", global = true, value_parser = file_size)]
+    pub log_file_size: Option<u64>,
+    /// Log files that are kept, the one that is written among them: 1 to 1000 [default: 8]
+    #[arg(long, env = "CHAPPE_LOG_FILES", value_name = "N", global = true)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub log_files: Option<u16>,
     /// Keeps a JSON file with the addresses in use and the process ids, removed at the end
     #[arg(long, env = "CHAPPE_STATE_FILE", value_name = "FILE", global = true)]
     pub state_file: Option<PathBuf>,
@@ -223,6 +233,19 @@ fn log_filter(text: &str) -> Result<String, String> {
     chappe_supervisor::check_log_filter(text).map(|()| text.to_owned())
 }
 
+fn file_size(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.char_indices().last() {
+        Some((end, 'k' | 'K')) => (&text[..end], 10),
+        Some((end, 'm' | 'M')) => (&text[..end], 20),
+        Some((end, 'g' | 'G')) => (&text[..end], 30),
+        _ => (text, 0),
+    };
+    let bytes = digits.parse::<u32>().ok().map(|count| u64::from(count) << shift);
+    bytes
+        .filter(|bytes| (FILE_BYTES_MIN..=FILE_BYTES_MAX).contains(bytes))
+        .ok_or_else(|| "wants a size from 64k to 1000G, for example 64M".to_owned())
+}
+
 fn issuer(text: &str) -> Result<String, String> {
     IssuerSource::parse(text.trim()).map(|_| text.trim().to_owned())
 }
@@ -237,6 +260,8 @@ fn name(text: &str) -> Result<String, String> {
 
 pub const WORKERS_MAX: u16 = 256;
 const NAME_CHARS_MAX: usize = 64;
+const FILE_BYTES_MIN: u64 = 64 << 10;
+const FILE_BYTES_MAX: u64 = 1000 << 30;
 
 const EXAMPLES: &str = "\
 Examples:

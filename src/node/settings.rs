@@ -2,6 +2,7 @@
 //! Refuses what cannot work, with the way out.
 
 mod file;
+mod log_file;
 mod paths;
 mod tls;
 mod traces;
@@ -58,6 +59,7 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
         keys: flags.keys.as_deref().map(absolute),
         jwks: flags.jwks.clone().unwrap_or_default().iter().map(|text| absolute_issuer(text)).collect(),
         log: flags.log.unwrap_or_default(),
+        log_file: log_file::plan(&flags)?,
         log_filter: flags.log_filter,
         state_file: flags.state_file,
     };
@@ -107,6 +109,9 @@ fn merged(first: Flags, second: Flags) -> Flags {
         otlp_endpoint: first.otlp_endpoint.or(second.otlp_endpoint),
         log: first.log.or(second.log),
         log_filter: first.log_filter.or(second.log_filter),
+        log_file: first.log_file.or(second.log_file),
+        log_file_size: first.log_file_size.or(second.log_file_size),
+        log_files: first.log_files.or(second.log_files),
         state_file: first.state_file.or(second.state_file),
         config: first.config,
     }

@@ -6,8 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use chappe_supervisor_api::{Auth, ProcessName, ProcessStatus};
 use tracing::info;
 
-use crate::outlet::{LogFormat, Shown};
+use crate::log_format::LogFormat;
 use crate::plan::NodePlan;
+use crate::shown::Shown;
 use crate::state_file::Addresses;
 
 /// In JSON the same goes to the log, as fields.

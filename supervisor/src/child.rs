@@ -11,7 +11,7 @@ use chappe_sfu_io::process;
 use chappe_supervisor_api::{AdminAuth, Auth, ProcessName, SOCKET_FILE};
 use clap::ValueEnum;
 
-use crate::outlet::LogFormat;
+use crate::log_format::LogFormat;
 use crate::runtime_dir::{CLUSTER_FILE, NODE_SECRET_FILE};
 
 pub mod log;

@@ -1,5 +1,6 @@
 //! Owns the processes of a node: binds every socket, starts signaling and the workers, replaces whichever dies.
-//! Never reads from the network, never runs a second thread, and parses nothing that comes from outside.
+//! Never reads from the network, and parses nothing that comes from outside. Has one thread, but for the one that writes
+//! the log file: it starts no process, and only the end of the node waits for it, a second at most.
 //!
 //! In reading order: [`NodePlan`] says what to run, [`run`] binds, spawns and supervises until a signal ends it.
 //! The other side of the fork is [`child`]: what a worker and the signaling process do before their own work.
@@ -23,9 +24,12 @@ mod token;
 mod announce;
 mod backoff;
 mod lines;
+mod log_file;
+mod log_format;
 mod log_ring;
 mod outlet;
 mod runtime_dir;
+mod shown;
 mod signals;
 mod sockets;
 mod state_file;
@@ -34,8 +38,9 @@ pub mod child;
 
 pub use child::log::check_log_filter;
 pub use ended::{EXIT_REFUSE, EXIT_STOP, Ended};
+pub use log_format::LogFormat;
 pub use node::run;
 pub use outlet::LogFormat;
-pub use plan::{DevelopmentPlan, NodePlan, Renewal, Role, TlsPlan};
+pub use plan::{DevelopmentPlan, LogFilePlan, NodePlan, Renewal, Role, TlsPlan};
 pub use runtime_dir::running_nodes;
 pub use sockets::StartError;

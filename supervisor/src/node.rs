@@ -1,6 +1,5 @@
 //! The story of a node: binds, starts, supervises, does what it is asked, and ends.
 
-use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use chappe_supervisor_api::{AdminAuth, ProcessName, SOCKET_FILE, STATE_FILE};
@@ -12,10 +11,11 @@ use crate::channel::Channel;
 use crate::child::log;
 use crate::ended::Ended;
 use crate::orders;
-use crate::outlet::{LogFormat, Outlet, Shown};
+use crate::outlet::Outlet;
 use crate::places::Places;
 use crate::plan::NodePlan;
 use crate::renew::{ReadAgain, Settings};
+use crate::shown::Shown;
 use crate::signals::Signals;
 use crate::sockets::StartError;
 use crate::state_file::StateFile;
@@ -25,8 +25,9 @@ use crate::supervise::Supervisor;
 /// operator asks for it, `read_again` tells what has become of the settings.
 pub fn run(mut plan: NodePlan, read_again: ReadAgain<'_>) -> Result<Ended, StartError> {
     raise_descriptor_limit();
-    let shown = shown(&plan);
+    let shown = Shown::at_start(&plan);
     let outlet = Outlet::stderr(plan.log, shown).map_err(StartError::prepare("standard error"))?;
+    outlet.write_file(plan.log_file.as_ref(), &plan.node).map_err(StartError::prepare("the log file"))?;
     let filter = log::init(plan.log, plan.log_filter.as_deref(), outlet.clone());
     let mut places = Places::bind(&plan)?;
     let signals = Signals::catch().map_err(StartError::prepare("signal handling"))?;
@@ -35,19 +36,18 @@ pub fn run(mut plan: NodePlan, read_again: ReadAgain<'_>) -> Result<Ended, Start
     let state_files = state_files(&plan, &places);
     let mut supervisor = Supervisor::start(places.specs(&plan), signals, outlet.clone(), plan.log)
         .map_err(StartError::prepare("the event loop"))?;
-    let mut settings = Settings::new(read_again, filter);
+    let mut settings = Settings::new(read_again, filter, outlet.clone());
     supervisor.answer_on(channel).map_err(StartError::prepare("the event loop"))?;
     warn_of_open_doors(&plan);
     announce(&plan, places.addresses(), &supervisor.statuses(), shown);
-    if shown == Shown::Warnings {
-        outlet.show(Shown::ParentAndWarnings);
-    }
+    outlet.show(Shown::from_then_on(&plan));
     loop {
         if supervisor.take_changed() {
             write_state(&state_files, &places, &supervisor);
         }
         if let Some(ended) = supervisor.turn().map_err(StartError::prepare("the event loop"))? {
             outlet.flush();
+            outlet.finish_file();
             return Ok(ended);
         }
         for name in supervisor.take_gone() {
@@ -59,16 +59,10 @@ pub fn run(mut plan: NodePlan, read_again: ReadAgain<'_>) -> Result<Ended, Start
             orders::answer(&mut plan, &mut settings, &mut places, &mut supervisor, client, request);
         }
         if supervisor.take_hangup() {
+            outlet.reopen_file();
             settings.renew(&mut plan, &places, &mut supervisor);
         }
     }
-}
-
-/// A person at a terminal reads the banner, and then only what matters, unless they asked for the log.
-fn shown(plan: &NodePlan) -> Shown {
-    let is_asked_for = plan.log_filter.is_some() || std::env::var_os("RUST_LOG").is_some();
-    let is_watched = plan.log == LogFormat::Text && io::stderr().is_terminal();
-    if is_watched && !is_asked_for { Shown::Warnings } else { Shown::All }
 }
 
 /// One in the private directory, where programs of ours look for a node of this machine, and the one that was asked for.

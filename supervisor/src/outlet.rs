@@ -1,85 +1,25 @@
-//! Owns the way out for log lines: the standard error of the parent, and the ring of the newest for operators who ask.
-//! Never blocks, whoever reads it.
+//! Owns the way out for log lines: the standard error of the parent, the ring of the newest for operators who ask, and
+//! the log file where there is one. Never blocks, whoever reads it.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chappe_supervisor_api::{LogSource, ProcessName};
+use chappe_supervisor_api::LogSource;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::log_file::LogFile;
+use crate::log_format::LogFormat;
 use crate::log_ring::LogRing;
+use crate::plan::LogFilePlan;
+use crate::shown::Shown;
 
 /// A terminal stopped with Ctrl-S, or a pipe that nobody reads, must not stop the parent from replacing a dead
 /// worker: what cannot be written now waits in a bounded queue, and what does not fit there is counted.
 #[derive(Debug, Clone)]
 pub struct Outlet(Arc<Mutex<Queue>>);
-
-/// Which lines go to standard error. The ring has all of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
-    All,
-    /// For a person who is about to read the banner.
-    Warnings,
-    /// What the parent says, and what children warn of: for a person who has read it.
-    ParentAndWarnings,
-}
-
-impl Shown {
-    /// `line` is as [`LogFormat::Text`] has it: time, level, and the rest. What has no level is no everyday line.
-    fn takes(self, source: LogSource, line: &[u8]) -> bool {
-        match (self, source) {
-            (Shown::All, _) | (Shown::ParentAndWarnings, LogSource::Supervisor) => return true,
-            (Shown::Warnings | Shown::ParentAndWarnings, _) => {}
-        }
-        let mut words = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
-        let (time, level) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        !(time.ends_with(b"Z") && matches!(level, b"INFO" | b"DEBUG" | b"TRACE"))
-    }
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum LogFormat {
-    /// One line per event, for people.
-    #[default]
-    Text,
-    /// One JSON object per line.
-    Json,
-}
-
-impl LogFormat {
-    /// A line about the log itself, which no subscriber writes. `text` has nothing that JSON escapes.
-    pub(crate) fn notice(self, text: &str) -> String {
-        match self {
-            LogFormat::Text => format!("{text}\n"),
-            LogFormat::Json => format!("{{\"level\":\"WARN\",\"fields\":{{\"message\":\"{text}\"}}}}\n"),
-        }
-    }
-
-    /// A child's own log lines pass as they are. In JSON a line that is none (a message of the C library, say)
-    /// is wrapped, so that every line of our standard error stays one JSON object.
-    pub(crate) fn presented(self, line: &[u8], name: ProcessName) -> Cow<'_, [u8]> {
-        if self == LogFormat::Text || line.starts_with(b"{") {
-            return line.into();
-        }
-        let mut escaped = String::with_capacity(line.len() + 64);
-        for c in String::from_utf8_lossy(line).chars() {
-            match c {
-                '"' | '\\' => escaped.extend(['\\', c]),
-                c if c.is_control() => {
-                    let _ = write!(escaped, "\\u{:04x}", u32::from(c));
-                }
-                c => escaped.push(c),
-            }
-        }
-        format!(r#"{{"level":"ERROR","fields":{{"message":"{escaped}"}},"target":"{name}"}}"#).into_bytes().into()
-    }
-}
 
 #[derive(Debug)]
 struct Queue {
@@ -92,12 +32,14 @@ struct Queue {
     bytes: usize,
     dropped: u64,
     ring: LogRing,
+    file: Option<LogFile>,
 }
 
 impl Outlet {
     pub fn new(fd: OwnedFd, format: LogFormat, shown: Shown) -> Outlet {
         let (lines, ring) = (VecDeque::new(), LogRing::default());
-        Outlet(Arc::new(Mutex::new(Queue { fd, format, shown, lines, written: 0, bytes: 0, dropped: 0, ring })))
+        let queue = Queue { fd, format, shown, lines, written: 0, bytes: 0, dropped: 0, ring, file: None };
+        Outlet(Arc::new(Mutex::new(queue)))
     }
 
     /// The standard error of this process.
@@ -107,8 +49,11 @@ impl Outlet {
 
     /// Takes one line without its newline.
     pub fn offer(&self, source: LogSource, line: &[u8]) {
-        let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.queue();
         queue.ring.push(source, line);
+        if let Some(file) = &queue.file {
+            file.offer(source, line);
+        }
         if queue.shown.takes(source, line) {
             queue.push(line);
         }
@@ -117,17 +62,45 @@ impl Outlet {
 
     /// From now on.
     pub fn show(&self, shown: Shown) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).shown = shown;
+        self.queue().shown = shown;
+    }
+
+    /// All lines go there, too, from now on; none: to no file. `node` stands before each.
+    pub fn write_file(&self, plan: Option<&LogFilePlan>, node: &str) -> io::Result<()> {
+        let mut queue = self.queue();
+        queue.file = match (queue.file.take(), plan) {
+            (_, None) => None,
+            (Some(file), Some(plan)) => Some(file.write_as(plan)),
+            (None, Some(plan)) => Some(LogFile::start(plan, node, queue.format)?),
+        };
+        Ok(())
+    }
+
+    /// Another program has moved the file away.
+    pub fn reopen_file(&self) {
+        if let Some(file) = &self.queue().file {
+            file.reopen();
+        }
+    }
+
+    /// Ends the file with all that was offered, if the disk takes it in time. No lock is held meanwhile.
+    pub fn finish_file(&self) {
+        let file = self.queue().file.take();
+        file.into_iter().for_each(LogFile::finish);
     }
 
     /// Looks at the newest lines. `look` must not log.
     pub fn with_ring<T>(&self, look: impl FnOnce(&LogRing) -> T) -> T {
-        look(&self.0.lock().unwrap_or_else(PoisonError::into_inner).ring)
+        look(&self.queue().ring)
     }
 
     /// Writes what waits, as far as that is possible without blocking; true when nothing waits any more.
     pub fn flush(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).flush()
+        self.queue().flush()
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -244,42 +217,11 @@ mod tests {
     }
 
     #[test]
-    fn a_person_who_watches_sees_what_the_parent_says_and_what_children_warn_of() {
-        let worker = LogSource::Process(ProcessName::Worker(0));
-        let lines = [
-            (worker, "2026-11-29T10:53:43.782844Z  INFO worker{worker=0}: worker started", false),
-            (worker, "2026-11-29T10:53:43.782844Z DEBUG worker{worker=0}: a look", false),
-            (worker, "2026-11-29T10:53:43.782844Z  WARN worker{worker=0}: full", true),
-            (worker, "2026-11-29T10:53:43.782844Z ERROR worker{worker=0}: panic: lost", true),
-            (worker, "free(): INFO pointer", true),
-            (worker, "", true),
-            (LogSource::Supervisor, "2026-11-29T10:53:43.782844Z  INFO chappe_supervisor: stopping", true),
-        ];
-        for (source, line, expected) in lines {
-            assert_eq!(Shown::ParentAndWarnings.takes(source, line.as_bytes()), expected, "{line}");
-            let before = expected && source != LogSource::Supervisor;
-            assert_eq!(Shown::Warnings.takes(source, line.as_bytes()), before, "{line}");
-            assert!(Shown::All.takes(source, line.as_bytes()));
-        }
-    }
-
-    #[test]
     fn a_reader_that_went_away_is_no_error() {
         let (reader, writer) = rustix::pipe::pipe().unwrap();
         drop(reader);
         let outlet = Outlet::new(writer, LogFormat::Text, Shown::All);
         outlet.offer(LogSource::Supervisor, b"into the void");
         assert!(outlet.flush());
-    }
-
-    #[test]
-    fn every_line_of_a_json_log_is_an_object() {
-        let name = ProcessName::Worker(0);
-        let wrapped = LogFormat::Json.presented(b"free(): \"invalid\" \\ pointer\x01", name);
-        let expected =
-            r#"{"level":"ERROR","fields":{"message":"free(): \"invalid\" \\ pointer\u0001"},"target":"worker-0"}"#;
-        assert_eq!(String::from_utf8_lossy(&wrapped), expected);
-        assert_eq!(*LogFormat::Json.presented(b"{\"a\":1}", name), *b"{\"a\":1}");
-        assert_eq!(*LogFormat::Text.presented(b"plain", name), *b"plain");
     }
 }

@@ -1,11 +1,11 @@
 //! What a node is told to be. Values only; checked by the command line.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chappe_supervisor_api::{AdminAuth, Auth};
 
-use crate::outlet::LogFormat;
+use crate::log_format::LogFormat;
 
 /// All that a node is told; checked by whoever made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,19 @@ pub struct NodePlan {
     pub log: LogFormat,
     /// Which log lines there are; none: what `RUST_LOG` says.
     pub log_filter: Option<String>,
+    /// Where log lines are written beside standard error.
+    pub log_file: Option<LogFilePlan>,
     pub state_file: Option<PathBuf>,
+}
+
+/// A file and those that it was before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFilePlan {
+    pub path: PathBuf,
+    /// At which another one begins.
+    pub bytes_max: u64,
+    /// With the current one: `path`, `path.1`, the older the higher.
+    pub files: u16,
 }
 
 /// Files in PEM form.
@@ -147,9 +159,21 @@ impl NodePlan {
             ("jwks", self.jwks != other.jwks),
             ("log", self.log != other.log),
             ("log-filter", self.log_filter != other.log_filter),
+            ("log-file", self.log_path() != other.log_path()),
+            ("log-file-size", self.log_files_differ(other, |file| file.bytes_max)),
+            ("log-files", self.log_files_differ(other, |file| u64::from(file.files))),
             ("state-file", self.state_file != other.state_file),
         ];
         all.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+    }
+
+    fn log_path(&self) -> Option<&Path> {
+        self.log_file.as_ref().map(|file| file.path.as_path())
+    }
+
+    /// Where both have one.
+    fn log_files_differ(&self, other: &NodePlan, part: impl Fn(&LogFilePlan) -> u64) -> bool {
+        self.log_file.as_ref().zip(other.log_file.as_ref()).is_some_and(|(a, b)| part(a) != part(b))
     }
 
     /// Over a network an operator's token is worth as much as a password.

@@ -1,5 +1,5 @@
 //! Owns taking up settings that have changed while the node runs. Media is not touched: what workers are told is the log
-//! filter, and what signaling is told it hears by being replaced, during which no packet is lost.
+//! filter, the log file is the parent's own, and what signaling is told it hears by being replaced, during which no packet is lost.
 
 use std::fmt;
 
@@ -8,8 +8,10 @@ use tracing::{info, warn};
 
 use crate::child::log::LogFilter;
 use crate::child::log_filter_line;
+use crate::outlet::Outlet;
 use crate::places::Places;
 use crate::plan::{NodePlan, Renewal};
+use crate::shown::Shown;
 use crate::supervise::Supervisor;
 
 /// Reads the settings as at the start, for a node that runs by these.
@@ -19,13 +21,14 @@ pub type ReadAgain<'a> = &'a dyn Fn(&NodePlan) -> Result<Renewal, String>;
 pub struct Settings<'a> {
     read_again: ReadAgain<'a>,
     filter: LogFilter,
+    outlet: Outlet,
     /// The signaling process that runs by settings of before, until it is replaced.
     behind: Option<u32>,
 }
 
 impl<'a> Settings<'a> {
-    pub fn new(read_again: ReadAgain<'a>, filter: LogFilter) -> Settings<'a> {
-        Settings { read_again, filter, behind: None }
+    pub fn new(read_again: ReadAgain<'a>, filter: LogFilter, outlet: Outlet) -> Settings<'a> {
+        Settings { read_again, filter, outlet, behind: None }
     }
 
     /// At SIGHUP: all that can change now does.
@@ -71,8 +74,15 @@ impl<'a> Settings<'a> {
         if changed.contains(&LOG_FILTER) {
             self.filter.set(renewed.log_filter.as_deref());
             supervisor.tell_all(&log_filter_line(renewed.log_filter.as_deref()));
+            // Who asks for other lines at a terminal is shown them.
+            self.outlet.show(Shown::from_then_on(&renewed));
         }
-        if changed.iter().any(|name| *name != LOG_FILTER) {
+        if changed.iter().any(|name| LOG_FILE.contains(name))
+            && let Err(error) = self.outlet.write_file(renewed.log_file.as_ref(), &renewed.node)
+        {
+            warn!(%error, "the log is written to no file");
+        }
+        if changed.iter().any(|name| *name != LOG_FILTER && !LOG_FILE.contains(name)) {
             self.behind = signaling(supervisor);
         }
         *plan = renewed;
@@ -109,3 +119,5 @@ fn refresh_specs(plan: &NodePlan, places: &Places, supervisor: &mut Supervisor) 
 }
 
 const LOG_FILTER: &str = "log-filter";
+/// Concern nobody but the parent.
+const LOG_FILE: [&str; 3] = ["log-file", "log-file-size", "log-files"];

@@ -8,6 +8,7 @@ mod changes;
 mod deploy;
 mod https;
 mod live;
+mod log_files;
 mod operates;
 mod operators;
 mod refuses;

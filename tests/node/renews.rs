@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::live::OnTerminal;
 use crate::operates::{printed, run, serving};
-use crate::running::{Dir, Running, chappe, eventually, is_alive};
+use crate::running::{Dir, Running, chappe, eventually, is_alive, kill};
 
 /// A node with a file of settings, which is beside its other files.
 fn started(settings: &str) -> Running {
@@ -162,6 +162,25 @@ fn settings_that_were_read_over_http_are_taken_up_at_the_next_hangup_if_signalin
     assert_eq!(node.signaling(), signaling);
     node.signal(Signal::HUP);
     eventually("another signaling process", || (node.signaling() != signaling).then_some(()));
+}
+
+#[test]
+fn a_log_filter_that_is_taken_up_on_a_terminal_shows_the_lines_that_were_asked_for() {
+    let dir = Dir::new();
+    let file = dir.path("chappe.toml");
+    fs::write(&file, "").unwrap();
+    let command = chappe(&dir, &["--workers", "1", "--config", file.to_str().unwrap()]);
+    let mut terminal = OnTerminal::start(command);
+    terminal.wait_for(&["Ctrl-C stops"]);
+    let supervisor = eventually("the state file", || {
+        let state: serde_json::Value = serde_json::from_slice(&fs::read(dir.state_file()).ok()?).ok()?;
+        state["supervisor"]["pid"].as_u64()
+    });
+    fs::write(&file, "log-filter = \"info,chappe_supervisor=debug\"\n").unwrap();
+    kill(supervisor.try_into().unwrap(), Signal::HUP);
+    terminal.wait_for(&["worker-0 logs by another filter"]);
+    terminal.press("\u{3}");
+    assert!(terminal.end().success());
 }
 
 #[test]

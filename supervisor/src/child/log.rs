@@ -9,7 +9,8 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::outlet::{LogFormat, Outlet};
+use crate::log_format::LogFormat;
+use crate::outlet::Outlet;
 
 /// Which events are logged, while the process runs.
 pub struct LogFilter(Box<dyn Fn(EnvFilter) + Send + Sync>);

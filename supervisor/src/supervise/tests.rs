@@ -1,7 +1,7 @@
 //! The loop with real processes: shells in the place of workers.
 
 use super::*;
-use crate::outlet::Shown;
+use crate::shown::Shown;
 use chappe_supervisor_api::ProcessState;
 use std::path::PathBuf;
 use std::sync::mpsc;
