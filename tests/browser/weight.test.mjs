@@ -19,6 +19,8 @@ describe("the weight of pages", () => {
   for (const [name, path] of Object.entries(PAGES)) {
     test(`the ${name} page is at most ${REQUESTS_MAX} requests and ${WIRE_BYTES_MAX / 1000} kB, and the second time only itself`, async () => {
       const page = await scene.page("/healthz");
+      // Else the browser's own search for an icon of that page falls into the count.
+      await page.goto("about:blank");
       const outside = await page.context().newCDPSession(page);
       await outside.send("Network.enable");
       /** @type {Map<string, {url: string, bytes: number, cached: boolean}>} */
@@ -33,9 +35,11 @@ describe("the weight of pages", () => {
       await until("the style is there", () => page.evaluate(() => document.styleSheets.length > 0));
       const first = [...requests.values()].filter((r) => !r.cached && !r.url.startsWith("data:"));
       const bytes = first.reduce((sum, r) => sum + r.bytes, 0);
-      console.log(`${name}: ${first.length} requests, ${bytes} bytes`);
+      // Chromium may ask for the icon anew while its first request is under way, and gives one of them up.
+      const count = new Set(first.map((r) => r.url)).size;
+      console.log(`${name}: ${count} requests, ${bytes} bytes`);
       const list = first.map((r) => `${r.bytes} ${r.url}`).join("\n");
-      assert.ok(first.length <= REQUESTS_MAX, `${first.length} requests:\n${list}`);
+      assert.ok(count <= REQUESTS_MAX, `${count} requests:\n${list}`);
       assert.ok(bytes <= WIRE_BYTES_MAX, `${bytes} bytes:\n${list}`);
 
       requests.clear();
