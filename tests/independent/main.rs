@@ -51,6 +51,42 @@ async fn a_viewer_goes_on_in_the_same_session_when_the_publisher_returns() {
     assert_eq!(viewer.gaps(), 0, "the sequence numbers must go on where they were");
 }
 
+/// What a well-behaved client does is worth no warning, also when a publisher and its viewers leave together.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_says_goodbye_and_deletes_its_session_is_not_warned_of() {
+    let node = start();
+    let server = server(&node);
+    for _ in 0..ROUNDS {
+        let (publisher, published) = publish(&server).await;
+        let mut leaving = Vec::new();
+        for _ in 0..VIEWERS {
+            leaving.push(watch(&server).await);
+        }
+        send_until(&publisher, 0, || leaving.iter().all(|(viewer, _)| viewer.packets() >= 5)).await;
+        leaving.push((publisher, published));
+        let leave = leaving.into_iter().map(|(client, session)| {
+            let server = server.clone();
+            tokio::spawn(async move {
+                client.close().await.unwrap();
+                blocking(&server, move |server| server.delete(&session)).await;
+            })
+        });
+        for left in leave.collect::<Vec<_>>() {
+            left.await.unwrap();
+        }
+    }
+    let left = || node.admin("/api/v1/workers")[0]["sessions"].as_u64();
+    running::eventually("the end of all sessions", || (left() == Some(0)).then_some(()));
+    let log = node.log();
+    assert_eq!(log.matches("session opened").count(), ROUNDS * (VIEWERS + 1), "{log}");
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings, Vec::<&str>::new());
+}
+
+/// So often that the goodbyes of viewers meet what they are told of their publisher's.
+const ROUNDS: usize = 5;
+const VIEWERS: usize = 4;
+
 fn start() -> Running {
     let node = Running::start(&["--workers", "1", "--public-ip", "127.0.0.1"]);
     running::eventually("readiness", || (node.http("/readyz").0 == 200).then_some(()));
