@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 use super::lines::{LineReader, write_lines};
+use super::silence::next_event;
 
 /// Follows one worker for as long as the process lives: its deaths are told to the service, its
 /// replacements are taken up.
@@ -99,7 +100,8 @@ async fn exchange(
     queue: &mut WorkerQueue,
 ) -> io::Result<()> {
     let Connection { hello, mut reader, mut writer } = connection;
-    info!(pid = hello.pid, boot = hello.boot.0, "worker connected");
+    let pid = hello.pid;
+    info!(pid, boot = hello.boot.0, "worker connected");
     let (snapshots, missed) = timeout(SNAPSHOT_WITHIN, take_snapshot(&mut reader, &mut writer)).await??;
     service.handle_worker_agreed(worker, hello, snapshots);
     for event in missed {
@@ -107,7 +109,7 @@ async fn exchange(
     }
     let awaited = AwaitedReplies::default();
     tokio::select! {
-        result = read_events(service, worker, &mut reader, &awaited) => result,
+        result = read_events(service, worker, pid, &mut reader, &awaited) => result,
         result = write_commands(&mut writer, &mut queue.commands, &awaited) => result,
         () = queue.overflowed.notified() => Err(io::ErrorKind::StorageFull.into()),
     }
@@ -171,15 +173,14 @@ fn is_gone(error: &WorkerError) -> bool {
     matches!(error, WorkerError::Refused(refused) if refused.code == ErrorCode::NotFound)
 }
 
-/// A worker says that it lives ten times a second. One that says nothing for [`SILENT_AFTER`] is stopped or hangs:
-/// its clients see nothing any more, whatever its connections look like.
 async fn read_events(
     service: &Arc<Service>,
     worker: WorkerIndex,
+    pid: u32,
     reader: &mut LineReader,
     awaited: &AwaitedReplies,
 ) -> io::Result<()> {
-    while let Some(event) = timeout(SILENT_AFTER, reader.next::<Event>()).await?? {
+    while let Some(event) = next_event(reader, pid).await? {
         match event {
             Event::Done { request } => awaited.settle(request, Ok(Reply::Done)),
             Event::Failed { request, error } => awaited.settle(request, Err(WorkerError::Refused(error))),
@@ -225,9 +226,6 @@ fn next_request() -> RequestId {
 
 /// Between the end of a control connection and giving up the worker's sessions.
 const LOST_AFTER: Duration = Duration::from_millis(200);
-
-/// Eight signs of life. A busy machine delays one or two.
-const SILENT_AFTER: Duration = Duration::from_millis(800);
 
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(500);

@@ -2,5 +2,6 @@
 
 mod client;
 mod lines;
+mod silence;
 
 pub use client::follow_worker;

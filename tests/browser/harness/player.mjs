@@ -40,14 +40,7 @@ export async function play({ url, kinds = ["video"] }) {
   }
   pc.addEventListener("track", ({ track }) => media.addTrack(track));
   await pc.setLocalDescription();
-  const ask = () => fetch(url, { method: "POST", headers: { "content-type": "application/sdp" }, body: pc.localDescription?.sdp ?? "" });
-  let answer = await ask();
-  // A server that has no room now says when to ask again: once, as players do.
-  const again = Number(answer.headers.get("retry-after"));
-  if (answer.status === 503 && again > 0) {
-    await new Promise((done) => setTimeout(done, 1000 * again));
-    answer = await ask();
-  }
+  const answer = await fetch(url, { method: "POST", headers: { "content-type": "application/sdp" }, body: pc.localDescription?.sdp ?? "" });
   if (answer.status !== 201) throw new Error(`${url}: ${answer.status} ${await answer.text()}`);
   await pc.setRemoteDescription({ type: "answer", sdp: await answer.text() });
 }
