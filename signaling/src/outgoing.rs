@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chappe_signaling_tls::crypto_provider;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper::{HeaderMap, Request, StatusCode, Uri};
@@ -73,5 +74,8 @@ fn tls() -> Result<Arc<ClientConfig>, String> {
     if usable == 0 {
         return Err("this machine has no certificate authorities: install the package ca-certificates".to_owned());
     }
-    Ok(Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
+    let builder =
+        ClientConfig::builder_with_provider(Arc::new(crypto_provider())).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| error.to_string())?;
+    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }
