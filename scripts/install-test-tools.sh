@@ -40,6 +40,7 @@ want firefox-esr firefox-esr
 want curl curl
 want openssl openssl
 want turnserver coturn
+want pebble pebble
 want node nodejs
 want npm npm
 want python3 python3

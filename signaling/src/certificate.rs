@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use chappe_signaling_edge::http::{PROTOCOLS, Tls, TlsReport};
-use chappe_signaling_tls::{Facts, PemFiles, Renewal, ServedCertificate};
+use chappe_signaling_tls::{ACME_PROTOCOL, Challenges, Facts, PemFiles, Renewal, ServedCertificate};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
@@ -22,10 +22,15 @@ pub struct Certificate {
 impl Certificate {
     pub fn load(files: PemFiles, report: Arc<TlsReport>) -> Result<Certificate, SignalingError> {
         let (served, facts) = ServedCertificate::load(files).map_err(|error| SignalingError::Tls(error.to_string()))?;
-        let config = served.server_config(&PROTOCOLS).map_err(|error| SignalingError::Tls(error.to_string()))?;
+        let protocols: Vec<&[u8]> = PROTOCOLS.into_iter().chain([ACME_PROTOCOL]).collect();
+        let config = served.server_config(&protocols).map_err(|error| SignalingError::Tls(error.to_string()))?;
         let tls = Tls { acceptor: config.into(), report };
         say("the certificate is read", &facts, &tls.report);
         Ok(Certificate { tls, facts, served })
+    }
+
+    pub fn challenges(&self) -> Challenges {
+        self.served.challenges()
     }
 
     async fn follow(mut self) {

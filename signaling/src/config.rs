@@ -11,6 +11,7 @@ use chappe_signaling_turn::TurnServers;
 use chappe_signaling_turn_server::TurnSockets;
 use chappe_supervisor_api::{AdminAuth, Auth};
 
+use crate::acme::AcmeConfig;
 use crate::issuer_source::IssuerSource;
 use crate::traces::Traces;
 use crate::webhooks::Webhooks;
@@ -37,6 +38,8 @@ pub struct Config {
     pub admin_auth: AdminAuth,
     /// Certificate of the public listener, without which it speaks plain HTTP, and of an admin listener that wants tokens.
     pub tls: Option<PemFiles>,
+    /// Who gives that certificate, where it is asked for here.
+    pub acme: Option<AcmeConfig>,
     /// TURN servers elsewhere that clients are told.
     pub turn: TurnServers,
     /// On which this node runs one.

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod acme;
 mod addresses;
 mod certificate;
 mod cluster;
@@ -21,6 +22,7 @@ mod turn;
 mod webhooks;
 mod workers;
 
+pub use acme::AcmeConfig;
 pub use chappe_signaling_edge::{AccessConfig, BasePath, Host, Network, Proxies};
 pub use chappe_signaling_tls::PemFiles;
 pub use chappe_signaling_turn::{TurnSecret, TurnServers, TurnUrl};

@@ -1,6 +1,6 @@
 //! Owns the life of the process: start, serve, stop.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use chappe_signaling_edge::{Gate, Processes};
 use chappe_signaling_service::{
     AddressLimits, Cluster, DrainFile, Exit, Identity, Outgoing, Service, unix_ms, worker_link,
 };
+use chappe_signaling_tls::PemFiles;
 use chappe_signaling_traces::{Origin, Tracer};
 use chappe_supervisor_api::{AdminAuth, Auth};
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,6 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use crate::acme::{Acme, AcmeConfig};
 use crate::addresses::follow_addresses;
 use crate::certificate::{Certificate, follow};
 use crate::cluster;
@@ -85,7 +87,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
     let gate = Arc::new(Gate::new(config.auth, Arc::clone(&service), keys));
     tasks.spawn(Arc::clone(&gate).tidy());
     let tls = certificate.as_ref().map(|certificate| certificate.tls.clone());
-    tasks.spawn(follow(certificate));
+    spawn_certificate(&mut tasks, certificate, config.acme.zip(config.tls), public);
     let relayed = turn.counts();
     tasks.spawn(turn.run(Arc::clone(&service), tls.clone()));
     let seen = Admin { service: Arc::clone(&service), tally: Arc::default(), tls: report, relayed, processes };
@@ -131,6 +133,19 @@ async fn spawn_cluster(
     tasks.spawn(cluster::serve_requests(Arc::clone(service), processes));
     tasks.spawn(cluster::follow_cluster(Arc::clone(service)));
     tasks
+}
+
+/// What renews it, by ACME and in its files.
+fn spawn_certificate(
+    tasks: &mut JoinSet<()>,
+    certificate: Option<Certificate>,
+    acme: Option<(AcmeConfig, PemFiles)>,
+    public: Option<SocketAddr>,
+) {
+    if let (Some((acme, files)), Some(certificate)) = (acme, &certificate) {
+        tasks.spawn(Acme::new(acme, &files, certificate, public.map(|at| at.port())).follow());
+    }
+    tasks.spawn(follow(certificate));
 }
 
 /// What needs the service alone.

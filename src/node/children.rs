@@ -9,8 +9,8 @@ use chappe_sfu_api::WorkerIndex;
 use chappe_sfu_io::inherited::{self, Kind};
 use chappe_sfu_worker::{Parent, SESSIONS_MAX_DEFAULT, WorkerConfig};
 use chappe_signaling::{
-    AccessConfig, AdminAuth, Auth, BasePath, Config, Host, IssuerSource, KeySources, Network, PemFiles, Proxies,
-    Stopped, TurnServers, TurnSockets, TurnUrl, Webhooks,
+    AccessConfig, AcmeConfig, AdminAuth, Auth, BasePath, Config, Host, IssuerSource, KeySources, Network, PemFiles,
+    Proxies, Stopped, TurnServers, TurnSockets, TurnUrl, Webhooks,
 };
 use chappe_signaling_access::parse_keys;
 use chappe_supervisor::child::{ParentLines, SignalingArgs, WorkerArgs};
@@ -53,6 +53,11 @@ pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
         auth: args.auth,
         admin_auth: args.admin_auth,
         tls: args.tls_cert.clone().zip(args.tls_key.clone()).map(|(certificate, key)| PemFiles { certificate, key }),
+        acme: args.acme_server.clone().map(|server| AcmeConfig {
+            server,
+            domains: args.acme_domains.clone(),
+            email: args.acme_email.clone(),
+        }),
         turn: turn(&args)?,
         turn_sockets: turn_sockets(&args)?,
         keys: keys(&args)?,

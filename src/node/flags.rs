@@ -86,9 +86,28 @@ pub struct Flags {
     /// Private key of --tls-cert, in PEM form
     #[arg(long, env = "CHAPPE_TLS_KEY", value_name = "FILE", global = true)]
     pub tls_key: Option<PathBuf>,
-    /// dev makes a certificate for this machine and its addresses, for tries with phones in the same network [default: off]
-    #[arg(long, env = "CHAPPE_TLS", value_name = "off|dev", global = true, hide_possible_values = true)]
+    /// dev makes a certificate for this machine and its addresses, for tries with phones in the same network; acme gets
+    /// one for --acme-domain from an authority (Let's Encrypt), and another one in good time [default: off]
+    #[arg(long, env = "CHAPPE_TLS", value_name = "off|dev|acme", global = true, hide_possible_values = true)]
     pub tls: Option<TlsMode>,
+    /// Domains of the certificate of --tls acme; port 443 of each leads to --http
+    #[arg(long, env = "CHAPPE_ACME_DOMAIN", value_name = "NAME,…", global = true, value_delimiter = ',')]
+    #[arg(value_parser = domain)]
+    pub acme_domain: Option<Vec<String>>,
+    /// Says that you agree to the terms of the authority of --tls acme
+    #[arg(long, env = "CHAPPE_ACME_TERMS", value_name = "agreed", global = true, hide_possible_values = true)]
+    #[arg(value_parser = PossibleValuesParser::new(["agreed"]))]
+    pub acme_terms: Option<String>,
+    /// Where the authority of --tls acme writes to when something is wrong
+    #[arg(long, env = "CHAPPE_ACME_EMAIL", value_name = "ADDRESS", global = true, value_parser = email)]
+    pub acme_email: Option<String>,
+    /// Authority of --tls acme: letsencrypt, letsencrypt-staging (for tries) or the URL of the directory of another one
+    /// [default: letsencrypt]
+    #[arg(long, env = "CHAPPE_ACME_SERVER", value_name = "NAME|URL", global = true, value_parser = acme_server)]
+    pub acme_server: Option<String>,
+    /// Folder in which --tls acme keeps accounts and certificates [default: $XDG_STATE_HOME/chappe/acme]
+    #[arg(long, env = "CHAPPE_ACME_STATE", value_name = "FOLDER", global = true)]
+    pub acme_state: Option<PathBuf>,
     /// Runs a TURN server here, over UDP, TCP and, with a certificate, TLS, for clients that reach media ports neither over
     /// UDP nor over TCP; it relays to the nodes' media ports only
     #[arg(long, env = "CHAPPE_TURN", value_name = "ADDRESS:PORT", global = true, value_parser = address)]
@@ -169,6 +188,8 @@ pub enum TlsMode {
     Off,
     /// A certificate that is made here.
     Dev,
+    /// One that an authority gives.
+    Acme,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -203,6 +224,38 @@ fn host(text: &str) -> Result<String, String> {
     match Host::parse(text.trim()) {
         Some(_) => Ok(text.trim().to_owned()),
         None => Err("wants names without a port, for example ops.example.org".to_owned()),
+    }
+}
+
+/// As browsers name it; one with a star is given for other proofs than ours.
+fn domain(text: &str) -> Result<String, String> {
+    let name = text.trim().to_ascii_lowercase();
+    let is_name = Host::parse(&name).is_some() && name.parse::<IpAddr>().is_err();
+    if is_name && !name.contains(['*', '[', ':']) {
+        return Ok(name);
+    }
+    Err("wants domains, for example live.example.org".to_owned())
+}
+
+fn email(text: &str) -> Result<String, String> {
+    let is_address = text.split_once('@').is_some_and(|(who, at)| !who.is_empty() && !at.is_empty());
+    if is_address && !text.contains([' ', ',', '\n']) {
+        return Ok(text.to_owned());
+    }
+    Err("wants an address such as ops@example.org".to_owned())
+}
+
+fn acme_server(text: &str) -> Result<String, String> {
+    match text {
+        "letsencrypt" => Ok("https://acme-v02.api.letsencrypt.org/directory".to_owned()),
+        "letsencrypt-staging" => Ok("https://acme-staging-v02.api.letsencrypt.org/directory".to_owned()),
+        url if url
+            .strip_prefix("https://")
+            .is_some_and(|rest| !rest.starts_with('/') && !rest.contains([' ', '@'])) =>
+        {
+            Ok(url.to_owned())
+        }
+        _ => Err("wants letsencrypt, letsencrypt-staging or https://HOST/PATH of a directory".to_owned()),
     }
 }
 
@@ -275,6 +328,8 @@ Examples:
                                                 one node of a cluster: the same on each machine
   chappe --http 0.0.0.0:443 --auth public --tls-cert fullchain.pem --tls-key privkey.pem
                                                 https:// without a proxy
+  chappe --http 0.0.0.0:443 --auth public --tls acme --acme-domain live.example.org --acme-terms agreed
+                                                https:// with a certificate from Let's Encrypt
   chappe --http 0.0.0.0:8443 --auth public --tls dev
                                                 publish from a phone in this network
   chappe sfu --cluster nats://10.0.0.9:4222     a node that only carries media
@@ -287,4 +342,4 @@ Operate nodes that run (each has --help): chappe ls, rooms, streams, session, ki
 scale, reload, restart, drain, keys, token, config, completions.
 
 Browsers give a page the camera on http://localhost and on https:// only: on a network, name a certificate
-(--tls-cert, --tls dev) or put a TLS proxy in front. Open in a firewall: the port of --http (TCP) and the media ports (UDP and TCP).";
+(--tls-cert, --tls acme, --tls dev) or put a TLS proxy in front. Open in a firewall: the port of --http (TCP) and the media ports (UDP and TCP).";

@@ -1,6 +1,7 @@
 //! Makes one checked plan out of flags, environment, file and defaults, in this order of precedence.
 //! Refuses what cannot work, with the way out.
 
+mod acme;
 mod file;
 mod log_file;
 mod paths;
@@ -96,6 +97,11 @@ fn merged(first: Flags, second: Flags) -> Flags {
         tls_cert: first.tls_cert.or(second.tls_cert),
         tls_key: first.tls_key.or(second.tls_key),
         tls: first.tls.or(second.tls),
+        acme_domain: first.acme_domain.or(second.acme_domain),
+        acme_terms: first.acme_terms.or(second.acme_terms),
+        acme_email: first.acme_email.or(second.acme_email),
+        acme_server: first.acme_server.or(second.acme_server),
+        acme_state: first.acme_state.or(second.acme_state),
         turn: first.turn.or(second.turn),
         turn_url: first.turn_url.or(second.turn_url),
         turn_secret: first.turn_secret.or(second.turn_secret),
@@ -203,7 +209,7 @@ fn check_access(plan: &NodePlan) -> Result<(), Failure> {
     }
     if plan.admin_auth == AdminAuth::Key && plan.tls.is_none() && !plan.admin.ip().to_canonical().is_loopback() {
         return usage(format!(
-            "--admin {} is reached over the network, where tokens need TLS: name a certificate (--tls-cert, --tls dev), \
+            "--admin {} is reached over the network, where tokens need TLS: name a certificate (--tls-cert, --tls acme, --tls dev), \
              stay on this machine with --admin 127.0.0.1:{}, or say --admin-auth open where only operators reach it",
             plan.admin,
             plan.admin.port()

@@ -72,7 +72,15 @@ fn without_credentials(cluster: &str) -> String {
 
 /// What to do with a certificate that no browser trusts by itself.
 fn trusted(plan: &NodePlan, http: SocketAddr) -> Vec<String> {
-    let Some(made) = plan.tls.as_ref().and_then(|tls| tls.development.as_ref()) else { return Vec::new() };
+    let Some(tls) = &plan.tls else { return Vec::new() };
+    if let Some(acme) = &tls.acme {
+        let port = if http.port() == 443 { String::new() } else { format!(":{}", http.port()) };
+        let mut lines: Vec<String> =
+            acme.domains.iter().map(|domain| format!("            https://{domain}{port}")).collect();
+        lines.push(format!("  acme      certificate from {}: the log says when it is there", acme.server));
+        return lines;
+    }
+    let Some(made) = &tls.development else { return Vec::new() };
     let reachable = made.addresses.iter().filter(|_| http.ip().is_unspecified());
     let mut lines: Vec<String> =
         reachable.map(|ip| format!("            https://{}", SocketAddr::new(*ip, http.port()))).collect();

@@ -91,6 +91,12 @@ pub struct SignalingArgs {
     pub tls_cert: Option<PathBuf>,
     #[arg(long, requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    #[arg(long, requires_all = ["tls_cert", "acme_domains"])]
+    pub acme_server: Option<String>,
+    #[arg(long = "acme-domain")]
+    pub acme_domains: Vec<String>,
+    #[arg(long)]
+    pub acme_email: Option<String>,
     #[arg(long, requires = "turn_tcp_fd")]
     pub turn_udp_fd: Option<RawFd>,
     #[arg(long, requires = "turn_udp_fd")]
@@ -167,32 +173,18 @@ impl SignalingArgs {
         for port in &self.media_ports {
             line.push("--media-port", port);
         }
-        for host in &self.admin_hosts {
-            line.push("--admin-host", host);
-        }
-        for proxy in &self.trusted_proxies {
-            line.push("--trusted-proxy", proxy);
-        }
+        line.push_each("--admin-host", &self.admin_hosts);
+        line.push_each("--trusted-proxy", &self.trusted_proxies);
         line.push("--base-path", &self.base_path);
-        for receiver in &self.webhooks {
-            line.push("--webhook", receiver);
-        }
+        line.push_each("--webhook", &self.webhooks);
         if let Some(file) = &self.webhook_secrets {
             line.push_path("--webhook-secrets", file);
         }
-        if let Some(url) = &self.otlp_traces {
-            line.push("--otlp-traces", url);
-        }
-        if let Some(max) = self.per_address {
-            line.push("--per-address", max);
-        }
-        for ip in &self.public_ips {
-            line.push("--public-ip", ip);
-        }
+        line.push_each("--otlp-traces", &self.otlp_traces);
+        line.push_each("--per-address", self.per_address);
+        line.push_each("--public-ip", &self.public_ips);
         line.push("--node", &self.node);
-        if let Some(region) = &self.region {
-            line.push("--region", region);
-        }
+        line.push_each("--region", &self.region);
         line.push("--auth", self.auth);
         line.push("--admin-auth", self.admin_auth);
         if let Some(certificate) = &self.tls_cert {
@@ -201,22 +193,21 @@ impl SignalingArgs {
         if let Some(key) = &self.tls_key {
             line.push_path("--tls-key", key);
         }
+        line.push_each("--acme-server", &self.acme_server);
+        line.push_each("--acme-domain", &self.acme_domains);
+        line.push_each("--acme-email", &self.acme_email);
         if let (Some(udp), Some(tcp)) = (self.turn_udp_fd, self.turn_tcp_fd) {
             line.push("--turn-udp-fd", udp);
             line.push("--turn-tcp-fd", tcp);
         }
-        for url in &self.turn_urls {
-            line.push("--turn-url", url);
-        }
+        line.push_each("--turn-url", &self.turn_urls);
         if let Some(file) = &self.turn_secret {
             line.push_path("--turn-secret", file);
         }
         if let Some(keys) = &self.keys {
             line.push_path("--keys", keys);
         }
-        for issuer in &self.jwks {
-            line.push("--jwks", issuer);
-        }
+        line.push_each("--jwks", &self.jwks);
         line.push_log(self.log, self.log_filter.as_deref());
         line.0
     }
@@ -275,6 +266,11 @@ impl Line {
     /// `--name=value`, so that a value that begins with a dash stays a value.
     fn push(&mut self, name: &str, value: impl std::fmt::Display) {
         self.0.push(format!("{name}={value}").into());
+    }
+
+    /// As often as there is a value.
+    fn push_each(&mut self, name: &str, values: impl IntoIterator<Item = impl std::fmt::Display>) {
+        values.into_iter().for_each(|value| self.push(name, value));
     }
 
     fn push_path(&mut self, name: &str, path: &Path) {

@@ -118,6 +118,7 @@ impl Places {
     }
 
     pub fn signaling_spec(&self, plan: &NodePlan) -> ChildSpec {
+        let acme = plan.tls.as_ref().and_then(|tls| tls.acme.as_ref());
         let args = SignalingArgs {
             supervisor: std::process::id(),
             http_fd: self.http.as_deref().map(raw),
@@ -135,6 +136,9 @@ impl Places {
             admin_auth: plan.admin_auth,
             tls_cert: plan.tls.as_ref().map(|tls| tls.certificate.clone()),
             tls_key: plan.tls.as_ref().map(|tls| tls.key.clone()),
+            acme_server: acme.map(|acme| acme.server.clone()),
+            acme_domains: acme.map(|acme| acme.domains.clone()).unwrap_or_default(),
+            acme_email: acme.and_then(|acme| acme.email.clone()),
             turn_udp_fd: self.turn.as_ref().map(|turn| raw(&turn.udp)),
             turn_tcp_fd: self.turn.as_ref().map(|turn| raw(&turn.tcp)),
             turn_urls: plan.turn_urls.clone(),

@@ -76,6 +76,17 @@ pub struct TlsPlan {
     pub key: PathBuf,
     /// Of a certificate that was made for development.
     pub development: Option<DevelopmentPlan>,
+    /// Of one that an authority gives.
+    pub acme: Option<AcmePlan>,
+}
+
+/// Who is asked for the certificate while the node runs. The terms were agreed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcmePlan {
+    /// Address of the authority's directory.
+    pub server: String,
+    pub domains: Vec<String>,
+    pub email: Option<String>,
 }
 
 /// What a person is told of it.

@@ -4,6 +4,7 @@
 
 mod running;
 
+mod acme;
 mod changes;
 mod deploy;
 mod https;

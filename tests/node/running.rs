@@ -117,6 +117,12 @@ impl Running {
         eventually("the end of the program", || self.child.try_wait().unwrap())
     }
 
+    /// For another program in the place of this one, which has ended.
+    pub fn into_dir(mut self) -> Dir {
+        let _ = fs::remove_file(self.dir.state_file());
+        std::mem::replace(&mut self.dir, Dir(PathBuf::from("/nowhere")))
+    }
+
     pub fn printed(&self) -> String {
         fs::read_to_string(self.dir.path("stdout")).unwrap()
     }

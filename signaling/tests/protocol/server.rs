@@ -90,6 +90,7 @@ impl Server {
             auth: Auth::Open,
             admin_auth: AdminAuth::Open,
             tls: None,
+            acme: None,
             turn: TurnServers::default(),
             turn_sockets: None,
             keys: KeySources::default(),

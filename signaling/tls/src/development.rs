@@ -2,9 +2,9 @@
 //! trusts it has to do so once, and a certificate that it signs anew at each start. Never decides which names this
 //! machine has.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 
 use crate::error::TlsError;
 use crate::files::PemFiles;
+use crate::put::put;
 
 /// What was made, and what people have to trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,16 +87,6 @@ fn authority_params(key: &KeyPair) -> CertificateParams {
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     (params.not_before, params.not_after) = (rcgen::date_time_ymd(2025, 1, 1), rcgen::date_time_ymd(2045, 1, 1));
     params
-}
-
-/// Whole and renamed into place, so that nobody reads half of it.
-fn put(file: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let mut part = file.to_owned().into_os_string();
-    part.push(format!(".{}", std::process::id()));
-    let part = PathBuf::from(part);
-    let _ = fs::remove_file(&part);
-    OpenOptions::new().write(true).create_new(true).mode(mode).open(&part)?.write_all(bytes)?;
-    fs::rename(part, file)
 }
 
 const AUTHORITY_FILE: &str = "authority.pem";

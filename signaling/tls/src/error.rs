@@ -18,9 +18,11 @@ pub enum TlsError {
     BadKey { file: PathBuf, why: String },
     #[error("the key in {} is not that of the certificate in {}", key.display(), certificate.display())]
     OtherKey { certificate: PathBuf, key: PathBuf },
-    #[error("a certificate for development can't be made: {0}")]
+    #[error("a certificate can't be made: {0}")]
     Make(#[from] rcgen::Error),
-    #[error("a certificate for development can't be kept in {}: {why}", directory.display())]
+    #[error("the certificate of a challenge can't be used: {0}")]
+    Challenge(String),
+    #[error("certificates can't be kept in {}: {why}", directory.display())]
     Keep { directory: PathBuf, why: std::io::Error },
 }
 

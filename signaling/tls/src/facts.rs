@@ -16,6 +16,8 @@ pub struct Facts {
     /// Host names, also such as `*.example.org`.
     pub names: Vec<String>,
     pub addresses: Vec<IpAddr>,
+    /// Nobody vouches for it but itself.
+    pub is_self_signed: bool,
 }
 
 impl Facts {
@@ -28,6 +30,7 @@ impl Facts {
             not_after: validity.not_after.to_system_time(),
             names: Vec::new(),
             addresses: Vec::new(),
+            is_self_signed: certificate.issuer() == certificate.subject(),
         };
         let names = certificate.get_extension::<SubjectAltName>()?.map(|(_, names)| names.0).unwrap_or_default();
         for name in names {
@@ -49,6 +52,17 @@ impl Facts {
         now < self.not_before
     }
 
+    /// When another one is wanted: with a third of its time left, or half of it where that is short.
+    pub fn renew_at(&self) -> SystemTime {
+        let lifetime = self.not_after.duration_since(self.not_before).unwrap_or_default();
+        self.not_after - if lifetime <= SHORT_LIFETIME { lifetime / 2 } else { lifetime / 3 }
+    }
+
+    /// Whether it is for all of these names.
+    pub fn covers(&self, domains: &[String]) -> bool {
+        domains.iter().all(|domain| self.names.contains(domain))
+    }
+
     /// Hosts that stand in URLs, as they stand there. A name with a star is no host, and `localhost` is everybody's own.
     pub fn hosts(&self) -> Vec<String> {
         let names = self.names.iter().filter(|name| !name.contains('*') && !is_loopback_name(name)).cloned();
@@ -67,3 +81,5 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
+
+const SHORT_LIFETIME: Duration = Duration::from_secs(10 * 86_400);

@@ -10,6 +10,7 @@ use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{Error, ServerConfig};
 
+use crate::challenges::{Challenge, Challenges};
 use crate::error::TlsError;
 use crate::facts::Facts;
 use crate::files::{PemFiles, provider};
@@ -34,7 +35,10 @@ pub enum Renewal {
 }
 
 #[derive(Debug)]
-struct Now(RwLock<Arc<CertifiedKey>>);
+struct Now {
+    certificate: RwLock<Arc<CertifiedKey>>,
+    challenges: Challenges,
+}
 
 /// Tells whether a file is another one than it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +53,7 @@ impl ServedCertificate {
         // Before they are read: what changes meanwhile is read again.
         let stamps = stamps(&files);
         let (certified, facts) = files.read()?;
-        let now = Arc::new(Now(RwLock::new(certified)));
+        let now = Arc::new(Now { certificate: RwLock::new(certified), challenges: Challenges::default() });
         Ok((ServedCertificate { files, now, read: stamps, seen: stamps }, facts))
     }
 
@@ -61,6 +65,11 @@ impl ServedCertificate {
         let mut config = builder.with_no_client_auth().with_cert_resolver(now);
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Ok(Arc::new(config))
+    }
+
+    /// What is shown to an authority instead. A listener that it can reach speaks `acme-tls/1`.
+    pub fn challenges(&self) -> Challenges {
+        self.now.challenges.clone()
     }
 
     /// Reads files that have changed, once they have been the same for two looks in a row.
@@ -75,7 +84,7 @@ impl ServedCertificate {
         self.read = stamps(&self.files);
         match self.files.read() {
             Ok((certified, facts)) => {
-                *self.now.0.write().unwrap_or_else(PoisonError::into_inner) = certified;
+                *self.now.certificate.write().unwrap_or_else(PoisonError::into_inner) = certified;
                 Renewal::Renewed(facts)
             }
             Err(error) => Renewal::Refused(error),
@@ -85,8 +94,11 @@ impl ServedCertificate {
 
 impl ResolvesServerCert for Now {
     /// One for all names: a browser says better than an aborted handshake what a wrong name means.
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        match self.challenges.asked(&hello) {
+            Some(Challenge(certificate)) => certificate,
+            None => Some(Arc::clone(&self.certificate.read().unwrap_or_else(PoisonError::into_inner))),
+        }
     }
 }
 

@@ -2,22 +2,27 @@
 //! before anything is started.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use chappe_signaling_tls::{Development, PemFiles, make_development_certificate};
 use chappe_supervisor::{DevelopmentPlan, Role, TlsPlan};
 
-use super::paths::absolute;
+use super::acme;
+use super::paths::{absolute, state_directory};
 use crate::failure::{Failure, usage};
 use crate::node::flags::{Flags, TlsMode};
 
 pub fn plan(role: Role, flags: &Flags) -> Result<Option<TlsPlan>, Failure> {
     match (flags.tls.unwrap_or(TlsMode::Off), &flags.tls_cert, &flags.tls_key) {
+        (TlsMode::Off | TlsMode::Dev, ..) if flags.acme_domain.is_some() || flags.acme_terms.is_some() => {
+            usage("--acme-domain and --acme-terms go with --tls acme: say that, or leave them out")
+        }
         (TlsMode::Off, None, None) => Ok(None),
         _ if !role.has_http() && flags.admin.is_none() => {
             usage("`chappe sfu` has no pages: leave --tls, --tls-cert and --tls-key out")
         }
+        (TlsMode::Acme, None, None) => acme::plan(flags).map(Some),
+        (TlsMode::Acme, ..) => usage("--tls acme gets a certificate: leave --tls-cert and --tls-key out"),
         (TlsMode::Dev, None, None) => development(flags).map(Some),
         (TlsMode::Dev, ..) => usage("--tls dev makes a certificate: leave --tls-cert and --tls-key out"),
         (TlsMode::Off, Some(certificate), Some(key)) => {
@@ -27,7 +32,7 @@ pub fn plan(role: Role, flags: &Flags) -> Result<Option<TlsPlan>, Failure> {
             if facts.good_for(now).is_none() || facts.is_not_yet_good(now) {
                 eprintln!("chappe: the certificate in {} is not good now: too old, or not yet", certificate.display());
             }
-            Ok(Some(TlsPlan { certificate: files.certificate, key: files.key, development: None }))
+            Ok(Some(TlsPlan { certificate: files.certificate, key: files.key, development: None, acme: None }))
         }
         (TlsMode::Off, Some(_), None) => usage("--tls-cert goes with --tls-key FILE, which has its private key"),
         (TlsMode::Off, None, Some(_)) => usage("--tls-key goes with --tls-cert FILE, which has the certificate"),
@@ -44,14 +49,7 @@ fn development(flags: &Flags) -> Result<TlsPlan, Failure> {
     let Development { files, authority } = made.map_err(|problem| Failure::Start(format!("--tls dev: {problem}")))?;
     let addresses = addresses.into_iter().filter(|ip| !ip.is_loopback()).collect();
     let development = Some(DevelopmentPlan { authority, addresses });
-    Ok(TlsPlan { certificate: files.certificate, key: files.key, development })
-}
-
-/// What outlives the node and the session of its user.
-fn state_directory() -> Option<PathBuf> {
-    let named = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || named("HOME").filter(|home| home != Path::new("/")).map(|home| home.join(".local/state"));
-    named("XDG_STATE_HOME").or_else(home)
+    Ok(TlsPlan { certificate: files.certificate, key: files.key, development, acme: None })
 }
 
 /// Of the machine, also as its neighbours find it by multicast DNS (RFC 6762).

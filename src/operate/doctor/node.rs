@@ -34,6 +34,8 @@ pub fn examine(target: &Target) -> Result<Vec<Finding>, Failure> {
     let origins: Vec<&str> = own["origins"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     findings.push(public_address(&origins));
     findings.extend(own["certificate_expires_ms"].as_u64().map(certificate));
+    findings
+        .extend(own["certificate_problem"].as_str().map(|why| Finding::warn("certificate by ACME", why, ACME_REMEDY)));
     findings.push(cluster(&admin, nodes.len()));
     Ok(findings)
 }
@@ -137,5 +139,7 @@ fn host_of(base: &str) -> Option<IpAddr> {
 }
 
 const WITHIN: Duration = Duration::from_secs(2);
+const ACME_REMEDY: &str = "port 443 of each --acme-domain has to reach --http as it is, and the node the authority; it is \
+                           tried again (`chappe logs --worker signaling`)";
 const DAY_MS: u128 = 86_400_000;
 const RENEWED_BEFORE_DAYS: u128 = 7;

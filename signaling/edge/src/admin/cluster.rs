@@ -35,6 +35,8 @@ struct NodeEntry<'a> {
     messages_dropped: Option<u64>,
     /// Until when the certificate of the listeners is good, milliseconds since 1970; of this node only.
     certificate_expires_ms: Option<u64>,
+    /// Why there is no certificate by ACME, or none in the place of this one; of this node only.
+    certificate_problem: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -91,6 +93,7 @@ pub async fn nodes(State(Admin { service, tls, .. }): State<Admin>) -> Response 
         sessions: state.registry.session_count() as u64,
         members: Some(state.registry.members()),
         certificate_expires_ms: tls.expires_unix_ms(),
+        certificate_problem: tls.problem(),
         messages_dropped: Some(service.cluster.engine.drops().total()),
         ..node_entry(&own, own_streams(&state, service.node()))
     }];
@@ -154,6 +157,7 @@ fn node_entry(presence: &NodeState, streams: usize) -> NodeEntry<'_> {
         members: None,
         messages_dropped: None,
         certificate_expires_ms: None,
+        certificate_problem: None,
     }
 }
 

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -64,9 +65,14 @@ pub async fn connection(
         () = place.evicted() => return Ok(()),
     };
     match shaken {
-        Ok(Ok(Shaken::Tls(stream))) => {
+        Ok(Ok(Shaken::Tls(mut stream))) => {
             tls.report.count(Handshake::Done);
-            let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP_2);
+            let protocol = stream.get_ref().1.alpn_protocol();
+            let speaks_http2 = protocol == Some(HTTP_2);
+            if protocol.is_some_and(|protocol| !PROTOCOLS.contains(&protocol)) {
+                // An authority has seen that its domain is served here (RFC 8737), and wants to hear nothing.
+                return Ok(stream.shutdown().await?);
+            }
             let stream = TokioIo::new(*stream);
             if speaks_http2 {
                 let connection = http2().serve_connection(stream, service);

@@ -1,6 +1,7 @@
 //! Owns what is known of TLS on the listeners: how connections begin, and until when the certificate is good.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handshake {
@@ -17,6 +18,8 @@ pub struct TlsReport {
     handshakes: [AtomicU64; 4],
     /// Milliseconds since 1970; 0 where there is no certificate.
     expires_unix_ms: AtomicU64,
+    /// Why there is no certificate from the authority that is asked for one, or for another one.
+    problem: Mutex<Option<String>>,
 }
 
 impl TlsReport {
@@ -31,6 +34,14 @@ impl TlsReport {
 
     pub fn set_expiry(&self, unix_ms: u64) {
         self.expires_unix_ms.store(unix_ms, Ordering::Relaxed);
+    }
+
+    pub fn set_problem(&self, problem: Option<String>) {
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+
+    pub fn problem(&self) -> Option<String> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn expires_unix_ms(&self) -> Option<u64> {

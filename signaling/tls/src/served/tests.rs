@@ -77,7 +77,7 @@ fn a_renewed_certificate_is_taken_at_the_second_look_and_a_bad_one_never() {
     let dir = Dir::new("renewed");
     let files = dir.made("a.local");
     let (mut served, _) = ServedCertificate::load(files.clone()).unwrap();
-    let now = |served: &ServedCertificate| served.now.0.read().unwrap().end_entity_cert().unwrap().to_vec();
+    let now = |served: &ServedCertificate| served.now.certificate.read().unwrap().end_entity_cert().unwrap().to_vec();
     let first = now(&served);
     assert!(matches!(served.look_again(), Renewal::Unchanged));
     dir.made("b.local");
