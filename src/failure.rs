@@ -55,7 +55,8 @@ pub fn one_line(error: &clap::Error) -> String {
         let ends = ["Usage:", "For more information"];
         !ends.iter().any(|end| line.starts_with(end))
     });
-    let line = told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
+    // What is listed below a line belongs to it.
+    let line = told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ").replace(":; ", ": ");
     line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 

@@ -17,6 +17,7 @@ mod node;
 mod progress;
 mod reload;
 mod restart;
+mod results;
 mod scale;
 mod session;
 mod supervisor;

@@ -7,6 +7,7 @@ use chappe_signaling_access::KeyId;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::results::Results;
 use super::units;
 
 /// Operates a running node, and with it the cluster it belongs to.
@@ -63,6 +64,7 @@ pub enum Order {
     Restart(Restart),
     /// Makes, lists and revokes API keys, in a file or in the store of a running cluster.
     #[command(
+        arg_required_else_help = false,
         after_help = "Examples:\n  chappe keys add --keys /etc/chappe.keys\n  chappe keys revoke key-0123456789ab --keys /etc/chappe.keys"
     )]
     Keys(Keys),
@@ -149,6 +151,8 @@ pub struct Look {
 pub struct Kick {
     #[command(flatten)]
     pub target: Target,
+    #[command(flatten)]
+    pub results: Results,
     /// Of the session, as `chappe session --list` and the admin API call it
     #[arg(value_name = "ID")]
     pub id: String,
@@ -173,6 +177,9 @@ pub struct Logs {
     /// Goes on with the lines that come
     #[arg(long, short = 'f')]
     pub follow: bool,
+    /// Prints an object on each line, with its process
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -231,6 +238,8 @@ pub enum Profile {
 pub struct Scale {
     #[command(flatten)]
     pub target: Target,
+    #[command(flatten)]
+    pub results: Results,
     /// How many workers the node is to have, 1 to 256
     #[arg(value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
@@ -249,6 +258,8 @@ pub struct Scale {
 pub struct Reload {
     #[command(flatten)]
     pub target: Target,
+    #[command(flatten)]
+    pub results: Results,
     /// Name of the node [default: the one that is asked]
     #[arg(long, value_name = "NAME")]
     pub node: Option<String>,
@@ -267,6 +278,8 @@ pub struct Reload {
 pub struct Drain {
     #[command(flatten)]
     pub target: Target,
+    #[command(flatten)]
+    pub results: Results,
     /// Name of the node [default: the one that is asked]
     pub node: Option<String>,
     /// How long clients that can't be moved are waited for, such as 90s, 10m or 2h
@@ -284,6 +297,8 @@ pub struct Drain {
 pub struct Restart {
     #[command(flatten)]
     pub target: Target,
+    #[command(flatten)]
+    pub results: Results,
     /// The worker: its number on the node that is asked, or NODE/NUMBER
     #[arg(long, value_name = "W")]
     pub worker: String,

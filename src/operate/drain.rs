@@ -17,17 +17,19 @@ pub fn run(order: &Drain) -> Result<(), Failure> {
     let path = format!("/api/v1/nodes/{node}/drain");
     if order.cancel {
         admin.delete(&path)?;
-        println!("{node} takes sessions again");
+        order.results.tell(&format!("{node} takes sessions again"), &json!({ "node": node, "state": "serving" }));
         return Ok(());
     }
     let deadline_ms = units::ms(order.deadline);
     admin.post(&path, &json!({ "deadline_ms": deadline_ms }))?;
     if order.no_wait {
-        println!("{node} drains, for {} at most", units::duration(deadline_ms));
+        let sentence = format!("{node} drains, for {} at most", units::duration(deadline_ms));
+        let object = json!({ "node": node, "state": "draining", "deadline_ms": deadline_ms });
+        order.results.tell(&sentence, &object);
         return Ok(());
     }
     wait(&admin, &node, order.deadline)?;
-    println!("{node} is drained and has ended");
+    order.results.tell(&format!("{node} is drained and has ended"), &json!({ "node": node, "state": "ended" }));
     Ok(())
 }
 

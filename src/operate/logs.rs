@@ -3,6 +3,8 @@
 use std::io::{self, BufRead as _, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde_json::{Value, json};
+
 use super::admin::Admin;
 use super::commands::Logs;
 use super::{node, units};
@@ -23,8 +25,12 @@ pub fn run(order: &Logs) -> Result<(), Failure> {
             continue;
         }
         let (source, text) = line.split_once(' ').unwrap_or(("", &line));
+        let told = match order.json {
+            true => as_json(source, text),
+            false => format!("{source:<10} | {text}"),
+        };
         // A pager that was closed early ends it, and is no failure.
-        if writeln!(out, "{source:<10} | {text}").and_then(|()| out.flush()).is_err() {
+        if writeln!(out, "{told}").and_then(|()| out.flush()).is_err() {
             return Ok(());
         }
     }
@@ -33,6 +39,12 @@ pub fn run(order: &Logs) -> Result<(), Failure> {
         return Err(Failure::NotReached(format!("{whose} answers no more: the node has ended, or its signaling")));
     }
     Ok(())
+}
+
+/// A line of a JSON log is the object that it is.
+fn as_json(source: &str, text: &str) -> String {
+    let line = serde_json::from_str(text).ok().filter(Value::is_object);
+    json!({ "process": source, "line": line.unwrap_or_else(|| text.into()) }).to_string()
 }
 
 /// As times stand in the log, which are UTC, to the second.
@@ -61,6 +73,13 @@ fn source(text: &str) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_as_json_is_an_object_whatever_the_log_looks_like() {
+        let text = as_json("worker-0", "2026 INFO \"up\"");
+        assert_eq!(text, r#"{"line":"2026 INFO \"up\"","process":"worker-0"}"#);
+        assert_eq!(as_json("signaling", r#"{"level":"INFO"}"#), r#"{"line":{"level":"INFO"},"process":"signaling"}"#);
+    }
 
     #[test]
     fn lines_before_a_time_are_told_apart_in_both_forms_of_the_log() {

@@ -12,6 +12,7 @@ use super::admin::Admin;
 use super::commands::Reload;
 use super::entries::{Node, Worker};
 use super::progress::Progress;
+use super::results::Results;
 use super::{node, restart, scale, supervisor};
 use crate::failure::{Failure, usage};
 
@@ -29,18 +30,19 @@ pub fn run(order: &Reload) -> Result<(), Failure> {
         before = supervisor::set_program(admin.base(), checked(path)?)?;
     }
     for node in &nodes {
-        reload(&admin, node, order.deadline, before.take())?;
-        println!("{} is reloaded", node.node);
+        reload(&admin, node, order, before.take())?;
+        let name = &node.node;
+        order.results.tell(&format!("{name} is reloaded"), &json!({ "node": name, "reloaded": true }));
     }
     Ok(())
 }
 
 /// With settings that are wrong, or a worker that has no successor, it ends there, and the program is `before` again, so
 /// that the node becomes whole. Settings that were told as taken up hold all the same.
-fn reload(admin: &Admin, node: &Node, deadline: Duration, before: Option<PathBuf>) -> Result<(), Failure> {
+fn reload(admin: &Admin, node: &Node, order: &Reload, before: Option<PathBuf>) -> Result<(), Failure> {
     let name = node.node.as_str();
-    let taken_up = read_settings(admin, name);
-    let replaced = taken_up.as_ref().map_or(Ok(()), |_| replace_workers(admin, name, deadline));
+    let taken_up = read_settings(admin, name, order.results);
+    let replaced = taken_up.as_ref().map_or(Ok(()), |_| replace_workers(admin, name, order));
     if let Some(before) = before.filter(|_| taken_up.is_err() || replaced.is_err()) {
         supervisor::set_program(admin.base(), before)?;
         eprintln!("{name} starts its processes from the program before again");
@@ -52,11 +54,12 @@ fn reload(admin: &Admin, node: &Node, deadline: Duration, before: Option<PathBuf
     replaced
 }
 
-fn replace_workers(admin: &Admin, node: &str, deadline: Duration) -> Result<(), Failure> {
+fn replace_workers(admin: &Admin, node: &str, order: &Reload) -> Result<(), Failure> {
+    let (deadline, results) = (order.deadline, order.results);
     let workers: Vec<Worker> = admin.get("/api/v1/workers")?;
     let workers: Vec<String> =
         workers.into_iter().filter(|worker| worker.node == node).map(|worker| worker.id).collect();
-    let replace_each = || workers.iter().try_for_each(|id| restart::replace(admin, id, deadline));
+    let replace_each = || workers.iter().try_for_each(|id| restart::replace(admin, id, deadline, results));
     if workers.len() != 1 {
         return replace_each();
     }
@@ -69,7 +72,7 @@ fn replace_workers(admin: &Admin, node: &str, deadline: Duration) -> Result<(), 
 }
 
 /// First of all, so that nothing is replaced where they are wrong. Returns whether signaling has to be replaced for them.
-fn read_settings(admin: &Admin, node: &str) -> Result<bool, Failure> {
+fn read_settings(admin: &Admin, node: &str, results: Results) -> Result<bool, Failure> {
     let Some(read) = admin.post_if_known(&format!("/api/v1/nodes/{node}/settings"), &json!({}))? else {
         eprintln!("{node} keeps its settings: it is of an earlier version, and reads them when it is started anew");
         return Ok(false);
@@ -79,13 +82,15 @@ fn read_settings(admin: &Admin, node: &str) -> Result<bool, Failure> {
     };
     let (changed, fixed) = (names("changed"), names("fixed"));
     if !changed.is_empty() {
-        println!("{node} takes up: {}", changed.join(", "));
+        let sentence = format!("{node} takes up: {}", changed.join(", "));
+        results.tell(&sentence, &json!({ "node": node, "takes_up": changed }));
     }
     if !fixed.is_empty() {
-        println!("{node} takes up when it is started anew: {} (workers: chappe scale)", fixed.join(", "));
+        let sentence = format!("{node} takes up when it is started anew: {} (workers: chappe scale)", fixed.join(", "));
+        results.tell(&sentence, &json!({ "node": node, "takes_up_when_started_anew": fixed }));
     }
-    // All processes have that already.
-    Ok(changed.iter().any(|name| *name != "log-filter"))
+    // Those have it already that it concerns.
+    Ok(changed.iter().any(|name| !TAKEN_UP_AT_ONCE.contains(name)))
 }
 
 /// The absolute path of a program that says it is one of ours: better found out here than by a node that can't start
@@ -119,4 +124,5 @@ fn replace_signaling(admin: &Admin, before: &Node) -> Result<(), Failure> {
     Err(Failure::Refused(format!("the next signaling process of {node} does not answer: `chappe logs` says why")))
 }
 
+const TAKEN_UP_AT_ONCE: [&str; 4] = ["log-filter", "log-file", "log-file-size", "log-files"];
 const SIGNALING_WITHIN: Duration = Duration::from_secs(15);

@@ -8,6 +8,7 @@ use super::admin::Admin;
 use super::commands::Restart;
 use super::entries::Worker;
 use super::progress::Progress;
+use super::results::Results;
 use super::{node, units};
 use crate::failure::Failure;
 
@@ -16,19 +17,22 @@ pub fn run(order: &Restart) -> Result<(), Failure> {
     let id = id(&admin, &order.worker)?;
     if order.no_wait {
         empty(&admin, &id, order.deadline)?;
-        let time = units::duration(units::ms(order.deadline));
-        println!("{id} is replaced when its sessions have left, after {time} at most");
+        let deadline_ms = units::ms(order.deadline);
+        let time = units::duration(deadline_ms);
+        let sentence = format!("{id} is replaced when its sessions have left, after {time} at most");
+        order.results.tell(&sentence, &json!({ "worker": id, "state": "draining", "deadline_ms": deadline_ms }));
         return Ok(());
     }
-    replace(&admin, &id, order.deadline)
+    replace(&admin, &id, order.deadline, order.results)
 }
 
 /// Returns when the next process serves, and says so.
-pub fn replace(admin: &Admin, id: &str, deadline: Duration) -> Result<(), Failure> {
+pub fn replace(admin: &Admin, id: &str, deadline: Duration, results: Results) -> Result<(), Failure> {
     let before = empty(admin, id, deadline)?;
     let after = wait(admin, id, before.boot.as_deref(), deadline)?;
+    let object = json!({ "worker": id, "pid": after.pid, "before": before.pid });
     let pid = |pid: Option<u32>| pid.map_or("none".to_owned(), |pid| pid.to_string());
-    println!("{id} is replaced: pid {} instead of {}", pid(after.pid), pid(before.pid));
+    results.tell(&format!("{id} is replaced: pid {} instead of {}", pid(after.pid), pid(before.pid)), &object);
     Ok(())
 }
 

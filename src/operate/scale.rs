@@ -17,11 +17,13 @@ pub fn run(order: &Scale) -> Result<(), Failure> {
     let node = node::named(&admin, order.node.as_deref())?.node;
     let before = to(&admin, &node, order.workers, order.deadline)?;
     if order.no_wait {
-        println!("{node} is to have workers: {} (had {before})", order.workers);
+        let sentence = format!("{node} is to have workers: {} (had {before})", order.workers);
+        order.results.tell(&sentence, &json!({ "node": node, "workers_wanted": order.workers, "before": before }));
         return Ok(());
     }
     wait(&admin, &node, order.workers, order.deadline)?;
-    println!("{node} has workers: {} (had {before})", order.workers);
+    let sentence = format!("{node} has workers: {} (had {before})", order.workers);
+    order.results.tell(&sentence, &json!({ "node": node, "workers": order.workers, "before": before }));
     Ok(())
 }
 

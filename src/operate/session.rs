@@ -1,6 +1,6 @@
 //! `chappe session` and `chappe kick`: one session of any node, looked at or ended.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::admin::Admin;
 use super::commands::{Kick, Look};
@@ -30,7 +30,7 @@ pub fn show(order: &Look) -> Result<(), Failure> {
 
 pub fn kick(order: &Kick) -> Result<(), Failure> {
     Admin::of(&order.target)?.delete_only(&path(&order.id)?)?;
-    println!("{} has ended", order.id);
+    order.results.tell(&format!("{} has ended", order.id), &json!({ "session": order.id, "ended": true }));
     Ok(())
 }
 

@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
+use serde_json::{Value, json};
+
 use crate::operates::{operator, printed, run, serving};
 use crate::running::{self, Running, eventually, is_alive};
 
@@ -23,6 +25,30 @@ fn a_node_scales_up_and_down_while_it_runs() {
     }
     assert_eq!(printed(&node, &["scale", "2"]), "here has workers: 2 (had 1)\n");
     serving(&node, 2);
+}
+
+#[test]
+fn what_a_command_has_done_is_told_as_an_object_on_a_line_where_that_is_asked_for() {
+    let node = Running::start(&["--workers", "1", "--node", "here"]);
+    serving(&node, 1);
+    let told = |args: &[&str]| -> Vec<Value> {
+        printed(&node, args).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    assert_eq!(told(&["scale", "2", "--json"]), [json!({"node": "here", "workers": 2, "before": 1})]);
+    let before: Vec<Option<u32>> = (0..2).map(|index| node.worker(index)).collect();
+    let replaced = told(&["restart", "--worker", "1", "--json"]);
+    let successor = node.worker(1);
+    assert_eq!(replaced, [json!({"worker": "here/1", "pid": successor, "before": before[1]})]);
+    let reloaded = told(&["reload", "--json"]);
+    let expected = [
+        json!({"worker": "here/0", "pid": node.worker(0), "before": before[0]}),
+        json!({"worker": "here/1", "pid": node.worker(1), "before": successor}),
+        json!({"node": "here", "reloaded": true}),
+    ];
+    assert_eq!(reloaded, expected);
+    let lines = told(&["logs", "--worker", "supervisor", "--json"]);
+    assert!(!lines.is_empty() && lines.iter().all(|line| line["process"] == "supervisor" && line["line"].is_string()));
+    assert_eq!(told(&["drain", "--json"]), [json!({"node": "here", "state": "ended"})]);
 }
 
 #[test]

@@ -84,7 +84,9 @@ fn who_cannot_be_reached_ends_with_3_and_a_remedy_in_one_line() {
 #[test]
 fn wrong_use_ends_with_2_and_one_line() {
     let dir = Dir::new();
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 10] = [
+        (&["scale"], "were not provided: <N>"),
+        (&["keys"], "[subcommands: add, list, revoke"),
         (&["lss"], "did you mean `ls`"),
         (&["ls", "--jsn"], "'--json'"),
         (&["ls", "--admin", "ops"], "wants a URL"),
