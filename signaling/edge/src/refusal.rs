@@ -24,7 +24,7 @@ pub fn code(refusal: &Refusal) -> &'static str {
         Refusal::Token(_) => "unauthorized",
         Refusal::Denied(_) => "forbidden",
         Refusal::TooMany(_) => "too_many",
-        Refusal::NoWorker | Refusal::WorkerSilent | Refusal::NodeSilent => "unavailable",
+        Refusal::NoWorker | Refusal::WorkerGone | Refusal::WorkerSilent | Refusal::NodeSilent => "unavailable",
         Refusal::Elsewhere(remote) => CODES.iter().find(|code| **code == remote.code).copied().unwrap_or("internal"),
         Refusal::Worker(error) => match error.code {
             ErrorCode::Limit | ErrorCode::Draining => "unavailable",
@@ -39,7 +39,7 @@ pub fn code(refusal: &Refusal) -> &'static str {
 pub fn retry_after(refusal: &Refusal) -> Option<Duration> {
     match refusal {
         Refusal::Elsewhere(remote) => remote.retry_after_ms.map(Duration::from_millis),
-        Refusal::NoWorker | Refusal::WorkerSilent | Refusal::NodeSilent => Some(RETRY_SOON),
+        Refusal::NoWorker | Refusal::WorkerGone | Refusal::WorkerSilent | Refusal::NodeSilent => Some(RETRY_SOON),
         Refusal::Worker(error) if matches!(error.code, ErrorCode::Limit | ErrorCode::Draining) => Some(RETRY_LATER),
         Refusal::NoSuchStream(_) | Refusal::Rooms(RoomError::StreamExists(_)) => Some(RETRY_LATER),
         Refusal::Rooms(RoomError::TooMany(RoomLimit::Connecting(_) | RoomLimit::MembersOfAddress(_))) => {

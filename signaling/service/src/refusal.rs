@@ -35,6 +35,9 @@ pub enum Refusal {
     BadView(#[from] BadView),
     #[error("no worker takes sessions now (all are full, draining or starting): try again in a moment")]
     NoWorker,
+    /// Its process ended, or the connection to it broke, while it was asked.
+    #[error("the worker of this session went away while it was asked: try again in a moment")]
+    WorkerGone,
     #[error("the worker refused: {0}")]
     Worker(CommandError),
     #[error("the worker of this session does not answer: try again in a moment")]
@@ -104,7 +107,7 @@ impl Refusal {
     /// Whether another worker or node may still do what was asked.
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::NoWorker | Self::WorkerSilent | Self::NodeSilent => true,
+            Self::NoWorker | Self::WorkerGone | Self::WorkerSilent | Self::NodeSilent => true,
             Self::Worker(error) => matches!(error.code, ErrorCode::Limit | ErrorCode::Draining),
             Self::Elsewhere(refusal) => refusal.is_unavailable(),
             _ => false,
@@ -116,7 +119,7 @@ impl From<WorkerError> for Refusal {
     fn from(error: WorkerError) -> Refusal {
         match error {
             WorkerError::Refused(error) => Refusal::Worker(error),
-            WorkerError::Gone => Refusal::NoWorker,
+            WorkerError::Gone => Refusal::WorkerGone,
             WorkerError::Silent => Refusal::WorkerSilent,
         }
     }

@@ -15,7 +15,7 @@ use crate::news::News;
 use crate::pages::event::{PageEvent, PageLink, PageMessage, ShownStream};
 use crate::refusal::Refusal;
 use crate::relays::paths::Paths;
-use crate::workers::view::WorkerView;
+use crate::workers::view::{WorkerState, WorkerView};
 
 #[derive(Debug)]
 pub struct ServiceState {
@@ -122,6 +122,12 @@ impl ServiceState {
     pub fn serving(&self, index: WorkerIndex) -> Result<&Hello, Refusal> {
         let view = self.worker(index).filter(|view| view.is_there()).ok_or(Refusal::NoWorker)?;
         view.hello.as_ref().ok_or(Refusal::NoWorker)
+    }
+
+    /// Whether a worker of this node is on its way: it starts, or another process is about to be in its place.
+    pub fn awaits_worker(&self) -> bool {
+        let is_on_its_way = |view: &WorkerView| matches!(view.state, WorkerState::Connecting | WorkerState::Lost);
+        self.drain.is_none() && self.workers.iter().any(is_on_its_way)
     }
 
     pub fn worker_mut(&mut self, index: WorkerIndex) -> Option<&mut WorkerView> {

@@ -137,13 +137,13 @@ pub(crate) fn note_place(placing: &mut Span, worker: &WorkerRef) {
     placing.note_number("chappe.worker", worker.index.0);
 }
 
-/// What looking for a place came to. Where load reports do not show yet what was placed there may be room in a moment,
-/// unless a place was tried in vain.
+/// What looking for a place came to. There may be room in a moment where load reports do not show yet what was placed,
+/// unless a place was tried in vain, and where a worker of this node is about to be there again.
 pub(crate) fn verdict<T>(state: &ServiceState, avoid: &Avoid, found: Result<T, Refusal>) -> Verdict<T> {
-    let is_about_to_have_room =
-        !state.reservations.is_settled(Instant::now()) && state.view.open_workers() > 0 && avoid.tried.is_empty();
+    let reports_lag =
+        || !state.reservations.is_settled(Instant::now()) && state.view.open_workers() > 0 && avoid.tried.is_empty();
     match found {
-        Err(Refusal::NoWorker) if is_about_to_have_room => Verdict::FullForNow,
+        Err(Refusal::NoWorker) if state.awaits_worker() || reports_lag() => Verdict::FullForNow,
         outcome => Verdict::Settled(outcome),
     }
 }

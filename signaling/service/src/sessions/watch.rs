@@ -46,6 +46,8 @@ impl Service {
                     Err(refusal) => Err(refusal),
                 };
                 match outcome {
+                    // Whatever process is there next may be asked.
+                    Err(Refusal::WorkerGone) => told = Refusal::WorkerGone,
                     // It died or filled up since it was chosen, as another node's may have.
                     Err(refusal) if refusal.is_unavailable() => {
                         told = refusal;
