@@ -8,6 +8,7 @@
 # make adaptive measures what viewers on bad lines see; needs root
 # make fuzz     looks for input that makes anything panic: MINUTES=60 for longer, TARGETS="stun sdp" for some
 # make dist     stripped binary, Debian package, source archive and SBOM in target/dist
+# make dist-check   the package in a container under a real systemd, the image file and the Helm chart with their tools
 # make tools    installs what the tests need and is missing
 
 SHELL := /bin/bash
@@ -141,6 +142,12 @@ fuzz:
 .PHONY: dist
 dist: build
 	scripts/dist.sh
+
+# Minutes long, and it installs what it needs: apart from `make test`.
+.PHONY: dist-check
+dist-check: dist tools
+	$(WITHIN) 10 "try-package" scripts/try-package.sh
+	$(WITHIN) 5 "check-chart" scripts/check-chart.sh
 
 clean:
 	cargo clean

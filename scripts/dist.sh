@@ -27,6 +27,7 @@ package() {
     install -D -m 644 CHANGELOG.md "$root/usr/share/doc/chappe/changelog.md"
     install -D -m 644 docs/operating.md "$root/usr/share/doc/chappe/operating.md"
     mkdir -p "$root/lib/systemd/system" "$root/usr/share/bash-completion/completions" "$root/DEBIAN"
+    install -D -m 644 deploy/chappe.sysusers "$root/usr/lib/sysusers.d/chappe.conf"
     # The head of the unit says how it is installed by hand.
     sed -e '1,/^$/d' -e 's:/usr/local/bin/:/usr/bin/:' deploy/chappe.service > "$root/lib/systemd/system/chappe.service"
     "$dist/chappe" completions bash > "$root/usr/share/bash-completion/completions/chappe"
