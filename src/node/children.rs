@@ -32,7 +32,7 @@ pub fn worker(args: &[OsString]) -> Result<ExitCode, Failure> {
         let config = WorkerConfig::from_inherited(index, args.media_port, udp, tcp, control, sessions)?;
         let loudest = args.loudest.unwrap_or(config.loudest);
         let config = WorkerConfig { restarts: args.restarts, loudest, ..config };
-        chappe_sfu_worker::run(config, Box::new(Told(parent)))
+        chappe_sfu_worker::run(config, Box::new(ParentChannel(parent)))
     };
     Ok(ended(&format!("worker {}", args.index), run()))
 }
@@ -82,15 +82,15 @@ pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
 
 /// A worker has one thread, which looks at this one among all else.
 #[derive(Debug)]
-struct Told(ParentLines);
+struct ParentChannel(ParentLines);
 
-impl Parent for Told {
+impl Parent for ParentChannel {
     fn handle_ready(&mut self) -> bool {
         self.0.handle_ready()
     }
 }
 
-impl AsFd for Told {
+impl AsFd for ParentChannel {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chappe_sfu_core::rtcp::{ReportBlock, SenderReport};
 use chappe_sfu_core::rtp::Ssrc;
-use harness::client::Told;
+use harness::client::ReceivedRtcp;
 use harness::*;
 
 const SEEN: u32 = 0x9000;
@@ -14,9 +14,9 @@ const HEARD: u32 = 0x9100;
 
 /// Sender reports a viewer got on one SSRC: seconds of wall clock, and the media timestamp.
 fn reports(harness: &Harness, viewer: Who, of: u32) -> Vec<(u64, u32)> {
-    let told = harness.clients[viewer].told.iter();
-    told.filter_map(|told| match told {
-        Told::SenderReport { ssrc, ntp, timestamp } if *ssrc == of => Some((*ntp, *timestamp)),
+    let told = harness.clients[viewer].received_rtcp.iter();
+    told.filter_map(|packet| match packet {
+        ReceivedRtcp::SenderReport { ssrc, ntp, timestamp } if *ssrc == of => Some((*ntp, *timestamp)),
         _ => None,
     })
     .collect()
@@ -116,8 +116,8 @@ fn the_round_trip_to_a_viewer_is_known_without_reports_of_the_publisher() {
 
 /// How often the publisher was asked for `seq`.
 fn asked(harness: &Harness, publisher: Who, seq: u16) -> usize {
-    let named = |told: &&Told| matches!(told, Told::Nack(VIDEO_SSRC, lost) if lost.contains(&seq));
-    harness.clients[publisher].told.iter().filter(named).count()
+    let named = |packet: &&ReceivedRtcp| matches!(packet, ReceivedRtcp::Nack(VIDEO_SSRC, lost) if lost.contains(&seq));
+    harness.clients[publisher].received_rtcp.iter().filter(named).count()
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use chappe_sfu_core::rtp::{Seq, Ssrc};
 use chappe_sfu_core::{MediaKind, SendTrack, TrackId};
 use harness::cameras::{SEEN, ms};
-use harness::client::{Received, Told};
+use harness::client::{Received, ReceivedRtcp};
 use harness::mesh::Path;
 use harness::*;
 
@@ -122,8 +122,8 @@ fn sender_reports_are_those_of_what_is_live() {
     harness.frame(publisher, &mut camera, 1, false);
     let client = &harness.clients[joiner];
     let newest = client.received.last().expect("live").timestamp;
-    let report = client.told.iter().find_map(|told| match told {
-        Told::SenderReport { ssrc: SEEN, ntp, timestamp } => Some((*ntp, *timestamp)),
+    let report = client.received_rtcp.iter().find_map(|packet| match packet {
+        ReceivedRtcp::SenderReport { ssrc: SEEN, ntp, timestamp } => Some((*ntp, *timestamp)),
         _ => None,
     });
     let (ntp, timestamp) = report.expect("with the first packets");

@@ -7,12 +7,12 @@ use std::time::Duration;
 use chappe_sfu_core::rtp::{Seq, Ssrc};
 use chappe_sfu_core::{DropReason, ExtensionKind, LayerReason};
 use harness::cameras::ms;
-use harness::scalable::{MODES, Mode, Told};
+use harness::scalable::{MODES, Mode, LayerSyntax};
 use harness::studio::*;
 use harness::*;
 
 const SECOND: Duration = Duration::from_secs(1);
-const K_SVC: Mode = Mode { spatial: 3, temporal: 3, is_key: true, told: Told::Descriptor };
+const K_SVC: Mode = Mode { spatial: 3, temporal: 3, is_key: true, syntax: LayerSyntax::Descriptor };
 
 fn studio(mode: Mode, kbps: u64, seconds: u32) -> (Studio, Who) {
     let mut studio = Studio::new(mode);

@@ -29,8 +29,8 @@ fn apart(frames: usize) -> (Mesh, [Who; 2], Who, [Camera; 2]) {
 /// Frames of the cameras that run; a publisher answers a request with a key frame, as soon as it has come.
 fn play(mesh: &mut Mesh, publishers: [Who; 2], cameras: &mut [Camera; 2], runs: [bool; 2], keyframe: bool) {
     for (at, place) in [0, 2].into_iter().enumerate().filter(|(at, _)| runs[*at]) {
-        let told = &mut mesh.workers[place].clients[publishers[at]].told;
-        let is_asked = told.iter().any(|told| matches!(told, client::Told::Pli(_)));
+        let told = &mut mesh.workers[place].clients[publishers[at]].received_rtcp;
+        let is_asked = told.iter().any(|packet| matches!(packet, client::ReceivedRtcp::Pli(_)));
         told.clear();
         for packet in cameras[at].frame(2, keyframe || is_asked) {
             mesh.workers[place].clients[publishers[at]].send(&packet);

@@ -4,7 +4,7 @@ mod harness;
 
 use chappe_sfu_core::{Event, MediaKind, RelayDirection};
 use harness::cameras::{SEEN, is_continuous, ms};
-use harness::client::Told;
+use harness::client::ReceivedRtcp;
 use harness::encoders::*;
 use harness::*;
 
@@ -39,8 +39,8 @@ impl Stage {
     /// With key frames where they were asked for.
     fn frames(&mut self, count: usize) {
         for _ in 0..count {
-            let told = std::mem::take(&mut self.mesh.workers[0].clients[self.publisher].told);
-            let is_asked = |at: &usize| told.contains(&Told::Pli(self.camera.encoders[*at].ssrc));
+            let told = std::mem::take(&mut self.mesh.workers[0].clients[self.publisher].received_rtcp);
+            let is_asked = |at: &usize| told.contains(&ReceivedRtcp::Pli(self.camera.encoders[*at].ssrc));
             let asked: Vec<usize> = (0..3).filter(is_asked).collect();
             self.frame(&asked);
         }

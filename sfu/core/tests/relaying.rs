@@ -4,7 +4,7 @@ mod harness;
 
 use chappe_sfu_core::{DropReason, Event, MediaKind, RelayDirection, TrackId};
 use harness::cameras::{SEEN, ms};
-use harness::client::Told;
+use harness::client::ReceivedRtcp;
 use harness::relays::{is_continuous, origin_and_edges, watch};
 use harness::*;
 
@@ -319,13 +319,13 @@ fn viewers_on_all_workers_read_one_clock() {
     let captured = |of: u32, rate: f64| {
         let first = client.received.iter().find(|packet| packet.ssrc == of).expect("forwarded").timestamp;
         let media = |timestamp: u32| f64::from(timestamp.wrapping_sub(first) as i32) / rate;
-        let of_report = |told: &Told| match told {
-            Told::SenderReport { ssrc, ntp, timestamp } if *ssrc == of => {
+        let of_report = |packet: &ReceivedRtcp| match packet {
+            ReceivedRtcp::SenderReport { ssrc, ntp, timestamp } if *ssrc == of => {
                 Some(*ntp as f64 / 2f64.powi(32) - media(*timestamp))
             }
             _ => None,
         };
-        client.told.iter().filter_map(of_report).collect::<Vec<_>>()
+        client.received_rtcp.iter().filter_map(of_report).collect::<Vec<_>>()
     };
     let (video, audio) = (captured(SEEN, 90_000.0), captured(SEEN + 0x100, 48_000.0));
     assert!(video.len() > 4 && audio.len() > 1, "{} and {} reports", video.len(), audio.len());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chappe_sfu_core::rtcp::{ReportBlock, SenderReport};
 use chappe_sfu_core::rtp::{Seq, Ssrc};
-use harness::client::Told;
+use harness::client::ReceivedRtcp;
 use harness::*;
 
 const SEEN: u32 = 0x9000;
@@ -152,7 +152,7 @@ fn a_publisher_that_knows_only_fir_gets_fir() {
     let publisher = harness.join(publishes(vec![line]));
     harness.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
     harness.frame(publisher, &mut Camera::new(VIDEO_SSRC), 1, false);
-    assert!(harness.clients[publisher].told.contains(&Told::Fir(VIDEO_SSRC)));
+    assert!(harness.clients[publisher].received_rtcp.contains(&ReceivedRtcp::Fir(VIDEO_SSRC)));
     assert_eq!(harness.clients[publisher].plis(), 0);
 }
 
@@ -169,7 +169,8 @@ fn a_lost_packet_is_asked_for_only_where_nack_was_accepted() {
             harness.send(publisher, packet);
         }
         harness.run(Duration::from_millis(30));
-        let asked = harness.clients[publisher].told.contains(&Told::Nack(VIDEO_SSRC, vec![packets[2].seq]));
+        let asked =
+            harness.clients[publisher].received_rtcp.contains(&ReceivedRtcp::Nack(VIDEO_SSRC, vec![packets[2].seq]));
         assert_eq!(asked, accepted);
     }
 }
@@ -183,11 +184,11 @@ fn a_publisher_is_told_what_arrived() {
         harness.send(publisher, &packets[0]);
         harness.run(Duration::from_millis(33));
     }
-    let told = &harness.clients[publisher].told;
-    let feedback = told.iter().filter(|told| **told == Told::TransportFeedback).count();
+    let told = &harness.clients[publisher].received_rtcp;
+    let feedback = told.iter().filter(|packet| **packet == ReceivedRtcp::TransportFeedback).count();
     assert!((10..=30).contains(&feedback), "{feedback} in 1.3 s");
-    let mut reports = told.iter().filter_map(|told| match told {
-        Told::ReceiverReport { ssrc: VIDEO_SSRC, cumulative_lost } => Some(*cumulative_lost),
+    let mut reports = told.iter().filter_map(|packet| match packet {
+        ReceivedRtcp::ReceiverReport { ssrc: VIDEO_SSRC, cumulative_lost } => Some(*cumulative_lost),
         _ => None,
     });
     assert!(reports.next_back().is_some_and(|lost| (20..40).contains(&lost)), "every second packet was lost");
@@ -215,7 +216,8 @@ fn sender_reports_keep_audio_and_video_in_sync() {
     let arrived = (harness.now.ntp() - (1_500u64 << 32) / 1_000) as f64 / 4_294_967_296.0;
     for (ssrc, rate) in [(SEEN, 90_000.0), (0x9100, 48_000.0)] {
         let sent = client.received.iter().find(|packet| packet.ssrc == ssrc).expect("forwarded").timestamp;
-        let reports: Vec<(u64, u32)> = client.told.iter().filter_map(|told| sender_report(told, ssrc)).collect();
+        let reports: Vec<(u64, u32)> =
+            client.received_rtcp.iter().filter_map(|packet| sender_report(packet, ssrc)).collect();
         assert!(!reports.is_empty(), "no report on {ssrc:x}");
         for (ntp, timestamp) in reports {
             // In the SFU's time, in which the publisher's report came when it was written.
@@ -235,7 +237,12 @@ fn the_round_trip_to_a_viewer_is_measured() {
     harness.clients[publisher].send_rtcp(|writer| writer.sender_report(&report, &[]));
     harness.exchange();
     harness.run(Duration::from_millis(5));
-    let told = harness.clients[viewer].told.iter().rev().find_map(|told| sender_report(told, SEEN)).expect("a report");
+    let told = harness.clients[viewer]
+        .received_rtcp
+        .iter()
+        .rev()
+        .find_map(|packet| sender_report(packet, SEEN))
+        .expect("a report");
     harness.run(Duration::from_millis(120));
     let answer = block(SEEN, (told.0 >> 16) as u32, 65_536 / 10);
     harness.clients[viewer].send_rtcp(|writer| writer.receiver_report(Ssrc(1), &[answer]));
@@ -250,7 +257,7 @@ fn the_end_of_an_m_line_is_a_goodbye_and_its_numbers_are_never_used_again() {
     let (mut harness, publisher, viewer, mut camera) = camera_and_viewer();
     harness.frame(publisher, &mut camera, 3, true);
     harness.set_media(viewer, no_media());
-    assert!(harness.clients[viewer].told.contains(&Told::Bye(SEEN)));
+    assert!(harness.clients[viewer].received_rtcp.contains(&ReceivedRtcp::Bye(SEEN)));
     harness.set_media(viewer, watches(vec![video_out(Some(CAMERA), SEEN)]));
     harness.frame(publisher, &mut camera, 3, true);
     let indices = harness.clients[viewer].indices(SEEN);
@@ -271,9 +278,9 @@ fn block(ssrc: u32, last_sr: u32, delay_since_last_sr: u32) -> ReportBlock {
     }
 }
 
-fn sender_report(told: &Told, of: u32) -> Option<(u64, u32)> {
-    match told {
-        Told::SenderReport { ssrc, ntp, timestamp } if *ssrc == of => Some((*ntp, *timestamp)),
+fn sender_report(packet: &ReceivedRtcp, of: u32) -> Option<(u64, u32)> {
+    match packet {
+        ReceivedRtcp::SenderReport { ssrc, ntp, timestamp } if *ssrc == of => Some((*ntp, *timestamp)),
         _ => None,
     }
 }
@@ -288,7 +295,7 @@ fn a_viewer_who_joins_late_gets_a_sender_report_with_its_first_packets() {
     harness.run(Duration::from_millis(700));
     let late = harness.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
     harness.frame(publisher, &mut camera, 1, true);
-    assert!(harness.clients[late].told.iter().any(|told| sender_report(told, SEEN).is_some()));
+    assert!(harness.clients[late].received_rtcp.iter().any(|packet| sender_report(packet, SEEN).is_some()));
 }
 
 #[test]
@@ -302,9 +309,9 @@ fn a_client_that_knows_only_remb_is_told_a_bitrate() {
         camera.extensions = vec![(TRANSPORT_CC, at.to_be_bytes().to_vec())];
         harness.frame(publisher, &mut camera, 1, at == 0);
     }
-    let told = &harness.clients[publisher].told;
-    assert!(told.iter().any(|told| matches!(told, Told::Remb(bps) if *bps > 1_000_000)));
-    assert!(!told.contains(&Told::TransportFeedback));
+    let told = &harness.clients[publisher].received_rtcp;
+    assert!(told.iter().any(|packet| matches!(packet, ReceivedRtcp::Remb(bps) if *bps > 1_000_000)));
+    assert!(!told.contains(&ReceivedRtcp::TransportFeedback));
 }
 
 #[test]

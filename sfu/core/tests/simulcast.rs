@@ -5,7 +5,7 @@ mod harness;
 use chappe_sfu_core::rtp::Ssrc;
 use chappe_sfu_core::{DropReason, Event};
 use harness::cameras::{SEEN, is_continuous, ms};
-use harness::client::Told;
+use harness::client::ReceivedRtcp;
 use harness::encoders::*;
 use harness::*;
 
@@ -114,7 +114,11 @@ fn key_frames_are_asked_for_of_the_encoding_that_needs_one() {
     stage.harness.simulcast(stage.publisher, &mut stage.camera, &[]);
     let asked = |stage: &Stage, at: usize| {
         let ssrc = stage.camera.encoders[at].ssrc;
-        stage.harness.clients[stage.publisher].told.iter().filter(|told| **told == Told::Pli(ssrc)).count()
+        stage.harness.clients[stage.publisher]
+            .received_rtcp
+            .iter()
+            .filter(|packet| **packet == ReceivedRtcp::Pli(ssrc))
+            .count()
     };
     assert_eq!([0, 1, 2].map(|at| asked(&stage, at)), [0, 1, 0]);
     stage.frames(20);

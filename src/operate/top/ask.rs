@@ -23,11 +23,11 @@ pub enum Question {
 
 pub struct Answer {
     pub question: Question,
-    pub told: Result<Told, Failure>,
+    pub result: Result<Snapshot, Failure>,
     pub at: Instant,
 }
 
-pub struct Told {
+pub struct Snapshot {
     pub workers: Vec<Worker>,
     /// A list, or one session; null for [`Question::Workers`].
     pub body: Value,
@@ -42,13 +42,13 @@ impl Asking {
     /// Asks at once, each `interval`, and whenever there is another question. Ends with what it returns.
     pub fn begin(admin: Admin, interval: Duration) -> Asking {
         let (questions, wanted) = channel::<Question>();
-        let (told, answers) = channel();
+        let (sender, answers) = channel();
         std::thread::spawn(move || {
             let mut question = Question::default();
             loop {
                 let asked = Instant::now();
-                let answer = Answer { question: question.clone(), told: ask(&admin, &question), at: Instant::now() };
-                if told.send(answer).is_err() {
+                let answer = Answer { question: question.clone(), result: ask(&admin, &question), at: Instant::now() };
+                if sender.send(answer).is_err() {
                     return;
                 }
                 match wanted.recv_timeout(interval.saturating_sub(asked.elapsed())) {
@@ -78,7 +78,7 @@ pub fn node(admin: &Admin) -> Result<String, Failure> {
     Ok(nodes.into_iter().find(|node| node.pid.is_some()).map(|node| node.node).unwrap_or_default())
 }
 
-fn ask(admin: &Admin, question: &Question) -> Result<Told, Failure> {
+fn ask(admin: &Admin, question: &Question) -> Result<Snapshot, Failure> {
     let body = match question {
         Question::Workers => Value::Null,
         Question::Rooms => admin.get("/api/v1/rooms")?,
@@ -86,5 +86,5 @@ fn ask(admin: &Admin, question: &Question) -> Result<Told, Failure> {
         Question::Sessions => admin.get("/api/v1/sessions")?,
         Question::Session(id) => admin.get(&format!("/api/v1/sessions/{id}"))?,
     };
-    Ok(Told { workers: admin.get("/api/v1/workers")?, body })
+    Ok(Snapshot { workers: admin.get("/api/v1/workers")?, body })
 }

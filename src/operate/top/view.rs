@@ -102,17 +102,17 @@ impl Screen {
 
     /// An answer to what was asked before the last key changes the header only.
     pub fn handle_answer(&mut self, answer: Answer) {
-        let told = match answer.told {
-            Ok(told) => told,
+        let snapshot = match answer.result {
+            Ok(snapshot) => snapshot,
             Err(failure) => {
                 self.trouble = Some(failure.to_string());
                 return;
             }
         };
-        self.workers = told.workers;
+        self.workers = snapshot.workers;
         (self.answered, self.trouble) = (Some(answer.at), None);
         if answer.question == self.question() {
-            match self.read(told.body) {
+            match self.read(snapshot.body) {
                 Ok(sheet) => self.sheet = sheet,
                 Err(failure) => self.trouble = Some(failure.to_string()),
             }

@@ -11,7 +11,7 @@
  * @property {boolean} [pinned] chosen to be looked at
  */
 
-/** @typedef {Shown & {mid: string}} Told what the server is told of one m-line */
+/** @typedef {Shown & {mid: string}} TileMessage what the server is told of one m-line */
 
 /**
  * A peer connection and what is on its m-lines, by place.
@@ -37,7 +37,7 @@ export class Tiles {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
-  /** @param {(session: string, tiles: Told[]) => Promise<unknown>} tell */
+  /** @param {(session: string, tiles: TileMessage[]) => Promise<unknown>} tell */
   constructor(tell) {
     this.#tell = tell;
   }

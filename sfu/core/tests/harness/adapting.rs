@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use chappe_sfu_core::{Event, ExtensionKind, LayerStats, LineStats, TrackId};
 
-use super::client::Told;
+use super::client::ReceivedRtcp;
 use super::encoders::*;
 use super::lines::*;
 use super::{Harness, SlowLine, Who, session};
@@ -149,8 +149,8 @@ impl Theatre {
             let encoders = camera.encoders.iter_mut().zip(SHAPES).enumerate();
             for (place, (encoder, (packets, _))) in encoders.filter(|(_, (encoder, _))| encoder.is_on) {
                 let is_key =
-                    camera.frame == 1 || fresh.contains(&(at, place)) || client.told.contains(&Told::Pli(encoder.ssrc));
-                client.told.retain(|told| *told != Told::Pli(encoder.ssrc));
+                    camera.frame == 1 || fresh.contains(&(at, place)) || client.received_rtcp.contains(&ReceivedRtcp::Pli(encoder.ssrc));
+                client.received_rtcp.retain(|packet| *packet != ReceivedRtcp::Pli(encoder.ssrc));
                 let count = if is_key { KEYFRAME * packets } else { packets };
                 for packet in encoder.frame(count, camera.frame, is_key) {
                     client.send(&packet);

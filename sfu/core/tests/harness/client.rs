@@ -29,8 +29,8 @@ pub struct Client {
     pub received: Vec<Received>,
     /// When each of them came.
     pub arrivals: Vec<Instant>,
-    /// Every RTCP packet, in a few words.
-    pub told: Vec<Told>,
+    /// Every RTCP packet that came, in a few words.
+    pub received_rtcp: Vec<ReceivedRtcp>,
     /// Packets that did not open, or were sent twice under one index with other bytes.
     pub faults: usize,
     raw: HashMap<(u32, u64), Vec<u8>>,
@@ -53,7 +53,7 @@ pub struct Received {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum ReceivedRtcp {
     SenderReport {
         ssrc: u32,
         ntp: u64,
@@ -111,7 +111,7 @@ impl Client {
             outgoing: VecDeque::new(),
             received: Vec::new(),
             arrivals: Vec::new(),
-            told: Vec::new(),
+            received_rtcp: Vec::new(),
             faults: 0,
             raw: HashMap::new(),
             is_closed: false,
@@ -271,26 +271,30 @@ impl Client {
         };
         for part in Compound::new(&packet[..len]) {
             match part.expect("the SFU sends well-formed RTCP") {
-                Rtcp::SenderReport(report, _) => self.told.push(Told::SenderReport {
+                Rtcp::SenderReport(report, _) => self.received_rtcp.push(ReceivedRtcp::SenderReport {
                     ssrc: report.ssrc.0,
                     ntp: report.ntp,
                     timestamp: report.rtp_timestamp,
                 }),
                 Rtcp::ReceiverReport { blocks, .. } => {
                     if blocks.clone().next().is_none() {
-                        self.told.push(Told::EmptyReport);
+                        self.received_rtcp.push(ReceivedRtcp::EmptyReport);
                     }
-                    self.told.extend(blocks.map(|block| Told::ReceiverReport {
+                    self.received_rtcp.extend(blocks.map(|block| ReceivedRtcp::ReceiverReport {
                         ssrc: block.ssrc.0,
                         cumulative_lost: block.cumulative_lost,
                     }))
                 }
-                Rtcp::Nack { media, lost, .. } => self.told.push(Told::Nack(media.0, lost.map(|seq| seq.0).collect())),
-                Rtcp::TransportFeedback { .. } => self.told.push(Told::TransportFeedback),
-                Rtcp::Pli { media, .. } => self.told.push(Told::Pli(media.0)),
-                Rtcp::Fir { requests, .. } => self.told.extend(requests.map(|(ssrc, _)| Told::Fir(ssrc.0))),
-                Rtcp::Remb { bitrate_bps, .. } => self.told.push(Told::Remb(bitrate_bps)),
-                Rtcp::Bye { sources } => self.told.extend(sources.map(|ssrc| Told::Bye(ssrc.0))),
+                Rtcp::Nack { media, lost, .. } => {
+                    self.received_rtcp.push(ReceivedRtcp::Nack(media.0, lost.map(|seq| seq.0).collect()))
+                }
+                Rtcp::TransportFeedback { .. } => self.received_rtcp.push(ReceivedRtcp::TransportFeedback),
+                Rtcp::Pli { media, .. } => self.received_rtcp.push(ReceivedRtcp::Pli(media.0)),
+                Rtcp::Fir { requests, .. } => {
+                    self.received_rtcp.extend(requests.map(|(ssrc, _)| ReceivedRtcp::Fir(ssrc.0)))
+                }
+                Rtcp::Remb { bitrate_bps, .. } => self.received_rtcp.push(ReceivedRtcp::Remb(bitrate_bps)),
+                Rtcp::Bye { sources } => self.received_rtcp.extend(sources.map(|ssrc| ReceivedRtcp::Bye(ssrc.0))),
             }
         }
     }
@@ -347,6 +351,6 @@ impl Client {
     }
 
     pub fn plis(&self) -> usize {
-        self.told.iter().filter(|told| matches!(told, Told::Pli(_))).count()
+        self.received_rtcp.iter().filter(|packet| matches!(packet, ReceivedRtcp::Pli(_))).count()
     }
 }

@@ -173,10 +173,10 @@ impl Harness {
         let asked: Vec<usize> = (0..camera.encoders.len())
             .filter(|at| {
                 let ssrc = camera.encoders[*at].ssrc;
-                self.clients[who].told.contains(&super::client::Told::Pli(ssrc))
+                self.clients[who].received_rtcp.contains(&super::client::ReceivedRtcp::Pli(ssrc))
             })
             .collect();
-        self.clients[who].told.retain(|told| !matches!(told, super::client::Told::Pli(_)));
+        self.clients[who].received_rtcp.retain(|packet| !matches!(packet, super::client::ReceivedRtcp::Pli(_)));
         self.simulcast(who, camera, &asked);
         asked
     }

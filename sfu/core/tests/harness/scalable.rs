@@ -2,9 +2,9 @@
 //! worker: unit tests and the harness use it.
 #![allow(dead_code, reason = "each of them uses its part")]
 
-/// How layers are told.
+/// Where packets say which layer they are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum LayerSyntax {
     /// In the payload descriptor of VP8.
     Vp8,
     /// In that of VP9, with references to other pictures (flexible mode) or without.
@@ -19,7 +19,7 @@ pub struct Mode {
     pub spatial: u8,
     pub temporal: u8,
     pub is_key: bool,
-    pub told: Told,
+    pub syntax: LayerSyntax,
 }
 
 /// One spatial layer of one picture.
@@ -133,10 +133,10 @@ impl Film {
     }
 
     fn say(&self, frame: usize, place: usize) -> (Option<Vec<u8>>, Vec<u8>) {
-        match self.mode.told {
-            Told::Vp8 => (None, self.vp8(frame, place)),
-            Told::Vp9 { is_flexible } => (None, self.vp9(frame, place, is_flexible)),
-            Told::Descriptor => {
+        match self.mode.syntax {
+            LayerSyntax::Vp8 => (None, self.vp8(frame, place)),
+            LayerSyntax::Vp9 { is_flexible } => (None, self.vp9(frame, place, is_flexible)),
+            LayerSyntax::Descriptor => {
                 let is_start = place == 0 && self.frames[frame].is_keyframe && self.frames[frame].spatial == 0;
                 (Some(self.descriptor(frame, place)), vec![if is_start { 0x18 } else { 0x10 }, 0x30, 1])
             }
@@ -307,13 +307,13 @@ const OFFSET: u32 = 60;
 
 /// Every structure that is tested.
 pub const MODES: [Mode; 9] = [
-    Mode { spatial: 1, temporal: 3, is_key: false, told: Told::Vp8 },
-    Mode { spatial: 1, temporal: 2, is_key: false, told: Told::Vp8 },
-    Mode { spatial: 3, temporal: 3, is_key: true, told: Told::Vp9 { is_flexible: true } },
-    Mode { spatial: 3, temporal: 3, is_key: false, told: Told::Vp9 { is_flexible: false } },
-    Mode { spatial: 2, temporal: 1, is_key: true, told: Told::Vp9 { is_flexible: true } },
-    Mode { spatial: 1, temporal: 3, is_key: false, told: Told::Descriptor },
-    Mode { spatial: 3, temporal: 3, is_key: true, told: Told::Descriptor },
-    Mode { spatial: 3, temporal: 3, is_key: false, told: Told::Descriptor },
-    Mode { spatial: 2, temporal: 2, is_key: true, told: Told::Descriptor },
+    Mode { spatial: 1, temporal: 3, is_key: false, syntax: LayerSyntax::Vp8 },
+    Mode { spatial: 1, temporal: 2, is_key: false, syntax: LayerSyntax::Vp8 },
+    Mode { spatial: 3, temporal: 3, is_key: true, syntax: LayerSyntax::Vp9 { is_flexible: true } },
+    Mode { spatial: 3, temporal: 3, is_key: false, syntax: LayerSyntax::Vp9 { is_flexible: false } },
+    Mode { spatial: 2, temporal: 1, is_key: true, syntax: LayerSyntax::Vp9 { is_flexible: true } },
+    Mode { spatial: 1, temporal: 3, is_key: false, syntax: LayerSyntax::Descriptor },
+    Mode { spatial: 3, temporal: 3, is_key: true, syntax: LayerSyntax::Descriptor },
+    Mode { spatial: 3, temporal: 3, is_key: false, syntax: LayerSyntax::Descriptor },
+    Mode { spatial: 2, temporal: 2, is_key: true, syntax: LayerSyntax::Descriptor },
 ];

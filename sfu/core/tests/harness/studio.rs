@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use chappe_sfu_core::{Codec, ExtensionKind, LayerStats, LineStats, Media};
 
-use super::client::Told as Heard;
+use super::client::ReceivedRtcp;
 use super::lines::*;
-use super::scalable::{Film, Made, Mode, Told};
+use super::scalable::{Film, Made, Mode, LayerSyntax};
 use super::{Harness, SlowLine, Who, session};
 
 pub const FILM_SSRC: u32 = 0x7000;
@@ -32,10 +32,10 @@ pub struct Studio {
 }
 
 fn codec(mode: Mode) -> Codec {
-    match mode.told {
-        Told::Vp8 => Codec::Vp8,
-        Told::Vp9 { .. } => Codec::Vp9,
-        Told::Descriptor => Codec::Av1,
+    match mode.syntax {
+        LayerSyntax::Vp8 => Codec::Vp8,
+        LayerSyntax::Vp9 { .. } => Codec::Vp9,
+        LayerSyntax::Descriptor => Codec::Av1,
     }
 }
 
@@ -87,8 +87,8 @@ impl Studio {
 
     fn picture(&mut self) {
         let client = &mut self.harness.clients[self.publisher];
-        let is_asked = client.told.contains(&Heard::Pli(FILM_SSRC));
-        client.told.retain(|told| *told != Heard::Pli(FILM_SSRC));
+        let is_asked = client.received_rtcp.contains(&ReceivedRtcp::Pli(FILM_SSRC));
+        client.received_rtcp.retain(|packet| *packet != ReceivedRtcp::Pli(FILM_SSRC));
         self.keyframes += usize::from(is_asked);
         for packet in self.packets(is_asked) {
             self.harness.clients[self.publisher].send(&packet);

@@ -3,7 +3,7 @@
 use super::*;
 
 fn signs(harness: &Harness, who: Who) -> usize {
-    harness.clients[who].told.iter().filter(|told| **told == Told::EmptyReport).count()
+    harness.clients[who].received_rtcp.iter().filter(|packet| **packet == ReceivedRtcp::EmptyReport).count()
 }
 
 #[test]
@@ -11,7 +11,9 @@ fn who_did_not_ask_for_signs_of_life_is_sent_nothing_while_nothing_happens() {
     let mut harness = Harness::new();
     let publisher = harness.join(publishes(vec![camera_line(CAMERA)]));
     let viewer = harness.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
-    let told = |harness: &Harness| harness.clients[publisher].told.len() + harness.clients[viewer].told.len();
+    let told = |harness: &Harness| {
+        harness.clients[publisher].received_rtcp.len() + harness.clients[viewer].received_rtcp.len()
+    };
     let before = told(&harness);
     harness.run(Duration::from_secs(3));
     assert_eq!(told(&harness), before);

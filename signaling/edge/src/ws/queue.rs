@@ -21,7 +21,7 @@ pub struct PageQueue {
 #[derive(Debug)]
 pub enum Queued {
     Reply(Utf8Bytes),
-    Told(PageMessage),
+    Message(PageMessage),
 }
 
 pub fn page_queue(messages_max: usize) -> (PageQueue, mpsc::Receiver<Queued>) {
@@ -43,7 +43,7 @@ impl PageQueue {
 
 impl PageLink for PageQueue {
     fn push(&self, message: PageMessage) -> bool {
-        self.messages.try_send(Queued::Told(message)).is_ok()
+        self.messages.try_send(Queued::Message(message)).is_ok()
     }
 
     fn stop(&self) {
@@ -55,9 +55,9 @@ impl Queued {
     pub fn into_text(self) -> Utf8Bytes {
         match self {
             Queued::Reply(text) => text,
-            Queued::Told(PageMessage::Welcome(welcome)) => ServerMessage::from(&*welcome).to_text(),
-            Queued::Told(PageMessage::Rendered(text)) => text.into(),
-            Queued::Told(PageMessage::Event(shared)) => shared_text(&shared),
+            Queued::Message(PageMessage::Welcome(welcome)) => ServerMessage::from(&*welcome).to_text(),
+            Queued::Message(PageMessage::Rendered(text)) => text.into(),
+            Queued::Message(PageMessage::Event(shared)) => shared_text(&shared),
         }
     }
 }

@@ -5,7 +5,7 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::{Value, json};
 
-use super::super::ask::{Answer, Question, Told};
+use super::super::ask::{Answer, Question, Snapshot};
 use super::super::draw;
 use super::{Among, Screen, Step, View};
 use crate::failure::Failure;
@@ -16,10 +16,10 @@ fn worker(index: u16, sessions: u32, cpu: f64) -> Value {
             "sessions": sessions, "bits_per_second_in": 1_000_000, "bits_per_second_out": 20_000_000 })
 }
 
-fn told(screen: &mut Screen, body: Value) {
+fn answer(screen: &mut Screen, body: Value) {
     let workers = serde_json::from_value(json!([worker(0, 3, 0.1), worker(1, 12, 0.5)])).unwrap();
     let question = screen.question();
-    screen.handle_answer(Answer { question, told: Ok(Told { workers, body }), at: Instant::now() });
+    screen.handle_answer(Answer { question, result: Ok(Snapshot { workers, body }), at: Instant::now() });
 }
 
 fn press(screen: &mut Screen, code: KeyCode) -> Step {
@@ -35,7 +35,7 @@ fn shown(screen: &Screen, columns: u16, lines: u16) -> String {
 
 fn screen() -> Screen {
     let mut screen = Screen::new("http://127.0.0.1:8081", "here", false);
-    told(&mut screen, Value::Null);
+    answer(&mut screen, Value::Null);
     screen
 }
 
@@ -68,7 +68,7 @@ fn rows_are_sorted_by_each_column_in_turn_and_the_chosen_one_stays_chosen() {
     assert_eq!((screen.sheet.rows[0].id.as_str(), screen.chosen()), ("here/1", Some(0)), "the busiest first");
     press(&mut screen, KeyCode::Char('r'));
     assert_eq!(screen.chosen(), Some(1));
-    told(&mut screen, Value::Null);
+    answer(&mut screen, Value::Null);
     assert_eq!(screen.sheet.rows[0].id, "here/0", "the next answer is sorted, too");
 }
 
@@ -82,12 +82,12 @@ fn enter_leads_from_a_worker_to_its_sessions_to_one_of_them_and_esc_back() {
     assert_eq!(screen.question(), Question::Sessions);
     let session =
         |id: &str, worker: &str| json!({ "id": id, "kind": "whep", "state": "live", "worker": worker, "room": "demo" });
-    told(&mut screen, json!([session("a1", "here/0"), session("b2", "here/1")]));
+    answer(&mut screen, json!([session("a1", "here/0"), session("b2", "here/1")]));
     assert_eq!(screen.sheet.rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["b2"]);
     assert_eq!(press(&mut screen, KeyCode::Enter), Step::Ask);
     assert_eq!(screen.question(), Question::Session("b2".to_owned()));
     let track = json!({ "mid": "1", "kind": "video", "packets": 77, "lost": 2, "bits_per_second": 2_500_000 });
-    told(&mut screen, json!({ "id": "b2", "room": "demo", "stats": { "remote": "192.0.2.1:5", "sent": [track] } }));
+    answer(&mut screen, json!({ "id": "b2", "room": "demo", "stats": { "remote": "192.0.2.1:5", "sent": [track] } }));
     let text = shown(&screen, 100, 12);
     assert!(text.contains("192.0.2.1:5") && text.contains("2.5 Mbit/s"), "{text}");
     press(&mut screen, KeyCode::Esc);
@@ -102,8 +102,8 @@ fn what_is_of_all_nodes_and_what_is_of_one_is_said() {
     let mut other = worker(0, 5, 0.2);
     (other["id"], other["node"]) = (json!("there/0"), json!("there"));
     let workers = serde_json::from_value(json!([worker(0, 3, 0.1), other])).unwrap();
-    let told = Told { workers, body: Value::Null };
-    screen.handle_answer(Answer { question: screen.question(), told: Ok(told), at: Instant::now() });
+    let snapshot = Snapshot { workers, body: Value::Null };
+    screen.handle_answer(Answer { question: screen.question(), result: Ok(snapshot), at: Instant::now() });
     assert!(shown(&screen, 100, 8).contains("nodes 2 together   workers 2/2   sessions 8"));
     press(&mut screen, KeyCode::End);
     press(&mut screen, KeyCode::Enter);
@@ -116,10 +116,10 @@ fn what_is_of_all_nodes_and_what_is_of_one_is_said() {
 fn a_node_that_does_not_answer_is_said_and_what_was_known_stays() {
     let mut screen = screen();
     let failure = Failure::NotReached("no node answers at http://127.0.0.1:8081".to_owned());
-    screen.handle_answer(Answer { question: screen.question(), told: Err(failure), at: Instant::now() });
+    screen.handle_answer(Answer { question: screen.question(), result: Err(failure), at: Instant::now() });
     let text = shown(&screen, 100, 8);
     assert!(text.contains("no node answers") && text.contains("ago") && text.contains("4001"), "{text}");
-    told(&mut screen, Value::Null);
+    answer(&mut screen, Value::Null);
     assert!(!shown(&screen, 100, 8).contains("no node answers"));
 }
 
@@ -130,10 +130,10 @@ fn an_answer_to_another_question_does_not_fill_the_view() {
     press(&mut screen, KeyCode::Char('2'));
     screen.handle_answer(Answer {
         question: late,
-        told: Ok(Told { workers: vec![], body: Value::Null }),
+        result: Ok(Snapshot { workers: vec![], body: Value::Null }),
         at: Instant::now(),
     });
     assert!(screen.sheet.rows.is_empty() && screen.trouble.is_none());
-    told(&mut screen, json!([{ "room": "demo", "streams": 1, "members": 2, "players": 0, "workers": ["here/0"] }]));
+    answer(&mut screen, json!([{ "room": "demo", "streams": 1, "members": 2, "players": 0, "workers": ["here/0"] }]));
     assert_eq!(screen.sheet.rows.len(), 1);
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::sim::scalable::{BitWriter, Film, MODES, Mode, Told};
+use crate::sim::scalable::{BitWriter, Film, MODES, Mode, LayerSyntax};
 
 fn point(spatial: u8, temporal: u8) -> OperatingPoint {
     OperatingPoint::new(spatial, temporal)
@@ -21,7 +21,7 @@ fn read_all(film: &mut Film, pictures: usize) -> Vec<(usize, Descriptor)> {
 
 #[test]
 fn each_frame_is_read_as_it_was_written() {
-    for mode in MODES.into_iter().filter(|mode| mode.told == Told::Descriptor) {
+    for mode in MODES.into_iter().filter(|mode| mode.syntax == LayerSyntax::Descriptor) {
         let mut film = Film::new(mode);
         for (at, read) in read_all(&mut film, 12) {
             let frame = &film.frames[at];
@@ -95,7 +95,7 @@ fn numbers_below_a_bound_take_as_few_bits_as_they_can() {
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(values: Vec<Vec<u8>>, cut in 0usize..60, change in any::<(usize, u8)>()) {
-        let mode = Mode { spatial: 3, temporal: 3, is_key: true, told: Told::Descriptor };
+        let mode = Mode { spatial: 3, temporal: 3, is_key: true, syntax: LayerSyntax::Descriptor };
         let mut known = None;
         for (at, value) in values.into_iter().enumerate() {
             let _ = Structure::read(&mut known, &value);

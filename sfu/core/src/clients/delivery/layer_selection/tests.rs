@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::codec::Codec;
 use crate::codec::layer_reader::{LayerReader, Position};
-use crate::sim::scalable::{Film, MODES, Made, Mode, Told};
+use crate::sim::scalable::{Film, MODES, Made, Mode, LayerSyntax};
 
 /// A viewer of a film, of whose packets some are lost before us or come late.
 struct Showing {
@@ -81,10 +81,10 @@ impl Showing {
     }
 
     fn arrive(&mut self, sequence: u64, made: &Made) {
-        let codec = match self.film.mode.told {
-            Told::Vp8 => Codec::Vp8,
-            Told::Vp9 { .. } => Codec::Vp9,
-            Told::Descriptor => Codec::Av1,
+        let codec = match self.film.mode.syntax {
+            LayerSyntax::Vp8 => Codec::Vp8,
+            LayerSyntax::Vp9 { .. } => Codec::Vp9,
+            LayerSyntax::Descriptor => Codec::Av1,
         };
         let position = Position { sequence, timestamp: made.timestamp, marker: made.marker, at_ms: self.pictures * 33 };
         let layers = self.reader.read(codec, made.descriptor.as_deref(), &made.payload, &position);
