@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::drops::{Drops, Queue};
-use crate::engine::{Change, Engine, Entry, Health, Incoming, Reply, Revision, WAITING_MAX};
+use crate::engine::{Change, Engine, Health, Incoming, KeyValue, Reply, Revision, WAITING_MAX};
 use crate::error::EngineError;
 use crate::key::{Key, NodeName, Prefix, Subject};
 use crate::mailbox::mailbox;
@@ -54,7 +54,7 @@ impl Embedded {
 
 #[async_trait]
 impl Engine for Embedded {
-    async fn get(&self, key: &Key) -> Result<Option<Entry>, EngineError> {
+    async fn get(&self, key: &Key) -> Result<Option<KeyValue>, EngineError> {
         Ok(self.inner.store().entry(key))
     }
 

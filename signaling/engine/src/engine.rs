@@ -16,7 +16,7 @@ use crate::key::{Key, Subject};
 #[async_trait]
 pub trait Engine: Send + Sync + fmt::Debug {
     /// The entry under `key` as the store has it now.
-    async fn get(&self, key: &Key) -> Result<Option<Entry>, EngineError>;
+    async fn get(&self, key: &Key) -> Result<Option<KeyValue>, EngineError>;
 
     /// Writes the first value of `key`; [`EngineError::Exists`] when there is one.
     async fn create(&self, key: &Key, value: Bytes) -> Result<Revision, EngineError>;
@@ -66,7 +66,7 @@ pub trait Engine: Send + Sync + fmt::Debug {
 
 /// What the store has under a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct KeyValue {
     pub key: Key,
     pub value: Bytes,
     pub revision: Revision,
@@ -80,7 +80,7 @@ pub struct Revision(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The key has this value: it was there when the watch began, or was written since.
-    Put(Entry),
+    Put(KeyValue),
     Deleted {
         key: Key,
         revision: Revision,

@@ -18,7 +18,7 @@ mod nats;
 
 pub use drops::Drops;
 pub use embedded::Embedded;
-pub use engine::{Change, Engine, Entry, Health, Incoming, Reply, Revision, WAITING_MAX};
+pub use engine::{Change, Engine, Health, Incoming, KeyValue, Reply, Revision, WAITING_MAX};
 pub use error::EngineError;
 pub use key::{BadKey, KEY_LENGTH_MAX, KEY_SEGMENTS_MAX, Key, Subject};
 pub use nats::{BadClusterUrl, Credentials, Nats, NatsConfig, Tls};

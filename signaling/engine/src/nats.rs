@@ -21,7 +21,7 @@ use tokio::sync::watch as latest;
 
 use crate::check_size;
 use crate::drops::Drops;
-use crate::engine::{Change, Engine, Entry, Health, Incoming, Revision};
+use crate::engine::{Change, Engine, Health, Incoming, KeyValue, Revision};
 use crate::error::EngineError;
 use crate::key::{Key, NodeName, Prefix, Subject};
 use bucket::{Bucket, copies};
@@ -51,7 +51,7 @@ impl Nats {
 
 #[async_trait]
 impl Engine for Nats {
-    async fn get(&self, key: &Key) -> Result<Option<Entry>, EngineError> {
+    async fn get(&self, key: &Key) -> Result<Option<KeyValue>, EngineError> {
         self.connection.check_up()?;
         self.bucket.entry(key).await
     }

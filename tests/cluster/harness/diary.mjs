@@ -1,9 +1,9 @@
 // Owns what a page sent, heard and connected, with the time of each, for who wants to know why its picture stood still.
 
 /** @typedef {import("../../browser/harness/scene.mjs").Page} Page */
-/** @typedef {{atMs: number, what: string}} Entry of the machine's clock */
+/** @typedef {{atMs: number, what: string}} DiaryLine of the machine's clock */
 
-/** @type {WeakMap<Page, Entry[]>} */
+/** @type {WeakMap<Page, DiaryLine[]>} */
 const diaries = new WeakMap();
 
 /**
@@ -11,7 +11,7 @@ const diaries = new WeakMap();
  * @param {Page} page
  */
 export async function keepDiary(page) {
-  /** @type {Entry[]} */
+  /** @type {DiaryLine[]} */
   const diary = [];
   diaries.set(page, diary);
   const note = (/** @type {string} */ what) => void (diary.length < ENTRIES_MAX && diary.push({ atMs: Date.now(), what }));

@@ -8,7 +8,7 @@ use crate::time::Time;
 /// A ring by sequence number. It grows with what is in flight, to a limit, and never by feedback.
 #[derive(Debug, Clone)]
 pub(crate) struct SendHistory {
-    ring: Vec<Entry>,
+    ring: Vec<CompactPacket>,
     /// The extended sequence number of the next packet; the wire carries its low 16 bits.
     next: u64,
     last_sent: Option<Time>,
@@ -35,9 +35,9 @@ pub(crate) struct SentPacket {
     pub cluster: u8,
 }
 
-/// Eight bytes, because each viewer has hundreds.
+/// A [`SentPacket`] and its fate in eight bytes, because each viewer has hundreds.
 #[derive(Debug, Clone, Copy, Default)]
-struct Entry {
+struct CompactPacket {
     /// The low 32 bits of the moment in microseconds: unambiguous for 71 minutes.
     sent: u32,
     bytes: u16,
@@ -56,14 +56,14 @@ enum State {
 
 impl SendHistory {
     pub fn new() -> SendHistory {
-        SendHistory { ring: vec![Entry::default(); ENTRIES_MIN], next: 0, last_sent: None }
+        SendHistory { ring: vec![CompactPacket::default(); ENTRIES_MIN], next: 0, last_sent: None }
     }
 
     /// Notes a packet and gives its sequence number.
     #[inline]
     pub fn insert(&mut self, now: Time, bytes: u32, cluster: u8) -> u16 {
         if self.last_sent.is_some_and(|last| now.since(last) > FORGOTTEN_AFTER) {
-            self.ring.fill(Entry::default());
+            self.ring.fill(CompactPacket::default());
         }
         let mut place = self.place(self.next);
         let oldest = self.ring[place];
@@ -75,7 +75,7 @@ impl SendHistory {
             place = self.place(self.next);
         }
         let bytes = u16::try_from(bytes).unwrap_or(u16::MAX);
-        self.ring[place] = Entry { sent: now.as_micros() as u32, bytes, state: State::InFlight, cluster };
+        self.ring[place] = CompactPacket { sent: now.as_micros() as u32, bytes, state: State::InFlight, cluster };
         self.last_sent = Some(now);
         let seq = self.next as u16;
         self.next += 1;
@@ -117,7 +117,7 @@ impl SendHistory {
     }
 
     pub fn bytes(&self) -> usize {
-        self.ring.capacity() * size_of::<Entry>()
+        self.ring.capacity() * size_of::<CompactPacket>()
     }
 
     fn place(&self, seq: u64) -> usize {
@@ -128,7 +128,7 @@ impl SendHistory {
     #[cold]
     fn grow(&mut self) {
         let old = self.ring.len() as u64;
-        let before = std::mem::replace(&mut self.ring, vec![Entry::default(); 2 * old as usize]);
+        let before = std::mem::replace(&mut self.ring, vec![CompactPacket::default(); 2 * old as usize]);
         for seq in self.next.saturating_sub(old)..self.next {
             let place = self.place(seq);
             self.ring[place] = before[(seq % old) as usize];

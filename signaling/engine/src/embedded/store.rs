@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
-use crate::engine::{Change, Entry, Revision};
+use crate::engine::{Change, KeyValue, Revision};
 use crate::error::EngineError;
 use crate::key::{Key, Prefix};
 
@@ -33,10 +33,10 @@ impl Store {
         self.last
     }
 
-    pub(crate) fn entry(&self, key: &Key) -> Option<Entry> {
+    pub(crate) fn entry(&self, key: &Key) -> Option<KeyValue> {
         let slot = self.slots.get(key)?;
         let value = slot.value.clone()?;
-        Some(Entry { key: key.clone(), value, revision: Revision(slot.revision) })
+        Some(KeyValue { key: key.clone(), value, revision: Revision(slot.revision) })
     }
 
     pub(crate) fn create(&mut self, key: &Key, value: Bytes) -> Result<Revision, EngineError> {

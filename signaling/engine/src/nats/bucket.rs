@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use super::config::NatsConfig;
 use super::connection::Connection;
 use super::jetstream::{Failure, JetStream, REPLY_TIMEOUT, codes};
-use crate::engine::{Entry, Revision};
+use crate::engine::{KeyValue, Revision};
 use crate::error::EngineError;
 use crate::key::{Key, Prefix};
 
@@ -50,10 +50,10 @@ impl Bucket {
         }
     }
 
-    pub(super) async fn entry(&self, key: &Key) -> Result<Option<Entry>, EngineError> {
+    pub(super) async fn entry(&self, key: &Key) -> Result<Option<KeyValue>, EngineError> {
         let stored = self.stored(key).await?;
         Ok(stored.and_then(|Stored { revision, value }| {
-            Some(Entry { key: key.clone(), value: value?, revision: Revision(revision) })
+            Some(KeyValue { key: key.clone(), value: value?, revision: Revision(revision) })
         }))
     }
 

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::bucket::Bucket;
 use super::connection::Connection;
 use super::jetstream::{Failure, codes};
-use crate::engine::{Change, Entry, Health};
+use crate::engine::{Change, Health, KeyValue};
 use crate::error::EngineError;
 use crate::key::Prefix;
 use delivery::Delivery;
@@ -174,7 +174,7 @@ impl Watch {
                     // Who has been told nothing of the key need not hear that it is gone.
                     true if !progress.synced => None,
                     true => Some(Change::Deleted { key, revision }),
-                    false => Some(Change::Put(Entry { key, value: message.payload, revision })),
+                    false => Some(Change::Put(KeyValue { key, value: message.payload, revision })),
                 });
                 if let Some(change) = change
                     && self.told.send(change).await.is_err()

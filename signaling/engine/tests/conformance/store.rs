@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use chappe_engine::EngineError::{Conflict, Exists, TooLarge};
-use chappe_engine::{Entry, PAYLOAD_BYTES_MAX, Revision};
+use chappe_engine::{KeyValue, PAYLOAD_BYTES_MAX, Revision};
 
 use crate::Nodes;
 use crate::support::{bytes, key};
@@ -13,7 +13,7 @@ pub async fn what_was_created_is_read_by_all(nodes: Nodes) {
     let name = key("streams/room/camera.1");
     assert_eq!(nodes.a.get(&name).await, Ok(None));
     let revision = nodes.a.create(&name, bytes("v")).await.unwrap();
-    let entry = Entry { key: name.clone(), value: bytes("v"), revision };
+    let entry = KeyValue { key: name.clone(), value: bytes("v"), revision };
     assert_eq!(nodes.a.get(&name).await, Ok(Some(entry.clone())));
     assert_eq!(nodes.b.get(&name).await, Ok(Some(entry)));
 }
@@ -31,7 +31,7 @@ pub async fn an_update_needs_the_revision_it_replaces(nodes: Nodes) {
     let first = nodes.a.create(&name, bytes("1")).await.unwrap();
     let second = nodes.b.update(&name, bytes("2"), first).await.unwrap();
     assert_eq!(nodes.a.update(&name, bytes("late"), first).await, Err(Conflict));
-    assert_eq!(nodes.a.get(&name).await.unwrap().unwrap(), Entry { key: name, value: bytes("2"), revision: second });
+    assert_eq!(nodes.a.get(&name).await.unwrap().unwrap(), KeyValue { key: name, value: bytes("2"), revision: second });
 }
 
 pub async fn a_later_write_has_a_higher_revision(nodes: Nodes) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chappe_engine::{BadKey, Change, EngineError, Entry};
+use chappe_engine::{BadKey, Change, EngineError, KeyValue};
 
 use crate::Nodes;
 use crate::support::{bytes, key, next, soon, until_synced};
@@ -11,7 +11,7 @@ pub async fn a_watch_begins_with_all_there_is_and_goes_on_in_order(nodes: Nodes)
     let mut expected = Vec::new();
     for name in ["s/b", "s/a", "s/c"] {
         let revision = nodes.a.create(&key(name), bytes(name)).await.unwrap();
-        expected.push(Change::Put(Entry { key: key(name), value: bytes(name), revision }));
+        expected.push(Change::Put(KeyValue { key: key(name), value: bytes(name), revision }));
     }
     expected.push(Change::Synced);
     let mut watch = nodes.b.watch("s").await.unwrap();
@@ -28,7 +28,7 @@ pub async fn a_watch_begins_with_all_there_is_and_goes_on_in_order(nodes: Nodes)
             Some(entry) => nodes.a.update(&name, value.clone(), entry.revision).await.unwrap(),
         };
         let change = next("a change", &mut watch).await;
-        assert_eq!(change, Change::Put(Entry { key: name, value, revision }));
+        assert_eq!(change, Change::Put(KeyValue { key: name, value, revision }));
         assert!(last < Some(revision));
         last = Some(revision);
     }

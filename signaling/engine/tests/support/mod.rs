@@ -11,7 +11,7 @@ pub mod turns;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chappe_engine::{Change, Engine, Entry, Health, Key, Nats, NatsConfig, Revision, Subject};
+use chappe_engine::{Change, Engine, Health, Key, KeyValue, Nats, NatsConfig, Revision, Subject};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -79,7 +79,7 @@ pub async fn until_synced(changes: &mut mpsc::Receiver<Change>) -> Vec<(String, 
     let mut values = Vec::new();
     loop {
         match next("Synced", changes).await {
-            Change::Put(Entry { key, value, .. }) => values.push((key.to_string(), value)),
+            Change::Put(KeyValue { key, value, .. }) => values.push((key.to_string(), value)),
             Change::Synced => return values,
             other => panic!("{other:?} before Synced"),
         }
