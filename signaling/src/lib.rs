@@ -30,6 +30,6 @@ pub use chappe_signaling_turn_server::TurnSockets;
 pub use chappe_supervisor_api::{AdminAuth, Auth};
 pub use config::{Config, KeySources, SignalingError, Stopped, check_cluster};
 pub use issuer_source::IssuerSource;
-pub use run::{run, serve};
+pub use run::{run, run_until};
 pub use traces::{Collector, Traces, check_collector, key_values};
 pub use webhooks::{Webhooks, check_receiver, read_secrets};

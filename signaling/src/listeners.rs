@@ -24,7 +24,7 @@ pub struct Listeners {
 
 impl Listeners {
     /// Until `stop` is true; the tasks are over when the last requests have ended.
-    pub fn serve(self, admin: Admin, stop: watch::Receiver<bool>) -> Result<JoinSet<()>, SignalingError> {
+    pub fn spawn(self, admin: Admin, stop: watch::Receiver<bool>) -> Result<JoinSet<()>, SignalingError> {
         let access = Arc::new(self.access);
         let mut servers = JoinSet::new();
         let listener = http::adopt(self.admin).map_err(|error| SignalingError::Listener("admin", error))?;

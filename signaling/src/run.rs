@@ -42,14 +42,14 @@ pub fn run(config: Config) -> Result<Stopped, SignalingError> {
     }
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(SignalingError::Runtime)?;
-    let result = runtime.block_on(serve(config, stop_signal()));
+    let result = runtime.block_on(run_until(config, stop_signal()));
     // Connections of pages are still open; they resume at the next process.
     runtime.shutdown_timeout(Duration::from_millis(100));
     result
 }
 
-/// Serves until `stop` completes. Apart from [`run`], tests call it too.
-pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Stopped, SignalingError> {
+/// The same until `stop` completes. Apart from [`run`], tests call it too.
+pub async fn run_until(config: Config, stop: impl Future<Output = ()>) -> Result<Stopped, SignalingError> {
     let public = config.http.as_ref().map(TcpListener::local_addr).transpose();
     let public = public.map_err(|error| SignalingError::Listener("public", error))?;
     if let Some(public) = public.filter(|public| !config.auth.may_listen_at(*public)) {
@@ -100,7 +100,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<Sto
         gate,
         tls,
     };
-    let mut servers = listeners.serve(seen, stopped)?;
+    let mut servers = listeners.spawn(seen, stopped)?;
     let ending = tokio::select! {
         () = stop => None,
         ending = service.ended() => Some(ending),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chappe_signaling_edge::http::Tls;
 use chappe_signaling_service::Service;
 use chappe_signaling_turn::{Counts, TurnSecret, TurnServers};
-use chappe_signaling_turn_server::{Media, Terms, TurnSockets, serve};
+use chappe_signaling_turn_server::{Media, Terms, TurnSockets, relay_media};
 use tracing::error;
 
 use crate::config::SignalingError;
@@ -47,7 +47,7 @@ impl Turn {
         let Some(sockets) = self.sockets else { return };
         let media = Arc::new(MediaPorts(service));
         let terms = Terms { credentials: self.servers, media, counts: self.counts };
-        if let Err(error) = serve(sockets, terms, tls.map(|tls| tls.acceptor)).await {
+        if let Err(error) = relay_media(sockets, terms, tls.map(|tls| tls.acceptor)).await {
             error!(%error, "the TURN server can't run");
         }
     }

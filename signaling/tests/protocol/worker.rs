@@ -159,12 +159,12 @@ impl Worker {
             self.until("alive again", |state| state.alive).await;
             let (socket, _) = listener.accept().await.unwrap();
             if self.with(|state| state.alive) {
-                tokio::spawn(self.clone().serve(socket));
+                tokio::spawn(self.clone().handle_connection(socket));
             }
         }
     }
 
-    async fn serve(self, socket: UnixStream) {
+    async fn handle_connection(self, socket: UnixStream) {
         let life = self.with(|state| {
             state.connections += 1;
             state.accepted += 1;

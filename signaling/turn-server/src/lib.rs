@@ -13,5 +13,5 @@ mod quota;
 mod request;
 mod terms;
 
-pub use listen::{TurnSockets, serve};
+pub use listen::{TurnSockets, relay_media};
 pub use terms::{Media, Terms};

@@ -27,7 +27,7 @@ pub struct TurnSockets {
 }
 
 /// Until the task is dropped. Without an acceptor TLS is not spoken.
-pub async fn serve(sockets: TurnSockets, terms: Terms, tls: Option<TlsAcceptor>) -> io::Result<()> {
+pub async fn relay_media(sockets: TurnSockets, terms: Terms, tls: Option<TlsAcceptor>) -> io::Result<()> {
     sockets.udp.set_nonblocking(true)?;
     sockets.tcp.set_nonblocking(true)?;
     let (udp, tcp) = (UdpSocket::from_std(sockets.udp)?, TcpListener::from_std(sockets.tcp)?);

@@ -32,7 +32,7 @@ impl LogReaders {
         }
         let readers = Arc::clone(self);
         tokio::spawn(async move {
-            serve(replies, follow, asks).await;
+            answer_reads(replies, follow, asks).await;
             readers.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&reader);
         });
         Some(reader)
@@ -47,7 +47,7 @@ impl LogReaders {
     }
 }
 
-async fn serve(mut replies: Replies, follow: bool, mut asks: mpsc::Receiver<Ask>) {
+async fn answer_reads(mut replies: Replies, follow: bool, mut asks: mpsc::Receiver<Ask>) {
     while let Ok(Some(ask)) = timeout(UNREAD_FOR, asks.recv()).await {
         let batch = gather(&mut replies, follow).await;
         let ended = batch.ended;

@@ -12,7 +12,7 @@ use turn_client_proto::udp::TurnClientUdp;
 use turn_server_proto::stun::auth::Feature;
 
 use super::*;
-use crate::listen::{TurnSockets, serve};
+use crate::listen::{TurnSockets, relay_media};
 use crate::terms::{Media, Terms};
 
 /// One port of this machine is a media port.
@@ -61,7 +61,7 @@ impl Server {
         let counts = Arc::new(Counts::default());
         let port = Arc::new(OnePort(media.local_addr().unwrap()));
         let terms = Terms { credentials: credentials.clone(), media: port, counts: Arc::clone(&counts) };
-        tokio::spawn(serve(TurnSockets { udp, tcp }, terms, None));
+        tokio::spawn(relay_media(TurnSockets { udp, tcp }, terms, None));
         Server { address, credentials, counts, media, other }
     }
 

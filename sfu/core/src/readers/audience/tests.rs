@@ -14,7 +14,7 @@ fn pass(audience: &mut Audience, to: u64) {
 }
 
 /// The next one reads the pass.
-fn serve(audience: &mut Audience) -> Option<usize> {
+fn read_next(audience: &mut Audience) -> Option<usize> {
     let place = audience.next_of_pass()?;
     Some(audience.read_pass(place)?.session().place())
 }
@@ -44,7 +44,7 @@ proptest! {
                     audience.unsubscribe(viewer(number));
                 }
                 _ => {
-                    if let Some(next) = serve(&mut audience) {
+                    if let Some(next) = read_next(&mut audience) {
                         prop_assert!(!served.contains(&next), "{next:?} is served twice");
                         served.push(next);
                     }
@@ -55,7 +55,7 @@ proptest! {
             prop_assert_eq!((&listed, viewers.len(), viewers.places.len()), (&there, there.len(), there.len()));
             prop_assert!(viewers.list.iter().enumerate().all(|(at, known)| viewers.places[&known.sink] == at));
         }
-        while let Some(next) = serve(&mut audience) {
+        while let Some(next) = read_next(&mut audience) {
             prop_assert!(!served.contains(&next), "{next:?} is served twice");
             served.push(next);
         }
@@ -72,11 +72,14 @@ fn who_is_behind_is_not_of_the_pass_and_goes_live_after_it() {
         reader.pace = Pace::Behind { read: 0 };
     }
     pass(&mut audience, 5);
-    assert_eq!([serve(&mut audience), serve(&mut audience), serve(&mut audience)], [Some(0), Some(2), None]);
+    assert_eq!(
+        [read_next(&mut audience), read_next(&mut audience), read_next(&mut audience)],
+        [Some(0), Some(2), None]
+    );
     audience.end_pass();
     audience.go_live(viewer(1));
     pass(&mut audience, 9);
-    let served: BTreeSet<_> = (0..3).filter_map(|_| serve(&mut audience)).collect();
+    let served: BTreeSet<_> = (0..3).filter_map(|_| read_next(&mut audience)).collect();
     assert_eq!(served, BTreeSet::from([0, 1, 2]));
     assert!(audience.viewers.iter().all(|reader| *reader == Reader::new(reader.sink, 9)));
 }
