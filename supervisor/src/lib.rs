@@ -15,8 +15,8 @@ mod renew;
 
 mod channel;
 mod ended;
+mod lifecycle;
 mod process;
-mod slot;
 mod supervise;
 mod supervised;
 mod token;

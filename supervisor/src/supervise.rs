@@ -16,11 +16,11 @@ use tracing::{error, info, warn};
 use crate::backoff::Backoff;
 use crate::channel::{Channel, ClientKey};
 use crate::ended::{Ended, asks_to_stop};
+use crate::lifecycle::{Due, State};
 use crate::log_format::LogFormat;
 use crate::outlet::Outlet;
 use crate::process::{ChildSpec, Process, describe};
 use crate::signals::Signals;
-use crate::slot::{Due, State};
 use crate::supervised::Supervised;
 use crate::token::Token;
 
@@ -28,7 +28,7 @@ use crate::token::Token;
 pub struct Supervisor {
     epoll: OwnedFd,
     signals: Signals,
-    slots: BTreeMap<ProcessName, Supervised>,
+    processes: BTreeMap<ProcessName, Supervised>,
     phase: Phase,
     outlet: Outlet,
     format: LogFormat,
@@ -62,7 +62,7 @@ impl Supervisor {
         let mut supervisor = Supervisor {
             epoll,
             signals,
-            slots: BTreeMap::new(),
+            processes: BTreeMap::new(),
             phase: Phase::Running,
             outlet,
             format,
@@ -90,18 +90,21 @@ impl Supervisor {
     /// A place for one more process, which is started with the next turn.
     pub fn add(&mut self, spec: ChildSpec) {
         let name = spec.name;
-        self.slots.insert(name, Supervised::new(spec));
+        self.processes.insert(name, Supervised::new(spec));
         self.changed = true;
     }
 
     /// What the next process in each place is started as; `change` sees every spec.
     pub fn change_specs(&mut self, mut change: impl FnMut(&mut ChildSpec)) {
-        self.slots.values_mut().for_each(|slot| change(&mut slot.spec));
+        self.processes.values_mut().for_each(|supervised| change(&mut supervised.spec));
     }
 
     /// Says a line to each process that runs.
     pub fn tell_all(&self, line: &str) {
-        self.slots.values().filter_map(|slot| slot.state.process()).for_each(|process| process.tell(line));
+        self.processes
+            .values()
+            .filter_map(|supervised| supervised.state.process())
+            .for_each(|process| process.tell(line));
     }
 
     /// Whether SIGHUP came since the last call, to a node that has not lost its terminal with it.
@@ -112,8 +115,8 @@ impl Supervisor {
     /// The process is not replaced any more. It is asked to end after `within`.
     pub fn leave(&mut self, name: ProcessName, within: Duration) {
         let at = Instant::now() + within;
-        if let Some(slot) = self.slots.get_mut(&name) {
-            slot.state.leave(at, at + STOP_PATIENCE);
+        if let Some(supervised) = self.processes.get_mut(&name) {
+            supervised.state.leave(at, at + STOP_PATIENCE);
             self.changed = true;
         }
         self.remove_gone();
@@ -122,33 +125,33 @@ impl Supervisor {
     /// Takes [`Supervisor::leave`] back; false when it is too late.
     pub fn stay(&mut self, name: ProcessName) -> bool {
         self.changed = true;
-        self.slots.get_mut(&name).is_some_and(|slot| slot.state.stay())
+        self.processes.get_mut(&name).is_some_and(|supervised| supervised.state.stay())
     }
 
     /// Ends the process, so that another takes its place at once; false when there is none, or it leaves.
     pub fn restart(&mut self, name: ProcessName) -> bool {
-        let Some(slot) = self.slots.get_mut(&name) else { return false };
+        let Some(supervised) = self.processes.get_mut(&name) else { return false };
         // It was well, and nothing says that the next one will not be.
-        slot.backoff = Backoff::default();
+        supervised.backoff = Backoff::default();
         self.changed = true;
         let now = Instant::now();
-        slot.state.restart(now, now + STOP_PATIENCE)
+        supervised.state.restart(now, now + STOP_PATIENCE)
     }
 
     pub fn statuses(&self) -> Vec<ProcessStatus> {
         let now = Instant::now();
-        let status = |(name, slot): (&ProcessName, &Supervised)| {
-            let up = slot.state.since().map(|since| now.saturating_duration_since(since)).unwrap_or_default();
+        let status = |(name, supervised): (&ProcessName, &Supervised)| {
+            let up = supervised.state.since().map(|since| now.saturating_duration_since(since)).unwrap_or_default();
             Some(ProcessStatus {
                 name: *name,
-                state: slot.state.told()?,
-                pid: slot.state.process().map(Process::pid),
+                state: supervised.state.told()?,
+                pid: supervised.state.process().map(Process::pid),
                 up_ms: u64::try_from(up.as_millis()).unwrap_or(u64::MAX),
-                restarts: slot.restarts,
-                media_port: slot.spec.media_port,
+                restarts: supervised.restarts,
+                media_port: supervised.spec.media_port,
             })
         };
-        self.slots.iter().filter_map(status).collect()
+        self.processes.iter().filter_map(status).collect()
     }
 
     /// Whether a process started, died or changed its state since the last call. Who follows them is told.
@@ -219,7 +222,7 @@ impl Supervisor {
 
     fn wait(&mut self, longest: Option<Duration>) -> io::Result<()> {
         let now = Instant::now();
-        let wakeup = self.slots.values().filter_map(|slot| slot.state.wakeup(now)).min();
+        let wakeup = self.processes.values().filter_map(|supervised| supervised.state.wakeup(now)).min();
         let due = wakeup.map(|at| at.saturating_duration_since(now));
         // The queue of log lines has no descriptor that would wake us, so it is tried again soon.
         let retry = (!self.outlet.flush()).then_some(RETRY_OUTLET);
@@ -258,7 +261,10 @@ impl Supervisor {
                     self.stop(Instant::now() + FIRST_PATIENCE);
                 }
                 Phase::Stopping | Phase::StoppingAtOnce => {
-                    self.slots.values().filter_map(|slot| slot.state.process()).for_each(|p| p.signal(Signal::KILL));
+                    self.processes
+                        .values()
+                        .filter_map(|supervised| supervised.state.process())
+                        .for_each(|p| p.signal(Signal::KILL));
                     self.phase = Phase::StoppingAtOnce;
                 }
             }
@@ -270,8 +276,8 @@ impl Supervisor {
     fn stop(&mut self, rest_at: Instant) {
         self.phase = Phase::Stopping;
         let now = Instant::now();
-        for (place, slot) in self.slots.values_mut().enumerate() {
-            slot.state.leave(if place == 0 { now } else { rest_at }, now + STOP_PATIENCE);
+        for (place, supervised) in self.processes.values_mut().enumerate() {
+            supervised.state.leave(if place == 0 { now } else { rest_at }, now + STOP_PATIENCE);
         }
         self.changed = true;
         self.remove_gone();
@@ -279,9 +285,9 @@ impl Supervisor {
 
     fn handle_death(&mut self, name: ProcessName) {
         self.handle_log(name);
-        let Some(slot) = self.slots.get_mut(&name) else { return };
-        let since = slot.state.since();
-        let (Some(process), Some(since)) = (slot.state.process_mut(), since) else { return };
+        let Some(supervised) = self.processes.get_mut(&name) else { return };
+        let since = supervised.state.since();
+        let (Some(process), Some(since)) = (supervised.state.process_mut(), since) else { return };
         let status = match process.try_wait() {
             Ok(Some(status)) => status,
             // An event of the predecessor that was replaced in this very turn.
@@ -298,42 +304,44 @@ impl Supervisor {
         {
             info!(process = %name, pid, "asks the node to stop");
             self.refused = refused;
-            slot.state = State::Gone;
+            supervised.state = State::Gone;
             return self.stop(Instant::now());
         }
-        let pause = slot.backoff.pause_after(ran);
-        slot.state.handle_death(Instant::now() + pause);
+        let pause = supervised.backoff.pause_after(ran);
+        supervised.state.handle_death(Instant::now() + pause);
         let (ran_ms, pause_ms) = (ran.as_millis() as u64, pause.as_millis() as u64);
-        if matches!(slot.state, State::Gone) {
+        if matches!(supervised.state, State::Gone) {
             if self.phase == Phase::Running {
                 info!(process = %name, pid, ran_ms, "{name} {}; its place is given up", describe(status));
             }
             return self.handle_left(name);
         }
-        slot.restarts += 1;
+        supervised.restarts += 1;
         warn!(process = %name, pid, ran_ms, pause_ms, "{name} {}; starting another", describe(status));
     }
 
     fn handle_left(&mut self, name: ProcessName) {
-        let is_first = self.slots.keys().next() == Some(&name);
+        let is_first = self.processes.keys().next() == Some(&name);
         self.remove_gone();
         if self.phase != Phase::Running && is_first {
             let now = Instant::now();
-            self.slots.values_mut().for_each(|slot| slot.state.leave(now, now + STOP_PATIENCE));
+            self.processes.values_mut().for_each(|supervised| supervised.state.leave(now, now + STOP_PATIENCE));
         }
     }
 
     fn remove_gone(&mut self) {
         let before = self.gone.len();
-        let gone = self.slots.iter().filter(|(_, slot)| matches!(slot.state, State::Gone));
+        let gone = self.processes.iter().filter(|(_, supervised)| matches!(supervised.state, State::Gone));
         self.gone.extend(gone.map(|(name, _)| *name));
         for name in self.gone.get(before..).unwrap_or_default() {
-            self.slots.remove(name);
+            self.processes.remove(name);
         }
     }
 
     fn handle_log(&mut self, name: ProcessName) {
-        let Some(process) = self.slots.get_mut(&name).and_then(|slot| slot.state.process_mut()) else { return };
+        let Some(process) = self.processes.get_mut(&name).and_then(|supervised| supervised.state.process_mut()) else {
+            return;
+        };
         let (outlet, format, source) = (&self.outlet, self.format, LogSource::Process(name));
         let open = process.read_log(|line| outlet.offer(source, &format.presented(line, name)));
         if !open {
@@ -342,16 +350,18 @@ impl Supervisor {
     }
 
     fn handle_time(&mut self, now: Instant) {
-        for (name, slot) in &mut self.slots {
-            match slot.state.take_due(now) {
+        for (name, supervised) in &mut self.processes {
+            match supervised.state.take_due(now) {
                 Some(Due::Start) => {
-                    slot.start(&self.epoll, now);
+                    supervised.start(&self.epoll, now);
                     self.changed = true;
                 }
-                Some(Due::Ask) => slot.state.process().into_iter().for_each(|process| process.signal(Signal::TERM)),
+                Some(Due::Ask) => {
+                    supervised.state.process().into_iter().for_each(|process| process.signal(Signal::TERM))
+                }
                 Some(Due::Kill) => {
                     warn!(process = %name, "not stopped within {} s, killing", STOP_PATIENCE.as_secs());
-                    slot.state.process().into_iter().for_each(|process| process.signal(Signal::KILL));
+                    supervised.state.process().into_iter().for_each(|process| process.signal(Signal::KILL));
                 }
                 None => {}
             }
@@ -361,7 +371,7 @@ impl Supervisor {
     fn ended(&self) -> Option<Ended> {
         match self.phase {
             Phase::Running => None,
-            _ if !self.slots.is_empty() => None,
+            _ if !self.processes.is_empty() => None,
             _ if self.refused => Some(Ended::Refused),
             Phase::StoppingAtOnce => Some(Ended::AtOnce),
             Phase::Stopping => Some(Ended::InOrder),

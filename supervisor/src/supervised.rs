@@ -10,8 +10,8 @@ use rustix::event::epoll;
 use tracing::{error, info};
 
 use crate::backoff::Backoff;
+use crate::lifecycle::State;
 use crate::process::{ChildSpec, Process};
-use crate::slot::State;
 use crate::token::Token;
 
 /// A place that has a process, or is about to.

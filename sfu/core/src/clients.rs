@@ -22,7 +22,7 @@ pub use ingest::{nack, twcc};
 pub(crate) use session::{Alive, Session};
 
 use crate::blame::AtWork;
-use crate::clients::alive::AliveSlots;
+use crate::clients::alive::AliveWheel;
 use crate::clients::routes::Routes;
 use crate::keys::{Index, SenderKey, SessionKey, Table};
 use crate::marks::Marks;
@@ -41,7 +41,7 @@ pub(crate) struct Clients {
     routes: Routes,
     timers: Timers<SessionKey>,
     /// Of the clients that asked to hear of us.
-    alive: AliveSlots,
+    alive: AliveWheel,
     /// Senders whose client can be reached from now on: each begins with what is there of its track.
     pub reachable: Marks<SenderKey>,
     /// Senders that get what is cached of their track once more.
@@ -61,7 +61,7 @@ impl Clients {
             by_ufrag: Index::default(),
             routes: Routes::default(),
             timers: Timers::default(),
-            alive: AliveSlots::new(),
+            alive: AliveWheel::new(),
             reachable: Marks::default(),
             repeating: Marks::default(),
             adapting: Marks::default(),

@@ -365,7 +365,7 @@ pub const TRACKS_PER_SESSION_MAX: usize = 32;
 pub const CROWD: usize = 10;
 /// How many of a crowd are heard.
 pub const LOUDEST_DEFAULT: usize = 5;
-/// Shortest interval of signs of life: long against the slots to which deadlines are rounded.
+/// Shortest interval of signs of life: long against the ticks to which deadlines are rounded.
 pub const ALIVE_INTERVAL_MIN: Duration = Duration::from_millis(50);
 /// Longest one. Consent checks (RFC 7675) say as much as rarer signs would.
 pub const ALIVE_INTERVAL_MAX: Duration = Duration::from_secs(1);

@@ -132,7 +132,7 @@ drop_reasons! {
     RtpPayloadUnmapped = "rtp_payload_unmapped",
     /// A sequence number seen before, or older than the replay window.
     RtpReplayed = "rtp_replayed",
-    /// Longer than a slot of the history.
+    /// Longer than a place in the history.
     RtpTooLong = "rtp_too_long",
     /// Neither SSRC, mid, rid nor payload type names a track.
     RtpUnknownSource = "rtp_unknown_source",

@@ -128,7 +128,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn slots_come_out_in_the_order_of_their_last_deadlines(
+        fn keys_come_out_in_the_order_of_their_last_deadlines(
             steps in proptest::collection::vec((0usize..20, proptest::option::of(0u64..1000), any::<bool>()), 1..200)
         ) {
             let start = crate::sim::start();

@@ -115,7 +115,7 @@ impl<'a> Choice<'a> {
 
     /// All of the pool, for when draws found none: almost all are full, silent or to be avoided.
     fn scan(&self, pool: &'a Pool, draw: &mut dyn FnMut(usize) -> usize) -> Option<&'a Candidate> {
-        let able = pool.iter().filter_map(|slot| self.view.at(slot));
+        let able = pool.iter().filter_map(|key| self.view.at(key));
         let able: Vec<&Candidate> = able.filter(|candidate| self.load_with(candidate).is_some()).collect();
         if able.is_empty() { None } else { able.get(draw(able.len())).copied() }
     }

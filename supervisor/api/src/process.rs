@@ -19,7 +19,7 @@ pub struct ProcessStatus {
     pub media_port: Option<u16>,
 }
 
-/// The life of a process's place, as `slot.rs` of the supervisor draws it. One that is gone is not told of.
+/// The life of a process's place, as `lifecycle.rs` of the supervisor draws it. One that is gone is not told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProcessState {
     /// About to be started for the first time.

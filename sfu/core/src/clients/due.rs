@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::blame::AtWork;
-use crate::clients::alive::SLOT;
+use crate::clients::alive::TICK;
 use crate::clients::ingest::Ingest;
 use crate::clients::ingest::feedback::Back;
 use crate::clients::session::Alive;
@@ -51,19 +51,19 @@ impl Clients {
     /// tell a worker or a path that died from a publisher that fell silent. Consent checks (RFC 7675) come too seldom
     /// for that.
     pub fn send_signs_of_life(&mut self, now: Instant, out: &mut Outputs) {
-        while let Some((key, slot)) = self.alive.pop_due(now) {
+        while let Some((key, tick)) = self.alive.pop_due(now) {
             out.note(AtWork::Session(key));
             let Some(session) = self.sessions.get_mut(key) else { continue };
-            let Some(Alive { interval, .. }) = session.alive.filter(|alive| alive.slot == Some(slot)) else { continue };
+            let Some(Alive { interval, .. }) = session.alive.filter(|alive| alive.tick == Some(tick)) else { continue };
             let delivery = &mut session.delivery;
             let mut due = delivery.path.sent.map_or(now, |sent| sent + interval);
-            if due < now + SLOT {
+            if due < now + TICK {
                 let own = delivery.ssrc;
                 delivery.path.send_rtcp(now, &mut out.egress, |writer| writer.receiver_report(own, &[]));
                 due = now + interval;
             }
-            let slot = Some(self.alive.insert(now, key, due));
-            session.alive = Some(Alive { interval, slot });
+            let tick = Some(self.alive.insert(now, key, due));
+            session.alive = Some(Alive { interval, tick });
         }
     }
 }

@@ -121,8 +121,8 @@ impl Clients {
     /// The keys are there: reports start, and viewers want a picture at once.
     fn start_media(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        if let Some(Alive { interval, slot }) = &mut session.alive {
-            *slot = Some(self.alive.insert(now, key, now + *interval));
+        if let Some(Alive { interval, tick }) = &mut session.alive {
+            *tick = Some(self.alive.insert(now, key, now + *interval));
         }
         session.ingest.start_reports(now);
         session.delivery.start_estimate(now);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::clients::alive::SlotNumber;
+use crate::clients::alive::Tick;
 use crate::clients::delivery::Delivery;
 use crate::clients::ingest::Ingest;
 use crate::net::Route;
@@ -34,7 +34,7 @@ pub(crate) struct Session {
 pub(crate) struct Alive {
     pub interval: Duration,
     /// The valid entry among those of this session's key; none before the keys.
-    pub slot: Option<SlotNumber>,
+    pub tick: Option<Tick>,
 }
 
 impl Session {

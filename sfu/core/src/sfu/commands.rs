@@ -46,7 +46,7 @@ impl Sfu {
         self.tracks.start_wall(now);
         let feedback_ssrc = Ssrc(self.draw(spec.session, 0) as u32 | 1);
         let mut session = Session::new(now.mono, spec.session, spec.epoch, transport, feedback_ssrc);
-        session.alive = spec.alive.map(|interval| Alive { interval, slot: None });
+        session.alive = spec.alive.map(|interval| Alive { interval, tick: None });
         let key = self.clients.insert(session, spec.local_ice.ufrag);
         self.out.note(AtWork::Session(key));
         self.apply_media(now.mono, key, spec.media);

@@ -101,8 +101,8 @@ impl History {
         tail.get_mut(..payload.len())?.copy_from_slice(payload);
         self.make_place(packet.at_ms);
         let number = self.next;
-        let slot = self.slot(number);
-        self.entries[slot] = Entry {
+        let place = self.place(number);
+        self.entries[place] = Entry {
             packet,
             chunk,
             offset: offset as u16,
@@ -110,8 +110,8 @@ impl History {
             extensions_len: extensions.len() as u8,
             padding: 0,
         };
-        let slot = self.slot(packet.sequence);
-        self.by_sequence[slot] = number as u32;
+        let place = self.place(packet.sequence);
+        self.by_sequence[place] = number as u32;
         self.filled = offset + len;
         self.next += 1;
         self.note(number, &packet, payload.len());
@@ -159,12 +159,12 @@ impl History {
 
     /// The packet with this number, while it is kept.
     pub fn entry(&self, number: u64) -> Option<&Entry> {
-        (self.oldest..self.next).contains(&number).then(|| &self.entries[self.slot(number)])
+        (self.oldest..self.next).contains(&number).then(|| &self.entries[self.place(number)])
     }
 
     /// The packet with this sequence, while it is kept.
     pub fn find(&self, sequence: u64) -> Option<&Entry> {
-        let low = self.by_sequence[self.slot(sequence)];
+        let low = self.by_sequence[self.place(sequence)];
         let back = (self.next as u32).wrapping_sub(low);
         let entry = self.entry(self.next.checked_sub(u64::from(back))?)?;
         (entry.packet.sequence == sequence).then_some(entry)
@@ -194,8 +194,8 @@ impl History {
         if usize::from(count) > PADDING_BYTES_MAX || count == 0 || self.entry(number).is_none_or(Entry::is_padded) {
             return;
         }
-        let slot = self.slot(number);
-        let entry = &mut self.entries[slot];
+        let place = self.place(number);
+        let entry = &mut self.entries[place];
         let end = usize::from(entry.offset) + entry.extensions_len() + usize::from(entry.payload_len);
         let tail = &mut self.chunks[usize::from(entry.chunk)][end..end + usize::from(count)];
         tail.fill(0);
@@ -208,7 +208,7 @@ impl History {
         (self.chunks.len() - self.vacant.len()) * self.limits.chunk_bytes
     }
 
-    fn slot(&self, number: u64) -> usize {
+    fn place(&self, number: u64) -> usize {
         number as usize & (self.entries.len() - 1)
     }
 
@@ -226,7 +226,7 @@ impl History {
         let mut entries = vec![Entry::EMPTY; count * 2].into_boxed_slice();
         let mut by_sequence = vec![0; count * 2].into_boxed_slice();
         for number in self.oldest..self.next {
-            let entry = self.entries[self.slot(number)];
+            let entry = self.entries[self.place(number)];
             entries[number as usize & (count * 2 - 1)] = entry;
             by_sequence[entry.packet.sequence as usize & (count * 2 - 1)] = number as u32;
         }
@@ -329,7 +329,7 @@ impl History {
     }
 
     fn give_up(&mut self, chunk: u16, reason: GopState) {
-        let of_chunk = |number: &u64| self.entries[self.slot(*number)].chunk == chunk;
+        let of_chunk = |number: &u64| self.entries[self.place(*number)].chunk == chunk;
         let end = (self.oldest..self.next).find(|number| !of_chunk(number)).unwrap_or(self.next);
         self.give_up_to(end, reason);
     }

@@ -82,8 +82,8 @@ impl Recent {
             self.costs[(passed % TICKS) as usize] = Cost::default();
         }
         self.newest = self.newest.max(tick);
-        let slot = &mut self.costs[(self.newest % TICKS) as usize];
-        *slot = slot.plus(cost);
+        let sum = &mut self.costs[(self.newest % TICKS) as usize];
+        *sum = sum.plus(cost);
     }
 
     fn weighed(&self, tick: u64) -> Cost {

@@ -12,7 +12,7 @@ use crate::{NodeName, NodePhase, NodeState, WorkerPhase, WorkerRecord, WorkerRef
 /// All workers of the cluster that placement may think of, those of the own node included.
 #[derive(Debug, Default)]
 pub struct View {
-    slots: Vec<Option<Candidate>>,
+    candidates: Vec<Option<Candidate>>,
     free: Vec<CandidateKey>,
     nodes: HashMap<NodeName, Vec<CandidateKey>>,
     everywhere: Pool,
@@ -36,7 +36,7 @@ pub(super) struct Candidate {
 /// Candidates that are open, in no order: a draw is an index.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
-    slots: Vec<CandidateKey>,
+    keys: Vec<CandidateKey>,
 }
 
 /// Where an open candidate stands in its two pools.
@@ -50,7 +50,8 @@ struct Position {
 pub(super) struct RegionId(usize);
 
 /// Where a candidate stands in the table.
-pub(super) type CandidateKey = usize;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CandidateKey(usize);
 
 impl View {
     pub fn new() -> View {
@@ -62,27 +63,27 @@ impl View {
     pub fn put_node(&mut self, now: Instant, state: &NodeState, is_reachable: impl Fn(Boot) -> bool) {
         let region = self.region_id(state.region.as_deref().unwrap_or_default());
         let before = self.nodes.remove(&state.node).unwrap_or_default();
-        let mut slots = Vec::with_capacity(before.len());
+        let mut keys = Vec::with_capacity(before.len());
         for record in state.workers.iter().take(WORKERS_PER_NODE_MAX) {
-            let known = before.iter().copied().find(|&slot| {
+            let known = before.iter().copied().find(|&key| {
                 let is_same = |candidate: &Candidate| candidate.worker.index == record.index;
-                self.at(slot).is_some_and(is_same) && !slots.contains(&slot)
+                self.at(key).is_some_and(is_same) && !keys.contains(&key)
             });
-            let slot = known.unwrap_or_else(|| self.allocate());
+            let key = known.unwrap_or_else(|| self.allocate());
             let is_open = state.phase == NodePhase::Serving && takes_sessions(record, &is_reachable);
-            self.put(slot, now, &state.node, region, record, is_open);
-            slots.push(slot);
+            self.put(key, now, &state.node, region, record, is_open);
+            keys.push(key);
         }
-        for slot in before.into_iter().filter(|slot| !slots.contains(slot)) {
-            self.clear(slot);
+        for key in before.into_iter().filter(|key| !keys.contains(key)) {
+            self.clear(key);
         }
-        self.nodes.insert(state.node.clone(), slots);
+        self.nodes.insert(state.node.clone(), keys);
     }
 
     /// The node is lost or has left.
     pub fn remove_node(&mut self, node: &NodeName) {
-        for slot in self.nodes.remove(node).unwrap_or_default() {
-            self.clear(slot);
+        for key in self.nodes.remove(node).unwrap_or_default() {
+            self.clear(key);
         }
     }
 
@@ -110,11 +111,11 @@ impl View {
     }
 
     pub(super) fn of_node(&self, node: &NodeName) -> impl Iterator<Item = &Candidate> {
-        self.nodes.get(node).into_iter().flatten().filter_map(|&slot| self.at(slot))
+        self.nodes.get(node).into_iter().flatten().filter_map(|&key| self.at(key))
     }
 
-    pub(super) fn at(&self, slot: CandidateKey) -> Option<&Candidate> {
-        self.slots.get(slot)?.as_ref()
+    pub(super) fn at(&self, key: CandidateKey) -> Option<&Candidate> {
+        self.candidates.get(key.0)?.as_ref()
     }
 }
 
@@ -122,7 +123,7 @@ impl View {
 impl View {
     fn put(
         &mut self,
-        slot: CandidateKey,
+        key: CandidateKey,
         now: Instant,
         node: &NodeName,
         region: RegionId,
@@ -130,59 +131,59 @@ impl View {
         is_open: bool,
     ) {
         let load = Load::of(record);
-        if let Some(Some(candidate)) = self.slots.get_mut(slot) {
+        if let Some(Some(candidate)) = self.candidates.get_mut(key.0) {
             (candidate.heard_at, candidate.load) = (now, load);
             if candidate.is_open == is_open && candidate.region == region {
                 return;
             }
         }
-        self.close(slot);
+        self.close(key);
         let worker = WorkerRef { node: node.clone(), index: record.index };
-        self.slots[slot] = Some(Candidate { worker, region, is_open, heard_at: now, load, position: None });
+        self.candidates[key.0] = Some(Candidate { worker, region, is_open, heard_at: now, load, position: None });
         if is_open {
-            self.open(slot, region);
+            self.open(key, region);
         }
     }
 
-    fn open(&mut self, slot: CandidateKey, region: RegionId) {
+    fn open(&mut self, key: CandidateKey, region: RegionId) {
         let position = Position { everywhere: self.everywhere.len(), region: self.pools[region.0].len() };
-        self.everywhere.slots.push(slot);
-        self.pools[region.0].slots.push(slot);
-        if let Some(Some(candidate)) = self.slots.get_mut(slot) {
+        self.everywhere.keys.push(key);
+        self.pools[region.0].keys.push(key);
+        if let Some(Some(candidate)) = self.candidates.get_mut(key.0) {
             candidate.position = Some(position);
         }
     }
 
     /// Takes a candidate out of its pools. The last of each pool moves to where it stood.
-    fn close(&mut self, slot: CandidateKey) {
-        let Some(Some(candidate)) = self.slots.get_mut(slot) else { return };
+    fn close(&mut self, key: CandidateKey) {
+        let Some(Some(candidate)) = self.candidates.get_mut(key.0) else { return };
         let (region, Some(position)) = (candidate.region, candidate.position.take()) else { return };
-        self.everywhere.slots.swap_remove(position.everywhere);
+        self.everywhere.keys.swap_remove(position.everywhere);
         if let Some(moved) = self.everywhere.at(position.everywhere) {
             self.position_mut(moved).everywhere = position.everywhere;
         }
         let pool = &mut self.pools[region.0];
-        pool.slots.swap_remove(position.region);
+        pool.keys.swap_remove(position.region);
         if let Some(moved) = pool.at(position.region) {
             self.position_mut(moved).region = position.region;
         }
     }
 
-    fn position_mut(&mut self, slot: CandidateKey) -> &mut Position {
-        let candidate = self.slots[slot].as_mut().expect("a pool has only slots that are taken");
+    fn position_mut(&mut self, key: CandidateKey) -> &mut Position {
+        let candidate = self.candidates[key.0].as_mut().expect("a pool has only keys that are taken");
         candidate.position.as_mut().expect("a pool has only open candidates")
     }
 
-    fn clear(&mut self, slot: CandidateKey) {
-        self.close(slot);
-        self.slots[slot] = None;
-        self.free.push(slot);
+    fn clear(&mut self, key: CandidateKey) {
+        self.close(key);
+        self.candidates[key.0] = None;
+        self.free.push(key);
     }
 
     fn allocate(&mut self) -> CandidateKey {
         self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            self.slots.len() - 1
+            self.candidates.push(None);
+            CandidateKey(self.candidates.len() - 1)
         })
     }
 
@@ -191,7 +192,7 @@ impl View {
             return *id;
         }
         // Names that no node bears any more make place, so that names made up by one node cannot fill the memory.
-        let is_unused = |id: &RegionId| !self.slots.iter().flatten().any(|candidate| candidate.region == *id);
+        let is_unused = |id: &RegionId| !self.candidates.iter().flatten().any(|candidate| candidate.region == *id);
         let unused = self.regions.iter().find(|(_, id)| is_unused(id)).map(|(name, id)| (name.clone(), *id));
         let id = match unused {
             Some((name, id)) => {
@@ -210,19 +211,19 @@ impl View {
 
 impl Pool {
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        self.keys.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.keys.is_empty()
     }
 
     pub(super) fn at(&self, index: usize) -> Option<CandidateKey> {
-        self.slots.get(index).copied()
+        self.keys.get(index).copied()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = CandidateKey> {
-        self.slots.iter().copied()
+        self.keys.iter().copied()
     }
 }
 

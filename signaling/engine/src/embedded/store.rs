@@ -13,7 +13,7 @@ use crate::key::{Key, Prefix};
 pub(crate) struct Store {
     last: u64,
     /// What each key has; None was deleted.
-    slots: BTreeMap<Key, Row>,
+    rows: BTreeMap<Key, Row>,
     /// The key that each revision wrote, for the newest revision of each key.
     written: BTreeMap<u64, Key>,
     /// Deletions, oldest first, as long as they are remembered; some keys may have been written again since.
@@ -34,9 +34,9 @@ impl Store {
     }
 
     pub(crate) fn entry(&self, key: &Key) -> Option<KeyValue> {
-        let slot = self.slots.get(key)?;
-        let value = slot.value.clone()?;
-        Some(KeyValue { key: key.clone(), value, revision: Revision(slot.revision) })
+        let row = self.rows.get(key)?;
+        let value = row.value.clone()?;
+        Some(KeyValue { key: key.clone(), value, revision: Revision(row.revision) })
     }
 
     pub(crate) fn create(&mut self, key: &Key, value: Bytes) -> Result<Revision, EngineError> {
@@ -89,7 +89,7 @@ impl Store {
 
     fn write(&mut self, key: &Key, value: Option<Bytes>) -> Revision {
         self.last += 1;
-        let before = self.slots.insert(key.clone(), Row { value, revision: self.last });
+        let before = self.rows.insert(key.clone(), Row { value, revision: self.last });
         if let Some(before) = before {
             self.written.remove(&before.revision);
         }
@@ -100,8 +100,8 @@ impl Store {
     fn forget_oldest_deletion(&mut self) {
         let Some((revision, key)) = self.deletions.pop_front() else { return };
         // The key may have a newer value or a newer deletion.
-        if self.slots.get(&key).is_some_and(|slot| slot.revision == revision) {
-            self.slots.remove(&key);
+        if self.rows.get(&key).is_some_and(|row| row.revision == revision) {
+            self.rows.remove(&key);
             self.written.remove(&revision);
             self.forgotten = revision;
         }
@@ -126,7 +126,7 @@ mod tests {
             store.create(&key(number), Bytes::new()).unwrap();
             store.delete(&key(number), None).unwrap();
         }
-        assert_eq!(store.slots.len(), DELETIONS_MAX);
+        assert_eq!(store.rows.len(), DELETIONS_MAX);
         assert_eq!(store.written.len(), DELETIONS_MAX);
         assert_eq!(store.all(&Prefix::parse("").unwrap()), []);
     }
