@@ -87,7 +87,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn nobody_watches_himself_and_everybody_watches_as_many_as_there_are_seats() {
+    fn nobody_watches_himself_and_everybody_watches_as_many_as_are_planned() {
         let shape = |millis| Shape {
             kind: Kind::Audio,
             packets_per_frame: 1,

@@ -25,7 +25,7 @@ struct Rule {
 }
 
 /// Fails with all findings at once, and the reason of the rule.
-fn hold(rule: &Rule) {
+fn check(rule: &Rule) {
     let findings = (rule.check)(&tree());
     let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
     assert!(findings.is_empty(), "{} ({})\n{}", rule.name, rule.reason, lines.join("\n"));
@@ -33,57 +33,57 @@ fn hold(rule: &Rule) {
 
 #[test]
 fn files_are_of_one_concern() {
-    hold(&length::FILES);
+    check(&length::FILES);
 }
 
 #[test]
 fn functions_fit_a_screen() {
-    hold(&length::FUNCTIONS);
+    check(&length::FUNCTIONS);
 }
 
 #[test]
 fn exceptions_only_shrink() {
-    hold(&length::EXCEPTIONS);
+    check(&length::EXCEPTIONS);
 }
 
 #[test]
 fn files_need_each_other_in_one_direction() {
-    hold(&circles::CIRCLES);
+    check(&circles::CIRCLES);
 }
 
 #[test]
 fn crates_lean_on_each_other_as_drawn() {
-    hold(&crates::DRAWING);
+    check(&crates::DRAWING);
 }
 
 #[test]
 fn names_say_what_a_file_owns() {
-    hold(&wording::FILE_NAMES);
+    check(&wording::FILE_NAMES);
 }
 
 #[test]
 fn words_carry_meaning() {
-    hold(&wording::WORDS);
+    check(&wording::WORDS);
 }
 
 #[test]
 fn documents_link_to_what_is_there() {
-    hold(&links::LINKS);
+    check(&links::LINKS);
 }
 
 #[test]
 fn modules_open_with_what_they_own() {
-    hold(&rust_rules::MODULE_DOCS);
+    check(&rust_rules::MODULE_DOCS);
 }
 
 #[test]
 fn unsafe_code_is_in_one_crate() {
-    hold(&rust_rules::UNSAFE);
+    check(&rust_rules::UNSAFE);
 }
 
 #[test]
 fn nothing_but_tests_unwraps() {
-    hold(&rust_rules::UNWRAP);
+    check(&rust_rules::UNWRAP);
 }
 
 #[test]

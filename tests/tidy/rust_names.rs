@@ -217,7 +217,8 @@ mod tests {
 
     #[test]
     fn what_a_test_takes_is_not_what_the_file_takes() {
-        let text = "use a::B;\n#[cfg(test)]\npub mod bed;\n#[cfg(test)]\nmod tests { use c::D; fn f() {} }\nuse e::F;";
+        let text =
+            "use a::B;\n#[cfg(test)]\npub mod harness;\n#[cfg(test)]\nmod tests { use c::D; fn f() {} }\nuse e::F;";
         assert_eq!(uses(text), ["a::B as B", "e::F as F"]);
         assert_eq!(names_of(text).modules, Vec::<String>::new());
     }

@@ -387,6 +387,6 @@ fn the_first_viewer_on_another_worker_starts_close_to_live_too() {
     assert!(client.received.len() > 35 * 3 && is_in_order(&client.received) && client.faults == 0);
     assert_eq!(client.received[0].payload[..2], [0x10, 0]);
     let frames: Vec<u32> = client.received.chunks(3).map(|frame| frame[0].timestamp).collect();
-    let squeezed = frames.windows(2).filter(|pair| pair[1].wrapping_sub(pair[0]) < 90).count();
-    assert!(squeezed >= 34, "{squeezed} of {} frames", frames.len());
+    let close = frames.windows(2).filter(|pair| pair[1].wrapping_sub(pair[0]) < 90).count();
+    assert!(close >= 34, "{close} of {} frames", frames.len());
 }

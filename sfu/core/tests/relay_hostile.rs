@@ -51,7 +51,7 @@ fn what_was_recorded_or_changed_is_dropped() {
 #[test]
 fn a_wrong_key_opens_nothing() {
     let mut mesh = Mesh::of_strangers(2, 1);
-    mesh.introduce(0, 1);
+    mesh.set_peers(0, 1);
     let now = mesh.workers[1].now;
     let mut spec = peer_spec(1, 0);
     spec.open = RelayKey { key: [1; 16], salt: spec.open.salt };

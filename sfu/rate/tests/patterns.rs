@@ -11,21 +11,21 @@ const SEEDS: u64 = 12;
 fn broken(pattern: &Pattern, bounds: Bounds, outcome: &Outcome) -> Option<String> {
     let Bounds { utilisation, queue_p95_ms, settled_ms, raised_ms, switches, unfairness, share } = bounds;
     let mut broken = Vec::new();
-    let mut hold = |holds: bool, what: String| {
+    let mut expect = |holds: bool, what: String| {
         if !holds {
             broken.push(what);
         }
     };
-    hold(outcome.utilisation >= utilisation, format!("uses {:.2} of the link", outcome.utilisation));
-    hold(outcome.queue_p95_ms <= queue_p95_ms, format!("queues {:.0} ms", outcome.queue_p95_ms));
-    hold(outcome.unfairness <= unfairness, format!("shares 1 to {:.2}", outcome.unfairness));
-    hold(outcome.share >= share, format!("has a share of {:.2}", outcome.share));
-    hold(outcome.switches <= switches, format!("switches {} times", outcome.switches));
-    hold(outcome.given_up <= 10, format!("gives up {} queues", outcome.given_up));
+    expect(outcome.utilisation >= utilisation, format!("uses {:.2} of the link", outcome.utilisation));
+    expect(outcome.queue_p95_ms <= queue_p95_ms, format!("queues {:.0} ms", outcome.queue_p95_ms));
+    expect(outcome.unfairness <= unfairness, format!("shares 1 to {:.2}", outcome.unfairness));
+    expect(outcome.share >= share, format!("has a share of {:.2}", outcome.share));
+    expect(outcome.switches <= switches, format!("switches {} times", outcome.switches));
+    expect(outcome.given_up <= 10, format!("gives up {} queues", outcome.given_up));
     let within = |ms: Option<u64>, most: u64| most == u64::MAX || ms.is_some_and(|ms| ms <= most);
     let (settled, raised) = (outcome.settled_ms, outcome.raised_ms);
-    hold(pattern.drop_ms.is_none() || within(settled, settled_ms), format!("settles after {settled:?} ms"));
-    hold(pattern.rise_ms.is_none() || within(raised, raised_ms), format!("rises after {raised:?} ms"));
+    expect(pattern.drop_ms.is_none() || within(settled, settled_ms), format!("settles after {settled:?} ms"));
+    expect(pattern.rise_ms.is_none() || within(raised, raised_ms), format!("rises after {raised:?} ms"));
     (!broken.is_empty()).then(|| format!("{} ({}): {}", pattern.name, pattern.what, broken.join(", ")))
 }
 

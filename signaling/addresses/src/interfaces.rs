@@ -65,7 +65,7 @@ fn source_towards(far: IpAddr) -> Option<IpAddr> {
     socket.local_addr().ok().map(|address| address.ip())
 }
 
-/// Of a root name server: no test bed or private network has a route of its own there.
+/// Of a root name server: no test or private network has a route of its own there.
 const FAR_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 41, 0, 4));
 const FAR_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0x503, 0xba3e, 0, 0, 0, 2, 0x30));
 const DISCARD_PORT: u16 = 9;

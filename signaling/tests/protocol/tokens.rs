@@ -180,27 +180,27 @@ async fn each_token_opens_the_doors_that_the_table_says() {
     for case in Case::all() {
         let token = case.token();
         let told = format!("{} {} {:?} {} {}", case.role, case.room, case.streams, case.time, case.signed);
-        let mut hold = |door: &str, code: Option<String>| {
+        let mut expect = |door: &str, code: Option<String>| {
             assert_eq!(code.as_deref(), case.expected(door), "{door}: {told}");
             opened += usize::from(code.is_none());
         };
         for (door, path, sdp) in [("whip", "/whip/demo/cam", &publisher), ("whep", "/whep/demo/cam?wait=1", &viewer)] {
             let response = ask(&server, "POST", path, &token, sdp).await;
-            hold(door, code_of(&response));
+            expect(door, code_of(&response));
             if response.status == 201 {
                 let session = format!("/session/{}", session_of(&response));
                 assert_eq!(ask(&server, "DELETE", &session, &token, "").await.status, 200, "{told}");
             }
         }
-        hold("list", code_of(&ask(&server, "GET", "/api/rooms", &token, "").await));
+        expect("list", code_of(&ask(&server, "GET", "/api/rooms", &token, "").await));
         let mut page = hello(&server, "demo", &token).await;
-        hold("join", code_in(&page.welcome));
+        expect("join", code_in(&page.welcome));
         if page.welcome["type"] == "welcome" {
             let published = page.ask(json!({"type": "publish", "stream": "cam", "sdp": publisher})).await;
-            hold("page publishes", code_in(&published));
+            expect("page publishes", code_in(&published));
             let slots = json!([{"mid": "0", "stream": "cam", "track": "audio"}]);
             let watched = page.ask(json!({"type": "watch", "sdp": viewer, "slots": slots})).await;
-            hold("page watches", code_in(&watched));
+            expect("page watches", code_in(&watched));
             for (kind, reply) in [("unpublish", published), ("unwatch", watched)] {
                 if reply["type"] == "answer" {
                     let ended = page.ask(json!({"type": kind, "session": reply["session"]})).await;

@@ -153,12 +153,12 @@ async fn a_page_takes_back_its_own_stream_and_nobody_elses() {
 #[tokio::test]
 async fn two_who_publish_under_one_name_at_once_do_not_both_succeed() {
     let server = Server::start().await;
-    server.worker().with(|state| state.hold = true);
+    server.worker().with(|state| state.withholds_replies = true);
     let offer = publisher("vp8");
     let (first, second) = (pin!(server.post("/whip/demo/cam", &offer)), pin!(server.post("/whip/demo/cam", &offer)));
     // The one that came second is refused without the worker's help, while the first still waits for it.
     let (early, late) = select(first, second).await.factor_first();
-    server.worker().with(|state| state.hold = false);
+    server.worker().with(|state| state.withholds_replies = false);
     let late = late.await;
     assert_eq!((early.status, late.status), (409, 201));
 }
@@ -206,14 +206,14 @@ async fn a_publisher_that_expires_frees_the_name() {
 #[tokio::test]
 async fn a_client_that_gives_up_waiting_leaves_no_orphan() {
     let server = Server::start().await;
-    server.worker().with(|state| state.hold = true);
+    server.worker().with(|state| state.withholds_replies = true);
     let offer = publisher("vp8");
     {
         let asking = server.post("/whip/demo/cam?listed=1", &offer);
         let given_up = tokio::time::timeout(std::time::Duration::from_millis(100), asking).await;
         assert!(given_up.is_err(), "the worker holds it");
     }
-    server.worker().with(|state| state.hold = false);
+    server.worker().with(|state| state.withholds_replies = false);
     server.worker().until("opened all the same", |state| state.sessions.len() == 1).await;
     let id = server.worker().with(|state| *state.sessions.keys().next().unwrap());
     // It is known, so its name is taken until the worker finds that nobody comes.

@@ -32,7 +32,7 @@ pub struct State {
     /// How the next `RestartIce` is refused.
     pub refuse_restart: Option<ErrorCode>,
     /// Keeps `OpenSession` unanswered until it is false.
-    pub hold: bool,
+    pub withholds_replies: bool,
     pub connections: usize,
     /// Control connections taken so far.
     pub accepted: u64,
@@ -52,7 +52,7 @@ impl Worker {
             log: Vec::new(),
             refuse: None,
             refuse_restart: None,
-            hold: false,
+            withholds_replies: false,
             connections: 0,
             accepted: 0,
             hang_ups: 0,
@@ -232,8 +232,8 @@ impl Worker {
 
     async fn handle(&self, request: Request, replies: &mpsc::UnboundedSender<Event>) {
         let Request { request, command } = request;
-        if matches!(command, Command::OpenSession(_)) && self.with(|state| state.hold) {
-            self.until("released", |state| !state.hold).await;
+        if matches!(command, Command::OpenSession(_)) && self.with(|state| state.withholds_replies) {
+            self.until("released", |state| !state.withholds_replies).await;
         }
         let reply = |result: Result<(), ErrorCode>| match result {
             Ok(()) => Event::Done { request },

@@ -72,7 +72,7 @@ export class Watcher extends Emitter {
   /** @type {Map<string, MediaStream>} */
   #mediaStreams = new Map();
   /** @type {WatchingPeer | null} whose first pictures are waited for */
-  #introducing = null;
+  #replacing = null;
   /** @type {string[]} */
   #over = [];
   /** @type {Arrival | null} */
@@ -272,7 +272,7 @@ export class Watcher extends Emitter {
   #changed(state) {
     const { newest, retiring } = this.#peers;
     if (state.phase === "live" && newest) {
-      if (retiring) void this.#introduce(newest);
+      if (retiring) void this.#replace(newest);
       else this.#carries();
     }
     if (state.phase === "refused" || state.phase === "idle") this.#endPeers();
@@ -284,9 +284,9 @@ export class Watcher extends Emitter {
    * Shows each stream from the new peer connection as soon as its first picture is there, then ends the old one.
    * @param {WatchingPeer} peer
    */
-  async #introduce(peer) {
-    if (this.#introducing === peer) return;
-    this.#introducing = peer;
+  async #replace(peer) {
+    if (this.#replacing === peer) return;
+    this.#replacing = peer;
     const endMs = performance.now() + FIRST_MS_MAX;
     const goesOn = () => peer === this.#peers.newest && holdsSession(this.state) && this.state.session === peer.session;
     for (;;) {
@@ -299,7 +299,7 @@ export class Watcher extends Emitter {
       if (performance.now() > endMs || [...expected.keys()].every((name) => peer.ready.has(name))) break;
       await new Promise((done) => setTimeout(done, oldFlows ? EVEN_EVERY_MS : FIRST_EVERY_MS));
     }
-    this.#introducing = null;
+    this.#replacing = null;
     if (goesOn()) this.#carries();
   }
 

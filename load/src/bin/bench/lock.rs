@@ -27,7 +27,7 @@ pub fn measure(chappe: &Path) -> Result<[Bar; 2]> {
     let (missing, _) = join(server, &certificate, VIEWERS, Stay::Stays);
     let mut pages =
         (0..PAGES).map(|_| Page::join(server, identity(&certificate), ROOM, STREAM)).collect::<Result<Vec<Page>>>()?;
-    let before = Holds::of(server)?;
+    let before = HoldTimes::of(server)?;
     let began = Instant::now();
     server.drain_worker(0, DRAIN_FOR)?;
     let mut returns = 0;
@@ -54,7 +54,7 @@ pub fn measure(chappe: &Path) -> Result<[Bar; 2]> {
         }
         crowd.join().ok().context("the crowd's threads")
     })?;
-    let held = Holds::of(server)?.since(&before);
+    let held = HoldTimes::of(server)?.since(&before);
     let moved: u64 = pages.iter().map(|page| page.moves).sum();
     println!(
         "lock: {} viewers, publisher back {returns} times, {JOINS} joins in {:.1} s ({refused} refused; answered p50 \
@@ -105,13 +105,13 @@ fn join(server: &Server, certificate: &Certificate, count: usize, stay: Stay) ->
 }
 
 /// The histogram of `/metrics`.
-struct Holds {
+struct HoldTimes {
     /// Upper bounds in milliseconds, the last without one, and turns up to each.
     buckets: Vec<(f64, f64)>,
 }
 
-impl Holds {
-    fn of(server: &Server) -> Result<Holds> {
+impl HoldTimes {
+    fn of(server: &Server) -> Result<HoldTimes> {
         let text = server.metrics()?;
         let lines = text.lines().filter_map(|line| line.strip_prefix(HISTOGRAM)?.split_once("\"} "));
         let bucket = |(bound, turns): (&str, &str)| {
@@ -120,12 +120,12 @@ impl Holds {
         };
         let buckets: Vec<(f64, f64)> = lines.filter_map(bucket).collect();
         anyhow::ensure!(!buckets.is_empty(), "/metrics has no {HISTOGRAM}");
-        Ok(Holds { buckets })
+        Ok(HoldTimes { buckets })
     }
 
-    fn since(&self, before: &Holds) -> Holds {
+    fn since(&self, before: &HoldTimes) -> HoldTimes {
         let pairs = self.buckets.iter().zip(&before.buckets);
-        Holds { buckets: pairs.map(|((bound, now), (_, then))| (*bound, now - then)).collect() }
+        HoldTimes { buckets: pairs.map(|((bound, now), (_, then))| (*bound, now - then)).collect() }
     }
 
     fn turns(&self) -> f64 {
@@ -146,7 +146,7 @@ impl Holds {
     }
 }
 
-impl std::fmt::Display for Holds {
+impl std::fmt::Display for HoldTimes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,

@@ -145,7 +145,7 @@ impl Ingest {
         if window.check(index) { Ok(index) } else { Err(DropReason::RtpReplayed) }
     }
 
-    /// Finds the m-line of an SSRC that an authentic packet of this index just introduced: by the SSRCs of the SDP, by
+    /// Finds the m-line of an SSRC that is new with an authentic packet of this index: by the SSRCs of the SDP, by
     /// mid and rid, or, for clients without extensions, by a payload type that only one m-line accepts.
     fn learn(
         &mut self,

@@ -43,7 +43,7 @@ impl Mesh {
         let mut mesh = Mesh::of_strangers(count, seed);
         for a in 0..count {
             for b in a + 1..count {
-                mesh.introduce(a, b);
+                mesh.set_peers(a, b);
             }
         }
         mesh
@@ -68,7 +68,7 @@ impl Mesh {
         }
     }
 
-    pub fn introduce(&mut self, a: Place, b: Place) {
+    pub fn set_peers(&mut self, a: Place, b: Place) {
         for (own, peer) in [(a, b), (b, a)] {
             let now = self.workers[own].now;
             self.workers[own].sfu.set_peer(now, peer_spec(own, peer)).expect("a peer is taken");

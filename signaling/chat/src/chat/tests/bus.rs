@@ -1,4 +1,4 @@
-//! Lobbies on a bus in virtual time that loses and doubles messages, and pages that note what they are shown.
+//! Chats on a bus in virtual time that loses and doubles messages, and pages that note what they are shown.
 //! Never reads a clock, but for the origin of time.
 
 use std::collections::BTreeMap;
