@@ -15,7 +15,7 @@ const THREE: u64 = 3_000;
 fn theatre(kbps: u64, seconds: u32) -> (Theatre, Who) {
     let mut theatre = Theatre::new(1);
     theatre.play(5 * SECOND);
-    let viewer = theatre.seat(kbps, |_| {});
+    let viewer = theatre.add_viewer(kbps, |_| {});
     theatre.play(seconds * SECOND);
     (theatre, viewer)
 }
@@ -23,18 +23,18 @@ fn theatre(kbps: u64, seconds: u32) -> (Theatre, Who) {
 #[test]
 fn a_line_that_drops_has_the_layer_that_fits_soon() {
     let (mut theatre, viewer) = theatre(THREE, 10);
-    assert_eq!(theatre.lines(viewer, 0), 720, "{:?}", theatre.line(viewer));
+    assert_eq!(theatre.lines(viewer, 0), 720, "{:?}", theatre.harness.line(viewer));
     let dropped = theatre.now();
-    theatre.slow_line(viewer).kbps = 700;
+    theatre.harness.slow_line(viewer).kbps = 700;
     theatre.play(15 * SECOND);
     let settled = theatre.settled(viewer, 360, dropped);
-    assert!(settled.is_some_and(|after| after <= ms(2_000)), "{settled:?} {:?}", theatre.line(viewer));
+    assert!(settled.is_some_and(|after| after <= ms(2_000)), "{settled:?} {:?}", theatre.harness.line(viewer));
     assert_eq!(theatre.layer(viewer, 0).reason, LayerReason::Line);
-    let gap = theatre.longest_gap(viewer, SEEN, dropped);
+    let gap = theatre.harness.longest_gap(viewer, SEEN, dropped);
     assert!(gap <= ms(500), "the picture stood still for {gap:?}");
-    let silence = theatre.longest_gap(viewer, HEARD, dropped + SECOND);
+    let silence = theatre.harness.longest_gap(viewer, HEARD, dropped + SECOND);
     assert!(silence <= ms(150), "silence for {silence:?}");
-    let queue = theatre.slow_line(viewer).queue_p95(dropped + SECOND);
+    let queue = theatre.harness.slow_line(viewer).queue_p95(dropped + SECOND);
     assert!(queue <= ms(120), "{queue:?}");
     assert_eq!(theatre.harness.clients[viewer].faults, 0);
 }
@@ -44,14 +44,18 @@ fn a_line_that_drops_has_the_layer_that_fits_soon() {
 fn a_line_that_rises_has_the_top_layer_soon_and_keeps_it() {
     for phase in 0..24 {
         let (mut theatre, viewer) = theatre(THREE, 10);
-        theatre.slow_line(viewer).kbps = 700;
+        theatre.harness.slow_line(viewer).kbps = 700;
         theatre.play(ms(10_000 + 370 * phase));
-        assert_eq!(theatre.lines(viewer, 0), 360, "{phase}: {:?}", theatre.line(viewer));
+        assert_eq!(theatre.lines(viewer, 0), 360, "{phase}: {:?}", theatre.harness.line(viewer));
         let raised = theatre.now();
-        theatre.slow_line(viewer).kbps = THREE;
+        theatre.harness.slow_line(viewer).kbps = THREE;
         theatre.play(33 * SECOND);
         let settled = theatre.settled(viewer, 720, raised);
-        assert!(settled.is_some_and(|after| after <= 3 * SECOND), "{phase}: {settled:?} {:?}", theatre.line(viewer));
+        assert!(
+            settled.is_some_and(|after| after <= 3 * SECOND),
+            "{phase}: {settled:?} {:?}",
+            theatre.harness.line(viewer)
+        );
         assert!(theatre.switches(viewer, raised) <= 2, "{phase}: {} switches", theatre.switches(viewer, raised));
         assert_eq!(theatre.layer(viewer, 0).reason, LayerReason::Top);
         assert_eq!(theatre.harness.clients[viewer].faults, 0);
@@ -65,21 +69,21 @@ fn the_first_layer_is_right_within_a_second() {
         let joined = theatre.now();
         theatre.play(9 * SECOND);
         let seen = theatre.seen(viewer, 0, joined);
-        assert!(seen.iter().all(|(_, other)| *other == lines), "{kbps} kbit/s: {:?}", theatre.line(viewer));
+        assert!(seen.iter().all(|(_, other)| *other == lines), "{kbps} kbit/s: {:?}", theatre.harness.line(viewer));
     }
 }
 
 #[test]
 fn two_viewers_of_one_stream_with_different_lines_do_not_harm_each_other() {
     let (mut theatre, wide) = theatre(THREE, 5);
-    let narrow = theatre.seat(300, |_| {});
+    let narrow = theatre.add_viewer(300, |_| {});
     let since = theatre.now();
     theatre.play(20 * SECOND);
     assert_eq!((theatre.lines(wide, 0), theatre.lines(narrow, 0)), (720, 180));
     assert_eq!(theatre.switches(wide, since), 0);
-    let gap = theatre.longest_gap(wide, SEEN, since);
+    let gap = theatre.harness.longest_gap(wide, SEEN, since);
     assert!(gap <= ms(100), "the wide one stood still for {gap:?}");
-    let gap = theatre.longest_gap(narrow, SEEN, since + SECOND);
+    let gap = theatre.harness.longest_gap(narrow, SEEN, since + SECOND);
     assert!(gap <= ms(200), "the narrow one stood still for {gap:?}");
 }
 
@@ -87,16 +91,16 @@ fn two_viewers_of_one_stream_with_different_lines_do_not_harm_each_other() {
 fn of_many_tracks_each_gets_something_and_sound_goes_on() {
     let mut theatre = Theatre::new(6);
     theatre.play(5 * SECOND);
-    let viewer = theatre.seat(2_000, |_| {});
+    let viewer = theatre.add_viewer(2_000, |_| {});
     theatre.play(6 * SECOND);
     let since = theatre.now();
     theatre.play(20 * SECOND);
     let lines: Vec<u16> = (0..6).map(|at| theatre.lines(viewer, at)).collect();
     assert!(lines.iter().all(|lines| [180, 360].contains(lines)), "{lines:?}");
-    assert!(lines.contains(&360), "{lines:?} {:?}", theatre.line(viewer));
-    let silence = theatre.longest_gap(viewer, HEARD, since);
+    assert!(lines.contains(&360), "{lines:?} {:?}", theatre.harness.line(viewer));
+    let silence = theatre.harness.longest_gap(viewer, HEARD, since);
     assert!(silence <= ms(150), "silence for {silence:?}");
-    let queue = theatre.slow_line(viewer).queue_p95(since);
+    let queue = theatre.harness.slow_line(viewer).queue_p95(since);
     assert!(queue <= ms(120), "{queue:?}");
 }
 
@@ -104,7 +108,7 @@ fn of_many_tracks_each_gets_something_and_sound_goes_on() {
 fn a_small_tile_gets_a_small_layer_and_a_pinned_one_comes_first() {
     let mut theatre = Theatre::new(3);
     theatre.play(5 * SECOND);
-    let viewer = theatre.seat(4_000, |_| {});
+    let viewer = theatre.add_viewer(4_000, |_| {});
     let usual = Shown::default();
     let small = Shown { pixels: 200 * 112, ..usual };
     let large = Shown { pixels: 1_280 * 720, is_pinned: true, ..usual };
@@ -125,7 +129,7 @@ fn a_small_tile_gets_a_small_layer_and_a_pinned_one_comes_first() {
 #[test]
 fn why_a_viewer_has_no_better_layer_is_told() {
     let (mut theatre, viewer) = theatre(20_000, 3);
-    let limited = theatre.seat(20_000, |media| media.send[0].height_max = Some(400));
+    let limited = theatre.add_viewer(20_000, |media| media.send[0].height_max = Some(400));
     theatre.play(3 * SECOND);
     let layer = theatre.layer(viewer, 0);
     assert_eq!((layer.layer, layer.layers, layer.lines, layer.reason), (3, 3, Some(720), LayerReason::Top));
@@ -136,7 +140,7 @@ fn why_a_viewer_has_no_better_layer_is_told() {
     theatre.play(3 * SECOND);
     let layer = theatre.layer(viewer, 0);
     assert_eq!((layer.layer, layer.layers, layer.lines, layer.reason), (2, 2, Some(360), LayerReason::Source));
-    let gap = theatre.longest_gap(viewer, SEEN, since);
+    let gap = theatre.harness.longest_gap(viewer, SEEN, since);
     assert!(gap <= ms(600), "the picture stood still for {gap:?}");
     theatre.cameras[0].1.encoders[2].is_on = true;
     theatre.play(3 * SECOND);
@@ -166,7 +170,7 @@ fn a_viewer_that_only_reports_losses_goes_down_and_up_again() {
         theatre.play(SECOND);
     };
     (0..8).for_each(|_| report(&mut theatre, 100));
-    assert!(theatre.lines(viewer, 0) < 720, "{:?}", theatre.line(viewer));
+    assert!(theatre.lines(viewer, 0) < 720, "{:?}", theatre.harness.line(viewer));
     (0..40).for_each(|_| report(&mut theatre, 0));
-    assert_eq!(theatre.lines(viewer, 0), 720, "{:?}", theatre.line(viewer));
+    assert_eq!(theatre.lines(viewer, 0), 720, "{:?}", theatre.harness.line(viewer));
 }

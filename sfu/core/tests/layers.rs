@@ -7,7 +7,7 @@ use std::time::Duration;
 use chappe_sfu_core::rtp::{Seq, Ssrc};
 use chappe_sfu_core::{DropReason, ExtensionKind, LayerReason};
 use harness::cameras::ms;
-use harness::scalable::{MODES, Mode, LayerSyntax};
+use harness::scalable::{LayerSyntax, MODES, Mode};
 use harness::studio::*;
 use harness::*;
 
@@ -17,7 +17,7 @@ const K_SVC: Mode = Mode { spatial: 3, temporal: 3, is_key: true, syntax: LayerS
 fn studio(mode: Mode, kbps: u64, seconds: u32) -> (Studio, Who) {
     let mut studio = Studio::new(mode);
     studio.play(5 * SECOND);
-    let viewer = studio.seat(kbps, |_| {});
+    let viewer = studio.add_viewer(kbps, |_| {});
     studio.play(seconds * SECOND);
     (studio, viewer)
 }
@@ -28,27 +28,29 @@ fn a_viewer_gets_the_layers_that_its_line_carries_and_no_picture_breaks() {
         let (mut studio, viewer) = studio(mode, 4_000, 8);
         let (highest, all) = (mode.spatial - 1, 29..=31);
         let shown = studio.shown(viewer);
-        assert!(shown.0 == highest && all.contains(&shown.1), "{mode:?}: {shown:?} {:?}", studio.line(viewer));
+        assert!(shown.0 == highest && all.contains(&shown.1), "{mode:?}: {shown:?} {:?}", studio.harness.line(viewer));
         assert_eq!(studio.layer(viewer).reason, LayerReason::Top);
 
         let dropped = studio.now();
-        studio.slow_line(viewer).kbps = 900;
+        studio.harness.slow_line(viewer).kbps = 900;
         studio.play(12 * SECOND);
         let shown = studio.shown(viewer);
         match mode.spatial {
-            1 => assert!((7..=8).contains(&shown.1), "{mode:?}: {shown:?} {:?}", studio.line(viewer)),
-            _ => assert!(shown.0 < 2 && all.contains(&shown.1), "{mode:?}: {shown:?} {:?}", studio.line(viewer)),
+            1 => assert!((7..=8).contains(&shown.1), "{mode:?}: {shown:?} {:?}", studio.harness.line(viewer)),
+            _ => {
+                assert!(shown.0 < 2 && all.contains(&shown.1), "{mode:?}: {shown:?} {:?}", studio.harness.line(viewer))
+            }
         }
-        let gap = studio.longest_gap(viewer, dropped);
+        let gap = studio.harness.longest_gap(viewer, SEEN, dropped);
         assert!(gap <= ms(600), "{mode:?}: the picture stood still for {gap:?}");
-        let queue = studio.slow_line(viewer).queue_p95(dropped + 2 * SECOND);
+        let queue = studio.harness.slow_line(viewer).queue_p95(dropped + 2 * SECOND);
         assert!(queue <= ms(150), "{mode:?}: {queue:?}");
         assert_eq!(studio.layer(viewer).reason, LayerReason::Line);
 
-        studio.slow_line(viewer).kbps = 4_000;
+        studio.harness.slow_line(viewer).kbps = 4_000;
         studio.play(15 * SECOND);
         let shown = studio.shown(viewer);
-        assert!(shown.0 == highest && all.contains(&shown.1), "{mode:?}: {shown:?} {:?}", studio.line(viewer));
+        assert!(shown.0 == highest && all.contains(&shown.1), "{mode:?}: {shown:?} {:?}", studio.harness.line(viewer));
         studio.check(viewer);
     }
 }
@@ -67,7 +69,7 @@ fn a_viewer_that_asks_for_fewer_lines_gets_the_spatial_layer_that_has_them() {
             let shown = studio.shown(viewer);
             assert!(shown.0 == spatial && shown.1 >= 29, "{mode:?}, {lines} lines: {shown:?}");
             assert_eq!(studio.layer(viewer).lines, Some(180 << spatial), "what is told");
-            assert!(studio.longest_gap(viewer, changed) <= ms(150), "{mode:?}, {lines} lines");
+            assert!(studio.harness.longest_gap(viewer, SEEN, changed) <= ms(150), "{mode:?}, {lines} lines");
         }
         studio.check(viewer);
     }
@@ -79,7 +81,7 @@ fn a_player_of_av1_without_descriptors_gets_the_lowest_spatial_layer_alone() {
     let mut studio = Studio::new(K_SVC);
     studio.play(5 * SECOND);
     for tells in [false, true] {
-        let viewer = studio.seat(20_000, |media| {
+        let viewer = studio.add_viewer(20_000, |media| {
             media.extensions = media.extensions.with(ExtensionKind::DependencyDescriptor, None);
             media.extensions = media.extensions.with(ExtensionKind::TransportCc, tells.then_some(NUMBER));
         });
@@ -93,11 +95,11 @@ fn a_player_of_av1_without_descriptors_gets_the_lowest_spatial_layer_alone() {
 #[test]
 fn one_viewer_goes_down_and_another_keeps_what_it_has() {
     let (mut studio, wide) = studio(K_SVC, 20_000, 4);
-    let narrow = studio.seat(500, |_| {});
+    let narrow = studio.add_viewer(500, |_| {});
     let since = studio.now();
     studio.play(15 * SECOND);
     assert_eq!((studio.shown(wide).0, studio.shown(narrow).0), (2, 0));
-    assert!(studio.longest_gap(wide, since) <= ms(100));
+    assert!(studio.harness.longest_gap(wide, SEEN, since) <= ms(100));
     assert!(studio.keyframes <= 6, "{} key frames", studio.keyframes);
     studio.check(wide);
 }
@@ -139,7 +141,7 @@ fn what_cannot_be_read_of_layers_is_counted_and_the_picture_goes_on() {
     });
     studio.play(2 * SECOND);
     assert!(studio.harness.sfu.counters().dropped(DropReason::LayersUnread) > 20);
-    assert!(studio.longest_gap(viewer, since) <= ms(100));
+    assert!(studio.harness.longest_gap(viewer, SEEN, since) <= ms(100));
     studio.change = None;
     studio.play(2 * SECOND);
     assert_eq!(studio.shown(viewer), (2, 30));
@@ -155,7 +157,7 @@ fn a_top_layer_that_stops_turns_no_viewer_black() {
         studio.play(4 * SECOND);
         let shown = studio.shown(viewer);
         assert!(shown.0 == 1 && shown.1 >= 29, "{mode:?}: {shown:?}");
-        let gap = studio.longest_gap(viewer, stopped);
+        let gap = studio.harness.longest_gap(viewer, SEEN, stopped);
         assert!(gap <= ms(600), "{mode:?}: {gap:?}");
         studio.film.active = 3;
         studio.play(4 * SECOND);

@@ -3,7 +3,7 @@
 
 mod harness;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chappe_sfu_core::LineStats;
 use chappe_sfu_core::rtp::Ssrc;
@@ -28,10 +28,7 @@ fn scene(packets: usize, kbps: u64) -> Scene {
     let mut harness = Harness::new();
     let publisher = harness.join(publishes(vec![camera_line(CAMERA), microphone_line(MICROPHONE)]));
     let lines = vec![video_out(Some(CAMERA), SEEN), audio_out(Some(MICROPHONE), HEARD)];
-    let viewer = harness.join(watches_and_tells(lines));
-    let now = harness.now;
-    harness.clients[viewer].tells_arrivals(now, NUMBER);
-    harness.slow_lines.insert(viewer, SlowLine::new(kbps));
+    let viewer = harness.join_over(kbps, watches_and_tells(lines));
     let mut camera = Camera::new(VIDEO_SSRC);
     camera.extensions = vec![(MID, b"0".to_vec())];
     camera.bytes = 1_000;
@@ -68,22 +65,11 @@ impl Scene {
     }
 
     fn line(&self) -> LineStats {
-        self.harness.sfu.session_stats(session(self.viewer)).expect("open").line.expect("an estimate")
+        self.harness.line(self.viewer)
     }
 
     fn slow_line(&mut self) -> &mut SlowLine {
-        self.harness.slow_lines.get_mut(&self.viewer).expect("a slow line")
-    }
-
-    /// Longest time between two packets of an SSRC since then.
-    fn longest_gap(&self, who: Who, ssrc: u32, since: Instant) -> Duration {
-        let client = &self.harness.clients[who];
-        let of =
-            client.received.iter().zip(&client.arrivals).filter(|(packet, at)| packet.ssrc == ssrc && **at >= since);
-        let mut arrivals: Vec<Instant> = of.map(|(_, at)| *at).collect();
-        arrivals.insert(0, since);
-        arrivals.push(self.harness.now.mono);
-        arrivals.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+        self.harness.slow_line(self.viewer)
     }
 }
 
@@ -97,7 +83,7 @@ fn a_line_that_carries_the_picture_gets_all_of_it_and_its_queue_stays_short() {
     let line = scene.line();
     assert!(line.estimate > 1_700_000, "{line:?}");
     assert_eq!(line.given_up, 0, "{line:?}");
-    let gap = scene.longest_gap(scene.viewer, SEEN, since);
+    let gap = scene.harness.longest_gap(scene.viewer, SEEN, since);
     assert!(gap < Duration::from_millis(80), "the picture stood still for {gap:?}");
     let queue = scene.slow_line().queue_p95(since);
     assert!(queue < Duration::from_millis(60), "{queue:?}");
@@ -138,7 +124,7 @@ fn sound_goes_on_and_nothing_is_sent_late_on_a_line_that_became_too_slow() {
     let line = scene.line();
     assert!((300_000..900_000).contains(&line.estimate), "{line:?}");
     assert!(line.given_up > 0, "{line:?}");
-    let gap = scene.longest_gap(scene.viewer, HEARD, since);
+    let gap = scene.harness.longest_gap(scene.viewer, HEARD, since);
     assert!(gap < Duration::from_millis(150), "silence for {gap:?}");
     // Nearly all that is sent are key frames of 400 kbit, at up to 2.5 times the estimate.
     let queue = scene.slow_line().queue_p95(since);
@@ -148,7 +134,7 @@ fn sound_goes_on_and_nothing_is_sent_late_on_a_line_that_became_too_slow() {
     scene.play(4 * SECOND);
     let since = scene.harness.now.mono;
     scene.play(4 * SECOND);
-    let gap = scene.longest_gap(scene.viewer, SEEN, since);
+    let gap = scene.harness.longest_gap(scene.viewer, SEEN, since);
     assert!(gap < Duration::from_millis(100), "the picture stood still for {gap:?}: {:?}", scene.line());
     assert_eq!(scene.harness.clients[scene.viewer].faults, 0);
 }

@@ -21,7 +21,8 @@ fn lines(theatre: &Theatre, viewers: &[Who]) -> Vec<u16> {
 fn layers_are_given_up_from_the_top_and_come_back() {
     let mut theatre = Theatre::new(1);
     theatre.play(5 * SECOND);
-    let viewers = [theatre.seat(20_000, |_| {}), theatre.seat(20_000, |media| media.send[0].height_max = Some(200))];
+    let viewers =
+        [theatre.add_viewer(20_000, |_| {}), theatre.add_viewer(20_000, |media| media.send[0].height_max = Some(200))];
     theatre.play(5 * SECOND);
     assert_eq!(lines(&theatre, &viewers), [720, 180]);
     for (relief, expected) in

@@ -23,12 +23,9 @@ struct Scene {
 fn scene(loses_one_in: usize) -> Scene {
     let mut harness = Harness::new();
     let publisher = harness.join(publishes(vec![camera_line(CAMERA)]));
-    let viewer = harness.join(watches_and_tells(vec![video_out(Some(CAMERA), SEEN)]));
-    let now = harness.now;
-    harness.clients[viewer].tells_arrivals(now, NUMBER);
-    let mut line = SlowLine::new(10_000);
+    let viewer = harness.join_over(10_000, watches_and_tells(vec![video_out(Some(CAMERA), SEEN)]));
+    let line = harness.slow_line(viewer);
     (line.round_trip, line.loses_one_in) = (ROUND_TRIP, loses_one_in);
-    harness.slow_lines.insert(viewer, line);
     let mut camera = Camera::new(VIDEO_SSRC);
     camera.extensions = vec![(MID, b"0".to_vec())];
     camera.bytes = 1_000;
@@ -93,7 +90,7 @@ fn a_repeat_is_sent_twice_only_where_the_line_loses_at_random() {
         // Not lost, and not known as such: it is the NACK that is answered.
         let seq = scene.came().iter().rev().find(|(_, _, is_repeat)| !is_repeat).expect("packets").0;
         let viewer = scene.viewer;
-        scene.harness.slow_lines.get_mut(&viewer).expect("a line").loses_one_in = 0;
+        scene.harness.slow_line(viewer).loses_one_in = 0;
         scene.harness.clients[viewer].send_rtcp(|writer| writer.nack(Ssrc(1), Ssrc(SEEN), &[Seq(seq)]));
         scene.harness.exchange();
         scene.harness.run(2 * ROUND_TRIP);

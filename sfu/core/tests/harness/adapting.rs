@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use chappe_sfu_core::{Event, ExtensionKind, LayerStats, LineStats, TrackId};
+use chappe_sfu_core::{Event, ExtensionKind, LayerStats, Media, TrackId};
 
 use super::client::ReceivedRtcp;
 use super::encoders::*;
 use super::lines::*;
-use super::{Harness, SlowLine, Who, session};
+pub use super::viewers::Clocked;
+use super::{Harness, Who, session};
 
 /// Of the video that a viewer sees; that of its n-th track is so much higher.
 pub const SEEN: u32 = 0x9000;
@@ -37,6 +38,27 @@ pub struct Theatre {
 /// The track of the n-th camera.
 pub fn track(at: usize) -> TrackId {
     TrackId(CAMERA.0 + at as u64)
+}
+
+/// Thirty frames and fifty packets of sound a second; a key frame of an encoding when one is asked for.
+impl Clocked for Theatre {
+    fn harness(&mut self) -> &mut Harness {
+        &mut self.harness
+    }
+
+    fn send_due(&mut self) {
+        self.heed();
+        if self.harness.now.mono >= self.frame_at {
+            self.frames();
+            self.frame_at += Duration::from_micros(33_333);
+        }
+        if self.harness.now.mono >= self.sound_at {
+            let packet = opus(self.sounds, u32::from(self.sounds).wrapping_mul(960));
+            self.harness.clients[self.cameras[0].0].send(&packet);
+            self.sounds = self.sounds.wrapping_add(1);
+            self.sound_at += Duration::from_millis(20);
+        }
+    }
 }
 
 impl Theatre {
@@ -87,7 +109,7 @@ impl Theatre {
     }
 
     /// A viewer of all cameras and of the microphone that tells of each packet when it came. `media` may be changed before.
-    pub fn seat(&mut self, kbps: u64, change: impl FnOnce(&mut chappe_sfu_core::Media)) -> Who {
+    pub fn add_viewer(&mut self, kbps: u64, change: impl FnOnce(&mut Media)) -> Who {
         let videos = (0..self.cameras.len()).map(|at| {
             let mut line = video_out(Some(track(at)), SEEN + 0x10 * at as u32);
             line.mid = format!("v{at}");
@@ -95,31 +117,7 @@ impl Theatre {
         });
         let mut media = watches_and_tells(videos.chain([audio_out(Some(MICROPHONE), HEARD)]).collect());
         change(&mut media);
-        let viewer = self.harness.join(media);
-        let now = self.harness.now;
-        self.harness.clients[viewer].tells_arrivals(now, NUMBER);
-        self.harness.slow_lines.insert(viewer, SlowLine::new(kbps));
-        viewer
-    }
-
-    /// Thirty frames and fifty packets of sound a second; a key frame of an encoding when one is asked for.
-    pub fn play(&mut self, span: Duration) {
-        let until = self.harness.now.mono + span;
-        while self.harness.now.mono < until {
-            self.heed();
-            if self.harness.now.mono >= self.frame_at {
-                self.frames();
-                self.frame_at += Duration::from_micros(33_333);
-            }
-            if self.harness.now.mono >= self.sound_at {
-                let packet = opus(self.sounds, u32::from(self.sounds).wrapping_mul(960));
-                self.harness.clients[self.cameras[0].0].send(&packet);
-                self.sounds = self.sounds.wrapping_add(1);
-                self.sound_at += Duration::from_millis(20);
-            }
-            self.harness.exchange();
-            self.harness.run(Duration::from_millis(1));
-        }
+        self.harness.join_over(kbps, media)
     }
 
     fn heed(&mut self) {
@@ -148,8 +146,9 @@ impl Theatre {
             let client = &mut self.harness.clients[*who];
             let encoders = camera.encoders.iter_mut().zip(SHAPES).enumerate();
             for (place, (encoder, (packets, _))) in encoders.filter(|(_, (encoder, _))| encoder.is_on) {
-                let is_key =
-                    camera.frame == 1 || fresh.contains(&(at, place)) || client.received_rtcp.contains(&ReceivedRtcp::Pli(encoder.ssrc));
+                let is_key = camera.frame == 1
+                    || fresh.contains(&(at, place))
+                    || client.received_rtcp.contains(&ReceivedRtcp::Pli(encoder.ssrc));
                 client.received_rtcp.retain(|packet| *packet != ReceivedRtcp::Pli(encoder.ssrc));
                 let count = if is_key { KEYFRAME * packets } else { packets };
                 for packet in encoder.frame(count, camera.frame, is_key) {
@@ -159,16 +158,8 @@ impl Theatre {
         }
     }
 
-    pub fn slow_line(&mut self, viewer: Who) -> &mut SlowLine {
-        self.harness.slow_lines.get_mut(&viewer).expect("a slow line")
-    }
-
     pub fn now(&self) -> Instant {
         self.harness.now.mono
-    }
-
-    pub fn line(&self, viewer: Who) -> LineStats {
-        self.harness.sfu.session_stats(session(viewer)).expect("open").line.expect("an estimate")
     }
 
     /// What is said of the n-th track that it is sent.
@@ -200,17 +191,6 @@ impl Theatre {
 
     pub fn switches(&self, viewer: Who, since: Instant) -> usize {
         self.seen(viewer, 0, since).windows(2).filter(|pair| pair[0].1 != pair[1].1).count()
-    }
-
-    /// Longest time between two packets of an SSRC.
-    pub fn longest_gap(&self, viewer: Who, ssrc: u32, since: Instant) -> Duration {
-        let client = &self.harness.clients[viewer];
-        let of = client.received.iter().zip(&client.arrivals);
-        let of = of.filter(|(packet, when)| packet.ssrc == ssrc && **when >= since);
-        let mut arrivals: Vec<Instant> = of.map(|(_, when)| *when).collect();
-        arrivals.insert(0, since);
-        arrivals.push(self.now());
-        arrivals.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
     }
 }
 

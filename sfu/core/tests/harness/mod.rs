@@ -13,6 +13,7 @@ pub mod relays;
 pub mod scalable;
 pub mod slow_line;
 pub mod studio;
+pub mod viewers;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

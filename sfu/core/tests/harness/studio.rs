@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use chappe_sfu_core::{Codec, ExtensionKind, LayerStats, LineStats, Media};
+use chappe_sfu_core::{Codec, ExtensionKind, LayerStats, Media};
 
 use super::client::ReceivedRtcp;
 use super::lines::*;
-use super::scalable::{Film, Made, Mode, LayerSyntax};
-use super::{Harness, SlowLine, Who, session};
+use super::scalable::{Film, LayerSyntax, Made, Mode};
+pub use super::viewers::Clocked;
+use super::{Harness, Who, session};
 
 pub const FILM_SSRC: u32 = 0x7000;
 pub const SEEN: u32 = 0x9000;
@@ -39,6 +40,20 @@ fn codec(mode: Mode) -> Codec {
     }
 }
 
+/// Thirty pictures a second, with a key frame where one was asked for.
+impl Clocked for Studio {
+    fn harness(&mut self) -> &mut Harness {
+        &mut self.harness
+    }
+
+    fn send_due(&mut self) {
+        if self.harness.now.mono >= self.next_at {
+            self.next_at += INTERVAL;
+            self.picture();
+        }
+    }
+}
+
 impl Studio {
     pub fn new(mode: Mode) -> Studio {
         let mut harness = Harness::new();
@@ -62,27 +77,10 @@ impl Studio {
         Media { extensions, ..media }
     }
 
-    pub fn seat(&mut self, kbps: u64, change: impl FnOnce(&mut Media)) -> Who {
+    pub fn add_viewer(&mut self, kbps: u64, change: impl FnOnce(&mut Media)) -> Who {
         let mut media = self.watches();
         change(&mut media);
-        let viewer = self.harness.join(media);
-        let now = self.harness.now;
-        self.harness.clients[viewer].tells_arrivals(now, NUMBER);
-        self.harness.slow_lines.insert(viewer, SlowLine::new(kbps));
-        viewer
-    }
-
-    /// Thirty pictures a second, with a key frame where one was asked for.
-    pub fn play(&mut self, span: Duration) {
-        let until = self.harness.now.mono + span;
-        while self.harness.now.mono < until {
-            if self.harness.now.mono >= self.next_at {
-                self.next_at += INTERVAL;
-                self.picture();
-            }
-            self.harness.exchange();
-            self.harness.run(Duration::from_millis(1));
-        }
+        self.harness.join_over(kbps, media)
     }
 
     fn picture(&mut self) {
@@ -123,16 +121,8 @@ impl Studio {
         }
     }
 
-    pub fn slow_line(&mut self, viewer: Who) -> &mut SlowLine {
-        self.harness.slow_lines.get_mut(&viewer).expect("a slow line")
-    }
-
     pub fn now(&self) -> Instant {
         self.harness.now.mono
-    }
-
-    pub fn line(&self, viewer: Who) -> LineStats {
-        self.harness.sfu.session_stats(session(viewer)).expect("open").line.expect("an estimate")
     }
 
     pub fn layer(&self, viewer: Who) -> LayerStats {
@@ -182,15 +172,5 @@ impl Studio {
                 assert_eq!(packet.marker, is_last, "{mode:?}: {frame:?}");
             }
         }
-    }
-
-    pub fn longest_gap(&self, viewer: Who, since: Instant) -> Duration {
-        let client = &self.harness.clients[viewer];
-        let of = client.received.iter().zip(&client.arrivals);
-        let of = of.filter(|(packet, when)| packet.ssrc == SEEN && **when >= since);
-        let mut arrivals: Vec<Instant> = of.map(|(_, when)| *when).collect();
-        arrivals.insert(0, since);
-        arrivals.push(self.now());
-        arrivals.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
     }
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::sim::scalable::{BitWriter, Film, MODES, Mode, LayerSyntax};
+use crate::sim::scalable::{BitWriter, Film, LayerSyntax, MODES, Mode};
 
 fn point(spatial: u8, temporal: u8) -> OperatingPoint {
     OperatingPoint::new(spatial, temporal)

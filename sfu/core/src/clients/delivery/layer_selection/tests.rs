@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::codec::Codec;
 use crate::codec::layer_reader::{LayerReader, Position};
-use crate::sim::scalable::{Film, MODES, Made, Mode, LayerSyntax};
+use crate::sim::scalable::{Film, LayerSyntax, MODES, Made, Mode};
 
 /// A viewer of a film, of whose packets some are lost before us or come late.
 struct Showing {
