@@ -6,7 +6,6 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::http::Server;
-use crate::offer::Kind;
 use crate::publisher::{Publisher, Shape};
 
 #[derive(Default)]
@@ -33,11 +32,6 @@ impl Airing {
 
     pub fn is_empty(&self) -> bool {
         self.publishers.is_empty()
-    }
-
-    /// What the first one sends.
-    pub fn kind(&self) -> Kind {
-        self.publishers.first().map_or(Kind::Video, |on_air| on_air.shape.kind)
     }
 
     pub fn are_connected(&self) -> bool {

@@ -68,7 +68,6 @@ impl Fleet {
     /// One viewer of each of these streams, with these options of WHEP.
     fn add(&mut self, streams: &[String], options: &str) -> Result<()> {
         let (server, certificate, room) = (self.server.clone(), self.certificate.clone(), self.room.clone());
-        let kind = self.airing.kind();
-        self.join(streams, |stream| Viewer::join_for(&server, &certificate, &room, &format!("{stream}{options}"), kind))
+        self.join(streams, |stream| Viewer::join(&server, &certificate, &room, &format!("{stream}{options}")))
     }
 }
