@@ -12,6 +12,7 @@ mod commands;
 mod connections;
 mod control;
 mod event_loop;
+mod extensions;
 mod faults;
 mod fuzz;
 mod handshakes;

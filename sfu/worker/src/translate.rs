@@ -8,6 +8,7 @@ use std::time::Duration;
 use chappe_sfu_api as api;
 use chappe_sfu_core as core;
 
+use crate::extensions;
 use crate::media;
 use crate::validate::Objection;
 use core::rtp::{ExtensionKind, ExtensionMap};
@@ -220,34 +221,7 @@ impl ToCore for api::AliveMs {
 impl ToCore for api::Extensions {
     type Core = ExtensionMap;
     fn to_core(&self) -> ExtensionMap {
-        let api::Extensions {
-            mid,
-            rid,
-            repaired_rid,
-            transport_cc,
-            abs_send_time,
-            audio_level,
-            video_orientation,
-            playout_delay,
-            abs_capture_time,
-            video_content_type,
-            color_space,
-            dependency_descriptor,
-        } = *self;
-        let id = |kind| match kind {
-            ExtensionKind::Mid => mid,
-            ExtensionKind::Rid => rid,
-            ExtensionKind::RepairedRid => repaired_rid,
-            ExtensionKind::TransportCc => transport_cc,
-            ExtensionKind::AbsSendTime => abs_send_time,
-            ExtensionKind::AudioLevel => audio_level,
-            ExtensionKind::VideoOrientation => video_orientation,
-            ExtensionKind::PlayoutDelay => playout_delay,
-            ExtensionKind::AbsCaptureTime => abs_capture_time,
-            ExtensionKind::VideoContentType => video_content_type,
-            ExtensionKind::ColorSpace => color_space,
-            ExtensionKind::DependencyDescriptor => dependency_descriptor,
-        };
+        let id = |kind| extensions::id(self, kind);
         ExtensionKind::ALL.into_iter().fold(ExtensionMap::empty(), |map, kind| map.with(kind, id(kind)))
     }
 }

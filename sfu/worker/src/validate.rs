@@ -10,6 +10,9 @@ use chappe_sfu_api::{
     Codec, Extensions, IceCredentials, Media, NOTE_BYTES_MAX, ParameterSet, PayloadType, ReceiveTrack, SendTrack,
     SessionSpec, Tile,
 };
+use chappe_sfu_core::rtp::ExtensionKind;
+
+use crate::extensions;
 
 /// What is wrong with a command, for the person who reads signaling's log.
 pub(crate) type Objection = String;
@@ -57,7 +60,7 @@ pub(crate) fn tiles(tiles: &[Tile]) -> Result<(), Objection> {
 }
 
 pub(crate) fn media(media: &Media) -> Result<(), Objection> {
-    extensions(&media.extensions)?;
+    extension_ids(&media.extensions)?;
     for track in &media.receive {
         receive_track(track)?;
     }
@@ -75,35 +78,8 @@ pub(crate) fn media(media: &Media) -> Result<(), Objection> {
 }
 
 /// RFC 8285: an id is 1 to 255 and means one extension.
-fn extensions(extensions: &Extensions) -> Result<(), Objection> {
-    let Extensions {
-        mid,
-        rid,
-        repaired_rid,
-        transport_cc,
-        abs_send_time,
-        audio_level,
-        video_orientation,
-        playout_delay,
-        abs_capture_time,
-        video_content_type,
-        color_space,
-        dependency_descriptor,
-    } = *extensions;
-    let ids = [
-        mid,
-        rid,
-        repaired_rid,
-        transport_cc,
-        abs_send_time,
-        audio_level,
-        video_orientation,
-        playout_delay,
-        abs_capture_time,
-        video_content_type,
-        color_space,
-        dependency_descriptor,
-    ];
+fn extension_ids(extensions: &Extensions) -> Result<(), Objection> {
+    let ids = ExtensionKind::ALL.map(|kind| extensions::id(extensions, kind));
     if ids.contains(&Some(0)) {
         return Err("an extension id is 1 to 255, not 0".to_owned());
     }
