@@ -155,14 +155,14 @@ impl Worker {
             flow = Flow::Stop;
         }
         self.write_control(now.mono);
-        self.meter.note_turn(now.mono.elapsed());
-        self.judge_load(began.mono);
+        let ended = read_clock();
+        self.meter.note_turn(ended.mono.saturating_duration_since(now.mono));
+        self.judge_load(began.mono, ended);
         Ok(flow)
     }
 
     /// Gives up what there is no time for, and takes it up again.
-    fn judge_load(&mut self, began: Instant) {
-        let now = read_clock();
+    fn judge_load(&mut self, began: Instant, now: Now) {
         let (waited, before) = (self.media.take_waited(), self.overload.step());
         if !self.overload.note_turn(began, now.mono, waited) {
             return;
