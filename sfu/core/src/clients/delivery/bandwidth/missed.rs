@@ -19,17 +19,12 @@ impl Origin {
 }
 
 /// The last [`KEPT`] numbers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Missed {
-    ring: Box<[Option<Origin>; KEPT]>,
+    /// With the first number: a client without numbers never needs it.
+    ring: Option<Box<[Option<Origin>; KEPT]>>,
     newest: u16,
     told: ArrayVec<Origin, TOLD_MAX>,
-}
-
-impl Default for Missed {
-    fn default() -> Missed {
-        Missed { ring: Box::new([None; KEPT]), newest: 0, told: ArrayVec::new() }
-    }
 }
 
 impl Missed {
@@ -37,7 +32,8 @@ impl Missed {
     #[inline]
     pub fn note_sent(&mut self, number: u16, origin: Option<Origin>) {
         self.newest = number;
-        self.ring[usize::from(number) % KEPT] = origin;
+        let ring = self.ring.get_or_insert_with(|| Box::new([None; KEPT]));
+        ring[usize::from(number) % KEPT] = origin;
     }
 
     /// Feedback says of a number whether it arrived. Each is believed once.
@@ -45,7 +41,8 @@ impl Missed {
         if usize::from(self.newest.wrapping_sub(number)) >= KEPT {
             return;
         }
-        let origin = self.ring[usize::from(number) % KEPT].take();
+        let Some(ring) = &mut self.ring else { return };
+        let origin = ring[usize::from(number) % KEPT].take();
         if let Some(origin) = origin.filter(|_| !is_received) {
             // What is too much of a line that is as bad as this is left to the NACK.
             let _ = self.told.try_push(origin);
