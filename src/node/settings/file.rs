@@ -1,5 +1,5 @@
 //! Reads the file of settings. Its keys are the flags, so that a value is checked by the same code and refused
-//! in the same words wherever it stands.
+//! in the same words wherever it stands. With figment the file would have a schema and errors of its own beside clap's.
 
 use std::path::Path;
 
