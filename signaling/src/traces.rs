@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use collector::Told;
+use collector::CollectorAnswer;
 
 /// Who is told of the steps of joins, and as what.
 #[derive(Debug, Clone)]
@@ -72,12 +72,12 @@ async fn tell(collector: &Collector, body: Vec<u8>) -> Result<Fate, String> {
             pause *= 2;
         }
         match collector.tell(&body).await {
-            Told::Taken => return Ok(Fate::Sent),
-            Told::Refused(why) => {
+            CollectorAnswer::Taken => return Ok(Fate::Sent),
+            CollectorAnswer::Refused(why) => {
                 warn!(collector = collector.shown(), why, "the collector refuses traces");
                 return Ok(Fate::Refused);
             }
-            Told::Later(why) => last = why,
+            CollectorAnswer::Later(why) => last = why,
         }
     }
     Err(last)

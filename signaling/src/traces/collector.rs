@@ -19,7 +19,7 @@ pub struct Collector {
 
 /// What the collector made of a request.
 #[derive(Debug)]
-pub enum Told {
+pub enum CollectorAnswer {
     Taken,
     /// Again with the same it would say the same.
     Refused(String),
@@ -56,14 +56,16 @@ impl Collector {
         authority.rsplit_once('@').map_or(authority, |(_, host)| host)
     }
 
-    pub async fn tell(&self, body: &[u8]) -> Told {
+    pub async fn tell(&self, body: &[u8]) -> CollectorAnswer {
         match tokio::time::timeout(ANSWER_WITHIN, self.post(body)).await {
-            Ok(Ok(status)) if status.is_success() => Told::Taken,
+            Ok(Ok(status)) if status.is_success() => CollectorAnswer::Taken,
             // As the protocol has it: these may be tried again, others not.
-            Ok(Ok(status)) if matches!(status.as_u16(), 429 | 502 | 503 | 504) => Told::Later(status.to_string()),
-            Ok(Ok(status)) => Told::Refused(status.to_string()),
-            Ok(Err(why)) => Told::Later(why),
-            Err(_) => Told::Later(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
+            Ok(Ok(status)) if matches!(status.as_u16(), 429 | 502 | 503 | 504) => {
+                CollectorAnswer::Later(status.to_string())
+            }
+            Ok(Ok(status)) => CollectorAnswer::Refused(status.to_string()),
+            Ok(Err(why)) => CollectorAnswer::Later(why),
+            Err(_) => CollectorAnswer::Later(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
         }
     }
 
