@@ -50,16 +50,4 @@ pub const EXCEPTIONS: &[Exception<'static>] = &[
         files: &["sfu/worker/src/event_loop.rs", "sfu/worker/src/lib.rs"],
         because: "the loop takes its settings and errors from the root that runs it",
     },
-    Exception {
-        files: &[
-            "signaling/cluster/src/replica.rs",
-            "signaling/cluster/src/replica/follower.rs",
-            "signaling/cluster/src/replica/peer.rs",
-        ],
-        because: "parts return the outputs of the whole",
-    },
-    Exception {
-        files: &["signaling/chat/src/room.rs", "signaling/chat/src/room/local.rs", "signaling/chat/src/room/sync.rs"],
-        because: "parts borrow the desk of the room",
-    },
 ];

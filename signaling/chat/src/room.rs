@@ -3,9 +3,11 @@
 
 mod hear;
 mod local;
+mod local_member;
 mod roll;
 mod speech;
 mod sync;
+mod sync_state;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -20,8 +22,8 @@ use crate::peer::Peer;
 use crate::presence::{Presence, digest};
 use crate::said::{History, Person};
 use crate::timers::{Due, Timers};
-use local::Local;
-use sync::Sync;
+use local_member::LocalMember;
+use sync_state::Sync;
 
 /// What a room works with while it handles something.
 pub(crate) struct Desk<'a> {
@@ -41,7 +43,7 @@ pub(crate) struct Room {
     name: RoomName,
     life: Life,
     opened_at: Instant,
-    local: BTreeMap<MemberId, Local>,
+    local: BTreeMap<MemberId, LocalMember>,
     /// Counts the changes of `local`.
     version: u64,
     /// The number of the next own message.
@@ -181,7 +183,7 @@ impl Room {
     }
 
     fn roll(&self) -> Roll {
-        let person = |(&member, local): (&MemberId, &Local)| Person { member, name: local.name.clone() };
+        let person = |(&member, local): (&MemberId, &LocalMember)| Person { member, name: local.name.clone() };
         Roll { version: self.version, members: self.local.iter().map(person).collect() }
     }
 

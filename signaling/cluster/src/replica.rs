@@ -2,17 +2,16 @@
 //! they publish. Never sends anything, and never decides which of two claims to a stream is right.
 
 mod follower;
+mod output;
 mod peer;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use chappe_sfu_api::{Boot, Epoch};
+use chappe_sfu_api::Boot;
 
-use crate::{
-    NodeName, NodeState, RoomName, StreamDelta, StreamList, StreamName, StreamRecord, WORKERS_PER_NODE_MAX,
-    WorkerRecord,
-};
+use crate::{NodeName, NodeState, StreamDelta, StreamList, StreamRecord, WORKERS_PER_NODE_MAX, WorkerRecord};
+pub use output::Output;
 use peer::{EngineState, Peer};
 
 /// Messages from other nodes and signs of life from links go in; what changed comes out. The replicas of two nodes
@@ -28,35 +27,6 @@ pub struct Replica {
     namesake: Option<Namesake>,
     wake: Option<Instant>,
     ignored: u64,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum Output {
-    /// Also said of a node that was lost and speaks again.
-    NodeJoined(NodeName),
-    /// It has spoken, or a link to it came up or fell silent: placement has to look at it again.
-    NodeChanged(NodeName),
-    /// After its streams are gone. Also said of a node that has left in order.
-    NodeLost(NodeName),
-    StreamPut(NodeName, StreamRecord),
-    StreamGone {
-        node: NodeName,
-        room: RoomName,
-        stream: StreamName,
-        epoch: Epoch,
-    },
-    /// Ask the node for this part of its [`StreamList`]. Repeated until it came.
-    WantList {
-        node: NodeName,
-        part: u32,
-    },
-    /// Another process speaks under our name, and is no leftover of an earlier instance of ours: it has been heard
-    /// for a while. Who started later has to give way.
-    Duplicate {
-        node: NodeName,
-        instance: u64,
-        started_ms: u64,
-    },
 }
 
 /// Another instance under the own name.

@@ -1,27 +1,18 @@
 //! Owns what local pages do: join, leave, speak, type. Never trusts a page with who it is or with the time.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use chappe_cluster::MemberId;
 
+use super::local_member::LocalMember;
 use super::{Desk, Room};
 use crate::error::{JoinError, SayError};
-use crate::limits::{ROOM_LINGERS, ROOM_MEMBERS_MAX, SAY_BURST, SAY_INTERVAL, TYPING_INTERVAL, TYPING_LASTS};
+use crate::limits::{ROOM_LINGERS, ROOM_MEMBERS_MAX, TYPING_INTERVAL, TYPING_LASTS};
 use crate::message::{Body, Line, PastLine};
 use crate::output::ChatNotice;
 use crate::said::{Person, Said};
 use crate::text::{clean_name, clean_text};
 use crate::timers::Due;
-
-#[derive(Debug)]
-pub(super) struct Local {
-    pub name: Option<String>,
-    /// When the member will have been silent for long enough to have its whole burst again.
-    fresh_at: Instant,
-    /// When it may next be told that the member types.
-    typing_at: Instant,
-}
 
 impl Room {
     pub fn join(&mut self, desk: &mut Desk<'_>, person: Person) -> Result<(), JoinError> {
@@ -36,7 +27,7 @@ impl Room {
         }
         desk.timers.clear(&self.name, &Due::Close);
         let mut changes = Vec::from_iter(self.presence.add(member, &name));
-        let local = Local { name: name.clone(), fresh_at: desk.now, typing_at: desk.now };
+        let local = LocalMember { name: name.clone(), fresh_at: desk.now, typing_at: desk.now };
         self.local.entry(member).or_insert(local).name.clone_from(&name);
         if let Some(old) = old {
             changes.extend(self.take_off(member, &old));
@@ -123,19 +114,5 @@ impl Room {
         let local = local.get(&member).map(|local| &local.name);
         let names = local.into_iter().chain(peers.values().filter_map(|peer| peer.members.get(&member)));
         presence.remove(member, name, names)
-    }
-}
-
-impl Local {
-    /// A bucket of `SAY_BURST` tokens, kept as the time at which it is full.
-    fn spend(&mut self, now: Instant) -> Result<(), SayError> {
-        let fresh_at = self.fresh_at.max(now) + SAY_INTERVAL;
-        let debt_max = SAY_INTERVAL * SAY_BURST;
-        let debt = fresh_at.saturating_duration_since(now);
-        if debt > debt_max {
-            return Err(SayError::TooFast { retry_after: (debt - debt_max).max(Duration::from_millis(1)) });
-        }
-        self.fresh_at = fresh_at;
-        Ok(())
     }
 }

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
 
 use chappe_cluster::NodeName;
 
+use super::sync_state::{Purpose, Sync};
 use super::{Desk, Room};
 use crate::limits::{ANSWER_INTERVAL, PEERS_MAX, SYNC_ASK_AGAIN, SYNC_ASKS_MAX, SYNC_LASTS};
 use crate::message::{Body, Kept, Life, PastLine};
@@ -15,28 +15,6 @@ use crate::output::ChatNotice;
 use crate::peer::{Peer, Roster};
 use crate::said::Gap;
 use crate::timers::Due;
-
-#[derive(Debug)]
-pub(crate) struct Sync {
-    /// Whether what is told is history, or what the pages missed.
-    purpose: Purpose,
-    until: Instant,
-    asked: BTreeSet<NodeName>,
-    asks: u32,
-    waits_for: Option<NodeName>,
-    /// Those that told everything they have, to us or to others.
-    heard: BTreeSet<NodeName>,
-    /// One of them knew of nothing else.
-    answered: bool,
-    /// Something was told that the pages do not know yet.
-    untold: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    Opening,
-    CutOff,
-}
 
 impl Room {
     pub(super) fn start_sync(&mut self, desk: &mut Desk<'_>) {

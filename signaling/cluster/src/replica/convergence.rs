@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::tests::{name, node, stream};
 use super::*;
-use crate::StreamLog;
+use crate::{RoomName, StreamLog, StreamName};
 
 #[derive(Debug, Clone)]
 enum Step {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chappe_sfu_api::Epoch;
 
-use super::Output;
+use super::output::Output;
 use crate::stream_log::STREAMS_PER_NODE_MAX;
 use crate::{NodeName, RoomName, StreamChange, StreamList, StreamName, StreamRecord};
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use chappe_sfu_api::Boot;
 
-use super::Output;
 use super::follower::Follower;
+use super::output::Output;
 use crate::{NodeName, NodeState, StreamChange, StreamList, WorkerPhase, node_tag};
 
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use chappe_sfu_api::{Boot, Epoch, SessionId, WorkerIndex};
 
 use super::*;
-use crate::{NodePhase, StreamLog, WorkerPhase};
+use crate::{NodePhase, RoomName, StreamLog, StreamName, WorkerPhase};
 
 mod life;
 
