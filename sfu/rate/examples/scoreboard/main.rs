@@ -43,7 +43,7 @@ fn row(text: &mut String, pattern: &Pattern, outcomes: &[Outcome]) -> std::fmt::
     if pattern.starts_ms.len() > 1 {
         other.push(format!("best over worst viewer {}", spread2(outcomes.iter().map(|outcome| outcome.unfairness))));
     }
-    if pattern.greedy_ms.is_some() {
+    if pattern.rival.is_some() {
         let share = spread(outcomes.iter().map(|outcome| outcome.share * 100.0), false);
         other.push(format!("share of the viewer {share} %"));
     }

@@ -1,11 +1,54 @@
-//! Owns a greedy flow, the cross traffic: a window that grows until something is lost, as TCP does. With CUBIC's back-off
-//! of 0.7 and its growth, which is that of Reno where the round trip is short.
+//! Owns the greedy flows, the cross traffic, and the one of them whose window grows until something is lost, as TCP's does:
+//! with CUBIC's back-off of 0.7 and its growth, which is that of Reno where the round trip is short.
 
 use std::collections::BTreeMap;
 
+use super::bbr::Bbr;
 use super::link::Link;
 
-pub struct Greedy {
+/// Beside the viewers, from, to in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub enum Rival {
+    Cubic(u64, u64),
+    Bbr(u64, u64),
+}
+
+pub enum Greedy {
+    Cubic(Cubic),
+    Bbr(Bbr),
+}
+
+impl Greedy {
+    pub fn new(flow: usize, rival: Rival, delay_ms: f64) -> Greedy {
+        match rival {
+            Rival::Cubic(from, to) => Greedy::Cubic(Cubic::new(flow, (from, to), delay_ms)),
+            Rival::Bbr(from, to) => Greedy::Bbr(Bbr::new(flow, (from, to), delay_ms)),
+        }
+    }
+
+    pub fn tick(&mut self, now: u64, link: &mut Link) {
+        match self {
+            Greedy::Cubic(flow) => flow.tick(now, link),
+            Greedy::Bbr(flow) => flow.tick(now, link),
+        }
+    }
+
+    pub fn handle_arrival(&mut self, id: u64, arrival: u64, bytes: u32) {
+        match self {
+            Greedy::Cubic(flow) => flow.handle_arrival(id, arrival, bytes),
+            Greedy::Bbr(flow) => flow.handle_arrival(id, arrival, bytes),
+        }
+    }
+
+    pub fn received(&self) -> u64 {
+        match self {
+            Greedy::Cubic(flow) => flow.received,
+            Greedy::Bbr(flow) => flow.received,
+        }
+    }
+}
+
+pub struct Cubic {
     flow: usize,
     /// From, to in milliseconds.
     active_ms: (u64, u64),
@@ -20,9 +63,9 @@ pub struct Greedy {
     pub received: u64,
 }
 
-impl Greedy {
-    pub fn new(flow: usize, active_ms: (u64, u64), delay_ms: f64) -> Greedy {
-        Greedy {
+impl Cubic {
+    pub fn new(flow: usize, active_ms: (u64, u64), delay_ms: f64) -> Cubic {
+        Cubic {
             flow,
             active_ms,
             window: 10.0,

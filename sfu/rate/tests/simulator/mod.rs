@@ -1,6 +1,7 @@
 //! Owns the runs of the simulator: a bottleneck, viewers and cross traffic in virtual time of one millisecond steps, and
 //! what a run is judged by. The same seed gives the same run. Shared by the tests and the scoreboard.
 
+mod bbr;
 mod greedy;
 mod link;
 pub mod patterns;
@@ -43,7 +44,7 @@ pub fn run(pattern: &Pattern, seed: u64) -> Outcome {
         viewers.push(Viewer::new(flow, pattern.source, pattern.back, start_ms + offset, Random::new(random.next())));
     }
     let greedy_flow = viewers.len();
-    let mut greedy = pattern.greedy_ms.map(|active| Greedy::new(greedy_flow, active, pattern.link.delay_ms));
+    let mut greedy = pattern.rival.map(|rival| Greedy::new(greedy_flow, rival, pattern.link.delay_ms));
     for ms in 0..pattern.duration_ms {
         let now = ms * 1000;
         while let Some(delivery) = link.deliver(now) {
@@ -88,7 +89,7 @@ fn judge(pattern: &Pattern, link: &Link, logs: &[&Log], greedy: Option<&Greedy>)
         logs.iter().flat_map(|log| &log.queued).filter(|(ms, _)| *ms > 1000).map(|(_, q)| *q).collect();
     queued.sort_unstable_by(f64::total_cmp);
     let whole: u64 = logs.iter().flat_map(|log| &log.received).map(|(_, bytes)| u64::from(*bytes)).sum();
-    let others = greedy.map_or(0, |greedy| greedy.received);
+    let others = greedy.map_or(0, Greedy::received);
     Outcome {
         utilisation: all / capacity_kbit,
         queue_p95_ms: queued.get(queued.len() * 95 / 100).copied().unwrap_or_default(),

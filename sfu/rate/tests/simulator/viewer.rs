@@ -242,7 +242,10 @@ impl Viewer {
     }
 }
 
+/// With what carries it.
 fn layer(index: usize, kbps: u64) -> Layer {
+    let packets = (kbps as f64 * 125.0 / FRAMES / f64::from(PACKET)).ceil() * FRAMES;
+    let kbps = kbps + (packets * f64::from(OVERHEAD) / 125.0) as u64;
     Layer { rate: Bitrate::from_kbps(kbps), pixels: (320 * 180) << (2 * index.min(4)), frames_per_second: 30 }
 }
 
