@@ -98,6 +98,11 @@ pub enum SignalingError {
     NameTaken(String),
     #[error("{0:?} is no name for a node (--node): 1 to 64 of A-Z a-z 0-9 . _ -, not starting with a dot")]
     BadNode(String),
+    #[error(
+        "node {node} of the cluster runs version {theirs}, and this is {ours}: only neighbouring minor versions share a \
+         cluster, so upgrade its nodes in steps"
+    )]
+    OtherVersion { node: String, theirs: String, ours: &'static str },
     #[error("the process that started signaling is gone")]
     ParentGone,
     #[error("the runtime can't start: {0}")]
@@ -115,6 +120,12 @@ pub enum SignalingError {
 impl SignalingError {
     /// Whether another start would lead to the same.
     pub fn is_final(&self) -> bool {
-        matches!(self, SignalingError::Cluster(_) | SignalingError::NameTaken(_) | SignalingError::BadNode(_))
+        matches!(
+            self,
+            SignalingError::Cluster(_)
+                | SignalingError::NameTaken(_)
+                | SignalingError::BadNode(_)
+                | SignalingError::OtherVersion { .. }
+        )
     }
 }

@@ -71,7 +71,7 @@ pub async fn run_until(config: Config, stop: impl Future<Output = ()>) -> Result
     let (tracer, telling) = follow_joins(config.traces, &cluster.identity);
     let service = Service::new(cluster, links, addresses, limits, drain_file, turn.servers(), tracer);
     service.resume_drain();
-    cluster::check_name(&service).await?;
+    cluster::check_entry(&service).await?;
     let supervisor = Supervisor::at(config.supervisor);
     let processes = Processes::new(Arc::clone(&service), supervisor.clone());
     let mut tasks = spawn_cluster(&service, processes.clone(), outgoing).await;

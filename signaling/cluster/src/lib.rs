@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod compatible;
 mod name;
 mod placement;
 mod precedence;
@@ -11,6 +12,7 @@ mod replica;
 mod stream_log;
 mod tag;
 
+pub use compatible::may_share_cluster;
 pub use name::{BadName, MemberId, NodeName, ResumeSecret, RoomName, StreamName};
 pub use placement::{
     Cost, HOLDERS_MAX, Load, Reservations, SILENCE_MAX_MS, TrackRate, View, WORKERS_PER_NODE_MAX, Wanted, choose,

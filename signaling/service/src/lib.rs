@@ -33,6 +33,7 @@ pub use clock::unix_ms;
 pub use cluster::handle::{ANSWER_WITHIN, AskError, Cluster, Identity};
 pub use cluster::message::{NodeNotice, NodeReply, NodeRequest, part_of};
 pub use cluster::outgoing::{Outgoing, room_subject};
+pub use cluster::presence::VERSION;
 pub use cluster::process_order::{LogBatch, ProcessOrder, ProcessOutcome};
 pub use cluster::record::record_key;
 pub use drain::file::DrainFile;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use chappe_cluster::{Replica, Reservations, StreamLog, View};
+use chappe_cluster::{NodeName, Replica, Reservations, StreamLog, View};
 use chappe_engine::Health;
 use chappe_sfu_api::{Boot, Hello, TrackId, WorkerIndex};
 use chappe_signaling_chat::{Chat, RoomMessage};
@@ -43,6 +43,8 @@ pub struct ServiceState {
     pub drain: Option<Drain>,
     /// Since when other nodes can be heard; none while they can't.
     pub hears_since: Option<Instant>,
+    /// Nodes of versions that can't share a cluster with this one, as far as the log was told.
+    pub strangers: BTreeSet<NodeName>,
     /// Whether other nodes can be reached, as far as it was acted on.
     pub engine: Health,
     /// Counts presences.
@@ -95,6 +97,7 @@ impl ServiceState {
             news: News::new(identity),
             drain: None,
             hears_since: None,
+            strangers: BTreeSet::new(),
             engine: if cluster.alone { Health::Up } else { Health::Connecting },
             presences: 0,
             pages: HashMap::new(),

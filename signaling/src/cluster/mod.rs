@@ -9,4 +9,4 @@ mod start;
 pub use inbox::{follow_cluster, serve_requests};
 pub use outbox::send_outgoing;
 pub use secret::agree_on_secret;
-pub use start::{check_name, gather, join};
+pub use start::{check_entry, gather, join};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chappe_cluster::{NodeName, NodeState};
+use chappe_cluster::{NodeName, NodeState, may_share_cluster};
 use chappe_engine::{Change, Embedded, Engine, EngineError, Health, Nats, NatsConfig, Revision};
-use chappe_signaling_service::{AskError, NodeReply, NodeRequest, Service, record_key};
+use chappe_signaling_service::{AskError, NodeReply, NodeRequest, Service, VERSION, record_key};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 use tracing::warn;
@@ -26,11 +26,32 @@ pub async fn join(cluster: Option<&str>, node: &str) -> Result<Arc<dyn Engine>, 
     Ok(engine)
 }
 
-/// Refuses a name that a living node bears.
-pub async fn check_name(service: &Service) -> Result<(), SignalingError> {
+/// Refuses a name that a living node bears, and a cluster of nodes whose versions this one can't share it with.
+pub async fn check_entry(service: &Service) -> Result<(), SignalingError> {
     if service.cluster.alone {
         return Ok(());
     }
+    check_name(service).await?;
+    // Where the store can't be asked, nodes pass over each other's presence later.
+    match timeout(GATHER_WITHIN, stored_nodes(service)).await {
+        Ok(Ok(nodes)) => check_versions(service, nodes.into_iter().map(|(state, _)| state)).await,
+        Ok(Err(_)) | Err(_) => Ok(()),
+    }
+}
+
+/// A record alone proves nothing: its node may be gone.
+async fn check_versions(service: &Service, nodes: impl Iterator<Item = NodeState>) -> Result<(), SignalingError> {
+    for state in nodes.filter(|state| !may_share_cluster(VERSION, &state.version)) {
+        let answer = service.cluster.ask(&state.node, &NodeRequest::Ping, NAME_WITHIN).await;
+        if !matches!(answer, Err(AskError::Unreachable | AskError::Silent)) && state.node != *service.cluster.own() {
+            let (node, theirs) = (state.node.to_string(), state.version);
+            return Err(SignalingError::OtherVersion { node, theirs, ours: VERSION });
+        }
+    }
+    Ok(())
+}
+
+async fn check_name(service: &Service) -> Result<(), SignalingError> {
     match service.cluster.ask(service.cluster.own(), &NodeRequest::Ping, NAME_WITHIN).await {
         Ok(NodeReply::Pong { instance, .. }) if instance != service.cluster.identity.instance => {
             Err(SignalingError::NameTaken(service.cluster.own().to_string()))
@@ -131,6 +152,31 @@ mod tests {
         let (state, revision) = stored_nodes(&ours).await.unwrap().remove(0);
         take_in(&ours, state, revision).await;
         assert!(!is_stored(&engine, &theirs).await, "it does not answer and has not come back");
+    }
+
+    #[tokio::test]
+    async fn a_node_of_a_version_far_from_the_others_is_refused_while_one_of_them_lives() {
+        let engine = Embedded::new();
+        let (ours, theirs) = (node("n1", 1, &engine), node("n2", 2, &engine));
+        let state = NodeState { version: "7.0.0".to_owned(), ..theirs.own_state(&theirs.state()) };
+        theirs.store_own_state(&state).await;
+        assert!(check_entry(&ours).await.is_ok(), "nobody answers for the record");
+        let mut requests = engine.receive_requests("n2").await.unwrap();
+        let answers = tokio::spawn(async move {
+            while let Some(incoming) = requests.recv().await {
+                let pong = NodeReply::Pong { instance: 2, started_ms: 2 };
+                incoming.reply.send(serde_json::to_vec(&pong).unwrap().into());
+            }
+        });
+        let refused = check_entry(&ours).await.unwrap_err();
+        assert!(refused.is_final() && refused.to_string().starts_with("node n2 of the cluster runs version 7.0.0"));
+        store(&theirs).await;
+        assert!(check_entry(&ours).await.is_ok(), "the same version");
+        ours.handle_presence(state);
+        assert!(ours.state().replica.node(theirs.node()).is_none(), "one that is there is passed over");
+        ours.handle_presence(theirs.own_state(&theirs.state()));
+        assert!(ours.state().replica.node(theirs.node()).is_some());
+        answers.abort();
     }
 
     #[tokio::test]

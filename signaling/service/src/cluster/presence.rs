@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use chappe_cluster::{NodeName, NodePhase, NodeState, Output, StreamDelta, StreamList, WorkerPhase, WorkerRecord};
+use chappe_cluster::{
+    NodeName, NodePhase, NodeState, Output, StreamDelta, StreamList, WorkerPhase, WorkerRecord, may_share_cluster,
+};
 use chappe_engine::Health;
 use chappe_sfu_api::{Boot, WorkerIndex};
 use chappe_signaling_rooms::{AudienceReport, Registry};
@@ -20,8 +22,12 @@ use crate::state::ServiceState;
 use crate::workers::view::{WorkerState, WorkerView};
 
 impl Service {
+    /// Of a node whose version can't share a cluster with ours, nothing is taken on: it is as if it was not there.
     pub fn handle_presence(self: &Arc<Self>, presence: NodeState) {
         let mut state = self.state();
+        if !may_share_cluster(VERSION, &presence.version) {
+            return tell_of_stranger(&mut state, &presence);
+        }
         let outputs = state.replica.handle_presence(Instant::now(), presence);
         self.handle_outputs(&mut state, outputs);
     }
@@ -255,7 +261,7 @@ impl Service {
             instance: identity.instance,
             sequence: state.presences,
             started_ms: identity.started_ms,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: VERSION.to_owned(),
             region: identity.region.clone(),
             origins: reach.origins.clone(),
             addresses: reach.relays.clone(),
@@ -268,6 +274,20 @@ impl Service {
 
 /// Ticks between two reports of everything, for who missed a change: 5 s.
 const AUDIENCE_TOLD_WHOLE_EVERY: u64 = 20;
+
+/// Once for each, and not for each presence.
+fn tell_of_stranger(state: &mut ServiceState, presence: &NodeState) {
+    if state.strangers.len() < STRANGERS_MAX && state.strangers.insert(presence.node.clone()) {
+        error!(
+            node = %presence.node, theirs = presence.version, ours = VERSION,
+            "a node is passed over: only neighbouring minor versions share a cluster, so upgrade in steps"
+        );
+    }
+}
+
+/// Of the program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+const STRANGERS_MAX: usize = 256;
 
 /// None for a worker that was never there.
 fn worker_record(view: &WorkerView) -> Option<WorkerRecord> {
