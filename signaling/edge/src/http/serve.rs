@@ -23,8 +23,8 @@ pub async fn serve(
     (access, tls): (Arc<AccessConfig>, Option<Tls>),
     mut stop: watch::Receiver<bool>,
 ) {
-    let (places, forwarded) = (Places::new(), Shares::new(CONNECTIONS_MAX));
-    let front = Arc::new(Front { router, access, forwarded });
+    let (places, requests) = (Places::new(), Shares::new(CONNECTIONS_MAX));
+    let front = Arc::new(Front { router, access, requests });
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
