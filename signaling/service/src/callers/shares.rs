@@ -42,6 +42,12 @@ impl Shares {
         held.by_address.insert(address, own + 1);
         Some(Share { of: Arc::clone(self), address })
     }
+
+    /// How many are taken.
+    #[cfg(test)]
+    pub fn taken(&self) -> usize {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).total
+    }
 }
 
 impl Drop for Share {

@@ -2,21 +2,25 @@
 //!
 //! What was placed counts at once, and for up to two seconds as more than load reports will show it to be. A crowd that
 //! comes at once therefore finds a worker full that is about to have room. It waits here, first come, first served; who
-//! finds no room to wait in, or has waited for [`WAIT_MAX`], is told to come again.
+//! finds no room to wait in, whose address has its share of that room, or who has waited for [`WAIT_MAX`], is told to
+//! come again.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chappe_signaling_rooms::RoomName;
-use tokio::sync::{Mutex as FairMutex, Semaphore};
+use chappe_signaling_rooms::{ClientAddress, RoomName};
+use tokio::sync::Mutex as FairMutex;
 use tokio::time::{sleep, timeout};
 
+use crate::callers::caller::Caller;
+use crate::callers::shares::{Share, Shares};
 use crate::refusal::Refusal;
 
 #[derive(Debug)]
 pub(crate) struct Admission {
-    places: Semaphore,
+    places: Arc<Shares>,
     queues: Mutex<HashMap<QueueKey, Queue>>,
 }
 
@@ -51,17 +55,22 @@ struct Waiter<'a> {
 
 impl Admission {
     pub fn new() -> Admission {
-        Admission { places: Semaphore::new(WAITING_MAX), queues: Mutex::default() }
+        Admission { places: Shares::new(WAITING_MAX), queues: Mutex::default() }
     }
 
     /// Asks for a place at once if nobody waits in the same queue; otherwise in turn.
-    pub async fn admit<T>(&self, key: QueueKey, mut ask: impl FnMut() -> Verdict<T>) -> Result<T, Refusal> {
+    pub async fn admit<T>(
+        &self,
+        caller: Option<&Caller>,
+        key: QueueKey,
+        mut ask: impl FnMut() -> Verdict<T>,
+    ) -> Result<T, Refusal> {
         if !self.is_waited_in(&key)
             && let Verdict::Settled(outcome) = ask()
         {
             return outcome;
         }
-        let Ok(_place) = self.places.try_acquire() else { return Err(Refusal::NoWorker) };
+        let Some(_place) = self.place_to_wait(caller) else { return Err(Refusal::NoWorker) };
         let waiter = self.enter(key);
         let in_turn = async {
             let _first = waiter.first.lock().await;
@@ -73,6 +82,15 @@ impl Admission {
             }
         };
         timeout(WAIT_MAX, in_turn).await.unwrap_or(Err(Refusal::NoWorker))
+    }
+
+    /// Whoever is not known stands for this node, and is as many as a proxy is that names nobody.
+    fn place_to_wait(&self, caller: Option<&Caller>) -> Option<Share> {
+        let (address, is_many) = match caller {
+            Some(caller) => (caller.address, caller.is_proxy),
+            None => (ClientAddress::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), true),
+        };
+        self.places.take(address, if is_many { WAITING_OF_PROXY_MAX } else { WAITING_OF_CLIENT_MAX })
     }
 
     fn enter(&self, key: QueueKey) -> Waiter<'_> {
@@ -106,6 +124,10 @@ impl Drop for Waiter<'_> {
 
 /// Clients that wait at a time: a crowd of some seconds.
 const WAITING_MAX: usize = 4_096;
+/// Of them from one address.
+const WAITING_OF_CLIENT_MAX: usize = WAITING_MAX / 8;
+/// From a proxy that does not say who its clients are, and from this machine.
+const WAITING_OF_PROXY_MAX: usize = WAITING_MAX / 2;
 /// Reservations have decayed after two seconds. A client that waits longer had better be told.
 const WAIT_MAX: Duration = Duration::from_secs(4);
 /// A load report or the decay of what was placed makes room in steps of 250 ms at most.
@@ -116,14 +138,27 @@ const QUEUES_AT_FULL_PACE: usize = 32;
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::task::JoinHandle;
     use tokio::time::Instant;
 
     fn viewers_of(room: &str) -> QueueKey {
         QueueKey { room: RoomName::parse(room).unwrap(), publishes: false }
     }
 
+    fn caller(last: u8, is_proxy: bool) -> Caller {
+        Caller { address: IpAddr::from([192, 0, 2, last]).into(), is_proxy, reached_at: None, pass: None }
+    }
+
+    /// Waits until the deadline, as nobody makes room.
+    fn waits(admission: &Arc<Admission>, caller: Option<Caller>) -> JoinHandle<Result<(), Refusal>> {
+        let admission = Arc::clone(admission);
+        tokio::spawn(
+            async move { admission.admit(caller.as_ref(), viewers_of("a"), || Verdict::<()>::FullForNow).await },
+        )
+    }
+
     fn waiting(admission: &Admission) -> usize {
-        WAITING_MAX - admission.places.available_permits()
+        admission.places.taken()
     }
 
     #[tokio::test(start_paused = true)]
@@ -138,7 +173,7 @@ mod tests {
                     Ok(_) => Verdict::Settled(Ok(())),
                     Err(_) => Verdict::FullForNow,
                 };
-                admission.admit(viewers_of("a"), ask).await?;
+                admission.admit(None, viewers_of("a"), ask).await?;
                 admitted.lock().unwrap().push(number);
                 Ok::<_, Refusal>(())
             }));
@@ -156,13 +191,11 @@ mod tests {
     async fn who_waits_too_long_or_finds_the_queue_full_is_told_to_come_again() {
         let admission = Arc::new(Admission::new());
         let began = Instant::now();
-        let wait = || {
-            let admission = Arc::clone(&admission);
-            tokio::spawn(async move { admission.admit(viewers_of("a"), || Verdict::<()>::FullForNow).await })
-        };
-        let crowd: Vec<_> = (0..WAITING_MAX).map(|_| wait()).collect();
+        let proxies = [caller(1, true), caller(2, true)];
+        let crowd: Vec<_> =
+            proxies.iter().cycle().take(WAITING_MAX).map(|proxy| waits(&admission, Some(proxy.clone()))).collect();
         sleep(Duration::from_millis(1)).await;
-        assert_eq!(wait().await.unwrap(), Err(Refusal::NoWorker));
+        assert_eq!(waits(&admission, Some(caller(3, false))).await.unwrap(), Err(Refusal::NoWorker));
         assert!(began.elapsed() < WAIT_MAX, "the queue is full: at once");
         for viewer in crowd {
             assert_eq!(viewer.await.unwrap(), Err(Refusal::NoWorker));
@@ -170,7 +203,27 @@ mod tests {
         assert!(began.elapsed() < WAIT_MAX * 2, "each has a deadline of its own");
         assert_eq!(waiting(&admission), 0);
         assert!(admission.queues.lock().unwrap().is_empty(), "nothing is kept");
-        assert_eq!(admission.admit(viewers_of("a"), || Verdict::Settled(Ok(7))).await, Ok(7));
+        assert_eq!(admission.admit(None, viewers_of("a"), || Verdict::Settled(Ok(7))).await, Ok(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_of_one_address_fills_its_share_and_others_wait_and_are_admitted() {
+        let admission = Arc::new(Admission::new());
+        let crowd: Vec<_> = (0..WAITING_MAX).map(|_| waits(&admission, Some(caller(1, false)))).collect();
+        let unknown: Vec<_> = (0..WAITING_MAX).map(|_| waits(&admission, None)).collect();
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(waiting(&admission), WAITING_MAX / 8 + WAITING_MAX / 2);
+        let mut asked = 0;
+        let ask_twice = || {
+            asked += 1;
+            if asked < 3 { Verdict::FullForNow } else { Verdict::Settled(Ok(())) }
+        };
+        let other = admission.admit(Some(&caller(2, false)), viewers_of("b"), ask_twice).await;
+        assert_eq!((other, asked), (Ok(()), 3), "it waited");
+        for viewer in crowd.into_iter().chain(unknown) {
+            assert_eq!(viewer.await.unwrap(), Err(Refusal::NoWorker));
+        }
+        assert_eq!(waiting(&admission), 0);
     }
 
     #[tokio::test(start_paused = true)]
@@ -178,12 +231,12 @@ mod tests {
         let admission = Arc::new(Admission::new());
         let dear = {
             let admission = Arc::clone(&admission);
-            tokio::spawn(async move { admission.admit(viewers_of("dear"), || Verdict::<()>::FullForNow).await })
+            tokio::spawn(async move { admission.admit(None, viewers_of("dear"), || Verdict::<()>::FullForNow).await })
         };
         sleep(Duration::from_millis(1)).await;
         let began = Instant::now();
         for key in [viewers_of("light"), QueueKey { publishes: true, ..viewers_of("dear") }] {
-            assert_eq!(admission.admit(key, || Verdict::Settled(Ok(()))).await, Ok(()));
+            assert_eq!(admission.admit(None, key, || Verdict::Settled(Ok(()))).await, Ok(()));
         }
         assert_eq!(began.elapsed(), Duration::ZERO);
         assert_eq!(dear.await.unwrap(), Err(Refusal::NoWorker));

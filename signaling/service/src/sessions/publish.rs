@@ -68,7 +68,7 @@ impl Service {
             let draft = self.draft(&request);
             let queue = QueueKey { room: request.room.clone(), publishes: true };
             let decide = || self.decide_publish(&request, &draft, &avoid);
-            let (chosen, known) = match self.place_publisher(queue, decide).await? {
+            let (chosen, known) = match self.place_publisher(request.caller.as_ref(), queue, decide).await? {
                 Decided::Here(opened) => match self.finish_publish(&request, &draft, opened).await {
                     // Whatever process is there next may be asked.
                     Err(Refusal::WorkerGone) => continue,
@@ -99,11 +99,12 @@ impl Service {
 
     async fn place_publisher(
         &self,
+        caller: Option<&Caller>,
         queue: QueueKey,
         decide: impl FnMut() -> Verdict<Decided>,
     ) -> Result<Decided, Refusal> {
         let mut placing = step("place", Kind::Internal);
-        let decided = self.admission.admit(queue, decide).await;
+        let decided = self.admission.admit(caller, queue, decide).await;
         match &decided {
             Ok(Decided::Here(Opened { hello, .. })) => {
                 note_place(&mut placing, &WorkerRef { node: self.node().clone(), index: hello.worker });

@@ -35,7 +35,7 @@ impl Service {
         for _ in 0..PLACES_TRIED_MAX {
             let queue = QueueKey { room: request.room.clone(), publishes: false };
             let decide = || self.decide_watch(&request, &slots, &avoid);
-            let (chosen, basis) = match self.place_viewer(queue, decide).await {
+            let (chosen, basis) = match self.place_viewer(request.caller.as_ref(), queue, decide).await {
                 Ok(decided) => decided,
                 Err(Refusal::NoWorker) => break,
                 Err(refusal) => return Err(refusal),
@@ -80,11 +80,12 @@ impl Service {
 
     async fn place_viewer(
         &self,
+        caller: Option<&Caller>,
         queue: QueueKey,
         decide: impl FnMut() -> Verdict<Decided>,
     ) -> Result<Decided, Refusal> {
         let mut placing = step("place", Kind::Internal);
-        let decided = self.admission.admit(queue, decide).await;
+        let decided = self.admission.admit(caller, queue, decide).await;
         match &decided {
             Ok((chosen, _)) => note_place(&mut placing, chosen),
             Err(refusal) => placing.fail(refusal),
