@@ -30,7 +30,7 @@ pub struct Target {
 }
 
 /// In the order in which a peer meets them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     Target { name: "stun", run: parsers::stun, len_max: 600 },
     Target { name: "handshake", run: handshake::run, len_max: 4_096 },
     Target { name: "rtp", run: parsers::rtp, len_max: 1_500 },
@@ -38,6 +38,7 @@ pub const TARGETS: [Target; 10] = [
     Target { name: "session", run: session::run, len_max: 4_096 },
     Target { name: "relay", run: relay::run, len_max: 2_048 },
     Target { name: "framing", run: framing::run, len_max: 9_000 },
+    Target { name: "turn", run: chappe_signaling_turn_server::fuzz_client_messages, len_max: 4_096 },
     Target { name: "sdp", run: sdp::run, len_max: 16_384 },
     Target { name: "page", run: |bytes| chappe_signaling_edge::page_message(bytes), len_max: 4_096 },
     Target { name: "control", run: |bytes| chappe_sfu_worker::fuzz_control_lines(bytes), len_max: 8_192 },

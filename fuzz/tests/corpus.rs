@@ -56,6 +56,11 @@ fn framing_survives() {
 }
 
 #[test]
+fn a_turn_client_survives() {
+    survives("turn", 3_000);
+}
+
+#[test]
 fn an_offer_survives() {
     survives("sdp", 2_000);
 }

@@ -330,7 +330,7 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-const REALM: &str = "chappe";
+pub const REALM: &str = "chappe";
 /// Names our end within the protocol; the real one is the listener's.
 const PORT_OF_PROTOCOL: u16 = 3478;
 /// Without an allocation.

@@ -8,10 +8,12 @@
 
 mod client;
 mod framing;
+mod fuzz;
 mod listen;
 mod quota;
 mod request;
 mod terms;
 
+pub use fuzz::client_messages as fuzz_client_messages;
 pub use listen::{TurnSockets, relay_media};
 pub use terms::{Media, Terms};

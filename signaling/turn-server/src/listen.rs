@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use chappe_signaling_turn::Refused;
+use chappe_signaling_turn::{Counts, Refused};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
@@ -37,25 +40,17 @@ pub async fn relay_media(sockets: TurnSockets, terms: Terms, tls: Option<TlsAcce
 }
 
 async fn serve_datagrams(socket: Arc<UdpSocket>, shared: Arc<Shared>) {
-    let mut clients: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
-    let mut tasks = JoinSet::new();
+    let mut clients = Clients::default();
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     loop {
         let received = tokio::select! {
             received = socket.recv_from(&mut buffer) => received,
-            Some(ended) = tasks.join_next() => {
-                if let Ok(remote) = ended
-                    && clients.get(&remote).is_some_and(mpsc::Sender::is_closed)
-                {
-                    clients.remove(&remote);
-                }
-                continue;
-            }
+            () = clients.forget_ended() => continue,
         };
         // An ICMP message about a client that has gone.
         let Ok((bytes, remote)) = received else { continue };
         let datagram = buffer[..bytes].to_vec();
-        let datagram = match clients.get(&remote) {
+        let datagram = match clients.queues.get(&remote) {
             Some(client) => match client.try_send(datagram) {
                 Ok(()) => continue,
                 Err(mpsc::error::TrySendError::Full(_)) => {
@@ -69,17 +64,60 @@ async fn serve_datagrams(socket: Arc<UdpSocket>, shared: Arc<Shared>) {
         let Some(place) = shared.admit(canonical(remote)) else { continue };
         let (queue, incoming) = mpsc::channel(DATAGRAMS_WAITING_MAX);
         let _ = queue.try_send(datagram);
-        clients.insert(remote, queue);
         let way = Datagrams { socket: Arc::clone(&socket), remote, incoming };
-        let client = serve_client(way, canonical(remote), Arc::clone(&shared));
-        tasks.spawn(async move {
-            if let Err(error) = client.await {
+        let (client, counts) = (serve_client(way, canonical(remote), Arc::clone(&shared)), shared.terms.counts.clone());
+        clients.add(remote, queue, async move {
+            if let Err(error) = contain(client, &counts).await {
                 debug!(%error, "a client of the TURN server ends");
             }
             drop(place);
+        });
+    }
+}
+
+/// Those over UDP.
+#[derive(Default)]
+struct Clients {
+    queues: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>>,
+    /// Each ends with whose it was.
+    tasks: JoinSet<SocketAddr>,
+}
+
+impl Clients {
+    fn add(
+        &mut self,
+        remote: SocketAddr,
+        queue: mpsc::Sender<Vec<u8>>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        self.queues.insert(remote, queue);
+        self.tasks.spawn(async move {
+            task.await;
             remote
         });
     }
+
+    /// When the next one has ended; never while there is none.
+    async fn forget_ended(&mut self) {
+        let Some(ended) = self.tasks.join_next().await else { return std::future::pending().await };
+        if let Ok(remote) = ended
+            && self.queues.get(&remote).is_some_and(mpsc::Sender::is_closed)
+        {
+            self.queues.remove(&remote);
+        }
+    }
+}
+
+/// Whoever sends what makes its task panic ends that task, and is counted.
+async fn contain(client: impl Future<Output = io::Result<()>>, counts: &Counts) -> io::Result<()> {
+    let mut client = pin!(client);
+    std::future::poll_fn(|context| {
+        catch_unwind(AssertUnwindSafe(|| client.as_mut().poll(context))).unwrap_or_else(|_| {
+            counts.refuse(Refused::Fault);
+            Poll::Ready(Err(io::Error::other("a panic")))
+        })
+    })
+    .await
 }
 
 async fn serve_streams(listener: TcpListener, shared: Arc<Shared>, tls: Option<TlsAcceptor>) {
@@ -95,9 +133,10 @@ async fn serve_streams(listener: TcpListener, shared: Arc<Shared>, tls: Option<T
             }
         };
         let Some(place) = shared.admit(canonical(remote)) else { continue };
-        let (shared, tls) = (Arc::clone(&shared), tls.clone());
+        let counts = Arc::clone(&shared.terms.counts);
+        let client = serve_stream(socket, canonical(remote), Arc::clone(&shared), tls.clone());
         tasks.spawn(async move {
-            if let Err(error) = serve_stream(socket, canonical(remote), shared, tls).await {
+            if let Err(error) = contain(client, &counts).await {
                 debug!(%error, "a client of the TURN server ends");
             }
             drop(place);
@@ -200,3 +239,25 @@ const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 const WRITE_WITHIN: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const TLS_HANDSHAKE: u8 = 22;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_panics_is_counted_and_leaves_the_table() {
+        let counts = Arc::new(Counts::default());
+        let (mut clients, remote) = (Clients::default(), SocketAddr::from(([192, 0, 2, 1], 9)));
+        let (queue, mut incoming) = mpsc::channel(1);
+        queue.try_send(b"what it can't take".to_vec()).unwrap();
+        let (seen, client) = (Arc::clone(&counts), async move {
+            let received = incoming.recv().await;
+            assert!(received.is_none(), "as a fault in the protocol would");
+            Ok(())
+        });
+        clients.add(remote, queue, async move { assert!(contain(client, &seen).await.is_err()) });
+        clients.forget_ended().await;
+        assert!(clients.queues.is_empty());
+        assert_eq!(counts.refusals().find(|(_, count)| *count > 0), Some(("fault", 1)));
+    }
+}

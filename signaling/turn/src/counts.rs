@@ -21,11 +21,13 @@ pub enum Refused {
     Clients,
     /// Neither channel data nor a message of STUN that is served, or too long.
     Malformed,
+    /// What the client sent made its task panic, which ended it.
+    Fault,
 }
 
 #[derive(Debug, Default)]
 pub struct Counts {
-    refused: [AtomicU64; 8],
+    refused: [AtomicU64; 9],
     relayed_bytes: AtomicU64,
     allocations: AtomicU64,
 }
@@ -45,7 +47,8 @@ impl Counts {
 
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let counts = self.refused.iter().map(|count| count.load(Ordering::Relaxed));
-        let reasons = ["peer", "source", "credentials", "allocations", "challenges", "rate", "clients", "malformed"];
+        let reasons =
+            ["peer", "source", "credentials", "allocations", "challenges", "rate", "clients", "malformed", "fault"];
         reasons.into_iter().zip(counts)
     }
 

@@ -25,6 +25,7 @@ impl Media for OnePort {
     }
 
     fn is_of_a_node(&self, ip: IpAddr) -> bool {
+        assert_ne!(ip, FAULTY, "a fault that a client can reach");
         ip == self.0.ip()
     }
 
@@ -32,6 +33,9 @@ impl Media for OnePort {
         (!is_ipv6).then_some(Ipv4Addr::LOCALHOST.into())
     }
 }
+
+/// Asking for it panics.
+const FAULTY: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
 
 struct Server {
     address: SocketAddr,
@@ -206,6 +210,28 @@ async fn nothing_is_kept_for_addresses_that_are_not_ours() {
     }
     client.send(media, b"ping").await;
     assert_eq!(received(&server.media).await.0, b"ping", "what is ours is still reached");
+}
+
+#[tokio::test]
+async fn a_panic_ends_one_client_and_is_counted() {
+    let server = Server::start().await;
+    let (mut client, mut other) =
+        (Client::start(&server, &server.told(0)).await, Client::start(&server, &server.told(0)).await);
+    for client in [&mut client, &mut other] {
+        assert!(matches!(client.event().await, TurnEvent::AllocationCreated(..)));
+    }
+    let now = client.now();
+    client.protocol.create_permission(TransportType::Udp, FAULTY, now).unwrap();
+    let counted = async {
+        while server.refused("fault") == 0 {
+            client.turn().await;
+        }
+    };
+    timeout(Duration::from_secs(20), counted).await.expect("the panic is counted");
+    let media = server.media.local_addr().unwrap();
+    other.permit(media).await;
+    other.send(media, b"ping").await;
+    assert_eq!(received(&server.media).await.0, b"ping", "others are served");
 }
 
 #[tokio::test]
