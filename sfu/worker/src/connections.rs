@@ -1,26 +1,37 @@
 //! Owns the accepted ICE-TCP connections: their names, their limits, their readiness to write. Never looks
 //! into a frame.
 
+mod places;
+
 use std::collections::HashMap;
 use std::io;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use chappe_sfu_core::{ConnectionId, Route};
 use chappe_sfu_io::epoll::{Epoll, Interest};
 use chappe_sfu_io::tcp::{FrameKind, Read, TcpConnection, TcpListener};
 
+use places::{Holder, Limits, Places};
+
 pub(crate) struct Connections {
     listener: TcpListener,
     open: HashMap<ConnectionId, Connection>,
+    places: Places,
     next_id: u32,
     /// Those with bytes queued since the last flush.
     touched: Vec<ConnectionId>,
     /// Frames dropped because a peer reads too slowly.
     frames_dropped: u64,
+    /// Connections that were refused, or took the place of a stranger: their address had its share, or all
+    /// places were taken.
+    past_share: u64,
+    past_all: u64,
 }
 
 struct Connection {
     tcp: TcpConnection,
+    holder: Holder,
     touched: bool,
     waits_for_room: bool,
     /// A core that answers a connection has found a session for it. One that nobody answers is a stranger.
@@ -31,7 +42,16 @@ struct Connection {
 
 impl Connections {
     pub(crate) fn new(listener: TcpListener) -> Connections {
-        Connections { listener, open: HashMap::new(), next_id: 0, touched: Vec::new(), frames_dropped: 0 }
+        Connections {
+            listener,
+            open: HashMap::new(),
+            places: Places::new(LIMITS),
+            next_id: 0,
+            touched: Vec::new(),
+            frames_dropped: 0,
+            past_share: 0,
+            past_all: 0,
+        }
     }
 
     pub(crate) fn listener(&self) -> &TcpListener {
@@ -47,18 +67,50 @@ impl Connections {
     ) -> io::Result<()> {
         for _ in 0..ACCEPTS_PER_TURN_MAX {
             let Some(tcp) = self.listener.accept()? else { return Ok(()) };
-            if self.open.len() >= CONNECTIONS_MAX && !self.evict_stranger() {
+            if !self.make_room(tcp.remote_addr().ip()) {
                 // Closed at once: the client falls back to its other candidates.
                 continue;
             }
-            let id = ConnectionId(self.next_id);
-            self.next_id = self.next_id.wrapping_add(1);
+            let id = self.name_next();
             epoll.add(&tcp, token(id), Interest::Read)?;
-            let connection =
-                Connection { tcp, touched: false, waits_for_room: false, answered: false, accepted: now, heard: now };
-            self.open.insert(id, connection);
+            self.insert(now, id, tcp);
         }
         Ok(())
+    }
+
+    fn name_next(&mut self) -> ConnectionId {
+        let id = ConnectionId(self.next_id);
+        self.next_id = self.next_id.wrapping_add(1);
+        id
+    }
+
+    fn insert(&mut self, now: Instant, id: ConnectionId, tcp: TcpConnection) {
+        let holder = Holder::of(tcp.remote_addr().ip());
+        self.places.take(holder);
+        let connection = Connection {
+            tcp,
+            holder,
+            touched: false,
+            waits_for_room: false,
+            answered: false,
+            accepted: now,
+            heard: now,
+        };
+        self.open.insert(id, connection);
+    }
+
+    /// Sees to it that there is a place for a connection from there. Who has its share makes room among its own.
+    fn make_room(&mut self, ip: IpAddr) -> bool {
+        let holder = Holder::of(ip);
+        if self.places.has_share(holder) {
+            self.past_share += 1;
+            return self.evict_stranger(|connection| connection.holder == holder);
+        }
+        if self.places.are_taken() {
+            self.past_all += 1;
+            return self.evict_stranger(|_| true);
+        }
+        true
     }
 
     /// Reads a bounded amount from a connection and gives each frame to `handle`. False when it ended.
@@ -132,18 +184,18 @@ impl Connections {
         }));
     }
 
-    /// Makes room by closing the stranger that has been here longest. No core ever heard of it.
-    fn evict_stranger(&mut self) -> bool {
-        let strangers = self.open.iter().filter(|(_, connection)| !connection.answered);
+    /// Makes room by closing the stranger among these that has been here longest. No core ever heard of it.
+    fn evict_stranger(&mut self, among: impl Fn(&Connection) -> bool) -> bool {
+        let strangers = self.open.iter().filter(|(_, connection)| !connection.answered && among(connection));
         let oldest = strangers.min_by_key(|(_, connection)| connection.accepted).map(|(id, _)| *id);
-        oldest.is_some_and(|id| self.open.remove(&id).is_some())
+        oldest.is_some_and(|id| self.close(id).is_some())
     }
 
     /// The route that ended with it.
     pub(crate) fn close(&mut self, id: ConnectionId) -> Option<Route> {
-        let route = self.route(id);
-        self.open.remove(&id);
-        route
+        let connection = self.open.remove(&id)?;
+        self.places.give_back(connection.holder);
+        Some(Route::Tcp { connection: id, remote: connection.tcp.remote_addr() })
     }
 
     pub(crate) fn route(&self, id: ConnectionId) -> Option<Route> {
@@ -154,10 +206,19 @@ impl Connections {
     pub(crate) fn frames_dropped(&self) -> u64 {
         self.frames_dropped
     }
+
+    pub(crate) fn past_share(&self) -> u64 {
+        self.past_share
+    }
+
+    pub(crate) fn past_all(&self) -> u64 {
+        self.past_all
+    }
 }
 
-/// ICE-TCP connections of one worker at once. Each costs a descriptor and 8 kB of read buffer.
-const CONNECTIONS_MAX: usize = 4096;
+/// ICE-TCP connections of one worker at once. Each costs a descriptor and 8 kB of read buffer. All behind one NAT are
+/// one address.
+const LIMITS: Limits = Limits { all: 4_096, address: 512, proxy: 3_072 };
 const ACCEPTS_PER_TURN_MAX: usize = 16;
 /// Reads of 8 kB per connection and turn.
 const READS_PER_TURN_MAX: usize = 4;
@@ -165,3 +226,6 @@ const READS_PER_TURN_MAX: usize = 4;
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// How long a connection may stay open without having sent anything that belongs to a session.
 const STRANGER_STAY_MAX: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;

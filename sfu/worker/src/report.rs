@@ -97,6 +97,8 @@ impl Meter {
             ("receive_overflow", media.receive_overflow()),
             ("send_blocked", self.sent.blocked),
             ("send_failed", self.sent.failed),
+            ("tcp_address_full", media.tcp.past_share()),
+            ("tcp_full", media.tcp.past_all()),
             ("tcp_queue_full", media.tcp.frames_dropped()),
         ];
         drops.extend(ours.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)));
