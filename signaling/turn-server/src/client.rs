@@ -19,7 +19,8 @@ use turn_server_proto::types::{AddressFamily, Instant as ProtocolTime, Transport
 
 use crate::framing::MESSAGE_BYTES_MAX;
 use crate::quota::{Budget, Share};
-use crate::request::Request;
+use crate::refusal::{REALM, User};
+use crate::request::{Asked, Request};
 use crate::terms::Shared;
 
 /// Takes what the client sends, and brings it what it is sent: one datagram, or one message of a stream.
@@ -84,10 +85,12 @@ struct Client {
     began: Instant,
     heard: Instant,
     /// Whose credentials it has shown, without a proof that it has them.
-    user: Option<String>,
+    user: Option<User>,
     /// That it gets before it has an allocation.
     answers_left: u32,
     relay: Option<Relay>,
+    /// What it asked for last is more than the user may have.
+    is_over_quota: bool,
     /// By the addresses that the client knows; bounded.
     peers: HashMap<SocketAddr, Peer>,
     bytes: Budget,
@@ -122,6 +125,7 @@ impl Client {
             user: None,
             answers_left: ANSWERS_MAX,
             relay: None,
+            is_over_quota: false,
             peers: HashMap::new(),
             bytes: Budget::per_second(BYTES_PER_SECOND_MAX),
             lookups: Budget::per_second(LOOKUPS_PER_SECOND_MAX),
@@ -138,7 +142,11 @@ impl Client {
         let at = Instant::now();
         if let Err(reason) = self.judge(&message, W::PROVES_ADDRESS, at) {
             self.refuse(reason);
-            return Ok(());
+            let user = self.user.as_ref().filter(|_| reason == Refused::Peer);
+            return match user.and_then(|user| user.forbid(&message)) {
+                Some(answer) => way.send(&answer).await,
+                None => Ok(()),
+            };
         }
         self.heard = at;
         let now = self.now();
@@ -159,13 +167,15 @@ impl Client {
             return Err(Refused::Rate);
         }
         let request = Request::parse(message).ok_or(Refused::Malformed)?;
-        if self.relay.is_none() {
-            return self.judge_newcomer(request, is_proven, at);
-        }
+        let Some(relay) = &self.relay else { return self.judge_newcomer(request, is_proven, at) };
+        // Those of the other family the protocol refuses itself, and keeps nothing for them.
+        let is_ipv6 = relay.told.is_ipv6();
         let is_reachable = match request {
-            Request::Permissions(addresses) => addresses.into_iter().all(|ip| self.is_of_a_node(ip, at)),
-            Request::Channel(peer) => self.destination(peer).is_some(),
-            Request::Media | Request::Other { .. } => true,
+            Request::Asked(Asked::Permissions(addresses), _) => {
+                addresses.into_iter().filter(|ip| ip.is_ipv6() == is_ipv6).all(|ip| self.is_of_a_node(ip, at))
+            }
+            Request::Asked(Asked::Channel(peer), _) => peer.is_ipv6() != is_ipv6 || self.destination(peer).is_some(),
+            Request::Media | Request::Asked(Asked::Other, _) => true,
         };
         if is_reachable { Ok(()) } else { Err(Refused::Peer) }
     }
@@ -173,7 +183,8 @@ impl Client {
     /// Each answer to a client without an allocation may go to somebody who has asked for nothing. Who shows a user's
     /// name has not proved to be that user, but does not wait behind those who can't even do that.
     fn judge_newcomer(&mut self, request: Request, is_proven: bool, at: Instant) -> Result<(), Refused> {
-        let Request::Other { username } = request else { return Err(Refused::Malformed) };
+        // Who had an allocation before signaling was replaced is told that it has gone.
+        let Request::Asked(_, username) = request else { return Err(Refused::Malformed) };
         let known = username.and_then(|username| match self.shared.password(&username) {
             Some(password) => Some((username, password)),
             None => {
@@ -187,8 +198,8 @@ impl Client {
         }
         self.answers_left -= 1;
         if let Some((username, password)) = known {
-            self.protocol.add_user(username.clone(), password);
-            self.user = Some(username);
+            self.protocol.add_user(username.clone(), password.clone());
+            self.user = Some(User::new(username, password));
         }
         Ok(())
     }
@@ -259,7 +270,9 @@ impl Client {
         let is_ipv6 = family == AddressFamily::IPV6;
         let address = self.shared.terms.media.relay_address(is_ipv6);
         let address = address.ok_or(SocketAllocateError::AddressFamilyNotSupported)?;
-        let share = self.user.clone().and_then(|user| self.shared.allocations.take(user));
+        let user = self.user.as_ref().map(|user| user.name.clone());
+        self.is_over_quota = user.as_ref().is_some_and(|user| self.shared.allocations.has_most(user));
+        let share = user.and_then(|user| self.shared.allocations.take(user));
         let share = share.filter(|_| transport == TransportType::Udp && self.relay.is_none());
         let any: IpAddr = if is_ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
         let socket = match (share, UdpSocket::bind((any, 0)).await) {
@@ -279,7 +292,9 @@ impl Client {
 
     async fn dispatch(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8], way: &mut impl Way) -> io::Result<()> {
         if from == self.listen {
-            return way.send(bytes).await;
+            let user = self.user.as_ref().filter(|_| self.is_over_quota);
+            let told = user.and_then(|user| user.over_quota(bytes));
+            return way.send(told.as_deref().unwrap_or(bytes)).await;
         }
         let Some(destination) = self.destination(to) else {
             self.refuse(Refused::Peer);
@@ -330,7 +345,6 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-pub const REALM: &str = "chappe";
 /// Names our end within the protocol; the real one is the listener's.
 const PORT_OF_PROTOCOL: u16 = 3478;
 /// Without an allocation.

@@ -19,8 +19,8 @@ use turn_server_proto::types::stun::message::{
 };
 use turn_server_proto::types::{AddressFamily, Instant, TransportType};
 
-use crate::client::REALM;
 use crate::framing::{MESSAGE_BYTES_MAX, read_message};
+use crate::refusal::REALM;
 use crate::request::Request;
 
 /// A stream of messages, one second after the other. Each reaches the protocol as it is, and then, if it is a request,
@@ -64,8 +64,8 @@ impl Run {
 
     fn take(&mut self, message: &[u8]) {
         let Some(request) = Request::parse(message) else { return };
-        // Before it has an allocation, it is heard about one alone.
-        if self.relay.is_none() && !matches!(request, Request::Other { .. }) {
+        // Before it has an allocation it has nothing to send by.
+        if self.relay.is_none() && request == Request::Media {
             return;
         }
         self.hear(message, CLIENT, LISTEN);

@@ -11,6 +11,7 @@ mod framing;
 mod fuzz;
 mod listen;
 mod quota;
+mod refusal;
 mod request;
 mod terms;
 

@@ -45,6 +45,14 @@ impl<K: Eq + Hash + Clone> Quota<K> {
     }
 }
 
+impl<K: Eq + Hash> Quota<K> {
+    /// Whether it is the holder who may not have more.
+    pub fn has_most(&self, holder: &K) -> bool {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.of_each.get(holder).is_some_and(|own| *own >= self.each_max)
+    }
+}
+
 impl<K: Eq + Hash> Drop for Share<K> {
     fn drop(&mut self) {
         let mut held = self.of.held.lock().unwrap_or_else(PoisonError::into_inner);

@@ -14,13 +14,17 @@ use turn_server_proto::types::stun::message::{BINDING, Message};
 pub enum Request {
     /// Channel data or an indication: nothing is kept or answered.
     Media,
+    Asked(Asked, Option<String>),
+}
+
+/// Of whoever has this username, where one is named.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Asked {
     /// Is kept for each of these.
     Permissions(Vec<IpAddr>),
     Channel(SocketAddr),
     /// Allocate, Refresh or Binding.
-    Other {
-        username: Option<String>,
-    },
+    Other,
 }
 
 impl Request {
@@ -31,16 +35,15 @@ impl Request {
             return Some(Request::Media);
         }
         let stun = Message::from_bytes(message).ok()?;
-        match stun.method() {
-            SEND => Some(Request::Media),
-            CREATE_PERMISSION => Some(Request::Permissions(peers(&stun)?.iter().map(SocketAddr::ip).collect())),
-            CHANNEL_BIND => peers(&stun)?.last().copied().map(Request::Channel),
-            ALLOCATE | REFRESH | BINDING => {
-                let username = stun.attribute::<Username>().ok().map(|username| username.username().to_owned());
-                Some(Request::Other { username })
-            }
-            _ => None,
-        }
+        let asked = match stun.method() {
+            SEND => return Some(Request::Media),
+            CREATE_PERMISSION => Asked::Permissions(peers(&stun)?.iter().map(SocketAddr::ip).collect()),
+            CHANNEL_BIND => Asked::Channel(peers(&stun)?.last().copied()?),
+            ALLOCATE | REFRESH | BINDING => Asked::Other,
+            _ => return None,
+        };
+        let username = stun.attribute::<Username>().ok().map(|username| username.username().to_owned());
+        Some(Request::Asked(asked, username))
     }
 }
 
@@ -73,13 +76,14 @@ mod tests {
     fn what_the_protocol_would_keep_is_read_whole() {
         let peers = ["10.0.0.1:7000", "[2001:db8::1]:9"];
         let ips = vec!["10.0.0.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
-        assert_eq!(Request::parse(&message(CREATE_PERMISSION, &peers, Some("m"))), Some(Request::Permissions(ips)));
+        let asked = |asked, username: Option<&str>| Some(Request::Asked(asked, username.map(str::to_owned)));
+        let permissions = Request::parse(&message(CREATE_PERMISSION, &peers, Some("m")));
+        assert_eq!(permissions, asked(Asked::Permissions(ips), Some("m")));
         let last = peers[1].parse().unwrap();
-        assert_eq!(Request::parse(&message(CHANNEL_BIND, &peers, None)), Some(Request::Channel(last)));
+        assert_eq!(Request::parse(&message(CHANNEL_BIND, &peers, None)), asked(Asked::Channel(last), None));
         assert_eq!(Request::parse(&message(CHANNEL_BIND, &[], None)), None);
-        let username = Some("1:m".to_owned());
-        assert_eq!(Request::parse(&message(ALLOCATE, &[], Some("1:m"))), Some(Request::Other { username }));
-        assert_eq!(Request::parse(&message(BINDING, &[], None)), Some(Request::Other { username: None }));
+        assert_eq!(Request::parse(&message(ALLOCATE, &[], Some("1:m"))), asked(Asked::Other, Some("1:m")));
+        assert_eq!(Request::parse(&message(BINDING, &[], None)), asked(Asked::Other, None));
         assert_eq!(Request::parse(&[0x40, 0, 0, 1, 7]), Some(Request::Media));
     }
 
