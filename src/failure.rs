@@ -16,6 +16,15 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// For who gave this command, if it was one of ours; with where to read on.
+    pub fn told(&self, command: Option<&str>) -> String {
+        match (self, command) {
+            (Failure::Usage(line), Some(command)) => format!("{line} (chappe {command} --help)"),
+            (Failure::Usage(line), None) => format!("{line} (chappe --help)"),
+            _ => self.to_string(),
+        }
+    }
+
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Failure::Usage(_) => ExitCode::from(2),
@@ -28,8 +37,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Usage(line) => write!(f, "{line} (chappe --help)"),
-            Failure::Start(line) | Failure::Refused(line) | Failure::NotReached(line) => f.write_str(line),
+            Failure::Usage(line) | Failure::Start(line) | Failure::Refused(line) | Failure::NotReached(line) => {
+                f.write_str(line)
+            }
         }
     }
 }

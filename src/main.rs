@@ -24,12 +24,13 @@ fn main() -> ExitCode {
     let result = match args.get(1).and_then(|name| name.to_str()) {
         Some(child::WORKER_COMMAND) => node::children::worker(args.get(1..).unwrap_or_default()),
         Some(child::SIGNALING_COMMAND) => node::children::signaling(args.get(1..).unwrap_or_default()),
-        Some(name) if operate::knows(name) => operate::run(args),
+        Some(name) if operate::knows(name) => operate::run(args.clone()),
         Some(name) if !name.starts_with('-') && !node::knows(name) => Err(unknown(name)),
-        _ => node::run(args),
+        _ => node::run(args.clone()),
     };
     result.unwrap_or_else(|failure| {
-        eprintln!("chappe: {failure}");
+        let command = args.get(1).and_then(|name| name.to_str()).filter(|name| operate::knows(name));
+        eprintln!("chappe: {}", failure.told(command));
         failure.exit_code()
     })
 }

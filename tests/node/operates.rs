@@ -85,9 +85,9 @@ fn who_cannot_be_reached_ends_with_3_and_a_remedy_in_one_line() {
 fn wrong_use_ends_with_2_and_one_line() {
     let dir = Dir::new();
     let cases: [(&[&str], &str); 10] = [
-        (&["scale"], "were not provided: <N>"),
+        (&["scale"], "were not provided: <N> (chappe scale --help)"),
         (&["keys"], "[subcommands: add, list, revoke"),
-        (&["lss"], "did you mean `ls`"),
+        (&["lss"], "did you mean `ls`? (chappe --help)"),
         (&["ls", "--jsn"], "'--json'"),
         (&["ls", "--admin", "ops"], "wants a URL"),
         (&["ls", "--admin", "https://ops:1", "--admin-ca", "/nowhere.pem"], "/nowhere.pem can't be read"),
