@@ -75,12 +75,11 @@ fn raise(signal: Signal) {
 fn a_killed_child_is_replaced_and_its_neighbour_is_not_touched() {
     let (mut supervisor, _lines) = supervise(vec![shell(A, "exec sleep 600"), shell(B, "exec sleep 600")]);
     let before = supervisor.statuses();
-    let killed_at = Instant::now();
     kill(before[0].pid.unwrap());
     turn_until(&mut supervisor, "a replacement", |s| {
+        assert_ne!(s.statuses()[0].state, ProcessState::BackingOff, "the first death has no pause");
         s.statuses()[0].restarts == 1 && s.statuses()[0].pid.is_some_and(|pid| Some(pid) != before[0].pid)
     });
-    assert!(killed_at.elapsed() < Duration::from_secs(1), "{:?}", killed_at.elapsed());
     let after = supervisor.statuses();
     assert_eq!((after[1].pid, after[1].restarts), (before[1].pid, before[1].restarts));
 }
@@ -151,12 +150,10 @@ fn a_second_signal_does_not_wait_for_a_child_that_refuses() {
     let refuses = "trap '' TERM; echo ready >&2; while :; do sleep 1; done";
     let (mut supervisor, lines) = supervise(vec![shell(A, refuses)]);
     next_line(&mut supervisor, &lines);
-    let start = Instant::now();
     raise(Signal::INT);
     turn_until(&mut supervisor, "the first signal taken", |s| s.phase != Phase::Running);
     raise(Signal::INT);
-    assert_eq!(turn_to_the_end(&mut supervisor), Ended::AtOnce);
-    assert!(start.elapsed() < STOP_PATIENCE);
+    assert_eq!(turn_to_the_end(&mut supervisor), Ended::AtOnce, "and not after the patience of a stop in order");
 }
 
 #[test]
@@ -167,7 +164,7 @@ fn a_child_that_refuses_to_stop_is_killed_after_five_seconds() {
     let start = Instant::now();
     raise(Signal::TERM);
     assert_eq!(turn_to_the_end(&mut supervisor), Ended::InOrder);
-    assert!(start.elapsed() >= STOP_PATIENCE && start.elapsed() < STOP_PATIENCE * 2, "{:?}", start.elapsed());
+    assert!(start.elapsed() >= STOP_PATIENCE, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -231,14 +228,12 @@ fn a_place_that_is_added_gets_a_process() {
 #[test]
 fn a_restart_on_request_waits_for_no_pause() {
     let (mut supervisor, _lines) = supervise(vec![shell(A, "exec sleep 600")]);
-    let start = Instant::now();
     for restarts in 1..=4 {
         assert!(supervisor.restart(A));
         turn_until(&mut supervisor, "another process", |s| {
             let status = &s.statuses()[0];
+            assert_ne!(status.state, ProcessState::BackingOff, "deaths would have pauses of 0, 100, 200 and 400 ms");
             status.restarts == restarts && status.state == ProcessState::Up
         });
     }
-    // Four deaths would have had pauses of 0, 100, 200 and 400 ms.
-    assert!(start.elapsed() < Duration::from_millis(600), "{:?}", start.elapsed());
 }
