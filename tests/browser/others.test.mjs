@@ -119,6 +119,29 @@ describe("other people's clients", () => {
     });
   }
 
+  for (const bundlePolicy of ["max-bundle", "balanced"]) {
+    test(`a page whose first m-line has a codec that nobody takes publishes its picture, ${bundlePolicy}`, async () => {
+      const publisher = await foreignPage();
+      await publisher.evaluate(async ({ url, bundlePolicy }) => {
+        const pc = new RTCPeerConnection({ bundlePolicy });
+        const media = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 }, audio: true });
+        const [sound] = media.getAudioTracks();
+        const audio = pc.addTransceiver(sound ?? "audio", { direction: "sendonly", streams: [media] });
+        audio.setCodecPreferences((RTCRtpSender.getCapabilities("audio")?.codecs ?? []).filter((codec) => codec.mimeType === "audio/PCMU"));
+        const [picture] = media.getVideoTracks();
+        pc.addTransceiver(picture ?? "video", { direction: "sendonly", streams: [media] });
+        await pc.setLocalDescription();
+        const answer = await fetch(url, { method: "POST", headers: { "Content-Type": "application/sdp" }, body: pc.localDescription?.sdp ?? "" });
+        if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`);
+        await pc.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+        Object.assign(window, { pc });
+      }, { url: `${scene.server.url}/whip/pcmu/${bundlePolicy}`, bundlePolicy: /** @type {RTCBundlePolicy} */ (bundlePolicy) });
+      const ours = await scene.viewer("pcmu", bundlePolicy);
+      await picturesMove(ours, `${tile(bundlePolicy)} video`, { sound: false });
+      for (const page of [publisher, ours]) await page.context().close();
+    });
+  }
+
   test("Eyevinn's clients publish and play", async () => {
     const publisher = await foreignPage();
     await publisher.evaluate(async (endpoint) => {
