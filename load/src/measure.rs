@@ -76,10 +76,18 @@ impl Sample {
         self.0[(last as f64 * q.clamp(0.0, 1.0)).round() as usize]
     }
 
+    /// The same where there are so many values that one of them lies beyond it: what is called p99 is one of a hundred.
+    pub fn quantile_of_many(&self, q: f64) -> Option<f64> {
+        (self.len() as f64 * (1.0 - q) >= 1.0 - ROUNDING).then(|| self.quantile(q))
+    }
+
     pub fn median(&self) -> f64 {
         self.quantile(0.5)
     }
 }
+
+/// 1 − 0.99 is not quite 0.01 in binary.
+const ROUNDING: f64 = 1e-9;
 
 #[cfg(test)]
 mod tests {
@@ -89,6 +97,10 @@ mod tests {
     fn quantiles_are_members_of_the_sample() {
         let sample = Sample::new(vec![3.0, 1.0, 2.0]);
         assert_eq!((sample.median(), sample.quantile(1.0), sample.quantile(0.0)), (2.0, 3.0, 1.0));
+        assert_eq!((sample.quantile_of_many(0.5), sample.quantile_of_many(0.99)), (Some(2.0), None));
+        let of = |n: u32| Sample::new((0..n).map(f64::from).collect());
+        assert_eq!((of(99).quantile_of_many(0.99), of(100).quantile_of_many(0.99)), (None, Some(98.0)));
+        assert_eq!((of(999).quantile_of_many(0.999), of(1_000).quantile_of_many(0.999)), (None, Some(998.0)));
     }
 
     #[test]

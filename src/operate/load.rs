@@ -106,18 +106,15 @@ fn shape(profile: Profile) -> Shape {
 }
 
 fn rows(report: &Report) -> Vec<(&'static str, String)> {
-    let quantiles = |sample: &Sample| match sample.is_empty() {
-        true => "-".to_owned(),
-        // What is called a quantile has enough values to be one.
-        false if sample.len() < 100 => {
-            format!("median {:.1} ms, max {:.1} ms", sample.median(), sample.quantile(1.0))
+    let quantiles = |sample: &Sample| match (sample.is_empty(), sample.quantile_of_many(0.99)) {
+        (true, _) => "-".to_owned(),
+        (false, None) => format!("median {:.1} ms, max {:.1} ms", sample.median(), sample.quantile(1.0)),
+        (false, Some(p99)) => {
+            let rest = sample
+                .quantile_of_many(0.999)
+                .map_or_else(|| format!("max {:.1} ms", sample.quantile(1.0)), |p999| format!("p99.9 {p999:.1} ms"));
+            format!("p50 {:.1} ms, p99 {p99:.1} ms, {rest}", sample.median())
         }
-        false => format!(
-            "p50 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms",
-            sample.median(),
-            sample.quantile(0.99),
-            sample.quantile(0.999)
-        ),
     };
     vec![
         ("publishers", report.publishers.to_string()),

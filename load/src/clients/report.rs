@@ -82,7 +82,7 @@ impl ViewerReport {
             "late": self.tally.late,
             "longest_gap_ms": self.tally.longest_gap.as_secs_f64() * 1e3,
             "latency_p50_ms": millis(0.5),
-            "latency_p99_ms": millis(0.99),
+            "latency_p99_ms": self.latency_us.quantile_of_many(0.99).map(|us| us / 1e3),
             "rejoins": self.rejoins,
             "overflowed": self.overflowed,
             "last_error": self.last_error,

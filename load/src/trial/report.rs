@@ -85,7 +85,8 @@ impl Report {
     pub fn json(&self) -> Value {
         let quantiles = |sample: &Sample| {
             let at = |q: f64| (!sample.is_empty()).then(|| sample.quantile(q));
-            json!({ "n": sample.len(), "p50": at(0.5), "p99": at(0.99), "p99.9": at(0.999), "max": at(1.0) })
+            let far = |q: f64| sample.quantile_of_many(q);
+            json!({ "n": sample.len(), "p50": at(0.5), "p99": far(0.99), "p99.9": far(0.999), "max": at(1.0) })
         };
         json!({
             "publishers": self.publishers,
