@@ -1,14 +1,12 @@
 //! Which other workers are there: life and death, distance, keys and addresses.
 
-mod harness;
-
 use std::net::SocketAddr;
 
+use crate::harness::cameras::ms;
+use crate::harness::mesh::{Path, address, peer, peer_spec, route};
+use crate::harness::relays::streaming;
+use crate::harness::*;
 use chappe_sfu_core::{ControlError, DropReason, Event, MediaKind, OriginSpec, PeerSpec, RelayKey};
-use harness::cameras::ms;
-use harness::mesh::{Path, address, peer, peer_spec, route};
-use harness::relays::streaming;
-use harness::*;
 
 const CUT: Path = Path { loss_percent: 0, delay_ms: 0, jitter_ms: 0, repeat_percent: 0, cut: true };
 

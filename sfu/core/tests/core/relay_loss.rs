@@ -1,14 +1,12 @@
 //! Relays over networks that lose, reorder and repeat: what arrives, and when.
 
-mod harness;
-
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use crate::harness::cameras::{SEEN, ms};
+use crate::harness::mesh::Path;
+use crate::harness::*;
 use chappe_sfu_core::MediaKind;
-use harness::cameras::{SEEN, ms};
-use harness::mesh::Path;
-use harness::*;
 
 /// When each payload was sent.
 type Film = HashMap<Vec<u8>, Instant>;

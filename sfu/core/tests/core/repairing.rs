@@ -1,12 +1,10 @@
 //! What a viewer misses on a line that loses at random, in virtual time. This viewer never sends a NACK unless a test does.
 
-mod harness;
-
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use crate::harness::*;
 use chappe_sfu_core::rtp::{Seq, Ssrc};
-use harness::*;
 
 const SEEN: u32 = 0x9000;
 const REPEATS: u32 = SEEN + 1;

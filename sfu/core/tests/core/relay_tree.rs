@@ -1,15 +1,13 @@
 //! How a track spreads over many workers, and how they change parents.
 
-mod harness;
-
 use std::collections::HashSet;
 use std::time::Duration;
 
+use crate::harness::cameras::{SEEN, ms};
+use crate::harness::mesh::{Path, peer};
+use crate::harness::relays::watch;
+use crate::harness::*;
 use chappe_sfu_core::{DropReason, Epoch, Event, MediaKind, OriginSpec, RelayDirection};
-use harness::cameras::{SEEN, ms};
-use harness::mesh::{Path, peer};
-use harness::relays::watch;
-use harness::*;
 
 fn origin(from: usize) -> OriginSpec {
     OriginSpec { track: CAMERA, kind: MediaKind::Video, peer: peer(from), epoch: Epoch(1) }

@@ -1,12 +1,10 @@
 //! A viewer of relays whose publisher moves: what flows goes on until what came over another relay can begin.
 
-mod harness;
-
+use crate::harness::cameras::*;
+use crate::harness::client;
+use crate::harness::mesh::Path;
+use crate::harness::*;
 use chappe_sfu_core::MediaKind;
-use harness::cameras::*;
-use harness::client;
-use harness::mesh::Path;
-use harness::*;
 
 /// Published at 0 and 2, watched at 1; both ways take 60 ms. The first camera runs for `frames`.
 fn apart(frames: usize) -> (Mesh, [Who; 2], Who, [Camera; 2]) {

@@ -1,11 +1,9 @@
 //! What a publisher says with its packets that is not for the SFU to change, and that a screen is one.
 
-mod harness;
-
+use crate::harness::cameras::SEEN;
+use crate::harness::encoders::*;
+use crate::harness::*;
 use chappe_sfu_core::{Epoch, ExtensionKind, ExtensionMap, MediaKind};
-use harness::cameras::SEEN;
-use harness::encoders::*;
-use harness::*;
 
 const CAPTURED: u8 = 12;
 const DELAY: u8 = 13;

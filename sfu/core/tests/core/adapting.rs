@@ -1,13 +1,11 @@
 //! Which layers viewers get of publishers that send three, in virtual time.
 
-mod harness;
-
+use crate::harness::adapting::*;
+use crate::harness::cameras::ms;
+use crate::harness::*;
 use chappe_sfu_core::rtcp::ReportBlock;
 use chappe_sfu_core::rtp::Ssrc;
 use chappe_sfu_core::{Epoch, LayerReason, Shown};
-use harness::adapting::*;
-use harness::cameras::ms;
-use harness::*;
 
 const THREE: u64 = 3_000;
 

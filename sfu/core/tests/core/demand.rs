@@ -1,11 +1,9 @@
 //! What nobody watches is not sent, and comes back for a viewer whose line carries it: in virtual time.
 
-mod harness;
-
+use crate::harness::adapting::*;
+use crate::harness::cameras::ms;
+use crate::harness::*;
 use chappe_sfu_core::LayerReason;
-use harness::adapting::*;
-use harness::cameras::ms;
-use harness::*;
 
 /// From a worker over signaling to a page and its encoder.
 const WORD: std::time::Duration = std::time::Duration::from_millis(200);

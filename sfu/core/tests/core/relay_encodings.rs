@@ -1,12 +1,10 @@
 //! Encodings of one track on their way to other workers: each goes only where it is watched.
 
-mod harness;
-
+use crate::harness::cameras::{SEEN, is_continuous, ms};
+use crate::harness::client::ReceivedRtcp;
+use crate::harness::encoders::*;
+use crate::harness::*;
 use chappe_sfu_core::{Event, MediaKind, RelayDirection};
-use harness::cameras::{SEEN, is_continuous, ms};
-use harness::client::ReceivedRtcp;
-use harness::encoders::*;
-use harness::*;
 
 struct Stage {
     mesh: Mesh,

@@ -1,13 +1,11 @@
 //! Whose clock is whose: sender reports from the first packet on, and round trips in both directions.
 
-mod harness;
-
 use std::time::Duration;
 
+use crate::harness::client::ReceivedRtcp;
+use crate::harness::*;
 use chappe_sfu_core::rtcp::{ReportBlock, SenderReport};
 use chappe_sfu_core::rtp::Ssrc;
-use harness::client::ReceivedRtcp;
-use harness::*;
 
 const SEEN: u32 = 0x9000;
 const HEARD: u32 = 0x9100;

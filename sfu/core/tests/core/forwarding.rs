@@ -1,11 +1,9 @@
 //! Media from publishers to viewers, in virtual time.
 
-mod harness;
-
 use std::time::Duration;
 
+use crate::harness::*;
 use chappe_sfu_core::{DropReason, Event, ExtensionMap, Media, SsrcPair, TrackId};
-use harness::*;
 
 const SEEN: u32 = 0x9000;
 
@@ -281,7 +279,7 @@ fn a_jump_of_the_publishers_numbers_is_no_gap_for_viewers() {
 fn one_bad_publisher_changes_nothing_for_others() {
     let (mut harness, publisher, viewer, mut camera) = camera_and_viewer();
     harness.frame(publisher, &mut camera, 3, true);
-    let stranger = harness::client::tcp_route(77);
+    let stranger = crate::harness::client::tcp_route(77);
     let good = camera.frame(1, false).remove(0);
     let mut spoofed = harness.clients[publisher].seal(&good);
     harness.sfu.handle_datagram(harness.now, stranger, &mut spoofed);

@@ -1,14 +1,12 @@
 //! What a viewer says of its line, and what follows from it, in virtual time.
 
-mod harness;
-
 use std::time::Duration;
 
+use crate::harness::*;
 use chappe_sfu_core::rtcp::ReportBlock;
 use chappe_sfu_core::rtp::{Seq, Ssrc};
 use chappe_sfu_core::twcc::ArrivalLog;
 use chappe_sfu_core::{DropReason, Epoch, ExtensionKind, LineBasis, LineStats, Shown};
-use harness::*;
 
 const SEEN: u32 = 0x9000;
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,13 +1,11 @@
 //! Whatever arrives: no panic, no growth, and the others go on.
 #![allow(clippy::disallowed_types, reason = "prop_oneof names Arc")]
 
-#[path = "hostile/addresses.rs"]
 mod addresses;
-mod harness;
 
 use std::time::Duration;
 
-use harness::*;
+use crate::harness::*;
 use proptest::prelude::*;
 
 /// What a peer may do to us.

@@ -1,10 +1,8 @@
 //! Who speaks, by the audio levels in the headers of packets, where a track is published and where it is relayed to.
 
-mod harness;
-
+use crate::harness::cameras::ms;
+use crate::harness::*;
 use chappe_sfu_core::{Event, MediaKind};
-use harness::cameras::ms;
-use harness::*;
 
 /// So many packets of 20 ms with this level.
 fn say(mesh: &mut Mesh, speaker: Who, seq: &mut u16, level: u8, packets: usize) {

@@ -1,12 +1,10 @@
 //! A viewer whose m-line gets another source: what flows goes on until the new one can begin.
 
-mod harness;
-
+use crate::harness::cameras::*;
+use crate::harness::client::Received;
+use crate::harness::*;
 use chappe_sfu_core::TrackId;
 use chappe_sfu_core::rtp::{Seq, Ssrc};
-use harness::cameras::*;
-use harness::client::Received;
-use harness::*;
 
 struct Stage {
     harness: Harness,

@@ -1,10 +1,8 @@
 //! Key frames across links: who asks for one, and who starts with one that is there.
 
-mod harness;
-
-use harness::cameras::{SEEN, ms};
-use harness::relays::{is_continuous, origin_and_edges, watch};
-use harness::*;
+use crate::harness::cameras::{SEEN, ms};
+use crate::harness::relays::{is_continuous, origin_and_edges, watch};
+use crate::harness::*;
 
 #[test]
 fn key_frame_requests_of_many_viewers_are_one() {

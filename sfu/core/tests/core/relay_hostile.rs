@@ -1,13 +1,11 @@
 //! Whatever arrives for a relay: no panic, no growth, and what was running goes on.
 #![allow(clippy::disallowed_types, reason = "prop_oneof names Arc")]
 
-mod harness;
-
+use crate::harness::cameras::{SEEN, ms};
+use crate::harness::mesh::{Path, address, peer_spec, route};
+use crate::harness::relays::streaming;
+use crate::harness::*;
 use chappe_sfu_core::{DropReason, RelayKey, Route};
-use harness::cameras::{SEEN, ms};
-use harness::mesh::{Path, address, peer_spec, route};
-use harness::relays::streaming;
-use harness::*;
 use proptest::prelude::*;
 
 fn dropped(mesh: &Mesh, reason: DropReason) -> u64 {

@@ -1,13 +1,11 @@
 //! Commands of signaling: what is refused, what stays, what is told.
 
-mod harness;
-
 use std::time::Duration;
 
+use crate::harness::*;
 use chappe_sfu_core::{
     CloseReason, ControlError, Epoch, Event, ExtensionMap, IceCredentials, Media, SessionState, TrackId,
 };
-use harness::*;
 
 const SEEN: u32 = 0x9000;
 

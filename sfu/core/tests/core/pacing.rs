@@ -1,13 +1,11 @@
 //! A viewer whose line is slower than what it watches, in virtual time: nothing is sent late, sound never waits, and
 //! nobody else notices.
 
-mod harness;
-
 use std::time::Duration;
 
+use crate::harness::*;
 use chappe_sfu_core::LineStats;
 use chappe_sfu_core::rtp::Ssrc;
-use harness::*;
 
 const SEEN: u32 = 0x9000;
 const HEARD: u32 = 0x9100;

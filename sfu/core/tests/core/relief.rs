@@ -1,10 +1,8 @@
 //! What viewers get of a worker that has more to send than its core can, in virtual time.
 
-mod harness;
-
+use crate::harness::adapting::*;
+use crate::harness::*;
 use chappe_sfu_core::{LayerReason, Relief};
-use harness::adapting::*;
-use harness::*;
 
 /// What is on its way is left out: a change takes a key frame.
 fn relieve(theatre: &mut Theatre, relief: Relief) {

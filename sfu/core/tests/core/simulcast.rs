@@ -1,13 +1,11 @@
 //! A publisher of three encodings and viewers that get one of them at a time.
 
-mod harness;
-
+use crate::harness::cameras::{SEEN, is_continuous, ms};
+use crate::harness::client::ReceivedRtcp;
+use crate::harness::encoders::*;
+use crate::harness::*;
 use chappe_sfu_core::rtp::Ssrc;
 use chappe_sfu_core::{DropReason, Event};
-use harness::cameras::{SEEN, is_continuous, ms};
-use harness::client::ReceivedRtcp;
-use harness::encoders::*;
-use harness::*;
 
 struct Stage {
     harness: Harness,

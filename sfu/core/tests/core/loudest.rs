@@ -1,10 +1,8 @@
 //! Whom viewers of many hear: all of a few, of a crowd the loudest, and nobody who is silent. In virtual time.
 
-mod harness;
-
+use crate::harness::client::Received;
+use crate::harness::*;
 use chappe_sfu_core::{CROWD, LOUDEST_DEFAULT, TrackId};
-use harness::client::Received;
-use harness::*;
 
 const SPEAKERS: usize = CROWD + 4;
 /// Of the sound of the n-th speaker.

@@ -1,15 +1,13 @@
 //! What viewers get of an encoding with layers (SVC, temporal layers), in virtual time.
 
-mod harness;
-
 use std::time::Duration;
 
+use crate::harness::cameras::ms;
+use crate::harness::scalable::{LayerSyntax, MODES, Mode};
+use crate::harness::studio::*;
+use crate::harness::*;
 use chappe_sfu_core::rtp::{Seq, Ssrc};
 use chappe_sfu_core::{DropReason, ExtensionKind, LayerReason};
-use harness::cameras::ms;
-use harness::scalable::{LayerSyntax, MODES, Mode};
-use harness::studio::*;
-use harness::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 const K_SVC: Mode = Mode { spatial: 3, temporal: 3, is_key: true, syntax: LayerSyntax::Descriptor };

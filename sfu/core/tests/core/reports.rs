@@ -1,15 +1,13 @@
 //! RTCP in both directions and repairs, in virtual time.
 
-mod harness;
-#[path = "reports/signs_of_life.rs"]
 mod signs_of_life;
 
 use std::time::Duration;
 
+use crate::harness::client::ReceivedRtcp;
+use crate::harness::*;
 use chappe_sfu_core::rtcp::{ReportBlock, SenderReport};
 use chappe_sfu_core::rtp::{Seq, Ssrc};
-use harness::client::ReceivedRtcp;
-use harness::*;
 
 const SEEN: u32 = 0x9000;
 

@@ -1,9 +1,7 @@
 //! What a worker's histograms say of clients that join, of a viewer's first picture and of what waits.
 
-mod harness;
-
-use harness::cameras::ms;
-use harness::*;
+use crate::harness::cameras::ms;
+use crate::harness::*;
 
 #[test]
 fn each_join_and_each_first_picture_is_counted_once() {

@@ -1,18 +1,16 @@
 //! A viewer starts with what is there: the last key frame and all since then, without a gap, without a request to
 //! the publisher, and without holding up anybody.
 
-mod harness;
-#[path = "joining/long_pictures.rs"]
 mod long_pictures;
 
 use std::collections::BTreeMap;
 
+use crate::harness::cameras::{SEEN, ms};
+use crate::harness::client::{Received, ReceivedRtcp};
+use crate::harness::mesh::Path;
+use crate::harness::*;
 use chappe_sfu_core::rtp::{Seq, Ssrc};
 use chappe_sfu_core::{MediaKind, SendTrack, TrackId};
-use harness::cameras::{SEEN, ms};
-use harness::client::{Received, ReceivedRtcp};
-use harness::mesh::Path;
-use harness::*;
 
 /// A publisher nobody watches, `frames` after its last key frame.
 fn midway(frames: usize) -> (Harness, Who, Camera) {

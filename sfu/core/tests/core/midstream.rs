@@ -1,16 +1,13 @@
 //! What changes while a stream runs: its codec, whether a viewer can follow, and how its packets are paced.
 
-mod harness;
-#[path = "midstream/parameter_sets.rs"]
 mod parameter_sets;
-#[path = "midstream/renegotiation.rs"]
 mod renegotiation;
 
 use std::time::Duration;
 
+use crate::harness::*;
 use chappe_sfu_core::codec::Codec;
 use chappe_sfu_core::{PayloadMap, ReceiveCodec, ReceiveTrack, SendTrack};
-use harness::*;
 
 const SEEN: u32 = 0x9000;
 /// The publisher's payload type for H264.

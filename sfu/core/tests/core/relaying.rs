@@ -1,12 +1,10 @@
 //! A track on its way from the worker it is published on to viewers on others.
 
-mod harness;
-
+use crate::harness::cameras::{SEEN, ms};
+use crate::harness::client::ReceivedRtcp;
+use crate::harness::relays::{is_continuous, origin_and_edges, watch};
+use crate::harness::*;
 use chappe_sfu_core::{DropReason, Event, MediaKind, RelayDirection, TrackId};
-use harness::cameras::{SEEN, ms};
-use harness::client::ReceivedRtcp;
-use harness::relays::{is_continuous, origin_and_edges, watch};
-use harness::*;
 
 #[test]
 fn a_viewer_on_another_worker_sees_the_stream() {
