@@ -10,6 +10,7 @@ import { launch } from "./harness/browser.mjs";
 import { instrument, look, picturesMove, tile } from "./harness/observe.mjs";
 import { Scene, goLive, join } from "./harness/scene.mjs";
 import { until } from "./harness/until.mjs";
+import { untouched } from "./harness/untouched.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -141,10 +142,8 @@ describe("pages", () => {
     const publisher = await scene.publisher("sound", "cam");
     const browser = await launch({ autoplay: false });
     const viewer = await scene.page("/watch/sound", { browser });
-    // What a test runs in a page counts as a click there, which would turn the sound on: so this looks without one.
-    const outside = await viewer.context().newCDPSession(viewer);
-    const expression = "document.querySelector('#sound')?.textContent";
-    const offered = async () => (await outside.send("Runtime.evaluate", { expression, userGesture: false })).result.value;
+    const ask = await untouched(viewer);
+    const offered = () => ask(`document.querySelector("#sound")?.textContent`);
     await until("the page offers the sound", async () => (await offered()) === "Turn on sound");
     const button = viewer.locator("#sound");
     await picturesMove(viewer, `${tile("cam")} video`, { sound: false });
