@@ -1,6 +1,9 @@
 //! Pages that lose their connection and come back.
 
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::page::Page;
 use crate::server::Server;
@@ -48,4 +51,17 @@ async fn a_newer_connection_ends_the_older_one() {
     assert_eq!(new.ask(json!({"type": "stats", "session": session})).await["type"], "stats");
     let room = server.admin("/api/v1/rooms/demo").await.json();
     assert_eq!((&room["members"], &room["member_list"][0]["connected"]), (&json!(1), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_page_that_is_closed_is_gone_at_once_also_where_the_browser_closes_its_connection() {
+    let server = Server::start().await;
+    let mut other = Page::join(&server, "demo").await;
+    for code in [CloseCode::Normal, CloseCode::Away] {
+        let mut page = Page::join(&server, "demo").await;
+        let session = page.publish("cam").await.parse().unwrap();
+        page.send_frame(Message::Close(Some(CloseFrame { code, reason: "".into() }))).await;
+        assert_eq!(other.event("left").await["member"], page.welcome["member"], "{code}");
+        server.worker().until("closed", |state| !state.sessions.contains_key(&session)).await;
+    }
 }

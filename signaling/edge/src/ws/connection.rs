@@ -102,7 +102,7 @@ async fn run(service: Arc<Service>, gate: Arc<Gate>, (caller, part_of): (Caller,
 enum Disconnect {
     /// The page closed it or the network did.
     Gone,
-    /// The page says that it does not come back (RFC 6455 section 7.4.1: normal closure).
+    /// The page says that it does not come back, or its browser does for it.
     Left,
     /// Nothing was heard for too long.
     Silent,
@@ -232,7 +232,7 @@ impl Page {
             Some(Err(_)) => return Err(Disconnect::Malformed),
             Some(Ok(Message::Text(text))) => text,
             Some(Ok(Message::Binary(_))) => return Err(Disconnect::Unfit),
-            Some(Ok(Message::Close(Some(frame)))) if frame.code == close_code::NORMAL => return Err(Disconnect::Left),
+            Some(Ok(Message::Close(Some(frame)))) if LEAVES.contains(&frame.code) => return Err(Disconnect::Left),
             Some(Ok(Message::Close(_))) => return Err(Disconnect::Gone),
             // The library answers pings itself.
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(None),
@@ -339,3 +339,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(45);
 
 const WRITE_WITHIN: Duration = Duration::from_secs(15);
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+/// RFC 6455 section 7.4.1: normal closure, and the browser's own word for a page that was left. Firefox says that one
+/// also where the page has just said the other.
+const LEAVES: [u16; 2] = [close_code::NORMAL, close_code::AWAY];
