@@ -7,8 +7,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 
+import { clean } from "./harness/axe.mjs";
 import { picturesMove, tile } from "./harness/observe.mjs";
-import { Scene, goLive } from "./harness/scene.mjs";
+import { Scene, goLive, join } from "./harness/scene.mjs";
 import { binary } from "./harness/server.mjs";
 import { until } from "./harness/until.mjs";
 
@@ -44,12 +45,27 @@ describe("pages of a server that wants tokens", () => {
     await until("both watch", async () => (await viewers()) === 2);
     await until("it is said that the link has expired", () => ends.getByText("Your link has expired.").first().isVisible(), { withinMs: 30_000 });
     await until("the session has ended", async () => (await viewers()) === 1);
+    await clean(ends, "watch, the link has expired");
     await picturesMove(lasts, `${tile("cam")} video`);
   });
 
   test("without a link a page says so", async () => {
     const without = await scene.page("/watch/demo");
     await until("it is said", () => without.getByText("You may not be here without a token.").first().isVisible());
+  });
+
+  test("who may only watch is told so, on the publish page and in a meeting, and watches", async () => {
+    const publish = await scene.page(`/publish?room=demo&stream=mine&quality=360#token=${mint("--watch")}`);
+    await publish.click("#go");
+    await until("it is said", () => publish.getByText("You may not publish here.").isVisible());
+    assert.ok(await publish.locator("#live-badge").isHidden());
+    await clean(publish, "publish, not allowed");
+    const meeting = await join(await scene.page(`/room/demo?name=Eve#token=${mint("--watch")}`));
+    await until("it is said", () => meeting.getByText("You may only watch here.").isVisible());
+    assert.doesNotMatch(await meeting.title(), /LIVE/);
+    await picturesMove(meeting, `${tile("cam")} video`);
+    await clean(meeting, "meeting, not allowed");
+    for (const page of [publish, meeting]) await page.context().close();
   });
 
   /** @returns {Promise<{kind: string, stream?: string}[]>} */

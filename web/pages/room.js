@@ -11,9 +11,10 @@ import { Notice } from "./notice.js";
 import { OwnStream } from "./own.js";
 import { OwnTile } from "./own_tile.js";
 import { isOn } from "./state/capture.js";
-import { ownNote } from "./state/meeting.js";
+import { ownNote, ownTrouble } from "./state/meeting.js";
 import { titleOf } from "./state/title.js";
 import { Stay } from "./stay.js";
+import { Steadied } from "./steady.js";
 import { Switch } from "./switch.js";
 import { OtherTabs, claimTabName, freshTabName } from "./tab.js";
 import { Viewing } from "./viewing.js";
@@ -74,6 +75,7 @@ class Meeting {
   #choice;
   #ownTile = new OwnTile();
   #stay = new Stay();
+  #trouble = new Steadied(/** @type {ReturnType<typeof ownTrouble>} */ ("none"), () => this.update());
   #name;
 
   /**
@@ -112,7 +114,9 @@ class Meeting {
     const live = this.#own.state.phase === "live";
     document.title = pageTitle({ live, title: titleOf(this.#name) });
     this.#stay.update(live || this.#own.state.phase === "reconnecting");
-    const note = ownNote({ own: this.#own.state, capture, sent: this.#own.publisher !== null });
+    const now = ownTrouble(this.#own.state);
+    const trouble = this.#trouble.update(now, now === "none");
+    const note = ownNote({ own: this.#own.state, trouble, capture, sent: this.#own.publisher !== null });
     /** @type {Record<import("./state/meeting.js").Way, () => void>} */
     const ways = { own: () => this.#comeBack(), source: () => this.#askForLost(), accept: () => this.#capture.accept() };
     this.#viewing.say(note && { ...note, actions: note.ways.map(({ label, way }) => ({ label, run: ways[way] })) });

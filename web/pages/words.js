@@ -189,11 +189,19 @@ export function ownProblem({ code, message }) {
       return { title: "Your link has expired.", text: ASK_FOR_LINK, label: "Try again" };
     case "forbidden":
       return { title: "You may only watch here.", text: message, label: "Try again" };
-    case "unavailable":
-      return { title: "The others do not see you: the server has no room right now.", text: "It is asked again by itself.", label: "" };
     default:
       return { title: "The others do not see you.", text: message, label: "Try again" };
   }
+}
+
+/**
+ * What is said in the meeting while one's own picture and sound wait for the server.
+ * @param {"full" | "away"} trouble
+ * @returns {{title: string, text: string}}
+ */
+export function troubleText(trouble) {
+  if (trouble === "full") return { title: "The others do not see you: the server has no room right now.", text: "It is asked again by itself." };
+  return { title: "The others do not see you right now.", text: "The server is not reached. It is tried again by itself." };
 }
 
 /**

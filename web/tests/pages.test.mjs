@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { updateMotion } from "../client/state/motion.js";
 import { initialBroadcast } from "../pages/state/broadcast.js";
 import { initialCapture, updateCapture } from "../pages/state/capture.js";
-import { ownNote } from "../pages/state/meeting.js";
+import { ownNote, ownTrouble } from "../pages/state/meeting.js";
 import { planSources } from "../pages/state/sources.js";
 import { SHOWN_AFTER_MS, steady, updateSteady } from "../pages/state/steady.js";
 import { tileState } from "../pages/state/tile.js";
@@ -108,14 +108,28 @@ test("the meeting says why the others do not see one, with a way out", () => {
   const sent = true;
   const refused = (/** @type {string} */ code) => ({ ...initialBroadcast, phase: /** @type {const} */ ("refused"), problem: { code, message: "because" } });
   const live = { ...initialBroadcast, phase: /** @type {const} */ ("live") };
-  assert.equal(ownNote({ own: live, capture: capture(...ON), sent }), null);
+  assert.equal(ownNote({ own: live, capture: capture(...ON), trouble: "none", sent }), null);
   for (const code of ["stream_exists", "taken_over", "kicked", "no_codec", "bad_sdp"]) {
-    const note = ownNote({ own: refused(code), capture: capture(...ON), sent });
+    const note = ownNote({ own: refused(code), capture: capture(...ON), trouble: "none", sent });
     assert.deepEqual(note?.ways.map(({ way }) => way), ["own"], code);
   }
-  const lost = ownNote({ own: live, capture: capture(...ON, { type: "lost", source: "microphone" }), sent });
+  const lost = ownNote({ own: live, capture: capture(...ON, { type: "lost", source: "microphone" }), trouble: "none", sent });
   assert.match(lost?.title ?? "", /microphone is gone/);
   assert.deepEqual(lost?.ways.map(({ way }) => way), ["source", "accept"]);
+});
+
+test("the meeting says that the others see nothing while the server is full or away, and not while it begins", () => {
+  const own = (/** @type {"starting" | "reconnecting" | "live"} */ phase, /** @type {string} */ code) => ({ phase, wasLive: phase !== "starting", problem: { code, message: "because" } });
+  assert.equal(ownTrouble({ ...initialBroadcast, phase: "starting" }), "none");
+  assert.equal(ownTrouble(own("starting", "disconnected")), "none", "the link says so itself");
+  assert.equal(ownTrouble(own("starting", "unavailable")), "full");
+  assert.equal(ownTrouble(own("starting", "no_path")), "away");
+  assert.equal(ownTrouble(own("reconnecting", "disconnected")), "away");
+  assert.equal(ownTrouble(own("live", "unavailable")), "none", "viewers are shown the old session");
+  for (const trouble of /** @type {const} */ (["full", "away"])) {
+    const note = ownNote({ own: own("reconnecting", "unavailable"), trouble, capture: capture(...ON), sent: true });
+    assert.match(note?.title ?? "", /do not see you/);
+  }
 });
 
 test("a picture is called by the name of a person, never by the id of a machine", () => {

@@ -68,11 +68,13 @@ test("an answer to an older offer changes nothing", () => {
   assert.equal(updateSession(state, { type: "answered", turn: 1, session: "old" }), state);
 });
 
-test("a name in use is final until started again", () => {
-  const state = after([{ type: "start" }, { type: "failed", turn: 1, error: problem("stream_exists") }]);
-  assert.equal(state.phase, "refused");
-  assert.equal(updateSession(state, { type: "link_up", lives: false }), state);
-  assert.equal(updateSession(state, { type: "start" }).phase, "offering");
+test("a name in use, and what a token does not allow, are final until started again", () => {
+  for (const code of ["stream_exists", "forbidden", "token_expired"]) {
+    const state = after([{ type: "start" }, { type: "failed", turn: 1, error: problem(code) }]);
+    assert.equal(state.phase, "refused", code);
+    assert.equal(updateSession(state, { type: "link_up", lives: false }), state);
+    assert.equal(updateSession(state, { type: "start" }).phase, "offering");
+  }
 });
 
 test("a full server is asked again after the pause that it named", () => {

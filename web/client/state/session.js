@@ -51,7 +51,7 @@ export const initialSession = {
 };
 
 /** Answers to a first offer that another attempt would get again. */
-const FINAL = new Set(["stream_exists", "bad_name", "bad_sdp", "no_codec", "unauthorized", "bad_message"]);
+const FINAL = new Set(["stream_exists", "bad_name", "bad_sdp", "no_codec", "unauthorized", "token_expired", "forbidden", "bad_message"]);
 /** Reasons of `session_lost` that say: do not come back by yourself. */
 const FINAL_LOSS = new Set(["taken_over", "kicked"]);
 /** Code of an offer that was not made because nothing is wanted any more. */

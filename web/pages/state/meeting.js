@@ -3,21 +3,34 @@
 /** @import { BroadcastState } from "./broadcast.js" */
 /** @import { CaptureState } from "./capture.js" */
 
-import { deviceProblem, lostText, ownProblem, silencedText } from "../words.js";
+import { deviceProblem, lostText, ownProblem, silencedText, troubleText } from "../words.js";
 
 /** @typedef {"own" | "source" | "accept"} Way what a button of a note does: publishes again, asks for sources, or goes on without */
 /** @typedef {{title: string, text: string, tone: "warn" | "bad", ways: {label: string, way: Way}[]}} OwnNote */
 
 /**
+ * Why the others see and hear nothing although nothing was refused: the server has no room, or it is not reached.
+ * @param {BroadcastState} own
+ * @returns {"none" | "full" | "away"}
+ */
+export function ownTrouble({ phase, problem, wasLive }) {
+  if (!problem || (phase !== "starting" && phase !== "reconnecting")) return "none";
+  if (problem.code === "unavailable") return "full";
+  return wasLive || problem.code === "no_path" ? "away" : "none";
+}
+
+/**
  * The most pressing thing about one's own picture and sound.
- * @param {{own: BroadcastState, capture: CaptureState, sent: boolean}} state `sent`: somebody could see or hear it
+ * @param {{own: BroadcastState, trouble: ReturnType<typeof ownTrouble>, capture: CaptureState, sent: boolean}} state `trouble`:
+ *   it has lasted; `sent`: somebody could see or hear it
  * @returns {OwnNote | null}
  */
-export function ownNote({ own, capture, sent }) {
+export function ownNote({ own, trouble, capture, sent }) {
   if (own.phase === "refused" && own.problem) {
     const { title, text, label } = ownProblem(own.problem);
     return { title, text, tone: "bad", ways: label ? [{ label, way: "own" }] : [] };
   }
+  if (trouble !== "none") return { ...troubleText(trouble), tone: "warn", ways: [] };
   if (capture.lost.length > 0) {
     const { title, text, label } = lostText(capture.lost, sent);
     return { title, text, tone: "bad", ways: [{ label, way: "source" }, { label: "Go on without", way: "accept" }] };
