@@ -3,6 +3,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
+import { clean } from "./harness/axe.mjs";
+import { Crowd } from "./harness/crowd.mjs";
+import { unplug } from "./harness/devices.mjs";
 import { picturesMove } from "./harness/observe.mjs";
 import { play } from "./harness/player.mjs";
 import { Scene, join } from "./harness/scene.mjs";
@@ -74,26 +77,68 @@ describe("meeting", () => {
     await third.goto(first.url());
     await third.click("#join-elsewhere button");
     await until("the first says so, with the way back", async () => /another tab/.test((await first.textContent("#notice-title")) ?? ""));
+    assert.equal(await first.textContent("#notice-action"), "Come back here");
     await until("it has left", async () => (await streams("twin")).length === 0);
+    await first.click("#notice-action");
+    await join(first);
+    await until("it is back", async () => (await streams("twin")).length === 1);
     await first.context().close();
   });
 
-  test("a lost microphone is said, with the way out", async () => {
+  test("a lost microphone and an unplugged camera are said, with the way out", async () => {
     const ada = await join(await scene.page("/room/lost?name=Ada"));
     const bo = await join(await scene.page("/room/lost?name=Bo"));
     await picturesMove(bo, ".tile video");
-    await ada.evaluate(() => {
-      const video = document.querySelector("#preview");
-      const track = video instanceof HTMLVideoElement && video.srcObject instanceof MediaStream ? video.srcObject.getAudioTracks()[0] : undefined;
-      track?.stop();
-      track?.dispatchEvent(new Event("ended"));
-    });
+    await unplug(ada, "audio");
     await until("it is said", async () => /microphone is gone/.test((await ada.textContent("#notice-title")) ?? ""));
     await until("Bo is told", () => bo.locator(".tile .flag").isVisible());
     await ada.click("#notice-action");
     await until("Bo hears Ada again", () => bo.locator(".tile .flag").isHidden());
     assert.ok(await ada.locator("#notice").isHidden());
+    await unplug(ada, "video");
+    await until("it is said", async () => /camera is gone/.test((await ada.textContent("#notice-title")) ?? ""));
+    await until("Bo is told", () => bo.locator('.tile[data-face="off"]').isVisible());
+    assert.ok(await ada.locator("#own .say").isVisible(), "and Ada sees that nobody sees her");
+    await ada.click("#notice-action");
+    await picturesMove(bo, ".tile video");
+    assert.ok(await ada.locator("#notice").isHidden());
     for (const page of [ada, bo]) await page.context().close();
+  });
+
+  test("who is refused because the place is taken is told, and takes another", async () => {
+    const other = await Crowd.of(scene, "taken");
+    await other.come({ name: "Somebody", stream: "guest-ada1" });
+    const ada = await scene.page("/healthz");
+    await ada.evaluate(() => sessionStorage.setItem("chappe.guest", "guest-ada1"));
+    await ada.goto(`${scene.server.url}/room/taken?name=Ada`);
+    await join(ada);
+    await until("it is said", async () => /place in this room is taken/.test((await ada.textContent("#notice-title")) ?? ""));
+    assert.doesNotMatch(await ada.title(), /LIVE/);
+    await clean(ada, "meeting, the place is taken");
+    await ada.click("#notice-action");
+    await until("both are live", async () => (await streams("taken")).length === 2);
+    await until("the note goes with its cause", () => ada.locator("#notice").isHidden());
+    await other.end();
+    await ada.context().close();
+  });
+
+  test("whose place another device takes is told, and comes back", async () => {
+    const ada = await join(await scene.page("/room/over?name=Ada"));
+    const [first] = await until("Ada is live", async () => {
+      const all = await streams("over");
+      return all.length === 1 && /LIVE/.test(await ada.title()) ? all : null;
+    });
+    const insteadOf = await ada.evaluate((stream) => sessionStorage.getItem(`chappe.published.over/${stream}`) ?? "", first.stream);
+    const telephone = await Crowd.of(scene, "over");
+    await telephone.come({ name: "Ada's telephone", stream: first.stream, insteadOf });
+    await until("it is said", async () => /another tab or device took your place/.test((await ada.textContent("#notice-title")) ?? ""));
+    assert.doesNotMatch(await ada.title(), /LIVE/);
+    await until("Ada sees who did", async () => (await ada.textContent(".tile .name")) === "Ada's telephone");
+    await ada.click("#notice-action");
+    await until("both are live", async () => (await streams("over")).length === 2);
+    await until("the note goes with its cause", () => ada.locator("#notice").isHidden());
+    await telephone.end();
+    await ada.context().close();
   });
 
   test("m is one's own microphone, the words for sound are others, and only this one stays in the meeting", async () => {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
+import { allow, refuse, silence, unplug } from "./harness/devices.mjs";
 import { picturesMove, tile } from "./harness/observe.mjs";
 import { Scene, isLive } from "./harness/scene.mjs";
 import { until } from "./harness/until.mjs";
@@ -132,56 +133,7 @@ describe("sources", () => {
     assert.ok(await page.locator("#notice").isHidden());
     await page.context().close();
   });
-
 });
-
-/**
- * @param {Page} page
- * @param {"getUserMedia" | "getDisplayMedia"} method
- * @param {string} name of the error
- */
-function refuse(page, method, name) {
-  return page.evaluate(([which, error]) => {
-    Object.defineProperty(navigator.mediaDevices, which ?? "", { configurable: true, value: () => Promise.reject(new DOMException("no", error)) });
-  }, [method, name]);
-}
-
-/**
- * As the system does, for a call or with a switch of the keyboard.
- * @param {Page} page
- * @param {boolean} muted
- */
-function silence(page, muted) {
-  return page.evaluate((now) => {
-    const video = document.querySelector("#preview");
-    const track = video instanceof HTMLVideoElement && video.srcObject instanceof MediaStream ? video.srcObject.getVideoTracks()[0] : undefined;
-    if (!track) throw new Error("there is no camera");
-    Object.defineProperty(track, "muted", { configurable: true, value: now });
-    track.dispatchEvent(new Event(now ? "mute" : "unmute"));
-  }, muted);
-}
-
-/** @param {Page} page */
-function allow(page) {
-  return page.evaluate(() => {
-    for (const method of ["getUserMedia", "getDisplayMedia"]) Reflect.deleteProperty(navigator.mediaDevices, method);
-  });
-}
-
-/**
- * As the browser does when a device goes.
- * @param {Page} page
- * @param {string} kind
- */
-function unplug(page, kind) {
-  return page.evaluate((which) => {
-    const video = document.querySelector("#preview");
-    const media = video instanceof HTMLVideoElement && video.srcObject instanceof MediaStream ? video.srcObject : null;
-    const track = media?.getTracks().find((t) => t.kind === which);
-    track?.stop();
-    track?.dispatchEvent(new Event("ended"));
-  }, kind);
-}
 
 /**
  * Of what its senders of pictures may send.

@@ -33,9 +33,15 @@ export class Crowd {
    * @param {(n: number) => string} [nameOf]
    */
   async growTo(count, nameOf = (n) => `Guest number ${n}`) {
-    for (; this.#count < count; this.#count++) {
-      await this.#page.evaluate(publishDrawing, { room: this.#room, name: nameOf(this.#count), stream: `drawn-${this.#count}` });
-    }
+    for (; this.#count < count; this.#count++) await this.come({ name: nameOf(this.#count), stream: `drawn-${this.#count}` });
+  }
+
+  /**
+   * One more, under this name.
+   * @param {{name: string, stream: string, insteadOf?: string}} who `insteadOf`: the session that holds the name
+   */
+  async come(who) {
+    await this.#page.evaluate(publishDrawing, { room: this.#room, ...who });
   }
 
   async end() {
@@ -55,9 +61,9 @@ export function tilesShow(page, count) {
 
 /**
  * Runs in the page.
- * @param {{room: string, name: string, stream: string}} who
+ * @param {{room: string, name: string, stream: string, insteadOf?: string}} who
  */
-async function publishDrawing({ room: roomName, name, stream }) {
+async function publishDrawing({ room: roomName, name, stream, insteadOf }) {
   const { joinRoom } = await import(new URL("/assets/client/room.js", location.href).href);
   const canvas = document.createElement("canvas");
   canvas.width = 160;
@@ -75,5 +81,5 @@ async function publishDrawing({ room: roomName, name, stream }) {
   tone.connect(new GainNode(sound, { gain: 0.01 })).connect(to);
   tone.start();
   const room = await joinRoom({ url: location.origin, room: roomName, name });
-  room.publish(stream, new MediaStream([...canvas.captureStream(10).getTracks(), ...to.stream.getTracks()]), { codec: "vp8", maxBitrate: 100_000, listed: true });
+  room.publish(stream, new MediaStream([...canvas.captureStream(10).getTracks(), ...to.stream.getTracks()]), { codec: "vp8", maxBitrate: 100_000, listed: true, insteadOf });
 }
