@@ -10,6 +10,7 @@ pub(crate) mod frame;
 pub(crate) mod layer_reader;
 pub(crate) mod layers;
 pub(crate) mod nal;
+pub(crate) mod narrowing;
 mod number_places;
 pub(crate) mod parameter_sets;
 mod picture_size;

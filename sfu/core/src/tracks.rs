@@ -22,7 +22,7 @@ use arrayvec::ArrayVec;
 
 pub(crate) use announced::Announced;
 pub(crate) use bursts::Turn;
-pub(crate) use layer::{LATE_TICKS, Layer, LayerWriter, TICK};
+pub(crate) use layer::{LATE_TICKS, Layer, LayerWriter, TICK, kept_extension};
 pub(crate) use loudness::Audibility;
 pub(crate) use offer::{LayerChoice, Offered, OfferedLayer, decide_encoding};
 pub(crate) use scalable::PointRates;

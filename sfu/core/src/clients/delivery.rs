@@ -142,25 +142,23 @@ impl Delivery {
         let sent = bandwidth.as_deref().map(|bandwidth| bandwidth.time(now)).unwrap_or_default();
         let class = class_of(sender.spec.kind);
         templates.translate(history, ids);
-        let Templates { packets, named, .. } = templates;
+        let Templates { packets, scratch, .. } = templates;
         for template in packets {
             let entry = template.entry;
             let Step::Send(numbers, payload_type) = sender.step(&entry, now) else { continue };
             let payload = history.payload(&entry);
             let frame = sender.renumber(&entry.packet);
-            let header = match ids.id(ExtensionKind::Mid).filter(|_| sender.names_mid) {
-                Some(id) => {
-                    let mid = Some((id, sender.spec.mid.as_bytes()));
-                    let len = write_header(named, history, &entry, ids, mid);
-                    &mut named[..len]
-                }
-                None if frame.is_some() => {
-                    // The next viewer's is to be as it was.
-                    let header = template.header_mut();
-                    named[..header.len()].copy_from_slice(header);
-                    &mut named[..header.len()]
-                }
-                None => template.header_mut(),
+            let own = sender.own(&entry.packet, ids);
+            let header = if own.says_something() {
+                let len = write_header(scratch, history, &entry, ids, own);
+                &mut scratch[..len]
+            } else if frame.is_some() {
+                // The next viewer's is to be as it was.
+                let header = template.header_mut();
+                scratch[..header.len()].copy_from_slice(header);
+                &mut scratch[..header.len()]
+            } else {
+                template.header_mut()
             };
             patch(header, sender.spec.ssrc, payload_type, sender.ends_picture(&entry.packet), numbers);
             let renumbered = frame.and_then(|frame| {

@@ -44,6 +44,11 @@ impl<'a> Bits<'a> {
         (0..count).try_fold(0, |value, _| Some(value << 1 | self.bit()?))
     }
 
+    /// How many bits follow, if it is plain.
+    pub fn left(&self) -> usize {
+        self.bytes.len() * 8 + usize::from(self.left)
+    }
+
     pub fn skip(&mut self, count: u32) -> Option<()> {
         (0..count).try_for_each(|_| self.bit().map(|_| ()))
     }

@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 
 use crate::codec::PictureSize;
 use crate::codec::bits::Bits;
-use crate::codec::layers::{LAYERS, OperatingPoint, PointSet};
+use crate::codec::layers::{DecodeTargets, LAYERS, OperatingPoint, PointSet};
 
 /// What comes with key frames and holds until the next one does: the templates that descriptors name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,7 @@ pub(crate) struct Structure {
     templates: ArrayVec<Template, TEMPLATES_MAX>,
     /// The operating point of each decode target.
     targets: ArrayVec<OperatingPoint, TARGETS_MAX>,
+    pub decode_targets: DecodeTargets,
     /// Of the pictures of each spatial layer, where it says so.
     pub sizes: ArrayVec<PictureSize, SPATIAL_MAX>,
 }
@@ -91,7 +92,7 @@ impl Structure {
         Some(descriptor)
     }
 
-    fn parse(bits: &mut Bits<'_>) -> Option<Structure> {
+    pub(super) fn parse(bits: &mut Bits<'_>) -> Option<Structure> {
         let offset = bits.take(6)? as u8;
         let targets = bits.take(5)? as usize + 1;
         let mut templates = take_layers(bits)?;
@@ -123,7 +124,8 @@ impl Structure {
         for template in &mut templates {
             template.marks = TargetMarks::new(&targets, template.marks.raw);
         }
-        Some(Structure { offset, templates, targets, sizes })
+        let decode_targets = DecodeTargets::new(&targets, is_nested(&templates, &targets));
+        Some(Structure { offset, templates, targets, decode_targets, sizes })
     }
 
     /// Of all decode targets.
@@ -165,6 +167,17 @@ fn point_of(templates: &[Template], target: usize) -> OperatingPoint {
     let highest = of
         .fold((0, 0), |(spatial, temporal), template| (template.spatial.max(spatial), template.temporal.max(temporal)));
     OperatingPoint::new(highest.0, highest.1)
+}
+
+/// Whether each frame that a decode target needs is needed by those of the same temporal layer above it.
+fn is_nested(templates: &[Template], targets: &[OperatingPoint]) -> bool {
+    let needs = |template: &Template, target: usize| mark(template.marks.raw, target) != NOT_PRESENT;
+    let above =
+        |low: &OperatingPoint, high: &OperatingPoint| high.spatial > low.spatial && high.temporal == low.temporal;
+    targets.iter().enumerate().all(|(low, point)| {
+        let mut higher = targets.iter().enumerate().filter(|(_, other)| above(point, other)).map(|(high, _)| high);
+        higher.all(|high| templates.iter().all(|template| !needs(template, low) || needs(template, high)))
+    })
 }
 
 fn take_layers(bits: &mut Bits<'_>) -> Option<ArrayVec<Template, TEMPLATES_MAX>> {
@@ -212,8 +225,8 @@ fn take_non_symmetric(bits: &mut Bits<'_>, n: u32) -> Option<u32> {
     if value < short { Some(value) } else { Some((value << 1 | bits.bit()?) - short) }
 }
 
-const HAS_STRUCTURE: u32 = 0x10;
-const HAS_ACTIVE: u32 = 0x08;
+pub(super) const HAS_STRUCTURE: u32 = 0x10;
+pub(super) const HAS_ACTIVE: u32 = 0x08;
 const HAS_MARKS: u32 = 0x04;
 const HAS_DIFFS: u32 = 0x02;
 const SAME_LAYER: u32 = 0;

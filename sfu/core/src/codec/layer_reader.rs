@@ -115,8 +115,10 @@ impl LayerReader {
         let needs_below_only = farthest > 0 && is_newer && farthest <= back;
         let enough = if needs_below_only { needed.or(picture.below) } else { needed };
         let points = self.alive(position).and(self.active.unwrap_or(PointSet::ALL));
-        let layers = FrameLayers { needed, switches, enough, points, spatial, ..FrameLayers::NONE };
-        let layers = layers.with(FrameFlag::Layered, self.structure.as_ref()?.points().has_several());
+        let structure = self.structure.as_ref()?;
+        let targets = structure.decode_targets;
+        let layers = FrameLayers { needed, switches, enough, points, spatial, targets, ..FrameLayers::NONE };
+        let layers = layers.with(FrameFlag::Layered, structure.points().has_several());
         let layers = layers.with(FrameFlag::Starts, starts_frame).with(FrameFlag::Ends, ends_frame);
         Some(layers.with(FrameFlag::StartsPicture, starts_picture).with(FrameFlag::Independent, farthest == 0))
     }

@@ -35,6 +35,24 @@ pub struct FrameLayers {
     pub(crate) spatial: u8,
     /// Of [`FrameFlag`].
     pub(crate) flags: u8,
+    pub(crate) targets: DecodeTargets,
+}
+
+/// The decode targets of a dependency structure: all temporal layers of the lowest spatial layer first, as encoders have
+/// them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct DecodeTargets {
+    /// Above the lowest; of both `None` where there is no structure, or one in another order.
+    highest: Option<OperatingPoint>,
+    /// What is sent for one spatial layer is all that those below it need, too.
+    is_nested: bool,
+}
+
+/// Which decode targets somebody gets: bit n is of target n, of so many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ActiveTargets {
+    pub mask: u32,
+    pub count: u32,
 }
 
 impl OperatingPoint {
@@ -121,6 +139,40 @@ impl PointSet {
     }
 }
 
+impl DecodeTargets {
+    pub const NONE: DecodeTargets = DecodeTargets { highest: None, is_nested: false };
+
+    /// `targets` are the points of each.
+    pub fn new(targets: &[OperatingPoint], is_nested: bool) -> DecodeTargets {
+        let highest = targets.last().copied().filter(|highest| {
+            let usual = (0..=highest.spatial)
+                .flat_map(|spatial| (0..=highest.temporal).map(move |temporal| OperatingPoint { spatial, temporal }));
+            usual.eq(targets.iter().copied())
+        });
+        DecodeTargets { highest, is_nested }
+    }
+
+    /// Whether who gets the stream at this point does not get all targets.
+    pub fn are_narrowed(self, point: OperatingPoint) -> bool {
+        let below = |top: OperatingPoint| point.spatial < top.spatial || point.temporal < top.temporal;
+        self.highest.is_some_and(below)
+    }
+
+    /// The targets that can be decoded by who gets the stream at this point.
+    pub fn active_at(self, point: OperatingPoint) -> Option<ActiveTargets> {
+        let highest = self.highest?;
+        let spatial = point.spatial.min(highest.spatial);
+        let is_active = |target: &OperatingPoint| {
+            let has_row = target.spatial == spatial || self.is_nested && target.spatial < spatial;
+            has_row && target.temporal <= point.temporal
+        };
+        let targets = PointSet::up_to(highest).iter().enumerate();
+        let mask = targets.fold(0, |mask, (at, target)| mask | u32::from(is_active(&target)) << at);
+        let count = (u32::from(highest.spatial) + 1) * (u32::from(highest.temporal) + 1);
+        Some(ActiveTargets { mask, count })
+    }
+}
+
 impl FrameLayers {
     /// Nothing is known, or there are none.
     pub(crate) const NONE: FrameLayers = FrameLayers {
@@ -130,6 +182,7 @@ impl FrameLayers {
         points: PointSet::NONE,
         spatial: 0,
         flags: 0,
+        targets: DecodeTargets::NONE,
     };
 
     pub(crate) fn with(self, flag: FrameFlag, is_set: bool) -> FrameLayers {
@@ -208,6 +261,22 @@ mod tests {
         assert_eq!((from.lowest(), from.iter().count()), (Some(point(2, 1)), 6));
         assert_eq!(PointSet::row_from(9, 9).lowest(), Some(point(3, 3)), "what lies above counts as the highest");
         assert_eq!(PointSet::up_to(OperatingPoint::TOP), PointSet::ALL);
+    }
+
+    #[test]
+    fn decode_targets_are_active_where_all_that_they_need_is_sent() {
+        let point = OperatingPoint::new;
+        let usual: Vec<_> = PointSet::up_to(point(2, 2)).iter().collect();
+        let active =
+            |is_nested: bool, at| DecodeTargets::new(&usual, is_nested).active_at(at).map(|active| active.mask);
+        assert_eq!(active(true, point(1, 1)), Some(0b000_011_011));
+        assert_eq!(active(false, point(1, 1)), Some(0b000_011_000), "lower pictures are not sent");
+        assert_eq!(active(true, OperatingPoint::TOP), Some(0b111_111_111));
+        let targets = DecodeTargets::new(&usual, true);
+        assert_eq!([point(2, 2), point(2, 1), point(0, 3)].map(|at| targets.are_narrowed(at)), [false, true, true]);
+        let other: Vec<_> = usual.iter().rev().copied().collect();
+        assert_eq!(DecodeTargets::new(&other, true).active_at(point(0, 0)), None, "another order");
+        assert_eq!(DecodeTargets::NONE.active_at(point(0, 0)), None);
     }
 
     #[test]

@@ -278,7 +278,7 @@ impl LayerWriter<'_> {
 }
 
 /// The value of an extension among those that are kept: kind, length and value one after the other.
-fn kept_extension(mut extensions: &[u8], kind: ExtensionKind) -> Option<&[u8]> {
+pub(crate) fn kept_extension(mut extensions: &[u8], kind: ExtensionKind) -> Option<&[u8]> {
     while let Some((&[other, len], rest)) = extensions.split_first_chunk::<2>() {
         let (value, rest) = rest.split_at_checked(usize::from(len))?;
         if other == kind as u8 {

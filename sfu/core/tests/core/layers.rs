@@ -102,6 +102,40 @@ fn one_viewer_goes_down_and_another_keeps_what_it_has() {
     studio.check(wide);
 }
 
+/// A decoder, or a worker behind it, is not to wait for what is left out.
+#[test]
+fn a_viewer_is_told_which_decode_targets_it_gets_as_soon_as_these_are_not_all() {
+    let full = Mode { is_key: false, ..K_SVC };
+    for (mode, middle, top) in [(K_SVC, 0b000_111_000, 0b111_000_000), (full, 0b000_111_111, 0b111_111_111)] {
+        let (mut studio, viewer) = studio(mode, 20_000, 4);
+        for (lines, wanted) in [(360, middle), (720, top)] {
+            let mut media = studio.watches();
+            media.send[0].height_max = Some(lines);
+            studio.harness.set_media(viewer, media);
+            studio.play(3 * SECOND);
+            let told = told(&studio, viewer, SECOND);
+            assert!(told.len() >= 28, "{mode:?}: {}", told.len());
+            assert!(told.iter().all(|(starts, mask)| *mask == starts.then_some(wanted)), "{mode:?}: {told:?}");
+        }
+        studio.check(viewer);
+    }
+}
+
+/// Of each packet lately: whether it starts a frame, and which decode targets it says are active. One with a structure says
+/// it behind that, and is left out.
+fn told(studio: &Studio, viewer: Who, since: Duration) -> Vec<(bool, Option<u16>)> {
+    let client = &studio.harness.clients[viewer];
+    let of = client.received.iter().zip(&client.arrivals);
+    let of = of.filter(|(packet, when)| packet.ssrc == SEEN && **when >= studio.now() - since);
+    let values = of.flat_map(|(packet, _)| packet.extensions.iter().filter(|(id, _)| *id == DESCRIPTOR_SEEN));
+    let values = values.filter(|(_, value)| value.get(3).is_none_or(|flags| flags & 0x80 == 0));
+    let mask = |value: &[u8]| match value {
+        [_, _, _, flags, rest, ..] if flags & 0x40 != 0 => Some(u16::from(flags & 7) << 6 | u16::from(rest >> 2)),
+        _ => None,
+    };
+    values.map(|(_, value)| (value[0] & 0x80 != 0, mask(value))).collect()
+}
+
 /// A NACK names a number of the viewer's, which is not that of the source by far.
 #[test]
 fn a_packet_that_is_asked_for_again_is_the_one_that_had_the_number() {

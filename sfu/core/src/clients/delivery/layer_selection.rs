@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 
-use crate::codec::layers::{FrameFlag, FrameLayers, OperatingPoint, PointSet};
+use crate::codec::layers::{ActiveTargets, FrameFlag, FrameLayers, OperatingPoint, PointSet};
 
 #[derive(Debug, Clone)]
 pub(crate) struct LayerSelection {
@@ -43,6 +43,8 @@ pub(crate) struct LayerSelection {
 struct Span {
     from: u64,
     point: OperatingPoint,
+    /// Decode targets were left out here, or before: the viewer is told of each frame which are active.
+    is_told: bool,
 }
 
 /// What the present point has less than the one that the viewer should have.
@@ -117,6 +119,13 @@ impl LayerSelection {
         layers.is(FrameFlag::Ends) && self.point_at(sequence).is_some_and(|point| layers.spatial >= point.spatial)
     }
 
+    /// The decode targets that the viewer gets, as a frame's first packet has to say; `None` as long as these are all.
+    pub fn active_targets(&self, sequence: u64, layers: &FrameLayers) -> Option<ActiveTargets> {
+        let span = self.span_at(sequence).filter(|_| layers.is(FrameFlag::Starts))?;
+        let is_told = span.is_told || layers.targets.are_narrowed(span.point);
+        layers.targets.active_at(span.point).filter(|_| is_told)
+    }
+
     /// Whether a key frame is needed to get what the viewer should have.
     pub fn awaits_keyframe(&self, now: Instant) -> bool {
         let Some(since) = self.lacks_since else { return false };
@@ -147,10 +156,12 @@ impl LayerSelection {
             _ => self.choose(before, reachable, layers.points, now),
         };
         if before != Some(point) {
+            let was_told = self.spans.last().is_some_and(|span| span.is_told);
             if self.spans.is_full() {
                 self.spans.remove(0);
             }
-            self.spans.push(Span { from: sequence, point });
+            let is_told = was_told || layers.targets.are_narrowed(point);
+            self.spans.push(Span { from: sequence, point, is_told });
         }
         if layers.needed.contains(point) {
             self.intact = reachable;
@@ -190,7 +201,11 @@ impl LayerSelection {
     }
 
     fn point_at(&self, sequence: u64) -> Option<OperatingPoint> {
-        self.spans.iter().rfind(|span| span.from <= sequence).map(|span| span.point)
+        self.span_at(sequence).map(|span| span.point)
+    }
+
+    fn span_at(&self, sequence: u64) -> Option<&Span> {
+        self.spans.iter().rfind(|span| span.from <= sequence)
     }
 }
 

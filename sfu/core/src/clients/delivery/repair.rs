@@ -16,7 +16,7 @@ use crate::egress::Arena;
 use crate::outputs::Outputs;
 use crate::tracks::Tracks;
 use crate::tracks::history::{Entry, History};
-use crate::wire::rtp::{ExtensionKind, Seq, Ssrc};
+use crate::wire::rtp::{Seq, Ssrc};
 
 impl Delivery {
     /// Repeats what a viewer asks for, as far as it is there and the budget allows.
@@ -112,10 +112,9 @@ impl Delivery {
     ) -> bool {
         let (Some(route), Some(sealer)) = (self.path.route, self.path.sealer.as_ref()) else { return false };
         let Some(Some(sender)) = self.senders.get(line) else { return false };
-        let mid = sender.names_mid.then(|| self.unnumbered.id(ExtensionKind::Mid)).flatten();
-        let mid = mid.map(|id| (id, sender.spec.mid.as_bytes()));
+        let own = sender.own(&entry.packet, &self.unnumbered);
         let mut header = [0; HEADER_BYTES_MAX];
-        let len = write_header(&mut header, history, entry, &self.unnumbered, mid);
+        let len = write_header(&mut header, history, entry, &self.unnumbered, own);
         let header = &mut header[..len];
         patch(header, sender.spec.ssrc, payload_type, sender.ends_picture(&entry.packet), numbers);
         let payload = history.payload(entry);

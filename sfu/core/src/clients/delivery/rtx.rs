@@ -12,7 +12,6 @@ use crate::clients::delivery::{Delivery, Origin};
 use crate::codec::frame::{HEAD_BYTES_MAX, Renumbered, renumber};
 use crate::egress::Arena;
 use crate::tracks::history::{Entry, History};
-use crate::wire::rtp::ExtensionKind;
 
 /// A packet of a sender, and its numbers there.
 #[derive(Debug, Clone, Copy)]
@@ -42,11 +41,9 @@ impl Delivery {
         let mut bandwidth = self.bandwidth.as_deref_mut();
         let is_numbered = bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.numbers(sender));
         let ids = if is_numbered { &self.extensions } else { &self.unnumbered };
-        let mid = sender.names_mid.then(|| ids.id(ExtensionKind::Mid)).flatten();
-        let mid = mid.map(|id| (id, sender.spec.mid.as_bytes()));
         let bare = repeat.entry.without_padding();
         let mut header = [0; HEADER_BYTES_MAX];
-        let len = write_header(&mut header, history, &bare, ids, mid);
+        let len = write_header(&mut header, history, &bare, ids, sender.own(&bare.packet, ids));
         let header = &mut header[..len];
         let numbers = Rewritten { index: repeat.index, timestamp: repeat.timestamp };
         patch(header, ssrc, repeat.payload_type, sender.ends_picture(&bare.packet), numbers);

@@ -7,7 +7,10 @@ use arrayvec::ArrayVec;
 
 use crate::clients::delivery::rewrite::Rewritten;
 use crate::codec::frame::{FrameNumbers, renumber_descriptor};
+use crate::codec::layers::ActiveTargets;
+use crate::codec::narrowing::narrowed;
 use crate::tracks::history::{EXTENSIONS_BYTES_MAX, Entry, History};
+use crate::tracks::kept_extension;
 use crate::wire::rtp::{
     ExtensionKind, ExtensionMap, FIXED_HEADER_BYTES, OutgoingHeader, Seq, Ssrc, element_mut, write_extensions,
 };
@@ -15,8 +18,8 @@ use crate::wire::rtp::{
 /// The packets that go to several viewers, with headers that lack only what differs between viewers.
 pub(crate) struct Templates {
     pub packets: Vec<Template>,
-    /// Room for a header that names its mid.
-    pub named: [u8; HEADER_BYTES_MAX],
+    /// Room for a header of one viewer alone.
+    pub scratch: [u8; HEADER_BYTES_MAX],
     /// Whose extension ids the headers have.
     extensions: Option<ExtensionMap>,
     /// What one viewer's copies take at most.
@@ -35,7 +38,7 @@ impl Templates {
     pub fn new() -> Templates {
         Templates {
             packets: Vec::with_capacity(PASS_PACKETS_MAX),
-            named: [0; HEADER_BYTES_MAX],
+            scratch: [0; HEADER_BYTES_MAX],
             extensions: None,
             bytes_max: 0,
             bytes: 0,
@@ -71,8 +74,16 @@ impl Templates {
         }
         self.extensions = Some(*extensions);
         for template in &mut self.packets {
-            template.len = write_header(&mut template.header, history, &template.entry, extensions, None) as u16;
+            template.len =
+                write_header(&mut template.header, history, &template.entry, extensions, Own::default()) as u16;
         }
+    }
+}
+
+impl Own<'_> {
+    #[inline]
+    pub fn says_something(&self) -> bool {
+        self.mid.is_some() || self.active.is_some()
     }
 }
 
@@ -82,24 +93,37 @@ impl Template {
     }
 }
 
-/// Writes a header without numbers: the extensions under a viewer's ids, and its mid where it is to be named.
-/// A viewer gets only what it negotiated.
+/// What a header says that others do not.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Own<'a> {
+    /// Id and value, where the m-line is to be named.
+    pub mid: Option<(u8, &'a [u8])>,
+    pub active: Option<ActiveTargets>,
+}
+
+/// Writes a header without numbers: the extensions under a viewer's ids. A viewer gets only what it negotiated.
 pub(crate) fn write_header(
     out: &mut [u8; HEADER_BYTES_MAX],
     history: &History,
     entry: &Entry,
     ids: &ExtensionMap,
-    mid: Option<(u8, &[u8])>,
+    own: Own<'_>,
 ) -> usize {
+    let descriptor = own.active.and_then(|active| {
+        let id = ids.id(ExtensionKind::DependencyDescriptor)?;
+        Some((id, narrowed(kept_extension(history.extensions(entry), ExtensionKind::DependencyDescriptor)?, active)?))
+    });
+    let descriptor = descriptor.as_ref().map(|(id, value)| (*id, &value[..]));
     let mut elements: ArrayVec<(u8, &[u8]), ELEMENTS_MAX> = ArrayVec::new();
     // First, so that its place is known.
     elements.extend(ids.id(ExtensionKind::TransportCc).map(|id| (id, NO_NUMBER)));
-    elements.extend(mid);
+    elements.extend(own.mid);
     let mut rest = history.extensions(entry);
     while let Some((&[kind, len], after)) = rest.split_first_chunk::<2>() {
         let (value, after) = after.split_at(usize::from(len).min(after.len()));
         let id = ExtensionKind::ALL.get(usize::from(kind)).and_then(|kind| ids.id(*kind));
-        elements.extend(id.filter(|_| !elements.is_full()).map(|id| (id, value)));
+        let element = id.map(|id| descriptor.filter(|(own, _)| *own == id).unwrap_or((id, value)));
+        elements.extend(element.filter(|_| !elements.is_full()));
         rest = after;
     }
     let block = write_extensions(&elements, &mut out[FIXED_HEADER_BYTES..]).unwrap_or(0);
@@ -156,7 +180,10 @@ pub(crate) fn patch_frame(header: &mut [u8], ids: &ExtensionMap, numbers: &Frame
 /// Packets that are sent in one go to each viewer.
 pub(crate) const PASS_PACKETS_MAX: usize = 48;
 /// Fixed header, extension block in its longest form and a mid.
-pub(crate) const HEADER_BYTES_MAX: usize = FIXED_HEADER_BYTES + 4 + EXTENSIONS_BYTES_MAX + NUMBER_BYTES + 2 + 16 + 3;
+pub(crate) const HEADER_BYTES_MAX: usize =
+    FIXED_HEADER_BYTES + 4 + EXTENSIONS_BYTES_MAX + NUMBER_BYTES + ACTIVE_BYTES_MAX + 2 + 16 + 3;
+/// By how much a descriptor grows that says which of its 32 decode targets at most are active.
+const ACTIVE_BYTES_MAX: usize = 5;
 /// A transport-wide number with its id and length.
 const NUMBER_BYTES: usize = 4;
 const NO_NUMBER: &[u8] = &[0; 2];

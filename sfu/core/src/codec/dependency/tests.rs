@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::codec::layers::ActiveTargets;
+use crate::codec::narrowing::narrowed;
 use crate::sim::scalable::{BitWriter, Film, LayerSyntax, MODES, Mode};
 
 fn point(spatial: u8, temporal: u8) -> OperatingPoint {
@@ -61,6 +63,42 @@ fn decode_targets_that_are_not_active_are_no_points() {
 }
 
 #[test]
+fn a_narrowed_descriptor_says_which_targets_are_active_and_the_rest_as_before() {
+    for mode in MODES.into_iter().filter(|mode| mode.syntax == LayerSyntax::Descriptor) {
+        for (active, place) in (1..=mode.spatial).flat_map(|active| (0..12).map(move |place| (active, place))) {
+            let mut film = Film::new(mode);
+            film.active = active;
+            let (mut known, mut other) = (None, None);
+            for made in (0..place).flat_map(|at| film.picture(at == 0, [2, 3, 1])) {
+                let value = made.descriptor.expect("a descriptor");
+                let plain = Structure::read(&mut known, &value).expect("well formed");
+                let targets = known.as_ref().expect("kept").decode_targets;
+                let own = targets.active_at(point(0, 1)).expect("in the usual order");
+                let narrowed = narrowed(&value, own).expect("well formed");
+                assert!(narrowed.len() <= value.len() + 3, "{} bytes of {}", narrowed.len(), value.len());
+                let read = Structure::read(&mut other, &narrowed).expect("well formed");
+                let lowest = PointSet::up_to(point(0, mode.temporal.min(2) - 1));
+                assert_eq!(read, Descriptor { active: Some(lowest), ..plain }, "{mode:?}");
+                assert_eq!(known, other);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_publisher_leaves_out_stays_left_out() {
+    let mut film = Film::new(MODES[7]);
+    film.active = 2;
+    let value = film.picture(true, [1; 3]).remove(0).descriptor.expect("a descriptor");
+    let mut known = None;
+    Structure::read(&mut known, &value).expect("well formed");
+    let all = known.expect("kept").decode_targets.active_at(OperatingPoint::TOP).expect("in the usual order");
+    let narrowed = narrowed(&value, all).expect("well formed");
+    let active = Structure::read(&mut None, &narrowed).and_then(|read| read.active).expect("told");
+    assert_eq!(active.best(), Some(point(1, 2)));
+}
+
+#[test]
 fn a_template_that_is_not_there_says_nothing_and_leaves_the_structure() {
     let mut film = Film::new(MODES[5]);
     let mut known = None;
@@ -99,12 +137,14 @@ proptest! {
         let mut known = None;
         for (at, value) in values.into_iter().enumerate() {
             let _ = Structure::read(&mut known, &value);
+            let _ = narrowed(&value, ActiveTargets { mask: 5, count: 9 });
             let mut film = Film::new(mode);
             let mut value = film.picture(true, [1; 3]).remove(0).descriptor.expect("a descriptor");
             let place = change.0.wrapping_add(at) % value.len();
             value[place] ^= change.1;
             value.truncate(value.len() - cut.min(value.len()));
             let _ = Structure::read(&mut known, &value);
+            let _ = narrowed(&value, ActiveTargets { mask: u32::MAX, count: 32 });
         }
     }
 }

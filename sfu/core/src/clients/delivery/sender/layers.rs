@@ -4,9 +4,11 @@
 use std::time::Instant;
 
 use super::Sender;
-use crate::codec::layers::OperatingPoint;
+use crate::clients::delivery::template::Own;
+use crate::codec::layers::{ActiveTargets, OperatingPoint};
 use crate::spec::MediaKind;
 use crate::tracks::history::Arrived;
+use crate::wire::rtp::{ExtensionKind, ExtensionMap};
 
 impl Sender {
     /// Up to which layers of its source it sends them.
@@ -34,6 +36,20 @@ impl Sender {
     #[inline]
     pub fn ends_picture(&self, packet: &Arrived) -> bool {
         packet.marker || packet.layers.is_layered() && self.layers.ends_picture(packet.sequence, &packet.layers)
+    }
+
+    /// What the header of a packet says to its viewer alone.
+    #[inline]
+    pub fn own(&self, packet: &Arrived, ids: &ExtensionMap) -> Own<'_> {
+        let mid = ids.id(ExtensionKind::Mid).filter(|_| self.names_mid);
+        Own { mid: mid.map(|id| (id, self.spec.mid.as_bytes())), active: self.active_targets(packet) }
+    }
+
+    /// The decode targets that its viewer gets, where a packet has to say so.
+    #[inline]
+    fn active_targets(&self, packet: &Arrived) -> Option<ActiveTargets> {
+        let layers = Some(&packet.layers).filter(|layers| layers.is_layered())?;
+        self.layers.active_targets(packet.sequence, layers)
     }
 
     /// Whether it needs a key frame to get the layers that it should have.
