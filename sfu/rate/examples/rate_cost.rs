@@ -12,8 +12,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use chappe_sfu_rate::{
-    Allocator, Backlog, Bitrate, Layer, Line, PacketClass, PacketReport, RateConfig, RateControl, ReceiverTime, Shown,
-    Time,
+    Allocator, Backlog, Bitrate, Layer, PacketClass, PacketReport, RateConfig, RateControl, ReceiverTime, Shown, Time,
 };
 
 const VIEWERS: usize = 500;
@@ -103,7 +102,7 @@ fn play(round: u64, viewers: &mut [(RateControl, Allocator)], spent: &mut Spent)
     };
     let began = clock();
     for (control, allocator) in viewers.iter_mut() {
-        let line = Line { estimate: control.estimate(), is_calm: control.estimator().is_calm() };
+        let line = control.line(now);
         black_box(allocator.decide(now, line, Bitrate::from_kbps(40), &[shown]));
     }
     spent.decided += began.elapsed();

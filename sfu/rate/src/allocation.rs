@@ -1,6 +1,7 @@
 //! Owns the choice of layers for one viewer: a pure function of its line, of what its page shows and of what the layers
 //! take. Knows no packet and keeps no time; [`Allocator`] adds the hysteresis.
 
+mod failures;
 mod hysteresis;
 
 use arrayvec::ArrayVec;
@@ -28,11 +29,13 @@ pub struct Line {
     pub estimate: Bitrate,
     /// What is sent arrives without a queue.
     pub is_calm: bool,
+    /// The estimate was measured just now, by a probe or while a queue drained, and not only raised.
+    pub is_measured: bool,
 }
 
 impl From<Bitrate> for Line {
     fn from(estimate: Bitrate) -> Line {
-        Line { estimate, is_calm: false }
+        Line { estimate, is_calm: false, is_measured: false }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Owns the control loop of one viewer: estimator, prober and pacer, put together. Chooses no layer and holds no packet.
 
-use std::time::Duration;
-
+use crate::allocation::Line;
 use crate::bitrate::Bitrate;
 use crate::estimator::{Estimator, Outcome, PacketReport, ReceiverReport};
 use crate::pacer::{Backlog, Grant, Pacer};
@@ -70,6 +69,12 @@ impl RateControl {
     #[inline]
     pub fn estimate(&self) -> Bitrate {
         self.estimator.estimate()
+    }
+
+    /// For the choice of layers.
+    pub fn line(&self, now: Time) -> Line {
+        let (is_calm, is_measured) = (self.estimator.is_calm(), self.estimator.is_measured(now));
+        Line { estimate: self.estimate(), is_calm, is_measured }
     }
 
     /// For the same client's next session.
@@ -157,11 +162,8 @@ impl RateControl {
             self.prober.handle_result(now, result.cluster, result.rate);
         }
         self.prober.handle_estimate(now, self.estimator.estimate(), outcome.lowered);
-        if self.estimator.queue() >= QUEUE_CALM {
+        if !self.estimator.may_probe() {
             self.prober.handle_queue(now);
         }
     }
 }
-
-/// A line with a longer queue is not probed.
-const QUEUE_CALM: Duration = Duration::from_millis(40);

@@ -7,15 +7,19 @@ mod acknowledged;
 mod aimd;
 mod app_limited;
 mod busy;
+mod contest;
 mod feedback;
 mod history;
 mod inter_arrival;
 mod link_capacity;
 mod loss;
 mod loss_window;
+mod outcome;
+mod overuse;
 mod reports;
 mod standing_queue;
 mod trendline;
+mod trust;
 
 use std::time::Duration;
 
@@ -28,14 +32,16 @@ use crate::time::Time;
 use acknowledged::AcknowledgedRate;
 use aimd::Aimd;
 use app_limited::AppLimited;
+use contest::Contest;
 use history::{Fate, SendHistory, SentPacket};
-use inter_arrival::InterArrival;
 use loss::LossBased;
+use overuse::Overuse;
 use reports::LossReports;
-use standing_queue::{Drain, StandingQueue};
-use trendline::Trendline;
+use standing_queue::{Drain, Flow, StandingQueue};
+use trust::Trust;
 
 pub use feedback::{Basis, FeedbackCounts, PacketReport, ReceiverTime, ReferenceClock};
+pub(crate) use outcome::Outcome;
 pub use reports::ReceiverReport;
 pub use trendline::Usage;
 
@@ -48,12 +54,12 @@ pub struct Estimator {
     basis: Basis,
     history: SendHistory,
     counts: FeedbackCounts,
-    groups: InterArrival,
-    trend: Trendline,
+    overuse: Overuse,
     aimd: Aimd,
     acknowledged: AcknowledgedRate,
     loss: LossBased,
     app_limited: AppLimited,
+    contest: Contest,
     probes: ProbeMeasures,
     reports: LossReports,
     queue: StandingQueue,
@@ -62,16 +68,7 @@ pub struct Estimator {
     round_trip: Duration,
     /// When the basis of the estimate was last heard, or the estimate was lowered because it was not.
     heard_at: Time,
-    last_group_at: Option<Time>,
-    overused_at: Option<Time>,
-}
-
-/// What one feedback packet led to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Outcome {
-    /// The delay lowered the estimate.
-    pub lowered: bool,
-    pub probed: Option<ProbeResult>,
+    trust: Trust,
 }
 
 impl Estimator {
@@ -85,20 +82,19 @@ impl Estimator {
             basis: Basis::Start,
             history: SendHistory::new(),
             counts: FeedbackCounts::default(),
-            groups: InterArrival::default(),
-            trend: Trendline::new(),
+            overuse: Overuse::default(),
             aimd: Aimd::new(now, start),
             acknowledged: AcknowledgedRate::new(),
             loss: LossBased::new(min, max),
             app_limited: AppLimited::new(now),
+            contest: Contest::default(),
             probes: ProbeMeasures::default(),
             reports: LossReports::default(),
             queue: StandingQueue::new(now),
             remb: None,
             round_trip: ROUND_TRIP,
             heard_at: now,
-            last_group_at: None,
-            overused_at: None,
+            trust: Trust::default(),
         }
     }
 
@@ -113,15 +109,11 @@ impl Estimator {
     }
 
     pub fn usage(&self) -> Usage {
-        self.trend.usage()
+        self.overuse.usage()
     }
 
     pub fn acknowledged(&self) -> Option<Bitrate> {
         self.acknowledged.rate()
-    }
-
-    pub fn capacity(&self) -> Option<Bitrate> {
-        self.aimd.capacity()
     }
 
     /// The loss of the last seconds, from 0 to 1.
@@ -133,18 +125,25 @@ impl Estimator {
         self.round_trip
     }
 
-    pub fn is_app_limited(&self) -> bool {
-        self.app_limited.is_limited()
-    }
-
     /// How long a packet waits in the queue of the line.
     pub fn queue(&self) -> Duration {
         self.queue.queue()
     }
 
+    /// Whether the line may be probed: no queue stands in it, or one that is others' anyway.
+    pub(crate) fn may_probe(&self) -> bool {
+        let (queue, is_others) = (self.queue(), self.queue.is_others());
+        queue < QUEUE_OF_PROBES || self.contest.may_probe(queue, is_others, self.acknowledged.rate())
+    }
+
     /// Whether what is sent has arrived for a while without a queue: then the line carries it, whatever the estimate says.
     pub fn is_calm(&self) -> bool {
         self.basis == Basis::Transport && self.acknowledged.is_calm()
+    }
+
+    /// Whether the estimate was measured just now.
+    pub fn is_measured(&self, now: Time) -> bool {
+        self.trust.is_measured(now)
     }
 
     pub fn counts(&self) -> FeedbackCounts {
@@ -176,6 +175,9 @@ impl Estimator {
         let mut received: ArrayVec<Received, CHUNK> = ArrayVec::new();
         let mut newest: Option<Time> = None;
         let mut is_news = false;
+        if self.is_calm() && self.app_limited.uses_little(self.acknowledged.rate(), self.estimate) {
+            self.trust.handle_calm(now);
+        }
         for report in reports {
             let fate = self.history.resolve(now, report.seq, report.received.is_some());
             let packet = match fate {
@@ -275,17 +277,10 @@ impl Estimator {
     fn handle_received(&mut self, now: Time, received: &mut ArrayVec<Received, CHUNK>, outcome: &mut Outcome) {
         received.sort_unstable_by_key(|received| received.arrival);
         let is_app_limited = self.app_limited.is_limited();
-        if self.last_group_at.is_some_and(|at| now.since(at) > STREAM_TIMEOUT) {
-            self.groups = InterArrival::default();
-            self.trend = Trendline::new();
-        }
         for Received { packet, arrival } in received.drain(..) {
-            self.last_group_at = Some(now);
             let queued = self.queue.handle(packet.sent, arrival);
             self.acknowledged.handle(arrival, packet.bytes, queued, is_app_limited);
-            if let Some(delta) = self.groups.handle(now, packet.sent, arrival) {
-                self.trend.handle(delta, arrival);
-            }
+            self.overuse.handle(now, packet.sent, arrival);
             if packet.cluster != 0 {
                 let probed = self.probes.handle(packet.cluster, packet.sent, arrival, packet.bytes);
                 outcome.probed = probed.or(outcome.probed);
@@ -296,10 +291,11 @@ impl Estimator {
     fn update(&mut self, now: Time, outcome: &mut Outcome) {
         let acknowledged = self.acknowledged.rate();
         self.queue.measure(now);
-        let usage = self.believed_usage();
+        self.contest.handle_queue(now, self.queue.queue(), self.queue.is_others());
+        let usage = self.believed_usage(now);
         let limited_by_loss = self.loss.limits() && self.estimate < self.aimd.rate();
         if usage == Usage::Overusing {
-            self.overused_at = Some(now);
+            self.trust.handle_overuse(now);
         }
         match outcome.probed {
             Some(probed) if usage != Usage::Overusing => self.handle_probed(now, probed, acknowledged),
@@ -315,12 +311,20 @@ impl Estimator {
         if self.aimd.rate() > self.max || self.aimd.rate() < self.min {
             self.aimd.set(now, self.aimd.rate().clamp(self.min, self.max));
         }
-        let limit = match self.queue.decide(now, usage == Usage::Overusing, self.acknowledged.newest()) {
+        let flow = Flow {
+            is_overused: usage == Usage::Overusing,
+            is_contested: self.contest.is_on(),
+            arriving: self.acknowledged.newest(),
+            usual: self.acknowledged.usual(),
+        };
+        let limit = match self.queue.decide(now, &flow) {
             Drain::No => None,
             Drain::Limit(rate) => Some(rate),
-            Drain::Done(capacity) => {
-                let rate = self.aimd.rate().min(capacity.scaled(AFTER_DRAIN)).max(self.min);
-                self.aimd.set(now, rate);
+            Drain::Done { capacity, is_new } => {
+                let capacity = capacity.scaled(AFTER_DRAIN);
+                self.trust.handle_measured(now);
+                let rate = if is_new { capacity } else { self.aimd.rate().min(capacity) };
+                self.aimd.set(now, rate.clamp(self.min, self.max));
                 None
             }
         };
@@ -328,10 +332,12 @@ impl Estimator {
         self.set(rate.min(limit.unwrap_or(rate)).min(self.remb.unwrap_or(rate)));
     }
 
-    /// Few packets make a noisy trend, and 0.85 of what little arrives does harm: without a queue it is not believed.
-    fn believed_usage(&self) -> Usage {
-        match self.trend.usage() {
-            Usage::Overusing if self.app_limited.is_limited() && self.queue.queue() < QUEUE_BELIEVED => Usage::Normal,
+    /// Overuse is believed where the queue bears it out, and is not what others make who fill the line.
+    fn believed_usage(&self, now: Time) -> Usage {
+        let borne = self.contest.borne(self.queue.is_others(), self.acknowledged.rate());
+        let queue_min = borne.unwrap_or_else(|| self.trust.queue_min(now, self.app_limited.is_limited()));
+        match self.overuse.usage() {
+            Usage::Overusing if self.queue.queue() < queue_min => Usage::Normal,
             usage => usage,
         }
     }
@@ -341,14 +347,19 @@ impl Estimator {
     /// what was sent counts only on a line that was calm: on one that others use, too, it would take from them.
     fn handle_probed(&mut self, now: Time, probed: ProbeResult, acknowledged: Option<Bitrate>) {
         let is_first = self.aimd.capacity().is_none();
-        let is_calm = self.overused_at.is_none_or(|at| now.since(at) >= CALM);
-        if !is_first && !is_calm && probed.is_saturated {
+        if !is_first && !self.trust.is_calm(now) && probed.is_saturated {
+            let claim = acknowledged.and_then(|usual| self.contest.claim(&probed, usual));
+            if let Some(claim) = claim.filter(|claim| *claim > self.aimd.rate()) {
+                self.aimd.set(now, claim.min(self.max));
+                self.acknowledged.expect_change();
+            }
             return;
         }
         let known = acknowledged.unwrap_or_default().scaled(0.85).min(self.aimd.rate());
         let rate = probed.rate.max(known).clamp(self.min, self.max);
         if rate > self.aimd.rate() || is_first {
             self.aimd.set_probed(now, rate);
+            self.trust.handle_probed(now, self.app_limited.is_limited());
             self.acknowledged.expect_change();
             if self.loss.limits() && self.loss.loss() < LOSS_OF_PROBES_MAX {
                 self.loss.set_rate(rate);
@@ -374,19 +385,13 @@ const ROUND_TRIP: Duration = Duration::from_millis(200);
 /// No feedback may make the response time longer.
 const ROUND_TRIP_MAX: Duration = Duration::from_secs(2);
 
-/// kStreamTimeOut of `delay_based_bwe.cc`.
-const STREAM_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// Chromium sends feedback at least each 250 ms (`remote_estimator_proxy.cc`); two may be lost.
 const SILENCE: Duration = Duration::from_millis(500);
 /// The rate is lowered by this each time (kFeedbackTimeout of `send_side_bandwidth_estimation.cc`, which waits longer).
 const SILENCE_BACKOFF: f64 = 0.8;
-
 /// What is used of the capacity after a queue was drained.
 const AFTER_DRAIN: f64 = 0.95;
-const QUEUE_BELIEVED: Duration = Duration::from_millis(25);
-/// A line without overuse for so long is thought to be ours.
-const CALM: Duration = Duration::from_secs(5);
-
+/// A line with a longer queue is not probed.
+const QUEUE_OF_PROBES: Duration = Duration::from_millis(40);
 /// Above it a probe that came through does not reset what loss says.
 const LOSS_OF_PROBES_MAX: f64 = 0.05;

@@ -61,9 +61,15 @@
 //! The queue that stands in the line (`estimator/standing_queue.rs`), while which less is sent:
 //!
 //! ```text
-//!   Idle ──100 ms, or 50 ms and overuse, or 60 ms three times──► Draining ──below 35 ms──► Idle
-//!     ▲                                                             │ it does not get shorter: somebody else's
-//!     └──────────────── 20 s, each time longer ──── Refraining ◄────┘
+//!   Idle ──100 ms, or 50 ms and overuse, or 60 ms three times, or 35 ms for 4 s──► Draining ──below 35 ms──► Idle
+//!     ▲                                                                                │ no shorter: somebody else's
+//!     └───────────────── 2 s, twice as long each time ────────────────── Refraining ◄──┘
+//! ```
+//!
+//! Whether somebody else fills the line (`estimator/contest.rs`), whose queue is then borne:
+//!
+//! ```text
+//!   Off ──the queue was not short for 4 s, and less of us made it no shorter──► On ──short for 1 s──► Off
 //! ```
 //!
 //! Probing ([`Prober`]):
@@ -82,7 +88,9 @@
 //!
 //! Where this crate goes its own way, measured in `SCOREBOARD.md`: a standing queue is drained; probing repeats each second
 //! while more is wanted, and counts a saturated result only on a calm line; overuse without a queue is not believed of an
-//! application-limited sender; soon after a decrease the rise is the same for large and small flows.
+//! application-limited sender, nor soon after a probe of one; soon after a decrease the rise is the same for large and small
+//! flows; a line that has dropped is known again when its queue is drained; beside a greedy flow a viewer keeps what it has and
+//! claims up to a third.
 //!
 //! **Invariant:** the estimate is within [`RateConfig::min`] and [`RateConfig::max`], whatever feedback says.
 //! **Invariant:** feedback allocates nothing and grows nothing; what was not sent cannot be acknowledged.

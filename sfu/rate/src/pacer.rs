@@ -114,10 +114,12 @@ fn pacing_rate(estimate: Bitrate, waiting: u64) -> Bitrate {
 fn run_bytes(estimate: Bitrate, rate: Bitrate) -> f64 {
     let line = estimate.bps() as f64 / 8.0;
     let most = (line * RUN_S_MAX).max(2.0 * PACKET);
-    (8.0 * PACKET).min(most).max(rate.bps() as f64 / 8.0 * RUN_S)
+    RUN.min(most).max(rate.bps() as f64 / 8.0 * RUN_S)
 }
 
 const PACKET: f64 = 1250.0;
+/// Eight of the longest that libwebrtc sends: 1,200 B of payload, with RTP, its extensions, SRTP, UDP and IP 1,276.
+const RUN: f64 = 10_240.0;
 const RUN_S: f64 = 0.005;
 /// Eight packets are 110 ms of a line of 700 kbit/s.
 const RUN_S_MAX: f64 = 0.04;

@@ -26,6 +26,9 @@ pub struct Prober {
     /// When it may probe again for more.
     next: Time,
     lowered_at: Option<Time>,
+    /// A result came, whose effect on the estimate is not known yet.
+    has_result: bool,
+    /// When a result raised the estimate.
     raised_at: Option<Time>,
     /// Probes in a row whose result the line then did not carry.
     refuted: u32,
@@ -71,6 +74,7 @@ impl Prober {
             dropped: None,
             next: now + INTERVAL,
             lowered_at: None,
+            has_result: false,
             raised_at: None,
             refuted: 0,
         };
@@ -126,6 +130,7 @@ impl Prober {
 
     /// The cluster of this id was measured. Of several that were sent at once only the last one counts.
     pub fn handle_result(&mut self, now: Time, id: u8, result: Bitrate) {
+        self.has_result = true;
         let State::Waiting { cluster, .. } = self.state else { return };
         if cluster.id != id {
             return;
@@ -149,7 +154,7 @@ impl Prober {
         } else if self.raised_at.is_some_and(|at| now.since(at) >= REFUTED_WITHIN) {
             (self.raised_at, self.refuted) = (None, 0);
         }
-        if estimate > self.estimate.scaled(WORTH) {
+        if std::mem::take(&mut self.has_result) && estimate > self.estimate.scaled(WORTH) {
             self.raised_at = Some(now);
         }
         if estimate < self.estimate.scaled(DROP) {

@@ -1,8 +1,9 @@
 //! Owns the memory of layer allocation: what a viewer has now, and how sure a change must be. Never refuses for long: a
-//! rise that failed is tried again after a second, one that failed three times after four.
+//! rise that failed is tried again after about a second, one that failed three times after four.
 
 use std::time::Duration;
 
+use crate::allocation::failures::Failures;
 use crate::allocation::{Allocation, Choice, Line, Reason, Shown, TRACKS_MAX, allocate};
 use crate::bitrate::Bitrate;
 use crate::time::Time;
@@ -16,9 +17,7 @@ pub struct Allocator {
     over_since: Option<Time>,
     raised_at: Option<Time>,
     has_moved: bool,
-    /// Rises in a row that were taken back soon, and when the last one was.
-    failures: u32,
-    failed_at: Option<Time>,
+    failures: Failures,
     /// Changes to another layer so far.
     switches: u64,
 }
@@ -39,27 +38,30 @@ impl Allocator {
     /// After each change of the estimate, of the layers or of what is shown.
     pub fn decide(&mut self, now: Time, line: Line, audio: Bitrate, shown: &[Shown<'_>]) -> &Allocation {
         let estimate = line.estimate;
-        if self.failed_at.is_some_and(|at| now.since(at) > FAILURES_FORGOTTEN) {
-            (self.failures, self.failed_at) = (0, None);
-        }
-        let sure = allocate(estimate.scaled(1.0 / HEADROOM), audio, shown);
+        self.failures.forget(now);
+        let room = estimate.scaled(1.0 / HEADROOM);
+        let sure = allocate(room, audio, shown);
         let kept = self.kept(audio, shown);
         let next = match kept {
             Some(kept) if self.fits(now, line, &kept) => {
-                if sure.value > kept.value + 1e-9 && self.is_sure(now) {
-                    (self.raised_at, self.has_moved) = (Some(now), true);
-                    sure
-                } else {
-                    if sure.value <= kept.value + 1e-9 {
-                        self.better_since = None;
-                    }
-                    Allocation { demand: sure.demand, ..kept }
+                // What failed lately is waited for; what takes less is not.
+                let less = self.failures.below().map(|most| allocate(room.min(most), audio, shown));
+                let is_better = |next: &Allocation| next.value > kept.value + 1e-9;
+                if !is_better(&sure) {
+                    self.better_since = None;
+                }
+                match [Some(sure), less]
+                    .into_iter()
+                    .flatten()
+                    .find(|next| is_better(next) && self.is_sure(now, line, next))
+                {
+                    Some(next) => self.rise(now, next),
+                    None => kept,
                 }
             }
             Some(kept) => {
                 if kept.total > estimate && self.raised_at.take().is_some_and(|at| now.since(at) < FAILED_WITHIN) {
-                    self.failures += 1;
-                    self.failed_at = Some(now);
+                    self.failures.note(now, kept.total, estimate.bps());
                 }
                 (self.over_since, self.better_since, self.has_moved) = (None, None, true);
                 allocate(estimate, audio, shown)
@@ -106,19 +108,21 @@ impl Allocator {
         kept.total <= line.estimate.scaled(TOLERANCE) && now.since(since) < TOLERATED
     }
 
-    fn is_sure(&mut self, now: Time) -> bool {
+    /// Whether it has fitted for long enough.
+    fn is_sure(&mut self, now: Time, line: Line, next: &Allocation) -> bool {
         let since = *self.better_since.get_or_insert(now);
-        let after = match self.failures {
+        let after = match self.failures.wait(next.total) {
+            Some(wait) => wait,
+            None if self.has_moved && !line.is_measured => SURE_AFTER,
             // Nothing speaks against it yet.
-            0 if !self.has_moved => Duration::ZERO,
-            0 => SURE_AFTER,
-            failures => SURE_AFTER_FAILURE * (1 << failures.min(3)),
+            None => Duration::ZERO,
         };
-        let sure = now.since(since) >= after;
-        if sure {
-            self.better_since = None;
-        }
-        sure
+        now.since(since) >= after
+    }
+
+    fn rise(&mut self, now: Time, next: Allocation) -> Allocation {
+        (self.raised_at, self.has_moved, self.better_since) = (Some(now), true, None);
+        next
     }
 
     fn count_switches(&mut self, next: &Allocation) {
@@ -134,14 +138,11 @@ impl Allocator {
 /// A rise leaves so much of the estimate free.
 const HEADROOM: f64 = 1.05;
 const FAILED_WITHIN: Duration = Duration::from_secs(8);
-const FAILURES_FORGOTTEN: Duration = Duration::from_secs(30);
 /// More fits for so long before a rise.
 const SURE_AFTER: Duration = Duration::from_millis(200);
-/// And after a rise that was taken back soon, doubled for each in a row: 1, 2, 4 s and no more.
-const SURE_AFTER_FAILURE: Duration = Duration::from_millis(500);
-/// What is sent may exceed the estimate by so much, for so long: one step down of the estimate (0.85), and the time that
-/// a probe takes to show that it was not needed.
-const TOLERANCE: f64 = 1.2;
+/// What is sent may exceed the estimate by so much, for so long: one step down of the estimate, to 0.85 of what arrives
+/// when a layer has just begun, and the time that a probe takes to show that it was not needed.
+const TOLERANCE: f64 = 1.3;
 const TOLERATED: Duration = Duration::from_millis(2000);
 
 const _: () = assert!(TRACKS_MAX <= 32, "allocations are kept by value");

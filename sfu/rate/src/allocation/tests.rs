@@ -114,10 +114,10 @@ fn what_arrives_without_a_queue_is_kept_though_the_estimate_is_below_it() {
     for (is_calm, layer) in [(true, Some(2)), (false, Some(1))] {
         let mut allocator = Allocator::new();
         assert_eq!(decide(&mut allocator, 0, kbps(1800).into()), Some(2));
-        let line = Line { estimate: kbps(1500), is_calm };
+        let line = Line { is_calm, ..kbps(1500).into() };
         let last = (1..100).map(|at| decide(&mut allocator, 100 * at, line)).last().expect("many");
         assert_eq!(last, layer, "calm: {is_calm}");
-        let line = Line { estimate: kbps(1000), is_calm };
+        let line = Line { is_calm, ..kbps(1000).into() };
         assert_eq!(decide(&mut allocator, 10_000, line), Some(1), "far below it counts in any case");
     }
 }
@@ -135,18 +135,54 @@ fn a_line_that_is_gone_is_left_at_once_and_one_that_is_back_taken_within_half_a_
 }
 
 #[test]
-fn a_rise_that_failed_is_tried_again_after_a_second() {
-    let mut allocator = Allocator::new();
-    let mut decide = |millis, estimate| {
-        layers(allocator.decide(Time::from_millis(millis), kbps(estimate).into(), Bitrate::ZERO, &[shown(1)]))[0]
+fn what_a_probe_or_a_drained_queue_measured_is_taken_at_once() {
+    let rises = |is_measured| {
+        let mut allocator = Allocator::new();
+        let mut decide =
+            |millis, line| layers(allocator.decide(Time::from_millis(millis), line, Bitrate::ZERO, &[shown(1)]))[0];
+        assert_eq!(decide(0, kbps(1800).into()), Some(2));
+        assert_eq!(decide(1000, kbps(150).into()), Some(0));
+        decide(1100, Line { is_measured, ..kbps(600).into() })
     };
-    decide(0, 600);
-    decide(1000, 1800);
-    assert_eq!(decide(1200, 1800), Some(2));
-    assert_eq!(decide(3000, 700), Some(1));
-    decide(4000, 1800);
-    assert_eq!(decide(4900, 1800), Some(1), "not yet");
-    assert_eq!(decide(5000, 1800), Some(2));
+    assert_eq!((rises(true), rises(false)), (Some(1), Some(0)));
+}
+
+/// The layers at these moments in milliseconds, at these estimates.
+fn decided(estimates: &[(u64, Bitrate)]) -> Vec<Option<u8>> {
+    let mut allocator = Allocator::new();
+    let decide = |(millis, estimate): &(u64, Bitrate)| {
+        layers(allocator.decide(Time::from_millis(*millis), (*estimate).into(), Bitrate::ZERO, &[shown(1)]))[0]
+    };
+    estimates.iter().map(decide).collect()
+}
+
+/// The top layer is left at an estimate of 700 kbit/s and this.
+fn after_failure(bps: u64, millis: u64, kbps_now: u64) -> Option<u8> {
+    let rise = [(0, kbps(600)), (1000, kbps(1800)), (1200, kbps(1800))];
+    let failed = (3000, kbps(700) + Bitrate::from_bps(bps));
+    let all: Vec<_> = rise.into_iter().chain([failed, (4000, kbps(1800)), (millis, kbps(kbps_now))]).collect();
+    let layers = decided(&all);
+    assert_eq!((layers[2], layers[3]), (Some(2), Some(1)));
+    layers[5]
+}
+
+#[test]
+fn a_rise_that_failed_is_tried_again_after_about_a_second() {
+    assert_eq!(after_failure(500, 4900, 1800), Some(1), "not yet");
+    assert_eq!(after_failure(500, 5000, 1800), Some(2));
+}
+
+#[test]
+fn viewers_whose_rises_failed_together_do_not_try_again_together() {
+    let tries = |bps| (4000..6000).step_by(100).find(|millis| after_failure(bps, *millis, 1800) == Some(2));
+    assert_eq!([0, 500, 990].map(tries), [Some(4500), Some(5000), Some(5500)]);
+}
+
+#[test]
+fn what_takes_less_than_what_failed_is_not_waited_for() {
+    let up = [(0, kbps(600)), (1000, kbps(1800)), (1200, kbps(1800)), (3000, kbps(150)), (3300, kbps(1800))];
+    let layers = decided(&[&up[..], &[(3500, kbps(1800)), (3700, kbps(1800))]].concat());
+    assert_eq!(layers[2..], [Some(2), Some(0), Some(0), Some(1), Some(1)]);
 }
 
 #[test]

@@ -22,8 +22,12 @@ pub(crate) struct AcknowledgedRate {
     usual_kbps: f64,
     /// Of what queues.
     busy: BusyRate,
-    /// Windows in a row without a packet that waited.
+    /// The least that a packet of this window waited.
+    least_queued: Duration,
+    /// Windows in a row in which a packet found the line empty.
     calm: u32,
+    /// And without a packet that waited.
+    clear: u32,
     variance: f64,
 }
 
@@ -37,13 +41,20 @@ impl AcknowledgedRate {
             newest_kbps: 0.0,
             usual_kbps: 0.0,
             busy: BusyRate::default(),
+            least_queued: Duration::MAX,
             calm: 0,
+            clear: 0,
             variance: 50.0,
         }
     }
 
     pub fn rate(&self) -> Option<Bitrate> {
         self.kbps.map(Bitrate::of_kbps)
+    }
+
+    /// The mean of some seconds.
+    pub fn usual(&self) -> Bitrate {
+        Bitrate::of_kbps(self.usual_kbps)
     }
 
     /// The rate of the last window, at most the filtered one; while more begins to be sent that of what queues.
@@ -58,7 +69,7 @@ impl AcknowledgedRate {
 
     /// What arrives for a while without a queue: the line carries it.
     pub fn carried(&self) -> Option<Bitrate> {
-        let kbps = self.kbps.filter(|_| self.is_calm())?;
+        let kbps = self.kbps.filter(|_| self.clear >= CALM)?;
         Some(Bitrate::of_kbps(kbps.min(self.newest_kbps)))
     }
 
@@ -79,12 +90,15 @@ impl AcknowledgedRate {
     /// A packet that waited for so long for the line.
     pub fn handle(&mut self, arrival: ReceiverTime, bytes: u32, queued: Duration, is_app_limited: bool) {
         self.busy.handle(queued, arrival, bytes);
+        self.least_queued = self.least_queued.min(queued);
         if queued >= WAITED {
-            self.calm = 0;
+            self.clear = 0;
         }
         let Some(sample) = self.sample(arrival, bytes) else { return };
         self.newest_kbps = sample;
-        self.calm = self.calm.saturating_add(1);
+        let is_calm = std::mem::replace(&mut self.least_queued, Duration::MAX) < EMPTY;
+        self.clear = self.clear.saturating_add(1);
+        self.calm = if is_calm { self.calm.saturating_add(1) } else { 0 };
         let Some(kbps) = self.kbps else {
             (self.kbps, self.usual_kbps) = (Some(sample), sample);
             return;
@@ -131,9 +145,35 @@ const WINDOW_MS: f64 = 150.0;
 /// 500 in libwebrtc; less here, because probes at the start need something to be compared with and a viewer's first
 /// layer is chosen within the first second.
 const FIRST_WINDOW_MS: f64 = 250.0;
+/// Jitter makes as much of an empty line. What waits behind packets of its own frame says nothing.
+const EMPTY: Duration = Duration::from_millis(10);
 /// So many windows: three quarters of a second.
 const CALM: u32 = 5;
 /// A layer that begins has more than this of the one before; jitter makes less.
 const BEGINS: f64 = 1.5;
 /// Of the usual rate, each window: three seconds.
 const USUAL: f64 = 0.05;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether it is calm after a second of frames of eight packets, of which the first waited for so long and each of the
+    /// others 4 ms longer than the one before it.
+    fn is_calm(first_ms: u64) -> bool {
+        let mut rate = AcknowledgedRate::new();
+        for packet in 0..240_u64 {
+            let (frame, place) = (packet / 8, packet % 8);
+            let queued = Duration::from_millis(first_ms + 4 * place);
+            let arrival = ReceiverTime::from_micros((frame * 33_333) as i64 + queued.as_micros() as i64);
+            rate.handle(arrival, 1_250, queued, false);
+        }
+        rate.is_calm()
+    }
+
+    #[test]
+    fn what_waits_behind_packets_of_its_own_frame_makes_no_queue() {
+        assert!(is_calm(0));
+        assert!(!is_calm(40));
+    }
+}

@@ -22,6 +22,11 @@ impl AppLimited {
         self.is_limited
     }
 
+    /// At once after a probe, too, when so little of the estimate arrives.
+    pub fn uses_little(&self, arriving: Option<Bitrate>, estimate: Bitrate) -> bool {
+        self.is_limited || arriving.is_some_and(|arriving| arriving < estimate.scaled(USAGE))
+    }
+
     #[inline]
     pub fn handle_sent(&mut self, now: Time, bytes: u32, estimate: Bitrate) {
         let rate = estimate.bps() as f64 / 8.0 * USAGE;

@@ -35,8 +35,8 @@ pub(crate) struct Trendline {
     usage: Usage,
 }
 
-impl Trendline {
-    pub fn new() -> Trendline {
+impl Default for Trendline {
+    fn default() -> Trendline {
         Trendline {
             first_arrival: None,
             deltas: 0,
@@ -53,7 +53,9 @@ impl Trendline {
             usage: Usage::Normal,
         }
     }
+}
 
+impl Trendline {
     pub fn usage(&self) -> Usage {
         self.usage
     }
@@ -145,7 +147,7 @@ mod tests {
 
     /// The usage after `groups` groups that are 20 ms apart and `growth_ms` later each.
     fn after(groups: i64, growth_ms: f64) -> Usage {
-        let mut trendline = Trendline::new();
+        let mut trendline = Trendline::default();
         let mut arrival = 0.0;
         for _ in 0..groups {
             arrival += 20.0 + growth_ms;

@@ -22,6 +22,8 @@ pub(crate) struct ProbeResult {
     pub rate: Bitrate,
     /// It arrived more slowly than it was sent.
     pub is_saturated: bool,
+    pub sent: Bitrate,
+    pub arrived: Bitrate,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -85,7 +87,8 @@ impl Measure {
         }
         let is_saturated = arrived_kbps < UNSATURATED * sent_kbps;
         let rate = Bitrate::of_kbps(if is_saturated { TARGET * arrived_kbps } else { arrived_kbps.min(sent_kbps) });
-        Some(ProbeResult { cluster: self.id, rate, is_saturated })
+        let (sent, arrived) = (Bitrate::of_kbps(sent_kbps), Bitrate::of_kbps(arrived_kbps));
+        Some(ProbeResult { cluster: self.id, rate, is_saturated, sent, arrived })
     }
 }
 

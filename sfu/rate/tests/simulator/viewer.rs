@@ -5,8 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use chappe_sfu_rate::{
-    Allocator, Backlog, Bitrate, Layer, Line, PacketClass, PacketReport, RateConfig, RateControl, ReceiverTime, Shown,
-    Time,
+    Allocator, Backlog, Bitrate, Layer, PacketClass, PacketReport, RateConfig, RateControl, ReceiverTime, Shown, Time,
 };
 
 use super::link::Link;
@@ -136,7 +135,7 @@ impl Viewer {
             layers: &layers,
         }];
         let audio = Bitrate::from_kbps(AUDIO_KBPS as u64);
-        let line = Line { estimate: self.control.estimate(), is_calm: self.control.estimator().is_calm() };
+        let line = self.control.line(Time::from_micros(now));
         let allocation = self.allocator.decide(Time::from_micros(now), line, audio, &shown);
         let layer = allocation.choices.first().and_then(|choice| choice.layer);
         self.control.handle_demand(allocation.demand);

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
-use chappe_sfu_rate::{Bitrate, Choice, Line, Shown, TRACKS_MAX, allocate};
+use chappe_sfu_rate::{Bitrate, Choice, Shown, TRACKS_MAX, allocate};
 
 use crate::clients::delivery::Delivery;
 use crate::spec::MediaKind;
@@ -19,11 +19,10 @@ impl Delivery {
         let Some(bandwidth) = &mut self.bandwidth else {
             return allocate(Bitrate::from_bps(u64::MAX), audio, shown).choices;
         };
-        let estimate = bandwidth.estimate();
-        let line = Line { estimate, is_calm: bandwidth.is_calm() };
+        let line = bandwidth.line(now);
         let allocation = allotter.allocator.decide(bandwidth.time(now), line, audio, shown);
         bandwidth.want(allocation.demand, is_layered);
-        let could_change = allocation.total > estimate || allocation.total < allocation.demand;
+        let could_change = allocation.total > line.estimate || allocation.total < allocation.demand;
         allotter.look_at = (is_layered && could_change).then_some(now + LOOK_INTERVAL);
         allocation.choices.clone()
     }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 use chappe_sfu_rate::{
-    Backlog, Basis, Bitrate, FeedbackCounts, Grant, PacketClass, PacketReport, RateConfig, RateControl, ReceiverReport,
-    ReceiverTime, ReferenceClock, Time, Usage,
+    Backlog, Basis, Bitrate, FeedbackCounts, Grant, Line, PacketClass, PacketReport, RateConfig, RateControl,
+    ReceiverReport, ReceiverTime, ReferenceClock, Time, Usage,
 };
 
 use crate::clients::delivery::Sender;
@@ -143,9 +143,9 @@ impl Bandwidth {
         if self.is_starting && !is_enough { estimate.min(self.start) } else { estimate }
     }
 
-    /// Whether what is sent has arrived for a while without a queue.
-    pub fn is_calm(&self) -> bool {
-        self.control.estimator().is_calm()
+    /// What is known of the line when layers are chosen.
+    pub fn line(&self, now: Instant) -> Line {
+        Line { estimate: self.estimate(), ..self.control.line(self.time(now)) }
     }
 
     // ── The budget ──────────────────────────────────────────────────────────────────────────────────────
