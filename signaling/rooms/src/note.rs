@@ -18,7 +18,7 @@ pub struct Note {
     pub since_ms: u64,
     /// The page it belongs to; none for WHIP and WHEP.
     pub owner: Option<Owner>,
-    /// Where the client asked from, and since when that address has the name that it publishes under.
+    /// Where the client asked from, and, of a publisher, how it came to have its name.
     #[serde(default)]
     pub attempt: Option<Attempt>,
     /// The token that it was made with; none where nobody is asked for one.

@@ -224,7 +224,7 @@ impl Registry {
         let is_there = matches!(session.phase, Phase::Open(SessionState::Connected | SessionState::Disconnected));
         let is_unnamed = session.note.owner.is_none() || self.audience.has_left(id);
         self.audience.set(id, &session.note.room, is_there && is_unnamed && !session.publishes());
-        match session.note.attempt.and_then(|attempt| attempt.address).filter(|_| !is_there) {
+        match session.note.attempt.as_ref().and_then(|attempt| attempt.address).filter(|_| !is_there) {
             Some(address) => self.connecting.insert(id, address),
             None => self.connecting.remove(&id),
         }

@@ -73,7 +73,7 @@ impl Registry {
     fn yields(&self, stream: &Stream, proof: &Proof) -> bool {
         match stream.home.node == self.own {
             true => self.gives_way_to(stream.session, proof),
-            false => stream.yields && stream.attempt.is_none_or(|attempt| attempt.gives_way_to(proof)),
+            false => stream.yields && stream.attempt.as_ref().is_none_or(|attempt| attempt.gives_way_to(proof)),
         }
     }
 
@@ -82,13 +82,13 @@ impl Registry {
     }
 
     /// Of a session whose media path has not come to be.
-    fn attempt(&self, session: SessionId) -> Option<Attempt> {
+    fn attempt(&self, session: SessionId) -> Option<&Attempt> {
         let session = self.sessions.get(&session)?;
         let opens = matches!(session.phase, Phase::Open(SessionState::New | SessionState::Connecting));
-        session.note.attempt.filter(|_| opens)
+        session.note.attempt.as_ref().filter(|_| opens)
     }
 
-    /// Since when a client at this address has a name that it asks for now.
+    /// The attempt of a client at this address that gets the name now.
     pub fn attempt_for(
         &self,
         room: &RoomName,
@@ -99,9 +99,11 @@ impl Registry {
         let there = self.rooms.get(room);
         let reserved = there.and_then(|there| there.reserved.get(stream)).and_then(|id| self.attempt(*id));
         let live = there.and_then(|there| there.streams.get(stream));
-        let live = live.and_then(|live| self.attempt(live.session).or(live.attempt));
-        let own = reserved.or(live).filter(|attempt| attempt.address == address);
-        Attempt { address, since_ms: own.map_or(now_ms, |attempt| attempt.since_ms) }
+        let live = live.and_then(|live| self.attempt(live.session).or(live.attempt.as_ref()));
+        match reserved.or(live) {
+            Some(before) => before.followed_by(address, now_ms),
+            None => Attempt::new(address, now_ms),
+        }
     }
 
     /// A publisher that crashed is back within seconds, under the same name and as a new client. It need not

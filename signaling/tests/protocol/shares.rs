@@ -1,5 +1,6 @@
 //! What one address may hold that costs it nothing to ask for, and a name that it has yet to connect under.
 
+use chappe_sfu_api::{Event, SessionState};
 use serde_json::json;
 
 use crate::http::{Response, request};
@@ -80,15 +81,36 @@ async fn pages_that_break_off_are_counted_until_they_are_forgotten_and_may_come_
 }
 
 #[tokio::test]
-async fn a_name_is_left_to_the_client_that_is_connecting_under_it() {
+async fn a_name_that_somebody_is_connecting_under_goes_to_the_next_address_at_once() {
     let server = Server::start().await;
-    let session = session_of(&publish(&server, "203.0.113.7", "demo/cam").await);
-    let refused = publish(&server, "203.0.113.8", "demo/cam").await;
-    assert_eq!((refused.status, refused.error().as_str()), (409, "stream_exists"));
-    assert!(!refused.header("retry-after").is_empty());
-    server.worker().connect(session.parse().unwrap());
-    server.until_connected(&session).await;
-    let again = session_of(&publish(&server, "203.0.113.7", "demo/other").await);
-    let next = session_of(&publish(&server, "203.0.113.7", "demo/other").await);
-    assert_ne!(again, next, "a client that tries again has its name at once");
+    for state in [SessionState::New, SessionState::Connecting] {
+        let name = format!("demo/{state:?}");
+        let first = session_of(&publish(&server, "203.0.113.7", &name).await).parse().unwrap();
+        server.worker().emit(Event::StateChanged { session: first, state });
+        let next = publish(&server, "203.0.113.8", &name).await;
+        assert_eq!(next.status, 201, "{state:?}: {}", next.text());
+        server.worker().until("the first is closed", |state| !state.sessions.contains_key(&first)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_asks_again_and_again_does_not_keep_a_name_from_its_owner() {
+    let mut server = Server::start().await;
+    let (owner, other) = ("203.0.113.7", "203.0.113.8");
+    session_of(&publish(&server, owner, "demo/cam").await);
+    session_of(&publish(&server, other, "demo/cam").await);
+    let again = session_of(&publish(&server, owner, "demo/cam").await);
+    for _ in 0..3 {
+        let refused = publish(&server, other, "demo/cam").await;
+        assert_eq!((refused.status, refused.error().as_str()), (409, "stream_exists"));
+        assert!(!refused.header("retry-after").is_empty());
+    }
+    // What is known of who had the name is with the worker.
+    server.kill();
+    server.launch();
+    server.until_ready().await;
+    assert_eq!(publish(&server, other, "demo/cam").await.status, 409);
+    server.worker().connect(again.parse().unwrap());
+    server.until_connected(&again).await;
+    assert_eq!(publish(&server, owner, "demo/cam").await.status, 409, "one that is connected gives way to nobody");
 }

@@ -174,10 +174,7 @@ impl Service {
             room: request.room.clone(),
             since_ms: unix_ms(),
             owner: request.owner.clone(),
-            attempt: Some(Attempt {
-                address: request.caller.as_ref().map(|caller| caller.address),
-                since_ms: unix_ms(),
-            }),
+            attempt: Some(Attempt::new(request.caller.as_ref().map(|caller| caller.address), unix_ms())),
             access: request.caller.as_ref().and_then(Caller::access).cloned(),
             role: Role::Watch { slots, sdp: answer.note },
         };
