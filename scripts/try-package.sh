@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tries the Debian package in a container that a real systemd boots: installed, enabled, settings taken up by reload,
-# upgraded under a session, stopped, removed, purged. The container has a network of its own and ends by itself. Needs
-# root and what `make dist` has made.
+# upgraded under a session, stopped, removed, purged. The container has a network of its own and ends by itself, and with
+# this script at the latest. Needs root and what `make dist` has made.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 fail() { echo "try-package: $*" >&2; exit 1; }
@@ -14,8 +14,20 @@ for need in mmdebstrap:mmdebstrap systemd-nspawn:systemd-container; do
 done
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 root=$work/root
+# Processes of the container and of nspawn: those that have its folder for their root, or mounted.
+inside() { grep -ls "/${work##*/}/root / " /proc/[0-9]*/mountinfo | cut -d / -f 3 || true; }
+# nspawn that is killed (by timeout, or with a terminal) leaves its container running.
+end() {
+    for pid in $(inside); do kill -KILL "$pid" 2>/dev/null || true; done
+    for _ in $(seq 100); do
+        [ -n "$(inside)" ] || { rm -rf "$work"; return; }
+        sleep 0.1
+    done
+    echo "try-package: processes of the container are left: $(inside | tr '\n' ' ')" >&2
+    exit 1
+}
+trap end EXIT
 # A system with systemd, from the sources of this machine; made once.
 base=$PWD/.tools/systemd-base.tar
 if [ ! -s "$base" ]; then
@@ -53,9 +65,10 @@ systemctl --root="$root" --quiet enable try.service
 echo tried > "$root/etc/hostname"
 
 timeout --kill-after=10 300 systemd-nspawn --quiet --directory="$root" --boot --private-network --register=no --keep-unit \
-    --machine=chappe-try --link-journal=no --console=read-only >"$work/console" 2>&1 || true
+    --machine="chappe-try-$$" --link-journal=no --console=read-only >"$work/console" 2>&1 || true
 if ! grep -q '^all done$' "$root/try/log" 2>/dev/null; then
     tail -n 40 "$work/console" "$root/try/log" >&2 || true
     fail "the package does not work under systemd"
 fi
+[ -z "$(inside)" ] || fail "the container goes on after its systemd has powered off"
 sed 's/^/try-package: /' "$root/try/log"
