@@ -1,4 +1,5 @@
-//! Owns the verdict on a worker that says nothing: it hangs, or the machine gives it no core. Never ends a connection.
+//! Owns the verdict on a worker that says nothing: it sleeps, or it is runnable (without a core, or in a loop that does
+//! not end). Never ends a connection.
 
 use std::fs;
 use std::io;
@@ -10,21 +11,21 @@ use tokio::time::timeout;
 use super::lines::LineReader;
 
 /// The next event of a worker, which says ten times a second that it lives. One that says nothing for [`SILENT_AFTER`]
-/// is stopped or hangs, and its clients see nothing any more, whatever its connections look like; unless it would run if
-/// the machine let it. Then it has until [`STARVED_CHECKS`] are over: to give up its sessions would make a busy machine
-/// busier.
+/// is stopped or hangs, and its clients see nothing any more, whatever its connections look like; unless it is runnable.
+/// Then it has until [`RUNNABLE_CHECKS`] are over, because it may only lack a core, and to give up its sessions would make
+/// a busy machine busier.
 pub async fn next_event(reader: &mut LineReader, pid: u32) -> io::Result<Option<Event>> {
     let next = reader.next::<Event>();
     tokio::pin!(next);
     if let Ok(event) = timeout(SILENT_AFTER, &mut next).await {
         return event;
     }
-    for check in 0..STARVED_CHECKS {
+    for check in 0..RUNNABLE_CHECKS {
         if !is_runnable(pid) {
             break;
         }
         if check == 0 {
-            tracing::info!("the machine gives this worker no core: its sessions are kept");
+            tracing::info!("this worker is runnable and says nothing: its sessions are kept for now");
         }
         if let Ok(event) = timeout(CHECK_INTERVAL, &mut next).await {
             return event;
@@ -44,7 +45,7 @@ fn is_runnable(pid: u32) -> bool {
 /// Eight signs of life. A busy machine delays one or two.
 const SILENT_AFTER: Duration = Duration::from_millis(800);
 /// 2.2 s, so that one that turns in a circle is given up after 3 s.
-const STARVED_CHECKS: u32 = 22;
+const RUNNABLE_CHECKS: u32 = 22;
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 const LAST_WORD_WITHIN: Duration = Duration::from_millis(20);
 
@@ -95,8 +96,7 @@ mod tests {
         assert!(!is_runnable(u32::MAX), "one that is gone");
     }
 
-    /// Seen where browsers and compilers kept a machine busy: a worker without a core was held for dead, and all its
-    /// sessions were ended.
+    /// Seen where browsers and compilers kept a machine busy: a worker without a core was held for dead.
     #[tokio::test(start_paused = true)]
     async fn a_worker_without_a_core_has_longer_to_speak_than_one_that_sleeps() {
         let works = Process::run("sh", &["-c", "while :; do :; done"]);
