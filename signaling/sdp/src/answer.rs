@@ -58,7 +58,7 @@ pub enum CandidateTransport {
 }
 
 /// One m-line of the answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum AnswerLine {
     /// Port 0 (RFC 3264 section 6).
     Rejected,
@@ -67,7 +67,7 @@ pub(super) enum AnswerLine {
     Accepted(AcceptedLine),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct AcceptedLine {
     pub direction: Direction,
     pub codecs: Vec<NegotiatedCodec>,
@@ -81,7 +81,7 @@ pub(super) struct AcceptedLine {
 }
 
 /// What is said about the stream that we send.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct SendingLine {
     pub ssrc: u32,
     pub rtx_ssrc: Option<u32>,

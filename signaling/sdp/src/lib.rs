@@ -34,4 +34,7 @@ pub use limits::{CANDIDATES_MAX, LINES_MAX, SDP_BYTES_MAX};
 pub use note::{BundledLine, TransportNote};
 pub use offer::Offer;
 pub use publish::{PublishAnswer, PublishNote, PublishTerms, answer_publish, negotiate_publish};
-pub use watch::{Showing, SlotSource, SourceTrack, WatchAnswer, WatchNote, answer_watch, attach};
+pub use watch::{
+    Showing, SlotSource, SourceTrack, WantedSlot, WatchAnswer, WatchNote, WatchTerms, answer_watch, attach,
+    negotiate_watch,
+};

@@ -96,9 +96,48 @@ struct WatchLine {
     codecs: usize,
 }
 
-/// Answers a viewer. `previous` is the note of the session's last answer: an m-line that goes on keeps its
-/// SSRCs, one that pauses or is recycled gets new ones, because sequence numbers and the SRTP roll-over
-/// counter start afresh with it (RFC 3711 section 3.3.1). An m-line without a slot is answered inactive.
+/// One m-line of a viewer and the stream that it is to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WantedSlot<'a> {
+    pub mid: &'a str,
+    pub stream: &'a str,
+}
+
+/// What a viewer's offer comes to, whichever worker takes it and whatever is published.
+#[derive(Debug)]
+pub struct WatchTerms {
+    pub dtls: DtlsParameters,
+    pub remote_ice: IceCredentials,
+    pub note: WatchNote,
+    answers: Vec<AnswerLine>,
+}
+
+impl WatchTerms {
+    /// The answer of a worker to the offer that these are the terms of. `media` is what it sends: what [`attach`] made of
+    /// the note and of what is published.
+    pub fn answer(&self, offer: &Offer, local: &Local, media: &Media) -> String {
+        let head = AnswerHead {
+            local,
+            role: self.dtls.role,
+            version: self.note.transport.version,
+            bundle: &offer.bundle,
+            extmap_allow_mixed: offer.extmap_allow_mixed,
+        };
+        let line = |(section, answer): (&Section, &AnswerLine)| match answer {
+            AnswerLine::Accepted(accepted) => {
+                let sent = media.send.iter().find(|track| track.mid == section.mid);
+                let chosen = sent.map(|track| track.payload_types.as_slice()).unwrap_or_default();
+                let codecs = in_answer_order(&accepted.codecs, chosen);
+                AnswerLine::Accepted(AcceptedLine { codecs, ..accepted.clone() })
+            }
+            left_out => left_out.clone(),
+        };
+        let answers: Vec<AnswerLine> = offer.sections.iter().zip(&self.answers).map(line).collect();
+        write_answer(&head, &offer.sections, &answers)
+    }
+}
+
+/// Answers a viewer whose worker and sources are known: [`negotiate_watch`], [`attach`] and the text of it.
 pub fn answer_watch(
     offer: &Offer,
     local: &Local,
@@ -106,8 +145,26 @@ pub fn answer_watch(
     previous: Option<&WatchNote>,
     random_ssrc: &mut dyn FnMut() -> u32,
 ) -> Result<WatchAnswer, SdpError> {
+    let wanted: Vec<WantedSlot<'_>> =
+        slots.iter().map(|slot| WantedSlot { mid: &slot.mid, stream: &slot.stream }).collect();
+    let terms = negotiate_watch(offer, &wanted, previous, random_ssrc)?;
+    let (media, states) = attach(&terms.note, slots);
+    let sdp = terms.answer(offer, local, &media);
+    let WatchTerms { dtls, remote_ice, note, .. } = terms;
+    Ok(WatchAnswer { sdp, media, dtls, remote_ice, note, states })
+}
+
+/// Decides what a viewer may be sent. `previous` is the note of the session's last answer: an m-line that goes on keeps its
+/// SSRCs, one that pauses or is recycled gets new ones, because sequence numbers and the SRTP roll-over
+/// counter start afresh with it (RFC 3711 section 3.3.1). An m-line without a slot is answered inactive.
+pub fn negotiate_watch(
+    offer: &Offer,
+    slots: &[WantedSlot<'_>],
+    previous: Option<&WatchNote>,
+    random_ssrc: &mut dyn FnMut() -> u32,
+) -> Result<WatchTerms, SdpError> {
     if let Some(slot) = slots.iter().find(|slot| !offer.mids().any(|mid| mid == slot.mid)) {
-        return Err(SdpError::NoSuchMid { mid: slot.mid.clone() });
+        return Err(SdpError::NoSuchMid { mid: slot.mid.to_owned() });
     }
     let dtls = offer.dtls(previous.map(|note| &note.transport.dtls))?;
     let version = previous.map_or(1, |note| note.transport.version.saturating_add(1));
@@ -133,17 +190,8 @@ pub fn answer_watch(
     if previous.is_none() && !offer.sections.iter().any(|s| !s.removed && s.direction.receives()) {
         return Err(SdpError::ReceivesNothing);
     }
-    let head = AnswerHead {
-        local,
-        role: dtls.role,
-        version,
-        bundle: &offer.bundle,
-        extmap_allow_mixed: offer.extmap_allow_mixed,
-    };
-    let sdp = write_answer(&head, &offer.sections, &answers);
     check_size(&note)?;
-    let (media, states) = attach(&note, slots);
-    Ok(WatchAnswer { sdp, media, dtls, remote_ice: offer.ice().clone(), note, states })
+    Ok(WatchTerms { dtls, remote_ice: offer.ice().clone(), note, answers })
 }
 
 /// What to send to a viewer whose m-lines are as in `note`: for when a publisher comes, goes or returns and
@@ -210,7 +258,7 @@ impl SsrcSource<'_> {
 fn accept(
     note: &mut WatchNote,
     section: &Section,
-    slot: Option<&SlotSource>,
+    slot: Option<&WantedSlot<'_>>,
     previous: Option<&WatchNote>,
     ssrcs: &mut SsrcSource<'_>,
 ) -> Option<(MediaKind, AcceptedLine)> {
@@ -227,28 +275,30 @@ fn accept(
         // One estimate of its line is enough, and of the two this is the better one.
         codec.feedback.remb &= !codec.feedback.transport_cc;
     }
+    let line = |direction, codecs, sending| AcceptedLine {
+        direction,
+        codecs,
+        extensions,
+        sending,
+        rids: Vec::new(),
+        start_kbps: None,
+    };
     let Some(slot) = slot.filter(|_| section.direction.receives()) else {
-        let (direction, codecs) = (Direction::Inactive, in_answer_order(&taken, &[]));
-        return Some((
-            kind,
-            AcceptedLine { direction, codecs, extensions, sending: None, rids: Vec::new(), start_kbps: None },
-        ));
+        return Some((kind, line(Direction::Inactive, taken, None)));
     };
     let kept = previous.and_then(|note| note.line(&section.mid, kind));
     let ssrc = kept.map_or_else(|| ssrcs.draw(), |line| line.ssrc);
     let repairs = taken.iter().any(|c| c.rtx.is_some());
     let rtx_ssrc = repairs.then(|| kept.and_then(|line| line.rtx_ssrc).unwrap_or_else(|| ssrcs.draw()));
-    let chosen = slot.source.as_ref().map(|source| connect(source, kind, &taken).1).unwrap_or_default();
     let sending = SendingLine {
         ssrc,
         rtx_ssrc,
-        cname: msid_stream(&slot.stream),
+        cname: msid_stream(slot.stream),
         msid_track: format!("{}-{}", kind_name(kind), section.mid),
     };
-    let codecs = in_answer_order(&taken, &chosen);
-    note.lines.push(WatchLine { mid: section.mid.clone(), kind, ssrc, rtx_ssrc, codecs: note.codecs.insert(taken) });
-    let (direction, sending, rids) = (Direction::SendOnly, Some(sending), Vec::new());
-    Some((kind, AcceptedLine { direction, codecs, extensions, sending, rids, start_kbps: None }))
+    let codecs = note.codecs.insert(taken.clone());
+    note.lines.push(WatchLine { mid: section.mid.clone(), kind, ssrc, rtx_ssrc, codecs });
+    Some((kind, line(Direction::SendOnly, taken, Some(sending))))
 }
 
 /// All that the viewer takes and we forward, whatever is live now: a publisher that returns with another
