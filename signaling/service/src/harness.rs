@@ -22,7 +22,7 @@ use crate::cluster::handle::{Cluster, Identity};
 use crate::cluster::outgoing::Outgoing;
 use crate::drain::file::DrainFile;
 use crate::pages::event::{PageEvent, PageLink, PageMessage};
-use crate::request::{Answered, PublishRequest};
+use crate::request::{Answered, PublishRequest, WatchRequest, Watched};
 use crate::service::Service;
 use crate::workers::link::{Reply, WorkerCommand, WorkerQueue, worker_link};
 
@@ -118,19 +118,38 @@ pub fn obey(mut queue: WorkerQueue) -> Arc<Mutex<Vec<Command>>> {
     told
 }
 
-/// Publishes `cam` in the room `demo` on the worker of a node that has one.
-pub async fn publish(service: &Arc<Service>, owner: Option<&Owner>, instead_of: Option<SessionId>) -> SessionId {
-    let request = PublishRequest {
+/// A WHIP client that wants to publish `cam` in the room `demo`.
+pub fn publish_request() -> PublishRequest {
+    PublishRequest {
         room: RoomName::parse("demo").expect("a good name"),
         stream: StreamName::parse("cam").expect("a good name"),
         offer: Offer::parse(include_str!("../../sdp/tests/data/chromium-whip.sdp")).expect("a recorded offer"),
-        owner: owner.cloned(),
-        instead_of,
+        owner: None,
+        instead_of: None,
         listed: false,
         takes_over: false,
         alive_ms: None,
         caller: Some(caller()),
-    };
+    }
+}
+
+/// A WHEP player that wants to watch it, or waits for it.
+pub fn watch_request() -> WatchRequest {
+    let PublishRequest { room, stream, .. } = publish_request();
+    WatchRequest {
+        room,
+        slots: Watched::Player { stream, wait: true, height_max: None },
+        offer: Offer::parse(include_str!("../../sdp/tests/data/chromium-whep.sdp")).expect("a recorded offer"),
+        owner: None,
+        instead_of: None,
+        alive_ms: None,
+        caller: Some(caller()),
+    }
+}
+
+/// Publishes `cam` in the room `demo` on the worker of a node that has one.
+pub async fn publish(service: &Arc<Service>, owner: Option<&Owner>, instead_of: Option<SessionId>) -> SessionId {
+    let request = PublishRequest { owner: owner.cloned(), instead_of, ..publish_request() };
     let Answered { session, .. } = service.publish(request).await.expect("the worker obeys");
     service.handle_worker_event(W0, Event::StateChanged { session, state: SessionState::Connected });
     session

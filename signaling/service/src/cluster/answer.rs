@@ -36,13 +36,13 @@ impl Service {
                 let offer = Offer::parse(&offer)?;
                 let request =
                     PublishRequest { room, stream, offer, owner, instead_of, listed, takes_over, alive_ms, caller };
-                answered(self.publish_here(request, worker, known).await)
+                answered(self.open_here(&request, worker, known).await)
             }
             NodeRequest::Watch { room, slots, offer, owner, alive_ms, caller, worker } => {
                 self.check_serving()?;
                 let (offer, instead_of) = (Offer::parse(&offer)?, None);
                 let request = WatchRequest { room, slots, offer, owner, instead_of, alive_ms, caller };
-                answered(self.watch_here(&request, worker).await)
+                answered(self.watch_here(request, worker).await)
             }
             NodeRequest::Republish { session, member, offer } => {
                 answered(self.republish_here(session, member, &Offer::parse(&offer)?, None).await)

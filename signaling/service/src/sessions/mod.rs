@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod arrivals;
 pub mod names;
+pub mod opening;
 pub mod patch;
 pub mod place;
 pub mod publish;

@@ -152,10 +152,8 @@ const CLAIM_FRESH_MS: u64 = 3_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::harness::{caller, node};
-    use crate::request::PublishRequest;
+    use crate::harness::{node, publish_request};
     use chappe_engine::{Change, Embedded, Engine};
-    use chappe_signaling_sdp::Offer;
 
     fn names() -> (RoomName, StreamName) {
         (RoomName::parse("demo").unwrap(), StreamName::parse("cam").unwrap())
@@ -197,21 +195,8 @@ mod tests {
         let (ours, theirs) = (node("n1", 1, &engine), node("n2", 2, &engine));
         theirs.handle_presence(ours.own_state(&ours.state()));
         let (room, stream) = names();
-        let offer = Offer::parse(include_str!("../../../sdp/tests/data/chromium-whip.sdp")).unwrap();
-        let (in_room, under) = (room.clone(), stream.clone());
-        let request = PublishRequest {
-            room: in_room,
-            stream: under,
-            offer,
-            owner: None,
-            instead_of: None,
-            listed: false,
-            takes_over: false,
-            alive_ms: None,
-            caller: Some(caller()),
-        };
         let before = tokio::time::Instant::now();
-        assert_eq!(ours.publish(request).await.err(), Some(Refusal::NoWorker));
+        assert_eq!(ours.publish(publish_request()).await.err(), Some(Refusal::NoWorker));
         until_deleted(&engine).await;
         assert!(before.elapsed() < Duration::from_secs(1), "nobody waits for a claim to be stale");
         assert!(theirs.claim_name(&room, &stream, &Proof::default()).await.unwrap().is_some());

@@ -2,95 +2,34 @@
 
 use std::sync::Arc;
 
-use chappe_cluster::WorkerRef;
-use chappe_sfu_api::{Hello, WorkerIndex};
+use chappe_sfu_api::{Epoch, Media, WorkerIndex};
 use chappe_signaling_access::Action;
-use chappe_signaling_rooms::{
-    Attempt, NOTE_VERSION, Note, Phase, Role, RoomName, Session, Showing, Slot, SlotState, slot_states,
-};
-use chappe_signaling_sdp::{self as sdp, SlotSource};
-use chappe_signaling_traces::{Kind, step};
+use chappe_signaling_rooms::{Attempt, Registry, Role, RoomName, Showing, Slot, SlotState, slot_states};
+use chappe_signaling_sdp::{self as sdp, Local, SdpError, WantedSlot, WatchTerms};
 
 use crate::callers::caller::Caller;
-use crate::clock::unix_ms;
 use crate::cluster::message::NodeRequest;
 use crate::refusal::Refusal;
 use crate::request::{Answered, WatchRequest, Watched, check_slots};
 use crate::service::Service;
-use crate::sessions::admission::{QueueKey, Verdict};
-use crate::sessions::place::{Avoid, Purpose, note_place, random_credentials, reached_at, verdict};
-use crate::sessions::publish::{FIRST_EPOCH, PLACES_TRIED_MAX};
-use crate::state::ServiceState;
+use crate::sessions::opening::{Asked, Content, Moment, SessionRequest};
+use crate::sessions::place::Purpose;
 
 impl Service {
-    pub async fn watch(self: &Arc<Self>, mut request: WatchRequest) -> Result<Answered, Refusal> {
+    pub async fn watch(self: &Arc<Self>, request: WatchRequest) -> Result<Answered, Refusal> {
         self.wait_settled().await;
-        let member = request.owner.as_ref().map(|owner| owner.member);
-        let slots = request.slots.of(&request.offer);
-        check_slots(&slots)?;
-        self.check_watch(request.caller.as_ref(), &request.room, &slots)?;
-        let mut avoid = Avoid::new(request.instead_of);
-        // What the last one said whom nobody is left to take the place of.
-        let mut told = Refusal::NoWorker;
-        for _ in 0..PLACES_TRIED_MAX {
-            let queue = QueueKey { room: request.room.clone(), publishes: false };
-            let decide = || self.decide_watch(&request, &slots, &avoid);
-            let (chosen, basis) = match self.place_viewer(request.caller.as_ref(), queue, decide).await {
-                Ok(decided) => decided,
-                Err(Refusal::NoWorker) => break,
-                Err(refusal) => return Err(refusal),
-            };
-            if let Some(basis) = basis {
-                let outcome = match basis {
-                    Ok(basis) => self.open_viewer(&request, slots.clone(), chosen.index, basis).await,
-                    Err(refusal) => Err(refusal),
-                };
-                match outcome {
-                    // Whatever process is there next may be asked.
-                    Err(Refusal::WorkerGone) => told = Refusal::WorkerGone,
-                    // It died or filled up since it was chosen, as another node's may have.
-                    Err(refusal) if refusal.is_unavailable() => {
-                        told = refusal;
-                        avoid.tried.push(chosen);
-                    }
-                    outcome => return outcome,
-                }
-                continue;
-            }
-            if let Watched::Player { wait, .. } = &mut request.slots {
-                // It is there; should that node not know it yet, it will in a moment.
-                *wait = true;
-            }
-            let request_there = NodeRequest::Watch {
-                room: request.room.clone(),
-                slots: request.slots.clone(),
-                offer: request.offer.text().to_owned(),
-                owner: request.owner.clone(),
-                alive_ms: request.alive_ms,
-                caller: request.caller.clone(),
-                worker: chosen.index,
-            };
-            if let Some(answered) = self.try_place(&chosen, request_there, &mut avoid).await? {
-                self.note_session(member, answered.session);
-                return Ok(answered);
-            }
-        }
-        Err(told)
+        let viewing = Viewing::of(request)?;
+        self.check_watch(viewing.request.caller.as_ref(), &viewing.request.room, &viewing.slots)?;
+        self.open_somewhere(&viewing).await
     }
 
-    async fn place_viewer(
-        &self,
-        caller: Option<&Caller>,
-        queue: QueueKey,
-        decide: impl FnMut() -> Verdict<Decided>,
-    ) -> Result<Decided, Refusal> {
-        let mut placing = step("place", Kind::Internal);
-        let decided = self.admission.admit(caller, queue, decide).await;
-        match &decided {
-            Ok((chosen, _)) => note_place(&mut placing, chosen),
-            Err(refusal) => placing.fail(refusal),
-        }
-        decided
+    /// For another node, which has chosen the worker.
+    pub(crate) async fn watch_here(
+        self: &Arc<Self>,
+        request: WatchRequest,
+        worker: WorkerIndex,
+    ) -> Result<Answered, Refusal> {
+        self.open_here(&Viewing::of(request)?, worker, None).await
     }
 
     /// Each stream that is to be shown has to be permitted, also one that is not there.
@@ -98,125 +37,97 @@ impl Service {
         let streams = slots.iter().map(|slot| Action::Watch { stream: slot.stream.as_str() });
         [Action::Join].into_iter().chain(streams).try_for_each(|action| self.check_grant(caller, room, action))
     }
+}
 
-    /// For another node, which has chosen the worker.
-    pub(crate) async fn watch_here(
-        self: &Arc<Self>,
-        request: &WatchRequest,
-        worker: WorkerIndex,
-    ) -> Result<Answered, Refusal> {
+/// A viewer's request, with the slots that it comes to.
+struct Viewing {
+    request: WatchRequest,
+    slots: Vec<Slot>,
+}
+
+impl Viewing {
+    fn of(request: WatchRequest) -> Result<Viewing, Refusal> {
         let slots = request.slots.of(&request.offer);
         check_slots(&slots)?;
-        let basis = self.basis_of(&self.state(), request, &slots, worker)?;
-        self.open_viewer(request, slots, worker, basis).await
-    }
-
-    /// Judges the request, chooses its place and, if that is here, takes what the answer is made from: in one turn of
-    /// the lock.
-    fn decide_watch(&self, request: &WatchRequest, slots: &[Slot], avoid: &Avoid) -> Verdict<Decided> {
-        let mut state = self.state();
-        let decided = self.try_watch(&mut state, request, slots, avoid);
-        verdict(&state, avoid, decided)
-    }
-
-    fn try_watch(
-        &self,
-        state: &mut ServiceState,
-        request: &WatchRequest,
-        slots: &[Slot],
-        avoid: &Avoid,
-    ) -> Result<Decided, Refusal> {
-        if state.registry.room(&request.room).is_none() {
-            state.registry.check_new_room()?;
-        }
-        if let Watched::Player { stream, wait: false, .. } = &request.slots
-            && state.registry.stream(&request.room, stream).is_none()
-        {
-            return Err(Refusal::NoSuchStream(format!("{}/{stream}", request.room)));
-        }
-        let member = request.owner.as_ref().map(|owner| owner.member);
-        member.map_or(Ok(()), |member| state.registry.check_sessions_of(member))?;
-        let chosen = self.choose(state, &request.room, &Purpose::Watch(slots), avoid)?;
-        let is_here = chosen.node == *self.node();
-        let basis = is_here.then(|| self.basis_of(state, request, slots, chosen.index));
-        Ok((chosen, basis))
-    }
-
-    fn basis_of(
-        &self,
-        state: &ServiceState,
-        request: &WatchRequest,
-        slots: &[Slot],
-        worker: WorkerIndex,
-    ) -> Result<ViewerBasis, Refusal> {
-        self.check_connecting(state, request.caller.as_ref())?;
-        Ok(ViewerBasis { hello: state.serving(worker)?.clone(), sources: state.registry.sources(&request.room, slots) })
-    }
-
-    /// The answer is made between two turns of the lock; what was published or ended meanwhile is caught up with in
-    /// the second.
-    async fn open_viewer(
-        self: &Arc<Self>,
-        request: &WatchRequest,
-        slots: Vec<Slot>,
-        worker: WorkerIndex,
-        ViewerBasis { hello, sources }: ViewerBasis,
-    ) -> Result<Answered, Refusal> {
-        let id = self.random_session();
-        let local = self.local(&hello, random_credentials(), id, reached_at(request.caller.as_ref()));
-        let answer = sdp::answer_watch(&request.offer, &local, &sources, None, &mut rand::random)?;
-        let shown = slot_states(&slots, answer.states);
-        if matches!(request.slots, Watched::Player { .. }) {
-            check_decodable(&shown)?;
-        }
-        let note = Note {
-            version: NOTE_VERSION,
-            room: request.room.clone(),
-            since_ms: unix_ms(),
-            owner: request.owner.clone(),
-            attempt: Some(Attempt::new(request.caller.as_ref().map(|caller| caller.address), unix_ms())),
-            access: request.caller.as_ref().and_then(Caller::access).cloned(),
-            role: Role::Watch { slots, sdp: answer.note },
-        };
-        let session = Session {
-            id,
-            worker,
-            boot: hello.boot,
-            epoch: FIRST_EPOCH,
-            phase: Phase::Opening,
-            local_ice: local.ice,
-            remote_ice: answer.remote_ice,
-            dtls: answer.dtls,
-            media: answer.media,
-            alive_ms: request.alive_ms,
-            note,
-            shown,
-        };
-        let mut answered = Answered::of(&session, answer.sdp);
-        let spec = session.spec()?;
-        let waiting = {
-            let mut state = self.state();
-            self.check_connecting(&state, request.caller.as_ref())?;
-            let waiting = self.start(&mut state, session, spec)?;
-            let caught_up = state.registry.attach_viewer(id);
-            self.apply(&mut state, caught_up);
-            if let Some(session) = state.registry.session(id) {
-                answered.slots.clone_from(&session.shown);
-            }
-            waiting
-        };
-        self.finish(answered.session, waiting).await?;
-        Ok(answered)
+        Ok(Viewing { request, slots })
     }
 }
 
-/// The worker that a viewer goes to. If it is of this node, with what the answer is made from.
-type Decided = (WorkerRef, Option<Result<ViewerBasis, Refusal>>);
+impl SessionRequest for Viewing {
+    type Terms = WatchTerms;
 
-struct ViewerBasis {
-    /// Of the worker.
-    hello: Hello,
-    sources: Vec<SlotSource>,
+    fn asked(&self) -> Asked<'_> {
+        let WatchRequest { room, owner, instead_of, alive_ms, caller, .. } = &self.request;
+        let (owner, caller) = (owner.as_ref(), caller.as_ref());
+        Asked { room, owner, instead_of: *instead_of, alive_ms: *alive_ms, caller }
+    }
+
+    fn purpose(&self) -> Purpose<'_> {
+        Purpose::Watch(&self.slots)
+    }
+
+    fn negotiate(&self) -> Result<WatchTerms, SdpError> {
+        let slots = self.slots.iter().map(|slot| WantedSlot { mid: &slot.mid, stream: slot.stream.as_str() });
+        let wanted: Vec<WantedSlot<'_>> = slots.collect();
+        sdp::negotiate_watch(&self.request.offer, &wanted, None, &mut rand::random)
+    }
+
+    fn check(&self, registry: &Registry) -> Result<(), Refusal> {
+        let room = &self.request.room;
+        if registry.room(room).is_none() {
+            registry.check_new_room()?;
+        }
+        match &self.request.slots {
+            Watched::Player { stream, wait: false, .. } if registry.stream(room, stream).is_none() => {
+                Err(Refusal::NoSuchStream(format!("{room}/{stream}")))
+            }
+            Watched::Player { .. } | Watched::Chosen(_) => Ok(()),
+        }
+    }
+
+    /// Of viewers: there is no name that two of them could have.
+    fn known_epoch(&self, _: &Registry) -> Option<Epoch> {
+        None
+    }
+
+    fn content(&self, registry: &Registry, terms: &WatchTerms, at: Moment) -> Result<Content, Refusal> {
+        let sources = registry.sources(&self.request.room, &self.slots);
+        let (media, states) = sdp::attach(&terms.note, &sources);
+        let shown = slot_states(&self.slots, states);
+        if matches!(self.request.slots, Watched::Player { .. }) {
+            check_decodable(&shown)?;
+        }
+        Ok(Content {
+            epoch: FIRST_EPOCH,
+            remote_ice: terms.remote_ice.clone(),
+            dtls: terms.dtls.clone(),
+            media,
+            attempt: Attempt::new(self.request.caller.as_ref().map(|caller| caller.address), at.now_ms),
+            role: Role::Watch { slots: self.slots.clone(), sdp: terms.note.clone() },
+            shown,
+        })
+    }
+
+    fn answer(&self, terms: &WatchTerms, local: &Local, media: &Media) -> String {
+        terms.answer(&self.request.offer, local, media)
+    }
+
+    fn for_node_of(&self, worker: WorkerIndex, _: Option<Epoch>) -> NodeRequest {
+        let mut slots = self.request.slots.clone();
+        if let Watched::Player { wait, .. } = &mut slots {
+            // It is there; should that node not know it yet, it will in a moment.
+            *wait = true;
+        }
+        NodeRequest::Watch {
+            room: self.request.room.clone(),
+            slots,
+            offer: self.request.offer.text().to_owned(),
+            owner: self.request.owner.clone(),
+            alive_ms: self.request.alive_ms,
+            caller: self.request.caller.clone(),
+            worker,
+        }
+    }
 }
 
 /// A player has no other place to say that a picture will stay black, so it is refused.
@@ -230,3 +141,6 @@ fn check_decodable(shown: &[SlotState]) -> Result<(), Refusal> {
         None => Ok(()),
     }
 }
+
+/// Of viewers: their sessions do not move, so nothing ever raises it.
+const FIRST_EPOCH: Epoch = Epoch(1);
