@@ -1,4 +1,4 @@
-//! Owns pages as members of a room: joining, coming back, leaving, and what they may do to their own sessions.
+//! Owns pages as members of a room: joining, coming back, leaving.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use chappe_cluster::{NodeName, NodePhase};
 use chappe_engine::Health;
-use chappe_sfu_api::{SessionId, SessionStats};
+use chappe_sfu_api::SessionId;
 use chappe_signaling_access::{Access, Action, Pass, TokenError};
-use chappe_signaling_rooms::{MemberId, Owner, ResumeSecret, RoomError};
+use chappe_signaling_rooms::{MemberId, Owner, ResumeSecret};
 use futures_util::future::join_all;
 use tracing::info;
 
@@ -232,82 +232,6 @@ impl Service {
             self.cluster.send(Outgoing::Request(node, NodeRequest::MemberGone { member, home: self.node().clone() }));
         }
     }
-
-    /// A page ends a session of its own. One that has gone already is as good.
-    pub async fn end_own(self: &Arc<Self>, id: SessionId, member: MemberId, publishes: bool) -> Result<(), Refusal> {
-        match self.elsewhere(id) {
-            Some(node) => {
-                let result = self.ask(&node, NodeRequest::End { session: id, member, publishes }).await;
-                self.state().registry.forget_session(member, id);
-                match result {
-                    // It ends when its client falls silent.
-                    Ok(_) | Err(Refusal::NodeSilent) => Ok(()),
-                    Err(refusal) => Err(refusal),
-                }
-            }
-            None => self.end_here(id, member, publishes),
-        }
-    }
-
-    pub(crate) fn end_here(self: &Arc<Self>, id: SessionId, member: MemberId, publishes: bool) -> Result<(), Refusal> {
-        let mut state = self.state();
-        let Some(session) = state.registry.session(id) else {
-            return Ok(());
-        };
-        if session.member() != Some(member) || session.publishes() != publishes {
-            return Err(RoomError::NoSuchSession.into());
-        }
-        let effects = state.registry.end(id, None);
-        self.apply(&mut state, effects);
-        Ok(())
-    }
-
-    pub async fn mute_own(
-        self: &Arc<Self>,
-        id: SessionId,
-        member: MemberId,
-        mid: &str,
-        muted: bool,
-    ) -> Result<(), Refusal> {
-        match self.elsewhere(id) {
-            Some(node) => {
-                let request = NodeRequest::Mute { session: id, member, mid: mid.to_owned(), muted };
-                self.ask(&node, request).await.map(drop)
-            }
-            None => self.mute_here(id, member, mid, muted),
-        }
-    }
-
-    pub(crate) fn mute_here(
-        self: &Arc<Self>,
-        id: SessionId,
-        member: MemberId,
-        mid: &str,
-        muted: bool,
-    ) -> Result<(), Refusal> {
-        let mut state = self.state();
-        owns(&state, id, member)?;
-        let effects = state.registry.mute(id, mid, muted)?;
-        self.apply(&mut state, effects);
-        Ok(())
-    }
-
-    pub async fn stats_own(&self, id: SessionId, member: MemberId) -> Result<SessionStats, Refusal> {
-        match self.elsewhere(id) {
-            Some(node) => self.stats_of(&node, id, Some(member)).await,
-            None => self.stats_own_here(id, member).await,
-        }
-    }
-
-    pub(crate) async fn stats_own_here(&self, id: SessionId, member: MemberId) -> Result<SessionStats, Refusal> {
-        owns(&self.state(), id, member)?;
-        self.stats_here(id).await
-    }
-}
-
-pub(super) fn owns(state: &ServiceState, id: SessionId, member: MemberId) -> Result<(), Refusal> {
-    let own = state.registry.session(id).is_some_and(|session| session.member() == Some(member));
-    if own { Ok(()) } else { Err(RoomError::NoSuchSession.into()) }
 }
 
 /// A page's secret proves who it is to any node, because the id that others know is its hash.

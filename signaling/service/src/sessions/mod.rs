@@ -4,6 +4,7 @@ pub mod admission;
 pub mod arrivals;
 pub mod names;
 pub mod opening;
+pub mod own;
 pub mod patch;
 pub mod place;
 pub mod publish;

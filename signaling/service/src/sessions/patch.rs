@@ -17,6 +17,7 @@ use crate::cluster::message::{NodeReply, NodeRequest};
 use crate::refusal::Refusal;
 use crate::request::{Answered, Joined, PatchOutcome, Precondition, check_slots};
 use crate::service::Service;
+use crate::sessions::own::own_session;
 use crate::sessions::place::{random_credentials, random_track, reached_at};
 use crate::state::ServiceState;
 use crate::workers::link::Waiting;
@@ -301,15 +302,6 @@ impl Basis {
 struct Restart {
     waiting: Waiting,
     before: IceBefore,
-}
-
-/// A page may only touch what it made itself.
-fn own_session(state: &ServiceState, id: SessionId, member: MemberId) -> Result<&Session, Refusal> {
-    state
-        .registry
-        .session(id)
-        .filter(|session| session.member() == Some(member))
-        .ok_or_else(|| RoomError::NoSuchSession.into())
 }
 
 fn answered(state: &ServiceState, id: SessionId, sdp: String) -> Result<Answered, Refusal> {
