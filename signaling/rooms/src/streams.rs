@@ -21,13 +21,6 @@ impl Registry {
         self.rooms.get(room)?.streams.get(stream)
     }
 
-    /// Room and name of a track's stream.
-    pub fn published_as(&self, track: TrackId) -> Option<(&RoomName, &StreamName)> {
-        let of = |stream: &Stream| stream.tracks.iter().any(|known| known.source.track == track);
-        let mut all = self.rooms.iter().flat_map(|(room, there)| there.streams.iter().map(move |(n, s)| (room, n, s)));
-        all.find(|(_, _, stream)| of(stream)).map(|(room, name, _)| (room, name))
-    }
-
     /// None for a track that nobody publishes (any more).
     pub fn track_home(&self, track: TrackId) -> Option<&TrackHome> {
         self.tracks.get(&track)

@@ -1,5 +1,6 @@
 //! Owns the JSON of the admin API about nodes, workers and relays: all of the cluster, as this node knows it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -86,27 +87,35 @@ struct RelayEntry {
 }
 
 pub async fn nodes(State(Admin { service, tls, .. }): State<Admin>) -> Response {
-    let state = service.state();
-    let own = service.own_state(&state);
+    let (own, others, streams, sessions, members) = {
+        let state = service.state();
+        let others: Vec<NodeState> = state.replica.nodes().cloned().collect();
+        let (sessions, members) = (state.registry.session_count() as u64, state.registry.members());
+        (service.own_state(&state), others, streams_by_node(&state), sessions, members)
+    };
     let mut entries = vec![NodeEntry {
         pid: Some(std::process::id()),
-        sessions: state.registry.session_count() as u64,
-        members: Some(state.registry.members()),
+        sessions,
+        members: Some(members),
         certificate_expires_ms: tls.expires_unix_ms(),
         certificate_problem: tls.problem(),
         messages_dropped: Some(service.cluster.engine.drops().total()),
-        ..node_entry(&own, own_streams(&state, service.node()))
+        ..node_entry(&own, &streams)
     }];
-    entries.extend(state.replica.nodes().map(|other| node_entry(other, own_streams(&state, &other.node))));
+    entries.extend(others.iter().map(|other| node_entry(other, &streams)));
     Json(entries).into_response()
 }
 
 pub async fn workers(State(service): State<Arc<Service>>) -> Response {
-    let state = service.state();
-    let own = service.own_state(&state);
-    let load = |index: WorkerIndex| state.worker(index).map(|view| &view.load);
+    let (own, others, loads) = {
+        let state = service.state();
+        let others: Vec<NodeState> = state.replica.nodes().cloned().collect();
+        let loads: Vec<LoadReport> = state.workers.iter().map(|view| view.load.clone()).collect();
+        (service.own_state(&state), others, loads)
+    };
+    let load = |index: WorkerIndex| loads.get(usize::from(index.0));
     let ours = own.workers.iter().map(|worker| worker_entry(&own.node, worker, load(worker.index)));
-    let others = state.replica.nodes().flat_map(|other| other.workers.iter().map(move |worker| (&other.node, worker)));
+    let others = others.iter().flat_map(|other| other.workers.iter().map(move |worker| (&other.node, worker)));
     let entries: Vec<WorkerEntry<'_>> =
         ours.chain(others.map(|(node, worker)| worker_entry(node, worker, None))).collect();
     Json(entries).into_response()
@@ -125,16 +134,20 @@ pub async fn relays(State(service): State<Arc<Service>>) -> Response {
     Json(entries).into_response()
 }
 
-fn own_streams(state: &ServiceState, node: &NodeName) -> usize {
-    state
-        .registry
-        .rooms()
-        .flat_map(|(_, room)| room.streams.values())
-        .filter(|stream| stream.home.node == *node)
-        .count()
+fn streams_by_node(state: &ServiceState) -> BTreeMap<NodeName, usize> {
+    let mut counts = BTreeMap::new();
+    for stream in state.registry.rooms().flat_map(|(_, room)| room.streams.values()) {
+        match counts.get_mut(&stream.home.node) {
+            Some(count) => *count += 1,
+            None => {
+                counts.insert(stream.home.node.clone(), 1);
+            }
+        }
+    }
+    counts
 }
 
-fn node_entry(presence: &NodeState, streams: usize) -> NodeEntry<'_> {
+fn node_entry<'a>(presence: &'a NodeState, streams: &BTreeMap<NodeName, usize>) -> NodeEntry<'a> {
     let serving = presence.workers.iter().filter(|worker| worker.phase == WorkerPhase::Serving).count();
     NodeEntry {
         id: &presence.node,
@@ -153,7 +166,7 @@ fn node_entry(presence: &NodeState, streams: usize) -> NodeEntry<'_> {
         workers: presence.workers.len(),
         workers_serving: serving,
         sessions: presence.workers.iter().map(|worker| u64::from(worker.sessions)).sum(),
-        streams,
+        streams: streams.get(&presence.node).copied().unwrap_or_default(),
         members: None,
         messages_dropped: None,
         certificate_expires_ms: None,
@@ -203,11 +216,11 @@ fn relay_entry(
         RelayDirection::Out => "out",
     };
     let link = peers.iter().find(|peer| peer.peer == relay.peer);
-    let source = state.registry.published_as(relay.track);
+    let source = state.registry.track_home(relay.track);
     RelayEntry {
         id: format!("{worker} {direction} {peer} {}", relay.track),
-        room: source.map(|(room, _)| room.to_string()),
-        stream: source.map(|(_, stream)| stream.to_string()),
+        room: source.map(|home| home.room.to_string()),
+        stream: source.map(|home| home.stream.to_string()),
         worker,
         peer,
         track: relay.track,
