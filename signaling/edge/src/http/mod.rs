@@ -10,6 +10,7 @@ pub(crate) mod layers;
 mod pages;
 mod places;
 mod plain;
+mod posting;
 mod rooms;
 mod serve;
 mod session;

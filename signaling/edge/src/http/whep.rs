@@ -12,7 +12,7 @@ use chappe_signaling_service::{Answered, Caller, Refusal, Service, WatchRequest,
 use serde::Deserialize;
 use tracing::{Instrument as _, info_span};
 
-use super::whip::{METHODS, alive_ms, created, is_set, preflight};
+use super::posting::{METHODS, alive_ms, created, is_set, preflight};
 use crate::access::base_path::BasePath;
 use crate::content_type::SDP;
 use crate::error::HttpError;
