@@ -6,12 +6,8 @@ import { after, before, describe, test } from "node:test";
 import { TURN_MS, gaps, tile, watchForGaps } from "./harness/observe.mjs";
 import { decodes, player } from "./harness/player.mjs";
 import { Scene } from "./harness/scene.mjs";
-import { until } from "./harness/until.mjs";
+import { sendCamera } from "./harness/structures.mjs";
 
-/** @typedef {import("playwright-core").Page} Page */
-
-/** Of the dependency descriptor. */
-const DESCRIPTOR = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 /** A key frame that a change waits for, on a busy machine. */
 const STANDS_AT_MOST_TURNS = 1_500 / TURN_MS;
 
@@ -71,24 +67,6 @@ describe("layers within an encoding", () => {
  */
 async function publish(scene, room, { codec, mode, says }) {
   const page = await scene.page("/healthz");
-  await page.evaluate(async ({ url, codec, mode, descriptor }) => {
-    const pc = new RTCPeerConnection();
-    const media = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 } });
-    const sendEncodings = [/** @type {any} */ ({ scalabilityMode: mode, maxBitrate: 2_500_000 })];
-    const transceiver = /** @type {any} */ (pc.addTransceiver(media.getTracks()[0] ?? "video", { direction: "sendonly", sendEncodings }));
-    const usable = (RTCRtpSender.getCapabilities("video")?.codecs ?? []).filter((one) => [`video/${codec}`, "video/rtx"].includes(one.mimeType));
-    transceiver.setCodecPreferences(usable);
-    const extensions = transceiver.getHeaderExtensionsToNegotiate();
-    for (const extension of extensions) if (extension.uri === descriptor.uri) extension.direction = descriptor.says ? "sendrecv" : "stopped";
-    transceiver.setHeaderExtensionsToNegotiate(extensions);
-    await pc.setLocalDescription();
-    const answer = await fetch(url, { method: "POST", headers: { "content-type": "application/sdp" }, body: pc.localDescription?.sdp ?? "" });
-    if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`);
-    await pc.setRemoteDescription({ type: "answer", sdp: await answer.text() });
-  }, { url: `${scene.server.url}/whip/${room}/cam`, codec, mode, descriptor: { uri: DESCRIPTOR, says } });
-  await until(`${codec} ${mode} is sent`, () => page.evaluate(async () => {
-    const flows = await /** @type {any} */ (window).chappeOutbound();
-    return flows.some((/** @type {{lines: number, frames: number}} */ flow) => flow.lines === 720 && flow.frames > 30);
-  }), { withinMs: 40_000 });
+  await sendCamera(page, `${scene.server.url}/whip/${room}/cam`, { codec, modes: [mode], says });
   return page;
 }

@@ -9,18 +9,21 @@ import { LossyLink } from "../../cluster/harness/link.mjs";
 import { launch } from "../harness/browser.mjs";
 import { writeNoise } from "../harness/ffmpeg.mjs";
 import { Network } from "../harness/network.mjs";
+import { instrument } from "../harness/observe.mjs";
 import { play } from "../harness/player.mjs";
 import { goLive } from "../harness/scene.mjs";
 import { Server } from "../harness/server.mjs";
+import { STRUCTURES, sendCamera } from "../harness/structures.mjs";
 import { until } from "../harness/until.mjs";
 import { collect } from "./frames.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
+/** @typedef {{what: string, figures: Record<string, string>}} Row what a scenario found */
 
 /** Milliseconds one way, and of the queue, unless a scenario says otherwise. */
 const DELAY_MS = 20;
 const QUEUE_MS = 300;
-const ROOM = "adaptive";
+export const ROOM = "adaptive";
 export const STREAM = "cam";
 
 export class Emulation {
@@ -31,10 +34,12 @@ export class Emulation {
     this.#parts = parts;
   }
 
-  static async make() {
+  /** @param {{noise: boolean}} options the camera shows noise, which fills all rates, or else Chromium's own picture */
+  static async make({ noise }) {
     const folder = await mkdtemp(join(tmpdir(), "chappe-adaptive-"));
-    const camera = join(folder, "noise.mjpeg");
-    writeNoise(camera);
+    const picture = join(folder, "noise.mjpeg");
+    if (noise) writeNoise(picture);
+    const camera = noise ? [`--use-file-for-fake-video-capture=${picture}`] : [];
     const network = await Network.make();
     const server = await Server.start({ netns: network.server, host: network.serverAddress, args: ["--auth", "public"] });
     const [here, there] = [[network.server, network.serverAddress], [network.browser, network.browserAddress]];
@@ -43,7 +48,7 @@ export class Emulation {
     link.queue(QUEUE_MS);
     // The camera is only for secure addresses, and this one is neither localhost nor https.
     const args = [`--unsafely-treat-insecure-origin-as-secure=${server.url}`];
-    const near = await launch({ program: network.neighbour, args: [...args, `--use-file-for-fake-video-capture=${camera}`] });
+    const near = await launch({ program: network.neighbour, args: [...args, ...camera] });
     const far = await launch({ program: network.chromium, args });
     return new Emulation({ folder, network, server, link, near, far });
   }
@@ -60,8 +65,18 @@ export class Emulation {
     return this.#parts.server.url;
   }
 
-  /** A camera with 720 lines of noise that goes on until the end. */
-  async publish() {
+  /**
+   * A camera that goes on until the end.
+   * @param {string} source our publish page with 720 lines, or a structure that WHIP sends
+   * @param {number} [lines]
+   */
+  async publish(source, lines) {
+    const structure = STRUCTURES[source];
+    if (structure) {
+      const page = await this.#page(this.#parts.near, "/healthz");
+      await sendCamera(page, `${this.url}/whip/${ROOM}/${STREAM}`, structure, lines);
+      return page;
+    }
     const page = await this.#page(this.#parts.near, `/publish?room=${ROOM}&stream=${STREAM}&codec=vp8&quality=720`);
     await goLive(page);
     return page;
@@ -83,6 +98,14 @@ export class Emulation {
     return this.#shown(page);
   }
 
+  /**
+   * A page that does nothing by itself.
+   * @param {{near?: boolean}} [options] `near`: not behind the link
+   */
+  async blank({ near = false } = {}) {
+    return this.#page(near ? this.#parts.near : this.#parts.far, "/healthz");
+  }
+
   async end() {
     const { folder, network, server, link, near, far } = this.#parts;
     await Promise.all([near.close(), far.close()]);
@@ -98,6 +121,7 @@ export class Emulation {
    */
   async #page(browser, path) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    await instrument(context);
     await context.addInitScript(collect);
     const page = await context.newPage();
     // A link that has just come up is a change of the network, which ends what Chromium loads.

@@ -75,6 +75,17 @@ export function frozenMs(frames, fromMs, toMs) {
 }
 
 /**
+ * The longest time without a picture.
+ * @param {readonly Frame[]} frames
+ * @param {number} fromMs
+ * @param {number} toMs
+ */
+export function longestMs(frames, fromMs, toMs) {
+  const times = [fromMs, ...frames.map((f) => f.atMs).filter((at) => at > fromMs && at < toMs), toMs];
+  return Math.round(Math.max(...times.slice(1).map((time, at) => time - (times[at] ?? time))));
+}
+
+/**
  * Until nothing stood still any more.
  * @param {readonly Frame[]} frames
  * @param {number} fromMs

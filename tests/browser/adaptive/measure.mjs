@@ -18,10 +18,11 @@ const day = new Date().toISOString().slice(0, 10);
 const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
 const lines = [];
 for (const name of names) {
-  const emulation = await Emulation.make();
+  const { run, source = "page", noise = true, lines: height } = /** @type {import("./scenarios.mjs").Scenario} */ (SCENARIOS[name]);
+  const emulation = await Emulation.make({ noise });
   try {
-    await emulation.publish();
-    const row = await SCENARIOS[name]?.(emulation);
+    await emulation.publish(source, height);
+    const row = await run(emulation);
     const figures = Object.entries(row?.figures ?? {}).map(([what, figure]) => `${what}: ${figure}`);
     const line = `| ${name} | ${row?.what} | ${figures.join("; ")} | ${day}, ${commit} |`;
     console.log(line);

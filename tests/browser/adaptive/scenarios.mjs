@@ -2,10 +2,14 @@
 
 import { spawn } from "node:child_process";
 
-import { bytesOf, fittedMs, framesOf, frozenMs, reachedMs, settledMs, switches } from "./frames.mjs";
+import { STRUCTURES } from "../harness/structures.mjs";
+import { bytesOf, fittedMs, framesOf, frozenMs, longestMs, reachedMs, settledMs, switches } from "./frames.mjs";
+import { RIGHT_WIDTHS, firstLayer, joins } from "./joins.mjs";
+import { switching } from "./switching.mjs";
 
 /** @typedef {import("./emulation.mjs").Emulation} Emulation */
-/** @typedef {{what: string, figures: Record<string, string>}} Row */
+/** @typedef {import("./emulation.mjs").Row} Row */
+/** @typedef {{run: (emulation: Emulation) => Promise<Row>, source?: string, noise?: boolean, lines?: number}} Scenario see `Emulation` */
 
 const wait = (/** @type {number} */ ms) => new Promise((done) => setTimeout(done, ms));
 const now = () => performance.timeOrigin + performance.now();
@@ -53,15 +57,15 @@ async function step(emulation, kind) {
 
 /**
  * @param {Emulation} emulation
- * @param {{share: number, burst: number}} loss
+ * @param {{share: number, burst: number, kind?: "whep" | "page"}} loss
  * @returns {Promise<Row>}
  */
-async function loss(emulation, { share, burst }) {
+async function loss(emulation, { share, burst, kind = "whep" }) {
   emulation.link.rate(0);
   emulation.link.delay(40);
   emulation.link.burst(burst);
   emulation.link.lose(share);
-  const page = await emulation.whep();
+  const page = kind === "whep" ? await emulation.whep() : await emulation.ourPage();
   await wait(5000);
   const fromMs = now();
   await wait(30_000);
@@ -71,8 +75,12 @@ async function loss(emulation, { share, burst }) {
   const how = burst > 1 ? `in bursts of ${burst}` : "at random";
   const widths = [...new Set(frames.filter((f) => f.atMs >= fromMs).map((f) => f.width))];
   return {
-    what: `${100 * share} % lost ${how} each way at 80 ms round trip, WHEP`,
-    figures: { frozen: percent(frozenMs(frames, fromMs, toMs), toMs - fromMs), "widths seen": widths.join(", ") },
+    what: `${100 * share} % lost ${how} each way at 80 ms round trip, ${kind === "whep" ? "WHEP" : "our page"}`,
+    figures: {
+      frozen: percent(frozenMs(frames, fromMs, toMs), toMs - fromMs),
+      "longest time without a picture": `${longestMs(frames, fromMs, toMs)} ms`,
+      "widths seen": widths.join(", "),
+    },
   };
 }
 
@@ -158,14 +166,18 @@ function pour(network, control) {
   return { end: () => children.forEach((child) => child.kill("SIGKILL")) };
 }
 
-/** @type {Record<string, (emulation: Emulation) => Promise<Row>>} */
+/** @type {Record<string, Scenario>} */
 export const SCENARIOS = {
-  "step-whep": (emulation) => step(emulation, "whep"),
-  "step-page": (emulation) => step(emulation, "page"),
-  loss: (emulation) => loss(emulation, { share: 0.05, burst: 1 }),
-  bursts: (emulation) => loss(emulation, { share: 0.03, burst: 5 }),
-  two,
-  ten,
-  "greedy-cubic": (emulation) => greedy(emulation, "cubic"),
-  "greedy-bbr": (emulation) => greedy(emulation, "bbr"),
+  "step-whep": { run: (emulation) => step(emulation, "whep") },
+  "step-page": { run: (emulation) => step(emulation, "page") },
+  loss: { run: (emulation) => loss(emulation, { share: 0.05, burst: 1 }) },
+  bursts: { run: (emulation) => loss(emulation, { share: 0.03, burst: 5 }) },
+  "loss-av1": { run: (emulation) => loss(emulation, { share: 0.1, burst: 1, kind: "page" }), source: "av1-svc", noise: false },
+  two: { run: two },
+  ten: { run: ten },
+  "greedy-cubic": { run: (emulation) => greedy(emulation, "cubic") },
+  "greedy-bbr": { run: (emulation) => greedy(emulation, "bbr") },
+  ...Object.fromEntries(Object.keys(STRUCTURES).map((source) => [`switch-${source}`, { run: switching, source, noise: false, lines: 576 }])),
+  join: { run: joins, source: "vp8" },
+  ...Object.fromEntries(Object.entries(RIGHT_WIDTHS).map(([kbps, width]) => [`first-${kbps}`, { run: (/** @type {Emulation} */ emulation) => firstLayer(emulation, Number(kbps), width), source: "vp8" }])),
 };

@@ -69,6 +69,12 @@ export async function instrument(context) {
       chappeVideoLimits: () => all.flatMap((pc) => pc.getSenders()).filter((s) => s.track?.kind === "video").flatMap((s) => s.getParameters().encodings.map((e) => e.maxBitrate)),
       chappeSoundEnergy: async () => (await entries("inbound-rtp")).reduce((sum, e) => sum + (e.totalAudioEnergy ?? 0), 0),
       chappeInbound: async () => (await entries("inbound-rtp")).map((e) => ({ kind: e.kind, frames: e.framesDecoded ?? 0, packets: e.packetsReceived, lines: e.frameHeight ?? 0 })),
+      chappeVideoFates: async () => {
+        const flows = (await entries("inbound-rtp")).filter((e) => e.kind === "video");
+        const sum = (/** @type {string} */ name) => flows.reduce((all, e) => all + (e[name] ?? 0), 0);
+        const freezesMs = 1000 * sum("totalFreezesDuration");
+        return { received: sum("framesReceived"), decoded: sum("framesDecoded"), dropped: sum("framesDropped"), asked: sum("pliCount") + sum("firCount"), freezes: sum("freezeCount"), freezesMs };
+      },
       chappeOutbound: async () => (await entries("outbound-rtp")).map((e) => ({ kind: e.kind, rid: e.rid ?? "", frames: e.framesEncoded ?? 0, lines: e.frameHeight ?? 0 })),
       chappePaths: async () => {
         const pairs = (await entries("candidate-pair")).filter((p) => p.nominated && p.state === "succeeded");

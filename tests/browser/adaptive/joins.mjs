@@ -1,0 +1,92 @@
+// Owns the scenarios of viewers that come: until they see something, and what. Never prints.
+
+import { ROOM, STREAM } from "./emulation.mjs";
+
+/** @typedef {import("./emulation.mjs").Emulation} Emulation */
+/** @typedef {import("./emulation.mjs").Row} Row */
+/** @typedef {import("playwright-core").Page} Page */
+/** @typedef {{firstMs: number, width: number}} Joined until the first picture; how wide it was LOOK_AFTER_MS after the offer was begun */
+
+/**
+ * Beside the server, one after the other.
+ * @param {Emulation} emulation
+ * @returns {Promise<Row>}
+ */
+export async function joins(emulation) {
+  const all = await joinAgain(await emulation.blank({ near: true }), JOINS);
+  const first = all.map((one) => one.firstMs).sort((a, b) => a - b);
+  const at = (/** @type {number} */ share) => Math.round(first[Math.floor(share * (first.length - 1))] ?? 0);
+  return {
+    what: `${JOINS} joins of plain WHEP players beside the server, one after the other`,
+    figures: { "from the making of the offer to the first picture": `p50 ${at(0.5)} ms, p95 ${at(0.95)} ms, longest ${at(1)} ms` },
+  };
+}
+
+/**
+ * @param {Emulation} emulation
+ * @param {number} kbps
+ * @param {number} right width of the largest encoding that such a line carries
+ * @returns {Promise<Row>}
+ */
+export async function firstLayer(emulation, kbps, right) {
+  emulation.link.rate(kbps);
+  const all = await joinAgain(await emulation.blank(), FIRST_JOINS);
+  const first = all.map((one) => Math.round(one.firstMs)).sort((a, b) => a - b);
+  return {
+    what: `${FIRST_JOINS} joins of plain WHEP players behind ${kbps} kbit/s, one after the other`,
+    figures: {
+      "the right layer 1 s after the making of the offer": `${all.filter((one) => one.width === right).length} of ${FIRST_JOINS} (${right} wide; seen: ${all.map((one) => one.width).join(", ")})`,
+      "first picture": `p50 ${first[Math.floor(first.length / 2)]} ms, longest ${first.at(-1)} ms`,
+    },
+  };
+}
+
+/**
+ * @param {Page} page
+ * @param {number} count
+ * @returns {Promise<Joined[]>}
+ */
+async function joinAgain(page, count) {
+  const all = [];
+  for (let at = 0; at < count; at++) {
+    all.push(await page.evaluate(joinOnce, { url: `/whep/${ROOM}/${STREAM}`, lookAfterMs: LOOK_AFTER_MS, withinMs: WITHIN_MS }));
+    // What the last one left in the queue of the link is gone.
+    await page.waitForTimeout(500);
+  }
+  await page.context().close();
+  return all;
+}
+
+/**
+ * Runs in the page.
+ * @param {{url: string, lookAfterMs: number, withinMs: number}} how
+ * @returns {Promise<Joined>}
+ */
+async function joinOnce({ url, lookAfterMs, withinMs }) {
+  const began = performance.now();
+  const pc = new RTCPeerConnection();
+  const media = new MediaStream();
+  const video = Object.assign(document.createElement("video"), { autoplay: true, muted: true, srcObject: media });
+  document.body.append(video);
+  for (const kind of ["video", "audio"]) pc.addTransceiver(kind, { direction: "recvonly" });
+  pc.addEventListener("track", ({ track }) => media.addTrack(track));
+  const first = new Promise((done) => video.requestVideoFrameCallback(() => done(performance.now() - began)));
+  await pc.setLocalDescription();
+  const answer = await fetch(url, { method: "POST", headers: { "content-type": "application/sdp" }, body: pc.localDescription?.sdp ?? "" });
+  if (answer.status !== 201) throw new Error(`${url}: ${answer.status} ${await answer.text()}`);
+  await pc.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+  const firstMs = await Promise.race([first, new Promise((done) => setTimeout(() => done(withinMs), withinMs))]);
+  await new Promise((done) => setTimeout(done, Math.max(0, began + lookAfterMs - performance.now())));
+  const width = video.videoWidth;
+  pc.close();
+  video.remove();
+  await fetch(answer.headers.get("location") ?? "", { method: "DELETE" });
+  return { firstMs, width };
+}
+
+/** Of the camera with 720 lines, by the rate of the line: its encodings take some 0.15, 0.6 and 2.5 Mbit/s. @type {Record<string, number>} */
+export const RIGHT_WIDTHS = { 300: 320, 1000: 640, 3000: 1280 };
+const JOINS = 60;
+const FIRST_JOINS = 10;
+const LOOK_AFTER_MS = 1000;
+const WITHIN_MS = 10_000;
