@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { TURN_MS, gaps, tile, watchForGaps } from "./harness/observe.mjs";
 import { decodes, player } from "./harness/player.mjs";
-import { Scene } from "./harness/scene.mjs";
+import { Scene, goLive } from "./harness/scene.mjs";
 import { sendCamera } from "./harness/structures.mjs";
 
 /** A key frame that a change waits for, on a busy machine. */
@@ -47,6 +47,23 @@ describe("layers within an encoding", () => {
     await decodes(viewer, 180);
     for (const page of [publisher, viewer]) await page.context().close();
   });
+
+  for (const [codec, query] of [["vp9", ""], ["av1", "&layers=L3T3_KEY"]]) {
+    test(`the publish page sends ${codec} in three sizes within one encoding, and our page shows the one that fits its tile`, async () => {
+      const room = `page-${codec}`;
+      const publisher = await scene.page(`/publish?room=${room}&stream=cam&codec=${codec}&quality=720${query}`);
+      await goLive(publisher);
+      const viewer = await scene.viewer(room, "cam");
+      await decodes(viewer, 720);
+      const small = await player(scene, `${room}/cam?max=180`);
+      await decodes(small, 180);
+      await viewer.setViewportSize({ width: 330, height: 400 });
+      await decodes(viewer, 180);
+      const modes = await publisher.evaluate(() => /** @type {any} */ (window).chappeModes());
+      assert.deepEqual(modes, ["L3T3_KEY"]);
+      for (const page of [publisher, viewer, small]) await page.context().close();
+    });
+  }
 
   test("AV1 and VP8 with temporal layers alone are decoded whole", async () => {
     for (const codec of ["AV1", "VP8"]) {

@@ -31,6 +31,8 @@ export class Setup extends Emitter {
   #quality = need("quality", HTMLSelectElement);
   #codec = need("codec", HTMLSelectElement);
   #listed = need("listed", HTMLInputElement);
+  /** @type {string | undefined} */
+  #layers;
   #go = need("go", HTMLButtonElement);
   #sharing = need("sharing", HTMLElement);
   #link = need("link", HTMLInputElement);
@@ -43,6 +45,7 @@ export class Setup extends Emitter {
     this.#room.value = shown(query.get("room") || "lobby");
     this.#stream.value = shown(query.get("stream") || tabName("cam"));
     this.#fillCodecs(query.get("codec")?.toLowerCase() ?? "");
+    this.#layers = query.get("layers") ?? undefined;
     if (BITRATES.has(Number(query.get("quality")))) this.#quality.value = query.get("quality") ?? "";
     for (const input of [this.#camera, this.#microphone, this.#quality]) input.addEventListener("change", () => this.emit("source", null));
     for (const input of [this.#room, this.#stream]) {
@@ -78,7 +81,8 @@ export class Setup extends Emitter {
 
   /** @returns {PublishOptions} */
   get publishOptions() {
-    return { codec: this.#codec.value || undefined, maxBitrate: BITRATES.get(Number(this.#quality.value)), listed: this.#listed.checked };
+    const { value: codec } = this.#codec;
+    return { codec: codec || undefined, scalabilityMode: this.#layers, maxBitrate: BITRATES.get(Number(this.#quality.value)), listed: this.#listed.checked };
   }
 
   /** Says which name is against the rule, if one is. */

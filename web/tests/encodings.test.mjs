@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { encodingsMax, planEncodings } from "../client/state/encodings.js";
+import { encodingsMax, layersWithin, planEncodings } from "../client/state/encodings.js";
 
 /** @typedef {import("../client/state/encodings.js").Picture} Picture */
 
@@ -54,4 +54,13 @@ test("smaller encodings have a smaller share of the rate, and nothing that is un
   assert.equal(planEncodings({ ...plain, maxBitrate: 300_000 }, 3)[0]?.maxBitrate, 100_000);
   assert.equal(planEncodings({ ...plain, maxBitrate: 80_000 }, 3)[0]?.maxBitrate, 80_000);
   assert.ok(planEncodings(plain, 3).every((e) => !("maxBitrate" in e)));
+});
+
+test("a codec with layers of its own has as many as another has encodings, and a screen has none", () => {
+  const layers = (/** @type {Partial<Picture>} */ picture, /** @type {string | undefined} */ codec, /** @type {string | undefined} */ wanted = undefined) => layersWithin({ ...plain, ...picture }, codec, wanted);
+  assert.deepEqual([1080, 540, 360, 180].map((lines) => layers({ lines }, "vp9")), ["L3T3_KEY", "L3T3_KEY", "L2T3_KEY", "L1T3"]);
+  assert.equal(layers({}, "AV1"), "L1T3", "spatial layers are only for players with dependency descriptors");
+  assert.equal(layers({}, "av1", "L3T3_KEY"), "L3T3_KEY");
+  assert.equal(layers({ detailed: true }, "vp9", "L3T3_KEY"), "L1T1");
+  assert.deepEqual(["vp8", "h264", undefined].map((codec) => layers({}, codec, "L3T3_KEY")), [undefined, undefined, undefined]);
 });

@@ -75,6 +75,7 @@ export async function instrument(context) {
         const freezesMs = 1000 * sum("totalFreezesDuration");
         return { received: sum("framesReceived"), decoded: sum("framesDecoded"), dropped: sum("framesDropped"), asked: sum("pliCount") + sum("firCount"), freezes: sum("freezeCount"), freezesMs };
       },
+      chappeModes: async () => (await entries("outbound-rtp")).filter((e) => e.kind === "video").map((e) => e.scalabilityMode),
       chappeOutbound: async () => (await entries("outbound-rtp")).map((e) => ({ kind: e.kind, rid: e.rid ?? "", frames: e.framesEncoded ?? 0, lines: e.frameHeight ?? 0 })),
       chappePaths: async () => {
         const pairs = (await entries("candidate-pair")).filter((p) => p.nominated && p.state === "succeeded");

@@ -21,6 +21,7 @@ import { addPicture, fitPicture } from "./sending.js";
  * @property {string} [codec] of video: `vp8`, `vp9`, `h264` or `av1`
  * @property {number} [maxBitrate] of video, in bit/s
  * @property {number} [maxFramerate]
+ * @property {string} [scalabilityMode] of a camera in VP9 or AV1 (W3C webrtc-svc), such as `L3T3_KEY`
  * @property {string | undefined} [insteadOf] an earlier session of one's own under this name, from before the page was loaded anew:
  *   it proves that the name is one's own
  * @property {boolean} [listed] everybody finds it on the start page

@@ -237,7 +237,7 @@ export class Watcher extends Emitter {
     if (!peer) throw new Error("the peer connection is gone");
     const plan = planSubscriptions(peer.subscriptions, wanted);
     this.#over = plan.over;
-    peer.subscribe(plan.subscriptions);
+    peer.subscribe(plan.subscriptions, this.#streams);
     const session = kind === "fresh" ? { instead_of: asked.old ?? undefined, alive_ms: ALIVE_MS } : { session: asked.session ?? undefined };
     const answer = await peer.exchange({ iceRestart: kind === "restart" }, (sdp) => this.#ask(peer, { sdp, ...session }, withinMs));
     peer.slots = new Map((answer.slots ?? []).map((slot) => [slot.mid, slot]));

@@ -26,11 +26,16 @@ export class WatchingPeer extends Peer {
   /**
    * Gives each subscription an m-line.
    * @param {readonly Subscription[]} subscriptions
+   * @param {Streams} streams
    */
-  subscribe(subscriptions) {
+  subscribe(subscriptions, streams) {
     this.subscriptions = subscriptions;
-    for (const { kind } of subscriptions.slice(this.transceivers.length)) {
-      this.transceivers.push(this.pc.addTransceiver(kind, { direction: "recvonly" }));
+    for (const { kind, stream } of subscriptions.slice(this.transceivers.length)) {
+      const transceiver = this.pc.addTransceiver(kind, { direction: "recvonly" });
+      const codecs = streams.get(stream)?.tracks.filter((track) => track.kind === kind).map((track) => track.codec);
+      // Of one that is not live it is not known.
+      if (kind === "video" && (codecs === undefined || codecs.includes("av1"))) offerDescriptors(transceiver);
+      this.transceivers.push(transceiver);
     }
   }
 
@@ -116,3 +121,26 @@ export class WatchingPeer extends Peer {
     });
   }
 }
+
+/**
+ * Chromium offers dependency descriptors for what it receives only where it is told to; without them it can't tell the
+ * spatial layers of AV1 apart, and the server sends it the lowest alone.
+ * @param {RTCRtpTransceiver} transceiver
+ */
+function offerDescriptors(transceiver) {
+  const able = /** @type {Extensible} */ (/** @type {unknown} */ (transceiver));
+  const extensions = able.getHeaderExtensionsToNegotiate?.();
+  const descriptor = extensions?.find(({ uri }) => uri === DESCRIPTOR);
+  if (!extensions || !descriptor || !able.setHeaderExtensionsToNegotiate) return;
+  descriptor.direction = "sendrecv";
+  able.setHeaderExtensionsToNegotiate(extensions);
+}
+
+/**
+ * Of WebRTC extensions (W3C webrtc-extensions), where a browser has it.
+ * @typedef {object} Extensible
+ * @property {() => {uri: string, direction: string}[]} [getHeaderExtensionsToNegotiate]
+ * @property {(extensions: {uri: string, direction: string}[]) => void} [setHeaderExtensionsToNegotiate]
+ */
+
+const DESCRIPTOR = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";

@@ -8,7 +8,7 @@
  * @property {number | undefined} maxFramerate
  */
 
-/** @typedef {{active: boolean, scaleResolutionDownBy: number, maxBitrate?: number, maxFramerate?: number}} Encoding */
+/** @typedef {{active: boolean, scaleResolutionDownBy: number, maxBitrate?: number, maxFramerate?: number, scalabilityMode?: string}} Encoding */
 
 /**
  * How many encodings a sender is made with. Their number is fixed from then on, so that a small picture has as many as a
@@ -39,6 +39,25 @@ export function planEncodings({ lines = LINES, detailed, maxBitrate, maxFramerat
 }
 
 /**
+ * The layers that an encoder is to make within one encoding (W3C webrtc-svc), as many spatial ones as a codec without them
+ * would have encodings; undefined: what its browser does by itself. Those of VP9 are told apart by every player. Spatial
+ * layers of AV1 are not by players that do not negotiate dependency descriptors, Firefox among them, which would get the
+ * lowest alone: AV1 has temporal layers, and spatial ones where they are asked for.
+ * @param {Picture} picture
+ * @param {string | undefined} codec
+ * @param {string | undefined} wanted instead, of a camera
+ * @returns {string | undefined}
+ */
+export function layersWithin({ lines = LINES, detailed }, codec, wanted) {
+  const name = codec?.toLowerCase() ?? "";
+  if (!LAYERED.has(name)) return undefined;
+  if (detailed) return "L1T1";
+  if (wanted !== undefined) return wanted;
+  const spatial = name === "vp9" ? sizesOf(lines, detailed) : 1;
+  return spatial > 1 ? `L${spatial}T3_KEY` : "L1T3";
+}
+
+/**
  * @param {number} lines
  * @param {boolean} detailed
  */
@@ -61,6 +80,8 @@ function shareOf(scale, maxBitrate) {
 const SHARES = new Map([[2, 0.2], [4, 0.06]]);
 /** @type {Set<string>} */
 const SIMULCAST = new Set(["vp8", "h264"]);
+/** @type {Set<string>} */
+const LAYERED = new Set(["vp9", "av1"]);
 const SCALES_MAX = 3;
 /** Of a camera that does not say. */
 const LINES = 720;
