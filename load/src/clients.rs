@@ -82,6 +82,11 @@ impl Clients {
         self.broadcaster.as_ref().is_none_or(|broadcaster| broadcaster.sent() > 0)
     }
 
+    /// The publisher was told what asking again does not change.
+    pub fn is_refused(&self) -> bool {
+        self.broadcaster.as_ref().is_some_and(Broadcaster::is_refused)
+    }
+
     pub fn begin_to_watch(&mut self, plan: &Plan) {
         let (now, servers) = (Instant::now(), plan.whep.len().max(1));
         let subscriber = |number: usize| {

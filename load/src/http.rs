@@ -23,6 +23,28 @@ pub struct Created {
     pub location: String,
 }
 
+/// A request that was answered otherwise than it wanted.
+#[derive(Debug)]
+pub struct Answered {
+    what: String,
+    status: u16,
+}
+
+impl Answered {
+    /// Asking again changes nothing: there is no token, or not the right one, or no such place.
+    pub fn is_final(&self) -> bool {
+        matches!(self.status, 401 | 403 | 404 | 405)
+    }
+}
+
+impl std::fmt::Display for Answered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Answered {}
+
 impl Server {
     /// Both as `http://host:port`, without a trailing slash.
     pub fn new(public: &str, admin: &str) -> Server {
@@ -76,16 +98,23 @@ impl Server {
 
     /// An array or object of the admin API, for example `workers`.
     pub fn admin(&self, path: &str) -> Result<serde_json::Value> {
-        let url = format!("{}/api/v1/{path}", self.admin);
-        let mut response = self.agent.get(&url).call().with_context(|| format!("GET {url}"))?;
-        let text = response.body_mut().read_to_string()?;
-        serde_json::from_str(&text).with_context(|| format!("{url} answered {text:.200}"))
+        let text = self.answer_of_admin(&format!("/api/v1/{path}"))?;
+        serde_json::from_str(&text).with_context(|| format!("{path} of the admin API answered {text:.200}"))
     }
 
     /// In the Prometheus text format.
     pub fn metrics(&self) -> Result<String> {
-        let mut response = self.agent.get(format!("{}/metrics", self.admin)).call()?;
-        Ok(response.body_mut().read_to_string()?)
+        self.answer_of_admin("/metrics")
+    }
+
+    /// As it comes from the admin listener.
+    pub fn answer_of_admin(&self, path: &str) -> Result<String> {
+        let url = format!("{}{path}", self.admin);
+        let mut response = self.agent.get(&url).call().with_context(|| format!("GET {url}"))?;
+        match response.status().as_u16() {
+            200 => Ok(response.body_mut().read_to_string()?),
+            status => bail!("GET {url} was answered {status}"),
+        }
     }
 
     /// Drains one worker of this node.
@@ -99,6 +128,12 @@ impl Server {
             202 => Ok(()),
             status => bail!("POST {url} was answered {status}"),
         }
+    }
+
+    /// Whatever it says: a server that says anything is there.
+    pub fn answers(&self) -> Result<()> {
+        self.agent.get(self.endpoint("whip", "load", "s0")).call()?;
+        Ok(())
     }
 
     pub fn is_ready(&self) -> bool {
@@ -117,7 +152,10 @@ impl Server {
         let sdp = response.body_mut().read_to_string().context("the body of an answer")?;
         match location {
             Some(location) if status == 201 => Ok(Created { sdp, location: absolute(url, location) }),
-            _ => bail!("POST {url} was answered {status}: {sdp}"),
+            _ => {
+                let what = format!("POST {url} was answered {status}: {sdp}");
+                Err(Answered { what, status: status.as_u16() }.into())
+            }
         }
     }
 }

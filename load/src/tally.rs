@@ -28,8 +28,11 @@ pub struct Tally {
     pub first_at: Option<SystemTime>,
     /// When it got the last one.
     pub last_at: Option<SystemTime>,
-    /// The longest time between two packets.
+    /// The longest time between two packets, or from when the counting began to the first one.
     pub longest_gap: Duration,
+    /// The longest between two packets, and between the last one of a session and the first one of the next.
+    pub longest_pause: Duration,
+    pub longest_failover: Duration,
     /// Packets that took longer than [`LATE`].
     pub late: u64,
     /// From the publisher's send call to this viewer's socket, in microseconds; of what was sent since the first packet.
@@ -65,8 +68,11 @@ impl Tally {
     pub fn append(&mut self, next: &Tally, began: SystemTime) {
         let before = self.last_at.unwrap_or(began);
         let between = next.first_at.and_then(|first| first.duration_since(before).ok()).unwrap_or_default();
-        self.standstills += next.standstills + u64::from(between > STANDSTILL && self.last_at.is_some());
+        let failover = if self.last_at.is_some() { between } else { Duration::ZERO };
+        self.standstills += next.standstills + u64::from(failover > STANDSTILL);
         self.longest_gap = self.longest_gap.max(next.longest_gap).max(between);
+        self.longest_pause = self.longest_pause.max(next.longest_pause).max(failover);
+        self.longest_failover = self.longest_failover.max(next.longest_failover).max(failover);
         self.last_at = self.last_at.max(next.last_at);
         self.packets += next.packets;
         self.missing += next.missing;
@@ -91,6 +97,7 @@ impl Tally {
         let gap = self.last_at.and_then(|last| at.duration_since(last).ok()).unwrap_or_default();
         self.standstills += u64::from(gap > STANDSTILL);
         self.longest_gap = self.longest_gap.max(gap);
+        self.longest_pause = self.longest_pause.max(gap);
         self.last_at = self.last_at.max(Some(at));
         self.packets += 1;
         self.missing = (self.last_index + 1).saturating_sub(self.first_index + self.packets);

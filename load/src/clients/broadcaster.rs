@@ -12,7 +12,7 @@ use super::report::PublisherReport;
 use super::vigil::{Verdict, Vigil};
 use super::{CONNECT_LIMIT, Plan, RETRY_PERIOD};
 use crate::POLL_TICK;
-use crate::http::Server;
+use crate::http::{Answered, Server};
 use crate::publisher::Publisher;
 
 pub struct Broadcaster {
@@ -24,9 +24,13 @@ pub struct Broadcaster {
 struct State {
     /// Packets, since the counting began.
     sent: AtomicU64,
+    /// Bursts that were not sent when the next one was due already.
+    late: AtomicU64,
     /// Sessions after the first.
     rejoins: AtomicU64,
     over: AtomicBool,
+    /// The last request was refused in a way that lasts.
+    refused: AtomicBool,
     last_error: Mutex<Option<String>>,
 }
 
@@ -42,8 +46,13 @@ impl Broadcaster {
         self.state.sent.load(Ordering::Relaxed)
     }
 
+    pub fn is_refused(&self) -> bool {
+        self.state.refused.load(Ordering::Relaxed)
+    }
+
     pub fn forget(&self) {
         self.state.sent.store(0, Ordering::Relaxed);
+        self.state.late.store(0, Ordering::Relaxed);
         self.state.rejoins.store(0, Ordering::Relaxed);
         self.state.note(None);
     }
@@ -57,7 +66,13 @@ impl Broadcaster {
 
     pub fn report(&self) -> PublisherReport {
         let last_error = self.state.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        PublisherReport { sent: self.sent(), rejoins: self.state.rejoins.load(Ordering::Relaxed), last_error }
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        PublisherReport {
+            sent: self.sent(),
+            late: count(&self.state.late),
+            rejoins: count(&self.state.rejoins),
+            last_error,
+        }
     }
 }
 
@@ -91,6 +106,8 @@ fn stay_on_air(plan: &Plan, certificate: &Certificate, state: &State) {
                 state.rejoins.fetch_add(1, Ordering::Relaxed);
             }
             Err(error) => {
+                let is_final = error.downcast_ref::<Answered>().is_some_and(Answered::is_final);
+                state.refused.store(is_final, Ordering::Relaxed);
                 state.note(Some(format!("{error:#}")));
                 std::thread::sleep(RETRY_PERIOD);
             }
@@ -123,7 +140,9 @@ fn send_until_dead(mut publisher: Publisher, plan: &Plan, state: &State, live: &
             if next_frame <= now {
                 publisher.send_burst();
                 state.sent.fetch_add(plan.shape.burst() as u64, Ordering::Relaxed);
-                next_frame = (next_frame + plan.shape.step()).max(now);
+                let planned = next_frame + plan.shape.step();
+                state.late.fetch_add(u64::from(planned < now), Ordering::Relaxed);
+                next_frame = planned.max(now);
             }
         }
         std::thread::sleep(next_frame.min(now + POLL_TICK).saturating_duration_since(Instant::now()));

@@ -33,6 +33,8 @@ pub struct ViewerReport {
 #[derive(Debug, Clone)]
 pub struct PublisherReport {
     pub sent: u64,
+    /// Bursts that this machine sent so late that the next one was due.
+    pub late: u64,
     pub rejoins: u64,
     pub last_error: Option<String>,
 }
