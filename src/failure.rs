@@ -18,10 +18,11 @@ pub enum Failure {
 impl Failure {
     /// For who gave this command, if it was one of ours; with where to read on.
     pub fn told(&self, command: Option<&str>) -> String {
+        let line = readable(&self.to_string());
         match (self, command) {
-            (Failure::Usage(line), Some(command)) => format!("{line} (chappe {command} --help)"),
-            (Failure::Usage(line), None) => format!("{line} (chappe --help)"),
-            _ => self.to_string(),
+            (Failure::Usage(_), Some(command)) => format!("{line} (chappe {command} --help)"),
+            (Failure::Usage(_), None) => format!("{line} (chappe --help)"),
+            _ => line,
         }
     }
 
@@ -58,17 +59,40 @@ pub fn help_or_usage(error: &clap::Error) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The message of clap without its usage block, on one line.
+/// The message of clap without its usage block, on one line, with what it lists in our words.
 pub fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let told = text.lines().map(str::trim).take_while(|line| {
         let ends = ["Usage:", "For more information"];
         !ends.iter().any(|end| line.starts_with(end))
     });
+    // A number below zero is not meant to be a file of that name.
+    let told = told.filter(|line| !line.is_empty() && !line.starts_with("tip: to pass "));
+    let told = told.map(|line| {
+        let list = LISTS.iter().find_map(|list| line.strip_prefix(list)?.strip_suffix(']'));
+        match (list, line.strip_prefix("tip: a similar ").and_then(|tip| tip.split_once(" exists: "))) {
+            (Some(list), _) => format!("there are {list}"),
+            (None, Some((_, near))) => format!("did you mean {near}?"),
+            (None, None) => line.to_owned(),
+        }
+    });
     // What is listed below a line belongs to it.
-    let line = told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ").replace(":; ", ": ");
+    let line = told.collect::<Vec<_>>().join("; ").replace(":; ", ": ");
     line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
+
+/// One line whatever was typed, and of what is longer than anybody types the beginning.
+fn readable(line: &str) -> String {
+    let visible: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let words = visible.split(' ').map(|word| match word.char_indices().nth(WORD_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &word[..end]),
+        None => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+const LISTS: [&str; 2] = ["[possible values: ", "[subcommands: "];
+const WORD_CHARS_MAX: usize = 160;
 
 #[cfg(test)]
 mod tests {
@@ -83,5 +107,11 @@ mod tests {
         assert!(!failure.to_string().contains('\n'), "{failure}");
         assert!(failure.to_string().contains("'--http'"), "{failure}");
         assert_eq!(failure.exit_code(), ExitCode::from(2));
+    }
+
+    #[test]
+    fn what_was_typed_is_told_in_one_line_that_can_be_read() {
+        let told = Failure::Usage(format!("--admin {}\n\u{1b}: wants a URL", "é".repeat(5_000))).told(Some("ls"));
+        assert_eq!(told, format!("--admin {}…  : wants a URL (chappe ls --help)", "é".repeat(WORD_CHARS_MAX)));
     }
 }

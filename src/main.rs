@@ -7,9 +7,11 @@
 #![forbid(unsafe_code)]
 
 mod failure;
+mod key_file;
 mod nearest;
 mod node;
 mod operate;
+mod values;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -19,7 +21,7 @@ use chappe_supervisor::child;
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
-    let args: Vec<OsString> = std::env::args_os().collect();
+    let args = help_of_a_command(std::env::args_os().collect());
     // The children's arguments are a contract between two of our own processes: no help, no environment.
     let result = match args.get(1).and_then(|name| name.to_str()) {
         Some(child::WORKER_COMMAND) => node::children::worker(args.get(1..).unwrap_or_default()),
@@ -33,6 +35,16 @@ fn main() -> ExitCode {
         eprintln!("chappe: {}", failure.told(command));
         failure.exit_code()
     })
+}
+
+/// `chappe help ls` is `chappe ls --help`.
+fn help_of_a_command(args: Vec<OsString>) -> Vec<OsString> {
+    match &args[..] {
+        [program, help, command] if help == "help" && command != "--help" => {
+            vec![program.clone(), command.clone(), "--help".into()]
+        }
+        _ => args,
+    }
 }
 
 fn unknown(name: &str) -> Failure {

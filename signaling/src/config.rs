@@ -1,4 +1,4 @@
-//! Owns what the process must be told before it starts. Never reads files, flags or the environment:
+//! Owns what the process must be told before it starts. Never reads flags or the environment:
 //! the command line belongs to the root binary.
 
 use std::net::{IpAddr, TcpListener};
@@ -79,9 +79,15 @@ pub enum Stopped {
     Drained,
 }
 
-/// Whether a cluster's address can be understood; what to write if not.
+/// Whether a cluster's address can be understood and its files be read; what to write if not.
 pub fn check_cluster(servers: &str) -> Result<(), String> {
-    chappe_engine::NatsConfig::parse(servers).map(drop).map_err(|error| error.to_string())
+    let config = chappe_engine::NatsConfig::parse(servers).map_err(|error| error.to_string())?;
+    for (option, file) in config.files() {
+        if let Err(error) = std::fs::read(file) {
+            return Err(format!("{option}={} can't be read ({error}): name the file itself", file.display()));
+        }
+    }
+    Ok(())
 }
 
 /// Why the process could not start or had to stop.

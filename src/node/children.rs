@@ -19,7 +19,8 @@ use clap::Parser;
 use tracing::error;
 
 use crate::failure::{Failure, one_line};
-use crate::node::settings::{KEYS_VARIABLE, read_turn_secret, traces};
+use crate::key_file::KEYS_VARIABLE;
+use crate::node::settings::{read_turn_secret, traces};
 
 /// `chappe worker …`
 pub fn worker(args: &[OsString]) -> Result<ExitCode, Failure> {

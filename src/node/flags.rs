@@ -9,6 +9,8 @@ use chappe_supervisor_api::{AdminAuth, Auth};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
+use crate::values::{name, number};
+
 /// A WebRTC SFU: publish from a browser, watch in many. One program, no other needed; many machines share NATS.
 #[derive(Debug, Parser)]
 #[command(name = "chappe", version, after_help = EXAMPLES, max_term_width = 120)]
@@ -58,14 +60,14 @@ pub struct Flags {
     /// Pages, and sessions that are not connected yet, that one address (of IPv6 a /64) may have at a time
     /// [default: 2000; 10000 for this machine and proxies that do not name their clients]
     #[arg(long, env = "CHAPPE_PER_ADDRESS", value_name = "N", global = true)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(value_parser = number(1..=u32::MAX))]
     pub per_address: Option<u32>,
     /// SFU workers, each a process on a core of its own: max (one per core) or 1 to 256 [default: max]
     #[arg(long, env = "CHAPPE_WORKERS", value_name = "max|N", global = true, value_parser = workers)]
     pub workers: Option<Workers>,
     /// Of more than ten that send sound each viewer hears so many, the loudest; 0 for all [default: 5]
     #[arg(long, env = "CHAPPE_LOUDEST", value_name = "N", global = true)]
-    #[arg(value_parser = clap::value_parser!(u8).range(0..=32))]
+    #[arg(value_parser = number(0u8..=32))]
     pub loudest: Option<u8>,
     /// UDP and TCP port of worker 0; worker i uses this plus i; 0 takes any free ones [default: 7000]
     #[arg(long, env = "CHAPPE_MEDIA_PORT", value_name = "PORT", global = true, value_parser = port)]
@@ -164,7 +166,7 @@ pub struct Flags {
     pub log_file_size: Option<u64>,
     /// Log files that are kept, the one that is written among them: 1 to 1000 [default: 8]
     #[arg(long, env = "CHAPPE_LOG_FILES", value_name = "N", global = true)]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(value_parser = number(1u16..=1000))]
     pub log_files: Option<u16>,
     /// Keeps a JSON file with the addresses in use and the process ids, removed at the end
     #[arg(long, env = "CHAPPE_STATE_FILE", value_name = "FILE", global = true)]
@@ -303,16 +305,7 @@ fn issuer(text: &str) -> Result<String, String> {
     IssuerSource::parse(text.trim()).map(|_| text.trim().to_owned())
 }
 
-fn name(text: &str) -> Result<String, String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if (1..=NAME_CHARS_MAX).contains(&text.len()) && text.chars().all(plain) {
-        return Ok(text.to_owned());
-    }
-    Err(format!("wants 1 to {NAME_CHARS_MAX} of A–Z a–z 0–9 . _ -"))
-}
-
 pub const WORKERS_MAX: u16 = 256;
-const NAME_CHARS_MAX: usize = 64;
 const FILE_BYTES_MIN: u64 = 64 << 10;
 const FILE_BYTES_MAX: u64 = 1000 << 30;
 

@@ -5,6 +5,7 @@ mod acme;
 mod file;
 mod log_file;
 mod paths;
+mod state_file;
 mod tls;
 mod traces;
 mod turn;
@@ -12,11 +13,12 @@ mod turn;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use chappe_sfu_worker::LOUDEST_DEFAULT;
-use chappe_signaling_access::parse_keys;
+use chappe_signaling::IssuerSource;
 use chappe_supervisor::{NodePlan, Renewal, Role};
 use chappe_supervisor_api::{AdminAuth, Auth};
 
 use crate::failure::{Failure, usage};
+use crate::key_file;
 use crate::node::flags::{Flags, Program, WORKERS_MAX, Workers};
 pub use traces::traces;
 pub use turn::read_turn_secret;
@@ -30,6 +32,7 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
         None => flags,
     };
     let role = role(program, &flags)?;
+    let state_file = state_file::plan(&flags)?;
     let plan = NodePlan {
         role,
         http: flags.http.unwrap_or(HTTP_DEFAULT),
@@ -62,7 +65,7 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
         log: flags.log.unwrap_or_default(),
         log_file: log_file::plan(&flags)?,
         log_filter: flags.log_filter,
-        state_file: flags.state_file,
+        state_file,
     };
     check_access(&plan)?;
     check_ports(&plan)?;
@@ -152,7 +155,7 @@ fn auth(flags: &Flags) -> Result<Auth, Failure> {
     if auth != Auth::Jwt && !admin_wants_keys {
         return Ok(auth);
     }
-    let has_keys = flags.keys.is_some() || flags.cluster.is_some() || std::env::var_os(KEYS_VARIABLE).is_some();
+    let has_keys = flags.keys.is_some() || flags.cluster.is_some() || key_file::of_environment()?.is_some();
     if admin_wants_keys && !has_keys {
         return usage(format!(
             "other machines reach --admin {}, where operators show tokens: name their keys with --keys FILE (`chappe \
@@ -166,14 +169,26 @@ fn auth(flags: &Flags) -> Result<Auth, Failure> {
              issuer with --jwks)",
         );
     }
+    check_issuers(flags.jwks.as_deref().unwrap_or_default())?;
     if let Some(path) = &flags.keys {
-        let file = path.display();
-        let text = std::fs::read_to_string(path).map_err(|e| {
-            Failure::Usage(format!("--keys {file} can't be read ({e}): `chappe keys add --keys {file}` makes it"))
-        })?;
-        parse_keys(&text).map_err(|e| Failure::Usage(format!("--keys {file}: {e}")))?;
+        key_file::read(path)?;
     }
     Ok(auth)
+}
+
+/// Those whose keys are in files.
+fn check_issuers(issuers: &[String]) -> Result<(), Failure> {
+    for text in issuers {
+        if let Ok((issuer, IssuerSource::File(file))) = IssuerSource::parse(text)
+            && let Err(error) = std::fs::read_to_string(&file)
+        {
+            let file = file.display();
+            return usage(format!(
+                "--jwks {issuer}={file} can't be read ({error}): it has the public keys of that issuer (JWKS)"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// An unsigned event could be from anybody.
@@ -270,8 +285,6 @@ fn host_name() -> String {
     if name.is_empty() { "node".to_owned() } else { name }
 }
 
-/// More keys, `id:secret` with commas between them.
-pub const KEYS_VARIABLE: &str = "CHAPPE_API_KEYS";
 const HTTP_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const ADMIN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 const MEDIA_PORT_DEFAULT: u16 = 7000;

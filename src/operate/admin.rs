@@ -11,7 +11,8 @@ use ureq::{Agent, Body, RequestBuilder};
 use super::commands::Target;
 use super::find::admin_of;
 use super::trust;
-use crate::failure::{Failure, usage};
+use crate::failure::Failure;
+use crate::values;
 
 pub struct Admin {
     agent: Agent,
@@ -29,11 +30,10 @@ impl Admin {
         if base.starts_with("https://") {
             config = config.tls_config(trust::tls_config("--admin-ca", target.admin_ca.as_deref())?);
         }
-        let token = target.token.as_deref().map(str::trim).filter(|token| !token.is_empty());
+        // Not by the parser of the command line, which would repeat what is secret.
+        let token = target.token.as_deref().map(values::token).transpose();
+        let token = token.map_err(|why| Failure::Usage(format!("--token {why}")))?.filter(|token| !token.is_empty());
         let authorization = token.map(|token| format!("Bearer {token}")).unwrap_or_default();
-        if authorization.contains(|c: char| !c.is_ascii_graphic() && c != ' ') {
-            return usage("--token is no token: `chappe token --operate --keys FILE` makes one");
-        }
         Ok(Admin { agent: config.build().into(), base, authorization })
     }
 

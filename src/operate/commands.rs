@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chappe_signaling_access::KeyId;
+use chappe_signaling_access::{KeyId, Pattern};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::results::Results;
 use super::units;
+use crate::values::{name, number, words};
 
 /// Operates a running node, and with it the cluster it belongs to.
 #[derive(Debug, Parser)]
@@ -81,8 +82,8 @@ pub enum Order {
     /// Prints a script that completes commands and flags.
     #[command(after_help = "Example:\n  chappe completions bash > /etc/bash_completion.d/chappe")]
     Completions {
-        /// The shell it is for
-        #[arg(value_name = "bash|zsh|fish", hide_possible_values = true)]
+        /// The shell it is for: bash, elvish, fish, powershell or zsh
+        #[arg(value_name = "SHELL", hide_possible_values = true)]
         shell: Shell,
     },
     /// Prints every setting of a node as a chappe.toml, with default, unit, range and variable.
@@ -163,13 +164,13 @@ pub struct Logs {
     #[command(flatten)]
     pub target: Target,
     /// Name of the node [default: the one that is asked]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = name)]
     pub node: Option<String>,
     /// Of one process only: the number of a worker, signaling, or supervisor
     #[arg(long, value_name = "W")]
     pub worker: Option<String>,
     /// How many lines that were written already are printed
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 100)]
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 100, value_parser = number(0..=usize::MAX))]
     pub lines: usize,
     /// Lines of the last so long only, such as 90s, 10m or 2h
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
@@ -177,7 +178,7 @@ pub struct Logs {
     /// Goes on with the lines that come
     #[arg(long, short = 'f')]
     pub follow: bool,
-    /// Prints an object on each line, with its process
+    /// Prints an object on each line, with its node and process
     #[arg(long)]
     pub json: bool,
 }
@@ -194,16 +195,16 @@ pub struct Load {
     #[arg(long, value_name = "URL,…", value_delimiter = ',')]
     pub whep: Vec<String>,
     /// What the names of the rooms begin with
-    #[arg(long, value_name = "NAME", default_value = "load")]
+    #[arg(long, value_name = "NAME", default_value = "load", value_parser = name)]
     pub room: String,
     /// How many rooms
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number(1u16..=1000))]
     pub rooms: u16,
     /// Publishers in each room
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number(1u16..=1000))]
     pub publishers: u16,
     /// Viewers of each publisher
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=20000))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = number(0u16..=20_000))]
     pub viewers: u16,
     /// What each publisher sends: Opus at 32 kbit/s, VP8 at 0.6 Mbit/s or VP8 at 2.3 Mbit/s
     #[arg(long, value_enum, default_value_t = Profile::P720)]
@@ -212,7 +213,7 @@ pub struct Load {
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = units::parse_duration)]
     pub ramp: Duration,
     /// How long, from the first viewer on
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::parse_pause)]
     pub duration: Duration,
     /// Shown with each request
     #[arg(long, env = "CHAPPE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
@@ -241,10 +242,10 @@ pub struct Scale {
     #[command(flatten)]
     pub results: Results,
     /// How many workers the node is to have, 1 to 256
-    #[arg(value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(value_name = "N", value_parser = number(1u16..=256), allow_negative_numbers = true)]
     pub workers: u16,
     /// Name of the node [default: the one that is asked]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = name)]
     pub node: Option<String>,
     /// How long clients that can't be moved are waited for, such as 90s, 10m or 2h
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::parse_duration)]
@@ -261,7 +262,7 @@ pub struct Reload {
     #[command(flatten)]
     pub results: Results,
     /// Name of the node [default: the one that is asked]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = name)]
     pub node: Option<String>,
     /// All nodes of the cluster, one after the other, the one that is asked last
     #[arg(long, conflicts_with_all = ["node", "binary"])]
@@ -281,6 +282,7 @@ pub struct Drain {
     #[command(flatten)]
     pub results: Results,
     /// Name of the node [default: the one that is asked]
+    #[arg(value_name = "NODE", value_parser = name)]
     pub node: Option<String>,
     /// How long clients that can't be moved are waited for, such as 90s, 10m or 2h
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::parse_duration)]
@@ -339,14 +341,14 @@ pub enum KeysOrder {
 
 #[derive(Debug, Args)]
 pub struct Token {
-    /// File of the keys
-    #[arg(long, env = "CHAPPE_KEYS", value_name = "FILE", required_unless_present = "inspect")]
+    /// File of the keys [default: those of the variable CHAPPE_API_KEYS, id:secret, …]
+    #[arg(long, env = "CHAPPE_KEYS", value_name = "FILE")]
     pub keys: Option<PathBuf>,
-    /// Id of the key to sign with [default: the first one of the file]
+    /// Id of the key to sign with [default: the first one]
     #[arg(long, value_name = "ID")]
     pub key: Option<String>,
     /// The room that it is for, or a pattern such as demo-*
-    #[arg(long, value_name = "ROOM", required_unless_present_any = ["inspect", "operate"])]
+    #[arg(long, value_name = "ROOM", required_unless_present_any = ["inspect", "operate"], value_parser = pattern)]
     pub room: Option<String>,
     /// Its holder may publish
     #[arg(long)]
@@ -355,7 +357,7 @@ pub struct Token {
     #[arg(long)]
     pub watch: bool,
     /// Only these streams, by name or pattern
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = pattern)]
     pub stream: Vec<String>,
     /// Its holder may do all of it, and take over the streams of others
     #[arg(long)]
@@ -373,17 +375,21 @@ pub struct Token {
     #[arg(long, value_name = "SOURCE,…", value_delimiter = ',')]
     pub sources: Vec<String>,
     /// Who the holder is: tokens of one identity may renew each other, and go on with each other's sessions
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = words)]
     pub identity: Option<String>,
     /// What the holder is called in the room
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = words)]
     pub name: Option<String>,
     /// How long it is good, such as 90s, 10m or 6h
-    #[arg(long, value_name = "TIME", default_value = "6h", value_parser = units::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "6h", value_parser = units::parse_lifetime)]
     pub expires: Duration,
     /// Says what is in this token, and with --keys whether it is good
     #[arg(long, value_name = "TOKEN", conflicts_with_all = ["room", "publish", "watch", "admin", "operate"])]
     pub inspect: Option<String>,
+}
+
+fn pattern(text: &str) -> Result<String, String> {
+    Pattern::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn key_id(text: &str) -> Result<KeyId, String> {

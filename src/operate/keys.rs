@@ -1,16 +1,17 @@
 //! `chappe keys`: makes, lists and revokes API keys, in a file or in the store of the cluster that a node answers for.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use chappe_signaling_access::{ApiKey, KeyId, parse_keys, render_key};
+use chappe_signaling_access::{ApiKey, KeyId, render_key};
 use serde_json::{Value, json};
 
 use super::admin::Admin;
 use super::commands::{Keys, KeysOrder};
-use crate::failure::Failure;
+use crate::failure::{Failure, usage};
+use crate::key_file;
 
 pub fn run(keys: &Keys) -> Result<(), Failure> {
     match (&keys.order, &keys.keys) {
@@ -20,6 +21,8 @@ pub fn run(keys: &Keys) -> Result<(), Failure> {
             let key = serde_json::from_value::<ApiKey>(made);
             let key = key.map_err(|error| Failure::Refused(format!("the node answers no key: {error}")))?;
             print_key(keys, &key);
+            // The store has no file that `chappe token` could sign with.
+            eprintln!("nobody is told the secret again: CHAPPE_API_KEYS=ID:SECRET chappe token --room … signs with it");
             Ok(())
         }
         (KeysOrder::List, Some(file)) => {
@@ -33,26 +36,28 @@ pub fn run(keys: &Keys) -> Result<(), Failure> {
             print_ids(keys, &ids);
             Ok(())
         }
-        (KeysOrder::Revoke { id }, Some(file)) => revoke_in_file(file, id),
-        (KeysOrder::Revoke { id }, None) => {
-            Admin::of(&keys.target)?.delete_only(&format!("/api/v1/keys/{id}"))?;
+        (KeysOrder::Revoke { id }, file) => {
+            match file {
+                Some(file) => revoke_in_file(file, id)?,
+                None => Admin::of(&keys.target)?.delete_only(&format!("/api/v1/keys/{id}"))?,
+            }
+            print_revoked(keys, id);
             Ok(())
         }
     }
 }
 
-/// Those of a file, which may not be there.
+/// Those of a file, which may not be there. Who can read it can make tokens.
 pub fn read(file: &Path) -> Result<Vec<ApiKey>, Failure> {
-    let text = fs::read_to_string(file).map_err(|error| {
-        let file = file.display();
-        Failure::Start(format!("{file} can't be read ({error}): `chappe keys add --keys {file}` makes it"))
-    })?;
+    let keys = key_file::read(file)?;
     let mode = fs::metadata(file).map(|file| file.mode() & 0o777).unwrap_or_default();
     if mode & 0o077 != 0 {
         let file = file.display();
-        eprintln!("chappe: {file} can be read or changed by other users of this machine: chmod 600 {file}");
+        eprintln!(
+            "chappe: {file} can be read or changed by other users of this machine (mode {mode:03o}): chmod 600 {file}"
+        );
     }
-    parse_keys(&text).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
+    Ok(keys)
 }
 
 fn add_to_file(file: &Path) -> Result<ApiKey, Failure> {
@@ -69,34 +74,60 @@ fn add_to_file(file: &Path) -> Result<ApiKey, Failure> {
     let before = fs::read_to_string(file).unwrap_or_default();
     let line_ends = before.is_empty() || before.ends_with('\n');
     let text = format!("{before}{}{}", if line_ends { "" } else { "\n" }, render_key(&key));
-    replace(file, &text).map_err(|error| Failure::Start(format!("{} can't be written: {error}", file.display())))?;
+    replace(file, &text).map_err(|error| unwritable(file, &error))?;
     Ok(key)
 }
 
 /// Comments and the other keys stay as they are.
 fn revoke_in_file(file: &Path, id: &KeyId) -> Result<(), Failure> {
     if !read(file)?.iter().any(|key| key.id == *id) {
-        return Err(Failure::Refused(format!("{} has no key {id}: `chappe keys list` shows them", file.display())));
+        let file = file.display();
+        return usage(format!(
+            "--keys {file} has no key {id}: `chappe keys list --keys {file}` shows those that it has"
+        ));
     }
-    let cannot = |error: io::Error| Failure::Start(format!("{} can't be written: {error}", file.display()));
+    let cannot = |error: io::Error| unwritable(file, &error);
     let before = fs::read_to_string(file).map_err(cannot)?;
     let is_other = |line: &&str| line.split_once(':').is_none_or(|(name, _)| name.trim() != id.as_str());
     let text: String = before.lines().filter(is_other).map(|line| format!("{line}\n")).collect();
     replace(file, &text).map_err(cannot)
 }
 
-/// Whole or not at all: a node may read it at any moment. It keeps its permissions.
+/// Whole or not at all: a node may read it at any moment. It keeps its owner and its permissions, and a link stays one.
 fn replace(file: &Path, text: &str) -> io::Result<()> {
-    let mode = fs::metadata(file).map_or(OWNER_ONLY, |file| file.mode() & 0o777);
+    let file = &fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let before = fs::metadata(file).ok();
     let mut name = file.as_os_str().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let beside = PathBuf::from(name);
-    let mut new: File = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
-    let written = new.write_all(text.as_bytes()).and_then(|()| new.sync_all()).and_then(|()| fs::rename(&beside, file));
+    let mut new: File = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(&beside)?;
+    let written = like(&new, before.as_ref())
+        .and_then(|()| new.write_all(text.as_bytes()))
+        .and_then(|()| new.sync_all())
+        .and_then(|()| fs::rename(&beside, file));
     if written.is_err() {
         let _ = fs::remove_file(&beside);
     }
     written
+}
+
+/// Only root can give a file away; who can't and may write it all the same is of its group, and becomes its owner.
+fn like(new: &File, before: Option<&Metadata>) -> io::Result<()> {
+    let Some(before) = before else { return Ok(()) };
+    let _ = fchown(new, Some(before.uid()), Some(before.gid()));
+    new.set_permissions(Permissions::from_mode(before.mode() & 0o777))
+}
+
+/// A folder that is not there or not ours is a mistake on the command line; a full disk is none.
+fn unwritable(file: &Path, error: &io::Error) -> Failure {
+    let told = format!("--keys {} can't be written ({error})", file.display());
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Failure::Usage(format!("{told}: make its folder first")),
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::InvalidFilename => {
+            Failure::Usage(format!("{told}: name a file in a folder of yours"))
+        }
+        _ => Failure::Start(told),
+    }
 }
 
 fn random(bytes: &mut [u8]) -> Result<(), Failure> {
@@ -115,11 +146,22 @@ fn print_key(keys: &Keys, key: &ApiKey) {
     }
 }
 
+fn print_revoked(keys: &Keys, id: &KeyId) {
+    if keys.json {
+        println!("{}", json!({ "id": id, "revoked": true }));
+    } else {
+        println!("{id} is void");
+    }
+}
+
 fn print_ids(keys: &Keys, ids: &[String]) {
     if keys.json {
         println!("{}", json!(ids));
     } else {
         ids.iter().for_each(|id| println!("{id}"));
+        if ids.is_empty() {
+            eprintln!("no keys: `chappe keys add` makes one");
+        }
     }
 }
 

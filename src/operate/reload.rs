@@ -17,17 +17,18 @@ use super::{node, restart, scale, supervisor};
 use crate::failure::{Failure, usage};
 
 pub fn run(order: &Reload) -> Result<(), Failure> {
+    let binary = order.binary.as_deref().map(checked).transpose()?;
     let admin = Admin::of(&order.target)?;
     let nodes = if order.all { node::all(&admin)? } else { vec![node::named(&admin, order.node.as_deref())?] };
     let mut before = None;
-    if let Some(path) = &order.binary {
+    if let Some(binary) = binary {
         // Those that are found here are asked themselves.
         if nodes.iter().any(|node| node.pid.is_none()) {
             return usage(
                 "--binary is for the node that is asked: name its admin listener with --admin, without --node",
             );
         }
-        before = supervisor::set_program(admin.base(), checked(path)?)?;
+        before = supervisor::set_program(admin.base(), binary)?;
     }
     for node in &nodes {
         reload(&admin, node, order, before.take())?;
@@ -96,7 +97,7 @@ fn read_settings(admin: &Admin, node: &str, results: Results) -> Result<bool, Fa
 /// The absolute path of a program that says it is one of ours: better found out here than by a node that can't start
 /// its workers.
 fn checked(path: &Path) -> Result<PathBuf, Failure> {
-    let wrong = |why: String| Failure::Usage(format!("--binary {}: {why}", path.display()));
+    let wrong = |why: String| Failure::Usage(format!("--binary {}: {why}; name the program itself", path.display()));
     let path = path.canonicalize().map_err(|error| wrong(error.to_string()))?;
     let output = Command::new(&path).arg("--version").output().map_err(|error| wrong(error.to_string()))?;
     let version = String::from_utf8_lossy(&output.stdout);

@@ -11,6 +11,7 @@ use super::progress::Progress;
 use super::results::Results;
 use super::{node, units};
 use crate::failure::Failure;
+use crate::values;
 
 pub fn run(order: &Restart) -> Result<(), Failure> {
     let admin = Admin::of(&order.target)?;
@@ -50,7 +51,7 @@ fn id(admin: &Admin, text: &str) -> Result<String, Failure> {
         Some((name, index)) => (Some(name), index),
         None => (None, text),
     };
-    if index.parse::<u16>().is_err() {
+    if index.parse::<u16>().is_err() || name.is_some_and(|name| values::name(name).is_err()) {
         return Err(Failure::Usage(format!("--worker {text}: wants a number such as 0, or NODE/0")));
     }
     Ok(format!("{}/{index}", node::named(admin, name)?.node))

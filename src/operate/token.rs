@@ -1,16 +1,21 @@
 //! `chappe token`: makes tokens with a key of a file, and says what is in one. Never asks a node.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chappe_signaling_access::{ApiKey, KeyRing, Minted, inspect, mint};
+use chappe_signaling_access::{ApiKey, KeyRing, Minted, TokenError, inspect, mint};
 use serde_json::{Value, json};
 
 use super::commands::Token;
 use super::{keys, units};
 use crate::failure::Failure;
+use crate::key_file::{self, KEYS_VARIABLE};
 
 pub fn run(order: &Token) -> Result<(), Failure> {
-    let keys = order.keys.as_deref().map(keys::read).transpose()?;
+    let keys = match &order.keys {
+        Some(file) => Some(keys::read(file)?),
+        None => key_file::of_environment()?,
+    };
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     match &order.inspect {
         Some(token) => {
@@ -26,8 +31,7 @@ pub fn run(order: &Token) -> Result<(), Failure> {
 
 fn made(order: &Token, keys: &[ApiKey], now: Duration) -> Result<String, Failure> {
     let wanted = |key: &&ApiKey| order.key.as_deref().is_none_or(|id| key.id.as_str() == id);
-    let missing = || Failure::Usage("the file has no such key: `chappe keys list` shows those that it has".to_owned());
-    let key = keys.iter().find(wanted).ok_or_else(missing)?;
+    let key = keys.iter().find(wanted).ok_or_else(|| missing(order))?;
     if !order.publish && !order.watch && !order.admin && !order.operate {
         let line = "a token that permits nothing is of no use: say --publish, --watch, both, --admin, or --operate";
         return Err(Failure::Usage(line.to_owned()));
@@ -48,14 +52,29 @@ fn made(order: &Token, keys: &[ApiKey], now: Duration) -> Result<String, Failure
         identity: order.identity.clone(),
         name: order.name.clone(),
         metadata: None,
-        expires_s: now.as_secs().saturating_add(order.expires.as_secs().max(1)),
+        expires_s: now.as_secs().saturating_add(order.expires.as_secs()),
         not_before_s: None,
     };
     mint(key, minted).map_err(|error| Failure::Usage(error.to_string()))
 }
 
+fn missing(order: &Token) -> Failure {
+    let Some(file) = order.keys.as_deref().map(Path::display) else {
+        return Failure::Usage(format!(
+            "no key signs it: name a file with --keys FILE (`chappe keys add --keys FILE` makes one), or say \
+             {KEYS_VARIABLE}=ID:SECRET"
+        ));
+    };
+    Failure::Usage(match &order.key {
+        Some(id) => format!("--keys {file} has no key {id}: `chappe keys list --keys {file}` shows those that it has"),
+        None => format!("--keys {file} has no key: `chappe keys add --keys {file}` makes one"),
+    })
+}
+
 fn described(token: &str, keys: Option<Vec<ApiKey>>, now_ms: u64) -> Result<Value, Failure> {
-    let mut text = inspect(token).map_err(|error| Failure::Refused(error.to_string()))?;
+    let unreadable =
+        |error: TokenError| Failure::Usage(format!("--inspect: {error}; `chappe token --keys FILE` makes one"));
+    let mut text = inspect(token).map_err(unreadable)?;
     let Some(keys) = keys else { return Ok(text) };
     let ring = KeyRing::new(keys, Vec::new());
     let verdict = match ring.verify(token, now_ms) {

@@ -31,6 +31,14 @@ pub fn parse_pause(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// How long a token is good: what never ends can't be taken back but with its key.
+pub fn parse_lifetime(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        time if (1..=LIFETIME_S_MAX).contains(&time.as_secs()) => Ok(time),
+        _ => Err(format!("wants a time from 1s to {}h", LIFETIME_S_MAX / 3_600)),
+    }
+}
+
 /// As the admin API takes times.
 pub fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
@@ -58,6 +66,8 @@ pub fn utc(unix_seconds: u64) -> String {
     at.unwrap_or(OffsetDateTime::UNIX_EPOCH).format(UTC_SECONDS).unwrap_or_default()
 }
 
+/// Ten years.
+const LIFETIME_S_MAX: u64 = 10 * 365 * 86_400;
 const UTC_SECONDS: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
 
 /// Powers of 1024, as process monitors count: `84 MB`.
@@ -90,6 +100,17 @@ mod tests {
         assert_eq!((ms("500ms"), ms("90s"), ms("10m"), ms("2h")), (500, 90_000, 600_000, 7_200_000));
         for text in ["", "5", "s", "5 s", "-5s", "5d", "99999999999999999999s", "9999999999999999h"] {
             assert!(parse_duration(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_good_for_a_second_to_ten_years() {
+        assert_eq!(
+            (parse_lifetime("1s").unwrap(), parse_lifetime("87600h").unwrap().as_secs()),
+            (Duration::from_secs(1), LIFETIME_S_MAX)
+        );
+        for text in ["0s", "999ms", "87601h", "6"] {
+            assert!(parse_lifetime(text).is_err(), "{text}");
         }
     }
 

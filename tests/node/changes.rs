@@ -77,7 +77,7 @@ fn an_added_worker_that_dies_is_replaced_like_any_other() {
 fn a_scale_that_cannot_be_is_refused_with_the_reason() {
     let node = Running::start(&["--workers", "1"]);
     serving(&node, 1);
-    for (wanted, expected) in [("0", "1..=256"), ("257", "1..=256")] {
+    for (wanted, expected) in [("0", "from 1 to 256"), ("257", "from 1 to 256")] {
         let (code, _, stderr) = run(&node.dir, &["scale", wanted]);
         assert_eq!(code, 2);
         assert!(stderr.contains(expected), "{stderr}");

@@ -10,6 +10,7 @@ mod deploy;
 mod https;
 mod live;
 mod log_files;
+mod mistakes;
 mod operates;
 mod operators;
 mod refuses;

@@ -82,29 +82,6 @@ fn who_cannot_be_reached_ends_with_3_and_a_remedy_in_one_line() {
 }
 
 #[test]
-fn wrong_use_ends_with_2_and_one_line() {
-    let dir = Dir::new();
-    let cases: [(&[&str], &str); 10] = [
-        (&["scale"], "were not provided: <N> (chappe scale --help)"),
-        (&["keys"], "[subcommands: add, list, revoke"),
-        (&["lss"], "did you mean `ls`? (chappe --help)"),
-        (&["ls", "--jsn"], "'--json'"),
-        (&["ls", "--admin", "ops"], "wants a URL"),
-        (&["ls", "--admin", "https://ops:1", "--admin-ca", "/nowhere.pem"], "/nowhere.pem can't be read"),
-        (&["drain", "--deadline", "5"], "90s, 10m or 2h"),
-        (&["drain", "--cancel", "--no-wait"], "--cancel"),
-        (&["restart"], "--worker"),
-        (&["completions", "tcsh"], "tcsh"),
-    ];
-    for (args, expected) in cases {
-        let (code, stdout, stderr) = run(&dir, args);
-        assert_eq!((code, stdout.as_str()), (2, ""), "{args:?}: {stderr}");
-        assert_eq!(stderr.lines().count(), 1, "{args:?}: {stderr}");
-        assert!(stderr.contains(expected), "{args:?}: {stderr}");
-    }
-}
-
-#[test]
 fn every_command_has_help_with_an_example() {
     let dir = Dir::new();
     let commands =

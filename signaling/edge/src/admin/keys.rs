@@ -43,7 +43,8 @@ pub async fn add(State(service): State<Arc<Service>>) -> Result<Response, HttpEr
 pub async fn revoke(State(service): State<Arc<Service>>, Path(id): Path<String>) -> Result<StatusCode, HttpError> {
     let store = store(&service)?;
     let missing = || {
-        let message = "there is no such key in the store of the cluster (GET /api/v1/keys lists them)";
+        let message =
+            "there is no such key in the store of the cluster (`chappe keys list` and GET /api/v1/keys list them)";
         HttpError::new(StatusCode::NOT_FOUND, "no_such_key", message)
     };
     let key = stored_under(&KeyId::parse(&id).map_err(|_| missing())?);

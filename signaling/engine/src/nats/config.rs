@@ -4,7 +4,7 @@
 mod percent;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -96,6 +96,20 @@ impl NatsConfig {
         };
         config.take_options(options)?;
         Ok(config)
+    }
+
+    /// Those that it names, each with its option.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let credentials = match &self.credentials {
+            Credentials::CredentialsFile(file) => Some(("creds", file.as_path())),
+            Credentials::NkeySeedFile(file) => Some(("nkey", file.as_path())),
+            _ => None,
+        };
+        let tls = self.tls.iter().flat_map(|Tls { ca, certificate }| {
+            let pair = certificate.iter().flat_map(|(certificate, key)| [("tls_cert", certificate), ("tls_key", key)]);
+            ca.iter().map(|ca| ("tls_ca", ca)).chain(pair).map(|(option, file)| (option, file.as_path()))
+        });
+        credentials.into_iter().chain(tls)
     }
 
     fn take_options(&mut self, options: &str) -> Result<(), BadClusterUrl> {
