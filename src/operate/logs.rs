@@ -14,8 +14,12 @@ pub fn run(order: &Logs) -> Result<(), Failure> {
     let admin = Admin::of(&order.target)?;
     let of = order.worker.as_deref().map(source).transpose()?;
     let query = of.as_ref().map(|source| format!("of={source}&")).unwrap_or_default();
-    let node = order.node.as_deref().map(|name| node::named(&admin, Some(name))).transpose()?;
-    let at = node.as_ref().map(|node| format!("node={}&", node.node)).unwrap_or_default();
+    let node = match (&order.node, order.json) {
+        (None, false) => None,
+        (name, _) => Some(node::named(&admin, name.as_deref())?),
+    };
+    let at = node.as_ref().filter(|_| order.node.is_some());
+    let at = at.map(|node| format!("node={}&", node.node)).unwrap_or_default();
     let path = format!("/api/v1/log?{at}{query}lines={}&follow={}", order.lines, order.follow);
     let begin = order.since.map(first_second);
     let mut out = io::stdout().lock();
@@ -26,7 +30,7 @@ pub fn run(order: &Logs) -> Result<(), Failure> {
         }
         let (source, text) = line.split_once(' ').unwrap_or(("", &line));
         let told = match order.json {
-            true => as_json(source, text),
+            true => as_json(node.as_ref().map_or("", |node| &node.node), source, text),
             false => format!("{source:<10} | {text}"),
         };
         // A pager that was closed early ends it, and is no failure.
@@ -42,9 +46,9 @@ pub fn run(order: &Logs) -> Result<(), Failure> {
 }
 
 /// A line of a JSON log is the object that it is.
-fn as_json(source: &str, text: &str) -> String {
+fn as_json(node: &str, source: &str, text: &str) -> String {
     let line = serde_json::from_str(text).ok().filter(Value::is_object);
-    json!({ "process": source, "line": line.unwrap_or_else(|| text.into()) }).to_string()
+    json!({ "node": node, "process": source, "line": line.unwrap_or_else(|| text.into()) }).to_string()
 }
 
 /// As times stand in the log, which are UTC, to the second.
@@ -76,9 +80,10 @@ mod tests {
 
     #[test]
     fn a_line_as_json_is_an_object_whatever_the_log_looks_like() {
-        let text = as_json("worker-0", "2026 INFO \"up\"");
-        assert_eq!(text, r#"{"line":"2026 INFO \"up\"","process":"worker-0"}"#);
-        assert_eq!(as_json("signaling", r#"{"level":"INFO"}"#), r#"{"line":{"level":"INFO"},"process":"signaling"}"#);
+        let text = as_json("a", "worker-0", "2026 INFO \"up\"");
+        assert_eq!(text, r#"{"line":"2026 INFO \"up\"","node":"a","process":"worker-0"}"#);
+        let text = as_json("a", "signaling", r#"{"level":"INFO"}"#);
+        assert_eq!(text, r#"{"line":{"level":"INFO"},"node":"a","process":"signaling"}"#);
     }
 
     #[test]

@@ -60,6 +60,40 @@ fn a_json_log_file_names_node_and_process_as_fields() {
     drop(node);
 }
 
+/// From its first command to its last: who looks into the log for a session finds all that is said of it.
+#[test]
+fn each_line_about_a_session_has_its_id() {
+    let (node, file) = started(&["--public-ip", "127.0.0.1"], "");
+    let url = format!("http://{}", node.state()["http"].as_str().unwrap());
+    let (code, _, trouble) =
+        run(&node.dir, &["load", &url, "--viewers", "1", "--profile", "audio", "--duration", "1s"]);
+    assert_eq!(code, 0, "{trouble}");
+    let log = eventually("both sessions have closed", || {
+        let log = read(&file);
+        (log.matches("session closed").count() == 2).then_some(log)
+    });
+    let mut ids: Vec<&str> = Vec::new();
+    for line in log.lines() {
+        let id = line.split_once("session=").map(|(_, rest)| rest.split([' ', '}']).next().unwrap_or_default());
+        let is_of_one = line.contains(" session ") || line.contains("whip{") || line.contains("whep{");
+        assert_eq!(id.is_some(), is_of_one, "{line}");
+        ids.extend(id.filter(|id| !ids.contains(id)));
+    }
+    assert_eq!(ids.len(), 2, "{log}");
+    for id in ids {
+        let of_it: Vec<&str> = log.lines().filter(|line| line.contains(id)).collect();
+        for (process, says) in [
+            ("desk/signaling ", "session opens"),
+            ("desk/worker-0 ", "session opened"),
+            ("desk/worker-0 ", "state=Connected"),
+            ("desk/worker-0 ", "session closed"),
+        ] {
+            let is_it = |line: &&&str| line.starts_with(process) && line.contains(says);
+            assert_eq!(of_it.iter().filter(is_it).count(), 1, "{process}{says}: {of_it:?}");
+        }
+    }
+}
+
 #[test]
 fn a_full_file_makes_room_for_another_one() {
     let before = "x".repeat(64 << 10) + "\n";
@@ -125,7 +159,7 @@ fn a_file_that_can_not_be_opened_is_refused_before_anything_starts() {
         (["--log-file", "/dev/null"], "--log-file /dev/null: it is no file"),
         (["--log-file", "/"], "--log-file / can't be written: Is a directory"),
         (["--log-file-size", "10"], "wants a size from 64k to 1000G"),
-        (["--log-files", "0"], "1..=1000"),
+        (["--log-files", "0"], "a number from 1 to 1000"),
     ] {
         let (code, _, error) = run(&dir, &args);
         assert_eq!((code, error.lines().count()), (2, 1), "{args:?}: {error}");

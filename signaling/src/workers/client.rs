@@ -164,6 +164,9 @@ impl AwaitedReplies {
             (Some(Expected::Noted(Some(session))), Err(error)) if is_gone(&error) => {
                 debug!(%session, "a session ended while a command for it was on its way");
             }
+            (Some(Expected::Noted(Some(session))), Err(error)) => {
+                warn!(%session, %error, "a command for a session failed")
+            }
             (_, Err(error)) => warn!(%error, "a command failed"),
         }
     }
