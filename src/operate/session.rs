@@ -7,6 +7,7 @@ use super::commands::{Kick, Look};
 use super::table::{self, Column, Field};
 use super::units;
 use crate::failure::Failure;
+use crate::values::session_id;
 
 pub fn show(order: &Look) -> Result<(), Failure> {
     let session: Value = Admin::of(&order.target)?.get(&path(&order.id)?)?;
@@ -35,12 +36,9 @@ pub fn kick(order: &Kick) -> Result<(), Failure> {
 }
 
 fn path(id: &str) -> Result<String, Failure> {
-    // It goes into a path as it is.
-    match id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
-        true if !id.is_empty() => Ok(format!("/api/v1/sessions/{id}")),
-        _ => Err(Failure::Usage(format!(
-            "{id:?} is no id of a session: `chappe session --list` lists those that there are"
-        ))),
+    match session_id(id) {
+        Ok(id) => Ok(format!("/api/v1/sessions/{id}")),
+        Err(why) => Err(Failure::Usage(format!("{id:?} {why}"))),
     }
 }
 
@@ -61,8 +59,8 @@ pub fn all(order: &Look) -> Result<(), Failure> {
 
 /// What is said of it as a whole; what is not known is left out.
 pub fn facts(session: &Value) -> Vec<(String, String)> {
-    let told =
-        ["id", "kind", "state", "node", "worker", "room", "stream", "member"].map(|key| (key, text(&session[key])));
+    let told = ["id", "kind", "state", "node", "worker", "room", "member"].map(|key| (key, text(&session[key])));
+    let told = told.into_iter().chain([("stream", streams(session))]);
     let stats = &session["stats"];
     let since = session["since_ms"].as_u64().map(units::since).unwrap_or_default();
     let round_trip = stats["round_trip_ms"].as_f64().map(|ms| format!("{ms:.1} ms")).unwrap_or_default();
@@ -71,7 +69,7 @@ pub fn facts(session: &Value) -> Vec<(String, String)> {
         true => "its worker does not answer: there are no counters".to_owned(),
         false => String::new(),
     };
-    let all = told.into_iter().chain(more).chain([("note", why)]);
+    let all = told.chain(more).chain([("note", why)]);
     all.filter(|(_, value)| !value.is_empty()).map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
@@ -94,6 +92,18 @@ fn layer(layer: &Value) -> String {
     }
     let lines = layer["lines"].as_u64().map(|lines| format!(" {lines}p")).unwrap_or_default();
     format!("{}/{}{lines} {}", text(&layer["layer"]), text(&layer["layers"]), text(&layer["reason"]))
+}
+
+/// The one that it publishes, or those that it watches, each once.
+fn streams(session: &Value) -> String {
+    let mut names = vec![text(&session["stream"])];
+    for name in list(session, "slots").map(|slot| text(&slot["stream"])) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names.join(" ")
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
@@ -139,5 +149,5 @@ pub const SESSION_COLUMNS: &[Column<Value>] = &[
     Column::new("state", 0, |row| Field::state(text(&row["state"]))),
     Column::new("worker", 3, |row| Field::text(text(&row["worker"]))),
     Column::new("room", 0, |row| Field::text(text(&row["room"]))),
-    Column::new("stream", 2, |row| Field::text(text(&row["stream"]))),
+    Column::new("stream", 2, |row| Field::text(streams(row))),
 ];

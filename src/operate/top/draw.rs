@@ -14,13 +14,18 @@ use crate::operate::units;
 pub fn screen(frame: &mut Frame<'_>, screen: &Screen) {
     let [header, rows, keys] =
         Layout::vertical([Constraint::Length(2), Constraint::Min(3), Constraint::Length(1)]).areas(frame.area());
-    frame.render_widget(Paragraph::new(vec![summary(screen), title(screen)]), header);
+    frame.render_widget(Paragraph::new(vec![summary(screen, header.width), title(screen)]), header);
     table(frame, screen, rows);
-    frame.render_widget(Paragraph::new(KEYS).style(Style::new().add_modifier(Modifier::DIM)), keys);
+    let shown = KEYS.iter().find(|line| fits(line, keys.width)).copied().unwrap_or(KEYS_NARROWEST);
+    frame.render_widget(Paragraph::new(shown).style(Style::new().add_modifier(Modifier::DIM)), keys);
 }
 
-/// Of all workers of all nodes, other than a list of sessions.
-fn summary(screen: &Screen) -> Line<'static> {
+fn fits(line: &str, width: u16) -> bool {
+    Text::raw(line).width() <= usize::from(width)
+}
+
+/// Of all workers of all nodes, other than a list of sessions. Where it is narrow, in fewer words.
+fn summary(screen: &Screen, width: u16) -> Line<'static> {
     let workers = &screen.workers;
     let mut nodes: Vec<&str> = workers.iter().map(|worker| worker.node.as_str()).collect();
     nodes.sort_unstable();
@@ -33,14 +38,14 @@ fn summary(screen: &Screen) -> Line<'static> {
     // The sum of nothing would be -0.
     let cpu = workers.iter().fold(0.0, |sum, worker| sum + worker.cpu);
     let together = if nodes.len() > 1 { " together" } else { "" };
-    let text = format!(
-        "nodes {}{together}   workers {serving}/{}   sessions {sessions}   cpu {}   Mbit/s in {} out {}",
-        nodes.len(),
-        workers.len(),
-        units::percent(cpu),
-        units::megabits(into),
-        units::megabits(out),
+    let (nodes, all, cpu) = (nodes.len(), workers.len(), units::percent(cpu));
+    let (into, out) = (units::megabits(into), units::megabits(out));
+    let mut text = format!(
+        "nodes {nodes}{together}   workers {serving}/{all}   sessions {sessions}   cpu {cpu}   Mbit/s in {into} out {out}"
     );
+    if !fits(&text, width) {
+        text = format!("workers {serving}/{all}  sessions {sessions}  cpu {cpu}  in {into} out {out}");
+    }
     Line::styled(text, Style::new().add_modifier(Modifier::BOLD))
 }
 
@@ -139,5 +144,9 @@ fn mood(screen: &Screen, mood: Mood) -> Style {
 }
 
 const SPACING: u16 = 2;
-const KEYS: &str =
-    "1 workers  2 rooms  3 streams  4 sessions   ↑↓ choose  Enter look into  Esc back   s sort  r reverse  q quit";
+/// The first that fits.
+const KEYS: [&str; 2] = [
+    "1 workers  2 rooms  3 streams  4 sessions   ↑↓ choose  Enter look into  Esc back   s sort  r reverse  q quit",
+    "1 workers 2 rooms 3 streams 4 sessions  ↑↓ Enter Esc  s sort r reverse q quit",
+];
+const KEYS_NARROWEST: &str = "1-4 views  ↑↓ Enter Esc  s sort  q quit";

@@ -50,6 +50,27 @@ fn workers_are_shown_with_what_all_carry_and_fewer_columns_where_it_is_narrow() 
     }
     let narrow = shown(&screen, 50, 8);
     assert!(narrow.contains("sessions") && !narrow.contains("memory"), "{narrow}");
+    // How to leave, and what goes out, is on each.
+    for columns in [120, 80, 60, 40] {
+        let shown = shown(&screen, columns, 8);
+        assert!(shown.contains("q quit") && shown.contains("out 40.0") == (columns > 40), "{columns}: {shown}");
+    }
+}
+
+#[test]
+fn a_session_of_a_viewer_names_the_streams_that_it_watches() {
+    let mut screen = screen();
+    press(&mut screen, KeyCode::Char('4'));
+    let slots = json!([{ "stream": "cam" }, { "stream": "cam" }, { "stream": "screen" }]);
+    answer(
+        &mut screen,
+        json!([
+            { "id": "a", "kind": "whip", "state": "connected", "worker": "here/0", "room": "demo", "stream": "mine", "slots": [] },
+            { "id": "b", "kind": "whep", "state": "connected", "worker": "here/0", "room": "demo", "stream": null, "slots": slots },
+        ]),
+    );
+    let shown = shown(&screen, 110, 8);
+    assert!(shown.contains("mine") && shown.contains("cam screen"), "{shown}");
 }
 
 #[test]
