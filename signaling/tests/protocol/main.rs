@@ -20,6 +20,7 @@ mod edge;
 mod members;
 mod patch;
 mod room;
+mod token_matrix;
 mod tokens;
 mod turn;
 mod whep;
