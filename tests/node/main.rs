@@ -19,6 +19,7 @@ mod replaces;
 mod starts;
 mod stops;
 mod tokens;
+mod traces;
 mod transcripts;
 mod turn;
 mod webhooks;
