@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod baseline;
 mod crowd;
 mod forwarding;
@@ -85,6 +86,9 @@ fn measure(args: &Args, chappe: &Path) -> Result<Findings> {
     }
     if is_wanted("wrong tokens") {
         findings.bars.extend(wrong_tokens::measure(chappe)?);
+    }
+    if is_wanted("admin") {
+        findings.bars.extend(admin::measure(&start(chappe)?, SHAPE, WARM_UP)?);
     }
     if is_wanted("memory") {
         findings.bars.push(joining::memory(&start(chappe)?)?);
