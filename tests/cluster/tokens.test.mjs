@@ -8,7 +8,7 @@ import { Clients, totals } from "./harness/clients.mjs";
 import { Cluster } from "./harness/cluster.mjs";
 import { answer } from "./harness/http.mjs";
 import { StoredKey } from "./harness/keys.mjs";
-import { bearer, post } from "./harness/offer.mjs";
+import { bearer, post, trickle } from "./harness/offer.mjs";
 import { operate } from "./harness/operator.mjs";
 import { Wire } from "./harness/wire.mjs";
 
@@ -57,6 +57,15 @@ describe("tokens of a cluster", () => {
       assert.equal(made.status, 201, made.text);
       const end = (/** @type {string} */ token) => answer(`${here.url}${made.path}`, { method: "DELETE", headers: bearer(token) });
       const what = `${there.name}'s session at ${here.name}`;
+      const trickled = (/** @type {string} */ token) =>
+        answer(`${here.url}${made.path}`, {
+          method: "PATCH", body: trickle(made.offer),
+          headers: { "content-type": "application/trickle-ice-sdpfrag", "if-match": made.etag, ...bearer(token) },
+        });
+      for (const [token, status] of /** @type {[string, number][]} */ ([["", 401], [`${ada}x`, 401], [bob, 404], [ada, 204]])) {
+        const { status: answered, text } = await trickled(token);
+        assert.equal(answered, status, `PATCH of ${what}: ${text}`);
+      }
       assert.equal((await end("")).status, 401, what);
       assert.equal((await end(bob)).status, 404, `${what}, by another holder`);
       assert.ok((await sessions(there)).some(({ id }) => made.path.endsWith(id)), `${what} has ended`);
