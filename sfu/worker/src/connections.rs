@@ -203,6 +203,10 @@ impl Connections {
         Some(Route::Tcp { connection: id, remote })
     }
 
+    pub(crate) fn ids(&self) -> impl Iterator<Item = ConnectionId> {
+        self.open.keys().copied()
+    }
+
     pub(crate) fn frames_dropped(&self) -> u64 {
         self.frames_dropped
     }

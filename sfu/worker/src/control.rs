@@ -183,6 +183,10 @@ impl Control {
         ended
     }
 
+    pub(crate) fn ids(&self) -> impl Iterator<Item = ClientId> {
+        self.clients.keys().copied()
+    }
+
     pub(crate) fn remove(&mut self, id: ClientId) {
         self.clients.remove(&id);
     }

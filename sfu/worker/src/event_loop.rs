@@ -1,7 +1,6 @@
 //! Owns the event loop: what is waited for, in which order its parts run, and when it ends. Media comes
 //! first in every turn, and commands are bounded, so that signaling never delays a packet.
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use chappe_sfu_api::{Boot, CloseReason, Event, Fingerprint, Hello, PROTOCOL_VERSION, SessionId, WorkerIndex};
@@ -15,7 +14,8 @@ use chappe_sfu_io::udp::UdpSocket;
 
 use crate::connections::Connections;
 use crate::control::{ClientId, Control, Disconnect};
-use crate::media::{MediaSockets, read_clock, time_until};
+use crate::faults::FailedWaits;
+use crate::media::{MediaSockets, read_clock};
 use crate::overload::Overload;
 use crate::parent::{Listening, Parent};
 use crate::report::Meter;
@@ -39,10 +39,9 @@ pub(crate) struct Worker {
     parent: Listening,
     /// A listener that ran out of descriptors rests until the next report.
     pub(crate) resting: Vec<Source>,
-    ready: Vec<Ready>,
-    events: Events,
-    /// In a row.
-    failed_waits: u32,
+    pub(crate) ready: Vec<Ready>,
+    pub(crate) events: Events,
+    pub(crate) failed_waits: FailedWaits,
     line: Vec<u8>,
 }
 
@@ -115,26 +114,19 @@ impl Worker {
             resting: Vec::new(),
             ready: Vec::new(),
             events: Events::new(),
-            failed_waits: 0,
+            failed_waits: FailedWaits::default(),
             line: Vec::new(),
         })
     }
 
-    pub(crate) fn run(mut self) -> Result<(), WorkerError> {
-        while self.turn()? == Flow::Continue {}
+    pub(crate) fn run(mut self) {
+        while self.turn() == Flow::Continue {}
         self.say_goodbye();
         tracing::info!("worker stopped");
-        Ok(())
     }
 
-    fn turn(&mut self) -> Result<Flow, WorkerError> {
-        let timeout = self.next_wake().map(time_until);
-        self.ready.clear();
-        let waited = self.epoll.wait(&mut self.events, timeout).map(|ready| self.ready.extend(ready));
-        match waited {
-            Ok(()) => self.failed_waits = 0,
-            Err(error) => self.note_failed_wait(error)?,
-        }
+    fn turn(&mut self) -> Flow {
+        self.wait();
         let began = read_clock();
 
         let mut flow = self.take_in(began);
@@ -158,7 +150,7 @@ impl Worker {
         let ended = read_clock();
         self.meter.note_turn(ended.mono.saturating_duration_since(now.mono));
         self.judge_load(began.mono, ended);
-        Ok(flow)
+        flow
     }
 
     /// Gives up what there is no time for, and takes it up again.
@@ -211,16 +203,6 @@ impl Worker {
             }
         }
         flow
-    }
-
-    /// The kernel can be short of something for a moment. A worker that can't wait any more is replaced.
-    fn note_failed_wait(&mut self, error: io::Error) -> Result<(), WorkerError> {
-        self.failed_waits += 1;
-        if self.failed_waits > FAILED_WAITS_MAX {
-            return Err(WorkerError::Wait(error));
-        }
-        std::thread::sleep(FAILED_WAIT_PAUSE);
-        Ok(())
     }
 
     fn flush(&mut self, now: Now) {
@@ -296,7 +278,8 @@ impl Worker {
 
     pub(crate) fn broadcast_load(&mut self) {
         let draining = self.drain != Drain::Serving;
-        let load = self.meter.report(&self.core, &self.media, self.overload.step(), draining);
+        let load =
+            self.meter.report(&self.core, &self.media, self.failed_waits.count(), (self.overload.step(), draining));
         self.control.broadcast(&Event::Load(load));
     }
 
@@ -316,7 +299,7 @@ impl Worker {
         }
     }
 
-    fn next_wake(&self) -> Option<Instant> {
+    pub(crate) fn next_wake(&self) -> Option<Instant> {
         if self.control.has_backlog() || !self.media.handshakes.is_empty() {
             return Some(Instant::now());
         }
@@ -362,12 +345,11 @@ impl Worker {
 /// the millisecond of an egress tick.
 const COMMANDS_PER_TURN: usize = 16;
 
-/// A second of trying.
-const FAILED_WAITS_MAX: u32 = 1_000;
-const FAILED_WAIT_PAUSE: Duration = Duration::from_millis(1);
-
 /// Between two signs of life towards signaling.
 const ALIVE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long a drain may last; longer deadlines are cut to it.
 pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(24 * 3600);
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,13 @@
-//! Owns what the log says of panics: where, and with which words, for the first of each minute. Never decides what
-//! becomes of one: the core contains it, or the process ends.
+//! Owns what the log says of panics (where, and with which words) and of waits that failed, for the first of each minute.
+//! Never decides what becomes of one: the core contains a panic, or the process ends.
 
+use std::io;
 use std::panic::PanicHookInfo;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// A peer that has found a panic can repeat it as often as it connects; the log is not its to fill.
+/// How often a fault that comes again and again is logged. A peer that has found a panic can repeat it as often as it
+/// connects; the log is not its to fill.
 #[derive(Debug, Default)]
 struct Allowance {
     /// Start of the minute, and what was logged in it.
@@ -25,6 +27,27 @@ pub(crate) fn log_panics() {
             tracing::error!(place, words = words(panic), silent, "panic");
         }
     }));
+}
+
+/// Waits that the kernel refused.
+#[derive(Debug, Default)]
+pub(crate) struct FailedWaits {
+    count: u64,
+    allowance: Allowance,
+}
+
+impl FailedWaits {
+    pub(crate) fn note(&mut self, now: Instant, error: &io::Error) {
+        self.count += 1;
+        if let Some(silent) = self.allowance.take(now) {
+            tracing::error!(%error, count = self.count, silent, "waiting for events failed");
+        }
+    }
+
+    /// Since the start.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
 }
 
 impl Allowance {

@@ -25,6 +25,7 @@ mod sessions;
 mod sources;
 mod translate;
 mod validate;
+mod waiting;
 
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
@@ -54,7 +55,7 @@ pub struct WorkerConfig {
     pub restarts: u64,
 }
 
-/// Why a worker could not start or go on. Its supervisor replaces it.
+/// Why a worker could not start. Its supervisor tries again.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     #[error("cannot take the inherited socket: {0}")]
@@ -67,8 +68,6 @@ pub enum WorkerError {
     },
     #[error("cannot make a certificate: {0}")]
     Certificate(#[from] chappe_sfu_core::dtls::CertificateError),
-    #[error("waiting for events failed: {0}")]
-    Wait(#[source] io::Error),
 }
 
 impl WorkerConfig {
@@ -103,7 +102,8 @@ pub fn run(config: WorkerConfig, parent: Box<dyn Parent>) -> Result<(), WorkerEr
     let span = tracing::info_span!("worker", worker = config.index.0);
     let _entered = span.enter();
     faults::log_panics();
-    event_loop::Worker::start(config, parent)?.run()
+    event_loop::Worker::start(config, parent)?.run();
+    Ok(())
 }
 
 #[doc(hidden)]

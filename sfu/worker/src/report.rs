@@ -86,7 +86,13 @@ impl Meter {
     /// What signaling and the metrics get to see. Packets that the core wanted sent and the sockets refused
     /// are drops beside the core's own, and so are what the kernel dropped before the worker saw it and commands
     /// with an old epoch.
-    pub(crate) fn report(&self, core: &Sfu, media: &MediaSockets, relief: u8, draining: bool) -> LoadReport {
+    pub(crate) fn report(
+        &self,
+        core: &Sfu,
+        media: &MediaSockets,
+        failed_waits: u64,
+        (relief, draining): (u8, bool),
+    ) -> LoadReport {
         let counters = core.counters();
         let (received_tracks, sent_tracks) = core.track_counts();
         let mut drops: Vec<(String, u64)> = counters.drops().map(|(name, count)| (name.to_owned(), count)).collect();
@@ -100,6 +106,7 @@ impl Meter {
             ("tcp_address_full", media.tcp.past_share()),
             ("tcp_full", media.tcp.past_all()),
             ("tcp_queue_full", media.tcp.frames_dropped()),
+            ("wait_failed", failed_waits),
         ];
         drops.extend(ours.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)));
         drops.sort();
