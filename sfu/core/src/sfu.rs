@@ -90,6 +90,11 @@ impl Sfu {
         }
     }
 
+    /// Whether a session has proven to be at an address: what else comes from there is nobody's.
+    pub fn is_known(&mut self, route: Route) -> bool {
+        self.clients.is_known(route)
+    }
+
     /// The TCP connection of a route is gone.
     pub fn handle_connection_closed(&mut self, now: Now, route: Route) {
         self.contained(now.mono, |sfu| sfu.clients.forget_connection(now.mono, route, &mut sfu.out));

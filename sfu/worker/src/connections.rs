@@ -1,8 +1,6 @@
 //! Owns the accepted ICE-TCP connections: their names, their limits, their readiness to write. Never looks
 //! into a frame.
 
-mod places;
-
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
@@ -12,7 +10,7 @@ use chappe_sfu_core::{ConnectionId, Route};
 use chappe_sfu_io::epoll::{Epoll, Interest};
 use chappe_sfu_io::tcp::{FrameKind, Read, TcpConnection, TcpListener};
 
-use places::{Holder, Limits, Places};
+use crate::places::{Holder, Limits, Places};
 
 pub(crate) struct Connections {
     listener: TcpListener,

@@ -19,6 +19,7 @@ mod handshakes;
 mod media;
 mod overload;
 mod parent;
+mod places;
 mod relays;
 mod report;
 mod sessions;

@@ -33,7 +33,7 @@ impl MediaSockets {
             receiver: BatchReceiver::new(),
             sender: BatchSender::new(),
             tcp,
-            handshakes: Handshakes::default(),
+            handshakes: Handshakes::new(),
             broken: Vec::new(),
             waited: Duration::ZERO,
         }
@@ -139,9 +139,9 @@ impl MediaSockets {
     }
 }
 
-/// Handshakes wait until media has had its turn.
+/// Handshakes wait until media has had its turn. Those of strangers don't: the core drops them at once.
 fn take(now: Now, route: Route, datagram: &mut [u8], core: &mut Sfu, handshakes: &mut Handshakes) {
-    match Handshakes::concerns(datagram) {
+    match Handshakes::concerns(datagram) && core.is_known(route) {
         true => handshakes.push(route, datagram),
         false => core.handle_datagram(now, route, datagram),
     }

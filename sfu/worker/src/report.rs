@@ -98,7 +98,8 @@ impl Meter {
         let mut drops: Vec<(String, u64)> = counters.drops().map(|(name, count)| (name.to_owned(), count)).collect();
         let ours = [
             ("command_stale", self.stale_commands),
-            ("handshake_queue_full", media.handshakes.dropped()),
+            ("handshake_address_full", media.handshakes.past_share()),
+            ("handshake_queue_full", media.handshakes.past_all()),
             ("receive_failed", media.receive_failed()),
             ("receive_overflow", media.receive_overflow()),
             ("send_blocked", self.sent.blocked),

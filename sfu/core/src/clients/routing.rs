@@ -126,6 +126,11 @@ impl Clients {
         }
     }
 
+    /// Whether a session has the address for its own: what else comes from there is nobody's.
+    pub fn is_known(&mut self, route: Route) -> bool {
+        self.routes.owner(route).is_some()
+    }
+
     /// A NAT that gives an address to another client does so long after the one before fell silent.
     fn is_alive(&self, now: Instant, key: SessionKey) -> bool {
         let heard = self.sessions.get(key).and_then(|session| session.transport.heard());

@@ -1,5 +1,5 @@
-//! Owns counting the places for connections: how many there are, and how many of them one address may hold.
-//! Never touches a socket.
+//! Owns counting places, of connections or of datagrams that wait: how many there are, and how many of them one address
+//! may hold. Never touches a socket.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
