@@ -19,6 +19,7 @@ pub(crate) use delivery::{
 pub use delivery::{LayerReason, LineBasis, LineStats};
 pub(crate) use ingest::Source;
 pub use ingest::{nack, twcc};
+pub use routes::Claim;
 pub(crate) use session::{Alive, Session};
 
 use crate::blame::AtWork;

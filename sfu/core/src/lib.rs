@@ -38,7 +38,7 @@ mod timers;
 #[cfg(any(test, feature = "client"))]
 pub use transport::client;
 
-pub use clients::{LayerReason, LineBasis, LineStats, nack, twcc};
+pub use clients::{Claim, LayerReason, LineBasis, LineStats, nack, twcc};
 pub use crypto::{dtls, srtp};
 pub use transport::ice;
 pub use wire::{rtcp, rtp, stun};

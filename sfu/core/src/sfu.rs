@@ -9,12 +9,12 @@ pub(crate) mod snapshot;
 use std::time::Instant;
 
 use crate::blame::{AtWork, Blame};
-use crate::clients::Clients;
+use crate::clients::{Claim, Clients};
 use crate::crypto::dtls::Certificate;
 use crate::egress::Egress;
 use crate::keys::SessionKey;
 use crate::mesh::{Mesh, Scope};
-use crate::net::{Now, Route};
+use crate::net::{ConnectionId, Now, Route};
 use crate::outputs::Outputs;
 use crate::readers::{Parts, Readers};
 use crate::relief::Relief;
@@ -200,6 +200,11 @@ impl Sfu {
     /// What signaling should know.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.out.poll_event()
+    }
+
+    /// What became of TCP connections since this was asked last, in order.
+    pub fn take_claims(&mut self) -> Vec<(ConnectionId, Claim)> {
+        self.clients.take_claims()
     }
 
     pub fn counters(&self) -> &Counters {

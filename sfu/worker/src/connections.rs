@@ -6,7 +6,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use chappe_sfu_core::{ConnectionId, Route};
+use chappe_sfu_core::{Claim, ConnectionId, Route};
 use chappe_sfu_io::epoll::{Epoll, Interest};
 use chappe_sfu_io::tcp::{FrameKind, Read, TcpConnection, TcpListener};
 
@@ -32,10 +32,16 @@ struct Connection {
     holder: Holder,
     touched: bool,
     waits_for_room: bool,
-    /// A core that answers a connection has found a session for it. One that nobody answers is a stranger.
-    answered: bool,
-    accepted: Instant,
+    claimed: Claimed,
     heard: Instant,
+}
+
+/// Whether a session has the connection for its own. What a core answers alone proves nothing: a refusal is an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claimed {
+    Yes,
+    /// A stranger: not yet, or no more.
+    NotSince(Instant),
 }
 
 impl Connections {
@@ -90,8 +96,7 @@ impl Connections {
             holder,
             touched: false,
             waits_for_room: false,
-            answered: false,
-            accepted: now,
+            claimed: Claimed::NotSince(now),
             heard: now,
         };
         self.open.insert(id, connection);
@@ -134,7 +139,6 @@ impl Connections {
     /// Queues a run for a connection; [`Connections::flush`] sends it.
     pub(crate) fn queue(&mut self, id: ConnectionId, bytes: &[u8], segment: usize, kind: FrameKind) {
         let Some(connection) = self.open.get_mut(&id) else { return };
-        connection.answered = true;
         self.frames_dropped += connection.tcp.queue(bytes, segment, kind);
         if !connection.touched {
             connection.touched = true;
@@ -170,22 +174,36 @@ impl Connections {
         }
     }
 
-    /// Connections that said nothing that anybody answered, or nothing at all for long.
+    /// A session takes a connection for its own, or leaves it. False: it has enough others, and this one has to go.
+    pub(crate) fn note_claim(&mut self, now: Instant, id: ConnectionId, claim: Claim) -> bool {
+        if let Some(connection) = self.open.get_mut(&id) {
+            connection.claimed = match claim {
+                Claim::Taken => Claimed::Yes,
+                Claim::Left | Claim::Surplus => Claimed::NotSince(now),
+            };
+        }
+        claim != Claim::Surplus
+    }
+
+    /// Connections of no session, or of one whose client says nothing at all for long.
     pub(crate) fn idle(&self, now: Instant, idle: &mut Vec<ConnectionId>) {
         idle.extend(self.open.iter().filter_map(|(id, connection)| {
             // What a stranger says counts for nothing, or saying anything would hold the place for ever.
-            let (since, limit) = match connection.answered {
-                true => (connection.heard, SILENCE_MAX),
-                false => (connection.accepted, STRANGER_STAY_MAX),
+            let (since, limit) = match connection.claimed {
+                Claimed::Yes => (connection.heard, SILENCE_MAX),
+                Claimed::NotSince(since) => (since, STRANGER_STAY_MAX),
             };
             (now.saturating_duration_since(since) > limit).then_some(*id)
         }));
     }
 
-    /// Makes room by closing the stranger among these that has been here longest. No core ever heard of it.
+    /// Makes room by closing the stranger among these that has been one longest. The core has no session for it.
     fn evict_stranger(&mut self, among: impl Fn(&Connection) -> bool) -> bool {
-        let strangers = self.open.iter().filter(|(_, connection)| !connection.answered && among(connection));
-        let oldest = strangers.min_by_key(|(_, connection)| connection.accepted).map(|(id, _)| *id);
+        let strangers = self.open.iter().filter_map(|(id, connection)| match connection.claimed {
+            Claimed::NotSince(since) if among(connection) => Some((since, *id)),
+            Claimed::NotSince(_) | Claimed::Yes => None,
+        });
+        let oldest = strangers.min_by_key(|(since, _)| *since).map(|(_, id)| id);
         oldest.is_some_and(|id| self.close(id).is_some())
     }
 
@@ -226,7 +244,7 @@ const ACCEPTS_PER_TURN_MAX: usize = 16;
 const READS_PER_TURN_MAX: usize = 4;
 /// Twice the time in which ICE consent expires (RFC 7675).
 const SILENCE_MAX: Duration = Duration::from_secs(60);
-/// How long a connection may stay open without having sent anything that belongs to a session.
+/// How long a connection may stay open that no session has for its own.
 const STRANGER_STAY_MAX: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

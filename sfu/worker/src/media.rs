@@ -119,6 +119,12 @@ impl MediaSockets {
         while let Some(id) = self.broken.pop() {
             self.close_tcp(now, id, core);
         }
+        // Last, so that a session that ended has said goodbye.
+        for (id, claim) in core.take_claims() {
+            if !self.tcp.note_claim(now.mono, id, claim) {
+                self.close_tcp(now, id, core);
+            }
+        }
         total
     }
 

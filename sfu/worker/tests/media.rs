@@ -279,3 +279,20 @@ fn framing_nonsense_ends_only_its_own_tcp_connection() {
     assert!(!matches!(stranger.read(&mut [0; 16]), Ok(1..)));
     stage.check_forwarding(10);
 }
+
+#[test]
+fn a_session_keeps_sixteen_tcp_connections_and_each_further_one_ends_its_oldest() {
+    let worker = WorkerProcess::start();
+    let mut control = worker.connect();
+    let parameters = Parameters::new(1);
+    control.call(Command::OpenSession(Box::new(parameters.spec(receive_video(7))))).expect("open");
+    let (hello, server) = (control.hello.clone(), worker.media("127.0.0.1"));
+    let mut clients: Vec<MediaClient> = (0..20).map(|_| MediaClient::tcp(&parameters, &hello, server)).collect();
+    clients.iter_mut().for_each(MediaClient::check);
+    // The last answer leaves a moment before what it costs.
+    until("the oldest are closed", || {
+        clients.iter_mut().map(MediaClient::is_open).filter(|is_open| *is_open).count() <= 16
+    });
+    let is_open: Vec<bool> = clients.iter_mut().map(MediaClient::is_open).collect();
+    assert_eq!(is_open, [[false; 4].as_slice(), &[true; 16]].concat());
+}

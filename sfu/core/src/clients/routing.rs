@@ -9,10 +9,10 @@
 use std::time::{Duration, Instant};
 
 use crate::blame::AtWork;
-use crate::clients::Clients;
+use crate::clients::{Claim, Clients};
 use crate::crypto::dtls::{ClientHello, is_plaintext};
 use crate::keys::SessionKey;
-use crate::net::Route;
+use crate::net::{ConnectionId, Route};
 use crate::outputs::Outputs;
 use crate::stats::DropReason;
 
@@ -122,13 +122,19 @@ impl Clients {
             let spare =
                 session.routes.iter().position(|known| Some(*known) != session.delivery.path.route).unwrap_or(0);
             let oldest = session.routes.remove(spare);
-            self.routes.leave(oldest, key);
+            session.transport.handle_route_closed(now, oldest);
+            self.routes.shed(oldest, key);
         }
     }
 
     /// Whether a session has the address for its own: what else comes from there is nobody's.
     pub fn is_known(&mut self, route: Route) -> bool {
         self.routes.owner(route).is_some()
+    }
+
+    /// What became of TCP connections since this was asked last.
+    pub fn take_claims(&mut self) -> Vec<(ConnectionId, Claim)> {
+        self.routes.take_claims()
     }
 
     /// A NAT that gives an address to another client does so long after the one before fell silent.

@@ -130,6 +130,26 @@ impl MediaClient {
         });
     }
 
+    /// Checks its path once, and goes no further.
+    pub fn check(&mut self) {
+        self.transport.handle_timeout(Instant::now());
+        self.transmit();
+        until("the check is answered", || !self.link.receive(STEP).is_empty());
+    }
+
+    /// Whether the worker has not ended its TCP connection. What was sent on it is lost.
+    pub fn is_open(&mut self) -> bool {
+        let Link::Tcp { stream, .. } = &mut self.link else { return true };
+        stream.set_nonblocking(true).expect("nonblocking");
+        loop {
+            match std::io::Read::read(stream, &mut [0; 2048]) {
+                Ok(0) => return false,
+                Ok(_) => {}
+                Err(error) => return error.kind() == std::io::ErrorKind::WouldBlock,
+            }
+        }
+    }
+
     pub fn close(&mut self) {
         self.transport.close(Instant::now());
         self.transmit();
