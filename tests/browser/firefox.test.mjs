@@ -5,25 +5,12 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 
-import puppeteer from "puppeteer-core";
-
+import { FIREFOX, launchFirefox, pictureMoves } from "./harness/firefox.mjs";
 import { INSIDE_ADDRESS, isInside, runInside } from "./harness/inside.mjs";
 import { picturesMove, tile } from "./harness/observe.mjs";
 import { decodes, player } from "./harness/player.mjs";
 import { Scene, goLive } from "./harness/scene.mjs";
 import { until } from "./harness/until.mjs";
-
-const FIREFOX = process.env["FIREFOX"] ?? "/usr/bin/firefox-esr";
-const PREFERENCES = {
-  "media.navigator.streams.fake": true,
-  "media.navigator.permission.disabled": true,
-  "media.peerconnection.ice.loopback": true,
-  "media.peerconnection.ice.obfuscate_host_addresses": false,
-  "media.autoplay.default": 0,
-  // Firefox would fetch codecs and settings from the network; tests stay on this machine.
-  "media.gmp-manager.updateEnabled": false,
-  "app.normandy.enabled": false,
-};
 
 const needsRoot = process.getuid?.() !== 0 && "network namespaces need root";
 
@@ -42,7 +29,7 @@ describe("Firefox", { skip: !isInside }, () => {
   let firefox;
   before(async () => {
     scene = await Scene.set({ server: { publicIp: INSIDE_ADDRESS } });
-    firefox = await puppeteer.launch({ browser: "firefox", executablePath: FIREFOX, headless: true, extraPrefsFirefox: PREFERENCES });
+    firefox = await launchFirefox();
   });
   after(async () => {
     await firefox?.close();
@@ -98,32 +85,3 @@ describe("Firefox", { skip: !isInside }, () => {
     return page;
   }
 });
-
-/**
- * Firefox counts no frames of a live stream, so the picture itself is asked: four different ones.
- * @param {import("puppeteer-core").Page} page
- * @param {string} selector
- */
-async function pictureMoves(page, selector) {
-  /** @type {Set<number>} */
-  const pictures = new Set();
-  await until(`four different pictures in ${selector}`, async () => {
-    pictures.add(await page.$eval(selector, checksum));
-    pictures.delete(0);
-    return pictures.size >= 4;
-  }, { withinMs: 20_000 });
-}
-
-/**
- * Runs in the page.
- * @param {Element} video
- */
-function checksum(video) {
-  if (!(video instanceof HTMLVideoElement) || video.videoWidth === 0) return 0;
-  const canvas = document.createElement("canvas");
-  canvas.width = 64;
-  canvas.height = 36;
-  const drawing = canvas.getContext("2d");
-  drawing?.drawImage(video, 0, 0, 64, 36);
-  return Array.from(drawing?.getImageData(0, 0, 64, 36).data ?? []).reduce((sum, value) => (sum * 31 + value) >>> 0, 0);
-}

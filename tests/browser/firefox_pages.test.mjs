@@ -1,0 +1,224 @@
+// What the pages promise, in Firefox: what is shown is what is sent, nobody is live or watched unawares, and what broke
+// looks broken.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { AXE, violations } from "./harness/axe.mjs";
+import { refuse, unplug } from "./harness/devices.mjs";
+import { PHONE, launchFirefox, openFirefox, pictureMoves, shown, text } from "./harness/firefox.mjs";
+import { INSIDE_ADDRESS, isInside, runInside } from "./harness/inside.mjs";
+import { picturesMove, tile } from "./harness/observe.mjs";
+import { Scene, join } from "./harness/scene.mjs";
+import { until } from "./harness/until.mjs";
+
+/** @typedef {import("puppeteer-core").Page} Page */
+
+const needsRoot = process.getuid?.() !== 0 && "network namespaces need root";
+
+// Firefox sends from the address of an interface, and from there 127.0.0.1 is out of reach.
+test("the pages keep what they promise in Firefox, inside a namespace with an address", { skip: isInside || needsRoot }, async () => {
+  const { code, output } = await runInside(import.meta.url);
+  assert.equal(code, 0, output);
+});
+
+describe("pages in Firefox", { skip: !isInside }, () => {
+  /** @type {Scene} */
+  let scene;
+  /** @type {import("puppeteer-core").Browser} */
+  let firefox;
+  before(async () => {
+    scene = await Scene.set({ server: { publicIp: INSIDE_ADDRESS } });
+    firefox = await launchFirefox();
+  });
+  after(async () => {
+    await firefox?.close();
+    await scene?.end();
+  });
+
+  test("what is shown is what is sent: a cancelled picker, no camera, a microphone that is gone", async () => {
+    const page = await live("/publish?room=sources&stream=fox&codec=vp8&quality=360");
+    const viewer = await scene.viewer("sources");
+    await picturesMove(viewer, `${tile("fox")} video`);
+
+    await refuse(page, "getDisplayMedia", "NotAllowedError");
+    await page.click('#from label:has(input[value="screen"])');
+    await says(page, "#notice-title", /No screen was chosen/);
+    assert.ok(await page.$eval('input[name="from"][value="camera"]', (e) => e instanceof HTMLInputElement && e.checked), "the choice is the old one");
+    await picturesMove(viewer, `${tile("fox")} video`);
+    await page.click("#notice-action");
+
+    await page.select("#camera", "none");
+    await until("viewers are told", () => viewer.locator(`${tile("fox")}[data-face="off"]`).isVisible());
+    await says(page, "#fact-picture", /^–$/);
+    await page.select("#camera", (await page.$eval("#camera option", (e) => (e instanceof HTMLOptionElement ? e.value : ""))) ?? "");
+    await picturesMove(viewer, `${tile("fox")} video`);
+
+    await unplug(page, "audio");
+    await says(page, "#notice-title", /microphone is gone/);
+    await until("viewers are told", () => viewer.locator(`${tile("fox")} .flag`).isVisible());
+    await page.click("#notice-action");
+    await until("viewers hear it again", () => viewer.locator(`${tile("fox")} .flag`).isHidden());
+    assert.ok(!(await shown(page, "#notice")), "the note goes with its cause");
+    await close(page, viewer);
+  });
+
+  test("nobody is in a meeting before the click that joins, and on a phone Leave is always within reach", async () => {
+    const page = await open("/room/door?name=Fox", PHONE);
+    await until("the preview is there", () => shown(page, "#join-preview"));
+    assert.deepEqual(await streams("door"), []);
+    const bo = await join(await scene.page("/room/door?name=Bo"));
+    await joinFox(page);
+    await picturesMove(bo, ".tile video");
+    assert.equal(await bo.textContent(".tile .name"), "Fox");
+    await pictureMoves(page, ".tile video");
+    for (const size of [PHONE, { width: 844, height: 390 }, { width: 360, height: 640 }]) {
+      await page.setViewport(size);
+      await until(`Leave is inside ${size.width} × ${size.height}`, () => page.$eval(".dock .stop", (leave) => {
+        const { left, top, right, bottom } = leave.getBoundingClientRect();
+        const inside = left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight && bottom - top >= 40;
+        return inside && document.elementFromPoint((left + right) / 2, (top + bottom) / 2) === leave && document.documentElement.scrollWidth <= innerWidth;
+      }));
+    }
+    await page.click("#leave");
+    await until("Bo is alone", async () => (await bo.locator(".tile").count()) === 0);
+    await close(page, bo);
+  });
+
+  test("a meeting is not listed, and who only watches it is named there", async () => {
+    const page = await open("/room/unseen?name=Fox");
+    await joinFox(page);
+    await until("it is live", async () => (await streams("unseen")).length === 1);
+    assert.deepEqual(await (await fetch(`${scene.server.url}/api/rooms`)).json(), []);
+    const eve = await open("/watch/unseen?name=Eve");
+    await says(page, "#watching", /^Only watching: Eve$/);
+    await says(eve, "#watching", /^1 watching$/);
+    // Nothing is left of who goes to another page: Firefox closes the connection with a code of its own then.
+    await eve.goto(scene.server.url);
+    await says(page, "#watching", /^$/);
+    await close(page, eve);
+  });
+
+  test("the room knows its own publishing: a second tab and a camera that is gone, each with the way out", async () => {
+    const page = await open("/room/own?name=Fox");
+    await joinFox(page);
+    const bo = await join(await scene.page("/room/own?name=Bo"));
+    await picturesMove(bo, ".tile video");
+    await unplug(page, "video");
+    await says(page, "#notice-title", /camera is gone/);
+    await until("Bo is told", () => bo.locator('.tile[data-face="off"]').isVisible());
+    await page.click("#notice-action");
+    await picturesMove(bo, ".tile video");
+    assert.ok(!(await shown(page, "#notice")));
+
+    const second = await page.browserContext().newPage();
+    await second.goto(page.url());
+    await until("it is said that the room is open elsewhere", () => shown(second, "#join-elsewhere"));
+    await second.click("#join-elsewhere button");
+    await says(page, "#notice-title", /another tab/);
+    assert.equal(await text(page, "#notice-action"), "Come back here");
+    await until("it has left", async () => (await streams("own")).length === 1);
+    await close(page, bo);
+  });
+
+  test("the focus goes from Go live to Stop, the title says LIVE, and who is live is asked before the page is left", async () => {
+    const page = await open("/publish?room=focus&stream=fox&codec=vp8&quality=360");
+    await until("one can go live", () => page.$("#go:enabled"));
+    await page.focus("#go");
+    await page.keyboard.press("Enter");
+    await isLive(page);
+    assert.equal(await page.evaluate(() => document.activeElement?.id), "stop");
+    assert.match(await page.title(), /^● LIVE fox/);
+    let asked = 0;
+    page.on("dialog", (dialog) => {
+      asked += dialog.type() === "beforeunload" ? 1 : 0;
+      void dialog.dismiss();
+    });
+    await page.evaluate(() => void setTimeout(() => location.assign("/"), 0));
+    await until("it is asked", async () => asked === 1);
+    assert.match(await page.evaluate(() => location.pathname), /^\/publish/);
+    assert.ok(await shown(page, "#live-badge.live"));
+    await page.click("#stop");
+    await until("one could go live again", () => shown(page, "#go"));
+    assert.equal(await page.evaluate(() => document.activeElement?.id), "go");
+    assert.doesNotMatch(await page.title(), /LIVE/);
+    await close(page);
+  });
+
+  test("axe finds nothing on the pages", async () => {
+    for (const path of ["/", "/publish", "/watch/axe", "/room/axe"]) {
+      const page = await open(path, PHONE);
+      await page.evaluate(AXE);
+      assert.deepEqual(await page.evaluate(violations), [], path);
+      await close(page);
+    }
+  });
+
+  // The last one: it ends the server.
+  test("a stream that ended, and a server that is gone, are said over a dimmed picture", async () => {
+    const publisher = await scene.publisher("gone", "cam");
+    const ending = await scene.publisher("gone", "other");
+    const one = await open("/watch/gone/other");
+    await pictureMoves(one, `${tile("other")} video`);
+    await ending.context().close();
+    await says(one, `${tile("other")} .say`, /has ended/);
+    // A tab behind another one shows nothing to anybody, and looks at nothing: this one is in front.
+    const page = await open("/watch/gone");
+    await pictureMoves(page, `${tile("cam")} video`);
+    await scene.server.stop();
+    await says(page, `${tile("cam")} .say`, /connection to the server is broken/);
+    const opacity = await page.$eval(`${tile("cam")} video`, (e) => Number(getComputedStyle(e).opacity));
+    assert.ok(opacity < 0.5, `the picture is dimmed: ${opacity}`);
+    await says(page, "#link-state", /Reconnecting/);
+    await close(page, one, publisher);
+  });
+
+  /**
+   * @param {string} path
+   * @param {{width: number, height: number}} [viewport]
+   */
+  function open(path, viewport) {
+    return openFirefox(firefox, scene.server.url + path, viewport);
+  }
+
+  /** @param {string} path */
+  async function live(path) {
+    const page = await open(path);
+    await until("one can go live", () => page.$("#go:enabled"));
+    await page.click("#go");
+    await isLive(page);
+    return page;
+  }
+
+  /** @param {string} room */
+  async function streams(room) {
+    const all = await (await fetch(`${scene.server.admin}/api/v1/streams`)).json();
+    return all.filter((/** @type {any} */ s) => s.room === room);
+  }
+});
+
+/** @param {Page} page */
+function isLive(page) {
+  return until("it says that it is live", () => shown(page, "#live-badge.live"), { withinMs: 20_000 });
+}
+
+/** @param {Page} page */
+async function joinFox(page) {
+  await until("one can join", () => page.$("#join:enabled"));
+  await page.click("#join");
+  await until("the page is in the meeting", () => page.$('#link-state[data-phase="open"]'));
+}
+
+/**
+ * @param {Page} page
+ * @param {string} selector
+ * @param {RegExp} words
+ */
+function says(page, selector, words) {
+  return until(`${selector} says ${words}`, async () => words.test(await text(page, selector)));
+}
+
+/** @param {(Page | import("playwright-core").Page)[]} pages */
+async function close(...pages) {
+  for (const page of pages) await ("browserContext" in page ? page.browserContext() : page.context()).close();
+}
