@@ -174,6 +174,7 @@ describe("pages", () => {
     await other.server.stop();
     await until("the notice is there", () => publisher.locator("#notice").isVisible());
     assert.match((await publisher.textContent("#notice-title")) ?? "", /reconnecting/);
+    await until("the figures do not say that something is sent", async () => (await publisher.textContent("#fact-bitrate")) === "–");
     const preview = await look(publisher, "#preview");
     await until("the preview moves on", async () => (await look(publisher, "#preview")).frames > preview.frames);
     await other.browser.close();
@@ -216,11 +217,13 @@ async function inspect(scene, name, address, size, viewport, dark) {
     return {
       wider: document.documentElement.scrollWidth - innerWidth,
       nameless: visible.filter((e) => !named(e)).map((e) => e.outerHTML.slice(0, 120)),
+      cut: [...document.querySelectorAll("#place, #watching")].filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.textContent),
       ids: [...document.querySelectorAll("[id]")].map((e) => e.id).filter((id, n, all) => all.indexOf(id) !== n),
     };
   });
   assert.ok(found.wider <= 0, `${name} on a ${size} is ${found.wider} px too wide`);
   assert.deepEqual(found.nameless, [], `${name}: controls without a name`);
+  assert.deepEqual(found.cut, [], `${name} on a ${size}: words that can't be read`);
   assert.deepEqual(found.ids, [], `${name}: ids used twice`);
   assert.deepEqual(complaints, [], `${name}: the console`);
   await page.context().close();

@@ -101,6 +101,8 @@ async function faults(page) {
   if (!inside(leave) || leave.height < 40 || !onTop) found.push(`Leave is not within reach: ${JSON.stringify(leave)}`);
   if (scrolls) found.push("the page scrolls");
   for (const words of cut) found.push(`the words “${words}” stand over their button`);
+  const [left, right] = [Math.min(...tiles.map(({ x }) => x)), viewport.width - Math.max(...tiles.map(({ x, width }) => x + width))];
+  if (Math.abs(left - right) > 2) found.push(`the tiles stand to one side: ${left} px are left of them, ${right} px right`);
   for (const [n, one] of tiles.entries()) {
     for (const other of tiles.slice(n + 1)) if (overlap(one, other)) found.push(`tile ${n} is covered: ${JSON.stringify([one, other])}`);
     if (one.x < -0.5 || one.x + one.width > viewport.width + 0.5) found.push(`tile ${n} is cut: ${JSON.stringify(one)}`);

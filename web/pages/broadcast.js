@@ -114,7 +114,9 @@ export class Broadcast extends Emitter {
 
   async #showFigures() {
     const statistics = (await this.publisher?.statistics()) ?? null;
-    const texts = sentTexts(statistics, this.publisher?.sends ?? { video: false, audio: false });
+    // What does not get to the server is not sent, whatever the browser still gives out.
+    const sends = (this.shown === "live" && this.publisher?.sends) || { video: false, audio: false };
+    const texts = sentTexts(statistics, sends);
     for (const [id, text] of Object.entries(texts)) need(id, HTMLElement).textContent = text;
   }
 }

@@ -92,7 +92,9 @@ export class Grid {
   }
 
   #layOut() {
-    const { clientWidth, clientHeight } = this.#element;
+    const { clientWidth, clientHeight, offsetWidth } = this.#element;
+    // The place that is kept for a scrollbar lies in the margin, so that the tiles stand in the middle.
+    this.#element.style.marginRight = `${clientWidth - offsetWidth}px`;
     const gap = parseFloat(getComputedStyle(this.#element).columnGap);
     const shown = [...this.#element.children].filter((e) => e instanceof HTMLElement && !e.hidden).length;
     this.#element.style.setProperty("--tile-width", `${tileWidth(shown, clientWidth, clientHeight, gap)}px`);
