@@ -8,8 +8,9 @@ use dimpl::crypto::{Buf, HashAlgorithm, KeyProvider, SignatureAlgorithm, Signing
 
 use super::*;
 
-const CERTIFICATES: [(&str, &[u8], &[u8]); 3] = [
+const CERTIFICATES: [(&str, &[u8], &[u8]); 4] = [
     ("RSA 2048", include_bytes!("rsa_2048_certificate.der"), include_bytes!("rsa_2048_key.der")),
+    ("RSA 3072", include_bytes!("rsa_3072_certificate.der"), include_bytes!("rsa_3072_key.der")),
     ("RSA 4096", include_bytes!("rsa_4096_certificate.der"), include_bytes!("rsa_4096_key.der")),
     ("P-384", include_bytes!("p384_certificate.der"), include_bytes!("p384_key.der")),
 ];
