@@ -1,10 +1,11 @@
 //! Pages that lose their connection and come back.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use crate::offer::publisher;
 use crate::page::Page;
 use crate::server::Server;
 
@@ -64,4 +65,50 @@ async fn a_page_that_is_closed_is_gone_at_once_also_where_the_browser_closes_its
         assert_eq!(other.event("left").await["member"], page.welcome["member"], "{code}");
         server.worker().until("closed", |state| !state.sessions.contains_key(&session)).await;
     }
+}
+
+/// The bits that are not the same in all of these numbers.
+fn varying(numbers: &[u128]) -> u32 {
+    let ever = numbers.iter().fold(0, |all, number| all | number);
+    let always = numbers.iter().fold(u128::MAX, |all, number| all & number);
+    (ever & !always).count_ones()
+}
+
+#[tokio::test]
+async fn ids_and_secrets_have_128_bits_and_an_id_that_others_see_proves_nothing() {
+    let server = Server::start().await;
+    let hex = |text: &Value| {
+        let text = text.as_str().unwrap();
+        assert_eq!(text.len(), 32, "{text}");
+        u128::from_str_radix(text, 16).unwrap()
+    };
+    let (mut members, mut secrets, mut sessions) = (Vec::new(), Vec::new(), Vec::new());
+    let mut pages = Vec::new();
+    // That one bit of 128 is the same in all of them by chance happens once in 10^15 runs.
+    for number in 0..60 {
+        let mut page = Page::join(&server, "demo").await;
+        let session = page.publish(&format!("cam{number}")).await;
+        assert_eq!(session.len(), 40);
+        sessions.push(u128::from_str_radix(&session[8..], 16).unwrap());
+        members.push(hex(&page.welcome["member"]));
+        secrets.push(hex(&page.welcome["resume"]));
+        pages.push((page, session));
+    }
+    assert_eq!([&members, &secrets, &sessions].map(|numbers| varying(numbers)), [128; 3]);
+
+    let (first, session) = &mut pages[0];
+    let shown = first.welcome["member"].clone();
+    let mut other = Page::resume(&server, "demo", &shown, &[session]).await;
+    let welcome = &other.welcome;
+    assert_eq!((&welcome["resumed"], &welcome["sessions"]), (&json!(false), &json!([])));
+    assert_ne!(welcome["member"], shown);
+    for request in [
+        json!({"type": "stats", "session": session}),
+        json!({"type": "mute", "session": session, "mid": "0", "muted": true}),
+        json!({"type": "publish", "stream": "cam0", "instead_of": shown, "sdp": publisher("vp8")}),
+    ] {
+        assert_eq!(other.ask(request.clone()).await["type"], "error", "{request}");
+    }
+    other.ask(json!({"type": "unpublish", "session": session})).await;
+    assert_eq!(first.ask(json!({"type": "stats", "session": session})).await["type"], "stats", "it lives");
 }
