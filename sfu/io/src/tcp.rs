@@ -46,7 +46,7 @@ impl TcpListener {
                 }
                 Ok((_, None)) => {}
                 Err(Errno::AGAIN) => return Ok(None),
-                Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => return Err(error.into()),
+                Err(error) if is_shortage(error) => return Err(error.into()),
                 // The peer gave up while it waited, or the network had an error for it (accept(2)), or a filter
                 // refuses it: there may be others.
                 Err(_) => {}
@@ -150,6 +150,11 @@ impl AsFd for TcpConnection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// Of descriptors or memory: the next call would fail, too.
+fn is_shortage(error: Errno) -> bool {
+    matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
 }
 
 /// Connections in a row that are of no use. The listener is announced again if there are more.

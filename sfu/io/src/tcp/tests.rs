@@ -136,3 +136,28 @@ fn a_closed_peer_is_noticed() {
     wait(connection.as_fd(), PollFlags::IN);
     assert_eq!(connection.receive(), Read::Closed);
 }
+
+#[test]
+fn without_descriptors_accepting_fails_and_the_connection_stays_in_the_queue() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let std_listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+    let listener = TcpListener::adopt(std_listener.into()).expect("adopt");
+    let _client = TcpStream::connect(listener.local_addr()).expect("connect");
+    wait(listener.as_fd(), PollFlags::IN);
+    let before = getrlimit(Resource::Nofile);
+    // Below what is open already. Each test is a process of its own.
+    setrlimit(Resource::Nofile, rustix::process::Rlimit { current: Some(3), ..before }).expect("a lower limit");
+    let refused = listener.accept().map(|connection| connection.is_some());
+    setrlimit(Resource::Nofile, before).expect("the limit of before");
+    assert_eq!(refused.map_err(|error| error.raw_os_error()), Err(Some(Errno::MFILE.raw_os_error())));
+    assert!(listener.accept().expect("accept").is_some(), "it has waited");
+}
+
+#[test]
+fn only_what_the_next_call_would_meet_too_ends_accepting() {
+    assert!([Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM].into_iter().all(is_shortage));
+    // accept(2): errors of the network that is already there, and of a filter.
+    for of_one in [Errno::CONNABORTED, Errno::PROTO, Errno::NETDOWN, Errno::HOSTUNREACH, Errno::PERM, Errno::INTR] {
+        assert!(!is_shortage(of_one), "{of_one:?}");
+    }
+}

@@ -87,6 +87,7 @@ impl RefusedPeers {
 }
 
 /// How one call to the kernel went.
+#[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     Sent(usize),
     Interrupted,
@@ -95,6 +96,21 @@ enum Outcome {
     Refused,
     /// The first message cannot reach its peer.
     Failed,
+}
+
+impl Outcome {
+    /// What an error of sendmmsg(2) means; none of them for more than the first message.
+    fn of_error(errno: Option<i32>, is_run: bool) -> Outcome {
+        match errno {
+            Some(libc::EINTR) => Outcome::Interrupted,
+            Some(libc::EAGAIN) => Outcome::Blocked,
+            // EIO: the device has no checksum offload; EINVAL, EMSGSIZE: the segment exceeds the path's MTU.
+            Some(libc::EIO | libc::EINVAL | libc::EOPNOTSUPP | libc::EMSGSIZE) if is_run => Outcome::Refused,
+            // EHOSTUNREACH, ENETUNREACH, ECONNREFUSED, EACCES, EPERM, EMSGSIZE of a single datagram: this peer only.
+            // ENOBUFS, ENOMEM: for this message; the next may be smaller, or leave by another device.
+            _ => Outcome::Failed,
+        }
+    }
 }
 
 impl BatchSender {
@@ -256,15 +272,7 @@ impl BatchSender {
             return Outcome::Sent(sent);
         }
         let is_run = transmits.first().is_some_and(|first| first.bytes.len() > first.segment);
-        match std::io::Error::last_os_error().raw_os_error() {
-            Some(libc::EINTR) => Outcome::Interrupted,
-            Some(libc::EAGAIN) => Outcome::Blocked,
-            // EIO: the device has no checksum offload; EINVAL, EMSGSIZE: the segment exceeds the path's MTU.
-            Some(libc::EIO | libc::EINVAL | libc::EOPNOTSUPP | libc::EMSGSIZE) if is_run => Outcome::Refused,
-            // EHOSTUNREACH, ENETUNREACH, ECONNREFUSED, EACCES, EPERM, EMSGSIZE of a single datagram: this peer only.
-            // ENOBUFS, ENOMEM: for this message; the next may be smaller, or leave by another device.
-            _ => Outcome::Failed,
-        }
+        Outcome::of_error(std::io::Error::last_os_error().raw_os_error(), is_run)
     }
 }
 
@@ -304,3 +312,20 @@ const DATAGRAM_BYTES_MAX: usize = 65_507;
 const RUNS_BEFORE_PROBE: u32 = 1_000;
 /// Peers that are remembered for it.
 const REFUSED_PEERS_MAX: usize = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_is_short_of_memory_costs_the_message_and_nothing_else() {
+        for errno in [libc::ENOMEM, libc::ENOBUFS, libc::EPERM, libc::ENETUNREACH, libc::ENOSYS] {
+            assert_eq!(
+                [false, true].map(|run| Outcome::of_error(Some(errno), run)),
+                [Outcome::Failed, Outcome::Failed]
+            );
+        }
+        assert_eq!(Outcome::of_error(Some(libc::EMSGSIZE), false), Outcome::Failed);
+        assert_eq!(Outcome::of_error(Some(libc::EMSGSIZE), true), Outcome::Refused, "it is sent in single datagrams");
+    }
+}
