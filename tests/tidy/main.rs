@@ -13,6 +13,7 @@ mod rust_names;
 mod rust_rules;
 mod rust_text;
 mod tree;
+mod within;
 mod wording;
 
 use tree::{Finding, Source, tree};
