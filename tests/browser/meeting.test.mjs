@@ -79,6 +79,8 @@ describe("meeting", () => {
     await until("the first says so, with the way back", async () => /another tab/.test((await first.textContent("#notice-title")) ?? ""));
     assert.equal(await first.textContent("#notice-action"), "Come back here");
     await until("it has left", async () => (await streams("twin")).length === 0);
+    await until("its link has been down for a second", async () => (await first.getAttribute("#link-state", "data-look")) === "lost");
+    assert.ok(await first.locator("#notice").isVisible(), "and it says so still");
     await first.click("#notice-action");
     await join(first);
     await until("it is back", async () => (await streams("twin")).length === 1);

@@ -7,7 +7,6 @@ import { Capture } from "./capture.js";
 import { ChatPanel } from "./chat.js";
 import { named, need } from "./dom.js";
 import { JoinStep } from "./join.js";
-import { Notice } from "./notice.js";
 import { OwnStream } from "./own.js";
 import { OwnTile } from "./own_tile.js";
 import { isOn } from "./state/capture.js";
@@ -77,6 +76,7 @@ class Meeting {
   #stay = new Stay();
   #trouble = new Steadied(/** @type {ReturnType<typeof ownTrouble>} */ ("none"), () => this.update());
   #name;
+  #left = false;
 
   /**
    * @param {string} name of the room
@@ -109,6 +109,7 @@ class Meeting {
   }
 
   update() {
+    if (this.#left) return;
     const { mediaStream, state: capture } = this.#capture;
     this.#ownTile.update({ mediaStream, name: this.#room.people.get(this.#room.member)?.name });
     const live = this.#own.state.phase === "live";
@@ -124,13 +125,14 @@ class Meeting {
 
   /** Another tab goes on with the meeting. */
   leave() {
+    this.#left = true;
     this.#room.leave();
     this.#capture.stop();
     this.#stay.update(false);
     document.title = pageTitle({ live: false, title: titleOf(this.#name) });
     step("left");
     const again = { label: "Come back here", run: () => location.reload() };
-    new Notice().update({ title: "You went on in another tab.", text: "This one sends and shows nothing any more.", actions: [again] });
+    this.#viewing.say({ title: "You went on in another tab.", text: "This one sends and shows nothing any more.", actions: [again] });
   }
 
   async #captured() {
@@ -156,6 +158,7 @@ class Meeting {
 
   /** @param {{camera?: string, microphone?: string}} change */
   #ask(change) {
+    if (this.#left) return;
     void this.#capture.ask({ ...(this.#capture.choice ?? this.#choice), ...change });
   }
 }
