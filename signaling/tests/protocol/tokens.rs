@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chappe_signaling::{Auth, Config};
 use chappe_signaling_access::{ApiKey, Minted, mint, render_key};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::http::{Response, request};
 use crate::offer;
