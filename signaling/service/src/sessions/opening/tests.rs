@@ -5,6 +5,7 @@ use chappe_sfu_api::{Boot, CommandError, ErrorCode, MediaKind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// How a publisher and a viewer ask for their sessions.
 const ASKS: [fn(&Arc<Service>) -> Asking; 2] = [
@@ -126,7 +127,7 @@ async fn who_asks_a_worker_that_has_filled_up_is_placed_on_another() {
 async fn go_away_when_asked(service: &Arc<Service>, queue: &mut WorkerQueue, boot: Boot) {
     service.handle_worker_agreed(W0, hello(W0, boot), Vec::new());
     loop {
-        let asked = queue.commands.recv().await.unwrap();
+        let asked = timeout(Duration::from_secs(60), queue.commands.recv()).await.expect("it is asked").unwrap();
         if matches!(asked.command, Command::OpenSession(_)) {
             service.handle_worker_lost(W0);
             return;
