@@ -358,10 +358,15 @@ impl Tracks {
         self.turn = Turn::new(began, ended);
     }
 
+    /// Since when the oldest packet waits that not all live viewers have.
+    pub fn waiting_since(&self) -> Option<Instant> {
+        self.fresh.iter().filter_map(|key| self.layers.get(key)?.waiting_since()).min()
+    }
+
     /// When packets that wait for company leave at the latest, and when encodings are looked at.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let ticks = self.fresh.iter().filter_map(|key| self.layers.get(key)?.tick_at()).min();
-        [ticks, self.looks.next(), self.voice_looks.next()].into_iter().flatten().min()
+        let tick = self.waiting_since().map(|since| since + TICK);
+        [tick, self.looks.next(), self.voice_looks.next()].into_iter().flatten().min()
     }
 
     /// Memory for what viewers may be sent again or begin with, in bytes.

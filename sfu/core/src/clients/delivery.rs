@@ -197,14 +197,24 @@ impl Delivery {
     /// Whether a key frame would help this viewer. It would not while the publisher sends a codec that the viewer
     /// cannot decode, but each would cost all others.
     pub fn awaits_keyframe(&self, line: usize, newest: &Arrived, now: Instant) -> bool {
-        let waits =
-            |sender: &Sender| sender.spec.kind == MediaKind::Video && sender.is_waiting(newest) && !sender.rests(now);
-        self.path.is_open() && self.sender(line).is_some_and(waits)
+        let waits = |sender: &Sender| sender.spec.kind == MediaKind::Video && sender.is_waiting(newest);
+        self.path.is_open() && self.sender(line).is_some_and(|sender| waits(sender) && !self.rests(sender, now))
     }
 
     /// The same, or that it would help it to get the layers that it should have.
     pub fn wants_keyframe(&self, line: usize, newest: &Arrived, now: Instant) -> bool {
-        self.path.is_open() && self.sender(line).is_some_and(|sender| sender.wants_keyframe(newest, now))
+        let wants = |sender: &Sender| sender.wants_keyframe(newest, now);
+        self.path.is_open() && self.sender(line).is_some_and(|sender| wants(sender) && !self.rests(sender, now))
+    }
+
+    /// Whether a line that carries so little is not to cost the others a key frame yet.
+    pub fn rests(&self, sender: &Sender, now: Instant) -> bool {
+        sender.rests(now, || self.estimate())
+    }
+
+    /// Nothing where it is not known.
+    pub fn estimate(&self) -> Bitrate {
+        self.bandwidth.as_ref().map_or(Bitrate::ZERO, |bandwidth| bandwidth.estimate())
     }
 
     /// What a pass takes of a viewer's line.
@@ -260,8 +270,9 @@ impl Delivery {
             });
         }
         let sent = self.bits_per_second();
+        let lacks = self.senders.iter().flatten().any(Sender::is_interrupted);
         if let Some(bandwidth) = self.bandwidth.as_mut().filter(|_| is_measured) {
-            bandwidth.note_sent_rate(sent);
+            bandwidth.note_sent_rate(sent, lacks);
         }
     }
 

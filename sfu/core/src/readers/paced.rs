@@ -4,12 +4,13 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use chappe_sfu_rate::Bitrate;
+
 use crate::blame::AtWork;
 use crate::clients::{PASS_PACKETS_MAX, Sender, line_bytes};
 use crate::keys::{Key, LayerKey, SenderKey};
 use crate::readers::reader::{Flushed, Pace};
 use crate::readers::{Parts, Readers};
-use crate::tracks::Layer;
 use crate::tracks::history::{Entry, History};
 
 /// What a turn came to for one viewer.
@@ -104,7 +105,7 @@ impl Readers {
         let waiting = (reader.next..live).map_while(|number| history.entry(number));
         let waiting = waiting.take(BACKLOG_PACKETS_MAX).filter(|entry| sender.wants(&entry.packet));
         let bytes = waiting.clone().map(line_bytes).sum();
-        let oldest = waiting.clone().next().and_then(|entry| Some((entry, arrived_at(layer, entry)?)));
+        let oldest = waiting.clone().next().and_then(|entry| Some((entry, layer.arrived_at(entry)?)));
         let waited = oldest.map(|(_, since)| now.saturating_duration_since(since));
         let oldest = oldest.filter(|(entry, since)| may_age(history, entry, *since, now)).map(|(_, since)| since);
         let grant = bandwidth.grant(now, bytes, oldest);
@@ -134,11 +135,15 @@ impl Readers {
     /// The viewer goes on with a newer key frame, or with the next one.
     fn give_up(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) {
         let now = parts.now;
-        let Some(sender) = parts.clients.sender_mut(viewer) else { return };
-        sender.give_up(now);
+        let Some(session) = parts.clients.get_mut(viewer.session()) else { return };
+        let estimate = session.delivery.estimate();
+        let Some(sender) = session.delivery.sender_mut(viewer.line()) else { return };
+        let layer = sender.layer.and_then(|layer| parts.tracks.layer(layer));
+        let takes = layer.map_or(Bitrate::ZERO, |layer| Bitrate::from_bps(layer.meter.bits_per_second()));
+        sender.give_up(now, takes, estimate);
         if let Some(layer) = sender.layer {
             // What it goes over to comes with a key frame of its own.
-            let is_due = !sender.rests(now) && sender.awaited.is_none();
+            let is_due = !sender.rests(now, || estimate) && sender.awaited.is_none();
             if let Some(awaited) = &mut sender.awaited {
                 let at = awaited.hurry();
                 parts.clients.wake(viewer.session(), at);
@@ -151,15 +156,9 @@ impl Readers {
     }
 }
 
-fn arrived_at(layer: &Layer, entry: &Entry) -> Option<Instant> {
-    let newest = layer.newest()?;
-    let age = Duration::from_millis(u64::from(newest.at_ms.wrapping_sub(entry.packet.at_ms)));
-    layer.heard?.checked_sub(age)
-}
-
 /// Whether a packet that waits decides about the age of the queue. One of the newest key frame does not: it is sent to its
 /// end, because nothing after it could be shown without it.
-fn may_age(history: &History, entry: &Entry, since: Instant, now: Instant) -> bool {
+pub(super) fn may_age(history: &History, entry: &Entry, since: Instant, now: Instant) -> bool {
     let is_of_keyframe = history
         .newest_gop()
         .is_some_and(|gop| (gop.timestamp, gop.generation) == (entry.packet.timestamp, entry.packet.generation));

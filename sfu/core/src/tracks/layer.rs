@@ -14,7 +14,7 @@ use crate::stats::DropReason;
 use crate::tracks::announced::Announced;
 use crate::tracks::bursts::{Bursts, Turn};
 use crate::tracks::content::Content;
-use crate::tracks::history::{Arrived, CacheBudget, History, HistoryLimits};
+use crate::tracks::history::{Arrived, CacheBudget, Entry, History, HistoryLimits};
 use crate::tracks::layer_demand::LayerDemand;
 use crate::tracks::loudness::Loudness;
 use crate::tracks::meter::LayerMeter;
@@ -91,6 +91,10 @@ impl Layer {
         self.history.as_ref().map_or(0, History::next)
     }
 
+    pub fn is_video(&self) -> bool {
+        self.newest().is_some_and(|packet| packet.codec.is_video())
+    }
+
     /// Whether a picture starts here that is of the past: a relay delivers what was there before it was asked.
     pub fn starts_late(&self, packet: &Arrived, now: Instant) -> bool {
         packet.keyframe && self.is_late(packet, now)
@@ -131,6 +135,12 @@ impl Layer {
         self.waiting_since
     }
 
+    /// When a packet came that is kept.
+    pub fn arrived_at(&self, entry: &Entry) -> Option<Instant> {
+        let age = Duration::from_millis(u64::from(self.newest()?.at_ms.wrapping_sub(entry.packet.at_ms)));
+        self.heard?.checked_sub(age)
+    }
+
     /// All that is there was read.
     pub fn note_read(&mut self) {
         self.waiting_since = None;
@@ -139,11 +149,6 @@ impl Layer {
     /// Whether the next packet is likely to belong to the same frame and to come within the tick.
     pub fn expects_more(&self) -> bool {
         self.is_open && self.bursts.is_expected()
-    }
-
-    /// When what waits is read at the latest.
-    pub fn tick_at(&self) -> Option<Instant> {
-        self.waiting_since.map(|since| since + TICK)
     }
 
     /// The publisher or the feed is gone. What it sent is of no use to whoever comes next.

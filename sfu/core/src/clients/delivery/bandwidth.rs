@@ -35,6 +35,8 @@ pub(crate) struct Bandwidth {
     is_layered: bool,
     /// What was sent in the last second.
     sent: Bitrate,
+    /// A picture that it watches does not come: it waits for a key frame.
+    lacks: bool,
     /// Times that what waited was too old.
     given_up: u64,
     padded: Option<Instant>,
@@ -98,6 +100,7 @@ impl Bandwidth {
             wanted: Bitrate::ZERO,
             is_layered: false,
             sent: Bitrate::ZERO,
+            lacks: false,
             given_up: 0,
             padded: None,
         }
@@ -186,9 +189,9 @@ impl Bandwidth {
         }
     }
 
-    /// What is sent takes so much.
-    pub fn note_sent_rate(&mut self, sent: Bitrate) {
-        self.sent = sent;
+    /// What is sent takes so much, of a client that gets all that it watches or `lacks` some of it.
+    pub fn note_sent_rate(&mut self, sent: Bitrate, lacks: bool) {
+        (self.sent, self.lacks) = (sent, lacks);
         self.tell_demand();
     }
 
@@ -196,7 +199,7 @@ impl Bandwidth {
         let demand = match (self.is_layered, self.waiting) {
             // It is known what more of the line would be of use for.
             (true, _) => self.wanted,
-            (false, 0) => self.sent.scaled(DEMAND_MARGIN),
+            (false, 0) if !self.lacks => self.sent.scaled(DEMAND_MARGIN),
             // The line could carry more, or is at its limit: either is worth knowing.
             (false, _) => RateConfig::default().max,
         };

@@ -11,6 +11,8 @@ mod rest;
 
 use std::time::{Duration, Instant};
 
+use chappe_sfu_rate::Bitrate;
+
 pub(crate) use awaited::Awaited;
 pub(crate) use hearing::Hearing;
 
@@ -239,14 +241,19 @@ impl Sender {
 
     /// What waited for the viewer was too old, and it goes on with the next key frame. Its publisher is asked for one,
     /// but not again and again for a line that does not carry what follows it.
-    pub fn give_up(&mut self, now: Instant) {
+    pub fn give_up(&mut self, now: Instant, takes: Bitrate, estimate: Bitrate) {
         self.interrupt();
-        self.rest.note(now);
+        self.rest.note(now, takes, estimate);
     }
 
-    /// Whether a key frame is not to be asked for yet.
-    pub fn rests(&self, now: Instant) -> bool {
-        self.rest.until.is_some_and(|until| now < until)
+    /// Whether a key frame is not to be asked for yet, on a line that carries so much.
+    pub fn rests(&self, now: Instant, estimate: impl FnOnce() -> Bitrate) -> bool {
+        self.rest.lasts(now, estimate)
+    }
+
+    /// Whether a picture that it sent before stands still until there is a key frame.
+    pub fn is_interrupted(&self) -> bool {
+        self.spec.kind == MediaKind::Video && self.layer.is_some() && self.is_started() && self.generation.is_none()
     }
 
     /// Whether this packet would be sent if it were a key frame, and only then.

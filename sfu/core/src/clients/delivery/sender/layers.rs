@@ -60,6 +60,6 @@ impl Sender {
     /// The same, or to go on at all.
     pub fn wants_keyframe(&self, newest: &Arrived, now: Instant) -> bool {
         let helps = self.is_waiting(newest) || self.lacks_layers(newest, now);
-        self.spec.kind == MediaKind::Video && helps && !self.rests(now)
+        self.spec.kind == MediaKind::Video && helps
     }
 }
