@@ -9,6 +9,7 @@ mod fanout;
 mod loudest;
 mod paced;
 mod reader;
+mod stale;
 mod switch;
 mod waiting;
 
@@ -46,6 +47,8 @@ pub(crate) struct Readers {
     pauses: Timers<ChildKey>,
     templates: Templates,
     relief: Relief,
+    /// The arena had no room for all that was due last.
+    is_cut: bool,
 }
 
 /// What readers read from and what they write to, lent for one step.
@@ -76,6 +79,7 @@ impl Readers {
             pauses: Timers::default(),
             templates: Templates::new(),
             relief: Relief::default(),
+            is_cut: false,
         }
     }
 
@@ -89,11 +93,14 @@ impl Readers {
     /// The end of a batch: what should leave now is sealed. False when the arena is full and more is to come.
     pub fn flush(&mut self, parts: &mut Parts<'_>) -> bool {
         // Other workers first: whoever watches there has the longer way. Last who is behind, and not before what is
-        // live has left.
-        self.serve_workers(parts) == Flushed::Done
+        // live has left. Sound that came while pictures were being sent does not wait for the rest of them.
+        let is_complete = (!self.is_cut || self.serve_sound(parts) == Flushed::Done)
+            && self.serve_workers(parts) == Flushed::Done
             && self.serve_viewers(parts) == Flushed::Done
             && self.serve_paced(parts) == Flushed::Done
-            && self.serve_behind(parts) == Flushed::Done
+            && self.serve_behind(parts) == Flushed::Done;
+        self.is_cut = !is_complete;
+        is_complete
     }
 
     /// Does what tracks, clients and other workers noted since the last look.

@@ -6,7 +6,7 @@ mod faults;
 mod relays;
 pub(crate) mod snapshot;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::blame::{AtWork, Blame};
 use crate::clients::{Claim, Clients};
@@ -35,6 +35,8 @@ pub struct Sfu {
     mesh: Mesh,
     out: Outputs,
     blame: Blame,
+    /// How long what comes now has lain with the kernel.
+    waited: Duration,
 }
 
 pub struct SfuConfig {
@@ -58,6 +60,7 @@ impl Sfu {
             mesh: Mesh::default(),
             out: Outputs::new(),
             blame: Blame::default(),
+            waited: Duration::ZERO,
         }
     }
 
@@ -67,6 +70,11 @@ impl Sfu {
     }
 
     // ── In ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// So long what comes next has lain with the kernel: its media is as old, whenever it is taken.
+    pub fn note_waited(&mut self, waited: Duration) {
+        self.waited = waited;
+    }
 
     /// One datagram, or one frame of a TCP connection. It is opened in place.
     pub fn handle_datagram(&mut self, now: Now, route: Route, datagram: &mut [u8]) {
@@ -79,9 +87,9 @@ impl Sfu {
     }
 
     fn dispatch(&mut self, now: Instant, route: Route, datagram: &mut [u8]) -> Result<(), DropReason> {
-        let Sfu { clients, tracks, mesh, out, .. } = self;
+        let Sfu { clients, tracks, mesh, out, waited, .. } = self;
         match classify(datagram) {
-            Some(DatagramKind::Rtp) => clients.handle_rtp(now, route, datagram, tracks, out),
+            Some(DatagramKind::Rtp) => clients.handle_rtp(before(now, *waited), route, datagram, tracks, out),
             Some(DatagramKind::Rtcp) => clients.handle_rtcp(now, route, datagram, tracks, out),
             Some(DatagramKind::Stun) => clients.handle_stun(now, route, datagram, out),
             Some(DatagramKind::Dtls) => clients.handle_dtls(now, route, datagram, out),
@@ -192,6 +200,12 @@ impl Sfu {
         }
     }
 
+    /// How long what waits to be sent live has waited, here and with the kernel.
+    pub fn oldest_wait(&self, now: Now) -> Duration {
+        let since = self.tracks.waiting_since();
+        since.map_or(Duration::ZERO, |since| now.mono.saturating_duration_since(since))
+    }
+
     /// What to send. Clear it afterwards.
     pub fn egress(&mut self) -> &mut Egress {
         &mut self.out.egress
@@ -242,4 +256,10 @@ impl Sfu {
         let Sfu { clients, tracks, readers, mesh, out, .. } = self;
         (readers, Parts { now, tracks, clients, mesh, out })
     }
+}
+
+/// The time so long ago.
+#[inline]
+fn before(now: Instant, span: Duration) -> Instant {
+    if span.is_zero() { now } else { now.checked_sub(span).unwrap_or(now) }
 }

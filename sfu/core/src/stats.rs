@@ -105,6 +105,8 @@ drop_reasons! {
     FeedbackUnsent = "feedback_unsent",
     /// What a packet says of its layers is malformed, or of a structure that is not known: it goes on to all without that.
     LayersUnread = "layers_unread",
+    /// It waited too long to be sent as if it were new: its live viewers go on with what is younger.
+    MediaStale = "media_stale",
     /// A relay datagram whose tag does not match.
     RelayAuthentication = "relay_authentication",
     /// Another worker asked for more than it may have.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use chappe_sfu_api::{Boot, CloseReason, Event, Fingerprint, Hello, PROTOCOL_VERSION, SessionId, WorkerIndex};
 use chappe_sfu_core::dtls::Certificate;
-use chappe_sfu_core::{Now, Sfu, SfuConfig};
+use chappe_sfu_core::{DropReason, Now, Sfu, SfuConfig};
 use chappe_sfu_io::clock;
 use chappe_sfu_io::epoll::{Epoll, Events, Interest, Ready};
 use chappe_sfu_io::process::Termination;
@@ -155,7 +155,9 @@ impl Worker {
 
     /// Gives up what there is no time for, and takes it up again.
     fn judge_load(&mut self, began: Instant, now: Now) {
-        let (waited, before) = (self.media.take_waited(), self.overload.step());
+        let waited = self.media.take_waited().max(self.core.oldest_wait(now));
+        self.overload.note_skipped(self.core.counters().dropped(DropReason::MediaStale));
+        let before = self.overload.step();
         if !self.overload.note_turn(began, now.mono, waited) {
             return;
         }
@@ -177,7 +179,7 @@ impl Worker {
         while let Some(ready) = self.ready.get(index).copied() {
             index += 1;
             match Source::of(ready.token) {
-                Some(Source::Udp) => self.media.receive_udp(&mut self.core, self.overload.step() > 0),
+                Some(Source::Udp) => self.media.receive_udp(&mut self.core),
                 Some(Source::Tcp(id)) => {
                     if ready.writable {
                         self.media.tcp.note_writable(id);
@@ -300,7 +302,7 @@ impl Worker {
     }
 
     pub(crate) fn next_wake(&self) -> Option<Instant> {
-        if self.control.has_backlog() || !self.media.handshakes.is_empty() {
+        if self.control.has_backlog() || self.media.has_more() || !self.media.handshakes.is_empty() {
             return Some(Instant::now());
         }
         let deadline = match self.drain {

@@ -24,6 +24,7 @@ pub(crate) struct MediaSockets {
     broken: Vec<ConnectionId>,
     /// How long the datagram had waited that was taken first in this turn.
     waited: Duration,
+    has_more: bool,
 }
 
 impl MediaSockets {
@@ -36,31 +37,34 @@ impl MediaSockets {
             handshakes: Handshakes::new(),
             broken: Vec::new(),
             waited: Duration::ZERO,
+            has_more: false,
         }
     }
 
-    /// Gives the core what has arrived over UDP, at most [`BATCHES_PER_TURN`] calls' worth. Of a worker that is behind, a
-    /// little at a time, so that nobody waits long for its turn.
-    pub(crate) fn receive_udp(&mut self, core: &mut Sfu, is_behind: bool) {
-        let (batches, trains_max) =
-            if is_behind { (1, TRAINS_WHEN_BEHIND) } else { (BATCHES_PER_TURN, BatchReceiver::MESSAGES_MAX) };
-        for batch in 0..batches {
-            let trains = self.receiver.receive_some(&self.udp, trains_max);
+    /// Gives the core what has arrived over UDP, at most [`BATCHES_PER_TURN`] calls' worth.
+    pub(crate) fn receive_udp(&mut self, core: &mut Sfu) {
+        for batch in 0..BATCHES_PER_TURN {
+            let trains = self.receiver.receive(&self.udp);
             if trains == 0 {
                 break;
             }
             let now = read_clock();
+            let waited = self.receiver.oldest().map_or(Duration::ZERO, |oldest| now.unix.saturating_sub(oldest));
             if batch == 0 {
-                let waited = self.receiver.oldest().and_then(|oldest| now.unix.checked_sub(oldest));
-                self.waited = waited.unwrap_or_default();
+                self.waited = waited;
             }
             for mut train in self.receiver.trains(&self.udp) {
+                if waited >= LATE {
+                    let waited = train.arrived.map_or(waited, |arrived| now.unix.saturating_sub(arrived));
+                    core.note_waited(waited);
+                }
                 let route = Route::Udp { remote: train.remote, local: train.local };
                 for datagram in train.datagrams() {
                     take(now, route, datagram, core, &mut self.handshakes);
                 }
             }
-            if trains < trains_max {
+            core.note_waited(Duration::ZERO);
+            if trains < BatchReceiver::MESSAGES_MAX {
                 break;
             }
         }
@@ -69,6 +73,11 @@ impl MediaSockets {
     /// How long the datagram had waited that was taken first since this was asked last.
     pub(crate) fn take_waited(&mut self) -> Duration {
         std::mem::take(&mut self.waited)
+    }
+
+    /// Whether more is to be sent than had its turn.
+    pub(crate) fn has_more(&self) -> bool {
+        self.has_more
     }
 
     /// Datagrams the kernel had no room for, since the start.
@@ -93,11 +102,11 @@ impl MediaSockets {
         }
     }
 
-    /// Sends everything the core wants sent by now.
+    /// Sends what the core wants sent by now, at most [`FLUSHES_PER_TURN`] arenas full.
     pub(crate) fn flush(&mut self, now: Now, core: &mut Sfu, epoll: &Epoll) -> SendReport {
         let mut total = SendReport::default();
         for _ in 0..FLUSHES_PER_TURN {
-            let has_more = core.flush(now);
+            self.has_more = core.flush(now);
             let Self { udp, sender, tcp, .. } = self;
             let udp_runs = core.egress().runs().filter_map(|run| match run.route {
                 Route::Udp { remote, local } => {
@@ -111,7 +120,7 @@ impl MediaSockets {
             let report = sender.send(udp, udp_runs, SEND_PATIENCE);
             core.egress().clear();
             add(&mut total, report);
-            if !has_more {
+            if !self.has_more {
                 break;
             }
         }
@@ -191,9 +200,10 @@ fn add(total: &mut SendReport, more: SendReport) {
 
 /// Receive calls per turn of the loop: what arrived is sent on before more is taken.
 const BATCHES_PER_TURN: usize = 4;
-/// Trains of datagrams that a worker takes in one turn while it is behind: a frame goes to 500 viewers in some milliseconds.
-const TRAINS_WHEN_BEHIND: usize = 4;
-/// The core seals half a megabyte per flush; what a turn's batches can fan out to many viewers takes several.
-const FLUSHES_PER_TURN: usize = 256;
+/// The core seals half a megabyte per flush. After so many, some milliseconds, whoever has a check, a report, a command
+/// or a word to say is heard before the rest of what a frame to many viewers takes.
+const FLUSHES_PER_TURN: usize = 4;
+/// What the kernel had for less has come as good as now.
+const LATE: Duration = Duration::from_millis(20);
 /// How long a full socket buffer may hold up everything else before packets are dropped.
 const SEND_PATIENCE: Duration = Duration::from_millis(1);

@@ -1,7 +1,7 @@
 //! Owns the verdict on how far this worker is behind, and how much it gives up for that. Never gives anything up itself.
 //!
-//! It is behind when datagrams wait long before they are taken, its thread has hardly a pause, and that lasts. Then it
-//! gives up a step more: top layers, new sessions, all but the lowest layers. It takes a step back when there is room for
+//! It is behind when media waits long before it is sent, or too long to be sent at all, its thread has hardly a pause, and
+//! that lasts. Then it gives up a step more: top layers, new sessions, all but the lowest layers. It takes a step back when there is room for
 //! what that brings.
 //!
 //! ```text
@@ -16,9 +16,12 @@ use chappe_sfu_core::Relief;
 pub(crate) struct Overload {
     step: u8,
     began: Instant,
-    /// In the present window: the longest that a datagram had waited, and how long the thread worked.
+    /// In the present window: the longest that media had waited, how long the thread worked, and whether media was too old
+    /// to be sent.
     waited: Duration,
     worked: Duration,
+    skipped: bool,
+    skipped_total: u64,
     /// In the one before.
     waited_before: Duration,
     /// Windows in a row in which it was behind.
@@ -26,6 +29,8 @@ pub(crate) struct Overload {
     /// Windows in a row with room for a step back, and how many it takes.
     calm: u32,
     calm_goal: u32,
+    /// When media was too old last.
+    skipped_at: Option<Instant>,
     /// When a step was taken back last.
     eased_at: Option<Instant>,
 }
@@ -37,6 +42,9 @@ impl Overload {
             began: now,
             waited: Duration::ZERO,
             worked: Duration::ZERO,
+            skipped: false,
+            skipped_total: 0,
+            skipped_at: None,
             waited_before: Duration::ZERO,
             behind: 0,
             calm: 0,
@@ -63,8 +71,13 @@ impl Overload {
         }
     }
 
-    /// After each turn of the loop: since when it worked, and how long the datagram had waited that it took first. True
-    /// when what is given up changes.
+    /// So much media was too old to be sent, since the start.
+    pub fn note_skipped(&mut self, total: u64) {
+        self.skipped |= std::mem::replace(&mut self.skipped_total, total) != total;
+    }
+
+    /// After each turn of the loop: since when it worked, and how long the media had waited that waits longest. True when
+    /// what is given up changes.
     pub fn note_turn(&mut self, began: Instant, ended: Instant, waited: Duration) -> bool {
         self.worked += ended.saturating_duration_since(began);
         self.waited = self.waited.max(waited);
@@ -75,16 +88,25 @@ impl Overload {
         let busy = self.worked.as_secs_f64() / window.as_secs_f64();
         let before = self.step;
         self.judge(ended, busy);
-        (self.began, self.worked) = (ended, Duration::ZERO);
+        (self.began, self.worked, self.skipped) = (ended, Duration::ZERO, false);
         (self.waited_before, self.waited) = (self.waited, Duration::ZERO);
         self.step != before
     }
 
     fn judge(&mut self, now: Instant, busy: f64) {
-        let is_behind = busy >= BUSY && self.waited >= WAITED;
-        let catches_up = self.waited <= self.waited_before.mul_f64(CATCHES_UP);
-        self.behind = if is_behind && !catches_up { self.behind + 1 } else { 0 };
-        let has_room = self.step > 0 && self.waited < WAITED && busy < ROOM;
+        if self.skipped {
+            self.skipped_at = Some(now);
+        }
+        // What waits gets less by what is not sent at all, and there is little to do until the key frame after that.
+        let has_skipped = self.skipped_at.is_some_and(|at| now.saturating_duration_since(at) < SKIPPED_LATELY);
+        let is_behind = busy >= BUSY && (self.waited >= WAITED || self.skipped);
+        let catches_up = !self.skipped && self.waited <= self.waited_before.mul_f64(CATCHES_UP);
+        self.behind = match is_behind && !catches_up {
+            true => self.behind + 1,
+            false if has_skipped => self.behind,
+            false => 0,
+        };
+        let has_room = self.step > 0 && self.waited < WAITED && busy < ROOM && !has_skipped;
         self.calm = if has_room { self.calm + 1 } else { 0 };
         if self.behind >= BEHIND_WINDOWS {
             self.behind = 0;
@@ -113,6 +135,8 @@ const WAITED: Duration = Duration::from_millis(100);
 /// What waits gets less so fast that it needs no further step.
 const CATCHES_UP: f64 = 0.9;
 const BEHIND_WINDOWS: u32 = 3;
+/// A publisher sends a key frame within this after it was asked for one.
+const SKIPPED_LATELY: Duration = Duration::from_millis(300);
 /// What layers bring is not known: several times what is sent now.
 const ROOM: f64 = 0.5;
 /// All of it is taken back within a second.

@@ -10,6 +10,7 @@ use crate::keys::{Key, LayerKey};
 use crate::readers::audience::Audience;
 use crate::readers::reader::{Flushed, Pace, Reader, WORKER};
 use crate::readers::{Parts, Readers};
+use crate::relief::Relief;
 use crate::tracks::history::{Arrived, History, PADDING_BYTES_MAX};
 use crate::tracks::{Layer, TICK};
 
@@ -69,6 +70,21 @@ impl Readers {
 
     // ── Live viewers ────────────────────────────────────────────────────────────────────────────────────
 
+    /// What waits of sound, before all pictures.
+    pub(super) fn serve_sound(&mut self, parts: &mut Parts<'_>) -> Flushed {
+        let mut at = 0;
+        while let Some(key) = parts.tracks.fresh.at(at) {
+            if parts.tracks.layer(key).is_none_or(Layer::is_video) {
+                at += 1;
+            } else if self.fan_out(key, parts) == Flushed::Full {
+                return Flushed::Full;
+            } else {
+                parts.tracks.fresh.remove_at(at);
+            }
+        }
+        Flushed::Done
+    }
+
     pub(super) fn serve_viewers(&mut self, parts: &mut Parts<'_>) -> Flushed {
         let mut at = 0;
         while let Some(key) = parts.tracks.fresh.at(at) {
@@ -104,10 +120,13 @@ impl Readers {
         if let Some(since) = layer.waiting_since() {
             parts.out.counters.egress_waits.note(parts.now.saturating_duration_since(since));
         }
+        let packets_max = if self.relief == Relief::None { PASS_PACKETS_MAX as u64 } else { RUN_GOAL };
         let mut somebody_waits = false;
         let mut progress = Flushed::Done;
-        while let Some(layer) = parts.tracks.layer_mut(key) {
-            let Some((pass, is_new)) = self.audience(key).begin_pass(layer, PASS_PACKETS_MAX as u64) else { break };
+        loop {
+            self.skip_stale(key, parts);
+            let Some(layer) = parts.tracks.layer_mut(key) else { break };
+            let Some((pass, is_new)) = self.audience(key).begin_pass(layer, packets_max) else { break };
             let numbers = pass.from..pass.to;
             if let Some(history) = layer.history.as_mut().filter(|_| is_new) {
                 equalise(history, &numbers);
@@ -221,5 +240,6 @@ fn equalise(history: &mut History, numbers: &Range<u64>) {
 /// Sends of one layer that are done at once because there is too little to gain. It may be small: a frame
 /// can't be shown before its last packet, and that one never waits.
 const FAN_OUT_AT_ONCE: u64 = 4;
-/// Packets of one layer that make a good run.
+/// Packets of one layer that make a good run. More are not read at once by a worker that is behind: what was begun is sent to
+/// its end, however long that takes.
 const RUN_GOAL: u64 = 16;

@@ -32,5 +32,6 @@ mod repairing;
 mod reports;
 mod simulcast;
 mod speaking;
+mod stale;
 mod switching;
 mod timings;

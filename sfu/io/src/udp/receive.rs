@@ -29,6 +29,8 @@ pub struct Train<'a> {
     pub local: Option<IpAddr>,
     pub bytes: &'a mut [u8],
     pub segment: usize,
+    /// When the kernel got the first of them, as Unix time; none when it did not say.
+    pub arrived: Option<Duration>,
 }
 
 impl Train<'_> {
@@ -56,14 +58,10 @@ impl BatchReceiver {
         }
     }
 
-    /// Takes what has arrived, at most [`BatchReceiver::MESSAGES_MAX`] trains.
+    /// Takes what has arrived, at most [`BatchReceiver::MESSAGES_MAX`] trains. Returns how many trains there are; 0 when
+    /// there is nothing to read, or the kernel could not read it now ([`BatchReceiver::failed`]): what waits is announced
+    /// again.
     pub fn receive(&mut self, socket: &UdpSocket) -> usize {
-        self.receive_some(socket, Self::MESSAGES_MAX)
-    }
-
-    /// Takes what has arrived, at most so many trains. Returns how many trains there are; 0 when there is nothing to read, or the kernel could
-    /// not read it now ([`BatchReceiver::failed`]): what waits is announced again.
-    pub fn receive_some(&mut self, socket: &UdpSocket, trains_max: usize) -> usize {
         self.filled = 0;
         let buffers = self.data.chunks_exact_mut(TRAIN_BYTES);
         for (((message_buffers, header), iovec), buffer) in
@@ -88,7 +86,7 @@ impl BatchReceiver {
                 libc::recvmmsg(
                     socket.fd.as_raw_fd(),
                     self.headers.as_mut_ptr(),
-                    self.headers.len().min(trains_max) as libc::c_uint,
+                    self.headers.len() as libc::c_uint,
                     libc::MSG_DONTWAIT,
                     std::ptr::null_mut(),
                 )
@@ -157,7 +155,8 @@ impl BatchReceiver {
                 let length = header.msg_len as usize;
                 let bytes = buffer.get_mut(..length)?;
                 let segment = control.segment.filter(|segment| *segment > 0).unwrap_or(length);
-                Some(Train { remote, local: only_address.or(control.local), bytes, segment })
+                let local = only_address.or(control.local);
+                Some(Train { remote, local, bytes, segment, arrived: control.arrived })
             },
         )
     }

@@ -91,3 +91,33 @@ fn a_stall_that_passes_changes_nothing() {
     machine.waiting = 0.3;
     assert_eq!(machine.run(50), [0; 50]);
 }
+
+#[test]
+fn what_is_too_old_to_be_sent_is_a_sign_though_little_waits_after_it() {
+    let mut overload = Overload::new(Instant::now());
+    let mut now = Instant::now();
+    let mut skipped = 0;
+    // Windows of a source of one layer: it is skipped each 200 ms, and hardly a datagram waits then.
+    let steps = (0..40).map(|window| {
+        let began = now;
+        now += Duration::from_millis(100);
+        skipped += u64::from(window % 2 == 0);
+        overload.note_skipped(skipped);
+        let waited = Duration::from_millis(if window % 2 == 0 { 10 } else { 60 });
+        overload.note_turn(began, now, waited);
+        overload.step()
+    });
+    assert_eq!(steps.last(), Some(STEPS_MAX));
+}
+
+#[test]
+fn what_was_too_old_after_a_stall_of_the_machine_changes_nothing() {
+    let mut overload = Overload::new(Instant::now());
+    let mut now = Instant::now();
+    for window in 0..100 {
+        let began = now + Duration::from_millis(50);
+        now += Duration::from_millis(100);
+        overload.note_skipped(window / 10);
+        assert!(!overload.note_turn(began, now, Duration::from_millis(if window % 10 == 0 { 300 } else { 0 })));
+    }
+}

@@ -1,0 +1,71 @@
+//! Owns what live viewers are not sent any more because it waited too long, with the kernel or here: they go on with what
+//! is younger, video with a key frame. Never looks at who reads the past or is behind its own line.
+
+use std::time::{Duration, Instant};
+
+use crate::keys::LayerKey;
+use crate::readers::paced::may_age;
+use crate::readers::{Parts, Readers};
+use crate::relief::Relief;
+use crate::stats::DropReason;
+use crate::tracks::Layer;
+
+impl Readers {
+    /// Before what waits on a layer is sent: late media would only push all that follows further back.
+    #[inline]
+    pub(super) fn skip_stale(&mut self, key: LayerKey, parts: &mut Parts<'_>) {
+        let waited_max = if self.relief == Relief::None { WAITED_MAX } else { WAITED_MAX_BEHIND };
+        let Some(layer) = parts.tracks.layer(key) else { return };
+        let is_stale = layer.waiting_since().is_some_and(|since| parts.now > since + waited_max);
+        if !is_stale || self.audience(key).is_in_pass() {
+            return;
+        }
+        let live = self.audience(key).live();
+        let Some(resume) = find_resume(layer, live, parts.now, waited_max).filter(|resume| *resume > live) else {
+            return;
+        };
+        self.go_on_at(key, resume, parts);
+    }
+
+    /// Live viewers of the layer miss all before this packet, and are not to take that for a loss.
+    fn go_on_at(&mut self, key: LayerKey, resume: u64, parts: &mut Parts<'_>) {
+        let Some(layer) = parts.tracks.layer_mut(key) else { return };
+        let (is_video, is_all) = (layer.is_video(), resume == layer.next());
+        let audience = self.audience(key);
+        let missed = resume - audience.live();
+        audience.skip_to(resume);
+        for reader in audience.viewers.iter().filter(|reader| reader.is_live()) {
+            if let Some(sender) = parts.clients.sender_mut(reader.sink) {
+                sender.interrupt();
+            }
+        }
+        parts.out.counters.drop_many(DropReason::MediaStale, missed);
+        if is_video && is_all {
+            parts.tracks.want_keyframe(key);
+        }
+    }
+}
+
+/// With which packet those go on who have read up to `live`: sound with the first that is young enough, video with the
+/// newest key frame if that is. `None` while all is to be sent.
+fn find_resume(layer: &Layer, live: u64, now: Instant, waited_max: Duration) -> Option<u64> {
+    let history = layer.history.as_ref()?;
+    let from = live.max(history.oldest());
+    let mut entries = (from..history.next()).map_while(|number| Some((number, history.entry(number)?)));
+    let is_young = |since: Option<Instant>| since.is_none_or(|since| now <= since + waited_max);
+    let young = entries.find(|(_, entry)| {
+        let since = layer.arrived_at(entry);
+        is_young(since) || since.is_some_and(|since| !may_age(history, entry, since, now))
+    });
+    let young = young.map_or(history.next(), |(number, _)| number);
+    if young == from || !layer.is_video() {
+        return Some(young);
+    }
+    let gop = history.newest_gop().filter(|gop| gop.number >= young);
+    Some(gop.map_or(history.next(), |gop| gop.number))
+}
+
+/// What is older is not sent as if it were new: a picture that stands still for longer is noticed either way.
+const WAITED_MAX: Duration = Duration::from_millis(200);
+/// Of a worker that has more to send than its core can: what it still delivers is to come within 100 ms.
+const WAITED_MAX_BEHIND: Duration = Duration::from_millis(60);
