@@ -14,17 +14,6 @@ pub const EXCEPTIONS: &[Exception<'static>] = &[
     },
     Exception {
         files: &[
-            "load/src/bin/bench/crowd.rs",
-            "load/src/bin/bench/forwarding.rs",
-            "load/src/bin/bench/idle.rs",
-            "load/src/bin/bench/joining.rs",
-            "load/src/bin/bench/main.rs",
-            "load/src/bin/bench/observe.rs",
-        ],
-        because: "scenarios take their constants from the program that runs them",
-    },
-    Exception {
-        files: &[
             "load/src/simulation.rs",
             "load/src/simulation/fleet.rs",
             "load/src/simulation/outcome.rs",

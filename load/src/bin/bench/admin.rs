@@ -7,16 +7,17 @@ use anyhow::{Context, Result};
 use chappe_load::http::Server;
 use chappe_load::measure::{Sample, Usage};
 use chappe_load::node::Node;
-use chappe_load::publisher::Shape;
 use chappe_load::scenario::{Fleet, Scenario};
 
 use super::report::Bar;
+use super::setting::{SHAPE, WARM_UP};
 
 /// Times without calls and times with them take turns, so that what else the machine does is in both.
-pub fn measure(node: &Node, shape: Shape, warm_up: Duration) -> Result<Vec<Bar>> {
-    let mut fleet = Fleet::publish(&node.server, "admin", Scenario { publishers: 1, viewers_each: VIEWERS, shape })?;
+pub fn measure(node: &Node) -> Result<Vec<Bar>> {
+    let scenario = Scenario { publishers: 1, viewers_each: VIEWERS, shape: SHAPE };
+    let mut fleet = Fleet::publish(&node.server, "admin", scenario)?;
     fleet.add_viewers(VIEWERS)?;
-    fleet.drive(Instant::now() + warm_up)?;
+    fleet.drive(Instant::now() + WARM_UP)?;
     let (mut without, mut with) = (Media::default(), Media::default());
     let mut waits: [Vec<f64>; PATHS.len()] = Default::default();
     for _ in 0..ROUNDS {

@@ -9,8 +9,8 @@ use chappe_load::offer::Kind;
 use chappe_load::publisher::{Pacing, Shape};
 use chappe_load::scenario::{Fleet, Scenario};
 
-use super::WARM_UP;
 use super::report::Bar;
+use super::setting::WARM_UP;
 
 /// A stream of few packets, so that all of the crowd fit the worker, which serves some already.
 pub fn measure(node: &Node, count: usize, window: Duration) -> Result<[Bar; 3]> {

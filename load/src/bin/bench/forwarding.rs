@@ -12,7 +12,7 @@ use chappe_load::scenario::{Fleet, Scenario};
 
 use super::observe::{Flow, reading};
 use super::report::{Findings, Reading, Row};
-use super::{EVEN, FRAME_PERIOD, PACKET_BYTES, SHAPE};
+use super::setting::{EVEN, FRAME_PERIOD, PACKET_BYTES, SHAPE};
 
 #[derive(Clone, Copy)]
 enum Load {

@@ -9,7 +9,7 @@ use chappe_load::node::Node;
 use chappe_load::scenario::{Fleet, Scenario};
 
 use super::report::Bar;
-use super::{SHAPE, WARM_UP, WORKER_CORE};
+use super::setting::{SHAPE, WARM_UP, WORKER_CORE};
 
 /// The plain sessions, then in their place as many that are to be heard of each [`ALIVE_MS`].
 pub fn measure(node: &Node, duration: Duration) -> Result<[Bar; 2]> {

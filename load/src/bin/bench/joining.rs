@@ -10,7 +10,7 @@ use chappe_load::scenario::{Fleet, Scenario};
 
 use super::baseline::Figure;
 use super::report::{Bar, Findings};
-use super::{SHAPE, WARM_UP, WORKER_CORE};
+use super::setting::{SHAPE, WARM_UP, WORKER_CORE};
 
 /// `JOINERS` viewers of one stream at once.
 pub fn at_once(node: &Node) -> Result<Findings> {

@@ -10,7 +10,9 @@ mod idle;
 mod joining;
 mod lock;
 mod observe;
+mod overload;
 mod report;
+mod setting;
 mod wrong_tokens;
 
 use std::path::{Path, PathBuf};
@@ -20,12 +22,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use baseline::Baseline;
 use chappe_load::node::Node;
-use chappe_load::offer::Kind;
-use chappe_load::publisher::{Pacing, Shape};
 use chappe_load::simulation;
 use chappe_sfu_io::process::pin_to_core;
 use clap::Parser;
 use report::{Bar, Findings};
+use setting::CLIENT_CORE;
 
 /// Measures one worker on core 0 with all clients on core 1, over loopback with real ICE, DTLS and SRTP, and
 /// simulates placement in a cluster of a thousand nodes (--only simulation). Take the ratios: absolute times are those of this machine at this moment.
@@ -88,7 +89,10 @@ fn measure(args: &Args, chappe: &Path) -> Result<Findings> {
         findings.bars.extend(wrong_tokens::measure(chappe)?);
     }
     if is_wanted("admin") {
-        findings.bars.extend(admin::measure(&start(chappe)?, SHAPE, WARM_UP)?);
+        findings.bars.extend(admin::measure(&start(chappe)?)?);
+    }
+    if is_wanted("overload") {
+        findings.bars.extend(overload::measure(&start(chappe)?, duration)?);
     }
     if is_wanted("memory") {
         findings.bars.push(joining::memory(&start(chappe)?)?);
@@ -137,26 +141,5 @@ fn simulate() -> [Bar; 2] {
     ]
 }
 
-const SHAPE: Shape = Shape {
-    kind: Kind::Video,
-    packets_per_frame: 8,
-    packet_bytes: PACKET_BYTES,
-    frame_period: FRAME_PERIOD,
-    pacing: Pacing::Burst,
-};
-/// What a publisher that paces its packets sends: nothing is gained by waiting for the next one.
-const EVEN: Shape = Shape {
-    kind: Kind::Video,
-    packets_per_frame: 5,
-    packet_bytes: PACKET_BYTES,
-    frame_period: FRAME_PERIOD,
-    pacing: Pacing::Even,
-};
-const PACKET_BYTES: usize = 1200;
-const FRAMES_PER_SECOND: u64 = 30;
-const FRAME_PERIOD: Duration = Duration::from_nanos(1_000_000_000 / FRAMES_PER_SECOND);
-const WARM_UP: Duration = Duration::from_secs(2);
 /// How many come, within what time.
 const CROWDS: [(usize, Duration); 2] = [(2_000, Duration::from_secs(10)), (500, Duration::ZERO)];
-const WORKER_CORE: usize = 0;
-const CLIENT_CORE: usize = 1;

@@ -10,7 +10,7 @@ use chappe_load::stage::{Stage, Watcher};
 use chappe_load::tally::Tally;
 
 use super::report::Reading;
-use super::{WARM_UP, WORKER_CORE};
+use super::setting::{WARM_UP, WORKER_CORE};
 
 /// What the same packets to the same peers, at the same pace, are sent as where nothing else is done.
 #[derive(Debug, Clone, Copy)]
