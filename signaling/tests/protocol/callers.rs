@@ -13,39 +13,40 @@ use crate::server::{Server, session_of};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// Every kind of path of the admin listener, with the method that changes something there, or GET.
-const ADMIN: [(&str, &str); 12] = [
-    ("GET", "/api/v1/nodes"),
-    ("GET", "/api/v1/sessions/none"),
-    ("GET", "/api/v1/openapi.json"),
-    ("GET", "/metrics"),
-    ("GET", "/healthz"),
-    ("GET", "/readyz"),
-    ("GET", "/nothing"),
-    ("OPTIONS", "/api/v1/nodes/n1/drain"),
-    ("POST", "/api/v1/nodes/n1/drain"),
-    ("DELETE", "/api/v1/nodes/n1/drain"),
-    ("POST", "/api/v1/workers/n1/0/drain"),
-    ("DELETE", "/api/v1/sessions/none"),
-];
+const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+/// Those that may change something.
+const CHANGES: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
 
-/// Every kind of path of the public listener.
-const PUBLIC: [(&str, &str); 14] = [
-    ("GET", "/"),
-    ("GET", "/publish"),
-    ("GET", "/watch/demo/cam"),
-    ("GET", "/room/demo"),
-    ("GET", "/api/rooms"),
-    ("GET", "/assets/client/room.js"),
-    ("GET", "/favicon.ico"),
-    ("GET", "/healthz"),
-    ("GET", "/nothing"),
-    ("GET", "/ws"),
-    ("POST", "/whip/demo/cam"),
-    ("OPTIONS", "/whep/demo/cam"),
-    ("OPTIONS", "/session/none"),
-    ("DELETE", "/session/none"),
-];
+/// Every address of the admin listener, and one that leads nowhere, with names filled in.
+fn admin() -> Vec<String> {
+    filled(chappe_signaling_edge::admin::paths())
+}
+
+/// Every address of the public listener, and one that leads nowhere.
+fn public() -> Vec<String> {
+    filled(chappe_signaling_edge::http::paths())
+}
+
+fn filled(templates: Vec<&'static str>) -> Vec<String> {
+    assert!(templates.len() > 10);
+    let fill = |part: &str| match part {
+        "{node}" => "n1".to_owned(),
+        "{index}" => "0".to_owned(),
+        "{*path}" => "client/room.js".to_owned(),
+        part if part.starts_with('{') => "demo".to_owned(),
+        part => part.to_owned(),
+    };
+    let fill_all = |template: &str| template.split('/').map(fill).collect::<Vec<_>>().join("/");
+    templates.into_iter().chain(["/nothing"]).map(fill_all).collect()
+}
+
+/// Each address with each method.
+fn requests<'a>(
+    addresses: &'a [String],
+    methods: &'static [&'static str],
+) -> impl Iterator<Item = (&'static str, &'a str)> {
+    addresses.iter().flat_map(move |address| methods.iter().map(move |method| (*method, address.as_str())))
+}
 
 const FOREIGN_ORIGINS: [&str; 10] = [
     "https://evil.example",
@@ -86,7 +87,7 @@ fn is_refused(response: &Response, code: &str) -> bool {
 #[tokio::test]
 async fn a_website_reaches_nothing_of_the_admin_listener() {
     let server = Server::start().await;
-    for (method, path) in ADMIN {
+    for (method, path) in requests(&admin(), &METHODS) {
         for origin in FOREIGN_ORIGINS.into_iter().chain(["http://localhost:3000"]) {
             let response = ask(server.admin, method, path, &[("origin", origin)]).await;
             assert!(is_refused(&response, "forbidden_origin"), "{method} {path} {origin}: {}", response.text());
@@ -120,7 +121,7 @@ async fn an_operator_reaches_the_admin_listener_by_its_names() {
 #[tokio::test]
 async fn changes_are_taken_as_json_only() {
     let server = Server::start().await;
-    for (method, path) in ADMIN.into_iter().filter(|(method, _)| matches!(*method, "POST" | "DELETE")) {
+    for (method, path) in requests(&admin(), &CHANGES) {
         for content_type in
             [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("multipart/form-data"), Some("")]
         {
@@ -147,7 +148,7 @@ async fn changes_are_taken_as_json_only() {
 #[tokio::test]
 async fn a_website_reaches_nothing_of_an_open_server() {
     let server = Server::start().await;
-    for (method, path) in PUBLIC {
+    for (method, path) in requests(&public(), &METHODS) {
         for origin in FOREIGN_ORIGINS {
             let response = ask(server.public, method, path, &[("origin", origin)]).await;
             assert!(is_refused(&response, "forbidden_origin"), "{method} {path} {origin}: {}", response.text());
