@@ -91,6 +91,26 @@ fn who_speaks_plain_http_is_sent_to_https_or_told_so() {
 }
 
 #[test]
+fn plain_http_under_a_foreign_name_is_sent_nowhere() {
+    let (node, authority) = started_for_development();
+    let told = |node: &Running, headers: &[&str]| {
+        let url = format!("http://127.0.0.1:{}/watch/demo", port(node));
+        let headers = headers.iter().flat_map(|header| ["-H", *header]);
+        curl(&authority, "%{http_code} %{redirect_url}", &headers.chain([url.as_str()]).collect::<Vec<_>>()).1
+    };
+    for headers in [&["Host: evil.example"][..], &["Host: localhost", "Origin: https://evil.example"]] {
+        assert_eq!(told(&node, headers), "403 ", "{headers:?}");
+    }
+    assert_eq!(told(&node, &["Host: app.localhost:1"]), "308 https://app.localhost:1/watch/demo");
+    let dir = Dir::new();
+    let mut command = chappe(&dir, &["--workers", "1", "--tls", "dev", "--auth", "public"]);
+    command.env("XDG_STATE_HOME", dir.path("state"));
+    let public = Running::start_in(dir, command);
+    assert_eq!(told(&public, &["Host: media.example"]), "308 https://media.example/watch/demo");
+    assert_eq!(told(&public, &["Host: evil.example/@localhost"]), "400 ");
+}
+
+#[test]
 fn a_renewed_certificate_is_served_and_a_bad_renewal_is_not() {
     let dir = Dir::new();
     let (first, next) = (made(&dir, "first", "localhost"), made(&dir, "next", "localhost"));

@@ -22,6 +22,7 @@ use crate::access::site::Host;
 use crate::error::not_found;
 use crate::http::health::{healthz, readyz};
 use crate::http::layers::{Tally, bound, guard};
+use crate::http::plain::send_to_https;
 
 pub use context::Admin;
 pub use keys::KEYS_STORED_BELOW;
@@ -39,6 +40,7 @@ pub fn router(admin: Admin, names: &[Host], gate: Option<Arc<Gate>>) -> Router {
         .merge(all_of(health()))
         .fallback(not_found)
         .layer(from_fn(bound))
+        .layer(from_fn(send_to_https))
         .layer(from_fn_with_state(callers, admit))
         .layer(from_fn_with_state(own, guard))
         .with_state(admin)

@@ -1,5 +1,5 @@
 //! Owns one connection from its first byte to its end: TLS where the listener speaks it, HTTP/1.1 or HTTP/2 above it,
-//! and how slow it may be. Never answers a request: the [`Front`] does, but for those in plain HTTP that reach TLS.
+//! and how slow it may be. Never answers a request: the [`Front`] does.
 
 use std::convert::Infallible;
 use std::io;
@@ -24,7 +24,7 @@ use tokio_rustls::server::TlsStream;
 use crate::access::ends::Ends;
 use crate::http::front::Front;
 use crate::http::places::Place;
-use crate::http::plain::told_to_use_https;
+use crate::http::plain::PlainHttp;
 use crate::http::tls_report::{Handshake, TlsReport};
 
 type Problem = Box<dyn std::error::Error + Send + Sync>;
@@ -48,16 +48,16 @@ pub async fn connection(
     let ends = Ends { remote, local: socket.local_addr()? };
     let place = Arc::new(place);
     let serving = Arc::clone(&place);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let answer = move |request: Request<Incoming>| {
         let (front, busy) = (Arc::clone(&front), serving.busy());
         async move {
             let response = front.answer(ends, request).await;
             drop(busy);
             Ok::<Response, Infallible>(response)
         }
-    });
+    };
     let Some(tls) = tls else {
-        let connection = http1().serve_connection(TokioIo::new(socket), service).with_upgrades();
+        let connection = http1().serve_connection(TokioIo::new(socket), service_fn(answer)).with_upgrades();
         return ended(connection, http1::UpgradeableConnection::graceful_shutdown, &place, stop).await;
     };
     let shaken = tokio::select! {
@@ -75,15 +75,19 @@ pub async fn connection(
             }
             let stream = TokioIo::new(*stream);
             if speaks_http2 {
-                let connection = http2().serve_connection(stream, service);
+                let connection = http2().serve_connection(stream, service_fn(answer));
                 return ended(connection, http2::Connection::graceful_shutdown, &place, stop).await;
             }
-            let connection = http1().serve_connection(stream, service).with_upgrades();
+            let connection = http1().serve_connection(stream, service_fn(answer)).with_upgrades();
             ended(connection, http1::UpgradeableConnection::graceful_shutdown, &place, stop).await
         }
         Ok(Ok(Shaken::Plain(socket))) => {
             tls.report.count(Handshake::Plain);
-            let service = service_fn(async |request| Ok::<Response, Infallible>(told_to_use_https(&request)));
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                let address = request.uri().clone();
+                request.extensions_mut().insert(PlainHttp(address));
+                answer(request)
+            });
             let told = http1().keep_alive(false).serve_connection(TokioIo::new(socket), service);
             ended(told, http1::Connection::graceful_shutdown, &place, stop).await
         }

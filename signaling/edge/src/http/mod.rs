@@ -9,7 +9,7 @@ pub(crate) mod health;
 pub(crate) mod layers;
 mod pages;
 mod places;
-mod plain;
+pub(crate) mod plain;
 mod posting;
 mod rooms;
 mod serve;
@@ -52,7 +52,8 @@ pub fn router(service: Arc<Service>, auth: Auth, gate: Arc<Gate>, tally: Arc<Tal
         .fallback(pages::unknown)
         .layer(from_fn(layers::bound));
     let all = media.merge(assets).merge(lists).merge(others);
-    all.layer(from_fn_with_state(callers, admit))
+    all.layer(from_fn(plain::send_to_https))
+        .layer(from_fn_with_state(callers, admit))
         .layer(from_fn_with_state(tally, layers::guard))
         .with_state(service)
 }

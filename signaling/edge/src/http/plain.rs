@@ -1,17 +1,32 @@
-//! Owns what a client is told that speaks plain HTTP to a listener of TLS.
+//! Owns what a client is told that speaks plain HTTP to a listener of TLS. Whether it may call the listener under that name
+//! is judged before, as for every request.
 
-use axum::http::{HeaderValue, Method, Request, StatusCode, header};
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::access::site::Site;
 use crate::error::HttpError;
 
+/// Marks a request that came in plain HTTP where TLS is spoken, with its address as the client wrote it.
+#[derive(Debug, Clone)]
+pub struct PlainHttp(pub Uri);
+
+/// Stands behind the check of who calls, and before every route.
+pub async fn send_to_https(request: Request, next: Next) -> Response {
+    match request.extensions().get::<PlainHttp>() {
+        Some(PlainHttp(address)) => told_to_use_https(&request, address),
+        None => next.run(request).await,
+    }
+}
+
 /// Who only reads, as a person who left out the `s`, is sent to where it is. A change may carry a token, which has been
 /// seen on the way already and must not be asked for again so.
-pub fn told_to_use_https<B>(request: &Request<B>) -> Response {
+fn told_to_use_https(request: &Request, address: &Uri) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = host.filter(|host| Site::parse(host).is_some());
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let target = address.path_and_query().map_or("/", |target| target.as_str());
     let place = host.and_then(|host| HeaderValue::from_str(&format!("https://{host}{target}")).ok());
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     match place.filter(|_| reads && target.starts_with('/')) {
@@ -26,10 +41,11 @@ pub fn told_to_use_https<B>(request: &Request<B>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::Body;
 
     fn told(method: &str, target: &str, host: &str) -> (u16, Option<String>) {
-        let request = Request::builder().method(method).uri(target).header("host", host).body(()).unwrap();
-        let response = told_to_use_https(&request);
+        let request = Request::builder().method(method).uri(target).header("host", host).body(Body::empty()).unwrap();
+        let response = told_to_use_https(&request, request.uri());
         let place = response.headers().get(header::LOCATION).map(|place| place.to_str().unwrap().to_owned());
         (response.status().as_u16(), place)
     }
