@@ -10,10 +10,10 @@ const REQUESTS_MAX = 6;
 const WIRE_BYTES_MAX = 60_000;
 const PAGES = { start: "/", publish: "/publish", watch: "/watch/weight", room: "/room/weight", missing: "/nothing" };
 
-describe("the weight of pages", () => {
+for (const below of ["", "/site/live"]) describe(`the weight of pages${below && ` below ${below}`}`, () => {
   /** @type {Scene} */
   let scene;
-  before(async () => void (scene = await Scene.set()));
+  before(async () => void (scene = await Scene.set({ server: { args: below ? ["--base-path", below] : [] } })));
   after(() => scene?.end());
 
   for (const [name, path] of Object.entries(PAGES)) {
@@ -31,7 +31,7 @@ describe("the weight of pages", () => {
       outside.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => void (at(requestId).bytes = encodedDataLength));
       const at = (/** @type {string} */ id) => requests.get(id) ?? { url: "", bytes: 0, cached: false };
 
-      await page.goto(scene.server.url + path, { waitUntil: "load" });
+      await page.goto(scene.server.url + below + path, { waitUntil: "load" });
       await until("the style is there", () => page.evaluate(() => document.styleSheets.length > 0));
       const first = [...requests.values()].filter((r) => !r.cached && !r.url.startsWith("data:"));
       const bytes = first.reduce((sum, r) => sum + r.bytes, 0);
@@ -43,7 +43,7 @@ describe("the weight of pages", () => {
       assert.ok(bytes <= WIRE_BYTES_MAX, `${bytes} bytes:\n${list}`);
 
       requests.clear();
-      await page.goto(scene.server.url + path, { waitUntil: "load" });
+      await page.goto(scene.server.url + below + path, { waitUntil: "load" });
       // An icon that Chromium asked for and gave up brings nothing.
       const again = [...requests.values()].filter((r) => !r.cached && r.bytes > 0 && r.url.includes("/assets/"));
       assert.deepEqual(again, [], "what has a hashed name is not asked for again");

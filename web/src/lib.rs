@@ -82,11 +82,20 @@ fn from_disk(path: &str, content_type: &'static str) -> Option<Asset> {
     Some(Asset { bytes: bytes.into(), compressed: Vec::new(), content_type, etag, cache_control: "no-store" })
 }
 
-/// Compressed now, for what is made while running. Brotli would need more memory than that is worth.
+/// Compressed now, for what is made while running: the larger form, and quickly.
 pub fn gzip(bytes: &[u8]) -> Compressed {
     let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     writer.write_all(bytes).expect("memory takes it");
     Compressed { encoding: "gzip", bytes: writer.finish().expect("memory takes it").into() }
+}
+
+/// The smaller form. It takes some milliseconds and megabytes: for what is kept.
+pub fn brotli(bytes: &[u8]) -> Compressed {
+    let mut compressed = Vec::new();
+    let mut writer = brotli::CompressorWriter::new(&mut compressed, 4096, BROTLI_QUALITY, BROTLI_WINDOW);
+    writer.write_all(bytes).expect("memory takes it");
+    drop(writer);
+    Compressed { encoding: "br", bytes: compressed.into() }
 }
 
 /// One line of the table that `build.rs` writes.
@@ -120,6 +129,9 @@ fn content_type(extension: &str) -> Option<&'static str> {
 /// Below this, names change with the content.
 const BUILT: &str = "built/";
 
+const BROTLI_QUALITY: u32 = 9;
+/// Of 2^18 bytes: no page is longer.
+const BROTLI_WINDOW: u32 = 18;
 /// A year, the most that caches promise to keep.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 

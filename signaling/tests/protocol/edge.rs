@@ -140,9 +140,11 @@ async fn pages_and_files_come_in_the_encoding_that_the_caller_takes() {
         }
     }
     // Below the path of a proxy a page is made anew, and is compressed all the same.
-    let below = [("accept-encoding", "gzip, br"), ("x-forwarded-prefix", "/live")];
-    let page = request(server.public, "GET", "/watch/demo", &below, "").await;
-    assert_eq!((page.status, page.header("content-encoding")), (200, "gzip"));
+    for (accepted, encoding) in [("gzip, br", "br"), ("gzip", "gzip"), ("identity", "")] {
+        let below = [("accept-encoding", accepted), ("x-forwarded-prefix", "/live")];
+        let page = request(server.public, "GET", "/watch/demo", &below, "").await;
+        assert_eq!((page.status, page.header("content-encoding")), (200, encoding));
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Owns the public listener: which address leads where, and what HTTP needs around it. Never decides
 //! what a request leads to: the service does.
 
+mod below;
 mod body;
 mod connection;
 mod cors;

@@ -11,6 +11,7 @@ use chappe_web::Asset;
 
 use crate::access::base_path::BasePath;
 use crate::error::{HttpError, not_found};
+use crate::http::below::below;
 
 pub async fn index(base: Base, headers: HeaderMap) -> Response {
     page("index", &base, &headers)
@@ -85,17 +86,6 @@ fn page(name: &str, base: &BasePath, headers: &HeaderMap) -> Response {
     let mut response = send(below(base, asset), headers);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     response
-}
-
-/// A page whose own addresses, which all begin with a slash, begin with the path below which it is shown.
-fn below(base: &BasePath, asset: Asset) -> Asset {
-    if base.as_str().is_empty() {
-        return asset;
-    }
-    let page = String::from_utf8_lossy(&asset.bytes).replace("=\"/", &format!("=\"{base}/"));
-    let etag = format!("{}{base}\"", asset.etag.strip_suffix('"').unwrap_or_default());
-    let compressed = vec![chappe_web::gzip(page.as_bytes())];
-    Asset { bytes: page.into_bytes().into(), compressed, etag, ..asset }
 }
 
 fn send(asset: Asset, headers: &HeaderMap) -> Response {
