@@ -29,8 +29,9 @@ pub(crate) struct Overload {
     /// Windows in a row with room for a step back, and how many it takes.
     calm: u32,
     calm_goal: u32,
-    /// When media was too old last.
+    /// When media was too old last, and whether it had been shortly before.
     skipped_at: Option<Instant>,
+    skips_again: bool,
     /// When a step was taken back last.
     eased_at: Option<Instant>,
 }
@@ -45,6 +46,7 @@ impl Overload {
             skipped: false,
             skipped_total: 0,
             skipped_at: None,
+            skips_again: false,
             waited_before: Duration::ZERO,
             behind: 0,
             calm: 0,
@@ -94,16 +96,20 @@ impl Overload {
     }
 
     fn judge(&mut self, now: Instant, busy: f64) {
+        let since_skip = self.skipped_at.map(|at| now.saturating_duration_since(at));
         if self.skipped {
+            // Once is a stall.
+            self.skips_again = since_skip.is_some_and(|since| since < SKIPS_AGAIN_WITHIN);
             self.skipped_at = Some(now);
         }
         // What waits gets less by what is not sent at all, and there is little to do until the key frame after that.
-        let has_skipped = self.skipped_at.is_some_and(|at| now.saturating_duration_since(at) < SKIPPED_LATELY);
-        let is_behind = busy >= BUSY && (self.waited >= WAITED || self.skipped);
-        let catches_up = !self.skipped && self.waited <= self.waited_before.mul_f64(CATCHES_UP);
+        let has_skipped = self.skipped || since_skip.is_some_and(|since| since < SKIPPED_LATELY);
+        let skips = self.skipped && self.skips_again;
+        let is_behind = busy >= BUSY && (self.waited >= WAITED || skips);
+        let catches_up = !skips && self.waited <= self.waited_before.mul_f64(CATCHES_UP);
         self.behind = match is_behind && !catches_up {
             true => self.behind + 1,
-            false if has_skipped => self.behind,
+            false if has_skipped && self.skips_again => self.behind,
             false => 0,
         };
         let has_room = self.step > 0 && self.waited < WAITED && busy < ROOM && !has_skipped;
@@ -137,6 +143,7 @@ const CATCHES_UP: f64 = 0.9;
 const BEHIND_WINDOWS: u32 = 3;
 /// A publisher sends a key frame within this after it was asked for one.
 const SKIPPED_LATELY: Duration = Duration::from_millis(300);
+const SKIPS_AGAIN_WITHIN: Duration = Duration::from_secs(1);
 /// What layers bring is not known: several times what is sent now.
 const ROOM: f64 = 0.5;
 /// All of it is taken back within a second.
