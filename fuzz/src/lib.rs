@@ -9,6 +9,8 @@
 pub mod hunt;
 
 mod change;
+mod chat;
+mod cluster;
 mod framing;
 mod handshake;
 mod input;
@@ -16,6 +18,7 @@ mod parsers;
 mod relay;
 mod sdp;
 mod session;
+mod token;
 
 #[path = "../../sfu/core/tests/harness/mod.rs"]
 mod harness;
@@ -30,17 +33,21 @@ pub struct Target {
 }
 
 /// In the order in which a peer meets them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 15] = [
     Target { name: "stun", run: parsers::stun, len_max: 600 },
     Target { name: "handshake", run: handshake::run, len_max: 4_096 },
     Target { name: "rtp", run: parsers::rtp, len_max: 1_500 },
     Target { name: "rtcp", run: parsers::rtcp, len_max: 1_500 },
+    Target { name: "layers", run: parsers::layers, len_max: 1_500 },
     Target { name: "session", run: session::run, len_max: 4_096 },
     Target { name: "relay", run: relay::run, len_max: 2_048 },
     Target { name: "framing", run: framing::run, len_max: 9_000 },
     Target { name: "turn", run: chappe_signaling_turn_server::fuzz_client_messages, len_max: 4_096 },
     Target { name: "sdp", run: sdp::run, len_max: 16_384 },
     Target { name: "page", run: |bytes| chappe_signaling_edge::page_message(bytes), len_max: 4_096 },
+    Target { name: "token", run: token::run, len_max: 4_096 },
+    Target { name: "chat", run: chat::run, len_max: 4_096 },
+    Target { name: "cluster", run: cluster::run, len_max: 8_192 },
     Target { name: "control", run: |bytes| chappe_sfu_worker::fuzz_control_lines(bytes), len_max: 8_192 },
 ];
 

@@ -1,10 +1,12 @@
 //! Owns the targets that call one parser each, with no state behind it.
 
 use chappe_sfu_core::Codec;
-use chappe_sfu_core::codec::find_start;
+use chappe_sfu_core::codec::{find_start, read_descriptors};
 use chappe_sfu_core::rtcp::{Compound, Packet};
 use chappe_sfu_core::rtp::{ExtensionKind, ExtensionMap, Header, write_extensions};
 use chappe_sfu_core::stun::{self, Message};
+
+use crate::input::Script;
 
 pub(crate) fn stun(bytes: &[u8]) {
     let _ = stun::username(bytes);
@@ -50,4 +52,10 @@ pub(crate) fn rtcp(bytes: &[u8]) {
             Err(_) => return,
         }
     }
+}
+
+/// Dependency descriptors of the packets of one stream.
+pub(crate) fn layers(bytes: &[u8]) {
+    let mut script = Script::new(bytes);
+    read_descriptors(std::iter::from_fn(|| (!script.is_over()).then(|| script.bytes())));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use chappe_sfu_core::rtp::Header;
 use chappe_sfu_core::srtp::ReplayWindow;
-use chappe_sfu_core::{Codec, DropReason, Media, PayloadMap, ReceiveCodec, Route, SsrcPair};
+use chappe_sfu_core::{Codec, DropReason, ExtensionKind, Media, PayloadMap, ReceiveCodec, Route, SsrcPair};
 
 use crate::harness::*;
 use crate::input::Script;
@@ -40,6 +40,8 @@ struct Scene {
     onlooker: Who,
     villain: Who,
     camera: Camera,
+    /// Of the publisher.
+    film: Camera,
     windows: HashMap<u32, ReplayWindow>,
 }
 
@@ -48,15 +50,18 @@ impl Scene {
         let mut harness = Harness::new();
         let witness = harness.join(publishes(vec![camera_line(WITNESS)]));
         let publisher = harness.join(villainous());
-        let viewer = harness.join(watches(vec![shown(CAMERA, SEEN), audio_out(Some(MICROPHONE), SEEN + 2)]));
+        // Its line is estimated: by what it tells of transport-wide numbers, and by REMB.
+        let viewer = harness.join(watches_and_tells(vec![shown(CAMERA, SEEN), audio_out(Some(MICROPHONE), SEEN + 2)]));
         let onlooker = harness.join(watches(vec![shown(CAMERA, SEEN_CAMERA), shown(WITNESS, SEEN_WITNESS)]));
-        let camera = Camera::new(VIDEO_SSRC);
-        Scene { harness, publisher, viewer, witness, onlooker, villain: publisher, camera, windows: HashMap::new() }
+        let (camera, mut film) = (Camera::new(VIDEO_SSRC), Camera::new(FILM_SSRC));
+        film.extensions = vec![(MID, b"0".to_vec()), (RID, b"f".to_vec())];
+        let villain = publisher;
+        Scene { harness, publisher, viewer, witness, onlooker, villain, camera, film, windows: HashMap::new() }
     }
 
     fn deed(&mut self, script: &mut Script<'_>) {
         let route = self.harness.clients[self.villain].route;
-        match script.u8() % 12 {
+        match script.u8() % 14 {
             0 => self.arrive(route, script.bytes().to_vec()),
             1 => self.arrive(client::tcp_route(900), script.bytes().to_vec()),
             2..=4 => self.seal_rtp(script.bytes()),
@@ -65,12 +70,31 @@ impl Scene {
             8 => self.harness.run(Duration::from_millis(u64::from(script.u8()))),
             9 => self.set_media(script.u8()),
             10 => self.damage(script),
+            12 => self.pictures(script.u8()),
+            13 => self.tell_arrivals(),
             _ => {
                 let now = self.harness.now;
                 self.harness.sfu.handle_connection_closed(now, route);
             }
         }
         self.harness.exchange();
+    }
+
+    /// The publisher sends some frames, which get their numbers on the way to the viewer.
+    fn pictures(&mut self, choice: u8) {
+        if self.harness.clients[self.publisher].is_ready() {
+            let (count, is_keyframe) = (usize::from(choice % 16) + 1, choice & 0x80 != 0);
+            self.harness.frame(self.publisher, &mut self.film, count, is_keyframe);
+        }
+    }
+
+    /// From now on the viewer tells, beside what the script says, when what it gets arrives.
+    fn tell_arrivals(&mut self) {
+        let now = self.harness.now;
+        let viewer = &mut self.harness.clients[self.viewer];
+        if viewer.feedback.is_none() {
+            viewer.tells_arrivals(now, NUMBER);
+        }
     }
 
     fn arrive(&mut self, route: Route, mut datagram: Vec<u8>) {
@@ -124,7 +148,7 @@ impl Scene {
     }
 
     fn set_media(&mut self, choice: u8) {
-        let mut media = if self.villain == self.publisher { villainous() } else { watches(Vec::new()) };
+        let mut media = if self.villain == self.publisher { villainous() } else { watches_and_tells(Vec::new()) };
         if choice & 1 != 0 {
             media.receive.clear();
         }
@@ -152,7 +176,7 @@ impl Scene {
     }
 }
 
-/// Every codec there is, on two m-lines.
+/// Every codec there is on two m-lines, encodings named by rids, and layers told by dependency descriptors.
 fn villainous() -> Media {
     let mut camera = camera_line(CAMERA);
     for (at, codec) in CODECS.into_iter().enumerate() {
@@ -160,7 +184,11 @@ fn villainous() -> Media {
         camera.codecs.push(ReceiveCodec { codec, payload_type, rtx, clock_rate: 90_000, feedback: full_feedback() });
     }
     camera.ssrcs = vec![SsrcPair { ssrc: VIDEO_SSRC, rtx: Some(VIDEO_RTX_SSRC), encoding: 1 }];
-    publishes(vec![camera, microphone_line(MICROPHONE)])
+    camera.rids = ["q", "h", "f"].map(str::to_owned).to_vec();
+    let media = publishes(vec![camera, microphone_line(MICROPHONE)]);
+    let kinds = [ExtensionKind::Rid, ExtensionKind::RepairedRid, ExtensionKind::DependencyDescriptor];
+    let extensions = kinds.into_iter().zip(RID..).fold(media.extensions, |map, (kind, id)| map.with(kind, Some(id)));
+    Media { extensions, ..media }
 }
 
 fn shown(track: chappe_sfu_core::TrackId, ssrc: u32) -> chappe_sfu_core::SendTrack {
@@ -188,4 +216,8 @@ const WITNESS: chappe_sfu_core::TrackId = chappe_sfu_core::TrackId(0xee);
 const SEEN: u32 = 0x9000;
 const SEEN_CAMERA: u32 = 0x9100;
 const SEEN_WITNESS: u32 = 0x9200;
+/// Learned by its rid: it is in no `a=ssrc`.
+const FILM_SSRC: u32 = 0x1211;
+/// Then that of repaired encodings, and that of dependency descriptors.
+const RID: u8 = 10;
 const DEEDS_MAX: usize = 48;

@@ -41,6 +41,26 @@ fn rtcp_survives() {
 }
 
 #[test]
+fn dependency_descriptors_survive() {
+    survives("layers", 20_000);
+}
+
+#[test]
+fn a_token_survives() {
+    survives("token", 1_000);
+}
+
+#[test]
+fn what_other_nodes_say_in_a_room_survives() {
+    survives("chat", 3_000);
+}
+
+#[test]
+fn what_other_nodes_say_survives() {
+    survives("cluster", 300);
+}
+
+#[test]
 fn a_live_session_survives() {
     survives("session", 100);
 }

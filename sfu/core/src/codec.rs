@@ -19,6 +19,9 @@ mod size_of;
 mod vp8;
 mod vp9;
 
+mod fuzz;
+
+pub use fuzz::read_descriptors;
 pub use picture_size::PictureSize;
 pub(crate) use size_of::find_size;
 
