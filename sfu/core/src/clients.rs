@@ -6,12 +6,16 @@ mod delivery;
 mod due;
 mod ingest;
 mod lifecycle;
+mod neighbours;
 mod routes;
 mod routing;
 mod rtcp;
 mod session;
 
 use std::time::Instant;
+
+use arrayvec::ArrayVec;
+use chappe_sfu_rate::{Choice, Shown, TRACKS_MAX};
 
 pub(crate) use delivery::{
     Allotment, Awaited, Hearing, Limits, PASS_PACKETS_MAX, SPENT_MAX, Sender, Templates, line_bytes,
@@ -24,6 +28,7 @@ pub(crate) use session::{Alive, Session};
 
 use crate::blame::AtWork;
 use crate::clients::alive::AliveWheel;
+use crate::clients::neighbours::Neighbours;
 use crate::clients::routes::Routes;
 use crate::keys::{Index, SenderKey, SessionKey, Table};
 use crate::marks::Marks;
@@ -43,6 +48,8 @@ pub(crate) struct Clients {
     timers: Timers<SessionKey>,
     /// Of the clients that asked to hear of us.
     alive: AliveWheel,
+    /// Of the clients whose layers can be chosen.
+    neighbours: Neighbours,
     /// Senders whose client can be reached from now on: each begins with what is there of its track.
     pub reachable: Marks<SenderKey>,
     /// Senders that get what is cached of their track once more.
@@ -63,6 +70,7 @@ impl Clients {
             routes: Routes::default(),
             timers: Timers::default(),
             alive: AliveWheel::new(),
+            neighbours: Neighbours::default(),
             reachable: Marks::default(),
             repeating: Marks::default(),
             adapting: Marks::default(),
@@ -105,6 +113,15 @@ impl Clients {
     /// Whether the client of a sender can be reached.
     pub fn is_open(&self, key: SenderKey) -> bool {
         self.get(key.session()).is_some_and(|session| session.delivery.path.is_open())
+    }
+
+    /// The layers of these tracks for a client, in their order. Clients behind one address may have to share a line.
+    pub fn allot(&mut self, now: Instant, key: SessionKey, shown: &[Shown<'_>]) -> ArrayVec<Choice, TRACKS_MAX> {
+        let Some(session) = self.sessions.get_mut(key) else { return ArrayVec::new() };
+        let address = session.delivery.path.route.map(|route| route.remote().ip());
+        let taken = session.delivery.taken(shown);
+        let part = address.zip(taken).and_then(|(address, taken)| self.neighbours.part(now, key, address, taken));
+        session.delivery.allot(now, shown, part)
     }
 
     // ── In ──────────────────────────────────────────────────────────────────────────────────────────────

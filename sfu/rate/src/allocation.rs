@@ -33,6 +33,14 @@ pub struct Line {
     pub is_measured: bool,
 }
 
+impl Line {
+    /// Of a line that is shared a part.
+    #[must_use]
+    pub fn at_most(self, part: Option<Bitrate>) -> Line {
+        Line { estimate: part.map_or(self.estimate, |part| part.min(self.estimate)), ..self }
+    }
+}
+
 impl From<Bitrate> for Line {
     fn from(estimate: Bitrate) -> Line {
         Line { estimate, is_calm: false, is_measured: false }
@@ -90,6 +98,12 @@ pub struct Allocation {
     pub demand: Bitrate,
     /// How much it brings, to compare two of the same tracks.
     pub value: f64,
+}
+
+impl Allocation {
+    fn pictures(&self) -> usize {
+        self.choices.iter().filter(|choice| choice.layer.is_some()).count()
+    }
 }
 
 /// Audio first, then a smallest layer for all that is visible, then up in order of what each bit brings.

@@ -2,6 +2,7 @@
 
 use crate::allocation::Line;
 use crate::bitrate::Bitrate;
+use crate::coupled::Taken;
 use crate::estimator::{Estimator, Outcome, PacketReport, ReceiverReport};
 use crate::pacer::{Backlog, Grant, Pacer};
 use crate::probe::Prober;
@@ -75,6 +76,14 @@ impl RateControl {
     pub fn line(&self, now: Time) -> Line {
         let (is_calm, is_measured) = (self.estimator.is_calm(), self.estimator.is_measured(now));
         Line { estimate: self.estimate(), is_calm, is_measured }
+    }
+
+    /// For [`SharedLine::part`]; `demand` is what all layers that are wanted would take.
+    ///
+    /// [`SharedLine::part`]: crate::SharedLine::part
+    pub fn taken(&self, demand: Bitrate) -> Taken {
+        let arriving = self.estimator.acknowledged().unwrap_or_default();
+        Taken { arriving, demand, queue: self.estimator.queue() }
     }
 
     /// For the same client's next session.

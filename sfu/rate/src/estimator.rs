@@ -175,7 +175,7 @@ impl Estimator {
         let mut received: ArrayVec<Received, CHUNK> = ArrayVec::new();
         let mut newest: Option<Time> = None;
         let mut is_news = false;
-        if self.is_calm() && self.app_limited.uses_little(self.acknowledged.rate(), self.estimate) {
+        if self.acknowledged.is_calm() && self.app_limited.uses_little(self.acknowledged.rate(), self.estimate) {
             self.trust.handle_calm(now);
         }
         for report in reports {
@@ -195,7 +195,7 @@ impl Estimator {
             self.count_fate(&fate, packet);
             let Some(arrival) = report.received else { continue };
             newest = Some(newest.map_or(packet.sent, |newest| newest.max(packet.sent)));
-            received.push(Received { packet, arrival });
+            received.push((packet, arrival));
             if received.is_full() {
                 self.handle_received(now, &mut received, &mut outcome);
             }
@@ -275,9 +275,9 @@ impl Estimator {
     }
 
     fn handle_received(&mut self, now: Time, received: &mut ArrayVec<Received, CHUNK>, outcome: &mut Outcome) {
-        received.sort_unstable_by_key(|received| received.arrival);
+        received.sort_unstable_by_key(|(_, arrival)| *arrival);
         let is_app_limited = self.app_limited.is_limited();
-        for Received { packet, arrival } in received.drain(..) {
+        for (packet, arrival) in received.drain(..) {
             let queued = self.queue.handle(packet.sent, arrival);
             self.acknowledged.handle(arrival, packet.bytes, queued, is_app_limited);
             self.overuse.handle(now, packet.sent, arrival);
@@ -291,7 +291,10 @@ impl Estimator {
     fn update(&mut self, now: Time, outcome: &mut Outcome) {
         let acknowledged = self.acknowledged.rate();
         self.queue.measure(now);
-        self.contest.handle_queue(now, self.queue.queue(), self.queue.is_others());
+        if let Some(claim) = self.contest.handle_queue(now, self.queue.queue(), self.queue.is_others()) {
+            self.aimd.set(now, self.aimd.rate().max(claim));
+            self.loss.forgive(claim);
+        }
         let usage = self.believed_usage(now);
         let limited_by_loss = self.loss.limits() && self.estimate < self.aimd.rate();
         if usage == Usage::Overusing {
@@ -349,20 +352,22 @@ impl Estimator {
         let is_first = self.aimd.capacity().is_none();
         if !is_first && !self.trust.is_calm(now) && probed.is_saturated {
             let claim = acknowledged.and_then(|usual| self.contest.claim(&probed, usual));
-            if let Some(claim) = claim.filter(|claim| *claim > self.aimd.rate()) {
-                self.aimd.set(now, claim.min(self.max));
+            if let Some(claim) = claim.filter(|claim| *claim > self.estimate) {
+                self.aimd.set(now, self.aimd.rate().max(claim.min(self.max)));
                 self.acknowledged.expect_change();
+                self.loss.forgive(claim);
             }
             return;
         }
         let known = acknowledged.unwrap_or_default().scaled(0.85).min(self.aimd.rate());
-        let rate = probed.rate.max(known).clamp(self.min, self.max);
+        self.contest.handle_capacity(now, probed.rate);
+        let rate = self.contest.bound(probed.rate, acknowledged).max(known).clamp(self.min, self.max);
         if rate > self.aimd.rate() || is_first {
             self.aimd.set_probed(now, rate);
             self.trust.handle_probed(now, self.app_limited.is_limited());
             self.acknowledged.expect_change();
-            if self.loss.limits() && self.loss.loss() < LOSS_OF_PROBES_MAX {
-                self.loss.set_rate(rate);
+            if self.loss.limits() {
+                self.loss.forgive(rate);
             }
         }
     }
@@ -372,10 +377,7 @@ impl Estimator {
     }
 }
 
-struct Received {
-    packet: SentPacket,
-    arrival: ReceiverTime,
-}
+type Received = (SentPacket, ReceiverTime);
 
 /// Packets that are sorted by arrival at a time, on the stack.
 const CHUNK: usize = 128;
@@ -393,5 +395,3 @@ const SILENCE_BACKOFF: f64 = 0.8;
 const AFTER_DRAIN: f64 = 0.95;
 /// A line with a longer queue is not probed.
 const QUEUE_OF_PROBES: Duration = Duration::from_millis(40);
-/// Above it a probe that came through does not reset what loss says.
-const LOSS_OF_PROBES_MAX: f64 = 0.05;

@@ -27,7 +27,7 @@
 //! | [`RateControl::handle_feedback`] | for each transport-wide feedback (or RFC 8888) packet, parsed |
 //! | [`RateControl::handle_remb`], [`RateControl::handle_receiver_report`] | as they arrive |
 //! | [`RateControl::handle_timeout`] | at [`RateControl::poll_timeout`] |
-//! | [`RateControl::handle_demand`] | after each allocation: what all wanted layers together would take |
+//! | [`RateControl::handle_demand`] | after each allocation: what all wanted layers together would take, at most its part of a line that is shared |
 //! | [`RateControl::export`] | when the client leaves, for its return ([`RateConfig::known`]) |
 //!
 //! # State machines
@@ -72,6 +72,14 @@
 //!   Off ──the queue was not short for 4 s, and less of us made it no shorter──► On ──short for 1 s──► Off
 //! ```
 //!
+//! Viewers behind one address ([`SharedLine`], whose parts bound the estimates that layers are chosen by):
+//!
+//! ```text
+//!   Apart ──half of them see a queue at once──► Shared ──none for 20 s──► the parts grow by 4 % a second
+//!                                                 ▲                                │
+//!                                                 └── a queue again: twice as long ┘
+//! ```
+//!
 //! Probing ([`Prober`]):
 //!
 //! ```text
@@ -90,7 +98,7 @@
 //! while more is wanted, and counts a saturated result only on a calm line; overuse without a queue is not believed of an
 //! application-limited sender, nor soon after a probe of one; soon after a decrease the rise is the same for large and small
 //! flows; a line that has dropped is known again when its queue is drained; beside a greedy flow a viewer keeps what it has and
-//! claims up to a third.
+//! claims up to a third; viewers behind one address get equal parts of a line that they share.
 //!
 //! **Invariant:** the estimate is within [`RateConfig::min`] and [`RateConfig::max`], whatever feedback says.
 //! **Invariant:** feedback allocates nothing and grows nothing; what was not sent cannot be acknowledged.
@@ -101,6 +109,7 @@
 mod control;
 
 pub mod allocation;
+mod coupled;
 mod estimator;
 mod pacer;
 mod probe;
@@ -111,6 +120,7 @@ mod time;
 pub use allocation::{Allocator, Choice, Layer, Line, Reason, Shown, TRACKS_MAX, allocate};
 pub use bitrate::Bitrate;
 pub use control::{Known, PacketClass, RateConfig, RateControl};
+pub use coupled::{SharedLine, Taken};
 pub use estimator::{
     Basis, Estimator, FeedbackCounts, PacketReport, ReceiverReport, ReceiverTime, ReferenceClock, Usage,
 };

@@ -172,6 +172,7 @@ impl Clients {
     fn forget_marks(&mut self, key: SessionKey, senders: usize) {
         self.closed.retain(|(closed, _)| *closed != key);
         self.adapting.forget(key);
+        self.neighbours.forget(key);
         for line in 0..senders {
             self.reachable.forget(SenderKey::of(key, line));
             self.repeating.forget(SenderKey::of(key, line));

@@ -34,11 +34,10 @@ impl Readers {
         self.show(session, parts);
         let watched = watched(session, self.relief, parts);
         let shown: ArrayVec<rate::Shown<'_>, TRACKS_MAX> = watched.iter().map(Watched::shown).collect();
-        let Some(client) = parts.clients.get_mut(session) else { return };
-        if client.delivery.senders.is_empty() {
+        if parts.clients.get(session).is_none_or(|client| client.delivery.senders.is_empty()) {
             return;
         }
-        let choices = client.delivery.allot(parts.now, &shown);
+        let choices = parts.clients.allot(parts.now, session, &shown);
         for (watched, choice) in watched.iter().zip(choices) {
             // A line that does not carry the lowest gets of it what its budget allows: a picture now and then.
             let layer = choice.layer.unwrap_or(0);

@@ -1,6 +1,7 @@
 //! Owns the memory of layer allocation: what a viewer has now, and how sure a change must be. Never refuses for long: a
 //! rise that failed is tried again after about a second, one that failed three times after four.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use crate::allocation::failures::Failures;
@@ -46,14 +47,18 @@ impl Allocator {
             Some(kept) if self.fits(now, line, &kept) => {
                 // What failed lately is waited for; what takes less is not.
                 let less = self.failures.below().map(|most| allocate(room.min(most), audio, shown));
-                let is_better = |next: &Allocation| next.value > kept.value + 1e-9;
+                // A picture for each goes before larger ones for some.
+                let is_better = |next: &Allocation| match next.pictures().cmp(&kept.pictures()) {
+                    Ordering::Equal => next.value > kept.value + 1e-9,
+                    order => order == Ordering::Greater,
+                };
                 if !is_better(&sure) {
                     self.better_since = None;
                 }
                 match [Some(sure), less]
                     .into_iter()
                     .flatten()
-                    .find(|next| is_better(next) && self.is_sure(now, line, next))
+                    .find(|next| is_better(next) && self.is_sure(now, line, &kept, next))
                 {
                     Some(next) => self.rise(now, next),
                     None => kept,
@@ -108,11 +113,12 @@ impl Allocator {
         kept.total <= line.estimate.scaled(TOLERANCE) && now.since(since) < TOLERATED
     }
 
-    /// Whether it has fitted for long enough.
-    fn is_sure(&mut self, now: Time, line: Line, next: &Allocation) -> bool {
+    /// Whether it has fitted for long enough. A picture where there is none is not waited for, though it failed.
+    fn is_sure(&mut self, now: Time, line: Line, kept: &Allocation, next: &Allocation) -> bool {
         let since = *self.better_since.get_or_insert(now);
         let after = match self.failures.wait(next.total) {
-            Some(wait) => wait,
+            Some(wait) if next.pictures() <= kept.pictures() => wait,
+            Some(_) => SURE_AFTER,
             None if self.has_moved && !line.is_measured => SURE_AFTER,
             // Nothing speaks against it yet.
             None => Duration::ZERO,

@@ -179,6 +179,13 @@ fn viewers_whose_rises_failed_together_do_not_try_again_together() {
 }
 
 #[test]
+fn a_picture_where_there_is_none_is_not_waited_for_though_it_failed() {
+    let up = [(0, kbps(170)), (500, kbps(50)), (600, kbps(170)), (800, kbps(170)), (1000, kbps(50))];
+    let layers = decided(&[&up[..], &[(1100, kbps(170)), (1300, kbps(170))]].concat());
+    assert_eq!(layers, [Some(0), None, None, Some(0), None, None, Some(0)]);
+}
+
+#[test]
 fn what_takes_less_than_what_failed_is_not_waited_for() {
     let up = [(0, kbps(600)), (1000, kbps(1800)), (1200, kbps(1800)), (3000, kbps(150)), (3300, kbps(1800))];
     let layers = decided(&[&up[..], &[(3500, kbps(1800)), (3700, kbps(1800))]].concat());

@@ -18,8 +18,12 @@ use crate::time::Time;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Contest {
     is_on: bool,
+    /// Less of us made the queue no shorter, as far as was known last.
+    was_others: bool,
     stands_since: Option<Time>,
     short_since: Option<Time>,
+    /// The most that the line carried lately before others came, and when.
+    capacity: Option<(Bitrate, Time)>,
     /// What may be claimed of the line.
     share: Option<Bitrate>,
 }
@@ -43,8 +47,28 @@ impl Contest {
         self.is_on && (queue < BORNE || is_others && may_have_less)
     }
 
-    /// After each feedback.
-    pub fn handle_queue(&mut self, now: Time, queue: Duration, is_others: bool) {
+    /// So much of the line was measured.
+    pub fn handle_capacity(&mut self, now: Time, rate: Bitrate) {
+        let is_more = self.capacity.is_none_or(|(most, at)| rate >= most || now.since(at) >= KEPT_FOR);
+        if !self.is_on && is_more {
+            self.capacity = Some((rate, now));
+        }
+    }
+
+    /// After each feedback. Gives what is claimed when it begins, and when less of us was tried again for nothing.
+    pub fn handle_queue(&mut self, now: Time, queue: Duration, is_others: bool) -> Option<Bitrate> {
+        let was_on = self.is_on;
+        let is_tried = is_others && !std::mem::replace(&mut self.was_others, is_others);
+        self.look(now, queue, is_others);
+        if !self.is_on || (was_on && !is_tried) {
+            return None;
+        }
+        let known = self.capacity.filter(|(_, at)| was_on || now.since(*at) < KEPT_FOR);
+        self.share = known.map(|(capacity, _)| capacity.scaled(CLAIM)).or(self.share);
+        self.share
+    }
+
+    fn look(&mut self, now: Time, queue: Duration, is_others: bool) {
         if queue < SHORT {
             let since = *self.short_since.get_or_insert(now);
             self.stands_since = None;
@@ -56,28 +80,42 @@ impl Contest {
         }
     }
 
+    /// What is believed of a probe that came as fast as it was sent: that of others' queue is as fast, and not ours.
+    pub fn bound(&self, probed: Bitrate, acknowledged: Option<Bitrate>) -> Bitrate {
+        match (self.is_on, self.share, acknowledged) {
+            (true, Some(share), _) => probed.min(share),
+            (true, None, Some(usual)) => probed.min(usual.scaled(UNKNOWN)),
+            _ => probed,
+        }
+    }
+
     /// What may be claimed after a probe that came more slowly than it was sent. In a queue that serves who comes first a flow
     /// that has `usual` of `capacity` and probes with `sent` gets `arrived` = `capacity` · `sent` / (`sent` + `capacity` −
-    /// `usual`) of it (the fluid model of TOPP: Melander, Björkman, Gunningberg, 2000): that tells the capacity, of which no
-    /// more than a share is claimed.
+    /// `usual`) of it (the fluid model of TOPP: Melander, Björkman, Gunningberg, 2000): that tells the capacity where it is not
+    /// known from before, of which no more than a share is claimed.
     pub fn claim(&mut self, probed: &ProbeResult, usual: Bitrate) -> Option<Bitrate> {
         let (sent, arrived, usual) = (probed.sent.kbps(), probed.arrived.kbps(), usual.kbps());
         if !self.is_on || sent <= arrived {
             return None;
         }
         let capacity = arrived * (sent - usual) / (sent - arrived);
-        let share = Bitrate::of_kbps(CLAIM * capacity);
+        let capacity = self.capacity.map_or(Bitrate::of_kbps(capacity), |(known, _)| known);
+        let share = capacity.scaled(CLAIM);
         self.share = Some(share);
         Some(share.min(probed.rate))
     }
 }
 
-/// BBR keeps a round trip's worth, and a quarter more now and then: 60 to 90 ms at 40 ms (Linux 6).
-const BORNE: Duration = Duration::from_millis(90);
+/// BBR keeps a round trip's worth or two, and a quarter more now and then: 60 to 115 ms at 40 ms (Linux 6).
+pub(crate) const BORNE: Duration = Duration::from_millis(130);
 const SHORT: Duration = Duration::from_millis(25);
 const STANDS_FOR: Duration = Duration::from_secs(4);
 /// BBR looks for an empty queue for 200 ms at a time.
 const ENDS_AFTER: Duration = Duration::from_secs(1);
+/// A capacity that was measured before is believed for so long.
+const KEPT_FOR: Duration = Duration::from_secs(60);
+/// Where none is known, so many times what arrives.
+const UNKNOWN: f64 = 2.0;
 /// An equal share beside two others.
 const CLAIM: f64 = 1.0 / 3.0;
 
@@ -120,5 +158,17 @@ mod tests {
     fn a_probe_beside_others_claims_what_it_got_but_no_more_than_a_third() {
         assert_eq!(claim(400).round(), 691.0);
         assert_eq!(claim(2000).round(), 1333.0);
+    }
+
+    #[test]
+    fn a_third_of_what_the_line_carried_is_claimed_when_others_come() {
+        let mut contest = Contest::default();
+        contest.handle_capacity(Time::default(), Bitrate::from_kbps(4200));
+        contest.handle_capacity(Time::from_millis(900), Bitrate::from_kbps(600));
+        let claims = (0..60).filter_map(|at| {
+            contest.handle_queue(Time::from_millis(1000 + 100 * at), Duration::from_millis(80), at >= 30)
+        });
+        assert_eq!(claims.collect::<Vec<_>>(), [Bitrate::from_kbps(1400)]);
+        assert_eq!(contest.bound(Bitrate::from_kbps(2600), None), Bitrate::from_kbps(1400));
     }
 }

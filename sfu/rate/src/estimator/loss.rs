@@ -72,8 +72,11 @@ impl LossBased {
         self.state != State::Delay
     }
 
-    /// A probe showed that the line carries more.
-    pub fn set_rate(&mut self, rate: Bitrate) {
+    /// A probe showed that the line carries more, or others lose as much.
+    pub fn forgive(&mut self, rate: Bitrate) {
+        if self.loss() >= FORGIVEN_MAX {
+            return;
+        }
         self.best = Some(Channel { kbps: rate.kbps(), inherent_loss: INHERENT_LOSS });
         self.rate = rate;
         self.state = State::Delay;
@@ -275,5 +278,7 @@ const RISE_WINDOW: Duration = Duration::from_millis(300);
 /// kInitHoldDuration; kMaxHoldDuration is 60 s in libwebrtc, less here, because a line that recovers is to be used.
 const HOLD_MIN: Duration = Duration::from_millis(300);
 const HOLD_MAX: Duration = Duration::from_secs(4);
+/// Above it what loss says stands.
+const FORGIVEN_MAX: f64 = 0.05;
 /// MinNumObservations.
 const OBSERVATIONS_MIN: u32 = 3;

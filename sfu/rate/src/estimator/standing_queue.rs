@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::bitrate::Bitrate;
 use crate::estimator::ReceiverTime;
+use crate::estimator::contest::BORNE;
 use crate::time::Time;
 
 #[derive(Debug, Clone)]
@@ -147,7 +148,10 @@ impl StandingQueue {
         self.stands_since = Some(since);
         let is_seen = self.seen >= SEEN || now.since(since) >= STANDS_FOR;
         let is_noticed = flow.is_overused && self.queue >= NOTICED;
-        self.queue >= LONG || ((is_seen || is_noticed) && !flow.is_contested)
+        match flow.is_contested {
+            true => self.queue >= BORNE,
+            false => self.queue >= LONG || is_seen || is_noticed,
+        }
     }
 
     /// Less is sent and still it stands. What is sent now shows after the queue that stands.

@@ -10,6 +10,8 @@ pub struct Bbr {
     /// From, to in milliseconds.
     active_ms: (u64, u64),
     delay_us: u64,
+    /// Of rate and round trip, so much may be in flight.
+    window: f64,
     mode: Mode,
     /// When the mode, or the phase of it, began.
     since: u64,
@@ -46,11 +48,12 @@ struct Sent {
 }
 
 impl Bbr {
-    pub fn new(flow: usize, active_ms: (u64, u64), delay_ms: f64) -> Bbr {
+    pub fn new(flow: usize, active_ms: (u64, u64), delay_ms: f64, window: f64) -> Bbr {
         Bbr {
             flow,
             active_ms,
             delay_us: (delay_ms * 1e3) as u64,
+            window,
             mode: Mode::Startup,
             since: 0,
             rates: [0.0; ROUNDS],
@@ -153,7 +156,7 @@ impl Bbr {
         match self.mode {
             _ if self.rate() == 0.0 => 10.0 * PACKET,
             Mode::Startup | Mode::Drain => (STARTUP * self.product()).max(10.0 * PACKET),
-            Mode::Cruise(_) => (2.0 * self.product()).max(4.0 * PACKET),
+            Mode::Cruise(_) => (self.window * self.product()).max(4.0 * PACKET),
             Mode::ProbeRoundTrip => 4.0 * PACKET,
         }
     }

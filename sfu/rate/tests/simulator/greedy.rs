@@ -11,6 +11,8 @@ use super::link::Link;
 pub enum Rival {
     Cubic(u64, u64),
     Bbr(u64, u64),
+    /// With what Linux adds to the window for acknowledgements that come together (`bbr_ack_aggregation_cwnd`).
+    LinuxBbr(u64, u64),
 }
 
 pub enum Greedy {
@@ -22,7 +24,8 @@ impl Greedy {
     pub fn new(flow: usize, rival: Rival, delay_ms: f64) -> Greedy {
         match rival {
             Rival::Cubic(from, to) => Greedy::Cubic(Cubic::new(flow, (from, to), delay_ms)),
-            Rival::Bbr(from, to) => Greedy::Bbr(Bbr::new(flow, (from, to), delay_ms)),
+            Rival::Bbr(from, to) => Greedy::Bbr(Bbr::new(flow, (from, to), delay_ms, 2.0)),
+            Rival::LinuxBbr(from, to) => Greedy::Bbr(Bbr::new(flow, (from, to), delay_ms, 3.0)),
         }
     }
 

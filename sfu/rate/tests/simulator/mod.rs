@@ -8,6 +8,7 @@ pub mod patterns;
 mod random;
 mod viewer;
 
+use chappe_sfu_rate::SharedLine;
 use greedy::Greedy;
 use link::Link;
 use patterns::Pattern;
@@ -45,6 +46,7 @@ pub fn run(pattern: &Pattern, seed: u64) -> Outcome {
     }
     let greedy_flow = viewers.len();
     let mut greedy = pattern.rival.map(|rival| Greedy::new(greedy_flow, rival, pattern.link.delay_ms));
+    let mut shared = pattern.has_one_address.then(SharedLine::default);
     for ms in 0..pattern.duration_ms {
         let now = ms * 1000;
         while let Some(delivery) = link.deliver(now) {
@@ -62,7 +64,7 @@ pub fn run(pattern: &Pattern, seed: u64) -> Outcome {
         }
         for (viewer, start_ms) in viewers.iter_mut().zip(pattern.starts_ms) {
             if ms > start_ms + 40 {
-                viewer.tick(now, &mut link);
+                viewer.tick(now, &mut link, shared.as_mut());
             }
         }
         if let Some(greedy) = &mut greedy {

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use chappe_sfu_rate::{
-    Allocator, Backlog, Bitrate, Layer, PacketClass, PacketReport, RateConfig, RateControl, ReceiverTime, Shown, Time,
+    Allocator, Backlog, Bitrate, Layer, PacketClass, PacketReport, RateConfig, RateControl, ReceiverTime, SharedLine,
+    Shown, Time,
 };
 
 use super::link::Link;
@@ -95,7 +96,7 @@ impl Viewer {
     }
 
     /// One millisecond.
-    pub fn tick(&mut self, now: u64, link: &mut Link) {
+    pub fn tick(&mut self, now: u64, link: &mut Link, shared: Option<&mut SharedLine<usize>>) {
         let time = Time::from_micros(now);
         while self.on_the_way.front().is_some_and(|(at, _)| *at <= now) {
             if let Some((_, reports)) = self.on_the_way.pop_front() {
@@ -105,7 +106,7 @@ impl Viewer {
         if self.control.poll_timeout().is_some_and(|due| due <= time) {
             self.control.handle_timeout(time);
         }
-        self.choose(now);
+        self.choose(now, shared);
         self.produce(now, link);
         self.send(now, link);
         self.tell(now);
@@ -119,7 +120,7 @@ impl Viewer {
         self.log.received.push((arrival / 1000, bytes));
     }
 
-    fn choose(&mut self, now: u64) {
+    fn choose(&mut self, now: u64, shared: Option<&mut SharedLine<usize>>) {
         let Source::Layers(rates) = self.source else { return };
         if !(now / 1000).is_multiple_of(20) {
             return;
@@ -135,10 +136,13 @@ impl Viewer {
             layers: &layers,
         }];
         let audio = Bitrate::from_kbps(AUDIO_KBPS as u64);
-        let line = self.control.line(Time::from_micros(now));
-        let allocation = self.allocator.decide(Time::from_micros(now), line, audio, &shown);
+        let time = Time::from_micros(now);
+        let taken = self.control.taken(self.allocator.present().demand);
+        let part = shared.and_then(|shared| shared.part(time, self.flow, taken));
+        let line = self.control.line(time).at_most(part);
+        let allocation = self.allocator.decide(time, line, audio, &shown);
         let layer = allocation.choices.first().and_then(|choice| choice.layer);
-        self.control.handle_demand(allocation.demand);
+        self.control.handle_demand(part.map_or(allocation.demand, |part| part.min(allocation.demand)));
         if layer != self.layer {
             self.layer = layer;
             self.drop_queue();

@@ -4,24 +4,32 @@
 use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
-use chappe_sfu_rate::{Bitrate, Choice, Shown, TRACKS_MAX, allocate};
+use chappe_sfu_rate::{Bitrate, Choice, Shown, TRACKS_MAX, Taken, allocate};
 
 use crate::clients::delivery::Delivery;
 use crate::spec::MediaKind;
 
 impl Delivery {
-    /// The layers of these tracks, in their order. A client of whose line nothing is known gets what its page shows.
-    pub fn allot(&mut self, now: Instant, shown: &[Shown<'_>]) -> ArrayVec<Choice, TRACKS_MAX> {
+    /// What it takes of its line, if that can be chosen.
+    pub fn taken(&self, shown: &[Shown<'_>]) -> Option<Taken> {
+        let demand = self.allotter.as_ref()?.allocator.present().demand;
+        let bandwidth = self.bandwidth.as_ref().filter(|_| is_layered(shown))?;
+        Some(bandwidth.taken(demand))
+    }
+
+    /// The layers of these tracks, in their order; of a line that is shared this part is its own. A client of whose line
+    /// nothing is known gets what its page shows.
+    pub fn allot(&mut self, now: Instant, shown: &[Shown<'_>], part: Option<Bitrate>) -> ArrayVec<Choice, TRACKS_MAX> {
         let audio = self.audio();
-        let is_layered = shown.iter().any(|shown| shown.layers.len() > 1);
+        let is_layered = is_layered(shown);
         let allotter = self.allotter.get_or_insert_default();
         (allotter.decided, allotter.is_layered, allotter.look_at) = (Some(now), is_layered, None);
         let Some(bandwidth) = &mut self.bandwidth else {
             return allocate(Bitrate::from_bps(u64::MAX), audio, shown).choices;
         };
-        let line = bandwidth.line(now);
+        let line = bandwidth.line(now).at_most(part);
         let allocation = allotter.allocator.decide(bandwidth.time(now), line, audio, shown);
-        bandwidth.want(allocation.demand, is_layered);
+        bandwidth.want(part.map_or(allocation.demand, |part| part.min(allocation.demand)), is_layered);
         let could_change = allocation.total > line.estimate || allocation.total < allocation.demand;
         allotter.look_at = (is_layered && could_change).then_some(now + LOOK_INTERVAL);
         allocation.choices.clone()
@@ -46,6 +54,10 @@ impl Delivery {
         let rates = heard.map(|sender| Bitrate::from_bps(sender.traffic.bits_per_second).max(AUDIO));
         rates.fold(Bitrate::ZERO, |sum, rate| sum + rate)
     }
+}
+
+fn is_layered(shown: &[Shown<'_>]) -> bool {
+    shown.iter().any(|shown| shown.layers.len() > 1)
 }
 
 /// Of one track before it is measured: Opus at 32 kbit/s with what carries it.

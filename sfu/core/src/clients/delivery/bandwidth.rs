@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use arrayvec::ArrayVec;
 use chappe_sfu_rate::{
     Backlog, Basis, Bitrate, FeedbackCounts, Grant, Line, PacketClass, PacketReport, RateConfig, RateControl,
-    ReceiverReport, ReceiverTime, ReferenceClock, Time, Usage,
+    ReceiverReport, ReceiverTime, ReferenceClock, Taken, Time, Usage,
 };
 
 use crate::clients::delivery::Sender;
@@ -149,6 +149,11 @@ impl Bandwidth {
     /// What is known of the line when layers are chosen.
     pub fn line(&self, now: Instant) -> Line {
         Line { estimate: self.estimate(), ..self.control.line(self.time(now)) }
+    }
+
+    /// What is taken of the line, for others who share it.
+    pub fn taken(&self, demand: Bitrate) -> Taken {
+        self.control.taken(demand)
     }
 
     // ── The budget ──────────────────────────────────────────────────────────────────────────────────────
