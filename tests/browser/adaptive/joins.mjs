@@ -5,7 +5,7 @@ import { ROOM, STREAM } from "./emulation.mjs";
 /** @typedef {import("./emulation.mjs").Emulation} Emulation */
 /** @typedef {import("./emulation.mjs").Row} Row */
 /** @typedef {import("playwright-core").Page} Page */
-/** @typedef {{firstMs: number, width: number}} Joined until the first picture; how wide it was LOOK_AFTER_MS after the offer was begun */
+/** @typedef {{firstMs: number, width: number, rightMs: number}} Joined until the first picture, and until one that is as wide as wanted; how wide it was LOOK_AFTER_MS after the offer was begun */
 
 /**
  * Beside the server, one after the other.
@@ -13,7 +13,7 @@ import { ROOM, STREAM } from "./emulation.mjs";
  * @returns {Promise<Row>}
  */
 export async function joins(emulation) {
-  const all = await joinAgain(await emulation.blank({ near: true }), JOINS);
+  const all = await joinAgain(await emulation.blank({ near: true }), JOINS, 0);
   const first = all.map((one) => one.firstMs).sort((a, b) => a - b);
   const at = (/** @type {number} */ share) => Math.round(first[Math.floor(share * (first.length - 1))] ?? 0);
   return {
@@ -30,12 +30,14 @@ export async function joins(emulation) {
  */
 export async function firstLayer(emulation, kbps, right) {
   emulation.link.rate(kbps);
-  const all = await joinAgain(await emulation.blank(), FIRST_JOINS);
-  const first = all.map((one) => Math.round(one.firstMs)).sort((a, b) => a - b);
+  const all = await joinAgain(await emulation.blank(), FIRST_JOINS, right);
+  const sorted = (/** @type {(one: Joined) => number} */ of) => all.map((one) => Math.round(of(one))).sort((a, b) => a - b);
+  const [first, reached] = [sorted((one) => one.firstMs), sorted((one) => one.rightMs)];
   return {
     what: `${FIRST_JOINS} joins of plain WHEP players behind ${kbps} kbit/s, one after the other`,
     figures: {
       "the right layer 1 s after the making of the offer": `${all.filter((one) => one.width === right).length} of ${FIRST_JOINS} (${right} wide; seen: ${all.map((one) => one.width).join(", ")})`,
+      "the right layer after": `p50 ${reached[Math.floor(reached.length / 2)]} ms, longest ${reached.at(-1)} ms`,
       "first picture": `p50 ${first[Math.floor(first.length / 2)]} ms, longest ${first.at(-1)} ms`,
     },
   };
@@ -44,12 +46,13 @@ export async function firstLayer(emulation, kbps, right) {
 /**
  * @param {Page} page
  * @param {number} count
+ * @param {number} right the width that is wanted
  * @returns {Promise<Joined[]>}
  */
-async function joinAgain(page, count) {
+async function joinAgain(page, count, right) {
   const all = [];
   for (let at = 0; at < count; at++) {
-    all.push(await page.evaluate(joinOnce, { url: `/whep/${ROOM}/${STREAM}`, lookAfterMs: LOOK_AFTER_MS, withinMs: WITHIN_MS }));
+    all.push(await page.evaluate(joinOnce, { url: `/whep/${ROOM}/${STREAM}`, right, lookAfterMs: LOOK_AFTER_MS, withinMs: WITHIN_MS }));
     // What the last one left in the queue of the link is gone.
     await page.waitForTimeout(500);
   }
@@ -59,10 +62,10 @@ async function joinAgain(page, count) {
 
 /**
  * Runs in the page.
- * @param {{url: string, lookAfterMs: number, withinMs: number}} how
+ * @param {{url: string, right: number, lookAfterMs: number, withinMs: number}} how
  * @returns {Promise<Joined>}
  */
-async function joinOnce({ url, lookAfterMs, withinMs }) {
+async function joinOnce({ url, right, lookAfterMs, withinMs }) {
   const began = performance.now();
   const pc = new RTCPeerConnection();
   const media = new MediaStream();
@@ -78,10 +81,12 @@ async function joinOnce({ url, lookAfterMs, withinMs }) {
   const firstMs = await Promise.race([first, new Promise((done) => setTimeout(() => done(withinMs), withinMs))]);
   await new Promise((done) => setTimeout(done, Math.max(0, began + lookAfterMs - performance.now())));
   const width = video.videoWidth;
+  while (video.videoWidth < right && performance.now() - began < withinMs) await new Promise((done) => setTimeout(done, 10));
+  const rightMs = performance.now() - began;
   pc.close();
   video.remove();
   await fetch(answer.headers.get("location") ?? "", { method: "DELETE" });
-  return { firstMs, width };
+  return { firstMs, width, rightMs };
 }
 
 /** Of the camera with 720 lines, by the rate of the line: its encodings take some 0.15, 0.6 and 2.5 Mbit/s. @type {Record<string, number>} */

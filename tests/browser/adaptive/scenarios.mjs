@@ -57,15 +57,17 @@ async function step(emulation, kind) {
 
 /**
  * @param {Emulation} emulation
- * @param {{share: number, burst: number, kind?: "whep" | "page"}} loss
+ * @param {{share: number, burst: number, kind?: "whep" | "page"}} loss our page is there before it begins, because it comes over
+ *   TCP, which such a line holds up
  * @returns {Promise<Row>}
  */
 async function loss(emulation, { share, burst, kind = "whep" }) {
   emulation.link.rate(0);
   emulation.link.delay(40);
   emulation.link.burst(burst);
-  emulation.link.lose(share);
+  if (kind === "whep") emulation.link.lose(share);
   const page = kind === "whep" ? await emulation.whep() : await emulation.ourPage();
+  emulation.link.lose(share);
   await wait(5000);
   const fromMs = now();
   await wait(30_000);

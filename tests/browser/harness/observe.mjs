@@ -73,7 +73,7 @@ export async function instrument(context) {
         const flows = (await entries("inbound-rtp")).filter((e) => e.kind === "video");
         const sum = (/** @type {string} */ name) => flows.reduce((all, e) => all + (e[name] ?? 0), 0);
         const freezesMs = 1000 * sum("totalFreezesDuration");
-        return { received: sum("framesReceived"), decoded: sum("framesDecoded"), dropped: sum("framesDropped"), asked: sum("pliCount") + sum("firCount"), freezes: sum("freezeCount"), freezesMs };
+        return { packets: sum("packetsReceived"), received: sum("framesReceived"), decoded: sum("framesDecoded"), dropped: sum("framesDropped"), asked: sum("pliCount") + sum("firCount"), freezes: sum("freezeCount"), freezesMs };
       },
       chappeModes: async () => (await entries("outbound-rtp")).filter((e) => e.kind === "video").map((e) => e.scalabilityMode),
       chappeOutbound: async () => (await entries("outbound-rtp")).map((e) => ({ kind: e.kind, rid: e.rid ?? "", frames: e.framesEncoded ?? 0, lines: e.frameHeight ?? 0 })),

@@ -8,6 +8,7 @@
  * @property {number[]} reachedMs of each change of size, until pictures of it are shown
  * @property {number} missed changes whose pictures did not come
  * @property {number[]} gapsMs times without a picture that are longer than GAP_MS, and the longest of all
+ * @property {number} silences times for which no packet came, either, for longer than GAP_MS
  * @property {number} longestTurns the same in turns of a timer of the page, see `watchForGaps`
  * @property {number} pictures
  * @property {number} asked key frames that the decoder asked for
@@ -71,6 +72,18 @@ export function switchAtRandom(page, how) {
       done(undefined);
     }));
     const before = await chappeVideoFates();
+    let silences = 0;
+    const listening = (async () => {
+      let [packets, heardMs] = [-1, performance.now()];
+      while (!ends) {
+        const { packets: now } = await chappeVideoFates();
+        if (now !== packets) {
+          if (performance.now() - heardMs > gapMs) silences += 1;
+          [packets, heardMs] = [now, performance.now()];
+        }
+        await sleep(40);
+      }
+    })();
     const reachedMs = [];
     let missed = 0;
     for (let at = 0; at < count; at++) {
@@ -86,12 +99,14 @@ export function switchAtRandom(page, how) {
     if (count === 0) while (!(/** @type {any} */ (window).chappeEnds)) await sleep(100);
     ends = true;
     clearInterval(timer);
+    await listening;
     const after = await chappeVideoFates();
     const since = (/** @type {string} */ name) => after[name] - before[name];
     return {
       reachedMs,
       missed,
       gapsMs: [...gapsMs, Math.round(longestMs)],
+      silences,
       longestTurns,
       pictures,
       asked: since("asked"),
