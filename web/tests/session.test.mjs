@@ -63,6 +63,16 @@ test("what changes during an offer is offered right after it", () => {
   assert.equal(state.stale, false);
 });
 
+test("a stream taken over is not taken back either when its path broke before the word of it came", () => {
+  const broken = updateSession(live, { type: "peer", peer: "failed" });
+  assert.deepEqual([broken.phase, broken.old], ["offering", "a"]);
+  const told = updateSession(broken, { type: "old_ended", reason: "taken_over" });
+  assert.deepEqual([told.phase, told.error?.code, told.old], ["refused", "taken_over", null]);
+  const refused = updateSession(broken, { type: "failed", turn: broken.turn, error: problem("stream_exists") });
+  assert.equal(updateSession(refused, { type: "old_ended", reason: "taken_over" }).error?.code, "taken_over");
+  assert.equal(updateSession(broken, { type: "old_ended", reason: "moved" }).phase, "offering");
+});
+
 test("an answer to an older offer changes nothing", () => {
   const state = after([{ type: "start" }, { type: "failed", turn: 1, error: problem("timeout") }, { type: "due" }]);
   assert.equal(updateSession(state, { type: "answered", turn: 1, session: "old" }), state);

@@ -200,7 +200,7 @@ export class Publisher extends Emitter {
     if (event.type === "unwatched") this.#heedUnwatched((peer) => peer.session === event.session && transceiverOf(peer, "video")?.mid === event.mid, event.encodings);
     if (event.type === "move" && event.session === this.state.session) this.#session.dispatch({ type: "moved" });
     if (event.type !== "session_lost") return;
-    if (event.session === this.state.old) this.#oldEnded();
+    if (event.session === this.state.old) this.#oldEnded(event.reason);
     if (event.session === this.state.session) this.#session.dispatch({ type: "lost", reason: event.reason });
   }
 
@@ -226,8 +226,8 @@ export class Publisher extends Emitter {
   }
 
   /** Either the server has seen enough of the new session, or the old one died: nobody is shown it any more. */
-  #oldEnded() {
-    this.#session.dispatch({ type: "old_ended" });
+  #oldEnded(reason = "") {
+    this.#session.dispatch({ type: "old_ended", reason });
     if (this.state.phase === "live") this.#carries();
   }
 

@@ -32,7 +32,7 @@
  * @typedef {{type: "start"} | {type: "answered", turn: number, session: string}
  *   | {type: "failed", turn: number, error: Problem, retryAfterMs?: number}
  *   | {type: "peer", peer: RTCPeerConnectionState} | {type: "impatient"} | {type: "stalled"} | {type: "changed"}
- *   | {type: "lost", reason: string} | {type: "moved"} | {type: "carries"} | {type: "old_ended"} | {type: "steady"}
+ *   | {type: "lost", reason: string} | {type: "moved"} | {type: "carries"} | {type: "old_ended", reason?: string} | {type: "steady"}
  *   | {type: "due"} | {type: "link_up", lives: boolean} | {type: "stop"}} SessionEvent
  */
 
@@ -90,6 +90,7 @@ export function updateSession(state, event) {
     case "carries":
       return state.old === null ? state : { ...state, old: null, oldFlows: false };
     case "old_ended":
+      if (event.reason && FINAL_LOSS.has(event.reason)) return refusedFor(state, event.reason);
       return state.oldFlows ? { ...state, oldFlows: false } : state;
     case "steady":
       return state.phase === "live" && state.attempts > 0 ? { ...state, attempts: 0 } : state;
@@ -240,9 +241,23 @@ function changed(state) {
  */
 function lost(state, reason) {
   if (!holdsSession(state)) return state;
-  const error = { code: reason, message: "The server ended the session." };
-  if (FINAL_LOSS.has(reason)) return { ...initialSession, phase: "refused", error, turn: state.turn + 1 };
-  return again(state, error);
+  if (FINAL_LOSS.has(reason)) return refusedFor(state, reason);
+  return again(state, ended(reason));
+}
+
+/**
+ * Also when its peer connection broke first, and a younger session was asked for.
+ * @param {SessionState} state
+ * @param {string} reason
+ * @returns {SessionState}
+ */
+function refusedFor(state, reason) {
+  return { ...initialSession, phase: "refused", error: ended(reason), turn: state.turn + 1 };
+}
+
+/** @param {string} reason */
+function ended(reason) {
+  return { code: reason, message: "The server ended the session." };
 }
 
 /**
