@@ -125,15 +125,18 @@ describe("meeting", () => {
   });
 
   test("whose place another device takes is told, and comes back", async () => {
+    const telephone = await Crowd.of(scene, "over");
     const ada = await join(await scene.page("/room/over?name=Ada"));
     const [first] = await until("Ada is live", async () => {
       const all = await streams("over");
       return all.length === 1 && /LIVE/.test(await ada.title()) ? all : null;
     });
+    // At the last moment: on a busy machine a page may give up its session for another.
     const insteadOf = await ada.evaluate((stream) => sessionStorage.getItem(`chappe.published.over/${stream}`) ?? "", first.stream);
-    const telephone = await Crowd.of(scene, "over");
     await telephone.come({ name: "Ada's telephone", stream: first.stream, insteadOf });
-    await until("it is said", async () => /another tab or device took your place/.test((await ada.textContent("#notice-title")) ?? ""));
+    await until("it is said", async () => /another tab or device took your place/.test((await ada.textContent("#notice-title")) ?? "")).catch(async (error) => {
+      throw new Error(`${error} but “${await ada.textContent("#notice-title")}”, with ${JSON.stringify(await streams("over"))}, of ${insteadOf}\n${scene.server.log().slice(-4000)}`);
+    });
     assert.doesNotMatch(await ada.title(), /LIVE/);
     await until("Ada sees who did", async () => (await ada.textContent(".tile .name")) === "Ada's telephone");
     await ada.click("#notice-action");

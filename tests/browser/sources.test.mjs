@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { allow, refuse, silence, unplug } from "./harness/devices.mjs";
 import { picturesMove, tile } from "./harness/observe.mjs";
+import { GROWS_WITHIN_MS } from "./harness/player.mjs";
 import { Scene, isLive } from "./harness/scene.mjs";
 import { until } from "./harness/until.mjs";
 
@@ -61,8 +62,11 @@ describe("sources", () => {
 
   test("a raised quality gives the picture and the rate that were chosen", async () => {
     await publisher.selectOption("#quality", "720");
-    await until("the picture has the size", async () => (await publisher.textContent("#fact-picture")) === "1280 × 720", { withinMs: 20_000 });
+    await until("the camera gives the size", async () => String(await pictureOf(publisher)) === "1280,720");
     await until("the rate may be as high", async () => (await limits(publisher)).includes(2_500_000));
+    // A busy machine can't encode it, and Chromium says so.
+    const fits = async () => (await publisher.textContent("#fact-picture")) === "1280 × 720" || (await outbound(publisher)).some(({ limited }) => limited === "cpu");
+    await until("the picture has the size", fits, { withinMs: GROWS_WITHIN_MS }).catch(async (error) => assert.fail(`${error}: ${JSON.stringify(await outbound(publisher))}`));
   });
 
   test("a microphone and a camera that are unplugged are said, with the way out", async () => {
@@ -134,6 +138,25 @@ describe("sources", () => {
     await page.context().close();
   });
 });
+
+/**
+ * Width and height of what the camera gives.
+ * @param {Page} page
+ */
+function pictureOf(page) {
+  return page.$eval("#preview", (video) => {
+    const settings = video instanceof HTMLVideoElement && video.srcObject instanceof MediaStream ? video.srcObject.getVideoTracks()[0]?.getSettings() : undefined;
+    return [settings?.width, settings?.height];
+  });
+}
+
+/**
+ * @param {Page} page
+ * @returns {Promise<{kind: string, rid: string, frames: number, lines: number, limited: string}[]>}
+ */
+function outbound(page) {
+  return page.evaluate(() => /** @type {any} */ (window).chappeOutbound());
+}
 
 /**
  * Of what its senders of pictures may send.

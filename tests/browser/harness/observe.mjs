@@ -76,7 +76,7 @@ export async function instrument(context) {
         return { packets: sum("packetsReceived"), received: sum("framesReceived"), decoded: sum("framesDecoded"), dropped: sum("framesDropped"), asked: sum("pliCount") + sum("firCount"), freezes: sum("freezeCount"), freezesMs };
       },
       chappeModes: async () => (await entries("outbound-rtp")).filter((e) => e.kind === "video").map((e) => e.scalabilityMode),
-      chappeOutbound: async () => (await entries("outbound-rtp")).map((e) => ({ kind: e.kind, rid: e.rid ?? "", frames: e.framesEncoded ?? 0, lines: e.frameHeight ?? 0 })),
+      chappeOutbound: async () => (await entries("outbound-rtp")).map((e) => ({ kind: e.kind, rid: e.rid ?? "", frames: e.framesEncoded ?? 0, lines: e.frameHeight ?? 0, limited: e.qualityLimitationReason ?? "" })),
       chappePaths: async () => {
         const pairs = (await entries("candidate-pair")).filter((p) => p.nominated && p.state === "succeeded");
         const locals = await entries("local-candidate");
