@@ -70,6 +70,15 @@ impl Readers {
         self.audience(key).viewers.get_mut(viewer).is_some_and(|reader| reader.pace == Pace::Paced)
     }
 
+    /// The same, and for so long that the line does not carry it: what waits for less is the rest of a key frame, as a rule.
+    pub(super) fn is_backed_up(&mut self, viewer: SenderKey, key: LayerKey, parts: &Parts<'_>) -> bool {
+        let reader = self.audience(key).viewers.get_mut(viewer).filter(|reader| reader.pace == Pace::Paced);
+        let Some(next) = reader.map(|reader| reader.next) else { return false };
+        let layer = parts.tracks.layer(key);
+        let since = layer.and_then(|layer| layer.arrived_at(layer.history.as_ref()?.entry(next)?));
+        since.is_none_or(|since| parts.now >= since + BACKED_UP_AFTER)
+    }
+
     /// It does not wait for its budget any more.
     pub(super) fn release_paced(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) {
         self.paced.forget(viewer);
@@ -185,6 +194,8 @@ fn read_up_to(history: &History, sender: &Sender, numbers: Range<u64>, bytes: u6
 const TURN_INTERVAL: Duration = Duration::from_millis(2);
 /// A key frame on a line that is much too slow for it.
 const KEYFRAME_WAIT_MAX: Duration = Duration::from_secs(2);
+/// A key frame of 60 kB on a line of 6 Mbit/s.
+const BACKED_UP_AFTER: Duration = Duration::from_millis(100);
 /// Packets that are looked at to tell how much waits: more is as good as this.
 const BACKLOG_PACKETS_MAX: usize = 256;
 /// What one viewer's turn takes of the arena at most.

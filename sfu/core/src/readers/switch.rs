@@ -63,11 +63,11 @@ impl Readers {
     }
 
     /// Another encoding of the track that a viewer has: at once if it is there to be begun with, or if there is nothing
-    /// to keep meanwhile. What waits for its budget is more than the line carries, and would be in the way.
+    /// to keep meanwhile. What waits for its budget for long is more than the line carries, and would be in the way.
     pub(super) fn go_over(&mut self, viewer: SenderKey, layer: LayerKey, parts: &mut Parts<'_>) {
         self.stop_awaiting(viewer, parts);
         let Some(sender) = parts.clients.sender(viewer) else { return };
-        let is_late = sender.layer.is_some_and(|present| self.is_paced(viewer, present));
+        let is_late = sender.layer.is_some_and(|present| self.is_backed_up(viewer, present, parts));
         if !is_late && is_worth_awaiting(viewer, layer, &sender.spec, parts) {
             self.await_layer(viewer, layer, None, parts);
         } else {

@@ -71,6 +71,27 @@ fn the_first_layer_is_right_within_a_second() {
     }
 }
 
+/// It changes while the rest of the key frame that it began with is still on its way to the viewer, too.
+#[test]
+fn a_picture_whose_size_changes_again_and_again_does_not_stop() {
+    for kbps in [4_000, 8_000, 20_000] {
+        let (mut theatre, viewer) = theatre(kbps, 10);
+        let (since, mut random) = (theatre.now(), 7_u64);
+        for _ in 0..200 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let (lines, stays) = (180 << ((random >> 33) % 3), 50 + (random >> 40) % 400);
+            let shown = Shown { pixels: lines * lines * 16 / 9, ..Shown::default() };
+            let now = theatre.harness.now;
+            let tiles = [("v0", shown)].into_iter();
+            theatre.harness.sfu.set_view(now, session(viewer), Epoch(1), tiles).expect("a view");
+            theatre.play(ms(stays));
+        }
+        assert!(theatre.switches(viewer, since) > 50, "{kbps} kbit/s: {}", theatre.switches(viewer, since));
+        let gap = theatre.harness.longest_gap(viewer, SEEN, since);
+        assert!(gap <= ms(150), "{kbps} kbit/s: the picture stood still for {gap:?}");
+    }
+}
+
 #[test]
 fn two_viewers_of_one_stream_with_different_lines_do_not_harm_each_other() {
     let (mut theatre, wide) = theatre(THREE, 5);
