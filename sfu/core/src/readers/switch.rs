@@ -8,7 +8,7 @@ use crate::keys::{LayerKey, SenderKey, SessionKey, TrackKey};
 use crate::readers::aim::decide_first;
 use crate::readers::{Parts, Readers};
 use crate::spec::{MediaKind, SendTrack};
-use crate::tracks::history::{GopState, History};
+use crate::tracks::history::{Gop, GopState, History};
 use crate::tracks::playout::ClockBridge;
 use crate::tracks::{LATE_TICKS, Layer, Tracks};
 
@@ -196,7 +196,8 @@ fn is_of_one_track(before: Option<LayerKey>, layer: Option<LayerKey>, tracks: &T
     before.is_some() && before == layer
 }
 
-/// Not if there is nothing to keep, or if the new picture is so young that it starts as a live one does.
+/// Not if there is nothing to keep, or if the new picture is so young that it starts as a live one does, and all of it that
+/// there is can be sent at once.
 fn is_worth_awaiting(viewer: SenderKey, layer: LayerKey, spec: &SendTrack, parts: &Parts<'_>) -> bool {
     let now = parts.now;
     let Some(sender) = parts.clients.sender(viewer) else { return false };
@@ -206,7 +207,10 @@ fn is_worth_awaiting(viewer: SenderKey, layer: LayerKey, spec: &SendTrack, parts
     }
     let Some(layer) = parts.tracks.layer(layer) else { return false };
     let is_live = layer.heard.is_some_and(|heard| now < heard + STILL_AFTER);
-    spec.kind == MediaKind::Audio || !is_live || find_picture(layer, spec, now) != SwitchPoint::Here
+    let takes =
+        |gop: &Gop| parts.clients.get(viewer.session()).is_some_and(|session| session.delivery.takes_at_once(gop));
+    let is_taken = layer.history.as_ref().and_then(History::cached_gop).is_some_and(|gop| takes(&gop));
+    spec.kind == MediaKind::Audio || !is_live || !is_taken || find_picture(layer, spec, now) != SwitchPoint::Here
 }
 
 /// Until when the encoding that a sender sends counts as flowing. `None` if the sender sends nothing of it.

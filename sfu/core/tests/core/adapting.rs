@@ -92,6 +92,35 @@ fn a_picture_whose_size_changes_again_and_again_does_not_stop() {
     }
 }
 
+/// One finds the key frame that another one asked for, and its line does not take that at once.
+#[test]
+fn pictures_of_many_viewers_whose_sizes_change_do_not_stop() {
+    for kbps in [4_000, 8_000] {
+        let mut theatre = Theatre::new(1);
+        theatre.play(5 * SECOND);
+        let viewers = [(); 5].map(|()| theatre.add_viewer(kbps, |_| {}));
+        theatre.play(10 * SECOND);
+        let (since, mut random) = (theatre.now(), 7_u64);
+        for _ in 0..1_000 {
+            theatre.play(ms(50));
+            for viewer in viewers {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                if (random >> 40) % 14 == 0 {
+                    let lines = 180 << ((random >> 33) % 3);
+                    let shown = Shown { pixels: lines * lines * 16 / 9, ..Shown::default() };
+                    let now = theatre.harness.now;
+                    let tiles = [("v0", shown)].into_iter();
+                    theatre.harness.sfu.set_view(now, session(viewer), Epoch(1), tiles).expect("a view");
+                }
+            }
+        }
+        for viewer in viewers {
+            let gap = theatre.harness.longest_gap(viewer, SEEN, since);
+            assert!(gap <= ms(150), "{kbps} kbit/s: the picture stood still for {gap:?}");
+        }
+    }
+}
+
 #[test]
 fn two_viewers_of_one_stream_with_different_lines_do_not_harm_each_other() {
     let (mut theatre, wide) = theatre(THREE, 5);
