@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
     pub mono: Instant,
-    /// Wall clock since 1970-01-01, for RTCP sender reports only.
+    /// Wall clock since 1970-01-01, for RTCP sender reports; the worker tells by it, too, how long the kernel had a datagram.
     pub unix: Duration,
 }
 

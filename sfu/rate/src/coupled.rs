@@ -66,7 +66,8 @@ impl<K: Copy + Eq> SharedLine<K> {
         if self.is_queued(now) {
             self.handle_queue(now);
         }
-        let congested = self.congested.filter(|_| self.members.len() > 1)?;
+        let is_member = self.members.iter().any(|member| member.key == key);
+        let congested = self.congested.filter(|_| is_member && self.members.len() > 1)?;
         let demands = self.members.iter().map(|member| member.taken.demand).collect();
         let calm = now.since(congested.at).saturating_sub(congested.held_for).as_secs_f64();
         Some(equal_part(congested.capacity, demands)?.scaled(GROWTH.powf(calm.min(GROWTH_S_MAX))))
@@ -127,7 +128,7 @@ fn equal_part(capacity: Bitrate, mut demands: ArrayVec<Bitrate, MEMBERS_MAX>) ->
     None
 }
 
-/// More viewers behind one address are a company with a line to match; those beyond are on their own.
+/// More viewers behind one address are a company with a line to match; those beyond are on their own, and get no part.
 const MEMBERS_MAX: usize = 64;
 /// Who says nothing for so long takes nothing.
 const HEARD_WITHIN: Duration = Duration::from_secs(5);
@@ -180,6 +181,13 @@ mod tests {
         for (key, queue_ms) in [(1, 0), (2, 200), (1, 0), (2, 200)] {
             assert_eq!(line.part(Time::from_millis(1_000), key, taken(queue_ms)), None);
         }
+    }
+
+    #[test]
+    fn those_beyond_the_most_are_on_their_own() {
+        let parts = parts(&mut SharedLine::default(), 1_000, 80, &[(100, 2700); MEMBERS_MAX + 6]);
+        assert!(parts[..MEMBERS_MAX].iter().all(Option::is_some), "{parts:?}");
+        assert_eq!(parts[MEMBERS_MAX..], [None; 6]);
     }
 
     #[test]

@@ -10,6 +10,8 @@ use crate::sources::Source;
 
 impl Worker {
     pub(crate) fn accept_media(&mut self, now: Now) {
+        // Strangers make room, and one of them may have found its session in this turn.
+        self.media.note_claims(now, &mut self.core);
         let accepted = self.media.tcp.accept(now.mono, &self.epoll, |id| Source::Tcp(id).token());
         if let Err(error) = accepted {
             tracing::warn!(%error, "cannot accept ICE-TCP connections");

@@ -102,10 +102,10 @@ impl MediaSockets {
         }
     }
 
-    /// Sends what the core wants sent by now, at most [`FLUSHES_PER_TURN`] arenas full.
+    /// Sends what the core wants sent by now, at most [`FLUSHES_AT_ONCE`] arenas full.
     pub(crate) fn flush(&mut self, now: Now, core: &mut Sfu, epoll: &Epoll) -> SendReport {
         let mut total = SendReport::default();
-        for _ in 0..FLUSHES_PER_TURN {
+        for _ in 0..FLUSHES_AT_ONCE {
             self.has_more = core.flush(now);
             let Self { udp, sender, tcp, .. } = self;
             let udp_runs = core.egress().runs().filter_map(|run| match run.route {
@@ -129,12 +129,17 @@ impl MediaSockets {
             self.close_tcp(now, id, core);
         }
         // Last, so that a session that ended has said goodbye.
+        self.note_claims(now, core);
+        total
+    }
+
+    /// Which connections sessions have by now, and which are one too many for theirs.
+    pub(crate) fn note_claims(&mut self, now: Now, core: &mut Sfu) {
         for (id, claim) in core.take_claims() {
             if !self.tcp.note_claim(now.mono, id, claim) {
                 self.close_tcp(now, id, core);
             }
         }
-        total
     }
 
     /// Closes connections that have been silent for too long.
@@ -200,9 +205,9 @@ fn add(total: &mut SendReport, more: SendReport) {
 
 /// Receive calls per turn of the loop: what arrived is sent on before more is taken.
 const BATCHES_PER_TURN: usize = 4;
-/// The core seals half a megabyte per flush. After so many, some milliseconds, whoever has a check, a report, a command
-/// or a word to say is heard before the rest of what a frame to many viewers takes.
-const FLUSHES_PER_TURN: usize = 4;
+/// The core seals half a megabyte per flush, and a turn flushes twice. After so many, some milliseconds, whoever has a
+/// check, a report, a command or a word to say is heard before the rest of what a frame to many viewers takes.
+const FLUSHES_AT_ONCE: usize = 2;
 /// What the kernel had for less has come as good as now.
 const LATE: Duration = Duration::from_millis(20);
 /// How long a full socket buffer may hold up everything else before packets are dropped.

@@ -199,7 +199,7 @@ export class Watcher extends Emitter {
       case "move":
         return event.session === this.state.session ? this.#session.dispatch({ type: "moved" }) : undefined;
       case "session_lost":
-        if (event.session === this.state.old) this.#session.dispatch({ type: "old_ended" });
+        if (event.session === this.state.old) this.#session.dispatch({ type: "old_ended", reason: event.reason });
         if (event.session === this.state.session) this.#session.dispatch({ type: "lost", reason: event.reason });
     }
   }

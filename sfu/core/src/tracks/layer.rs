@@ -121,6 +121,7 @@ impl Layer {
     /// A packet was added; `turn` is the last one that ended. True when nothing waited before.
     fn note_arrival(&mut self, now: Instant, turn: Turn) -> bool {
         let is_first = self.waiting_since.is_none();
+        let now = self.heard.map_or(now, |heard| heard.max(now));
         let before = self.heard.replace(now);
         // What came in one batch was not waited for.
         if let Some(before) = before.filter(|before| self.is_open && *before != now) {
@@ -190,6 +191,9 @@ impl LayerWriter<'_> {
         payload: &[u8],
     ) -> Result<(), DropReason> {
         let is_video = kind == MediaKind::Video;
+        // One that waited longer with the kernel than the one before comes after it all the same.
+        let at_ms = self.layer.newest().map_or(packet.at_ms, |newest| later(newest.at_ms, packet.at_ms));
+        let packet = Arrived { at_ms, ..packet };
         let packet = if is_video { self.read_frame(packet, extensions, payload) } else { packet };
         match is_video {
             true => self.note_content(&packet, extensions),
@@ -280,6 +284,11 @@ impl LayerWriter<'_> {
             self.offers.mark(track);
         }
     }
+}
+
+/// The later of two times in milliseconds that may wrap around.
+fn later(a: u32, b: u32) -> u32 {
+    if (b.wrapping_sub(a) as i32) < 0 { a } else { b }
 }
 
 /// The value of an extension among those that are kept: kind, length and value one after the other.

@@ -136,6 +136,19 @@ fn a_short_wait_costs_nobody_a_packet() {
 }
 
 #[test]
+fn what_waited_longer_than_the_packet_before_it_came_after_it_all_the_same() {
+    let mut stage = Stage::new();
+    for waited in [0, 19, 0, 150, 0] {
+        stage.frame(2, false, ms(waited));
+        stage.sound(ms(waited));
+    }
+    stage.flush();
+    assert_eq!((stage.seen().len(), stage.heard(), stage.stale()), (12, 6, 0));
+    let waited_us = stage.harness.sfu.counters().egress_waits.sum_us();
+    assert!(waited_us < 1_000_000, "{waited_us} us");
+}
+
+#[test]
 fn a_worker_that_has_too_much_to_send_is_stricter_with_what_it_still_sends() {
     let mut stage = Stage::new();
     let now = stage.harness.now;

@@ -143,6 +143,8 @@ impl Service {
         let opened = {
             let mut state = self.state();
             request.check(&state.registry)?;
+            // An offer that can't be taken waits for no place.
+            draft.terms.as_ref().map_err(Clone::clone)?;
             self.open(&mut state, request, &draft, worker, known)?
         };
         self.finish_opened(request, &draft, opened).await
