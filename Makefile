@@ -26,7 +26,7 @@ export CHAPPE_PYTHON := $(CURDIR)/.venv/bin/python
 export CHAPPE_NATS_SERVER := $(CURDIR)/.venv/bin/nats-server
 export CHAPPE_CLIENTS := $(TARGET_DIR)/release/chappe-clients
 export CHAPPE_LINK := $(TARGET_DIR)/release/chappe-link
-# Ends a suite that hangs. The minutes of all suites add up to 40; what is compiled before comes on top.
+# Ends a suite that hangs, and the whole, with tools and compiling, after 40 minutes.
 WITHIN := scripts/within.sh
 export CHROMIUM ?= $(shell command -v chromium || echo /usr/bin/chromium)
 
@@ -36,11 +36,11 @@ build:
 # What a test needs and does not find is a failure: a run that left something out has not passed.
 test:
 	@[ "$$(id -u)" = 0 ] || { echo "make test: the tests in network namespaces need root; run it as root, or run \`make test-unprivileged\` for all the others" >&2; exit 1; }
-	@$(MAKE) --no-print-directory every-test
+	@$(WITHIN) 40 "make test" $(MAKE) --no-print-directory every-test
 	@echo "make test: all passed"
 
 test-unprivileged:
-	@$(MAKE) --no-print-directory every-unprivileged-test
+	@$(WITHIN) 40 "make test-unprivileged" $(MAKE) --no-print-directory every-unprivileged-test
 	@echo "make test-unprivileged: all passed but what needs root, which did not run: make cluster, Firefox, the pages in network namespaces, and the Rust tests named as_root"
 
 # In this order: what fails fastest comes first, what shares compiled code comes together.
