@@ -120,7 +120,7 @@ impl Readers {
         if let Some(since) = layer.waiting_since() {
             parts.out.counters.egress_waits.note(parts.now.saturating_duration_since(since));
         }
-        let packets_max = if self.relief == Relief::None { PASS_PACKETS_MAX as u64 } else { RUN_GOAL };
+        let packets_max = if self.relief == Relief::None { PASS_PACKETS_MAX as u64 } else { PASS_PACKETS_BEHIND };
         let mut somebody_waits = false;
         let mut progress = Flushed::Done;
         loop {
@@ -240,6 +240,7 @@ fn equalise(history: &mut History, numbers: &Range<u64>) {
 /// Sends of one layer that are done at once because there is too little to gain. It may be small: a frame
 /// can't be shown before its last packet, and that one never waits.
 const FAN_OUT_AT_ONCE: u64 = 4;
-/// Packets of one layer that make a good run. More are not read at once by a worker that is behind: what was begun is sent to
-/// its end, however long that takes.
+/// Packets of one layer that make a good run.
 const RUN_GOAL: u64 = 16;
+/// More are not read at once by a worker that is behind: what was begun is sent to its end, however long that takes.
+const PASS_PACKETS_BEHIND: u64 = 8;

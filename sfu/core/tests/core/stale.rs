@@ -177,7 +177,7 @@ fn what_had_to_wait_for_the_viewers_before_is_passed_over_once_it_is_too_old() {
     stage.harness.now = stage.harness.now.after(ms(300));
     stage.flush();
     // What was begun is sent to its end.
-    assert_eq!((stage.seen().len() - seen, stage.stale()), (16, 48));
+    assert_eq!((stage.seen().len() - seen, stage.stale()), (8, 56));
 }
 
 #[test]
