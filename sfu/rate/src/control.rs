@@ -83,7 +83,7 @@ impl RateControl {
     /// [`SharedLine::part`]: crate::SharedLine::part
     pub fn taken(&self, demand: Bitrate) -> Taken {
         let arriving = self.estimator.acknowledged().unwrap_or_default();
-        Taken { arriving, demand, queue: self.estimator.queue() }
+        Taken { arriving, demand, queue: self.estimator.queue(), delay: self.estimator.delay() }
     }
 
     /// For the same client's next session.

@@ -130,6 +130,11 @@ impl Estimator {
         self.queue.queue()
     }
 
+    /// How long a packet takes, in microseconds and between two clocks: the least of the newest feedback.
+    pub fn delay(&self) -> Option<i64> {
+        self.queue.delay()
+    }
+
     /// Whether the line may be probed: no queue stands in it, or one that is others' anyway.
     pub(crate) fn may_probe(&self) -> bool {
         let (queue, is_others) = (self.queue(), self.queue.is_others());

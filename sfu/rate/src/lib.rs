@@ -80,6 +80,8 @@
 //!                                                 └── a queue again: twice as long ┘
 //! ```
 //!
+//! Each of them is bound, but for those whose delay did not change while such a queue came and went.
+//!
 //! Probing ([`Prober`]):
 //!
 //! ```text

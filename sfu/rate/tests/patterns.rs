@@ -9,7 +9,7 @@ const SEEDS: u64 = 12;
 
 /// What of the outcome is out of bounds.
 fn broken(pattern: &Pattern, bounds: Bounds, outcome: &Outcome) -> Option<String> {
-    let Bounds { utilisation, queue_p95_ms, settled_ms, raised_ms, switches, unfairness, share } = bounds;
+    let Bounds { utilisation, queue_p95_ms, settled_ms, raised_ms, switches, unfairness, share, apart_kbps } = bounds;
     let mut broken = Vec::new();
     let mut expect = |holds: bool, what: String| {
         if !holds {
@@ -20,6 +20,7 @@ fn broken(pattern: &Pattern, bounds: Bounds, outcome: &Outcome) -> Option<String
     expect(outcome.queue_p95_ms <= queue_p95_ms, format!("queues {:.0} ms", outcome.queue_p95_ms));
     expect(outcome.unfairness <= unfairness, format!("shares 1 to {:.2}", outcome.unfairness));
     expect(outcome.share >= share, format!("has a share of {:.2}", outcome.share));
+    expect(outcome.apart_kbps >= apart_kbps, format!("gives {:.0} kbit/s to one apart", outcome.apart_kbps));
     expect(outcome.switches <= switches, format!("switches {} times", outcome.switches));
     expect(outcome.given_up <= 10, format!("gives up {} queues", outcome.given_up));
     let within = |ms: Option<u64>, most: u64| most == u64::MAX || ms.is_some_and(|ms| ms <= most);
@@ -45,6 +46,7 @@ fn median(outcomes: &[Outcome]) -> Outcome {
         unfairness: of(outcomes, |outcome| outcome.unfairness),
         share: of(outcomes, |outcome| outcome.share),
         given_up: of(outcomes, |outcome| outcome.given_up),
+        apart_kbps: of(outcomes, |outcome| outcome.apart_kbps),
     }
 }
 

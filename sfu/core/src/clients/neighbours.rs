@@ -59,7 +59,7 @@ mod tests {
     fn parts(neighbours: &mut Neighbours, addresses: [&str; 2]) -> [bool; 2] {
         let now = Instant::now();
         let rate = Bitrate::from_kbps(1_000);
-        let taken = Taken { arriving: rate, demand: rate.scaled(3.0), queue: Duration::from_millis(80) };
+        let taken = Taken { arriving: rate, demand: rate.scaled(3.0), queue: Duration::from_millis(80), delay: None };
         let mut ask = |place: usize| {
             let address = addresses[place].parse().expect("an address");
             neighbours.part(now, SessionKey::new(place), address, taken).is_some()

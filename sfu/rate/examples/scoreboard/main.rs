@@ -43,6 +43,10 @@ fn row(text: &mut String, pattern: &Pattern, outcomes: &[Outcome]) -> std::fmt::
     if pattern.starts_ms.len() > 1 {
         other.push(format!("best over worst viewer {}", spread2(outcomes.iter().map(|outcome| outcome.unfairness))));
     }
+    if pattern.apart > 0 {
+        let kbps = spread(outcomes.iter().map(|outcome| outcome.apart_kbps), false);
+        other.push(format!("the worst of those with their own line {kbps} kbit/s"));
+    }
     if pattern.rival.is_some() {
         let share = spread(outcomes.iter().map(|outcome| outcome.share * 100.0), false);
         other.push(format!("share of the viewer {share} %"));

@@ -20,6 +20,8 @@ pub(crate) struct StandingQueue {
     period_began: Time,
     /// The least of the feedback at work: jitter only adds.
     least: Option<i64>,
+    /// That of the last one.
+    delay: Option<i64>,
     queue: Duration,
     /// Feedback packets in a row that saw a queue.
     seen: u32,
@@ -78,6 +80,7 @@ impl StandingQueue {
             base_before: None,
             period_began: now,
             least: None,
+            delay: None,
             queue: Duration::ZERO,
             seen: 0,
             stands_since: None,
@@ -89,6 +92,10 @@ impl StandingQueue {
     /// How long what is sent now waits, as far as it is known.
     pub fn queue(&self) -> Duration {
         self.queue
+    }
+
+    pub fn delay(&self) -> Option<i64> {
+        self.delay
     }
 
     /// Whether it did not get shorter when less was sent.
@@ -162,6 +169,7 @@ impl StandingQueue {
     /// After the packets of a feedback.
     pub fn measure(&mut self, now: Time) {
         let Some(least) = self.least.take() else { return };
+        self.delay = Some(least);
         if now.since(self.period_began) >= PERIOD {
             (self.base_before, self.base, self.period_began) = (self.base, None, now);
         }

@@ -33,11 +33,14 @@ pub struct Outcome {
     /// What viewers received of what they and the greedy flow did.
     pub share: f64,
     pub given_up: u64,
+    /// What the worst of those with a line of their own received, each second of the steady part.
+    pub apart_kbps: f64,
 }
 
 pub fn run(pattern: &Pattern, seed: u64) -> Outcome {
     let mut random = Random::new(seed.wrapping_mul(0x5851_F42D_4C95_7F2D) ^ 0xC0FF_EE00);
     let mut link = Link::new(pattern.link, Random::new(random.next()));
+    let shares = pattern.starts_ms.len() - pattern.apart;
     let mut viewers: Vec<Viewer> = Vec::new();
     for (flow, start_ms) in pattern.starts_ms.iter().enumerate() {
         // Viewers do not tick in step.
@@ -47,9 +50,11 @@ pub fn run(pattern: &Pattern, seed: u64) -> Outcome {
     let greedy_flow = viewers.len();
     let mut greedy = pattern.rival.map(|rival| Greedy::new(greedy_flow, rival, pattern.link.delay_ms));
     let mut shared = pattern.has_one_address.then(SharedLine::default);
+    let mut lines: Vec<Link> =
+        (0..pattern.apart).map(|_| Link::new(patterns::OWN_LINE, Random::new(random.next()))).collect();
     for ms in 0..pattern.duration_ms {
         let now = ms * 1000;
-        while let Some(delivery) = link.deliver(now) {
+        while let Some(delivery) = link.deliver(now).or_else(|| lines.iter_mut().find_map(|line| line.deliver(now))) {
             let Some(viewer) = viewers.get_mut(delivery.flow) else {
                 if let (Some(greedy), Some(arrival)) = (&mut greedy, delivery.arrival) {
                     greedy.handle_arrival(delivery.id, arrival, delivery.bytes);
@@ -62,9 +67,10 @@ pub fn run(pattern: &Pattern, seed: u64) -> Outcome {
                 viewer.handle_arrival(delivery.id, arrival, delivery.bytes);
             }
         }
-        for (viewer, start_ms) in viewers.iter_mut().zip(pattern.starts_ms) {
+        for (place, (viewer, start_ms)) in viewers.iter_mut().zip(pattern.starts_ms).enumerate() {
+            let link = if place < shares { &mut link } else { &mut lines[place - shares] };
             if ms > start_ms + 40 {
-                viewer.tick(now, &mut link, shared.as_mut());
+                viewer.tick(now, link, shared.as_mut());
             }
         }
         if let Some(greedy) = &mut greedy {
@@ -72,18 +78,26 @@ pub fn run(pattern: &Pattern, seed: u64) -> Outcome {
         }
     }
     let logs: Vec<&Log> = viewers.iter().map(|viewer| &viewer.log).collect();
-    judge(pattern, &link, &logs, greedy.as_ref())
+    let (shared, apart) = logs.split_at(shares);
+    let least = apart.iter().map(|log| received_kbit(pattern, log)).fold(f64::MAX, f64::min);
+    let steady_s = pattern.steady_ms.iter().map(|(from, to)| (to - from) as f64 / 1e3).sum::<f64>();
+    Outcome { apart_kbps: least / steady_s, ..judge(pattern, &link, shared, greedy.as_ref()) }
+}
+
+fn is_steady(pattern: &Pattern, ms: u64) -> bool {
+    pattern.steady_ms.iter().any(|(from, to)| (*from..*to).contains(&ms))
+}
+
+/// In the steady part of the run.
+fn received_kbit(pattern: &Pattern, log: &Log) -> f64 {
+    let steady = log.received.iter().filter(|(ms, _)| is_steady(pattern, *ms));
+    steady.map(|(_, bytes)| u64::from(*bytes)).sum::<u64>() as f64 * 8.0 / 1e3
 }
 
 fn judge(pattern: &Pattern, link: &Link, logs: &[&Log], greedy: Option<&Greedy>) -> Outcome {
-    let steady = |ms: u64| pattern.steady_ms.iter().any(|(from, to)| (*from..*to).contains(&ms));
     let capacity_kbit: f64 =
-        (0..pattern.duration_ms).filter(|ms| steady(*ms)).map(|ms| link.kbps_at(ms * 1000) / 1e3).sum();
-    let received_kbit = |log: &Log| {
-        let bytes: u64 = log.received.iter().filter(|(ms, _)| steady(*ms)).map(|(_, bytes)| u64::from(*bytes)).sum();
-        bytes as f64 * 8.0 / 1e3
-    };
-    let each: Vec<f64> = logs.iter().map(|log| received_kbit(log)).collect();
+        (0..pattern.duration_ms).filter(|ms| is_steady(pattern, *ms)).map(|ms| link.kbps_at(ms * 1000) / 1e3).sum();
+    let each: Vec<f64> = logs.iter().map(|log| received_kbit(pattern, log)).collect();
     let all: f64 = each.iter().sum();
     let (least, most) =
         each.iter().fold((f64::MAX, 0.0_f64), |(least, most), kbit| (least.min(*kbit), most.max(*kbit)));
@@ -101,6 +115,7 @@ fn judge(pattern: &Pattern, link: &Link, logs: &[&Log], greedy: Option<&Greedy>)
         unfairness: most / least.max(1.0),
         share: whole as f64 / (whole + others).max(1) as f64,
         given_up: logs.iter().map(|log| log.given_up).sum(),
+        ..Outcome::default()
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Pattern {
     pub starts_ms: &'static [u64],
     /// They are behind one address, of which the sender knows.
     pub has_one_address: bool,
+    /// So many of them, the last ones, have a line of their own that carries 10 Mbit/s.
+    pub apart: usize,
     /// A greedy flow beside them.
     pub rival: Option<Rival>,
     pub duration_ms: u64,
@@ -41,6 +43,7 @@ pub struct Bounds {
     pub switches: u64,
     pub unfairness: f64,
     pub share: f64,
+    pub apart_kbps: f64,
 }
 
 /// The goals: of a line that is used alone or with others of ours.
@@ -52,6 +55,7 @@ const GOALS: Bounds = Bounds {
     switches: 2,
     unfairness: 1.5,
     share: 0.0,
+    apart_kbps: 0.0,
 };
 
 const WORST: Bounds = Bounds { utilisation: 0.8, queue_p95_ms: 150.0, ..GOALS };
@@ -66,6 +70,9 @@ const LINK: LinkSpec = LinkSpec {
     jitter: Jitter::None,
 };
 
+/// What a viewer has that is apart.
+pub const OWN_LINE: LinkSpec = LinkSpec { rates: &[(0, 10_000.0)], queue_bytes: 375_000, ..LINK };
+
 const BACK: Back = Back { delay_ms: 20.0, interval_ms: 80, loss: 0.0, silent_ms: (0, 0) };
 
 const ELASTIC: Source = Source::Elastic(20_000.0);
@@ -79,6 +86,7 @@ const STEADY: Pattern = Pattern {
     back: BACK,
     starts_ms: &[0],
     has_one_address: false,
+    apart: 0,
     rival: None,
     duration_ms: 60_000,
     steady_ms: &[(10_000, 60_000)],
@@ -203,6 +211,20 @@ pub const PATTERNS: &[Pattern] = &[
         // No more than the middle layer fits ten times.
         median: Bounds { utilisation: 0.55, ..GOALS },
         worst: Bounds { utilisation: 0.55, ..GOALS },
+        ..STEADY
+    },
+    Pattern {
+        name: "one address, own lines",
+        what: "five on 20 Mbit/s that drop to 3, and behind the same address four with lines of their own",
+        link: LinkSpec { rates: &[(0, 20_000.0), (15_000, 3000.0)], ..LINK },
+        source: SIMULCAST,
+        has_one_address: true,
+        apart: 4,
+        starts_ms: &[0, 300, 600, 900, 1200, 1500, 1800, 2100, 2400],
+        steady_ms: &[(25_000, 60_000)],
+        // Of layers of 150 and 500 kbit/s not all five can have the larger one.
+        median: Bounds { apart_kbps: 2400.0, unfairness: 2.1, ..GOALS },
+        worst: Bounds { apart_kbps: 2400.0, utilisation: 0.65, unfairness: 3.5, ..GOALS },
         ..STEADY
     },
     Pattern {
