@@ -25,6 +25,7 @@ use crate::time::Time;
 #[derive(Debug, Clone)]
 pub struct SharedLine<K> {
     members: Vec<Member<K>>,
+    swept_at: Time,
     congested: Option<Congested>,
 }
 
@@ -67,20 +68,20 @@ struct Congested {
 
 impl<K> Default for SharedLine<K> {
     fn default() -> SharedLine<K> {
-        SharedLine { members: Vec::new(), congested: None }
+        SharedLine { members: Vec::new(), swept_at: Time::default(), congested: None }
     }
 }
 
 impl<K: Copy + Eq> SharedLine<K> {
     /// What this viewer may take; none for all that its line carries.
     pub fn part(&mut self, now: Time, key: K, taken: Taken) -> Option<Bitrate> {
-        self.note(now, key, taken);
-        if self.is_queued(now) {
+        let place = self.note(now, key, taken)?;
+        if taken.queue >= QUEUED && self.is_queued(now) {
             self.handle_queue(now);
         }
         self.judge(now);
-        let is_bound = self.bound().any(|member| member.key == key);
-        let congested = self.congested.filter(|_| is_bound && self.bound().nth(1).is_some())?;
+        let congested =
+            self.congested.filter(|_| !self.members[place].has_own_line && self.bound().nth(1).is_some())?;
         let demands = self.bound().map(|member| member.taken.demand).collect();
         let calm = now.since(congested.at).saturating_sub(congested.held_for).as_secs_f64();
         Some(equal_part(congested.capacity, demands)?.scaled(GROWTH.powf(calm.min(GROWTH_S_MAX))))
@@ -98,18 +99,28 @@ impl<K: Copy + Eq> SharedLine<K> {
         self.members.iter().filter(|member| !member.has_own_line)
     }
 
-    fn note(&mut self, now: Time, key: K, taken: Taken) {
-        self.members.retain(|member| member.key == key || now.since(member.heard_at) < HEARD_WITHIN);
+    /// Where it is; none if there are too many.
+    fn note(&mut self, now: Time, key: K, taken: Taken) -> Option<usize> {
+        if now.since(self.swept_at) >= SWEPT_EACH {
+            self.swept_at = now;
+            self.members.retain(|member| member.key == key || now.since(member.heard_at) < HEARD_WITHIN);
+            self.congested = self.congested.filter(|congested| now.since(congested.at) < FORGOTTEN);
+        }
         let seen = (taken.queue >= QUEUED).then_some(now);
-        if let Some(member) = self.members.iter_mut().find(|member| member.key == key) {
-            member.heard_at = now;
+        let place = self.members.iter().position(|member| member.key == key);
+        if let Some(place) = place {
+            let member = &mut self.members[place];
+            (member.heard_at, member.taken) = (now, taken);
             member.queued_at = seen.or(member.queued_at);
-            member.taken = taken;
             member.note_delay();
         } else if self.members.len() < MEMBERS_MAX {
-            let (queued_at, delays, has_own_line) = (seen, taken.delay.map(|delay| (delay, delay)), false);
+            let (queued_at, delays) = (seen, taken.delay.map(|delay| (delay, delay)));
+            let has_own_line = false;
             self.members.push(Member { key, since: now, heard_at: now, queued_at, taken, delays, has_own_line });
+        } else {
+            return None;
         }
+        place.or(Some(self.members.len() - 1))
     }
 
     /// Whether half of them see a queue, and two at least.
@@ -195,6 +206,7 @@ fn equal_part(capacity: Bitrate, mut demands: ArrayVec<Bitrate, MEMBERS_MAX>) ->
 const MEMBERS_MAX: usize = 64;
 /// Who says nothing for so long takes nothing.
 const HEARD_WITHIN: Duration = Duration::from_secs(5);
+const SWEPT_EACH: Duration = Duration::from_secs(1);
 /// Jitter makes less.
 const QUEUED: Duration = Duration::from_millis(50);
 /// Feedback comes each 50 to 250 ms.

@@ -223,8 +223,8 @@ pub const PATTERNS: &[Pattern] = &[
         starts_ms: &[0, 300, 600, 900, 1200, 1500, 1800, 2100, 2400],
         steady_ms: &[(25_000, 60_000)],
         // Of layers of 150 and 500 kbit/s not all five can have the larger one.
-        median: Bounds { apart_kbps: 2400.0, unfairness: 2.1, ..GOALS },
-        worst: Bounds { apart_kbps: 2400.0, utilisation: 0.65, unfairness: 3.5, ..GOALS },
+        median: Bounds { apart_kbps: 2400.0, utilisation: 0.8, unfairness: 2.1, ..GOALS },
+        worst: Bounds { apart_kbps: 2400.0, utilisation: 0.55, unfairness: 4.5, ..GOALS },
         ..STEADY
     },
     Pattern {
