@@ -14,6 +14,9 @@ pub struct Timings {
     pub first_keyframes: Histogram,
     /// What viewers get, until it leaves; of what leaves at once the oldest packet.
     pub egress_waits: Histogram,
+    /// What goes to other workers: what it waits here, and half of the round trip to there; of what leaves at once the
+    /// newest packet.
+    pub relay_hops: Histogram,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -138,6 +138,7 @@ impl Meter {
                 joins: counters.joins.into_api(),
                 first_keyframes: counters.first_keyframes.into_api(),
                 egress_waits: counters.egress_waits.into_api(),
+                relay_hops: counters.relay_hops.into_api(),
             },
         }
     }

@@ -2,6 +2,7 @@
 //! lock, no clock.
 
 use std::ops::Range;
+use std::time::Instant;
 
 use crate::blame::AtWork;
 use crate::crypto::relay::OVERHEAD_BYTES;
@@ -17,8 +18,15 @@ use crate::tracks::history::{Entry, History};
 
 impl Mesh {
     /// The child's copies of these packets, one behind the other in the arena, so that they leave as one run. Returns
-    /// the number of the first that found no room, or the end.
-    pub(crate) fn deliver(&mut self, key: ChildKey, numbers: Range<u64>, scope: &mut Scope<'_>) -> u64 {
+    /// the number of the first that found no room, or the end. `heard` is when the last of them came, where it was not
+    /// there before the child asked.
+    pub(crate) fn deliver(
+        &mut self,
+        key: ChildKey,
+        numbers: Range<u64>,
+        heard: Option<Instant>,
+        scope: &mut Scope<'_>,
+    ) -> u64 {
         let Range { start: from, end: to } = numbers;
         let Some(child) = self.children.get_mut(key).filter(|child| child.is_served()) else { return to };
         scope.out.note(AtWork::Child { track: child.track, child: key });
@@ -37,6 +45,9 @@ impl Mesh {
                 child.earn(len);
                 count(&mut scope.out.counters, len);
             }
+        }
+        if let Some(hop) = heard.and_then(|heard| link.hop(scope.now, heard)) {
+            scope.out.counters.relay_hops.note(hop);
         }
         child.note_sent(scope.now, link.is_lossy(scope.now));
         if let Some(at) = child.poll_timeout() {

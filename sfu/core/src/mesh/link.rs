@@ -187,6 +187,14 @@ impl Link {
         self.lossy_until.is_some_and(|until| now < until)
     }
 
+    /// From when a packet came here until the peer has it, which leaves now. No clock is compared with another: there is
+    /// half of the time that both ways take, what waits in the kernels on both ends included. None while that is not
+    /// known, or the peer is not heard.
+    pub fn hop(&self, now: Instant, heard: Instant) -> Option<Duration> {
+        let round_trip = self.round_trip.filter(|_| self.is_alive())?;
+        Some(now.saturating_duration_since(heard) + round_trip / 2)
+    }
+
     /// How long to wait for an answer before asking again.
     pub fn patience(&self) -> Duration {
         self.round_trip.map_or(ROUND_TRIP_DEFAULT, |measured| measured.max(ROUND_TRIP_MIN))

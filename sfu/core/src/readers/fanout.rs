@@ -28,7 +28,7 @@ impl Readers {
         while let Some(child) = self.backlog.at(0) {
             if let Some(layer) = parts.mesh.layer_of(child)
                 && let Some(place) = self.audience(layer).workers.place(child)
-                && self.serve_worker(layer, place, parts) == Flushed::Full
+                && self.serve_worker(layer, place, None, parts) == Flushed::Full
             {
                 return Flushed::Full;
             }
@@ -36,10 +36,11 @@ impl Readers {
         }
         for at in 0.. {
             let Some(layer) = parts.tracks.fresh.at(at) else { break };
+            let heard = parts.tracks.layer(layer).and_then(|layer| layer.heard);
             for place in 0..self.audience(layer).workers.len() {
                 // One that is behind goes on after its pause.
                 let is_live = self.audience(layer).workers.at(place).is_some_and(Reader::is_live);
-                if is_live && self.serve_worker(layer, place, parts) == Flushed::Full {
+                if is_live && self.serve_worker(layer, place, heard, parts) == Flushed::Full {
                     return Flushed::Full;
                 }
             }
@@ -47,7 +48,14 @@ impl Readers {
         Flushed::Done
     }
 
-    fn serve_worker(&mut self, layer: LayerKey, place: usize, parts: &mut Parts<'_>) -> Flushed {
+    /// `heard` is when the newest packet came, for one that reads as packets come.
+    fn serve_worker(
+        &mut self,
+        layer: LayerKey,
+        place: usize,
+        heard: Option<Instant>,
+        parts: &mut Parts<'_>,
+    ) -> Flushed {
         let history = parts.tracks.layer(layer).and_then(|layer| layer.history.as_ref());
         let (Some(history), Some(reader)) = (history, self.audience(layer).workers.at_mut(place)) else {
             return Flushed::Done;
@@ -58,8 +66,9 @@ impl Readers {
             return Flushed::Done;
         }
         let (child, to) = (reader.sink, numbers.end);
+        let heard = heard.filter(|_| to == head);
         let (mesh, mut scope) = parts.of_mesh();
-        reader.next = mesh.deliver(child, numbers, &mut scope);
+        reader.next = mesh.deliver(child, numbers, heard, &mut scope);
         if reader.next < to {
             return Flushed::Full;
         }

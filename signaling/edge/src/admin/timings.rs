@@ -31,7 +31,7 @@ fn write(text: &mut String, name: &str, worker: u16, histogram: &Histogram) {
 
 type Family = (&'static str, &'static str, fn(&Timings) -> &Histogram);
 
-const FAMILIES: [Family; 4] = [
+const FAMILIES: [Family; 5] = [
     ("chappe_worker_loop_seconds", "How long the turns of the worker's event loop took.", |timings| &timings.turns),
     (
         "chappe_worker_join_seconds",
@@ -47,6 +47,11 @@ const FAMILIES: [Family; 4] = [
         "chappe_worker_egress_wait_seconds",
         "What viewers got waited in the worker; the oldest packet of what left at once.",
         |timings| &timings.egress_waits,
+    ),
+    (
+        "chappe_worker_relay_hop_seconds",
+        "From when a packet came to the worker until the next worker had it: its wait and half of the round trip.",
+        |timings| &timings.relay_hops,
     ),
 ];
 
