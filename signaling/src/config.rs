@@ -57,6 +57,8 @@ pub struct Config {
     pub webhooks: Option<Webhooks>,
     /// Who is told of the steps of joins; none: they are not followed.
     pub traces: Option<Traces>,
+    /// Rooms that the metrics name, those with most in them; 0 for none.
+    pub rooms_named: usize,
     /// Random bytes that outlive this process: what relays between this node's workers are keyed with.
     pub secret: Vec<u8>,
 }
@@ -78,6 +80,9 @@ pub enum Stopped {
     /// The node is drained: it is to stop as a whole.
     Drained,
 }
+
+/// Rooms that the metrics name where nobody says how many.
+pub const ROOMS_NAMED_DEFAULT: usize = 20;
 
 /// Whether a cluster's address can be understood and its files be read; what to write if not.
 pub fn check_cluster(servers: &str) -> Result<(), String> {

@@ -28,7 +28,7 @@ pub use chappe_signaling_tls::PemFiles;
 pub use chappe_signaling_turn::{TurnSecret, TurnServers, TurnUrl};
 pub use chappe_signaling_turn_server::TurnSockets;
 pub use chappe_supervisor_api::{AdminAuth, Auth};
-pub use config::{Config, KeySources, SignalingError, Stopped, check_cluster};
+pub use config::{Config, KeySources, ROOMS_NAMED_DEFAULT, SignalingError, Stopped, check_cluster};
 pub use issuer_source::IssuerSource;
 pub use run::{run, run_until};
 pub use traces::{Collector, Traces, check_collector, key_values};

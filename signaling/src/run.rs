@@ -90,7 +90,7 @@ pub async fn run_until(config: Config, stop: impl Future<Output = ()>) -> Result
     spawn_certificate(&mut tasks, certificate, config.acme.zip(config.tls), public);
     let relayed = turn.counts();
     tasks.spawn(turn.run(Arc::clone(&service), tls.clone()));
-    let seen = Admin { service: Arc::clone(&service), tally: Arc::default(), tls: report, relayed, processes };
+    let seen = Admin::new(Arc::clone(&service), report, relayed, processes, config.rooms_named);
     let listeners = Listeners {
         admin: config.admin,
         public: config.http,

@@ -10,7 +10,7 @@ use chappe_sfu_io::inherited::{self, Kind};
 use chappe_sfu_worker::{Parent, SESSIONS_MAX_DEFAULT, WorkerConfig};
 use chappe_signaling::{
     AccessConfig, AcmeConfig, AdminAuth, Auth, BasePath, Config, Host, IssuerSource, KeySources, Network, PemFiles,
-    Proxies, Stopped, TurnServers, TurnSockets, TurnUrl, Webhooks,
+    Proxies, ROOMS_NAMED_DEFAULT, Stopped, TurnServers, TurnSockets, TurnUrl, Webhooks,
 };
 use chappe_signaling_access::parse_keys;
 use chappe_supervisor::child::{ParentLines, SignalingArgs, WorkerArgs};
@@ -68,6 +68,7 @@ pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
         cluster: args.cluster().map_err(unreadable)?,
         webhooks: webhooks(&args)?,
         traces: args.otlp_traces.as_deref().map(traces).transpose()?,
+        rooms_named: args.room_metrics.map_or(ROOMS_NAMED_DEFAULT, usize::from),
         secret: args.node_secret().map_err(unreadable)?,
     };
     match chappe_signaling::run(config) {

@@ -152,6 +152,10 @@ pub struct Flags {
     /// variable OTEL_EXPORTER_OTLP_ENDPOINT names one, too [default: off]
     #[arg(long, env = "CHAPPE_OTLP_ENDPOINT", value_name = "URL|off", global = true, value_parser = collector)]
     pub otlp_endpoint: Option<String>,
+    /// Rooms that /metrics names, those with most in them, all others being told together: 0 (none) to 200 [default: 20]
+    #[arg(long, env = "CHAPPE_ROOM_METRICS", value_name = "N", global = true)]
+    #[arg(value_parser = number(0u16..=200))]
+    pub room_metrics: Option<u16>,
     /// How log lines look [default: text]
     #[arg(long, env = "CHAPPE_LOG", value_name = "text|json", global = true, hide_possible_values = true)]
     pub log: Option<LogFormat>,

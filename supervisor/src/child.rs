@@ -113,6 +113,8 @@ pub struct SignalingArgs {
     #[arg(long)]
     pub otlp_traces: Option<String>,
     #[arg(long)]
+    pub room_metrics: Option<u16>,
+    #[arg(long)]
     pub keys: Option<PathBuf>,
     #[arg(long = "jwks")]
     pub jwks: Vec<String>,
@@ -181,6 +183,7 @@ impl SignalingArgs {
             line.push_path("--webhook-secrets", file);
         }
         line.push_each("--otlp-traces", &self.otlp_traces);
+        line.push_each("--room-metrics", self.room_metrics);
         line.push_each("--per-address", self.per_address);
         line.push_each("--public-ip", &self.public_ips);
         line.push("--node", &self.node);

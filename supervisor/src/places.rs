@@ -146,6 +146,7 @@ impl Places {
             webhooks: plan.webhooks.clone(),
             webhook_secrets: plan.webhook_secrets.clone(),
             otlp_traces: plan.otlp_traces.clone(),
+            room_metrics: plan.room_metrics,
             keys: plan.keys.clone(),
             jwks: plan.jwks.clone(),
             log: plan.log,

@@ -47,6 +47,8 @@ pub struct NodePlan {
     pub webhook_secrets: Option<PathBuf>,
     /// Where the steps of joins are told (OTLP over HTTP); none: they are not followed.
     pub otlp_traces: Option<String>,
+    /// Rooms that the metrics name, 0 for none; none: as many as signaling chooses.
+    pub room_metrics: Option<u16>,
     /// File of the API keys.
     pub keys: Option<PathBuf>,
     /// Foreign issuers of tokens, as `ISSUER=FILE`.
@@ -166,6 +168,7 @@ impl NodePlan {
             ("webhook", self.webhooks != other.webhooks),
             ("webhook-secrets", self.webhook_secrets != other.webhook_secrets),
             ("otlp-endpoint", self.otlp_traces != other.otlp_traces),
+            ("room-metrics", self.room_metrics != other.room_metrics),
             ("keys", self.keys != other.keys),
             ("jwks", self.jwks != other.jwks),
             ("log", self.log != other.log),

@@ -123,6 +123,7 @@ const OF_A_NODE: &[Mistake] = &[
     ("--cluster http://127.0.0.1:9", "--cluster: a cluster URL begins with nats://"),
     ("--cluster nats://127.0.0.1:9?creds=DIR/nothing", "--cluster: creds=DIR/nothing can't be read"),
     ("--per-address x", "wants a number from 1 to"),
+    ("--room-metrics 201", "wants a number from 0 to 200"),
     ("--loudest 33", "wants a number from 0 to 32"),
     ("--log-files 0", "wants a number from 1 to 1000"),
     ("--log-file DIR/no/log", "--log-file DIR/no/log can't be written"),

@@ -260,6 +260,9 @@ pub struct TrackTraffic {
     pub track: TrackId,
     pub packets: u64,
     pub bytes: u64,
+    /// What its viewers at this worker were sent, repeats and padding aside.
+    #[serde(default)]
+    pub bytes_sent: u64,
 }
 
 /// How busy a worker is. Counters since its start.

@@ -53,7 +53,7 @@ pub use mesh::tree;
 pub use net::{ConnectionId, Now, Route};
 pub use relief::Relief;
 pub use rtp::{ExtensionKind, ExtensionMap};
-pub use sfu::snapshot::{LayerStats, SessionStats, SessionSummary, TrackStats, UncachedTrack};
+pub use sfu::snapshot::{LayerStats, SessionStats, SessionSummary, TrackStats, TrackTraffic, UncachedTrack};
 pub use sfu::{Sfu, SfuConfig};
 pub use spec::{
     CROWD, CloseReason, ControlError, Epoch, Event, Feedback, LOUDEST_DEFAULT, Media, MediaKind, OriginSpec,

@@ -364,6 +364,19 @@ impl Tracks {
     }
 
     /// When packets that wait for company leave at the latest, and when encodings are looked at.
+    /// Viewers here were sent so much of a layer.
+    #[inline]
+    pub fn note_sent(&mut self, layer: LayerKey, bytes: u64) {
+        let track = self.track_of(layer);
+        if let Some(track) = track.and_then(|track| self.tracks.get_mut(track)) {
+            track.bytes_sent += bytes;
+        }
+    }
+
+    pub fn bytes_sent(&self, id: TrackId) -> u64 {
+        self.find(id).and_then(|track| self.get(track)).map_or(0, |track| track.bytes_sent)
+    }
+
     pub fn poll_timeout(&self) -> Option<Instant> {
         let tick = self.waiting_since().map(|since| since + TICK);
         [tick, self.looks.next(), self.voice_looks.next()].into_iter().flatten().min()

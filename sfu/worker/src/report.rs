@@ -8,7 +8,7 @@ use chappe_sfu_io::udp::SendReport;
 use chappe_sfu_io::{clock, process};
 
 use crate::media::MediaSockets;
-use crate::translate::{IntoApi as _, traffic_to_api, uncached_to_api};
+use crate::translate::{IntoApi, uncached_to_api};
 
 /// What happened since the start, and since the last report.
 pub(crate) struct Meter {
@@ -126,7 +126,7 @@ impl Meter {
             sends: self.sent.calls,
             runs: self.sent.runs,
             drops,
-            tracks: core.track_traffic().take(LoadReport::TRACKS_MAX).map(traffic_to_api).collect(),
+            tracks: core.track_traffic().take(LoadReport::TRACKS_MAX).map(IntoApi::into_api).collect(),
             loop_us_max: u64::try_from(self.last.turn_max.as_micros()).unwrap_or(u64::MAX),
             draining,
             relief,

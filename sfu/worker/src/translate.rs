@@ -161,6 +161,7 @@ fields_into_api! {
         track, mid, kind, packets, bytes, lost, repaired, keyframe_requests, bits_per_second, layer
     }
     LayerStats as LayerStats { layer, layers, lines, reason, switches }
+    TrackTraffic as TrackTraffic { track, packets, bytes, bytes_sent }
     RelaySummary as RelayStats { track, peer, direction, depth, packets, bytes, lost, repaired }, without { round_trip }
 }
 
@@ -276,11 +277,6 @@ pub(crate) fn peer_to_core(from: &api::PeerSpec, own: api::Boot) -> core::PeerSp
         seal: seal.to_core(),
         open: open.to_core(),
     }
-}
-
-/// Track, packets and bytes.
-pub(crate) fn traffic_to_api((track, packets, bytes): (core::TrackId, u64, u64)) -> api::TrackTraffic {
-    api::TrackTraffic { track: track.into_api(), packets, bytes }
 }
 
 /// `None` for what is cached.

@@ -45,4 +45,4 @@ pub use request::{Answered, Join, Joined, PatchOutcome, Precondition, PublishReq
 pub use service::{Exit, Service};
 pub use state::ServiceState;
 pub use workers::link::{Relays, Reply, Waiting, WorkerCommand, WorkerError, WorkerLink, WorkerQueue, worker_link};
-pub use workers::view::{WorkerState, WorkerView};
+pub use workers::view::{TrackBytes, WorkerState, WorkerView};

@@ -1,6 +1,6 @@
 //! The admin API and the metrics.
 
-use chappe_sfu_api::{Event, LoadReport};
+use chappe_sfu_api::{Event, LoadReport, TrackTraffic};
 use serde_json::json;
 
 use crate::page::Page;
@@ -134,6 +134,52 @@ async fn metrics_say_what_goes_on_and_each_has_a_help_text() {
         let stem = parts.filter_map(|part| name.strip_suffix(part)).find(of_histogram).unwrap_or(&name);
         assert!(text.contains(&format!("# HELP {stem} ")) && text.contains(&format!("# TYPE {stem} ")), "{name}");
     }
+}
+
+#[tokio::test]
+async fn metrics_name_the_largest_rooms_and_tell_the_others_together() {
+    let server = Server::configured(|config| config.rooms_named = 2).await;
+    let rooms = [("small", 1), ("large", 3), ("tiny", 1), ("middle", 2), ("another", 1)];
+    for (room, viewers) in rooms {
+        server.publish(&format!("{room}/cam")).await;
+        for _ in 1..viewers {
+            server.watch(&format!("{room}/cam")).await;
+        }
+    }
+    let text = server.admin("/metrics").await.text().to_owned();
+    let of = |room: &str, figure: &str| {
+        let series = format!("chappe_room_{figure}{{room=\"{room}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&series)).map(str::to_owned)
+    };
+    assert_eq!(of("large", "sessions").as_deref(), Some("3"), "{text}");
+    assert_eq!(of("middle", "streams").as_deref(), Some("1"), "{text}");
+    assert_eq!(of("(other)", "sessions").as_deref(), Some("3"), "{text}");
+    assert_eq!(of("(other)", "streams").as_deref(), Some("3"), "{text}");
+    let series = text.lines().filter(|line| line.starts_with("chappe_room_")).count();
+    assert_eq!(series, 5 * 3, "{text}");
+}
+
+#[tokio::test]
+async fn metrics_tell_what_a_room_receives_and_sends() {
+    let server = Server::start().await;
+    let session = server.publish("demo/cam").await;
+    let track = server.worker().session(&session).spec.media.receive[0].track;
+    let came = |seconds: u64| {
+        let track = TrackTraffic { track, packets: seconds, bytes: seconds * 1_000, bytes_sent: seconds * 5_000 };
+        Event::Load(LoadReport { tracks: vec![track], ..LoadReport::default() })
+    };
+    (1..=2).for_each(|seconds| server.worker().emit(came(seconds)));
+    let figures = ["received_bytes_per_second{room=\"demo\"} 1000\n", "sent_bytes_per_second{room=\"demo\"} 5000\n"];
+    let tells = |text: &str| figures.iter().all(|figure| text.contains(figure));
+    while !tells(server.admin("/metrics").await.text()) {}
+}
+
+#[tokio::test]
+async fn no_room_is_named_where_none_is_to_be() {
+    let server = Server::configured(|config| config.rooms_named = 0).await;
+    server.publish("demo/cam").await;
+    let text = server.admin("/metrics").await.text().to_owned();
+    assert!(!text.lines().any(|line| line.starts_with("chappe_room_")), "{text}");
 }
 
 #[tokio::test]

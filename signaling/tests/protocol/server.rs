@@ -100,6 +100,7 @@ impl Server {
             cluster: self.cluster.clone(),
             webhooks: None,
             traces: None,
+            rooms_named: 2,
             secret: vec![7; 32],
         };
         (self.settings)(&mut config);

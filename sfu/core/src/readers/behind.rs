@@ -120,7 +120,9 @@ impl Readers {
         }
         if packets > 0 {
             self.templates.load(history, numbers);
+            let before = out.counters.bytes_out;
             session.delivery.forward(viewer.line(), history, &mut self.templates, now, out);
+            tracks.note_sent(key, out.counters.bytes_out - before);
         }
         if read == 0 {
             // It has begun, which its client is told by a report.

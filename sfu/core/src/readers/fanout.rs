@@ -130,6 +130,7 @@ impl Readers {
             parts.out.counters.egress_waits.note(parts.now.saturating_duration_since(since));
         }
         let packets_max = if self.relief == Relief::None { PASS_PACKETS_MAX as u64 } else { PASS_PACKETS_BEHIND };
+        let before = parts.out.counters.bytes_out;
         let mut somebody_waits = false;
         let mut progress = Flushed::Done;
         loop {
@@ -150,6 +151,7 @@ impl Readers {
             }
             self.audience(key).end_pass();
         }
+        parts.tracks.note_sent(key, parts.out.counters.bytes_out - before);
         if somebody_waits {
             // Who is served already is not looked at again.
             parts.tracks.want_keyframe(key);

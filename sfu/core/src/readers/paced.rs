@@ -131,9 +131,11 @@ impl Readers {
         if !numbers.is_empty() {
             waited.into_iter().for_each(|waited| out.counters.egress_waits.note(waited));
             self.templates.load(history, numbers);
+            let before = out.counters.bytes_out;
             if delivery.forward(viewer.line(), history, &mut self.templates, now, out) {
                 clients.wake(viewer.session(), now);
             }
+            tracks.note_sent(key, out.counters.bytes_out - before);
         }
         if lacks_layers {
             tracks.want_keyframe(key);

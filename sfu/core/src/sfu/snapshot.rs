@@ -7,6 +7,7 @@ use crate::codec::PictureSize;
 use crate::net::{Now, Route};
 use crate::sfu::Sfu;
 use crate::spec::{MediaKind, SessionId, SessionState, TrackId};
+use crate::stats::Traffic;
 use crate::tracks::history::GopState;
 
 /// What a snapshot says of a session beside its specification, which the worker keeps.
@@ -65,6 +66,16 @@ pub struct LayerStats {
 pub struct UncachedTrack {
     pub track: TrackId,
     pub state: GopState,
+}
+
+/// What came in for a track since it began, from its publisher here or over a relay, and what its viewers here were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrackTraffic {
+    pub track: TrackId,
+    pub packets: u64,
+    pub bytes: u64,
+    /// Repeats and padding aside.
+    pub bytes_sent: u64,
 }
 
 impl Sfu {
@@ -133,11 +144,14 @@ impl Sfu {
         TrackStats { layer: (sender.spec.kind == MediaKind::Video).then_some(stats), ..sent_stats(sender) }
     }
 
-    /// Packets and bytes that came in for each track, from its publisher here or over a relay.
-    pub fn track_traffic(&self) -> impl Iterator<Item = (TrackId, u64, u64)> + '_ {
+    /// Of each track that comes in, from its publisher here or over a relay.
+    pub fn track_traffic(&self) -> impl Iterator<Item = TrackTraffic> + '_ {
         let sources = self.clients.iter().flat_map(|session| &session.ingest.sources);
         let published = sources.map(|source| (source.spec.track, source.traffic));
-        published.chain(self.mesh.traffic()).map(|(track, traffic)| (track, traffic.packets, traffic.bytes))
+        published.chain(self.mesh.traffic()).map(|(track, Traffic { packets, bytes, .. })| {
+            let bytes_sent = self.tracks.bytes_sent(track);
+            TrackTraffic { track, packets, bytes, bytes_sent }
+        })
     }
 
     /// Received and sent m-lines of all sessions.

@@ -14,6 +14,8 @@ pub(crate) struct Track {
     pub run: u64,
     /// Highest another worker asked for it under.
     pub(super) epoch: Epoch,
+    /// What viewers here were sent of it, repeats and padding aside.
+    pub(super) bytes_sent: u64,
     /// One for each encoding that is known, by its place: a track has one at least.
     pub(super) layers: ArrayVec<LayerKey, ENCODINGS_MAX>,
     /// Which encodings could be had when that was last looked at, lowest first, and whether each was switched off.
@@ -24,7 +26,7 @@ impl Track {
     pub(super) fn new(id: TrackId, run: u64, first: LayerKey) -> Track {
         let mut layers = ArrayVec::new();
         layers.push(first);
-        Track { id, publisher: None, run, epoch: Epoch::default(), layers, living: ArrayVec::new() }
+        Track { id, publisher: None, run, epoch: Epoch::default(), bytes_sent: 0, layers, living: ArrayVec::new() }
     }
 
     pub fn layers(&self) -> &[LayerKey] {

@@ -35,3 +35,4 @@ mod speaking;
 mod stale;
 mod switching;
 mod timings;
+mod traffic;

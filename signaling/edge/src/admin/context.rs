@@ -21,6 +21,20 @@ pub struct Admin {
     /// Of the TURN server of this node.
     pub relayed: Arc<Counts>,
     pub processes: Processes,
+    /// Rooms that the metrics name, those with most in them; 0 for none.
+    pub rooms_named: usize,
+}
+
+impl Admin {
+    pub fn new(
+        service: Arc<Service>,
+        tls: Arc<TlsReport>,
+        relayed: Arc<Counts>,
+        processes: Processes,
+        rooms_named: usize,
+    ) -> Admin {
+        Admin { service, tally: Arc::default(), tls, relayed, processes, rooms_named }
+    }
 }
 
 impl FromRef<Admin> for Arc<Service> {

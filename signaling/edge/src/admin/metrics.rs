@@ -1,6 +1,6 @@
 //! Owns `GET /metrics`: the present state in the Prometheus text format, made anew for each scrape, so
-//! that nothing lingers of a worker or room that has gone. Labels are workers, states, kinds, routes and
-//! drop reasons: all bounded by us.
+//! that nothing lingers of a worker or room that has gone. Labels are workers, states, kinds, routes, drop reasons and
+//! a few rooms: all bounded by us.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recor
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use crate::admin::context::Admin;
-use crate::admin::timings;
+use crate::admin::{room_figures, timings};
 
 pub async fn metrics(State(admin): State<Admin>) -> Response {
     let recorder = PrometheusBuilder::new().build_recorder();
@@ -49,6 +49,7 @@ pub async fn metrics(State(admin): State<Admin>) -> Response {
         admin.service.cluster.engine.drops().record();
         record_sessions(&admin.service);
         record_hub(&admin.service.state());
+        room_figures::record(&admin.service, admin.rooms_named);
     });
     let of_workers: Vec<_> = {
         let state = admin.service.state();
@@ -59,6 +60,7 @@ pub async fn metrics(State(admin): State<Admin>) -> Response {
 }
 
 fn describe() {
+    room_figures::describe();
     describe_gauge!("chappe_uptime_seconds", "Age of the signaling process.");
     describe_counter!("chappe_http_requests_total", "Responses of the public listener by route and status.");
     describe_counter!("chappe_access_refusals_total", "Requests refused for their tokens, by reason.");

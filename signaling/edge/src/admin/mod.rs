@@ -7,6 +7,7 @@ mod events;
 mod keys;
 mod metrics;
 mod processes;
+mod room_figures;
 mod timings;
 mod views;
 

@@ -15,8 +15,26 @@ pub struct WorkerView {
     pub load: LoadReport,
     /// Per second, from the last two load reports.
     pub rates: Rates,
-    /// What the tracks of its last report had brought by then, and bring in a second once two reports tell.
-    tracks: HashMap<TrackId, (TrackTraffic, Option<TrackRate>)>,
+    /// Of the tracks of its last report.
+    tracks: HashMap<TrackId, TrackFlow>,
+}
+
+/// What a track had brought by the last report, and brings in a second once two reports tell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct TrackFlow {
+    total: TrackTraffic,
+    /// For placement.
+    rate: Option<TrackRate>,
+    /// In the second before the report.
+    bytes: TrackBytes,
+}
+
+/// Of media of one track, in a second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TrackBytes {
+    pub received: u64,
+    /// To viewers.
+    pub sent: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,20 +98,30 @@ impl WorkerView {
     fn note_tracks(&mut self, tracks: Vec<TrackTraffic>) {
         let before = std::mem::take(&mut self.tracks);
         let noted = |track: TrackTraffic| {
-            let rate = before.get(&track.track).map(|(earlier, known)| {
-                let known = known.unwrap_or(TrackRate { packets: 0.0, bits: 0.0 });
-                let packets = track.packets.saturating_sub(earlier.packets) as f64;
-                let bits = track.bytes.saturating_sub(earlier.bytes).saturating_mul(8) as f64;
-                TrackRate { packets: packets.max(known.packets * KEPT), bits: bits.max(known.bits * KEPT) }
-            });
-            (track.track, (track, rate))
+            let Some(TrackFlow { total, rate, .. }) = before.get(&track.track) else {
+                return (track.track, TrackFlow { total: track, rate: None, bytes: TrackBytes::default() });
+            };
+            let bytes = TrackBytes {
+                received: track.bytes.saturating_sub(total.bytes),
+                sent: track.bytes_sent.saturating_sub(total.bytes_sent),
+            };
+            let known = rate.unwrap_or(TrackRate { packets: 0.0, bits: 0.0 });
+            let packets = track.packets.saturating_sub(total.packets) as f64;
+            let bits = bytes.received.saturating_mul(8) as f64;
+            let rate = TrackRate { packets: packets.max(known.packets * KEPT), bits: bits.max(known.bits * KEPT) };
+            (track.track, TrackFlow { total: track, rate: Some(rate), bytes })
         };
         self.tracks = tracks.into_iter().take(LoadReport::TRACKS_MAX).map(noted).collect();
     }
 
     /// What a track brings, as this worker measures it. None while it does not know.
     pub fn track_rate(&self, track: TrackId) -> Option<TrackRate> {
-        self.tracks.get(&track)?.1
+        self.tracks.get(&track)?.rate
+    }
+
+    /// Of each track of its last report.
+    pub fn track_bytes(&self) -> impl Iterator<Item = (TrackId, TrackBytes)> + '_ {
+        self.tracks.iter().map(|(track, flow)| (*track, flow.bytes))
     }
 
     pub fn boot(&self) -> Option<Boot> {
@@ -137,15 +165,18 @@ mod tests {
     fn a_track_is_measured_between_two_reports_and_forgotten_when_it_is_gone() {
         let mut view = WorkerView::new(WorkerIndex(0));
         let report = |packets| {
-            let track = TrackTraffic { track: TrackId(1), packets, bytes: packets * 100 };
+            let track = TrackTraffic { track: TrackId(1), packets, bytes: packets * 100, bytes_sent: packets * 700 };
             LoadReport { tracks: vec![track], ..LoadReport::default() }
         };
         view.handle_load(report(40));
         assert_eq!(view.track_rate(TrackId(1)), None, "it may have begun long ago");
         view.handle_load(report(50));
         assert_eq!(view.track_rate(TrackId(1)), Some(TrackRate { packets: 10.0, bits: 8_000.0 }));
+        let bytes = |view: &WorkerView| view.track_bytes().map(|(_, bytes)| bytes).collect::<Vec<_>>();
+        assert_eq!(bytes(&view), [TrackBytes { received: 1_000, sent: 7_000 }]);
         view.handle_load(report(50));
         assert_eq!(view.track_rate(TrackId(1)), Some(TrackRate { packets: 9.0, bits: 7_200.0 }), "a moment of rest");
+        assert_eq!(bytes(&view), [TrackBytes::default()]);
         view.handle_load(LoadReport::default());
         assert_eq!(view.track_rate(TrackId(1)), None);
     }
