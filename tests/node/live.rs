@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::operates::{operator, run, serving};
+use crate::prometheus::check_metrics;
 use crate::running::{Dir, Running, chappe, eventually, get};
 
 /// A program on a terminal of 24 lines and 110 columns, which script(1) makes.
@@ -128,20 +129,7 @@ fn load_publishes_and_watches_and_tells_what_came() {
             ["loop", "join", "first_keyframe", "egress_wait"].map(|name| format!("chappe_worker_{name}_seconds"));
         names.iter().all(|name| counted(name)).then(|| metrics.clone())
     });
-    check_with_promtool(&metrics);
-}
-
-/// Prometheus's own opinion of the text.
-fn check_with_promtool(metrics: &str) {
-    let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/.venv/bin/promtool");
-    let program = if std::path::Path::new(ours).exists() { ours } else { "promtool" };
-    let mut command = Command::new(program);
-    let child = command.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = child.spawn().expect("promtool: scripts/install-test-tools.sh puts it into .venv/bin");
-    child.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let told = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&told));
+    check_metrics(&metrics);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod log_files;
 mod mistakes;
 mod operates;
 mod operators;
+mod prometheus;
 mod refuses;
 mod renews;
 mod replaces;
