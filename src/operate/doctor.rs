@@ -3,6 +3,7 @@
 
 mod finding;
 mod node;
+mod reach;
 mod system;
 
 use finding::{Finding, Verdict};

@@ -1,5 +1,6 @@
 //! The operator's commands against a real node: what they print, what they change, how they end.
 
+use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -146,20 +147,42 @@ fn a_node_starts_with_the_settings_that_config_prints() {
 fn doctor_looks_at_node_and_machine_and_ends_with_1_where_something_fails() {
     let node = Running::start(&["--workers", "1"]);
     serving(&node, 1);
-    let findings: Value = serde_json::from_str(&printed(&node, &["doctor", "--json"])).unwrap();
-    let verdict = |what: &str| {
-        let found = findings.as_array().unwrap().iter().find(|finding| finding["what"] == what);
-        found.map(|finding| finding["verdict"].as_str().unwrap().to_owned())
-    };
-    for what in ["admin listener", "workers", "media port, UDP and TCP", "UDP GSO and GRO"] {
-        assert_eq!(verdict(what).as_deref(), Some("ok"), "{what}: {findings:#}");
+    let port = node.state()["admin"].as_str().unwrap().rsplit_once(':').unwrap().1.to_owned();
+    // Also where the listener has a name.
+    for command in [&["doctor", "--json"][..], &["doctor", "--json", "--admin", &format!("http://localhost:{port}")]] {
+        let findings = findings(&printed(&node, command));
+        let examined =
+            ["admin listener", "workers", "media ports, UDP", "media ports, TCP", "pages", "UDP GSO and GRO"];
+        for what in examined {
+            assert_eq!(findings[what], "ok", "{what}: {findings:?}");
+        }
+        assert_eq!(findings["public address"], "warn", "nobody else reaches it: {findings:?}");
     }
-    assert_eq!(verdict("public address").as_deref(), Some("warn"), "nobody else reaches it: {findings:#}");
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (code, stdout, stderr) = run(&node.dir, &["doctor", "--admin", &nobody.to_string()]);
     assert_eq!(code, 1);
     assert!(stdout.contains("start a node with `chappe`"), "{stdout}");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+/// The verdicts of `doctor --json`.
+fn findings(json: &str) -> BTreeMap<String, String> {
+    let findings: Vec<Value> = serde_json::from_str(json).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    findings.iter().map(|finding| (text(&finding["what"]), text(&finding["verdict"]))).collect()
+}
+
+#[test]
+fn doctor_warns_where_a_process_may_open_few_files() {
+    let dir = Dir::new();
+    let doctor = operator(&dir, &["doctor", "--json", "--admin", "127.0.0.1:9"]);
+    let limited = |files: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -n {files} && exec \"$@\""), "sh"]).arg(doctor.get_program());
+        let output = shell.args(doctor.get_args()).output().unwrap();
+        findings(&String::from_utf8(output.stdout).unwrap())["open files"].clone()
+    };
+    assert_eq!(limited("1000"), "warn");
 }
 
 #[test]

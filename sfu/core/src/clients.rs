@@ -11,6 +11,7 @@ mod routes;
 mod routing;
 mod rtcp;
 mod session;
+mod strangers;
 
 use std::time::Instant;
 
@@ -30,6 +31,7 @@ use crate::blame::AtWork;
 use crate::clients::alive::AliveWheel;
 use crate::clients::neighbours::Neighbours;
 use crate::clients::routes::Routes;
+use crate::clients::strangers::Strangers;
 use crate::keys::{Index, SenderKey, SessionKey, Table};
 use crate::marks::Marks;
 use crate::net::Route;
@@ -46,6 +48,7 @@ pub(crate) struct Clients {
     by_ufrag: Index<String, SessionKey>,
     routes: Routes,
     timers: Timers<SessionKey>,
+    strangers: Strangers,
     /// Of the clients that asked to hear of us.
     alive: AliveWheel,
     /// Of the clients whose layers can be chosen.
@@ -69,6 +72,7 @@ impl Clients {
             by_ufrag: Index::default(),
             routes: Routes::default(),
             timers: Timers::default(),
+            strangers: Strangers::default(),
             alive: AliveWheel::new(),
             neighbours: Neighbours::default(),
             reachable: Marks::default(),
@@ -166,7 +170,10 @@ impl Clients {
         message: &[u8],
         out: &mut Outputs,
     ) -> Result<(), DropReason> {
-        let (local, _) = stun::username(message).ok_or(DropReason::StunMalformed)?;
+        let Some((local, _)) = stun::username(message) else {
+            self.strangers.handle_stun(now, route, message, &mut out.egress);
+            return Err(DropReason::StunMalformed);
+        };
         let key = *self.by_ufrag.get(local).ok_or(DropReason::StunUnknownUser)?;
         out.note(AtWork::Session(key));
         let session = self.sessions.get_mut(key).ok_or(DropReason::StunUnknownUser)?;

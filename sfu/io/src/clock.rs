@@ -25,6 +25,17 @@ pub fn process_cpu_time() -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
+/// Whether somebody keeps the wall clock right, as the kernel was told (adjtimex(2)). None where it does not say.
+pub fn is_synchronized() -> Option<bool> {
+    // SAFETY: a `timex` is plain numbers, for which zero is a value; with no mode set the call only writes to it.
+    let (state, status) = unsafe {
+        let mut timex: libc::timex = std::mem::zeroed();
+        let state = libc::adjtimex(&raw mut timex);
+        (state, timex.status)
+    };
+    (state != -1).then_some(status & libc::STA_UNSYNC == 0)
+}
+
 /// Unpredictable bits from the kernel.
 pub fn random_u64() -> io::Result<u64> {
     let mut bytes = [0u8; 8];

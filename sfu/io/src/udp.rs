@@ -4,6 +4,7 @@
 mod address;
 mod control;
 mod message;
+mod offload;
 mod receive;
 mod send;
 
@@ -14,6 +15,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::net::{AddressFamily, sockopt};
 
 pub use address::normalise_ip;
+pub use offload::Offload;
 pub use receive::{BatchReceiver, Train};
 pub use send::{BatchSender, SendReport, Transmit};
 
@@ -76,12 +78,15 @@ impl UdpSocket {
     }
 
     fn enable(&self, level: libc::c_int, option: libc::c_int) -> io::Result<()> {
-        let on: libc::c_int = 1;
-        let length = size_of::<libc::c_int>() as libc::socklen_t;
-        // SAFETY: the descriptor is open, and the option value points to an int that outlives the call.
-        let code = unsafe { libc::setsockopt(self.fd.as_raw_fd(), level, option, (&raw const on).cast(), length) };
-        if code == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        set_option(self.fd.as_fd(), level, option, 1)
     }
+}
+
+fn set_option(fd: BorrowedFd<'_>, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    let length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the descriptor is open, and the option value points to an int that outlives the call.
+    let code = unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, (&raw const value).cast(), length) };
+    if code == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 impl AsFd for UdpSocket {

@@ -129,6 +129,11 @@ impl Service {
         self.turn.for_client(client, &self.addresses.now().candidates, Duration::from_millis(unix_ms()))
     }
 
+    /// Of the TURN servers that clients are told.
+    pub fn turn_urls(&self) -> Vec<String> {
+        self.turn.urls(&self.addresses.now().candidates)
+    }
+
     /// Where datagrams for a media port go that clients are told, of this node or of another one; none if it is nobody's.
     pub fn media_port(&self, peer: SocketAddr) -> Option<SocketAddr> {
         let reach = self.addresses.now();

@@ -57,14 +57,19 @@ impl TurnServers {
     /// With credentials that are good for [`TurnServers::LIFETIME`], and whose name says whose they are. `addresses`: of
     /// this node, the best first.
     pub fn for_client(&self, client: &str, addresses: &[IpAddr], now: Duration) -> Option<IceServer> {
-        let shared = self.0.as_ref()?;
-        let urls = match &shared.place {
-            Place::Urls(urls) => urls.clone(),
-            Place::Here { port, certified } => urls_here(*port, certified, addresses),
-        };
+        let (shared, urls) = (self.0.as_ref()?, self.urls(addresses));
         let username = format!("{}:{client}", (now + TurnServers::LIFETIME).as_secs());
         let credential = shared.secret.credential(&username);
         Some(IceServer { urls, username, credential }).filter(|server| !server.urls.is_empty())
+    }
+
+    /// As clients are told them, of a node with these addresses.
+    pub fn urls(&self, addresses: &[IpAddr]) -> Vec<String> {
+        match self.0.as_ref().map(|shared| &shared.place) {
+            None => Vec::new(),
+            Some(Place::Urls(urls)) => urls.clone(),
+            Some(Place::Here { port, certified }) => urls_here(*port, certified, addresses),
+        }
     }
 
     /// Of a user name that was told to somebody within the last [`TurnServers::LIFETIME`].

@@ -1,11 +1,12 @@
-//! Looks at a node that runs: whether it is ready, whether its media ports answer, at which addresses clients reach it.
+//! Looks at a node that runs: whether it is ready, at which addresses clients reach it, whether what they are told answers.
 
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
 use super::finding::Finding;
+use super::reach::{self, Over, Place, Vantage};
 use crate::failure::Failure;
 use crate::operate::admin::Admin;
 use crate::operate::commands::Target;
@@ -29,15 +30,22 @@ pub fn examine(target: &Target) -> Result<Vec<Finding>, Failure> {
     let workers: Vec<Value> = admin.get("/api/v1/workers")?;
     let ours: Vec<&Value> = workers.iter().filter(|worker| worker["node"] == own["node"]).collect();
     findings.push(serving(&ours));
-    let host = host_of(admin.base());
-    findings.extend(ours.iter().filter_map(|worker| media_port(host?, worker)));
-    let origins: Vec<&str> = own["origins"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let authority = admin.base().split_once("://").map_or("", |(_, authority)| authority);
+    let vantage = Vantage::of(authority);
+    findings.extend(media_ports(own, &ours, authority, &vantage));
+    let (origins, turn_urls) = (texts(&own["origins"]), texts(&own["turn_urls"]));
     findings.push(public_address(&origins));
+    findings.extend(pages(&origins, &vantage));
+    findings.extend(turn(&turn_urls, &vantage));
     findings.extend(own["certificate_expires_ms"].as_u64().map(certificate));
     findings
         .extend(own["certificate_problem"].as_str().map(|why| Finding::warn("certificate by ACME", why, ACME_REMEDY)));
     findings.push(cluster(&admin, nodes.len()));
     Ok(findings)
+}
+
+fn texts(array: &Value) -> Vec<&str> {
+    array.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 fn serving(workers: &[&Value]) -> Finding {
@@ -52,35 +60,52 @@ fn serving(workers: &[&Value]) -> Finding {
     }
 }
 
-/// ICE-TCP answers a connection, and a STUN request over UDP without credentials is answered 400 or not at all; so
-/// what a refused datagram proves is that nobody listens there.
-fn media_port(host: IpAddr, worker: &Value) -> Option<Finding> {
-    let port = u16::try_from(worker["media_port"].as_u64()?).ok()?;
-    let address = SocketAddr::new(host, port);
-    let open = "open the port for UDP and TCP in the firewall of the machine and of the provider";
-    if let Err(error) = TcpStream::connect_timeout(&address, WITHIN) {
-        return Some(Finding::fail("media port, TCP", format!("{address}: {error}"), open));
+/// Of all workers, at the addresses that clients are told.
+fn media_ports(own: &Value, workers: &[&Value], authority: &str, vantage: &Vantage) -> Vec<Finding> {
+    let addresses: Vec<IpAddr> = match own["media_addresses"].as_array() {
+        Some(told) => told.iter().filter_map(|ip| ip.as_str()?.parse().ok()).collect(),
+        // A node of an earlier version does not tell them.
+        None => authority.to_socket_addrs().into_iter().flatten().map(|address| address.ip()).collect(),
+    };
+    let addresses: Vec<IpAddr> = addresses.into_iter().filter(|ip| vantage.may_reach(*ip)).collect();
+    let ports: Vec<u16> =
+        workers.iter().filter_map(|worker| u16::try_from(worker["media_port"].as_u64()?).ok()).collect();
+    if addresses.is_empty() || ports.is_empty() {
+        return Vec::new();
     }
-    match probe(address) {
-        Ok(()) => Some(Finding::ok("media port, UDP and TCP", address.to_string())),
-        Err(error) => Some(Finding::fail("media port, UDP", format!("{address}: {error}"), open)),
-    }
+    let places = |over| -> Vec<Place> {
+        ports.iter().map(|port| Place::of(over, addresses.iter().map(|ip| SocketAddr::new(*ip, *port)))).collect()
+    };
+    vec![
+        reach::examine("media ports, UDP", &places(Over::Udp), vantage, MEDIA_REMEDY),
+        reach::examine("media ports, TCP", &places(Over::Tcp), vantage, MEDIA_REMEDY),
+    ]
 }
 
-fn probe(address: SocketAddr) -> std::io::Result<()> {
-    let any: IpAddr = if address.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
-    let socket = UdpSocket::bind((any, 0))?;
-    socket.connect(address)?;
-    socket.set_read_timeout(Some(WITHIN / 4))?;
-    // A binding request of RFC 8489 without attributes.
-    let mut request = [0_u8; 20];
-    request[..8].copy_from_slice(&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]);
-    socket.send(&request)?;
-    match socket.recv(&mut [0; 512]) {
-        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Err(error),
-        // Silence: the port is bound, and whoever has no credentials hears nothing.
-        _ => Ok(()),
+/// At one of the URLs that pages are told of the node.
+fn pages(origins: &[&str], vantage: &Vantage) -> Option<Finding> {
+    let authorities = origins.iter().filter_map(|origin| Some(origin.split_once("://")?.1));
+    let mut place = Place::default();
+    for authority in authorities {
+        place.add(Place::named(Over::Tcp, authority), vantage);
     }
+    (!place.is_empty()).then(|| reach::examine("pages", &[place], vantage, PAGES_REMEDY))
+}
+
+/// Each of the servers that clients are told.
+fn turn(urls: &[&str], vantage: &Vantage) -> Option<Finding> {
+    let places: Vec<Place> = urls.iter().filter_map(|url| turn_place(url)).collect();
+    (!places.is_empty()).then(|| reach::examine("TURN", &places, vantage, TURN_REMEDY))
+}
+
+/// RFC 7065: `turn:HOST[:PORT][?transport=udp|tcp]`, or `turns:`.
+fn turn_place(url: &str) -> Option<Place> {
+    let (scheme, rest) = url.split_once(':')?;
+    let (authority, transport) = rest.split_once("?transport=").unwrap_or((rest, "udp"));
+    let over = if scheme == "turns" || transport == "tcp" { Over::Tcp } else { Over::Udp };
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let port = if scheme == "turns" { 5349 } else { 3478 };
+    Some(if has_port { Place::named(over, authority) } else { Place::named(over, &format!("{authority}:{port}")) })
 }
 
 fn public_address(origins: &[&str]) -> Finding {
@@ -133,13 +158,27 @@ fn cluster(admin: &Admin, nodes: usize) -> Finding {
     }
 }
 
-fn host_of(base: &str) -> Option<IpAddr> {
-    let authority = base.split_once("://")?.1;
-    authority.parse::<SocketAddr>().ok().map(|address| address.ip())
-}
-
-const WITHIN: Duration = Duration::from_secs(2);
+const MEDIA_REMEDY: &str = "open these ports for UDP and TCP in the firewall of the machine and of the provider; where \
+                            clients reach it at another address, name that with --public-ip";
+const PAGES_REMEDY: &str =
+    "open the port of --http for TCP, let the names lead to this machine, and see that it listens there";
+const TURN_REMEDY: &str = "open the port of --turn for UDP and TCP, or see that the servers of --turn-url run";
 const ACME_REMEDY: &str = "port 443 of each --acme-domain has to reach --http as it is, and the node the authority; it is \
                            tried again (`chappe logs --worker signaling`)";
 const DAY_MS: u128 = 86_400_000;
 const RENEWED_BEFORE_DAYS: u128 = 7;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_server_is_asked_over_the_way_of_its_url() {
+        let over_udp = |ip: &str, port| Place::of(Over::Udp, [SocketAddr::new(ip.parse().unwrap(), port)]);
+        let over_tcp = |ip: &str, port| Place::of(Over::Tcp, [SocketAddr::new(ip.parse().unwrap(), port)]);
+        assert_eq!(turn_place("turn:192.0.2.1").unwrap(), over_udp("192.0.2.1", 3478));
+        assert_eq!(turn_place("turn:192.0.2.1:443?transport=udp").unwrap(), over_udp("192.0.2.1", 443));
+        assert_eq!(turn_place("turn:[2001:db8::1]:3478?transport=tcp").unwrap(), over_tcp("2001:db8::1", 3478));
+        assert_eq!(turn_place("turns:192.0.2.1").unwrap(), over_tcp("192.0.2.1", 5349));
+    }
+}

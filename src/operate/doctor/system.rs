@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use chappe_sfu_io::clock;
+use chappe_sfu_io::udp::Offload;
 use rustix::process::{Resource, getrlimit};
 
 use super::finding::Finding;
@@ -11,19 +13,21 @@ pub fn examine() -> Vec<Finding> {
     vec![clock(), open_files(), buffer("net.core.rmem_max"), buffer("net.core.wmem_max"), offload()]
 }
 
-/// Tokens and the order of nodes go by it.
+/// Tokens and the order of nodes go by it. What sets it (chrony, systemd-timesyncd, ntpd) tells the kernel.
 fn clock() -> Finding {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let is_synchronized = fs::exists("/run/systemd/timesync/synchronized").unwrap_or(false);
     let found = format!("{} UTC", crate::operate::units::utc(seconds));
     if seconds < BUILT_AFTER {
         return Finding::fail("clock", found, "set it: it is years behind");
     }
-    match is_synchronized {
-        true => Finding::ok("clock", format!("{found}, synchronized")),
-        false => {
-            Finding::warn("clock", found, "nothing here says that it is synchronized: run chrony or systemd-timesyncd")
-        }
+    match clock::is_synchronized() {
+        Some(true) => Finding::ok("clock", format!("{found}, synchronized")),
+        Some(false) => Finding::warn(
+            "clock",
+            found,
+            "the kernel knows nobody who synchronizes it: run chrony or systemd-timesyncd",
+        ),
+        None => Finding::warn("clock", found, "the kernel does not say whether it is synchronized: look on the host"),
     }
 }
 
@@ -52,14 +56,18 @@ fn buffer(name: &'static str) -> Finding {
     }
 }
 
-/// The kernel has segmentation offload for UDP (GSO) from 4.18 on, and GRO from 5.0 on.
+/// As a worker's socket gets them.
 fn offload() -> Finding {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let found = format!("Linux {}", release.trim());
-    let major: Option<u32> = release.split('.').next().and_then(|text| text.parse().ok());
-    match major {
-        Some(5..) => Finding::ok("UDP GSO and GRO", found),
-        _ => Finding::warn("UDP GSO and GRO", found, "take a kernel from 5.0 on: without them a worker carries less"),
+    let Ok(Offload { gso, gro }) = Offload::of_system() else {
+        return Finding::warn("UDP GSO and GRO", "unknown", "no UDP socket can be opened here: see why");
+    };
+    let has = |it: bool| if it { "yes" } else { "no" };
+    let found = format!("GSO {}, GRO {}", has(gso), has(gro));
+    match gso && gro {
+        true => Finding::ok("UDP GSO and GRO", found),
+        false => {
+            Finding::warn("UDP GSO and GRO", found, "take a kernel from 5.0 on: without them a worker carries less")
+        }
     }
 }
 

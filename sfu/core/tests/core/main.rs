@@ -33,6 +33,7 @@ mod reports;
 mod simulcast;
 mod speaking;
 mod stale;
+mod strangers;
 mod switching;
 mod timings;
 mod traffic;

@@ -1,6 +1,7 @@
 //! Owns the JSON of the admin API about nodes, workers and relays: all of the cluster, as this node knows it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -26,6 +27,9 @@ struct NodeEntry<'a> {
     started_ms: u64,
     uptime_ms: u64,
     origins: &'a [String],
+    /// At which clients are told its media ports, and the TURN servers that they are told; of this node only.
+    media_addresses: Option<Vec<IpAddr>>,
+    turn_urls: Option<Vec<String>>,
     workers: usize,
     workers_serving: usize,
     sessions: u64,
@@ -97,6 +101,8 @@ pub async fn nodes(State(Admin { service, tls, .. }): State<Admin>) -> Response 
         pid: Some(std::process::id()),
         sessions,
         members: Some(members),
+        media_addresses: Some(service.addresses.now().candidates.clone()),
+        turn_urls: Some(service.turn_urls()),
         certificate_expires_ms: tls.expires_unix_ms(),
         certificate_problem: tls.problem(),
         messages_dropped: Some(service.cluster.engine.drops().total()),
@@ -163,6 +169,8 @@ fn node_entry<'a>(presence: &'a NodeState, streams: &BTreeMap<NodeName, usize>) 
         started_ms: presence.started_ms,
         uptime_ms: unix_ms().saturating_sub(presence.started_ms),
         origins: &presence.origins,
+        media_addresses: None,
+        turn_urls: None,
         workers: presence.workers.len(),
         workers_serving: serving,
         sessions: presence.workers.iter().map(|worker| u64::from(worker.sessions)).sum(),
