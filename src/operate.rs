@@ -24,6 +24,7 @@ mod supervisor;
 mod table;
 mod terminal;
 mod token;
+mod token_order;
 mod top;
 mod trust;
 mod units;
@@ -70,7 +71,7 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Failure> {
         Order::Token(token) => token::run(&token),
         Order::Load(load) => load::run(&load),
         Order::Completions { shell } => completions::print(shell),
-        Order::Config => config::print(),
+        Order::Config { json } => config::print(json),
     }
     .map(|()| ExitCode::SUCCESS)
 }

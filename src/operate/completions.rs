@@ -1,5 +1,7 @@
 //! `chappe completions`: a script for a shell, made from the declarations of all commands.
 
+use std::io::Write as _;
+
 use clap::{Command, CommandFactory};
 use clap_complete::{Shell, generate};
 
@@ -8,7 +10,10 @@ use crate::failure::Failure;
 use crate::node::flags::Cli;
 
 pub fn print(shell: Shell) -> Result<(), Failure> {
-    generate(shell, &mut whole(), "chappe", &mut std::io::stdout());
+    let mut script = Vec::new();
+    generate(shell, &mut whole(), "chappe", &mut script);
+    // A pager that was closed early is no failure.
+    let _ = std::io::stdout().write_all(&script);
     Ok(())
 }
 

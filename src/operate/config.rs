@@ -1,19 +1,43 @@
 //! `chappe config`: every setting of a node, as a file that can be edited. Made from the declarations of the flags.
 
+use std::io::Write as _;
+
 use clap::{Arg, CommandFactory};
+use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::node::flags::Cli;
 
-pub fn print() -> Result<(), Failure> {
-    print!("{}", text());
+pub fn print(as_json: bool) -> Result<(), Failure> {
+    let text = match as_json {
+        true => serde_json::to_string_pretty(&settings()).unwrap_or_default() + "\n",
+        false => text(),
+    };
+    // A pager that was closed early is no failure.
+    let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(())
 }
 
+/// What can be said of a node in a file.
+#[derive(Debug, Serialize)]
+struct Setting {
+    key: String,
+    /// With unit and range.
+    meaning: String,
+    /// How a value is written.
+    values: String,
+    /// None where there is none.
+    default: Option<String>,
+    /// Of the environment.
+    variable: String,
+}
+
+fn settings() -> Vec<Setting> {
+    Cli::command().get_arguments().filter(|argument| is_setting(argument)).map(setting).collect()
+}
+
 fn text() -> String {
-    let command = Cli::command();
-    let settings = command.get_arguments().filter(|argument| is_setting(argument)).map(setting);
-    format!("{HEAD}{}", settings.collect::<String>())
+    format!("{HEAD}{}", settings().iter().map(commented).collect::<String>())
 }
 
 /// What stands in a file: every flag but those that make no sense there.
@@ -21,21 +45,30 @@ pub fn is_setting(argument: &Arg) -> bool {
     argument.get_long().is_some_and(|long| !matches!(long, "help" | "version" | "config"))
 }
 
-/// Its meaning with unit and range, its values, its variable; then the key with its default, commented out.
-fn setting(argument: &Arg) -> String {
-    let key = argument.get_long().unwrap_or_default();
+fn setting(argument: &Arg) -> Setting {
     let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
     let (meaning, default) = match help.split_once(" [default: ") {
-        Some((meaning, default)) => (meaning, default.trim_end_matches(']')),
-        None => (help.as_str(), "none"),
+        Some((meaning, default)) => (meaning.to_owned(), Some(default.trim_end_matches(']').to_owned())),
+        None => (help, None),
     };
     let values = argument.get_value_names().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>();
-    let variable = argument.get_env().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Setting {
+        key: argument.get_long().unwrap_or_default().to_owned(),
+        meaning,
+        values: values.join(" "),
+        default,
+        variable: argument.get_env().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+    }
+}
+
+/// Its meaning with unit and range, its values, its variable; then the key with its default, commented out.
+fn commented(Setting { key, meaning, values, default, variable }: &Setting) -> String {
     let mut text = String::from("\n");
     for line in wrapped(meaning) {
         text += &format!("# {line}\n");
     }
-    text += &format!("# Values: {}. Default: {default}. Variable: {variable}\n", values.join(" "));
+    let default = default.as_deref().unwrap_or("none");
+    text += &format!("# Values: {values}. Default: {default}. Variable: {variable}\n");
     text + &format!("# {key} = {}\n", example(default))
 }
 

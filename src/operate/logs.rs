@@ -14,12 +14,13 @@ pub fn run(order: &Logs) -> Result<(), Failure> {
     let admin = Admin::of(&order.target)?;
     let of = order.worker.as_deref().map(source).transpose()?;
     let query = of.as_ref().map(|source| format!("of={source}&")).unwrap_or_default();
-    let node = match (&order.node, order.json) {
-        (None, false) => None,
-        (name, _) => Some(node::named(&admin, name.as_deref())?),
+    let node = node::named(&admin, order.node.as_deref())?.node;
+    // Of several it is said whose line it is.
+    let whose = match order.node.is_some() || node::all(&admin)?.len() > 1 {
+        true => format!("{node}/"),
+        false => String::new(),
     };
-    let at = node.as_ref().filter(|_| order.node.is_some());
-    let at = at.map(|node| format!("node={}&", node.node)).unwrap_or_default();
+    let at = order.node.as_ref().map(|_| format!("node={node}&")).unwrap_or_default();
     let path = format!("/api/v1/log?{at}{query}lines={}&follow={}", order.lines, order.follow);
     let begin = order.since.map(first_second);
     let mut out = io::stdout().lock();
@@ -30,8 +31,8 @@ pub fn run(order: &Logs) -> Result<(), Failure> {
         }
         let (source, text) = line.split_once(' ').unwrap_or(("", &line));
         let told = match order.json {
-            true => as_json(node.as_ref().map_or("", |node| &node.node), source, text),
-            false => format!("{source:<10} | {text}"),
+            true => as_json(&node, source, text),
+            false => format!("{whose}{source:<10} | {text}"),
         };
         // A pager that was closed early ends it, and is no failure.
         if writeln!(out, "{told}").and_then(|()| out.flush()).is_err() {
@@ -39,8 +40,7 @@ pub fn run(order: &Logs) -> Result<(), Failure> {
         }
     }
     if order.follow {
-        let whose = node.map_or_else(|| admin.base().to_owned(), |node| node.node);
-        return Err(Failure::NotReached(format!("{whose} answers no more: the node has ended, or its signaling")));
+        return Err(Failure::NotReached(format!("{node} answers no more: the node has ended, or its signaling")));
     }
     Ok(())
 }

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chappe_signaling_access::{ApiKey, KeyRing, Minted, TokenError, inspect, mint};
+use chappe_signaling_access::{ApiKey, KeyId, KeyRing, Minted, TokenError, inspect, mint};
 use serde_json::{Value, json};
 
-use super::commands::Token;
+use super::token_order::Token;
 use super::{keys, units};
 use crate::failure::Failure;
 use crate::key_file::{self, KEYS_VARIABLE};
@@ -23,13 +23,17 @@ pub fn run(order: &Token) -> Result<(), Failure> {
             Ok(())
         }
         None => {
-            println!("{}", made(order, &keys.unwrap_or_default(), now_ms)?);
+            let keys = keys.unwrap_or_default();
+            let (key, token) = made(order, &keys, now_ms)?;
+            let expires_ms = units::ms(now_ms + order.expires);
+            order.results.tell(&token, &json!({ "token": token, "key": key.as_str(), "expires_ms": expires_ms }));
             Ok(())
         }
     }
 }
 
-fn made(order: &Token, keys: &[ApiKey], now: Duration) -> Result<String, Failure> {
+/// With the id of the key that signs it.
+fn made<'a>(order: &Token, keys: &'a [ApiKey], now: Duration) -> Result<(&'a KeyId, String), Failure> {
     let wanted = |key: &&ApiKey| order.key.as_deref().is_none_or(|id| key.id.as_str() == id);
     let key = keys.iter().find(wanted).ok_or_else(|| missing(order))?;
     if !order.publish && !order.watch && !order.admin && !order.operate {
@@ -55,7 +59,8 @@ fn made(order: &Token, keys: &[ApiKey], now: Duration) -> Result<String, Failure
         expires_s: now.as_secs().saturating_add(order.expires.as_secs()),
         not_before_s: None,
     };
-    mint(key, minted).map_err(|error| Failure::Usage(error.to_string()))
+    let token = mint(key, minted).map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok((&key.id, token))
 }
 
 fn missing(order: &Token) -> Failure {

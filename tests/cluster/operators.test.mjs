@@ -41,7 +41,9 @@ describe("an operator who asks the first node", () => {
     assert.match(all, new RegExp(`signaling starts node="node-2"`));
     assert.doesNotMatch(all, /node="node-1"/);
     const own = await asked("logs", "--node", "node-2", "--worker", "0");
-    assert.ok(own.split("\n").every((line) => line === "" || line.startsWith("worker-0 ")), own);
+    assert.ok(own.split("\n").every((line) => line === "" || line.startsWith("node-2/worker-0 ")), own);
+    // Also of the one that is asked, since there are others.
+    assert.match(await asked("logs", "--worker", "0", "-n", "1"), /^node-1\/worker-0 +\| /);
 
     const following = new Running(null, binary(), ["logs", "-f", "-n", "1", "--node", "node-2", "--admin", cluster.node(1).admin]);
     cluster.alsoEnd(() => following.end());

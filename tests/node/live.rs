@@ -92,6 +92,23 @@ fn top_shows_the_workers_looks_into_them_and_gives_the_terminal_back() {
 }
 
 #[test]
+fn a_terminal_gets_colour_unless_no_color_is_set() {
+    let node = Running::start(&["--workers", "1"]);
+    serving(&node, 1);
+    let shown = |no_color: &str| {
+        let mut command = operator(&node.dir, &["ls"]);
+        command.env("NO_COLOR", no_color);
+        let (mut terminal, mut shown) = (OnTerminal::start(command), String::new());
+        terminal.screen.read_to_string(&mut shown).unwrap();
+        assert!(terminal.child.wait().unwrap().success() && shown.contains("serving"), "{shown}");
+        shown
+    };
+    // Empty is as not set (https://no-color.org).
+    assert!(shown("").contains("\u{1b}["));
+    assert!(!shown("1").contains("\u{1b}["));
+}
+
+#[test]
 fn top_says_what_it_needs() {
     let node = Running::start(&["--workers", "1"]);
     let (code, _, told) = run(&node.dir, &["top"]);

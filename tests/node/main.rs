@@ -17,6 +17,7 @@ mod prometheus;
 mod refuses;
 mod renews;
 mod replaces;
+mod sessions;
 mod starts;
 mod stops;
 mod tokens;

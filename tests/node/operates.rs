@@ -1,7 +1,7 @@
 //! The operator's commands against a real node: what they print, what they change, how they end.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -85,13 +85,16 @@ fn who_cannot_be_reached_ends_with_3_and_a_remedy_in_one_line() {
 #[test]
 fn every_command_has_help_with_an_example() {
     let dir = Dir::new();
-    let commands =
-        ["ls", "rooms", "streams", "session", "kick", "doctor", "logs", "scale", "reload", "drain", "restart"];
-    for command in commands.into_iter().chain(["completions", "config"]) {
+    let help = run(&dir, &["--help"]).1;
+    let operating = help.split("Operate nodes that run").nth(1).unwrap();
+    let named: Vec<&str> = operating.split(|c: char| !c.is_ascii_alphabetic()).collect();
+    let commands = ["ls", "top", "rooms", "streams", "session", "kick", "doctor", "logs", "scale", "reload", "drain"];
+    let others = ["restart", "load", "keys", "token", "completions", "config"];
+    for command in commands.into_iter().chain(others) {
         let (code, stdout, _) = run(&dir, &[command, "--help"]);
         assert_eq!(code, 0);
         assert!(stdout.contains("Example") && stdout.contains(&format!("chappe {command}")), "{stdout}");
-        assert!(run(&dir, &["--help"]).1.contains(command), "{command} is in the help of the program");
+        assert!(named.contains(&command), "{command} is in the help of the program");
     }
 }
 
@@ -131,6 +134,18 @@ fn completions_know_the_commands_of_both_kinds() {
 }
 
 #[test]
+fn a_pager_that_is_closed_early_is_no_failure() {
+    let dir = Dir::new();
+    for command in [&["completions", "bash"][..], &["config"], &["config", "--json"]] {
+        let mut child = operator(&dir, command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && told.is_empty(), "{command:?}: {told}");
+    }
+}
+
+#[test]
 fn a_node_starts_with_the_settings_that_config_prints() {
     let dir = Dir::new();
     let (code, text, _) = run(&dir, &["config"]);
@@ -141,6 +156,16 @@ fn a_node_starts_with_the_settings_that_config_prints() {
     let file = dir.path("chappe.toml").to_str().unwrap().to_owned();
     let command = crate::running::chappe(&dir, &["--config", &file]);
     assert_eq!(Running::start_in(dir, command).workers(), 1);
+}
+
+#[test]
+fn settings_are_told_as_json_too() {
+    let settings: Vec<Value> = serde_json::from_str(&run(&Dir::new(), &["config", "--json"]).1).unwrap();
+    let setting = |key: &str| settings.iter().find(|setting| setting["key"] == key).unwrap();
+    let media_port = setting("media-port");
+    assert_eq!((&media_port["default"], &media_port["variable"]), (&"7000".into(), &"CHAPPE_MEDIA_PORT".into()));
+    assert!(setting("region")["default"].is_null());
+    assert!(setting("room-metrics")["meaning"].as_str().unwrap().contains("0 (none) to 200"), "{settings:?}");
 }
 
 #[test]

@@ -40,6 +40,10 @@ fn a_key_is_made_signs_tokens_and_is_revoked_while_the_node_runs() {
     let (code, token, _) = run(&dir, &["token", "--keys", &path, "--room", "demo", "--watch"]);
     let token = token.trim();
     assert_eq!((code, token.split('.').count()), (0, 3), "{token}");
+    let (_, told, _) = run(&dir, &["token", "--keys", &path, "--room", "demo", "--watch", "--json"]);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["key"], told["token"].as_str().unwrap().split('.').count()), (&id.as_str().into(), 3), "{told}");
+    assert!(told["expires_ms"].as_u64().unwrap() > 1_700_000_000_000, "{told}");
     let (_, told, _) = run(&dir, &["token", "--keys", &path, "--inspect", token]);
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told["claims"]["video"]["room"], "demo");

@@ -1,0 +1,82 @@
+//! One session that is there, looked at and ended by command; and a drain that is taken back while there is one.
+
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::operates::{operator, printed, run, serving};
+use crate::running::{Running, eventually};
+
+/// One publisher and one viewer of a node, until this is dropped.
+pub struct Audience(Child);
+
+impl Audience {
+    /// Returns when both are connected and media has come to the viewer.
+    pub fn of(node: &Running) -> Audience {
+        let url = format!("http://{}", node.state()["http"].as_str().unwrap());
+        let mut command: Command = operator(&node.dir, &["load", &url, "--viewers", "1", "--profile", "360p"]);
+        command.args(["--duration", "1h"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let audience = Audience(command.spawn().unwrap());
+        eventually("media", || {
+            let sent = |session: &Value| session["stats"]["sent"][0]["packets"].as_u64();
+            let viewer = session(node, "whep")?;
+            let publisher = session(node, "whip")?;
+            let is_known = publisher["stats"]["round_trip_ms"].is_number() || publisher["state"] == "connected";
+            let is_active =
+                node.admin("/api/v1/streams")[0]["tracks"].as_array()?.iter().all(|it| it["active"] == true);
+            (is_known && is_active && sent(&viewer)? > 0).then_some(())
+        });
+        audience
+    }
+}
+
+impl Drop for Audience {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// One of this kind that is connected, with its counters.
+pub fn session(node: &Running, kind: &str) -> Option<Value> {
+    let sessions = node.admin("/api/v1/sessions");
+    let is_meant = |session: &&Value| session["kind"] == kind && session["state"] == "connected";
+    let id = sessions.as_array().unwrap().iter().find(is_meant)?["id"].as_str()?.to_owned();
+    Some(node.admin(&format!("/api/v1/sessions/{id}")))
+}
+
+#[test]
+fn a_session_that_is_there_is_shown_and_ended() {
+    let node = Running::start(&["--workers", "1", "--node", "here", "--public-ip", "127.0.0.1"]);
+    serving(&node, 1);
+    let audience = Audience::of(&node);
+    let viewer = session(&node, "whep").unwrap();
+    let id = viewer["id"].as_str().unwrap();
+    let told = printed(&node, &["session", id]);
+    for expected in [id, "whep", "connected", "here/0", "client at", "127.0.0.1:", "packets", "video", "live"] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    let json: Value = serde_json::from_str(&printed(&node, &["session", id, "--json"])).unwrap();
+    assert_eq!((&json["id"], &json["room"]), (&viewer["id"], &viewer["room"]));
+    assert!(printed(&node, &["session", "--list"]).contains(id));
+    assert_eq!(printed(&node, &["kick", id]), format!("{id} has ended\n"));
+    assert_eq!(run(&node.dir, &["session", id]).2, "chappe: there is no such session now\n");
+    let id = eventually("its client is back", || Some(session(&node, "whep")?["id"].as_str()?.to_owned()));
+    drop(audience);
+    let told: Value = serde_json::from_str(&printed(&node, &["kick", &id, "--json"])).unwrap();
+    assert_eq!(told, serde_json::json!({ "session": id, "ended": true }));
+}
+
+#[test]
+fn a_drain_is_taken_back() {
+    let node = Running::start(&["--workers", "1", "--node", "here", "--public-ip", "127.0.0.1"]);
+    serving(&node, 1);
+    let _audience = Audience::of(&node);
+    let state = || node.admin("/api/v1/nodes")[0]["state"].clone();
+    let told = printed(&node, &["drain", "--deadline", "10m", "--no-wait"]);
+    assert_eq!((told.as_str(), state()), ("here drains, for 10m at most\n", "draining".into()));
+    assert_eq!(printed(&node, &["drain", "--cancel"]), "here takes sessions again\n");
+    assert_eq!(state(), "serving");
+    // Who was there still is.
+    assert!(session(&node, "whip").is_some() && session(&node, "whep").is_some());
+}
