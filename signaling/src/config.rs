@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use chappe_signaling_access::ApiKey;
 use chappe_signaling_edge::AccessConfig;
+use chappe_signaling_rooms::Caps;
 use chappe_signaling_tls::PemFiles;
 use chappe_signaling_turn::TurnServers;
 use chappe_signaling_turn_server::TurnSockets;
@@ -48,6 +49,8 @@ pub struct Config {
     pub keys: KeySources,
     /// From where the listeners may be used.
     pub access: AccessConfig,
+    /// How much there may be of what clients can make.
+    pub caps: Caps,
     /// Addresses at which clients reach the workers (NAT 1:1). Empty: the addresses of the interfaces.
     pub public_ips: Vec<IpAddr>,
     pub region: Option<String>,

@@ -24,6 +24,7 @@ mod workers;
 
 pub use acme::AcmeConfig;
 pub use chappe_signaling_edge::{AccessConfig, BasePath, Host, Network, Proxies};
+pub use chappe_signaling_rooms::Caps;
 pub use chappe_signaling_tls::PemFiles;
 pub use chappe_signaling_turn::{TurnSecret, TurnServers, TurnUrl};
 pub use chappe_signaling_turn_server::TurnSockets;

@@ -32,12 +32,14 @@ impl Listeners {
             AdminAuth::Open => (None, None),
             AdminAuth::Key => (Some(Arc::clone(&self.gate)), self.tls.clone()),
         };
+        let refusals = Arc::clone(&admin.service.refusals);
         let router = admin::router(admin.clone(), &access.admin_hosts, gate);
-        servers.spawn(http::serve(listener, router, (Arc::clone(&access), tls), stop.clone()));
+        let shared = (Arc::clone(&access), tls, Arc::clone(&refusals));
+        servers.spawn(http::serve(listener, router, shared, stop.clone()));
         if let Some(public) = self.public {
             let listener = http::adopt(public).map_err(|error| SignalingError::Listener("public", error))?;
             let router = http::router(admin.service, self.auth, self.gate, admin.tally);
-            servers.spawn(http::serve(listener, router, (access, self.tls), stop));
+            servers.spawn(http::serve(listener, router, (access, self.tls, refusals), stop));
         }
         Ok(servers)
     }

@@ -9,8 +9,8 @@ use chappe_sfu_api::WorkerIndex;
 use chappe_sfu_io::inherited::{self, Kind};
 use chappe_sfu_worker::{Parent, SESSIONS_MAX_DEFAULT, WorkerConfig};
 use chappe_signaling::{
-    AccessConfig, AcmeConfig, AdminAuth, Auth, BasePath, Config, Host, IssuerSource, KeySources, Network, PemFiles,
-    Proxies, ROOMS_NAMED_DEFAULT, Stopped, TurnServers, TurnSockets, TurnUrl, Webhooks,
+    AccessConfig, AcmeConfig, AdminAuth, Auth, BasePath, Caps, Config, Host, IssuerSource, KeySources, Network,
+    PemFiles, Proxies, ROOMS_NAMED_DEFAULT, Stopped, TurnServers, TurnSockets, TurnUrl, Webhooks,
 };
 use chappe_signaling_access::parse_keys;
 use chappe_supervisor::child::{ParentLines, SignalingArgs, WorkerArgs};
@@ -28,7 +28,7 @@ pub fn worker(args: &[OsString]) -> Result<ExitCode, Failure> {
     let parent = args.enter().map_err(|e| Failure::Start(format!("worker {}: {e}", args.index)))?;
     let run = || {
         let index = WorkerIndex(args.index);
-        let sessions = SESSIONS_MAX_DEFAULT;
+        let sessions = args.sessions.unwrap_or(SESSIONS_MAX_DEFAULT);
         let (udp, tcp, control) = (args.udp_fd, args.tcp_fd, args.control_fd);
         let config = WorkerConfig::from_inherited(index, args.media_port, udp, tcp, control, sessions)?;
         let loudest = args.loudest.unwrap_or(config.loudest);
@@ -63,6 +63,7 @@ pub fn signaling(args: &[OsString]) -> Result<ExitCode, Failure> {
         turn_sockets: turn_sockets(&args)?,
         keys: keys(&args)?,
         access: access(&args)?,
+        caps: caps(&args),
         public_ips: args.public_ips.clone(),
         region: args.region.clone(),
         cluster: args.cluster().map_err(unreadable)?,
@@ -134,6 +135,17 @@ fn access(args: &SignalingArgs) -> Result<AccessConfig, Failure> {
         per_address: args.per_address.and_then(|max| usize::try_from(max).ok()),
         base_path: BasePath::parse(&args.base_path).map_err(|_| bad("--base-path"))?,
     })
+}
+
+fn caps(args: &SignalingArgs) -> Caps {
+    let (said, usual) = (args.caps, Caps::default());
+    let or = |said: Option<u32>, usual| said.and_then(|max| usize::try_from(max).ok()).unwrap_or(usual);
+    Caps {
+        rooms: or(said.rooms_max, usual.rooms),
+        members: or(said.members_max, usual.members),
+        members_per_room: or(said.members_per_room, usual.members_per_room),
+        streams_per_room: or(said.streams_per_room, usual.streams_per_room),
+    }
 }
 
 fn webhooks(args: &SignalingArgs) -> Result<Option<Webhooks>, Failure> {

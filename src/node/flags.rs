@@ -62,6 +62,26 @@ pub struct Flags {
     #[arg(long, env = "CHAPPE_PER_ADDRESS", value_name = "N", global = true)]
     #[arg(value_parser = number(1..=u32::MAX))]
     pub per_address: Option<u32>,
+    /// Rooms at a time, with those in which only clients of other nodes are, 1 to 100000 [default: 20000]
+    #[arg(long, env = "CHAPPE_ROOMS_MAX", value_name = "N", global = true)]
+    #[arg(value_parser = number(1u32..=100_000))]
+    pub rooms_max: Option<u32>,
+    /// Members (pages in rooms) at a time, 1 to 100000 [default: 20000]
+    #[arg(long, env = "CHAPPE_MEMBERS_MAX", value_name = "N", global = true)]
+    #[arg(value_parser = number(1u32..=100_000))]
+    pub members_max: Option<u32>,
+    /// Members of one room on this node, 1 to 2000; WHEP players are none [default: 2000]
+    #[arg(long, env = "CHAPPE_MEMBERS_PER_ROOM", value_name = "N", global = true)]
+    #[arg(value_parser = number(1u32..=2_000))]
+    pub members_per_room: Option<u32>,
+    /// Streams that are published in one room, 1 to 2000 [default: 256]
+    #[arg(long, env = "CHAPPE_STREAMS_PER_ROOM", value_name = "N", global = true)]
+    #[arg(value_parser = number(1u32..=2_000))]
+    pub streams_per_room: Option<u32>,
+    /// Sessions of publishers and viewers on each worker at a time, 1 to 16384 [default: 4096]
+    #[arg(long, env = "CHAPPE_SESSIONS_PER_WORKER", value_name = "N", global = true)]
+    #[arg(value_parser = number(1u32..=16_384))]
+    pub sessions_per_worker: Option<u32>,
     /// SFU workers, each a process on a core of its own: max (one per core) or 1 to 256 [default: max]
     #[arg(long, env = "CHAPPE_WORKERS", value_name = "max|N", global = true, value_parser = workers)]
     pub workers: Option<Workers>,

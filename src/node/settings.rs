@@ -12,9 +12,9 @@ mod turn;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use chappe_sfu_worker::LOUDEST_DEFAULT;
+use chappe_sfu_worker::{LOUDEST_DEFAULT, SESSIONS_MAX_DEFAULT};
 use chappe_signaling::IssuerSource;
-use chappe_supervisor::{NodePlan, Renewal, Role};
+use chappe_supervisor::{Caps, NodePlan, Renewal, Role};
 use chappe_supervisor_api::{AdminAuth, Auth};
 
 use crate::failure::{Failure, usage};
@@ -42,6 +42,8 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
         trusted_proxies: flags.trusted_proxy.clone().unwrap_or_default(),
         base_path: flags.base_path.clone().unwrap_or_default(),
         per_address: flags.per_address,
+        caps: caps(&flags),
+        sessions_per_worker: flags.sessions_per_worker.filter(|max| *max != SESSIONS_MAX_DEFAULT),
         workers: match flags.workers.unwrap_or(Workers::Max) {
             Workers::Max => None,
             Workers::Count(count) => Some(count),
@@ -93,6 +95,11 @@ fn merged(first: Flags, second: Flags) -> Flags {
         trusted_proxy: first.trusted_proxy.or(second.trusted_proxy),
         base_path: first.base_path.or(second.base_path),
         per_address: first.per_address.or(second.per_address),
+        rooms_max: first.rooms_max.or(second.rooms_max),
+        members_max: first.members_max.or(second.members_max),
+        members_per_room: first.members_per_room.or(second.members_per_room),
+        streams_per_room: first.streams_per_room.or(second.streams_per_room),
+        sessions_per_worker: first.sessions_per_worker.or(second.sessions_per_worker),
         workers: first.workers.or(second.workers),
         loudest: first.loudest.or(second.loudest),
         media_port: first.media_port.or(second.media_port),
@@ -125,6 +132,18 @@ fn merged(first: Flags, second: Flags) -> Flags {
         log_files: first.log_files.or(second.log_files),
         state_file: first.state_file.or(second.state_file),
         config: first.config,
+    }
+}
+
+/// Those that are not the default.
+fn caps(flags: &Flags) -> Caps {
+    let usual = chappe_signaling::Caps::default();
+    let other = |said: Option<u32>, usual| said.filter(|max| usize::try_from(*max) != Ok(usual));
+    Caps {
+        rooms_max: other(flags.rooms_max, usual.rooms),
+        members_max: other(flags.members_max, usual.members),
+        members_per_room: other(flags.members_per_room, usual.members_per_room),
+        streams_per_room: other(flags.streams_per_room, usual.streams_per_room),
     }
 }
 

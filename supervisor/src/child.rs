@@ -11,6 +11,7 @@ use chappe_sfu_io::process;
 use chappe_supervisor_api::{AdminAuth, Auth, ProcessName, SOCKET_FILE};
 use clap::ValueEnum;
 
+use crate::caps::Caps;
 use crate::log_format::LogFormat;
 use crate::runtime_dir::{CLUSTER_FILE, NODE_SECRET_FILE};
 
@@ -44,6 +45,9 @@ pub struct WorkerArgs {
     /// Of a crowd a viewer hears so many.
     #[arg(long)]
     pub loudest: Option<u8>,
+    /// Most sessions at a time.
+    #[arg(long)]
+    pub sessions: Option<u32>,
     #[arg(long)]
     pub log: LogFormat,
     #[arg(long)]
@@ -77,6 +81,8 @@ pub struct SignalingArgs {
     pub base_path: String,
     #[arg(long)]
     pub per_address: Option<u32>,
+    #[command(flatten)]
+    pub caps: Caps,
     #[arg(long = "public-ip")]
     pub public_ips: Vec<IpAddr>,
     #[arg(long)]
@@ -147,6 +153,7 @@ impl WorkerArgs {
         if let Some(loudest) = self.loudest {
             line.push("--loudest", loudest);
         }
+        line.push_each("--sessions", self.sessions);
         line.push_log(self.log, self.log_filter.as_deref());
         line.0
     }
@@ -185,6 +192,10 @@ impl SignalingArgs {
         line.push_each("--otlp-traces", &self.otlp_traces);
         line.push_each("--room-metrics", self.room_metrics);
         line.push_each("--per-address", self.per_address);
+        line.push_each("--rooms-max", self.caps.rooms_max);
+        line.push_each("--members-max", self.caps.members_max);
+        line.push_each("--members-per-room", self.caps.members_per_room);
+        line.push_each("--streams-per-room", self.caps.streams_per_room);
         line.push_each("--public-ip", &self.public_ips);
         line.push("--node", &self.node);
         line.push_each("--region", &self.region);

@@ -23,6 +23,7 @@ mod token;
 
 mod announce;
 mod backoff;
+mod caps;
 mod lines;
 mod log_file;
 mod log_format;
@@ -36,6 +37,7 @@ mod state_file;
 
 pub mod child;
 
+pub use caps::Caps;
 pub use child::log::check_log_filter;
 pub use ended::{EXIT_REFUSE, EXIT_STOP, Ended};
 pub use log_format::LogFormat;

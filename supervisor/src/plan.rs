@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chappe_supervisor_api::{AdminAuth, Auth};
 
+use crate::caps::Caps;
 use crate::log_format::LogFormat;
 
 /// All that a node is told; checked by whoever made it.
@@ -22,6 +23,9 @@ pub struct NodePlan {
     pub base_path: String,
     /// Most pages and unconnected sessions of one address.
     pub per_address: Option<u32>,
+    pub caps: Caps,
+    /// Most sessions of a worker; none: as many as workers choose.
+    pub sessions_per_worker: Option<u32>,
     /// None: one per core that this process may use.
     pub workers: Option<u16>,
     /// Of more than ten that send sound a viewer hears so many, the loudest, 0 for all; none: as many as workers choose.
@@ -153,6 +157,11 @@ impl NodePlan {
             ("trusted-proxy", self.trusted_proxies != other.trusted_proxies),
             ("base-path", self.base_path != other.base_path),
             ("per-address", self.per_address != other.per_address),
+            ("rooms-max", self.caps.rooms_max != other.caps.rooms_max),
+            ("members-max", self.caps.members_max != other.caps.members_max),
+            ("members-per-room", self.caps.members_per_room != other.caps.members_per_room),
+            ("streams-per-room", self.caps.streams_per_room != other.caps.streams_per_room),
+            ("sessions-per-worker", self.sessions_per_worker != other.sessions_per_worker),
             ("workers", self.workers != other.workers),
             ("loudest", self.loudest != other.loudest),
             ("media-port", self.media_port != other.media_port),

@@ -82,7 +82,11 @@ impl<'a> Settings<'a> {
         {
             warn!(%error, "the log is written to no file");
         }
-        if changed.iter().any(|name| *name != LOG_FILTER && !LOG_FILE.contains(name)) {
+        if changed.contains(&SESSIONS_PER_WORKER) {
+            info!("sessions-per-worker is taken up by each worker's next process: `chappe reload` replaces them");
+        }
+        let is_for_others = |name: &&str| [LOG_FILTER, SESSIONS_PER_WORKER].contains(name) || LOG_FILE.contains(name);
+        if !changed.iter().all(is_for_others) {
             self.behind = signaling(supervisor);
         }
         *plan = renewed;
@@ -119,5 +123,7 @@ fn refresh_specs(plan: &NodePlan, places: &Places, supervisor: &mut Supervisor) 
 }
 
 const LOG_FILTER: &str = "log-filter";
+/// Concerns workers, which carry media: nobody is replaced for it but by an operator.
+const SESSIONS_PER_WORKER: &str = "sessions-per-worker";
 /// Concern nobody but the parent.
 const LOG_FILE: [&str; 3] = ["log-file", "log-file-size", "log-files"];

@@ -5,6 +5,7 @@
 mod running;
 
 mod acme;
+mod caps;
 mod changes;
 mod deploy;
 mod https;

@@ -104,6 +104,26 @@ impl Running {
         answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default()
     }
 
+    /// Status of an offer to publish under `ROOM/STREAM`, and the whole answer.
+    pub fn whip(&self, path: &str, offer: &str) -> (u16, String) {
+        self.ask("POST", &format!("/whip/{path}"), offer)
+    }
+
+    /// A request to the public listener with a body of SDP.
+    pub fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let address = self.state()["http"].as_str().unwrap().to_owned();
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let head = format!("content-type: application/sdp\r\ncontent-length: {}\r\nconnection: close", body.len());
+        write!(stream, "{method} {path} HTTP/1.1\r\nhost: {address}\r\n{head}\r\n\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        (answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default(), answer)
+    }
+
+    pub fn metrics(&self) -> String {
+        get(self.state()["admin"].as_str().unwrap(), "/metrics").1
+    }
+
     /// Status of a GET in plain HTTP on an admin listener that listens on all addresses.
     pub fn http_status_of_plain_admin(&self) -> u16 {
         get(&self.state()["admin"].as_str().unwrap().replace("0.0.0.0", "127.0.0.1"), "/metrics").0

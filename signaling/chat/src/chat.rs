@@ -30,6 +30,7 @@ pub struct Chat {
     spoken: BTreeSet<(Instant, RoomName)>,
     chat_bytes: usize,
     chat_bytes_max: usize,
+    rooms_max: usize,
     remote_members: usize,
     refused: u64,
     cut_off: bool,
@@ -47,6 +48,7 @@ impl Chat {
             spoken: BTreeSet::new(),
             chat_bytes: 0,
             chat_bytes_max: CHAT_BYTES_MAX,
+            rooms_max: ROOMS_MAX,
             remote_members: 0,
             refused: 0,
             cut_off: false,
@@ -165,7 +167,7 @@ impl Chat {
     }
 
     fn open(&mut self, now: Instant, name: &RoomName, out: &mut Vec<Output>) -> Result<(), JoinError> {
-        if self.rooms.len() >= ROOMS_MAX {
+        if self.rooms.len() >= self.rooms_max {
             let empty = self.rooms.iter().find(|(_, room)| !room.has_local_members());
             let empty = empty.map(|(name, _)| name.clone()).ok_or(JoinError::TooManyRooms)?;
             self.close(now, &empty, out);

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::limits::{ROOM_MEMBERS_MAX, ROOMS_MAX};
+use crate::limits::ROOM_MEMBERS_MAX;
 
 /// Why a page is not counted among those who are here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JoinError {
     #[error("this node has {ROOM_MEMBERS_MAX} members in the room already; join on another node")]
     RoomFull,
-    #[error("this node has {ROOMS_MAX} rooms already; join on another node")]
+    #[error("this node has all the rooms already that it can have; join on another node")]
     TooManyRooms,
 }
 

@@ -14,7 +14,7 @@ pub const SHOWN_MAX: usize = 10_000;
 /// Members on other nodes that are remembered in all rooms together.
 pub const REMOTE_MEMBERS_MAX: usize = 400_000;
 /// Rooms with members on this node.
-pub const ROOMS_MAX: usize = 20_000;
+pub const ROOMS_MAX: usize = 100_000;
 /// Other nodes that are remembered in one room.
 pub const PEERS_MAX: usize = 1_024;
 /// Earlier lives of one node whose messages are still told apart.

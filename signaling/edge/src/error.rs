@@ -3,10 +3,10 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use chappe_signaling_service::Refusal;
+use chappe_signaling_service::{Counted, Refusal};
 use serde_json::json;
 
-use crate::refusal::{code, retry_after, status};
+use crate::refusal::{code, counted, retry_after, status};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpError {
@@ -16,11 +16,13 @@ pub struct HttpError {
     pub retry_after_s: Option<u64>,
     /// Value of `Allow`, with status 405.
     pub allow: Option<&'static str>,
+    /// As what the listener counts it.
+    pub counted: Option<Counted>,
 }
 
 impl HttpError {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> HttpError {
-        HttpError { status, code, message: message.into(), retry_after_s: None, allow: None }
+        HttpError { status, code, message: message.into(), retry_after_s: None, allow: None, counted: None }
     }
 
     pub fn method_not_allowed(allow: &'static str) -> HttpError {
@@ -35,7 +37,8 @@ impl HttpError {
 impl From<Refusal> for HttpError {
     fn from(refusal: Refusal) -> HttpError {
         let retry_after_s = retry_after(&refusal).map(|wait| wait.as_secs().max(1));
-        HttpError { retry_after_s, ..HttpError::new(status(&refusal), code(&refusal), refusal.to_string()) }
+        let counted = counted(&refusal);
+        HttpError { retry_after_s, counted, ..HttpError::new(status(&refusal), code(&refusal), refusal.to_string()) }
     }
 }
 
@@ -54,6 +57,9 @@ impl IntoResponse for HttpError {
         }
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if let Some(counted) = self.counted {
+            response.extensions_mut().insert(counted);
         }
         response
     }

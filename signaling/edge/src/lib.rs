@@ -15,5 +15,5 @@ mod ws;
 
 pub use access::{AccessConfig, BasePath, Gate, Host, Network, Proxies};
 pub use processes::Processes;
-pub use refusal::to_remote;
+pub use refusal::{counted, to_remote};
 pub use ws::{ServerMessage, page_message};

@@ -8,7 +8,7 @@ use chappe_sfu_api::ErrorCode;
 use chappe_signaling_access::TokenError;
 use chappe_signaling_rooms::{RoomError, RoomLimit};
 use chappe_signaling_sdp::SdpError;
-use chappe_signaling_service::{Limit, Refusal, RemoteRefusal};
+use chappe_signaling_service::{Counted, Limit, Refusal, RemoteRefusal};
 
 /// Code for machines, from the table in `web/PROTOCOL.md`; `no_such_stream` and `conflict` are HTTP's own.
 pub fn code(refusal: &Refusal) -> &'static str {
@@ -24,7 +24,11 @@ pub fn code(refusal: &Refusal) -> &'static str {
         Refusal::Token(_) => "unauthorized",
         Refusal::Denied(_) => "forbidden",
         Refusal::TooMany(_) => "too_many",
-        Refusal::NoWorker | Refusal::WorkerGone | Refusal::WorkerSilent | Refusal::NodeSilent => "unavailable",
+        Refusal::NoWorker
+        | Refusal::WorkersFull(_)
+        | Refusal::WorkerGone
+        | Refusal::WorkerSilent
+        | Refusal::NodeSilent => "unavailable",
         Refusal::Elsewhere(remote) => CODES.iter().find(|code| **code == remote.code).copied().unwrap_or("internal"),
         Refusal::Worker(error) => match error.code {
             ErrorCode::Limit | ErrorCode::Draining => "unavailable",
@@ -40,6 +44,7 @@ pub fn retry_after(refusal: &Refusal) -> Option<Duration> {
     match refusal {
         Refusal::Elsewhere(remote) => remote.retry_after_ms.map(Duration::from_millis),
         Refusal::NoWorker | Refusal::WorkerGone | Refusal::WorkerSilent | Refusal::NodeSilent => Some(RETRY_SOON),
+        Refusal::WorkersFull(_) => Some(RETRY_LATER),
         Refusal::Worker(error) if matches!(error.code, ErrorCode::Limit | ErrorCode::Draining) => Some(RETRY_LATER),
         Refusal::NoSuchStream(_) | Refusal::Rooms(RoomError::StreamExists(_)) => Some(RETRY_LATER),
         Refusal::Rooms(RoomError::TooMany(RoomLimit::Connecting(_) | RoomLimit::MembersOfAddress(_))) => {
@@ -59,6 +64,22 @@ pub fn retry_after(refusal: &Refusal) -> Option<Duration> {
 
 pub fn retry_after_ms(refusal: &Refusal) -> Option<u64> {
     retry_after(refusal).map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// As what operators find it counted. What another node refused is counted there.
+pub fn counted(refusal: &Refusal) -> Option<Counted> {
+    match refusal {
+        Refusal::WorkersFull(_) => Some(Counted::Cap("sessions-per-worker")),
+        Refusal::Rooms(RoomError::TooMany(limit)) => match limit {
+            RoomLimit::Rooms(_) => Some(Counted::Cap("rooms-max")),
+            RoomLimit::Streams(_) => Some(Counted::Cap("streams-per-room")),
+            RoomLimit::Members(_) => Some(Counted::Cap("members-per-room")),
+            RoomLimit::AllMembers(_) => Some(Counted::Cap("members-max")),
+            RoomLimit::Connecting(_) | RoomLimit::MembersOfAddress(_) => Some(Counted::Cap("per-address")),
+            RoomLimit::SessionsOfMember => None,
+        },
+        _ => None,
+    }
 }
 
 /// As another node passes it on to its client.

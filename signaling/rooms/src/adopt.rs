@@ -77,17 +77,13 @@ impl Registry {
         effects
     }
 
-    /// A name that is taken has no place for it, unless by an owner with a lower epoch.
+    /// A name that is taken has no place for it, unless by an owner with a lower epoch. Caps are for who comes: what goes
+    /// on was let in, maybe under higher ones.
     fn has_place_for(&self, session: &Session) -> bool {
-        match &session.note.role {
-            Role::Publish { stream, .. } => {
-                let room = &session.note.room;
-                let holder = self.stream(room, stream);
-                let outranked = holder.is_some_and(|holder| holder.epoch < session.epoch);
-                outranked || self.check_publish(room, stream, &Proof::default()).is_ok()
-            }
-            Role::Watch { .. } => self.rooms.contains_key(&session.note.room) || self.check_new_room().is_ok(),
-        }
+        let Role::Publish { stream, .. } = &session.note.role else { return true };
+        let Some(there) = self.rooms.get(&session.note.room) else { return true };
+        let outranked = there.streams.get(stream).is_some_and(|holder| holder.epoch < session.epoch);
+        outranked || !self.is_held(there, stream, &Proof::default())
     }
 
     fn insert(&mut self, session: Session, active: &[TrackId]) -> Vec<Effect> {

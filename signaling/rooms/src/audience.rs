@@ -7,7 +7,7 @@ use chappe_cluster::{NodeName, RoomName};
 use chappe_sfu_api::SessionId;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::ROOMS_MAX;
+use crate::limits::ROOMS_KNOWN_MAX;
 
 #[derive(Debug, Default)]
 pub struct Audience {
@@ -134,7 +134,7 @@ impl Audience {
 /// In one message, which stays far below what NATS takes (1 MB).
 const ROOMS_REPORTED_MAX: usize = 2_000;
 /// Remembered of one other node.
-const ROOMS_OF_NODE_MAX: usize = ROOMS_MAX;
+const ROOMS_OF_NODE_MAX: usize = ROOMS_KNOWN_MAX;
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use chappe_cluster::StreamName;
 
-use crate::limits::{MEMBERS_MAX, MEMBERS_PER_ROOM_MAX, ROOMS_MAX, SESSIONS_PER_MEMBER_MAX, STREAMS_PER_ROOM_MAX};
+use crate::limits::SESSIONS_PER_MEMBER_MAX;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RoomError {
@@ -24,14 +24,14 @@ pub enum RoomError {
 /// Which limit was reached, with its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RoomLimit {
-    #[error("rooms on this server ({ROOMS_MAX})")]
-    Rooms,
-    #[error("streams in this room ({STREAMS_PER_ROOM_MAX})")]
-    Streams,
-    #[error("members in this room ({MEMBERS_PER_ROOM_MAX})")]
-    Members,
-    #[error("members on this server ({MEMBERS_MAX})")]
-    AllMembers,
+    #[error("rooms on this server ({0}; its operator can raise rooms-max)")]
+    Rooms(usize),
+    #[error("streams in this room ({0}; the operator can raise streams-per-room)")]
+    Streams(usize),
+    #[error("members in this room ({0}; the operator can raise members-per-room)")]
+    Members(usize),
+    #[error("members on this server ({0}; its operator can raise members-max)")]
+    AllMembers(usize),
     #[error("sessions of one member ({SESSIONS_PER_MEMBER_MAX})")]
     SessionsOfMember,
     #[error(

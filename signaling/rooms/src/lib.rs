@@ -37,7 +37,7 @@ pub use chappe_cluster::{BadName, MemberId, ResumeSecret, RoomName, StreamName};
 pub use chappe_signaling_sdp::Showing;
 pub use effect::{Effect, LostReason, SessionNotice, StreamNotice};
 pub use error::{RoomError, RoomLimit};
-pub use limits::{ROOMS_MAX, VIEWERS_PER_TURN};
+pub use limits::{Caps, VIEWERS_PER_TURN};
 pub use member::{Connection, Member};
 pub use note::{NOTE_VERSION, Note, Owner, Role, Slot, TrackChoice};
 pub use occurrence::{Occurrence, Participant, Place, PublishedTrack};

@@ -1,16 +1,23 @@
 //! Owns how much there may be of what clients can make.
 
-/// Most rooms of one node.
-pub const ROOMS_MAX: usize = 20_000;
+/// What an operator bounds, for one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caps {
+    /// With those in which only clients of other nodes publish, as far as they are known here.
+    pub rooms: usize,
+    pub members: usize,
+    pub members_per_room: usize,
+    pub streams_per_room: usize,
+}
 
-/// Most streams of one room.
-pub const STREAMS_PER_ROOM_MAX: usize = 256;
+impl Default for Caps {
+    fn default() -> Caps {
+        Caps { rooms: 20_000, members: 20_000, members_per_room: 2_000, streams_per_room: 256 }
+    }
+}
 
-/// Most members of one room.
-pub const MEMBERS_PER_ROOM_MAX: usize = 2_000;
-
-/// Most members of one node.
-pub const MEMBERS_MAX: usize = 20_000;
+/// Rooms that are known of all nodes, and of one other node. No node may have more.
+pub const ROOMS_KNOWN_MAX: usize = 100_000;
 
 /// Most sessions of one page.
 pub const SESSIONS_PER_MEMBER_MAX: usize = 64;

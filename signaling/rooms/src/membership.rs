@@ -9,7 +9,7 @@ use chappe_signaling_access::Holder;
 use crate::address::ClientAddress;
 use crate::effect::{Effect, StreamNotice};
 use crate::error::{RoomError, RoomLimit};
-use crate::limits::{MEMBERS_MAX, MEMBERS_PER_ROOM_MAX, SESSIONS_PER_MEMBER_MAX};
+use crate::limits::{Caps, SESSIONS_PER_MEMBER_MAX};
 use crate::member::{Connection, Member};
 use crate::note::Owner;
 use crate::registry::Registry;
@@ -35,13 +35,14 @@ impl Registry {
         name: Option<String>,
         holder: Option<Holder>,
     ) -> Result<u64, RoomError> {
-        if self.members.len() >= MEMBERS_MAX {
-            return Err(RoomError::TooMany(RoomLimit::AllMembers));
+        let Caps { members, members_per_room, .. } = self.caps;
+        if self.members.len() >= members {
+            return Err(RoomError::TooMany(RoomLimit::AllMembers(members)));
         }
         match self.rooms.get(&room) {
             None => self.check_new_room()?,
-            Some(there) if there.members.len() >= MEMBERS_PER_ROOM_MAX => {
-                return Err(RoomError::TooMany(RoomLimit::Members));
+            Some(there) if there.members.len() >= members_per_room => {
+                return Err(RoomError::TooMany(RoomLimit::Members(members_per_room)));
             }
             Some(_) => {}
         }

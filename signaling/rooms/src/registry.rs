@@ -9,7 +9,7 @@ use crate::address::ClientAddress;
 use crate::audience::Audience;
 use crate::effect::{Effect, LostReason, SessionNotice, StreamNotice};
 use crate::error::{RoomError, RoomLimit};
-use crate::limits::{ROOMS_MAX, SESSIONS_PER_MEMBER_MAX};
+use crate::limits::{Caps, SESSIONS_PER_MEMBER_MAX};
 use crate::member::Member;
 use crate::note::{Owner, Role};
 use crate::occurrence::Occurrence;
@@ -23,6 +23,7 @@ use crate::stream::{Stream, TrackHome};
 pub struct Registry {
     /// This node.
     pub(super) own: NodeName,
+    pub(super) caps: Caps,
     pub(super) rooms: BTreeMap<RoomName, Room>,
     pub(super) sessions: Sessions,
     pub(super) members: HashMap<MemberId, Member>,
@@ -60,9 +61,10 @@ pub struct Room {
 }
 
 impl Registry {
-    pub fn new(own: NodeName) -> Registry {
+    pub fn new(own: NodeName, caps: Caps) -> Registry {
         Registry {
             own,
+            caps,
             rooms: BTreeMap::new(),
             sessions: Sessions::default(),
             members: HashMap::new(),
@@ -98,6 +100,10 @@ impl Registry {
         self.sessions.len()
     }
 
+    pub fn sessions_on(&self, worker: WorkerIndex) -> usize {
+        self.sessions.on_worker(worker)
+    }
+
     /// Sessions of pages.
     pub fn page_sessions(&self) -> impl Iterator<Item = SessionId> {
         self.sessions.of_pages()
@@ -113,10 +119,10 @@ impl Registry {
 
     /// Whether a viewer or a member may enter a room that may not exist yet.
     pub fn check_new_room(&self) -> Result<(), RoomError> {
-        if self.rooms.len() >= ROOMS_MAX {
-            return Err(RoomError::TooMany(RoomLimit::Rooms));
+        match self.rooms.len() >= self.caps.rooms {
+            true => Err(RoomError::TooMany(RoomLimit::Rooms(self.caps.rooms))),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// Enters a session whose worker has yet to confirm it. A publisher's name is taken from now on.

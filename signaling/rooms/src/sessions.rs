@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chappe_cluster::{MemberId, RoomName, StreamName};
-use chappe_sfu_api::{Media, SessionId};
+use chappe_sfu_api::{Media, SessionId, WorkerIndex};
 use chappe_signaling_access::Access;
 
 use crate::note::{Note, Role};
@@ -15,6 +15,8 @@ use crate::session::{Session, SlotState};
 pub(super) struct Sessions {
     all: HashMap<SessionId, Session>,
     of_pages: HashMap<MemberId, BTreeSet<SessionId>>,
+    /// How many each worker has.
+    of_workers: HashMap<WorkerIndex, usize>,
     viewers: HashMap<RoomName, HashMap<StreamName, BTreeSet<SessionId>>>,
     /// By the Unix time at which their tokens are over.
     expiring: BTreeSet<(u64, SessionId)>,
@@ -56,6 +58,10 @@ impl Sessions {
         self.of_pages.values().flatten().copied()
     }
 
+    pub fn on_worker(&self, worker: WorkerIndex) -> usize {
+        self.of_workers.get(&worker).copied().unwrap_or_default()
+    }
+
     /// Sessions with a slot for a stream.
     pub fn viewers(&self, room: &RoomName, stream: &StreamName) -> impl ExactSizeIterator<Item = SessionId> {
         let viewers = self.viewers.get(room).and_then(|streams| streams.get(stream));
@@ -67,6 +73,7 @@ impl Sessions {
         if let Some(member) = session.member() {
             self.of_pages.entry(member).or_default().insert(session.id);
         }
+        *self.of_workers.entry(session.worker).or_default() += 1;
         for stream in watched(&session) {
             let streams = self.viewers.entry(session.note.room.clone()).or_default();
             streams.entry(stream.clone()).or_default().insert(session.id);
@@ -79,6 +86,12 @@ impl Sessions {
 
     pub fn remove(&mut self, id: &SessionId) -> Option<Session> {
         let session = self.all.remove(id)?;
+        if let Some(count) = self.of_workers.get_mut(&session.worker) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_workers.remove(&session.worker);
+            }
+        }
         if let Some(access) = &session.note.access {
             self.expiring.remove(&(access.expires_ms, session.id));
         }

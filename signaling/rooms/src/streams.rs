@@ -9,7 +9,7 @@ use crate::address::ClientAddress;
 use crate::attempt::{Attempt, Proof, Takeover};
 use crate::effect::{Effect, LostReason, StreamNotice};
 use crate::error::{RoomError, RoomLimit};
-use crate::limits::STREAMS_PER_ROOM_MAX;
+use crate::limits::ROOMS_KNOWN_MAX;
 use crate::member::Connection;
 use crate::note::Role;
 use crate::registry::{Registry, Room};
@@ -31,10 +31,15 @@ impl Registry {
         let Some(there) = self.rooms.get(room) else {
             return self.check_new_room();
         };
-        let (opening, live) = (there.reserved.get(stream).copied(), there.streams.get(stream));
-        if opening.is_none() && live.is_none() {
+        if !there.reserved.contains_key(stream) && !there.streams.contains_key(stream) {
             return self.check_new_stream(there);
         }
+        if self.is_held(there, stream, proof) { Err(RoomError::StreamExists(stream.clone())) } else { Ok(()) }
+    }
+
+    /// Whether somebody has a name who does not give it to whoever shows this proof.
+    pub(super) fn is_held(&self, there: &Room, stream: &StreamName, proof: &Proof) -> bool {
+        let (opening, live) = (there.reserved.get(stream).copied(), there.streams.get(stream));
         // A page that moves its stream has both.
         let opening_holds = opening.is_some_and(|id| {
             let holder = self.sessions.get(&id).and_then(Session::holder);
@@ -46,12 +51,13 @@ impl Registry {
                 && !shows(proof, live.session, live.holder)
                 && !takes_over(proof, live.holder)
         });
-        if opening_holds || live_holds { Err(RoomError::StreamExists(stream.clone())) } else { Ok(()) }
+        opening_holds || live_holds
     }
 
     fn check_new_stream(&self, there: &Room) -> Result<(), RoomError> {
-        match there.streams.len() + there.reserved.len() >= STREAMS_PER_ROOM_MAX {
-            true => Err(RoomError::TooMany(RoomLimit::Streams)),
+        let max = self.caps.streams_per_room;
+        match there.streams.len() + there.reserved.len() >= max {
+            true => Err(RoomError::TooMany(RoomLimit::Streams(max))),
             false => Ok(()),
         }
     }
@@ -257,7 +263,7 @@ impl Registry {
             tracing::warn!(%node, %room, stream = %name, "the description of a stream can't be read");
             return Vec::new();
         };
-        if !self.rooms.contains_key(&room) && self.check_new_room().is_err() {
+        if !self.rooms.contains_key(&room) && self.rooms.len() >= ROOMS_KNOWN_MAX {
             return Vec::new();
         }
         let before = self.stream(&room, &name);

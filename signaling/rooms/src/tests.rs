@@ -6,8 +6,9 @@ use chappe_sfu_api::{
 use chappe_signaling_sdp::{self as sdp, Local, Offer};
 
 use super::*;
-use crate::limits::{SESSIONS_PER_MEMBER_MAX, STREAMS_PER_ROOM_MAX};
+use crate::limits::{Caps, SESSIONS_PER_MEMBER_MAX};
 
+mod caps;
 mod nodes;
 mod occurrences;
 mod sessions;
@@ -23,7 +24,7 @@ fn node(text: &str) -> NodeName {
 }
 
 fn registry() -> Registry {
-    Registry::new(node("here"))
+    Registry::new(node("here"), Caps::default())
 }
 
 fn room() -> RoomName {
@@ -307,11 +308,11 @@ fn limits_hold() {
     }
     let refused = registry.open(viewer(1000, "cam", Some(owner(ADA))));
     assert_eq!(refused, Err(RoomError::TooMany(RoomLimit::SessionsOfMember)));
-    for number in 0..STREAMS_PER_ROOM_MAX as u128 {
+    for number in 0..256 {
         open(&mut registry, publisher(2000 + number, &format!("s{number}"), None));
     }
     let refused = registry.check_publish(&room(), &name("more"), &Proof::default());
-    assert_eq!(refused, Err(RoomError::TooMany(RoomLimit::Streams)));
+    assert_eq!(refused, Err(RoomError::TooMany(RoomLimit::Streams(256))));
     let first = Proof { session: Some(id(2000)), ..Proof::default() };
     assert_eq!(registry.check_publish(&room(), &name("more"), &first), refused, "there is nothing to take over");
     assert_eq!(registry.check_publish(&room(), &name("s0"), &first), Ok(()));

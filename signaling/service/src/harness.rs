@@ -10,7 +10,7 @@ use chappe_sfu_api::{
     WorkerIndex,
 };
 use chappe_signaling_addresses::Addresses;
-use chappe_signaling_rooms::{Owner, RoomName, StreamName};
+use chappe_signaling_rooms::{Caps, Owner, RoomName, StreamName};
 use chappe_signaling_sdp::Offer;
 use chappe_signaling_traces::Tracer;
 use chappe_signaling_turn::TurnServers;
@@ -76,7 +76,7 @@ fn assemble(
         cluster,
         links,
         addresses,
-        AddressLimits::default(),
+        (AddressLimits::default(), Caps::default()),
         DrainFile::beside(None),
         TurnServers::default(),
         Tracer::default(),

@@ -27,7 +27,7 @@ mod workers;
 
 pub use callers::caller::Caller;
 pub use callers::limits::AddressLimits;
-pub use callers::refusals::AccessRefusals;
+pub use callers::refusals::{Counted, Refusals};
 pub use callers::shares::{Share, Shares};
 pub use clock::unix_ms;
 pub use cluster::handle::{ANSWER_WITHIN, AskError, Cluster, Identity};

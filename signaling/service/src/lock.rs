@@ -125,11 +125,12 @@ mod tests {
     use super::*;
     use crate::harness::node;
     use chappe_engine::Embedded;
+    use chappe_signaling_rooms::Caps;
 
     #[test]
     fn who_waits_gets_the_turn_before_one_that_takes_another() {
         let service = node("n1", 1, &Embedded::new());
-        let lock = StateLock::new(ServiceState::new(0, &service.cluster, Instant::now()));
+        let lock = StateLock::new(ServiceState::new(0, &service.cluster, Caps::default(), Instant::now()));
         let turns_of_others = AtomicU64::new(0);
         for round in 1..=100 {
             std::thread::scope(|scope| {

@@ -35,6 +35,12 @@ pub enum Refusal {
     BadView(#[from] BadView),
     #[error("no worker takes sessions now (all are full, draining or starting): try again in a moment")]
     NoWorker,
+    /// Each that serves has as many sessions as it may.
+    #[error(
+        "every worker has as many sessions as it may ({0}; the operator can raise sessions-per-worker, or add workers): \
+         try again in a moment"
+    )]
+    WorkersFull(u32),
     /// Its process ended, or the connection to it broke, while it was asked.
     #[error("the worker of this session went away while it was asked: try again in a moment")]
     WorkerGone,
@@ -107,7 +113,7 @@ impl Refusal {
     /// Whether another worker or node may still do what was asked.
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::NoWorker | Self::WorkerGone | Self::WorkerSilent | Self::NodeSilent => true,
+            Self::NoWorker | Self::WorkersFull(_) | Self::WorkerGone | Self::WorkerSilent | Self::NodeSilent => true,
             Self::Worker(error) => matches!(error.code, ErrorCode::Limit | ErrorCode::Draining),
             Self::Elsewhere(refusal) => refusal.is_unavailable(),
             _ => false,

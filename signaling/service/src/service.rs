@@ -9,6 +9,7 @@ use chappe_cluster::{NodeName, NodeState, WorkerRecord};
 use chappe_sfu_api::WorkerIndex;
 use chappe_signaling_addresses::Addresses;
 use chappe_signaling_events::Event;
+use chappe_signaling_rooms::Caps;
 use chappe_signaling_traces::Tracer;
 use chappe_signaling_turn::{IceServer, TurnServers};
 use tokio::sync::{broadcast, watch as flag};
@@ -16,7 +17,7 @@ use tokio::sync::{broadcast, watch as flag};
 use crate::callers::caller::Caller;
 use crate::callers::issuer_fetches::IssuerFetches;
 use crate::callers::limits::AddressLimits;
-use crate::callers::refusals::AccessRefusals;
+use crate::callers::refusals::Refusals;
 use crate::callers::shares::{Share, Shares};
 use crate::clock::unix_ms;
 use crate::cluster::handle::Cluster;
@@ -47,7 +48,9 @@ pub struct Service {
     settled: flag::Sender<bool>,
     /// One per WebSocket, also before it says hello.
     page_places: Arc<Shares>,
-    pub access_refusals: AccessRefusals,
+    pages_max: usize,
+    /// Shared with the listeners, which refuse before a request gets here.
+    pub refusals: Arc<Refusals>,
     pub issuer_fetches: IssuerFetches,
     turn: TurnServers,
     /// Where traces of joins begin, and the steps of those whose clients are on their way.
@@ -70,12 +73,13 @@ impl Service {
         cluster: Cluster,
         links: Vec<WorkerLink>,
         addresses: Addresses,
-        limits: AddressLimits,
+        (limits, caps): (AddressLimits, Caps),
         drain_file: DrainFile,
         turn: TurnServers,
         tracer: Tracer,
     ) -> Arc<Service> {
-        let state = StateLock::new(ServiceState::new(links.len(), &cluster, Instant::now()));
+        let pages_max = caps.members.max(PAGES_MAX_DEFAULT);
+        let state = StateLock::new(ServiceState::new(links.len(), &cluster, caps, Instant::now()));
         Arc::new(Service {
             cluster,
             state,
@@ -87,8 +91,9 @@ impl Service {
             started: SystemTime::now(),
             drain_file,
             settled: flag::channel(false).0,
-            page_places: Shares::new(PAGES_MAX),
-            access_refusals: AccessRefusals::default(),
+            page_places: Shares::new(pages_max),
+            pages_max,
+            refusals: Arc::default(),
             issuer_fetches: IssuerFetches::default(),
             turn,
             tracer,
@@ -119,9 +124,11 @@ impl Service {
 
     /// Room for one more WebSocket, for as long as it is held.
     pub fn page_place(&self, caller: &Caller) -> Result<Share, Refusal> {
-        let each_max = if caller.is_proxy { PAGES_OF_PROXY_MAX } else { PAGES_OF_CLIENT_MAX };
+        let all_max = self.pages_max;
+        // A school behind one NAT; a proxy that does not say who its clients are, and this machine, are more.
+        let each_max = (all_max / if caller.is_proxy { 2 } else { 8 }).max(1);
         let share = self.page_places.take(caller.address, each_max);
-        share.ok_or(Refusal::TooMany(Limit::Connections(PAGES_MAX, each_max)))
+        share.ok_or(Refusal::TooMany(Limit::Connections(all_max, each_max)))
     }
 
     /// The TURN servers, with credentials for a member or session that begins to connect now.
@@ -179,9 +186,5 @@ impl Service {
     }
 }
 
-/// WebSockets at a time.
-const PAGES_MAX: usize = 20_000;
-/// Of them from one address: a school behind one NAT.
-const PAGES_OF_CLIENT_MAX: usize = PAGES_MAX / 8;
-/// From a proxy that does not say who its clients are, and from this machine.
-const PAGES_OF_PROXY_MAX: usize = PAGES_MAX / 2;
+/// WebSockets at a time, also those that did not say hello yet; as many as members where there may be more.
+const PAGES_MAX_DEFAULT: usize = 20_000;

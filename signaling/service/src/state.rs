@@ -7,7 +7,7 @@ use chappe_cluster::{NodeName, Replica, Reservations, StreamLog, View};
 use chappe_engine::Health;
 use chappe_sfu_api::{Boot, Hello, TrackId, WorkerIndex};
 use chappe_signaling_chat::{Chat, RoomMessage};
-use chappe_signaling_rooms::{MemberId, Registry, RoomName, StreamName, StreamNotice};
+use chappe_signaling_rooms::{Caps, MemberId, Registry, RoomName, StreamName, StreamNotice};
 use tokio::task::AbortHandle;
 
 use crate::cluster::handle::Cluster;
@@ -77,12 +77,12 @@ pub struct PageConnection {
 }
 
 impl ServiceState {
-    pub fn new(workers: usize, cluster: &Cluster, now: Instant) -> ServiceState {
+    pub fn new(workers: usize, cluster: &Cluster, caps: Caps, now: Instant) -> ServiceState {
         let identity = &cluster.identity;
         let (own, instance) = (&identity.node, identity.instance);
         let view = |index: usize| WorkerView::new(WorkerIndex(u16::try_from(index).unwrap_or(u16::MAX)));
         ServiceState {
-            registry: Registry::new(own.clone()),
+            registry: Registry::new(own.clone(), caps),
             workers: (0..workers).map(view).collect(),
             replica: Replica::new(own.clone(), instance),
             log: StreamLog::new(own.clone(), instance),

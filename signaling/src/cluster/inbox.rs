@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use chappe_cluster::{NodeState, StreamDelta};
 use chappe_engine::{Health, Incoming, Subject};
-use chappe_signaling_edge::{Processes, to_remote};
+use chappe_signaling_edge::{Processes, counted, to_remote};
 use chappe_signaling_rooms::AudienceReport;
 use chappe_signaling_service::{NodeNotice, NodeReply, NodeRequest, Service, part_of};
 use serde::de::DeserializeOwned;
@@ -139,7 +139,10 @@ async fn answer(service: &Arc<Service>, processes: &Processes, incoming: Incomin
     step.note_outcome(&answer);
     send(&match answer {
         Ok(reply) => reply,
-        Err(refusal) => NodeReply::Refused { told: to_remote(&refusal) },
+        Err(refusal) => {
+            counted(&refusal).into_iter().for_each(|counted| service.refusals.note(counted));
+            NodeReply::Refused { told: to_remote(&refusal) }
+        }
     });
 }
 

@@ -13,6 +13,7 @@ mod worker;
 mod admin;
 mod alone;
 mod callers;
+mod caps;
 mod crowds;
 mod deaths;
 mod drain;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use chappe_signaling::{AccessConfig, AdminAuth, Auth, Config, KeySources, Stopped, TurnServers};
+use chappe_signaling::{AccessConfig, AdminAuth, Auth, Caps, Config, KeySources, Stopped, TurnServers};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -95,6 +95,7 @@ impl Server {
             turn_sockets: None,
             keys: KeySources::default(),
             access: AccessConfig::default(),
+            caps: Caps::default(),
             public_ips: vec!["192.0.2.1".parse().unwrap()],
             region: None,
             cluster: self.cluster.clone(),

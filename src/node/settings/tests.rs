@@ -42,8 +42,11 @@ fn what_is_read_again_has_to_go_with_what_stays() {
     let refused = again(&["--http", "127.0.0.1:8080", "--auth", "open"]).unwrap_err();
     assert!(refused.contains("--auth public"), "{refused}");
     let settings = ["--http", "127.0.0.1:8080", "--auth", "public", "--per-address", "7", "--log-filter", "debug"];
-    let renewal = again(&settings).unwrap();
-    assert_eq!((renewal.changed, renewal.fixed), (vec!["per-address", "log-filter"], vec!["http"]));
+    let caps = ["--rooms-max", "3", "--streams-per-room", "2", "--sessions-per-worker", "9"];
+    let renewal = again(&[&settings[..], &caps].concat()).unwrap();
+    let changed = ["per-address", "rooms-max", "streams-per-room", "sessions-per-worker", "log-filter"];
+    assert_eq!((renewal.changed, renewal.fixed), (changed.to_vec(), vec!["http"]));
+    assert_eq!((renewal.plan.caps.rooms_max, renewal.plan.sessions_per_worker), (Some(3), Some(9)));
     assert_eq!((renewal.plan.http, renewal.plan.per_address), (running.http, Some(7)));
 }
 
@@ -88,6 +91,8 @@ fn a_bad_value_says_what_is_wanted() {
     assert!(refusal(&["--public-ip", "0.0.0.0"]).contains("203.0.113.7"));
     assert!(refusal(&["--public-ip", "192.0.2.1,192.0.2.2"]).contains("at most one IPv4"));
     assert!(refusal(&["--node", "a b"]).contains("1 to 64"));
+    assert!(refusal(&["--rooms-max", "0"]).contains("1 to 100000"));
+    assert!(refusal(&["--members-per-room", "2001"]).contains("1 to 2000"));
     assert!(refusal(&["--auth", "closed"]).contains("open, public, jwt"));
 }
 

@@ -18,12 +18,13 @@ fn a_workers_arguments_survive_the_way_to_the_child() {
         media_port: 7003,
         core: Some(1),
         loudest: Some(7),
+        sessions: Some(300),
         log: LogFormat::Json,
         log_filter: Some("info,chappe_sfu_core=debug".to_owned()),
         restarts: 7,
     };
     assert_eq!(parse::<WorkerArgs>(sent.to_args()), sent);
-    let unpinned = WorkerArgs { core: None, loudest: None, log_filter: None, ..sent };
+    let unpinned = WorkerArgs { core: None, loudest: None, sessions: None, log_filter: None, ..sent };
     assert_eq!(parse::<WorkerArgs>(unpinned.to_args()), unpinned);
 }
 
@@ -39,6 +40,7 @@ fn signalings_arguments_survive_also_with_odd_names() {
         trusted_proxies: vec!["10.0.0.0/8".to_owned(), "2001:db8::/32".to_owned()],
         base_path: "/live".to_owned(),
         per_address: Some(50),
+        caps: Caps { rooms_max: Some(7), members_max: Some(8), members_per_room: Some(9), streams_per_room: Some(10) },
         webhooks: vec!["https://example.org/hooks".to_owned()],
         webhook_secrets: Some("/etc/chappe.secrets".into()),
         otlp_traces: Some("http://127.0.0.1:4318/v1/traces".to_owned()),
@@ -69,6 +71,7 @@ fn signalings_arguments_survive_also_with_odd_names() {
         trusted_proxies: vec![],
         base_path: String::new(),
         per_address: None,
+        caps: Caps::default(),
         webhooks: Vec::new(),
         webhook_secrets: None,
         otlp_traces: None,

@@ -26,8 +26,11 @@ pub async fn metrics(State(admin): State<Admin>) -> Response {
         for ((route, status), count) in admin.tally.counts() {
             counter!("chappe_http_requests_total", "route" => route, "status" => status.to_string()).absolute(count);
         }
-        for (reason, count) in admin.service.access_refusals.counts() {
+        for (reason, count) in admin.service.refusals.access.counts() {
             counter!("chappe_access_refusals_total", "reason" => reason).absolute(count);
+        }
+        for (setting, count) in admin.service.refusals.caps.counts() {
+            counter!("chappe_cap_refusals_total", "setting" => setting).absolute(count);
         }
         for (issuer, result, count) in admin.service.issuer_fetches.counts() {
             counter!("chappe_jwks_fetches_total", "issuer" => issuer, "result" => result).absolute(count);
@@ -64,6 +67,7 @@ fn describe() {
     describe_gauge!("chappe_uptime_seconds", "Age of the signaling process.");
     describe_counter!("chappe_http_requests_total", "Responses of the public listener by route and status.");
     describe_counter!("chappe_access_refusals_total", "Requests refused for their tokens, by reason.");
+    describe_counter!("chappe_cap_refusals_total", "Requests refused by a cap, by the setting that can be raised.");
     describe_counter!("chappe_jwks_fetches_total", "Attempts to read the keys of a foreign issuer by their result.");
     describe_counter!("chappe_trace_spans_total", "Steps of traced joins by whether the collector has them.");
     describe_counter!("chappe_tls_handshakes_total", "Connections to listeners of TLS by how they began.");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::response::{IntoResponse as _, Response};
 use axum::{BoxError, Router};
-use chappe_signaling_service::{Caller, Limit, Refusal, Shares};
+use chappe_signaling_service::{Caller, Counted, Limit, Refusal, Refusals, Shares};
 use tower::ServiceExt as _;
 
 use crate::access::base_path::BasePath;
@@ -22,10 +22,23 @@ pub struct Front {
     pub access: Arc<AccessConfig>,
     /// Requests that are being answered, by their clients.
     pub requests: Arc<Shares>,
+    pub refusals: Arc<Refusals>,
 }
 
 impl Front {
-    pub async fn answer<B>(&self, ends: Ends, mut request: hyper::Request<B>) -> Response
+    /// Counts what was refused, whoever did.
+    pub async fn answer<B>(&self, ends: Ends, request: hyper::Request<B>) -> Response
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let response = self.route(ends, request).await;
+        if let Some(counted) = response.extensions().get::<Counted>() {
+            self.refusals.note(*counted);
+        }
+        response
+    }
+
+    async fn route<B>(&self, ends: Ends, mut request: hyper::Request<B>) -> Response
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
@@ -76,7 +89,7 @@ mod tests {
     /// Of a listener that never comes to an end with what it is asked.
     fn busy_front() -> Front {
         let router = Router::new().fallback(std::future::pending::<()>);
-        Front { router, access: Arc::default(), requests: Shares::new(CONNECTIONS_MAX) }
+        Front { router, access: Arc::default(), requests: Shares::new(CONNECTIONS_MAX), refusals: Arc::default() }
     }
 
     /// One more request, which stays if it is taken.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use chappe_signaling_service::Shares;
+use chappe_signaling_service::{Refusals, Shares};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -20,11 +20,11 @@ use crate::http::places::{CONNECTIONS_MAX, Places, Quota};
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    (access, tls): (Arc<AccessConfig>, Option<Tls>),
+    (access, tls, refusals): (Arc<AccessConfig>, Option<Tls>, Arc<Refusals>),
     mut stop: watch::Receiver<bool>,
 ) {
     let (places, requests) = (Places::new(), Shares::new(CONNECTIONS_MAX));
-    let front = Arc::new(Front { router, access, requests });
+    let front = Arc::new(Front { router, access, requests, refusals });
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}

@@ -242,7 +242,8 @@ impl Page {
             if self.refused > REFUSED_MESSAGES_MAX {
                 return Err(Disconnect::Flood);
             }
-            self.send(dispatch::error(None, &Refusal::TooMany(Limit::Messages(MESSAGES_PER_SECOND_MAX)))).await;
+            let refusal = Refusal::TooMany(Limit::Messages(MESSAGES_PER_SECOND_MAX));
+            self.send(dispatch::error(&self.service, None, &refusal)).await;
             return Ok(None);
         }
         match Request::parse(&text) {
@@ -272,7 +273,7 @@ impl Page {
     async fn end_of_token(&self, error: TokenError) -> Disconnect {
         let refusal = self.service.refuse_token(error);
         // A page that reads nothing has its queue full, and then it is told by the close alone.
-        let _ = timeout(CLOSE_WITHIN, self.send(dispatch::error(None, &refusal))).await;
+        let _ = timeout(CLOSE_WITHIN, self.send(dispatch::error(&self.service, None, &refusal))).await;
         Disconnect::TokenOver
     }
 

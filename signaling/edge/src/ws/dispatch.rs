@@ -14,7 +14,7 @@ use chappe_signaling_traces::TraceContext;
 use serde_json::Value;
 
 use crate::access::gate::Gate;
-use crate::refusal::{code, retry_after_ms};
+use crate::refusal::{code, counted, retry_after_ms};
 use crate::ws::message::{ClientMessage, Hello, ServerMessage, SlotRequest, SlotText};
 use crate::ws::queue::PageQueue;
 use crate::ws::trace;
@@ -65,17 +65,17 @@ pub async fn hello(
         };
         return Err(error.to_text());
     }
-    let refused = |refusal: Refusal| error(Some(id), &refusal);
+    let refused = |refusal: Refusal| error(service, Some(id), &refusal);
     let pass = gate.judge(&caller, hello.token.as_deref()).await.map_err(refused)?;
     let caller = Caller { pass, ..caller };
     gate.rates().check_join(&caller).map_err(refused)?;
-    let room = RoomName::parse(&hello.room).map_err(|bad| error(Some(id), &bad.into()))?;
+    let room = RoomName::parse(&hello.room).map_err(|bad| refused(bad.into()))?;
     // A secret or session that is not ours is as good as one that has expired: the page starts anew.
     let resume = hello.resume.and_then(|text| ResumeSecret::try_from(text).ok());
     let living: Vec<SessionId> = hello.sessions.iter().filter_map(|text| text.parse().ok()).collect();
     let name = hello.name.map(|name| shown_name(&name)).filter(|name| !name.is_empty());
     let join = Join { id, room, name, resume, living, caller };
-    service.join(join, Box::new(queue.clone())).await.map_err(|refusal| error(Some(id), &refusal))
+    service.join(join, Box::new(queue.clone())).await.map_err(refused)
 }
 
 /// A page has a new token.
@@ -88,7 +88,7 @@ pub async fn renew(service: &Arc<Service>, gate: &Gate, joined: &mut Joined, id:
     };
     match renewed {
         Ok(()) => ServerMessage::Done { id }.to_text(),
-        Err(refusal) => error(Some(id), &refusal),
+        Err(refusal) => error(service, Some(id), &refusal),
     }
 }
 
@@ -101,22 +101,23 @@ pub async fn request(
 ) -> Utf8Bytes {
     let mut step = trace::begin(&service.tracer, join, joined, &message);
     let member = joined.owner.member;
+    let refused = |refusal: Refusal| error(service, Some(id), &refusal);
     let done = |result: Result<(), Refusal>| match result {
         Ok(()) => ServerMessage::Done { id }.to_text(),
-        Err(refusal) => error(Some(id), &refusal),
+        Err(refusal) => refused(refusal),
     };
     match message {
         ClientMessage::Publish { stream, sdp, session, instead_of, listed, alive_ms } => {
             let terms = Terms { instead_of, listed, alive_ms };
             let result = step.cover(publish(service, joined, &stream, &sdp, session, terms)).await;
             trace::note_answer(&mut step, &result);
-            answer(id, result, false)
+            result.map_or_else(refused, |answered| answer(id, &answered, false))
         }
         ClientMessage::Watch { sdp, slots, session, instead_of, alive_ms } => {
             let terms = Terms { instead_of, listed: false, alive_ms };
             let result = step.cover(watch(service, joined, &sdp, slots, session, terms)).await;
             trace::note_answer(&mut step, &result);
-            answer(id, result, true)
+            result.map_or_else(refused, |answered| answer(id, &answered, true))
         }
         ClientMessage::Unpublish { session } => done(service.end_own(session, member, true).await),
         ClientMessage::Unwatch { session } => done(service.end_own(session, member, false).await),
@@ -125,16 +126,16 @@ pub async fn request(
         ClientMessage::Say { text } => match service.say(joined, &text) {
             Ok(Ok(())) => ServerMessage::Done { id }.to_text(),
             Ok(Err(error)) => say_error(id, &error),
-            Err(refusal) => error(Some(id), &refusal),
+            Err(refusal) => refused(refusal),
         },
         ClientMessage::Typing { typing } => done(service.typing(joined, typing)),
         ClientMessage::Stats { session } => match service.stats_own(session, member).await {
             Ok(stats) => ServerMessage::Stats { id, session, stats: &stats }.to_text(),
-            Err(refusal) => error(Some(id), &refusal),
+            Err(refusal) => refused(refusal),
         },
         ClientMessage::Ping {} => ServerMessage::Pong { id }.to_text(),
         // The connection answers these itself.
-        ClientMessage::Hello(_) | ClientMessage::Renew { .. } => error(Some(id), &RoomError::NoSuchSession.into()),
+        ClientMessage::Hello(_) | ClientMessage::Renew { .. } => refused(RoomError::NoSuchSession.into()),
     }
 }
 
@@ -190,18 +191,15 @@ async fn watch(
     }
 }
 
-fn answer(id: u64, result: Result<Answered, Refusal>, watches: bool) -> Utf8Bytes {
-    match result {
-        Ok(answered) => {
-            let slots = watches.then(|| answered.slots.iter().map(SlotText::from).collect());
-            let Answered { session, sdp, alive_ms, .. } = &answered;
-            ServerMessage::Answer { id, session: *session, sdp, slots, alive_ms: *alive_ms }.to_text()
-        }
-        Err(refusal) => error(Some(id), &refusal),
-    }
+fn answer(id: u64, answered: &Answered, watches: bool) -> Utf8Bytes {
+    let slots = watches.then(|| answered.slots.iter().map(SlotText::from).collect());
+    let Answered { session, sdp, alive_ms, .. } = answered;
+    ServerMessage::Answer { id, session: *session, sdp, slots, alive_ms: *alive_ms }.to_text()
 }
 
-pub fn error(id: Option<u64>, refusal: &Refusal) -> Utf8Bytes {
+/// Counts the refusal that it tells.
+pub fn error(service: &Service, id: Option<u64>, refusal: &Refusal) -> Utf8Bytes {
+    counted(refusal).into_iter().for_each(|counted| service.refusals.note(counted));
     let (error, retry_after_ms) = (code(refusal), retry_after_ms(refusal));
     ServerMessage::Error { id, error, message: &refusal.to_string(), retry_after_ms }.to_text()
 }

@@ -6,7 +6,7 @@ use super::*;
 
 /// The publisher as another node tells of it.
 fn record(session: Session, epoch: u64) -> StreamRecord {
-    let mut there = Registry::new(node("there"));
+    let mut there = Registry::new(node("there"), Caps::default());
     let name = match &session.note.role {
         Role::Publish { stream, .. } => stream.clone(),
         Role::Watch { .. } => panic!("no publisher"),

@@ -19,14 +19,14 @@ impl Service {
     ) -> Result<(), Refusal> {
         let Some(pass) = caller.and_then(|caller| caller.pass.as_ref()) else { return Ok(()) };
         pass.grants.check(room.as_str(), action).map_err(|denied| {
-            self.access_refusals.count(denied.reason());
+            self.refusals.access.count(denied.reason());
             Refusal::Denied(denied)
         })
     }
 
     /// A token that is not good.
     pub fn refuse_token(&self, error: TokenError) -> Refusal {
-        self.access_refusals.count(error.reason());
+        self.refusals.access.count(error.reason());
         Refusal::Token(error)
     }
 }

@@ -129,7 +129,7 @@ impl Service {
                 }
             }
         }
-        Err(told)
+        Err(self.why_no_worker(told))
     }
 
     /// For another node, which has chosen the worker.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use chappe_cluster::{Cost, NodeName, TrackRate, Wanted, WorkerRef, choose, node_tag, session_id, session_tag};
-use chappe_sfu_api::{Hello, IceCredentials, MediaKind, SessionId, TrackId};
+use chappe_sfu_api::{ErrorCode, Hello, IceCredentials, MediaKind, SessionId, TrackId};
 use chappe_signaling_addresses::Candidates;
 use chappe_signaling_rooms::{RoomName, Slot, Stream, StreamName, TrackChoice};
 use chappe_signaling_sdp::{CandidateTransport, Local, LocalCandidate};
@@ -16,6 +16,7 @@ use crate::refusal::Refusal;
 use crate::service::Service;
 use crate::sessions::admission::Verdict;
 use crate::state::ServiceState;
+use crate::workers::view::{WorkerState, WorkerView};
 
 /// What a session is placed for.
 pub(crate) enum Purpose<'a> {
@@ -80,6 +81,23 @@ impl Service {
         let chosen = chosen.ok_or(Refusal::NoWorker)?;
         state.reservations.handle_placed(now, &chosen, &cost);
         Ok(chosen)
+    }
+
+    /// An operator can do something where nothing but the number of their sessions keeps this node's workers from more.
+    pub(crate) fn why_no_worker(&self, told: Refusal) -> Refusal {
+        let is_for_want_of_room = match &told {
+            Refusal::NoWorker => true,
+            Refusal::Worker(error) => error.code == ErrorCode::Limit,
+            _ => false,
+        };
+        let state = self.state();
+        let mut serving = state.workers.iter().filter(|worker| worker.state == WorkerState::Serving).peekable();
+        let most = serving.peek().map_or(0, |worker| worker.sessions_max());
+        let is_full = |worker: &WorkerView| {
+            let sessions = u32::try_from(state.registry.sessions_on(worker.index)).unwrap_or(u32::MAX);
+            sessions.max(worker.load.sessions) >= worker.sessions_max()
+        };
+        if is_for_want_of_room && most > 0 && serving.all(is_full) { Refusal::WorkersFull(most) } else { told }
     }
 
     /// Workers that have what is wanted already, or something of the room, best first.
