@@ -1,7 +1,7 @@
 //! Owns the signaling process: it assembles what clients speak to (`edge`), what decides (`service`), the connections to
 //! this node's workers and to other nodes, and ends them in order. Never touches a media packet. It may die and start
-//! again at any time: what it needs to go on is in the workers' snapshots, and whether its node drains in a file beside
-//! their sockets.
+//! again at any time: what it needs to go on is in the workers' snapshots, and, in files beside their sockets,
+//! whether its node drains and which events its receivers have not got.
 
 #![forbid(unsafe_code)]
 

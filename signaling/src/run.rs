@@ -27,13 +27,13 @@ use crate::acme::{Acme, AcmeConfig};
 use crate::addresses::follow_addresses;
 use crate::certificate::{Certificate, follow};
 use crate::cluster;
-use crate::config::{Config, SignalingError, Stopped};
+use crate::config::{Config, KeySources, SignalingError, Stopped};
 use crate::fleet::follow_fleet;
 use crate::keys::KeyFollower;
 use crate::listeners::Listeners;
 use crate::traces::{QUEUE_SPANS_MAX, Traces, tell_collector};
 use crate::turn::Turn;
-use crate::webhooks::{Webhooks, tell_receiver};
+use crate::webhooks::Receivers;
 
 /// Runs signaling until it is told to stop (SIGTERM or SIGINT). Sessions go on in the workers.
 pub fn run(config: Config) -> Result<Stopped, SignalingError> {
@@ -72,18 +72,16 @@ pub async fn run_until(config: Config, stop: impl Future<Output = ()>) -> Result
     let service = Service::new(cluster, links, addresses, limits, drain_file, turn.servers(), tracer);
     service.resume_drain();
     cluster::check_entry(&service).await?;
-    let supervisor = Supervisor::at(config.supervisor);
+    let supervisor = Supervisor::at(config.supervisor.clone());
     let processes = Processes::new(Arc::clone(&service), supervisor.clone());
     let mut tasks = spawn_cluster(&service, processes.clone(), outgoing).await;
     tasks.spawn(follow_fleet(Arc::clone(&service), supervisor, config.workers.into_iter().zip(queues).collect()));
     tasks.spawn(telling);
-    spawn_followers(&mut tasks, &service, config.webhooks);
+    spawn_followers(&mut tasks, &service);
+    let mut receivers = Receivers::tell(&service, config.webhooks, config.supervisor.as_deref());
     let (stopping, stopped) = watch::channel(false);
-    let (ring, keys) = watch::channel(Arc::new(KeyRing::default()));
-    if config.auth == Auth::Jwt || config.admin_auth == AdminAuth::Key {
-        let follower = KeyFollower::start(Arc::clone(&service), config.keys, ring);
-        tasks.spawn(follower.follow());
-    }
+    let asks_for_tokens = config.auth == Auth::Jwt || config.admin_auth == AdminAuth::Key;
+    let keys = spawn_keys(&mut tasks, &service, config.keys, asks_for_tokens);
     let gate = Arc::new(Gate::new(config.auth, Arc::clone(&service), keys));
     tasks.spawn(Arc::clone(&gate).tidy());
     let tls = certificate.as_ref().map(|certificate| certificate.tls.clone());
@@ -105,11 +103,13 @@ pub async fn run_until(config: Config, stop: impl Future<Output = ()>) -> Result
         () = stop => None,
         ending = service.ended() => Some(ending),
         () = panicked(&mut tasks) => return Err(SignalingError::TaskPanicked),
+        () = panicked(&mut receivers.tasks) => return Err(SignalingError::TaskPanicked),
     };
     info!("signaling stops");
     stopping.send_replace(true);
     while servers.join_next().await.is_some() {}
     tasks.shutdown().await;
+    receivers.finish().await;
     match ending {
         None => Ok(Stopped::Asked),
         Some(Exit::Drained) => {
@@ -148,14 +148,24 @@ fn spawn_certificate(
     tasks.spawn(follow(certificate));
 }
 
+/// The keys that tokens are checked with, as they come and go.
+fn spawn_keys(
+    tasks: &mut JoinSet<()>,
+    service: &Arc<Service>,
+    sources: KeySources,
+    are_asked_for: bool,
+) -> watch::Receiver<Arc<KeyRing>> {
+    let (ring, keys) = watch::channel(Arc::new(KeyRing::default()));
+    if are_asked_for {
+        tasks.spawn(KeyFollower::start(Arc::clone(service), sources, ring).follow());
+    }
+    keys
+}
+
 /// What needs the service alone.
-fn spawn_followers(tasks: &mut JoinSet<()>, service: &Arc<Service>, webhooks: Option<Webhooks>) {
+fn spawn_followers(tasks: &mut JoinSet<()>, service: &Arc<Service>) {
     tasks.spawn(settle(Arc::clone(service)));
     tasks.spawn(follow_addresses(Arc::clone(service)));
-    let Some(Webhooks { receivers, secret_file }) = webhooks else { return };
-    for receiver in receivers {
-        tasks.spawn(tell_receiver(Arc::clone(service), receiver, secret_file.clone()));
-    }
 }
 
 /// Where the steps of joins begin, and what tells of them.

@@ -1,12 +1,17 @@
 //! A receiver outside is told of what happens, signed, again when it fails, and the same is on the admin listener.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::operates::serving;
-use crate::running::{Dir, Running, chappe, kill};
+use crate::operates::{printed, serving};
+use crate::running::{Dir, Running, chappe, eventually, kill};
 
 struct Request {
     head: Vec<String>,
@@ -16,7 +21,10 @@ struct Request {
 impl Request {
     /// Takes the next request, and answers it.
     fn take(listener: &TcpListener, status: &str) -> Request {
-        let (mut stream, _) = listener.accept().unwrap();
+        Request::read(listener.accept().unwrap().0, status)
+    }
+
+    fn read(mut stream: TcpStream, status: &str) -> Request {
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         let head: Vec<String> =
             reader.by_ref().lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
@@ -32,6 +40,85 @@ impl Request {
         let is_it = |line: &&String| line.to_lowercase().starts_with(&format!("{name}: "));
         self.head.iter().find(is_it).unwrap().split_once(": ").unwrap().1.to_owned()
     }
+}
+
+/// Closes whatever connects while it is down; tells what it was told when it is not.
+fn receiver(is_down: &Arc<AtomicBool>) -> (String, mpsc::Receiver<Request>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hooks", listener.local_addr().unwrap());
+    let (requests, told) = mpsc::channel();
+    let is_down = Arc::clone(is_down);
+    std::thread::spawn(move || {
+        loop {
+            let (stream, _) = listener.accept().unwrap();
+            if !is_down.load(Ordering::SeqCst) && requests.send(Request::read(stream, "204 No Content")).is_err() {
+                return;
+            }
+        }
+    });
+    (url, told)
+}
+
+const OFFER: &str = include_str!("../../signaling/sdp/tests/data/chromium-whip.sdp");
+/// Of a publisher of sound and picture that comes and goes.
+const OF_A_PUBLISHER: [&str; 6] =
+    ["room_started", "track_published", "track_published", "track_unpublished", "track_unpublished", "room_finished"];
+
+/// A publisher comes and goes, and what is told of it is written down: the `times`-th one.
+fn come_and_go(node: &Running, times: usize) {
+    let (status, answer) = node.whip("demo/cam", OFFER);
+    assert_eq!(status, 201, "{answer}");
+    let session = answer.lines().find_map(|line| line.strip_prefix("location: ")).unwrap().trim().to_owned();
+    assert_eq!(node.ask("DELETE", &session, "").0, 200);
+    eventually("the journal", || {
+        let files = node.dir.runtime_dirs().into_iter().flat_map(|dir| fs::read_dir(dir).unwrap());
+        let journal = files.map(|file| file.unwrap().path()).find(|path| path.to_string_lossy().contains("/webhook-"));
+        let text = fs::read_to_string(journal?).ok()?;
+        (text.matches("\"room_finished\"").count() == times).then_some(())
+    });
+}
+
+#[test]
+fn what_a_receiver_could_not_be_told_the_next_signaling_process_tells_in_its_order() {
+    let is_down = Arc::new(AtomicBool::new(true));
+    let (url, told) = receiver(&is_down);
+    let dir = Dir::new();
+    let (secrets, settings) = (dir.path("secrets"), dir.path("chappe.toml"));
+    fs::write(&secrets, SECRETS).unwrap();
+    fs::write(&settings, "per-address = 100\n").unwrap();
+    let files = ["--webhook-secrets", secrets.to_str().unwrap(), "--config", settings.to_str().unwrap()];
+    let mut command = chappe(&dir, &["--workers", "1", "--webhook", &url]);
+    command.args(files);
+    let node = Running::start_in(dir, command);
+    serving(&node, 1);
+
+    come_and_go(&node, 1);
+    assert!(printed(&node, &["reload"]).ends_with("is reloaded\n"));
+    come_and_go(&node, 2);
+    let signaling = node.signaling();
+    kill(signaling.unwrap(), Signal::KILL);
+    eventually("another signaling process", || {
+        (node.signaling().is_some() && node.signaling() != signaling).then_some(())
+    });
+    eventually("a node that is ready", || (node.http("/readyz").0 == 200).then_some(()));
+    come_and_go(&node, 3);
+    is_down.store(false, Ordering::SeqCst);
+    fs::write(&settings, "per-address = 101\n").unwrap();
+    node.signal(Signal::HUP);
+
+    let expected = [OF_A_PUBLISHER; 3].concat();
+    let mut of_room: Vec<(String, String)> = Vec::new();
+    while of_room.len() < expected.len() {
+        let request = told.recv_timeout(Duration::from_secs(40)).expect("all of them come");
+        let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+        // One that was told when its process ended may come twice.
+        let id = request.header("webhook-id");
+        if body["data"]["room"] == "demo" && of_room.last().is_none_or(|(last, _)| *last != id) {
+            of_room.push((id, body["type"].as_str().unwrap().to_owned()));
+        }
+    }
+    let kinds: Vec<&str> = of_room.iter().map(|(_, kind)| kind.as_str()).collect();
+    assert_eq!(kinds, expected);
 }
 
 const SECRETS: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\nwhsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";

@@ -7,9 +7,11 @@
 #![forbid(unsafe_code)]
 
 mod event;
+mod journal;
 mod outbox;
 mod secret;
 
 pub use event::{Event, EventKind};
+pub use journal::{Change, journal_name};
 pub use outbox::{Attempt, Outbox, Outcome};
 pub use secret::{BadSecret, Secrets};

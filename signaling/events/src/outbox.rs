@@ -1,4 +1,5 @@
-//! Owns which events a receiver has not got yet, and when each is told again. Never tells any.
+//! Owns which events a receiver has not got yet, and when each is told again. Never tells any, and keeps none beyond the
+//! process: its changes are there to be written down.
 //!
 //! Events of a room are in a lane of their own: the first of it is told until the receiver has it or a day is over, and
 //! only then the next. Lanes do not wait for each other, but for a place among the requests that run at a time.
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::event::Event;
+use crate::journal::{Change, Rest};
 
 /// Of one receiver.
 #[derive(Debug, Default)]
@@ -28,6 +30,8 @@ pub struct Outbox {
     untold: u64,
     dropped: u64,
     given_up: u64,
+    /// Since they were taken last.
+    changes: Vec<Change>,
 }
 
 /// A room, or what is of none.
@@ -54,6 +58,39 @@ pub enum Outcome {
 }
 
 impl Outbox {
+    /// As an earlier process left it, by its changes: what waits is told at once, and then goes on in its pauses.
+    pub fn restored(now: Instant, changes: &str) -> Outbox {
+        let mut outbox = Outbox::default();
+        let Rest { waiting, untold } = Rest::of(changes);
+        if untold > 0 {
+            outbox.drop_events(untold);
+        }
+        for (event, failures) in waiting {
+            let lane = event.room.clone();
+            outbox.push(now, Arc::new(event));
+            // The attempt that comes now is in place of the last one, so that a day stays a day.
+            let first = outbox.lanes.get_mut(&lane).filter(|waiting| waiting.events.len() == 1);
+            first.into_iter().for_each(|waiting| waiting.failures = failures.saturating_sub(1));
+        }
+        outbox
+    }
+
+    /// For whoever writes them down.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// The changes by which a queue comes to be what this one is.
+    pub fn summary(&self) -> Vec<Change> {
+        let of_lane = |waiting: &Waiting| {
+            let id = waiting.events.front().map(|event| event.id.clone()).unwrap_or_default();
+            let queued = waiting.events.iter().cloned().map(Change::Queued).collect::<Vec<_>>();
+            queued.into_iter().chain(vec![Change::Failed(id); waiting.failures]).collect::<Vec<_>>()
+        };
+        let untold = Some(Change::Untold(self.untold)).filter(|_| self.untold > 0);
+        self.lanes.values().flat_map(of_lane).chain(untold).collect()
+    }
+
     /// One that finds no place is dropped and counted.
     pub fn push(&mut self, now: Instant, event: Arc<Event>) {
         if self.queued >= EVENTS_MAX {
@@ -61,6 +98,7 @@ impl Outbox {
             return;
         }
         self.queued += 1;
+        self.changes.push(Change::Queued(Arc::clone(&event)));
         let lane = event.room.clone();
         let waiting = self.lanes.entry(lane.clone()).or_default();
         waiting.events.push_back(event);
@@ -73,12 +111,17 @@ impl Outbox {
     pub fn drop_events(&mut self, count: u64) {
         self.untold += count;
         self.dropped += count;
+        self.changes.push(Change::Untold(self.untold));
     }
 
     /// What the receiver has to be told of: so many events were dropped. Once there is a place for that again.
     pub fn poll_untold(&mut self) -> Option<u64> {
         let has_place = self.queued < EVENTS_MAX / 2;
-        (has_place && self.untold > 0).then(|| std::mem::take(&mut self.untold))
+        if !has_place || self.untold == 0 {
+            return None;
+        }
+        self.changes.push(Change::Untold(0));
+        Some(std::mem::take(&mut self.untold))
     }
 
     pub fn poll_attempt(&mut self, now: Instant) -> Option<Attempt> {
@@ -99,10 +142,12 @@ impl Outbox {
         let pause = PAUSES.get(waiting.failures).filter(|_| outcome == Outcome::Failed);
         if let Some(pause) = pause {
             waiting.failures += 1;
+            self.changes.push(Change::Failed(attempt.event.id.clone()));
             self.due.insert((now + *pause, attempt.lane.clone()));
             return;
         }
         self.given_up += u64::from(outcome == Outcome::Failed);
+        self.changes.push(Change::Done(attempt.event.id.clone()));
         waiting.events.pop_front();
         waiting.failures = 0;
         self.queued -= 1;
@@ -218,6 +263,37 @@ mod tests {
             }
         }
         assert_eq!((outbox.poll_untold(), outbox.poll_untold()), (Some(3), None));
+    }
+
+    #[test]
+    fn what_waits_is_the_same_after_the_process_and_goes_on_in_its_pauses() {
+        let (mut outbox, now) = (Outbox::default(), Instant::now());
+        for (number, room) in [Some("a"), Some("a"), Some("b"), None].into_iter().enumerate() {
+            outbox.push(now, event(room, number));
+        }
+        let written = |changes: &[Change]| changes.iter().map(Change::to_line).collect::<String>();
+        let mut at = now;
+        for _ in 0..3 {
+            at = outbox.next_timeout().unwrap().max(at);
+            for attempt in ids(&mut outbox, at) {
+                let got = attempt.event.id == "2";
+                outbox.handle_outcome(at, &attempt, if got { Outcome::Delivered } else { Outcome::Failed });
+            }
+        }
+        outbox.drop_events(5);
+        let text = written(&outbox.take_changes());
+        assert_eq!(outbox.take_changes(), []);
+        for text in [text, written(&outbox.summary())] {
+            let mut next = Outbox::restored(at, &text);
+            assert_eq!((next.queued(), next.poll_untold()), (3, Some(5)));
+            let first = ids(&mut next, at).into_iter().find(|attempt| attempt.lane.is_some()).unwrap();
+            assert_eq!(first.event.id, "0", "at once");
+            next.handle_outcome(at, &first, Outcome::Failed);
+            let due: Vec<Instant> = next.due.iter().map(|(at, _)| *at).collect();
+            assert_eq!(due, [at + PAUSES[2]], "as if it had gone on");
+            next.handle_outcome(at, &first, Outcome::Delivered);
+            assert_eq!(ids(&mut next, at)[0].event.id, "1");
+        }
     }
 
     #[test]

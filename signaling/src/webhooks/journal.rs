@@ -1,0 +1,268 @@
+//! Owns the files in which events wait for their receivers, too: the next signaling process tells what this one could not,
+//! also when this one was killed. They are in the private directory of this run of the node, and gone with it. Never
+//! decides what is told.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use chappe_signaling_events::{Change, Outbox, journal_name};
+use hyper::Uri;
+use tracing::{info, warn};
+
+/// Of one receiver.
+#[derive(Debug, Clone)]
+pub struct Journal(Arc<Mutex<Pages>>);
+
+#[derive(Debug)]
+struct Pages {
+    /// None: there is nowhere to write, and the end of the process loses what waits.
+    path: Option<PathBuf>,
+    file: Option<File>,
+    lines: usize,
+    is_failing: bool,
+}
+
+impl Journal {
+    /// With what the process before has left.
+    pub fn open(dir: Option<&Path>, receiver: &Uri) -> (Journal, Outbox) {
+        let path = dir.map(|dir| dir.join(file_name(receiver)));
+        let text = path.as_deref().map(fs::read).and_then(Result::ok).unwrap_or_default();
+        let outbox = Outbox::restored(Instant::now(), &String::from_utf8_lossy(&text));
+        if outbox.queued() > 0 {
+            let receiver = receiver.authority().map_or("", |authority| authority.as_str());
+            info!(receiver, count = outbox.queued(), "events that the process before could not tell are told now");
+        }
+        // What was read is written anew, without what is over.
+        let pages = Pages { path, file: None, lines: usize::MAX, is_failing: false };
+        (Journal(Arc::new(Mutex::new(pages))), outbox)
+    }
+
+    /// Takes down what has changed. The disk is waited for by this receiver alone.
+    pub async fn note(&self, outbox: &mut Outbox) {
+        let Some((journal, changes, summary)) = self.begin(outbox) else { return };
+        let writing = tokio::task::spawn_blocking(move || journal.write(&changes, summary.as_deref()));
+        // It does not panic, and it is not cancelled once it runs.
+        let _ = writing.await;
+    }
+
+    /// The same, for the last time.
+    pub fn note_now(&self, outbox: &mut Outbox) {
+        if let Some((journal, changes, summary)) = self.begin(outbox) {
+            journal.write(&changes, summary.as_deref());
+        }
+    }
+
+    /// What is to be written: the changes, or all that waits where most of the file is about what is over.
+    fn begin(&self, outbox: &mut Outbox) -> Option<(Journal, Vec<Change>, Option<Vec<Change>>)> {
+        let changes = outbox.take_changes();
+        if changes.is_empty() {
+            return None;
+        }
+        let lines = self.pages().lines.saturating_add(changes.len());
+        let is_old = outbox.queued() == 0 || lines > 2 * outbox.queued() + LINES_KEPT;
+        Some((self.clone(), changes, is_old.then(|| outbox.summary())))
+    }
+
+    fn write(&self, changes: &[Change], summary: Option<&[Change]>) {
+        let mut pages = self.pages();
+        let written = match summary {
+            Some(summary) => pages.rewrite(summary),
+            None => pages.append(changes),
+        };
+        match written {
+            Ok(()) => pages.is_failing = false,
+            // Said once; the file is made anew with the next change.
+            Err(error) => {
+                if !std::mem::replace(&mut pages.is_failing, true) {
+                    warn!(%error, "should signaling end now, it would forget events that wait for a receiver");
+                }
+                pages.lines = usize::MAX;
+            }
+        }
+    }
+
+    fn pages(&self) -> std::sync::MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pages {
+    fn append(&mut self, changes: &[Change]) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.write_all(text_of(changes).as_bytes())?;
+        self.lines += changes.len();
+        Ok(())
+    }
+
+    /// Written whole and renamed into place, so that whoever is killed here leaves the old or the new one.
+    fn rewrite(&mut self, summary: &[Change]) -> io::Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        if summary.is_empty()
+            && let Some(file) = &mut self.file
+        {
+            file.set_len(0)?;
+            self.lines = 0;
+            return Ok(());
+        }
+        let part = path.with_extension("part");
+        let mut options = OpenOptions::new();
+        // Only its owner gets into the directory; who copies the file elsewhere should not show it either.
+        let mut file = options.create(true).write(true).truncate(true).mode(0o600).open(&part)?;
+        file.write_all(text_of(summary).as_bytes())?;
+        drop(file);
+        fs::rename(&part, path)?;
+        self.file = Some(OpenOptions::new().append(true).open(path)?);
+        self.lines = summary.len();
+        Ok(())
+    }
+}
+
+/// Receivers that are named no more are told nothing, and what waits for them is forgotten.
+pub fn forget_others(dir: &Path, receivers: &[Uri]) {
+    let named: BTreeSet<String> = receivers.iter().map(file_name).collect();
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with(PREFIX) || named.contains(&name) {
+            continue;
+        }
+        let text = fs::read(entry.path()).unwrap_or_default();
+        let count = Outbox::restored(Instant::now(), &String::from_utf8_lossy(&text)).queued();
+        if count > 0 {
+            warn!(count, "events are dropped: their receiver is named no more");
+        }
+        let _ = fs::remove_file(entry.path());
+    }
+}
+
+fn text_of(changes: &[Change]) -> String {
+    changes.iter().map(Change::to_line).collect()
+}
+
+fn file_name(receiver: &Uri) -> String {
+    format!("{PREFIX}{}", journal_name(&receiver.to_string()))
+}
+
+const PREFIX: &str = "webhook-";
+/// About what is over, before the file is made anew.
+const LINES_KEPT: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use chappe_signaling_events::{Event, EventKind, Outcome};
+
+    use super::*;
+
+    /// Goes with the test.
+    struct Dir(PathBuf);
+
+    impl Dir {
+        fn new() -> Dir {
+            static NEXT: AtomicU32 = AtomicU32::new(0);
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let path = std::env::temp_dir().join(format!("chappe-journal-{}-{number}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Dir(path)
+        }
+
+        fn open(&self) -> (Journal, Outbox) {
+            Journal::open(Some(&self.0), &receiver())
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn receiver() -> Uri {
+        "https://example.org/hooks".parse().unwrap()
+    }
+
+    fn push(outbox: &mut Outbox, id: usize) {
+        let (room, data) = (Some(format!("room{}", id % 3)), serde_json::Value::Null);
+        let event = Event { id: id.to_string(), kind: EventKind::RoomStarted, at_ms: 0, room, data };
+        outbox.push(Instant::now(), Arc::new(event));
+    }
+
+    fn deliver(outbox: &mut Outbox) -> Vec<String> {
+        let now = Instant::now();
+        let mut told = Vec::new();
+        while let Some(attempt) = outbox.poll_attempt(now) {
+            told.push(attempt.event.id.clone());
+            outbox.handle_outcome(now, &attempt, Outcome::Delivered);
+        }
+        told
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_there_for_the_next_process_and_what_was_told_is_not() {
+        let dir = Dir::new();
+        let (journal, mut outbox) = dir.open();
+        for id in 0..3 {
+            push(&mut outbox, id);
+            journal.note(&mut outbox).await;
+        }
+        assert_eq!(deliver(&mut outbox).len(), 3);
+        for id in 3..9 {
+            push(&mut outbox, id);
+        }
+        journal.note(&mut outbox).await;
+        drop((journal, outbox));
+        let (journal, mut outbox) = dir.open();
+        push(&mut outbox, 9);
+        journal.note_now(&mut outbox);
+        let (_, mut outbox) = dir.open();
+        let mut told = deliver(&mut outbox);
+        let of_a_room: Vec<&String> = told.iter().filter(|id| ["3", "6", "9"].contains(&id.as_str())).collect();
+        assert_eq!(of_a_room, ["3", "6", "9"], "in their order");
+        told.sort_unstable();
+        assert_eq!(told, ["3", "4", "5", "6", "7", "8", "9"]);
+    }
+
+    #[tokio::test]
+    async fn the_file_does_not_grow_with_what_is_over() {
+        let dir = Dir::new();
+        let (journal, mut outbox) = dir.open();
+        push(&mut outbox, 0);
+        for id in 1..5_000 {
+            push(&mut outbox, 3 * id + 1);
+            journal.note(&mut outbox).await;
+            let now = Instant::now();
+            let attempt = outbox.poll_attempt(now).unwrap();
+            let outcome = if attempt.event.id == "0" { Outcome::Failed } else { Outcome::Delivered };
+            outbox.handle_outcome(now, &attempt, outcome);
+            journal.note(&mut outbox).await;
+        }
+        let text = fs::read_to_string(dir.0.join(file_name(&receiver()))).unwrap();
+        assert!(text.lines().count() <= LINES_KEPT + 10, "{}", text.lines().count());
+        deliver(&mut outbox);
+        push(&mut outbox, 1);
+        journal.note_now(&mut outbox);
+        let left = outbox.queued();
+        drop((journal, outbox));
+        forget_others(&dir.0, &[receiver()]);
+        assert_eq!(dir.open().1.queued(), left);
+        forget_others(&dir.0, &[]);
+        assert_eq!(dir.open().1.queued(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_place_that_can_not_be_written_holds_up_nothing() {
+        let (journal, mut outbox) = Journal::open(Some(Path::new("/nowhere")), &receiver());
+        push(&mut outbox, 1);
+        journal.note(&mut outbox).await;
+        let (nowhere, mut other) = Journal::open(None, &receiver());
+        push(&mut other, 1);
+        nowhere.note(&mut other).await;
+        assert_eq!((deliver(&mut outbox), deliver(&mut other)), (vec!["1".to_owned()], vec!["1".to_owned()]));
+    }
+}
