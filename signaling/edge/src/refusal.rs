@@ -70,6 +70,8 @@ pub fn retry_after_ms(refusal: &Refusal) -> Option<u64> {
 pub fn counted(refusal: &Refusal) -> Option<Counted> {
     match refusal {
         Refusal::WorkersFull(_) => Some(Counted::Cap("sessions-per-worker")),
+        Refusal::Rooms(RoomError::StreamExists(_)) => Some(Counted::Access("name_in_use")),
+        Refusal::TooMany(limit) => access_limit(limit).map(Counted::Access),
         Refusal::Rooms(RoomError::TooMany(limit)) => match limit {
             RoomLimit::Rooms(_) => Some(Counted::Cap("rooms-max")),
             RoomLimit::Streams(_) => Some(Counted::Cap("streams-per-room")),
@@ -79,6 +81,18 @@ pub fn counted(refusal: &Refusal) -> Option<Counted> {
             RoomLimit::SessionsOfMember => None,
         },
         _ => None,
+    }
+}
+
+fn access_limit(limit: &Limit) -> Option<&'static str> {
+    match limit {
+        Limit::Connections(..) => Some("connections"),
+        Limit::Requests(_) => Some("requests"),
+        Limit::Messages(_) => Some("message_rate"),
+        Limit::Joins(_) => Some("join_rate"),
+        Limit::Changes(_) => Some("change_rate"),
+        Limit::WrongTokens(_) => Some("wrong_token_rate"),
+        Limit::Watched(_) => None,
     }
 }
 

@@ -20,6 +20,7 @@ mod drain;
 mod edge;
 mod members;
 mod patch;
+mod refusals;
 mod room;
 mod token_matrix;
 mod tokens;

@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use chappe_signaling_service::Counted;
 use chappe_supervisor_api::Auth;
 
 use crate::access::ends::Ends;
@@ -110,7 +111,7 @@ impl Callers {
                  behind a proxy that passes them on) start chappe with --auth public"
             }
         };
-        HttpError::new(StatusCode::FORBIDDEN, "forbidden_host", format!("this server is not called {name}: {way_out}"))
+        foreign("forbidden_host", "foreign_host", format!("this server is not called {name}: {way_out}"))
     }
 
     fn foreign_origin(&self) -> HttpError {
@@ -124,8 +125,12 @@ impl Callers {
                  pages of other origins (or behind a proxy that changes Host) start chappe with --auth public"
             }
         };
-        HttpError::new(StatusCode::FORBIDDEN, "forbidden_origin", message)
+        foreign("forbidden_origin", "foreign_origin", message.to_owned())
     }
+}
+
+fn foreign(code: &'static str, reason: &'static str, message: String) -> HttpError {
+    HttpError { counted: Some(Counted::Access(reason)), ..HttpError::new(StatusCode::FORBIDDEN, code, message) }
 }
 
 /// Every name by which the request calls us. A proxy on the way may go by either, so each must be ours

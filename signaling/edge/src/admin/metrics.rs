@@ -66,7 +66,10 @@ fn describe() {
     room_figures::describe();
     describe_gauge!("chappe_uptime_seconds", "Age of the signaling process.");
     describe_counter!("chappe_http_requests_total", "Responses of the public listener by route and status.");
-    describe_counter!("chappe_access_refusals_total", "Requests refused for their tokens, by reason.");
+    describe_counter!(
+        "chappe_access_refusals_total",
+        "Requests and messages refused for who asks or how often, by reason."
+    );
     describe_counter!("chappe_cap_refusals_total", "Requests refused by a cap, by the setting that can be raised.");
     describe_counter!("chappe_jwks_fetches_total", "Attempts to read the keys of a foreign issuer by their result.");
     describe_counter!("chappe_trace_spans_total", "Steps of traced joins by whether the collector has them.");

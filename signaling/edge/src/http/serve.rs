@@ -41,6 +41,7 @@ pub async fn serve(
                 let is_proxy = front.access.proxies.trusts(remote.ip());
                 let quota = if is_proxy { Quota::OF_PROXY } else { Quota::OF_CLIENT };
                 let Some(place) = places.enter(remote.ip().into(), quota) else {
+                    front.refusals.access.count("connections");
                     if tls.is_none() {
                         refuse(&socket);
                     }

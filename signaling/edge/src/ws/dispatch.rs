@@ -125,7 +125,7 @@ pub async fn request(
         ClientMessage::View { session, tiles } => done(service.show_own(session, member, tiles).await),
         ClientMessage::Say { text } => match service.say(joined, &text) {
             Ok(Ok(())) => ServerMessage::Done { id }.to_text(),
-            Ok(Err(error)) => say_error(id, &error),
+            Ok(Err(error)) => say_error(service, id, &error),
             Err(refusal) => refused(refusal),
         },
         ClientMessage::Typing { typing } => done(service.typing(joined, typing)),
@@ -204,7 +204,11 @@ pub fn error(service: &Service, id: Option<u64>, refusal: &Refusal) -> Utf8Bytes
     ServerMessage::Error { id, error, message: &refusal.to_string(), retry_after_ms }.to_text()
 }
 
-fn say_error(id: u64, said: &SayError) -> Utf8Bytes {
+/// Counts who says too much.
+fn say_error(service: &Service, id: u64, said: &SayError) -> Utf8Bytes {
+    if matches!(said, SayError::TooFast { .. }) {
+        service.refusals.access.count("chat_rate");
+    }
     let (code, retry_after_ms) = match said {
         SayError::TooFast { retry_after } => {
             ("too_many", Some(u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX)))

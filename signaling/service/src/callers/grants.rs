@@ -1,7 +1,7 @@
 //! Owns the judgement of what a client's token permits.
 
 use chappe_signaling_access::{Action, Sources, TokenError};
-use chappe_signaling_rooms::RoomName;
+use chappe_signaling_rooms::{RoomError, RoomName};
 use chappe_signaling_sdp::Offer;
 
 use crate::callers::caller::Caller;
@@ -22,6 +22,12 @@ impl Service {
             self.refusals.access.count(denied.reason());
             Refusal::Denied(denied)
         })
+    }
+
+    /// A session of somebody else: its client is told that there is none, and operators that it was asked for.
+    pub(crate) fn refuse_foreign_session(&self) -> Refusal {
+        self.refusals.access.count("another_session");
+        RoomError::NoSuchSession.into()
     }
 
     /// A token that is not good.

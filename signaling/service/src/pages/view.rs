@@ -7,7 +7,6 @@ use chappe_signaling_rooms::{MemberId, Role, RoomError, Slot};
 use crate::cluster::message::NodeRequest;
 use crate::refusal::{BadView, Refusal, TILE_EDGE_MAX};
 use crate::service::Service;
-use crate::sessions::own::own_session;
 
 impl Service {
     /// How a page shows what one of its own sessions watches.
@@ -21,7 +20,7 @@ impl Service {
     pub(crate) async fn show_here(&self, id: SessionId, member: MemberId, tiles: Vec<Tile>) -> Result<(), Refusal> {
         let waiting = {
             let state = self.state();
-            own_session(&state, id, member)?;
+            self.own_session(&state, id, member)?;
             let session = state.registry.session(id).ok_or(RoomError::NoSuchSession)?;
             let Role::Watch { slots, .. } = &session.note.role else { return Err(BadView::Publishes.into()) };
             check(&tiles, slots)?;

@@ -33,7 +33,10 @@ impl Service {
         let Some(session) = state.registry.session(id) else {
             return Ok(());
         };
-        if session.member() != Some(member) || session.publishes() != publishes {
+        if session.member() != Some(member) {
+            return Err(self.refuse_foreign_session());
+        }
+        if session.publishes() != publishes {
             return Err(RoomError::NoSuchSession.into());
         }
         let effects = state.registry.end(id, None);
@@ -65,7 +68,7 @@ impl Service {
         muted: bool,
     ) -> Result<(), Refusal> {
         let mut state = self.state();
-        own_session(&state, id, member)?;
+        self.own_session(&state, id, member)?;
         let effects = state.registry.mute(id, mid, muted)?;
         self.apply(&mut state, effects);
         Ok(())
@@ -79,13 +82,21 @@ impl Service {
     }
 
     pub(crate) async fn stats_own_here(&self, id: SessionId, member: MemberId) -> Result<SessionStats, Refusal> {
-        own_session(&self.state(), id, member)?;
+        self.own_session(&self.state(), id, member)?;
         self.stats_here(id).await
     }
-}
 
-/// A page may only touch what it made itself.
-pub(crate) fn own_session(state: &ServiceState, id: SessionId, member: MemberId) -> Result<&Session, Refusal> {
-    let own = state.registry.session(id).filter(|session| session.member() == Some(member));
-    own.ok_or_else(|| RoomError::NoSuchSession.into())
+    /// A page may only touch what it made itself.
+    pub(crate) fn own_session<'a>(
+        &self,
+        state: &'a ServiceState,
+        id: SessionId,
+        member: MemberId,
+    ) -> Result<&'a Session, Refusal> {
+        match state.registry.session(id) {
+            Some(session) if session.member() == Some(member) => Ok(session),
+            Some(_) => Err(self.refuse_foreign_session()),
+            None => Err(RoomError::NoSuchSession.into()),
+        }
+    }
 }

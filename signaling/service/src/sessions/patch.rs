@@ -17,7 +17,6 @@ use crate::cluster::message::{NodeReply, NodeRequest};
 use crate::refusal::Refusal;
 use crate::request::{Answered, Joined, PatchOutcome, Precondition, check_slots};
 use crate::service::Service;
-use crate::sessions::own::own_session;
 use crate::sessions::place::{random_credentials, random_track, reached_at};
 use crate::state::ServiceState;
 use crate::workers::link::Waiting;
@@ -57,7 +56,8 @@ impl Service {
             let mut state = self.state();
             // The URL of a session is nothing in the hands of another.
             if !state.registry.is_held_by(id, caller.and_then(Caller::holder)) {
-                return Err(RoomError::NoSuchSession.into());
+                let is_there = state.registry.session(id).is_some();
+                return Err(if is_there { self.refuse_foreign_session() } else { RoomError::NoSuchSession.into() });
             }
             if let Some(access) = caller.and_then(Caller::access) {
                 let effects = state.registry.renew(&[id], access);
@@ -125,7 +125,7 @@ impl Service {
             };
             let answer = sdp::answer_publish(offer, &basis.local, Some(previous), &mut random_track)?;
             let mut state = self.state();
-            let session = own_session(&state, id, member)?;
+            let session = self.own_session(&state, id, member)?;
             let Some(Role::Publish { stream, muted, listed, .. }) = basis.role_of(session).cloned() else { continue };
             let (worker, note) = (session.worker, session.note.clone());
             let restart = self.restart_if(basis.restarts, &mut state, id, basis.local.ice, answer.remote_ice)?;
@@ -178,7 +178,7 @@ impl Service {
             let answer = sdp::answer_watch(offer, &basis.local, &sources, Some(previous), &mut rand::random)?;
             let shown = slot_states(&slots, answer.states);
             let mut state = self.state();
-            let session = own_session(&state, id, member)?;
+            let session = self.own_session(&state, id, member)?;
             if basis.role_of(session).is_none() {
                 continue;
             }
@@ -207,7 +207,7 @@ impl Service {
         reached_at: Option<IpAddr>,
     ) -> Result<Basis, Refusal> {
         let state = self.state();
-        let session = own_session(&state, id, member)?;
+        let session = self.own_session(&state, id, member)?;
         // Credentials that the client changed are answered with new ones of ours (RFC 8839 section 4.4.1.1.1).
         let restarts = *offer.ice() != session.remote_ice;
         let ice = if restarts { random_credentials() } else { session.local_ice.clone() };

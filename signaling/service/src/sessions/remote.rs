@@ -58,7 +58,7 @@ impl Service {
             return Ok(());
         }
         if !state.registry.is_held_by(session, caller.holder()) {
-            return Err(RoomError::NoSuchSession.into());
+            return Err(self.refuse_foreign_session());
         }
         let effects = state.registry.end(session, None);
         self.apply(&mut state, effects);
