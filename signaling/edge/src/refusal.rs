@@ -56,6 +56,7 @@ pub fn retry_after(refusal: &Refusal) -> Option<Duration> {
             | Limit::Requests(_)
             | Limit::Joins(_)
             | Limit::Changes(_)
+            | Limit::Says(_)
             | Limit::WrongTokens(_),
         ) => Some(RETRY_SOON),
         _ => None,
@@ -91,6 +92,7 @@ fn access_limit(limit: &Limit) -> Option<&'static str> {
         Limit::Messages(_) => Some("message_rate"),
         Limit::Joins(_) => Some("join_rate"),
         Limit::Changes(_) => Some("change_rate"),
+        Limit::Says(_) => Some("chat_rate"),
         Limit::WrongTokens(_) => Some("wrong_token_rate"),
         Limit::Watched(_) => None,
     }

@@ -84,8 +84,10 @@ pub enum Limit {
     Messages(u32),
     #[error("joins: at most {0} per second from one address, and by one token")]
     Joins(u32),
-    #[error("changes of sessions: at most {0} per second from one address")]
+    #[error("changes of sessions: at most {0} per second from one address, and by one token")]
     Changes(u32),
+    #[error("messages of the chat: at most {0} per second from one address, and by one token")]
+    Says(u32),
     #[error("wrong tokens from this address: at most {0} per second")]
     WrongTokens(u32),
     #[error("slots in one watch request ({0})")]

@@ -286,7 +286,10 @@ impl Page {
             (ClientMessage::Renew { token }, Some(joined)) => {
                 dispatch::renew(&self.service, &self.gate, joined, id, &token).await
             }
-            (message, Some(joined)) => dispatch::request(&self.service, (joined, self.join), id, message).await,
+            (message, Some(joined)) => {
+                let service = (&self.service, self.gate.rates());
+                dispatch::request(service, (joined, self.join), id, message).await
+            }
         };
         self.send(text).await;
         self.renew_turn().await;

@@ -14,6 +14,7 @@ use chappe_signaling_traces::TraceContext;
 use serde_json::Value;
 
 use crate::access::gate::Gate;
+use crate::access::rates::Rates;
 use crate::refusal::{code, counted, retry_after_ms};
 use crate::ws::message::{ClientMessage, Hello, ServerMessage, SlotRequest, SlotText};
 use crate::ws::queue::PageQueue;
@@ -94,7 +95,7 @@ pub async fn renew(service: &Arc<Service>, gate: &Gate, joined: &mut Joined, id:
 
 /// Carries out one request of a page that has joined, in the step `join` of a trace; returns the reply.
 pub async fn request(
-    service: &Arc<Service>,
+    (service, rates): (&Arc<Service>, &Rates),
     (joined, join): (&Joined, Option<TraceContext>),
     id: u64,
     message: ClientMessage,
@@ -123,12 +124,17 @@ pub async fn request(
         ClientMessage::Unwatch { session } => done(service.end_own(session, member, false).await),
         ClientMessage::Mute { session, mid, muted } => done(service.mute_own(session, member, &mid, muted).await),
         ClientMessage::View { session, tiles } => done(service.show_own(session, member, tiles).await),
-        ClientMessage::Say { text } => match service.say(joined, &text) {
-            Ok(Ok(())) => ServerMessage::Done { id }.to_text(),
-            Ok(Err(error)) => say_error(service, id, &error),
-            Err(refusal) => refused(refusal),
-        },
-        ClientMessage::Typing { typing } => done(service.typing(joined, typing)),
+        ClientMessage::Say { text } => {
+            match rates.check_say(&joined.caller).and_then(|()| service.say(joined, &text)) {
+                Ok(Ok(())) => ServerMessage::Done { id }.to_text(),
+                Ok(Err(error)) => say_error(service, id, &error),
+                Err(refusal) => refused(refusal),
+            }
+        }
+        ClientMessage::Typing { typing } if !typing || rates.takes_typing(&joined.caller) => {
+            done(service.typing(joined, typing))
+        }
+        ClientMessage::Typing { .. } => done(Ok(())),
         ClientMessage::Stats { session } => match service.stats_own(session, member).await {
             Ok(stats) => ServerMessage::Stats { id, session, stats: &stats }.to_text(),
             Err(refusal) => refused(refusal),
