@@ -13,7 +13,7 @@ pub(crate) fn run(bytes: &[u8]) {
     let room = RoomName::parse("demo").expect("a name");
     let mut chat = Chat::new(NodeName::parse("n1").expect("a name"), 1);
     let mut now = Instant::now();
-    let ours = Person { member: MemberId(1), name: Some("Ada".to_owned()) };
+    let ours = Person { member: MemberId(1), name: Some("Ada".to_owned()), metadata: None };
     let _ = chat.handle_engine_up(now);
     chat.join(now, &room, ours.clone()).expect("an empty room");
     for _ in 0..DEEDS_MAX {

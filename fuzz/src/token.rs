@@ -25,7 +25,9 @@ pub(crate) fn run(bytes: &[u8]) {
     if let Ok(pass) = &pass {
         assert!(pass.access.expires_ms > NOW_MS, "a token that is over is good");
         assert_eq!(pass.access.issuer, own_key().id.as_str(), "a key of ours signs for others");
-        assert!(pass.name.as_ref().is_none_or(|name| name.chars().count() <= 64));
+        let access = &pass.access;
+        assert!(access.name.as_ref().is_none_or(|name| name.chars().count() <= 64));
+        assert!(access.metadata.as_ref().is_none_or(|text| text.len() <= 1_024));
         let watch = Action::Watch { stream: "cam" };
         let publish = Action::Publish { stream: "cam", offered: Sources::ALL };
         for action in [Action::Join, watch, publish, Action::Say] {

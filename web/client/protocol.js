@@ -20,7 +20,7 @@
  * @property {Track[]} tracks
  */
 
-/** @typedef {{member: string, name?: string | null}} Person who is in the room */
+/** @typedef {{member: string, name?: string | null, metadata?: string}} Person who is in the room, and what its token says of it */
 
 /**
  * One chat message, the same on every node.

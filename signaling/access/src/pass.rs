@@ -10,10 +10,6 @@ use crate::grants::Grants;
 pub struct Pass {
     pub access: Access,
     pub grants: Grants,
-    /// Shown to others in place of what the client calls itself.
-    pub name: Option<String>,
-    /// What the application says of the client to the others in its room.
-    pub metadata: Option<String>,
 }
 
 /// What a session keeps of the token that it was made with.
@@ -24,6 +20,12 @@ pub struct Access {
     pub issuer: String,
     /// Unix time; the session ends then.
     pub expires_ms: u64,
+    /// Shown to others in place of what the client calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What the application says of the client to the others in its room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<String>,
 }
 
 /// Whom a token was given to: the same for all tokens that one issuer gives to one `sub`. A token without a `sub` is a

@@ -21,14 +21,13 @@ impl KeyRing {
         let video = claims.video.as_ref().ok_or(TokenError::NoGrant)?;
         let subject = claims.sub.as_deref().filter(|subject| !subject.is_empty());
         let holder = Holder::of(&issuer, subject, token);
-        let cut = |text: &String, chars: usize| text.chars().filter(|c| !c.is_control()).take(chars).collect();
+        let clean = |text: &String| text.chars().filter(|c| !c.is_control()).collect::<String>();
+        let name = claims.name.as_ref().map(|name| clean(name).chars().take(NAME_CHARS_MAX).collect::<String>());
         let metadata = claims.metadata.as_ref().filter(|text| !text.is_empty()).or(video.metadata.as_ref());
-        Ok(Pass {
-            grants: video.grants()?,
-            name: claims.name.as_ref().map(|name| cut(name, NAME_CHARS_MAX)).filter(|name: &String| !name.is_empty()),
-            metadata: metadata.map(|text| cut(text, METADATA_CHARS_MAX)).filter(|text: &String| !text.is_empty()),
-            access: Access { holder, issuer, expires_ms },
-        })
+        // A part of it would mean nothing to the application.
+        let metadata = metadata.map(clean).filter(|text| (1..=METADATA_BYTES_MAX).contains(&text.len()));
+        let name = name.filter(|name| !name.is_empty());
+        Ok(Pass { grants: video.grants()?, access: Access { holder, issuer, expires_ms, name, metadata } })
     }
 
     /// Whether a token permits operating the nodes. Only those of own keys can: who vouches for people in rooms is not
@@ -117,7 +116,8 @@ fn why(error: &jsonwebtoken::errors::Error) -> TokenError {
 
 /// As of what a page calls itself.
 const NAME_CHARS_MAX: usize = 64;
-const METADATA_CHARS_MAX: usize = 1_024;
+/// Longer ones are left out.
+const METADATA_BYTES_MAX: usize = 1_024;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,10 @@ use std::time::Duration;
 pub const TEXT_CHARACTERS_MAX: usize = 2_000;
 /// Characters of a shown name.
 pub const NAME_CHARACTERS_MAX: usize = 64;
+/// Bytes of what a member's application says of it, and of all of them that are local in one room, as JSON: all members of
+/// a room are told in one message, which stays below the 1 MB that NATS carries.
+pub const METADATA_BYTES_MAX: usize = 1_024;
+pub const ROOM_METADATA_BYTES_MAX: usize = 192 << 10;
 /// Local members of one room, and as many of one other node.
 pub const ROOM_MEMBERS_MAX: usize = 2_000;
 /// Members of one room that are shown, whatever node they are on.

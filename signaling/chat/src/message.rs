@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use chappe_cluster::{MemberId, NodeName};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{COUNTER_MAX, HISTORY_MAX, NAME_CHARACTERS_MAX, PEERS_MAX, ROOM_MEMBERS_MAX};
+use crate::limits::{COUNTER_MAX, HISTORY_MAX, METADATA_BYTES_MAX, NAME_CHARACTERS_MAX, PEERS_MAX, ROOM_MEMBERS_MAX};
 use crate::said::Person;
 use crate::text::is_clean_text;
 
@@ -156,7 +156,7 @@ impl RoomMessage {
             Body::Hello { roll } => roll.is_sound(),
             Body::State { roll, bases, .. } => roll.is_sound() && counted(bases.len(), PEERS_MAX),
             Body::Pulse { version, count, .. } => *version < COUNTER_MAX && *count <= ROOM_MEMBERS_MAX as u64,
-            Body::Join { version, person } => *version < COUNTER_MAX && is_shown_name(person.name.as_deref()),
+            Body::Join { version, person } => *version < COUNTER_MAX && is_shown(person),
             Body::Leave { version, .. } => *version < COUNTER_MAX,
             Body::Chat { line } => line.is_sound() && line.number < self.header.next,
             Body::Want { numbers, .. } => counted(numbers.len(), HISTORY_MAX),
@@ -175,9 +175,7 @@ impl RoomMessage {
 
 impl Roll {
     fn is_sound(&self) -> bool {
-        self.version < COUNTER_MAX
-            && self.members.len() <= ROOM_MEMBERS_MAX
-            && self.members.iter().all(|person| is_shown_name(person.name.as_deref()))
+        self.version < COUNTER_MAX && self.members.len() <= ROOM_MEMBERS_MAX && self.members.iter().all(is_shown)
     }
 }
 
@@ -185,6 +183,14 @@ impl Line {
     fn is_sound(&self) -> bool {
         self.number < COUNTER_MAX && is_shown_name(self.name.as_deref()) && is_clean_text(&self.text)
     }
+}
+
+fn is_shown(person: &Person) -> bool {
+    is_shown_name(person.name.as_deref()) && is_shown_metadata(person.metadata.as_deref())
+}
+
+pub(crate) fn is_shown_metadata(metadata: Option<&str>) -> bool {
+    metadata.is_none_or(|text| text.len() <= METADATA_BYTES_MAX)
 }
 
 fn is_shown_name(name: Option<&str>) -> bool {

@@ -7,10 +7,10 @@ use chappe_cluster::MemberId;
 use crate::limits::{ROOM_MEMBERS_MAX, SHOWN_MAX};
 use crate::log::digest_of;
 use crate::output::ChatNotice;
-use crate::said::Person;
+use crate::said::{Person, Shown};
 
 /// The members of one node.
-pub(crate) type Members = BTreeMap<MemberId, Option<String>>;
+pub(crate) type Members = BTreeMap<MemberId, Shown>;
 
 /// A page that came back through another node is on two nodes until the first one has given it up. It is here
 /// as long as one of them has it.
@@ -21,8 +21,8 @@ pub(crate) struct Presence {
 
 #[derive(Debug)]
 struct Present {
-    /// The greatest of the names that its nodes have for it, so that all nodes show the same.
-    name: Option<String>,
+    /// The greatest of those that its nodes have for it, so that all nodes show the same.
+    shown: Shown,
     nodes: u32,
 }
 
@@ -33,26 +33,26 @@ impl Presence {
     }
 
     /// One more node has the member.
-    pub fn add(&mut self, member: MemberId, name: &Option<String>) -> Option<ChatNotice> {
+    pub fn add(&mut self, member: MemberId, shown: &Shown) -> Option<ChatNotice> {
         let mut changed = false;
         let present = self.people.entry(member).or_insert_with(|| {
             changed = true;
-            Present { name: name.clone(), nodes: 0 }
+            Present { shown: shown.clone(), nodes: 0 }
         });
         present.nodes += 1;
-        if *name > present.name {
+        if *shown > present.shown {
             changed = true;
-            present.name.clone_from(name);
+            present.shown.clone_from(shown);
         }
-        changed.then(|| ChatNotice::Joined(Person { member, name: present.name.clone() }))
+        changed.then(|| ChatNotice::Joined(Person::of(member, &present.shown)))
     }
 
-    /// One node less has the member; `names` are those that the others have for it.
+    /// One node less has the member; `others` are what the others have for it.
     pub fn remove<'a>(
         &mut self,
         member: MemberId,
-        name: &Option<String>,
-        names: impl Iterator<Item = &'a Option<String>>,
+        shown: &Shown,
+        others: impl Iterator<Item = &'a Shown>,
     ) -> Option<ChatNotice> {
         let present = self.people.get_mut(&member)?;
         present.nodes -= 1;
@@ -60,15 +60,15 @@ impl Presence {
             self.people.remove(&member);
             return Some(ChatNotice::Left { member });
         }
-        if *name != present.name {
+        if *shown != present.shown {
             return None;
         }
-        let greatest = names.max()?;
-        if *greatest == present.name {
+        let greatest = others.max()?;
+        if *greatest == present.shown {
             return None;
         }
-        present.name.clone_from(greatest);
-        Some(ChatNotice::Joined(Person { member, name: greatest.clone() }))
+        present.shown.clone_from(greatest);
+        Some(ChatNotice::Joined(Person::of(member, greatest)))
     }
 
     pub fn has(&self, member: MemberId) -> bool {
@@ -76,11 +76,12 @@ impl Presence {
     }
 
     pub fn people(&self) -> Vec<Person> {
-        self.people.iter().map(|(&member, present)| Person { member, name: present.name.clone() }).collect()
+        self.people.iter().map(|(&member, present)| Person::of(member, &present.shown)).collect()
     }
 }
 
-/// Two nodes that have the same digest have, for all that matters, the same members.
+/// Two nodes that have the same digest have, for all that matters, the same members. What metadata they have is not in
+/// it: nodes of the version before know of none, and the number of a change shows whether one was lost.
 pub(crate) fn digest<'a>(members: impl Iterator<Item = (&'a MemberId, &'a Option<String>)>) -> u64 {
     let one = |(member, name): (&MemberId, &Option<String>)| {
         let mut bytes = member.0.to_be_bytes().to_vec();

@@ -163,7 +163,7 @@ impl Room {
     }
 
     fn pulse(&mut self, desk: &mut Desk<'_>) {
-        let members = self.local.iter().map(|(member, local)| (member, &local.name));
+        let members = self.local.iter().map(|(member, local)| (member, &local.shown.name));
         let (count, digest) = (self.local.len() as u64, digest(members));
         self.publish(desk, Body::Pulse { version: self.version, count, digest, kept: self.kept() });
         desk.timers.set(&self.name, Due::Pulse, desk.now + PULSE_INTERVAL);
@@ -183,7 +183,7 @@ impl Room {
     }
 
     fn roll(&self) -> Roll {
-        let person = |(&member, local): (&MemberId, &LocalMember)| Person { member, name: local.name.clone() };
+        let person = |(&member, local): (&MemberId, &LocalMember)| Person::of(member, &local.shown);
         Roll { version: self.version, members: self.local.iter().map(person).collect() }
     }
 

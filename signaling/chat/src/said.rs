@@ -9,6 +9,26 @@ pub struct Person {
     pub member: MemberId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// What its application says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<String>,
+}
+
+/// What is shown of a member. Of two the greater one is what all nodes agree on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Shown {
+    pub name: Option<String>,
+    pub metadata: Option<String>,
+}
+
+impl Person {
+    pub(crate) fn of(member: MemberId, shown: &Shown) -> Person {
+        Person { member, name: shown.name.clone(), metadata: shown.metadata.clone() }
+    }
+
+    pub(crate) fn into_shown(self) -> (MemberId, Shown) {
+        (self.member, Shown { name: self.name, metadata: self.metadata })
+    }
 }
 
 /// One chat message. Everything but the text was set by the node of the one who spoke.

@@ -12,6 +12,8 @@ pub struct Member {
     pub room: RoomName,
     /// Shown to others.
     pub name: Option<String>,
+    /// What its token says of it to others.
+    pub metadata: Option<String>,
     /// Whose token it came with.
     pub holder: Option<Holder>,
     /// Also those on workers of other nodes.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chappe_cluster::{MemberId, NodeName, RoomName};
 use chappe_sfu_api::{Command, SessionId};
-use chappe_signaling_access::Holder;
+use chappe_signaling_access::{Access, Holder};
 
 use crate::address::ClientAddress;
 use crate::effect::{Effect, StreamNotice};
@@ -33,7 +33,7 @@ impl Registry {
         id: MemberId,
         room: RoomName,
         name: Option<String>,
-        holder: Option<Holder>,
+        access: Option<&Access>,
     ) -> Result<u64, RoomError> {
         let Caps { members, members_per_room, .. } = self.caps;
         if self.members.len() >= members {
@@ -47,8 +47,9 @@ impl Registry {
             Some(_) => {}
         }
         let connection = self.next_connection();
-        let sessions = BTreeSet::new();
-        let member = Member { id, room, name, holder, sessions, connection: Connection::Up(connection) };
+        let (sessions, connection_now) = (BTreeSet::new(), Connection::Up(connection));
+        let (holder, metadata) = told_by(access);
+        let member = Member { id, room, name, metadata, holder, sessions, connection: connection_now };
         self.enter(member.clone());
         self.report_member(&member, true);
         // Sessions of a page that came from another node may be here already.
@@ -197,11 +198,11 @@ impl Registry {
         }
     }
 
-    /// A page that comes back may have another name by now.
-    pub fn rename(&mut self, member: MemberId, name: Option<String>) {
-        if let (Some(member), Some(name)) = (self.members.get_mut(&member), name) {
-            member.name = Some(name);
-        }
+    /// A page that comes back may have another name by now, and its token say something else.
+    pub fn rename(&mut self, member: MemberId, name: Option<String>, access: Option<&Access>) {
+        let Some(member) = self.members.get_mut(&member) else { return };
+        member.name = name.or(member.name.take());
+        member.metadata = access.and_then(|access| access.metadata.clone());
     }
 
     /// A page is gone, and its sessions with it.
@@ -215,11 +216,13 @@ impl Registry {
     /// Brings back the member of a session that a worker remembers; its connection is broken until it returns.
     pub(super) fn restore_member(&mut self, owner: &Owner, room: &RoomName, session: SessionId) {
         if !self.members.contains_key(&owner.member) {
+            let (holder, metadata) = told_by(self.sessions.get(&session).and_then(|there| there.note.access.as_ref()));
             self.enter(Member {
                 id: owner.member,
                 room: room.clone(),
                 name: owner.name.clone(),
-                holder: self.sessions.get(&session).and_then(Session::holder),
+                metadata,
+                holder,
                 sessions: BTreeSet::new(),
                 connection: Connection::Broken(0),
             });
@@ -277,4 +280,9 @@ impl Registry {
         self.report_room(&member.room, was_used);
         self.drop_room_if_empty(&member.room);
     }
+}
+
+/// Whose token it is, and what it says to others.
+fn told_by(access: Option<&Access>) -> (Option<Holder>, Option<String>) {
+    (access.map(|access| access.holder), access.and_then(|access| access.metadata.clone()))
 }

@@ -109,6 +109,14 @@ impl Note {
         serde_json::from_str::<Note>(text).ok().filter(|note| note.version == NOTE_VERSION)
     }
 
+    /// Of a page what it is called, of other clients what their token calls them.
+    pub fn shown_name(&self) -> Option<&str> {
+        match &self.owner {
+            Some(owner) => owner.name.as_deref(),
+            None => self.access.as_ref().and_then(|access| access.name.as_deref()),
+        }
+    }
+
     pub fn kind(&self) -> &'static str {
         match (&self.owner, &self.role) {
             (None, Role::Publish { .. }) => "whip",

@@ -30,6 +30,9 @@ pub struct Participant {
     /// Of a page its id, of other clients that of their session.
     pub id: String,
     pub name: Option<String>,
+    /// What its token says of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<String>,
     pub kind: &'static str,
 }
 

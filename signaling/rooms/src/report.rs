@@ -31,7 +31,12 @@ impl Registry {
     }
 
     pub(super) fn report_member(&mut self, member: &Member, is_there: bool) {
-        let participant = Participant { id: member.id.to_string(), name: member.name.clone(), kind: "page" };
+        let participant = Participant {
+            id: member.id.to_string(),
+            name: member.name.clone(),
+            metadata: member.metadata.clone(),
+            kind: "page",
+        };
         self.report_participant(member.room.clone(), participant, is_there);
     }
 
@@ -43,7 +48,9 @@ impl Registry {
         if session.note.owner.is_some() || before == after {
             return;
         }
-        let participant = Participant { id: session.id.to_string(), name: None, kind: session.note.kind() };
+        let name = session.note.shown_name().map(str::to_owned);
+        let metadata = session.note.access.as_ref().and_then(|access| access.metadata.clone());
+        let participant = Participant { id: session.id.to_string(), name, metadata, kind: session.note.kind() };
         self.report_participant(session.note.room.clone(), participant, after);
     }
 

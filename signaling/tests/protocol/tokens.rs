@@ -124,6 +124,39 @@ async fn the_name_in_a_token_is_the_one_that_is_shown() {
 }
 
 #[tokio::test]
+async fn what_a_token_says_of_its_holder_is_told_to_the_others_and_to_operators() {
+    let mut server = Server::configured(with_tokens).await;
+    let seat = r#"{"seat":4}"#;
+    let minted = |identity: &str| Minted { identity: Some(identity.into()), metadata: Some(seat.to_owned()), ..all() };
+    let token = mint(&key(), Minted { name: Some("Grace".into()), ..minted("grace") }).unwrap();
+    let mut other = hello(&server, "demo", &of("ada")).await;
+    let page = hello(&server, "demo", &token).await;
+    let member = page.welcome["member"].clone();
+    let person = json!({"member": member, "name": "Grace", "metadata": seat});
+    assert_eq!(other.event("joined").await["person"], person);
+    assert!(page.welcome["here"].as_array().unwrap().contains(&person), "{}", page.welcome);
+    let room = server.admin("/api/v1/rooms/demo").await.json();
+    let told = room["member_list"].as_array().unwrap().iter().find(|told| told["id"] == member).unwrap();
+    assert_eq!((&told["name"], &told["metadata"]), (&json!("Grace"), &json!(seat)));
+
+    // A WHIP client is called by its token alone, also for the next signaling process.
+    let token = mint(&key(), Minted { name: Some("Camera".into()), ..minted("camera") }).unwrap();
+    let session = session_of(&ask(&server, "POST", "/whip/demo/cam", &token, &offer::publisher("vp8")).await);
+    drop((page, other));
+    for _ in 0..2 {
+        let told = server.admin(&format!("/api/v1/sessions/{session}")).await.json();
+        assert_eq!((&told["name"], &told["metadata"]), (&json!("Camera"), &json!(seat)));
+        server.kill();
+        server.launch();
+        server.until_ready().await;
+    }
+    // What is too long means nothing in part.
+    let long = mint(&key(), Minted { metadata: Some("x".repeat(1_025)), ..minted("long") }).unwrap();
+    let page = hello(&server, "demo", &long).await;
+    assert_eq!(page.welcome["here"], json!([{"member": page.welcome["member"]}]));
+}
+
+#[tokio::test]
 async fn a_session_is_nothing_in_the_hands_of_another_token() {
     let server = Server::configured(with_tokens).await;
     let (ada, bob) = (of("ada"), of("bob"));

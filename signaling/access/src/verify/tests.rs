@@ -53,7 +53,7 @@ fn a_token_of_a_livekit_server_is_read_with_its_defaults() {
         "metadata": "{\"seat\":4}", "video": {"room": "demo", "roomJoin": true, "canUpdateOwnMetadata": true}});
     let pass = ring().verify(&signed(&claims, Algorithm::HS256, key().secret.expose()), NOW_MS).unwrap();
     assert!(pass.grants.publish && pass.grants.subscribe && pass.grants.data && !pass.grants.admin);
-    assert_eq!((pass.name.as_deref(), pass.metadata.as_deref()), (Some("Bob"), Some("{\"seat\":4}")));
+    assert_eq!((pass.access.name.as_deref(), pass.access.metadata.as_deref()), (Some("Bob"), Some("{\"seat\":4}")));
 }
 
 #[test]

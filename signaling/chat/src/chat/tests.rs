@@ -266,6 +266,35 @@ fn a_node_has_at_most_2000_members_in_a_room_and_the_others_see_them_as_one_list
 }
 
 #[test]
+fn what_applications_say_of_members_reaches_all_nodes_and_fits_into_a_message() {
+    let mut bus = Bus::new(2);
+    let person = |n: u64, metadata: &str| Person { metadata: Some(metadata.to_owned()), ..member(n) };
+    bus.join(1, 9_000);
+    bus.enter(0, person(1, "seat 4"));
+    bus.run(SECOND);
+    assert!(bus.people(1).contains(&person(1, "seat 4")));
+    bus.enter(0, person(1, "seat 5"));
+    bus.run(SECOND);
+    assert!(bus.people(1).contains(&person(1, "seat 5")));
+    assert_eq!(bus.told(1).last(), Some(&ChatNotice::Joined(person(1, "seat 5"))));
+    bus.enter(0, person(2, &"x".repeat(1_025)));
+    // All that may be there, with the longest names.
+    for n in 3..=2_000 {
+        bus.enter(0, Person { name: Some("😀".repeat(64)), ..person(n, &"\"".repeat(1_000)) });
+    }
+    bus.run(SECOND);
+    bus.leave(1, 9_000);
+    bus.run(61 * SECOND);
+    bus.join(1, 9_001);
+    bus.run(SECOND);
+    let (here, there) = (bus.people(0), bus.people(1));
+    assert_eq!(here, there);
+    let described = here.iter().filter(|person| person.metadata.is_some()).count();
+    assert_eq!((here.len(), described), (2_001, 1 + 98), "those that come first");
+    assert!(bus.longest < 1_000_000, "{} bytes", bus.longest);
+}
+
+#[test]
 fn a_room_more_than_there_may_be_takes_the_place_of_an_empty_one() {
     const ROOMS: usize = 20_000;
     let now = Instant::now();

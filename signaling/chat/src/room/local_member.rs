@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::error::SayError;
 use crate::limits::{SAY_BURST, SAY_INTERVAL};
+use crate::said::Shown;
 
 #[derive(Debug)]
 pub(super) struct LocalMember {
-    pub name: Option<String>,
+    pub shown: Shown,
     /// When the member will have been silent for long enough to have its whole burst again.
     pub fresh_at: Instant,
     /// When it may next be told that the member types.

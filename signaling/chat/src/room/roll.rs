@@ -11,7 +11,7 @@ use crate::message::{Body, Roll};
 use crate::output::ChatNotice;
 use crate::peer::Roster;
 use crate::presence::{Members, digest};
-use crate::said::Person;
+use crate::said::{Person, Shown};
 use crate::timers::Due;
 
 /// Until the first question is repeated; doubled each time.
@@ -30,14 +30,14 @@ impl Room {
         }
         peer.roster = Roster::Known { version: roll.version };
         peer.asks = 0;
-        let told: Members = roll.members.into_iter().map(|person| (person.member, person.name)).collect();
+        let told: Members = roll.members.into_iter().map(Person::into_shown).collect();
         let gone = peer.members.keys().filter(|member| !told.contains_key(member)).copied().collect::<Vec<_>>();
         let mut changes = Vec::new();
         for member in gone {
             changes.extend(self.remove_remote(desk, node, member));
         }
-        for (member, name) in told {
-            changes.extend(self.add_remote(desk, node, member, name));
+        for (member, shown) in told {
+            changes.extend(self.add_remote(desk, node, member, shown));
         }
         self.tell_changes(desk, changes);
     }
@@ -47,7 +47,8 @@ impl Room {
         // Those that are not shown for want of space make a difference that asking does not mend.
         let full = *desk.remote_members >= REMOTE_MEMBERS_MAX || !self.presence.has_room();
         let Some(peer) = self.peers.get_mut(node) else { return };
-        let same = peer.members.len() as u64 == count && digest(peer.members.iter()) == told;
+        let same = peer.members.len() as u64 == count
+            && digest(peer.members.iter().map(|(member, shown)| (member, &shown.name))) == told;
         peer.roster = match peer.roster {
             Roster::Known { version: known } if known == version && (same || full) => Roster::Known { version },
             Roster::Known { version: known } if known > version => Roster::Known { version: known },
@@ -60,7 +61,8 @@ impl Room {
 
     pub(super) fn member_joined(&mut self, desk: &mut Desk<'_>, node: &NodeName, version: u64, person: Person) {
         if self.is_next_change(node, version) {
-            let change = self.add_remote(desk, node, person.member, person.name);
+            let (member, shown) = person.into_shown();
+            let change = self.add_remote(desk, node, member, shown);
             self.tell_changes(desk, change);
         }
     }
@@ -138,22 +140,16 @@ impl Room {
         self.tell_changes(desk, changes);
     }
 
-    fn add_remote(
-        &mut self,
-        desk: &mut Desk<'_>,
-        node: &NodeName,
-        member: MemberId,
-        name: Option<String>,
-    ) -> Vec<ChatNotice> {
-        let shown = self.presence.has_room() || self.presence.has(member);
-        let fits = *desk.remote_members < REMOTE_MEMBERS_MAX && shown;
+    fn add_remote(&mut self, desk: &mut Desk<'_>, node: &NodeName, member: MemberId, shown: Shown) -> Vec<ChatNotice> {
+        let has_place = self.presence.has_room() || self.presence.has(member);
+        let fits = *desk.remote_members < REMOTE_MEMBERS_MAX && has_place;
         let Some(peer) = self.peers.get_mut(node) else { return Vec::new() };
         let old = peer.members.get(&member).cloned();
-        if old.as_ref() == Some(&name) || (old.is_none() && (!fits || peer.members.len() >= ROOM_MEMBERS_MAX)) {
+        if old.as_ref() == Some(&shown) || (old.is_none() && (!fits || peer.members.len() >= ROOM_MEMBERS_MAX)) {
             return Vec::new();
         }
-        let mut changes = Vec::from_iter(self.presence.add(member, &name));
-        peer.members.insert(member, name);
+        let mut changes = Vec::from_iter(self.presence.add(member, &shown));
+        peer.members.insert(member, shown);
         match old {
             Some(old) => changes.extend(self.take_off(member, &old)),
             None => *desk.remote_members += 1,
@@ -162,9 +158,9 @@ impl Room {
     }
 
     fn remove_remote(&mut self, desk: &mut Desk<'_>, node: &NodeName, member: MemberId) -> Option<ChatNotice> {
-        let name = self.peers.get_mut(node)?.members.remove(&member)?;
+        let shown = self.peers.get_mut(node)?.members.remove(&member)?;
         *desk.remote_members -= 1;
-        let change = self.take_off(member, &name);
+        let change = self.take_off(member, &shown);
         if !self.presence.has(member) {
             self.forget_typing(desk, member);
         }

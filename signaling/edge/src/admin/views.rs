@@ -77,6 +77,8 @@ struct TrackEntry<'a> {
 struct MemberEntry<'a> {
     id: MemberId,
     name: Option<&'a str>,
+    /// What its token says of it.
+    metadata: Option<&'a str>,
     connected: bool,
     sessions: usize,
 }
@@ -92,6 +94,9 @@ struct SessionEntry<'a> {
     /// Published, or none for a viewer.
     stream: Option<&'a StreamName>,
     member: Option<MemberId>,
+    /// Of its page or of its token, and what that says of it.
+    name: Option<&'a str>,
+    metadata: Option<&'a str>,
     since_ms: u64,
     slots: Vec<SlotEntry<'a>>,
 }
@@ -274,7 +279,8 @@ fn stream_entry<'a>(
 
 fn member_entry(member: &Member) -> MemberEntry<'_> {
     let connected = matches!(member.connection, Connection::Up(_));
-    MemberEntry { id: member.id, name: member.name.as_deref(), connected, sessions: member.sessions.len() }
+    let (name, metadata) = (member.name.as_deref(), member.metadata.as_deref());
+    MemberEntry { id: member.id, name, metadata, connected, sessions: member.sessions.len() }
 }
 
 fn session_entry<'a>(service: &'a Service, session: &'a Session) -> SessionEntry<'a> {
@@ -291,6 +297,8 @@ fn session_entry<'a>(service: &'a Service, session: &'a Session) -> SessionEntry
         room: &session.note.room,
         stream,
         member: session.member(),
+        name: session.note.shown_name(),
+        metadata: session.note.access.as_ref().and_then(|access| access.metadata.as_deref()),
         since_ms: session.note.since_ms,
         slots: session.shown.iter().map(slot_entry).collect(),
     }

@@ -1,12 +1,17 @@
 //! What the outside hears of rooms, participants, tracks and moves.
 
+use chappe_signaling_access::{Access, Holder};
+
 use super::*;
 
 fn told(registry: &mut Registry) -> Vec<String> {
     let text = |occurrence| match occurrence {
         Occurrence::RoomStarted(room) => format!("{room} started"),
         Occurrence::RoomFinished(room) => format!("{room} finished"),
-        Occurrence::Joined(_, who) => format!("{} {} joined", who.kind, who.id),
+        Occurrence::Joined(_, who) => {
+            let metadata = who.metadata.map(|text| format!(" ({text})")).unwrap_or_default();
+            format!("{} {} joined{metadata}", who.kind, who.id)
+        }
         Occurrence::Left(_, who) => format!("{} {} left", who.kind, who.id),
         Occurrence::Published(_, stream, track) => format!("{stream}/{} published", track.mid),
         Occurrence::Unpublished(_, stream, track) => format!("{stream}/{} unpublished", track.mid),
@@ -18,8 +23,11 @@ fn told(registry: &mut Registry) -> Vec<String> {
 #[test]
 fn a_page_that_joins_starts_its_room_and_its_leaving_finishes_it() {
     let mut registry = registry();
-    registry.join(ADA, room(), Some("Ada".to_owned()), None).unwrap();
-    assert_eq!(told(&mut registry), ["demo started".to_owned(), format!("page {ADA} joined")]);
+    let holder = Holder::try_from("7".to_owned()).unwrap();
+    let access =
+        Access { holder, issuer: "key".to_owned(), expires_ms: 1, name: None, metadata: Some("seat 4".to_owned()) };
+    registry.join(ADA, room(), Some("Ada".to_owned()), Some(&access)).unwrap();
+    assert_eq!(told(&mut registry), ["demo started".to_owned(), format!("page {ADA} joined (seat 4)")]);
     registry.leave(ADA);
     assert_eq!(told(&mut registry), [format!("page {ADA} left"), "demo finished".to_owned()]);
 }

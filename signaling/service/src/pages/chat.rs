@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use chappe_engine::Subject;
-use chappe_signaling_access::Action;
+use chappe_signaling_access::{Access, Action};
 use chappe_signaling_chat::{Output, Person, RoomMessage, SayError};
 use chappe_signaling_rooms::{MemberId, Owner, RoomName};
 use tracing::{debug, warn};
@@ -20,8 +20,15 @@ use crate::service::Service;
 use crate::state::{Following, ServiceState};
 
 impl Service {
-    pub(crate) fn enter_chat(self: &Arc<Self>, state: &mut ServiceState, room: &RoomName, owner: &Owner) {
-        let person = Person { member: owner.member, name: owner.name.clone() };
+    pub(crate) fn enter_chat(
+        self: &Arc<Self>,
+        state: &mut ServiceState,
+        room: &RoomName,
+        owner: &Owner,
+        access: Option<&Access>,
+    ) {
+        let metadata = access.and_then(|access| access.metadata.clone());
+        let person = Person { member: owner.member, name: owner.name.clone(), metadata };
         match state.chat.join(Instant::now(), room, person) {
             Ok(outputs) => self.apply_chat(state, outputs),
             Err(error) => warn!(%room, %error, "a page is not counted among those who are here"),

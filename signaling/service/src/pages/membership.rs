@@ -29,7 +29,7 @@ impl Service {
         self.wait_settled().await;
         let Join { id, room, name, resume, living, caller } = request;
         self.check_grant(Some(&caller), &room, Action::Join)?;
-        let name = caller.pass.as_ref().and_then(|pass| pass.name.clone()).or(name);
+        let name = caller.access().and_then(|access| access.name.clone()).or(name);
         let elsewhere = match &resume {
             Some(secret) => {
                 let page = Owner { member: member_of(secret), name: name.clone(), home: self.node().clone() };
@@ -49,12 +49,12 @@ impl Service {
         let (connection, mut sessions) = match state.registry.resume(member, &room, &living) {
             Some((resumed, effects)) => {
                 self.apply(&mut state, effects);
-                state.registry.rename(member, name.clone());
+                state.registry.rename(member, name.clone(), caller.access());
                 (resumed.connection, resumed.sessions)
             }
             None => {
                 self.check_members(&state, &caller)?;
-                (state.registry.join(member, room.clone(), name.clone(), caller.holder())?, Vec::new())
+                (state.registry.join(member, room.clone(), name.clone(), caller.access())?, Vec::new())
             }
         };
         state.registry.note_address(member, caller.address);
@@ -70,7 +70,7 @@ impl Service {
         let was_resumed = was_known || !sessions.is_empty();
         info!(%room, %member, resumed = was_resumed, "page joined");
         if !caller.pass.as_ref().is_some_and(|pass| pass.grants.hidden) {
-            self.enter_chat(&mut state, &room, &owner);
+            self.enter_chat(&mut state, &room, &owner, caller.access());
         }
         let streams = state.registry.room(&room).into_iter().flat_map(|there| &there.streams);
         let welcome = Welcome {

@@ -47,7 +47,7 @@ pub fn number(member: MemberId) -> u64 {
 }
 
 pub fn member(n: u64) -> Person {
-    Person { member: id(n), name: Some(format!("m{n}")) }
+    Person { member: id(n), name: Some(format!("m{n}")), metadata: None }
 }
 
 fn name(node: usize) -> NodeName {
@@ -113,8 +113,16 @@ impl Bus {
     }
 
     pub fn join(&mut self, node: usize, n: u64) {
-        let out = self.nodes[node].chat.join(self.now, &room(), member(n)).unwrap();
+        self.enter(node, member(n));
+    }
+
+    pub fn enter(&mut self, node: usize, person: Person) {
+        let out = self.nodes[node].chat.join(self.now, &room(), person).unwrap();
         self.act(node, out);
+    }
+
+    pub fn people(&self, node: usize) -> Vec<Person> {
+        self.nodes[node].chat.here(&room())
     }
 
     pub fn leave(&mut self, node: usize, n: u64) {
