@@ -18,6 +18,7 @@ mod crowds;
 mod deaths;
 mod drain;
 mod edge;
+mod events;
 mod floods;
 mod members;
 mod patch;

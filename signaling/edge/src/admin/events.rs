@@ -9,24 +9,32 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use chappe_signaling_events::{Event, EventKind};
-use chappe_signaling_service::Service;
+use chappe_signaling_service::{Service, unix_ms};
 use futures_util::stream;
+use serde_json::json;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 pub async fn events(State(service): State<Arc<Service>>) -> impl IntoResponse {
-    let messages = stream::unfold(service.listen(), next_message);
+    let listener = Listener { events: service.listen(), node: service.node().to_string() };
+    let messages = stream::unfold(listener, next_message);
     Sse::new(messages).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }
 
-type Listener = broadcast::Receiver<Arc<Event>>;
+struct Listener {
+    events: broadcast::Receiver<Arc<Event>>,
+    node: String,
+}
 
 /// None when the process ends.
 async fn next_message(mut listener: Listener) -> Option<(Result<Message, Infallible>, Listener)> {
-    let message = match listener.recv().await {
+    let message = match listener.events.recv().await {
         Ok(event) => Message::default().id(event.id.clone()).event(event.kind.as_text()).data(event.body()),
         Err(RecvError::Lagged(count)) => {
-            Message::default().event(EventKind::EventsDropped.as_text()).data(format!("{{\"dropped\":{count}}}"))
+            let (kind, at_ms) = (EventKind::EventsDropped, unix_ms());
+            let data = json!({ "node": listener.node, "dropped": count });
+            let told = Event { id: String::new(), kind, at_ms, room: None, data };
+            Message::default().event(kind.as_text()).data(told.body())
         }
         Err(RecvError::Closed) => return None,
     };
