@@ -3,48 +3,27 @@
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { after, before, describe, test } from "node:test";
+import { test } from "node:test";
 
-import { FIREFOX, launchFirefox, pictureMoves } from "./harness/firefox.mjs";
-import { INSIDE_ADDRESS, isInside, runInside } from "./harness/inside.mjs";
+import { FIREFOX, pictureMoves } from "./harness/firefox.mjs";
 import { picturesMove, tile } from "./harness/observe.mjs";
 import { decodes, player } from "./harness/player.mjs";
-import { Scene, goLive } from "./harness/scene.mjs";
+import { goLive } from "./harness/scene.mjs";
+import { describeFirefox } from "./harness/stage.mjs";
 import { until } from "./harness/until.mjs";
-
-const needsRoot = process.getuid?.() !== 0 && "network namespaces need root";
 
 test("Firefox is there", () => assert.ok(existsSync(FIREFOX), `${FIREFOX} is not installed: make tools`));
 
-// Firefox sends from the address of an interface, and from there 127.0.0.1 is out of reach.
-test("Firefox passes inside a namespace with an address", { skip: isInside || needsRoot }, async () => {
-  const { code, output } = await runInside(import.meta.url);
-  assert.equal(code, 0, output);
-});
-
-describe("Firefox", { skip: !isInside }, () => {
-  /** @type {Scene} */
-  let scene;
-  /** @type {import("puppeteer-core").Browser} */
-  let firefox;
-  before(async () => {
-    scene = await Scene.set({ server: { publicIp: INSIDE_ADDRESS } });
-    firefox = await launchFirefox();
-  });
-  after(async () => {
-    await firefox?.close();
-    await scene?.end();
-  });
-
+describeFirefox("our pages in Firefox", import.meta.url, (stage) => {
   test("Firefox publishes from our page, and both browsers watch", async () => {
-    const publisher = await firefox.newPage();
-    await publisher.goto(`${scene.server.url}/publish?room=fox&stream=fox&codec=vp8&quality=360`);
+    const publisher = await stage.firefox.newPage();
+    await publisher.goto(`${stage.scene.server.url}/publish?room=fox&stream=fox&codec=vp8&quality=360`);
     await publisher.locator("#go").click();
     await until("it says that it is live", () => publisher.$("#live-badge.live:not([hidden])"), { withinMs: 20_000 });
-    const chromium = await scene.viewer("fox");
+    const chromium = await stage.scene.viewer("fox");
     await picturesMove(chromium, `${tile("fox")} video`);
     await pictureMoves(await watch("fox"), `${tile("fox")} video`);
-    const small = await player(scene, "fox/fox?max=200");
+    const small = await player(stage.scene, "fox/fox?max=200");
     await decodes(small, 180);
     await small.context().close();
     await until("the figures say what is sent", async () => /VP8/.test((await publisher.$eval("#fact-codec", (e) => e.textContent)) ?? ""));
@@ -55,7 +34,7 @@ describe("Firefox", { skip: !isInside }, () => {
 
   for (const codec of ["vp8", "vp9"]) {
     test(`Firefox watches ${codec} from Chromium`, async () => {
-      const publisher = await scene.publisher(codec, "cam", codec);
+      const publisher = await stage.scene.publisher(codec, "cam", codec);
       const viewer = await watch(codec);
       await pictureMoves(viewer, `${tile("cam")} video`);
       await publisher.context().close();
@@ -65,7 +44,7 @@ describe("Firefox", { skip: !isInside }, () => {
   }
 
   test("Firefox watches that of several encodings from Chromium which its tile shows", async () => {
-    const publisher = await scene.page("/publish?room=sizes&stream=cam&codec=vp8&quality=720");
+    const publisher = await stage.scene.page("/publish?room=sizes&stream=cam&codec=vp8&quality=720");
     await goLive(publisher);
     const viewer = await watch("sizes");
     const lines = () => viewer.$eval(`${tile("cam")} video`, (e) => (e instanceof HTMLVideoElement ? e.videoHeight : 0));
@@ -80,8 +59,8 @@ describe("Firefox", { skip: !isInside }, () => {
 
   /** @param {string} room */
   async function watch(room) {
-    const page = await firefox.newPage();
-    await page.goto(`${scene.server.url}/watch/${room}`);
+    const page = await stage.firefox.newPage();
+    await page.goto(`${stage.scene.server.url}/watch/${room}`);
     return page;
   }
 });

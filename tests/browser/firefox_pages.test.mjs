@@ -2,43 +2,20 @@
 // looks broken.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { test } from "node:test";
 
 import { AXE, violations } from "./harness/axe.mjs";
 import { refuse, unplug } from "./harness/devices.mjs";
-import { PHONE, launchFirefox, openFirefox, pictureMoves, shown, text } from "./harness/firefox.mjs";
-import { INSIDE_ADDRESS, isInside, runInside } from "./harness/inside.mjs";
+import { PHONE, pictureMoves, shown, text } from "./harness/firefox.mjs";
 import { picturesMove, tile } from "./harness/observe.mjs";
-import { Scene, join } from "./harness/scene.mjs";
+import { join } from "./harness/scene.mjs";
+import { close, describeFirefox, isLive, joinMeeting, says } from "./harness/stage.mjs";
 import { until } from "./harness/until.mjs";
 
-/** @typedef {import("puppeteer-core").Page} Page */
-
-const needsRoot = process.getuid?.() !== 0 && "network namespaces need root";
-
-// Firefox sends from the address of an interface, and from there 127.0.0.1 is out of reach.
-test("the pages keep what they promise in Firefox, inside a namespace with an address", { skip: isInside || needsRoot }, async () => {
-  const { code, output } = await runInside(import.meta.url);
-  assert.equal(code, 0, output);
-});
-
-describe("pages in Firefox", { skip: !isInside }, () => {
-  /** @type {Scene} */
-  let scene;
-  /** @type {import("puppeteer-core").Browser} */
-  let firefox;
-  before(async () => {
-    scene = await Scene.set({ server: { publicIp: INSIDE_ADDRESS } });
-    firefox = await launchFirefox();
-  });
-  after(async () => {
-    await firefox?.close();
-    await scene?.end();
-  });
-
+describeFirefox("the pages keep what they promise in Firefox", import.meta.url, (stage) => {
   test("what is shown is what is sent: a cancelled picker, no camera, a microphone that is gone", async () => {
-    const page = await live("/publish?room=sources&stream=fox&codec=vp8&quality=360");
-    const viewer = await scene.viewer("sources");
+    const page = await stage.live("/publish?room=sources&stream=fox&codec=vp8&quality=360");
+    const viewer = await stage.scene.viewer("sources");
     await picturesMove(viewer, `${tile("fox")} video`);
 
     await refuse(page, "getDisplayMedia", "NotAllowedError");
@@ -64,11 +41,11 @@ describe("pages in Firefox", { skip: !isInside }, () => {
   });
 
   test("nobody is in a meeting before the click that joins, and on a phone Leave is always within reach", async () => {
-    const page = await open("/room/door?name=Fox", PHONE);
+    const page = await stage.open("/room/door?name=Fox", { viewport: PHONE });
     await until("the preview is there", () => shown(page, "#join-preview"));
-    assert.deepEqual(await streams("door"), []);
-    const bo = await join(await scene.page("/room/door?name=Bo"));
-    await joinFox(page);
+    assert.deepEqual(await stage.streams("door"), []);
+    const bo = await join(await stage.scene.page("/room/door?name=Bo"));
+    await joinMeeting(page);
     await picturesMove(bo, ".tile video");
     assert.equal(await bo.textContent(".tile .name"), "Fox");
     await pictureMoves(page, ".tile video");
@@ -86,23 +63,21 @@ describe("pages in Firefox", { skip: !isInside }, () => {
   });
 
   test("a meeting is not listed, and who only watches it is named there", async () => {
-    const page = await open("/room/unseen?name=Fox");
-    await joinFox(page);
-    await until("it is live", async () => (await streams("unseen")).length === 1);
-    assert.deepEqual(await (await fetch(`${scene.server.url}/api/rooms`)).json(), []);
-    const eve = await open("/watch/unseen?name=Eve");
+    const page = await stage.meet("/room/unseen?name=Fox");
+    await until("it is live", async () => (await stage.streams("unseen")).length === 1);
+    assert.deepEqual(await (await fetch(`${stage.scene.server.url}/api/rooms`)).json(), []);
+    const eve = await stage.open("/watch/unseen?name=Eve");
     await says(page, "#watching", /^Only watching: Eve$/);
     await says(eve, "#watching", /^1 watching$/);
     // Nothing is left of who goes to another page: Firefox closes the connection with a code of its own then.
-    await eve.goto(scene.server.url);
+    await eve.goto(stage.scene.server.url);
     await says(page, "#watching", /^$/);
     await close(page, eve);
   });
 
   test("the room knows its own publishing: a second tab and a camera that is gone, each with the way out", async () => {
-    const page = await open("/room/own?name=Fox");
-    await joinFox(page);
-    const bo = await join(await scene.page("/room/own?name=Bo"));
+    const page = await stage.meet("/room/own?name=Fox");
+    const bo = await join(await stage.scene.page("/room/own?name=Bo"));
     await picturesMove(bo, ".tile video");
     await unplug(page, "video");
     await says(page, "#notice-title", /camera is gone/);
@@ -117,12 +92,12 @@ describe("pages in Firefox", { skip: !isInside }, () => {
     await second.click("#join-elsewhere button");
     await says(page, "#notice-title", /another tab/);
     assert.equal(await text(page, "#notice-action"), "Come back here");
-    await until("it has left", async () => (await streams("own")).length === 1);
+    await until("it has left", async () => (await stage.streams("own")).length === 1);
     await close(page, bo);
   });
 
   test("the focus goes from Go live to Stop, the title says LIVE, and who is live is asked before the page is left", async () => {
-    const page = await open("/publish?room=focus&stream=fox&codec=vp8&quality=360");
+    const page = await stage.open("/publish?room=focus&stream=fox&codec=vp8&quality=360");
     await until("one can go live", () => page.$("#go:enabled"));
     await page.focus("#go");
     await page.keyboard.press("Enter");
@@ -147,7 +122,7 @@ describe("pages in Firefox", { skip: !isInside }, () => {
 
   test("axe finds nothing on the pages", async () => {
     for (const path of ["/", "/publish", "/watch/axe", "/room/axe"]) {
-      const page = await open(path, PHONE);
+      const page = await stage.open(path, { viewport: PHONE });
       await page.evaluate(AXE);
       assert.deepEqual(await page.evaluate(violations), [], path);
       await close(page);
@@ -156,69 +131,20 @@ describe("pages in Firefox", { skip: !isInside }, () => {
 
   // The last one: it ends the server.
   test("a stream that ended, and a server that is gone, are said over a dimmed picture", async () => {
-    const publisher = await scene.publisher("gone", "cam");
-    const ending = await scene.publisher("gone", "other");
-    const one = await open("/watch/gone/other");
+    const publisher = await stage.scene.publisher("gone", "cam");
+    const ending = await stage.scene.publisher("gone", "other");
+    const one = await stage.open("/watch/gone/other");
     await pictureMoves(one, `${tile("other")} video`);
     await ending.context().close();
     await says(one, `${tile("other")} .say`, /has ended/);
     // A tab behind another one shows nothing to anybody, and looks at nothing: this one is in front.
-    const page = await open("/watch/gone");
+    const page = await stage.open("/watch/gone");
     await pictureMoves(page, `${tile("cam")} video`);
-    await scene.server.stop();
+    await stage.scene.server.stop();
     await says(page, `${tile("cam")} .say`, /connection to the server is broken/);
     const opacity = await page.$eval(`${tile("cam")} video`, (e) => Number(getComputedStyle(e).opacity));
     assert.ok(opacity < 0.5, `the picture is dimmed: ${opacity}`);
     await says(page, "#link-state", /Reconnecting/);
     await close(page, one, publisher);
   });
-
-  /**
-   * @param {string} path
-   * @param {{width: number, height: number}} [viewport]
-   */
-  function open(path, viewport) {
-    return openFirefox(firefox, scene.server.url + path, viewport);
-  }
-
-  /** @param {string} path */
-  async function live(path) {
-    const page = await open(path);
-    await until("one can go live", () => page.$("#go:enabled"));
-    await page.click("#go");
-    await isLive(page);
-    return page;
-  }
-
-  /** @param {string} room */
-  async function streams(room) {
-    const all = await (await fetch(`${scene.server.admin}/api/v1/streams`)).json();
-    return all.filter((/** @type {any} */ s) => s.room === room);
-  }
 });
-
-/** @param {Page} page */
-function isLive(page) {
-  return until("it says that it is live", () => shown(page, "#live-badge.live"), { withinMs: 20_000 });
-}
-
-/** @param {Page} page */
-async function joinFox(page) {
-  await until("one can join", () => page.$("#join:enabled"));
-  await page.click("#join");
-  await until("the page is in the meeting", () => page.$('#link-state[data-phase="open"]'));
-}
-
-/**
- * @param {Page} page
- * @param {string} selector
- * @param {RegExp} words
- */
-function says(page, selector, words) {
-  return until(`${selector} says ${words}`, async () => words.test(await text(page, selector)));
-}
-
-/** @param {(Page | import("playwright-core").Page)[]} pages */
-async function close(...pages) {
-  for (const page of pages) await ("browserContext" in page ? page.browserContext() : page.context()).close();
-}

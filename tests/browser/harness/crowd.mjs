@@ -3,6 +3,7 @@
 import { until } from "./until.mjs";
 
 /** @import { Page } from "playwright-core" */
+/** @import { AnyPage } from "./devices.mjs" */
 /** @import { Scene } from "./scene.mjs" */
 
 export class Crowd {
@@ -51,11 +52,11 @@ export class Crowd {
 
 /**
  * So many tiles with a picture. A busy machine lets some of them stand still.
- * @param {Page} page
+ * @param {AnyPage} page
  * @param {number} count
  */
 export function tilesShow(page, count) {
-  const pictured = () => page.$$eval(".tile video", (videos) => videos.filter((v) => v instanceof HTMLVideoElement && v.videoWidth > 0).length);
+  const pictured = () => page.evaluate(() => [...document.querySelectorAll(".tile video")].filter((v) => v instanceof HTMLVideoElement && v.videoWidth > 0).length);
   return until(`${count} tiles have a picture`, async () => (await pictured()) === count, { withinMs: 60_000 });
 }
 

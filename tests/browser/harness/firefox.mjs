@@ -11,19 +11,25 @@ export const FIREFOX = process.env["FIREFOX"] ?? "/usr/bin/firefox-esr";
 export const DESKTOP = { width: 1280, height: 800 };
 export const PHONE = { width: 390, height: 844 };
 
+/** Values of `media.autoplay.default`. */
+const AUTOPLAY = { allowed: 0, blockedIfHeard: 1 };
+
 const PREFERENCES = {
   "media.navigator.streams.fake": true,
   "media.navigator.permission.disabled": true,
   "media.peerconnection.ice.loopback": true,
   "media.peerconnection.ice.obfuscate_host_addresses": false,
-  "media.autoplay.default": 0,
   // Firefox would fetch codecs and settings from the network; tests stay on this machine.
   "media.gmp-manager.updateEnabled": false,
   "app.normandy.enabled": false,
 };
 
-export function launchFirefox() {
-  return puppeteer.launch({ browser: "firefox", executablePath: FIREFOX, headless: true, extraPrefsFirefox: PREFERENCES });
+/**
+ * @param {{autoplay?: boolean}} [options] `autoplay`: sound may start without a click
+ */
+export function launchFirefox({ autoplay = true } = {}) {
+  const extraPrefsFirefox = { ...PREFERENCES, "media.autoplay.default": autoplay ? AUTOPLAY.allowed : AUTOPLAY.blockedIfHeard };
+  return puppeteer.launch({ browser: "firefox", executablePath: FIREFOX, headless: true, extraPrefsFirefox });
 }
 
 /**
@@ -37,6 +43,7 @@ export async function openFirefox(browser, url, viewport = DESKTOP) {
   const page = await context.newPage();
   await page.setViewport(viewport);
   await page.evaluateOnNewDocument(hearTests);
+  await page.evaluateOnNewDocument(tellLimits);
   await page.goto(url);
   return page;
 }
@@ -47,6 +54,22 @@ function hearTests() {
   MediaStreamTrack.prototype.addEventListener = function (/** @type {any} */ type, /** @type {any} */ listener, /** @type {any} */ options) {
     /** @type {any} */ (addEventListener).call(this, type, listener, options ?? false, true);
   };
+}
+
+/** Runs in the page: lets it tell what its senders of pictures may send, of all its peer connections. */
+function tellLimits() {
+  /** @type {RTCPeerConnection[]} */
+  const all = [];
+  const Real = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Real {
+    /** @param {any[]} args */
+    constructor(...args) {
+      super(...args);
+      all.push(this);
+    }
+  };
+  const pictures = () => all.filter((pc) => pc.connectionState !== "closed").flatMap((pc) => pc.getSenders()).filter((sender) => sender.track?.kind === "video");
+  Object.assign(window, { chappeVideoLimits: () => pictures().flatMap((sender) => sender.getParameters().encodings.map((encoding) => encoding.maxBitrate)) });
 }
 
 /**
