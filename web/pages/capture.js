@@ -111,8 +111,9 @@ export class Capture extends Emitter {
     const steps = planSources(this.choice, wanted, { video: Boolean(video), audio: Boolean(audio) });
     const kept = [steps.video === "keep" && video, steps.audio === "keep" && audio].filter((t) => typeof t === "object");
     if (wanted.from === "screen" && steps.video === "open") return openScreen(wanted, steps.audio === "keep" ? audio : undefined);
-    if (steps.video === "resize" && video) kept.push(await resized(video, wanted));
-    const opened = await this.#openDevices(wanted, steps);
+    const resized = steps.video === "resize" && video !== undefined && (await resize(video, wanted));
+    if (resized) kept.push(video);
+    const opened = await this.#openDevices(wanted, { ...steps, video: steps.video === "resize" && !resized ? "open" : steps.video });
     return [...kept, ...opened];
   }
 
@@ -243,13 +244,16 @@ async function openScreen(choice, microphone) {
 }
 
 /**
- * The same camera with another picture. A second stream of it would get the size that is open already.
+ * The same camera with another picture. In Chromium a second stream of it would get the size that is open already.
  * @param {MediaStreamTrack} track
  * @param {Choice} choice
+ * @returns {Promise<boolean>} false: it could give more lines, and has to be opened anew for that. Firefox says that it
+ *   has changed some cameras, and leaves them as they are
  */
-async function resized(track, { height }) {
+async function resize(track, { height }) {
   await track.applyConstraints(sizeConstraints(height));
-  return track;
+  const able = track.getCapabilities?.().height?.max ?? 0;
+  return (track.getSettings().height ?? height) >= Math.min(height, able);
 }
 
 /** @param {number} height */
