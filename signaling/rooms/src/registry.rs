@@ -125,8 +125,9 @@ impl Registry {
         }
     }
 
-    /// Enters a session whose worker has yet to confirm it. A publisher's name is taken from now on.
-    pub fn open(&mut self, session: Session) -> Result<(), RoomError> {
+    /// Enters a session whose worker has yet to confirm it. A publisher's name is taken from now on: a session that
+    /// waits for media to be live under it ends, because it has lost the name.
+    pub fn open(&mut self, session: Session) -> Result<Vec<Effect>, RoomError> {
         if let Some(owner) = session.note.owner.as_ref().filter(|owner| owner.home == self.own) {
             let member = self.members.get_mut(&owner.member).ok_or(RoomError::NoSuchSession)?;
             if member.sessions.len() >= SESSIONS_PER_MEMBER_MAX {
@@ -137,14 +138,27 @@ impl Registry {
         let (name, was_used) = (session.note.room.clone(), self.is_used(&session.note.room));
         let room = self.rooms.entry(name.clone()).or_default();
         room.enter(&session);
-        if let Role::Publish { stream, .. } = &session.note.role {
-            room.reserved.insert(stream.clone(), session.id);
-        }
-        let id = session.id;
+        let displaced = match &session.note.role {
+            Role::Publish { stream, .. } => room.reserved.insert(stream.clone(), session.id),
+            Role::Watch { .. } => None,
+        };
+        let (id, successor) = (session.id, session.member());
         self.sessions.insert(session);
         self.report_room(&name, was_used);
         self.recount(id);
-        Ok(())
+        Ok(displaced.map(|displaced| self.end_displaced(displaced, successor)).unwrap_or_default())
+    }
+
+    /// One that its worker has yet to confirm is refused when that comes.
+    fn end_displaced(&mut self, id: SessionId, successor: Option<MemberId>) -> Vec<Effect> {
+        let Some(session) = self.sessions.get(&id).filter(|session| session.phase != Phase::Opening) else {
+            return Vec::new();
+        };
+        let why = match successor.is_some() && session.member() == successor {
+            true => LostReason::Moved,
+            false => LostReason::TakenOver,
+        };
+        self.end(id, Some(why))
     }
 
     /// Whether an address that may have so many sessions that are not connected yet may have one more.

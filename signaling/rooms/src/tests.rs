@@ -199,6 +199,23 @@ fn while_a_page_moves_its_stream_nobody_else_gets_the_name() {
 }
 
 #[test]
+fn a_session_that_waits_for_media_ends_with_the_name_that_it_waits_for() {
+    for (successor, why) in [(None, LostReason::TakenOver), (Some(owner(ADA)), LostReason::Moved)] {
+        let mut registry = registry();
+        join(&mut registry, ADA);
+        open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
+        open(&mut registry, Session { epoch: Epoch(2), ..publisher(2, "cam", Some(owner(ADA))) });
+        let third = Session { epoch: Epoch(3), ..publisher(3, "cam", successor) };
+        let effects = registry.open(third).unwrap();
+        assert!(effects.contains(&Effect::Tell(ADA, SessionNotice::SessionLost(id(2), why))), "{effects:?}");
+        assert!(registry.session(id(2)).is_none() && registry.session(id(1)).is_some());
+        registry.confirm(id(3)).unwrap();
+        let live = registry.stream(&room(), &name("cam")).unwrap().session;
+        assert_eq!(live, if why == LostReason::Moved { id(1) } else { id(3) }, "a page's own one waits for its media");
+    }
+}
+
+#[test]
 fn who_was_overtaken_while_opening_is_refused() {
     let mut registry = registry();
     registry.open(publisher(1, "cam", None)).unwrap();

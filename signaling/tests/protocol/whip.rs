@@ -151,6 +151,25 @@ async fn a_page_takes_back_its_own_stream_and_nobody_elses() {
 }
 
 #[tokio::test]
+async fn a_stream_that_another_device_takes_over_ends_with_what_its_page_had_under_way() {
+    let server = Server::start().await;
+    let (mut page, mut telephone) = (Page::join(&server, "demo").await, Page::join(&server, "demo").await);
+    let first = page.publish("cam").await;
+    server.worker().connect(first.parse().unwrap());
+    server.until_connected(&first).await;
+    let second = page.publish("cam").await;
+    let request = json!({"type": "publish", "stream": "cam", "sdp": publisher("vp8"), "instead_of": first});
+    let answer = telephone.ask(request).await;
+    assert_eq!(answer["type"], "answer", "{answer}");
+    for session in [&second, &first] {
+        let lost = page.event("session_lost").await;
+        assert_eq!((&lost["session"], &lost["reason"]), (&json!(session), &json!("taken_over")));
+        let id = session.parse().unwrap();
+        server.worker().until("it is closed", |state| !state.sessions.contains_key(&id)).await;
+    }
+}
+
+#[tokio::test]
 async fn two_who_publish_under_one_name_at_once_do_not_both_succeed() {
     let server = Server::start().await;
     server.worker().with(|state| state.withholds_replies = true);

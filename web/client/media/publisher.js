@@ -100,6 +100,11 @@ export class Publisher extends Emitter {
     for (const detach of this.#detach) detach();
     this.#heartbeat.end();
     clearTimeout(this.#oldTimer);
+    this.#endPeers(session);
+  }
+
+  /** @param {string | null} [session] the newest, which may have no peer connection any more */
+  #endPeers(session = null) {
     for (const held of new Set([session, ...this.#peers.held()])) if (held) this.#unpublish(held);
     this.#peers.close();
   }
@@ -221,7 +226,8 @@ export class Publisher extends Emitter {
       else this.#oldTimer ??= setTimeout(() => this.#carries(), OLD_MS_MAX);
       for (const kind of this.#tracks.keys()) if (this.#muted(kind)) void this.#tellMuted(kind);
     }
-    if (state.phase === "refused") this.#peers.close();
+    // Also what was answered already in place of a session that another device took over.
+    if (state.phase === "refused") this.#endPeers();
     this.emit("state", state);
   }
 

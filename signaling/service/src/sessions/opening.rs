@@ -177,14 +177,19 @@ impl Service {
     }
 
     /// Judges the request, chooses its place and, if that is here, opens the session there: in one turn of the lock.
-    fn decide<R: SessionRequest>(&self, request: &R, draft: &Draft<R::Terms>, avoid: &Avoid) -> Verdict<Decided> {
+    fn decide<R: SessionRequest>(
+        self: &Arc<Self>,
+        request: &R,
+        draft: &Draft<R::Terms>,
+        avoid: &Avoid,
+    ) -> Verdict<Decided> {
         let mut state = self.state();
         let decided = self.try_open(&mut state, request, draft, avoid);
         verdict(&state, avoid, decided)
     }
 
     fn try_open<R: SessionRequest>(
-        &self,
+        self: &Arc<Self>,
         state: &mut ServiceState,
         request: &R,
         draft: &Draft<R::Terms>,
@@ -202,7 +207,7 @@ impl Service {
 
     /// Enters the session of a request that was checked, and hands it to its worker.
     fn open<R: SessionRequest>(
-        &self,
+        self: &Arc<Self>,
         state: &mut ServiceState,
         request: &R,
         draft: &Draft<R::Terms>,
@@ -241,7 +246,8 @@ impl Service {
         info!(session = %session.id, room = %session.note.room, worker = worker.0, kind = session.note.kind(), "session opens");
         // In this order: what the registry changes from now on reaches the worker after it.
         self.link(worker)?;
-        state.registry.open(session)?;
+        let displaced = state.registry.open(session)?;
+        self.apply(state, displaced);
         let waiting = self.request(state, worker, Command::OpenSession(Box::new(spec)))?;
         Ok(Opened { hello, answered, media, waiting })
     }
