@@ -117,6 +117,27 @@ describeFirefox("somebody new walks through the pages in Firefox", import.meta.u
     await close(ada, cy, fox);
   });
 
+  test("who goes to another page, loads it anew or closes the tab is gone at once", async () => {
+    const ada = await join(await stage.scene.page("/room/leaving?name=Ada"));
+    const watching = (/** @type {string} */ words) => until(`“${words}” is said`, async () => (await ada.textContent("#watching")) === words);
+    const eve = await stage.open("/watch/leaving?name=Eve");
+    await watching("Only watching: Eve");
+    const before = await members("leaving");
+    await eve.reload();
+    await until("another Eve is there, and the first one is not", async () => {
+      const now = await members("leaving");
+      return now.length === 2 && String(now) !== String(before);
+    });
+    await eve.goto(stage.scene.server.url);
+    await watching("");
+    await eve.goBack();
+    await watching("Only watching: Eve");
+    await until("she sees who is there", () => eve.$('#link-state[data-phase="open"]'));
+    await eve.close();
+    await watching("");
+    await close(ada);
+  });
+
   test("web addresses in the chat can be followed, in any script's text, and nothing else becomes a link", async () => {
     const page = await stage.meet("/room/links?name=Fox");
     await page.type("#chat-text", "שלום https://a.example/x, javascript:alert(1) <a href=https://b.example>");
@@ -165,6 +186,16 @@ describeFirefox("somebody new walks through the pages in Firefox", import.meta.u
     await crowd.end();
     await strict.close();
   });
+
+  /**
+   * Ids of who is in a room.
+   * @param {string} room
+   * @returns {Promise<string[]>}
+   */
+  async function members(room) {
+    const { member_list: list } = await (await fetch(`${stage.scene.server.admin}/api/v1/rooms/${room}`)).json();
+    return list.map((/** @type {any} */ one) => one.id).sort();
+  }
 });
 
 /**

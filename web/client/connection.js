@@ -77,6 +77,7 @@ export class Connection extends Emitter {
     this.#open = options.open ?? ((url) => new WebSocket(url));
     this.#random = options.random ?? Math.random;
     globalThis.addEventListener?.("online", this.#hurry);
+    globalThis.addEventListener?.("beforeunload", this.#announceEnd);
   }
 
   /** Opens the first socket. */
@@ -86,6 +87,7 @@ export class Connection extends Emitter {
 
   close() {
     globalThis.removeEventListener?.("online", this.#hurry);
+    globalThis.removeEventListener?.("beforeunload", this.#announceEnd);
     this.#dispatch({ type: "close" });
   }
 
@@ -148,6 +150,13 @@ export class Connection extends Emitter {
   }
 
   #hurry = () => this.#dispatch({ type: "due" });
+
+  /**
+   * The page may be left now, which its person may still be asked. Firefox closes the connection before the page hears
+   * of `pagehide`, with a code that a proxy that restarts sends as well; what is said here arrives before it. If the page
+   * stays, its next ping takes it back.
+   */
+  #announceEnd = () => void this.request("leaving").catch(() => {});
 
   /** @param {LinkEvent} event */
   #dispatch(event) {

@@ -159,3 +159,21 @@ test("nonsense from the server is ignored", () => {
   last().say({ type: "done", id: 999 });
   assert.equal(link.state.phase, "open");
 });
+
+test("a page that may be left now says so, and no more once it has left", async (t) => {
+  /** @type {Map<string, () => void>} */
+  const listeners = new Map();
+  const window = { addEventListener: (/** @type {string} */ type, /** @type {() => void} */ run) => listeners.set(type, run), removeEventListener: (/** @type {string} */ type) => listeners.delete(type) };
+  Object.assign(globalThis, window);
+  t.after(() => Object.keys(window).forEach((name) => Reflect.deleteProperty(globalThis, name)));
+  const link = connect();
+  listeners.get("beforeunload")?.();
+  await settle();
+  assert.deepEqual(last().sent, [], "there is nobody yet to say it to");
+  welcome();
+  listeners.get("beforeunload")?.();
+  assert.equal(last().sent.at(-1).type, "leaving");
+  link.close();
+  assert.equal(last().code, 1000);
+  assert.deepEqual([...listeners.keys()], []);
+});

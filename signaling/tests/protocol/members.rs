@@ -55,15 +55,45 @@ async fn a_newer_connection_ends_the_older_one() {
 }
 
 #[tokio::test]
-async fn a_page_that_is_closed_is_gone_at_once_also_where_the_browser_closes_its_connection() {
+async fn a_page_that_is_closed_is_gone_at_once_however_its_browser_closes_the_connection() {
     let server = Server::start().await;
     let mut other = Page::join(&server, "demo").await;
-    for code in [CloseCode::Normal, CloseCode::Away] {
+    let normal = Some(CloseFrame { code: CloseCode::Normal, reason: "".into() });
+    let away = Some(CloseFrame { code: CloseCode::Away, reason: "".into() });
+    // Firefox closes with 1001, and what is between may pass on nothing of it.
+    for (leaving, close) in [(false, Some(normal)), (true, Some(away)), (true, Some(None)), (true, None)] {
         let mut page = Page::join(&server, "demo").await;
-        let session = page.publish("cam").await.parse().unwrap();
-        page.send_frame(Message::Close(Some(CloseFrame { code, reason: "".into() }))).await;
-        assert_eq!(other.event("left").await["member"], page.welcome["member"], "{code}");
+        let (member, session) = (page.welcome["member"].clone(), page.publish("cam").await.parse().unwrap());
+        if leaving {
+            assert_eq!(page.ask(json!({"type": "leaving"})).await["type"], "done");
+        }
+        match close.clone() {
+            Some(frame) => page.send_frame(Message::Close(frame)).await,
+            None => drop(page),
+        }
+        assert_eq!(other.event("left").await["member"], member, "{close:?}");
         server.worker().until("closed", |state| !state.sessions.contains_key(&session)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_a_proxy_ends_is_a_lost_one_also_when_the_page_was_asked_whether_to_stay() {
+    let server = Server::start().await;
+    for asked in [false, true] {
+        let mut page = Page::join(&server, "demo").await;
+        let session = page.publish("cam").await;
+        let (member, resume) = (page.welcome["member"].clone(), page.welcome["resume"].clone());
+        if asked {
+            page.ask(json!({"type": "leaving"})).await;
+            page.ask(json!({"type": "ping"})).await;
+        }
+        let restarts = CloseFrame { code: CloseCode::Away, reason: "restarting".into() };
+        page.send_frame(Message::Close(Some(restarts))).await;
+        assert!(page.ends().await);
+        let mut back = Page::resume(&server, "demo", &resume, &[&session]).await;
+        assert_eq!((&back.welcome["resumed"], &back.welcome["member"]), (&json!(true), &member), "asked: {asked}");
+        assert_eq!(back.welcome["sessions"], json!([session]));
+        back.ask(json!({"type": "unpublish", "session": session})).await;
     }
 }
 

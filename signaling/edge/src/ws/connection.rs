@@ -63,6 +63,7 @@ async fn run(service: Arc<Service>, gate: Arc<Gate>, (caller, part_of): (Caller,
         refused: 0,
         joined: None,
         told_turn: Instant::now(),
+        leaving: false,
         part_of,
         join: None,
     };
@@ -73,9 +74,9 @@ async fn run(service: Arc<Service>, gate: Arc<Gate>, (caller, part_of): (Caller,
     };
     debug!(?end, "the connection of a page ends");
     if let Some(joined) = page.joined.take() {
-        match end {
-            Disconnect::Left => page.service.leave_for_good(&joined).await,
-            _ => page.service.leave(&joined),
+        match end.is_for_good(page.leaving) {
+            true => page.service.leave_for_good(&joined).await,
+            false => page.service.leave(&joined),
         }
     }
     let frame = end.frame();
@@ -100,9 +101,9 @@ async fn run(service: Arc<Service>, gate: Arc<Gate>, (caller, part_of): (Caller,
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Disconnect {
-    /// The page closed it or the network did.
+    /// The page's browser closed it, or something on the way did.
     Gone,
-    /// The page says that it does not come back, or its browser does for it.
+    /// The page says that it does not come back.
     Left,
     /// Nothing was heard for too long.
     Silent,
@@ -119,6 +120,16 @@ enum Disconnect {
 }
 
 impl Disconnect {
+    /// Whether the page does not come back. Of one that was about to be left it is not asked who closed the connection,
+    /// and how: a browser may do it in a way that a proxy that restarts does as well.
+    fn is_for_good(self, leaving: bool) -> bool {
+        match self {
+            Disconnect::Left => true,
+            Disconnect::Gone | Disconnect::Malformed => leaving,
+            _ => false,
+        }
+    }
+
     fn frame(self) -> Option<CloseFrame> {
         let (code, reason) = match self {
             Disconnect::Gone | Disconnect::Left => return None,
@@ -146,6 +157,8 @@ struct Page {
     joined: Option<Joined>,
     /// When the page was told credentials for the TURN servers.
     told_turn: Instant,
+    /// It said that it may be closed now, and no ping came since.
+    leaving: bool,
     /// The step of somebody else that its request for the connection named (`traceparent`).
     part_of: Option<String>,
     /// The step in which it joined, where that is traced: its sessions are below it.
@@ -232,7 +245,7 @@ impl Page {
             Some(Err(_)) => return Err(Disconnect::Malformed),
             Some(Ok(Message::Text(text))) => text,
             Some(Ok(Message::Binary(_))) => return Err(Disconnect::Unfit),
-            Some(Ok(Message::Close(Some(frame)))) if LEAVES.contains(&frame.code) => return Err(Disconnect::Left),
+            Some(Ok(Message::Close(Some(frame)))) if frame.code == close_code::NORMAL => return Err(Disconnect::Left),
             Some(Ok(Message::Close(_))) => return Err(Disconnect::Gone),
             // The library answers pings itself.
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(None),
@@ -278,6 +291,12 @@ impl Page {
     }
 
     async fn handle(&mut self, id: u64, message: ClientMessage) {
+        match message {
+            ClientMessage::Leaving {} => self.leaving = true,
+            // What else it says may be its last words.
+            ClientMessage::Ping {} => self.leaving = false,
+            _ => {}
+        }
         let text = match (message, &mut self.joined) {
             (ClientMessage::Hello(_), _) | (_, None) => {
                 let message = "hello was said already: open another connection to join another room";
@@ -343,7 +362,3 @@ const SILENCE_MAX: Duration = Duration::from_secs(45);
 
 const WRITE_WITHIN: Duration = Duration::from_secs(15);
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
-
-/// RFC 6455 section 7.4.1: normal closure, and the browser's own word for a page that was left. Firefox says that one
-/// also where the page has just said the other.
-const LEAVES: [u16; 2] = [close_code::NORMAL, close_code::AWAY];

@@ -140,6 +140,8 @@ pub async fn request(
             Err(refusal) => refused(refusal),
         },
         ClientMessage::Ping {} => ServerMessage::Pong { id }.to_text(),
+        // The connection keeps it in mind.
+        ClientMessage::Leaving {} => ServerMessage::Done { id }.to_text(),
         // The connection answers these itself.
         ClientMessage::Hello(_) | ClientMessage::Renew { .. } => refused(RoomError::NoSuchSession.into()),
     }

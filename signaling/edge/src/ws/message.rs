@@ -60,6 +60,8 @@ pub enum ClientMessage {
         token: String,
     },
     Ping {},
+    /// The page may be closed now: an end of its connection is its own, unless a ping comes before.
+    Leaving {},
 }
 
 #[derive(Debug, Deserialize)]
