@@ -13,7 +13,7 @@ mod turn;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use chappe_sfu_worker::{LOUDEST_DEFAULT, SESSIONS_MAX_DEFAULT};
-use chappe_signaling::IssuerSource;
+use chappe_signaling::{IssuerSource, ROOMS_NAMED_DEFAULT};
 use chappe_supervisor::{Caps, NodePlan, Renewal, Role};
 use chappe_supervisor_api::{AdminAuth, Auth};
 
@@ -62,7 +62,7 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
         webhooks: webhooks(&flags)?,
         webhook_secrets: flags.webhook_secrets.clone(),
         otlp_traces: traces::collector(flags.otlp_endpoint.clone())?,
-        room_metrics: flags.room_metrics,
+        room_metrics: flags.room_metrics.filter(|rooms| usize::from(*rooms) != ROOMS_NAMED_DEFAULT),
         keys: flags.keys.as_deref().map(absolute),
         jwks: flags.jwks.clone().unwrap_or_default().iter().map(|text| absolute_issuer(text)).collect(),
         log: flags.log.unwrap_or_default(),
