@@ -8,12 +8,12 @@ use chappe_sfu_api::{DtlsParameters, DtlsRole, Fingerprint, IceCredentials, Medi
 use rtc_sdp::{MediaDescription, SessionDescription};
 
 use super::SdpError;
-use super::answer::AnswerLine;
+use super::answer::{AnswerHead, AnswerLine, Local};
 use super::attribute::{value, values};
 use super::bundle::Bundle;
 use super::direction::Direction;
 use super::limits::{FINGERPRINTS_MAX, LINES_MAX, SDP_BYTES_MAX};
-use super::note::BundledLine;
+use super::note::{BundledLine, TransportNote};
 use super::section::Section;
 
 /// A client's offer that holds together: one transport, ICE credentials, a certificate.
@@ -110,6 +110,17 @@ impl Offer {
         match previous {
             Some(previous) if *previous != dtls => Err(SdpError::DtlsChanged),
             _ => Ok(dtls),
+        }
+    }
+
+    /// What a worker's answer to it says of the whole session, whose transport is negotiated as noted.
+    pub(super) fn answer_head<'a>(&'a self, local: &'a Local, transport: &TransportNote) -> AnswerHead<'a> {
+        AnswerHead {
+            local,
+            role: transport.dtls.role,
+            version: transport.version,
+            bundle: &self.bundle,
+            extmap_allow_mixed: self.extmap_allow_mixed,
         }
     }
 

@@ -5,7 +5,7 @@ use chappe_sfu_api::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::answer::{AcceptedLine, AnswerHead, AnswerLine, Local, START_KBPS, write_answer};
+use super::answer::{AcceptedLine, AnswerLine, Local, START_KBPS, write_answer};
 use super::codec::{Usage, answer_fmtp, rarity};
 use super::direction::Direction;
 use super::extension::{has_transport_cc, negotiate};
@@ -69,14 +69,7 @@ pub struct PublishTerms {
 impl PublishTerms {
     /// The answer of a worker to the offer that these are the terms of.
     pub fn answer(&self, offer: &Offer, local: &Local) -> String {
-        let head = AnswerHead {
-            local,
-            role: self.dtls.role,
-            version: self.note.transport.version,
-            bundle: &offer.bundle,
-            extmap_allow_mixed: offer.extmap_allow_mixed,
-        };
-        write_answer(&head, &offer.sections, &self.answers)
+        write_answer(&offer.answer_head(local, &self.note.transport), &offer.sections, &self.answers)
     }
 }
 

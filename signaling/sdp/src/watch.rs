@@ -8,7 +8,7 @@ use chappe_sfu_api::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::answer::{AcceptedLine, AnswerHead, AnswerLine, Local, SendingLine, kind_name, write_answer};
+use super::answer::{AcceptedLine, AnswerLine, Local, SendingLine, kind_name, write_answer};
 use super::codec::{NegotiatedCodec, Usage, answer_fmtp, codec_name, suitability};
 use super::direction::Direction;
 use super::extension::{OfferedExtension, has_transport_cc, negotiate};
@@ -116,13 +116,6 @@ impl WatchTerms {
     /// The answer of a worker to the offer that these are the terms of. `media` is what it sends: what [`attach`] made of
     /// the note and of what is published.
     pub fn answer(&self, offer: &Offer, local: &Local, media: &Media) -> String {
-        let head = AnswerHead {
-            local,
-            role: self.dtls.role,
-            version: self.note.transport.version,
-            bundle: &offer.bundle,
-            extmap_allow_mixed: offer.extmap_allow_mixed,
-        };
         let line = |(section, answer): (&Section, &AnswerLine)| match answer {
             AnswerLine::Accepted(accepted) => {
                 let sent = media.send.iter().find(|track| track.mid == section.mid);
@@ -133,7 +126,7 @@ impl WatchTerms {
             left_out => left_out.clone(),
         };
         let answers: Vec<AnswerLine> = offer.sections.iter().zip(&self.answers).map(line).collect();
-        write_answer(&head, &offer.sections, &answers)
+        write_answer(&offer.answer_head(local, &self.note.transport), &offer.sections, &answers)
     }
 }
 
