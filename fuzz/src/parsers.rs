@@ -48,6 +48,15 @@ pub(crate) fn rtcp(bytes: &[u8]) {
             Ok(Packet::Fir { requests, .. }) => drop(requests.count()),
             Ok(Packet::Bye { sources }) => drop(sources.count()),
             Ok(Packet::TransportFeedback { feedback, .. }) => drop(feedback.arrivals().count()),
+            Ok(Packet::CongestionFeedback { feedback, .. }) => {
+                for report in feedback.streams() {
+                    let newest = report.newest_received();
+                    assert!(
+                        newest.is_none_or(|seq| report.metric(seq).is_some()),
+                        "it says something of what it names"
+                    );
+                }
+            }
             Ok(Packet::Pli { .. } | Packet::Remb { .. }) => {}
             Err(_) => return,
         }

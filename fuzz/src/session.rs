@@ -9,6 +9,7 @@ use chappe_sfu_core::rtp::Header;
 use chappe_sfu_core::srtp::ReplayWindow;
 use chappe_sfu_core::{Codec, DropReason, ExtensionKind, Media, PayloadMap, ReceiveCodec, Route, SsrcPair};
 
+use crate::harness::stream_reports::StreamReports;
 use crate::harness::*;
 use crate::input::Script;
 
@@ -39,6 +40,8 @@ struct Scene {
     witness: Who,
     onlooker: Who,
     villain: Who,
+    /// The viewer negotiated it last.
+    reports_streams: bool,
     camera: Camera,
     /// Of the publisher.
     film: Camera,
@@ -56,7 +59,8 @@ impl Scene {
         let (camera, mut film) = (Camera::new(VIDEO_SSRC), Camera::new(FILM_SSRC));
         film.extensions = vec![(MID, b"0".to_vec()), (RID, b"f".to_vec())];
         let villain = publisher;
-        Scene { harness, publisher, viewer, witness, onlooker, villain, camera, film, windows: HashMap::new() }
+        let (reports_streams, windows) = (false, HashMap::new());
+        Scene { harness, publisher, viewer, witness, onlooker, villain, reports_streams, camera, film, windows }
     }
 
     fn deed(&mut self, script: &mut Script<'_>) {
@@ -88,11 +92,13 @@ impl Scene {
         }
     }
 
-    /// From now on the viewer tells, beside what the script says, when what it gets arrives.
+    /// From now on the viewer tells, beside what the script says, when what it gets arrives, as it negotiated last.
     fn tell_arrivals(&mut self) {
         let now = self.harness.now;
         let viewer = &mut self.harness.clients[self.viewer];
-        if viewer.feedback.is_none() {
+        if self.reports_streams {
+            viewer.stream_reports.get_or_insert_with(|| StreamReports::new(now.mono));
+        } else if viewer.feedback.is_none() {
             viewer.tells_arrivals(now, NUMBER);
         }
     }
@@ -158,6 +164,9 @@ impl Scene {
         if choice & 4 != 0 {
             media.send.push(shown(CAMERA, SEEN));
         }
+        // Of a viewer: it reports by SSRC and sequence number.
+        media.reports_streams = self.villain == self.viewer && choice & 8 != 0;
+        self.reports_streams = media.reports_streams;
         // A session that was ended meanwhile is not there.
         let _ = self.harness.sfu.set_media(self.harness.now, session(self.villain), chappe_sfu_core::Epoch(1), media);
     }

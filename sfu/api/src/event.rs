@@ -176,7 +176,7 @@ pub struct LineStats {
     /// What the line is thought to carry.
     pub estimate_bps: u64,
     pub basis: LineBasis,
-    /// What arrived lately; only transport-wide feedback tells.
+    /// What arrived lately; only feedback on each packet tells.
     pub acknowledged_bps: Option<u64>,
     /// Of the last seconds, 0–1.
     pub loss: f64,
@@ -194,9 +194,9 @@ pub struct LineStats {
 pub enum LineBasis {
     /// Nothing was heard yet.
     Start,
-    /// Transport-wide feedback.
+    /// What the client says of each packet: transport-wide feedback, or that of RFC 8888.
     Feedback,
-    /// Transport-wide feedback that does not come any more.
+    /// It does not say it any more.
     Silent,
     /// Receiver reports, or the client's own estimate (REMB).
     Reports,

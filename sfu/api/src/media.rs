@@ -10,6 +10,10 @@ use crate::{Epoch, SessionId, TrackId};
 pub struct Media {
     /// One mapping for the whole bundle (RFC 8843 section 9.1.1: an id means one thing across bundled m-lines).
     pub extensions: Extensions,
+    /// The client tells of what we send when each packet arrived, by SSRC and sequence number (RFC 8888). Then packets
+    /// have no transport-wide sequence numbers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reports_streams: bool,
     /// The client sends these to us.
     #[serde(default)]
     pub receive: Vec<ReceiveTrack>,
@@ -181,6 +185,7 @@ impl Media {
             ssrcs(a) == ssrcs(b) && (&a.mid, &a.cname) == (&b.mid, &b.cname)
         };
         let is_same = self.extensions == other.extensions
+            && self.reports_streams == other.reports_streams
             && self.receive == other.receive
             && self.send.len() == other.send.len()
             && self.send.iter().zip(&other.send).all(is_same_line);

@@ -42,6 +42,8 @@ pub struct SessionSpec {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Media {
     pub extensions: ExtensionMap,
+    /// The client tells of what we send when each packet arrived, by SSRC and sequence number (RFC 8888).
+    pub reports_streams: bool,
     /// The client sends these to us.
     pub receive: Vec<ReceiveTrack>,
     /// We send these to the client.

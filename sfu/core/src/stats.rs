@@ -100,11 +100,12 @@ drop_reasons! {
     DtlsInvalid = "dtls_invalid",
     /// The worker left too many events unread.
     EventUnread = "event_unread",
-    /// Transport-wide feedback to a session whose packets have no such numbers, or on an SSRC that is not ours.
+    /// Feedback on packets that the session did not negotiate (transport-wide, or of RFC 8888), or on an SSRC that is not
+    /// ours: that part has no effect.
     FeedbackForeign = "feedback_foreign",
-    /// Transport-wide feedback that says nothing that was not said before.
+    /// Feedback that says nothing that was not said before.
     FeedbackRepeated = "feedback_repeated",
-    /// Transport-wide feedback that tells of packets that were not sent, or too long ago: that part has no effect.
+    /// Feedback that tells of packets that were not sent, or too long ago: that part has no effect.
     FeedbackUnsent = "feedback_unsent",
     /// What a packet says of its layers is malformed, or of a structure that is not known: it goes on to all without that.
     LayersUnread = "layers_unread",

@@ -5,6 +5,8 @@ mod harness;
 mod layering;
 #[path = "allocations/relaying.rs"]
 mod relaying;
+#[path = "allocations/stream_reports.rs"]
+mod stream_reports;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -97,6 +99,7 @@ fn forwarding_and_relaying_allocate_nothing_and_a_viewer_takes_less_than_32_kilo
     viewers_take_little();
     relaying::relaying_allocates_nothing();
     layering::leaving_layers_out_allocates_nothing();
+    stream_reports::reports_by_stream_allocate_nothing();
 }
 
 fn viewers_take_little() {

@@ -40,7 +40,7 @@ use reports::LossReports;
 use standing_queue::{Drain, Flow, StandingQueue};
 use trust::Trust;
 
-pub use feedback::{Basis, FeedbackCounts, PacketReport, ReceiverTime, ReferenceClock};
+pub use feedback::{Basis, FeedbackCounts, PacketReport, ReceiverTime, ReferenceClock, ReportClock};
 pub(crate) use outcome::Outcome;
 pub use reports::ReceiverReport;
 pub use trendline::Usage;

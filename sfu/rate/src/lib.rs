@@ -124,7 +124,7 @@ pub use bitrate::Bitrate;
 pub use control::{Known, PacketClass, RateConfig, RateControl};
 pub use coupled::{SharedLine, Taken};
 pub use estimator::{
-    Basis, Estimator, FeedbackCounts, PacketReport, ReceiverReport, ReceiverTime, ReferenceClock, Usage,
+    Basis, Estimator, FeedbackCounts, PacketReport, ReceiverReport, ReceiverTime, ReferenceClock, ReportClock, Usage,
 };
 pub use pacer::{Backlog, Grant, Pacer};
 pub use probe::{ProbeCluster, Prober};

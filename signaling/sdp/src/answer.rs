@@ -73,6 +73,8 @@ pub(super) struct AcceptedLine {
     pub codecs: Vec<NegotiatedCodec>,
     /// Values of `a=extmap`.
     pub extensions: Vec<String>,
+    /// `ack ccfb` (RFC 8888 section 6).
+    pub reports_streams: bool,
     pub sending: Option<SendingLine>,
     /// The encodings that the client may send at a time.
     pub rids: Vec<String>,
@@ -297,6 +299,9 @@ fn write_media(out: &mut String, section: &Section, accepted: &AcceptedLine) {
     }
     for codec in &accepted.codecs {
         write_codec(out, codec, accepted);
+    }
+    if accepted.reports_streams {
+        line(out, "a=rtcp-fb:* ack ccfb");
     }
     if let Some(sending) = &accepted.sending {
         write_sending(out, sending);

@@ -97,6 +97,13 @@ impl Offer {
         (sends(MediaKind::Audio), sends(MediaKind::Video))
     }
 
+    /// Whether the client reports on packets by SSRC and sequence number (RFC 8888). That is a property of the transport
+    /// which each m-line says; libwebrtc, too, takes an offer that says it in some of them for one that does not say it.
+    pub(super) fn reports_streams(&self) -> bool {
+        let mut usable = self.sections.iter().filter(|section| section.is_usable()).peekable();
+        usable.peek().is_some() && usable.all(|section| section.reports_streams)
+    }
+
     /// Our DTLS role and the client's certificate. Once a session has them they stay (RFC 8842 section 5.5:
     /// others mean a new DTLS association, which a worker does not make within a session).
     pub(super) fn dtls(&self, previous: Option<&DtlsParameters>) -> Result<DtlsParameters, SdpError> {

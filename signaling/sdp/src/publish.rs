@@ -126,7 +126,7 @@ pub fn negotiate_publish(
     let transport = TransportNote::new(&dtls, version, &offer.bundle, bundle);
     let note = PublishNote { transport, codecs: codec_lists, lines };
     check_size(&note)?;
-    let media = Media { extensions, receive, send: Vec::new() };
+    let media = Media { extensions, receive, ..Media::default() };
     Ok(PublishTerms { media, dtls, remote_ice: offer.ice().clone(), note, answers })
 }
 
@@ -154,7 +154,8 @@ fn accept(extensions: &mut Extensions, section: &Section) -> Option<(MediaKind, 
     let are_told = direction == Direction::RecvOnly && extensions.mid.is_some() && extensions.rid.is_some();
     let rids = if are_told { section.rids.clone() } else { Vec::new() };
     let extensions = extension_lines;
-    Some((kind, AcceptedLine { direction, codecs, extensions, sending: None, rids, start_kbps }))
+    let (sending, reports_streams) = (None, false);
+    Some((kind, AcceptedLine { direction, codecs, extensions, reports_streams, sending, rids, start_kbps }))
 }
 
 fn receive_track(

@@ -40,6 +40,8 @@ pub(super) struct Section {
     pub extensions: Vec<OfferedExtension>,
     pub extmap_allow_mixed: bool,
     pub ssrcs: Vec<SsrcPair>,
+    /// `ack ccfb` (RFC 8888 section 6): the client reports on what it receives by SSRC and sequence number.
+    pub reports_streams: bool,
     /// Of the encodings that it can send (`a=simulcast`, RFC 8853); fewer than two are none.
     pub rids: Vec<String>,
     pub rtcp_mux: bool,
@@ -75,6 +77,7 @@ impl Section {
             line,
             mid: if mid.is_empty() { format!("line{line}") } else { mid.to_owned() },
             mid_offered: !mid.is_empty(),
+            reports_streams: reports_streams(media, &codecs),
             media: media.media_name.media.clone(),
             proto,
             format_lines: format_lines(media, &format),
@@ -268,6 +271,19 @@ fn parse_feedback(media: &MediaDescription, payload_type: u8) -> Feedback {
         }
     }
     feedback
+}
+
+/// The RFC allows `*` alone; a client that names each of its payload types means the same.
+fn reports_streams(media: &MediaDescription, codecs: &[NegotiatedCodec]) -> bool {
+    let target = |value: &'_ str| -> Option<String> {
+        let mut fields = value.split_whitespace();
+        let target = fields.next()?;
+        let is_it = fields.next() == Some("ack") && fields.next() == Some("ccfb");
+        is_it.then(|| target.to_owned())
+    };
+    let targets: Vec<String> = values(media, "rtcp-fb").filter_map(target).collect();
+    let is_named = |wanted: &str| targets.iter().any(|target| target == wanted);
+    is_named("*") || !codecs.is_empty() && codecs.iter().all(|codec| is_named(&codec.payload_type.0.to_string()))
 }
 
 /// The SSRCs that carry media, each with that of its RTX (RFC 5576 section 4.2, RFC 4588 section 8.7). The

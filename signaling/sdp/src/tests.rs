@@ -197,7 +197,10 @@ fn check_accepted(offered: &MediaDescription, answered: &MediaDescription) {
     let formats = &answered.media_name.formats;
     assert!(!formats.is_empty(), "an accepted m-line has formats");
     let (offered_maps, maps) = (keyed(offered, "rtpmap"), keyed(answered, "rtpmap"));
-    let (offered_feedback, feedback) = (keyed(offered, "rtcp-fb"), keyed(answered, "rtcp-fb"));
+    let (offered_feedback, mut feedback) = (keyed(offered, "rtcp-fb"), keyed(answered, "rtcp-fb"));
+    // RFC 8888 section 6: for all payload types.
+    let is_offered = |all: &Vec<String>| *all == ["ack ccfb"] && offered_feedback.values().any(|f| f.contains(&all[0]));
+    assert!(feedback.remove("*").as_ref().is_none_or(is_offered), "feedback of all payload types was not offered");
     for format in formats {
         assert!(offered.media_name.formats.contains(format), "payload type {format} was not offered");
         assert_eq!(maps.get(format), offered_maps.get(format), "payload type {format} means something else");

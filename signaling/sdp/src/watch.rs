@@ -80,6 +80,9 @@ impl WatchAnswer {
 pub struct WatchNote {
     pub transport: TransportNote,
     extensions: Extensions,
+    /// It reports on what it receives by SSRC and sequence number (RFC 8888).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    reports_streams: bool,
     codecs: CodecLists,
     /// The m-lines on which we send, in order.
     lines: Vec<WatchLine>,
@@ -163,8 +166,13 @@ pub fn negotiate_watch(
     let version = previous.map_or(1, |note| note.transport.version.saturating_add(1));
     let mut ssrcs = SsrcSource { used: previous.map(WatchNote::ssrcs).unwrap_or_default(), random: random_ssrc };
     let transport = TransportNote::new(&dtls, version, &offer.bundle, Vec::new());
-    let mut note =
-        WatchNote { transport, extensions: Extensions::default(), codecs: CodecLists::default(), lines: Vec::new() };
+    let mut note = WatchNote {
+        transport,
+        extensions: Extensions::default(),
+        reports_streams: offer.reports_streams(),
+        codecs: CodecLists::default(),
+        lines: Vec::new(),
+    };
     let (mut answers, mut bundle, mut accepts) = (Vec::new(), Vec::new(), false);
     for section in &offer.sections {
         let slot = slots.iter().find(|slot| !section.removed && slot.mid == section.mid);
@@ -190,7 +198,8 @@ pub fn negotiate_watch(
 /// What to send to a viewer whose m-lines are as in `note`: for when a publisher comes, goes or returns and
 /// nothing is renegotiated. The states are in the order of the slots.
 pub fn attach(note: &WatchNote, slots: &[SlotSource]) -> (Media, Vec<Showing>) {
-    let mut media = Media { extensions: note.extensions, ..Media::default() };
+    let (extensions, reports_streams) = (note.extensions, note.reports_streams);
+    let mut media = Media { extensions, reports_streams, ..Media::default() };
     let mut states = Vec::new();
     for slot in slots {
         if media.send.iter().any(|track| track.mid == slot.mid) {
@@ -260,18 +269,20 @@ fn accept(
     if taken.is_empty() {
         return None;
     }
-    let offered = usable_extensions(section, &taken);
+    let reports_streams = note.reports_streams;
+    let offered = usable_extensions(section, &taken, reports_streams);
     let extensions = negotiate(&mut note.extensions, &offered, section.extmap_allow_mixed, Usage::Watch);
     let transport_cc = has_transport_cc(&note.extensions, &offered);
     for codec in &mut taken {
         codec.feedback.transport_cc &= transport_cc;
-        // One estimate of its line is enough, and of the two this is the better one.
-        codec.feedback.remb &= !codec.feedback.transport_cc;
+        // One estimate of its line is enough, and of these this is the best one.
+        codec.feedback.remb &= !codec.feedback.transport_cc && !reports_streams;
     }
     let line = |direction, codecs, sending| AcceptedLine {
         direction,
         codecs,
         extensions,
+        reports_streams,
         sending,
         rids: Vec::new(),
         start_kbps: None,
@@ -304,11 +315,13 @@ fn taken_codecs(section: &Section) -> Vec<NegotiatedCodec> {
     taken
 }
 
-/// A packet that is repeated as it was, because the viewer has no RTX, must be the same to the last bit (RFC 7714
-/// section 8.1). So it has no number that a repeat would have to change.
-fn usable_extensions(section: &Section, taken: &[NegotiatedCodec]) -> Vec<OfferedExtension> {
+/// A client that reports by SSRC and sequence number needs no transport-wide numbers. And a packet that is repeated as it
+/// was, because the viewer has no RTX, must be the same to the last bit (RFC 7714 section 8.1), so that it has no number
+/// that a repeat would have to change.
+fn usable_extensions(section: &Section, taken: &[NegotiatedCodec], reports_streams: bool) -> Vec<OfferedExtension> {
     let repeats_in_plain = taken.iter().any(|codec| codec.feedback.nack && codec.rtx.is_none());
-    section.extensions.iter().copied().filter(|offered| !(repeats_in_plain && offered.is_transport_cc())).collect()
+    let is_unnumbered = reports_streams || repeats_in_plain;
+    section.extensions.iter().copied().filter(|offered| !(is_unnumbered && offered.is_transport_cc())).collect()
 }
 
 /// First what is sent now, then the rest as the viewer has it.

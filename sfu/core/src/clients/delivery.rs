@@ -22,7 +22,7 @@ use std::time::Instant;
 use chappe_sfu_rate::{Bitrate, PacketClass};
 
 use allotter::Allotter;
-pub(crate) use bandwidth::{Bandwidth, Origin};
+pub(crate) use bandwidth::{Acknowledgement, Bandwidth, Origin, SentStream};
 pub use bandwidth::{LineBasis, LineStats};
 pub(crate) use keyframe_allowance::KeyframeAnswer;
 pub use layer_reason::LayerReason;
@@ -48,6 +48,8 @@ pub(crate) struct Delivery {
     extensions: ExtensionMap,
     /// The same for packets without transport-wide numbers.
     unnumbered: ExtensionMap,
+    /// The client reports on packets by their streams (RFC 8888), and so they carry no such numbers.
+    reports_streams: bool,
     /// What is known of the line; `None` as long as the client says nothing of it and can't.
     pub bandwidth: Option<Box<Bandwidth>>,
     /// None before the first choice of layers.
@@ -65,6 +67,7 @@ impl Delivery {
             ssrc,
             extensions: ExtensionMap::empty(),
             unnumbered: ExtensionMap::empty(),
+            reports_streams: false,
             bandwidth: None,
             allotter: None,
             senders: Vec::new(),
@@ -72,23 +75,35 @@ impl Delivery {
         }
     }
 
-    pub fn set_extensions(&mut self, extensions: ExtensionMap) {
-        (self.extensions, self.unnumbered) = (extensions, extensions.with(ExtensionKind::TransportCc, None));
-        // What can't be numbered any more, or can be from now on, is estimated afresh.
-        let is_numbered = extensions.id(ExtensionKind::TransportCc).is_some();
-        self.bandwidth.take_if(|bandwidth| bandwidth.is_numbered() != is_numbered);
+    /// `reports_streams` where the client sends congestion control feedback (RFC 8888).
+    pub fn set_extensions(&mut self, extensions: ExtensionMap, reports_streams: bool) {
+        self.unnumbered = extensions.with(ExtensionKind::TransportCc, None);
+        self.extensions = if reports_streams { self.unnumbered } else { extensions };
+        self.reports_streams = reports_streams;
+        // What can't be told by its fate any more, or can be from now on, is estimated afresh.
+        let acknowledgement = self.acknowledgement();
+        self.bandwidth.take_if(|bandwidth| bandwidth.acknowledgement() != acknowledgement);
+    }
+
+    fn acknowledgement(&self) -> Acknowledgement {
+        match self.extensions.id(ExtensionKind::TransportCc) {
+            _ if self.reports_streams => Acknowledgement::ByStream,
+            Some(_) => Acknowledgement::ByNumber,
+            None => Acknowledgement::None,
+        }
     }
 
     /// The client can be reached from now on.
     pub fn start_estimate(&mut self, now: Instant) {
         if self.will_estimate() && self.path.is_keyed() && !self.senders.is_empty() {
-            self.bandwidth.get_or_insert_with(|| Box::new(Bandwidth::numbered(now)));
+            let acknowledgement = self.acknowledgement();
+            self.bandwidth.get_or_insert_with(|| Box::new(Bandwidth::acknowledged(now, acknowledgement)));
         }
     }
 
     /// Whether the client tells the fate of each packet, now or once it can be reached.
     pub fn will_estimate(&self) -> bool {
-        self.extensions.id(ExtensionKind::TransportCc).is_some()
+        self.acknowledgement() != Acknowledgement::None
     }
 
     /// Whether the client is told what depends on what by header extensions.
@@ -169,7 +184,8 @@ impl Delivery {
             let len_max = header.len() + longer + payload.len() + sealer.rtp_overhead();
             match bandwidth.as_deref_mut() {
                 Some(bandwidth) if is_numbered => {
-                    patch_number(header, bandwidth.number(sent, len_max, class, Origin::of(line, numbers.index)));
+                    let origin = Origin::of(line, numbers.index);
+                    patch_number(header, bandwidth.number(sent, len_max, class, origin, None));
                 }
                 Some(bandwidth) => bandwidth.note_sent(len_max),
                 None => {}
@@ -307,6 +323,9 @@ impl Delivery {
         let Some(sender) = self.senders.get_mut(line).and_then(Option::take) else { return };
         self.spent.push((sender.spec.ssrc, sender.next_index()));
         self.spent.extend(sender.spec.rtx_ssrc.map(|ssrc| (ssrc, sender.repair_next)));
+        if let Some(bandwidth) = &mut self.bandwidth {
+            bandwidth.forget_line(line);
+        }
         if says_goodbye && sender.traffic.packets > 0 {
             let ssrc = Ssrc(sender.spec.ssrc);
             self.path.send_rtcp(now, egress, |writer| {

@@ -102,6 +102,11 @@ impl Session {
                 self.delivery.repair_missed(now, self.round_trip, tracks, out);
                 return result;
             }
+            Packet::CongestionFeedback { feedback, .. } => {
+                let result = self.delivery.handle_congestion_feedback(now, &feedback);
+                self.delivery.repair_missed(now, self.round_trip, tracks, out);
+                return result;
+            }
             Packet::Remb { bitrate_bps, .. } => self.delivery.handle_remb(now, bitrate_bps),
             Packet::Pli { .. } | Packet::Fir { .. } => {}
         }

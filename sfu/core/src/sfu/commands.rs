@@ -155,7 +155,7 @@ impl Sfu {
     fn apply_media(&mut self, now: Instant, key: SessionKey, media: Media) {
         let Some(session) = self.clients.get_mut(key) else { return };
         session.ingest.extensions = media.extensions;
-        session.delivery.set_extensions(media.extensions);
+        session.delivery.set_extensions(media.extensions, media.reports_streams);
         session.ingest.tells_arrivals =
             media.receive.iter().flat_map(|line| &line.codecs).any(|codec| codec.feedback.transport_cc);
         self.apply_receive(now, key, media.receive);

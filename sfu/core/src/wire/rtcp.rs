@@ -1,10 +1,12 @@
 //! Owns the form of RTCP packets (RFC 3550 section 6, RFC 4585, RFC 5104, REMB): reading a compound packet
 //! and writing one, neither with an allocation. Never decides what to report or how to answer.
 
+pub mod congestion_feedback;
 pub mod reader;
 pub mod transport_feedback;
 pub mod writer;
 
+pub use congestion_feedback::{CongestionFeedback, Metric, StreamReport};
 pub use reader::{Compound, Packet, RtcpError};
 pub use transport_feedback::TransportFeedback;
 pub use writer::Writer;
@@ -49,8 +51,9 @@ const BYE: u8 = 203;
 const TRANSPORT_FEEDBACK: u8 = 205;
 const PAYLOAD_FEEDBACK: u8 = 206;
 
-/// Formats of transport feedback (RFC 4585 section 6.2; the second from draft-holmer-rmcat-transport-wide-cc).
+/// Formats of transport feedback (RFC 4585 section 6.2, RFC 8888 section 3.1, draft-holmer-rmcat-transport-wide-cc).
 const NACK_FORMAT: u8 = 1;
+const CONGESTION_FORMAT: u8 = 11;
 const TRANSPORT_CC_FORMAT: u8 = 15;
 /// Formats of payload-specific feedback (RFC 4585 section 6.3, RFC 5104 section 4.3.1).
 const PLI_FORMAT: u8 = 1;

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use crate::harness::*;
-use chappe_sfu_core::{
-    CloseReason, ControlError, Epoch, Event, ExtensionMap, IceCredentials, Media, SessionState, TrackId,
-};
+use chappe_sfu_core::{CloseReason, ControlError, Epoch, Event, IceCredentials, Media, SessionState, TrackId};
 
 const SEEN: u32 = 0x9000;
 
@@ -162,11 +160,8 @@ fn a_paused_m_line_goes_on_at_the_last_key_frame() {
 fn one_client_may_publish_and_watch_in_one_session() {
     let mut harness = Harness::new();
     let (one, two) = (TrackId(1), TrackId(2));
-    let both = |own, other| Media {
-        extensions: ExtensionMap::empty(),
-        receive: vec![camera_line(own)],
-        send: vec![video_out(Some(other), SEEN)],
-    };
+    let both =
+        |own, other| Media { receive: vec![camera_line(own)], send: vec![video_out(Some(other), SEEN)], ..no_media() };
     let a = harness.join(both(one, two));
     let b = harness.join(both(two, one));
     harness.frame(a, &mut Camera::new(VIDEO_SSRC), 2, true);

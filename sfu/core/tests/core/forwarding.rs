@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::harness::*;
-use chappe_sfu_core::{DropReason, Event, ExtensionMap, Media, SsrcPair, TrackId};
+use chappe_sfu_core::{DropReason, Event, Media, SsrcPair, TrackId};
 
 const SEEN: u32 = 0x9000;
 
@@ -178,7 +178,7 @@ fn padding_alone_is_not_forwarded_and_leaves_no_gap() {
 fn a_client_without_extensions_is_told_apart_by_payload_type() {
     let mut harness = Harness::new();
     let lines = vec![camera_line(CAMERA), microphone_line(MICROPHONE)];
-    let media = Media { extensions: ExtensionMap::empty(), receive: lines, send: Vec::new() };
+    let media = Media { receive: lines, ..no_media() };
     let publisher = harness.join(media);
     let viewer = harness.join(watches(vec![video_out(Some(CAMERA), SEEN), audio_out(Some(MICROPHONE), 0x9100)]));
     let mut camera = Camera::new(VIDEO_SSRC);

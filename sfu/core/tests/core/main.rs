@@ -34,6 +34,7 @@ mod simulcast;
 mod speaking;
 mod stale;
 mod strangers;
+mod stream_reports;
 mod switching;
 mod timings;
 mod traffic;

@@ -15,6 +15,7 @@ use chappe_sfu_core::{
 };
 
 use super::lines::Packet;
+use super::stream_reports::StreamReports;
 
 pub struct Client {
     pub route: Route,
@@ -37,6 +38,8 @@ pub struct Client {
     pub is_closed: bool,
     /// The id under which it reads transport-wide numbers, and what it tells of them.
     pub feedback: Option<(u8, ArrivalLog)>,
+    /// The same of one that tells by stream (RFC 8888).
+    pub stream_reports: Option<StreamReports>,
     /// Datagrams that still leave it before its machine dies; `None` for one that lives.
     pub sends_left: Option<usize>,
 }
@@ -116,6 +119,7 @@ impl Client {
             raw: HashMap::new(),
             is_closed: false,
             feedback: None,
+            stream_reports: None,
             sends_left: None,
         }
     }
@@ -221,10 +225,20 @@ impl Client {
         let mut writer = Writer::new(&mut plain);
         write(&mut writer).expect("fits");
         let len = writer.len();
-        let mut out = vec![0; 1_300];
-        let sealed = self.sealer.as_mut().expect("connected").seal_rtcp(&plain[..len], &mut out).expect("fits");
+        self.send_rtcp_bytes(&plain[..len]);
+    }
+
+    pub fn send_rtcp_bytes(&mut self, plain: &[u8]) {
+        let datagram = self.seal_rtcp(plain);
+        self.outgoing.push_back((self.route, datagram));
+    }
+
+    /// A sealed datagram of one compound packet.
+    pub fn seal_rtcp(&mut self, plain: &[u8]) -> Vec<u8> {
+        let mut out = vec![0; plain.len() + 64];
+        let sealed = self.sealer.as_mut().expect("connected").seal_rtcp(plain, &mut out).expect("fits");
         out.truncate(sealed);
-        self.outgoing.push_back((self.route, out));
+        out
     }
 
     fn handle_rtp(&mut self, now: Now, datagram: &[u8]) {
@@ -251,6 +265,9 @@ impl Client {
             && let Some((_, number)) = header.extensions(&packet).find(|(known, _)| known == id)
         {
             log.record(now.mono, Seq(u16::from_be_bytes(number.try_into().expect("two bytes"))));
+        }
+        if let Some(reports) = &mut self.stream_reports {
+            reports.record(now.mono, header.ssrc.0, index);
         }
         self.received.push(Received {
             ssrc: header.ssrc.0,
@@ -288,6 +305,7 @@ impl Client {
                 Rtcp::Nack { media, lost, .. } => {
                     self.received_rtcp.push(ReceivedRtcp::Nack(media.0, lost.map(|seq| seq.0).collect()))
                 }
+                Rtcp::CongestionFeedback { .. } => self.faults += 1,
                 Rtcp::TransportFeedback { .. } => self.received_rtcp.push(ReceivedRtcp::TransportFeedback),
                 Rtcp::Pli { media, .. } => self.received_rtcp.push(ReceivedRtcp::Pli(media.0)),
                 Rtcp::Fir { requests, .. } => {
@@ -305,6 +323,9 @@ impl Client {
     }
 
     fn tell_arrivals(&mut self, now: Instant) {
+        if let Some(packet) = self.stream_reports.as_mut().and_then(|reports| reports.poll(now)) {
+            self.send_rtcp_bytes(&packet);
+        }
         let media = Ssrc(self.received.last().map_or(0, |packet| packet.ssrc));
         let Some((_, log)) = self.feedback.as_mut().filter(|(_, log)| log.poll_timeout().is_some_and(|at| at <= now))
         else {
@@ -314,10 +335,7 @@ impl Client {
         let mut writer = Writer::new(&mut plain);
         log.poll_feedback(now, Ssrc(1), media, &mut writer);
         let len = writer.len();
-        let mut out = vec![0; 1_300];
-        let sealed = self.sealer.as_mut().expect("connected").seal_rtcp(&plain[..len], &mut out).expect("fits");
-        out.truncate(sealed);
-        self.outgoing.push_back((self.route, out));
+        self.send_rtcp_bytes(&plain[..len]);
     }
 
     /// The values of one header extension in what it received, in order of arrival.

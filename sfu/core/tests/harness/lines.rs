@@ -135,7 +135,7 @@ pub fn microphone_line(track: TrackId) -> ReceiveTrack {
 }
 
 pub fn publishes(lines: Vec<ReceiveTrack>) -> Media {
-    Media { extensions: publisher_extensions(), receive: lines, send: Vec::new() }
+    Media { extensions: publisher_extensions(), reports_streams: false, receive: lines, send: Vec::new() }
 }
 
 /// A viewer's m-line for video; payload types and SSRCs are its own.
@@ -184,13 +184,18 @@ pub fn watches(lines: Vec<SendTrack>) -> Media {
         .with(ExtensionKind::Mid, Some(2))
         .with(ExtensionKind::AudioLevel, Some(5))
         .with(ExtensionKind::VideoOrientation, Some(7));
-    Media { extensions, receive: Vec::new(), send: lines }
+    Media { extensions, reports_streams: false, receive: Vec::new(), send: lines }
 }
 
 /// A viewer that tells when each packet came.
 pub fn watches_and_tells(lines: Vec<SendTrack>) -> Media {
     let media = watches(lines);
     Media { extensions: media.extensions.with(ExtensionKind::TransportCc, Some(NUMBER)), ..media }
+}
+
+/// A viewer that tells it by stream (RFC 8888), and could read transport-wide numbers as well.
+pub fn watches_and_reports(lines: Vec<SendTrack>) -> Media {
+    Media { reports_streams: true, ..watches_and_tells(lines) }
 }
 
 /// A report block that says nothing but that the SSRC is received.

@@ -12,6 +12,7 @@ pub mod mesh;
 pub mod relays;
 pub mod scalable;
 pub mod slow_line;
+pub mod stream_reports;
 pub mod studio;
 pub mod viewers;
 
@@ -221,5 +222,5 @@ pub fn start() -> Instant {
 }
 
 pub fn no_media() -> Media {
-    Media { extensions: ExtensionMap::empty(), receive: Vec::new(), send: Vec::new() }
+    Media { extensions: ExtensionMap::empty(), reports_streams: false, receive: Vec::new(), send: Vec::new() }
 }

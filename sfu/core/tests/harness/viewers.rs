@@ -4,14 +4,20 @@ use std::time::{Duration, Instant};
 
 use chappe_sfu_core::{LineStats, Media};
 
+use super::stream_reports::StreamReports;
 use super::{Harness, NUMBER, SlowLine, Who, session};
 
 impl Harness {
     /// A client that tells of each packet when it came, on a line that carries `kbps`.
     pub fn join_over(&mut self, kbps: u64, media: Media) -> Who {
+        let reports_streams = media.reports_streams;
         let who = self.join(media);
         let now = self.now;
-        self.clients[who].tells_arrivals(now, NUMBER);
+        if reports_streams {
+            self.clients[who].stream_reports = Some(StreamReports::new(now.mono));
+        } else {
+            self.clients[who].tells_arrivals(now, NUMBER);
+        }
         self.slow_lines.insert(who, SlowLine::new(kbps));
         who
     }

@@ -20,14 +20,20 @@ pub struct ReferenceClock {
     ticks: Option<i64>,
 }
 
+/// Unwraps the report timestamp of congestion control feedback: 32 bits of 1/65536 s (RFC 8888, section 3.1).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReportClock {
+    ticks: Option<i64>,
+}
+
 /// What the estimate stands on; the crate's documentation has the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Basis {
     /// Nothing heard yet.
     Start,
-    /// Transport-wide feedback.
+    /// What the receiver says of each packet: transport-wide feedback, or that of RFC 8888.
     Transport,
-    /// Transport-wide feedback that does not come any more.
+    /// It does not say it any more.
     Silent,
     /// Receiver reports and REMB.
     Reports,
@@ -68,14 +74,27 @@ impl ReceiverTime {
 impl ReferenceClock {
     /// The moment that `reference_time` names; the nearest to that before it.
     pub fn unwrap(&mut self, reference_time: u32) -> ReceiverTime {
-        let wire = i64::from(reference_time & 0xFF_FFFF);
-        let ticks = self.ticks.map_or(wire, |before| {
-            let forward = (wire - before).rem_euclid(1 << 24);
-            before + if forward < 1 << 23 { forward } else { forward - (1 << 24) }
-        });
-        self.ticks = Some(ticks);
-        ReceiverTime(ticks * 64_000)
+        ReceiverTime(unwrap(&mut self.ticks, reference_time & 0xFF_FFFF, 24) * 64_000)
     }
+}
+
+impl ReportClock {
+    /// The moment that `timestamp` names; the nearest to that before it.
+    pub fn unwrap(&mut self, timestamp: u32) -> ReceiverTime {
+        // Exact: 15,625 / 1,024 µs each.
+        ReceiverTime(unwrap(&mut self.ticks, timestamp, 32) * 15_625 / 1_024)
+    }
+}
+
+/// The number nearest to `before` whose lowest `bits` are those of `wire`.
+fn unwrap(before: &mut Option<i64>, wire: u32, bits: u32) -> i64 {
+    let (wire, cycle) = (i64::from(wire), 1_i64 << bits);
+    let ticks = before.map_or(wire, |before| {
+        let forward = (wire - before).rem_euclid(cycle);
+        before + if forward < cycle / 2 { forward } else { forward - cycle }
+    });
+    *before = Some(ticks);
+    ticks
 }
 
 #[cfg(test)]
@@ -88,5 +107,14 @@ mod tests {
         assert_eq!(clock.unwrap(0xFF_FFFE).as_micros(), 0xFF_FFFE * 64_000);
         assert_eq!(clock.unwrap(1).as_micros(), 0x100_0001 * 64_000);
         assert_eq!(clock.unwrap(0xFF_FFFF).as_micros(), 0xFF_FFFF * 64_000);
+    }
+
+    #[test]
+    fn the_report_timestamp_goes_on_beyond_its_32_bits_and_may_step_back() {
+        let mut clock = ReportClock::default();
+        let start = clock.unwrap(0xFFFF_0000).as_micros();
+        assert_eq!(start, 65_535_000_000, "65,535 s");
+        assert_eq!(clock.unwrap(0x8000).as_micros() - start, 1_500_000);
+        assert_eq!(clock.unwrap(0xFFFF_8000).as_micros() - start, 500_000);
     }
 }

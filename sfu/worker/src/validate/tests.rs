@@ -51,7 +51,7 @@ pub(crate) fn spec() -> SessionSpec {
             role: DtlsRole::Server,
             remote_fingerprints: vec![Fingerprint { hash: "sha-256".to_owned(), value: vec!["AB"; 32].join(":") }],
         },
-        media: Media { extensions: Extensions::default(), receive: vec![receive], send: vec![send] },
+        media: Media { receive: vec![receive], send: vec![send], ..Media::default() },
         alive_ms: None,
         note: String::new(),
     }

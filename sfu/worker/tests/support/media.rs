@@ -1,8 +1,8 @@
 //! Owns the m-lines that the tests use: one VP8 track with RTX.
 
 use chappe_sfu_api::{
-    Codec, Extensions, Feedback, Media, MediaKind, PayloadMap, PayloadType, ReceiveCodec, ReceiveTrack, SendTrack,
-    SsrcPair, TrackId,
+    Codec, Feedback, Media, MediaKind, PayloadMap, PayloadType, ReceiveCodec, ReceiveTrack, SendTrack, SsrcPair,
+    TrackId,
 };
 
 pub const PUBLISHED_SSRC: u32 = 1000;
@@ -25,7 +25,7 @@ pub fn receive_video(track: u64) -> Media {
         rids: vec![],
         parameter_sets: Vec::new(),
     };
-    Media { extensions: Extensions::default(), receive: vec![receive], send: vec![] }
+    Media { receive: vec![receive], ..Media::default() }
 }
 
 pub fn watching(track: Option<u64>) -> Media {
@@ -47,7 +47,7 @@ pub fn watching(track: Option<u64>) -> Media {
         cname: "publisher".to_owned(),
         height_max: None,
     };
-    Media { extensions: Extensions::default(), receive: vec![], send: vec![send] }
+    Media { send: vec![send], ..Media::default() }
 }
 
 /// A VP8 payload of `length` bytes (RFC 7741): the first packet of a frame, key frame or not.

@@ -202,6 +202,47 @@ fn a_viewer_without_rtx_gets_no_transport_wide_numbers_on_what_is_repeated() {
     assert!(video.contains(" nack\r\n") && !video.contains(TRANSPORT_CC));
 }
 
+#[test]
+fn a_viewer_that_reports_by_stream_is_answered_so_and_gets_no_transport_wide_numbers() {
+    // RFC 8888 section 6 allows the wildcard alone; a client may name its payload types all the same.
+    let everywhere = |text: &str| text.replace("a=rtcp-mux\r\n", "a=rtcp-mux\r\na=rtcp-fb:* ack ccfb\r\n");
+    let named = recorded("chromium-whep").lines().fold(String::new(), |text, line| {
+        let payload_type = line.strip_prefix("a=rtpmap:").and_then(|rest| rest.split(' ').next());
+        let feedback = payload_type.map(|number| format!("a=rtcp-fb:{number} ack ccfb\r\n")).unwrap_or_default();
+        format!("{text}{line}\r\n{feedback}")
+    });
+    for text in [everywhere(recorded("chromium-whep")), named, everywhere(recorded("firefox-whep"))] {
+        let viewer = Offer::parse(&text).expect("an offer");
+        let answer = watched(&viewer, &slots(&viewer, &[]));
+        assert!(answer.media.reports_streams);
+        let sections: Vec<&str> = answer.sdp.split("\r\nm=").skip(1).collect();
+        assert!(!sections.is_empty());
+        for section in sections {
+            assert_eq!(section.matches("a=rtcp-fb:* ack ccfb\r\n").count(), 1, "{section}");
+        }
+        for word in ["transport-cc", TRANSPORT_CC, "goog-remb"] {
+            assert!(!answer.sdp.contains(word), "{word}");
+        }
+        assert_eq!(answer.media.extensions.transport_cc, None);
+        // The note keeps it for what is attached later.
+        let json = serde_json::to_string(&answer.note).expect("JSON");
+        let note: WatchNote = serde_json::from_str(&json).expect("the note survives");
+        assert!(attach(&note, &slots(&viewer, &[])).0.reports_streams);
+    }
+}
+
+#[test]
+fn a_viewer_that_does_not_report_by_stream_or_only_in_one_m_line_has_what_it_offers_beside_it() {
+    let one = recorded("chromium-whep").replacen("a=rtcp-mux\r\n", "a=rtcp-mux\r\na=rtcp-fb:* ack ccfb\r\n", 1);
+    let other = recorded("chromium-whep").replace("a=rtcp-mux\r\n", "a=rtcp-mux\r\na=rtcp-fb:* ack other\r\n");
+    for text in [one.as_str(), &other, recorded("chromium-whep")] {
+        let viewer = Offer::parse(text).expect("an offer");
+        let answer = watched(&viewer, &slots(&viewer, &[]));
+        assert!(!answer.media.reports_streams && !answer.sdp.contains("ccfb"));
+        assert!(answer.sdp.contains(" transport-cc\r\n") && answer.media.extensions.transport_cc.is_some());
+    }
+}
+
 const TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 
 #[test]

@@ -1,30 +1,46 @@
 //! Owns what is known of one client's line: the transport-wide numbers of what is sent to it, what it says of them, and
 //! the estimate that follows. Never sends a packet and never chooses one.
 
+mod feedback;
 mod missed;
+mod stream_log;
 
 use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 use chappe_sfu_rate::{
-    Backlog, Basis, Bitrate, FeedbackCounts, Grant, Line, PacketClass, PacketReport, RateConfig, RateControl,
-    ReceiverReport, ReceiverTime, ReferenceClock, Taken, Time, Usage,
+    Backlog, Basis, Bitrate, Grant, Line, PacketClass, RateConfig, RateControl, ReceiverReport, ReferenceClock,
+    ReportClock, Taken, Time, Usage,
 };
 
 use crate::clients::delivery::Sender;
-use crate::stats::DropReason;
-use crate::wire::rtcp::TransportFeedback;
+use crate::wire::rtp::Seq;
 pub(crate) use missed::Origin;
 use missed::{Missed, TOLD_MAX};
+pub(crate) use stream_log::SentStream;
+use stream_log::StreamLog;
+
+/// How a client says what became of each packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Acknowledgement {
+    /// By the transport-wide number that each packet carries.
+    ByNumber,
+    /// By SSRC and sequence number (RFC 8888).
+    ByStream,
+    /// It does not: its reports and REMB are all there is.
+    None,
+}
 
 pub(crate) struct Bandwidth {
     control: RateControl,
     /// Time zero of the control loop.
     zero: Instant,
     reference: ReferenceClock,
+    report_clock: ReportClock,
     missed: Missed,
-    /// Packets have transport-wide numbers. Without them the client's reports and REMB are all there is.
-    is_numbered: bool,
+    acknowledgement: Acknowledgement,
+    /// Of a client that acknowledges by stream, from the first packet on.
+    log: Option<Box<StreamLog>>,
     /// Until the first probes are through what is sent is not held to an estimate that nothing speaks for yet.
     is_starting: bool,
     start: Bitrate,
@@ -48,7 +64,7 @@ pub struct LineStats {
     /// What the line is thought to carry, in bits per second.
     pub estimate: u64,
     pub basis: LineBasis,
-    /// What arrived lately, in bits per second; only transport-wide feedback tells.
+    /// What arrived lately, in bits per second; only feedback on each packet tells.
     pub acknowledged: Option<u64>,
     /// Of the last seconds, 0 to 1.
     pub loss: f64,
@@ -65,9 +81,9 @@ pub struct LineStats {
 pub enum LineBasis {
     /// Nothing was heard yet.
     Start,
-    /// Transport-wide feedback.
+    /// What the client says of each packet: transport-wide feedback, or that of RFC 8888.
     Feedback,
-    /// Transport-wide feedback that does not come any more.
+    /// It does not say it any more.
     Silent,
     /// Receiver reports, or the client's own estimate (REMB).
     Reports,
@@ -75,26 +91,28 @@ pub enum LineBasis {
 
 impl Bandwidth {
     /// For a client that tells the fate of each packet.
-    pub fn numbered(now: Instant) -> Bandwidth {
-        Bandwidth::new(now, &RateConfig::default(), true)
+    pub fn acknowledged(now: Instant, acknowledgement: Acknowledgement) -> Bandwidth {
+        Bandwidth::new(now, &RateConfig::default(), acknowledgement)
     }
 
     /// For a client that has only reports and has had `sent` until now, which its first report says more of than any
     /// guess would.
     pub fn reported(now: Instant, sent: Bitrate) -> Bandwidth {
         let config = RateConfig::default();
-        Bandwidth::new(now, &RateConfig { start: sent.max(config.start), ..config }, false)
+        Bandwidth::new(now, &RateConfig { start: sent.max(config.start), ..config }, Acknowledgement::None)
     }
 
-    fn new(now: Instant, config: &RateConfig, is_numbered: bool) -> Bandwidth {
+    fn new(now: Instant, config: &RateConfig, acknowledgement: Acknowledgement) -> Bandwidth {
         let control = RateControl::new(Time::default(), config);
         Bandwidth {
             control,
             zero: now,
             reference: ReferenceClock::default(),
+            report_clock: ReportClock::default(),
             missed: Missed::default(),
-            is_numbered,
-            is_starting: is_numbered,
+            acknowledgement,
+            log: None,
+            is_starting: acknowledgement != Acknowledgement::None,
             start: config.known.map_or(config.start, |known| known.estimate),
             waiting: 0,
             wanted: Bitrate::ZERO,
@@ -106,14 +124,23 @@ impl Bandwidth {
         }
     }
 
-    pub fn is_numbered(&self) -> bool {
-        self.is_numbered
+    pub fn acknowledgement(&self) -> Acknowledgement {
+        self.acknowledgement
     }
 
-    /// Whether the packets of a sender have transport-wide numbers.
+    /// Whether the client tells the fate of each packet.
+    pub fn is_acknowledged(&self) -> bool {
+        self.acknowledgement != Acknowledgement::None
+    }
+
+    /// Whether the packets of a sender have transport-wide numbers, which they carry or which are kept beside them.
     #[inline]
     pub fn numbers(&self, sender: &Sender) -> bool {
-        self.is_numbered && sender.is_numbered()
+        match self.acknowledgement {
+            Acknowledgement::ByNumber => sender.is_numbered(),
+            Acknowledgement::ByStream => true,
+            Acknowledgement::None => false,
+        }
     }
 
     /// This moment for the control loop.
@@ -122,14 +149,45 @@ impl Bandwidth {
         Time::from_micros(now.saturating_duration_since(self.zero).as_micros() as u64)
     }
 
-    /// Notes a datagram of this length as it leaves, and gives its transport-wide number. `origin` is what to repeat if it
-    /// does not arrive.
+    /// Notes a datagram of this length as it leaves, and gives the transport-wide number that it is to carry, if it is.
+    /// `origin` is what to repeat if it does not arrive; `rtx` the index of what is a repeat, on the SSRC for these.
     #[inline]
-    pub fn number(&mut self, now: Time, datagram_bytes: usize, class: PacketClass, origin: Origin) -> u16 {
+    pub fn number(
+        &mut self,
+        now: Time,
+        datagram_bytes: usize,
+        class: PacketClass,
+        origin: Origin,
+        rtx: Option<u64>,
+    ) -> Option<u16> {
         let number = self.control.handle_sent(now, datagram_bytes as u32 + IP_AND_UDP_BYTES, class);
         let may_repeat = matches!(class, PacketClass::Video | PacketClass::Repair);
         self.missed.note_sent(number, may_repeat.then_some(origin));
-        number
+        if self.acknowledgement == Acknowledgement::ByNumber {
+            return Some(number);
+        }
+        let log = self.log.get_or_insert_with(|| Box::new(StreamLog::new(number)));
+        let line = usize::from(origin.line);
+        match rtx {
+            None => log.note_sent(number, SentStream::media(line), Seq(origin.seq)),
+            Some(index) => log.note_sent(number, SentStream::rtx(line), Seq(index as u16)),
+        }
+        None
+    }
+
+    /// Notes a datagram that leaves once more as it was.
+    pub fn note_repeated(&mut self, datagram_bytes: usize, line: usize, index: u64) {
+        self.note_sent(datagram_bytes);
+        if let Some(log) = &mut self.log {
+            log.note_repeated(SentStream::media(line), Seq(index as u16));
+        }
+    }
+
+    /// An m-line is gone.
+    pub fn forget_line(&mut self, line: usize) {
+        if let Some(log) = &mut self.log {
+            log.forget(line);
+        }
     }
 
     /// Notes a datagram without such a number.
@@ -225,35 +283,11 @@ impl Bandwidth {
     }
 
     fn padding_at(&self) -> Option<Instant> {
-        self.control.prober().cluster().filter(|_| self.waiting == 0 && self.is_numbered)?;
+        self.control.prober().cluster().filter(|_| self.waiting == 0 && self.is_acknowledged())?;
         Some(self.padded.map_or(self.zero, |at| at + PADDING_INTERVAL))
     }
 
     // ── What the client says ────────────────────────────────────────────────────────────────────────────
-
-    pub fn handle_feedback(&mut self, now: Instant, feedback: &TransportFeedback<'_>) -> Result<(), DropReason> {
-        let reference = self.reference.unwrap(feedback.reference_time).as_micros();
-        let time = self.time(now);
-        let missed = &mut self.missed;
-        let reports = feedback.arrivals().map(|(seq, at)| {
-            missed.note_fate(seq.0, at.is_some());
-            PacketReport { seq: seq.0, received: at.map(|at| ReceiverTime::from_micros(reference + at)) }
-        });
-        let (before, basis) = (self.control.estimator().counts(), self.control.estimator().basis());
-        self.control.handle_feedback(time, reports);
-        if basis == Basis::Start && self.control.estimator().basis() != basis {
-            self.control.restart_probing(time);
-        }
-        self.note_start(now);
-        let after = self.control.estimator().counts();
-        if after.unknown > before.unknown {
-            Err(DropReason::FeedbackUnsent)
-        } else if known(&after) == known(&before) {
-            Err(DropReason::FeedbackRepeated)
-        } else {
-            Ok(())
-        }
-    }
 
     /// What feedback said did not arrive, since the last time this was asked. Nothing while the line is too slow for what is
     /// sent: there it is the client's to say what it still has a use for.
@@ -268,7 +302,7 @@ impl Bandwidth {
         let estimator = self.control.estimator();
         let loses = (LOSS_OF_REPEATS..LOSS_OF_REPEATS_MAX).contains(&estimator.loss());
         let has_room = self.waiting == 0 && estimator.estimate() >= self.sent.scaled(ROOM_OF_REPEATS);
-        self.is_numbered && loses && has_room && !self.is_congested()
+        self.is_acknowledged() && loses && has_room && !self.is_congested()
     }
 
     fn is_congested(&self) -> bool {
@@ -307,7 +341,7 @@ impl Bandwidth {
     }
 
     fn control_due(&self) -> Option<Instant> {
-        let at = self.control.poll_timeout().filter(|_| self.is_numbered)?;
+        let at = self.control.poll_timeout().filter(|_| self.is_acknowledged())?;
         Some(self.zero + Duration::from_micros(at.as_micros()))
     }
 
@@ -328,11 +362,6 @@ impl Bandwidth {
             given_up: self.given_up,
         }
     }
-}
-
-/// Fates that were learned.
-fn known(counts: &FeedbackCounts) -> u64 {
-    counts.received + counts.lost + counts.late
 }
 
 /// What is wanted is there when a little more is.

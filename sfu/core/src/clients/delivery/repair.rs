@@ -126,7 +126,7 @@ impl Delivery {
         let payload = payload.get(replaced..).unwrap_or(&[]);
         let len_max = len + head.len() + payload.len() + sealer.rtp_overhead();
         if let Some(bandwidth) = &mut self.bandwidth {
-            bandwidth.note_sent(len_max);
+            bandwidth.note_repeated(len_max, line, numbers.index);
         }
         arena.push(route, len_max, |out| sealer.seal_rtp_parts(numbers.index, header, &head, payload, out))
     }

@@ -1,11 +1,14 @@
-//! Owns what a client says of its line: transport-wide feedback, its own estimate, report blocks. Never answers.
+//! Owns what a client says of its line: feedback on each packet, its own estimate, report blocks. Never answers.
 
 use std::time::{Duration, Instant};
 
-use crate::clients::delivery::Delivery;
+use arrayvec::ArrayVec;
+
+use crate::clients::delivery::{Acknowledgement, Delivery, SentStream};
+use crate::spec::TRACKS_PER_SESSION_MAX;
 use crate::stats::DropReason;
-use crate::wire::rtcp::{ReportBlock, TransportFeedback};
-use crate::wire::rtp::Ssrc;
+use crate::wire::rtcp::{CongestionFeedback, ReportBlock, StreamReport, TransportFeedback};
+use crate::wire::rtp::{Seq, Ssrc};
 
 impl Delivery {
     /// `media` is the SSRC of some packet that it is about, or 0.
@@ -15,15 +18,55 @@ impl Delivery {
         media: Ssrc,
         feedback: &TransportFeedback<'_>,
     ) -> Result<(), DropReason> {
-        let is_ours = media == Ssrc(0)
-            || self
-                .senders
-                .iter()
-                .flatten()
-                .any(|sender| sender.spec.ssrc == media.0 || sender.spec.rtx_ssrc == Some(media.0))
-            || self.spent.iter().any(|(ssrc, _)| *ssrc == media.0);
-        let bandwidth = self.bandwidth.as_mut().filter(|bandwidth| is_ours && bandwidth.is_numbered());
+        let is_ours = media == Ssrc(0) || self.stream_of(media).is_some() || self.was_sent(media);
+        let is_asked = |acknowledgement: Acknowledgement| is_ours && acknowledgement == Acknowledgement::ByNumber;
+        let bandwidth = self.bandwidth.as_mut().filter(|bandwidth| is_asked(bandwidth.acknowledgement()));
         bandwidth.ok_or(DropReason::FeedbackForeign)?.handle_feedback(now, feedback)
+    }
+
+    /// What it says of streams that are not ours, or of packets that were not sent, has no effect.
+    pub fn handle_congestion_feedback(
+        &mut self,
+        now: Instant,
+        feedback: &CongestionFeedback<'_>,
+    ) -> Result<(), DropReason> {
+        let mut reports: ArrayVec<(SentStream, StreamReport<'_>), STREAMS_MAX> = ArrayVec::new();
+        let (mut is_foreign, mut is_unsent) = (false, false);
+        for report in feedback.streams() {
+            let Some((stream, next)) = self.stream_of(report.ssrc) else {
+                is_foreign |= !self.was_sent(report.ssrc);
+                continue;
+            };
+            let is_sent = |seq: Seq| Seq(next as u16).is_newer_than(seq);
+            is_unsent |= report.newest_received().is_some_and(|seq| !is_sent(seq));
+            is_foreign |= reports.try_push((stream, report)).is_err();
+        }
+        let is_asked = |acknowledgement: Acknowledgement| acknowledgement == Acknowledgement::ByStream;
+        let bandwidth = self.bandwidth.as_mut().filter(|bandwidth| is_asked(bandwidth.acknowledgement()));
+        let bandwidth = bandwidth.ok_or(DropReason::FeedbackForeign)?;
+        let result = bandwidth.handle_stream_reports(now, feedback.report_time, &reports);
+        match (is_unsent, is_foreign) {
+            (true, _) => Err(DropReason::FeedbackUnsent),
+            (false, true) => Err(DropReason::FeedbackForeign),
+            (false, false) => result,
+        }
+    }
+
+    /// Which stream an SSRC is, and the index that its next packet would have.
+    fn stream_of(&self, ssrc: Ssrc) -> Option<(SentStream, u64)> {
+        self.senders.iter().enumerate().find_map(|(line, sender)| {
+            let sender = sender.as_ref()?;
+            if sender.spec.ssrc == ssrc.0 {
+                return Some((SentStream::media(line), sender.next_index()));
+            }
+            let is_rtx = sender.spec.rtx_ssrc == Some(ssrc.0);
+            is_rtx.then(|| (SentStream::rtx(line), sender.repair_next))
+        })
+    }
+
+    /// Whether an SSRC was ours.
+    fn was_sent(&self, ssrc: Ssrc) -> bool {
+        self.spent.iter().any(|(spent, _)| *spent == ssrc.0)
     }
 
     /// What the client thinks that its line carries. To one to which nothing is sent it says nothing.
@@ -38,9 +81,12 @@ impl Delivery {
     pub fn handle_loss(&mut self, now: Instant, line: usize, block: &ReportBlock, round_trip: Option<Duration>) {
         let Some(sender) = self.sender_mut(line) else { return };
         let packets = sender.packets_reported(block);
-        let is_numbered = self.bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.is_numbered());
-        if !is_numbered && (self.bandwidth.is_some() || block.fraction_lost > 0) {
+        let is_acknowledged = self.bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.is_acknowledged());
+        if !is_acknowledged && (self.bandwidth.is_some() || block.fraction_lost > 0) {
             self.reported_bandwidth(now).handle_report(now, block.fraction_lost, packets, round_trip);
         }
     }
 }
+
+/// SSRCs of one client: of each m-line that of its media and that of its repeats.
+const STREAMS_MAX: usize = 2 * TRACKS_PER_SESSION_MAX;

@@ -64,7 +64,7 @@ impl Delivery {
             Some(bandwidth) if is_numbered => {
                 let at = bandwidth.time(now);
                 let origin = Origin::of(line, repeat.original.into());
-                patch_number(header, bandwidth.number(at, len_max, class, origin));
+                patch_number(header, bandwidth.number(at, len_max, class, origin, Some(repeat.index)));
             }
             Some(bandwidth) => bandwidth.note_sent(len_max),
             None => {}

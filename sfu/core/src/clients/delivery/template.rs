@@ -151,10 +151,11 @@ pub(crate) fn patch(header: &mut [u8], ssrc: u32, payload_type: u8, marker: bool
     }
 }
 
-/// Fills in the transport-wide number of a header that has a place for one: behind the fixed header, the four bytes
-/// that open the block, and the id and length of the first element, which take one byte or two.
+/// Fills in the transport-wide number, if there is one, of a header that has a place for it: behind the fixed header, the
+/// four bytes that open the block, and the id and length of the first element, which take one byte or two.
 #[inline]
-pub(crate) fn patch_number(header: &mut [u8], number: u16) {
+pub(crate) fn patch_number(header: &mut [u8], number: Option<u16>) {
+    let Some(number) = number else { return };
     let is_short = header.get(FIXED_HEADER_BYTES) == Some(&ONE_BYTE_FORM);
     let at = FIXED_HEADER_BYTES + 4 + if is_short { 1 } else { 2 };
     if let Some(place) = header.get_mut(at..at + 2) {

@@ -42,7 +42,7 @@ fn sfu() -> Sfu {
             remote_ice: credentials("theirs"),
             dtls_role: DtlsRole::Server,
             remote_fingerprints: Vec::new(),
-            media: Media { extensions: ExtensionMap::empty(), receive, send: Vec::new() },
+            media: Media { extensions: ExtensionMap::empty(), reports_streams: false, receive, send: Vec::new() },
             alive: None,
         };
         sfu.open_session(now(), spec).expect("it opens");

@@ -2,10 +2,11 @@
 //! does not know is skipped.
 
 use super::{
-    APPLICATION_FORMAT, BYE, FEEDBACK_BYTES, FIR_FORMAT, NACK_FORMAT, PADDING_BIT, PAYLOAD_FEEDBACK, PLI_FORMAT,
-    RECEIVER_REPORT, REMB_NAME, REPORT_BLOCK_BYTES, ReportBlock, SENDER_REPORT, SENDER_REPORT_BYTES, SenderReport,
-    TRANSPORT_CC_FORMAT, TRANSPORT_FEEDBACK, VERSION,
+    APPLICATION_FORMAT, BYE, CONGESTION_FORMAT, FEEDBACK_BYTES, FIR_FORMAT, NACK_FORMAT, PADDING_BIT, PAYLOAD_FEEDBACK,
+    PLI_FORMAT, RECEIVER_REPORT, REMB_NAME, REPORT_BLOCK_BYTES, ReportBlock, SENDER_REPORT, SENDER_REPORT_BYTES,
+    SenderReport, TRANSPORT_CC_FORMAT, TRANSPORT_FEEDBACK, VERSION,
 };
+use crate::wire::rtcp::congestion_feedback::CongestionFeedback;
 use crate::wire::rtcp::transport_feedback::TransportFeedback;
 use crate::wire::rtp::{Seq, Ssrc};
 
@@ -22,6 +23,7 @@ pub enum Packet<'a> {
     ReceiverReport { sender: Ssrc, blocks: ReportBlocks<'a> },
     Nack { sender: Ssrc, media: Ssrc, lost: LostSeqs<'a> },
     TransportFeedback { sender: Ssrc, media: Ssrc, feedback: TransportFeedback<'a> },
+    CongestionFeedback { sender: Ssrc, feedback: CongestionFeedback<'a> },
     Pli { sender: Ssrc, media: Ssrc },
     Fir { sender: Ssrc, requests: FirRequests<'a> },
     Remb { sender: Ssrc, bitrate_bps: u64 },
@@ -104,6 +106,10 @@ fn parse(count: u8, kind: u8, body: &[u8]) -> Option<Parsed<'_>> {
             sender: ssrc_at(body, 0)?,
             media: ssrc_at(body, 4)?,
             feedback: TransportFeedback::parse(body.get(FEEDBACK_BYTES..)?)?,
+        },
+        (TRANSPORT_FEEDBACK, CONGESTION_FORMAT) => Packet::CongestionFeedback {
+            sender: ssrc_at(body, 0)?,
+            feedback: CongestionFeedback::parse(body.get(4..)?)?,
         },
         (PAYLOAD_FEEDBACK, PLI_FORMAT) => Packet::Pli { sender: ssrc_at(body, 0)?, media: ssrc_at(body, 4)? },
         (PAYLOAD_FEEDBACK, FIR_FORMAT) => {

@@ -155,10 +155,21 @@ fn a_compound_packet_is_read_in_order_and_the_unknown_skipped() {
     writer.transport_feedback(Ssrc(1), Ssrc(2), feedback.len()).expect("fits").copy_from_slice(&feedback);
     writer.pli(Ssrc(1), Ssrc(2)).expect("fits");
     let len = writer.len();
-    let kinds: Vec<_> = Compound::new(&out[..len]).collect();
-    let [Ok(Packet::SenderReport(..)), Ok(Packet::TransportFeedback { .. }), Ok(Packet::Pli { .. })] = kinds[..] else {
+    let mut bytes = out[..len].to_vec();
+    // Of one packet of one stream, which arrived a second before.
+    bytes.extend([0x8b, 205, 0, 5, 0, 0, 0, 1, 0, 0, 0, 2, 0, 1, 0, 1, 0x84, 0, 0, 0, 1, 2, 3, 4]);
+    let kinds: Vec<_> = Compound::new(&bytes).collect();
+    let [
+        Ok(Packet::SenderReport(..)),
+        Ok(Packet::TransportFeedback { .. }),
+        Ok(Packet::Pli { .. }),
+        Ok(Packet::CongestionFeedback { sender: Ssrc(1), feedback }),
+    ] = &kinds[..]
+    else {
         panic!("{kinds:?}");
     };
+    let told: Vec<_> = feedback.streams().map(|report| (report.ssrc, report.metric(Seq(1)))).collect();
+    assert_eq!((feedback.report_time, told), (0x0102_0304, vec![(Ssrc(2), Some(Metric::Before(1_024)))]));
 }
 
 #[test]
@@ -176,6 +187,8 @@ fn a_damaged_packet_is_one_error_and_the_end() {
     assert_eq!(error(&[0x81, 200, 0, 0]), RtcpError::Malformed, "an SR without a body");
     assert_eq!(error(&[0x81, 201, 0, 1, 0, 0, 0, 1]), RtcpError::Malformed, "an RR without its block");
     assert_eq!(error(&[0x82, 203, 0, 1, 0, 0, 0, 1]), RtcpError::Malformed, "a BYE of two with one");
+    let unkept = [0x8b, 205, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 1, 0, 1, 1, 2, 3, 4];
+    assert_eq!(error(&unkept), RtcpError::Malformed, "congestion control feedback of one packet with none");
     assert_eq!(error(&[0xa1, 206, 0, 1, 0, 0, 0, 5]), RtcpError::Malformed, "padding longer than the body");
     assert_eq!(error(&[0xa1, 206, 0, 1, 0, 0, 0, 0]), RtcpError::Malformed, "padding of zero bytes");
 }
@@ -236,6 +249,7 @@ fn consume(bytes: &[u8]) {
             Packet::Fir { requests, .. } => requests.count(),
             Packet::Bye { sources } => sources.count(),
             Packet::TransportFeedback { feedback, .. } => feedback.arrivals().count(),
+            Packet::CongestionFeedback { feedback, .. } => feedback.streams().count(),
             Packet::Pli { .. } | Packet::Remb { .. } => 0,
         };
         assert!(items <= bytes.len() / 4);
