@@ -9,6 +9,7 @@ use crate::clients::PASS_PACKETS_MAX;
 use crate::keys::{Key, LayerKey};
 use crate::readers::audience::Audience;
 use crate::readers::reader::{Flushed, Pace, Reader, WORKER};
+use crate::readers::stale::decide_resume;
 use crate::readers::{Parts, Readers};
 use crate::relief::Relief;
 use crate::tracks::history::{Arrived, History, PADDING_BYTES_MAX};
@@ -134,9 +135,14 @@ impl Readers {
         let mut somebody_waits = false;
         let mut progress = Flushed::Done;
         loop {
-            self.skip_stale(key, parts);
             let Some(layer) = parts.tracks.layer_mut(key) else { break };
-            let Some((pass, is_new)) = self.audience(key).begin_pass(layer, packets_max) else { break };
+            let (relief, audience) = (self.relief, self.audience(key));
+            // Late media would only push all that follows further back.
+            if let Some(resume) = decide_resume(layer, audience, parts.now, relief) {
+                self.go_on_at(key, resume, parts);
+                continue;
+            }
+            let Some((pass, is_new)) = audience.begin_pass(layer, packets_max) else { break };
             let numbers = pass.from..pass.to;
             if let Some(history) = layer.history.as_mut().filter(|_| is_new) {
                 equalise(history, &numbers);

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::keys::LayerKey;
+use crate::readers::audience::Audience;
 use crate::readers::paced::may_age;
 use crate::readers::{Parts, Readers};
 use crate::relief::Relief;
@@ -11,24 +12,8 @@ use crate::stats::DropReason;
 use crate::tracks::Layer;
 
 impl Readers {
-    /// Before what waits on a layer is sent: late media would only push all that follows further back.
-    #[inline]
-    pub(super) fn skip_stale(&mut self, key: LayerKey, parts: &mut Parts<'_>) {
-        let waited_max = if self.relief == Relief::None { WAITED_MAX } else { WAITED_MAX_BEHIND };
-        let Some(layer) = parts.tracks.layer(key) else { return };
-        let is_stale = layer.waiting_since().is_some_and(|since| parts.now > since + waited_max);
-        if !is_stale || self.audience(key).is_in_pass() {
-            return;
-        }
-        let live = self.audience(key).live();
-        let Some(resume) = find_resume(layer, live, parts.now, waited_max).filter(|resume| *resume > live) else {
-            return;
-        };
-        self.go_on_at(key, resume, parts);
-    }
-
     /// Live viewers of the layer miss all before this packet, and are not to take that for a loss.
-    fn go_on_at(&mut self, key: LayerKey, resume: u64, parts: &mut Parts<'_>) {
+    pub(super) fn go_on_at(&mut self, key: LayerKey, resume: u64, parts: &mut Parts<'_>) {
         let Some(layer) = parts.tracks.layer_mut(key) else { return };
         let (is_video, is_all) = (layer.is_video(), resume == layer.next());
         let audience = self.audience(key);
@@ -44,6 +29,19 @@ impl Readers {
             parts.tracks.want_keyframe(key);
         }
     }
+}
+
+/// With which packet the live viewers of a layer go on because what comes before it waited too long. `None` while all of it
+/// is to be sent, or is being sent.
+#[inline]
+pub(super) fn decide_resume(layer: &Layer, audience: &Audience, now: Instant, relief: Relief) -> Option<u64> {
+    let waited_max = if relief == Relief::None { WAITED_MAX } else { WAITED_MAX_BEHIND };
+    let is_stale = layer.waiting_since().is_some_and(|since| now > since + waited_max);
+    if !is_stale || audience.is_in_pass() {
+        return None;
+    }
+    let live = audience.live();
+    find_resume(layer, live, now, waited_max).filter(|resume| *resume > live)
 }
 
 /// With which packet those go on who have read up to `live`: sound with the first that is young enough, video with the
