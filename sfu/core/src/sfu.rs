@@ -35,8 +35,6 @@ pub struct Sfu {
     mesh: Mesh,
     out: Outputs,
     blame: Blame,
-    /// How long what comes now has lain with the kernel.
-    waited: Duration,
 }
 
 pub struct SfuConfig {
@@ -60,7 +58,6 @@ impl Sfu {
             mesh: Mesh::default(),
             out: Outputs::new(),
             blame: Blame::default(),
-            waited: Duration::ZERO,
         }
     }
 
@@ -71,25 +68,31 @@ impl Sfu {
 
     // ── In ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    /// So long what comes next has lain with the kernel: its media is as old, whenever it is taken.
-    pub fn note_waited(&mut self, waited: Duration) {
-        self.waited = waited;
-    }
-
     /// One datagram, or one frame of a TCP connection. It is opened in place.
     pub fn handle_datagram(&mut self, now: Now, route: Route, datagram: &mut [u8]) {
+        self.handle_late_datagram(now, Duration::ZERO, route, datagram);
+    }
+
+    /// The same of one that has lain with the kernel for so long: its media is as old, whenever it is taken.
+    pub fn handle_late_datagram(&mut self, now: Now, waited: Duration, route: Route, datagram: &mut [u8]) {
         self.out.counters.packets_in += 1;
         self.out.counters.bytes_in += datagram.len() as u64;
-        let result = self.contained(now.mono, |sfu| sfu.dispatch(now.mono, route, datagram));
+        let result = self.contained(now.mono, |sfu| sfu.dispatch(now.mono, waited, route, datagram));
         if let Some(Err(reason)) = result {
             self.out.counters.drop(reason);
         }
     }
 
-    fn dispatch(&mut self, now: Instant, route: Route, datagram: &mut [u8]) -> Result<(), DropReason> {
-        let Sfu { clients, tracks, mesh, out, waited, .. } = self;
+    fn dispatch(
+        &mut self,
+        now: Instant,
+        waited: Duration,
+        route: Route,
+        datagram: &mut [u8],
+    ) -> Result<(), DropReason> {
+        let Sfu { clients, tracks, mesh, out, .. } = self;
         match classify(datagram) {
-            Some(DatagramKind::Rtp) => clients.handle_rtp(before(now, *waited), route, datagram, tracks, out),
+            Some(DatagramKind::Rtp) => clients.handle_rtp(before(now, waited), route, datagram, tracks, out),
             Some(DatagramKind::Rtcp) => clients.handle_rtcp(now, route, datagram, tracks, out),
             Some(DatagramKind::Stun) => clients.handle_stun(now, route, datagram, out),
             Some(DatagramKind::Dtls) => clients.handle_dtls(now, route, datagram, out),

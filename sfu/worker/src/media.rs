@@ -54,16 +54,16 @@ impl MediaSockets {
                 self.waited = waited;
             }
             for mut train in self.receiver.trains(&self.udp) {
-                if waited >= LATE {
-                    let waited = train.arrived.map_or(waited, |arrived| now.unix.saturating_sub(arrived));
-                    core.note_waited(waited);
-                }
+                let waited = match train.arrived {
+                    _ if waited < LATE => Duration::ZERO,
+                    Some(arrived) => now.unix.saturating_sub(arrived),
+                    None => waited,
+                };
                 let route = Route::Udp { remote: train.remote, local: train.local };
                 for datagram in train.datagrams() {
-                    take(now, route, datagram, core, &mut self.handshakes);
+                    take((now, waited), route, datagram, core, &mut self.handshakes);
                 }
             }
-            core.note_waited(Duration::ZERO);
             if trains < BatchReceiver::MESSAGES_MAX {
                 break;
             }
@@ -94,7 +94,7 @@ impl MediaSockets {
     pub(crate) fn receive_tcp(&mut self, now: Now, id: ConnectionId, core: &mut Sfu) {
         let Some(route) = self.tcp.route(id) else { return };
         let Self { tcp, handshakes, .. } = self;
-        let receive = || tcp.receive(now.mono, id, |frame| take(now, route, frame, core, handshakes));
+        let receive = || tcp.receive(now.mono, id, |frame| take((now, Duration::ZERO), route, frame, core, handshakes));
         // What panics beside the core is the framing of this connection, which ends.
         let alive = catch_unwind(AssertUnwindSafe(receive)).unwrap_or(false);
         if !alive {
@@ -159,11 +159,18 @@ impl MediaSockets {
     }
 }
 
-/// Handshakes wait until media has had its turn. Those of strangers don't: the core drops them at once.
-fn take(now: Now, route: Route, datagram: &mut [u8], core: &mut Sfu, handshakes: &mut Handshakes) {
+/// What has waited so long with the kernel. Handshakes wait until media has had its turn. Those of strangers don't: the core
+/// drops them at once.
+fn take(
+    (now, waited): (Now, Duration),
+    route: Route,
+    datagram: &mut [u8],
+    core: &mut Sfu,
+    handshakes: &mut Handshakes,
+) {
     match Handshakes::concerns(datagram) && core.is_known(route) {
         true => handshakes.push(route, datagram),
-        false => core.handle_datagram(now, route, datagram),
+        false => core.handle_late_datagram(now, waited, route, datagram),
     }
 }
 

@@ -37,11 +37,9 @@ impl Stage {
 
     /// The worker takes what came so long ago. Nothing is sent on yet.
     fn take(&mut self, waited: Duration) {
-        self.harness.sfu.note_waited(waited);
         while let Some((route, mut datagram)) = self.harness.clients[self.publisher].take_outgoing() {
-            self.harness.sfu.handle_datagram(self.harness.now, route, &mut datagram);
+            self.harness.sfu.handle_late_datagram(self.harness.now, waited, route, &mut datagram);
         }
-        self.harness.sfu.note_waited(Duration::ZERO);
     }
 
     fn frame(&mut self, count: usize, keyframe: bool, waited: Duration) {
