@@ -1,27 +1,15 @@
+#[path = "../../tests/support/silent.rs"]
+mod silent;
+
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener as StdTcpListener, TcpStream, UdpSocket as StdUdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::*;
-
-#[derive(Debug)]
-struct Silent(File);
-
-impl Parent for Silent {
-    fn handle_ready(&mut self) -> bool {
-        false
-    }
-}
-
-impl AsFd for Silent {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
+use silent::Silent;
 
 fn null() -> File {
     File::open("/dev/null").expect("/dev/null")

@@ -1,12 +1,14 @@
 //! Owns the process that the tests of the worker start: a worker and nothing else, with inherited sockets.
 //! The product's own is the hidden subcommand `chappe worker`.
 
+mod silent;
+
 use std::error::Error;
-use std::os::fd::{AsFd, BorrowedFd};
 
 use chappe_sfu_api::WorkerIndex;
 use chappe_sfu_io::process;
 use chappe_sfu_worker::{Parent, WorkerConfig, run};
+use silent::Silent;
 
 /// Arguments: parent process id, UDP, TCP and control descriptor, media port, sessions at most.
 fn main() -> Result<(), Box<dyn Error>> {
@@ -24,20 +26,4 @@ fn main() -> Result<(), Box<dyn Error>> {
         u32::try_from(sessions_max)?,
     )?;
     Ok(run(config, Box::new(Silent(std::fs::File::open("/dev/null")?)))?)
-}
-
-/// A parent that says nothing.
-#[derive(Debug)]
-struct Silent(std::fs::File);
-
-impl Parent for Silent {
-    fn handle_ready(&mut self) -> bool {
-        false
-    }
-}
-
-impl AsFd for Silent {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
 }
