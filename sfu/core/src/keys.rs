@@ -56,16 +56,22 @@ keys! {
     SenderKey,
     /// An m-line that is received from a client, in the same way.
     SourceKey,
+    /// The place of an m-line that is sent, within its session.
+    SendLine,
+    /// The place of one that is received.
+    ReceiveLine,
+    /// One SSRC of an m-line that is received, within that.
+    StreamKey,
 }
 
 /// Writes the keys that are a session and a place within it.
 macro_rules! line_keys {
-    ($($key:ident)*) => {$(
+    ($($key:ident: $line:ident,)*) => {$(
         impl $key {
             #[inline]
-            pub fn of(session: SessionKey, line: usize) -> $key {
-                debug_assert!(line < TRACKS_PER_SESSION_MAX, "a session has no such m-line");
-                $key(session.0 * TRACKS_PER_SESSION_MAX as u32 + line as u32)
+            pub fn of(session: SessionKey, line: $line) -> $key {
+                debug_assert!(line.place() < TRACKS_PER_SESSION_MAX, "a session has no such m-line");
+                $key(session.0 * TRACKS_PER_SESSION_MAX as u32 + line.0)
             }
 
             #[inline]
@@ -75,14 +81,17 @@ macro_rules! line_keys {
 
             /// Its place among those of the session.
             #[inline]
-            pub fn line(self) -> usize {
-                (self.0 % TRACKS_PER_SESSION_MAX as u32) as usize
+            pub fn line(self) -> $line {
+                $line(self.0 % TRACKS_PER_SESSION_MAX as u32)
             }
         }
     )*};
 }
 
-line_keys! { SenderKey SourceKey }
+line_keys! {
+    SenderKey: SendLine,
+    SourceKey: ReceiveLine,
+}
 
 /// Things that come and go, under keys of their own type.
 #[derive(Debug)]
@@ -160,8 +169,9 @@ mod tests {
     #[test]
     fn a_line_is_found_by_its_session_and_its_place() {
         for (session, line) in [(0, 0), (0, TRACKS_PER_SESSION_MAX - 1), (7, 3), (100_000, 31)] {
-            let key = SenderKey::of(SessionKey::new(session), line);
-            assert_eq!((key.session(), key.line()), (SessionKey::new(session), line));
+            let (session, line) = (SessionKey::new(session), SendLine::new(line));
+            let key = SenderKey::of(session, line);
+            assert_eq!((key.session(), key.line()), (session, line));
             assert_eq!(SenderKey::new(key.place()), key);
         }
     }

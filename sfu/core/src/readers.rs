@@ -16,7 +16,7 @@ mod waiting;
 use std::time::Instant;
 
 use crate::clients::{Clients, Templates};
-use crate::keys::{ChildKey, Key, LayerKey, SenderKey, SessionKey};
+use crate::keys::{ChildKey, Key, LayerKey, SendLine, SenderKey, SessionKey};
 use crate::marks::Marks;
 use crate::mesh::{Mesh, ReaderChange, Scope};
 use crate::outputs::Outputs;
@@ -200,7 +200,7 @@ impl Readers {
             }
         }
         self.listening.forget(session);
-        for line in 0..crate::spec::TRACKS_PER_SESSION_MAX {
+        for line in (0..crate::spec::TRACKS_PER_SESSION_MAX).map(SendLine::new) {
             self.queue.forget(SenderKey::of(session, line));
             self.paced.forget(SenderKey::of(session, line));
         }

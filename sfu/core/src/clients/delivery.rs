@@ -35,6 +35,7 @@ use crate::clients::delivery::sender::Step;
 use crate::clients::delivery::template::{patch, patch_frame, patch_number, write_header};
 use crate::codec::frame::renumber;
 use crate::egress::Egress;
+use crate::keys::{Key, SendLine};
 use crate::outputs::Outputs;
 use crate::spec::{MediaKind, SendTrack};
 use crate::tracks::Tracks;
@@ -122,17 +123,24 @@ impl Delivery {
         Bitrate::from_bps(self.senders.iter().flatten().map(|sender| sender.traffic.bits_per_second).sum())
     }
 
-    pub fn sender(&self, line: usize) -> Option<&Sender> {
-        self.senders.get(line)?.as_ref()
+    pub fn sender(&self, line: SendLine) -> Option<&Sender> {
+        self.senders.get(line.place())?.as_ref()
     }
 
-    pub fn sender_mut(&mut self, line: usize) -> Option<&mut Sender> {
-        self.senders.get_mut(line)?.as_mut()
+    pub fn sender_mut(&mut self, line: SendLine) -> Option<&mut Sender> {
+        self.senders.get_mut(line.place())?.as_mut()
     }
 
-    pub fn sender_of(&mut self, ssrc: Ssrc) -> Option<(usize, &mut Sender)> {
+    pub fn sender_of(&mut self, ssrc: Ssrc) -> Option<(SendLine, &mut Sender)> {
         let of = |sender: &&mut Sender| sender.spec.ssrc == ssrc.0;
-        self.senders.iter_mut().enumerate().find_map(|(at, sender)| Some((at, sender.as_mut().filter(of)?)))
+        let mut senders = self.senders.iter_mut().enumerate();
+        senders.find_map(|(at, sender)| Some((SendLine::new(at), sender.as_mut().filter(of)?)))
+    }
+
+    /// The m-lines that are there, and where.
+    pub fn lines(&self) -> impl Iterator<Item = (SendLine, &Sender)> {
+        let senders = self.senders.iter().enumerate();
+        senders.filter_map(|(at, sender)| Some((SendLine::new(at), sender.as_ref()?)))
     }
 
     // ── Media ───────────────────────────────────────────────────────────────────────────────────────────
@@ -142,14 +150,14 @@ impl Delivery {
     #[inline]
     pub fn forward(
         &mut self,
-        line: usize,
+        line: SendLine,
         history: &History,
         templates: &mut Templates,
         now: Instant,
         out: &mut Outputs,
     ) -> bool {
         let (Some(route), Some(sealer)) = (self.path.route, self.path.sealer.as_ref()) else { return false };
-        let Some(Some(sender)) = self.senders.get_mut(line) else { return false };
+        let Some(Some(sender)) = self.senders.get_mut(line.place()) else { return false };
         let report_at = sender.report_at;
         let mut bandwidth = self.bandwidth.as_deref_mut();
         let is_numbered = bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.numbers(sender));
@@ -212,13 +220,13 @@ impl Delivery {
 
     /// Whether a key frame would help this viewer. It would not while the publisher sends a codec that the viewer
     /// cannot decode, but each would cost all others.
-    pub fn awaits_keyframe(&self, line: usize, newest: &Arrived, now: Instant) -> bool {
+    pub fn awaits_keyframe(&self, line: SendLine, newest: &Arrived, now: Instant) -> bool {
         let waits = |sender: &Sender| sender.spec.kind == MediaKind::Video && sender.is_waiting(newest);
         self.path.is_open() && self.sender(line).is_some_and(|sender| waits(sender) && !self.rests(sender, now))
     }
 
     /// The same, or that it would help it to get the layers that it should have.
-    pub fn wants_keyframe(&self, line: usize, newest: &Arrived, now: Instant) -> bool {
+    pub fn wants_keyframe(&self, line: SendLine, newest: &Arrived, now: Instant) -> bool {
         let wants = |sender: &Sender| sender.wants_keyframe(newest, now);
         self.path.is_open() && self.sender(line).is_some_and(|sender| wants(sender) && !self.rests(sender, now))
     }
@@ -234,7 +242,7 @@ impl Delivery {
     }
 
     /// What a pass takes of a viewer's line.
-    pub fn line_bytes_of(&self, line: usize, templates: &Templates) -> u64 {
+    pub fn line_bytes_of(&self, line: SendLine, templates: &Templates) -> u64 {
         match self.sender(line).filter(|_| templates.is_layered()) {
             Some(sender) => {
                 let wanted = templates.entries().filter(|entry| sender.wants(&entry.packet));
@@ -253,9 +261,14 @@ impl Delivery {
     /// its budget. `newest` is the last packet of the pass; a viewer that waits for a key frame gets nothing of a pass
     /// without one.
     #[inline]
-    pub fn holds_back(&mut self, line: usize, (newest, has_start, bytes): (&Arrived, bool, u64), now: Instant) -> bool {
+    pub fn holds_back(
+        &mut self,
+        line: SendLine,
+        (newest, has_start, bytes): (&Arrived, bool, u64),
+        now: Instant,
+    ) -> bool {
         let Some(bandwidth) = self.bandwidth.as_deref_mut() else { return false };
-        let Some(Some(sender)) = self.senders.get(line) else { return false };
+        let Some(Some(sender)) = self.senders.get(line.place()) else { return false };
         let gets_it = sender.spec.kind == MediaKind::Video && (has_start || !sender.is_waiting(newest));
         if !gets_it || bandwidth.covers(now, bytes) {
             return false;
@@ -296,10 +309,10 @@ impl Delivery {
 
     /// Finds the sender of an m-line by its SSRC, or makes one whose numbers go on where its SSRC ended, or begin as
     /// `random` has it.
-    pub fn place_sender(&mut self, line: &SendTrack, random: u64) -> usize {
+    pub fn place_sender(&mut self, line: &SendTrack, random: u64) -> SendLine {
         let same = |sender: &Option<Sender>| sender.as_ref().is_some_and(|sender| sender.spec.ssrc == line.ssrc);
         if let Some(at) = self.senders.iter().position(same) {
-            return at;
+            return SendLine::new(at);
         }
         // Below 2^15, so that a receiver that misses the first packets still guesses the cycle (RFC 3711 3.3.1).
         let first = self.take_spent(line.ssrc).unwrap_or(random & FIRST_INDEX_MASK);
@@ -309,18 +322,18 @@ impl Delivery {
         match self.senders.iter().position(Option::is_none) {
             Some(at) => {
                 self.senders[at] = sender;
-                at
+                SendLine::new(at)
             }
             None => {
                 self.senders.push(sender);
-                self.senders.len() - 1
+                SendLine::new(self.senders.len() - 1)
             }
         }
     }
 
     /// Keeps where the numbers of an SSRC ended, and says goodbye on it (RFC 3550 section 6.6).
-    pub fn end_sender(&mut self, now: Instant, line: usize, says_goodbye: bool, egress: &mut Egress) {
-        let Some(sender) = self.senders.get_mut(line).and_then(Option::take) else { return };
+    pub fn end_sender(&mut self, now: Instant, line: SendLine, says_goodbye: bool, egress: &mut Egress) {
+        let Some(sender) = self.senders.get_mut(line.place()).and_then(Option::take) else { return };
         self.spent.push((sender.spec.ssrc, sender.next_index()));
         self.spent.extend(sender.spec.rtx_ssrc.map(|ssrc| (ssrc, sender.repair_next)));
         if let Some(bandwidth) = &mut self.bandwidth {

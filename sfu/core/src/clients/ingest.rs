@@ -16,6 +16,7 @@ use crate::clients::ingest::received::MediaPacket;
 use crate::clients::ingest::source::{Meaning, Role, Stream, accepts, ticks_since};
 use crate::clients::ingest::twcc::ArrivalLog;
 use crate::crypto::srtp::{Opener, RetiredStreams};
+use crate::keys::{Key, ReceiveLine, StreamKey};
 use crate::spec::SsrcPair;
 use crate::stats::DropReason;
 use crate::timers::lower;
@@ -45,8 +46,8 @@ pub(crate) struct Ingest {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StreamPlace {
-    pub source: usize,
-    pub stream: usize,
+    pub source: ReceiveLine,
+    pub stream: StreamKey,
 }
 
 /// A packet that is authentic, and where it belongs if its SSRC is known.
@@ -109,7 +110,7 @@ impl Ingest {
             values,
             payload: packet.get(payload.range()).unwrap_or(&[]),
         };
-        let source = self.sources.get_mut(place.source).ok_or(DropReason::RtpUnknownSource)?;
+        let source = self.sources.get_mut(place.source.place()).ok_or(DropReason::RtpUnknownSource)?;
         Received::new(now, source, place.stream, media, self.opened, &mut self.wake_at)
     }
 
@@ -124,6 +125,15 @@ impl Ingest {
         self.ssrcs.iter().find(|(known, _)| *known == ssrc).map(|(_, place)| *place)
     }
 
+    #[inline]
+    pub fn source(&self, line: ReceiveLine) -> Option<&Source> {
+        self.sources.get(line.place())
+    }
+
+    pub fn source_mut(&mut self, line: ReceiveLine) -> Option<&mut Source> {
+        self.sources.get_mut(line.place())
+    }
+
     /// RTP clock ticks since the session was opened.
     pub fn ticks(&self, now: Instant, clock_rate: u32) -> u32 {
         ticks_since(self.opened, now, clock_rate)
@@ -134,7 +144,7 @@ impl Ingest {
     #[inline]
     fn index_of(&self, place: Option<StreamPlace>, header: &Header) -> Result<u64, DropReason> {
         let retired;
-        let window = match place.and_then(|place| self.sources.get(place.source)?.streams.get(place.stream)) {
+        let window = match place.and_then(|place| self.source(place.source)?.stream(place.stream)) {
             Some(stream) => &stream.window,
             None => {
                 retired = self.retired.window(header.ssrc);
@@ -171,14 +181,17 @@ impl Ingest {
         let ssrc = header.ssrc;
         let known = self.sources.iter().enumerate().find_map(|(at, source)| {
             let pair = source.spec.ssrcs.iter().find(|pair| pair.ssrc == ssrc.0 || pair.rtx == Some(ssrc.0))?;
-            Some((at, if pair.ssrc == ssrc.0 { Role::Media } else { Role::Repair(Some(Ssrc(pair.ssrc))) }))
+            Some((
+                ReceiveLine::new(at),
+                if pair.ssrc == ssrc.0 { Role::Media } else { Role::Repair(Some(Ssrc(pair.ssrc))) },
+            ))
         });
         let (source, role) = match known.or_else(|| self.learn_by_mid(header, values)) {
             Some(found) => found,
             None => self.learn_by_payload_type(header)?,
         };
         let encoding = self.encoding(source, ssrc, values).ok_or(DropReason::RtpUnknownSource)?;
-        let stream = self.sources[source].add(ssrc, role, encoding, now, &mut self.retired);
+        let stream = self.sources[source.place()].add(ssrc, role, encoding, now, &mut self.retired);
         let place = StreamPlace { source, stream };
         // Whatever had this place before is forgotten.
         self.ssrcs.retain(|(_, other)| *other != place);
@@ -186,7 +199,7 @@ impl Ingest {
         Ok(place)
     }
 
-    fn learn_by_mid(&self, header: &Header, values: &ExtensionValues<'_>) -> Option<(usize, Role)> {
+    fn learn_by_mid(&self, header: &Header, values: &ExtensionValues<'_>) -> Option<(ReceiveLine, Role)> {
         let mid = values.value(ExtensionKind::Mid)?;
         let at = self.sources.iter().position(|source| source.spec.mid.as_bytes() == mid)?;
         let source = &self.sources[at];
@@ -195,27 +208,29 @@ impl Ingest {
             let media = |stream: &&Stream| stream.role == Role::Media && usize::from(stream.encoding) == encoding;
             source.streams.iter().rev().find(media).map(|stream| stream.ssrc)
         });
+        let line = ReceiveLine::new(at);
         match source.meaning(header.payload_type)? {
-            Meaning::Media => Some((at, Role::Media)),
-            Meaning::Repair(_) => Some((at, Role::Repair(repaired))),
+            Meaning::Media => Some((line, Role::Media)),
+            Meaning::Repair(_) => Some((line, Role::Repair(repaired))),
         }
     }
 
-    fn learn_by_payload_type(&self, header: &Header) -> Result<(usize, Role), DropReason> {
+    fn learn_by_payload_type(&self, header: &Header) -> Result<(ReceiveLine, Role), DropReason> {
         let mut matching = self.sources.iter().enumerate().filter(|(_, s)| accepts(&s.spec, header.payload_type));
         let (Some((at, source)), None) = (matching.next(), matching.next()) else {
             return Err(DropReason::RtpUnknownSource);
         };
+        let line = ReceiveLine::new(at);
         match source.meaning(header.payload_type) {
-            Some(Meaning::Repair(_)) => Ok((at, Role::Repair(None))),
-            _ => Ok((at, Role::Media)),
+            Some(Meaning::Repair(_)) => Ok((line, Role::Repair(None))),
+            _ => Ok((line, Role::Media)),
         }
     }
 
     /// The encoding of an SSRC, as its rid or the SDP says. `None` with simulcast when neither does, or the rid is none
     /// that was accepted.
-    fn encoding(&self, source: usize, ssrc: Ssrc, values: &ExtensionValues<'_>) -> Option<u8> {
-        let source = self.sources.get(source)?;
+    fn encoding(&self, source: ReceiveLine, ssrc: Ssrc, values: &ExtensionValues<'_>) -> Option<u8> {
+        let source = self.source(source)?;
         let rid = values.value(ExtensionKind::Rid).or(values.value(ExtensionKind::RepairedRid));
         let rids = &source.spec.rids;
         let encoding = match rid.filter(|_| !rids.is_empty()) {
@@ -263,7 +278,8 @@ impl Ingest {
         self.ssrcs.clear();
         for (at, source) in self.sources.iter().enumerate() {
             for (stream, known) in source.streams.iter().enumerate() {
-                self.ssrcs.push((known.ssrc, StreamPlace { source: at, stream }));
+                let place = StreamPlace { source: ReceiveLine::new(at), stream: StreamKey::new(stream) };
+                self.ssrcs.push((known.ssrc, place));
             }
         }
     }

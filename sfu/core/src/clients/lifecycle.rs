@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::clients::{Alive, Clients, Session};
 use crate::crypto::srtp::{Opener, Sealer};
-use crate::keys::{SenderKey, SessionKey};
+use crate::keys::{Key, SendLine, SenderKey, SessionKey};
 use crate::outputs::Outputs;
 use crate::spec::{CloseReason, ControlError, Epoch, Event, SessionId, SessionState};
 use crate::stats::DropReason;
@@ -127,10 +127,8 @@ impl Clients {
         session.ingest.start_reports(now);
         session.delivery.start_estimate(now);
         self.adapting.mark(key);
-        for (line, sender) in session.delivery.senders.iter().enumerate() {
-            if sender.as_ref().is_some_and(|sender| sender.layer.is_some()) {
-                self.reachable.mark(SenderKey::of(key, line));
-            }
+        for (line, _) in session.delivery.lines().filter(|(_, sender)| sender.layer.is_some()) {
+            self.reachable.mark(SenderKey::of(key, line));
         }
     }
 
@@ -173,7 +171,7 @@ impl Clients {
         self.closed.retain(|(closed, _)| *closed != key);
         self.adapting.forget(key);
         self.neighbours.forget(key);
-        for line in 0..senders {
+        for line in (0..senders).map(SendLine::new) {
             self.reachable.forget(SenderKey::of(key, line));
             self.repeating.forget(SenderKey::of(key, line));
         }

@@ -6,7 +6,7 @@ use crate::clients::Clients;
 use crate::clients::delivery::KeyframeAnswer;
 use crate::clients::session::{Session, note_round_trip};
 use crate::crypto::srtp::OpenError;
-use crate::keys::{SenderKey, SessionKey};
+use crate::keys::{Key, SenderKey, SessionKey};
 use crate::outputs::Outputs;
 use crate::spec::Event;
 use crate::stats::DropReason;
@@ -116,11 +116,11 @@ impl Session {
     fn handle_sender_report(&mut self, now: Instant, report: SenderReport, tracks: &mut Tracks) {
         let Some(place) = self.ingest.place_of(report.ssrc) else { return };
         let (Some(wall), ingest) = (tracks.wall(), &mut self.ingest) else { return };
-        let Some(source) = ingest.sources.get(place.source) else { return };
+        let Some(source) = ingest.source(place.source) else { return };
         let clock_rate = source.spec.codecs.first().map_or(90_000, |codec| codec.clock_rate);
         let ticks = ingest.ticks(now, clock_rate);
-        let Some(source) = ingest.sources.get_mut(place.source) else { return };
-        let Some(stream) = source.streams.get_mut(place.stream) else { return };
+        let Some(source) = ingest.sources.get_mut(place.source.place()) else { return };
+        let Some(stream) = source.stream_mut(place.stream) else { return };
         stream.report = Some((report, now));
         // Before its first packet there is nothing to be forwarded either.
         let Some(timestamp) = stream.reception.timestamp_at(ticks) else { return };
@@ -146,7 +146,7 @@ impl Session {
     /// The client stops an SSRC: silence is told at once.
     fn handle_bye(&mut self, ssrc: Ssrc, out: &mut Outputs) {
         let Some(place) = self.ingest.place_of(ssrc) else { return };
-        let Some(source) = self.ingest.sources.get_mut(place.source) else { return };
+        let Some(source) = self.ingest.source_mut(place.source) else { return };
         // With simulcast the other encodings go on.
         let is_all = source.encodings.len() == 1 && source.forwarded(ssrc).is_some();
         if is_all && std::mem::replace(&mut source.active, false) {

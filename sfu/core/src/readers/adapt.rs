@@ -8,7 +8,7 @@ use chappe_sfu_rate::{Bitrate, TRACKS_MAX};
 
 use crate::clients::{Allotment, Limits};
 use crate::codec::Codec;
-use crate::keys::{SenderKey, SessionKey, TrackKey};
+use crate::keys::{Key, SendLine, SenderKey, SessionKey, TrackKey};
 use crate::readers::{Parts, Readers};
 use crate::relief::Relief;
 use crate::spec::{ENCODINGS_MAX, MediaKind, Shown};
@@ -54,7 +54,7 @@ impl Readers {
     /// What the page does not show is not sent, and what it shows again is.
     fn show(&mut self, session: SessionKey, parts: &mut Parts<'_>) {
         let count = parts.clients.get(session).map_or(0, |session| session.delivery.senders.len());
-        for line in 0..count {
+        for line in (0..count).map(SendLine::new) {
             let viewer = SenderKey::of(session, line);
             let Some(sender) = parts.clients.sender(viewer) else { continue };
             let (is_hidden, is_fed, has_source) =
@@ -97,7 +97,7 @@ impl Watched {
     fn shown(&self) -> rate::Shown<'_> {
         // Where other layers are alive than before what was chosen of them says nothing.
         let alive = self.offered.iter().fold(0, |bits, layer| bits | 1 << layer.choice.encoding);
-        let kind = (self.viewer.line() * LAYERS_MAX + self.offered.len()) as u32;
+        let kind = (self.viewer.line().place() * LAYERS_MAX + self.offered.len()) as u32;
         rate::Shown {
             track: kind << ENCODINGS_MAX | alive,
             pixels: self.shown.pixels,
@@ -114,7 +114,7 @@ fn watched(session: SessionKey, relief: Relief, parts: &mut Parts<'_>) -> ArrayV
     let mut all = ArrayVec::new();
     let Some(client) = parts.clients.get_mut(session) else { return all };
     let has_descriptors = client.delivery.has_descriptors();
-    for (line, sender) in client.delivery.senders.iter_mut().enumerate() {
+    for (at, sender) in client.delivery.senders.iter_mut().enumerate() {
         let Some(sender) = sender.as_mut().filter(|sender| sender.spec.kind == MediaKind::Video) else { continue };
         sender.allotment = None;
         let awaited = sender.awaited.as_ref().map(|awaited| awaited.layer);
@@ -129,7 +129,8 @@ fn watched(session: SessionKey, relief: Relief, parts: &mut Parts<'_>) -> ArrayV
             continue;
         }
         let layers = offered.iter().map(layer).collect();
-        let (viewer, shown, is_detail) = (SenderKey::of(session, line), sender.shown, parts.tracks.is_detail(track));
+        let viewer = SenderKey::of(session, SendLine::new(at));
+        let (shown, is_detail) = (sender.shown, parts.tracks.is_detail(track));
         all.push(Watched { viewer, shown, offered, layers, limits, is_detail });
     }
     all

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use arrayvec::ArrayVec;
 
 use crate::clients::{Hearing, Sender};
-use crate::keys::{Key, LayerKey, SenderKey, SessionKey};
+use crate::keys::{Key, LayerKey, SendLine, SenderKey, SessionKey};
 use crate::readers::{Parts, Readers};
 use crate::spec::{CROWD, MediaKind, TRACKS_PER_SESSION_MAX};
 use crate::tracks::{Audibility, Layer};
@@ -13,7 +13,7 @@ use crate::tracks::{Audibility, Layer};
 /// One track of sound that a viewer could hear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Voice {
-    line: usize,
+    line: SendLine,
     layer: LayerKey,
     audibility: Audibility,
     /// In decibels above silence.
@@ -52,14 +52,14 @@ impl Readers {
 }
 
 fn voices(session: SessionKey, parts: &Parts<'_>) -> ArrayVec<Voice, TRACKS_PER_SESSION_MAX> {
-    let senders = parts.clients.get(session).map_or(&[][..], |session| session.delivery.senders.as_slice());
-    let voice = |(line, sender): (usize, &Option<Sender>)| {
-        let sender = sender.as_ref().filter(|sender| sender.spec.kind == MediaKind::Audio)?;
+    let Some(client) = parts.clients.get(session) else { return ArrayVec::new() };
+    let heard = client.delivery.lines().filter(|(_, sender)| sender.spec.kind == MediaKind::Audio);
+    let voice = |(line, sender): (SendLine, &Sender)| {
         let layer = parts.tracks.layer(sender.layer?)?;
         let (audibility, level) = (layer.loudness.state(), level_now(layer, parts.now));
         Some(Voice { line, layer: sender.layer?, audibility, level, is_heard: !sender.hearing.is_silenced() })
     };
-    senders.iter().enumerate().filter_map(voice).take(TRACKS_PER_SESSION_MAX).collect()
+    heard.filter_map(voice).take(TRACKS_PER_SESSION_MAX).collect()
 }
 
 /// Who sends nothing while there is nothing to hear is silent.
@@ -109,10 +109,13 @@ const _: () = assert!(TRACKS_PER_SESSION_MAX <= 32, "a bit for each");
 mod tests {
     use super::*;
 
+    fn voice(at: usize, audibility: Audibility) -> Voice {
+        Voice { line: SendLine::new(at), layer: LayerKey::new(at), audibility, level: 50, is_heard: true }
+    }
+
     /// So many that are silent, but for these: their places, levels, and whether they are heard.
     fn decide(count: usize, loud: &[(usize, u8, bool)], max: usize) -> Vec<usize> {
-        let silent =
-            |line| Voice { line, layer: LayerKey::new(line), audibility: Audibility::Silent, level: 0, is_heard: true };
+        let silent = |at| Voice { level: 0, ..voice(at, Audibility::Silent) };
         let mut voices: Vec<Voice> = (0..count).map(silent).collect();
         for (at, level, is_heard) in loud {
             (voices[*at].audibility, voices[*at].level) = (Audibility::Audible, *level);
@@ -146,8 +149,6 @@ mod tests {
 
     #[test]
     fn of_whom_nothing_is_known_is_heard_beside_the_others() {
-        let voice =
-            |line, audibility| Voice { line, layer: LayerKey::new(line), audibility, level: 50, is_heard: true };
         let kinds = [Audibility::Untold, Audibility::Audible, Audibility::Silent];
         let voices: Vec<Voice> = (0..12).map(|line| voice(line, kinds[line % 3])).collect();
         let heard = decide_heard(&voices, 2);

@@ -106,7 +106,7 @@ impl Readers {
         if reader.next < history.oldest() {
             return Outcome::TooOld;
         }
-        let sender = delivery.senders.get(viewer.line()).and_then(Option::as_ref);
+        let sender = delivery.senders.get(viewer.line().place()).and_then(Option::as_ref);
         let (Some(bandwidth), Some(sender)) = (delivery.bandwidth.as_mut(), sender) else {
             audience.go_live(viewer);
             return Outcome::Caught;

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::clients::{Awaited, Sender};
-use crate::keys::{LayerKey, SenderKey, SessionKey, TrackKey};
+use crate::keys::{Key, LayerKey, SendLine, SenderKey, SessionKey, TrackKey};
 use crate::readers::aim::decide_first;
 use crate::readers::{Parts, Readers};
 use crate::spec::{MediaKind, SendTrack};
@@ -271,7 +271,8 @@ impl Readers {
     /// Nothing to begin with came in time, or there is nothing left to go on with.
     pub fn settle_awaited(&mut self, key: SessionKey, parts: &mut Parts<'_>) {
         let now = parts.now;
-        for line in 0..parts.clients.get(key).map_or(0, |session| session.delivery.senders.len()) {
+        let count = parts.clients.get(key).map_or(0, |session| session.delivery.senders.len());
+        for line in (0..count).map(SendLine::new) {
             let viewer = SenderKey::of(key, line);
             let Some(sender) = parts.clients.sender(viewer) else { continue };
             let flows_until = flows_until(sender, parts.tracks);

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::blame::AtWork;
 use crate::clients::{Alive, SPENT_MAX, Session, Source};
-use crate::keys::{Key, SenderKey, SessionKey, SourceKey};
+use crate::keys::{Key, ReceiveLine, SendLine, SenderKey, SessionKey, SourceKey};
 use crate::net::Now;
 use crate::sfu::Sfu;
 use crate::spec::{
@@ -190,7 +190,7 @@ impl Sfu {
             };
             let (mesh, mut scope) = self.mesh_parts(now);
             mesh.yield_to_publisher(source.track, &mut scope);
-            self.tracks.set_publisher(source.track, SourceKey::of(key, sources.len()));
+            self.tracks.set_publisher(source.track, SourceKey::of(key, ReceiveLine::new(sources.len())));
             sources.push(source);
         }
         for gone in old {
@@ -226,10 +226,8 @@ impl Sfu {
         let Some(session) = self.clients.get(key) else { return };
         let stays =
             |spec: &SendTrack| lines.iter().any(|line| (line.ssrc, line.rtx_ssrc) == (spec.ssrc, spec.rtx_ssrc));
-        let senders = session.delivery.senders.iter().enumerate();
-        let senders = senders.filter_map(|(at, sender)| Some((at, &sender.as_ref()?.spec)));
-        let gone: Vec<(usize, u32)> =
-            senders.filter(|(_, spec)| !stays(spec)).map(|(at, spec)| (at, spec.ssrc)).collect();
+        let gone = session.delivery.lines().filter(|(_, sender)| !stays(&sender.spec));
+        let gone: Vec<(SendLine, u32)> = gone.map(|(at, sender)| (at, sender.spec.ssrc)).collect();
         for (at, ssrc) in gone {
             self.end_sender(now, key, at, !lines.iter().any(|line| line.ssrc == ssrc));
         }
@@ -246,7 +244,7 @@ impl Sfu {
         self.clients.adapting.mark(key);
     }
 
-    fn end_sender(&mut self, now: Instant, key: SessionKey, at: usize, says_goodbye: bool) {
+    fn end_sender(&mut self, now: Instant, key: SessionKey, at: SendLine, says_goodbye: bool) {
         let (readers, mut parts) = self.reader_parts(now);
         readers.unfollow(SenderKey::of(key, at), &mut parts);
         let Some(session) = self.clients.get_mut(key) else { return };
@@ -257,7 +255,7 @@ impl Sfu {
 
     pub(super) fn remove_session(&mut self, now: Instant, key: SessionKey, reason: CloseReason) {
         let Some(session) = self.clients.get(key) else { return };
-        for at in 0..session.delivery.senders.len() {
+        for at in (0..session.delivery.senders.len()).map(SendLine::new) {
             self.end_sender(now, key, at, true);
         }
         let Some(session) = self.clients.get_mut(key) else { return };

@@ -14,6 +14,7 @@ use chappe_sfu_rate::{
 };
 
 use crate::clients::delivery::Sender;
+use crate::keys::{Key, SendLine};
 use crate::wire::rtp::Seq;
 pub(crate) use missed::Origin;
 use missed::{Missed, TOLD_MAX};
@@ -167,7 +168,7 @@ impl Bandwidth {
             return Some(number);
         }
         let log = self.log.get_or_insert_with(|| Box::new(StreamLog::new(number)));
-        let line = usize::from(origin.line);
+        let line = origin.line();
         match rtx {
             None => log.note_sent(number, SentStream::media(line), Seq(origin.seq)),
             Some(index) => log.note_sent(number, SentStream::rtx(line), Seq(index as u16)),
@@ -176,7 +177,7 @@ impl Bandwidth {
     }
 
     /// Notes a datagram that leaves once more as it was.
-    pub fn note_repeated(&mut self, datagram_bytes: usize, line: usize, index: u64) {
+    pub fn note_repeated(&mut self, datagram_bytes: usize, line: SendLine, index: u64) {
         self.note_sent(datagram_bytes);
         if let Some(log) = &mut self.log {
             log.note_repeated(SentStream::media(line), Seq(index as u16));
@@ -184,7 +185,7 @@ impl Bandwidth {
     }
 
     /// An m-line is gone.
-    pub fn forget_line(&mut self, line: usize) {
+    pub fn forget_line(&mut self, line: SendLine) {
         if let Some(log) = &mut self.log {
             log.forget(line);
         }
@@ -236,8 +237,8 @@ impl Bandwidth {
         grant
     }
 
-    pub fn set_waiting(&mut self, line: usize, waits: bool) {
-        let bit = 1_u32.checked_shl(line as u32).unwrap_or(0);
+    pub fn set_waiting(&mut self, line: SendLine, waits: bool) {
+        let bit = 1_u32.checked_shl(line.place() as u32).unwrap_or(0);
         self.waiting = if waits { self.waiting | bit } else { self.waiting & !bit };
         if waits {
             self.tell_demand();

@@ -6,6 +6,7 @@ use std::time::Instant;
 use chappe_sfu_rate::PacketClass;
 
 use crate::clients::delivery::{Delivery, Sender};
+use crate::keys::SendLine;
 use crate::outputs::Outputs;
 use crate::tracks::Tracks;
 use crate::tracks::history::History;
@@ -16,8 +17,8 @@ impl Delivery {
         let Some((mut bytes, size)) = self.bandwidth.as_mut().and_then(|bandwidth| bandwidth.padding(now)) else {
             return;
         };
-        let can_pad = |sender: &Sender| sender.is_started() && sender.spec.rtx_ssrc.is_some();
-        let Some(line) = self.senders.iter().position(|sender| sender.as_ref().is_some_and(can_pad)) else { return };
+        let can_pad = |(_, sender): &(SendLine, &Sender)| sender.is_started() && sender.spec.rtx_ssrc.is_some();
+        let Some((line, _)) = self.lines().find(can_pad) else { return };
         let Some(history) = self.history_of(line, tracks) else { return };
         for _ in 0..PACKETS_MAX {
             let Some(sender) = self.sender_mut(line).filter(|_| bytes > 0) else { return };
@@ -30,7 +31,7 @@ impl Delivery {
         }
     }
 
-    fn history_of<'a>(&self, line: usize, tracks: &'a Tracks) -> Option<&'a History> {
+    fn history_of<'a>(&self, line: SendLine, tracks: &'a Tracks) -> Option<&'a History> {
         tracks.history(self.sender(line)?.layer?)
     }
 }

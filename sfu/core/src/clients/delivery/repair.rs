@@ -13,6 +13,7 @@ use crate::clients::delivery::template::{HEADER_BYTES_MAX, patch, patch_frame, w
 use crate::clients::delivery::{Delivery, Origin};
 use crate::codec::frame::{Renumbered, renumber};
 use crate::egress::Arena;
+use crate::keys::{Key, SendLine};
 use crate::outputs::Outputs;
 use crate::tracks::Tracks;
 use crate::tracks::history::{Entry, History};
@@ -28,8 +29,8 @@ impl Delivery {
         tracks: &Tracks,
         out: &mut Outputs,
     ) {
-        let Some((line, _)) = self.sender_of(media).filter(|(line, _)| *line <= usize::from(u8::MAX)) else { return };
-        let lost = lost.take(REPAIRS_PER_NACK_MAX).map(|seq| Origin { line: line as u8, seq: seq.0 });
+        let Some((line, _)) = self.sender_of(media) else { return };
+        let lost = lost.take(REPAIRS_PER_NACK_MAX).map(|seq| Origin::of(line, seq.0.into()));
         self.repeat(now, lost, round_trip, tracks, out);
     }
 
@@ -81,7 +82,7 @@ impl Delivery {
         if !arena.has_room(DATAGRAM_BYTES_MAX) {
             return Repeated::Full;
         }
-        let line = usize::from(origin.line);
+        let line = origin.line();
         let Some(sender) = self.sender_mut(line) else { return Repeated::No };
         let Some(history) = sender.layer.and_then(|layer| tracks.history(layer)) else { return Repeated::No };
         let Some((repair, entry, numbers)) = sender.decide_repair(history, origin.seq, round_trip, now) else {
@@ -105,13 +106,13 @@ impl Delivery {
     /// The same packet once more, to the last bit: it has no transport-wide number.
     fn push_plain(
         &mut self,
-        line: usize,
+        line: SendLine,
         (entry, payload_type, numbers): (&Entry, u8, Rewritten),
         history: &History,
         arena: &mut Arena,
     ) -> bool {
         let (Some(route), Some(sealer)) = (self.path.route, self.path.sealer.as_ref()) else { return false };
-        let Some(Some(sender)) = self.senders.get(line) else { return false };
+        let Some(Some(sender)) = self.senders.get(line.place()) else { return false };
         let own = sender.own(&entry.packet, &self.unnumbered);
         let mut header = [0; HEADER_BYTES_MAX];
         let len = write_header(&mut header, history, entry, &self.unnumbered, own);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use arrayvec::ArrayVec;
 
 use crate::clients::delivery::{Acknowledgement, Delivery, SentStream};
+use crate::keys::SendLine;
 use crate::spec::TRACKS_PER_SESSION_MAX;
 use crate::stats::DropReason;
 use crate::wire::rtcp::{CongestionFeedback, ReportBlock, StreamReport, TransportFeedback};
@@ -54,8 +55,7 @@ impl Delivery {
 
     /// Which stream an SSRC is, and the index that its next packet would have.
     fn stream_of(&self, ssrc: Ssrc) -> Option<(SentStream, u64)> {
-        self.senders.iter().enumerate().find_map(|(line, sender)| {
-            let sender = sender.as_ref()?;
+        self.lines().find_map(|(line, sender)| {
             if sender.spec.ssrc == ssrc.0 {
                 return Some((SentStream::media(line), sender.next_index()));
             }
@@ -78,7 +78,7 @@ impl Delivery {
 
     /// A report block on a sender's SSRC, to a client that tells nothing better. As long as nothing is lost there is
     /// nothing to be estimated.
-    pub fn handle_loss(&mut self, now: Instant, line: usize, block: &ReportBlock, round_trip: Option<Duration>) {
+    pub fn handle_loss(&mut self, now: Instant, line: SendLine, block: &ReportBlock, round_trip: Option<Duration>) {
         let Some(sender) = self.sender_mut(line) else { return };
         let packets = sender.packets_reported(block);
         let is_acknowledged = self.bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.is_acknowledged());

@@ -11,6 +11,7 @@ use crate::clients::delivery::template::{HEADER_BYTES_MAX, patch, patch_frame, p
 use crate::clients::delivery::{Delivery, Origin};
 use crate::codec::frame::{HEAD_BYTES_MAX, Renumbered, renumber};
 use crate::egress::Arena;
+use crate::keys::{Key, SendLine};
 use crate::tracks::history::{Entry, History};
 
 /// A packet of a sender, and its numbers there.
@@ -29,14 +30,14 @@ impl Delivery {
     /// The bytes that left; `None` when there was no room or no way.
     pub(super) fn push_rtx(
         &mut self,
-        line: usize,
+        line: SendLine,
         repeat: &Repeat<'_>,
         class: PacketClass,
         (now, history): (Instant, &History),
         arena: &mut Arena,
     ) -> Option<usize> {
         let (route, sealer) = (self.path.route?, self.path.sealer.as_ref()?);
-        let sender = self.senders.get(line)?.as_ref()?;
+        let sender = self.senders.get(line.place())?.as_ref()?;
         let ssrc = sender.spec.rtx_ssrc?;
         let mut bandwidth = self.bandwidth.as_deref_mut();
         let is_numbered = bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.numbers(sender));

@@ -10,7 +10,7 @@ use crate::clients::ingest::nack::Lost;
 use crate::clients::ingest::source::{KEYFRAME_REQUEST_INTERVAL, Role, SILENT_AFTER, Source};
 use crate::clients::ingest::twcc::ArrivalLog;
 use crate::egress::Egress;
-use crate::keys::LayerKey;
+use crate::keys::{LayerKey, ReceiveLine};
 use crate::spec::{SessionId, TRACKS_PER_SESSION_MAX, TrackId};
 use crate::wire::rtcp::{ReportBlock, Writer};
 use crate::wire::rtp::Ssrc;
@@ -105,10 +105,10 @@ impl Ingest {
     pub fn request_keyframe(
         &mut self,
         now: Instant,
-        (line, encoding): (usize, u8),
+        (line, encoding): (ReceiveLine, u8),
         back: &mut Back<'_>,
     ) -> Option<Instant> {
-        let source = self.sources.get_mut(line)?;
+        let source = self.source_mut(line)?;
         source.encodings.get_mut(usize::from(encoding))?.keyframes.want();
         send_keyframe_request(now, source, encoding, back);
         source.encodings.get(usize::from(encoding))?.keyframes.poll_timeout()

@@ -10,6 +10,7 @@ use crate::codec::frame::FrameNumbers;
 use crate::codec::layers::FrameLayers;
 use crate::codec::parameter_sets::NalPacket;
 use crate::codec::{Start, find_size, find_start};
+use crate::keys::StreamKey;
 use crate::spec::{ReceiveCodec, ReceiveTrack};
 use crate::stats::DropReason;
 use crate::timers::lower;
@@ -34,7 +35,7 @@ pub(crate) struct Received<'a> {
     /// Measured by a repeat that was asked for.
     pub round_trip: Option<Duration>,
     /// Place of its SSRC in the source.
-    stream: usize,
+    stream: StreamKey,
     media: MediaPacket<'a>,
     opened: Instant,
     wake_at: &'a mut Option<Instant>,
@@ -59,14 +60,14 @@ impl<'a> Received<'a> {
     pub(super) fn new(
         now: Instant,
         source: &'a mut Source,
-        place: usize,
+        place: StreamKey,
         mut media: MediaPacket<'a>,
         opened: Instant,
         wake_at: &'a mut Option<Instant>,
     ) -> Result<Option<Received<'a>>, DropReason> {
         let meaning = source.meaning(media.payload_type).ok_or(DropReason::RtpPayloadUnmapped)?;
         let clock_rate = source.codec(media.payload_type).map_or(90_000, |codec| codec.clock_rate);
-        let stream = source.streams.get_mut(place).ok_or(DropReason::RtpUnknownSource)?;
+        let stream = source.stream_mut(place).ok_or(DropReason::RtpUnknownSource)?;
         stream.window.accept(media.index);
         stream.heard = now;
         stream.reception.record(media.index, media.timestamp, ticks_since(opened, now, clock_rate));
@@ -80,7 +81,7 @@ impl<'a> Received<'a> {
                 return Ok(None);
             }
             stream = source.repaired_by(place).ok_or(DropReason::RtpUnknownSource)?;
-            let repaired = source.streams.get_mut(stream).ok_or(DropReason::RtpUnknownSource)?;
+            let repaired = source.stream_mut(stream).ok_or(DropReason::RtpUnknownSource)?;
             let original = Seq(u16::from_be_bytes(*original));
             let index = repaired.window.guess(original.0);
             if !repaired.window.check(index) {
@@ -103,7 +104,7 @@ impl<'a> Received<'a> {
         let is_video = codec.codec.is_video();
         let start = if media.payload.is_empty() { Start::No } else { find_start(codec.codec, media.payload) };
         let is_picture = start == Start::Picture && is_video;
-        let stream = source.streams.get_mut(self.stream).ok_or(DropReason::RtpUnknownSource)?;
+        let stream = source.stream_mut(self.stream).ok_or(DropReason::RtpUnknownSource)?;
         let (mut lost_too_much, reported) = (false, stream.clock.believed);
         if codec.feedback.nack {
             let arrival = stream.nack.handle_packet(now, Seq(media.index as u16), is_picture);
@@ -111,7 +112,7 @@ impl<'a> Received<'a> {
             lower(self.wake_at, stream.nack.poll_timeout());
         }
         source.heard = Some(now);
-        let encoding = source.streams.get(self.stream).map_or(0, |stream| stream.encoding);
+        let encoding = source.stream(self.stream).map_or(0, |stream| stream.encoding);
         let encoding = source.encodings.get_mut(usize::from(encoding)).ok_or(DropReason::RtpUnknownSource)?;
         let selection = encoding.select(&source.streams, self.stream, media.index, now);
         if is_picture && selection != Selection::Other {
@@ -129,7 +130,7 @@ impl<'a> Received<'a> {
     pub fn keep(&mut self, now: Instant, selected: &Selected, tracks: &mut Tracks) -> Result<(), DropReason> {
         let (source, media) = (&mut *self.source, &self.media);
         let is_other = selected.selection == Selection::Other;
-        let encoding = source.streams.get(self.stream).map_or(0, |stream| stream.encoding);
+        let encoding = source.stream(self.stream).map_or(0, |stream| stream.encoding);
         let encoding = source.encodings.get_mut(usize::from(encoding)).ok_or(DropReason::RtpUnknownSource)?;
         let key = encoding.layer;
         let Some(mut writer) = tracks.writer(key).filter(|_| !is_other) else { return Ok(()) };

@@ -12,7 +12,7 @@ use arrayvec::ArrayVec;
 
 use crate::clients::ingest::nack::NackSchedule;
 use crate::crypto::srtp::RetiredStreams;
-use crate::keys::{LayerKey, TrackKey};
+use crate::keys::{Key, LayerKey, StreamKey, TrackKey};
 use crate::spec::{ENCODINGS_MAX, Feedback, ReceiveCodec, ReceiveTrack, SSRCS_PER_TRACK_MAX};
 use crate::stats::Traffic;
 use crate::tracks::playout::StreamClock;
@@ -111,7 +111,14 @@ impl Source {
     }
 
     /// Adds an SSRC, which may have been here before, and returns its place.
-    pub fn add(&mut self, ssrc: Ssrc, role: Role, encoding: u8, now: Instant, retired: &mut RetiredStreams) -> usize {
+    pub fn add(
+        &mut self,
+        ssrc: Ssrc,
+        role: Role,
+        encoding: u8,
+        now: Instant,
+        retired: &mut RetiredStreams,
+    ) -> StreamKey {
         let stream = Stream {
             ssrc,
             role,
@@ -125,14 +132,15 @@ impl Source {
         };
         if self.streams.len() < SSRCS_PER_TRACK_MAX {
             self.streams.push(stream);
-            return self.streams.len() - 1;
+            return StreamKey::new(self.streams.len() - 1);
         }
-        let is_selected = |at: &usize| self.encodings.iter().any(|encoding| encoding.selected == Some(*at));
+        let is_selected =
+            |at: &usize| self.encodings.iter().any(|encoding| encoding.selected == Some(StreamKey::new(*at)));
         let oldest = (0..self.streams.len()).filter(|at| !is_selected(at));
         let oldest = oldest.min_by_key(|at| self.streams[*at].heard).unwrap_or(0);
         let replaced = std::mem::replace(&mut self.streams[oldest], stream);
         retired.retire(replaced.ssrc, &replaced.window);
-        oldest
+        StreamKey::new(oldest)
     }
 
     /// Another m-line receives the SSRC from now on.
@@ -141,29 +149,39 @@ impl Source {
         let stream = self.streams.remove(at);
         retired.retire(ssrc, &stream.window);
         for encoding in &mut self.encodings {
-            encoding.note_removed(at);
+            encoding.note_removed(StreamKey::new(at));
         }
     }
 
     /// The stream an RTX packet of the stream at `place` repairs.
-    pub fn repaired_by(&self, place: usize) -> Option<usize> {
-        let stream = self.streams.get(place)?;
+    pub fn repaired_by(&self, place: StreamKey) -> Option<StreamKey> {
+        let stream = self.stream(place)?;
         match stream.role {
             Role::Media => None,
-            Role::Repair(Some(ssrc)) => self.streams.iter().position(|stream| stream.ssrc == ssrc),
+            Role::Repair(Some(ssrc)) => self.streams.iter().position(|stream| stream.ssrc == ssrc).map(StreamKey::new),
             Role::Repair(None) => self.encodings.get(usize::from(stream.encoding))?.selected,
         }
     }
 
+    #[inline]
+    pub fn stream(&self, place: StreamKey) -> Option<&Stream> {
+        self.streams.get(place.place())
+    }
+
+    #[inline]
+    pub fn stream_mut(&mut self, place: StreamKey) -> Option<&mut Stream> {
+        self.streams.get_mut(place.place())
+    }
+
     /// The stream that is forwarded of an encoding.
     pub fn selected(&self, encoding: u8) -> Option<&Stream> {
-        self.streams.get(self.encodings.get(usize::from(encoding))?.selected?)
+        self.stream(self.encodings.get(usize::from(encoding))?.selected?)
     }
 
     /// The encoding of which the stream with this SSRC is forwarded.
     pub fn forwarded(&self, ssrc: Ssrc) -> Option<&Encoding> {
         let is_of = |encoding: &&Encoding| {
-            encoding.selected.and_then(|at| self.streams.get(at)).is_some_and(|stream| stream.ssrc == ssrc)
+            encoding.selected.and_then(|at| self.stream(at)).is_some_and(|stream| stream.ssrc == ssrc)
         };
         self.encodings.iter().find(is_of)
     }

@@ -3,9 +3,10 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::keys::SendLine;
 
 fn viewer(session: usize) -> SenderKey {
-    SenderKey::of(SessionKey::new(session), 0)
+    SenderKey::of(SessionKey::new(session), SendLine::new(0))
 }
 
 fn pass(audience: &mut Audience, to: u64) {

@@ -4,17 +4,24 @@
 
 use arrayvec::ArrayVec;
 
+use crate::keys::{Key, SendLine};
+
 /// A packet of an m-line as it left, by its sequence number there; a repeat has that of what it repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Origin {
-    pub line: u8,
+    /// Its place, in a byte, because each viewer has hundreds of these.
+    line: u8,
     pub seq: u16,
 }
 
 impl Origin {
     #[inline]
-    pub fn of(line: usize, index: u64) -> Origin {
-        Origin { line: line as u8, seq: index as u16 }
+    pub fn of(line: SendLine, index: u64) -> Origin {
+        Origin { line: line.place() as u8, seq: index as u16 }
+    }
+
+    pub fn line(self) -> SendLine {
+        SendLine::new(self.line.into())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Owns which packet of which stream each of the last transport-wide numbers was given to, for a client that names packets
 //! by SSRC and sequence number (RFC 8888). Never judges what it says.
 
+use crate::keys::{Key, SendLine};
 use crate::wire::rtcp::{Metric, StreamReport};
 use crate::wire::rtp::Seq;
 
@@ -13,13 +14,13 @@ pub(crate) struct SentStream {
 
 impl SentStream {
     #[inline]
-    pub fn media(line: usize) -> SentStream {
-        SentStream { line: line as u8, is_rtx: false }
+    pub fn media(line: SendLine) -> SentStream {
+        SentStream { line: line.place() as u8, is_rtx: false }
     }
 
     #[inline]
-    pub fn rtx(line: usize) -> SentStream {
-        SentStream { line: line as u8, is_rtx: true }
+    pub fn rtx(line: SendLine) -> SentStream {
+        SentStream { line: line.place() as u8, is_rtx: true }
     }
 }
 
@@ -61,7 +62,7 @@ enum State {
 impl StreamLog {
     /// `number` is the first that it is told of.
     pub fn new(number: u16) -> StreamLog {
-        let unused = Record { stream: SentStream::media(0), seq: Seq(0), state: State::Settled };
+        let unused = Record { stream: SentStream::media(SendLine::new(0)), seq: Seq(0), state: State::Settled };
         StreamLog { ring: [unused; KEPT], begin: number, end: number }
     }
 
@@ -84,8 +85,8 @@ impl StreamLog {
     }
 
     /// An m-line is gone, and another one may take its place.
-    pub fn forget(&mut self, line: usize) {
-        for record in self.ring.iter_mut().filter(|record| usize::from(record.stream.line) == line) {
+    pub fn forget(&mut self, line: SendLine) {
+        for record in self.ring.iter_mut().filter(|record| usize::from(record.stream.line) == line.place()) {
             record.state = State::Settled;
         }
     }
@@ -196,7 +197,7 @@ mod tests {
         let reported = |log: &mut StreamLog| told(log, VIDEO, 0, &[false, false, false]);
         assert_eq!(reported(&mut log).len(), 3);
         assert_eq!(log.ring[1].state, State::Repeated);
-        log.forget(3);
+        log.forget(SendLine::new(3));
         assert_eq!(reported(&mut log), []);
     }
 }

@@ -8,13 +8,13 @@ use arrayvec::ArrayVec;
 use crate::clients::ingest::source::keyframe_requests::KeyframeRequests;
 use crate::clients::ingest::source::stream::Stream;
 use crate::codec::parameter_sets::ParameterSets;
-use crate::keys::LayerKey;
+use crate::keys::{Key, LayerKey, StreamKey};
 
 pub(crate) struct Encoding {
     /// Where its packets go.
     pub layer: LayerKey,
     /// The stream that is forwarded, by its place in the source.
-    pub(super) selected: Option<usize>,
+    pub(super) selected: Option<StreamKey>,
     /// Added to an index of the selected stream it gives the sequence of the layer.
     sequence_offset: u64,
     /// Where the offset grew, oldest first: up to that index another one holds.
@@ -60,7 +60,7 @@ impl Encoding {
 
     /// Decides whether the stream at `place` is the one to forward: a new SSRC supersedes, and any comes back when the
     /// selected one is silent.
-    pub fn select(&mut self, streams: &[Stream], place: usize, index: u64, now: Instant) -> Selection {
+    pub fn select(&mut self, streams: &[Stream], place: StreamKey, index: u64, now: Instant) -> Selection {
         if self.selected == Some(place) {
             let is_jump = index.wrapping_add(self.sequence_offset) > self.sequence + JUMP_MAX;
             if is_jump {
@@ -68,10 +68,10 @@ impl Encoding {
             }
             return if is_jump { Selection::Superseded } else { Selection::Current };
         }
-        let supersedes = match self.selected.and_then(|at| streams.get(at)) {
+        let supersedes = match self.selected.and_then(|at| streams.get(at.place())) {
             None => true,
             Some(current) => {
-                let is_new = streams.get(place).is_some_and(|stream| stream.reception.received <= 1);
+                let is_new = streams.get(place.place()).is_some_and(|stream| stream.reception.received <= 1);
                 is_new || now.saturating_duration_since(current.heard) > SELECTED_SILENT
             }
         };
@@ -116,9 +116,9 @@ impl Encoding {
     }
 
     /// The stream at a place is gone, and those after it have moved.
-    pub(super) fn note_removed(&mut self, at: usize) {
-        self.selected =
-            self.selected.filter(|selected| *selected != at).map(|selected| selected - usize::from(selected > at));
+    pub(super) fn note_removed(&mut self, at: StreamKey) {
+        let moved = |selected: StreamKey| StreamKey::new(selected.place() - usize::from(selected > at));
+        self.selected = self.selected.filter(|selected| *selected != at).map(moved);
     }
 }
 

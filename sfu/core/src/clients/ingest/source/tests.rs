@@ -81,8 +81,8 @@ fn a_key_frame_is_asked_for_at_most_each_half_second_until_it_comes() {
     assert_eq!(requests.sent, 3);
 }
 
-fn select(source: &mut Source, place: usize, index: u64, now: Instant) -> Selection {
-    let encoding = usize::from(source.streams[place].encoding);
+fn select(source: &mut Source, place: StreamKey, index: u64, now: Instant) -> Selection {
+    let encoding = usize::from(source.stream(place).expect("a stream").encoding);
     source.encodings[encoding].select(&source.streams, place, index, now)
 }
 
@@ -91,9 +91,10 @@ fn a_silent_stream_is_superseded_and_encodings_do_not_supersede_each_other() {
     let (mut source, now) = (source(), start());
     source.add_encodings(&[LayerKey::new(0), LayerKey::new(1)]);
     let after = |ms| now + Duration::from_millis(ms);
-    let heard = |source: &mut Source, place: usize, at| {
-        source.streams[place].reception.received += 1;
-        source.streams[place].heard = at;
+    let heard = |source: &mut Source, place: StreamKey, at| {
+        let stream = source.stream_mut(place).expect("a stream");
+        stream.reception.received += 1;
+        stream.heard = at;
     };
     let low = source.add(Ssrc(1), Role::Media, 0, now, &mut RetiredStreams::default());
     let high = source.add(Ssrc(2), Role::Media, 1, now, &mut RetiredStreams::default());
@@ -124,7 +125,7 @@ fn sequences_of_a_track_only_grow_from_stream_to_stream() {
             now + Duration::from_millis(u64::from(ssrc)),
             &mut RetiredStreams::default(),
         );
-        source.streams[place].reception.received = 1;
+        source.stream_mut(place).expect("a stream").reception.received = 1;
         assert_eq!(select(&mut source, place, u64::from(ssrc) * 1_000, now), Selection::Superseded);
         let sequence = source.encodings[0].sequence(u64::from(ssrc) * 1_000).expect("a place");
         assert!(sequence > last + 65_536);
