@@ -66,6 +66,7 @@ export async function instrument(context) {
     Object.assign(window, {
       chappeLost: lookForLoss,
       chappeConnections: () => all.length,
+      chappeDescriptions: () => all.map((pc) => ({ offer: pc.localDescription?.sdp ?? "", answer: pc.remoteDescription?.sdp ?? "" })),
       chappeVideoLimits: () => all.flatMap((pc) => pc.getSenders()).filter((s) => s.track?.kind === "video").flatMap((s) => s.getParameters().encodings.map((e) => e.maxBitrate)),
       chappeSoundEnergy: async () => (await entries("inbound-rtp")).reduce((sum, e) => sum + (e.totalAudioEnergy ?? 0), 0),
       chappeInbound: async () => (await entries("inbound-rtp")).map((e) => ({ kind: e.kind, frames: e.framesDecoded ?? 0, packets: e.packetsReceived, lines: e.frameHeight ?? 0 })),
