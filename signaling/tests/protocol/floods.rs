@@ -91,6 +91,32 @@ async fn a_token_that_floods_a_door_is_told_to_wait_and_another_one_at_its_addre
     assert_eq!(hello(&server, "demo", &bob).await.welcome["type"], "welcome");
 }
 
+#[tokio::test]
+async fn a_token_with_many_pages_makes_no_more_sessions_than_one_may_and_another_one_goes_on() {
+    let server = Server::configured(with_tokens).await;
+    let (ada, bob) = (of("ada"), of("bob"));
+    let watch = json!({"type": "watch", "sdp": "no offer", "slots": []});
+    let mut refused = Value::Null;
+    // Each page may send a hundred messages at once.
+    for _ in 0..200 {
+        let mut page = hello(&server, "demo", &ada).await;
+        for _ in 0..90 {
+            let told = page.ask(watch.clone()).await;
+            if told["error"] == "too_many" {
+                refused = told;
+            }
+        }
+        if !refused.is_null() {
+            break;
+        }
+    }
+    assert!(refused["message"].as_str().is_some_and(|message| message.contains("by one token")), "{refused}");
+    assert!(refused["retry_after_ms"].as_u64().is_some_and(|wait| wait > 0), "{refused}");
+    assert!(counted(&server, "change_rate").await > 0);
+    let mut other = hello(&server, "demo", &bob).await;
+    assert_eq!(other.ask(watch).await["error"], "bad_sdp");
+}
+
 async fn say(page: &mut Page) -> Value {
     page.ask(json!({"type": "say", "text": "hello"})).await
 }

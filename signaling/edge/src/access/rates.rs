@@ -55,7 +55,7 @@ impl Rates {
         self.joins.check(caller, Limit::Joins)
     }
 
-    /// A PATCH or DELETE of a session.
+    /// A PATCH or DELETE of a session, or what a page asks for one of its own.
     pub fn check_change(&self, caller: &Caller) -> Result<(), Refusal> {
         self.changes.check(caller, Limit::Changes)
     }

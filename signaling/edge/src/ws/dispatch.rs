@@ -100,9 +100,12 @@ pub async fn request(
     id: u64,
     message: ClientMessage,
 ) -> Utf8Bytes {
+    let refused = |refusal: Refusal| error(service, Some(id), &refusal);
+    if let Err(refusal) = check_rate(rates, &joined.caller, &message) {
+        return refused(refusal);
+    }
     let mut step = trace::begin(&service.tracer, join, joined, &message);
     let member = joined.owner.member;
-    let refused = |refusal: Refusal| error(service, Some(id), &refusal);
     let done = |result: Result<(), Refusal>| match result {
         Ok(()) => ServerMessage::Done { id }.to_text(),
         Err(refusal) => refused(refusal),
@@ -124,13 +127,11 @@ pub async fn request(
         ClientMessage::Unwatch { session } => done(service.end_own(session, member, false).await),
         ClientMessage::Mute { session, mid, muted } => done(service.mute_own(session, member, &mid, muted).await),
         ClientMessage::View { session, tiles } => done(service.show_own(session, member, tiles).await),
-        ClientMessage::Say { text } => {
-            match rates.check_say(&joined.caller).and_then(|()| service.say(joined, &text)) {
-                Ok(Ok(())) => ServerMessage::Done { id }.to_text(),
-                Ok(Err(error)) => say_error(service, id, &error),
-                Err(refusal) => refused(refusal),
-            }
-        }
+        ClientMessage::Say { text } => match service.say(joined, &text) {
+            Ok(Ok(())) => ServerMessage::Done { id }.to_text(),
+            Ok(Err(error)) => say_error(service, id, &error),
+            Err(refusal) => refused(refusal),
+        },
         ClientMessage::Typing { typing } if !typing || rates.takes_typing(&joined.caller) => {
             done(service.typing(joined, typing))
         }
@@ -144,6 +145,17 @@ pub async fn request(
         ClientMessage::Leaving {} => ServerMessage::Done { id }.to_text(),
         // The connection answers these itself.
         ClientMessage::Hello(_) | ClientMessage::Renew { .. } => refused(RoomError::NoSuchSession.into()),
+    }
+}
+
+/// Beside what each page may say in a second. A page was counted as a join when it entered the room.
+fn check_rate(rates: &Rates, caller: &Caller, message: &ClientMessage) -> Result<(), Refusal> {
+    match message {
+        ClientMessage::Publish { .. } | ClientMessage::Watch { .. } | ClientMessage::Mute { .. } => {
+            rates.check_change(caller)
+        }
+        ClientMessage::Say { .. } => rates.check_say(caller),
+        _ => Ok(()),
     }
 }
 
