@@ -1,4 +1,5 @@
-//! Cuts the bytes of a child's standard error into lines of bounded length. Never interprets them.
+//! Cuts the bytes of a child's standard error into lines of bounded length. Never interprets them. Not the codec of tokio-util,
+//! which drops a line that is too long where this keeps it in pieces; and the supervisor has no tokio.
 
 /// Collects bytes until a newline. A line longer than [`LINE_BYTES_MAX`] comes out in pieces, so that a child
 /// that never ends its line cannot grow the parent.

@@ -1,5 +1,5 @@
 //! Owns what surrounds every request: how long it may take, headers that all responses have, errors of the
-//! framework in our words, and counting.
+//! framework in our words, and counting. A line each, where tower-http has a layer and a feature for each of them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
