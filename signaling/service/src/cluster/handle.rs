@@ -1,5 +1,7 @@
 //! Owns this node's part in the cluster: who it is, what it says to the others and hears of them. Never decides
 //! what a client gets: the service does.
+//!
+//! The others stand behind the trait [`Engine`]; what is said over it is the same whatever joins the nodes.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;

@@ -1,4 +1,7 @@
 //! Owns the queue of commands to one worker. Commands leave in the order in which they were given.
+//!
+//! A queue, and no trait for what a worker does: whoever holds its other end is the worker (a connection, or a test), and nothing
+//! of it can run, or wait, under the service's lock.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
