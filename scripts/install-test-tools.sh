@@ -41,6 +41,7 @@ want chromium chromium
 want firefox-esr firefox-esr
 want curl curl
 want openssl openssl
+want certutil libnss3-tools
 want turnserver coturn
 want pebble pebble
 want node nodejs

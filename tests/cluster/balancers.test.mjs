@@ -1,10 +1,14 @@
 // The load balancers of deploy/, with the files as they are there, before three real nodes.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 
+import { launch } from "../browser/harness/browser.mjs";
 import { picturesMove } from "../browser/harness/observe.mjs";
+import { Authority, homeThatTrusts } from "../browser/harness/trust.mjs";
 import { until } from "../browser/harness/until.mjs";
 import { Balancer } from "./harness/balancer.mjs";
 import { Cluster } from "./harness/cluster.mjs";
@@ -138,4 +142,76 @@ describe("load balancers", () => {
       });
     });
   }
+
+  describe("nginx that ends TLS", () => {
+    /** @type {Authority} */
+    let authority;
+    /** @type {Balancer} */
+    let balancer;
+    before(async () => {
+      authority = await Authority.make();
+      balancer = await Balancer.start("nginx", plug, cluster.nodes, authority);
+    });
+    after(async () => {
+      await balancer?.end();
+      await authority?.end();
+    });
+
+    test("pages over HTTPS in a browser that trusts its certificate publish and watch, over wss", async () => {
+      const { home, end } = await homeThatTrusts(authority.certificate);
+      const stage = await Stage.at(home);
+      try {
+        const publisher = await stage.publisher(balancer, "tls");
+        assert.equal(await publisher.inputValue("#link"), `${balancer.url}/watch/tls/cam`);
+        const viewer = await stage.viewer(balancer, "tls");
+        /** @type {string[]} */
+        const sockets = [];
+        viewer.on("websocket", (socket) => sockets.push(socket.url()));
+        await viewer.reload();
+        await picturesMove(viewer, videoOf("cam"));
+        assert.deepEqual(sockets, [`${balancer.url.replace("https", "wss")}/ws`]);
+        const protocols = await viewer.evaluate(() => performance.getEntriesByType("navigation").map((entry) => /** @type {PerformanceResourceTiming} */ (entry).nextHopProtocol));
+        assert.deepEqual([protocols, await viewer.evaluate(() => isSecureContext)], [["h2"], true]);
+        await close(publisher, viewer);
+      } finally {
+        await stage.end();
+        await end();
+      }
+    });
+
+    test("a browser that does not trust its certificate shows no page", async () => {
+      const browser = await launch();
+      const page = await browser.newPage();
+      await assert.rejects(page.goto(balancer.url), /ERR_CERT_AUTHORITY_INVALID/);
+      await browser.close();
+    });
+
+    for (const version of ["--http1.1", "--http2"]) {
+      test(`curl ${version} joins and leaves by WHIP and WHEP`, async () => {
+        const room = `curl${version.replaceAll(/\W/g, "-")}`;
+        const publisher = await curl(version, `/whip/${room}/cam`, offer("sendonly"));
+        const viewer = await curl(version, `/whep/${room}/cam?wait=1`, offer("recvonly"));
+        for (const { status, location, text } of [publisher, viewer]) {
+          assert.equal(status, 201, text);
+          assert.match(location, /^\/session\//);
+          assert.equal((await curl(version, location)).status, 200);
+        }
+      });
+    }
+
+    /**
+     * POSTs an offer, or DELETEs. It trusts the authority of the test and nobody else.
+     * @param {string} version
+     * @param {string} where
+     * @param {string} [body]
+     * @returns {Promise<{status: number, location: string, text: string}>}
+     */
+    async function curl(version, where, body) {
+      const told = ["-sS", "-m", "10", "--cacert", authority.certificate, version, "-w", "\n%{http_code} %header{location}"];
+      const asked = body ? ["-H", "content-type: application/sdp", "--data-binary", body] : ["-X", "DELETE"];
+      const { stdout } = await promisify(execFile)("curl", [...told, ...asked, `${balancer.url}${where}`]);
+      const [status = "", location = ""] = stdout.slice(stdout.lastIndexOf("\n") + 1).split(" ");
+      return { status: Number(status), location, text: stdout };
+    }
+  });
 });

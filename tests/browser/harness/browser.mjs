@@ -22,10 +22,12 @@ const FLAGS = [
  * @param {boolean} [options.autoplay] sound may start without a click
  * @param {"allow" | "deny"} [options.camera] what the person answers
  * @param {string} [options.program] that starts Chromium, in place of Chromium itself
+ * @param {string} [options.home] whose certificate authorities are trusted, too
  */
-export function launch({ args = [], autoplay = true, camera = "allow", program } = {}) {
+export function launch({ args = [], autoplay = true, camera = "allow", program, home } = {}) {
   const executablePath = program ?? process.env["CHROMIUM"] ?? "/usr/bin/chromium";
   const permission = camera === "allow" ? "--use-fake-ui-for-media-stream" : "--use-fake-ui-for-media-stream=deny";
   const policy = autoplay ? ["--autoplay-policy=no-user-gesture-required"] : [];
-  return chromium.launch({ executablePath, headless: true, args: [...FLAGS, permission, ...policy, ...args] });
+  const env = /** @type {Record<string, string>} */ ({ ...process.env, ...(home && { HOME: home }) });
+  return chromium.launch({ executablePath, headless: true, env, args: [...FLAGS, permission, ...policy, ...args] });
 }

@@ -27,6 +27,14 @@ export class Stage {
   }
 
   /**
+   * For places that have a certificate.
+   * @param {string} home of a person who trusts whoever signed it
+   */
+  static async at(home) {
+    return new Stage(await launch({ home }));
+  }
+
+  /**
    * @param {Place} place
    * @param {string} path
    */
