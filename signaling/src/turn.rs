@@ -66,6 +66,10 @@ impl Media for MediaPorts {
         self.0.is_of_a_node(ip)
     }
 
+    fn is_served(&self, client: &str) -> bool {
+        self.0.is_served(client)
+    }
+
     fn relay_address(&self, is_ipv6: bool) -> Option<IpAddr> {
         self.0.addresses.now().candidates.iter().copied().find(|ip| ip.is_ipv6() == is_ipv6)
     }

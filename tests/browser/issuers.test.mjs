@@ -35,7 +35,7 @@ describe("tokens of an identity provider", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  for (const [how, where] of /** @type {[string, () => string][]} */ ([["a file", () => path.join(folder, "jwks.json")], ["an URL", () => told.url]])) {
+  for (const [how, where] of /** @type {[string, () => string][]} */ ([["a file", () => path.join(folder, "jwks.json")], ["a URL", () => told.url]])) {
     test(`whose keys are at ${how} let in by WHIP, WHEP and WebSocket, and others do not`, async () => {
       const server = await Server.start({ args: ["--auth", "jwt", "--jwks", `${NAME}=${where()}`] });
       const scene = new Scene({ server, browser });

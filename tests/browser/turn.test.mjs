@@ -13,6 +13,7 @@ import { endedWithTest } from "./harness/children.mjs";
 import { picturesMove, tile } from "./harness/observe.mjs";
 import { Scene } from "./harness/scene.mjs";
 import { Server } from "./harness/server.mjs";
+import { homeThatTrusts } from "./harness/trust.mjs";
 import { until } from "./harness/until.mjs";
 
 const SECRET = "a secret that two share";
@@ -54,12 +55,39 @@ describe("a node whose clients may come through a TURN server", () => {
     });
   }
 
+  test("pages that may use nothing but the node's own server over TLS publish and watch", async () => {
+    const server = await Server.start({ publicIp: ADDRESS, https: true, args: ["--turn", `${ADDRESS}:${PORT + 1}`] });
+    const { home, end } = await homeThatTrusts(server.authority);
+    const trusting = await launch({ home });
+    try {
+      const metrics = await publishAndWatchAt(server, trusting, "turns:");
+      assert.match(metrics, /chappe_turn_relayed_bytes_total [1-9]\d{4}/);
+    } finally {
+      await trusting.close();
+      await server.stop();
+      await end();
+    }
+  });
+
   /**
    * @param {string[]} args
    * @param {string} urls that have this in them are all that the pages take
    */
   async function publishAndWatch(args, urls) {
     const server = await Server.start({ publicIp: ADDRESS, args });
+    try {
+      return await publishAndWatchAt(server, browser, urls);
+    } finally {
+      await server.stop();
+    }
+  }
+
+  /**
+   * @param {Server} server
+   * @param {import("playwright-core").Browser} browser
+   * @param {string} urls
+   */
+  async function publishAndWatchAt(server, browser, urls) {
     const scene = new Scene({ server, browser });
     const open = browser.newContext.bind(browser);
     try {
@@ -87,7 +115,6 @@ describe("a node whose clients may come through a TURN server", () => {
       return metrics;
     } finally {
       browser.newContext = open;
-      await server.stop();
     }
   }
 });

@@ -2,11 +2,14 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { after, before, describe, test } from "node:test";
+import { after, afterEach, before, describe, test } from "node:test";
 
 import { until } from "../browser/harness/until.mjs";
+import { Authority } from "../browser/harness/trust.mjs";
 import { Cluster } from "./harness/cluster.mjs";
-import { answer } from "./harness/http.mjs";
+import { answer, status } from "./harness/http.mjs";
+import { HTTP_PORT } from "./harness/node.mjs";
+import { offer } from "./harness/offer.mjs";
 import { Wire } from "./harness/wire.mjs";
 
 const TURN_PORT = 3478;
@@ -24,6 +27,10 @@ describe("turnutils_uclient", () => {
   });
   after(() => cluster?.end());
 
+  /** @type {Wire[]} */
+  const pages = [];
+  afterEach(() => pages.splice(0).forEach((page) => page.leave()));
+
   for (const [how, flags] of /** @type {[string, string[]][]} */ ([["a channel over UDP", []], ["a channel over TCP", ["-t"]], ["indications over UDP", ["-s"]]])) {
     test(`relays to a media port through ${how}`, async () => {
       const before = await relayed();
@@ -37,6 +44,27 @@ describe("turnutils_uclient", () => {
       assert.ok(now.allocations > before.allocations);
     });
   }
+
+  test("relays to a media port over TLS, as the Link header of WHIP says", async () => {
+    const authority = await Authority.make();
+    cluster.alsoEnd(() => authority.end());
+    const { certificate, key } = authority.certify(NAME);
+    const node = cluster.make({ workers: 2, args: ["--turn", `0.0.0.0:${TURN_PORT}`, "--tls-cert", certificate, "--tls-key", key] });
+    await node.launch();
+    await until("it is ready", async () => (await status(`${node.admin}/readyz`)) === 200);
+    const made = await run("curl", [
+      "-sS", "-m", "10", "-i", "--cacert", authority.certificate, "--resolve", `${NAME}:${HTTP_PORT}:${node.plug.address}`,
+      "-H", "content-type: application/sdp", "--data-binary", offer("sendonly"), `https://${NAME}:${HTTP_PORT}/whip/demo/cam`,
+    ]);
+    const [, username = "", credential = ""] = made.text.match(/<turns:turn\.test:3478\?transport=tcp>; rel="ice-server"; username="(.*?)"; credential="(.*?)"/) ?? [];
+    assert.ok(credential, made.text);
+    const port = (await node.workers())[0]?.media_port;
+    const { code, text } = await client(["-t", "-S", "-E", authority.certificate, "-u", username, "-w", credential, ...to(port, node.plug.address)], { node });
+    assert.equal(code, 0, text);
+    assert.match(text, new RegExp(`tot_send_msgs=${MESSAGES}`), text);
+    assert.equal((await relayed(node)).bytes, MESSAGES * MESSAGE_BYTES);
+    await node.end();
+  });
 
   test("is refused with a password that is another's", async () => {
     const before = await relayed();
@@ -53,13 +81,34 @@ describe("turnutils_uclient", () => {
     for (const peer of [to(22), to(TURN_PORT), to(mediaPort, "127.0.0.1"), to(mediaPort, cluster.nats.plug.address)]) {
       const { peers } = await relayed();
       const enough = new AbortController();
-      const asking = client([...credential, ...peer], enough.signal);
+      const asking = client([...credential, ...peer], { enough: enough.signal });
       await until(`a refusal of ${peer.join(" ")} is counted`, async () => (await relayed()).peers > peers);
       enough.abort();
       const { text } = await asking;
       assert.doesNotMatch(text, /tot_send_msgs=[1-9]/, `${peer}: ${text}`);
     }
     assert.equal((await relayed()).bytes, before.bytes);
+  });
+
+  test("is not relayed for any more when the page has left that was told the credentials", async () => {
+    const credential = await credentials();
+    const before = await relayed();
+    const enough = new AbortController();
+    // One each 100 ms, for a minute.
+    const asking = client([...credential, ...to(mediaPort), "-n", "600", "-z", "100"], { enough: enough.signal });
+    await until("it is relayed for", async () => (await relayed()).bytes > before.bytes);
+    pages.splice(0).forEach((page) => page.leave());
+    const { malformed } = await relayed();
+    await until("what it sends is refused, because its allocation is gone", async () => (await relayed()).malformed > malformed);
+    enough.abort();
+    await asking;
+    const { bytes, credentials: shown } = await relayed();
+    const { code, text } = await client([...credential, ...to(mediaPort)]);
+    assert.notEqual(code, 0);
+    assert.match(text, /Cannot complete Allocation/);
+    const now = await relayed();
+    assert.equal(now.bytes, bytes);
+    assert.ok(now.credentials > shown);
   });
 
   /**
@@ -70,38 +119,51 @@ describe("turnutils_uclient", () => {
     return ["-e", address, "-r", String(port)];
   }
 
-  /** As a page is told them. */
+  /** As a page is told them, which stays for the test. */
   async function credentials() {
     const page = await Wire.join(cluster.node(1), { room: "demo" });
+    pages.push(page);
     const [{ username, credential }] = page.welcome.ice_servers;
-    page.leave();
     return ["-u", username, "-w", credential];
   }
 
-  async function relayed() {
-    const { text } = await answer(`${cluster.node(1).admin}/metrics`);
+  async function relayed(node = cluster.node(1)) {
+    const { text } = await answer(`${node.admin}/metrics`);
     const value = (/** @type {string} */ name) => Number(text.match(new RegExp(`^${name} (\\d+)$`, "m"))?.[1]);
     return {
       allocations: value("chappe_turn_allocations_total"),
       bytes: value("chappe_turn_relayed_bytes_total"),
       peers: value('chappe_turn_refusals_total{reason="peer"}'),
+      malformed: value('chappe_turn_refusals_total{reason="malformed"}'),
+      credentials: value('chappe_turn_refusals_total{reason="credentials"}'),
     };
   }
 
   /**
    * @param {string[]} args
-   * @param {AbortSignal} [enough] ends it before it has done
-   * @returns {Promise<{code: number | string | null | undefined, text: string}>}
+   * @param {{enough?: AbortSignal, node?: import("./harness/node.mjs").ClusterNode}} [how] `enough` ends it before it has done
    */
-  function client(args, enough) {
+  function client(args, { enough, node = cluster.node(1) } = {}) {
     const shape = ["-c", "-n", String(MESSAGES), "-m", "1", "-l", String(MESSAGE_BYTES), "-p", String(TURN_PORT)];
-    return new Promise((done) => {
-      execFile("turnutils_uclient", [...shape, ...args, cluster.node(1).plug.address], { timeout: ENDS_WITHIN_MS, ...(enough && { signal: enough }) }, (error, stdout, stderr) => {
-        done({ code: error ? error.code : 0, text: stdout + stderr });
-      });
-    });
+    return run("turnutils_uclient", [...shape, ...args, node.plug.address], enough);
   }
 });
 
+/**
+ * @param {string} program
+ * @param {string[]} args
+ * @param {AbortSignal} [enough]
+ * @returns {Promise<{code: number | string | null | undefined, text: string}>}
+ */
+function run(program, args, enough) {
+  return new Promise((done) => {
+    execFile(program, args, { timeout: ENDS_WITHIN_MS, ...(enough && { signal: enough }) }, (error, stdout, stderr) => {
+      done({ code: error ? error.code : 0, text: stdout + stderr });
+    });
+  });
+}
+
+/** Of the certificate. */
+const NAME = "turn.test";
 /** It waits 10 s for the last message to come back. */
 const ENDS_WITHIN_MS = 60_000;

@@ -113,6 +113,11 @@ impl Registry {
         self.members.get(&id)
     }
 
+    /// Whether a page is here, is waited for, or has left a session here behind when it went to another node.
+    pub fn is_there(&self, id: MemberId) -> bool {
+        self.members.contains_key(&id) || self.sessions.of_page(id).next().is_some()
+    }
+
     pub fn members(&self) -> usize {
         self.members.len()
     }

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use chappe_cluster::{NodeName, NodeState, WorkerRecord};
-use chappe_sfu_api::WorkerIndex;
+use chappe_cluster::{MemberId, NodeName, NodeState, WorkerRecord};
+use chappe_sfu_api::{SessionId, WorkerIndex};
 use chappe_signaling_addresses::Addresses;
 use chappe_signaling_events::Event;
 use chappe_signaling_rooms::Caps;
@@ -161,6 +161,20 @@ impl Service {
     pub fn is_of_a_node(&self, ip: IpAddr) -> bool {
         self.addresses.now().candidates.contains(&ip)
             || self.state().replica.nodes().any(|node| node.addresses.contains(&ip))
+    }
+
+    /// Whether credentials that [`Service::turn_for`] made are good for as long as they say: those of a session of this
+    /// node end with it, those of a page when it has left and has no session here. What is on other nodes nobody here
+    /// can tell.
+    pub fn is_served(&self, client: &str) -> bool {
+        if !self.is_settled() {
+            return true;
+        }
+        if let Ok(session) = client.parse::<SessionId>() {
+            return !self.cluster.is_ours(session) || self.state().registry.session(session).is_some();
+        }
+        let member = MemberId::try_from(client.to_owned());
+        member.is_ok_and(|member| self.state().registry.is_there(member))
     }
 
     pub fn started(&self) -> SystemTime {

@@ -1,5 +1,5 @@
 //! Owns one client of the server: the protocol with it, its relayed port, and the media ports that it sends to. Its task
-//! ends when it has neither an allocation nor anything to say.
+//! ends when it has neither an allocation nor anything to say, and with the session that it was told its credentials for.
 
 use std::collections::HashMap;
 use std::io;
@@ -38,8 +38,10 @@ pub async fn serve_client(mut way: impl Way, remote: SocketAddr, shared: Arc<Sha
     let mut buffer = vec![0; MESSAGE_BYTES_MAX];
     loop {
         let due = client.settle(&mut way).await?;
-        let idle = client.heard + IDLE_MAX;
-        let wake = if client.relay.is_some() { due } else { due.min(idle) };
+        if client.is_over(Instant::now()) {
+            return Ok(());
+        }
+        let wake = due.min(if client.relay.is_some() { client.served + SERVED_FOR } else { client.heard + IDLE_MAX });
         let event = tokio::select! {
             received = way.receive() => match received? {
                 Some(message) => Event::Said(message),
@@ -84,6 +86,8 @@ struct Client {
     shared: Arc<Shared>,
     began: Instant,
     heard: Instant,
+    /// When its session was last seen to go on.
+    served: Instant,
     /// Whose credentials it has shown, without a proof that it has them.
     user: Option<User>,
     /// That it gets before it has an allocation.
@@ -122,6 +126,7 @@ impl Client {
             shared,
             began: now,
             heard: now,
+            served: now,
             user: None,
             answers_left: ANSWERS_MAX,
             relay: None,
@@ -135,6 +140,15 @@ impl Client {
     /// Whether it has got no answer: no place is kept for it.
     fn is_stranger(&self) -> bool {
         self.relay.is_none() && self.answers_left == ANSWERS_MAX
+    }
+
+    /// Whether it has an allocation for a session that has ended. It can't be told: nothing is said unasked (RFC 8656).
+    fn is_over(&mut self, now: Instant) -> bool {
+        if self.relay.is_none() || now.saturating_duration_since(self.served) < SERVED_FOR {
+            return false;
+        }
+        self.served = now;
+        !self.user.as_ref().is_some_and(|user| self.shared.is_served(&user.name))
     }
 
     /// From the client.
@@ -197,9 +211,13 @@ impl Client {
             return Err(Refused::Challenges);
         }
         self.answers_left -= 1;
-        if let Some((username, password)) = known {
-            self.protocol.add_user(username.clone(), password.clone());
-            self.user = Some(User::new(username, password));
+        match known {
+            Some((username, password)) if self.shared.is_served(&username) => {
+                self.protocol.add_user(username.clone(), password.clone());
+                self.user = Some(User::new(username, password));
+            }
+            Some(_) => self.refuse(Refused::Credentials),
+            None => {}
         }
         Ok(())
     }
@@ -286,6 +304,7 @@ impl Client {
         let told = SocketAddr::new(address, port);
         self.relay = Some(Relay { socket, told, _share: share });
         self.answers_left = ANSWERS_MAX;
+        self.served = Instant::now();
         self.shared.terms.counts.allocate();
         Ok(told)
     }
@@ -354,6 +373,8 @@ const ANSWERS_MAX: u32 = 16;
 /// A worker for each core of the largest cluster that one session meets.
 const PEERS_MAX: usize = 64;
 const JUDGED_FOR: Duration = Duration::from_secs(5);
+/// After its session has ended an allocation lasts no longer.
+const SERVED_FOR: Duration = Duration::from_secs(2);
 /// Each waits for the lock that all of signaling has.
 const LOOKUPS_PER_SECOND_MAX: u32 = 64;
 /// 64 Mbit/s: several times what a page publishes.

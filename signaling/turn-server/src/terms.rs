@@ -9,7 +9,7 @@ use chappe_signaling_turn::{Counts, Refused, TurnServers};
 
 use crate::quota::{Budget, Quota, Share};
 
-/// What is relayed to.
+/// What is relayed to, and for how long.
 pub trait Media: Send + Sync + fmt::Debug {
     /// Where datagrams for this address go, if it is a media port of ours.
     fn destination(&self, peer: SocketAddr) -> Option<SocketAddr>;
@@ -17,6 +17,8 @@ pub trait Media: Send + Sync + fmt::Debug {
     fn is_of_a_node(&self, ip: IpAddr) -> bool;
     /// At which address relayed ports are told to be; none without one of that family.
     fn relay_address(&self, is_ipv6: bool) -> Option<IpAddr>;
+    /// Whether the page or session that was told credentials goes on.
+    fn is_served(&self, client: &str) -> bool;
 }
 
 /// What the server is told.
@@ -64,6 +66,11 @@ impl Shared {
     pub fn password(&self, username: &str) -> Option<String> {
         let now: Duration = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.terms.credentials.credential_of(username, now)
+    }
+
+    /// Whether whoever was told these credentials is still there.
+    pub fn is_served(&self, username: &str) -> bool {
+        TurnServers::client_of(username).is_some_and(|client| self.terms.media.is_served(client))
     }
 }
 

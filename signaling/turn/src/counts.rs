@@ -9,7 +9,7 @@ pub enum Refused {
     Peer,
     /// It comes from where nothing was sent to.
     Source,
-    /// Credentials that are too old, or not from here.
+    /// Credentials that are too old, not from here, or of a session that has ended.
     Credentials,
     /// The user, or all of them, have as many allocations as they may.
     Allocations,

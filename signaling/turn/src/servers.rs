@@ -80,6 +80,11 @@ impl TurnServers {
         (1..=TurnServers::LIFETIME.as_secs()).contains(&left).then(|| shared.secret.credential(username))
     }
 
+    /// Who was told this user name: what [`TurnServers::for_client`] was given.
+    pub fn client_of(username: &str) -> Option<&str> {
+        username.split_once(':').map(|(_, client)| client)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
@@ -120,8 +125,9 @@ fn urls_here(port: u16, certified: &[String], addresses: &[IpAddr]) -> Vec<Strin
     let v4 = addresses.iter().find(|ip| ip.is_ipv4());
     let best = v4.or(addresses.first()).map(host);
     let plain = best.iter().flat_map(|host| ["udp", "tcp"].map(|kind| format!("turn:{host}:{port}?transport={kind}")));
-    // A name, where the certificate has one: its address may be any node's.
-    let over_tls = certified.first().map(|host| format!("turns:{host}:{port}?transport=tcp"));
+    // A name may be any node's, and need not be known where the client is: the address, where the certificate has it.
+    let over_tls = best.as_ref().filter(|host| certified.contains(host)).or(certified.first());
+    let over_tls = over_tls.map(|host| format!("turns:{host}:{port}?transport=tcp"));
     plain.chain(over_tls).collect()
 }
 
@@ -155,10 +161,23 @@ mod tests {
         let at = |username: &str, seconds| servers.credential_of(username, Duration::from_secs(seconds));
         assert_eq!(at(&told.username, 1_299), Some(told.credential.clone()));
         assert_eq!(at(&told.username, 1_300), None, "over");
+        assert_eq!(TurnServers::client_of(&told.username), Some("m1"));
         assert_ne!(at("1300:m2", 1_000), Some(told.credential));
         for other in ["99999999:m1", "1300", ":m1", "-1:m1", "x:m1", ""] {
             assert_eq!(at(other, 1_000), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_server_over_tls_is_told_by_its_address_where_the_certificate_has_that() {
+        let told = |hosts: &[&str]| {
+            let certified = hosts.iter().map(|host| (*host).to_owned()).collect();
+            let servers = TurnServers::here(443, certified, TurnSecret::from_key(b"key"));
+            servers.for_client("m1", &["192.0.2.1".parse().unwrap()], Duration::ZERO).unwrap().urls.pop().unwrap()
+        };
+        assert_eq!(told(&["a.local", "a", "192.0.2.1"]), "turns:192.0.2.1:443?transport=tcp");
+        assert_eq!(told(&["a.example", "192.0.2.7"]), "turns:a.example:443?transport=tcp");
+        assert_eq!(told(&[]), "turn:192.0.2.1:443?transport=tcp");
     }
 
     #[test]

@@ -56,7 +56,7 @@ export class Server {
   /**
    * @param {{workers?: number, host?: string, publicIp?: string, args?: string[], netns?: string, https?: boolean}} [options] `netns`: an
    *   existing network namespace to run in; then the admin API is out of reach from here, the state file is not. `https`: with a
-   *   certificate that no browser trusts
+   *   certificate of an authority of its own ({@link authority})
    */
   static async start({ workers = 1, host = "127.0.0.1", publicIp = host, args = [], netns, https = false } = {}) {
     const folder = await mkdtemp(path.join(tmpdir(), "chappe-e2e-"));
@@ -103,6 +103,11 @@ export class Server {
   /** Ends the signaling process with no warning, and gives back its process id. */
   async killSignaling() {
     return this.#kill((await this.state()).signaling.pid);
+  }
+
+  /** The file of its certificate authority, if it has made one. */
+  get authority() {
+    return path.join(this.#folder, "chappe/tls/authority.pem");
   }
 
   log() {

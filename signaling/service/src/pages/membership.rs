@@ -253,9 +253,16 @@ const MEMBER_GRACE: Duration = Duration::from_secs(30);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::harness::{caller, node, page_link};
+    use crate::harness::{W0, caller, hello, lone_node, node, obey, page_link, publish};
     use chappe_engine::Embedded;
+    use chappe_sfu_api::Boot;
     use chappe_signaling_rooms::RoomName;
+
+    async fn page(service: &Arc<Service>) -> Joined {
+        let room = RoomName::parse("demo").unwrap();
+        let join = Join { id: 1, room, name: None, resume: None, living: Vec::new(), caller: caller() };
+        service.join(join, Box::new(page_link(64).0)).await.unwrap()
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_page_that_has_no_place_for_its_welcome_loses_its_connection() {
@@ -266,5 +273,33 @@ mod tests {
         let join = Join { id: 1, room, name: None, resume: None, living: Vec::new(), caller: caller() };
         service.join(join, Box::new(link)).await.unwrap();
         assert!(unread.is_stopped(), "it is told to end");
+    }
+
+    /// They are good for minutes, and whoever has them need not be the client that was told them.
+    #[tokio::test(start_paused = true)]
+    async fn credentials_for_the_turn_server_end_with_the_session_or_page_that_was_told_them() {
+        let (service, mut queues) = lone_node(1);
+        let _obeys = obey(queues.remove(0));
+        service.handle_worker_agreed(W0, hello(W0, Boot(1)), Vec::new());
+        let player = publish(&service, None, None).await;
+        assert!(service.is_served(&player.to_string()));
+        service.close(player).await;
+        assert!(!service.is_served(&player.to_string()));
+
+        let moving = page(&service).await.owner;
+        let session = publish(&service, Some(&moving), None).await;
+        let moved = Owner { home: NodeName::parse("n2").unwrap(), ..moving.clone() };
+        service.claim_here(&mut service.state(), &moved, &[session], None);
+        assert!(service.is_served(&moving.member.to_string()), "the media of a page that has moved goes on");
+        service.close(session).await;
+        assert!(!service.is_served(&moving.member.to_string()));
+
+        let leaving = page(&service).await;
+        let member = leaving.owner.member.to_string();
+        assert!(service.is_served(&member));
+        service.leave_for_good(&leaving).await;
+        assert!(!service.is_served(&member) && !service.is_served("nobody"));
+        let elsewhere = SessionId(player.0.wrapping_add(1), player.1);
+        assert!(service.is_served(&elsewhere.to_string()), "its end is not known here");
     }
 }

@@ -1,5 +1,6 @@
 //! What the server relays, and what it does not: other ports, other addresses, credentials of before, too much at a time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chappe_signaling_turn::{Counts, IceServer, TurnSecret, TurnServers};
@@ -17,9 +18,9 @@ use super::*;
 use crate::listen::{TurnSockets, relay_media};
 use crate::terms::{Media, Terms};
 
-/// One port of this machine is a media port.
+/// One port of this machine is a media port, for as long as nobody has said that the session has ended.
 #[derive(Debug)]
-struct OnePort(SocketAddr);
+struct OnePort(SocketAddr, Arc<AtomicBool>);
 
 impl Media for OnePort {
     fn destination(&self, peer: SocketAddr) -> Option<SocketAddr> {
@@ -34,6 +35,11 @@ impl Media for OnePort {
     fn relay_address(&self, is_ipv6: bool) -> Option<IpAddr> {
         (!is_ipv6).then_some(Ipv4Addr::LOCALHOST.into())
     }
+
+    fn is_served(&self, client: &str) -> bool {
+        assert_eq!(client, "m1");
+        !self.1.load(Ordering::Relaxed)
+    }
 }
 
 /// Asking for it panics.
@@ -43,6 +49,7 @@ struct Server {
     address: SocketAddr,
     credentials: TurnServers,
     counts: Arc<Counts>,
+    has_ended: Arc<AtomicBool>,
     /// The media port, and another one that is none.
     media: UdpSocket,
     other: UdpSocket,
@@ -65,10 +72,11 @@ impl Server {
         let address = udp.local_addr().unwrap();
         let credentials = TurnServers::here(address.port(), Vec::new(), TurnSecret::from_key(b"key"));
         let counts = Arc::new(Counts::default());
-        let port = Arc::new(OnePort(media.local_addr().unwrap()));
+        let has_ended = Arc::new(AtomicBool::new(false));
+        let port = Arc::new(OnePort(media.local_addr().unwrap(), Arc::clone(&has_ended)));
         let terms = Terms { credentials: credentials.clone(), media: port, counts: Arc::clone(&counts) };
         tokio::spawn(relay_media(TurnSockets { udp, tcp }, terms, None));
-        Server { address, credentials, counts, media, other }
+        Server { address, credentials, counts, has_ended, media, other }
     }
 
     /// As told so many seconds ago.
@@ -253,6 +261,33 @@ async fn credentials_that_are_over_or_made_elsewhere_allocate_nothing() {
     let mut client = Client::start(&server, &server.told(0)).await;
     assert!(matches!(client.event().await, TurnEvent::AllocationCreated(..)), "those that are good allocate");
     assert!(server.refused("credentials") >= 2);
+}
+
+/// Its credentials are good for some minutes, and who has them need not be whom they were told.
+#[tokio::test]
+async fn the_end_of_a_session_takes_its_allocation_and_its_credentials_with_it() {
+    let server = Server::start().await;
+    let told = server.told(0);
+    let mut client = Client::start(&server, &told).await;
+    assert!(matches!(client.event().await, TurnEvent::AllocationCreated(..)));
+    let media = server.media.local_addr().unwrap();
+    client.permit(media).await;
+    client.send(media, b"ping").await;
+    assert_eq!(received(&server.media).await.0, b"ping");
+    server.has_ended.store(true, Ordering::Relaxed);
+    let ending = async {
+        // Who has no allocation has nothing to send by.
+        while server.refused("malformed") == 0 {
+            client.send(media, b"still here?").await;
+            client.turn().await;
+        }
+    };
+    timeout(Duration::from_secs(20), ending).await.expect("the allocation goes");
+    let mut again = Client::start(&server, &told).await;
+    while server.refused("credentials") == 0 {
+        again.turn().await;
+    }
+    assert_eq!(server.counts.allocations(), 1);
 }
 
 #[tokio::test]
