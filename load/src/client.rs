@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use chappe_sfu_core::client::{ClientConfig, ClientTransport};
-use chappe_sfu_core::dtls::{Certificate, DtlsRole, Fingerprint};
+use chappe_sfu_core::dtls::{Certificate, Fingerprint};
 use chappe_sfu_core::ice::IceCredentials;
 use chappe_sfu_core::srtp::{Opener, Sealer};
 use chappe_sfu_core::transport::TransportEvent;
@@ -59,7 +59,7 @@ impl Client {
         let route = Route::Udp { remote: answer.remote, local: None };
         let config = ClientConfig {
             route,
-            role: DtlsRole::Client,
+            role: answer.role,
             local: IceCredentials { ufrag: identity.ufrag, pwd: identity.pwd },
             remote: IceCredentials { ufrag: answer.ufrag, pwd: answer.pwd },
             fingerprints: vec![Fingerprint::parse(hash, value)?],

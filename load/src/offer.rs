@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
+use chappe_sfu_core::dtls::DtlsRole;
 use rtc_sdp::SessionDescription;
 
 /// What a synthetic client says about itself.
@@ -23,6 +24,8 @@ pub struct Answer {
     pub fingerprint: String,
     /// The first UDP candidate.
     pub remote: SocketAddr,
+    /// What it leaves to the client. RFC 8842 section 5.3 wants the server to be active, and one that is not lite is.
+    pub role: DtlsRole,
 }
 
 pub const AUDIO_PAYLOAD_TYPE: u8 = 111;
@@ -110,6 +113,7 @@ impl Answer {
             pwd: named("ice-pwd")?,
             fingerprint: named("fingerprint")?,
             remote: udp.next().context("the answer has no UDP candidate")?,
+            role: if named("setup").is_ok_and(|setup| setup == "active") { DtlsRole::Server } else { DtlsRole::Client },
         })
     }
 }
@@ -155,5 +159,8 @@ mod tests {
         let answer = Answer::parse(sdp).expect("a sound answer");
         assert_eq!(answer.remote, "127.0.0.1:7000".parse().expect("an address"));
         assert_eq!((answer.ufrag.as_str(), answer.fingerprint.as_str()), ("abcd", "sha-256 AB:CD"));
+        assert_eq!(answer.role, DtlsRole::Client);
+        let active = sdp.replace("a=ice-ufrag", "a=setup:active\r\na=ice-ufrag");
+        assert_eq!(Answer::parse(&active).expect("a sound answer").role, DtlsRole::Server);
     }
 }

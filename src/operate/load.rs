@@ -175,6 +175,7 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
         ("publishers", report.publishers.to_string()),
         ("viewers", format!("{} of {} watched", report.watched, report.viewers)),
         ("packets sent", report.sent.to_string()),
+        ("packets expected by viewers", report.expected().to_string()),
         ("packets received", report.received.to_string()),
         ("packets missing", format!("{} ({:.3}%)", report.missing, report.loss() * 100.0)),
         ("duplicates, reordered, broken", format!("{}, {}, {}", report.duplicates, report.reordered, report.broken)),

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
 
 mod addresses;
+mod foreign;
+mod load;
 mod peer;
 #[allow(dead_code, reason = "the tests of the program use the rest of it")]
 #[path = "../node/running.rs"]

@@ -28,7 +28,7 @@ use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionState,
 };
 
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// One PeerConnection with a VP8 video m-line.
 pub struct Client {
@@ -172,27 +172,36 @@ impl PeerConnectionEventHandler for Handler {
     }
 }
 
-/// Makes its own certificate if none is given.
 async fn connection(certificates: Vec<RTCCertificate>, ip: IpAddr) -> Result<(Box<dyn PeerConnection>, Arc<Observed>)> {
-    let mut media_engine = MediaEngine::default();
-    let codec = RTCRtpCodecParameters { rtp_codec: vp8(), payload_type: 96 };
-    media_engine.register_codec(codec, RtpCodecKind::Video)?;
-    let registry = register_default_interceptors(Registry::new(), &mut media_engine)?;
     let observed = Arc::new(Observed {
         gathered: watch::Sender::new(false),
         connected: watch::Sender::new(false),
         packets: AtomicU64::new(0),
         gaps: AtomicU64::new(0),
     });
+    let connection = built(certificates, ip, Arc::new(Handler(Arc::clone(&observed)))).await?;
+    Ok((connection, observed))
+}
+
+/// Knows VP8. Makes its own certificate if none is given.
+pub async fn built(
+    certificates: Vec<RTCCertificate>,
+    ip: IpAddr,
+    handler: Arc<dyn PeerConnectionEventHandler>,
+) -> Result<Box<dyn PeerConnection>> {
+    let mut media_engine = MediaEngine::default();
+    let codec = RTCRtpCodecParameters { rtp_codec: vp8(), payload_type: 96 };
+    media_engine.register_codec(codec, RtpCodecKind::Video)?;
+    let registry = register_default_interceptors(Registry::new(), &mut media_engine)?;
     let connection = PeerConnectionBuilder::new()
         .with_configuration(RTCConfigurationBuilder::new().with_certificates(certificates).build())
         .with_media_engine(media_engine)
         .with_interceptor_registry(registry)
-        .with_handler(Arc::new(Handler(Arc::clone(&observed))))
+        .with_handler(handler)
         .with_udp_addrs(vec![SocketAddr::new(ip, 0)])
         .build()
         .await?;
-    Ok((Box::new(connection), observed))
+    Ok(Box::new(connection))
 }
 
 /// Made once with OpenSSL for this test; it protects nothing. No crypto provider here can generate RSA keys.
@@ -204,7 +213,7 @@ fn rsa_certificate() -> Result<RTCCertificate> {
     Ok(RTCCertificate::from_pkcs8(provider.crypto(), SignatureScheme::RsaPkcs1Sha256, chain, key, expires)?)
 }
 
-fn vp8() -> RTCRtpCodec {
+pub fn vp8() -> RTCRtpCodec {
     RTCRtpCodec {
         mime_type: MIME_TYPE_VP8.to_owned(),
         clock_rate: 90000,
@@ -214,6 +223,6 @@ fn vp8() -> RTCRtpCodec {
     }
 }
 
-async fn within<F: Future>(what: &str, future: F) -> Result<F::Output> {
+pub async fn within<F: Future>(what: &str, future: F) -> Result<F::Output> {
     tokio::time::timeout(Duration::from_secs(10), future).await.with_context(|| format!("{what} took more than 10 s"))
 }

@@ -128,7 +128,7 @@ fn load_publishes_and_watches_and_tells_what_came() {
     assert!(told["packets"]["received"].as_u64().unwrap() > 6 * 30, "{told}");
     assert_eq!(told["connect_ms"]["n"], 6, "{told}");
     assert_eq!((&told["plan"]["profile"], &told["plan"]["duration_ms"]), (&"360p".into(), &2_000.into()), "{told}");
-    for counted in ["duplicates", "reordered", "missing", "sent"] {
+    for counted in ["duplicates", "reordered", "missing", "sent", "expected"] {
         assert!(told["packets"][counted].is_u64(), "{counted}: {told}");
     }
     for counted in ["standstills", "rejoins", "longest_gap_ms", "longest_failover_gap_ms"] {

@@ -89,9 +89,14 @@ impl Report {
         }
     }
 
+    /// That viewers should have got: from the first that each had to the last, by the sequence numbers.
+    pub fn expected(&self) -> u64 {
+        self.received + self.missing
+    }
+
     /// Of what viewers should have got, 0 to 1.
     pub fn loss(&self) -> f64 {
-        self.missing as f64 / (self.received + self.missing).max(1) as f64
+        self.missing as f64 / self.expected().max(1) as f64
     }
 
     pub fn json(&self) -> Value {
@@ -105,7 +110,8 @@ impl Report {
             "viewers": self.viewers,
             "watched": self.watched,
             "packets": {
-                "sent": self.sent, "received": self.received, "missing": self.missing, "loss": self.loss(),
+                "sent": self.sent, "expected": self.expected(), "received": self.received, "missing": self.missing,
+                "loss": self.loss(),
                 "duplicates": self.duplicates, "reordered": self.reordered, "broken": self.broken,
             },
             "connect_ms": quantiles(&self.connect_ms),

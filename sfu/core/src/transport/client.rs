@@ -1,5 +1,5 @@
 //! Owns the connecting side of a session, for the load generator and for tests: a controlling ICE agent with
-//! one path, and DTLS above it. Gathers no candidates, answers no checks and leaves media to its user.
+//! one path, and DTLS above it. Gathers no candidates and leaves media to its user.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -59,9 +59,13 @@ impl ClientTransport {
         }
     }
 
-    /// The answer to a check. True if it is authentic and one of ours.
+    /// The answer to a check, true if it is authentic and one of ours; or a check of a server that is a full ICE agent.
     pub fn handle_stun(&mut self, now: Instant, message: &[u8]) -> bool {
         let Ok(answer) = Message::parse(message) else { return false };
+        if answer.class == Class::Request {
+            self.answer_check(&answer);
+            return false;
+        }
         let is_ours = answer.class == Class::Success
             && answer.is_authentic(&self.remote.pwd)
             && self.outstanding.contains(&answer.transaction);
@@ -126,6 +130,19 @@ impl ClientTransport {
             Ok(Progress::default())
         });
         self.end(TransportCloseReason::Requested);
+    }
+
+    /// Such a server sends nothing before it has heard this (RFC 8445 section 7.3).
+    fn answer_check(&mut self, check: &Message<'_>) {
+        if self.closed || !check.is_authentic(&self.local.pwd) {
+            return;
+        }
+        let mut message = Vec::with_capacity(CHECK_BYTES);
+        Writer::new(&mut message, Class::Success, check.transaction)
+            .xor_mapped_address(self.route.remote())
+            .integrity(&self.local.pwd)
+            .finish();
+        self.transmits.push_back(message);
     }
 
     fn check(&mut self) {
