@@ -37,7 +37,7 @@ use history::{Fate, SendHistory, SentPacket};
 use loss::LossBased;
 use overuse::Overuse;
 use reports::LossReports;
-use standing_queue::{Drain, Flow, StandingQueue};
+use standing_queue::{Drain, Flow, QUEUE_OF_PROBES, StandingQueue};
 use trust::Trust;
 
 pub use feedback::{Basis, FeedbackCounts, PacketReport, ReceiverTime, ReferenceClock, ReportClock};
@@ -398,5 +398,3 @@ const SILENCE: Duration = Duration::from_millis(500);
 const SILENCE_BACKOFF: f64 = 0.8;
 /// What is used of the capacity after a queue was drained.
 const AFTER_DRAIN: f64 = 0.95;
-/// A line with a longer queue is not probed.
-const QUEUE_OF_PROBES: Duration = Duration::from_millis(40);

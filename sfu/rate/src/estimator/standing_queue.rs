@@ -187,6 +187,8 @@ fn above(base: i64, delay: i64) -> Duration {
     Duration::from_micros(u64::try_from(delay.saturating_sub(base)).unwrap_or(0)).min(QUEUE_MAX)
 }
 
+/// A line with a longer one is not probed.
+pub(crate) const QUEUE_OF_PROBES: Duration = Duration::from_millis(40);
 /// The least delay is that of the last one or two of these.
 const PERIOD: Duration = Duration::from_secs(15);
 /// A receiver's clock that jumps is no queue.
