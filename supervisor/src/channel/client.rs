@@ -78,7 +78,7 @@ impl Client {
             let line: Vec<u8> = self.incoming.drain(..=end).collect();
             match String::from_utf8_lossy(&line).trim_end_matches('\n').parse::<Request>() {
                 Ok(request) => requests.push(request),
-                Err(error) => self.push(&Reply::Error(error.to_string())),
+                Err(error) => self.push(&Reply::Error(cut(&error.to_string()).to_owned())),
             }
         }
         if self.incoming.len() > REQUEST_BYTES_MAX {
