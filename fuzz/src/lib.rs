@@ -1,6 +1,13 @@
 //! Owns the fuzz targets: each takes bytes as somebody outside could have written them, and panics if the code under
 //! test does or if it breaks a promise to the others. Never draws a random number: the same bytes do the same.
 //!
+//! Without a target of its own is what a library reads: HTTP and its framing (hyper), WebSocket frames (tungstenite), TLS
+//! (rustls), the answers of an ACME authority (instant-acme), messages of NATS (async-nats). Of the answers to webhooks
+//! and traces only the status is looked at; of those of an issuer `token` reads the keys, and beside them one number is
+//! read (`max-age`). What a NATS server says of its own, a few numbers in JSON and in subjects, comes from a server that
+//! could do as it likes anyway; claims and keys in its store are other nodes', and read with serde alone. Settings, key
+//! files and the state of a node are their owner's, and `chappe load` reads what a server says that it was pointed at.
+//!
 //! `tests/corpus.rs` replays the corpus and changes it for a few seconds, `make fuzz` for as long as it is told.
 
 #![forbid(unsafe_code)]
@@ -11,6 +18,8 @@ pub mod hunt;
 mod change;
 mod chat;
 mod cluster;
+mod doors;
+mod events;
 mod framing;
 mod handshake;
 mod input;
@@ -33,7 +42,7 @@ pub struct Target {
 }
 
 /// In the order in which a peer meets them.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 18] = [
     Target { name: "stun", run: parsers::stun, len_max: 600 },
     Target { name: "handshake", run: handshake::run, len_max: 4_096 },
     Target { name: "rtp", run: parsers::rtp, len_max: 1_500 },
@@ -44,11 +53,14 @@ pub const TARGETS: [Target; 15] = [
     Target { name: "framing", run: framing::run, len_max: 9_000 },
     Target { name: "turn", run: chappe_signaling_turn_server::fuzz_client_messages, len_max: 4_096 },
     Target { name: "sdp", run: sdp::run, len_max: 16_384 },
+    Target { name: "doors", run: doors::run, len_max: 4_096 },
     Target { name: "page", run: |bytes| chappe_signaling_edge::page_message(bytes), len_max: 4_096 },
     Target { name: "token", run: token::run, len_max: 4_096 },
     Target { name: "chat", run: chat::run, len_max: 4_096 },
     Target { name: "cluster", run: cluster::run, len_max: 8_192 },
+    Target { name: "events", run: events::run, len_max: 16_384 },
     Target { name: "control", run: |bytes| chappe_sfu_worker::fuzz_control_lines(bytes), len_max: 8_192 },
+    Target { name: "supervisor", run: chappe_supervisor::fuzz_requests, len_max: 8_192 },
 ];
 
 pub fn target(name: &str) -> Option<Target> {

@@ -86,6 +86,11 @@ fn an_offer_survives() {
 }
 
 #[test]
+fn a_request_survives() {
+    survives("doors", 500);
+}
+
+#[test]
 fn a_page_message_survives() {
     survives("page", 5_000);
 }
@@ -93,4 +98,14 @@ fn a_page_message_survives() {
 #[test]
 fn a_control_line_survives() {
     survives("control", 2_000);
+}
+
+#[test]
+fn a_worker_s_events_survive() {
+    survives("events", 200);
+}
+
+#[test]
+fn requests_to_the_supervisor_survive() {
+    survives("supervisor", 3_000);
 }

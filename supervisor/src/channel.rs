@@ -5,6 +5,7 @@
 //! directory that only its owner may enter, and only programs of the same user (or root) are listened to.
 
 mod client;
+mod fuzz;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,6 +21,7 @@ use tracing::warn;
 
 use crate::log_ring::LogRing;
 use client::Client;
+pub use fuzz::requests as fuzz_requests;
 
 /// Has a set of descriptors of its own, which is one descriptor in that of the loop.
 pub struct Channel {

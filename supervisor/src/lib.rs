@@ -38,6 +38,7 @@ mod state_file;
 pub mod child;
 
 pub use caps::Caps;
+pub use channel::fuzz_requests;
 pub use child::log::check_log_filter;
 pub use ended::{EXIT_REFUSE, EXIT_STOP, Ended};
 pub use log_format::LogFormat;

@@ -7,6 +7,7 @@ mod access;
 pub mod admin;
 mod content_type;
 mod error;
+mod fuzz;
 pub mod http;
 mod processes;
 mod refusal;
@@ -14,6 +15,7 @@ pub mod supervisor;
 mod ws;
 
 pub use access::{AccessConfig, BasePath, Gate, Host, Network, Proxies};
+pub use fuzz::Doors as FuzzDoors;
 pub use processes::Processes;
 pub use refusal::{counted, to_remote};
 pub use ws::{ServerMessage, page_message};
