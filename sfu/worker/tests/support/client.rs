@@ -137,6 +137,16 @@ impl MediaClient {
         until("the check is answered", || !self.link.receive(STEP).is_empty());
     }
 
+    /// Checks its path once, and leaves its socket to whoever speaks DTLS in its place.
+    pub fn check_and_leave(mut self) -> UdpSocket {
+        self.transport.handle_timeout(Instant::now());
+        self.transmit();
+        match self.link {
+            Link::Udp(socket) => socket,
+            Link::Tcp { .. } => panic!("over UDP"),
+        }
+    }
+
     /// Whether the worker has not ended its TCP connection. What was sent on it is lost.
     pub fn is_open(&mut self) -> bool {
         let Link::Tcp { stream, .. } = &mut self.link else { return true };
