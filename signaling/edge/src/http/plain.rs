@@ -29,7 +29,8 @@ fn told_to_use_https(request: &Request, address: &Uri) -> Response {
     let target = address.path_and_query().map_or("/", |target| target.as_str());
     let place = host.and_then(|host| HeaderValue::from_str(&format!("https://{host}{target}")).ok());
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    match place.filter(|_| reads && target.starts_with('/')) {
+    // A browser escapes what is not ASCII, and an address in a header has nothing else (RFC 3986 section 2).
+    match place.filter(|_| reads && target.starts_with('/') && target.is_ascii()) {
         Some(place) => (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, place)]).into_response(),
         None => {
             let message = "this port speaks HTTPS: write https:// instead of http://";
@@ -57,5 +58,6 @@ mod tests {
         assert_eq!(told("POST", "/whip/demo/cam", "localhost:8443"), (400, None));
         assert_eq!(told("GET", "/", "evil.example/@localhost"), (400, None));
         assert_eq!(told("OPTIONS", "*", "localhost"), (400, None));
+        assert_eq!(told("GET", "/watch/\u{e4}", "localhost"), (400, None));
     }
 }
