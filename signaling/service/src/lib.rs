@@ -23,6 +23,7 @@ mod request;
 mod service;
 mod sessions;
 mod state;
+mod unlocked;
 mod workers;
 
 pub use callers::caller::Caller;
@@ -44,5 +45,6 @@ pub use relays::keys::RelaySecret;
 pub use request::{Answered, Join, Joined, PatchOutcome, Precondition, PublishRequest, WatchRequest, Watched};
 pub use service::{Exit, Service};
 pub use state::ServiceState;
+pub use unlocked::assert_unlocked;
 pub use workers::link::{Relays, Reply, Waiting, WorkerCommand, WorkerError, WorkerLink, WorkerQueue, worker_link};
 pub use workers::view::{TrackBytes, WorkerState, WorkerView};

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::state::ServiceState;
+use crate::unlocked::{note_locked, note_unlocked};
 
 /// The only way to the [`ServiceState`].
 #[derive(Debug)]
@@ -47,6 +48,7 @@ impl StateLock {
         // A panic while the lock was held is a bug of ours; the other rooms go on with what there is.
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         drop(next);
+        note_locked();
         StateTurn { state, holds: &self.holds, since: Instant::now(), at: Location::caller() }
     }
 
@@ -71,6 +73,7 @@ impl DerefMut for StateTurn<'_> {
 
 impl Drop for StateTurn<'_> {
     fn drop(&mut self) {
+        note_unlocked();
         // In the order of the turns.
         let state = &mut *self.state;
         state.registry.take_occurrences().into_iter().for_each(|occurrence| state.news.tell(occurrence));
@@ -124,6 +127,7 @@ const BOUNDS_US: [u64; 12] = [10, 30, 100, 250, 500, 750, 1_000, 2_500, 5_000, 1
 mod tests {
     use super::*;
     use crate::harness::node;
+    use crate::unlocked::assert_unlocked;
     use chappe_engine::Embedded;
     use chappe_signaling_rooms::Caps;
 
@@ -148,6 +152,16 @@ mod tests {
                 assert_eq!(turns_of_others.load(Ordering::SeqCst), round);
             });
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "the state is locked")]
+    fn what_takes_long_is_not_made_in_a_turn() {
+        let service = node("n1", 1, &Embedded::new());
+        drop(service.state());
+        assert_unlocked();
+        let _turn = service.state();
+        assert_unlocked();
     }
 
     #[test]

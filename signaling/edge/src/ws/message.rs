@@ -6,7 +6,7 @@ use chappe_signaling_chat::{ChatNotice, Gap, History, Person, Said};
 use chappe_signaling_rooms::{
     MemberId, ResumeSecret, RoomName, SessionNotice, Showing, Slot, SlotState, StreamName, TrackChoice,
 };
-use chappe_signaling_service::{PageEvent, Refusal, ShownStream, ShownTrack, Welcome};
+use chappe_signaling_service::{PageEvent, Refusal, ShownStream, ShownTrack, Welcome, assert_unlocked};
 use chappe_signaling_turn::IceServer;
 use serde::{Deserialize, Serialize};
 
@@ -312,6 +312,7 @@ pub struct SlotText<'a> {
 
 impl ServerMessage<'_> {
     pub fn to_text(&self) -> Utf8Bytes {
+        assert_unlocked();
         serde_json::to_string(self).expect("a message has only string keys").into()
     }
 }

@@ -11,6 +11,7 @@ use crate::callers::caller::Caller;
 use crate::cluster::process_order::{ProcessOrder, ProcessOutcome};
 use crate::refusal::RemoteRefusal;
 use crate::request::{Answered, PatchOutcome, Precondition, Watched};
+use crate::unlocked::assert_unlocked;
 
 /// Answered by one [`NodeReply`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -154,6 +155,7 @@ pub(crate) fn to_payload(request: &NodeRequest, part_of: Option<TraceContext>) -
         request: &'a NodeRequest,
         traceparent: String,
     }
+    assert_unlocked();
     let payload = match part_of {
         Some(step) => serde_json::to_vec(&Traced { request, traceparent: step.to_string() }),
         None => serde_json::to_vec(request),

@@ -10,6 +10,8 @@ use std::{fs, io};
 
 use tracing::warn;
 
+use crate::unlocked::assert_unlocked;
+
 /// There while the node drains, with the Unix time of the deadline in milliseconds.
 #[derive(Debug)]
 pub struct DrainFile {
@@ -50,6 +52,7 @@ impl DrainFile {
 impl DrainFileTurn<'_> {
     /// Written whole and renamed into place, so that whoever is killed here leaves the old or the new deadline.
     pub fn write(&self, until_ms: u64) {
+        assert_unlocked();
         let Some(path) = self.path else { return };
         let part = path.with_extension("part");
         let written = fs::write(&part, until_ms.to_string()).and_then(|()| fs::rename(&part, path));
@@ -59,6 +62,7 @@ impl DrainFileTurn<'_> {
     }
 
     pub fn remove(&self) {
+        assert_unlocked();
         let Some(path) = self.path else { return };
         if let Err(error) = fs::remove_file(path)
             && error.kind() != io::ErrorKind::NotFound

@@ -21,6 +21,7 @@ use crate::service::Service;
 use crate::sessions::admission::{QueueKey, Verdict};
 use crate::sessions::place::{Avoid, Purpose, note_place, random_credentials, reached_at, verdict};
 use crate::state::ServiceState;
+use crate::unlocked::assert_unlocked;
 use crate::workers::link::Waiting;
 
 /// A request for a session, with what a publisher's and a viewer's differ in.
@@ -173,6 +174,7 @@ impl Service {
 
     /// What no other client changes is made before the lock is taken.
     fn draft<R: SessionRequest>(&self, request: &R) -> Draft<R::Terms> {
+        assert_unlocked();
         Draft { id: self.random_session(), ice: random_credentials(), terms: request.negotiate() }
     }
 
@@ -262,6 +264,7 @@ impl Service {
         let finished = self.finish(draft.id, waiting);
         let local = self.local(&hello, draft.ice.clone(), draft.id, reached_at(request.asked().caller));
         let terms = draft.terms.as_ref().map_err(Clone::clone)?;
+        assert_unlocked();
         answered.sdp = request.answer(terms, &local, &media);
         finished.await?;
         Ok(answered)

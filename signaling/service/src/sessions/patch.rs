@@ -19,6 +19,7 @@ use crate::request::{Answered, Joined, PatchOutcome, Precondition, check_slots};
 use crate::service::Service;
 use crate::sessions::place::{random_credentials, random_track, reached_at};
 use crate::state::ServiceState;
+use crate::unlocked::assert_unlocked;
 use crate::workers::link::Waiting;
 
 impl Service {
@@ -123,6 +124,7 @@ impl Service {
             let Role::Publish { sdp: previous, .. } = &basis.role else {
                 return Err(RoomError::NoSuchSession.into());
             };
+            assert_unlocked();
             let answer = sdp::answer_publish(offer, &basis.local, Some(previous), &mut random_track)?;
             let mut state = self.state();
             let session = self.own_session(&state, id, member)?;
@@ -175,6 +177,7 @@ impl Service {
                 return Err(RoomError::NoSuchSession.into());
             };
             let sources = self.state().registry.sources(&basis.room, &slots);
+            assert_unlocked();
             let answer = sdp::answer_watch(offer, &basis.local, &sources, Some(previous), &mut rand::random)?;
             let shown = slot_states(&slots, answer.states);
             let mut state = self.state();
