@@ -9,6 +9,7 @@ use super::*;
 use crate::limits::{Caps, SESSIONS_PER_MEMBER_MAX};
 
 mod caps;
+mod crowds;
 mod nodes;
 mod occurrences;
 mod sessions;

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -83,4 +84,43 @@ fn who_is_behind_is_not_of_the_pass_and_goes_live_after_it() {
     let served: BTreeSet<_> = (0..3).filter_map(|_| read_next(&mut audience)).collect();
     assert_eq!(served, BTreeSet::from([0, 1, 2]));
     assert!(audience.viewers.iter().all(|reader| *reader == Reader::new(reader.sink, 9)));
+}
+
+/// Thousands come, go and switch all at once. Compared in the same run, so that no machine is too slow for it.
+#[test]
+fn a_viewer_comes_waits_and_goes_at_the_same_cost_among_200_and_20_000() {
+    let (few, many) = (cost_among(200), cost_among(20_000));
+    assert!(many < few * 20, "{few:?} among 200, {many:?} among 20,000: what grows with them takes 100 times as long");
+}
+
+/// Of all that happens to some viewers, where there are so many.
+fn cost_among(viewers: usize) -> Duration {
+    let mut audience = Audience::default();
+    for number in 0..viewers {
+        audience.subscribe(viewer(number));
+        audience.awaiting.insert(viewer(number), 0);
+    }
+    let some: Vec<SenderKey> = (0..viewers).step_by(viewers / 50).map(viewer).collect();
+    pass(&mut audience, 8);
+    least(|| {
+        for viewer in &some {
+            audience.silence(*viewer);
+            audience.go_live(*viewer);
+            audience.unsubscribe(*viewer);
+            audience.subscribe(*viewer);
+            audience.awaiting.remove(*viewer);
+            audience.awaiting.insert(*viewer, 0);
+        }
+    })
+}
+
+/// What the machine does beside it is in some rounds only.
+#[expect(clippy::disallowed_methods, reason = "it measures: it reads the clock")]
+fn least(mut run: impl FnMut()) -> Duration {
+    let took = (0..100).map(|_| {
+        let began = Instant::now();
+        run();
+        began.elapsed()
+    });
+    took.min().expect("there are rounds")
 }
