@@ -46,22 +46,22 @@ impl Reservations {
         self.workers.get(worker).map_or_else(Cost::default, |recent| recent.weighed(self.tick(now)))
     }
 
-    /// Whether load reports show all that was placed.
+    /// Whether load reports show all that was placed, and nothing any more of what its joins took.
     pub fn is_settled(&self, now: Instant) -> bool {
         let tick = self.tick(now);
-        self.workers.values().all(|recent| tick.saturating_sub(recent.newest) >= TICKS)
+        self.workers.values().all(|recent| tick.saturating_sub(recent.newest) >= SETTLED_TICKS)
     }
 
-    /// Forgets what has decayed. Cheap: it looks once per [`DECAY`].
+    /// Forgets what has settled. Cheap: it looks once per [`DECAY`].
     pub fn settle(&mut self, now: Instant) {
         if now.saturating_duration_since(self.swept_at) >= DECAY {
             let tick = self.tick(now);
-            self.workers.retain(|_, recent| tick.saturating_sub(recent.newest) < TICKS);
+            self.workers.retain(|_, recent| tick.saturating_sub(recent.newest) < SETTLED_TICKS);
             self.swept_at = now;
         }
     }
 
-    /// Workers with something reserved.
+    /// Workers on which something was placed lately.
     pub fn len(&self) -> usize {
         self.workers.len()
     }
@@ -100,3 +100,7 @@ impl Recent {
 const DECAY: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(250);
 const TICKS: u64 = 8;
+/// Three and a half seconds: a worker that has media to send makes the joins of a crowd in two, between it, the report
+/// that still counts them is a second younger, and is told within half a second more. Until then a worker may seem full
+/// that is not.
+const SETTLED_TICKS: u64 = 14;

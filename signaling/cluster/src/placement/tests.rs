@@ -206,9 +206,30 @@ fn what_was_placed_counts_at_once_and_decays_as_reports_catch_up() {
     assert!(case.choose().is_some() && !case.reservations.is_settled(case.now));
     case.now += Duration::from_millis(1_000);
     assert_eq!(case.reservations.of(case.now, &at("a", 0)), Cost::default());
+    case.now += Duration::from_millis(1_500);
     assert!(case.reservations.is_settled(case.now));
     case.reservations.settle(case.now);
     assert!(case.reservations.is_empty(), "and nothing is kept");
+}
+
+/// What joins take is in the reports of the seconds in which they are made, and nobody is refused for that.
+#[test]
+fn a_crowd_that_fits_is_waited_for_until_a_report_is_without_its_joins() {
+    let mut case = Case::new(&[node("a", None, vec![worker(0, 0.3)])]);
+    let start = case.now;
+    for _ in 0..100 {
+        case.reservations.handle_placed(start, &at("a", 0), &Cost::watch(1));
+    }
+    // It makes the last of them 1.9 s after they were placed, beside the media of 0.6 of its core.
+    for (after_ms, cpu) in [(900, 1.0), (1_900, 1.0), (2_900, 0.6)] {
+        while case.now < start + Duration::from_millis(after_ms) {
+            let is_waited_for = case.choose().is_some() || !case.reservations.is_settled(case.now);
+            assert!(is_waited_for, "refused {:?} after the crowd came", case.now - start);
+            case.now += Duration::from_millis(20);
+        }
+        case.view.put_node(case.now, &node("a", None, vec![worker(0, cpu)]), |_| true);
+    }
+    assert_eq!(case.choose(), Some(at("a", 0)));
 }
 
 /// Not by what a camera would: a crowd is judged by what its stream costs.

@@ -1,7 +1,8 @@
 //! Owns the queues of clients for whom there is no place at this moment. Never chooses a place itself.
 //!
-//! What was placed counts at once, and for up to two seconds as more than load reports will show it to be. A crowd that
-//! comes at once therefore finds a worker full that is about to have room. It waits here, first come, first served; who
+//! What was placed counts at once, and for up to two seconds as more than load reports will show it to be; and for as long
+//! as its joins are made, reports show what these take, too. A crowd that comes at once therefore finds a worker full that
+//! is about to have room. It waits here, first come, first served; who
 //! finds no room to wait in, whose address has its share of that room, or who has waited for [`WAIT_MAX`], is told to
 //! come again.
 
@@ -128,7 +129,7 @@ const WAITING_MAX: usize = 4_096;
 const WAITING_OF_CLIENT_MAX: usize = WAITING_MAX / 8;
 /// From a proxy that does not say who its clients are, and from this machine.
 const WAITING_OF_PROXY_MAX: usize = WAITING_MAX / 2;
-/// Reservations have decayed after two seconds. A client that waits longer had better be told.
+/// By then load reports show a crowd as it is, without its joins. A client that waits longer had better be told.
 const WAIT_MAX: Duration = Duration::from_secs(4);
 /// A load report or the decay of what was placed makes room in steps of 250 ms at most.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(20);

@@ -1,7 +1,6 @@
 //! Owns finding a worker for a session and what the client must know to reach it.
 
 use std::net::IpAddr;
-use std::time::Instant;
 
 use chappe_cluster::{Cost, NodeName, TrackRate, Wanted, WorkerRef, choose, node_tag, session_id, session_tag};
 use chappe_sfu_api::{ErrorCode, Hello, IceCredentials, MediaKind, SessionId, TrackId};
@@ -10,6 +9,7 @@ use chappe_signaling_rooms::{RoomName, Slot, Stream, StreamName, TrackChoice};
 use chappe_signaling_sdp::{CandidateTransport, Local, LocalCandidate};
 use chappe_signaling_traces::Span;
 use rand::RngExt as _;
+use tokio::time::Instant;
 
 use crate::callers::caller::Caller;
 use crate::refusal::Refusal;
@@ -63,7 +63,7 @@ impl Service {
         purpose: &Purpose<'_>,
         avoid: &Avoid,
     ) -> Result<WorkerRef, Refusal> {
-        let now = Instant::now();
+        let now = Instant::now().into_std();
         let holders = self.holders(state, room, purpose);
         let cost = match purpose {
             Purpose::Publish => Cost::publish(),
@@ -155,11 +155,14 @@ pub(crate) fn note_place(placing: &mut Span, worker: &WorkerRef) {
     placing.note_number("chappe.worker", worker.index.0);
 }
 
-/// What looking for a place came to. There may be room in a moment where load reports do not show yet what was placed,
-/// unless a place was tried in vain, and where a worker of this node is about to be there again.
+/// What looking for a place came to. There may be room in a moment where load reports do not show yet what was placed, or
+/// still what its joins took, unless a place was tried in vain; and where a worker of this node is about to be there again.
 pub(crate) fn verdict<T>(state: &ServiceState, avoid: &Avoid, found: Result<T, Refusal>) -> Verdict<T> {
-    let reports_lag =
-        || !state.reservations.is_settled(Instant::now()) && state.view.open_workers() > 0 && avoid.tried.is_empty();
+    let reports_lag = || {
+        !state.reservations.is_settled(Instant::now().into_std())
+            && state.view.open_workers() > 0
+            && avoid.tried.is_empty()
+    };
     match found {
         Err(Refusal::NoWorker) if state.awaits_worker() || reports_lag() => Verdict::FullForNow,
         outcome => Verdict::Settled(outcome),

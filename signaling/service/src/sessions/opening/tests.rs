@@ -1,7 +1,7 @@
 use super::*;
 use crate::harness::{W0, hello, lone_node, obey, publish, publish_request, watch_request};
 use crate::workers::link::{Reply, WorkerCommand, WorkerError, WorkerQueue};
-use chappe_sfu_api::{Boot, CommandError, ErrorCode, MediaKind};
+use chappe_sfu_api::{Boot, CommandError, ErrorCode, Event, LoadReport, MediaKind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -120,6 +120,24 @@ async fn who_asks_a_worker_that_has_filled_up_is_placed_on_another() {
         ask(&service).await.unwrap();
         assert!(was_refused.load(Ordering::SeqCst));
         assert_eq!(service.state().registry.session_count(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_while_reports_show_the_joins_of_others_waits_for_one_that_does_not() {
+    for ask in ASKS {
+        let (service, mut queues) = lone_node(1);
+        let _obeys = obey(queues.remove(0));
+        service.handle_worker_agreed(W0, hello(W0, Boot(1)), Vec::new());
+        let report = |cpu| service.handle_worker_event(W0, Event::Load(LoadReport { cpu, ..LoadReport::default() }));
+        service.watch(watch_request()).await.unwrap();
+        report(1.0);
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        let asking = tokio::spawn(ask(&service));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(!asking.is_finished(), "{:?}", asking.await.unwrap().map(|_| ()));
+        report(0.3);
+        asking.await.unwrap().unwrap();
     }
 }
 
