@@ -33,8 +33,13 @@ describe("pages", () => {
     await page.click(`.rooms a[href="/watch/listed"]`, { timeout: 10_000 });
     await picturesMove(page, `${tile("cam")} video`);
     await until("the publisher sees that somebody watches", async () => (await publisher.textContent("#watching")) === "1 watching");
-    await publisher.context().close();
-    await page.context().close();
+    // Somebody else in the room neither hides it nor is shown.
+    const stranger = await scene.publisher("listed", "stranger", "vp8");
+    await page.goto(`${scene.server.url}/`);
+    await page.click(`.rooms a[href="/watch/listed/cam"]`, { timeout: 10_000 });
+    await picturesMove(page, `${tile("cam")} video`);
+    assert.equal(await page.locator(tile("stranger")).count(), 0);
+    for (const one of [stranger, publisher, page]) await one.context().close();
   });
 
   test("the start page takes a room's name and refuses one that is too long, until it is changed", async () => {

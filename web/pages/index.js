@@ -6,7 +6,7 @@ import { idOf } from "./state/title.js";
 import { Steadied } from "./steady.js";
 import { nameProblem } from "./words.js";
 
-/** @typedef {{room: string, streams: number}} LiveRoom */
+/** @typedef {{room: string, streams: number, names?: string[]}} LiveRoom `names`: what else is live there is not listed */
 /** @typedef {{phase: "loading" | "known" | "unreachable", rooms: LiveRoom[]}} RoomsState */
 
 const REFRESH_MS = 3000;
@@ -29,17 +29,26 @@ class RoomList {
     // A list that is the same is left alone, so that the focus stays where it is.
     if (key === this.#shown) return;
     this.#shown = key;
-    this.#list.replaceChildren(...state.rooms.map(entry));
+    this.#list.replaceChildren(...state.rooms.flatMap(entries));
   }
 }
 
 /** @param {LiveRoom} room */
-function entry({ room, streams }) {
-  const count = streams === 1 ? "1 stream" : `${streams} streams`;
-  return el("li", {}, el("a", { href: watchPath(room) },
+function entries({ room, streams, names }) {
+  if (names) return names.map((name) => entry(room, watchPath(room, name), name));
+  return [entry(room, watchPath(room), streams === 1 ? "1 stream" : `${streams} streams`)];
+}
+
+/**
+ * @param {string} room
+ * @param {string} href
+ * @param {string} what of the room is meant
+ */
+function entry(room, href, what) {
+  return el("li", {}, el("a", { href },
     el("span", { class: "dot", "aria-hidden": "true" }),
     el("span", { class: "room-name" }, ...named(room)),
-    el("span", { class: "count" }, count)));
+    el("span", { class: "count" }, what)));
 }
 
 /** @returns {Promise<LiveRoom[]>} */
@@ -50,7 +59,7 @@ async function liveRooms() {
   // Without a token, or with one that is over, there is no list: an address says where to go.
   if (response.status === 401 || response.status === 403) return [];
   if (!response.ok) throw new Error(`the server answered ${response.status}`);
-  /** @type {{room: string, streams: number}[]} */
+  /** @type {LiveRoom[]} */
   const rooms = await response.json();
   return rooms.filter((r) => r.streams > 0);
 }

@@ -12,6 +12,7 @@ mod demand;
 mod effect;
 mod error;
 mod limits;
+mod listing;
 mod member;
 mod membership;
 mod note;

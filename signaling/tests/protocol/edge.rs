@@ -1,5 +1,6 @@
 //! What surrounds all requests: CORS, health, pages, errors.
 
+use chappe_signaling_service::unix_ms;
 use serde_json::json;
 
 use crate::http::request;
@@ -73,6 +74,30 @@ async fn only_what_its_publisher_wants_to_be_found_stands_in_the_list_of_what_is
     session_of(&server.post("/whep/waiting/one?wait=1", &viewer("vp8")).await);
     let rooms = server.get("/api/rooms").await.json();
     assert_eq!(rooms, json!([{"room": "a", "streams": 1}, {"room": "b", "streams": 2}]));
+}
+
+#[tokio::test]
+async fn nobody_takes_a_broadcast_off_the_list_by_being_in_its_room() {
+    let server = Server::start().await;
+    let broadcast = server.publish("show/cam?listed=1").await;
+    later_than(unix_ms()).await;
+    let mut stranger = Page::join(&server, "show").await;
+    stranger.publish("guest").await;
+    let listed = json!([{"room": "show", "streams": 1, "names": ["cam"]}]);
+    assert_eq!(server.get("/api/rooms").await.json(), listed, "and nobody is led to the other");
+    server.publish("show/second?listed=1").await;
+    let listed = json!([{"room": "show", "streams": 2, "names": ["cam", "second"]}]);
+    assert_eq!(server.get("/api/rooms").await.json(), listed);
+    // The room is the stranger's when the broadcast is over: it wants no list.
+    request(server.public, "DELETE", &format!("/session/{broadcast}"), &[], "").await;
+    server.until("the room is not listed", "/api/rooms", |response| response.json() == json!([])).await;
+}
+
+/// Of two streams of one millisecond it is not known which was first.
+async fn later_than(then_ms: u64) {
+    while unix_ms() <= then_ms {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

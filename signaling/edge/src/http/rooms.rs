@@ -7,7 +7,7 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderName, header};
 use axum::response::IntoResponse;
 use chappe_signaling_access::Action;
-use chappe_signaling_rooms::{Room, RoomName};
+use chappe_signaling_rooms::{Room, RoomName, StreamName};
 use chappe_signaling_service::{Caller, Service};
 use serde::Serialize;
 
@@ -15,21 +15,32 @@ use serde::Serialize;
 struct RoomEntry {
     room: RoomName,
     streams: usize,
+    /// Of the streams, where something else is live in the room that nobody is to be led to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    names: Vec<StreamName>,
 }
 
-/// Rooms of which all that is live wants to be found, by name: what somebody else says of a broadcast does not show the
-/// way to a meeting, and a token shows no others than its own. Operators have the others in the admin API.
+impl RoomEntry {
+    /// None: nothing in it is to be found.
+    fn of(name: &RoomName, room: &Room) -> Option<RoomEntry> {
+        let listed = room.listed();
+        let (streams, is_all) = (listed.len(), listed.len() == room.streams.len());
+        let names = listed.into_iter().filter(|_| !is_all).cloned().collect();
+        (streams > 0).then(|| RoomEntry { room: name.clone(), streams, names })
+    }
+}
+
+/// Rooms in which something wants to be found, by name; a token shows no others than its own. Operators have all of them in
+/// the admin API.
 pub async fn list(State(service): State<Arc<Service>>, Extension(caller): Extension<Caller>) -> impl IntoResponse {
     service.wait_settled().await;
-    let entry = |(name, room): (&RoomName, &Room)| RoomEntry { room: name.clone(), streams: room.streams.len() };
     let rooms: Vec<RoomEntry> = {
         let state = service.state();
-        let is_listed = |room: &Room| !room.streams.is_empty() && room.streams.values().all(|stream| stream.listed);
         let is_permitted = |name: &RoomName| {
             caller.pass.as_ref().is_none_or(|pass| pass.grants.check(name.as_str(), Action::Join).is_ok())
         };
-        let live = state.registry.rooms().filter(|(name, room)| is_listed(room) && is_permitted(name));
-        live.take(ROOMS_LISTED_MAX).map(entry).collect()
+        let live = state.registry.rooms().filter(|(name, _)| is_permitted(name));
+        live.filter_map(|(name, room)| RoomEntry::of(name, room)).take(ROOMS_LISTED_MAX).collect()
     };
     let headers: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
     (headers, Json(rooms))
