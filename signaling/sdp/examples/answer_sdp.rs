@@ -1,4 +1,4 @@
-//! Answers SDP offers from standard input without a worker, for trying a client's `setRemoteDescription`.
+//! Answers SDP offers from standard input without a worker: tests/browser/answers.test.mjs puts the answers before browsers.
 //!
 //! One JSON object per line: `{"use": "publish", "sdp": …}` or `{"use": "watch", "sdp": …, "waiting": bool}`.
 //! An offer renegotiates the session of its use unless it has `"new": true`. A viewer is shown the tracks of the last
