@@ -28,6 +28,7 @@ impl Service {
         if !may_share_cluster(VERSION, &presence.version) {
             return tell_of_stranger(&mut state, &presence);
         }
+        state.strangers.remove(&presence.node);
         let outputs = state.replica.handle_presence(Instant::now(), presence);
         self.handle_outputs(&mut state, outputs);
     }

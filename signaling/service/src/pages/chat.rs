@@ -125,10 +125,10 @@ impl Service {
             debug!(%room, "another node says something about a room that is not understood");
             return;
         };
-        if message.node() == self.node() {
+        let mut state = self.state();
+        if message.node() == self.node() || state.strangers.contains(message.node()) {
             return;
         }
-        let mut state = self.state();
         let outputs = state.chat.handle_message(Instant::now(), room, message);
         self.apply_chat(&mut state, outputs);
     }
@@ -137,3 +137,39 @@ impl Service {
 /// While NATS is out of reach; what is left out is asked for when it is back.
 const WAITING_MAX: usize = 256;
 const RETRY: std::time::Duration = std::time::Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::{caller, node, node_with_outbox, page_link};
+    use crate::request::Join;
+    use chappe_cluster::NodeState;
+    use chappe_engine::Embedded;
+
+    async fn enter(service: &Arc<Service>, room: &RoomName) {
+        let join = Join { id: 1, room: room.clone(), name: None, resume: None, living: Vec::new(), caller: caller() };
+        service.join(join, Box::new(page_link(64).0)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nobody_at_a_node_of_another_version_is_here_until_it_is_of_a_neighbouring_one() {
+        let (engine, room) = (Embedded::new(), RoomName::parse("demo").unwrap());
+        let ours = node("n1", 1, &engine);
+        let (theirs, _queues, mut outbox) = node_with_outbox("n2", 1, 0, &engine);
+        enter(&ours, &room).await;
+        enter(&theirs, &room).await;
+        let said = loop {
+            if let Some(Outgoing::Room(_, message)) = outbox.recv().await {
+                break Bytes::from(serde_json::to_vec(&message).unwrap());
+            }
+        };
+        let presence = theirs.own_state(&theirs.state());
+        let here = || ours.state().chat.here(&room).len();
+        ours.handle_presence(NodeState { version: "99.0.0".to_owned(), ..presence.clone() });
+        ours.handle_room_message(&room, &said);
+        assert_eq!(here(), 1);
+        ours.handle_presence(presence);
+        ours.handle_room_message(&room, &said);
+        assert_eq!(here(), 2);
+    }
+}
