@@ -76,10 +76,10 @@ impl<K: Copy + Eq> SharedLine<K> {
     /// What this viewer may take; none for all that its line carries.
     pub fn part(&mut self, now: Time, key: K, taken: Taken) -> Option<Bitrate> {
         let place = self.note(now, key, taken)?;
+        self.judge(now);
         if taken.queue >= QUEUED && self.is_queued(now) {
             self.handle_queue(now);
         }
-        self.judge(now);
         let congested =
             self.congested.filter(|_| !self.members[place].has_own_line && self.bound().nth(1).is_some())?;
         let demands = self.bound().map(|member| member.taken.demand).collect();
@@ -123,8 +123,11 @@ impl<K: Copy + Eq> SharedLine<K> {
         place.or(Some(self.members.len() - 1))
     }
 
-    /// Whether half of them see a queue, and two at least.
+    /// Whether half of them see a queue, and two at least; those with a line of their own count if others see it, too.
     fn is_queued(&self, now: Time) -> bool {
+        if self.bound().next().is_some() && !self.bound().any(|member| member.saw_queue(now)) {
+            return false;
+        }
         let is_now = |member: &&Member<K>| member.saw_queue(now);
         let queued = self.members.iter().filter(is_now).count();
         let concerned = self.members.iter().filter(|member| !member.has_own_line || member.saw_queue(now)).count();

@@ -86,10 +86,11 @@ impl ReportClock {
     }
 }
 
-/// The number nearest to `before` whose lowest `bits` are those of `wire`.
+/// The number nearest to `before` whose lowest `bits` are those of `wire`. A clock that has gone further than any does begins
+/// anew, so that what is made of it never overflows.
 fn unwrap(before: &mut Option<i64>, wire: u32, bits: u32) -> i64 {
     let (wire, cycle) = (i64::from(wire), 1_i64 << bits);
-    let ticks = before.map_or(wire, |before| {
+    let ticks = before.filter(|before| before.abs() < TICKS_MAX).map_or(wire, |before| {
         let forward = (wire - before).rem_euclid(cycle);
         before + if forward < cycle / 2 { forward } else { forward - cycle }
     });
@@ -97,9 +98,25 @@ fn unwrap(before: &mut Option<i64>, wire: u32, bits: u32) -> i64 {
     ticks
 }
 
+/// Of 64 ms some 140,000 years, of a 65,536th of a second 34.
+const TICKS_MAX: i64 = 1 << 46;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clocks_that_are_turned_forward_all_the_time_begin_anew() {
+        let (mut reference, mut report) = (ReferenceClock::default(), ReportClock::default());
+        let mut began = 0;
+        for step in 0..600_000_u32 {
+            reference.unwrap(step.wrapping_mul(0x7F_FFFF));
+            let before = report.ticks;
+            report.unwrap(step.wrapping_mul(0x7FFF_FFFF));
+            began += u32::from(report.ticks < before);
+        }
+        assert!(began >= 1, "{:?} {:?}", reference.ticks, report.ticks);
+    }
 
     #[test]
     fn the_reference_time_goes_on_beyond_its_24_bits_and_may_step_back() {
