@@ -105,6 +105,8 @@ drop_reasons! {
     FeedbackForeign = "feedback_foreign",
     /// Feedback that says nothing that was not said before.
     FeedbackRepeated = "feedback_repeated",
+    /// Feedback that came more often than a client has it to say: it is not read.
+    FeedbackTooOften = "feedback_too_often",
     /// Feedback that tells of packets that were not sent, or too long ago: that part has no effect.
     FeedbackUnsent = "feedback_unsent",
     /// What a packet says of its layers is malformed, or of a structure that is not known: it goes on to all without that.

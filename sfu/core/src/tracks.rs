@@ -363,7 +363,6 @@ impl Tracks {
         self.fresh.iter().filter_map(|key| self.layers.get(key)?.waiting_since()).min()
     }
 
-    /// When packets that wait for company leave at the latest, and when encodings are looked at.
     /// Viewers here were sent so much of a layer.
     #[inline]
     pub fn note_sent(&mut self, layer: LayerKey, bytes: u64) {
@@ -377,6 +376,7 @@ impl Tracks {
         self.find(id).and_then(|track| self.get(track)).map_or(0, |track| track.bytes_sent)
     }
 
+    /// When packets that wait for company leave at the latest, and when encodings are looked at.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let tick = self.waiting_since().map(|since| since + TICK);
         [tick, self.looks.next(), self.voice_looks.next()].into_iter().flatten().min()

@@ -3,6 +3,7 @@
 mod allotment;
 mod allotter;
 mod bandwidth;
+mod feedback_allowance;
 mod frame_order;
 mod keyframe_allowance;
 mod layer_reason;
@@ -22,8 +23,9 @@ use std::time::Instant;
 use chappe_sfu_rate::{Bitrate, PacketClass};
 
 use allotter::Allotter;
-pub(crate) use bandwidth::{Acknowledgement, Bandwidth, Origin, SentStream};
+pub(crate) use bandwidth::{Acknowledgement, Bandwidth, Origin, ReportsByStream, SentStream};
 pub use bandwidth::{LineBasis, LineStats};
+use feedback_allowance::FeedbackAllowance;
 pub(crate) use keyframe_allowance::KeyframeAnswer;
 pub use layer_reason::LayerReason;
 pub(crate) use layer_reason::{Allotment, Limits};
@@ -53,6 +55,8 @@ pub(crate) struct Delivery {
     reports_streams: bool,
     /// What is known of the line; `None` as long as the client says nothing of it and can't.
     pub bandwidth: Option<Box<Bandwidth>>,
+    /// Of what it says of single packets.
+    pub feedback_allowance: FeedbackAllowance,
     /// None before the first choice of layers.
     allotter: Option<Box<Allotter>>,
     /// Places are stable: an m-line that went leaves `None`.
@@ -70,6 +74,7 @@ impl Delivery {
             unnumbered: ExtensionMap::empty(),
             reports_streams: false,
             bandwidth: None,
+            feedback_allowance: FeedbackAllowance::default(),
             allotter: None,
             senders: Vec::new(),
             spent: Vec::new(),

@@ -83,6 +83,10 @@ impl Session {
         tracks: &mut Tracks,
         out: &mut Outputs,
     ) -> Result<(), DropReason> {
+        let is_feedback = matches!(packet, Packet::TransportFeedback { .. } | Packet::CongestionFeedback { .. });
+        if is_feedback && !self.delivery.feedback_allowance.take(now) {
+            return Err(DropReason::FeedbackTooOften);
+        }
         match packet {
             Packet::SenderReport(report, blocks) => {
                 self.handle_sender_report(now, report, tracks);

@@ -166,6 +166,18 @@ fn what_is_said_of_packets_that_were_not_sent_has_no_effect_and_is_counted() {
 }
 
 #[test]
+fn feedback_that_comes_far_too_often_is_not_read() {
+    let (mut scene, first) = silent_scene();
+    let told = packet(1_000, &[Scene::came(SEEN, first, 16)]);
+    for _ in 0..100 {
+        scene.harness.clients[scene.viewer].send_rtcp_bytes(&told);
+    }
+    scene.harness.exchange();
+    let dropped = [DropReason::FeedbackRepeated, DropReason::FeedbackTooOften].map(|reason| scene.dropped(reason));
+    assert_eq!((dropped, scene.line().basis), ([31, 68], LineBasis::Feedback));
+}
+
+#[test]
 fn feedback_of_other_streams_or_in_another_form_or_told_again_has_no_effect_and_is_counted() {
     let (mut scene, first) = silent_scene();
     let before = scene.line();

@@ -18,8 +18,8 @@ use crate::keys::{Key, SendLine};
 use crate::wire::rtp::Seq;
 pub(crate) use missed::Origin;
 use missed::{Missed, TOLD_MAX};
-pub(crate) use stream_log::SentStream;
 use stream_log::StreamLog;
+pub(crate) use stream_log::{ReportsByStream, SentStream};
 
 /// How a client says what became of each packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

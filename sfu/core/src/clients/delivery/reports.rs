@@ -2,13 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use arrayvec::ArrayVec;
-
-use crate::clients::delivery::{Acknowledgement, Delivery, SentStream};
+use crate::clients::delivery::{Acknowledgement, Delivery, ReportsByStream, SentStream};
 use crate::keys::SendLine;
-use crate::spec::TRACKS_PER_SESSION_MAX;
 use crate::stats::DropReason;
-use crate::wire::rtcp::{CongestionFeedback, ReportBlock, StreamReport, TransportFeedback};
+use crate::wire::rtcp::{CongestionFeedback, ReportBlock, TransportFeedback};
 use crate::wire::rtp::{Seq, Ssrc};
 
 impl Delivery {
@@ -31,7 +28,7 @@ impl Delivery {
         now: Instant,
         feedback: &CongestionFeedback<'_>,
     ) -> Result<(), DropReason> {
-        let mut reports: ArrayVec<(SentStream, StreamReport<'_>), STREAMS_MAX> = ArrayVec::new();
+        let mut reports = ReportsByStream::default();
         let (mut is_foreign, mut is_unsent) = (false, false);
         for report in feedback.streams() {
             let Some((stream, next)) = self.stream_of(report.ssrc) else {
@@ -40,7 +37,7 @@ impl Delivery {
             };
             let is_sent = |seq: Seq| Seq(next as u16).is_newer_than(seq);
             is_unsent |= report.newest_received().is_some_and(|seq| !is_sent(seq));
-            is_foreign |= reports.try_push((stream, report)).is_err();
+            reports.note(stream, report);
         }
         let is_asked = |acknowledgement: Acknowledgement| acknowledgement == Acknowledgement::ByStream;
         let bandwidth = self.bandwidth.as_mut().filter(|bandwidth| is_asked(bandwidth.acknowledgement()));
@@ -87,6 +84,3 @@ impl Delivery {
         }
     }
 }
-
-/// SSRCs of one client: of each m-line that of its media and that of its repeats.
-const STREAMS_MAX: usize = 2 * TRACKS_PER_SESSION_MAX;

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use chappe_sfu_rate::{Basis, FeedbackCounts, PacketReport, ReceiverTime};
 
-use crate::clients::delivery::SentStream;
+use crate::clients::delivery::ReportsByStream;
 use crate::clients::delivery::bandwidth::Bandwidth;
 use crate::stats::DropReason;
-use crate::wire::rtcp::{Metric, StreamReport, TransportFeedback};
+use crate::wire::rtcp::{Metric, TransportFeedback};
 
 impl Bandwidth {
     /// Of a client that names packets by their transport-wide numbers.
@@ -29,7 +29,7 @@ impl Bandwidth {
         &mut self,
         now: Instant,
         report_time: u32,
-        reports: &[(SentStream, StreamReport<'_>)],
+        reports: &ReportsByStream<'_>,
     ) -> Result<(), DropReason> {
         let reported = self.report_clock.unwrap(report_time).as_micros();
         let (time, before) = (self.time(now), self.learned());

@@ -2,6 +2,7 @@
 //! by SSRC and sequence number (RFC 8888). Never judges what it says.
 
 use crate::keys::{Key, SendLine};
+use crate::spec::TRACKS_PER_SESSION_MAX;
 use crate::wire::rtcp::{Metric, StreamReport};
 use crate::wire::rtp::Seq;
 
@@ -21,6 +22,38 @@ impl SentStream {
     #[inline]
     pub fn rtx(line: SendLine) -> SentStream {
         SentStream { line: line.place() as u8, is_rtx: true }
+    }
+
+    #[inline]
+    fn place(self) -> usize {
+        2 * usize::from(self.line) + usize::from(self.is_rtx)
+    }
+}
+
+/// What one feedback packet says of each of our streams.
+#[derive(Debug)]
+pub(crate) struct ReportsByStream<'a>([Option<StreamReport<'a>>; STREAMS_MAX]);
+
+impl Default for ReportsByStream<'_> {
+    fn default() -> Self {
+        ReportsByStream([None; STREAMS_MAX])
+    }
+}
+
+impl<'a> ReportsByStream<'a> {
+    /// A packet has one report of each (RFC 8888 section 3.1); the last one counts.
+    pub fn note(&mut self, stream: SentStream, report: StreamReport<'a>) {
+        if let Some(place) = self.0.get_mut(stream.place()) {
+            *place = Some(report);
+        }
+    }
+
+    fn of(&self, stream: SentStream) -> Option<&StreamReport<'a>> {
+        self.0.get(stream.place())?.as_ref()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
     }
 }
 
@@ -92,24 +125,19 @@ impl StreamLog {
     }
 
     /// What these reports say of packets that have not been said to have arrived.
-    pub fn fates<'a>(
-        &'a mut self,
-        reports: &'a [(SentStream, StreamReport<'_>)],
-    ) -> impl Iterator<Item = ToldFate> + 'a {
+    pub fn fates<'a>(&'a mut self, reports: &'a ReportsByStream<'_>) -> impl Iterator<Item = ToldFate> + 'a {
         while self.begin != self.end && self.ring[place(self.begin)].state == State::Settled {
             self.begin = self.begin.wrapping_add(1);
         }
         let (ring, begin) = (&mut self.ring, self.begin);
-        let numbers = (0..self.end.wrapping_sub(begin)).map(move |step| begin.wrapping_add(step));
+        let count = if reports.is_empty() { 0 } else { self.end.wrapping_sub(begin) };
+        let numbers = (0..count).map(move |step| begin.wrapping_add(step));
         numbers.filter_map(move |number| {
             let record = &mut ring[place(number)];
             if record.state == State::Settled {
                 return None;
             }
-            let of_record = |(stream, report): &(SentStream, StreamReport<'_>)| {
-                if *stream == record.stream { report.metric(record.seq) } else { None }
-            };
-            let metric = reports.iter().find_map(of_record)?;
+            let metric = reports.of(record.stream)?.metric(record.seq)?;
             let is_repeated = record.state == State::Repeated;
             if metric != Metric::NotReceived {
                 record.state = State::Settled;
@@ -126,6 +154,8 @@ fn place(number: u16) -> usize {
 
 /// 6 kB: half a second of 20 Mbit/s. Feedback comes within a round trip and 250 ms.
 const KEPT: usize = 1_024;
+/// Of one client: each m-line has that of its media and that of its repeats.
+const STREAMS_MAX: usize = 2 * TRACKS_PER_SESSION_MAX;
 
 #[cfg(test)]
 mod tests {
@@ -147,8 +177,11 @@ mod tests {
         let Some(Ok(Packet::CongestionFeedback { feedback, .. })) = Compound::new(&packet).next() else {
             panic!("not read: {packet:?}")
         };
-        let reports: Vec<_> = feedback.streams().map(|report| (stream, report)).collect();
-        assert_eq!(reports[0].1.ssrc, Ssrc(9));
+        let mut reports = ReportsByStream::default();
+        for report in feedback.streams() {
+            assert_eq!(report.ssrc, Ssrc(9));
+            reports.note(stream, report);
+        }
         let fates = log.fates(&reports);
         fates.map(|fate| (fate.number, fate.metric != Metric::NotReceived)).collect()
     }
