@@ -145,6 +145,8 @@ describeFirefox("the pages keep what they promise in Firefox", import.meta.url, 
     const opacity = await page.$eval(`${tile("cam")} video`, (e) => Number(getComputedStyle(e).opacity));
     assert.ok(opacity < 0.5, `the picture is dimmed: ${opacity}`);
     await says(page, "#link-state", /Reconnecting/);
+    await page.setViewport(PHONE);
+    await until("the name of the room can be read on a phone", () => page.$eval("#place", (place) => place.clientWidth > 0 && place.scrollWidth <= place.clientWidth));
     await close(page, one, publisher);
   });
 });

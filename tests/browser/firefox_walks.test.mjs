@@ -16,7 +16,7 @@ import { until } from "./harness/until.mjs";
 /** @typedef {import("puppeteer-core").Page} Page */
 
 /** Written from right to left, with a space. */
-const TITLE = "חדר הישיבות";
+const TITLE = "חדר הישיבות של הצוות";
 
 describeFirefox("somebody new walks through the pages in Firefox", import.meta.url, (stage) => {
   test("Enter on the start page leads to publishing, in a room of any name, which is shown wherever the room is", async () => {
@@ -37,8 +37,10 @@ describeFirefox("somebody new walks through the pages in Firefox", import.meta.u
     assert.equal(await direction(viewer, "#place strong"), "rtl");
     assert.match(await text(viewer, "#place .id"), /^xn--/);
     assert.equal(await viewer.title(), `${TITLE} · Chappe`);
-    const start = await stage.open("/");
+    const start = await stage.open("/", { viewport: PHONE });
     await until("it is listed", () => start.$$eval(".rooms strong", (all, title) => all.some((one) => one.textContent === title), TITLE));
+    assert.ok(await start.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "the list fits a phone");
+    assert.ok(await start.$$eval(".rooms .count", (all) => all.every((count) => count.getBoundingClientRect().right <= innerWidth)));
     await start.type("#room", TITLE);
     await start.click("button[value=room]");
     await says(start, "#join-step h2", new RegExp(`Join ${TITLE}`));
@@ -167,6 +169,26 @@ describeFirefox("somebody new walks through the pages in Firefox", import.meta.u
     await close(page);
   });
 
+  test("where there is no pointer the statistics lie beside a tile's tools and name, or make way for them", async () => {
+    const crowd = await Crowd.of(stage.scene, "facts");
+    await crowd.growTo(1);
+    const page = await stage.open("/watch/facts", { viewport: PHONE });
+    assert.ok(await page.evaluate(() => matchMedia("(hover: none)").matches), "Firefox without a screen has no pointer");
+    await pictureMoves(page, ".tile video");
+    await page.click("#facts");
+    await until("they are there", () => shown(page, ".tile .facts"));
+    assert.deepEqual(await covered(page), []);
+    await crowd.growTo(4);
+    await tilesShow(page, 4);
+    await page.setViewport({ width: 844, height: 390 });
+    await until("the small ones fit", async () => (await covered(page)).length === 0).catch(async (error) => assert.fail(`${error}: ${await covered(page)}`));
+    await page.setViewport(PHONE);
+    await page.focus(".tile");
+    await until("those of the tile that was tapped are gone", async () => (await visible(page, ".tile .facts")) === 3);
+    await crowd.end();
+    await close(page);
+  });
+
   test("a picture whose sound waits for a tap says so, and one tap is enough for all", async () => {
     const strict = await launchFirefox({ autoplay: false });
     const crowd = await Crowd.of(stage.scene, "tap");
@@ -226,6 +248,24 @@ function direction(page, selector) {
  */
 function valueOf(page, selector) {
   return page.$eval(selector, (element) => (element instanceof HTMLInputElement ? element.value : ""));
+}
+
+/**
+ * What of a tile lies over its statistics.
+ * @param {Page} page
+ * @returns {Promise<string[]>}
+ */
+function covered(page) {
+  return page.$$eval(".tile", (tiles) => tiles.flatMap((tile) => {
+    const facts = tile.querySelector(".facts");
+    if (!facts?.checkVisibility()) return [];
+    const one = facts.getBoundingClientRect();
+    return [...tile.querySelectorAll(".tools button, .name")].filter((e) => e.checkVisibility({ opacityProperty: true })).flatMap((e) => {
+      const other = e.getBoundingClientRect();
+      const apart = other.left >= one.right || other.right <= one.left || other.top >= one.bottom || other.bottom <= one.top;
+      return apart ? [] : [`${e.getAttribute("aria-label") ?? e.textContent} over the statistics of a tile ${Math.round(tile.getBoundingClientRect().width)} px wide`];
+    });
+  }));
 }
 
 /**
