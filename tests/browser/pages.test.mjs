@@ -161,6 +161,22 @@ describe("pages", () => {
     await publisher.context().close();
   });
 
+  test("who comes back to a page that the browser has kept sees what is live", async () => {
+    const publisher = await scene.publisher("back", "cam");
+    const browser = await launch({ keeps: true });
+    const viewer = await scene.page("/watch/back", { browser });
+    await picturesMove(viewer, `${tile("cam")} video`);
+    await viewer.evaluate(() => addEventListener("pageshow", ({ persisted }) => persisted && sessionStorage.setItem("kept", "yes")));
+    await viewer.goto(`${scene.server.url}/healthz`);
+    // Playwright's own way back waits for a page that loads.
+    await viewer.evaluate(() => history.back());
+    await until("it is back", async () => (await viewer.getAttribute("#link-state", "data-phase")) === "open");
+    await picturesMove(viewer, `${tile("cam")} video`);
+    assert.equal(await viewer.evaluate(() => sessionStorage.getItem("kept")), "yes");
+    await browser.close();
+    await publisher.context().close();
+  });
+
   test("statistics come and go with a key", async () => {
     const publisher = await scene.publisher("facts", "cam");
     const viewer = await scene.viewer("facts");

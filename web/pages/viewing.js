@@ -68,6 +68,8 @@ export class Viewing {
     this.#factsButton.addEventListener("click", () => this.#toggleFacts());
     addEventListener("keydown", (event) => this.#key(event));
     addEventListener("pagehide", () => room.leave());
+    // A page that the browser has kept for the way back has left: it begins anew.
+    addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
     this.#draw();
   }
 

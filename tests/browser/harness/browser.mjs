@@ -21,13 +21,15 @@ const FLAGS = [
  * @param {string[]} [options.args]
  * @param {boolean} [options.autoplay] sound may start without a click
  * @param {"allow" | "deny"} [options.camera] what the person answers
+ * @param {boolean} [options.keeps] pages that were left, for the way back, as it does for people
  * @param {string} [options.program] that starts Chromium, in place of Chromium itself
  * @param {string} [options.home] whose certificate authorities are trusted, too
  */
-export function launch({ args = [], autoplay = true, camera = "allow", program, home } = {}) {
+export function launch({ args = [], autoplay = true, camera = "allow", keeps = false, program, home } = {}) {
   const executablePath = program ?? process.env["CHROMIUM"] ?? "/usr/bin/chromium";
   const permission = camera === "allow" ? "--use-fake-ui-for-media-stream" : "--use-fake-ui-for-media-stream=deny";
   const policy = autoplay ? ["--autoplay-policy=no-user-gesture-required"] : [];
   const env = /** @type {Record<string, string>} */ ({ ...process.env, ...(home && { HOME: home }) });
-  return chromium.launch({ executablePath, headless: true, env, args: [...FLAGS, permission, ...policy, ...args] });
+  const ignoreDefaultArgs = keeps ? ["--disable-back-forward-cache"] : [];
+  return chromium.launch({ executablePath, headless: true, env, ignoreDefaultArgs, args: [...FLAGS, permission, ...policy, ...args] });
 }
