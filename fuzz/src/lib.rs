@@ -54,7 +54,7 @@ pub const TARGETS: [Target; 18] = [
     Target { name: "turn", run: chappe_signaling_turn_server::fuzz_client_messages, len_max: 4_096 },
     Target { name: "sdp", run: sdp::run, len_max: 16_384 },
     Target { name: "doors", run: doors::run, len_max: 4_096 },
-    Target { name: "page", run: |bytes| chappe_signaling_edge::page_message(bytes), len_max: 4_096 },
+    Target { name: "page", run: page, len_max: 4_096 },
     Target { name: "token", run: token::run, len_max: 4_096 },
     Target { name: "chat", run: chat::run, len_max: 4_096 },
     Target { name: "cluster", run: cluster::run, len_max: 8_192 },
@@ -63,6 +63,23 @@ pub const TARGETS: [Target; 18] = [
     Target { name: "supervisor", run: chappe_supervisor::fuzz_requests, len_max: 8_192 },
 ];
 
+fn page(bytes: &[u8]) {
+    let _ = chappe_signaling_edge::page_message(bytes);
+}
+
 pub fn target(name: &str) -> Option<Target> {
     TARGETS.into_iter().find(|target| target.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Or changes of it would never come past the parser.
+    #[test]
+    fn every_page_message_of_the_corpus_is_understood() {
+        for input in hunt::corpus(&target("page").expect("a target")).expect("a corpus") {
+            assert!(chappe_signaling_edge::page_message(&input), "{}", String::from_utf8_lossy(&input));
+        }
+    }
 }

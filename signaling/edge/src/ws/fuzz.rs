@@ -1,5 +1,5 @@
 //! Owns the way of a page's message up to the service, for the fuzz target: everything that reads what the page wrote.
-//! Never reaches an service.
+//! Never reaches a service.
 
 use chappe_sfu_api::SessionId;
 use chappe_signaling_rooms::{ResumeSecret, RoomName, StreamName};
@@ -8,8 +8,9 @@ use chappe_signaling_sdp::Offer;
 use super::dispatch::{Request, shown_name};
 use crate::ws::message::{ClientMessage, SlotRequest};
 
-pub fn page_message(bytes: &[u8]) {
-    let Ok(request) = Request::parse(&String::from_utf8_lossy(bytes)) else { return };
+/// Whether it is a message.
+pub fn page_message(bytes: &[u8]) -> bool {
+    let Ok(request) = Request::parse(&String::from_utf8_lossy(bytes)) else { return false };
     match request.message {
         ClientMessage::Hello(hello) => {
             let _ = (RoomName::parse(&hello.room), hello.resume.map(ResumeSecret::try_from));
@@ -25,4 +26,5 @@ pub fn page_message(bytes: &[u8]) {
         }
         _ => {}
     }
+    true
 }
