@@ -5,6 +5,7 @@
 
 mod address;
 mod adopt;
+mod alias;
 mod attempt;
 mod audience;
 mod change;
@@ -31,6 +32,7 @@ mod voices;
 mod watch;
 
 pub use address::ClientAddress;
+pub use alias::SessionAlias;
 pub use attempt::{Attempt, Proof, Takeover};
 pub use audience::{Audience, AudienceReport};
 pub use change::IceBefore;

@@ -6,6 +6,7 @@ use chappe_cluster::{MemberId, NodeName, RoomName, StreamName};
 use chappe_sfu_api::{Boot, CloseReason, Command, SessionId, SessionState, TrackId, WorkerIndex};
 
 use crate::address::ClientAddress;
+use crate::alias::SessionAlias;
 use crate::audience::Audience;
 use crate::effect::{Effect, LostReason, SessionNotice, StreamNotice};
 use crate::error::{RoomError, RoomLimit};
@@ -90,6 +91,11 @@ impl Registry {
 
     pub fn session(&self, id: SessionId) -> Option<&Session> {
         self.sessions.get(&id)
+    }
+
+    /// Whether the session of this alias, of WHIP or WHEP, is there.
+    pub fn has_session(&self, alias: SessionAlias) -> bool {
+        self.sessions.has_alias(alias)
     }
 
     pub fn sessions(&self) -> impl Iterator<Item = &Session> {

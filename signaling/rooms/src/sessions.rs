@@ -1,12 +1,13 @@
-//! Owns the table of sessions, and the ways to some of them that do not look at all: by page, and by the stream that
-//! they watch. Never decides what becomes of one.
+//! Owns the table of sessions, and the ways to some of them that do not look at all: by page, by alias, and by the stream
+//! that they watch. Never decides what becomes of one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chappe_cluster::{MemberId, RoomName, StreamName};
 use chappe_sfu_api::{Media, SessionId, WorkerIndex};
 use chappe_signaling_access::Access;
 
+use crate::alias::SessionAlias;
 use crate::note::{Note, Role};
 use crate::session::{Session, SlotState};
 
@@ -15,6 +16,8 @@ use crate::session::{Session, SlotState};
 pub(super) struct Sessions {
     all: HashMap<SessionId, Session>,
     of_pages: HashMap<MemberId, BTreeSet<SessionId>>,
+    /// Of sessions that are no page's.
+    aliases: HashSet<SessionAlias>,
     /// How many each worker has.
     of_workers: HashMap<WorkerIndex, usize>,
     viewers: HashMap<RoomName, HashMap<StreamName, BTreeSet<SessionId>>>,
@@ -58,6 +61,11 @@ impl Sessions {
         self.of_pages.values().flatten().copied()
     }
 
+    /// Whether there is a session of this alias that is no page's.
+    pub fn has_alias(&self, alias: SessionAlias) -> bool {
+        self.aliases.contains(&alias)
+    }
+
     pub fn on_worker(&self, worker: WorkerIndex) -> usize {
         self.of_workers.get(&worker).copied().unwrap_or_default()
     }
@@ -72,6 +80,8 @@ impl Sessions {
         self.remove(&session.id);
         if let Some(member) = session.member() {
             self.of_pages.entry(member).or_default().insert(session.id);
+        } else {
+            self.aliases.insert(SessionAlias::of(session.id));
         }
         *self.of_workers.entry(session.worker).or_default() += 1;
         for stream in watched(&session) {
@@ -95,12 +105,10 @@ impl Sessions {
         if let Some(access) = &session.note.access {
             self.expiring.remove(&(access.expires_ms, session.id));
         }
-        if let Some(member) = session.member()
-            && let Some(of_page) = self.of_pages.get_mut(&member)
-        {
-            of_page.remove(id);
-            if of_page.is_empty() {
-                self.of_pages.remove(&member);
+        match session.member() {
+            Some(member) => self.remove_of_page(member, id),
+            None => {
+                self.aliases.remove(&SessionAlias::of(*id));
             }
         }
         if let Some(streams) = self.viewers.get_mut(&session.note.room) {
@@ -117,6 +125,15 @@ impl Sessions {
             }
         }
         Some(session)
+    }
+
+    fn remove_of_page(&mut self, member: MemberId, id: &SessionId) {
+        if let Some(of_page) = self.of_pages.get_mut(&member) {
+            of_page.remove(id);
+            if of_page.is_empty() {
+                self.of_pages.remove(&member);
+            }
+        }
     }
 
     /// Those whose tokens are over, as many as are asked for.

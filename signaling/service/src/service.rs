@@ -9,7 +9,7 @@ use chappe_cluster::{MemberId, NodeName, NodeState, WorkerRecord};
 use chappe_sfu_api::{SessionId, WorkerIndex};
 use chappe_signaling_addresses::Addresses;
 use chappe_signaling_events::Event;
-use chappe_signaling_rooms::Caps;
+use chappe_signaling_rooms::{Caps, SessionAlias};
 use chappe_signaling_traces::Tracer;
 use chappe_signaling_turn::{IceServer, TurnServers};
 use tokio::sync::{broadcast, watch as flag};
@@ -131,8 +131,18 @@ impl Service {
         share.ok_or(Refusal::TooMany(Limit::Connections(all_max, each_max)))
     }
 
-    /// The TURN servers, with credentials for a member or session that begins to connect now.
-    pub fn turn_for(&self, client: &str) -> Option<IceServer> {
+    /// The TURN servers, with credentials for a session of WHIP or WHEP that begins to connect now. Whoever is on the way
+    /// to the server, and the server, reads the user name: the id of the session is not in it.
+    pub fn turn_for_session(&self, session: SessionId) -> Option<IceServer> {
+        self.turn_for(&SessionAlias::of(session).to_string())
+    }
+
+    /// The same for a page: its id proves nothing, everybody in its room is told it.
+    pub fn turn_for_member(&self, member: MemberId) -> Option<IceServer> {
+        self.turn_for(&member.to_string())
+    }
+
+    fn turn_for(&self, client: &str) -> Option<IceServer> {
         self.turn.for_client(client, &self.addresses.now().candidates, Duration::from_millis(unix_ms()))
     }
 
@@ -163,15 +173,15 @@ impl Service {
             || self.state().replica.nodes().any(|node| node.addresses.contains(&ip))
     }
 
-    /// Whether credentials that [`Service::turn_for`] made are good for as long as they say: those of a session of this
+    /// Whether credentials that this node told somebody are good for as long as they say: those of a session of this
     /// node end with it, those of a page when it has left and has no session here. What is on other nodes nobody here
     /// can tell.
     pub fn is_served(&self, client: &str) -> bool {
         if !self.is_settled() {
             return true;
         }
-        if let Ok(session) = client.parse::<SessionId>() {
-            return !self.cluster.is_ours(session) || self.state().registry.session(session).is_some();
+        if let Ok(session) = client.parse::<SessionAlias>() {
+            return !self.cluster.has_tag(session.tag()) || self.state().registry.has_session(session);
         }
         let member = MemberId::try_from(client.to_owned());
         member.is_ok_and(|member| self.state().registry.is_there(member))

@@ -13,7 +13,7 @@ use crate::error::HttpError;
 
 /// 201 with the answer and everything the client needs to go on (RFC 9725 sections 4.2 and 4.3).
 pub fn created(service: &Service, base: &BasePath, answered: Answered) -> Response {
-    let turn = service.turn_for(&answered.session.to_string());
+    let turn = service.turn_for_session(answered.session);
     let headers = [
         (header::CONTENT_TYPE, SDP.to_owned()),
         (header::LOCATION, session::path(base, answered.session)),

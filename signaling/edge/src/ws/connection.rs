@@ -320,7 +320,7 @@ impl Page {
             return;
         };
         self.told_turn = Instant::now();
-        if let Some(server) = self.service.turn_for(&joined.owner.member.to_string()) {
+        if let Some(server) = self.service.turn_for_member(joined.owner.member) {
             self.send(ServerMessage::IceServers { ice_servers: &[server] }.to_text()).await;
         }
     }

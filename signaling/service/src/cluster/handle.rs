@@ -77,7 +77,12 @@ impl Cluster {
 
     /// Whether a session's worker is one of this node, by its id.
     pub fn is_ours(&self, session: SessionId) -> bool {
-        session_tag(session) == node_tag(self.own())
+        self.has_tag(session_tag(session))
+    }
+
+    /// Whether it is that of this node.
+    pub fn has_tag(&self, tag: u32) -> bool {
+        tag == node_tag(self.own())
     }
 
     /// Queued in order, and lost when the queue is full or the cluster can't be reached: what must arrive is asked

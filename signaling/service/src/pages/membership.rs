@@ -86,7 +86,7 @@ impl Service {
             players: state.registry.audience.of(&room),
             chat: state.chat.history(&room),
             servers: self.servers(&state),
-            ice_servers: self.turn_for(&member.to_string()).into_iter().collect(),
+            ice_servers: self.turn_for_member(member).into_iter().collect(),
         };
         let page = PageConnection { number: connection, link };
         page.push(PageMessage::Welcome(Box::new(welcome)));
@@ -256,7 +256,7 @@ mod tests {
     use crate::harness::{W0, caller, hello, lone_node, node, obey, page_link, publish};
     use chappe_engine::Embedded;
     use chappe_sfu_api::Boot;
-    use chappe_signaling_rooms::RoomName;
+    use chappe_signaling_rooms::{RoomName, SessionAlias};
 
     async fn page(service: &Arc<Service>) -> Joined {
         let room = RoomName::parse("demo").unwrap();
@@ -282,9 +282,10 @@ mod tests {
         let _obeys = obey(queues.remove(0));
         service.handle_worker_agreed(W0, hello(W0, Boot(1)), Vec::new());
         let player = publish(&service, None, None).await;
-        assert!(service.is_served(&player.to_string()));
+        let name = SessionAlias::of(player).to_string();
+        assert!(service.is_served(&name) && !service.is_served(&player.to_string()), "its id is no user's name");
         service.close(player).await;
-        assert!(!service.is_served(&player.to_string()));
+        assert!(!service.is_served(&name));
 
         let moving = page(&service).await.owner;
         let session = publish(&service, Some(&moving), None).await;
@@ -300,6 +301,6 @@ mod tests {
         service.leave_for_good(&leaving).await;
         assert!(!service.is_served(&member) && !service.is_served("nobody"));
         let elsewhere = SessionId(player.0.wrapping_add(1), player.1);
-        assert!(service.is_served(&elsewhere.to_string()), "its end is not known here");
+        assert!(service.is_served(&SessionAlias::of(elsewhere).to_string()), "its end is not known here");
     }
 }
