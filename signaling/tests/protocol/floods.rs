@@ -95,13 +95,13 @@ async fn a_token_that_floods_a_door_is_told_to_wait_and_another_one_at_its_addre
 async fn a_token_with_many_pages_makes_no_more_sessions_than_one_may_and_another_one_goes_on() {
     let server = Server::configured(with_tokens).await;
     let (ada, bob) = (of("ada"), of("bob"));
-    let watch = json!({"type": "watch", "sdp": "no offer", "slots": []});
+    let publish = json!({"type": "publish", "stream": "cam", "sdp": "no offer"});
     let mut refused = Value::Null;
     // Each page may send a hundred messages at once.
     for _ in 0..200 {
         let mut page = hello(&server, "demo", &ada).await;
         for _ in 0..90 {
-            let told = page.ask(watch.clone()).await;
+            let told = page.ask(publish.clone()).await;
             if told["error"] == "too_many" {
                 refused = told;
             }
@@ -114,7 +114,22 @@ async fn a_token_with_many_pages_makes_no_more_sessions_than_one_may_and_another
     assert!(refused["retry_after_ms"].as_u64().is_some_and(|wait| wait > 0), "{refused}");
     assert!(counted(&server, "change_rate").await > 0);
     let mut other = hello(&server, "demo", &bob).await;
-    assert_eq!(other.ask(watch).await["error"], "bad_sdp");
+    assert_eq!(other.ask(publish).await["error"], "bad_sdp");
+}
+
+#[tokio::test]
+async fn an_audience_of_one_token_watches_a_new_stream_at_once() {
+    let server = Server::configured(with_tokens).await;
+    let audience = of("audience");
+    let watch = json!({"type": "watch", "sdp": "no offer", "slots": []});
+    // More than one token may publish or change; each page may send a hundred messages at once.
+    for _ in 0..50 {
+        let mut page = hello(&server, "demo", &audience).await;
+        for _ in 0..90 {
+            assert_eq!(page.ask(watch.clone()).await["error"], "bad_sdp");
+        }
+    }
+    assert_eq!(counted(&server, "change_rate").await, 0);
 }
 
 async fn say(page: &mut Page) -> Value {

@@ -14,6 +14,9 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 pub struct Rates {
     joins: Rate,
     changes: Rate,
+    watches: Rate,
+    /// By one token at one address.
+    watches_here: Bucket<(ClientAddress, Holder)>,
     says: Rate,
     typing: Rate,
     wrong_tokens: Bucket<ClientAddress>,
@@ -27,7 +30,8 @@ struct Rate {
     quotas: Quotas,
 }
 
-/// That of a holder is the smaller one: other tokens at its address go on.
+/// That of a holder is the smaller one, or has a smaller one for each address beside it: other tokens at its address
+/// go on.
 #[derive(Debug, Clone, Copy)]
 struct Quotas {
     address: PerSecond,
@@ -44,6 +48,8 @@ impl Rates {
         Rates {
             joins: Rate::new(JOINS),
             changes: Rate::new(CHANGES),
+            watches: Rate::new(WATCHES),
+            watches_here: bucket(WATCHES_HERE),
             says: Rate::new(SAYS),
             typing: Rate::new(SAYS),
             wrong_tokens: bucket(WRONG_TOKENS),
@@ -58,6 +64,15 @@ impl Rates {
     /// A PATCH or DELETE of a session, or what a page asks for one of its own.
     pub fn check_change(&self, caller: &Caller) -> Result<(), Refusal> {
         self.changes.check(caller, Limit::Changes)
+    }
+
+    /// What a page watches from now on. The audience of one token hears of a new stream at once, from many addresses.
+    pub fn check_watch(&self, caller: &Caller) -> Result<(), Refusal> {
+        let here = caller.holder().filter(|_| !caller.is_proxy);
+        if here.is_some_and(|holder| !takes(&self.watches_here, &(caller.address, holder))) {
+            return Err(Refusal::TooMany(Limit::Changes(WATCHES_HERE.0)));
+        }
+        self.watches.check(caller, Limit::Changes)
     }
 
     /// A message of the chat.
@@ -78,10 +93,11 @@ impl Rates {
 
     /// Every now and then, so that the tables hold only those who asked lately.
     pub fn tidy(&self) {
-        for rate in [&self.joins, &self.changes, &self.says, &self.typing] {
+        for rate in [&self.joins, &self.changes, &self.watches, &self.says, &self.typing] {
             rate.of_address.retain_recent();
             rate.of_holder.retain_recent();
         }
+        self.watches_here.retain_recent();
         self.wrong_tokens.retain_recent();
     }
 }
@@ -115,6 +131,9 @@ fn takes<K: Hash + Eq + Clone>(bucket: &Bucket<K>, key: &K) -> bool {
 const JOINS: Quotas = Quotas { address: (500, 4_000), holder: (400, 3_000) };
 /// A client trickles a dozen candidates, and restarts when its network changes.
 const CHANGES: Quotas = Quotas { address: (500, 4_000), holder: (400, 3_000) };
+/// As many at once by one token as a node has members; each page may ask 20 times in a second.
+const WATCHES: Quotas = Quotas { address: (500, 4_000), holder: (1_000, 20_000) };
+const WATCHES_HERE: PerSecond = (400, 3_000);
 /// More than anybody reads.
 const SAYS: Quotas = Quotas { address: (50, 200), holder: (40, 150) };
 /// Somebody who tries an old link again and again; nobody guesses a key at this rate.

@@ -151,9 +151,8 @@ pub async fn request(
 /// Beside what each page may say in a second. A page was counted as a join when it entered the room.
 fn check_rate(rates: &Rates, caller: &Caller, message: &ClientMessage) -> Result<(), Refusal> {
     match message {
-        ClientMessage::Publish { .. } | ClientMessage::Watch { .. } | ClientMessage::Mute { .. } => {
-            rates.check_change(caller)
-        }
+        ClientMessage::Publish { .. } | ClientMessage::Mute { .. } => rates.check_change(caller),
+        ClientMessage::Watch { .. } => rates.check_watch(caller),
         ClientMessage::Say { .. } => rates.check_say(caller),
         _ => Ok(()),
     }
