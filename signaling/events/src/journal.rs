@@ -2,6 +2,7 @@
 //! file.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -57,24 +58,31 @@ impl Change {
 impl Rest {
     /// Of the lines of a queue. One that can't be read was cut off by the end of the process, or is of another version.
     pub fn of(text: &str) -> Rest {
-        let mut rest = Rest::default();
+        let (mut queued, mut untold) = (Vec::new(), 0);
+        // By id, where it is among these.
+        let mut places: HashMap<String, VecDeque<usize>> = HashMap::new();
         for line in text.lines() {
             match serde_json::from_str(line) {
-                Ok(Line::Queued(event)) => rest.waiting.push((event.into_owned(), 0)),
+                Ok(Line::Queued(event)) => {
+                    places.entry(event.id.clone()).or_default().push_back(queued.len());
+                    queued.push(Some((event.into_owned(), 0)));
+                }
                 Ok(Line::Failed(id)) => {
-                    let of_it = rest.waiting.iter_mut().find(|(event, _)| event.id == id);
+                    let place = places.get(id.as_ref()).and_then(|places| places.front());
+                    let of_it = place.and_then(|place| queued.get_mut(*place)).and_then(Option::as_mut);
                     of_it.into_iter().for_each(|(_, failures)| *failures += 1);
                 }
                 Ok(Line::Done(id)) => {
-                    let at = rest.waiting.iter().position(|(event, _)| event.id == id);
-                    at.into_iter().for_each(|at| drop(rest.waiting.remove(at)));
+                    let place = places.get_mut(id.as_ref()).and_then(VecDeque::pop_front);
+                    let of_it = place.and_then(|place| queued.get_mut(place));
+                    of_it.into_iter().for_each(|of_it| *of_it = None);
                 }
-                Ok(Line::Untold(count)) => rest.untold = count,
-                Err(_) if line.starts_with(QUEUED) => rest.untold += 1,
+                Ok(Line::Untold(count)) => untold = count,
+                Err(_) if line.starts_with(QUEUED) => untold += 1,
                 Err(_) => {}
             }
         }
-        rest
+        Rest { waiting: queued.into_iter().flatten().collect(), untold }
     }
 }
 
@@ -117,6 +125,14 @@ mod tests {
         let text: String = changes.iter().map(Change::to_line).collect();
         let expected = Rest { waiting: vec![(event("a"), 2), (event("c"), 0)], untold: 3 };
         assert_eq!(Rest::of(&text), expected);
+    }
+
+    #[test]
+    fn one_that_was_queued_twice_is_done_once_for_each() {
+        let (queued, done) = (Change::Queued(Arc::new(event("a"))).to_line(), Change::Done("a".to_owned()).to_line());
+        let rest = |text: String| Rest::of(&text).waiting.len();
+        assert_eq!(rest(format!("{queued}{queued}{done}")), 1);
+        assert_eq!(rest(format!("{queued}{done}{queued}{done}{done}")), 0);
     }
 
     #[test]
