@@ -7,17 +7,18 @@ mod receivers;
 
 pub use receivers::{Webhooks, check_receiver, read_secrets};
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use chappe_signaling_events::{Attempt, Event, EventKind, Outbox, Outcome};
+use chappe_signaling_events::{Attempt, Event, EventKind, Fate, Outbox, Outcome};
 use chappe_signaling_service::{Service, unix_ms};
+use hyper::Uri;
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tracing::{debug, info, warn};
 
 use journal::{Journal, forget_others};
@@ -36,14 +37,16 @@ impl Receivers {
     pub fn tell(service: &Arc<Service>, webhooks: Option<Webhooks>, socket: Option<&Path>) -> Receivers {
         let (receivers, secret_file) =
             webhooks.map_or_else(Default::default, |webhooks| (webhooks.receivers, webhooks.secret_file));
-        let dir = socket.and_then(Path::parent);
-        dir.into_iter().for_each(|dir| forget_others(dir, &receivers));
+        let dir = socket.and_then(Path::parent).map(Path::to_owned);
         let (mut tasks, (stop, stopped)) = (JoinSet::new(), watch::channel(false));
-        for receiver in receivers {
-            let (journal, outbox) = Journal::open(dir, &receiver);
-            let poster = Arc::new(Poster::new(receiver, secret_file.clone()));
-            let telling = Telling { service: Arc::clone(service), poster, journal, outbox };
-            tasks.spawn(telling.run(service.listen(), stopped.clone()));
+        for (number, receiver) in receivers.iter().enumerate() {
+            let poster = Arc::new(Poster::new(receiver.clone(), secret_file.clone()));
+            let begin = Telling::begin(Arc::clone(service), (number, receiver.clone()), poster, dir.clone());
+            let (events, stopped) = (service.listen(), stopped.clone());
+            tasks.spawn(async move { begin.await.run(events, stopped).await });
+        }
+        if let Some(dir) = dir {
+            tasks.spawn_blocking(move || forget_others(&dir, &receivers));
         }
         Receivers { tasks, stop }
     }
@@ -58,12 +61,26 @@ impl Receivers {
 /// One receiver.
 struct Telling {
     service: Arc<Service>,
+    number: usize,
     poster: Arc<Poster>,
     journal: Journal,
     outbox: Outbox,
 }
 
 impl Telling {
+    /// With what the process before has left. Thousands may wait: they are read where nobody waits for it.
+    async fn begin(
+        service: Arc<Service>,
+        (number, receiver): (usize, Uri),
+        poster: Arc<Poster>,
+        dir: Option<PathBuf>,
+    ) -> Telling {
+        let opening = spawn_blocking(move || Journal::open(dir.as_deref(), &receiver));
+        // It does not panic, and it is not cancelled once it runs.
+        let (journal, outbox) = opening.await.unwrap_or_else(|_| (Journal::nowhere(), Outbox::default()));
+        Telling { service, number, poster, journal, outbox }
+    }
+
     async fn run(mut self, mut events: Receiver<Arc<Event>>, mut stop: watch::Receiver<bool>) {
         let mut running: JoinSet<(Attempt, Outcome)> = JoinSet::new();
         loop {
@@ -73,6 +90,7 @@ impl Telling {
             }
             // Written before it is told: who is killed meanwhile has it told twice and not never.
             self.journal.note(&mut self.outbox).await;
+            self.service.deliveries.note(self.number, self.outbox.figures());
             while let Some(attempt) = self.outbox.poll_attempt(Instant::now()) {
                 running.spawn(tell(Arc::clone(&self.poster), attempt));
             }
@@ -84,7 +102,7 @@ impl Telling {
                     Err(RecvError::Closed) => break,
                 },
                 Some(Ok((attempt, outcome))) = running.join_next() => {
-                    self.outbox.handle_outcome(Instant::now(), &attempt, outcome);
+                    self.handle_outcome(&attempt, outcome);
                 }
                 () = tokio::time::sleep_until(next.unwrap_or_else(tokio::time::Instant::now)), if next.is_some() => {}
                 _ = stop.wait_for(|stop| *stop) => break,
@@ -93,9 +111,27 @@ impl Telling {
         }
         self.take_all(&mut events);
         while let Some(Ok((attempt, outcome))) = running.try_join_next() {
-            self.outbox.handle_outcome(Instant::now(), &attempt, outcome);
+            self.handle_outcome(&attempt, outcome);
         }
         self.journal.note_now(&mut self.outbox);
+        let (receiver, count) = (self.poster.receiver(), self.outbox.queued());
+        if count > 0 {
+            warn!(
+                receiver,
+                count, "events wait for a receiver: the next signaling tells them, the node's end loses them"
+            );
+        }
+    }
+
+    fn handle_outcome(&mut self, attempt: &Attempt, outcome: Outcome) {
+        let fate = self.outbox.handle_outcome(Instant::now(), attempt, outcome);
+        let (receiver, event) = (self.poster.receiver(), &attempt.event);
+        let (id, kind) = (event.id.as_str(), event.kind.as_text());
+        match fate {
+            Fate::Over => debug!(receiver, id, "an event was told"),
+            Fate::ToldAgain => debug!(receiver, id, "an event is told again"),
+            Fate::GivenUp => warn!(receiver, id, kind, "an event is given up: the receiver did not take it for a day"),
+        }
     }
 
     /// What is there already is written down together.
@@ -114,12 +150,9 @@ async fn tell(poster: Arc<Poster>, attempt: Attempt) -> (Attempt, Outcome) {
     let event = &attempt.event;
     let signed = Signed { id: &event.id, unix_seconds: unix_ms() / 1000, body: event.body() };
     let outcome = match poster.post(signed).await {
-        Ok(()) => {
-            debug!(receiver = %poster.receiver(), id = event.id, "an event was told");
-            Outcome::Delivered
-        }
+        Ok(()) => Outcome::Delivered,
         Err(why) => {
-            info!(receiver = %poster.receiver(), id = event.id, kind = event.kind.as_text(), why, "an event is told later");
+            info!(receiver = %poster.receiver(), id = event.id, kind = event.kind.as_text(), why, "an event was not taken");
             Outcome::Failed
         }
     };

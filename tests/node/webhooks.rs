@@ -94,6 +94,7 @@ fn what_a_receiver_could_not_be_told_the_next_signaling_process_tells_in_its_ord
 
     come_and_go(&node, 1);
     assert!(printed(&node, &["reload"]).ends_with("is reloaded\n"));
+    assert!(node.log().contains("events wait for a receiver"), "{}", node.log());
     come_and_go(&node, 2);
     let signaling = node.signaling();
     kill(signaling.unwrap(), Signal::KILL);
@@ -158,6 +159,15 @@ fn a_dead_worker_is_told_to_a_receiver_until_it_has_it_and_to_who_listens() {
     );
     assert_eq!(signatures, expected);
     assert_eq!(signatures.split(' ').count(), 2, "one by each secret");
+    let counted = |outcome: &str| format!("chappe_webhook_events_total{{outcome=\"{outcome}\"}}");
+    let expected = [("delivered", 1), ("failed", 1), ("given_up", 0), ("dropped", 0)];
+    let mut expected: Vec<String> =
+        expected.iter().map(|(outcome, count)| format!("{} {count}", counted(outcome))).collect();
+    expected.push("chappe_webhook_events_waiting 0".to_owned());
+    eventually("figures of webhooks", || {
+        let metrics = node.metrics();
+        expected.iter().all(|line| metrics.lines().any(|told| told == line)).then_some(())
+    });
     assert!(lines.any(|line| line == "event: worker_died"), "the same for who listens");
 }
 

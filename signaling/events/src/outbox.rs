@@ -28,8 +28,7 @@ pub struct Outbox {
     running: usize,
     /// For which there was no place, since that was told last.
     untold: u64,
-    dropped: u64,
-    given_up: u64,
+    figures: Figures,
     /// Since they were taken last.
     changes: Vec<Change>,
 }
@@ -37,9 +36,37 @@ pub struct Outbox {
 /// A room, or what is of none.
 type Lane = Option<String>;
 
+/// How telling goes, since the process started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Figures {
+    pub delivered: u64,
+    /// Attempts after which the event is told again.
+    pub failed: u64,
+    /// That the receiver did not take for a day.
+    pub given_up: u64,
+    /// For want of a place.
+    pub dropped: u64,
+    /// Events that wait now.
+    pub waiting: usize,
+}
+
+impl Figures {
+    #[must_use]
+    pub fn and(self, other: Figures) -> Figures {
+        Figures {
+            delivered: self.delivered + other.delivered,
+            failed: self.failed + other.failed,
+            given_up: self.given_up + other.given_up,
+            dropped: self.dropped + other.dropped,
+            waiting: self.waiting + other.waiting,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Waiting {
-    events: VecDeque<Arc<Event>>,
+    /// Each with the end of its day.
+    events: VecDeque<(Arc<Event>, Instant)>,
     /// How often the first was told in vain.
     failures: usize,
 }
@@ -57,18 +84,30 @@ pub enum Outcome {
     Failed,
 }
 
+/// What becomes of an event after an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Over,
+    ToldAgain,
+    /// Its day is over.
+    GivenUp,
+}
+
 impl Outbox {
-    /// As an earlier process left it, by its changes: what waits is told at once, and then goes on in its pauses.
-    pub fn restored(now: Instant, changes: &str) -> Outbox {
+    /// As an earlier process left it, by its changes: what waits is told at once, and then goes on in its pauses, until
+    /// the day is over that began when it happened. `unix_ms` is now.
+    pub fn restored(now: Instant, unix_ms: u64, changes: &str) -> Outbox {
         let mut outbox = Outbox::default();
         let Rest { waiting, untold } = Rest::of(changes);
         if untold > 0 {
-            outbox.drop_events(untold);
+            outbox.untold = untold;
+            outbox.changes.push(Change::Untold(untold));
         }
         for (event, failures) in waiting {
             let lane = event.room.clone();
-            outbox.push(now, Arc::new(event));
-            // The attempt that comes now is in place of the last one, so that a day stays a day.
+            let age = Duration::from_millis(unix_ms.saturating_sub(event.at_ms));
+            outbox.push_until(now, now + DAY.saturating_sub(age), Arc::new(event));
+            // The attempt that comes now is in place of the last one.
             let first = outbox.lanes.get_mut(&lane).filter(|waiting| waiting.events.len() == 1);
             first.into_iter().for_each(|waiting| waiting.failures = failures.saturating_sub(1));
         }
@@ -83,8 +122,8 @@ impl Outbox {
     /// The changes by which a queue comes to be what this one is.
     pub fn summary(&self) -> Vec<Change> {
         let of_lane = |waiting: &Waiting| {
-            let id = waiting.events.front().map(|event| event.id.clone()).unwrap_or_default();
-            let queued = waiting.events.iter().cloned().map(Change::Queued).collect::<Vec<_>>();
+            let id = waiting.events.front().map(|(event, _)| event.id.clone()).unwrap_or_default();
+            let queued = waiting.events.iter().map(|(event, _)| Change::Queued(Arc::clone(event))).collect::<Vec<_>>();
             queued.into_iter().chain(vec![Change::Failed(id); waiting.failures]).collect::<Vec<_>>()
         };
         let untold = Some(Change::Untold(self.untold)).filter(|_| self.untold > 0);
@@ -93,6 +132,10 @@ impl Outbox {
 
     /// One that finds no place is dropped and counted.
     pub fn push(&mut self, now: Instant, event: Arc<Event>) {
+        self.push_until(now, now + DAY, event);
+    }
+
+    fn push_until(&mut self, now: Instant, day_ends: Instant, event: Arc<Event>) {
         if self.queued >= EVENTS_MAX {
             self.drop_events(1);
             return;
@@ -101,7 +144,7 @@ impl Outbox {
         self.changes.push(Change::Queued(Arc::clone(&event)));
         let lane = event.room.clone();
         let waiting = self.lanes.entry(lane.clone()).or_default();
-        waiting.events.push_back(event);
+        waiting.events.push_back((event, day_ends));
         if waiting.events.len() == 1 {
             self.due.insert((now, lane));
         }
@@ -110,7 +153,7 @@ impl Outbox {
     /// Events that were lost before they came here.
     pub fn drop_events(&mut self, count: u64) {
         self.untold += count;
-        self.dropped += count;
+        self.figures.dropped += count;
         self.changes.push(Change::Untold(self.untold));
     }
 
@@ -131,22 +174,29 @@ impl Outbox {
         let first = self.due.first().filter(|(at, _)| *at <= now)?.clone();
         self.due.remove(&first);
         let (_, lane) = first;
-        let event = self.lanes.get(&lane)?.events.front().cloned()?;
+        let (event, _) = self.lanes.get(&lane)?.events.front().cloned()?;
         self.running += 1;
         Some(Attempt { event, lane })
     }
 
-    pub fn handle_outcome(&mut self, now: Instant, attempt: &Attempt, outcome: Outcome) {
+    /// Says what becomes of the event.
+    pub fn handle_outcome(&mut self, now: Instant, attempt: &Attempt, outcome: Outcome) -> Fate {
         self.running = self.running.saturating_sub(1);
-        let Some(waiting) = self.lanes.get_mut(&attempt.lane) else { return };
-        let pause = PAUSES.get(waiting.failures).filter(|_| outcome == Outcome::Failed);
+        let Some(waiting) = self.lanes.get_mut(&attempt.lane) else { return Fate::Over };
+        let day_ends = waiting.events.front().map_or(now, |(_, day_ends)| *day_ends);
+        let pause = PAUSES.get(waiting.failures).filter(|_| outcome == Outcome::Failed && now < day_ends);
         if let Some(pause) = pause {
             waiting.failures += 1;
+            self.figures.failed += 1;
             self.changes.push(Change::Failed(attempt.event.id.clone()));
-            self.due.insert((now + *pause, attempt.lane.clone()));
-            return;
+            self.due.insert(((now + *pause).min(day_ends), attempt.lane.clone()));
+            return Fate::ToldAgain;
         }
-        self.given_up += u64::from(outcome == Outcome::Failed);
+        let (count, fate) = match outcome {
+            Outcome::Delivered => (&mut self.figures.delivered, Fate::Over),
+            Outcome::Failed => (&mut self.figures.given_up, Fate::GivenUp),
+        };
+        *count += 1;
         self.changes.push(Change::Done(attempt.event.id.clone()));
         waiting.events.pop_front();
         waiting.failures = 0;
@@ -155,6 +205,7 @@ impl Outbox {
             true => drop(self.lanes.remove(&attempt.lane)),
             false => drop(self.due.insert((now, attempt.lane.clone()))),
         }
+        fate
     }
 
     /// When there is something to be told again; none while as many requests run as may.
@@ -167,14 +218,8 @@ impl Outbox {
         self.queued
     }
 
-    /// For want of a place, since the process started.
-    pub fn dropped(&self) -> u64 {
-        self.dropped
-    }
-
-    /// That the receiver did not take for a day.
-    pub fn given_up(&self) -> u64 {
-        self.given_up
+    pub fn figures(&self) -> Figures {
+        Figures { waiting: self.queued, ..self.figures }
     }
 }
 
@@ -182,7 +227,9 @@ impl Outbox {
 const EVENTS_MAX: usize = 10_000;
 /// Requests to a receiver at a time.
 const RUNNING_MAX: usize = 8;
-/// After each attempt that failed: 24 hours in sum.
+/// An event is told again for so long, since it happened.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// After each attempt that failed: a day in sum.
 const PAUSES: [Duration; 11] = [
     Duration::from_secs(1),
     Duration::from_secs(5),
@@ -239,7 +286,7 @@ mod tests {
         outbox.push(start, event(Some("a"), 0));
         outbox.push(start, event(Some("a"), 1));
         let (mut now, mut attempts) = (start, 0);
-        while outbox.given_up() == 0 {
+        while outbox.figures().given_up == 0 {
             now = outbox.next_timeout().unwrap();
             let attempt = outbox.poll_attempt(now).unwrap();
             assert_eq!(attempt.event.id, "0");
@@ -247,16 +294,40 @@ mod tests {
             attempts += 1;
         }
         assert_eq!(attempts, PAUSES.len() + 1);
-        assert_eq!(now - start, Duration::from_secs(24 * 3600));
+        assert_eq!((now - start, PAUSES.iter().sum::<Duration>()), (DAY, DAY));
         assert!(PAUSES.is_sorted());
-        assert_eq!(outbox.poll_attempt(now).unwrap().event.id, "1");
+        let second = outbox.poll_attempt(now).unwrap();
+        assert_eq!(second.event.id, "1");
+        assert_eq!(outbox.handle_outcome(now, &second, Outcome::Failed), Fate::GivenUp, "its day is over, too");
+        let failed = u64::try_from(PAUSES.len()).unwrap();
+        assert_eq!(outbox.figures(), Figures { failed, given_up: 2, ..Figures::default() });
+    }
+
+    #[test]
+    fn an_event_has_one_day_however_often_the_process_is_another() {
+        let (start, began_ms) = (Instant::now(), 1_700_000_000_000);
+        let of_then = Event { at_ms: began_ms, ..Event::clone(&event(Some("a"), 0)) };
+        let mut text = Change::Queued(Arc::new(of_then)).to_line();
+        let mut given_up_after = None;
+        for hours in 1..=30 {
+            let since = Duration::from_secs(hours * 3600);
+            let mut outbox = Outbox::restored(start + since, began_ms + hours * 3_600_000, &text);
+            let attempt = outbox.poll_attempt(start + since).expect("told at once");
+            if outbox.handle_outcome(start + since, &attempt, Outcome::Failed) == Fate::GivenUp {
+                given_up_after = Some(hours);
+                break;
+            }
+            assert!(outbox.next_timeout().unwrap() <= start + DAY, "the last attempt is within its day");
+            text = outbox.summary().iter().map(Change::to_line).collect();
+        }
+        assert_eq!(given_up_after, Some(24));
     }
 
     #[test]
     fn what_finds_no_place_is_counted_and_told_once_there_is_one() {
         let (mut outbox, now) = (Outbox::default(), Instant::now());
         (0..EVENTS_MAX + 3).for_each(|number| outbox.push(now, event(Some(&number.to_string()), number)));
-        assert_eq!((outbox.queued(), outbox.dropped(), outbox.poll_untold()), (EVENTS_MAX, 3, None));
+        assert_eq!((outbox.queued(), outbox.figures().dropped, outbox.poll_untold()), (EVENTS_MAX, 3, None));
         while outbox.queued() >= EVENTS_MAX / 2 {
             for attempt in ids(&mut outbox, now) {
                 outbox.handle_outcome(now, &attempt, Outcome::Delivered);
@@ -284,7 +355,8 @@ mod tests {
         let text = written(&outbox.take_changes());
         assert_eq!(outbox.take_changes(), []);
         for text in [text, written(&outbox.summary())] {
-            let mut next = Outbox::restored(at, &text);
+            let mut next = Outbox::restored(at, 0, &text);
+            assert_eq!(next.figures().dropped, 0, "the process before has counted them");
             assert_eq!((next.queued(), next.poll_untold()), (3, Some(5)));
             let first = ids(&mut next, at).into_iter().find(|attempt| attempt.lane.is_some()).unwrap();
             assert_eq!(first.event.id, "0", "at once");

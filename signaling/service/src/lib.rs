@@ -10,6 +10,7 @@
 mod callers;
 mod clock;
 mod cluster;
+mod deliveries;
 mod drain;
 mod effects;
 #[cfg(any(test, feature = "harness"))]

@@ -21,6 +21,7 @@ use crate::callers::refusals::Refusals;
 use crate::callers::shares::{Share, Shares};
 use crate::clock::unix_ms;
 use crate::cluster::handle::Cluster;
+use crate::deliveries::Deliveries;
 use crate::drain::file::DrainFile;
 use crate::drain::moves::Moves;
 use crate::lock::{HoldTimes, StateLock, StateTurn};
@@ -52,6 +53,7 @@ pub struct Service {
     /// Shared with the listeners, which refuse before a request gets here.
     pub refusals: Arc<Refusals>,
     pub issuer_fetches: IssuerFetches,
+    pub deliveries: Deliveries,
     turn: TurnServers,
     /// Where traces of joins begin, and the steps of those whose clients are on their way.
     pub tracer: Tracer,
@@ -95,6 +97,7 @@ impl Service {
             pages_max,
             refusals: Arc::default(),
             issuer_fetches: IssuerFetches::default(),
+            deliveries: Deliveries::default(),
             turn,
             tracer,
             arrivals: Arrivals::default(),

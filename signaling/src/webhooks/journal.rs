@@ -8,9 +8,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chappe_signaling_events::{Change, Outbox, journal_name};
+use chappe_signaling_service::unix_ms;
 use hyper::Uri;
 use tracing::{info, warn};
 
@@ -24,7 +25,8 @@ struct Pages {
     path: Option<PathBuf>,
     file: Option<File>,
     lines: usize,
-    is_failing: bool,
+    /// While it can't be written: since how many attempts, and when the next one is.
+    failing: Option<(usize, Instant)>,
 }
 
 impl Journal {
@@ -32,55 +34,76 @@ impl Journal {
     pub fn open(dir: Option<&Path>, receiver: &Uri) -> (Journal, Outbox) {
         let path = dir.map(|dir| dir.join(file_name(receiver)));
         let text = path.as_deref().map(fs::read).and_then(Result::ok).unwrap_or_default();
-        let outbox = Outbox::restored(Instant::now(), &String::from_utf8_lossy(&text));
+        let outbox = Outbox::restored(Instant::now(), unix_ms(), &String::from_utf8_lossy(&text));
         if outbox.queued() > 0 {
             let receiver = receiver.authority().map_or("", |authority| authority.as_str());
             info!(receiver, count = outbox.queued(), "events that the process before could not tell are told now");
         }
         // What was read is written anew, without what is over.
-        let pages = Pages { path, file: None, lines: usize::MAX, is_failing: false };
-        (Journal(Arc::new(Mutex::new(pages))), outbox)
+        (Journal::at(path), outbox)
+    }
+
+    pub fn nowhere() -> Journal {
+        Journal::at(None)
+    }
+
+    fn at(path: Option<PathBuf>) -> Journal {
+        let pages = Pages { path, file: None, lines: usize::MAX, failing: None };
+        Journal(Arc::new(Mutex::new(pages)))
     }
 
     /// Takes down what has changed. The disk is waited for by this receiver alone.
     pub async fn note(&self, outbox: &mut Outbox) {
-        let Some((journal, changes, summary)) = self.begin(outbox) else { return };
-        let writing = tokio::task::spawn_blocking(move || journal.write(&changes, summary.as_deref()));
+        let now = Instant::now();
+        let Some((journal, changes, summary)) = self.begin(outbox, now) else { return };
+        let writing = tokio::task::spawn_blocking(move || journal.write(now, &changes, summary.as_deref()));
         // It does not panic, and it is not cancelled once it runs.
         let _ = writing.await;
     }
 
     /// The same, for the last time.
     pub fn note_now(&self, outbox: &mut Outbox) {
-        if let Some((journal, changes, summary)) = self.begin(outbox) {
-            journal.write(&changes, summary.as_deref());
+        let again_at = self.pages().failing.map(|(_, again_at)| again_at);
+        let now = again_at.unwrap_or_else(Instant::now);
+        if let Some((journal, changes, summary)) = self.begin(outbox, now) {
+            journal.write(now, &changes, summary.as_deref());
         }
     }
 
-    /// What is to be written: the changes, or all that waits where most of the file is about what is over.
-    fn begin(&self, outbox: &mut Outbox) -> Option<(Journal, Vec<Change>, Option<Vec<Change>>)> {
+    /// What is to be written: the changes, or all that waits where most of the file is about what is over, and where it
+    /// could not be written before. That is tried again seldom: each time it is the whole queue.
+    fn begin(&self, outbox: &mut Outbox, now: Instant) -> Option<(Journal, Vec<Change>, Option<Vec<Change>>)> {
         let changes = outbox.take_changes();
-        if changes.is_empty() {
+        let pages = self.pages();
+        let is_due = match pages.failing {
+            Some((_, again_at)) => now >= again_at,
+            None => !changes.is_empty(),
+        };
+        if pages.path.is_none() || !is_due {
             return None;
         }
-        let lines = self.pages().lines.saturating_add(changes.len());
+        let lines = pages.lines.saturating_add(changes.len());
+        drop(pages);
         let is_old = outbox.queued() == 0 || lines > 2 * outbox.queued() + LINES_KEPT;
         Some((self.clone(), changes, is_old.then(|| outbox.summary())))
     }
 
-    fn write(&self, changes: &[Change], summary: Option<&[Change]>) {
+    fn write(&self, now: Instant, changes: &[Change], summary: Option<&[Change]>) {
         let mut pages = self.pages();
         let written = match summary {
             Some(summary) => pages.rewrite(summary),
             None => pages.append(changes),
         };
         match written {
-            Ok(()) => pages.is_failing = false,
-            // Said once; the file is made anew with the next change.
+            Ok(()) => pages.failing = None,
+            // Said once; the file is made anew after a pause.
             Err(error) => {
-                if !std::mem::replace(&mut pages.is_failing, true) {
+                let attempts = pages.failing.map_or(0, |(attempts, _)| attempts);
+                if attempts == 0 {
                     warn!(%error, "should signaling end now, it would forget events that wait for a receiver");
                 }
+                let pause = PAUSES.get(attempts).or(PAUSES.last()).copied().unwrap_or_default();
+                pages.failing = Some((attempts + 1, now + pause));
                 pages.lines = usize::MAX;
             }
         }
@@ -128,11 +151,12 @@ pub fn forget_others(dir: &Path, receivers: &[Uri]) {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     for entry in entries {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with(PREFIX) || named.contains(&name) {
+        // One that is being written anew is its receiver's.
+        if !name.starts_with(PREFIX) || named.contains(name.trim_end_matches(".part")) {
             continue;
         }
         let text = fs::read(entry.path()).unwrap_or_default();
-        let count = Outbox::restored(Instant::now(), &String::from_utf8_lossy(&text)).queued();
+        let count = Outbox::restored(Instant::now(), unix_ms(), &String::from_utf8_lossy(&text)).queued();
         if count > 0 {
             warn!(count, "events are dropped: their receiver is named no more");
         }
@@ -151,6 +175,9 @@ fn file_name(receiver: &Uri) -> String {
 const PREFIX: &str = "webhook-";
 /// About what is over, before the file is made anew.
 const LINES_KEPT: usize = 1_000;
+/// After attempts to write that failed; then the last.
+const PAUSES: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(20), Duration::from_secs(60)];
 
 #[cfg(test)]
 mod tests {
@@ -189,7 +216,7 @@ mod tests {
 
     fn push(outbox: &mut Outbox, id: usize) {
         let (room, data) = (Some(format!("room{}", id % 3)), serde_json::Value::Null);
-        let event = Event { id: id.to_string(), kind: EventKind::RoomStarted, at_ms: 0, room, data };
+        let event = Event { id: id.to_string(), kind: EventKind::RoomStarted, at_ms: unix_ms(), room, data };
         outbox.push(Instant::now(), Arc::new(event));
     }
 
@@ -253,6 +280,30 @@ mod tests {
         assert_eq!(dir.open().1.queued(), left);
         forget_others(&dir.0, &[]);
         assert_eq!(dir.open().1.queued(), 0);
+    }
+
+    #[test]
+    fn a_full_disk_is_tried_again_seldom_and_all_is_written_once_it_is_not() {
+        let dir = Dir::new();
+        let (journal, mut outbox) = Journal::open(Some(&dir.0.join("later")), &receiver());
+        let (mut now, mut id, mut attempts) = (Instant::now(), 0, 0);
+        let end = now + Duration::from_secs(300);
+        while now < end {
+            push(&mut outbox, id);
+            if let Some((_, changes, summary)) = journal.begin(&mut outbox, now) {
+                assert_eq!(summary.as_ref().map(Vec::len), Some(id + 1), "all that waits");
+                journal.write(now, &changes, summary.as_deref());
+                attempts += 1;
+            }
+            (now, id) = (now + Duration::from_secs(1), id + 1);
+        }
+        assert_eq!(attempts, 4 + (300 - 26) / 60);
+        fs::create_dir_all(dir.0.join("later")).unwrap();
+        journal.note_now(&mut outbox);
+        let (_, left) = Journal::open(Some(&dir.0.join("later")), &receiver());
+        assert_eq!(left.queued(), id);
+        push(&mut outbox, id);
+        assert!(journal.begin(&mut outbox, now).is_some(), "as ever");
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use chappe_engine::Health;
 use chappe_sfu_api::SessionId;
+use chappe_signaling_events::Figures;
 use chappe_signaling_service::{Service, ServiceState, WorkerState, WorkerView};
 use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -38,6 +39,7 @@ pub async fn metrics(State(admin): State<Admin>) -> Response {
         for (fate, count) in admin.service.tracer.counts() {
             counter!("chappe_trace_spans_total", "result" => fate.as_text()).absolute(count);
         }
+        record_webhooks(admin.service.deliveries.sum());
         for (result, count) in admin.tls.counts() {
             counter!("chappe_tls_handshakes_total", "result" => result).absolute(count);
         }
@@ -73,6 +75,11 @@ fn describe() {
     describe_counter!("chappe_cap_refusals_total", "Requests refused by a cap, by the setting that can be raised.");
     describe_counter!("chappe_jwks_fetches_total", "Attempts to read the keys of a foreign issuer by their result.");
     describe_counter!("chappe_trace_spans_total", "Steps of traced joins by whether the collector has them.");
+    describe_counter!(
+        "chappe_webhook_events_total",
+        "Events for all receivers together by outcome; one that failed is told again, and counted each time."
+    );
+    describe_gauge!("chappe_webhook_events_waiting", "Events that receivers have not got yet.");
     describe_counter!("chappe_tls_handshakes_total", "Connections to listeners of TLS by how they began.");
     describe_gauge!("chappe_tls_certificate_expiry_timestamp_seconds", "Until when the certificate is good.");
     describe_counter!("chappe_turn_refusals_total", "What the TURN server did not answer or relay, by reason.");
@@ -116,6 +123,15 @@ fn describe() {
         "chappe_worker_drops_total",
         "Packets dropped and old commands refused by the worker's present process, by reason."
     );
+}
+
+fn record_webhooks(figures: Figures) {
+    let Figures { delivered, failed, given_up, dropped, waiting } = figures;
+    for (outcome, count) in [("delivered", delivered), ("failed", failed), ("given_up", given_up), ("dropped", dropped)]
+    {
+        counter!("chappe_webhook_events_total", "outcome" => outcome).absolute(count);
+    }
+    gauge!("chappe_webhook_events_waiting").set(as_f64(waiting));
 }
 
 /// In turns of the lock: they may be thousands.
