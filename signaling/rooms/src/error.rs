@@ -2,7 +2,7 @@
 
 use chappe_cluster::StreamName;
 
-use crate::limits::SESSIONS_PER_MEMBER_MAX;
+use crate::limits::{MEMBERS_PER_ROOM_MAX, SESSIONS_PER_MEMBER_MAX};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RoomError {
@@ -28,7 +28,7 @@ pub enum RoomLimit {
     Rooms(usize),
     #[error("streams in this room ({0}; the operator can raise streams-per-room)")]
     Streams(usize),
-    #[error("members in this room ({0}; the operator can raise members-per-room)")]
+    #[error("members in this room on this node ({0}; {way})", way = way_of_members(*.0))]
     Members(usize),
     #[error("members on this server ({0}; its operator can raise members-max)")]
     AllMembers(usize),
@@ -40,4 +40,12 @@ pub enum RoomLimit {
     Connecting(usize),
     #[error("pages of this address, with those that left in the last 30 s ({0})")]
     MembersOfAddress(usize),
+}
+
+fn way_of_members(cap: usize) -> &'static str {
+    if cap < MEMBERS_PER_ROOM_MAX {
+        "the operator can raise members-per-room"
+    } else {
+        "no node can have more: there is place on another node, or without joining (WHEP)"
+    }
 }

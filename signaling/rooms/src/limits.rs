@@ -16,6 +16,10 @@ impl Default for Caps {
     }
 }
 
+/// Caps can't be higher. All members of a room on a node are told to the others in one message, of the 1 MB that NATS
+/// carries.
+pub const MEMBERS_PER_ROOM_MAX: usize = 2_000;
+
 /// Rooms that are known of all nodes, and of one other node. No node may have more.
 pub const ROOMS_KNOWN_MAX: usize = 100_000;
 

@@ -19,6 +19,9 @@ fn who_comes_beyond_a_cap_is_told_which_one_it_is() {
     }
     let third = registry.join(MemberId(3), room(), None, None);
     assert_eq!(third, refused(RoomLimit::Members(2)));
+    assert!(third.unwrap_err().to_string().contains("(2; the operator can raise members-per-room)"));
+    let at_the_top = RoomLimit::Members(Caps::default().members_per_room).to_string();
+    assert!(at_the_top.contains("(2000; no node can have more"), "{at_the_top}");
     registry.join(MemberId(3), other("second"), None, None).unwrap();
     assert_eq!(registry.join(MemberId(4), other("third"), None, None), refused(RoomLimit::AllMembers(3)));
     registry.leave(MemberId(1));
