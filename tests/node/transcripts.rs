@@ -196,6 +196,21 @@ fn each_command_of_the_document_prints_what_is_shown() {
     here.into_iter().for_each(replay);
 }
 
+/// Without a session a drain may be over before anything of it is shown; with one it lasts until the deadline.
+#[test]
+fn a_drain_says_how_many_sessions_are_left_and_when_it_ends() {
+    let node = studio();
+    let _audience = Audience::of(&node);
+    let output = operator(&node.dir, &["drain", "--deadline", "3s"]).output().unwrap();
+    let (told, progress) = (lines(&output.stdout), lines(&output.stderr));
+    assert_eq!((output.status.code(), told), (Some(0), vec!["studio is drained and has ended".to_owned()]));
+    let shown = document();
+    let shown = shown.lines().find(|line| line.starts_with("studio drains: ")).expect("the document shows it");
+    let is_it = |line: &String| progress_shape(line) == progress_shape(shown);
+    let of_both = |line: &&String| line.starts_with("studio drains: 2 sessions left, ");
+    assert!(progress.iter().filter(of_both).any(is_it), "{progress:?}");
+}
+
 #[test]
 fn the_narrow_table_of_the_document_is_the_one_of_60_columns() {
     let text = document();
