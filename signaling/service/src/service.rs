@@ -177,8 +177,7 @@ impl Service {
     }
 
     /// Whether credentials that this node told somebody are good for as long as they say: those of a session of this
-    /// node end with it, those of a page when it has left and has no session here. What is on other nodes nobody here
-    /// can tell.
+    /// node end with it, those of a page when it has left for good. What goes on at other nodes nobody here can tell.
     pub fn is_served(&self, client: &str) -> bool {
         if !self.is_settled() {
             return true;
@@ -187,7 +186,10 @@ impl Service {
             return !self.cluster.has_tag(session.tag()) || self.state().registry.has_session(session);
         }
         let member = MemberId::try_from(client.to_owned());
-        member.is_ok_and(|member| self.state().registry.is_there(member))
+        member.is_ok_and(|member| {
+            let state = self.state();
+            state.registry.is_there(member) || !state.departed.contains(member)
+        })
     }
 
     pub fn started(&self) -> SystemTime {

@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 
 use crate::cluster::handle::Cluster;
 use crate::news::News;
+use crate::pages::departed::Departed;
 use crate::pages::event::{PageEvent, PageLink, PageMessage, ShownStream};
 use crate::refusal::Refusal;
 use crate::relays::paths::Paths;
@@ -50,6 +51,8 @@ pub struct ServiceState {
     /// Counts presences.
     pub presences: u64,
     pages: HashMap<MemberId, PageConnection>,
+    /// Pages that have left for good.
+    pub departed: Departed,
 }
 
 /// A room's subject on which other nodes are heard.
@@ -101,6 +104,7 @@ impl ServiceState {
             engine: if cluster.alone { Health::Up } else { Health::Connecting },
             presences: 0,
             pages: HashMap::new(),
+            departed: Departed::default(),
         }
     }
 

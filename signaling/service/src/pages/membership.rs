@@ -88,6 +88,7 @@ impl Service {
             servers: self.servers(&state),
             ice_servers: self.turn_for_member(member).into_iter().collect(),
         };
+        state.departed.forget(member);
         let page = PageConnection { number: connection, link };
         page.push(PageMessage::Welcome(Box::new(welcome)));
         state.connect(member, page);
@@ -198,6 +199,7 @@ impl Service {
             let elsewhere = state.registry.sessions_elsewhere(member);
             let effects = state.registry.leave(member);
             self.apply(&mut state, effects);
+            state.departed.note(Instant::now(), member);
             self.leave_chat(&mut state, &joined.room, member);
             elsewhere
         };
@@ -216,6 +218,9 @@ impl Service {
             let effects = state.registry.handle_grace_over(member, connection);
             service.apply(&mut state, effects);
             let is_over = state.registry.member(member).is_none_or(|member| !member.connection.is_up());
+            if is_over && elsewhere.is_empty() && !state.registry.is_there(member) {
+                state.departed.note(Instant::now(), member);
+            }
             if let Some(room) = room.filter(|_| is_over) {
                 service.leave_chat(&mut state, &room, member);
                 service.forget_elsewhere(member, &elsewhere);
@@ -293,13 +298,21 @@ mod tests {
         service.claim_here(&mut service.state(), &moved, &[session], None);
         assert!(service.is_served(&moving.member.to_string()), "the media of a page that has moved goes on");
         service.close(session).await;
-        assert!(!service.is_served(&moving.member.to_string()));
+        assert!(service.is_served(&moving.member.to_string()), "and may go on at another node");
 
         let leaving = page(&service).await;
         let member = leaving.owner.member.to_string();
         assert!(service.is_served(&member));
         service.leave_for_good(&leaving).await;
         assert!(!service.is_served(&member) && !service.is_served("nobody"));
+
+        let (silent, cut_off) = (page(&service).await, page(&service).await);
+        let theirs = SessionId(player.0.wrapping_add(1), 7);
+        service.state().registry.note_session(cut_off.owner.member, theirs);
+        [&silent, &cut_off].into_iter().for_each(|page| service.leave(page));
+        tokio::time::sleep(2 * MEMBER_GRACE).await;
+        assert!(!service.is_served(&silent.owner.member.to_string()));
+        assert!(service.is_served(&cut_off.owner.member.to_string()), "its media at another node goes on");
         let elsewhere = SessionId(player.0.wrapping_add(1), player.1);
         assert!(service.is_served(&SessionAlias::of(elsewhere).to_string()), "its end is not known here");
     }
