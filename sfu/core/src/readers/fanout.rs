@@ -134,8 +134,7 @@ impl Readers {
         let before = parts.out.counters.bytes_out;
         let mut somebody_waits = false;
         let mut progress = Flushed::Done;
-        loop {
-            let Some(layer) = parts.tracks.layer_mut(key) else { break };
+        while let Some(layer) = parts.tracks.layer_mut(key) {
             let (relief, audience) = (self.relief, self.audience(key));
             // Late media would only push all that follows further back.
             if let Some(resume) = decide_resume(layer, audience, parts.now, relief) {
