@@ -154,9 +154,12 @@ export class Connection extends Emitter {
   /**
    * The page may be left now, which its person may still be asked. Firefox closes the connection before the page hears
    * of `pagehide`, with a code that a proxy that restarts sends as well; what is said here arrives before it. If the page
-   * stays, its next ping takes it back.
+   * stays, its next ping takes it back. Who is only greeted may be a member already.
    */
-  #announceEnd = () => void this.request("leaving").catch(() => {});
+  #announceEnd = () => {
+    if (this.#race) this.#race.say(JSON.stringify({ type: "leaving", id: this.#nextId++ }));
+    else this.request("leaving").catch(() => {});
+  };
 
   /** @param {LinkEvent} event */
   #dispatch(event) {
@@ -276,7 +279,7 @@ export class Connection extends Emitter {
 
   /** @param {number} [code] */
   #drop(code) {
-    this.#race?.end();
+    this.#race?.end(code);
     this.#race = null;
     const socket = this.#socket;
     this.#socket = null;

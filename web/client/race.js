@@ -53,12 +53,23 @@ export class Race {
     this.#next();
   }
 
-  /** Closes what is open, and says nothing any more. */
-  end() {
+  /**
+   * Closes what is open, and says nothing any more.
+   * @param {number} [code] why, for the servers
+   */
+  end(code) {
     this.#over = true;
     clearTimeout(this.#nextTimer);
-    for (const runner of this.#running) this.#close(runner);
+    for (const runner of this.#running) this.#close(runner, code);
     this.#running.clear();
+  }
+
+  /**
+   * Says more to who was greeted and has not answered yet: it may have let us in already.
+   * @param {string} frame
+   */
+  say(frame) {
+    this.#greeted?.socket.send(frame);
   }
 
   /** Starts the next one; and the one after it, when this one has not opened soon. */
@@ -146,10 +157,11 @@ export class Race {
   /**
    * Forgets the socket at once: a close handshake with a dead server would take minutes.
    * @param {Runner} runner
+   * @param {number} [code]
    */
-  #close({ socket, timer }) {
+  #close({ socket, timer }, code) {
     clearTimeout(timer);
-    dropSocket(socket);
+    dropSocket(socket, code);
   }
 }
 

@@ -87,6 +87,34 @@ test("a request that is not answered within 10 s is over", async () => {
   await assert.rejects(request, { code: "timeout" });
 });
 
+test("a page that may be left says so, also while it waits to be let in, and not before it has said hello", () => {
+  const page = new EventTarget();
+  const { addEventListener, removeEventListener } = globalThis;
+  Object.assign(globalThis, { addEventListener: page.addEventListener.bind(page), removeEventListener: page.removeEventListener.bind(page) });
+  try {
+    connect();
+    const leave = () => {
+      page.dispatchEvent(new Event("beforeunload"));
+      return last().sent.map((/** @type {any} */ message) => message.type);
+    };
+    assert.deepEqual(leave(), []);
+    last().onopen();
+    assert.deepEqual(leave(), ["hello", "leaving"]);
+    last().say({ type: "done", id: last().sent[1].id });
+    last().welcome();
+    assert.deepEqual(leave(), ["hello", "leaving", "leaving"]);
+  } finally {
+    Object.assign(globalThis, { addEventListener, removeEventListener });
+  }
+});
+
+test("who leaves while it waits to be let in says that it does not come back", () => {
+  const link = connect();
+  last().onopen();
+  link.close();
+  assert.equal(last().code, 1000);
+});
+
 test("without a link a request fails at once instead of waiting", async () => {
   const link = connect();
   await assert.rejects(link.request("ping"), { code: "disconnected" });
