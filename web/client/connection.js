@@ -40,6 +40,8 @@ const STAGGER_MS = 150;
 const SHORT = { connectMs: 800, helloMs: 1000 };
 const LONG = { connectMs: 4000, helloMs: 4000 };
 const LIMIT_MS_MAX = 10_000;
+/** A page that runs so long after it could be left has stayed. */
+const STAYED_AFTER_MS = 1000;
 const HELLO_ID = 0;
 /** Close code of one who does not come back. */
 const LEAVING = 1000;
@@ -69,6 +71,8 @@ export class Connection extends Emitter {
   #probe = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} for the pause or the next ping, by phase */
   #timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #stayed;
 
   /** @param {ConnectionOptions} options */
   constructor(options) {
@@ -88,6 +92,7 @@ export class Connection extends Emitter {
   close() {
     globalThis.removeEventListener?.("online", this.#hurry);
     globalThis.removeEventListener?.("beforeunload", this.#announceEnd);
+    clearTimeout(this.#stayed);
     this.#dispatch({ type: "close" });
   }
 
@@ -153,10 +158,13 @@ export class Connection extends Emitter {
 
   /**
    * The page may be left now, which its person may still be asked. Firefox closes the connection before the page hears
-   * of `pagehide`, with a code that a proxy that restarts sends as well; what is said here arrives before it. If the page
-   * stays, its next ping takes it back. Who is only greeted may be a member already.
+   * of `pagehide`, with a code that a proxy that restarts sends as well; what is said here arrives before it. A page that
+   * stays (its person thought better of it, or followed a link to a download) takes it back by a ping. Who is only greeted
+   * may be a member already.
    */
   #announceEnd = () => {
+    clearTimeout(this.#stayed);
+    this.#stayed = setTimeout(() => void this.#ping().catch(() => {}), STAYED_AFTER_MS);
     if (this.#race) this.#race.say(JSON.stringify({ type: "leaving", id: this.#nextId++ }));
     else this.request("leaving").catch(() => {});
   };

@@ -15,6 +15,18 @@ beforeEach(() => {
   install();
 });
 
+/**
+ * A window that the page may be left by.
+ * @param {import("node:test").TestContext} t
+ */
+function withWindow(t) {
+  const page = new EventTarget();
+  const names = /** @type {const} */ (["addEventListener", "removeEventListener", "dispatchEvent"]);
+  const before = names.map((name) => globalThis[name]);
+  for (const name of names) Object.assign(globalThis, { [name]: page[name].bind(page) });
+  t.after(() => names.forEach((name, i) => Object.assign(globalThis, { [name]: before[i] })));
+}
+
 /** @param {() => string[]} [sessions] */
 function connect(sessions) {
   const link = new Connection({
@@ -87,25 +99,34 @@ test("a request that is not answered within 10 s is over", async () => {
   await assert.rejects(request, { code: "timeout" });
 });
 
-test("a page that may be left says so, also while it waits to be let in, and not before it has said hello", () => {
-  const page = new EventTarget();
-  const { addEventListener, removeEventListener } = globalThis;
-  Object.assign(globalThis, { addEventListener: page.addEventListener.bind(page), removeEventListener: page.removeEventListener.bind(page) });
-  try {
-    connect();
-    const leave = () => {
-      page.dispatchEvent(new Event("beforeunload"));
-      return last().sent.map((/** @type {any} */ message) => message.type);
-    };
-    assert.deepEqual(leave(), []);
-    last().onopen();
-    assert.deepEqual(leave(), ["hello", "leaving"]);
-    last().say({ type: "done", id: last().sent[1].id });
-    last().welcome();
-    assert.deepEqual(leave(), ["hello", "leaving", "leaving"]);
-  } finally {
-    Object.assign(globalThis, { addEventListener, removeEventListener });
-  }
+/** What was said, once the page may be left. @returns {string[]} */
+function leave() {
+  globalThis.dispatchEvent(new Event("beforeunload"));
+  return last().sent.map((/** @type {any} */ message) => message.type);
+}
+
+test("a page that may be left says so, also while it waits to be let in, and not before it has said hello", (t) => {
+  withWindow(t);
+  connect();
+  assert.deepEqual(leave(), []);
+  last().onopen();
+  assert.deepEqual(leave(), ["hello", "leaving"]);
+  last().say({ type: "done", id: last().sent[1].id });
+  last().welcome();
+  assert.deepEqual(leave(), ["hello", "leaving", "leaving"]);
+});
+
+test("a page that stays takes back that it may be left a second after it said so last", (t) => {
+  withWindow(t);
+  connect();
+  welcome();
+  leave();
+  advance(900);
+  leave();
+  advance(900);
+  assert.equal(last().sent.length, 3);
+  advance(100);
+  assert.equal(last().sent.at(-1).type, "ping");
 });
 
 test("who leaves while it waits to be let in says that it does not come back", () => {
