@@ -135,7 +135,8 @@ describeFirefox("somebody new walks through the pages in Firefox", import.meta.u
     await eve.goBack();
     await watching("Only watching: Eve");
     await until("she sees who is there", () => eve.$('#link-state[data-phase="open"]'));
-    await eve.close();
+    // As a person closes it. Without this the tab is torn down unasked, and Firefox loses now and then what its page said last.
+    await eve.close({ runBeforeUnload: true });
     await watching("");
     await close(ada);
   });
