@@ -16,6 +16,7 @@ const FORWARDING = 3;
 
 /** Where browsers and synthetic clients are. */
 export const CLIENT_ADDRESS = `${NETWORK}.1`;
+const OTHER_CLIENT_HOST = 4;
 export const NATS_HOST = 2;
 export const BALANCER_HOST = 3;
 /** Nodes are at this number and above. */
@@ -44,6 +45,13 @@ export class Fabric {
     run(`ip link add ${BRIDGE} address ${BRIDGE_HARDWARE} type bridge`);
     run(`ip addr add ${CLIENT_ADDRESS}/24 dev ${BRIDGE}`);
     run(`ip link set ${BRIDGE} up`);
+  }
+
+  /** One more address where clients are, for those that a server is to tell apart. */
+  addClientAddress() {
+    const address = `${NETWORK}.${OTHER_CLIENT_HOST}`;
+    run(`ip addr add ${address}/24 dev ${BRIDGE}`);
+    return address;
   }
 
   /**
