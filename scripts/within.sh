@@ -12,5 +12,7 @@ status=0
 wait "$child" || status=$?
 if [ "$status" = 124 ] || [ "$status" = 137 ]; then
     echo "$what: ended after $minutes minutes, its limit; what hangs is the test without a result above" >&2
+    # Not 124, by which the whole that this is part of would be told that it had reached its own limit.
+    exit 1
 fi
 exit "$status"
