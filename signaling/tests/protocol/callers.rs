@@ -146,6 +146,18 @@ async fn changes_are_taken_as_json_only() {
 }
 
 #[tokio::test]
+async fn a_change_with_a_query_is_refused_instead_of_passing_over_what_it_says() {
+    let server = Server::start().await;
+    let json = [("content-type", "application/json")];
+    for (method, path) in requests(&admin(), &CHANGES) {
+        let response = request(server.admin, method, &format!("{path}?cancel=true"), &json, "").await;
+        assert_eq!(response.status, 400, "{method} {path}");
+        assert!(response.text().contains("?cancel=true"), "{}", response.text());
+    }
+    assert_eq!(server.get("/readyz").await.status, 200, "nothing of it drained the node");
+}
+
+#[tokio::test]
 async fn a_website_reaches_nothing_of_an_open_server() {
     let server = Server::start().await;
     for (method, path) in requests(&public(), &METHODS) {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chappe_cluster::NodeName;
 use chappe_sfu_api::{SessionId, WorkerIndex};
@@ -17,6 +18,17 @@ use serde_json::json;
 use super::context::Admin;
 use crate::error::{HttpError, missing};
 use crate::processes::other_node;
+
+/// A change is told all in its body. What a query says would be passed over: `drain?cancel=true` would drain.
+pub async fn without_query(request: Request, next: Next) -> Result<Response, HttpError> {
+    let query = request.uri().query().filter(|query| !query.is_empty());
+    if let (false, Some(query)) = (request.method().is_safe(), query) {
+        let method = request.method();
+        let message = format!("{method} of the admin API takes no query (`?{query}`): say it in the JSON of the body");
+        return Err(HttpError::new(StatusCode::BAD_REQUEST, "bad_request", message));
+    }
+    Ok(next.run(request).await)
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -41,6 +41,7 @@ pub fn router(admin: Admin, names: &[Host], gate: Option<Arc<Gate>>) -> Router {
         .merge(all_of(health()))
         .fallback(not_found)
         .layer(from_fn(bound))
+        .layer(from_fn(actions::without_query))
         .layer(from_fn(send_to_https))
         .layer(from_fn_with_state(callers, admit))
         .layer(from_fn_with_state(own, guard))
