@@ -18,6 +18,7 @@ use chappe_signaling_service::{
 use chappe_signaling_tls::PemFiles;
 use chappe_signaling_traces::{Origin, Tracer};
 use chappe_supervisor_api::{AdminAuth, Auth};
+use futures_util::future::BoxFuture;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -42,14 +43,20 @@ pub fn run(config: Config) -> Result<Stopped, SignalingError> {
     }
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(SignalingError::Runtime)?;
-    let result = runtime.block_on(run_until(config, stop_signal()));
+    let result = runtime.block_on(run_until(config, Box::pin(stop_signal())));
     // Connections of pages are still open; they resume at the next process.
     runtime.shutdown_timeout(Duration::from_millis(100));
     result
 }
 
 /// The same until `stop` completes. Apart from [`run`], tests call it too.
-pub async fn run_until(config: Config, stop: impl Future<Output = ()>) -> Result<Stopped, SignalingError> {
+///
+/// In boxes, so that all of it is compiled here and not once more in each program that calls it.
+pub fn run_until(config: Config, stop: BoxFuture<'static, ()>) -> BoxFuture<'static, Result<Stopped, SignalingError>> {
+    Box::pin(serve_until(config, stop))
+}
+
+async fn serve_until(config: Config, stop: BoxFuture<'static, ()>) -> Result<Stopped, SignalingError> {
     let public = config.http.as_ref().map(TcpListener::local_addr).transpose();
     let public = public.map_err(|error| SignalingError::Listener("public", error))?;
     if let Some(public) = public.filter(|public| !config.auth.may_listen_at(*public)) {

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::sync::watch as latest;
 
@@ -40,7 +41,13 @@ pub struct Nats {
 impl Nats {
     /// Begins to connect and returns at once; [`Engine::health`] tells how it goes. Fails only when a file of the
     /// configuration cannot be used.
-    pub async fn connect(config: NatsConfig) -> Result<Arc<Nats>, EngineError> {
+    ///
+    /// In a box, so that the client of NATS is compiled here and not once more in each crate that connects.
+    pub fn connect(config: NatsConfig) -> BoxFuture<'static, Result<Arc<Nats>, EngineError>> {
+        Box::pin(Nats::begin(config))
+    }
+
+    async fn begin(config: NatsConfig) -> Result<Arc<Nats>, EngineError> {
         let connection = Connection::begin(&config).await?;
         let bucket = Arc::new(Bucket::new(&connection, &config));
         tokio::spawn(copies::keep_up(Arc::downgrade(&bucket), connection.health()));

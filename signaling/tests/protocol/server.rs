@@ -106,7 +106,7 @@ impl Server {
         };
         (self.settings)(&mut config);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let serving = chappe_signaling::run_until(config, std::future::pending());
+        let serving = chappe_signaling::run_until(config, Box::pin(std::future::pending()));
         let end = runtime.spawn(async move { serving.await.unwrap() });
         self.process = Some(Process { runtime, end });
     }

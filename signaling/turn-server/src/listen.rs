@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -29,8 +29,16 @@ pub struct TurnSockets {
     pub tcp: std::net::TcpListener,
 }
 
-/// Until the task is dropped. Without an acceptor TLS is not spoken.
-pub async fn relay_media(sockets: TurnSockets, terms: Terms, tls: Option<TlsAcceptor>) -> io::Result<()> {
+/// Until its future is dropped. Without an acceptor TLS is not spoken.
+///
+/// In a box, so that all of it is compiled here and not once more in each crate that runs it.
+pub fn relay_media(sockets: TurnSockets, terms: Terms, tls: Option<TlsAcceptor>) -> Relaying {
+    Box::pin(serve(sockets, terms, tls))
+}
+
+pub type Relaying = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+async fn serve(sockets: TurnSockets, terms: Terms, tls: Option<TlsAcceptor>) -> io::Result<()> {
     sockets.udp.set_nonblocking(true)?;
     sockets.tcp.set_nonblocking(true)?;
     let (udp, tcp) = (UdpSocket::from_std(sockets.udp)?, TcpListener::from_std(sockets.tcp)?);

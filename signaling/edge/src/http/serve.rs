@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use chappe_signaling_service::{Refusals, Shares};
+use futures_util::future::BoxFuture;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -19,11 +20,25 @@ use crate::http::connection::{Tls, connection};
 use crate::http::front::Front;
 use crate::http::places::{CONNECTIONS_MAX, Places, Quota};
 
+/// What a listener holds its clients to, what it speaks below HTTP, and who counts what was refused.
+type Terms = (Arc<AccessConfig>, Option<Tls>, Arc<Refusals>);
+
 /// Serves until `stop` is true, then lets running requests finish for a short while.
-pub async fn serve(
+///
+/// In a box, so that hyper is compiled here and not once more in each crate that serves.
+pub fn serve(
     listener: TcpListener,
     router: Router,
-    (access, tls, refusals): (Arc<AccessConfig>, Option<Tls>, Arc<Refusals>),
+    terms: Terms,
+    stop: watch::Receiver<bool>,
+) -> BoxFuture<'static, ()> {
+    Box::pin(accept(listener, router, terms, stop))
+}
+
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    (access, tls, refusals): Terms,
     mut stop: watch::Receiver<bool>,
 ) {
     let (places, requests) = (Places::new(), Shares::new(CONNECTIONS_MAX));
