@@ -1,4 +1,4 @@
-#[path = "../../tests/support/silent.rs"]
+#[path = "../../tests/worker/support/silent.rs"]
 mod silent;
 
 use std::fs::File;

@@ -1,18 +1,16 @@
 //! The way of media through a worker process: real sockets, ICE, DTLS and SRTP on both sides.
 
-mod support;
-
 use std::net::UdpSocket;
 
+use crate::support::client::{MediaClient, Parameters, Received};
+use crate::support::control::ControlClient;
+use crate::support::media::{PUBLISHED_SSRC, WATCHED_SSRC, receive_video, vp8, watching};
+use crate::support::process::WorkerProcess;
+use crate::support::{LIMIT, until};
 use chappe_sfu_api::{CloseReason, Command, DtlsRole, Epoch, Event, LoadReport, SessionState, TrackId};
 use chappe_sfu_core::dtls::Certificate;
 use chappe_sfu_core::transport::TransportCloseReason;
 use rustix::process::Signal;
-use support::client::{MediaClient, Parameters, Received};
-use support::control::ControlClient;
-use support::media::{PUBLISHED_SSRC, WATCHED_SSRC, receive_video, vp8, watching};
-use support::process::WorkerProcess;
-use support::until;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Over {
@@ -204,8 +202,8 @@ fn a_broken_control_line_does_not_disturb_media() {
 }
 
 /// Self-signed, P-256, with one unknown extension of 3,000 bytes: such a one made the DTLS library assert.
-const LONG_CERTIFICATE: &[u8] = include_bytes!("../../core/src/crypto/dtls/tests/long_certificate.der");
-const LONG_CERTIFICATE_KEY: &[u8] = include_bytes!("../../core/src/crypto/dtls/tests/long_certificate_key.der");
+const LONG_CERTIFICATE: &[u8] = include_bytes!("../../../core/src/crypto/dtls/tests/long_certificate.der");
+const LONG_CERTIFICATE_KEY: &[u8] = include_bytes!("../../../core/src/crypto/dtls/tests/long_certificate_key.der");
 
 #[test]
 fn a_client_with_a_certificate_of_3_kilobytes_connects_in_dtls_1_3_and_disturbs_nobody() {
@@ -273,7 +271,7 @@ fn framing_nonsense_ends_only_its_own_tcp_connection() {
     use std::io::{Read, Write};
     let mut stage = Stage::set(Over::Udp, Over::Tcp, "127.0.0.1");
     let mut stranger = std::net::TcpStream::connect(stage.worker.media("127.0.0.1")).expect("connect");
-    stranger.set_read_timeout(Some(support::LIMIT)).expect("timeout");
+    stranger.set_read_timeout(Some(LIMIT)).expect("timeout");
     stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("write");
     // Either an orderly end or a reset, because part of what it said was never read.
     assert!(!matches!(stranger.read(&mut [0; 16]), Ok(1..)));

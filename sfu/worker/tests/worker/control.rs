@@ -1,15 +1,13 @@
 //! What signaling can rely on: greeting, commands, fencing, snapshots, drain, and what becomes of nonsense.
 
-mod support;
-
+use crate::support::client::Parameters;
+use crate::support::media::{receive_video, watching};
+use crate::support::process::WorkerProcess;
 use chappe_sfu_api::{
     CloseReason, Command, Epoch, ErrorCode, Event, LINE_BYTES_MAX, Media, PROTOCOL_VERSION, PointedTrack,
     PointedViewer, RequestId, SessionId, SessionSpec, SessionState, TrackId, WorkerIndex,
 };
 use rustix::process::Signal;
-use support::client::Parameters;
-use support::media::{receive_video, watching};
-use support::process::WorkerProcess;
 
 fn open(spec: &SessionSpec) -> Command {
     Command::OpenSession(Box::new(spec.clone()))

@@ -1,8 +1,5 @@
 //! What the NATS engine promises when links, servers and credentials fail: real processes, killed for real.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod cluster;
 mod credentials;
 mod links;

@@ -1,9 +1,6 @@
 //! Owns what the tests of both engines lean on: real servers, a link to them that can be broken, bounds on waiting.
 //! Never a stand-in for a part that can be real.
 
-// Each test program uses a part of it.
-#![allow(dead_code)]
-
 pub mod proxy;
 pub mod server;
 pub mod turns;

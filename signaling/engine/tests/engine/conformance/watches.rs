@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chappe_engine::{BadKey, Change, EngineError, KeyValue};
 
-use crate::Nodes;
+use super::Nodes;
 use crate::support::{bytes, key, next, soon, until_synced};
 
 pub async fn a_watch_begins_with_all_there_is_and_goes_on_in_order(nodes: Nodes) {

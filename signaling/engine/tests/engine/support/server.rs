@@ -87,10 +87,6 @@ impl Server {
         fs::remove_dir_all(self.directory.path().join("data")).unwrap();
     }
 
-    pub fn pid(&self) -> u32 {
-        self.process.as_ref().expect("a running server").id()
-    }
-
     fn wait_until_it_listens(&mut self) {
         let began = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {

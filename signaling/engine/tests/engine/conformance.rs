@@ -1,17 +1,15 @@
 //! What an engine promises, asked of both. Each claim gets two nodes: one engine that two share, or two connections to
 //! a server that the test starts.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod messages;
 mod store;
 mod watches;
 
 use std::sync::Arc;
 
+use crate::support;
+use crate::support::server::Server;
 use chappe_engine::{Embedded, Engine};
-use support::server::Server;
 
 /// Two nodes of one cluster.
 pub struct Nodes {

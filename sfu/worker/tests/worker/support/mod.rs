@@ -1,7 +1,7 @@
 //! Owns what the tests of the worker share: the process, a control connection, a media client.
 
-// Each test file uses a part; what goes wrong here is a failed test.
-#![allow(dead_code, clippy::panic)]
+// What goes wrong here is a failed test.
+#![allow(clippy::panic)]
 
 pub mod client;
 pub mod control;

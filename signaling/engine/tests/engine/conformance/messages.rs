@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chappe_engine::EngineError::{BadKey, NobodyThere, Timeout, TooLarge};
 use chappe_engine::{Health, PAYLOAD_BYTES_MAX, WAITING_MAX};
 
-use crate::Nodes;
+use super::Nodes;
 use crate::support::turns::Turns;
 use crate::support::{bytes, next, soon, subject, until};
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chappe_engine::EngineError::{Conflict, Exists, TooLarge};
 use chappe_engine::{KeyValue, PAYLOAD_BYTES_MAX, Revision};
 
-use crate::Nodes;
+use super::Nodes;
 use crate::support::{bytes, key};
 
 pub async fn what_was_created_is_read_by_all(nodes: Nodes) {

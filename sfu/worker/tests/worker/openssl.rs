@@ -1,18 +1,16 @@
 //! Clients whose DTLS is OpenSSL's, of which the worker is the server or the client: with a P-384 certificate, and with one
 //! that is longer than any buffer, in DTLS 1.2. ICE is the test's; OpenSSL sends no media.
 
-mod support;
-
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
 
+use crate::support::client::{MediaClient, Parameters};
+use crate::support::media::watching;
+use crate::support::process::WorkerProcess;
 use chappe_sfu_api::{self as api, DtlsRole, Event, SessionState};
 use chappe_sfu_core::{DatagramKind, Fingerprint, FingerprintHash, classify};
-use support::client::{MediaClient, Parameters};
-use support::media::watching;
-use support::process::WorkerProcess;
 
 /// Files of a certificate and of its key.
 type Own = (&'static str, &'static str);
