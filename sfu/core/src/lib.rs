@@ -22,6 +22,7 @@ pub mod codec;
 mod crypto;
 mod wire;
 
+mod allowance;
 mod blame;
 mod egress;
 mod histogram;

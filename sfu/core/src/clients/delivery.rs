@@ -3,7 +3,6 @@
 mod allotment;
 mod allotter;
 mod bandwidth;
-mod feedback_allowance;
 mod frame_order;
 mod keyframe_allowance;
 mod layer_reason;
@@ -18,14 +17,13 @@ mod rtx;
 mod sender;
 mod template;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chappe_sfu_rate::{Bitrate, PacketClass};
 
 use allotter::Allotter;
 pub(crate) use bandwidth::{Acknowledgement, Bandwidth, Origin, ReportsByStream, SentStream};
 pub use bandwidth::{LineBasis, LineStats};
-use feedback_allowance::FeedbackAllowance;
 pub(crate) use keyframe_allowance::KeyframeAnswer;
 pub use layer_reason::LayerReason;
 pub(crate) use layer_reason::{Allotment, Limits};
@@ -33,6 +31,7 @@ pub(crate) use path::Path;
 pub(crate) use sender::{Awaited, Hearing, Sender};
 pub(crate) use template::{PASS_PACKETS_MAX, Templates, line_bytes};
 
+use crate::allowance::Allowance;
 use crate::clients::delivery::sender::Step;
 use crate::clients::delivery::template::{patch, patch_frame, patch_number, write_header};
 use crate::codec::frame::renumber;
@@ -55,8 +54,9 @@ pub(crate) struct Delivery {
     reports_streams: bool,
     /// What is known of the line; `None` as long as the client says nothing of it and can't.
     pub bandwidth: Option<Box<Bandwidth>>,
-    /// Of what it says of single packets.
-    pub feedback_allowance: FeedbackAllowance,
+    /// Of feedback on single packets that is read: a few bytes of it may speak of thousands, and who sends them need not
+    /// mean it.
+    pub feedback_allowance: Allowance,
     /// None before the first choice of layers.
     allotter: Option<Box<Allotter>>,
     /// Places are stable: an m-line that went leaves `None`.
@@ -74,7 +74,7 @@ impl Delivery {
             unnumbered: ExtensionMap::empty(),
             reports_streams: false,
             bandwidth: None,
-            feedback_allowance: FeedbackAllowance::default(),
+            feedback_allowance: Allowance::new(FEEDBACK_INTERVAL, FEEDBACK_AT_ONCE),
             allotter: None,
             senders: Vec::new(),
             spent: Vec::new(),
@@ -378,5 +378,10 @@ fn class_of(kind: MediaKind) -> PacketClass {
 }
 
 const FIRST_INDEX_MASK: u64 = 0x7fff;
+/// libwebrtc sends transport-wide feedback each 50 ms at most (`remote_estimator_proxy.cc`), and that of RFC 8888 each 25 ms,
+/// in more than one packet where there are many.
+const FEEDBACK_INTERVAL: Duration = Duration::from_millis(10);
+/// What a line that stood still gives back at once.
+const FEEDBACK_AT_ONCE: u32 = 32;
 /// SSRCs of ours whose last numbers are remembered per session: 512 m-lines that came and went, in 16 kB.
 pub(crate) const SPENT_MAX: usize = 1_024;

@@ -3,23 +3,28 @@
 
 use std::time::{Duration, Instant};
 
+use crate::allowance::Allowance;
 use crate::egress::Egress;
 use crate::net::Route;
 use crate::wire::stun::{Class, Message, Writer};
 
-#[derive(Default)]
 pub(crate) struct Strangers {
-    /// When all that was answered would have been, one each [`ANSWER_INTERVAL`].
-    paid: Option<Instant>,
+    /// Of answers to all of them together.
+    allowance: Allowance,
     answer: Vec<u8>,
+}
+
+impl Default for Strangers {
+    fn default() -> Strangers {
+        Strangers { allowance: Allowance::new(ANSWER_INTERVAL, ANSWERS_AT_ONCE), answer: Vec::new() }
+    }
 }
 
 impl Strangers {
     /// A binding request that names no session is refused with 400 (RFC 8489 section 9.1.3).
     pub fn handle_stun(&mut self, now: Instant, route: Route, bytes: &[u8], egress: &mut Egress) {
-        let paid = self.paid.map_or(now, |paid| paid.max(now));
         // Over TCP it is told by the connection.
-        if matches!(route, Route::Tcp { .. }) || paid >= now + ANSWER_INTERVAL * ANSWERS_AT_ONCE {
+        if matches!(route, Route::Tcp { .. }) || !self.allowance.is_left(now) {
             return;
         }
         let Ok(message) = Message::parse(bytes) else { return };
@@ -28,10 +33,9 @@ impl Strangers {
         }
         Writer::new(&mut self.answer, Class::Error, message.transaction).error(400).finish();
         let answer = &self.answer;
-        if answer.len() > bytes.len() {
+        if answer.len() > bytes.len() || !self.allowance.take(now) {
             return;
         }
-        self.paid = Some(paid + ANSWER_INTERVAL);
         egress.control().push(route, answer.len(), |datagram| {
             datagram.copy_from_slice(answer);
             Some(answer.len())

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use crate::allowance::Allowance;
+
 /// What a viewer may still ask for. Each key frame costs all viewers of the track, so that one with a bad path, or
 /// one that asks for fun, has a share and no more.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct KeyframeAllowance {
-    /// Requests that counted and are not yet forgotten.
-    spent: u8,
-    /// When the oldest of them is forgotten.
-    earned_at: Option<Instant>,
+    /// Of requests that are passed on whatever is cached.
+    requests: Allowance,
     /// When a request last counted, or was answered from the cache.
     asked: Option<Instant>,
     answered: Option<Instant>,
@@ -25,16 +25,19 @@ pub(crate) enum KeyframeAnswer {
     Nothing,
 }
 
+impl Default for KeyframeAllowance {
+    fn default() -> KeyframeAllowance {
+        KeyframeAllowance { requests: Allowance::new(EARN_INTERVAL, BURST), asked: None, answered: None }
+    }
+}
+
 impl KeyframeAllowance {
     pub fn decide(&mut self, now: Instant, is_cached: bool) -> KeyframeAnswer {
-        self.earn(now);
         let is_recent = |at: Option<Instant>, span: Duration| at.is_some_and(|at| now < at + span);
         if is_recent(self.asked, ON_ITS_WAY) {
             return KeyframeAnswer::Nothing;
         }
-        if self.spent < BURST {
-            self.spent += 1;
-            self.earned_at.get_or_insert(now + EARN_INTERVAL);
+        if self.requests.take(now) {
             self.asked = Some(now);
             return KeyframeAnswer::Ask;
         }
@@ -51,17 +54,10 @@ impl KeyframeAllowance {
         self.asked = Some(now);
         KeyframeAnswer::Ask
     }
-
-    fn earn(&mut self, now: Instant) {
-        while let Some(at) = self.earned_at.filter(|at| *at <= now) {
-            self.spent = self.spent.saturating_sub(1);
-            self.earned_at = (self.spent > 0).then_some(at + EARN_INTERVAL);
-        }
-    }
 }
 
 /// Requests that are passed on one after the other.
-const BURST: u8 = 2;
+const BURST: u32 = 2;
 /// One more is allowed each time this has passed: as long as a cached key frame lasts.
 const EARN_INTERVAL: Duration = Duration::from_secs(10);
 /// A publisher is not asked more often anyway.
