@@ -6,21 +6,20 @@ import { after, before, describe, test } from "node:test";
 
 import { binary } from "../browser/harness/server.mjs";
 import { until } from "../browser/harness/until.mjs";
-import { Cluster } from "./harness/cluster.mjs";
 import { run } from "./harness/fabric.mjs";
+import { mediaPortOf, startTurnNode } from "./harness/turn.mjs";
 
+/** @typedef {import("./harness/cluster.mjs").Cluster} Cluster */
 /** @typedef {import("./harness/node.mjs").ClusterNode} ClusterNode */
 /** @typedef {{what: string, verdict: "ok" | "warn" | "fail", found: string, remedy: string}} Finding */
-
-const TURN_PORT = 3478;
 
 describe("doctor on another machine", () => {
   /** @type {Cluster} */
   let cluster;
   let mediaPort = 0;
   before(async () => {
-    cluster = await Cluster.start({ count: 1, options: { workers: 2, args: ["--turn", `0.0.0.0:${TURN_PORT}`] } });
-    mediaPort = (await cluster.node(1).workers())[0]?.media_port;
+    cluster = await startTurnNode();
+    mediaPort = await mediaPortOf(cluster.node(1));
   });
   after(() => cluster?.end());
 

@@ -6,13 +6,14 @@ import { after, afterEach, before, describe, test } from "node:test";
 
 import { until } from "../browser/harness/until.mjs";
 import { Authority } from "../browser/harness/trust.mjs";
-import { Cluster } from "./harness/cluster.mjs";
 import { answer, status } from "./harness/http.mjs";
 import { HTTP_PORT } from "./harness/node.mjs";
 import { offer } from "./harness/offer.mjs";
+import { TURN_PORT, mediaPortOf, startTurnNode, turnOptions } from "./harness/turn.mjs";
 import { Wire } from "./harness/wire.mjs";
 
-const TURN_PORT = 3478;
+/** @typedef {import("./harness/cluster.mjs").Cluster} Cluster */
+
 const MESSAGES = 3;
 const MESSAGE_BYTES = 100;
 
@@ -22,8 +23,8 @@ describe("turnutils_uclient", () => {
   /** Worker 0 and worker 1: the client asks for two ports that follow each other, as for RTP and RTCP. */
   let mediaPort = 0;
   before(async () => {
-    cluster = await Cluster.start({ count: 1, options: { workers: 2, args: ["--turn", `0.0.0.0:${TURN_PORT}`] } });
-    mediaPort = (await cluster.node(1).workers())[0]?.media_port;
+    cluster = await startTurnNode();
+    mediaPort = await mediaPortOf(cluster.node(1));
   });
   after(() => cluster?.end());
 
@@ -49,7 +50,7 @@ describe("turnutils_uclient", () => {
     const authority = await Authority.make();
     cluster.alsoEnd(() => authority.end());
     const { certificate, key } = authority.certify(NAME);
-    const node = cluster.make({ workers: 2, args: ["--turn", `0.0.0.0:${TURN_PORT}`, "--tls-cert", certificate, "--tls-key", key] });
+    const node = cluster.make(turnOptions(["--tls-cert", certificate, "--tls-key", key]));
     await node.launch();
     await until("it is ready", async () => (await status(`${node.admin}/readyz`)) === 200);
     const made = await run("curl", [
@@ -58,7 +59,7 @@ describe("turnutils_uclient", () => {
     ]);
     const [, username = "", credential = ""] = made.text.match(/<turns:turn\.test:3478\?transport=tcp>; rel="ice-server"; username="(.*?)"; credential="(.*?)"/) ?? [];
     assert.ok(credential, made.text);
-    const port = (await node.workers())[0]?.media_port;
+    const port = await mediaPortOf(node);
     const { code, text } = await client(["-t", "-S", "-E", authority.certificate, "-u", username, "-w", credential, ...to(port, node.plug.address)], { node });
     assert.equal(code, 0, text);
     assert.match(text, new RegExp(`tot_send_msgs=${MESSAGES}`), text);
