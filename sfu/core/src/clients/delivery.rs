@@ -1,5 +1,6 @@
 //! Owns what goes to one client: the way there, SRTP, and the m-lines we send on. Never chooses what is sent.
 
+mod acknowledgement;
 mod allotment;
 mod allotter;
 mod bandwidth;
@@ -21,8 +22,9 @@ use std::time::{Duration, Instant};
 
 use chappe_sfu_rate::{Bitrate, PacketClass};
 
+pub(crate) use acknowledgement::Acknowledgement;
 use allotter::Allotter;
-pub(crate) use bandwidth::{Acknowledgement, Bandwidth, Origin, ReportsByStream, SentStream};
+pub(crate) use bandwidth::{Bandwidth, Origin, ReportsByStream, SentStream};
 pub use bandwidth::{LineBasis, LineStats};
 pub(crate) use keyframe_allowance::KeyframeAnswer;
 pub use layer_reason::LayerReason;
@@ -48,11 +50,11 @@ pub(crate) struct Delivery {
     /// Of our RTCP towards this client.
     pub ssrc: Ssrc,
     extensions: ExtensionMap,
-    /// The same for packets without transport-wide numbers.
+    /// The same for packets that carry no transport-wide number.
     unnumbered: ExtensionMap,
-    /// The client reports on packets by their streams (RFC 8888), and so they carry no such numbers.
-    reports_streams: bool,
-    /// What is known of the line; `None` as long as the client says nothing of it and can't.
+    acknowledgement: Acknowledgement,
+    /// What is known of the line; `None` as long as the client says nothing of it and can't. Made for one way to
+    /// acknowledge, and never kept for another.
     pub bandwidth: Option<Box<Bandwidth>>,
     /// Of feedback on single packets that is read: a few bytes of it may speak of thousands, and who sends them need not
     /// mean it.
@@ -72,7 +74,7 @@ impl Delivery {
             ssrc,
             extensions: ExtensionMap::empty(),
             unnumbered: ExtensionMap::empty(),
-            reports_streams: false,
+            acknowledgement: Acknowledgement::default(),
             bandwidth: None,
             feedback_allowance: Allowance::new(FEEDBACK_INTERVAL, FEEDBACK_AT_ONCE),
             allotter: None,
@@ -83,33 +85,33 @@ impl Delivery {
 
     /// `reports_streams` where the client sends congestion control feedback (RFC 8888).
     pub fn set_extensions(&mut self, extensions: ExtensionMap, reports_streams: bool) {
+        let acknowledgement = Acknowledgement::negotiated(&extensions, reports_streams);
         self.unnumbered = extensions.with(ExtensionKind::TransportCc, None);
-        self.extensions = if reports_streams { self.unnumbered } else { extensions };
-        self.reports_streams = reports_streams;
+        self.extensions = if acknowledgement == Acknowledgement::ByNumber { extensions } else { self.unnumbered };
         // What can't be told by its fate any more, or can be from now on, is estimated afresh.
-        let acknowledgement = self.acknowledgement();
-        self.bandwidth.take_if(|bandwidth| bandwidth.acknowledgement() != acknowledgement);
-    }
-
-    fn acknowledgement(&self) -> Acknowledgement {
-        match self.extensions.id(ExtensionKind::TransportCc) {
-            _ if self.reports_streams => Acknowledgement::ByStream,
-            Some(_) => Acknowledgement::ByNumber,
-            None => Acknowledgement::None,
-        }
+        self.bandwidth.take_if(|_| acknowledgement != self.acknowledgement);
+        self.acknowledgement = acknowledgement;
     }
 
     /// The client can be reached from now on.
     pub fn start_estimate(&mut self, now: Instant) {
         if self.will_estimate() && self.path.is_keyed() && !self.senders.is_empty() {
-            let acknowledgement = self.acknowledgement();
-            self.bandwidth.get_or_insert_with(|| Box::new(Bandwidth::acknowledged(now, acknowledgement)));
+            self.bandwidth.get_or_insert_with(|| Box::new(Bandwidth::acknowledged(now, self.acknowledgement)));
         }
     }
 
     /// Whether the client tells the fate of each packet, now or once it can be reached.
     pub fn will_estimate(&self) -> bool {
-        self.acknowledgement() != Acknowledgement::None
+        self.acknowledgement.is_per_packet()
+    }
+
+    /// What is known of the line to a client that tells the fate of each packet.
+    pub fn acknowledged(&self) -> Option<&Bandwidth> {
+        self.bandwidth.as_deref().filter(|_| self.acknowledgement.is_per_packet())
+    }
+
+    pub fn acknowledged_mut(&mut self) -> Option<&mut Bandwidth> {
+        self.bandwidth.as_deref_mut().filter(|_| self.acknowledgement.is_per_packet())
     }
 
     /// Whether the client is told what depends on what by header extensions.
@@ -165,7 +167,7 @@ impl Delivery {
         let Some(Some(sender)) = self.senders.get_mut(line.place()) else { return false };
         let report_at = sender.report_at;
         let mut bandwidth = self.bandwidth.as_deref_mut();
-        let is_numbered = bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.numbers(sender));
+        let is_numbered = bandwidth.is_some() && self.acknowledgement.numbers(sender);
         let ids = if is_numbered { &self.extensions } else { &self.unnumbered };
         let sent = bandwidth.as_deref().map(|bandwidth| bandwidth.time(now)).unwrap_or_default();
         let class = class_of(sender.spec.kind);
@@ -365,7 +367,7 @@ impl Delivery {
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let estimate = self.bandwidth.as_ref().and_then(|bandwidth| bandwidth.poll_timeout());
+        let estimate = self.acknowledged().and_then(Bandwidth::poll_timeout);
         self.senders.iter().flatten().filter_map(Sender::poll_timeout).chain(estimate).chain(self.allotment_at()).min()
     }
 }

@@ -28,7 +28,7 @@ impl Clients {
         ingest.send_nacks(now, round_trip, &mut back);
         ingest.retry_keyframes(now, |layer| tracks.layer(layer).is_some_and(Layer::is_wanted), &mut back);
         ingest.send_receiver_reports(now, id, &mut back);
-        if let Some(bandwidth) = &mut session.delivery.bandwidth {
+        if let Some(bandwidth) = session.delivery.acknowledged_mut() {
             bandwidth.handle_timeout(now);
         }
         if session.delivery.allotment_at().is_some_and(|at| at <= now) {

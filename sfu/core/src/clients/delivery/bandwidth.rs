@@ -13,24 +13,13 @@ use chappe_sfu_rate::{
     ReportClock, Taken, Time, Usage,
 };
 
-use crate::clients::delivery::Sender;
+use crate::clients::delivery::Acknowledgement;
 use crate::keys::{Key, SendLine};
 use crate::wire::rtp::Seq;
 pub(crate) use missed::Origin;
 use missed::{Missed, TOLD_MAX};
 use stream_log::StreamLog;
 pub(crate) use stream_log::{ReportsByStream, SentStream};
-
-/// How a client says what became of each packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Acknowledgement {
-    /// By the transport-wide number that each packet carries.
-    ByNumber,
-    /// By SSRC and sequence number (RFC 8888).
-    ByStream,
-    /// It does not: its reports and REMB are all there is.
-    None,
-}
 
 pub(crate) struct Bandwidth {
     control: RateControl,
@@ -39,8 +28,7 @@ pub(crate) struct Bandwidth {
     reference: ReferenceClock,
     report_clock: ReportClock,
     missed: Missed,
-    acknowledgement: Acknowledgement,
-    /// Of a client that acknowledges by stream, from the first packet on.
+    /// Of a client that acknowledges by stream.
     log: Option<Box<StreamLog>>,
     /// Until the first probes are through what is sent is not held to an estimate that nothing speaks for yet.
     is_starting: bool,
@@ -93,17 +81,18 @@ pub enum LineBasis {
 impl Bandwidth {
     /// For a client that tells the fate of each packet.
     pub fn acknowledged(now: Instant, acknowledgement: Acknowledgement) -> Bandwidth {
-        Bandwidth::new(now, &RateConfig::default(), acknowledgement)
+        let log = (acknowledgement == Acknowledgement::ByStream).then(Box::default);
+        Bandwidth { log, is_starting: true, ..Bandwidth::new(now, &RateConfig::default()) }
     }
 
     /// For a client that has only reports and has had `sent` until now, which its first report says more of than any
     /// guess would.
     pub fn reported(now: Instant, sent: Bitrate) -> Bandwidth {
         let config = RateConfig::default();
-        Bandwidth::new(now, &RateConfig { start: sent.max(config.start), ..config }, Acknowledgement::None)
+        Bandwidth::new(now, &RateConfig { start: sent.max(config.start), ..config })
     }
 
-    fn new(now: Instant, config: &RateConfig, acknowledgement: Acknowledgement) -> Bandwidth {
+    fn new(now: Instant, config: &RateConfig) -> Bandwidth {
         let control = RateControl::new(Time::default(), config);
         Bandwidth {
             control,
@@ -111,9 +100,8 @@ impl Bandwidth {
             reference: ReferenceClock::default(),
             report_clock: ReportClock::default(),
             missed: Missed::default(),
-            acknowledgement,
             log: None,
-            is_starting: acknowledgement != Acknowledgement::None,
+            is_starting: false,
             start: config.known.map_or(config.start, |known| known.estimate),
             waiting: 0,
             wanted: Bitrate::ZERO,
@@ -122,25 +110,6 @@ impl Bandwidth {
             lacks: false,
             given_up: 0,
             padded: None,
-        }
-    }
-
-    pub fn acknowledgement(&self) -> Acknowledgement {
-        self.acknowledgement
-    }
-
-    /// Whether the client tells the fate of each packet.
-    pub fn is_acknowledged(&self) -> bool {
-        self.acknowledgement != Acknowledgement::None
-    }
-
-    /// Whether the packets of a sender have transport-wide numbers, which they carry or which are kept beside them.
-    #[inline]
-    pub fn numbers(&self, sender: &Sender) -> bool {
-        match self.acknowledgement {
-            Acknowledgement::ByNumber => sender.is_numbered(),
-            Acknowledgement::ByStream => true,
-            Acknowledgement::None => false,
         }
     }
 
@@ -164,10 +133,7 @@ impl Bandwidth {
         let number = self.control.handle_sent(now, datagram_bytes as u32 + IP_AND_UDP_BYTES, class);
         let may_repeat = matches!(class, PacketClass::Video | PacketClass::Repair);
         self.missed.note_sent(number, may_repeat.then_some(origin));
-        if self.acknowledgement == Acknowledgement::ByNumber {
-            return Some(number);
-        }
-        let log = self.log.get_or_insert_with(|| Box::new(StreamLog::new(number)));
+        let Some(log) = &mut self.log else { return Some(number) };
         let line = origin.line();
         match rtx {
             None => log.note_sent(number, SentStream::media(line), Seq(origin.seq)),
@@ -284,7 +250,7 @@ impl Bandwidth {
     }
 
     fn padding_at(&self) -> Option<Instant> {
-        self.control.prober().cluster().filter(|_| self.waiting == 0 && self.is_acknowledged())?;
+        self.control.prober().cluster().filter(|_| self.waiting == 0)?;
         Some(self.padded.map_or(self.zero, |at| at + PADDING_INTERVAL))
     }
 
@@ -297,13 +263,13 @@ impl Bandwidth {
         if self.is_congested() { ArrayVec::new() } else { missed }
     }
 
-    /// Whether the line loses packets at random and has room: then a repeat is worth sending twice, because one that is
-    /// lost, too, is missed for two round trips.
+    /// Whether the line loses packets at random and has room, which is judged by the fate of each packet: then a repeat is
+    /// worth sending twice, because one that is lost, too, is missed for two round trips.
     pub fn repeats_twice(&self) -> bool {
         let estimator = self.control.estimator();
         let loses = (LOSS_OF_REPEATS..LOSS_OF_REPEATS_MAX).contains(&estimator.loss());
         let has_room = self.waiting == 0 && estimator.estimate() >= self.sent.scaled(ROOM_OF_REPEATS);
-        self.is_acknowledged() && loses && has_room && !self.is_congested()
+        loses && has_room && !self.is_congested()
     }
 
     fn is_congested(&self) -> bool {
@@ -330,6 +296,7 @@ impl Bandwidth {
 
     // ── Time ────────────────────────────────────────────────────────────────────────────────────────────
 
+    /// Only of a client that tells the fate of each packet: without that nothing is probed for.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.control_due().is_some_and(|at| at <= now) {
             self.control.handle_timeout(self.time(now));
@@ -337,12 +304,13 @@ impl Bandwidth {
         }
     }
 
+    /// When [`Bandwidth::handle_timeout`] or [`Bandwidth::padding`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         [self.control_due(), self.padding_at()].into_iter().flatten().min()
     }
 
     fn control_due(&self) -> Option<Instant> {
-        let at = self.control.poll_timeout().filter(|_| self.is_acknowledged())?;
+        let at = self.control.poll_timeout()?;
         Some(self.zero + Duration::from_micros(at.as_micros()))
     }
 

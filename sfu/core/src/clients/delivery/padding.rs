@@ -14,7 +14,7 @@ use crate::tracks::history::History;
 impl Delivery {
     /// Sends what a probe is short of by now.
     pub fn pad(&mut self, now: Instant, tracks: &Tracks, out: &mut Outputs) {
-        let Some((mut bytes, size)) = self.bandwidth.as_mut().and_then(|bandwidth| bandwidth.padding(now)) else {
+        let Some((mut bytes, size)) = self.acknowledged_mut().and_then(|bandwidth| bandwidth.padding(now)) else {
             return;
         };
         let can_pad = |(_, sender): &(SendLine, &Sender)| sender.is_started() && sender.spec.rtx_ssrc.is_some();

@@ -10,7 +10,7 @@ use crate::clients::delivery::rewrite::Rewritten;
 use crate::clients::delivery::rtx::Repeat;
 use crate::clients::delivery::sender::Repair;
 use crate::clients::delivery::template::{HEADER_BYTES_MAX, patch, patch_frame, write_header};
-use crate::clients::delivery::{Delivery, Origin};
+use crate::clients::delivery::{Bandwidth, Delivery, Origin};
 use crate::codec::frame::{Renumbered, renumber};
 use crate::egress::Arena;
 use crate::keys::{Key, SendLine};
@@ -54,7 +54,7 @@ impl Delivery {
         if !self.path.is_open() {
             return;
         }
-        let is_twice = self.bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.repeats_twice());
+        let is_twice = self.acknowledged().is_some_and(Bandwidth::repeats_twice);
         let mut again: ArrayVec<Origin, REPAIRS_TWICE_MAX> = ArrayVec::new();
         for origin in lost {
             match self.repeat_one(now, origin, Some(round_trip), tracks, out) {

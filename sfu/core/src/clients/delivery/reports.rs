@@ -17,8 +17,8 @@ impl Delivery {
         feedback: &TransportFeedback<'_>,
     ) -> Result<(), DropReason> {
         let is_ours = media == Ssrc(0) || self.stream_of(media).is_some() || self.was_sent(media);
-        let is_asked = |acknowledgement: Acknowledgement| is_ours && acknowledgement == Acknowledgement::ByNumber;
-        let bandwidth = self.bandwidth.as_mut().filter(|bandwidth| is_asked(bandwidth.acknowledgement()));
+        let is_asked = is_ours && self.acknowledgement == Acknowledgement::ByNumber;
+        let bandwidth = self.bandwidth.as_mut().filter(|_| is_asked);
         bandwidth.ok_or(DropReason::FeedbackForeign)?.handle_feedback(now, feedback)
     }
 
@@ -39,8 +39,8 @@ impl Delivery {
             is_unsent |= report.newest_received().is_some_and(|seq| !is_sent(seq));
             reports.note(stream, report);
         }
-        let is_asked = |acknowledgement: Acknowledgement| acknowledgement == Acknowledgement::ByStream;
-        let bandwidth = self.bandwidth.as_mut().filter(|bandwidth| is_asked(bandwidth.acknowledgement()));
+        let is_asked = self.acknowledgement == Acknowledgement::ByStream;
+        let bandwidth = self.bandwidth.as_mut().filter(|_| is_asked);
         let bandwidth = bandwidth.ok_or(DropReason::FeedbackForeign)?;
         let result = bandwidth.handle_stream_reports(now, feedback.report_time, &reports);
         match (is_unsent, is_foreign) {
@@ -78,8 +78,7 @@ impl Delivery {
     pub fn handle_loss(&mut self, now: Instant, line: SendLine, block: &ReportBlock, round_trip: Option<Duration>) {
         let Some(sender) = self.sender_mut(line) else { return };
         let packets = sender.packets_reported(block);
-        let is_acknowledged = self.bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.is_acknowledged());
-        if !is_acknowledged && (self.bandwidth.is_some() || block.fraction_lost > 0) {
+        if !self.will_estimate() && (self.bandwidth.is_some() || block.fraction_lost > 0) {
             self.reported_bandwidth(now).handle_report(now, block.fraction_lost, packets, round_trip);
         }
     }

@@ -40,7 +40,7 @@ impl Delivery {
         let sender = self.senders.get(line.place())?.as_ref()?;
         let ssrc = sender.spec.rtx_ssrc?;
         let mut bandwidth = self.bandwidth.as_deref_mut();
-        let is_numbered = bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.numbers(sender));
+        let is_numbered = bandwidth.is_some() && self.acknowledgement.numbers(sender);
         let ids = if is_numbered { &self.extensions } else { &self.unnumbered };
         let bare = repeat.entry.without_padding();
         let mut header = [0; HEADER_BYTES_MAX];

@@ -92,6 +92,13 @@ enum State {
     Settled,
 }
 
+impl Default for StreamLog {
+    /// The numbers of a line begin with 0.
+    fn default() -> StreamLog {
+        StreamLog::new(0)
+    }
+}
+
 impl StreamLog {
     /// `number` is the first that it is told of.
     pub fn new(number: u16) -> StreamLog {
