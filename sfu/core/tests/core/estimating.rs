@@ -2,67 +2,38 @@
 
 use std::time::Duration;
 
+use crate::harness::scene::Scene;
 use crate::harness::*;
 use chappe_sfu_core::rtcp::ReportBlock;
 use chappe_sfu_core::rtp::{Seq, Ssrc};
 use chappe_sfu_core::twcc::ArrivalLog;
-use chappe_sfu_core::{DropReason, Epoch, ExtensionKind, LineBasis, LineStats, Shown};
+use chappe_sfu_core::{DropReason, Epoch, ExtensionKind, LineBasis, Shown};
 
 const SEEN: u32 = 0x9000;
 const SECOND: Duration = Duration::from_secs(1);
 
-struct Scene {
-    harness: Harness,
-    publisher: Who,
-    viewer: Who,
-    camera: Camera,
-}
-
 /// A camera and a viewer of it that tells when each packet came.
 fn scene() -> Scene {
-    let mut harness = Harness::new();
-    let publisher = harness.join(publishes(vec![camera_line(CAMERA), microphone_line(MICROPHONE)]));
-    let viewer =
-        harness.join(watches_and_tells(vec![video_out(Some(CAMERA), SEEN), audio_out(Some(MICROPHONE), 0x9100)]));
-    let now = harness.now;
-    harness.clients[viewer].tells_arrivals(now, NUMBER);
-    let mut camera = Camera::new(VIDEO_SSRC);
-    camera.extensions = vec![(MID, b"0".to_vec()), (ORIENTATION, vec![1])];
-    camera.bytes = 1_000;
-    Scene { harness, publisher, viewer, camera }
+    let lines = vec![video_out(Some(CAMERA), SEEN), audio_out(Some(MICROPHONE), 0x9100)];
+    let mut scene = Scene::new(|harness| harness.join(watches_and_tells(lines)));
+    scene.harness.clients[scene.viewer].tells_arrivals(scene.harness.now, NUMBER);
+    scene.camera.extensions.push((ORIENTATION, vec![1]));
+    scene
 }
 
-impl Scene {
-    fn frames(&mut self, count: usize, packets: usize) {
-        for at in 0..count {
-            self.harness.frame(self.publisher, &mut self.camera, packets, at == 0);
-        }
-    }
+fn numbers(scene: &Scene) -> Vec<u16> {
+    let values = scene.harness.clients[scene.viewer].values(NUMBER);
+    values.into_iter().map(|value| u16::from_be_bytes(value.try_into().expect("two bytes"))).collect()
+}
 
-    fn line(&self) -> LineStats {
-        let stats = self.harness.sfu.session_stats(session(self.viewer)).expect("open");
-        stats.line.expect("something is known of its line")
-    }
-
-    fn numbers(&self) -> Vec<u16> {
-        let values = self.harness.clients[self.viewer].values(NUMBER);
-        values.into_iter().map(|value| u16::from_be_bytes(value.try_into().expect("two bytes"))).collect()
-    }
-
-    fn dropped(&self, reason: DropReason) -> u64 {
-        self.harness.sfu.counters().dropped(reason)
-    }
-
-    /// Feedback on the given numbers, all of which came now.
-    fn tell(&mut self, numbers: impl IntoIterator<Item = u16>, media: u32) {
-        let now = self.harness.now.mono;
-        let mut log = ArrivalLog::new(now - SECOND);
-        numbers.into_iter().for_each(|number| log.record(now, Seq(number)));
-        let viewer = self.viewer;
-        self.harness.clients[viewer]
-            .send_rtcp(|writer| log.poll_feedback(now + SECOND, Ssrc(1), Ssrc(media), writer).then_some(()));
-        self.harness.exchange();
-    }
+/// Feedback on the given numbers, all of which came now.
+fn tell(scene: &mut Scene, numbers: impl IntoIterator<Item = u16>, media: u32) {
+    let now = scene.harness.now.mono;
+    let mut log = ArrivalLog::new(now - SECOND);
+    numbers.into_iter().for_each(|number| log.record(now, Seq(number)));
+    scene.harness.clients[scene.viewer]
+        .send_rtcp(|writer| log.poll_feedback(now + SECOND, Ssrc(1), Ssrc(media), writer).then_some(()));
+    scene.harness.exchange();
 }
 
 #[test]
@@ -77,9 +48,9 @@ fn each_packet_to_a_viewer_that_tells_arrivals_has_the_next_number_repairs_too()
     scene.harness.exchange();
     let client = &scene.harness.clients[scene.viewer];
     assert!(client.received.iter().any(|packet| packet.ssrc == SEEN + 1), "it was repeated by RTX");
-    let first = scene.numbers()[0];
+    let first = numbers(&scene)[0];
     let expected: Vec<u16> = (first..).take(client.received.len()).collect();
-    assert_eq!(scene.numbers(), expected);
+    assert_eq!(numbers(&scene), expected);
     assert!(client.received[0].extensions.contains(&(7, vec![1])), "what else the packet carries is there, too");
     assert_eq!(client.faults, 0);
 }
@@ -94,8 +65,8 @@ fn numbers_stand_in_headers_of_both_forms() {
     scene.frames(2, 3);
     let client = &scene.harness.clients[scene.viewer];
     assert!(client.received[0].extensions.contains(&(20, vec![1])));
-    let first = scene.numbers()[0];
-    assert_eq!(scene.numbers(), (first..).take(client.received.len()).collect::<Vec<_>>());
+    let first = numbers(&scene)[0];
+    assert_eq!(numbers(&scene), (first..).take(client.received.len()).collect::<Vec<_>>());
 }
 
 #[test]
@@ -145,8 +116,8 @@ fn feedback_of_what_was_not_sent_has_no_effect_and_is_counted() {
     scene.harness.clients[scene.viewer].feedback = None;
     scene.frames(2, 5);
     let before = scene.line();
-    let newest = *scene.numbers().last().expect("numbers");
-    scene.tell(newest.wrapping_add(1)..newest.wrapping_add(40), SEEN);
+    let newest = *numbers(&scene).last().expect("numbers");
+    tell(&mut scene, newest.wrapping_add(1)..newest.wrapping_add(40), SEEN);
     assert_eq!((scene.dropped(DropReason::FeedbackUnsent), scene.line()), (1, before));
 }
 
@@ -155,16 +126,16 @@ fn feedback_that_is_told_again_or_is_of_another_session_has_no_effect_and_is_cou
     let mut scene = scene();
     scene.harness.clients[scene.viewer].feedback = None;
     scene.frames(2, 5);
-    let numbers = scene.numbers();
-    scene.tell(numbers.clone(), 0xdead);
+    let numbers = numbers(&scene);
+    tell(&mut scene, numbers.clone(), 0xdead);
     assert_eq!((scene.dropped(DropReason::FeedbackForeign), scene.line().basis), (1, LineBasis::Start));
-    scene.tell(numbers.clone(), SEEN);
+    tell(&mut scene, numbers.clone(), SEEN);
     assert_eq!(scene.line().basis, LineBasis::Feedback);
-    scene.tell(numbers, SEEN);
+    tell(&mut scene, numbers, SEEN);
     assert_eq!(scene.dropped(DropReason::FeedbackRepeated), 1);
     // A publisher is sent nothing, so it has nothing to tell.
     scene.viewer = scene.publisher;
-    scene.tell([1, 2, 3], 0);
+    tell(&mut scene, [1, 2, 3], 0);
     assert_eq!(scene.dropped(DropReason::FeedbackForeign), 2);
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::harness::scene::Scene;
 use crate::harness::*;
 use chappe_sfu_core::LineStats;
 use chappe_sfu_core::rtp::Ssrc;
@@ -12,7 +13,7 @@ const HEARD: u32 = 0x9100;
 const SECOND: Duration = Duration::from_secs(1);
 const PLACES: u32 = 12;
 
-struct Scene {
+struct Playing {
     harness: Harness,
     publisher: Who,
     viewer: Who,
@@ -23,18 +24,14 @@ struct Scene {
 
 /// A camera whose frames have so many packets of a thousand bytes, a microphone, and a viewer of both whose line carries
 /// `kbps`.
-fn scene(packets: usize, kbps: u64) -> Scene {
-    let mut harness = Harness::new();
-    let publisher = harness.join(publishes(vec![camera_line(CAMERA), microphone_line(MICROPHONE)]));
+fn scene(packets: usize, kbps: u64) -> Playing {
     let lines = vec![video_out(Some(CAMERA), SEEN), audio_out(Some(MICROPHONE), HEARD)];
-    let viewer = harness.join_over(kbps, watches_and_tells(lines));
-    let mut camera = Camera::new(VIDEO_SSRC);
-    camera.extensions = vec![(MID, b"0".to_vec())];
-    camera.bytes = 1_000;
-    Scene { harness, publisher, viewer, camera, packets, sounds: 0 }
+    let joined = Scene::new(|harness| harness.join_over(kbps, watches_and_tells(lines)));
+    let Scene { harness, publisher, viewer, camera } = joined;
+    Playing { harness, publisher, viewer, camera, packets, sounds: 0 }
 }
 
-impl Scene {
+impl Playing {
     /// Frames for so long, 30 a second, sound each 20 ms; a key frame, five times as large, when one is asked for.
     fn play(&mut self, span: Duration) {
         let until = self.harness.now.mono + span;

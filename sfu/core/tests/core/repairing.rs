@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use crate::harness::scene::Scene;
 use crate::harness::*;
 use chappe_sfu_core::rtp::{Seq, Ssrc};
 
@@ -10,57 +11,38 @@ const SEEN: u32 = 0x9000;
 const REPEATS: u32 = SEEN + 1;
 const ROUND_TRIP: Duration = Duration::from_millis(80);
 
-struct Scene {
-    harness: Harness,
-    publisher: Who,
-    viewer: Who,
-    camera: Camera,
-}
-
 /// A camera of 1 Mbit/s and a viewer that tells when each packet came, on a line that loses one in so many.
 fn scene(loses_one_in: usize) -> Scene {
-    let mut harness = Harness::new();
-    let publisher = harness.join(publishes(vec![camera_line(CAMERA)]));
-    let viewer = harness.join_over(10_000, watches_and_tells(vec![video_out(Some(CAMERA), SEEN)]));
-    let line = harness.slow_line(viewer);
+    let lines = vec![video_out(Some(CAMERA), SEEN)];
+    let mut scene = Scene::new(|harness| harness.join_over(10_000, watches_and_tells(lines)));
+    let line = scene.harness.slow_line(scene.viewer);
     (line.round_trip, line.loses_one_in) = (ROUND_TRIP, loses_one_in);
-    let mut camera = Camera::new(VIDEO_SSRC);
-    camera.extensions = vec![(MID, b"0".to_vec())];
-    camera.bytes = 1_000;
-    Scene { harness, publisher, viewer, camera }
+    scene
 }
 
-impl Scene {
-    fn frames(&mut self, count: usize) {
-        for at in 0..count {
-            self.harness.frame(self.publisher, &mut self.camera, 4, at == 0);
-        }
-    }
+/// When each packet of the picture first came, by its sequence number: itself or a repeat of it.
+fn came(scene: &Scene) -> Vec<(u16, Instant, bool)> {
+    let client = &scene.harness.clients[scene.viewer];
+    let mut known = HashSet::new();
+    let of = client.received.iter().zip(&client.arrivals).filter_map(|(packet, at)| match packet.ssrc {
+        SEEN => Some((packet.index as u16, *at, false)),
+        REPEATS => Some((u16::from_be_bytes([packet.payload[0], packet.payload[1]]), *at, true)),
+        _ => None,
+    });
+    of.filter(|(seq, ..)| known.insert(*seq)).collect()
+}
 
-    /// When each packet of the picture first came, by its sequence number: itself or a repeat of it.
-    fn came(&self) -> Vec<(u16, Instant, bool)> {
-        let client = &self.harness.clients[self.viewer];
-        let mut known = HashSet::new();
-        let of = client.received.iter().zip(&client.arrivals).filter_map(|(packet, at)| match packet.ssrc {
-            SEEN => Some((packet.index as u16, *at, false)),
-            REPEATS => Some((u16::from_be_bytes([packet.payload[0], packet.payload[1]]), *at, true)),
-            _ => None,
-        });
-        of.filter(|(seq, ..)| known.insert(*seq)).collect()
-    }
-
-    fn repeats_of(&self, seq: u16) -> usize {
-        let received = &self.harness.clients[self.viewer].received;
-        let of = received.iter().filter(|packet| packet.ssrc == REPEATS && packet.payload[..2] == seq.to_be_bytes());
-        of.count()
-    }
+fn repeats_of(scene: &Scene, seq: u16) -> usize {
+    let received = &scene.harness.clients[scene.viewer].received;
+    let of = received.iter().filter(|packet| packet.ssrc == REPEATS && packet.payload[..2] == seq.to_be_bytes());
+    of.count()
 }
 
 #[test]
 fn what_feedback_says_did_not_arrive_is_repeated_without_being_asked_for() {
     let mut scene = scene(20);
-    scene.frames(300);
-    let came = scene.came();
+    scene.frames(300, 4);
+    let came = came(&scene);
     let first = came[0].0;
     let highest = came.iter().map(|(seq, ..)| seq.wrapping_sub(first)).max().expect("packets");
     assert!(highest > 1_100, "{highest}");
@@ -84,15 +66,15 @@ fn what_feedback_says_did_not_arrive_is_repeated_without_being_asked_for() {
 fn a_repeat_is_sent_twice_only_where_the_line_loses_at_random() {
     for (loses_one_in, copies) in [(0, 1), (20, 2)] {
         let mut scene = scene(loses_one_in);
-        scene.frames(150);
+        scene.frames(150, 4);
         // Not lost, and not known as such: it is the NACK that is answered.
-        let seq = scene.came().iter().rev().find(|(_, _, is_repeat)| !is_repeat).expect("packets").0;
+        let seq = came(&scene).iter().rev().find(|(_, _, is_repeat)| !is_repeat).expect("packets").0;
         let viewer = scene.viewer;
         scene.harness.slow_line(viewer).loses_one_in = 0;
         scene.harness.clients[viewer].send_rtcp(|writer| writer.nack(Ssrc(1), Ssrc(SEEN), &[Seq(seq)]));
         scene.harness.exchange();
         scene.harness.run(2 * ROUND_TRIP);
-        assert_eq!(scene.repeats_of(seq), copies, "one in {loses_one_in} lost");
+        assert_eq!(repeats_of(&scene, seq), copies, "one in {loses_one_in} lost");
         assert_eq!(scene.harness.clients[viewer].faults, 0);
     }
 }

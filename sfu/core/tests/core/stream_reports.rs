@@ -4,66 +4,39 @@ use std::collections::BTreeSet;
 
 use crate::harness::adapting::*;
 use crate::harness::cameras::ms;
+use crate::harness::scene::Scene;
 use crate::harness::stream_reports::{RECEIVED, StreamReports, Told, packet};
 use crate::harness::*;
 use chappe_sfu_core::rtp::{Seq, Ssrc};
 use chappe_sfu_core::twcc::ArrivalLog;
-use chappe_sfu_core::{DropReason, LineBasis, LineStats};
+use chappe_sfu_core::{DropReason, LineBasis, SendTrack};
 
 const THREE: u64 = 3_000;
 
-struct Scene {
-    harness: Harness,
-    publisher: Who,
-    viewer: Who,
-    camera: Camera,
-}
-
 /// A camera of 1 Mbit/s and a viewer of it on a line that loses one in so many.
-fn scene(loses_one_in: usize, line: chappe_sfu_core::SendTrack) -> Scene {
-    let mut harness = Harness::new();
-    let publisher = harness.join(publishes(vec![camera_line(CAMERA), microphone_line(MICROPHONE)]));
-    let viewer = harness.join_over(10_000, watches_and_reports(vec![line, audio_out(Some(MICROPHONE), HEARD)]));
-    harness.slow_line(viewer).loses_one_in = loses_one_in;
-    let mut camera = Camera::new(VIDEO_SSRC);
-    camera.extensions = vec![(MID, b"0".to_vec())];
-    camera.bytes = 1_000;
-    Scene { harness, publisher, viewer, camera }
+fn scene(loses_one_in: usize, line: SendTrack) -> Scene {
+    let lines = vec![line, audio_out(Some(MICROPHONE), HEARD)];
+    let mut scene = Scene::new(|harness| harness.join_over(10_000, watches_and_reports(lines)));
+    scene.harness.slow_line(scene.viewer).loses_one_in = loses_one_in;
+    scene
 }
 
-impl Scene {
-    fn frames(&mut self, count: usize) {
-        for at in 0..count {
-            self.harness.frame(self.publisher, &mut self.camera, 4, at == 0);
-        }
-    }
+/// Feedback of what is said here alone.
+fn tell(scene: &mut Scene, told: &[Told]) {
+    scene.harness.clients[scene.viewer].send_rtcp_bytes(&packet(1_000, told));
+    scene.harness.exchange();
+}
 
-    fn line(&self) -> LineStats {
-        self.harness.line(self.viewer)
-    }
-
-    fn dropped(&self, reason: DropReason) -> u64 {
-        self.harness.sfu.counters().dropped(reason)
-    }
-
-    /// Feedback of what is said here alone.
-    fn tell(&mut self, told: &[Told]) {
-        let viewer = self.viewer;
-        self.harness.clients[viewer].send_rtcp_bytes(&packet(1_000, told));
-        self.harness.exchange();
-    }
-
-    /// That so many packets of a stream came just now.
-    fn came(ssrc: u32, begin: u16, count: usize) -> Told {
-        Told { ssrc, begin, metrics: vec![RECEIVED; count] }
-    }
+/// That so many packets of a stream came just now.
+fn came(ssrc: u32, begin: u16, count: usize) -> Told {
+    Told { ssrc, begin, metrics: vec![RECEIVED; count] }
 }
 
 /// One whose own reports never leave: it says what the test says.
 fn silent_scene() -> (Scene, u16) {
     let mut scene = scene(0, video_out(Some(CAMERA), SEEN));
     scene.harness.clients[scene.viewer].stream_reports = None;
-    scene.frames(4);
+    scene.frames(4, 4);
     let first = scene.harness.clients[scene.viewer].indices(SEEN)[0] as u16;
     (scene, first)
 }
@@ -71,11 +44,11 @@ fn silent_scene() -> (Scene, u16) {
 #[test]
 fn packets_carry_no_numbers_and_what_is_said_of_them_is_what_the_estimate_stands_on() {
     let mut scene = scene(0, video_out(Some(CAMERA), SEEN));
-    scene.frames(60);
+    scene.frames(60, 4);
     for seq in 0..30 {
         scene.harness.send(scene.publisher, &opus(seq, 960 * u32::from(seq)));
     }
-    scene.frames(60);
+    scene.frames(60, 4);
     let client = &scene.harness.clients[scene.viewer];
     assert!(client.received.iter().any(|packet| packet.ssrc == SEEN + 1), "it was probed with repeats");
     assert!(client.values(NUMBER).is_empty());
@@ -115,7 +88,7 @@ fn a_line_that_drops_and_rises_has_the_layer_that_fits_soon() {
 #[test]
 fn what_was_lost_is_repeated_without_being_asked_for_and_counts_as_lost() {
     let mut scene = scene(20, video_out(Some(CAMERA), SEEN));
-    scene.frames(300);
+    scene.frames(300, 4);
     let client = &scene.harness.clients[scene.viewer];
     let own = client.received.iter().filter(|packet| packet.ssrc == SEEN).map(|packet| packet.index as u16);
     let repeats = client.received.iter().filter(|packet| packet.ssrc == SEEN + 1);
@@ -138,14 +111,14 @@ fn a_packet_that_was_repeated_as_it_was_counts_as_lost_whatever_is_said_of_it() 
     (line.rtx_ssrc, line.payload_types[0].rtx) = (None, None);
     let mut scene = scene(0, line);
     scene.harness.clients[scene.viewer].stream_reports = None;
-    scene.frames(4);
+    scene.frames(4, 4);
     let viewer = scene.viewer;
     let first = scene.harness.clients[viewer].indices(SEEN)[0] as u16;
     scene.harness.clients[viewer].send_rtcp(|writer| writer.nack(Ssrc(1), Ssrc(SEEN), &[Seq(first + 2)]));
     scene.harness.exchange();
     scene.harness.run(ms(100));
     assert_eq!(scene.harness.clients[viewer].payloads(SEEN).len(), 17, "one of them twice");
-    scene.tell(&[Scene::came(SEEN, first, 16)]);
+    tell(&mut scene, &[came(SEEN, first, 16)]);
     let line = scene.line();
     assert_eq!(line.basis, LineBasis::Feedback);
     assert_eq!(scene.dropped(DropReason::FeedbackRepeated), 0);
@@ -156,19 +129,19 @@ fn a_packet_that_was_repeated_as_it_was_counts_as_lost_whatever_is_said_of_it() 
 fn what_is_said_of_packets_that_were_not_sent_has_no_effect_and_is_counted() {
     let (mut scene, first) = silent_scene();
     let before = scene.line();
-    scene.tell(&[Scene::came(SEEN, first + 16, 40)]);
+    tell(&mut scene, &[came(SEEN, first + 16, 40)]);
     assert_eq!((scene.dropped(DropReason::FeedbackUnsent), scene.line()), (1, before));
     // Long ago, as far as numbers tell: the numbers before the first were never sent either.
-    scene.tell(&[Scene::came(SEEN, first.wrapping_sub(50), 40)]);
+    tell(&mut scene, &[came(SEEN, first.wrapping_sub(50), 40)]);
     assert_eq!((scene.dropped(DropReason::FeedbackRepeated), scene.line()), (1, before));
-    scene.tell(&[Scene::came(SEEN + 1, 0, 200), Scene::came(HEARD, 0, 200)]);
+    tell(&mut scene, &[came(SEEN + 1, 0, 200), came(HEARD, 0, 200)]);
     assert_eq!(scene.line(), before);
 }
 
 #[test]
 fn feedback_that_comes_far_too_often_is_not_read() {
     let (mut scene, first) = silent_scene();
-    let told = packet(1_000, &[Scene::came(SEEN, first, 16)]);
+    let told = packet(1_000, &[came(SEEN, first, 16)]);
     for _ in 0..100 {
         scene.harness.clients[scene.viewer].send_rtcp_bytes(&told);
     }
@@ -181,7 +154,7 @@ fn feedback_that_comes_far_too_often_is_not_read() {
 fn feedback_of_other_streams_or_in_another_form_or_told_again_has_no_effect_and_is_counted() {
     let (mut scene, first) = silent_scene();
     let before = scene.line();
-    scene.tell(&[Scene::came(0xdead, first, 16)]);
+    tell(&mut scene, &[came(0xdead, first, 16)]);
     assert_eq!((scene.dropped(DropReason::FeedbackForeign), scene.line()), (1, before));
     // Of transport-wide numbers it was told none.
     let now = scene.harness.now.mono;
@@ -193,13 +166,13 @@ fn feedback_of_other_streams_or_in_another_form_or_told_again_has_no_effect_and_
     scene.harness.exchange();
     assert_eq!((scene.dropped(DropReason::FeedbackForeign), scene.line()), (2, before));
     // What is ours is believed beside what is not, once.
-    let foreign = || (1..=100).map(|ssrc| Scene::came(ssrc, first, 1));
-    scene.tell(&foreign().chain([Scene::came(SEEN, first, 16)]).collect::<Vec<_>>());
+    let foreign = || (1..=100).map(|ssrc| came(ssrc, first, 1));
+    tell(&mut scene, &foreign().chain([came(SEEN, first, 16)]).collect::<Vec<_>>());
     assert_eq!((scene.dropped(DropReason::FeedbackForeign), scene.line().basis), (3, LineBasis::Feedback));
-    scene.tell(&[Scene::came(SEEN, first, 16)]);
+    tell(&mut scene, &[came(SEEN, first, 16)]);
     assert_eq!(scene.dropped(DropReason::FeedbackRepeated), 1);
     // A report that promises more than it has.
-    let mut cut = packet(1_000, &[Scene::came(SEEN, first, 16)]);
+    let mut cut = packet(1_000, &[came(SEEN, first, 16)]);
     cut[15] = 90;
     scene.harness.clients[viewer].send_rtcp_bytes(&cut);
     scene.harness.exchange();
@@ -208,7 +181,7 @@ fn feedback_of_other_streams_or_in_another_form_or_told_again_has_no_effect_and_
     for who in [scene.harness.join(watches_and_tells(vec![video_out(Some(CAMERA), 0xa000)])), scene.publisher] {
         scene.viewer = who;
         let before = scene.dropped(DropReason::FeedbackForeign);
-        scene.tell(&[Scene::came(0xa000, first, 16)]);
+        tell(&mut scene, &[came(0xa000, first, 16)]);
         assert_eq!(scene.dropped(DropReason::FeedbackForeign), before + 1);
     }
 }
@@ -216,19 +189,19 @@ fn feedback_of_other_streams_or_in_another_form_or_told_again_has_no_effect_and_
 #[test]
 fn a_viewer_that_negotiates_it_later_or_no_more_is_estimated_afresh() {
     let mut scene = scene(0, video_out(Some(CAMERA), SEEN));
-    scene.frames(30);
+    scene.frames(30, 4);
     assert_eq!(scene.line().basis, LineBasis::Feedback);
     let lines = || vec![video_out(Some(CAMERA), SEEN), audio_out(Some(MICROPHONE), HEARD)];
     let viewer = scene.viewer;
     scene.harness.set_media(viewer, watches_and_tells(lines()));
     assert_eq!(scene.line().basis, LineBasis::Start);
     scene.harness.clients[viewer].stream_reports = None;
-    scene.frames(10);
+    scene.frames(10, 4);
     assert!(!scene.harness.clients[viewer].values(NUMBER).is_empty());
     scene.harness.set_media(viewer, watches_and_reports(lines()));
     let now = scene.harness.now.mono;
     scene.harness.clients[viewer].stream_reports = Some(StreamReports::new(now));
-    scene.frames(30);
+    scene.frames(30, 4);
     assert_eq!(scene.line().basis, LineBasis::Feedback);
     assert_eq!(scene.harness.clients[viewer].faults, 0);
 }

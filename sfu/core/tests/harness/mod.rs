@@ -11,6 +11,7 @@ pub mod lines;
 pub mod mesh;
 pub mod relays;
 pub mod scalable;
+pub mod scene;
 pub mod slow_line;
 pub mod stream_reports;
 pub mod studio;
