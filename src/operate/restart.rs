@@ -41,7 +41,11 @@ pub fn replace(admin: &Admin, id: &str, deadline: Duration, results: Results) ->
 fn empty(admin: &Admin, id: &str, deadline: Duration) -> Result<Worker, Failure> {
     let missing = || Failure::Refused(format!("there is no worker {id}: `chappe ls` lists those that there are"));
     let before = worker(admin, id)?.ok_or_else(missing)?;
-    admin.post(&format!("/api/v1/workers/{id}/drain"), &json!({ "deadline_ms": units::ms(deadline) }))?;
+    let options = json!({ "deadline_ms": units::ms(deadline) });
+    // While a node goes over to this version, its signaling of before knows the same by its other name.
+    if admin.post_if_known(&format!("/api/v1/workers/{id}/restart"), &options)?.is_none() {
+        admin.post(&format!("/api/v1/workers/{id}/drain"), &options)?;
+    }
     Ok(before)
 }
 

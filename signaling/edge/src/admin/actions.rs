@@ -65,7 +65,7 @@ pub async fn cancel_node_drain(
     Ok(Json(json!({ "node": node, "state": "serving" })).into_response())
 }
 
-/// `POST /api/v1/workers/{node}/{index}/drain`: its successor takes its place.
+/// `POST /api/v1/workers/{node}/{index}/drain`, and `…/restart`, which is the same: its successor takes its place.
 pub async fn drain_worker(
     State(Admin { processes, .. }): State<Admin>,
     Path((node, index)): Path<(String, u16)>,

@@ -72,6 +72,7 @@ fn operating() -> Routes {
         ("/api/v1/events", get(events::events)),
         ("/api/v1/workers", get(cluster::workers)),
         ("/api/v1/workers/{node}/{index}/drain", post(actions::drain_worker).delete(actions::cancel_worker_drain)),
+        ("/api/v1/workers/{node}/{index}/restart", post(actions::drain_worker)),
         ("/api/v1/relays", get(cluster::relays)),
         ("/api/v1/rooms", get(views::rooms)),
         ("/api/v1/rooms/{room}", get(views::room)),
