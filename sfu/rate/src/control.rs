@@ -26,6 +26,8 @@ pub struct RateConfig {
     pub max: Bitrate,
     /// What a returning client left with.
     pub known: Option<Known>,
+    /// The receiver tells in milliseconds when packets came (RFC 8888).
+    pub is_coarse: bool,
 }
 
 /// What is worth keeping of a line when the client leaves it: plain data.
@@ -47,7 +49,7 @@ impl Default for RateConfig {
     /// 300 kbit/s is libwebrtc's start, 30 kbit/s carries Opus alone.
     fn default() -> RateConfig {
         let kbps = Bitrate::from_kbps;
-        RateConfig { min: kbps(30), start: kbps(300), max: kbps(20_000), known: None }
+        RateConfig { min: kbps(30), start: kbps(300), max: kbps(20_000), known: None, is_coarse: false }
     }
 }
 
@@ -55,7 +57,10 @@ impl RateControl {
     pub fn new(now: Time, config: &RateConfig) -> RateControl {
         let start = config.known.map_or(config.start, |known| known.estimate);
         let estimator = Estimator::new(now, config.min, start, config.max);
-        let prober = Prober::new(now, estimator.estimate(), config.max, config.known.is_some());
+        let mut prober = Prober::new(now, estimator.estimate(), config.max, config.known.is_some());
+        if config.is_coarse {
+            prober.set_coarse();
+        }
         RateControl { estimator, prober, pacer: Pacer::new(now), expected: None }
     }
 
@@ -167,6 +172,7 @@ impl RateControl {
     }
 
     fn advance(&mut self, now: Time, outcome: Outcome) {
+        self.prober.handle_limited(outcome.is_limited);
         if let Some(result) = outcome.probed {
             self.prober.handle_result(now, result.cluster, result.rate);
         }

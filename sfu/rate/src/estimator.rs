@@ -281,10 +281,10 @@ impl Estimator {
 
     fn handle_received(&mut self, now: Time, received: &mut ArrayVec<Received, CHUNK>, outcome: &mut Outcome) {
         received.sort_unstable_by_key(|(_, arrival)| *arrival);
-        let is_app_limited = self.app_limited.is_limited();
+        outcome.is_limited = self.app_limited.is_limited();
         for (packet, arrival) in received.drain(..) {
             let queued = self.queue.handle(packet.sent, arrival);
-            self.acknowledged.handle(arrival, packet.bytes, queued, is_app_limited);
+            self.acknowledged.handle(arrival, packet.bytes, queued, outcome.is_limited);
             self.overuse.handle(now, packet.sent, arrival);
             if packet.cluster != 0 {
                 let probed = self.probes.handle(packet.cluster, packet.sent, arrival, packet.bytes);

@@ -97,10 +97,11 @@
 //! says where it differs.
 //!
 //! Where this crate goes its own way, measured in `SCOREBOARD.md`: a standing queue is drained; probing repeats each second
-//! while more is wanted, and counts a saturated result only on a calm line; overuse without a queue is not believed of an
-//! application-limited sender, nor soon after a probe of one; soon after a decrease the rise is the same for large and small
-//! flows; a line that has dropped is known again when its queue is drained; beside a greedy flow a viewer keeps what it has and
-//! claims up to a third; viewers behind one address get equal parts of a line that they share.
+//! while more is wanted, for longer where the result was near what was sent and arrivals are told in milliseconds, and
+//! counts a saturated result only on a calm line; overuse without a queue is not believed of an application-limited sender,
+//! nor soon after a probe of one; soon after a decrease the rise is the same for large and small flows; a line that has
+//! dropped is known again when its queue is drained; beside a greedy flow a viewer keeps what it has and claims up to a
+//! third; viewers behind one address get equal parts of a line that they share.
 //!
 //! **Invariant:** the estimate is within [`RateConfig::min`] and [`RateConfig::max`], whatever feedback says.
 //! **Invariant:** feedback allocates nothing and grows nothing; what was not sent cannot be acknowledged.

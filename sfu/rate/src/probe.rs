@@ -32,6 +32,12 @@ pub struct Prober {
     raised_at: Option<Time>,
     /// Probes in a row whose result the line then did not carry.
     refuted: u32,
+    /// Arrivals are told in milliseconds.
+    is_coarse: bool,
+    /// Much less is sent than the line is thought to carry: a step to the next layer waits for it.
+    is_limited: bool,
+    /// Both, and the last result was near what was sent: how near takes a longer look.
+    is_near: bool,
 }
 
 /// The picture is in the crate's documentation.
@@ -77,6 +83,9 @@ impl Prober {
             has_result: false,
             raised_at: None,
             refuted: 0,
+            is_coarse: false,
+            is_limited: false,
+            is_near: false,
         };
         prober.begin_queued(now);
         prober
@@ -90,6 +99,16 @@ impl Prober {
 
     pub fn handle_demand(&mut self, demand: Bitrate) {
         self.demand = demand;
+    }
+
+    /// Of a receiver that tells in milliseconds when packets came.
+    pub fn set_coarse(&mut self) {
+        self.is_coarse = true;
+    }
+
+    pub fn handle_limited(&mut self, is_limited: bool) {
+        self.is_limited = is_limited;
+        self.is_near &= is_limited;
     }
 
     pub fn is_idle(&self) -> bool {
@@ -139,8 +158,11 @@ impl Prober {
         // One that is no faster would have the same result, and be followed by another one like it, without end.
         let further = self.useful(result.scaled(FURTHER_SCALE));
         let is_faster = further > cluster.rate;
-        if is_faster && result >= cluster.rate.scaled(FURTHER_FROM) && result < self.cap() {
-            self.begin(now, further);
+        let is_near = self.is_coarse && self.is_limited && !is_faster && result >= cluster.rate.scaled(NEAR);
+        let was_near = std::mem::replace(&mut self.is_near, is_near);
+        let looks_longer = is_near && !was_near;
+        if (is_faster || looks_longer) && result >= cluster.rate.scaled(FURTHER_FROM) && result < self.cap() {
+            self.begin(now, further.max(cluster.rate));
         }
     }
 
@@ -218,7 +240,7 @@ impl Prober {
 
     fn send(&mut self, now: Time, rate: Bitrate) {
         self.id = self.id.checked_add(1).unwrap_or(1);
-        let bytes = rate.bytes_in(DURATION);
+        let bytes = rate.bytes_in(if self.is_near { DURATION_NEAR } else { DURATION });
         let cluster = ProbeCluster { id: self.id, rate, packets: PACKETS, bytes };
         self.state = State::Sending { cluster, began: None, queued_at: now, sent: 0, packets: 0 };
     }
@@ -245,6 +267,11 @@ const FACTORS_KNOWN: [f64; 2] = [2.0, 1.0];
 /// min_probe_packets_sent, min_probe_duration.
 const PACKETS: u32 = 5;
 const DURATION: Duration = Duration::from_millis(15);
+/// Our own: arrivals that are told in milliseconds (RFC 8888) make 15 ms of them 14 or 16, and the line as much slower or
+/// faster, in each probe again. So much longer a probe makes no queue where the line carries nearly what is sent, and no
+/// harm beside a layer that is small.
+const DURATION_NEAR: Duration = Duration::from_millis(40);
+const NEAR: f64 = 0.8;
 const PACKET_BYTES_MIN: u64 = 200;
 const PACKET_BYTES_MAX: u64 = 1200;
 /// step_size, further_probe_threshold.

@@ -85,6 +85,28 @@ fn a_line_that_drops_and_rises_has_the_layer_that_fits_soon() {
     assert_eq!((client.faults, client.values(NUMBER).len()), (0, 0));
 }
 
+/// The moment of the rise falls anywhere between two probes, and arrivals are told in milliseconds.
+#[test]
+fn a_line_that_rises_has_the_top_layer_soon_in_each_phase() {
+    let mut late = Vec::new();
+    for phase in 0..12 {
+        let mut theatre = Theatre::new(1);
+        theatre.play(5 * SECOND);
+        let viewer = theatre.add_viewer(THREE, |media| media.reports_streams = true);
+        theatre.play(10 * SECOND);
+        theatre.harness.slow_line(viewer).kbps = 700;
+        theatre.play(ms(10_000 + 370 * phase));
+        let raised = theatre.now();
+        theatre.harness.slow_line(viewer).kbps = THREE;
+        theatre.play(15 * SECOND);
+        let settled = theatre.settled(viewer, 720, raised);
+        if settled.is_none_or(|after| after > 4 * SECOND) {
+            late.push((phase, settled, theatre.harness.line(viewer)));
+        }
+    }
+    assert!(late.is_empty(), "{late:?}");
+}
+
 #[test]
 fn what_was_lost_is_repeated_without_being_asked_for_and_counts_as_lost() {
     let mut scene = scene(20, video_out(Some(CAMERA), SEEN));

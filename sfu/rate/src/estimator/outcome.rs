@@ -7,5 +7,7 @@ use crate::probe::measure::ProbeResult;
 pub(crate) struct Outcome {
     /// The delay lowered the estimate.
     pub lowered: bool,
+    /// Much less is sent than the line is thought to carry.
+    pub is_limited: bool,
     pub probed: Option<ProbeResult>,
 }

@@ -76,6 +76,25 @@ fn while_seven_tenths_arrive_it_goes_on_with_twice_that_but_not_beyond_what_is_o
 }
 
 #[test]
+fn where_arrivals_are_told_in_milliseconds_a_result_near_what_was_sent_is_looked_at_for_longer() {
+    let after = |is_coarse: bool, is_limited: bool, result: u64| {
+        let (mut prober, mut now) = probed();
+        if is_coarse {
+            prober.set_coarse();
+        }
+        prober.handle_limited(is_limited);
+        answer(&mut prober, now, kbps(1600));
+        assert_eq!(send_all(&mut prober, &mut now), [2887]);
+        answer(&mut prober, now, kbps(result));
+        prober.cluster().map(|cluster| (cluster.rate.bps() / 1000, cluster.bytes / (cluster.rate.bytes_in(DURATION))))
+    };
+    assert_eq!(after(true, true, 2600), Some((2887, 2)), "40 ms");
+    assert_eq!(after(true, true, 2200), None, "the line carries much less");
+    assert_eq!(after(true, false, 2600), None, "it has nearly all that there is");
+    assert_eq!(after(false, true, 2600), None, "what is measured is measured");
+}
+
+#[test]
 fn a_result_below_seven_tenths_or_none_ends_probing() {
     let (mut prober, now) = probed();
     let mut silent = prober.clone();

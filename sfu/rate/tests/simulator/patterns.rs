@@ -4,7 +4,7 @@
 
 use super::greedy::Rival;
 use super::link::{Jitter, LinkSpec};
-use super::viewer::{Back, Source};
+use super::viewer::{Back, Form, Source};
 
 pub struct Pattern {
     pub name: &'static str,
@@ -73,7 +73,7 @@ const LINK: LinkSpec = LinkSpec {
 /// What a viewer has that is apart.
 pub const OWN_LINE: LinkSpec = LinkSpec { rates: &[(0, 10_000.0)], queue_bytes: 375_000, ..LINK };
 
-const BACK: Back = Back { delay_ms: 20.0, interval_ms: 80, loss: 0.0, silent_ms: (0, 0) };
+const BACK: Back = Back { delay_ms: 20.0, interval_ms: 80, loss: 0.0, silent_ms: (0, 0), form: Form::Ticks };
 
 const ELASTIC: Source = Source::Elastic(20_000.0);
 const SIMULCAST: Source = Source::Layers(&[150, 500, 2500]);
@@ -120,6 +120,20 @@ pub const PATTERNS: &[Pattern] = &[
         what: "the same with layers of 150, 500 and 2500 kbit/s",
         link: LinkSpec { rates: STEPS, ..LINK },
         source: SIMULCAST,
+        duration_ms: 70_000,
+        steady_ms: &[(5_000, 15_000), (20_000, 35_000), (40_000, 70_000)],
+        drop_ms: Some(15_000),
+        fitting: Some(1),
+        rise_ms: Some(35_000),
+        top: Some(2),
+        ..STEADY
+    },
+    Pattern {
+        name: "step, layers, RFC 8888",
+        what: "the same to a receiver that tells in 1/1024 s each 50 ms when packets came",
+        link: LinkSpec { rates: STEPS, ..LINK },
+        source: SIMULCAST,
+        back: Back { interval_ms: 50, form: Form::BeforeReport, ..BACK },
         duration_ms: 70_000,
         steady_ms: &[(5_000, 15_000), (20_000, 35_000), (40_000, 70_000)],
         drop_ms: Some(15_000),

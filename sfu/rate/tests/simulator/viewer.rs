@@ -29,6 +29,27 @@ pub struct Back {
     pub loss: f64,
     /// From, to: no feedback at all.
     pub silent_ms: (u64, u64),
+    pub form: Form,
+}
+
+/// How the receiver says when a packet came.
+#[derive(Debug, Clone, Copy)]
+pub enum Form {
+    /// In ticks of 250 µs of its clock (transport-wide feedback).
+    Ticks,
+    /// So many 1/1024 s before the report (RFC 8888).
+    BeforeReport,
+}
+
+impl Form {
+    fn told(self, now: u64, at: u64) -> ReceiverTime {
+        let micros = match self {
+            Form::Ticks => at / 250 * 250,
+            Form::BeforeReport => now - (now - at) * 1_024 / 1_000_000 * 15_625 / 16,
+        };
+        // In a clock of the receiver's own.
+        ReceiverTime::from_micros(micros as i64 + 123_456_789)
+    }
 }
 
 pub struct Viewer {
@@ -68,8 +89,10 @@ pub struct Log {
 impl Viewer {
     pub fn new(flow: usize, source: Source, back: Back, start_ms: u64, random: Random) -> Viewer {
         let start = start_ms * 1000;
+        let is_coarse = matches!(back.form, Form::BeforeReport);
+        let config = RateConfig { is_coarse, ..RateConfig::default() };
         let mut viewer = Viewer {
-            control: RateControl::new(Time::from_micros(start), &RateConfig::default()),
+            control: RateControl::new(Time::from_micros(start), &config),
             allocator: Allocator::new(),
             source,
             back,
@@ -231,8 +254,7 @@ impl Viewer {
         let mut reports = Vec::new();
         for id in self.told.min(first.0)..=last.0 {
             let at = here.binary_search_by_key(&id, |(id, _)| *id).ok().map(|place| here[place].1);
-            // Ticks of 250 µs, in a clock of the receiver's own.
-            let received = at.map(|at| ReceiverTime::from_micros((at / 250 * 250) as i64 + 123_456_789));
+            let received = at.map(|at| self.back.form.told(now, at));
             reports.push(PacketReport { seq: id as u16, received });
         }
         self.told = self.told.max(last.0 + 1);

@@ -81,8 +81,9 @@ pub enum LineBasis {
 impl Bandwidth {
     /// For a client that tells the fate of each packet.
     pub fn acknowledged(now: Instant, acknowledgement: Acknowledgement) -> Bandwidth {
-        let log = (acknowledgement == Acknowledgement::ByStream).then(Box::default);
-        Bandwidth { log, is_starting: true, ..Bandwidth::new(now, &RateConfig::default()) }
+        let is_coarse = acknowledgement == Acknowledgement::ByStream;
+        let config = RateConfig { is_coarse, ..RateConfig::default() };
+        Bandwidth { log: is_coarse.then(Box::default), is_starting: true, ..Bandwidth::new(now, &config) }
     }
 
     /// For a client that has only reports and has had `sent` until now, which its first report says more of than any
