@@ -16,6 +16,7 @@ import { Server } from "../harness/server.mjs";
 import { STRUCTURES, sendCamera } from "../harness/structures.mjs";
 import { until } from "../harness/until.mjs";
 import { collect } from "./frames.mjs";
+import { Lines } from "./lines.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {{what: string, figures: Record<string, string>}} Row what a scenario found */
@@ -65,16 +66,22 @@ export class Emulation {
     return this.#parts.server.url;
   }
 
+  /** What the server says of its viewers from now on. */
+  lines() {
+    return new Lines(this.#parts.network.server, this.#parts.server.admin);
+  }
+
   /**
    * A camera that goes on until the end.
    * @param {string} source our publish page with 720 lines, or a structure that WHIP sends
    * @param {number} [lines]
+   * @param {number[]} [rates] of the encodings that WHIP sends, in kbit/s
    */
-  async publish(source, lines) {
+  async publish(source, lines, rates) {
     const structure = STRUCTURES[source];
     if (structure) {
       const page = await this.#page(this.#parts.near, "/healthz");
-      await sendCamera(page, `${this.url}/whip/${ROOM}/${STREAM}`, structure, lines);
+      await sendCamera(page, `${this.url}/whip/${ROOM}/${STREAM}`, structure, lines, rates);
       return page;
     }
     const page = await this.#page(this.#parts.near, `/publish?room=${ROOM}&stream=${STREAM}&codec=vp8&quality=720`);

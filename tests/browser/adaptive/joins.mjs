@@ -5,7 +5,7 @@ import { ROOM, STREAM } from "./emulation.mjs";
 /** @typedef {import("./emulation.mjs").Emulation} Emulation */
 /** @typedef {import("./emulation.mjs").Row} Row */
 /** @typedef {import("playwright-core").Page} Page */
-/** @typedef {{firstMs: number, width: number, rightMs: number}} Joined until the first picture, and until one that is as wide as wanted; how wide it was LOOK_AFTER_MS after the offer was begun */
+/** @typedef {{firstMs: number, width: number, rightMs: number, beganMs: number, id: string}} Joined until the first picture, and until one that is as wide as wanted; how wide it was LOOK_AFTER_MS after the offer was begun; when that was, and its session */
 
 /**
  * Beside the server, one after the other.
@@ -30,17 +30,31 @@ export async function joins(emulation) {
  */
 export async function firstLayer(emulation, kbps, right) {
   emulation.link.rate(kbps);
+  const lines = emulation.lines();
   const all = await joinAgain(await emulation.blank(), FIRST_JOINS, right);
+  const looks = await lines.end();
+  const chosen = all.map((one) => chosenOf(one, looks));
+  const wanted = WIDTHS.indexOf(right) + 1;
   const sorted = (/** @type {(one: Joined) => number} */ of) => all.map((one) => Math.round(of(one))).sort((a, b) => a - b);
   const [first, reached] = [sorted((one) => one.firstMs), sorted((one) => one.rightMs)];
   return {
     what: `${FIRST_JOINS} joins of plain WHEP players behind ${kbps} kbit/s, one after the other`,
     figures: {
-      "the right layer 1 s after the making of the offer": `${all.filter((one) => one.width === right).length} of ${FIRST_JOINS} (${right} wide; seen: ${all.map((one) => one.width).join(", ")})`,
+      "the right layer is the chosen one 1 s after the making of the offer": `${chosen.filter(({ layer }) => layer === wanted).length} of ${FIRST_JOINS} (${wanted} of ${WIDTHS.length}; chosen, and of what estimate in kbit/s: ${chosen.map(({ layer, kbps }) => `${layer} of ${Math.round(kbps)}`).join(", ")})`,
+      "and is shown": `${all.filter((one) => one.width === right).length} of ${FIRST_JOINS} (${right} wide; seen: ${all.map((one) => one.width).join(", ")})`,
       "the right layer after": `p50 ${reached[Math.floor(reached.length / 2)]} ms, longest ${reached.at(-1)} ms`,
       "first picture": `p50 ${first[Math.floor(first.length / 2)]} ms, longest ${first.at(-1)} ms`,
     },
   };
+}
+
+/**
+ * The layer that the server had chosen LOOK_AFTER_MS after the offer was begun, and the estimate of the line.
+ * @param {Joined} one
+ * @param {import("./lines.mjs").Look[]} looks
+ */
+function chosenOf({ id, beganMs }, looks) {
+  return looks.findLast((look) => look.id === id && look.atMs <= beganMs + LOOK_AFTER_MS) ?? { layer: 0, kbps: 0 };
 }
 
 /**
@@ -85,12 +99,15 @@ async function joinOnce({ url, right, lookAfterMs, withinMs }) {
   const rightMs = performance.now() - began;
   pc.close();
   video.remove();
-  await fetch(answer.headers.get("location") ?? "", { method: "DELETE" });
-  return { firstMs, width, rightMs };
+  const location = answer.headers.get("location") ?? "";
+  await fetch(location, { method: "DELETE" });
+  return { firstMs, width, rightMs, beganMs: performance.timeOrigin + began, id: location.split("/").at(-1) ?? "" };
 }
 
 /** Of the camera with 720 lines, by the rate of the line: its encodings take some 0.15, 0.6 and 2.5 Mbit/s. @type {Record<string, number>} */
 export const RIGHT_WIDTHS = { 300: 320, 1000: 640, 3000: 1280 };
+/** Of its encodings, the smallest first. */
+const WIDTHS = [320, 640, 1280];
 const JOINS = 60;
 const FIRST_JOINS = 10;
 const LOOK_AFTER_MS = 1000;

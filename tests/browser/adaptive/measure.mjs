@@ -18,10 +18,10 @@ const day = new Date().toISOString().slice(0, 10);
 const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
 const lines = [];
 for (const name of names) {
-  const { run, source = "page", noise = true, lines: height } = /** @type {import("./scenarios.mjs").Scenario} */ (SCENARIOS[name]);
+  const { run, source = "page", noise = true, lines: height, rates } = /** @type {import("./scenarios.mjs").Scenario} */ (SCENARIOS[name]);
   const emulation = await Emulation.make({ noise });
   try {
-    await emulation.publish(source, height);
+    await emulation.publish(source, height, rates);
     const row = await run(emulation);
     const figures = Object.entries(row?.figures ?? {}).map(([what, figure]) => `${what}: ${figure}`);
     const line = `| ${name} | ${row?.what} | ${figures.join("; ")} | ${day}, ${commit} |`;

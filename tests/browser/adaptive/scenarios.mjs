@@ -1,15 +1,14 @@
 // Owns the scenarios: what the link does, and what is measured meanwhile. Never prints.
 
-import { spawn } from "node:child_process";
-
 import { STRUCTURES } from "../harness/structures.mjs";
 import { bytesOf, fittedMs, framesOf, frozenMs, longestMs, reachedMs, settledMs, switches } from "./frames.mjs";
+import { greedy } from "./greedy.mjs";
 import { RIGHT_WIDTHS, firstLayer, joins } from "./joins.mjs";
 import { switching } from "./switching.mjs";
 
 /** @typedef {import("./emulation.mjs").Emulation} Emulation */
 /** @typedef {import("./emulation.mjs").Row} Row */
-/** @typedef {{run: (emulation: Emulation) => Promise<Row>, source?: string, noise?: boolean, lines?: number}} Scenario see `Emulation` */
+/** @typedef {{run: (emulation: Emulation) => Promise<Row>, source?: string, noise?: boolean, lines?: number, rates?: number[]}} Scenario see `Emulation` */
 
 const wait = (/** @type {number} */ ms) => new Promise((done) => setTimeout(done, ms));
 const now = () => performance.timeOrigin + performance.now();
@@ -127,46 +126,8 @@ async function ten(emulation) {
   return { what: "ten viewers behind 10 Mbit/s", figures: { "most over least": factor.toFixed(2), "all together": `${Math.round(kbps)} kbit/s` } };
 }
 
-/**
- * @param {Emulation} emulation
- * @param {"cubic" | "bbr"} control of the flow's congestion
- * @returns {Promise<Row>}
- */
-async function greedy(emulation, control) {
-  emulation.link.rate(4000);
-  const page = await emulation.whep();
-  await wait(8000);
-  const flow = pour(emulation.network, control);
-  await wait(5000);
-  const [before] = await bytesOf(page);
-  await emulation.link.counts();
-  await wait(20_000);
-  const [after] = await bytesOf(page);
-  const queueMs = (await emulation.link.counts()).there.wait_p95_ms;
-  flow.end();
-  await page.context().close();
-  const kbps = ((after ?? 0) - (before ?? 0)) * 8 / 20_000;
-  return {
-    what: `beside one greedy TCP flow (${control}) on 4 Mbit/s`,
-    figures: { "share of the viewer": (kbps / 4000).toFixed(2), "queue p95": `${Math.round(queueMs)} ms` },
-  };
-}
-
-/**
- * A TCP flow from the server's side to the browser's that sends as fast as it may.
- * @param {import("../harness/network.mjs").Network} network
- * @param {string} control
- */
-function pour(network, control) {
-  const at = `("${network.serverAddress}", 5300)`;
-  const source = `import socket; s = socket.create_server(${at}); s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"${control}"); c, _ = s.accept(); b = bytes(65536)\nwhile True: c.sendall(b)`;
-  // The source may not be there yet.
-  const sink = `import socket, time\nwhile True:\n  try: c = socket.create_connection(${at}); break\n  except OSError: time.sleep(0.05)\nwhile c.recv(65536): pass`;
-  const start = (/** @type {string} */ namespace, /** @type {string} */ script) =>
-    spawn("ip", ["netns", "exec", namespace, "python3", "-c", script], { stdio: ["ignore", "ignore", "inherit"] });
-  const children = [start(network.server, source), start(network.browser, sink)];
-  return { end: () => children.forEach((child) => child.kill("SIGKILL")) };
-}
+/** The second is what a fifth of 4 Mbit/s would be, and a little more. */
+const RATES = [250, 900, 3_000];
 
 /** @type {Record<string, Scenario>} */
 export const SCENARIOS = {
@@ -179,6 +140,10 @@ export const SCENARIOS = {
   ten: { run: ten },
   "greedy-cubic": { run: (emulation) => greedy(emulation, "cubic") },
   "greedy-bbr": { run: (emulation) => greedy(emulation, "bbr") },
+  "greedy-cubic-900": { run: (emulation) => greedy(emulation, "cubic", `of encodings of ${RATES.join(", ")} kbit/s`), source: "vp8", rates: RATES },
+  "greedy-bbr-900": { run: (emulation) => greedy(emulation, "bbr", `of encodings of ${RATES.join(", ")} kbit/s`), source: "vp8", rates: RATES },
+  "greedy-cubic-svc": { run: (emulation) => greedy(emulation, "cubic", "of VP9 in three sizes with three frame rates each"), source: "vp9-svc" },
+  "greedy-bbr-svc": { run: (emulation) => greedy(emulation, "bbr", "of VP9 in three sizes with three frame rates each"), source: "vp9-svc" },
   ...Object.fromEntries(Object.keys(STRUCTURES).map((source) => [`switch-${source}`, { run: switching, source, noise: false, lines: 576 }])),
   join: { run: joins, source: "vp8" },
   ...Object.fromEntries(Object.entries(RIGHT_WIDTHS).map(([kbps, width]) => [`first-${kbps}`, { run: (/** @type {Emulation} */ emulation) => firstLayer(emulation, Number(kbps), width), source: "vp8" }])),

@@ -26,9 +26,10 @@ export const STRUCTURES = {
  * @param {string} url of the WHIP endpoint
  * @param {Structure} structure
  * @param {number} [lines]
+ * @param {number[]} [rates] of its encodings in kbit/s, the smallest first; as its lines ask for where they are not said
  */
-export async function sendCamera(page, url, { codec, modes, says }, lines = 720) {
-  await page.evaluate(async ({ url, codec, modes, says, descriptor, lines }) => {
+export async function sendCamera(page, url, { codec, modes, says }, lines = 720, rates = []) {
+  await page.evaluate(async ({ url, codec, modes, says, descriptor, lines, rates }) => {
     const pc = new RTCPeerConnection();
     const media = await navigator.mediaDevices.getUserMedia({ video: { width: (lines * 16) / 9, height: lines } });
     const maxBitrate = lines * 3_500;
@@ -36,7 +37,7 @@ export async function sendCamera(page, url, { codec, modes, says }, lines = 720)
     const sendEncodings = modes.map((mode, place) => {
       const scale = scales[place] ?? 1;
       const named = modes.length > 1 ? { rid: `r${place}`, scaleResolutionDownBy: scale } : {};
-      return /** @type {any} */ ({ ...named, ...(mode && { scalabilityMode: mode }), maxBitrate: Math.round(maxBitrate / scale ** 2) });
+      return /** @type {any} */ ({ ...named, ...(mode && { scalabilityMode: mode }), maxBitrate: 1000 * (rates[place] ?? 0) || Math.round(maxBitrate / scale ** 2) });
     });
     const transceiver = /** @type {any} */ (pc.addTransceiver(media.getTracks()[0] ?? "video", { direction: "sendonly", sendEncodings }));
     const usable = (RTCRtpSender.getCapabilities("video")?.codecs ?? []).filter((one) => [`video/${codec}`, "video/rtx"].includes(one.mimeType));
@@ -50,7 +51,7 @@ export async function sendCamera(page, url, { codec, modes, says }, lines = 720)
     const answer = await fetch(url, { method: "POST", headers: { "content-type": "application/sdp" }, body: pc.localDescription?.sdp ?? "" });
     if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`);
     await pc.setRemoteDescription({ type: "answer", sdp: await answer.text() });
-  }, { url, codec, modes, says, descriptor: DESCRIPTOR, lines });
+  }, { url, codec, modes, says, descriptor: DESCRIPTOR, lines, rates });
   await until(`${codec} ${modes} is sent`, () => page.evaluate(async (lines) => {
     const flows = await /** @type {any} */ (window).chappeOutbound();
     return flows.some((/** @type {{lines: number, frames: number}} */ flow) => flow.lines === lines && flow.frames > 30);
