@@ -20,7 +20,7 @@ use crate::overload::Overload;
 use crate::parent::{Listening, Parent};
 use crate::report::Meter;
 use crate::sessions::Sessions;
-use crate::sources::Source;
+use crate::sources::PollSource;
 use crate::translate::{IntoApi as _, ToCore as _};
 use crate::{WorkerConfig, WorkerError};
 
@@ -38,7 +38,7 @@ pub(crate) struct Worker {
     termination: Termination,
     parent: Listening,
     /// A listener that ran out of descriptors rests until the next report.
-    pub(crate) resting: Vec<Source>,
+    pub(crate) resting: Vec<PollSource>,
     pub(crate) ready: Vec<Ready>,
     pub(crate) events: Events,
     pub(crate) failed_waits: FailedWaits,
@@ -79,10 +79,10 @@ impl Worker {
         let control = Control::new(config.control).map_err(set_up("the control listener"))?;
         let epoll = Epoll::new().map_err(set_up("epoll"))?;
         let parent = Listening::to(parent, &epoll).map_err(set_up("epoll"))?;
-        epoll.add(&udp, Source::Udp.token(), Interest::Read).map_err(set_up("epoll"))?;
-        epoll.add(&tcp, Source::TcpListener.token(), Interest::Read).map_err(set_up("epoll"))?;
-        epoll.add(control.listener(), Source::ControlListener.token(), Interest::Read).map_err(set_up("epoll"))?;
-        epoll.add(&termination, Source::Termination.token(), Interest::Read).map_err(set_up("epoll"))?;
+        epoll.add(&udp, PollSource::Udp.token(), Interest::Read).map_err(set_up("epoll"))?;
+        epoll.add(&tcp, PollSource::TcpListener.token(), Interest::Read).map_err(set_up("epoll"))?;
+        epoll.add(control.listener(), PollSource::ControlListener.token(), Interest::Read).map_err(set_up("epoll"))?;
+        epoll.add(&termination, PollSource::Termination.token(), Interest::Read).map_err(set_up("epoll"))?;
 
         let certificate = Certificate::generate()?;
         let identity = Identity {
@@ -178,9 +178,9 @@ impl Worker {
         let mut index = 0;
         while let Some(ready) = self.ready.get(index).copied() {
             index += 1;
-            match Source::of(ready.token) {
-                Some(Source::Udp) => self.media.receive_udp(&mut self.core),
-                Some(Source::Tcp(id)) => {
+            match PollSource::of(ready.token) {
+                Some(PollSource::Udp) => self.media.receive_udp(&mut self.core),
+                Some(PollSource::Tcp(id)) => {
                     if ready.writable {
                         self.media.tcp.note_writable(id);
                     }
@@ -188,20 +188,20 @@ impl Worker {
                         self.media.receive_tcp(now, id, &mut self.core);
                     }
                 }
-                Some(Source::TcpListener) => self.accept_media(now),
-                Some(Source::ControlListener) => self.accept_control(),
-                Some(Source::Control(client)) if ready.readable => {
+                Some(PollSource::TcpListener) => self.accept_media(now),
+                Some(PollSource::ControlListener) => self.accept_control(),
+                Some(PollSource::Control(client)) if ready.readable => {
                     if let Err(why) = self.control.read(client) {
                         self.drop_client(client, why);
                     }
                 }
-                Some(Source::Termination) => match self.termination.arrived() {
+                Some(PollSource::Termination) => match self.termination.arrived() {
                     Ok(true) => flow = Flow::Stop,
                     Ok(false) => {}
                     Err(error) => tracing::warn!(%error, "a signal can't be read"),
                 },
-                Some(Source::Parent) => self.parent.handle_ready(&self.epoll),
-                Some(Source::Control(_)) | None => {}
+                Some(PollSource::Parent) => self.parent.handle_ready(&self.epoll),
+                Some(PollSource::Control(_)) | None => {}
             }
         }
         flow
@@ -288,7 +288,7 @@ impl Worker {
     fn write_control(&mut self, now: Instant) {
         let sessions = &self.sessions;
         let describe = |session| sessions.snapshot(now, session).map(|snapshot| Event::Session(Box::new(snapshot)));
-        let ended = self.control.flush(&self.epoll, |id| Source::Control(id).token(), describe);
+        let ended = self.control.flush(&self.epoll, |id| PollSource::Control(id).token(), describe);
         for (client, why) in ended {
             self.drop_client(client, why);
         }

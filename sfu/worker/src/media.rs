@@ -12,7 +12,7 @@ use chappe_sfu_io::udp::{BatchReceiver, BatchSender, SendReport, Transmit, UdpSo
 
 use crate::connections::Connections;
 use crate::handshakes::Handshakes;
-use crate::sources::Source;
+use crate::sources::PollSource;
 
 pub(crate) struct MediaSockets {
     pub(crate) udp: UdpSocket,
@@ -124,7 +124,7 @@ impl MediaSockets {
                 break;
             }
         }
-        self.tcp.flush(epoll, |id| Source::Tcp(id).token(), &mut self.broken);
+        self.tcp.flush(epoll, |id| PollSource::Tcp(id).token(), &mut self.broken);
         while let Some(id) = self.broken.pop() {
             self.close_tcp(now, id, core);
         }

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use chappe_sfu_io::epoll::{Epoll, Interest};
 
-use crate::sources::Source;
+use crate::sources::PollSource;
 
 /// Who started the worker, and may say something while it runs.
 pub trait Parent: AsFd + std::fmt::Debug {
@@ -19,7 +19,7 @@ pub(crate) struct Listening(Option<Box<dyn Parent>>);
 
 impl Listening {
     pub(crate) fn to(parent: Box<dyn Parent>, epoll: &Epoll) -> io::Result<Listening> {
-        match epoll.add(&parent, Source::Parent.token(), Interest::Read) {
+        match epoll.add(&parent, PollSource::Parent.token(), Interest::Read) {
             Ok(()) => Ok(Listening(Some(parent))),
             // A file, such as /dev/null, of somebody who has nothing to say (epoll_ctl(2)).
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Listening(None)),

@@ -8,7 +8,7 @@ use chappe_sfu_io::epoll::Ready;
 
 use crate::event_loop::Worker;
 use crate::media::time_until;
-use crate::sources::Source;
+use crate::sources::PollSource;
 
 impl Worker {
     /// Waits until a source is ready or something is due.
@@ -27,10 +27,10 @@ impl Worker {
     /// No source waits for what is not there, so that looking in vain costs a system call and nothing else. A listener
     /// that rests goes on resting.
     fn take_all_for_ready(&mut self) {
-        let lone = [Source::Termination, Source::Udp, Source::TcpListener, Source::ControlListener];
+        let lone = [PollSource::Termination, PollSource::Udp, PollSource::TcpListener, PollSource::ControlListener];
         let lone = lone.into_iter().filter(|source| !self.resting.contains(source));
-        let tcp = self.media.tcp.ids().map(Source::Tcp);
-        let control = self.control.ids().map(Source::Control);
+        let tcp = self.media.tcp.ids().map(PollSource::Tcp);
+        let control = self.control.ids().map(PollSource::Control);
         let all = lone.chain(tcp).chain(control);
         self.ready.extend(all.map(|source| Ready { token: source.token(), readable: true, writable: true }));
     }

@@ -49,7 +49,7 @@ fn a_worker_that_cannot_wait_any_more_lives_on_and_hears_everybody() {
     assert_eq!(worker.core.counters().packets_in, 1);
 
     worker.epoll = Epoll::new().expect("epoll");
-    worker.epoll.add(&worker.media.udp, Source::Udp.token(), Interest::Read).expect("add");
+    worker.epoll.add(&worker.media.udp, PollSource::Udp.token(), Interest::Read).expect("add");
     client.send_to(&[0xff; 20], worker.media.udp.local_addr()).expect("send");
     worker.turn();
     assert_eq!((worker.core.counters().packets_in, worker.failed_waits.count()), (2, 1_201));
