@@ -9,7 +9,7 @@ use crate::{
 
 /// One line from signaling.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Request {
+pub struct WorkerRequest {
     pub request: RequestId,
     pub command: Command,
 }

@@ -15,7 +15,7 @@ mod relay;
 mod session;
 mod timings;
 
-pub use command::{Command, Request};
+pub use command::{Command, WorkerRequest};
 pub use event::{
     CommandError, ErrorCode, Event, Hello, LayerReason, LayerStats, LineBasis, LineLoad, LineStats, LoadReport,
     SessionSnapshot, SessionStats, TrackStats, TrackTraffic, UncachedReason, UncachedTrack,

@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use chappe_sfu_api::{
-    CloseReason, Command, CommandError, Epoch, ErrorCode, Event, IceCredentials, Media, PointedViewer, Request,
-    RequestId, SessionId, SessionSpec, Tile, TrackId,
+    CloseReason, Command, CommandError, Epoch, ErrorCode, Event, IceCredentials, Media, PointedViewer, RequestId,
+    SessionId, SessionSpec, Tile, TrackId, WorkerRequest,
 };
 use chappe_sfu_core::Now;
 use serde::Deserialize;
@@ -22,7 +22,7 @@ impl Worker {
     /// One line from signaling. A line that is no command is answered where it names its request, and ends
     /// the connection where it does not: then the two sides have lost each other.
     pub(crate) fn handle_line(&mut self, now: Now, client: ClientId, line: &[u8]) {
-        match serde_json::from_slice::<Request>(line) {
+        match serde_json::from_slice::<WorkerRequest>(line) {
             Ok(request) => self.execute_contained(now, client, request),
             Err(error) => match serde_json::from_slice::<Envelope>(line) {
                 Ok(Envelope { request }) => {
@@ -37,7 +37,7 @@ impl Worker {
     }
 
     /// A command carries what clients wrote in their offers: one that panics is refused, and the others are served.
-    fn execute_contained(&mut self, now: Now, client: ClientId, request: Request) {
+    fn execute_contained(&mut self, now: Now, client: ClientId, request: WorkerRequest) {
         let id = request.request;
         if catch_unwind(AssertUnwindSafe(|| self.execute(now, client, request))).is_err() {
             let error = invalid("the worker panicked on this command: its log says where".to_owned());
@@ -45,7 +45,7 @@ impl Worker {
         }
     }
 
-    fn execute(&mut self, now: Now, client: ClientId, Request { request, command }: Request) {
+    fn execute(&mut self, now: Now, client: ClientId, WorkerRequest { request, command }: WorkerRequest) {
         let outcome = match command {
             Command::Snapshot => {
                 let sessions = self.sessions.ids().collect();

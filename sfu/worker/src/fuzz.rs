@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use chappe_sfu_api::{Boot, Command, LINE_BYTES_MAX, Request};
+use chappe_sfu_api::{Boot, Command, LINE_BYTES_MAX, WorkerRequest};
 use chappe_sfu_core::{Certificate, DropReason, LOUDEST_DEFAULT, Sfu, SfuConfig};
 
 use crate::control::LineReader;
@@ -21,7 +21,7 @@ pub fn control_lines(bytes: &[u8]) {
     for piece in bytes.chunks(PIECE_BYTES) {
         reader.push(piece);
         while let Ok(Some(line)) = reader.next_line(LINE_BYTES_MAX) {
-            if let Ok(Request { command, .. }) = serde_json::from_slice(line) {
+            if let Ok(WorkerRequest { command, .. }) = serde_json::from_slice(line) {
                 let _ = execute(&mut core, command);
             }
             core.handle_timeout(read_clock());

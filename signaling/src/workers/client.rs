@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chappe_sfu_api::{
-    Boot, Command, ErrorCode, Event, Hello, PROTOCOL_VERSION, Request, RequestId, SessionId, SessionSnapshot,
-    WorkerIndex,
+    Boot, Command, ErrorCode, Event, Hello, PROTOCOL_VERSION, RequestId, SessionId, SessionSnapshot, WorkerIndex,
+    WorkerRequest,
 };
 use chappe_signaling_service::{Relays, Reply, Service, WorkerCommand, WorkerError, WorkerQueue};
 use tokio::net::UnixStream;
@@ -122,7 +122,7 @@ async fn take_snapshot(
     writer: &mut OwnedWriteHalf,
 ) -> io::Result<(Vec<SessionSnapshot>, Vec<Event>)> {
     let request = next_request();
-    write_lines(writer, &[Request { request, command: Command::Snapshot }]).await?;
+    write_lines(writer, &[WorkerRequest { request, command: Command::Snapshot }]).await?;
     let (mut snapshots, mut missed) = (Vec::new(), Vec::new());
     loop {
         match reader.next::<Event>().await? {
@@ -209,7 +209,7 @@ async fn write_commands(
         for WorkerCommand { command, reply } in batch.drain(..) {
             let request = next_request();
             awaited.add(request, reply.map_or(Expected::Noted(command.session()), Expected::Awaited));
-            requests.push(Request { request, command });
+            requests.push(WorkerRequest { request, command });
         }
         // A worker that does not read for this long hangs; the next connection brings it into agreement.
         timeout(WRITE_WITHIN, write_lines(writer, &requests)).await??;

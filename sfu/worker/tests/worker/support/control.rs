@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use chappe_sfu_api::{Command, CommandError, Event, Hello, Request, RequestId, SessionSnapshot};
+use chappe_sfu_api::{Command, CommandError, Event, Hello, RequestId, SessionSnapshot, WorkerRequest};
 
 use super::LIMIT;
 
@@ -31,7 +31,7 @@ impl ControlClient {
     pub fn send(&mut self, command: Command) -> RequestId {
         let request = RequestId(self.next_request);
         self.next_request += 1;
-        let mut line = serde_json::to_vec(&Request { request, command }).expect("command");
+        let mut line = serde_json::to_vec(&WorkerRequest { request, command }).expect("command");
         line.push(b'\n');
         self.stream.write_all(&line).expect("write");
         request
