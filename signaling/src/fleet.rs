@@ -8,7 +8,7 @@ use std::time::Duration;
 use chappe_sfu_api::WorkerIndex;
 use chappe_signaling_edge::supervisor::{Supervisor, SupervisorError};
 use chappe_signaling_service::{Service, WorkerQueue};
-use chappe_supervisor_api::{ProcessName, Reply, Request, worker_socket};
+use chappe_supervisor_api::{ProcessName, Reply, SupervisorRequest, worker_socket};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{Instrument as _, debug, info, info_span};
@@ -92,7 +92,7 @@ async fn count_workers(supervisor: &Supervisor, counted: &watch::Sender<usize>) 
 }
 
 async fn follow_count(supervisor: &Supervisor, counted: &watch::Sender<usize>) -> Result<(), SupervisorError> {
-    let mut replies = supervisor.begin(&Request::Processes { follow: true }).await?;
+    let mut replies = supervisor.begin(&SupervisorRequest::Processes { follow: true }).await?;
     let mut count = 0;
     while let Some(reply) = replies.next().await? {
         match reply {

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chappe_supervisor_api::{Reply, Request, SOCKET_FILE};
+use chappe_supervisor_api::{Reply, SOCKET_FILE, SupervisorRequest};
 
 use super::find::directory_of;
 use crate::failure::Failure;
@@ -26,7 +26,7 @@ pub fn set_program(admin: &str, path: PathBuf) -> Result<Option<PathBuf>, Failur
     let not_reached = |error: io::Error| {
         Failure::NotReached(format!("the supervisor in {} does not answer: {error}", directory.display()))
     };
-    match ask(directory.join(SOCKET_FILE), &Request::Program { path }).map_err(not_reached)? {
+    match ask(directory.join(SOCKET_FILE), &SupervisorRequest::Program { path }).map_err(not_reached)? {
         Reply::Error(why) => Err(Failure::Refused(why)),
         Reply::ProgramBefore(path) => Ok(Some(path)),
         _ => Ok(None),
@@ -34,7 +34,7 @@ pub fn set_program(admin: &str, path: PathBuf) -> Result<Option<PathBuf>, Failur
 }
 
 /// The first line of the answer.
-fn ask(socket: PathBuf, request: &Request) -> io::Result<Reply> {
+fn ask(socket: PathBuf, request: &SupervisorRequest) -> io::Result<Reply> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
     stream.write_all(format!("{request}\n").as_bytes())?;

@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use chappe_supervisor_api::{LogSource, ProcessStatus, Reply, Request};
+use chappe_supervisor_api::{LogSource, ProcessStatus, Reply, SupervisorRequest};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::net::sockopt::socket_peercred;
@@ -47,7 +47,7 @@ impl Channel {
     }
 
     /// Takes what came since the last call.
-    pub fn handle_ready(&mut self) -> Vec<(ClientKey, Request)> {
+    pub fn handle_ready(&mut self) -> Vec<(ClientKey, SupervisorRequest)> {
         let mut requests = Vec::new();
         self.events.clear();
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };

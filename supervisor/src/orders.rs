@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chappe_supervisor_api::{ProcessName, ProcessState, ProcessStatus, Reply, Request, WORKERS_MAX};
+use chappe_supervisor_api::{ProcessName, ProcessState, ProcessStatus, Reply, SupervisorRequest, WORKERS_MAX};
 use tracing::info;
 
 use crate::channel::ClientKey;
@@ -22,31 +22,31 @@ pub fn answer(
     places: &mut Places,
     supervisor: &mut Supervisor,
     client: ClientKey,
-    request: Request,
+    request: SupervisorRequest,
 ) {
     let done = match request {
-        Request::Processes { follow } => return supervisor.tell_processes(client, follow),
-        Request::Log { of, lines, follow } => return supervisor.send_log(client, of, lines, follow),
-        Request::Add => match add(plan, places, supervisor) {
+        SupervisorRequest::Processes { follow } => return supervisor.tell_processes(client, follow),
+        SupervisorRequest::Log { of, lines, follow } => return supervisor.send_log(client, of, lines, follow),
+        SupervisorRequest::Add => match add(plan, places, supervisor) {
             Ok(index) => {
                 supervisor.reply(client, &Reply::Added(index));
                 Ok(())
             }
             Err(why) => Err(why),
         },
-        Request::Remove { worker, within_ms } => remove(supervisor, worker, within_ms),
-        Request::Keep { worker } => match supervisor.stay(ProcessName::Worker(worker)) {
+        SupervisorRequest::Remove { worker, within_ms } => remove(supervisor, worker, within_ms),
+        SupervisorRequest::Keep { worker } => match supervisor.stay(ProcessName::Worker(worker)) {
             true => Ok(()),
             false => Err(format!("worker-{worker} has been ended already")),
         },
-        Request::Restart { name } => match supervisor.restart(name) {
+        SupervisorRequest::Restart { name } => match supervisor.restart(name) {
             true => Ok(()),
             false => Err(format!("{name} is not there, or leaves")),
         },
-        Request::ReadSettings => {
+        SupervisorRequest::ReadSettings => {
             settings.answer(plan, places, supervisor).map(|reply| supervisor.reply(client, &reply))
         }
-        Request::Program { path } => {
+        SupervisorRequest::Program { path } => {
             set_program(places, supervisor, path).map(|before| supervisor.reply(client, &Reply::ProgramBefore(before)))
         }
     };

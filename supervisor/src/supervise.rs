@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use chappe_supervisor_api::{LogSource, ProcessName, ProcessStatus, Reply, Request};
+use chappe_supervisor_api::{LogSource, ProcessName, ProcessStatus, Reply, SupervisorRequest};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::process::Signal;
@@ -34,7 +34,7 @@ pub struct Supervisor {
     format: LogFormat,
     events: Vec<epoll::Event>,
     channel: Option<Channel>,
-    requests: Vec<(ClientKey, Request)>,
+    requests: Vec<(ClientKey, SupervisorRequest)>,
     /// Places that were given up since the last look.
     gone: Vec<ProcessName>,
     changed: bool,
@@ -167,7 +167,7 @@ impl Supervisor {
     }
 
     /// What was asked since the last call.
-    pub fn take_requests(&mut self) -> Vec<(ClientKey, Request)> {
+    pub fn take_requests(&mut self) -> Vec<(ClientKey, SupervisorRequest)> {
         std::mem::take(&mut self.requests)
     }
 

@@ -13,7 +13,7 @@ use chappe_cluster::NodeName;
 use chappe_signaling_service::{
     AskError, NodeReply, NodeRequest, ProcessOrder, ProcessOutcome, Refusal, RemoteRefusal, Service,
 };
-use chappe_supervisor_api::{LogSource, ParseError, ProcessName, Reply, Request};
+use chappe_supervisor_api::{LogSource, ParseError, ProcessName, Reply, SupervisorRequest};
 use tracing::warn;
 
 use crate::error::{HttpError, missing};
@@ -89,7 +89,7 @@ impl Processes {
             ProcessOrder::DrainWorker { worker, deadline_ms } => found(service.drain_worker(worker, deadline_ms)),
             ProcessOrder::CancelWorkerDrain { worker } => found(service.cancel_worker_drain(worker)),
             ProcessOrder::RestartSignaling => {
-                supervisor.ask(&Request::Restart { name: ProcessName::Signaling }).await?;
+                supervisor.ask(&SupervisorRequest::Restart { name: ProcessName::Signaling }).await?;
                 Ok(ProcessOutcome::Done)
             }
             ProcessOrder::ReadSettings => read_settings(supervisor).await,
@@ -110,8 +110,8 @@ impl Processes {
 }
 
 async fn read_settings(supervisor: &Supervisor) -> Result<ProcessOutcome, HttpError> {
-    let unknown = ParseError(Request::ReadSettings.to_string()).to_string();
-    let replies = match supervisor.ask(&Request::ReadSettings).await {
+    let unknown = ParseError(SupervisorRequest::ReadSettings.to_string()).to_string();
+    let replies = match supervisor.ask(&SupervisorRequest::ReadSettings).await {
         // It stays what it is when all other processes are replaced by those of a newer version.
         Err(SupervisorError::Refused(why)) if why == unknown => {
             let message =
@@ -150,12 +150,12 @@ fn silent(node: &NodeName) -> HttpError {
     HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
 }
 
-fn log_request(of: Option<&str>, lines: usize, follow: bool) -> Result<Request, HttpError> {
+fn log_request(of: Option<&str>, lines: usize, follow: bool) -> Result<SupervisorRequest, HttpError> {
     let of = of.map(str::parse::<LogSource>).transpose().map_err(|error| {
         let message = format!("of: {error}; there are supervisor, signaling and worker-0, worker-1, …");
         HttpError::new(StatusCode::BAD_REQUEST, "bad_request", message)
     })?;
-    Ok(Request::Log { of, lines: lines.min(LINES_MAX), follow })
+    Ok(SupervisorRequest::Log { of, lines: lines.min(LINES_MAX), follow })
 }
 
 fn found(worker: bool) -> Result<ProcessOutcome, HttpError> {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chappe_supervisor_api::{REPLY_BYTES_MAX, Reply, Request};
+use chappe_supervisor_api::{REPLY_BYTES_MAX, Reply, SupervisorRequest};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -45,7 +45,7 @@ impl Supervisor {
     }
 
     /// All lines of the answer but the last, which says that it is complete.
-    pub async fn ask(&self, request: &Request) -> Result<Vec<Reply>, SupervisorError> {
+    pub async fn ask(&self, request: &SupervisorRequest) -> Result<Vec<Reply>, SupervisorError> {
         let answer = async {
             let mut replies = self.begin(request).await?;
             let mut lines = Vec::new();
@@ -65,7 +65,7 @@ impl Supervisor {
     }
 
     /// The same for what goes on: lines come as long as they are read.
-    pub async fn begin(&self, request: &Request) -> Result<Replies, SupervisorError> {
+    pub async fn begin(&self, request: &SupervisorRequest) -> Result<Replies, SupervisorError> {
         let socket = self.socket.as_ref().ok_or(SupervisorError::Absent)?;
         let mut stream = UnixStream::connect(socket).await?;
         stream.write_all(format!("{request}\n").as_bytes()).await?;
@@ -103,7 +103,7 @@ mod tests {
     /// Answers one request with `reply`; the request it got.
     async fn asked(
         name: &str,
-        request: Request,
+        request: SupervisorRequest,
         reply: &'static [u8],
     ) -> (Result<Vec<Reply>, SupervisorError>, String) {
         let path = std::env::temp_dir().join(format!("chappe-supervisor-{name}-{}.sock", std::process::id()));
@@ -124,7 +124,7 @@ mod tests {
     #[tokio::test]
     async fn a_question_is_a_line_and_its_answer_ends_with_ok() {
         let reply = b"process worker-0 up 11 5 2 7000\nok\n";
-        let (answer, request) = asked("lines", Request::Processes { follow: false }, reply).await;
+        let (answer, request) = asked("lines", SupervisorRequest::Processes { follow: false }, reply).await;
         assert_eq!(request, "processes once\n");
         let lines = answer.unwrap();
         let expected: ProcessStatus = "worker-0 up 11 5 2 7000".parse().unwrap();
@@ -134,11 +134,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_and_an_answer_cut_short_are_told_apart() {
-        let (refused, _) = asked("refused", Request::Add, b"error port 7002 is in use\n").await;
+        let (refused, _) = asked("refused", SupervisorRequest::Add, b"error port 7002 is in use\n").await;
         assert!(matches!(refused, Err(SupervisorError::Refused(why)) if why == "port 7002 is in use"));
-        let (cut, _) = asked("cut", Request::Add, b"added 2\n").await;
+        let (cut, _) = asked("cut", SupervisorRequest::Add, b"added 2\n").await;
         assert!(matches!(cut, Err(SupervisorError::Silent(_))));
-        let absent = Supervisor::default().ask(&Request::Add).await;
+        let absent = Supervisor::default().ask(&SupervisorRequest::Add).await;
         assert!(matches!(absent, Err(SupervisorError::Absent)));
     }
 }

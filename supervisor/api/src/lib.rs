@@ -18,7 +18,7 @@ pub use auth::Auth;
 pub use name::{LogSource, ProcessName};
 pub use process::{ProcessState, ProcessStatus};
 pub use reply::Reply;
-pub use request::Request;
+pub use request::SupervisorRequest;
 
 /// A line that says something else than the contract allows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::{LogSource, ParseError, ProcessName};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
+pub enum SupervisorRequest {
     /// All processes; with `follow`, all of them again after each change.
     Processes { follow: bool },
     /// Starts one more worker, which gets the next index.
@@ -15,7 +15,7 @@ pub enum Request {
     /// The last worker (or one after which all are leaving) is not replaced any more. When it still runs after
     /// `within_ms` it is asked to end, and killed soon after.
     Remove { worker: u16, within_ms: u64 },
-    /// Takes [`Request::Remove`] back.
+    /// Takes [`SupervisorRequest::Remove`] back.
     Keep { worker: u16 },
     /// Ends a process now; another takes its place at once.
     Restart { name: ProcessName },
@@ -28,18 +28,18 @@ pub enum Request {
     Log { of: Option<LogSource>, lines: usize, follow: bool },
 }
 
-impl fmt::Display for Request {
+impl fmt::Display for SupervisorRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let once = |follow: &bool| if *follow { FOLLOW } else { ONCE };
         match self {
-            Request::Processes { follow } => write!(f, "processes {}", once(follow)),
-            Request::Add => f.write_str("add"),
-            Request::Remove { worker, within_ms } => write!(f, "remove {worker} {within_ms}"),
-            Request::Keep { worker } => write!(f, "keep {worker}"),
-            Request::Restart { name } => write!(f, "restart {name}"),
-            Request::Program { path } => write!(f, "program {}", path.display()),
-            Request::ReadSettings => f.write_str(SETTINGS),
-            Request::Log { of, lines, follow } => {
+            SupervisorRequest::Processes { follow } => write!(f, "processes {}", once(follow)),
+            SupervisorRequest::Add => f.write_str("add"),
+            SupervisorRequest::Remove { worker, within_ms } => write!(f, "remove {worker} {within_ms}"),
+            SupervisorRequest::Keep { worker } => write!(f, "keep {worker}"),
+            SupervisorRequest::Restart { name } => write!(f, "restart {name}"),
+            SupervisorRequest::Program { path } => write!(f, "program {}", path.display()),
+            SupervisorRequest::ReadSettings => f.write_str(SETTINGS),
+            SupervisorRequest::Log { of, lines, follow } => {
                 let of = of.map_or(ALL.to_owned(), |source| source.to_string());
                 write!(f, "log {of} {lines} {}", once(follow))
             }
@@ -47,25 +47,25 @@ impl fmt::Display for Request {
     }
 }
 
-impl FromStr for Request {
+impl FromStr for SupervisorRequest {
     type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Request, ParseError> {
+    fn from_str(text: &str) -> Result<SupervisorRequest, ParseError> {
         let bad = || ParseError(text.to_owned());
         let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
         let words: Vec<&str> = rest.split(' ').collect();
         match (verb, &words[..]) {
-            ("processes", [follow]) => Ok(Request::Processes { follow: follows(follow).ok_or_else(bad)? }),
-            ("add", [""]) => Ok(Request::Add),
-            ("remove", [worker, within_ms]) => Ok(Request::Remove {
+            ("processes", [follow]) => Ok(SupervisorRequest::Processes { follow: follows(follow).ok_or_else(bad)? }),
+            ("add", [""]) => Ok(SupervisorRequest::Add),
+            ("remove", [worker, within_ms]) => Ok(SupervisorRequest::Remove {
                 worker: worker.parse().map_err(|_| bad())?,
                 within_ms: within_ms.parse().map_err(|_| bad())?,
             }),
-            ("keep", [worker]) => Ok(Request::Keep { worker: worker.parse().map_err(|_| bad())? }),
-            ("restart", [name]) => Ok(Request::Restart { name: name.parse()? }),
-            ("program", _) if rest.starts_with('/') => Ok(Request::Program { path: PathBuf::from(rest) }),
-            (SETTINGS, [""]) => Ok(Request::ReadSettings),
-            ("log", [of, lines, follow]) => Ok(Request::Log {
+            ("keep", [worker]) => Ok(SupervisorRequest::Keep { worker: worker.parse().map_err(|_| bad())? }),
+            ("restart", [name]) => Ok(SupervisorRequest::Restart { name: name.parse()? }),
+            ("program", _) if rest.starts_with('/') => Ok(SupervisorRequest::Program { path: PathBuf::from(rest) }),
+            (SETTINGS, [""]) => Ok(SupervisorRequest::ReadSettings),
+            ("log", [of, lines, follow]) => Ok(SupervisorRequest::Log {
                 of: if *of == ALL { None } else { Some(of.parse()?) },
                 lines: lines.parse().map_err(|_| bad())?,
                 follow: follows(follow).ok_or_else(bad)?,
@@ -110,7 +110,7 @@ mod tests {
             "log supervisor 5 once",
         ];
         for text in texts {
-            assert_eq!(text.parse::<Request>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<SupervisorRequest>().unwrap().to_string(), text);
         }
     }
 
@@ -134,7 +134,7 @@ mod tests {
             "stop",
         ];
         for text in texts {
-            assert!(text.parse::<Request>().is_err(), "{text:?}");
+            assert!(text.parse::<SupervisorRequest>().is_err(), "{text:?}");
         }
     }
 }

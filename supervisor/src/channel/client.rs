@@ -3,7 +3,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
-use chappe_supervisor_api::{LogSource, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, Request};
+use chappe_supervisor_api::{LogSource, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, SupervisorRequest};
 use rustix::event::epoll::EventFlags;
 
 use crate::log_ring::LogRing;
@@ -58,7 +58,7 @@ impl Client {
     }
 
     /// Requests that are complete. What is not understood is answered here.
-    pub fn read(&mut self) -> Vec<Request> {
+    pub fn read(&mut self) -> Vec<SupervisorRequest> {
         let mut bytes = [0; 4096];
         for _ in 0..READS_MAX {
             match self.socket.read(&mut bytes) {
@@ -76,7 +76,7 @@ impl Client {
         let mut requests = Vec::new();
         while let Some(end) = self.incoming.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.incoming.drain(..=end).collect();
-            match String::from_utf8_lossy(&line).trim_end_matches('\n').parse::<Request>() {
+            match String::from_utf8_lossy(&line).trim_end_matches('\n').parse::<SupervisorRequest>() {
                 Ok(request) => requests.push(request),
                 Err(error) => self.push(&Reply::Error(cut(&error.to_string()).to_owned())),
             }

@@ -4,7 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
-use chappe_supervisor_api::{LogSource, REPLY_BYTES_MAX, Reply, Request};
+use chappe_supervisor_api::{LogSource, REPLY_BYTES_MAX, Reply, SupervisorRequest};
 
 use super::client::Client;
 use crate::lines::{LINE_BYTES_MAX, LineSplitter};
@@ -45,15 +45,15 @@ pub fn requests(bytes: &[u8]) {
     }
 }
 
-fn answer(client: &mut Client, request: &Request, log: &LogRing) {
+fn answer(client: &mut Client, request: &SupervisorRequest, log: &LogRing) {
     match request {
-        Request::Processes { follow } => {
+        SupervisorRequest::Processes { follow } => {
             if *follow {
                 client.follow_processes();
             }
             client.push(&Reply::Ok);
         }
-        Request::Log { of, lines, follow } => client.send_log(*of, *lines, *follow, log),
+        SupervisorRequest::Log { of, lines, follow } => client.send_log(*of, *lines, *follow, log),
         _ => client.push(&Reply::Ok),
     }
 }

@@ -27,7 +27,7 @@ impl Bench {
     }
 
     /// The next requests; fails after a time that no healthy run needs.
-    fn requests(&mut self) -> Vec<(ClientKey, Request)> {
+    fn requests(&mut self) -> Vec<(ClientKey, SupervisorRequest)> {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             let requests = self.channel.handle_ready();
@@ -59,8 +59,8 @@ fn a_request_is_answered_however_it_was_cut() {
     bench.channel.handle_ready();
     socket.write_all(b" 3\nadd\n").unwrap();
     let requests = bench.requests();
-    let asked: Vec<&Request> = requests.iter().map(|(_, request)| request).collect();
-    assert_eq!(asked, [&Request::Keep { worker: 3 }, &Request::Add]);
+    let asked: Vec<&SupervisorRequest> = requests.iter().map(|(_, request)| request).collect();
+    assert_eq!(asked, [&SupervisorRequest::Keep { worker: 3 }, &SupervisorRequest::Add]);
     bench.channel.reply(requests[0].0, &Reply::Ok);
     bench.channel.flush(&bench.log);
     assert_eq!(lines(&socket, 1), ["ok"]);

@@ -102,7 +102,7 @@ const BATCH_BYTES: usize = 64 << 10;
 mod tests {
     use super::*;
     use crate::supervisor::Supervisor;
-    use chappe_supervisor_api::Request;
+    use chappe_supervisor_api::SupervisorRequest;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{UnixListener, UnixStream};
 
@@ -111,7 +111,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("chappe-readers-{name}-{}.sock", std::process::id()));
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path).unwrap();
-        let request = Request::Log { of: None, lines: 1, follow: true };
+        let request = SupervisorRequest::Log { of: None, lines: 1, follow: true };
         let supervisor = Supervisor::at(Some(path.clone()));
         let (replies, accepted) = tokio::join!(supervisor.begin(&request), listener.accept());
         let (mut socket, _) = accepted.unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chappe_sfu_api::WorkerIndex;
 use chappe_signaling_service::Service;
-use chappe_supervisor_api::{ProcessName, ProcessState, ProcessStatus, Reply, Request, WORKERS_MAX};
+use chappe_supervisor_api::{ProcessName, ProcessState, ProcessStatus, Reply, SupervisorRequest, WORKERS_MAX};
 
 use crate::supervisor::{Supervisor, SupervisorError};
 
@@ -30,24 +30,24 @@ pub async fn scale(
         if status.state != ProcessState::Leaving {
             // In this order: whoever is empty at once must not be replaced.
             let within_ms = deadline_ms.saturating_add(ENDING_MS);
-            supervisor.ask(&Request::Remove { worker: *worker, within_ms }).await?;
+            supervisor.ask(&SupervisorRequest::Remove { worker: *worker, within_ms }).await?;
             service.drain_worker(WorkerIndex(*worker), deadline_ms);
         }
     }
     for (worker, status) in workers.iter().filter(|(worker, _)| *worker < wanted) {
         if status.state == ProcessState::Leaving {
-            supervisor.ask(&Request::Keep { worker: *worker }).await?;
+            supervisor.ask(&SupervisorRequest::Keep { worker: *worker }).await?;
             service.cancel_worker_drain(WorkerIndex(*worker));
         }
     }
     for _ in workers.len()..usize::from(wanted) {
-        supervisor.ask(&Request::Add).await?;
+        supervisor.ask(&SupervisorRequest::Add).await?;
     }
     Ok(before)
 }
 
 async fn workers(supervisor: &Supervisor) -> Result<Vec<(u16, ProcessStatus)>, SupervisorError> {
-    let replies = supervisor.ask(&Request::Processes { follow: false }).await?.into_iter();
+    let replies = supervisor.ask(&SupervisorRequest::Processes { follow: false }).await?.into_iter();
     let worker = |reply| match reply {
         Reply::Process(status) => match status.name {
             ProcessName::Worker(index) => Some((index, status)),
