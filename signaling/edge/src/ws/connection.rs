@@ -18,7 +18,7 @@ use tokio::time::{Instant as Deadline, sleep, timeout, timeout_at};
 use tracing::{Instrument as _, Span, debug, field, info_span};
 
 use super::dispatch;
-use super::dispatch::Request;
+use super::dispatch::ClientRequest;
 use super::rate::{Allowance, MESSAGES_PER_SECOND_MAX};
 use super::trace;
 use crate::access::gate::Gate;
@@ -217,7 +217,7 @@ impl Page {
                 Err(_) => return Disconnect::Silent,
                 Ok(Err(end)) => return end,
                 Ok(Ok(None)) => {}
-                Ok(Ok(Some(Request { id, message }))) => self.handle(id, message).await,
+                Ok(Ok(Some(ClientRequest { id, message }))) => self.handle(id, message).await,
             }
         }
     }
@@ -227,9 +227,9 @@ impl Page {
         loop {
             let text = match self.read_message(reader).await? {
                 None => continue,
-                Some(Request { id, message: ClientMessage::Hello(hello) }) => return Ok((id, hello)),
-                Some(Request { id, message: ClientMessage::Ping {} }) => ServerMessage::Pong { id }.to_text(),
-                Some(Request { id, .. }) => {
+                Some(ClientRequest { id, message: ClientMessage::Hello(hello) }) => return Ok((id, hello)),
+                Some(ClientRequest { id, message: ClientMessage::Ping {} }) => ServerMessage::Pong { id }.to_text(),
+                Some(ClientRequest { id, .. }) => {
                     let message = "say hello first";
                     ServerMessage::Error { id: Some(id), error: "not_joined", message, retry_after_ms: None }.to_text()
                 }
@@ -239,7 +239,7 @@ impl Page {
     }
 
     /// The next frame; none if it is no request, or one too many, which is answered here.
-    async fn read_message(&mut self, reader: &mut SplitStream<WebSocket>) -> Result<Option<Request>, Disconnect> {
+    async fn read_message(&mut self, reader: &mut SplitStream<WebSocket>) -> Result<Option<ClientRequest>, Disconnect> {
         let text = match reader.next().await {
             None => return Err(Disconnect::Gone),
             Some(Err(_)) => return Err(Disconnect::Malformed),
@@ -259,7 +259,7 @@ impl Page {
             self.send(dispatch::error(&self.service, None, &refusal)).await;
             return Ok(None);
         }
-        match Request::parse(&text) {
+        match ClientRequest::parse(&text) {
             Ok(request) => Ok(Some(request)),
             Err(bad) => {
                 let (id, message) = (bad.id, bad.message.as_str());

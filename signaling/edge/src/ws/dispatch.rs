@@ -21,7 +21,7 @@ use crate::ws::queue::PageQueue;
 use crate::ws::trace;
 
 /// A message with its number.
-pub struct Request {
+pub struct ClientRequest {
     pub id: u64,
     pub message: ClientMessage,
 }
@@ -32,8 +32,8 @@ pub struct BadMessage {
     pub message: String,
 }
 
-impl Request {
-    pub fn parse(text: &str) -> Result<Request, BadMessage> {
+impl ClientRequest {
+    pub fn parse(text: &str) -> Result<ClientRequest, BadMessage> {
         let bad = |id, message: String| BadMessage { id, message };
         let value: Value =
             serde_json::from_str(text).map_err(|error| bad(None, format!("this is not JSON: {error}")))?;
@@ -42,7 +42,7 @@ impl Request {
         };
         let id = id.as_u64().ok_or_else(|| bad(None, "`id` must be a whole number, 0 or more".to_owned()))?;
         match serde_json::from_value(value) {
-            Ok(message) => Ok(Request { id, message }),
+            Ok(message) => Ok(ClientRequest { id, message }),
             Err(error) => Err(bad(Some(id), error.to_string())),
         }
     }

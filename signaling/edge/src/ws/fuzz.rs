@@ -5,12 +5,12 @@ use chappe_sfu_api::SessionId;
 use chappe_signaling_rooms::{ResumeSecret, RoomName, StreamName};
 use chappe_signaling_sdp::Offer;
 
-use super::dispatch::{Request, shown_name};
+use super::dispatch::{ClientRequest, shown_name};
 use crate::ws::message::{ClientMessage, SlotRequest};
 
 /// Whether it is a message.
 pub fn page_message(bytes: &[u8]) -> bool {
-    let Ok(request) = Request::parse(&String::from_utf8_lossy(bytes)) else { return false };
+    let Ok(request) = ClientRequest::parse(&String::from_utf8_lossy(bytes)) else { return false };
     match request.message {
         ClientMessage::Hello(hello) => {
             let _ = (RoomName::parse(&hello.room), hello.resume.map(ResumeSecret::try_from));
