@@ -11,7 +11,7 @@ use crate::limits::{CHAT_BYTES_MAX, ROOMS_MAX};
 use crate::log::digest_of;
 use crate::message::{Life, RoomMessage};
 use crate::output::Output;
-use crate::room::{Desk, Room};
+use crate::room::{ChatRoom, Desk};
 use crate::said::{History, Person, Said};
 use crate::timers::{Due, Timers};
 
@@ -24,7 +24,7 @@ pub struct Chat {
     own: NodeName,
     instance: u64,
     openings: u64,
-    rooms: BTreeMap<RoomName, Room>,
+    rooms: BTreeMap<RoomName, ChatRoom>,
     timers: Timers,
     /// Rooms with messages, the one that has been silent for longest first.
     spoken: BTreeSet<(Instant, RoomName)>,
@@ -96,11 +96,11 @@ impl Chat {
 
     /// Everybody in the room, on all nodes; nobody, if the room is not one of this node's.
     pub fn here(&self, room: &RoomName) -> Vec<Person> {
-        self.rooms.get(room).map(Room::here).unwrap_or_default()
+        self.rooms.get(room).map(ChatRoom::here).unwrap_or_default()
     }
 
     pub fn history(&self, room: &RoomName) -> History {
-        self.rooms.get(room).map(Room::history).unwrap_or_default()
+        self.rooms.get(room).map(ChatRoom::history).unwrap_or_default()
     }
 
     /// Messages of other nodes that broke a limit, and were dropped.
@@ -174,7 +174,7 @@ impl Chat {
         }
         self.openings += 1;
         let life = Life { node: self.own.clone(), instance: self.instance, opening: self.openings };
-        let room = Room::open(&mut self.desk(now, out), name.clone(), life);
+        let room = ChatRoom::open(&mut self.desk(now, out), name.clone(), life);
         self.rooms.insert(name.clone(), room);
         Ok(())
     }
@@ -194,7 +194,7 @@ impl Chat {
         now: Instant,
         name: &RoomName,
         out: &mut Vec<Output>,
-        act: impl FnOnce(&mut Room, &mut Desk<'_>) -> R,
+        act: impl FnOnce(&mut ChatRoom, &mut Desk<'_>) -> R,
     ) -> Option<R> {
         let mut room = self.rooms.remove(name)?;
         let before = (room.log().bytes(), room.log().spoken_at());

@@ -39,7 +39,7 @@ pub(crate) struct Desk<'a> {
 }
 
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct ChatRoom {
     name: RoomName,
     life: Life,
     opened_at: Instant,
@@ -64,13 +64,13 @@ pub(crate) struct Room {
     absent_told: Option<(u64, Instant)>,
 }
 
-impl Room {
-    pub fn open(desk: &mut Desk<'_>, name: RoomName, life: Life) -> Room {
+impl ChatRoom {
+    pub fn open(desk: &mut Desk<'_>, name: RoomName, life: Life) -> ChatRoom {
         // Nodes that opened a room at the same time report at different ones.
         let phase = digest_of(life.node.as_str().as_bytes()) % PULSE_INTERVAL.as_millis() as u64;
         desk.timers.set(&name, Due::Pulse, desk.now + PULSE_INTERVAL / 2 + Duration::from_millis(phase));
         desk.out.push(Output::Subscribe(name.clone()));
-        Room {
+        ChatRoom {
             name,
             life,
             opened_at: desk.now,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Desk, Room};
+use super::{ChatRoom, Desk};
 use crate::limits::{AGE_SLACK, PEER_SILENT_MAX, PEERS_MAX};
 use crate::message::{Body, Header, Life, RoomMessage};
 use crate::peer::{Peer, Roster};
@@ -25,7 +25,7 @@ struct Base {
     wanted: bool,
 }
 
-impl Room {
+impl ChatRoom {
     /// Whether it was within the limits.
     pub fn handle_message(&mut self, desk: &mut Desk<'_>, message: RoomMessage) -> bool {
         let RoomMessage { header, body } = message;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chappe_cluster::MemberId;
 
 use super::local_member::LocalMember;
-use super::{Desk, Room};
+use super::{ChatRoom, Desk};
 use crate::error::{JoinError, SayError};
 use crate::limits::{ROOM_LINGERS, ROOM_MEMBERS_MAX, ROOM_METADATA_BYTES_MAX, TYPING_INTERVAL, TYPING_LASTS};
 use crate::message::{Body, Line, PastLine, is_shown_metadata};
@@ -14,7 +14,7 @@ use crate::said::{Person, Said, Shown};
 use crate::text::{clean_name, clean_text};
 use crate::timers::Due;
 
-impl Room {
+impl ChatRoom {
     pub fn join(&mut self, desk: &mut Desk<'_>, person: Person) -> Result<(), JoinError> {
         let (member, Shown { name, metadata }) = person.into_shown();
         let old = self.local.get(&member).map(|local| local.shown.clone());
@@ -110,7 +110,7 @@ impl Room {
 
     /// One node less has the member.
     pub(super) fn take_off(&mut self, member: MemberId, shown: &Shown) -> Option<ChatNotice> {
-        let Room { presence, local, peers, .. } = self;
+        let ChatRoom { presence, local, peers, .. } = self;
         let local = local.get(&member).map(|local| &local.shown);
         let others = local.into_iter().chain(peers.values().filter_map(|peer| peer.members.get(&member)));
         presence.remove(member, shown, others)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chappe_cluster::{MemberId, NodeName};
 
-use super::{Desk, Room};
+use super::{ChatRoom, Desk};
 use crate::limits::{PEER_SILENT_MAX, REMOTE_MEMBERS_MAX, ROOM_MEMBERS_MAX};
 use crate::message::{Body, Roll};
 use crate::output::ChatNotice;
@@ -19,7 +19,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Questions until the next pulse starts over.
 const ASKS_MAX: u32 = 5;
 
-impl Room {
+impl ChatRoom {
     /// The node said who is with it.
     pub(super) fn replace_roll(&mut self, desk: &mut Desk<'_>, node: &NodeName, roll: Roll) {
         let Some(peer) = self.peers.get_mut(node) else { return };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chappe_cluster::{MemberId, NodeName};
 
-use super::{Desk, Room};
+use super::{ChatRoom, Desk};
 use crate::limits::ANSWER_INTERVAL;
 use crate::message::{Body, Life, Line, PastLine};
 use crate::numbering::{Lost, Receipt};
@@ -13,7 +13,7 @@ use crate::output::ChatNotice;
 use crate::said::Gap;
 use crate::timers::Due;
 
-impl Room {
+impl ChatRoom {
     /// A message of this life, fresh or repeated.
     pub(super) fn take_line(&mut self, desk: &mut Desk<'_>, life: &Life, line: Line) {
         let Some(numbering) = self.peers.get_mut(&life.node).and_then(|peer| peer.numbering_of(life)) else { return };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chappe_cluster::NodeName;
 
 use super::sync_state::{Purpose, Sync};
-use super::{Desk, Room};
+use super::{ChatRoom, Desk};
 use crate::limits::{ANSWER_INTERVAL, PEERS_MAX, SYNC_ASK_AGAIN, SYNC_ASKS_MAX, SYNC_LASTS};
 use crate::message::{Body, Kept, Life, PastLine};
 use crate::numbering::Receipt;
@@ -16,7 +16,7 @@ use crate::peer::{Peer, Roster};
 use crate::said::Gap;
 use crate::timers::Due;
 
-impl Room {
+impl ChatRoom {
     pub(super) fn start_sync(&mut self, desk: &mut Desk<'_>) {
         self.begin_sync(desk, Purpose::Opening);
     }
