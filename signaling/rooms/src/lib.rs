@@ -43,7 +43,7 @@ pub use error::{RoomError, RoomLimit};
 pub use limits::{Caps, VIEWERS_PER_TURN};
 pub use member::{Connection, Member};
 pub use note::{NOTE_VERSION, Note, Owner, Role, Slot, TrackChoice};
-pub use occurrence::{Occurrence, Participant, Place, PublishedTrack};
+pub use occurrence::{Location, Occurrence, Participant, PublishedTrack};
 pub use registry::{Registry, Room};
 pub use session::{Phase, Session, SlotState};
 pub use stream::{Stream, Track, TrackHome};

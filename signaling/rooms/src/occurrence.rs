@@ -19,8 +19,8 @@ pub enum Occurrence {
     Moved {
         room: RoomName,
         stream: StreamName,
-        from: Place,
-        to: Place,
+        from: Location,
+        to: Location,
     },
 }
 
@@ -43,8 +43,9 @@ pub struct PublishedTrack {
     pub codec: Option<Codec>,
 }
 
+/// Where a stream is published.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Place {
+pub struct Location {
     pub node: String,
     pub worker: u16,
 }

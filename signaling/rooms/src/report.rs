@@ -5,7 +5,7 @@ use chappe_cluster::{RoomName, StreamName};
 use chappe_sfu_api::SessionState;
 
 use crate::member::Member;
-use crate::occurrence::{Occurrence, Participant, Place, PublishedTrack};
+use crate::occurrence::{Location, Occurrence, Participant, PublishedTrack};
 use crate::registry::{Registry, Room};
 use crate::session::{Phase, Session};
 use crate::stream::{Home, Stream, Track};
@@ -76,7 +76,12 @@ impl Registry {
                 let mut noted = changed_tracks(room, name, &before.tracks, &after.tracks);
                 if before.session != after.session {
                     let (room, stream) = (room.clone(), name.clone());
-                    noted.push(Occurrence::Moved { room, stream, from: place(&before.home), to: place(&after.home) });
+                    noted.push(Occurrence::Moved {
+                        room,
+                        stream,
+                        from: location(&before.home),
+                        to: location(&after.home),
+                    });
                 }
                 noted
             }
@@ -110,6 +115,6 @@ fn published(track: &Track) -> PublishedTrack {
     PublishedTrack { mid: track.mid.clone(), kind: track.source.kind, codec: track.codec() }
 }
 
-fn place(home: &Home) -> Place {
-    Place { node: home.node.to_string(), worker: home.worker.0 }
+fn location(home: &Home) -> Location {
+    Location { node: home.node.to_string(), worker: home.worker.0 }
 }

@@ -22,13 +22,13 @@ struct Open {
 
 /// Below which step the next one of a task is.
 #[derive(Debug, Clone)]
-struct Place {
+struct CurrentStep {
     queue: Arc<SpanQueue>,
     context: TraceContext,
 }
 
 tokio::task_local! {
-    static CURRENT: Place;
+    static CURRENT: CurrentStep;
 }
 
 impl Span {
@@ -82,8 +82,8 @@ impl Span {
     pub async fn cover<F: Future>(&self, future: F) -> F::Output {
         match &self.0 {
             Some(open) => {
-                let place = Place { queue: Arc::clone(&open.queue), context: open.step.context };
-                CURRENT.scope(place, future).await
+                let step = CurrentStep { queue: Arc::clone(&open.queue), context: open.step.context };
+                CURRENT.scope(step, future).await
             }
             None => future.await,
         }
@@ -108,15 +108,15 @@ impl Drop for Span {
 
 /// A step below the one that the task is at; empty where it is at none.
 pub fn step(name: &'static str, kind: Kind) -> Span {
-    CURRENT.try_with(|place| Span::begin(&place.queue, name, kind, Some(place.context))).unwrap_or_default()
+    CURRENT.try_with(|step| Span::begin(&step.queue, name, kind, Some(step.context))).unwrap_or_default()
 }
 
 /// A future for a task of its own, whose steps are below the one that this task is at.
 pub fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    let place = CURRENT.try_with(Clone::clone).ok();
+    let step = CURRENT.try_with(Clone::clone).ok();
     async move {
-        match place {
-            Some(place) => CURRENT.scope(place, future).await,
+        match step {
+            Some(step) => CURRENT.scope(step, future).await,
             None => future.await,
         }
     }
@@ -124,5 +124,5 @@ pub fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
 
 /// The step that the task is at.
 pub fn current() -> Option<TraceContext> {
-    CURRENT.try_with(|place| place.context).ok()
+    CURRENT.try_with(|step| step.context).ok()
 }

@@ -19,12 +19,12 @@ pub struct TurnServers(Option<Arc<Shared>>);
 
 #[derive(Debug)]
 struct Shared {
-    place: Place,
+    address: ServerAddress,
     secret: TurnSecret,
 }
 
 #[derive(Debug)]
-enum Place {
+enum ServerAddress {
     /// Somewhere else.
     Urls(Vec<String>),
     /// This node, on one port for UDP, TCP and, under these hosts, TLS.
@@ -45,13 +45,13 @@ pub struct IceServer {
 
 impl TurnServers {
     pub fn new(urls: &[TurnUrl], secret: TurnSecret) -> TurnServers {
-        let place = Place::Urls(urls.iter().map(ToString::to_string).collect());
-        TurnServers(Some(Arc::new(Shared { place, secret })))
+        let address = ServerAddress::Urls(urls.iter().map(ToString::to_string).collect());
+        TurnServers(Some(Arc::new(Shared { address, secret })))
     }
 
     /// The one that this node runs. `certified`: hosts of its certificate, if it speaks TLS.
     pub fn here(port: u16, certified: Vec<String>, secret: TurnSecret) -> TurnServers {
-        TurnServers(Some(Arc::new(Shared { place: Place::Here { port, certified }, secret })))
+        TurnServers(Some(Arc::new(Shared { address: ServerAddress::Here { port, certified }, secret })))
     }
 
     /// With credentials that are good for [`TurnServers::LIFETIME`], and whose name says whose they are. `addresses`: of
@@ -65,10 +65,10 @@ impl TurnServers {
 
     /// As clients are told them, of a node with these addresses.
     pub fn urls(&self, addresses: &[IpAddr]) -> Vec<String> {
-        match self.0.as_ref().map(|shared| &shared.place) {
+        match self.0.as_ref().map(|shared| &shared.address) {
             None => Vec::new(),
-            Some(Place::Urls(urls)) => urls.clone(),
-            Some(Place::Here { port, certified }) => urls_here(*port, certified, addresses),
+            Some(ServerAddress::Urls(urls)) => urls.clone(),
+            Some(ServerAddress::Here { port, certified }) => urls_here(*port, certified, addresses),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use super::finding::Finding;
-use super::reach::{self, Over, Place, Vantage};
+use super::reach::{self, Destination, Over, Vantage};
 use crate::failure::Failure;
 use crate::operate::admin::Admin;
 use crate::operate::commands::Target;
@@ -73,39 +73,43 @@ fn media_ports(own: &Value, workers: &[&Value], authority: &str, vantage: &Vanta
     if addresses.is_empty() || ports.is_empty() {
         return Vec::new();
     }
-    let places = |over| -> Vec<Place> {
-        ports.iter().map(|port| Place::of(over, addresses.iter().map(|ip| SocketAddr::new(*ip, *port)))).collect()
+    let destinations = |over| -> Vec<Destination> {
+        ports.iter().map(|port| Destination::of(over, addresses.iter().map(|ip| SocketAddr::new(*ip, *port)))).collect()
     };
     vec![
-        reach::examine("media ports, UDP", &places(Over::Udp), vantage, MEDIA_REMEDY),
-        reach::examine("media ports, TCP", &places(Over::Tcp), vantage, MEDIA_REMEDY),
+        reach::examine("media ports, UDP", &destinations(Over::Udp), vantage, MEDIA_REMEDY),
+        reach::examine("media ports, TCP", &destinations(Over::Tcp), vantage, MEDIA_REMEDY),
     ]
 }
 
 /// At one of the URLs that pages are told of the node.
 fn pages(origins: &[&str], vantage: &Vantage) -> Option<Finding> {
     let authorities = origins.iter().filter_map(|origin| Some(origin.split_once("://")?.1));
-    let mut place = Place::default();
+    let mut destination = Destination::default();
     for authority in authorities {
-        place.add(Place::named(Over::Tcp, authority), vantage);
+        destination.add(Destination::named(Over::Tcp, authority), vantage);
     }
-    (!place.is_empty()).then(|| reach::examine("pages", &[place], vantage, PAGES_REMEDY))
+    (!destination.is_empty()).then(|| reach::examine("pages", &[destination], vantage, PAGES_REMEDY))
 }
 
 /// Each of the servers that clients are told.
 fn turn(urls: &[&str], vantage: &Vantage) -> Option<Finding> {
-    let places: Vec<Place> = urls.iter().filter_map(|url| turn_place(url)).collect();
-    (!places.is_empty()).then(|| reach::examine("TURN", &places, vantage, TURN_REMEDY))
+    let destinations: Vec<Destination> = urls.iter().filter_map(|url| turn_destination(url)).collect();
+    (!destinations.is_empty()).then(|| reach::examine("TURN", &destinations, vantage, TURN_REMEDY))
 }
 
 /// RFC 7065: `turn:HOST[:PORT][?transport=udp|tcp]`, or `turns:`.
-fn turn_place(url: &str) -> Option<Place> {
+fn turn_destination(url: &str) -> Option<Destination> {
     let (scheme, rest) = url.split_once(':')?;
     let (authority, transport) = rest.split_once("?transport=").unwrap_or((rest, "udp"));
     let over = if scheme == "turns" || transport == "tcp" { Over::Tcp } else { Over::Udp };
     let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let port = if scheme == "turns" { 5349 } else { 3478 };
-    Some(if has_port { Place::named(over, authority) } else { Place::named(over, &format!("{authority}:{port}")) })
+    Some(if has_port {
+        Destination::named(over, authority)
+    } else {
+        Destination::named(over, &format!("{authority}:{port}"))
+    })
 }
 
 fn public_address(origins: &[&str]) -> Finding {
@@ -174,11 +178,11 @@ mod tests {
 
     #[test]
     fn a_turn_server_is_asked_over_the_way_of_its_url() {
-        let over_udp = |ip: &str, port| Place::of(Over::Udp, [SocketAddr::new(ip.parse().unwrap(), port)]);
-        let over_tcp = |ip: &str, port| Place::of(Over::Tcp, [SocketAddr::new(ip.parse().unwrap(), port)]);
-        assert_eq!(turn_place("turn:192.0.2.1").unwrap(), over_udp("192.0.2.1", 3478));
-        assert_eq!(turn_place("turn:192.0.2.1:443?transport=udp").unwrap(), over_udp("192.0.2.1", 443));
-        assert_eq!(turn_place("turn:[2001:db8::1]:3478?transport=tcp").unwrap(), over_tcp("2001:db8::1", 3478));
-        assert_eq!(turn_place("turns:192.0.2.1").unwrap(), over_tcp("192.0.2.1", 5349));
+        let over_udp = |ip: &str, port| Destination::of(Over::Udp, [SocketAddr::new(ip.parse().unwrap(), port)]);
+        let over_tcp = |ip: &str, port| Destination::of(Over::Tcp, [SocketAddr::new(ip.parse().unwrap(), port)]);
+        assert_eq!(turn_destination("turn:192.0.2.1").unwrap(), over_udp("192.0.2.1", 3478));
+        assert_eq!(turn_destination("turn:192.0.2.1:443?transport=udp").unwrap(), over_udp("192.0.2.1", 443));
+        assert_eq!(turn_destination("turn:[2001:db8::1]:3478?transport=tcp").unwrap(), over_tcp("2001:db8::1", 3478));
+        assert_eq!(turn_destination("turns:192.0.2.1").unwrap(), over_tcp("192.0.2.1", 5349));
     }
 }

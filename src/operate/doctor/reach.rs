@@ -9,7 +9,7 @@ use super::finding::Finding;
 
 /// What is to be reached, at one of these addresses at least.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Destination {
     doors: Vec<Door>,
     /// Why there are none.
     problem: Option<String>,
@@ -44,21 +44,23 @@ enum Heard {
     Silence,
 }
 
-impl Place {
-    pub fn of(over: Over, addresses: impl IntoIterator<Item = SocketAddr>) -> Place {
-        Place { doors: addresses.into_iter().map(|at| Door { at, over }).collect(), problem: None }
+impl Destination {
+    pub fn of(over: Over, addresses: impl IntoIterator<Item = SocketAddr>) -> Destination {
+        Destination { doors: addresses.into_iter().map(|at| Door { at, over }).collect(), problem: None }
     }
 
     /// `authority` is a host and a port.
-    pub fn named(over: Over, authority: &str) -> Place {
+    pub fn named(over: Over, authority: &str) -> Destination {
         match authority.to_socket_addrs() {
-            Ok(addresses) => Place::of(over, addresses),
-            Err(error) => Place { doors: Vec::new(), problem: Some(format!("{authority} is not found ({error})")) },
+            Ok(addresses) => Destination::of(over, addresses),
+            Err(error) => {
+                Destination { doors: Vec::new(), problem: Some(format!("{authority} is not found ({error})")) }
+            }
         }
     }
 
     /// It is reached there, too, where that leads to it.
-    pub fn add(&mut self, other: Place, vantage: &Vantage) {
+    pub fn add(&mut self, other: Destination, vantage: &Vantage) {
         self.doors.extend(other.doors.into_iter().filter(|door| vantage.may_reach(door.at.ip())));
         self.problem = self.problem.take().or(other.problem);
     }
@@ -89,26 +91,27 @@ impl Vantage {
     }
 
     /// Many a NAT does not lead back whoever asks from behind it.
-    fn is_behind_nat(&self, place: &Place) -> bool {
-        self.is_here && !place.doors.is_empty() && place.doors.iter().all(|door| !self.has(door.at.ip()))
+    fn is_behind_nat(&self, destination: &Destination) -> bool {
+        self.is_here && !destination.doors.is_empty() && destination.doors.iter().all(|door| !self.has(door.at.ip()))
     }
 }
 
 /// Whether all of these are reached.
-pub fn examine(what: &'static str, places: &[Place], vantage: &Vantage, remedy: &str) -> Finding {
-    let doors: Vec<Door> = places.iter().flat_map(|place| place.doors.iter().copied()).collect();
+pub fn examine(what: &'static str, destinations: &[Destination], vantage: &Vantage, remedy: &str) -> Finding {
+    let doors: Vec<Door> = destinations.iter().flat_map(|destination| destination.doors.iter().copied()).collect();
     let heard = knock(&doors);
     let (mut answers, mut silent, mut missed, mut may_be_nat) = (Vec::new(), Vec::new(), Vec::new(), true);
     let mut rest = doors.iter().zip(&heard);
-    for place in places {
+    for destination in destinations {
         let (there, not): (Vec<_>, Vec<_>) =
-            rest.by_ref().take(place.doors.len()).partition(|(_, heard)| **heard == Heard::Answer);
+            rest.by_ref().take(destination.doors.len()).partition(|(_, heard)| **heard == Heard::Answer);
         answers.extend(there.iter().map(|(door, _)| door.at.to_string()));
-        let told = not.iter().map(|(door, heard)| format!("{}: {}", door.at, why(heard))).chain(place.problem.clone());
+        let told =
+            not.iter().map(|(door, heard)| format!("{}: {}", door.at, why(heard))).chain(destination.problem.clone());
         match there.is_empty() {
             true => {
                 missed.extend(told);
-                may_be_nat &= vantage.is_behind_nat(place);
+                may_be_nat &= vantage.is_behind_nat(destination);
             }
             false => silent.extend(told),
         }
@@ -202,14 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_reached_where_one_of_its_addresses_answers() {
+    fn a_destination_is_reached_where_one_of_its_addresses_answers() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (open, closed) = (listener.local_addr().unwrap(), SocketAddr::from(([127, 0, 0, 1], 1)));
-        let found = examine("x", &[Place::of(Over::Tcp, [open, closed])], &vantage(true), "open it");
+        let found = examine("x", &[Destination::of(Over::Tcp, [open, closed])], &vantage(true), "open it");
         assert_eq!((found.verdict, found.remedy.as_str()), (Verdict::Ok, ""));
         assert!(found.found.starts_with(&format!("{open} (not {closed}: ")), "{}", found.found);
-        let places = [Place::of(Over::Tcp, [open]), Place::of(Over::Tcp, [closed])];
-        let found = examine("x", &places, &vantage(true), "open it");
+        let destinations = [Destination::of(Over::Tcp, [open]), Destination::of(Over::Tcp, [closed])];
+        let found = examine("x", &destinations, &vantage(true), "open it");
         assert_eq!((found.verdict, found.remedy.as_str()), (Verdict::Fail, "open it"));
     }
 
@@ -218,13 +221,13 @@ mod tests {
     fn silence_over_udp_is_no_answer() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let at = socket.local_addr().unwrap();
-        let found = examine("x", &[Place::of(Over::Udp, [at])], &vantage(true), "open it");
+        let found = examine("x", &[Destination::of(Over::Udp, [at])], &vantage(true), "open it");
         assert_eq!((found.verdict, found.found), (Verdict::Fail, format!("{at}: no answer")));
     }
 
     #[test]
     fn a_name_that_is_not_found_is_told() {
-        let found = examine("x", &[Place::named(Over::Tcp, "nobody.invalid:1")], &vantage(false), "open it");
+        let found = examine("x", &[Destination::named(Over::Tcp, "nobody.invalid:1")], &vantage(false), "open it");
         assert_eq!(found.verdict, Verdict::Fail);
         assert!(found.found.starts_with("nobody.invalid:1 is not found"), "{}", found.found);
     }
@@ -233,7 +236,7 @@ mod tests {
     fn loopback_leads_to_another_machine_from_nowhere_and_a_nat_may_not_lead_back() {
         let loopback = "::1".parse().unwrap();
         assert!(vantage(true).may_reach(loopback) && !vantage(false).may_reach(loopback));
-        let at = |text: &str| Place::of(Over::Udp, [text.parse().unwrap()]);
+        let at = |text: &str| Destination::of(Over::Udp, [text.parse().unwrap()]);
         assert!(vantage(true).is_behind_nat(&at("198.51.100.7:7000")));
         assert!(
             !vantage(false).is_behind_nat(&at("198.51.100.7:7000"))

@@ -12,19 +12,19 @@ use super::{Harness, Who};
 
 pub struct Mesh {
     pub workers: Vec<Harness>,
-    paths: HashMap<(Place, Place), Path>,
+    paths: HashMap<(WorkerIndex, WorkerIndex), Path>,
     /// By arrival, then by order of sending.
-    in_flight: BTreeMap<(Instant, u64), (Place, Place, Vec<u8>)>,
+    in_flight: BTreeMap<(Instant, u64), (WorkerIndex, WorkerIndex, Vec<u8>)>,
     sent: u64,
     random: u64,
     /// Datagrams that were put on the wire, by path.
-    pub count: HashMap<(Place, Place), usize>,
+    pub count: HashMap<(WorkerIndex, WorkerIndex), usize>,
     /// All of them, if somebody wants to look.
-    pub tapped: Option<Vec<(Place, Place, Vec<u8>)>>,
+    pub tapped: Option<Vec<(WorkerIndex, WorkerIndex, Vec<u8>)>>,
 }
 
 /// Position in [`Mesh::workers`].
-pub type Place = usize;
+pub type WorkerIndex = usize;
 
 /// One direction between two workers.
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,7 +68,7 @@ impl Mesh {
         }
     }
 
-    pub fn set_peers(&mut self, a: Place, b: Place) {
+    pub fn set_peers(&mut self, a: WorkerIndex, b: WorkerIndex) {
         for (own, peer) in [(a, b), (b, a)] {
             let now = self.workers[own].now;
             self.workers[own].sfu.set_peer(now, peer_spec(own, peer)).expect("a peer is taken");
@@ -76,7 +76,7 @@ impl Mesh {
     }
 
     /// Both directions.
-    pub fn set_path(&mut self, a: Place, b: Place, path: Path) {
+    pub fn set_path(&mut self, a: WorkerIndex, b: WorkerIndex, path: Path) {
         self.paths.insert((a, b), path);
         self.paths.insert((b, a), path);
     }
@@ -89,17 +89,17 @@ impl Mesh {
         }
     }
 
-    pub fn set_origin(&mut self, at: Place, track: TrackId, kind: MediaKind, from: Place) {
+    pub fn set_origin(&mut self, at: WorkerIndex, track: TrackId, kind: MediaKind, from: WorkerIndex) {
         self.set_origin_of(at, OriginSpec { track, kind, peer: peer(from), epoch: Epoch(1) });
     }
 
-    pub fn set_origin_of(&mut self, at: Place, spec: OriginSpec) {
+    pub fn set_origin_of(&mut self, at: WorkerIndex, spec: OriginSpec) {
         let now = self.workers[at].now;
         self.workers[at].sfu.set_origin(now, spec).expect("an origin is taken");
     }
 
     /// A client joins a worker; time passes for the others too.
-    pub fn join(&mut self, at: Place, media: chappe_sfu_core::Media) -> Who {
+    pub fn join(&mut self, at: WorkerIndex, media: chappe_sfu_core::Media) -> Who {
         let who = self.workers[at].join(media);
         self.catch_up();
         who
@@ -144,7 +144,7 @@ impl Mesh {
     fn collect(&mut self) {
         for from in 0..self.workers.len() {
             for (at, remote, datagram) in std::mem::take(&mut self.workers[from].wire) {
-                let to = place(remote);
+                let to = worker_of(remote);
                 *self.count.entry((from, to)).or_default() += 1;
                 if let Some(tapped) = &mut self.tapped {
                     tapped.push((from, to, datagram.clone()));
@@ -164,13 +164,20 @@ impl Mesh {
         }
     }
 
-    pub fn send(&mut self, at: Place, who: Who, packet: &super::Packet) {
+    pub fn send(&mut self, at: WorkerIndex, who: Who, packet: &super::Packet) {
         self.workers[at].send(who, packet);
         self.carry();
     }
 
     /// A frame, 33 ms after the last; returns when it was sent.
-    pub fn frame(&mut self, at: Place, who: Who, camera: &mut super::Camera, count: usize, keyframe: bool) -> Instant {
+    pub fn frame(
+        &mut self,
+        at: WorkerIndex,
+        who: Who,
+        camera: &mut super::Camera,
+        count: usize,
+        keyframe: bool,
+    ) -> Instant {
         let sent = self.workers[at].now.mono;
         for packet in camera.frame(count, keyframe) {
             self.workers[at].clients[who].send(&packet);
@@ -188,7 +195,7 @@ impl Mesh {
         harness.sfu.handle_datagram(harness.now, route(0, 1), &mut datagram);
     }
 
-    pub fn events(&self, at: Place) -> Vec<Event> {
+    pub fn events(&self, at: WorkerIndex) -> Vec<Event> {
         let is_relays = |event: &&Event| {
             matches!(
                 event,
@@ -211,32 +218,32 @@ impl Mesh {
     }
 }
 
-pub fn peer(at: Place) -> PeerId {
+pub fn peer(at: WorkerIndex) -> PeerId {
     PeerId(0xb007_0000_0000_0000 + at as u64)
 }
 
-pub fn address(at: Place) -> SocketAddr {
+pub fn address(at: WorkerIndex) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::new(10, 1, (at >> 8) as u8, at as u8), 7_000))
 }
 
 /// How a worker sees a datagram of another.
-pub fn route(from: Place, to: Place) -> Route {
+pub fn route(from: WorkerIndex, to: WorkerIndex) -> Route {
     Route::Udp { remote: address(from), local: Some(address(to).ip()) }
 }
 
-fn place(address: SocketAddr) -> Place {
+fn worker_of(address: SocketAddr) -> WorkerIndex {
     match address.ip() {
         IpAddr::V4(ip) => usize::from(ip.octets()[2]) << 8 | usize::from(ip.octets()[3]),
         IpAddr::V6(_) => panic!("workers have IPv4 addresses here"),
     }
 }
 
-pub fn peer_spec(own: Place, of: Place) -> PeerSpec {
+pub fn peer_spec(own: WorkerIndex, of: WorkerIndex) -> PeerSpec {
     PeerSpec { peer: peer(of), own: peer(own), addresses: vec![address(of)], seal: key(own, of), open: key(of, own) }
 }
 
 /// Of what `from` sends to `to`.
-fn key(from: Place, to: Place) -> RelayKey {
+fn key(from: WorkerIndex, to: WorkerIndex) -> RelayKey {
     let mut key = [0; 16];
     key[..8].copy_from_slice(&(from as u64).to_be_bytes());
     key[8..].copy_from_slice(&(to as u64).to_be_bytes());
