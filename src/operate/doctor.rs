@@ -1,9 +1,14 @@
 //! `chappe doctor`: what keeps a node from being reached, or from carrying load, with the remedy of each. Ends with 1
 //! where something fails.
 
+mod ask;
 mod finding;
+mod handshake;
+mod heard;
 mod node;
+mod patient;
 mod reach;
+mod stun;
 mod system;
 
 use finding::{Finding, Verdict};

@@ -12,6 +12,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 use time::OffsetDateTime;
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
 
 use crate::error::TlsError;
 use crate::files::PemFiles;
@@ -55,6 +57,12 @@ pub fn make_development_certificate(
     Ok(Development { files, authority })
 }
 
+/// Whether this certificate, in DER, says that an authority for development made it.
+pub fn is_for_development(certificate: &[u8]) -> bool {
+    let Ok(certificate) = Certificate::from_der(certificate) else { return false };
+    certificate.tbs_certificate().issuer().to_string().starts_with(&format!("CN={AUTHORITY_NAME} "))
+}
+
 /// The one of before, or a new one. Whoever has it can pretend to be any website to those who trust it.
 fn authority_key(directory: &Path) -> Result<KeyPair, TlsError> {
     let file = directory.join(AUTHORITY_KEY_FILE);
@@ -82,13 +90,14 @@ fn authority_params(key: &KeyPair) -> CertificateParams {
     for byte in params.key_identifier(key).iter().take(4) {
         mark += &format!("{byte:02x}");
     }
-    params.distinguished_name.push(DnType::CommonName, format!("Chappe development {mark}"));
+    params.distinguished_name.push(DnType::CommonName, format!("{AUTHORITY_NAME} {mark}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     (params.not_before, params.not_after) = (rcgen::date_time_ymd(2025, 1, 1), rcgen::date_time_ymd(2045, 1, 1));
     params
 }
 
+const AUTHORITY_NAME: &str = "Chappe development";
 const AUTHORITY_FILE: &str = "authority.pem";
 const AUTHORITY_KEY_FILE: &str = "authority-key.pem";
 

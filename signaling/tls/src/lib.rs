@@ -15,7 +15,7 @@ mod served;
 
 pub use acme_directory::AcmeDirectory;
 pub use challenges::{ACME_PROTOCOL, Challenges};
-pub use development::{Development, make_development_certificate};
+pub use development::{Development, is_for_development, make_development_certificate};
 pub use error::TlsError;
 pub use facts::Facts;
 pub use files::{PemFiles, provider as crypto_provider};

@@ -5,8 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
+use super::ask::{Question, Via};
 use super::finding::Finding;
-use super::reach::{self, Destination, Over, Vantage};
+use super::reach::{self, Destination, Vantage};
 use crate::failure::Failure;
 use crate::operate::admin::Admin;
 use crate::operate::commands::Target;
@@ -73,21 +74,24 @@ fn media_ports(own: &Value, workers: &[&Value], authority: &str, vantage: &Vanta
     if addresses.is_empty() || ports.is_empty() {
         return Vec::new();
     }
-    let destinations = |over| -> Vec<Destination> {
-        ports.iter().map(|port| Destination::of(over, addresses.iter().map(|ip| SocketAddr::new(*ip, *port)))).collect()
+    let destinations = |question| -> Vec<Destination> {
+        ports
+            .iter()
+            .map(|port| Destination::of(question, addresses.iter().map(|ip| SocketAddr::new(*ip, *port))))
+            .collect()
     };
     vec![
-        reach::examine("media ports, UDP", &destinations(Over::Udp), vantage, MEDIA_REMEDY),
-        reach::examine("media ports, TCP", &destinations(Over::Tcp), vantage, MEDIA_REMEDY),
+        reach::examine("media ports, UDP", &destinations(Question::Binding), vantage, MEDIA_REMEDY),
+        reach::examine("media ports, TCP", &destinations(Question::Connection), vantage, MEDIA_REMEDY),
     ]
 }
 
 /// At one of the URLs that pages are told of the node.
 fn pages(origins: &[&str], vantage: &Vantage) -> Option<Finding> {
-    let authorities = origins.iter().filter_map(|origin| Some(origin.split_once("://")?.1));
     let mut destination = Destination::default();
-    for authority in authorities {
-        destination.add(Destination::named(Over::Tcp, authority), vantage);
+    for (scheme, authority) in origins.iter().filter_map(|origin| origin.split_once("://")) {
+        let via = if scheme == "https" { Via::Tls } else { Via::Tcp };
+        destination.add(Destination::named(Question::Page(via), authority), vantage);
     }
     (!destination.is_empty()).then(|| reach::examine("pages", &[destination], vantage, PAGES_REMEDY))
 }
@@ -102,14 +106,15 @@ fn turn(urls: &[&str], vantage: &Vantage) -> Option<Finding> {
 fn turn_destination(url: &str) -> Option<Destination> {
     let (scheme, rest) = url.split_once(':')?;
     let (authority, transport) = rest.split_once("?transport=").unwrap_or((rest, "udp"));
-    let over = if scheme == "turns" || transport == "tcp" { Over::Tcp } else { Over::Udp };
+    let via = match (scheme, transport) {
+        ("turns", _) => Via::Tls,
+        (_, "tcp") => Via::Tcp,
+        _ => Via::Udp,
+    };
     let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let port = if scheme == "turns" { 5349 } else { 3478 };
-    Some(if has_port {
-        Destination::named(over, authority)
-    } else {
-        Destination::named(over, &format!("{authority}:{port}"))
-    })
+    let authority = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
+    Some(Destination::named(Question::Allocation(via), &authority))
 }
 
 fn public_address(origins: &[&str]) -> Finding {
@@ -178,11 +183,11 @@ mod tests {
 
     #[test]
     fn a_turn_server_is_asked_over_the_way_of_its_url() {
-        let over_udp = |ip: &str, port| Destination::of(Over::Udp, [SocketAddr::new(ip.parse().unwrap(), port)]);
-        let over_tcp = |ip: &str, port| Destination::of(Over::Tcp, [SocketAddr::new(ip.parse().unwrap(), port)]);
-        assert_eq!(turn_destination("turn:192.0.2.1").unwrap(), over_udp("192.0.2.1", 3478));
-        assert_eq!(turn_destination("turn:192.0.2.1:443?transport=udp").unwrap(), over_udp("192.0.2.1", 443));
-        assert_eq!(turn_destination("turn:[2001:db8::1]:3478?transport=tcp").unwrap(), over_tcp("2001:db8::1", 3478));
-        assert_eq!(turn_destination("turns:192.0.2.1").unwrap(), over_tcp("192.0.2.1", 5349));
+        let named = |via, authority| Destination::named(Question::Allocation(via), authority);
+        assert_eq!(turn_destination("turn:192.0.2.1").unwrap(), named(Via::Udp, "192.0.2.1:3478"));
+        assert_eq!(turn_destination("turn:192.0.2.1:443?transport=udp").unwrap(), named(Via::Udp, "192.0.2.1:443"));
+        let over_tcp = turn_destination("turn:[2001:db8::1]:3478?transport=tcp").unwrap();
+        assert_eq!(over_tcp, named(Via::Tcp, "[2001:db8::1]:3478"));
+        assert_eq!(turn_destination("turns:192.0.2.1?transport=tcp").unwrap(), named(Via::Tls, "192.0.2.1:5349"));
     }
 }

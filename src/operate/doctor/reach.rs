@@ -1,11 +1,10 @@
-//! Finds out whether what a node tells its clients answers: a connection over TCP, and over UDP a binding request of STUN,
-//! which workers and TURN servers answer. Silence is no answer.
+//! Finds out whether what a node tells its clients answers, and what they would have against it.
 
-use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 
+use super::ask::{Door, Question};
 use super::finding::Finding;
+use super::heard::Heard;
 
 /// What is to be reached, at one of these addresses at least.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -13,18 +12,6 @@ pub struct Destination {
     doors: Vec<Door>,
     /// Why there are none.
     problem: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Door {
-    at: SocketAddr,
-    over: Over,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Over {
-    Udp,
-    Tcp,
 }
 
 /// From where it is looked.
@@ -36,23 +23,20 @@ pub struct Vantage {
     own: Vec<IpAddr>,
 }
 
-/// What came of asking.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Heard {
-    Answer,
-    Refusal(String),
-    Silence,
-}
-
 impl Destination {
-    pub fn of(over: Over, addresses: impl IntoIterator<Item = SocketAddr>) -> Destination {
-        Destination { doors: addresses.into_iter().map(|at| Door { at, over }).collect(), problem: None }
+    pub fn of(question: Question, addresses: impl IntoIterator<Item = SocketAddr>) -> Destination {
+        let door = |at: SocketAddr| Door { at, host: at.ip().to_string(), question };
+        Destination { doors: addresses.into_iter().map(door).collect(), problem: None }
     }
 
     /// `authority` is a host and a port.
-    pub fn named(over: Over, authority: &str) -> Destination {
+    pub fn named(question: Question, authority: &str) -> Destination {
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
         match authority.to_socket_addrs() {
-            Ok(addresses) => Destination::of(over, addresses),
+            Ok(addresses) => {
+                let door = |at| Door { at, host: host.to_owned(), question };
+                Destination { doors: addresses.map(door).collect(), problem: None }
+            }
             Err(error) => {
                 Destination { doors: Vec::new(), problem: Some(format!("{authority} is not found ({error})")) }
             }
@@ -98,79 +82,97 @@ impl Vantage {
 
 /// Whether all of these are reached.
 pub fn examine(what: &'static str, destinations: &[Destination], vantage: &Vantage, remedy: &str) -> Finding {
-    let doors: Vec<Door> = destinations.iter().flat_map(|destination| destination.doors.iter().copied()).collect();
-    let heard = knock(&doors);
-    let (mut answers, mut silent, mut missed, mut may_be_nat) = (Vec::new(), Vec::new(), Vec::new(), true);
-    let mut rest = doors.iter().zip(&heard);
+    let doors: Vec<&Door> = destinations.iter().flat_map(|destination| &destination.doors).collect();
+    let mut heard = knock(&doors).into_iter();
+    let mut found = Found::default();
     for destination in destinations {
-        let (there, not): (Vec<_>, Vec<_>) =
-            rest.by_ref().take(destination.doors.len()).partition(|(_, heard)| **heard == Heard::Answer);
-        answers.extend(there.iter().map(|(door, _)| door.at.to_string()));
-        let told =
-            not.iter().map(|(door, heard)| format!("{}: {}", door.at, why(heard))).chain(destination.problem.clone());
-        match there.is_empty() {
-            true => {
-                missed.extend(told);
-                may_be_nat &= vantage.is_behind_nat(destination);
+        let heard: Vec<Heard> = heard.by_ref().take(destination.doors.len()).collect();
+        found.add(destination, &heard, vantage, remedy);
+    }
+    found.judge(what)
+}
+
+#[derive(Default)]
+struct Found {
+    /// Addresses, with what some clients may have against them.
+    answers: Vec<String>,
+    /// Addresses that do not answer of destinations that do at others.
+    silent: Vec<String>,
+    /// Those of destinations that are not reached at all.
+    missed: Vec<String>,
+    /// Each once.
+    remedies: Vec<String>,
+    /// Nothing can be told of a destination from here.
+    is_behind_nat: bool,
+    fails: bool,
+}
+
+impl Found {
+    fn add(&mut self, destination: &Destination, heard: &[Heard], vantage: &Vantage, remedy: &str) {
+        let is_reached = heard.iter().any(Heard::is_answer);
+        for (door, heard) in destination.doors.iter().zip(heard) {
+            let told = format!("{}: {}", door.at, why(heard));
+            match heard {
+                Heard::Answer(None) => self.answers.push(door.at.to_string()),
+                Heard::Answer(Some(_)) => self.answers.push(told),
+                _ if is_reached => self.silent.push(told),
+                _ => self.missed.push(told),
             }
-            false => silent.extend(told),
+        }
+        if is_reached { &mut self.silent } else { &mut self.missed }.extend(destination.problem.clone());
+        if heard.contains(&Heard::Answer(None)) {
+            return;
+        }
+        // A certificate that is seen is seen through a NAT, too.
+        match heard.iter().find_map(Heard::complaint) {
+            Some(complaint) => self.advise(&complaint.remedy),
+            None if vantage.is_behind_nat(destination) => {
+                self.is_behind_nat = true;
+                return;
+            }
+            None => self.advise(remedy),
+        }
+        self.fails |= !is_reached;
+    }
+
+    fn advise(&mut self, remedy: &str) {
+        if !self.remedies.iter().any(|known| known == remedy) {
+            self.remedies.push(remedy.to_owned());
         }
     }
-    if missed.is_empty() {
-        let silent = if silent.is_empty() { String::new() } else { format!(" (not {})", listed(&silent)) };
-        return Finding::ok(what, format!("{}{silent}", listed(&answers)));
-    }
-    match may_be_nat {
-        true => Finding::warn(what, listed(&missed), FROM_ELSEWHERE),
-        false => Finding::fail(what, listed(&missed), remedy),
+
+    fn judge(mut self, what: &'static str) -> Finding {
+        let mut found = listed(if self.missed.is_empty() { &self.answers } else { &self.missed });
+        if self.missed.is_empty() && !self.silent.is_empty() {
+            found = format!("{found} (not {})", listed(&self.silent));
+        }
+        if self.is_behind_nat && !self.fails {
+            self.advise(FROM_ELSEWHERE);
+        }
+        let remedy = self.remedies.join("; ");
+        match (self.fails, remedy.is_empty()) {
+            (true, _) => Finding::fail(what, found, remedy),
+            (false, false) => Finding::warn(what, found, remedy),
+            (false, true) => Finding::ok(what, found),
+        }
     }
 }
 
 /// All at the same time, some at a time.
-fn knock(doors: &[Door]) -> Vec<Heard> {
-    let ask = |door: &Door| match door.over {
-        Over::Udp => ask_over_udp(door.at).unwrap_or_else(|error| Heard::Refusal(error.to_string())),
-        Over::Tcp => connect(door.at),
-    };
-    let some = |doors: &[Door]| {
+fn knock(doors: &[&Door]) -> Vec<Heard> {
+    let some = |doors: &[&Door]| {
         std::thread::scope(|scope| {
-            let asking: Vec<_> = doors.iter().map(|door| scope.spawn(move || ask(door))).collect();
+            let asking: Vec<_> = doors.iter().map(|door| scope.spawn(move || door.ask())).collect();
             asking.into_iter().map(|asking| asking.join().unwrap_or(Heard::Silence)).collect::<Vec<_>>()
         })
     };
     doors.chunks(AT_ONCE_MAX).flat_map(some).collect()
 }
 
-fn connect(at: SocketAddr) -> Heard {
-    match TcpStream::connect_timeout(&at, TRY_FOR * TRIES) {
-        Ok(_) => Heard::Answer,
-        Err(error) if error.kind() == ErrorKind::TimedOut => Heard::Silence,
-        Err(error) => Heard::Refusal(error.to_string()),
-    }
-}
-
-fn ask_over_udp(at: SocketAddr) -> std::io::Result<Heard> {
-    let any: IpAddr = if at.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
-    let socket = UdpSocket::bind((any, 0))?;
-    socket.connect(at)?;
-    socket.set_read_timeout(Some(TRY_FOR))?;
-    for _ in 0..TRIES {
-        socket.send(&BINDING_REQUEST)?;
-        let mut answer = [0; 512];
-        match socket.recv(&mut answer) {
-            // Yes or no: somebody is there who speaks STUN.
-            Ok(_) if answer[0] == 1 && answer[8..20] == BINDING_REQUEST[8..20] => return Ok(Heard::Answer),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            Err(error) => return Err(error),
-            Ok(_) => {}
-        }
-    }
-    Ok(Heard::Silence)
-}
-
 fn why(heard: &Heard) -> &str {
     match heard {
-        Heard::Answer => "it answers",
+        Heard::Answer(None) => "it answers",
+        Heard::Answer(Some(complaint)) | Heard::Distrust(complaint) => &complaint.found,
         Heard::Refusal(error) => error,
         Heard::Silence => "no answer",
     }
@@ -182,12 +184,6 @@ fn listed(all: &[String]) -> String {
     if more > 0 { format!("{listed} and {more} more") } else { listed }
 }
 
-/// RFC 8489 section 5, with SOFTWARE: a worker answers with no more bytes than it was asked with.
-const BINDING_REQUEST: [u8; 48] =
-    *b"\x00\x01\x00\x1c\x21\x12\xa4\x42chappedoctor\x80\x22\x00\x18chappe doctor looks here";
-/// A datagram may get lost.
-const TRIES: u32 = 4;
-const TRY_FOR: Duration = Duration::from_millis(500);
 const AT_ONCE_MAX: usize = 64;
 const LISTED_MAX: usize = 4;
 const FROM_ELSEWHERE: &str = "nothing can be told from this machine, which does not have that address: run `chappe doctor \
@@ -195,7 +191,7 @@ const FROM_ELSEWHERE: &str = "nothing can be told from this machine, which does 
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{TcpListener, UdpSocket};
 
     use super::super::finding::Verdict;
     use super::*;
@@ -208,10 +204,11 @@ mod tests {
     fn a_destination_is_reached_where_one_of_its_addresses_answers() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (open, closed) = (listener.local_addr().unwrap(), SocketAddr::from(([127, 0, 0, 1], 1)));
-        let found = examine("x", &[Destination::of(Over::Tcp, [open, closed])], &vantage(true), "open it");
+        let found = examine("x", &[Destination::of(Question::Connection, [open, closed])], &vantage(true), "open it");
         assert_eq!((found.verdict, found.remedy.as_str()), (Verdict::Ok, ""));
         assert!(found.found.starts_with(&format!("{open} (not {closed}: ")), "{}", found.found);
-        let destinations = [Destination::of(Over::Tcp, [open]), Destination::of(Over::Tcp, [closed])];
+        let destinations =
+            [Destination::of(Question::Connection, [open]), Destination::of(Question::Connection, [closed])];
         let found = examine("x", &destinations, &vantage(true), "open it");
         assert_eq!((found.verdict, found.remedy.as_str()), (Verdict::Fail, "open it"));
     }
@@ -221,13 +218,14 @@ mod tests {
     fn silence_over_udp_is_no_answer() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let at = socket.local_addr().unwrap();
-        let found = examine("x", &[Destination::of(Over::Udp, [at])], &vantage(true), "open it");
+        let found = examine("x", &[Destination::of(Question::Binding, [at])], &vantage(true), "open it");
         assert_eq!((found.verdict, found.found), (Verdict::Fail, format!("{at}: no answer")));
     }
 
     #[test]
     fn a_name_that_is_not_found_is_told() {
-        let found = examine("x", &[Destination::named(Over::Tcp, "nobody.invalid:1")], &vantage(false), "open it");
+        let found =
+            examine("x", &[Destination::named(Question::Connection, "nobody.invalid:1")], &vantage(false), "open it");
         assert_eq!(found.verdict, Verdict::Fail);
         assert!(found.found.starts_with("nobody.invalid:1 is not found"), "{}", found.found);
     }
@@ -236,7 +234,7 @@ mod tests {
     fn loopback_leads_to_another_machine_from_nowhere_and_a_nat_may_not_lead_back() {
         let loopback = "::1".parse().unwrap();
         assert!(vantage(true).may_reach(loopback) && !vantage(false).may_reach(loopback));
-        let at = |text: &str| Destination::of(Over::Udp, [text.parse().unwrap()]);
+        let at = |text: &str| Destination::of(Question::Binding, [text.parse().unwrap()]);
         assert!(vantage(true).is_behind_nat(&at("198.51.100.7:7000")));
         assert!(
             !vantage(false).is_behind_nat(&at("198.51.100.7:7000"))

@@ -10,6 +10,8 @@ import path from "node:path";
 const CONFIGURATION = "[req]\ndistinguished_name = name\n[name]\n";
 const KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
+const DAYS = 2;
+
 export class Authority {
   #folder;
 
@@ -22,7 +24,9 @@ export class Authority {
     const authority = new Authority(await mkdtemp(path.join(tmpdir(), "chappe-authority-")));
     await writeFile(authority.#file("openssl.cnf"), CONFIGURATION);
     const extensions = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign"];
-    authority.#sign(["-subj", "/CN=Chappe test authority", ...extensions], authority.certificate, authority.#file("authority.key"));
+    const files = ["-keyout", authority.#file("authority.key"), "-out", authority.certificate];
+    const all = ["-config", authority.#file("openssl.cnf"), ...KEY, "-days", String(DAYS), "-subj", "/CN=Chappe test authority", ...extensions];
+    openssl("req", "-x509", ...all, ...files);
     return authority;
   }
 
@@ -34,11 +38,14 @@ export class Authority {
   /**
    * A certificate for an address or a name, and its key.
    * @param {string} host
+   * @param {{days?: number}} [life] how long it is good from now on; below zero: it has expired
    */
-  certify(host) {
-    const [certificate, key] = [this.#file(`${host}.pem`), this.#file(`${host}.key`)];
+  certify(host, { days = DAYS } = {}) {
+    const [certificate, key, request] = [this.#file(`${host}.pem`), this.#file(`${host}.key`), this.#file(`${host}.csr`)];
     const extensions = ["-addext", `subjectAltName=${isIP(host) ? "IP" : "DNS"}:${host}`, "-addext", "extendedKeyUsage=serverAuth"];
-    this.#sign(["-CA", this.certificate, "-CAkey", this.#file("authority.key"), "-subj", "/CN=A test", ...extensions], certificate, key);
+    openssl("req", "-new", "-config", this.#file("openssl.cnf"), ...KEY, "-subj", "/CN=A test", ...extensions, "-keyout", key, "-out", request);
+    const signs = ["-CA", this.certificate, "-CAkey", this.#file("authority.key"), "-CAcreateserial", "-copy_extensions", "copy"];
+    openssl("x509", "-req", "-in", request, ...signs, "-days", String(days), "-out", certificate);
     return { certificate, key };
   }
 
@@ -46,20 +53,14 @@ export class Authority {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  /**
-   * @param {string[]} args
-   * @param {string} certificate
-   * @param {string} key
-   */
-  #sign(args, certificate, key) {
-    const all = ["req", "-x509", "-config", this.#file("openssl.cnf"), ...KEY, "-days", "2", "-keyout", key, "-out", certificate, ...args];
-    execFileSync("openssl", all, { stdio: ["ignore", "ignore", "pipe"] });
-  }
-
   /** @param {string} name */
   #file(name) {
     return path.join(this.#folder, name);
   }
+}
+
+function openssl(/** @type {string[]} */ ...args) {
+  execFileSync("openssl", args, { stdio: ["ignore", "ignore", "pipe"] });
 }
 
 /**

@@ -22,6 +22,11 @@ export const BALANCER_HOST = 3;
 /** Nodes are at this number and above. */
 export const FIRST_NODE_HOST = 11;
 
+/** @param {number} host last number of the address */
+export function addressOf(host) {
+  return `${NETWORK}.${host}`;
+}
+
 /** @param {string} command */
 export function run(command) {
   const [program = "", ...args] = command.split(" ");
@@ -49,7 +54,7 @@ export class Fabric {
 
   /** One more address where clients are, for those that a server is to tell apart. */
   addClientAddress() {
-    const address = `${NETWORK}.${OTHER_CLIENT_HOST}`;
+    const address = addressOf(OTHER_CLIENT_HOST);
     run(`ip addr add ${address}/24 dev ${BRIDGE}`);
     return address;
   }
@@ -60,7 +65,7 @@ export class Fabric {
    * @returns {Plug}
    */
   plug(host) {
-    const plug = { name: `${this.#prefix}-${host}`, address: `${NETWORK}.${host}`, port: `port${host}` };
+    const plug = { name: `${this.#prefix}-${host}`, address: addressOf(host), port: `port${host}` };
     run(`ip netns add ${plug.name}`);
     this.#plugs.push(plug);
     run(`ip link add ${plug.port} type veth peer name eth0 netns ${plug.name}`);
