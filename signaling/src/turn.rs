@@ -3,11 +3,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chappe_signaling_edge::http::Tls;
 use chappe_signaling_service::Service;
 use chappe_signaling_turn::{Counts, TurnSecret, TurnServers};
 use chappe_signaling_turn_server::{Media, Terms, TurnSockets, relay_media};
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
 use crate::config::SignalingError;
@@ -45,11 +47,26 @@ impl Turn {
     /// Until the process ends.
     pub async fn run(self, service: Arc<Service>, tls: Option<Tls>) {
         let Some(sockets) = self.sockets else { return };
-        let media = Arc::new(MediaPorts(service));
+        let media = Arc::new(MediaPorts(Arc::clone(&service)));
         let terms = Terms { credentials: self.servers, media, counts: self.counts };
-        if let Err(error) = relay_media(sockets, terms, tls.map(|tls| tls.acceptor)).await {
-            error!(%error, "the TURN server can't run");
+        tokio::select! {
+            relayed = relay_media(sockets, terms, tls.map(|tls| tls.acceptor)) => {
+                if let Err(error) = relayed {
+                    error!(%error, "the TURN server can't run");
+                }
+            }
+            () = ask_after_relayed(&service) => {}
         }
+    }
+}
+
+/// Sessions of this node, and those that their clients end through it, it knows of itself.
+async fn ask_after_relayed(service: &Service) {
+    let mut ticks = interval(ASK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        service.ask_after_relayed().await;
     }
 }
 
@@ -74,3 +91,5 @@ impl Media for MediaPorts {
         self.0.addresses.now().candidates.iter().copied().find(|ip| ip.is_ipv6() == is_ipv6)
     }
 }
+
+const ASK_EVERY: Duration = Duration::from_secs(10);

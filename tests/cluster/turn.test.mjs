@@ -6,13 +6,14 @@ import { after, afterEach, before, describe, test } from "node:test";
 
 import { until } from "../browser/harness/until.mjs";
 import { Authority } from "../browser/harness/trust.mjs";
-import { answer, status } from "./harness/http.mjs";
+import { answer, api, status } from "./harness/http.mjs";
 import { HTTP_PORT } from "./harness/node.mjs";
-import { offer } from "./harness/offer.mjs";
+import { offer, post } from "./harness/offer.mjs";
 import { TURN_PORT, mediaPortOf, startTurnNode, turnOptions } from "./harness/turn.mjs";
 import { Wire } from "./harness/wire.mjs";
 
 /** @typedef {import("./harness/cluster.mjs").Cluster} Cluster */
+/** @typedef {import("./harness/node.mjs").ClusterNode} ClusterNode */
 
 const MESSAGES = 3;
 const MESSAGE_BYTES = 100;
@@ -28,6 +29,7 @@ describe("turnutils_uclient", () => {
   });
   after(() => cluster?.end());
 
+  let made = 0;
   /** @type {Wire[]} */
   const pages = [];
   afterEach(() => pages.splice(0).forEach((page) => page.leave()));
@@ -93,24 +95,75 @@ describe("turnutils_uclient", () => {
 
   test("is not relayed for any more when the page has left that was told the credentials", async () => {
     const credential = await credentials();
-    const before = await relayed();
+    await isCutOff({ credential }, async () => pages.splice(0).forEach((page) => page.leave()));
+  });
+
+  test("is not relayed for any more when the WHIP session is deleted that was told the credentials", async () => {
+    const { credential, id, location } = await session(cluster.node(1));
+    await isCutOff({ credential }, async () => {
+      const [found] = (await cluster.node(1).list("sessions")).filter((one) => one.id === id);
+      assert.ok(found, "it goes on until then");
+      assert.equal((await answer(location, { method: "DELETE" })).status, 200);
+    });
+  });
+
+  test("is not relayed for any more when a session has ended that is on another node than the one that told the credentials", async () => {
+    const door = cluster.make({ mode: "signaling", ...turnOptions() });
+    await door.start();
+    /** @type {[string, (whip: {id: string, location: string}) => Promise<unknown>][]} */
+    const ends = [
+      ["its client says DELETE there", async ({ location }) => assert.equal((await answer(location, { method: "DELETE" })).status, 200)],
+      ["an operator ends it where it is", ({ id }) => api(`${cluster.node(1).admin}/api/v1/sessions/${id}`, { method: "DELETE" })],
+    ];
+    for (const [how, end] of ends) {
+      const whip = await until("it can place sessions", () => session(door));
+      const here = async () => (await cluster.node(1).list("sessions")).some((one) => one.id === whip.id);
+      await isCutOff({ credential: whip.credential, node: door }, async () => {
+        assert.ok(await here(), how);
+        await end(whip);
+        assert.ok(!(await here()), how);
+      });
+    }
+    await door.end();
+  });
+
+  /**
+   * Relays with credentials of a session or page, which then ends: its allocation ends with it, and there is no other.
+   * @param {{credential: string[], node?: ClusterNode}} told
+   * @param {() => Promise<unknown>} end
+   */
+  async function isCutOff({ credential, node = cluster.node(1) }, end) {
+    const before = await relayed(node);
     const enough = new AbortController();
     // One each 100 ms, for a minute.
-    const asking = client([...credential, ...to(mediaPort), "-n", "600", "-z", "100"], { enough: enough.signal });
-    await until("it is relayed for", async () => (await relayed()).bytes > before.bytes);
-    pages.splice(0).forEach((page) => page.leave());
-    const { malformed } = await relayed();
-    await until("what it sends is refused, because its allocation is gone", async () => (await relayed()).malformed > malformed);
+    const asking = client([...credential, ...to(mediaPort), "-n", "600", "-z", "100"], { enough: enough.signal, node });
+    await until("it is relayed for", async () => (await relayed(node)).bytes > before.bytes);
+    await end();
+    const { malformed } = await relayed(node);
+    await until("what it sends is refused, because its allocation is gone", async () => (await relayed(node)).malformed > malformed, { withinMs: 40_000 });
     enough.abort();
     await asking;
-    const { bytes, credentials: shown } = await relayed();
-    const { code, text } = await client([...credential, ...to(mediaPort)]);
+    const { bytes, credentials: shown } = await relayed(node);
+    const { code, text } = await client([...credential, ...to(mediaPort)], { node });
     assert.notEqual(code, 0);
     assert.match(text, /Cannot complete Allocation/);
-    const now = await relayed();
+    const now = await relayed(node);
     assert.equal(now.bytes, bytes);
     assert.ok(now.credentials > shown);
-  });
+  }
+
+  /**
+   * One of WHIP, with the credentials that its client is told.
+   * @param {ClusterNode} node
+   */
+  async function session(node) {
+    const { status: code, headers, text } = await post(node, "whip", "demo", `cam${(made += 1)}`);
+    assert.equal(code, 201, text);
+    const [, username = "", credential = ""] = headers.get("link")?.match(/username="(.*?)"; credential="(.*?)"/) ?? [];
+    assert.ok(credential);
+    const path = headers.get("location") ?? assert.fail("no location");
+    return { credential: ["-u", username, "-w", credential], location: new URL(path, node.url).href, id: path.split("/").at(-1) ?? "" };
+  }
 
   /**
    * @param {number} port

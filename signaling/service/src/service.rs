@@ -137,7 +137,11 @@ impl Service {
     /// The TURN servers, with credentials for a session of WHIP or WHEP that begins to connect now. Whoever is on the way
     /// to the server, and the server, reads the user name: the id of the session is not in it.
     pub fn turn_for_session(&self, session: SessionId) -> Option<IceServer> {
-        self.turn_for(&SessionAlias::of(session).to_string())
+        let told = self.turn_for(&SessionAlias::of(session).to_string())?;
+        if !self.cluster.is_ours(session) {
+            self.state().relayed.note(Instant::now(), session);
+        }
+        Some(told)
     }
 
     /// The same for a page: its id proves nothing, everybody in its room is told it.
@@ -176,14 +180,18 @@ impl Service {
             || self.state().replica.nodes().any(|node| node.addresses.contains(&ip))
     }
 
-    /// Whether credentials that this node told somebody are good for as long as they say: those of a session of this
-    /// node end with it, those of a page when it has left for good. What goes on at other nodes nobody here can tell.
+    /// Whether credentials that this node told somebody are good for as long as they say: those of a session end with
+    /// it, as soon as that is known here, those of a page when it has left for good.
     pub fn is_served(&self, client: &str) -> bool {
         if !self.is_settled() {
             return true;
         }
         if let Ok(session) = client.parse::<SessionAlias>() {
-            return !self.cluster.has_tag(session.tag()) || self.state().registry.has_session(session);
+            let mut state = self.state();
+            return match self.cluster.has_tag(session.tag()) {
+                true => state.registry.has_session(session),
+                false => state.relayed.goes_on(session),
+            };
         }
         let member = MemberId::try_from(client.to_owned());
         member.is_ok_and(|member| {

@@ -16,6 +16,7 @@ use crate::pages::departed::Departed;
 use crate::pages::event::{PageEvent, PageLink, PageMessage, ShownStream};
 use crate::refusal::Refusal;
 use crate::relays::paths::Paths;
+use crate::sessions::relayed::RelayedElsewhere;
 use crate::workers::view::{WorkerState, WorkerView};
 
 #[derive(Debug)]
@@ -53,6 +54,7 @@ pub struct ServiceState {
     pages: HashMap<MemberId, PageConnection>,
     /// Pages that have left for good.
     pub departed: Departed,
+    pub relayed: RelayedElsewhere,
 }
 
 /// A room's subject on which other nodes are heard.
@@ -105,6 +107,7 @@ impl ServiceState {
             presences: 0,
             pages: HashMap::new(),
             departed: Departed::default(),
+            relayed: RelayedElsewhere::default(),
         }
     }
 

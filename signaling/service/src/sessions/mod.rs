@@ -8,5 +8,6 @@ pub mod own;
 pub mod patch;
 pub mod place;
 pub mod publish;
+pub mod relayed;
 pub mod remote;
 pub mod watch;

@@ -1,6 +1,8 @@
 //! Owns finding the node that has a session, and asking it in a client's name.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use chappe_cluster::{NodeName, session_tag};
 use chappe_sfu_api::{SessionId, SessionStats};
@@ -31,10 +33,13 @@ impl Service {
         self.wait_settled().await;
         match self.elsewhere(session) {
             // A node that does not answer has no session any more, or ends it when its client falls silent.
-            Some(node) => matches!(
-                self.ask(&node, NodeRequest::Close { session }).await,
-                Ok(NodeReply::Closed { was_there: true })
-            ),
+            Some(node) => match self.ask(&node, NodeRequest::Close { session }).await {
+                Ok(NodeReply::Closed { was_there }) => {
+                    self.state().relayed.end(session);
+                    was_there
+                }
+                _ => false,
+            },
             None => self.close_here(session),
         }
     }
@@ -45,7 +50,11 @@ impl Service {
         self.wait_settled().await;
         match self.elsewhere(session) {
             Some(node) => match self.ask(&node, NodeRequest::CloseOwn { session, caller: caller.clone() }).await {
-                Ok(_) | Err(Refusal::NodeSilent) => Ok(()),
+                Ok(_) => {
+                    self.state().relayed.end(session);
+                    Ok(())
+                }
+                Err(Refusal::NodeSilent) => Ok(()),
                 Err(refusal) => Err(refusal),
             },
             None => self.close_own_here(session, caller),
@@ -81,6 +90,23 @@ impl Service {
         }
     }
 
+    /// Asks the nodes that have them whether sessions go on that the TURN server here relays for: the end of one that
+    /// no client told this node is known to its own node only.
+    pub async fn ask_after_relayed(&self) {
+        let mut silent = BTreeSet::new();
+        let used = self.state().relayed.take_used(Instant::now());
+        for session in used {
+            let Some(node) = self.elsewhere(session).filter(|node| !silent.contains(node)) else { continue };
+            match self.stats_of(&node, session, None).await {
+                Err(Refusal::Elsewhere(refusal)) if refusal.code == NO_SUCH_SESSION => {
+                    self.state().relayed.end(session);
+                }
+                Err(Refusal::NodeSilent) => drop(silent.insert(node)),
+                _ => {}
+            }
+        }
+    }
+
     pub(crate) async fn stats_of(
         &self,
         node: &NodeName,
@@ -112,3 +138,6 @@ impl Service {
         }
     }
 }
+
+/// As another node says it (`web/PROTOCOL.md`).
+const NO_SUCH_SESSION: &str = "no_such_session";
