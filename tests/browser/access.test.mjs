@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { clean } from "./harness/axe.mjs";
+import { fieldContrasts } from "./harness/borders.mjs";
 import { launch } from "./harness/browser.mjs";
 import { Crowd, tilesShow } from "./harness/crowd.mjs";
 import { picturesMove, tile } from "./harness/observe.mjs";
@@ -207,29 +208,4 @@ async function standOut(page, count) {
 /** @param {Page} page */
 function focused(page) {
   return page.evaluate(() => document.activeElement?.id ?? "");
-}
-
-/** Runs in the page: the contrast of each field's border to what it is on. */
-function fieldContrasts() {
-  const parse = (/** @type {string} */ colour) => (colour.match(/[\d.]+/g) ?? []).map(Number);
-  const luminance = (/** @type {number[]} */ rgb) => {
-    const [r = 0, g = 0, b = 0] = rgb.slice(0, 3).map((c) => (c / 255 <= 0.03928 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = (/** @type {Element | null} */ e) => {
-    for (let at = e; at; at = at.parentElement) {
-      const colour = parse(getComputedStyle(at).backgroundColor);
-      if (colour.length > 0 && colour[3] !== 0) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const fields = [...document.querySelectorAll("input[type=text], select, textarea")].filter((field) => field.checkVisibility());
-  return fields.map((field) => {
-    const border = luminance(parse(getComputedStyle(field).borderTopColor));
-    const contrasts = [behind(field), behind(field.parentElement)].map((on) => {
-      const [light, dark] = [Math.max(border, luminance(on)), Math.min(border, luminance(on))];
-      return (light + 0.05) / (dark + 0.05);
-    });
-    return { id: field.id, contrast: Math.min(...contrasts) };
-  });
 }

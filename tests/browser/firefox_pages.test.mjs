@@ -5,11 +5,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { AXE, violations } from "./harness/axe.mjs";
+import { fieldContrasts } from "./harness/borders.mjs";
 import { refuse, unplug } from "./harness/devices.mjs";
-import { PHONE, pictureMoves, shown, text } from "./harness/firefox.mjs";
+import { PHONE, launchFirefox, pictureMoves, shown, text } from "./harness/firefox.mjs";
 import { picturesMove, tile } from "./harness/observe.mjs";
 import { join } from "./harness/scene.mjs";
-import { close, describeFirefox, isLive, joinMeeting, says } from "./harness/stage.mjs";
+import { close, describeFirefox, goLive, isLive, joinMeeting, says } from "./harness/stage.mjs";
 import { until } from "./harness/until.mjs";
 
 describeFirefox("the pages keep what they promise in Firefox", import.meta.url, (stage) => {
@@ -129,6 +130,46 @@ describeFirefox("the pages keep what they promise in Firefox", import.meta.url, 
     }
   });
 
+  for (const dark of [false, true]) {
+    test(`the borders of fields stand out against what is around them, three to one, where pages are ${dark ? "dark" : "light"}`, async () => {
+      const browser = dark ? await launchFirefox({ dark }) : stage.firefox;
+      const open = (/** @type {string} */ path) => stage.open(path, { browser });
+      const [start, publish, meeting] = [await open("/"), await open("/publish"), await open("/room/borders")];
+      assert.equal(await start.evaluate(() => matchMedia("(prefers-color-scheme: dark)").matches), dark);
+      await until("the devices are there", () => publish.$("#go:enabled"));
+      await until("one can join", () => meeting.$("#join:enabled"));
+      for (const [page, fields] of /** @type {const} */ ([[start, 1], [publish, 6], [meeting, 3]])) await standOut(page, fields);
+      await goLive(publish);
+      await standOut(publish, 1);
+      await joinMeeting(meeting);
+      await standOut(meeting, 2);
+      await close(start, publish, meeting);
+      if (dark) await browser.close();
+    });
+  }
+
+  test("a question to the server that is lost flashes nothing on the start page", async () => {
+    const page = await stage.open("/");
+    await until("it is known what is live", async () => (await shown(page, ".rooms a")) || (await shown(page, "#rooms-empty")));
+    await page.evaluate(() => {
+      const note = document.querySelector("#rooms-state");
+      const real = window.fetch;
+      const seen = Object.assign(window, { said: [""], asked: 0, loses: (/** @type {number} */ asked) => asked === 1 });
+      if (note) new MutationObserver(() => seen.said.push(note.textContent ?? "")).observe(note, { childList: true });
+      window.fetch = async (...args) => {
+        if (String(args[0]).endsWith("api/rooms") && seen.loses((seen.asked += 1))) throw new TypeError("lost");
+        return real(...args);
+      };
+    });
+    await until("it was asked again", () => page.evaluate(() => /** @type {any} */ (window).asked >= 3));
+    assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).said.filter(Boolean)), []);
+    await page.evaluate(() => void Object.assign(window, { loses: () => true }));
+    await says(page, "#rooms-state", /not reachable/);
+    await page.evaluate(() => void Object.assign(window, { loses: () => false }));
+    await says(page, "#rooms-state", /^$/);
+    await close(page);
+  });
+
   // The last one: it ends the server.
   test("a stream that ended, and a server that is gone, are said over a dimmed picture", async () => {
     const publisher = await stage.scene.publisher("gone", "cam");
@@ -150,3 +191,13 @@ describeFirefox("the pages keep what they promise in Firefox", import.meta.url, 
     await close(page, one, publisher);
   });
 });
+
+/**
+ * @param {import("puppeteer-core").Page} page
+ * @param {number} count of fields that are seen
+ */
+async function standOut(page, count) {
+  const fields = await page.evaluate(fieldContrasts);
+  assert.ok(fields.length >= count, `${fields.length} fields of ${page.url()}`);
+  assert.deepEqual(fields.filter(({ contrast }) => !(contrast >= 3)), [], page.url());
+}

@@ -24,11 +24,18 @@ const PREFERENCES = {
   "app.normandy.enabled": false,
 };
 
+/** Values of `layout.css.prefers-color-scheme.content-override`. */
+const COLORS = { dark: 0, light: 1 };
+
 /**
- * @param {{autoplay?: boolean}} [options] `autoplay`: sound may start without a click
+ * @param {{autoplay?: boolean, dark?: boolean}} [options] `autoplay`: sound may start without a click
  */
-export function launchFirefox({ autoplay = true } = {}) {
-  const extraPrefsFirefox = { ...PREFERENCES, "media.autoplay.default": autoplay ? AUTOPLAY.allowed : AUTOPLAY.blockedIfHeard };
+export function launchFirefox({ autoplay = true, dark = false } = {}) {
+  const extraPrefsFirefox = {
+    ...PREFERENCES,
+    "media.autoplay.default": autoplay ? AUTOPLAY.allowed : AUTOPLAY.blockedIfHeard,
+    "layout.css.prefers-color-scheme.content-override": dark ? COLORS.dark : COLORS.light,
+  };
   return puppeteer.launch({ browser: "firefox", executablePath: FIREFOX, headless: true, extraPrefsFirefox });
 }
 
