@@ -11,6 +11,7 @@ mod audience;
 mod change;
 mod demand;
 mod effect;
+mod ended;
 mod error;
 mod limits;
 mod listing;

@@ -1,8 +1,12 @@
-//! Owns which streams stand in the list of what is live. Never decides who may read it.
+//! Owns which streams stand in the list of what is live, and since when a publisher counts as being there. Never decides who
+//! may read the list.
 
-use chappe_cluster::StreamName;
+use chappe_cluster::{RoomName, StreamName};
 
-use crate::registry::Room;
+use crate::attempt::Proof;
+use crate::ended::Ended;
+use crate::registry::{Registry, Room};
+use crate::stream::Stream;
 
 impl Room {
     /// Streams whose publishers want them to be found. Whoever has been there for longest decides for the room whether it is
@@ -14,3 +18,35 @@ impl Room {
         listed.map(|(name, _)| name).collect()
     }
 }
+
+impl Registry {
+    /// Unix time since which a client that publishes under a name now counts as being there. One that proves to be the
+    /// publisher of before has its place, and whoever came meanwhile stays behind it: the same page, the client of the earlier
+    /// session, a token of the same holder. Anybody else is new.
+    pub fn publishes_since(&self, room: &RoomName, name: &StreamName, proof: &Proof) -> u64 {
+        let live = self.stream(room, name).map(Ended::of);
+        let ended = || self.ended.get(&(room.clone(), name.clone())).copied();
+        let before = live.filter(|live| live.is_of(proof)).or_else(|| ended().filter(|ended| ended.is_of(proof)));
+        before.map_or(proof.at_ms, |before| before.since_ms)
+    }
+
+    /// Of several that had the name within the time, the one that was there first.
+    pub(super) fn note_ended(&mut self, room: &RoomName, name: &StreamName, stream: &Stream) {
+        let key = (room.clone(), name.clone());
+        let is_later = |known: &Ended| known.since_ms < stream.since_ms;
+        let has_place = self.ended.len() < ENDED_MAX || self.ended.contains_key(&key);
+        if has_place && !self.ended.get(&key).is_some_and(is_later) {
+            self.ended.insert(key, Ended::of(stream));
+        }
+    }
+
+    /// Streams that ended too long ago are forgotten.
+    pub fn forget_ended(&mut self, now_ms: u64) {
+        self.ended.retain(|_, ended| *ended.until_ms.get_or_insert(now_ms + REMEMBERED_MS) > now_ms);
+    }
+}
+
+/// A page or an encoder whose worker or node died is back in seconds; one that was away for longer is new.
+const REMEMBERED_MS: u64 = 60_000;
+/// A worker or a node with as many publishers as there can be takes them all with it.
+const ENDED_MAX: usize = 10_000;

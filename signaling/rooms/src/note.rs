@@ -14,7 +14,8 @@ use crate::error::RoomError;
 pub struct Note {
     pub version: u32,
     pub room: RoomName,
-    /// Unix time at which the stream or session began.
+    /// Unix time at which a viewer's session began; of a publisher, since when it publishes the stream, over however many
+    /// sessions in which it proved to be the same.
     pub since_ms: u64,
     /// The page it belongs to; none for WHIP and WHEP.
     pub owner: Option<Owner>,

@@ -9,6 +9,7 @@ use crate::address::ClientAddress;
 use crate::alias::SessionAlias;
 use crate::audience::Audience;
 use crate::effect::{Effect, LostReason, SessionNotice, StreamNotice};
+use crate::ended::Ended;
 use crate::error::{RoomError, RoomLimit};
 use crate::limits::{Caps, SESSIONS_PER_MEMBER_MAX};
 use crate::member::Member;
@@ -37,6 +38,8 @@ pub struct Registry {
     pub(super) unheard: HashSet<TrackId>,
     /// Every node had the time to tell its streams, and has.
     pub(super) is_complete: bool,
+    /// Streams that ended, or were taken over, a moment ago.
+    pub(super) ended: HashMap<(RoomName, StreamName), Ended>,
     /// That nobody publishes any more.
     pub(super) gone_tracks: Vec<TrackId>,
     /// That nobody was told of yet.
@@ -73,6 +76,7 @@ impl Registry {
             tracks: HashMap::new(),
             unheard: HashSet::new(),
             is_complete: false,
+            ended: HashMap::new(),
             gone_tracks: Vec::new(),
             occurrences: Vec::new(),
             audience: Audience::default(),
@@ -326,6 +330,7 @@ impl Registry {
             return self.go_live(next, room_name, name, &[]);
         }
         let removed = self.remove_stream(room_name, name);
+        removed.iter().for_each(|stream| self.note_ended(room_name, name, stream));
         self.report_stream(room_name, name, removed.as_ref(), None);
         let epoch = removed.map(|stream| stream.epoch).unwrap_or_default();
         let mut effects = vec![

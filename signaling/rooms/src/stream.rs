@@ -16,7 +16,7 @@ pub struct Stream {
     pub session: SessionId,
     /// Fences: of two publishers of one name the one with the higher epoch is right.
     pub epoch: Epoch,
-    /// Unix time since which it is published.
+    /// Unix time since which its publisher publishes it.
     pub since_ms: u64,
     pub tracks: Vec<Track>,
     /// The worker that has the publisher.

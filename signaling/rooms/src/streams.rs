@@ -295,7 +295,8 @@ impl Registry {
         if !there.is_some_and(|stream| stream.home.node == *node && stream.epoch <= epoch) {
             return Vec::new();
         }
-        self.remove_stream(room, name);
+        let removed = self.remove_stream(room, name);
+        removed.iter().for_each(|stream| self.note_ended(room, name, stream));
         let mut effects = vec![Effect::TellRoom(room.clone(), StreamNotice::Removed(name.clone()))];
         effects.extend(self.reattach(room, name));
         self.drop_room_if_empty(room);
@@ -304,6 +305,9 @@ impl Registry {
 
     pub(super) fn put_stream(&mut self, room: &RoomName, name: &StreamName, stream: Stream) -> Option<Stream> {
         let replaced = self.remove_stream(room, name);
+        if let Some(before) = replaced.as_ref().filter(|before| before.session != stream.session) {
+            self.note_ended(room, name, before);
+        }
         for track in &stream.tracks {
             let (kind, epoch) = (track.source.kind, stream.epoch);
             let home = TrackHome { room: room.clone(), stream: name.clone(), home: stream.home.clone(), kind, epoch };

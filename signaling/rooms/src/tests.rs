@@ -10,6 +10,7 @@ use crate::limits::{Caps, SESSIONS_PER_MEMBER_MAX};
 
 mod caps;
 mod crowds;
+mod listing;
 mod nodes;
 mod occurrences;
 mod sessions;

@@ -93,6 +93,37 @@ async fn nobody_takes_a_broadcast_off_the_list_by_being_in_its_room() {
     server.until("the room is not listed", "/api/rooms", |response| response.json() == json!([])).await;
 }
 
+#[tokio::test]
+async fn a_broadcaster_that_comes_back_is_not_taken_off_the_list_by_who_stayed_in_its_room() {
+    let mut server = Server::start().await;
+    let broadcast = server.go_live("show/cam?listed=1").await;
+    later_than(unix_ms()).await;
+    let mut stranger = Page::join(&server, "show").await;
+    let guest = stranger.publish("guest").await;
+    server.worker().connect(guest.parse().unwrap());
+    later_than(unix_ms()).await;
+    let listed = json!([{"room": "show", "streams": 1, "names": ["cam"]}]);
+    assert_eq!(server.get("/api/rooms").await.json(), listed);
+    // Over another session, while the one before still has the name.
+    let again = format!("show/cam?listed=1&instead_of=/session/{broadcast}");
+    let broadcast = server.go_live(&again).await;
+    assert_eq!(server.get("/api/rooms").await.json(), listed);
+    // What was known is told by the worker now.
+    server.kill();
+    server.launch();
+    server.until_ready().await;
+    assert_eq!(server.get("/api/rooms").await.json(), listed);
+    // Its session dies, and nobody has the name meanwhile.
+    server.worker().expire(broadcast.parse().unwrap());
+    server.until("the broadcast is over", "/api/rooms", |response| response.json() == json!([])).await;
+    server.publish(&format!("show/cam?listed=1&instead_of=/session/{broadcast}")).await;
+    assert_eq!(server.get("/api/rooms").await.json(), listed);
+    // Somebody else under the name is new there, and the room is the stranger's.
+    request(server.public, "DELETE", &format!("/session/{broadcast}"), &[], "").await;
+    server.publish("show/cam?listed=1").await;
+    assert_eq!(server.get("/api/rooms").await.json(), json!([]));
+}
+
 /// Of two streams of one millisecond it is not known which was first.
 async fn later_than(then_ms: u64) {
     while unix_ms() <= then_ms {

@@ -68,6 +68,7 @@ impl Service {
         self.ask_for_peers_again(&state);
         self.handle_chat_tick(&mut state, now);
         self.handle_audience_tick(&mut state);
+        state.registry.forget_ended(unix_ms());
         let expired = state.registry.expired_sessions(unix_ms());
         self.in_turns(&mut state, expired, Registry::end_expired);
         drop(state);

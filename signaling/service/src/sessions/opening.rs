@@ -62,6 +62,8 @@ pub(crate) struct Moment {
 /// What a publisher's session and a viewer's differ in.
 pub(crate) struct Content {
     pub epoch: Epoch,
+    /// Unix time.
+    pub since_ms: u64,
     pub remote_ice: IceCredentials,
     pub dtls: DtlsParameters,
     pub media: Media,
@@ -236,7 +238,7 @@ impl Service {
             note: Note {
                 version: NOTE_VERSION,
                 room: asked.room.clone(),
-                since_ms: now_ms,
+                since_ms: content.since_ms,
                 owner: asked.owner.cloned(),
                 attempt: Some(content.attempt),
                 access: asked.caller.and_then(Caller::access).cloned(),

@@ -94,6 +94,7 @@ impl SessionRequest for PublishRequest {
         };
         Ok(Content {
             epoch: next_epoch(at.known.max(self.known_epoch(registry)), at.now_ms),
+            since_ms: registry.publishes_since(&self.room, &self.stream, &self.proof()),
             remote_ice: terms.remote_ice.clone(),
             dtls: terms.dtls.clone(),
             media: terms.media.clone(),

@@ -99,6 +99,7 @@ impl SessionRequest for Viewing {
         }
         Ok(Content {
             epoch: FIRST_EPOCH,
+            since_ms: at.now_ms,
             remote_ice: terms.remote_ice.clone(),
             dtls: terms.dtls.clone(),
             media,

@@ -1,0 +1,39 @@
+//! Owns what is remembered of a stream that ended. Never decides for how long.
+
+use chappe_cluster::MemberId;
+use chappe_sfu_api::SessionId;
+use chappe_signaling_access::Holder;
+
+use crate::attempt::Proof;
+use crate::stream::Stream;
+
+/// A stream that ended, or was taken over, a moment ago: for its publisher that comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub session: SessionId,
+    pub publisher: Option<MemberId>,
+    pub holder: Option<Holder>,
+    pub since_ms: u64,
+    /// Unix time until which it is remembered; none before the first tick.
+    pub until_ms: Option<u64>,
+}
+
+impl Ended {
+    pub fn of(stream: &Stream) -> Ended {
+        Ended {
+            session: stream.session,
+            publisher: stream.publisher.as_ref().map(|publisher| publisher.member),
+            holder: stream.holder,
+            since_ms: stream.since_ms,
+            until_ms: None,
+        }
+    }
+
+    /// Whether who shows this proof published it.
+    pub fn is_of(&self, proof: &Proof) -> bool {
+        let is_page = self.publisher.is_some() && self.publisher == proof.member;
+        let is_holder = self.holder.is_some() && self.holder == proof.holder;
+        let is_client = proof.session == Some(self.session) && self.holder == proof.holder;
+        is_page || is_holder || is_client
+    }
+}
