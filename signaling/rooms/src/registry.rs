@@ -60,8 +60,10 @@ pub struct Room {
     pub sessions: BTreeSet<SessionId>,
     /// How many of these are on which worker.
     workers: BTreeMap<WorkerIndex, usize>,
-    /// Names taken by publishers whose session the worker has not confirmed yet, or whose media is waited for.
-    pub(super) reserved: BTreeMap<StreamName, SessionId>,
+    /// Names that publishers ask for whose session the worker has not confirmed yet.
+    pub(super) opening: BTreeMap<StreamName, SessionId>,
+    /// Names of pages that move their streams: of the session that waits for its media.
+    pub(super) waiting: BTreeMap<StreamName, SessionId>,
 }
 
 impl Registry {
@@ -140,9 +142,9 @@ impl Registry {
         }
     }
 
-    /// Enters a session whose worker has yet to confirm it. A publisher's name is taken from now on: a session that
-    /// waits for media to be live under it ends, because it has lost the name.
-    pub fn open(&mut self, session: Session) -> Result<Vec<Effect>, RoomError> {
+    /// Enters a session whose worker has yet to confirm it. A publisher's name is taken from now on; what has it goes on
+    /// until then, and for good if the worker refuses.
+    pub fn open(&mut self, session: Session) -> Result<(), RoomError> {
         if let Some(owner) = session.note.owner.as_ref().filter(|owner| owner.home == self.own) {
             let member = self.members.get_mut(&owner.member).ok_or(RoomError::NoSuchSession)?;
             if member.sessions.len() >= SESSIONS_PER_MEMBER_MAX {
@@ -153,27 +155,14 @@ impl Registry {
         let (name, was_used) = (session.note.room.clone(), self.is_used(&session.note.room));
         let room = self.rooms.entry(name.clone()).or_default();
         room.enter(&session);
-        let displaced = match &session.note.role {
-            Role::Publish { stream, .. } => room.reserved.insert(stream.clone(), session.id),
-            Role::Watch { .. } => None,
-        };
-        let (id, successor) = (session.id, session.member());
+        if let Role::Publish { stream, .. } = &session.note.role {
+            room.opening.insert(stream.clone(), session.id);
+        }
+        let id = session.id;
         self.sessions.insert(session);
         self.report_room(&name, was_used);
         self.recount(id);
-        Ok(displaced.map(|displaced| self.end_displaced(displaced, successor)).unwrap_or_default())
-    }
-
-    /// One that its worker has yet to confirm is refused when that comes.
-    fn end_displaced(&mut self, id: SessionId, successor: Option<MemberId>) -> Vec<Effect> {
-        let Some(session) = self.sessions.get(&id).filter(|session| session.phase != Phase::Opening) else {
-            return Vec::new();
-        };
-        let why = match successor.is_some() && session.member() == successor {
-            true => LostReason::Moved,
-            false => LostReason::TakenOver,
-        };
-        self.end(id, Some(why))
+        Ok(())
     }
 
     /// Whether an address that may have so many sessions that are not connected yet may have one more.
@@ -318,15 +307,15 @@ impl Registry {
         let Some(room) = self.rooms.get_mut(room_name) else {
             return Vec::new();
         };
-        if room.reserved.get(name) == Some(&id) {
-            room.reserved.remove(name);
+        for names in [&mut room.opening, &mut room.waiting] {
+            if names.get(name) == Some(&id) {
+                names.remove(name);
+            }
         }
         if room.streams.get(name).is_none_or(|live| live.session != id) {
             return Vec::new();
         }
-        let waiting = room.reserved.get(name).copied();
-        let waiting = waiting.filter(|next| self.sessions.get(next).is_some_and(|s| s.phase != Phase::Opening));
-        if let Some(next) = waiting {
+        if let Some(next) = room.waiting.get(name).copied() {
             return self.go_live(next, room_name, name, &[]);
         }
         let removed = self.remove_stream(room_name, name);
@@ -364,6 +353,11 @@ impl Room {
             self.workers.iter().map(|(worker, count)| (*count, *worker)).collect();
         workers.sort_unstable_by_key(|(count, worker)| (std::cmp::Reverse(*count), *worker));
         workers.into_iter().map(|(_, worker)| worker).collect()
+    }
+
+    /// Sessions that ask for a name and are not live under it yet.
+    pub(super) fn asking(&self, name: &StreamName) -> impl Iterator<Item = SessionId> {
+        [&self.opening, &self.waiting].into_iter().filter_map(move |names| names.get(name)).copied()
     }
 
     /// Whether a client of this node is in it.

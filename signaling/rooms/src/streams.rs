@@ -31,7 +31,7 @@ impl Registry {
         let Some(there) = self.rooms.get(room) else {
             return self.check_new_room();
         };
-        if !there.reserved.contains_key(stream) && !there.streams.contains_key(stream) {
+        if there.asking(stream).next().is_none() && !there.streams.contains_key(stream) {
             return self.check_new_stream(there);
         }
         if self.is_held(there, stream, proof) { Err(RoomError::StreamExists(stream.clone())) } else { Ok(()) }
@@ -39,24 +39,25 @@ impl Registry {
 
     /// Whether somebody has a name who does not give it to whoever shows this proof.
     pub(super) fn is_held(&self, there: &Room, stream: &StreamName, proof: &Proof) -> bool {
-        let (opening, live) = (there.reserved.get(stream).copied(), there.streams.get(stream));
-        // A page that moves its stream has both.
-        let opening_holds = opening.is_some_and(|id| {
+        // A page that moves its stream has several.
+        let of_session = |id: SessionId| {
             let holder = self.sessions.get(&id).and_then(Session::holder);
             !self.gives_way_to(id, proof) && !self.proves(proof, id, holder) && !takes_over(proof, holder)
-        });
+        };
+        let session_holds = there.asking(stream).any(of_session);
+        let live = there.streams.get(stream);
         let live_holds = live.is_some_and(|live| {
             !self.yields(live, proof)
                 && !is_of(live, proof.member)
                 && !shows(proof, live.session, live.holder)
                 && !takes_over(proof, live.holder)
         });
-        opening_holds || live_holds
+        session_holds || live_holds
     }
 
     fn check_new_stream(&self, there: &Room) -> Result<(), RoomError> {
         let max = self.caps.streams_per_room;
-        match there.streams.len() + there.reserved.len() >= max {
+        match there.streams.len() + there.opening.len() + there.waiting.len() >= max {
             true => Err(RoomError::TooMany(RoomLimit::Streams(max))),
             false => Ok(()),
         }
@@ -96,10 +97,10 @@ impl Registry {
         now_ms: u64,
     ) -> Attempt {
         let there = self.rooms.get(room);
-        let reserved = there.and_then(|there| there.reserved.get(stream)).and_then(|id| self.attempt(*id));
+        let asking = there.and_then(|there| there.asking(stream).find_map(|id| self.attempt(id)));
         let live = there.and_then(|there| there.streams.get(stream));
         let live = live.and_then(|live| self.attempt(live.session).or(live.attempt.as_ref()));
-        match reserved.or(live) {
+        match asking.or(live) {
             Some(before) => before.followed_by(address, now_ms),
             None => Attempt::new(address, now_ms),
         }
@@ -125,7 +126,7 @@ impl Registry {
 
     /// The worker confirmed a session. A publisher's stream is live from now on, unless someone else took the
     /// name meanwhile. A page that moves its own stream has to wait until media arrives on the new session:
-    /// until then the old one is what others see.
+    /// until then the old one is what others see. One that waited for that before ends: it has lost the name.
     pub fn confirm(&mut self, id: SessionId) -> Result<Vec<Effect>, RoomError> {
         let session = self.sessions.get_mut(&id).ok_or(RoomError::NoSuchSession)?;
         if session.phase == Phase::Opening {
@@ -136,16 +137,28 @@ impl Registry {
         };
         let (room_name, name, member) = (session.note.room.clone(), name.clone(), session.member());
         let room = self.rooms.get(&room_name).ok_or(RoomError::NoSuchSession)?;
-        if room.reserved.get(&name) != Some(&id) {
+        if room.opening.get(&name) != Some(&id) || self.is_outranked(id, &room_name, &name) {
             return Err(RoomError::StreamExists(name));
         }
-        if self.is_outranked(id, &room_name, &name) {
-            return Err(RoomError::StreamExists(name));
+        let waits = room.streams.get(&name).is_some_and(|live| is_of(live, member) && self.is_alive(live));
+        let mut effects = self.take_name(id, &room_name, &name);
+        if !waits {
+            effects.extend(self.go_live(id, &room_name, &name, &[]));
         }
-        if room.streams.get(&name).is_some_and(|live| is_of(live, member) && self.is_alive(live)) {
-            return Ok(Vec::new());
-        }
-        Ok(self.go_live(id, &room_name, &name, &[]))
+        Ok(effects)
+    }
+
+    /// From a session that waits for its media to be live under it.
+    fn take_name(&mut self, id: SessionId, room: &RoomName, name: &StreamName) -> Vec<Effect> {
+        let Some(there) = self.rooms.get_mut(room) else { return Vec::new() };
+        there.opening.remove(name);
+        let Some(displaced) = there.waiting.insert(name.clone(), id) else { return Vec::new() };
+        let member = |id| self.sessions.get(&id).and_then(Session::member);
+        let why = match member(id).is_some() && member(id) == member(displaced) {
+            true => LostReason::Moved,
+            false => LostReason::TakenOver,
+        };
+        self.end(displaced, Some(why))
     }
 
     /// Whether media of a stream arrives, as far as is known.
@@ -182,9 +195,9 @@ impl Registry {
             return self.end(id, Some(why_lost(&stream, successor)));
         }
         if let Some(there) = self.rooms.get_mut(room)
-            && there.reserved.get(name) == Some(&id)
+            && there.waiting.get(name) == Some(&id)
         {
-            there.reserved.remove(name);
+            there.waiting.remove(name);
         }
         if let Some(live) = self.stream(room, name).filter(|live| is_of(live, publisher)) {
             // Its page came back over another session: to viewers it is the same one, which keeps its place.
@@ -248,7 +261,7 @@ impl Registry {
         let has_video = kinds().any(|(_, kind)| kind == MediaKind::Video);
         let decides = kinds().any(|(track, kind)| track == active && (kind == MediaKind::Video || !has_video));
         let (room, name) = (session.note.room.clone(), name.clone());
-        let waits = self.rooms.get(&room).is_some_and(|there| there.reserved.get(&name) == Some(&id));
+        let waits = self.rooms.get(&room).is_some_and(|there| there.waiting.get(&name) == Some(&id));
         if !decides || !waits {
             return Vec::new();
         }

@@ -208,12 +208,35 @@ fn a_session_that_waits_for_media_ends_with_the_name_that_it_waits_for() {
         open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
         open(&mut registry, Session { epoch: Epoch(2), ..publisher(2, "cam", Some(owner(ADA))) });
         let third = Session { epoch: Epoch(3), ..publisher(3, "cam", successor) };
-        let effects = registry.open(third).unwrap();
+        registry.open(third).unwrap();
+        let effects = registry.confirm(id(3)).unwrap();
         assert!(effects.contains(&Effect::Tell(ADA, SessionNotice::SessionLost(id(2), why))), "{effects:?}");
-        assert!(registry.session(id(2)).is_none() && registry.session(id(1)).is_some());
-        registry.confirm(id(3)).unwrap();
+        assert!(registry.session(id(2)).is_none());
         let live = registry.stream(&room(), &name("cam")).unwrap().session;
         assert_eq!(live, if why == LostReason::Moved { id(1) } else { id(3) }, "a page's own one waits for its media");
+    }
+}
+
+#[test]
+fn a_session_that_waits_for_media_goes_on_when_the_next_one_is_refused() {
+    for media_comes_before in [true, false] {
+        let mut registry = registry();
+        join(&mut registry, ADA);
+        open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
+        open(&mut registry, Session { epoch: Epoch(2), ..publisher(2, "cam", Some(owner(ADA))) });
+        registry.open(Session { epoch: Epoch(3), ..publisher(3, "cam", Some(owner(ADA))) }).unwrap();
+        let stranger = registry.check_publish(&room(), &name("cam"), &Proof::default());
+        assert_eq!(stranger, Err(RoomError::StreamExists(name("cam"))));
+        if media_comes_before {
+            registry.handle_track_active(id(2), TrackId(201), true);
+        }
+        // Its worker has no place for it.
+        assert_eq!(registry.end(id(3), None).len(), 1, "nobody else is told");
+        if !media_comes_before {
+            registry.handle_track_active(id(2), TrackId(201), true);
+        }
+        assert_eq!(registry.stream(&room(), &name("cam")).unwrap().session, id(2));
+        assert_eq!(registry.member(ADA).unwrap().sessions.len(), 2, "the first goes on until viewers are switched");
     }
 }
 

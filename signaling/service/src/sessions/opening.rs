@@ -250,8 +250,7 @@ impl Service {
         info!(session = %session.id, room = %session.note.room, worker = worker.0, kind = session.note.kind(), "session opens");
         // In this order: what the registry changes from now on reaches the worker after it.
         self.link(worker)?;
-        let displaced = state.registry.open(session)?;
-        self.apply(state, displaced);
+        state.registry.open(session)?;
         let waiting = self.request(state, worker, Command::OpenSession(Box::new(spec)))?;
         Ok(Opened { hello, answered, media, waiting })
     }
