@@ -27,7 +27,7 @@ pub enum Order {
     Ls(Listing),
     /// Shows workers, rooms, streams and sessions live; keys sort them and look into one.
     #[command(
-        after_help = "Example:\n  chappe top --interval 5s\n\nKeys: 1 to 4 or Tab choose what is shown, arrows a row, Enter looks into it, Esc goes back, s sorts by the next column, r reverses, q quits."
+        after_help = "Examples:\n  chappe top --interval 5s\n  chappe top --json | jq '[.workers[].bits_per_second_out] | add'\n\nKeys: 1 to 4 or Tab choose what is shown, arrows a row, Enter looks into it, Esc goes back, s sorts by the next column, r reverses, q quits."
     )]
     Top(Top),
     /// Lists the rooms in which someone or something is.
@@ -81,7 +81,9 @@ pub enum Order {
     )]
     Load(Box<Load>),
     /// Prints a script that completes commands and flags.
-    #[command(after_help = "Example:\n  chappe completions bash > /etc/bash_completion.d/chappe")]
+    #[command(
+        after_help = "Example:\n  chappe completions bash > /etc/bash_completion.d/chappe\n\nThe script is for the shell: there is no --json."
+    )]
     Completions {
         /// The shell it is for: bash, elvish, fish, powershell or zsh
         #[arg(value_name = "SHELL", hide_possible_values = true)]
@@ -130,6 +132,9 @@ pub struct Top {
     /// How often the node is asked, such as 500ms or 5s
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = units::parse_pause)]
     pub interval: Duration,
+    /// Prints the workers as an object on a line, each time, until it is ended
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

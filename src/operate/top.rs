@@ -3,6 +3,7 @@
 
 mod ask;
 mod draw;
+mod lines;
 mod sheet;
 mod view;
 
@@ -20,8 +21,13 @@ use ask::Asking;
 use view::{Screen, Step};
 
 pub fn run(order: &Top) -> Result<(), Failure> {
+    if order.json {
+        return lines::print(&Admin::of(&order.target)?, order.interval);
+    }
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        return Err(Failure::Usage("top wants a terminal: `chappe ls` prints the same once".to_owned()));
+        return Err(Failure::Usage(
+            "top wants a terminal: `chappe ls` prints the same once, `--json` again and again".to_owned(),
+        ));
     }
     let admin = Admin::of(&order.target)?;
     // Who names a node that is not there is told so in one line, not on a screen.

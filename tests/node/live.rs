@@ -1,6 +1,6 @@
 //! The operator's commands that go on for a while: `top` on a terminal of its own, `load` against a node.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -106,6 +106,28 @@ fn a_terminal_gets_colour_unless_no_color_is_set() {
     // Empty is as not set (https://no-color.org).
     assert!(shown("").contains("\u{1b}["));
     assert!(!shown("1").contains("\u{1b}["));
+}
+
+#[test]
+fn top_prints_objects_without_a_terminal_until_nobody_reads() {
+    let node = Running::start(&["--workers", "2", "--node", "here"]);
+    serving(&node, 2);
+    let mut command = operator(&node.dir, &["top", "--json", "--interval", "100ms"]);
+    let mut top = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(top.stdout.take().unwrap()).lines();
+    let mut before = 0;
+    for _ in 0..3 {
+        let told: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        let (at_ms, workers) = (told["at_ms"].as_u64().unwrap(), told["workers"].as_array().unwrap());
+        let ids: Vec<&str> = workers.iter().map(|worker| worker["id"].as_str().unwrap()).collect();
+        assert!(at_ms > before && ids == ["here/0", "here/1"], "{told}");
+        before = at_ms;
+    }
+    drop(lines);
+    assert!(top.wait().unwrap().success());
+    // A node that is not there is told in words, and by the exit code.
+    let (code, told, trouble) = run(&node.dir, &["top", "--json", "--admin", "http://127.0.0.1:1"]);
+    assert_eq!((code, told.as_str(), trouble.lines().count()), (3, "", 1), "{trouble}");
 }
 
 #[test]
