@@ -1,13 +1,14 @@
 //! Owns telling receivers of what happens here (webhooks). Never holds anything up: who is slow or gone is told later, from
 //! a queue of bounded length, which the next process goes on with.
 
+mod folder;
 mod journal;
 mod post;
 mod receivers;
 
 pub use receivers::{Webhooks, check_receiver, read_secrets};
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,10 +18,11 @@ use hyper::Uri;
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tracing::{debug, info, warn};
 
+use folder::Folder;
 use journal::{Journal, forget_others};
 use post::{Poster, Signed};
 
@@ -32,22 +34,24 @@ pub struct Receivers {
 }
 
 impl Receivers {
-    /// Tells all of them of what happens from now on, and of what the process before could not. `socket` is the
+    /// Tells all of them of what happens from now on, and of what processes before could not. `socket` is the
     /// supervisor's: its directory is there for the next process, too.
     pub fn tell(service: &Arc<Service>, webhooks: Option<Webhooks>, socket: Option<&Path>) -> Receivers {
-        let (receivers, secret_file) =
-            webhooks.map_or_else(Default::default, |webhooks| (webhooks.receivers, webhooks.secret_file));
-        let dir = socket.and_then(Path::parent).map(Path::to_owned);
         let (mut tasks, (stop, stopped)) = (JoinSet::new(), watch::channel(false));
+        let (receivers, secret_file, state) = webhooks
+            .map_or_else(Default::default, |webhooks| (webhooks.receivers, webhooks.secret_file, webhooks.state));
+        let (node, run) = (service.node().clone(), socket.and_then(Path::parent).map(Path::to_owned));
+        let folder = Opening::new(move || Folder::open(state.as_deref(), &node, run.as_deref()));
         for (number, receiver) in receivers.iter().enumerate() {
             let poster = Arc::new(Poster::new(receiver.clone(), secret_file.clone()));
-            let begin = Telling::begin(Arc::clone(service), (number, receiver.clone()), poster, dir.clone());
+            let begin = Telling::begin(Arc::clone(service), (number, receiver.clone()), poster, folder.clone());
             let (events, stopped) = (service.listen(), stopped.clone());
             tasks.spawn(async move { begin.await.run(events, stopped).await });
         }
-        if let Some(dir) = dir {
-            tasks.spawn_blocking(move || forget_others(&dir, &receivers));
-        }
+        tasks.spawn(async move {
+            let folder = folder.opened().await;
+            let _ = spawn_blocking(move || forget_others(&folder, &receivers)).await;
+        });
         Receivers { tasks, stop }
     }
 
@@ -63,8 +67,31 @@ struct Telling {
     service: Arc<Service>,
     number: usize,
     poster: Arc<Poster>,
+    folder: Arc<Folder>,
     journal: Journal,
     outbox: Outbox,
+}
+
+/// The folder of all receivers, which is opened where nobody waits for the disk but they.
+#[derive(Clone)]
+struct Opening {
+    open: Arc<dyn Fn() -> Folder + Send + Sync>,
+    folder: Arc<OnceCell<Arc<Folder>>>,
+}
+
+impl Opening {
+    fn new(open: impl Fn() -> Folder + Send + Sync + 'static) -> Opening {
+        Opening { open: Arc::new(open), folder: Arc::default() }
+    }
+
+    async fn opened(&self) -> Arc<Folder> {
+        let opening = async {
+            let open = Arc::clone(&self.open);
+            // It does not panic, and it is not cancelled once it runs.
+            Arc::new(spawn_blocking(move || open()).await.unwrap_or_default())
+        };
+        Arc::clone(self.folder.get_or_init(|| opening).await)
+    }
 }
 
 impl Telling {
@@ -73,12 +100,14 @@ impl Telling {
         service: Arc<Service>,
         (number, receiver): (usize, Uri),
         poster: Arc<Poster>,
-        dir: Option<PathBuf>,
+        folder: Opening,
     ) -> Telling {
-        let opening = spawn_blocking(move || Journal::open(dir.as_deref(), &receiver));
+        let folder = folder.opened().await;
+        let there = Arc::clone(&folder);
+        let opening = spawn_blocking(move || Journal::open(&there, &receiver));
         // It does not panic, and it is not cancelled once it runs.
         let (journal, outbox) = opening.await.unwrap_or_else(|_| (Journal::nowhere(), Outbox::default()));
-        Telling { service, number, poster, journal, outbox }
+        Telling { service, number, poster, folder, journal, outbox }
     }
 
     async fn run(mut self, mut events: Receiver<Arc<Event>>, mut stop: watch::Receiver<bool>) {
@@ -115,11 +144,13 @@ impl Telling {
         }
         self.journal.note_now(&mut self.outbox);
         let (receiver, count) = (self.poster.receiver(), self.outbox.queued());
-        if count > 0 {
-            warn!(
+        match self.folder.lasts() {
+            _ if count == 0 => {}
+            true => info!(receiver, count, "events wait for a receiver: the next signaling tells them"),
+            false => warn!(
                 receiver,
                 count, "events wait for a receiver: the next signaling tells them, the node's end loses them"
-            );
+            ),
         }
     }
 

@@ -153,7 +153,7 @@ fn webhooks(args: &SignalingArgs) -> Result<Option<Webhooks>, Failure> {
     let receivers = args.webhooks.iter().map(|text| chappe_signaling::check_receiver(text));
     let receivers = receivers.collect::<Result<_, _>>();
     let receivers = receivers.map_err(|problem| Failure::Start(format!("signaling: --webhook {problem}")))?;
-    Ok(Some(Webhooks { receivers, secret_file }))
+    Ok(Some(Webhooks { receivers, secret_file, state: args.webhook_state.clone() }))
 }
 
 fn listener(fd: RawFd) -> Result<TcpListener, Failure> {

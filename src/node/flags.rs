@@ -168,6 +168,9 @@ pub struct Flags {
     /// Secrets that webhooks are signed with, one or two lines of whsec_ and 24 to 64 bytes in Base64
     #[arg(long, env = "CHAPPE_WEBHOOK_SECRETS", value_name = "FILE", global = true)]
     pub webhook_secrets: Option<PathBuf>,
+    /// Folder in which what receivers have not got yet outlives the node [default: $XDG_STATE_HOME/chappe/webhooks]
+    #[arg(long, env = "CHAPPE_WEBHOOK_STATE", value_name = "FOLDER", global = true)]
+    pub webhook_state: Option<PathBuf>,
     /// Collector that is told the steps of each join (OpenTelemetry, OTLP over HTTP), such as http://127.0.0.1:4318; the
     /// variable OTEL_EXPORTER_OTLP_ENDPOINT names one, too [default: off]
     #[arg(long, env = "CHAPPE_OTLP_ENDPOINT", value_name = "URL|off", global = true, value_parser = collector)]

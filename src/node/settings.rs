@@ -9,6 +9,7 @@ mod state_file;
 mod tls;
 mod traces;
 mod turn;
+mod webhooks;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -59,8 +60,9 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
         turn: turn::listener(role, &flags)?,
         turn_urls: turn::urls(&flags)?,
         turn_secret: flags.turn_secret.as_deref().map(absolute),
-        webhooks: webhooks(&flags)?,
+        webhooks: webhooks::receivers(&flags)?,
         webhook_secrets: flags.webhook_secrets.clone(),
+        webhook_state: webhooks::folder(&flags)?,
         otlp_traces: traces::collector(flags.otlp_endpoint.clone())?,
         room_metrics: flags.room_metrics.filter(|rooms| usize::from(*rooms) != ROOMS_NAMED_DEFAULT),
         keys: flags.keys.as_deref().map(absolute),
@@ -123,6 +125,7 @@ fn merged(first: Flags, second: Flags) -> Flags {
         region: first.region.or(second.region),
         webhook: first.webhook.or(second.webhook),
         webhook_secrets: first.webhook_secrets.or(second.webhook_secrets),
+        webhook_state: first.webhook_state.or(second.webhook_state),
         otlp_endpoint: first.otlp_endpoint.or(second.otlp_endpoint),
         room_metrics: first.room_metrics.or(second.room_metrics),
         log: first.log.or(second.log),
@@ -210,22 +213,6 @@ fn check_issuers(issuers: &[String]) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// An unsigned event could be from anybody.
-fn webhooks(flags: &Flags) -> Result<Vec<String>, Failure> {
-    let receivers = flags.webhook.clone().unwrap_or_default();
-    match &flags.webhook_secrets {
-        Some(file) => match chappe_signaling::read_secrets(file) {
-            Ok(_) => Ok(receivers),
-            Err(problem) => usage(format!("--webhook-secrets {}: {problem}", file.display())),
-        },
-        None if receivers.is_empty() => Ok(receivers),
-        None => usage(
-            "--webhook goes with --webhook-secrets FILE, by which receivers know that an event is from here: \
-             make one with `echo whsec_$(openssl rand -base64 32) > FILE`",
-        ),
-    }
 }
 
 /// Beyond this machine nobody operates a node without a token, unless that is said.

@@ -115,6 +115,8 @@ pub struct SignalingArgs {
     pub webhooks: Vec<String>,
     #[arg(long)]
     pub webhook_secrets: Option<PathBuf>,
+    #[arg(long)]
+    pub webhook_state: Option<PathBuf>,
     /// Address of a collector for traces.
     #[arg(long)]
     pub otlp_traces: Option<String>,
@@ -188,6 +190,9 @@ impl SignalingArgs {
         line.push_each("--webhook", &self.webhooks);
         if let Some(file) = &self.webhook_secrets {
             line.push_path("--webhook-secrets", file);
+        }
+        if let Some(folder) = &self.webhook_state {
+            line.push_path("--webhook-state", folder);
         }
         line.push_each("--otlp-traces", &self.otlp_traces);
         line.push_each("--room-metrics", self.room_metrics);

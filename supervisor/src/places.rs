@@ -146,6 +146,7 @@ impl Places {
             turn_secret: plan.turn_secret.clone(),
             webhooks: plan.webhooks.clone(),
             webhook_secrets: plan.webhook_secrets.clone(),
+            webhook_state: plan.webhook_state.clone(),
             otlp_traces: plan.otlp_traces.clone(),
             room_metrics: plan.room_metrics,
             keys: plan.keys.clone(),

@@ -46,9 +46,10 @@ pub struct NodePlan {
     /// URLs of the TURN servers that clients are told, and the file of the secret that is shared with them.
     pub turn_urls: Vec<String>,
     pub turn_secret: Option<PathBuf>,
-    /// Who is told of what happens here, and the file of the secrets that sign it.
+    /// Who is told of what happens here, the file of the secrets that sign it, and below which folder it waits.
     pub webhooks: Vec<String>,
     pub webhook_secrets: Option<PathBuf>,
+    pub webhook_state: Option<PathBuf>,
     /// Where the steps of joins are told (OTLP over HTTP); none: they are not followed.
     pub otlp_traces: Option<String>,
     /// Rooms that the metrics name, 0 for none; none: as many as signaling chooses.
@@ -176,6 +177,7 @@ impl NodePlan {
             ("turn-secret", self.turn_secret != other.turn_secret),
             ("webhook", self.webhooks != other.webhooks),
             ("webhook-secrets", self.webhook_secrets != other.webhook_secrets),
+            ("webhook-state", self.webhook_state != other.webhook_state),
             ("otlp-endpoint", self.otlp_traces != other.otlp_traces),
             ("room-metrics", self.room_metrics != other.room_metrics),
             ("keys", self.keys != other.keys),

@@ -34,7 +34,8 @@ describe("events", () => {
     cluster.alsoEnd(() => rm(folder, { recursive: true, force: true }));
     const secrets = path.join(folder, "secrets");
     await writeFile(secrets, `whsec_${receiver.secret}\n`);
-    await cluster.make({ workers: 1, args: ["--webhook", receiver.url, "--webhook-secrets", secrets] }).start();
+    const hooks = ["--webhook", receiver.url, "--webhook-secrets", secrets, "--webhook-state", path.join(folder, "state")];
+    await cluster.make({ workers: 1, args: hooks }).start();
     await listener.open(cluster.node(1).admin);
     cluster.alsoEnd(() => listener.end());
   });

@@ -16,6 +16,9 @@ pub struct Running {
     pub dir: Dir,
 }
 
+/// Below the directory of a test, what outlives a node.
+const STATE_HOME: &str = "state";
+
 /// A directory that goes with the test. `TMPDIR` of the program, so that what it leaves behind is seen.
 pub struct Dir(PathBuf);
 
@@ -34,7 +37,8 @@ pub fn bare_chappe(dir: &Dir) -> Command {
     foreign.for_each(|key| {
         command.env_remove(key);
     });
-    command.env_remove("XDG_RUNTIME_DIR").env_remove("RUST_LOG").env("TMPDIR", &dir.0).stdin(Stdio::null());
+    command.env_remove("XDG_RUNTIME_DIR").env_remove("RUST_LOG").stdin(Stdio::null());
+    command.env("TMPDIR", &dir.0).env("XDG_STATE_HOME", dir.path(STATE_HOME));
     command
 }
 
@@ -185,7 +189,7 @@ impl Dir {
     /// The private directories of supervisors.
     pub fn runtime_dirs(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
-        entries.filter(|path| path.is_dir()).collect()
+        entries.filter(|path| path.is_dir() && !path.ends_with(STATE_HOME)).collect()
     }
 
     fn create(&self, name: &str) -> File {

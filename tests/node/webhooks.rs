@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::operates::{printed, serving};
-use crate::running::{Dir, Running, chappe, eventually, kill};
+use crate::running::{Dir, Running, chappe, eventually, is_alive, kill};
 
 struct Request {
     head: Vec<String>,
@@ -70,12 +71,16 @@ fn come_and_go(node: &Running, times: usize) {
     assert_eq!(status, 201, "{answer}");
     let session = answer.lines().find_map(|line| line.strip_prefix("location: ")).unwrap().trim().to_owned();
     assert_eq!(node.ask("DELETE", &session, "").0, 200);
-    eventually("the journal", || {
-        let files = node.dir.runtime_dirs().into_iter().flat_map(|dir| fs::read_dir(dir).unwrap());
-        let journal = files.map(|file| file.unwrap().path()).find(|path| path.to_string_lossy().contains("/webhook-"));
-        let text = fs::read_to_string(journal?).ok()?;
-        (text.matches("\"room_finished\"").count() == times).then_some(())
-    });
+    eventually("the journal", || (journal(node)?.matches("\"room_finished\"").count() == times).then_some(()));
+}
+
+/// What waits for the receiver of a node.
+fn journal(node: &Running) -> Option<String> {
+    let folders = fs::read_dir(node.dir.path("state/chappe/webhooks")).into_iter().flatten();
+    let mut files = folders.flat_map(|folder| fs::read_dir(folder.unwrap().path()).unwrap());
+    let is_it = |name: &str| name.starts_with("webhook-") && !name.ends_with(".part");
+    let file = files.find_map(|file| Some(file.unwrap()).filter(|file| is_it(&file.file_name().to_string_lossy())));
+    fs::read_to_string(file?.path()).ok()
 }
 
 #[test]
@@ -120,6 +125,65 @@ fn what_a_receiver_could_not_be_told_the_next_signaling_process_tells_in_its_ord
     }
     let kinds: Vec<&str> = of_room.iter().map(|(_, kind)| kind.as_str()).collect();
     assert_eq!(kinds, expected);
+}
+
+/// A node with this receiver, under a name of its own.
+fn start_with(url: &str, dir: Dir, state_home: &Path) -> Running {
+    let secrets = dir.path("secrets");
+    fs::write(&secrets, SECRETS).unwrap();
+    let mut command = chappe(&dir, &["--workers", "1", "--node", "here", "--webhook", url, "--webhook-secrets"]);
+    command.arg(secrets).env("XDG_STATE_HOME", state_home);
+    let node = Running::start_in(dir, command);
+    serving(&node, 1);
+    node
+}
+
+#[test]
+fn what_waits_for_a_receiver_outlives_the_whole_node() {
+    let is_down = Arc::new(AtomicBool::new(true));
+    let (url, told) = receiver(&is_down);
+    let dir = Dir::new();
+    let state_home = dir.path("state");
+    let mut node = start_with(&url, dir, &state_home);
+    come_and_go(&node, 1);
+    let waiting: Vec<String> = journal(&node)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["queued"].take())
+        .filter(|event| event["room"] == "demo")
+        .map(|event| event["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(waiting.len(), OF_A_PUBLISHER.len());
+    let children = node.children();
+    kill(node.signaling().unwrap(), Signal::KILL);
+    node.signal(Signal::KILL);
+    node.wait();
+    eventually("the end of all processes", || (!children.iter().any(|pid| is_alive(*pid))).then_some(()));
+    is_down.store(false, Ordering::SeqCst);
+
+    let node = start_with(&url, node.into_dir(), &state_home);
+    let mut ids: Vec<String> = Vec::new();
+    while ids.len() < waiting.len() {
+        let request = told.recv_timeout(Duration::from_secs(40)).expect("all of them come");
+        let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+        ids.extend(Some(request.header("webhook-id")).filter(|_| body["data"]["room"] == "demo"));
+    }
+    assert_eq!(ids, waiting, "as what they were, in their order: {}", node.log());
+}
+
+#[test]
+fn a_second_node_of_a_name_says_that_it_keeps_what_waits_for_its_own_life_only() {
+    let (url, _told) = receiver(&Arc::new(AtomicBool::new(true)));
+    let dir = Dir::new();
+    let state_home = dir.path("state");
+    let first = start_with(&url, dir, &state_home);
+    come_and_go(&first, 1);
+    let second = start_with(&url, Dir::new_beside("second"), &state_home);
+    eventually("what the second one says", || {
+        second.log().contains("what waits for receivers is lost at the end of this node").then_some(())
+    });
+    assert!(second.log().contains("another node of this name has the folder"), "{}", second.log());
+    assert!(!first.log().contains("is lost at the end"), "{}", first.log());
 }
 
 const SECRETS: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\nwhsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
@@ -174,15 +238,20 @@ fn a_dead_worker_is_told_to_a_receiver_until_it_has_it_and_to_who_listens() {
 #[test]
 fn webhooks_that_nobody_could_check_are_refused() {
     let dir = Dir::new();
-    let cases: [(&[&str], &str); 3] = [
+    let (secrets, file) = (dir.path("secrets"), dir.path("file"));
+    fs::write(&secrets, SECRETS).unwrap();
+    fs::write(&file, "").unwrap();
+    let (secrets, file) = (secrets.to_str().unwrap(), file.to_str().unwrap());
+    let cases: [(&[&str], &str); 4] = [
         (&["--webhook", "https://example.org/hooks"], "--webhook-secrets FILE"),
         (&["--webhook", "example.org"], "https://example.org/hooks"),
         (&["--webhook-secrets", "/nowhere/secrets"], "/nowhere/secrets: No such file"),
+        (&["--webhook-secrets", secrets, "--webhook-state", file], "--webhook-state"),
     ];
     for (args, expected) in cases {
         let output = chappe(&dir, args).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {text}");
+        assert!(!output.status.success(), "{args:?}: {text}");
         assert!(text.contains(expected) && text.lines().count() == 1, "{args:?}: {text}");
     }
 }

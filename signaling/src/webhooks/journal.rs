@@ -1,12 +1,11 @@
 //! Owns the files in which events wait for their receivers, too: the next signaling process tells what this one could not,
-//! also when this one was killed. They are in the private directory of this run of the node, and gone with it. Never
-//! decides what is told.
+//! also when this one was killed, or its machine. Never decides what is told, or where the files are.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,8 @@ use chappe_signaling_events::{Change, Outbox, journal_name};
 use chappe_signaling_service::unix_ms;
 use hyper::Uri;
 use tracing::{info, warn};
+
+use super::folder::Folder;
 
 /// Of one receiver.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Journal(Arc<Mutex<Pages>>);
 struct Pages {
     /// None: there is nowhere to write, and the end of the process loses what waits.
     path: Option<PathBuf>,
+    /// What was read here, too, is over once the file is written.
+    other: Option<PathBuf>,
     file: Option<File>,
     lines: usize,
     /// While it can't be written: since how many attempts, and when the next one is.
@@ -30,25 +33,25 @@ struct Pages {
 }
 
 impl Journal {
-    /// With what the process before has left.
-    pub fn open(dir: Option<&Path>, receiver: &Uri) -> (Journal, Outbox) {
-        let path = dir.map(|dir| dir.join(file_name(receiver)));
-        let text = path.as_deref().map(fs::read).and_then(Result::ok).unwrap_or_default();
-        let outbox = Outbox::restored(Instant::now(), unix_ms(), &String::from_utf8_lossy(&text));
+    /// With what the processes before have left.
+    pub fn open(folder: &Folder, receiver: &Uri) -> (Journal, Outbox) {
+        let below = |folder: &Option<PathBuf>| folder.as_deref().map(|folder| folder.join(file_name(receiver)));
+        let (path, other) = (below(&folder.path), below(&folder.other));
+        let outbox = Outbox::restored(Instant::now(), unix_ms(), &format!("{}\n{}", read(&path), read(&other)));
         if outbox.queued() > 0 {
             let receiver = receiver.authority().map_or("", |authority| authority.as_str());
             info!(receiver, count = outbox.queued(), "events that the process before could not tell are told now");
         }
         // What was read is written anew, without what is over.
-        (Journal::at(path), outbox)
+        (Journal::at(path, other), outbox)
     }
 
     pub fn nowhere() -> Journal {
-        Journal::at(None)
+        Journal::at(None, None)
     }
 
-    fn at(path: Option<PathBuf>) -> Journal {
-        let pages = Pages { path, file: None, lines: usize::MAX, failing: None };
+    fn at(path: Option<PathBuf>, other: Option<PathBuf>) -> Journal {
+        let pages = Pages { path, other, file: None, lines: usize::MAX, failing: None };
         Journal(Arc::new(Mutex::new(pages)))
     }
 
@@ -118,6 +121,10 @@ impl Pages {
     fn append(&mut self, changes: &[Change]) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
         file.write_all(text_of(changes).as_bytes())?;
+        // A machine that ends without this costs who is told twice, but for what has yet to be told.
+        if changes.iter().any(|change| matches!(change, Change::Queued(_) | Change::Untold(_))) {
+            file.sync_data()?;
+        }
         self.lines += changes.len();
         Ok(())
     }
@@ -137,8 +144,13 @@ impl Pages {
         // Only its owner gets into the directory; who copies the file elsewhere should not show it either.
         let mut file = options.create(true).write(true).truncate(true).mode(0o600).open(&part)?;
         file.write_all(text_of(summary).as_bytes())?;
+        file.sync_data()?;
         drop(file);
         fs::rename(&part, path)?;
+        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
+        if let Some(other) = self.other.take() {
+            let _ = fs::remove_file(other);
+        }
         self.file = Some(OpenOptions::new().append(true).open(path)?);
         self.lines = summary.len();
         Ok(())
@@ -146,10 +158,10 @@ impl Pages {
 }
 
 /// Receivers that are named no more are told nothing, and what waits for them is forgotten.
-pub fn forget_others(dir: &Path, receivers: &[Uri]) {
+pub fn forget_others(folder: &Folder, receivers: &[Uri]) {
     let named: BTreeSet<String> = receivers.iter().map(file_name).collect();
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    for entry in entries {
+    let folders = folder.path.iter().chain(&folder.other);
+    for entry in folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         // One that is being written anew is its receiver's.
         if !name.starts_with(PREFIX) || named.contains(name.trim_end_matches(".part")) {
@@ -162,6 +174,11 @@ pub fn forget_others(dir: &Path, receivers: &[Uri]) {
         }
         let _ = fs::remove_file(entry.path());
     }
+}
+
+fn read(path: &Option<PathBuf>) -> String {
+    let bytes = path.as_deref().map(fs::read).and_then(Result::ok).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn text_of(changes: &[Change]) -> String {
@@ -181,6 +198,7 @@ const PAUSES: [Duration; 4] =
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use chappe_signaling_events::{Event, EventKind, Outcome};
@@ -200,7 +218,11 @@ mod tests {
         }
 
         fn open(&self) -> (Journal, Outbox) {
-            Journal::open(Some(&self.0), &receiver())
+            Journal::open(&self.folder(), &receiver())
+        }
+
+        fn folder(&self) -> Folder {
+            folder(&self.0)
         }
     }
 
@@ -208,6 +230,10 @@ mod tests {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
         }
+    }
+
+    fn folder(path: &Path) -> Folder {
+        Folder::of_run(Some(path.to_owned()))
     }
 
     fn receiver() -> Uri {
@@ -255,6 +281,26 @@ mod tests {
         assert_eq!(told, ["3", "4", "5", "6", "7", "8", "9"]);
     }
 
+    #[test]
+    fn what_waits_in_two_places_is_told_from_one() {
+        let (dir, run) = (Dir::new(), Dir::new());
+        for (id, dir) in [(3, &dir), (6, &run)] {
+            let (journal, mut outbox) = dir.open();
+            push(&mut outbox, id);
+            journal.note_now(&mut outbox);
+        }
+        let both = || {
+            let mut folder = dir.folder();
+            folder.other = Some(run.0.clone());
+            folder
+        };
+        let (journal, mut outbox) = Journal::open(&both(), &receiver());
+        journal.note_now(&mut outbox);
+        let (_, mut outbox) = Journal::open(&both(), &receiver());
+        assert_eq!(deliver(&mut outbox), ["3", "6"], "once, in their order");
+        assert_eq!(run.open().1.queued(), 0);
+    }
+
     #[tokio::test]
     async fn the_file_does_not_grow_with_what_is_over() {
         let dir = Dir::new();
@@ -276,16 +322,16 @@ mod tests {
         journal.note_now(&mut outbox);
         let left = outbox.queued();
         drop((journal, outbox));
-        forget_others(&dir.0, &[receiver()]);
+        forget_others(&dir.folder(), &[receiver()]);
         assert_eq!(dir.open().1.queued(), left);
-        forget_others(&dir.0, &[]);
+        forget_others(&dir.folder(), &[]);
         assert_eq!(dir.open().1.queued(), 0);
     }
 
     #[test]
     fn a_full_disk_is_tried_again_seldom_and_all_is_written_once_it_is_not() {
         let dir = Dir::new();
-        let (journal, mut outbox) = Journal::open(Some(&dir.0.join("later")), &receiver());
+        let (journal, mut outbox) = Journal::open(&folder(&dir.0.join("later")), &receiver());
         let (mut now, mut id, mut attempts) = (Instant::now(), 0, 0);
         let end = now + Duration::from_secs(300);
         while now < end {
@@ -300,7 +346,7 @@ mod tests {
         assert_eq!(attempts, 4 + (300 - 26) / 60);
         fs::create_dir_all(dir.0.join("later")).unwrap();
         journal.note_now(&mut outbox);
-        let (_, left) = Journal::open(Some(&dir.0.join("later")), &receiver());
+        let (_, left) = Journal::open(&folder(&dir.0.join("later")), &receiver());
         assert_eq!(left.queued(), id);
         push(&mut outbox, id);
         assert!(journal.begin(&mut outbox, now).is_some(), "as ever");
@@ -308,10 +354,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_that_can_not_be_written_holds_up_nothing() {
-        let (journal, mut outbox) = Journal::open(Some(Path::new("/nowhere")), &receiver());
+        let (journal, mut outbox) = Journal::open(&folder(Path::new("/nowhere")), &receiver());
         push(&mut outbox, 1);
         journal.note(&mut outbox).await;
-        let (nowhere, mut other) = Journal::open(None, &receiver());
+        let (nowhere, mut other) = Journal::open(&Folder::default(), &receiver());
         push(&mut other, 1);
         nowhere.note(&mut other).await;
         assert_eq!((deliver(&mut outbox), deliver(&mut other)), (vec!["1".to_owned()], vec!["1".to_owned()]));

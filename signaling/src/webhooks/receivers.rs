@@ -11,6 +11,8 @@ pub struct Webhooks {
     pub receivers: Vec<Uri>,
     /// Read anew for each request, so that a secret is changed without a restart.
     pub secret_file: PathBuf,
+    /// Below it what waits for receivers outlives the node; none: nothing does.
+    pub state: Option<PathBuf>,
 }
 
 /// Whether a receiver's address can be used; what to write if not.
