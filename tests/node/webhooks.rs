@@ -242,16 +242,22 @@ fn webhooks_that_nobody_could_check_are_refused() {
     fs::write(&secrets, SECRETS).unwrap();
     fs::write(&file, "").unwrap();
     let (secrets, file) = (secrets.to_str().unwrap(), file.to_str().unwrap());
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 6] = [
         (&["--webhook", "https://example.org/hooks"], "--webhook-secrets FILE"),
         (&["--webhook", "example.org"], "https://example.org/hooks"),
         (&["--webhook-secrets", "/nowhere/secrets"], "/nowhere/secrets: No such file"),
+        (
+            &["--webhook", "https://ada:hidden@example.org/", "--webhook-secrets", secrets],
+            "a secret may stand in its path",
+        ),
+        (&["--webhook", "ftp://ada:hidden@"], "https://example.org/hooks"),
         (&["--webhook-secrets", secrets, "--webhook-state", file], "--webhook-state"),
     ];
     for (args, expected) in cases {
         let output = chappe(&dir, args).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success(), "{args:?}: {text}");
+        assert!(!text.contains("hidden"), "a secret is not for the log: {text}");
         assert!(text.contains(expected) && text.lines().count() == 1, "{args:?}: {text}");
     }
 }

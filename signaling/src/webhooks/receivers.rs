@@ -19,6 +19,12 @@ pub struct Webhooks {
 pub fn check_receiver(text: &str) -> Result<Uri, String> {
     let wrong = || "wants an address such as https://example.org/hooks/chappe".to_owned();
     let uri: Uri = text.parse().map_err(|_| wrong())?;
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        // It would be in the log, and no receiver would be told it.
+        return Err("wants an address without a user and a password: the signature says who tells a receiver, and a \
+                    secret may stand in its path"
+            .to_owned());
+    }
     let has_scheme = matches!(uri.scheme_str(), Some("http" | "https"));
     if has_scheme && uri.host().is_some_and(|host| !host.is_empty()) { Ok(uri) } else { Err(wrong()) }
 }

@@ -12,6 +12,11 @@ use crate::node::flags::Flags;
 /// An unsigned event could be from anybody.
 pub fn receivers(flags: &Flags) -> Result<Vec<String>, Failure> {
     let receivers = flags.webhook.clone().unwrap_or_default();
+    for receiver in &receivers {
+        if let Err(problem) = chappe_signaling::check_receiver(receiver) {
+            return usage(format!("--webhook {problem}"));
+        }
+    }
     match &flags.webhook_secrets {
         Some(file) => match chappe_signaling::read_secrets(file) {
             Ok(_) => Ok(receivers),
