@@ -142,9 +142,19 @@ fn a_prometheus_scrapes_a_node_and_evaluates_the_rules_and_the_dashboard() {
         let name = format!("chappe_worker_{histogram}_seconds_bucket");
         assert!(shown.iter().any(|expression| expression.contains(&name)), "the dashboard shows {name}");
     }
-    for expression in shown {
+    // Requests are counted once there was one.
+    assert_eq!(node.whip("demo/cam", "no offer").0, 400);
+    let (without, with): (Vec<&str>, Vec<&str>) = shown.into_iter().partition(|shown| EMPTY_HERE.contains(shown));
+    assert_eq!(without, EMPTY_HERE);
+    for expression in without {
         assert!(prometheus.ask("/api/v1/query", &[("query", expression)]).is_some(), "{expression}");
     }
+    for expression in with {
+        prometheus.series(expression);
+    }
 }
+
+/// What the dashboard asks for and a node without clients has nothing of: it drops no packets.
+const EMPTY_HERE: [&str; 1] = ["sum by (reason) (rate(chappe_worker_drops_total[1m])) > 0"];
 
 const WHERE: &str = "prometheus, promtool: scripts/install-test-tools.sh puts them into .venv/bin";

@@ -118,6 +118,7 @@ impl Note {
         }
     }
 
+    /// One of [`SESSION_KINDS`].
     pub fn kind(&self) -> &'static str {
         match (&self.owner, &self.role) {
             (None, Role::Publish { .. }) => "whip",
@@ -127,6 +128,8 @@ impl Note {
         }
     }
 }
+
+pub const SESSION_KINDS: [&str; 4] = ["whip", "whep", "page_publish", "page_watch"];
 
 /// Raised when a note is no longer understood by the previous version.
 pub const NOTE_VERSION: u32 = 3;

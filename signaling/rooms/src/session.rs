@@ -40,6 +40,8 @@ pub enum Phase {
     Open(SessionState),
 }
 
+pub const SESSION_STATES: [&str; 5] = ["opening", "new", "connecting", "connected", "disconnected"];
+
 /// What a viewer is shown in one slot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotState {
@@ -103,6 +105,7 @@ impl Session {
         matches!(self.phase, Phase::Open(SessionState::Connected))
     }
 
+    /// One of [`SESSION_STATES`].
     pub fn state_text(&self) -> &'static str {
         match self.phase {
             Phase::Opening => "opening",

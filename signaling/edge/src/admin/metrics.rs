@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use chappe_engine::Health;
 use chappe_sfu_api::SessionId;
 use chappe_signaling_events::Figures;
+use chappe_signaling_rooms::{SESSION_KINDS, SESSION_STATES};
 use chappe_signaling_service::{Service, ServiceState, WorkerState, WorkerView};
 use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -134,10 +135,12 @@ fn record_webhooks(figures: Figures) {
     gauge!("chappe_webhook_events_waiting").set(as_f64(waiting));
 }
 
-/// In turns of the lock: they may be thousands.
+/// In turns of the lock: they may be thousands. Those of a kind and state that there are none of are told as well: what is
+/// not there can't be told from a node that does not answer.
 fn record_sessions(service: &Service) {
     let ids: Vec<SessionId> = service.state().registry.sessions().map(|session| session.id).collect();
-    let mut sessions: BTreeMap<(&'static str, &'static str), usize> = BTreeMap::new();
+    let all = SESSION_KINDS.iter().flat_map(|kind| SESSION_STATES.map(|state| ((*kind, state), 0)));
+    let mut sessions: BTreeMap<(&'static str, &'static str), usize> = all.collect();
     for some in ids.chunks(SESSIONS_PER_TURN) {
         let state = service.state();
         for session in some.iter().filter_map(|id| state.registry.session(*id)) {
