@@ -119,6 +119,7 @@ mod tests {
         }
         let beyond = refusal(&front, &mut held, "2001:db8::2", None).await;
         assert_eq!(beyond, Some(StatusCode::SERVICE_UNAVAILABLE), "of the same /64");
+        assert_eq!(front.refusals.access.counts(), [("requests", 1)], "and it is counted");
         assert_eq!(refusal(&front, &mut held, "2001:db8:0:1::1", None).await, None);
         held.clear();
         assert_eq!(refusal(&front, &mut held, "2001:db8::1", None).await, None, "what has ended is given back");

@@ -4,6 +4,7 @@
 //! are given out before a handshake, idle connections give theirs back, and TLS is taken up anew while they run.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use tracing::{debug, warn};
 use crate::access::config::AccessConfig;
 use crate::http::connection::{Tls, connection};
 use crate::http::front::Front;
-use crate::http::places::{CONNECTIONS_MAX, Places, Quota};
+use crate::http::places::{CONNECTIONS_MAX, Place, Places, Quota};
 
 /// What a listener holds its clients to, what it speaks below HTTP, and who counts what was refused.
 type Terms = (Arc<AccessConfig>, Option<Tls>, Arc<Refusals>);
@@ -56,10 +57,7 @@ async fn accept(
         };
         match accepted {
             Ok((socket, remote)) => {
-                let is_proxy = front.access.proxies.trusts(remote.ip());
-                let quota = if is_proxy { Quota::OF_PROXY } else { Quota::OF_CLIENT };
-                let Some(place) = places.enter(remote.ip().into(), quota) else {
-                    front.refusals.access.count("connections");
+                let Some(place) = enter(&places, &front, remote.ip()) else {
                     if tls.is_none() {
                         refuse(&socket);
                     }
@@ -83,6 +81,16 @@ async fn accept(
     let _ = tokio::time::timeout(FINISH_WITHIN, all_done).await;
 }
 
+/// None: it is refused, and counted.
+fn enter(places: &Arc<Places>, front: &Front, remote: IpAddr) -> Option<Place> {
+    let quota = if front.access.proxies.trusts(remote) { Quota::OF_PROXY } else { Quota::OF_CLIENT };
+    let place = places.enter(remote.into(), quota);
+    if place.is_none() {
+        front.refusals.access.count("connections");
+    }
+    place
+}
+
 /// As much as can be said without waiting: the client asks again later.
 fn refuse(socket: &TcpStream) {
     let body = r#"{"error":"too_many","message":"this address has too many connections: close some, or try again"}"#;
@@ -101,3 +109,26 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// For running requests when the process ends.
 const FINISH_WITHIN: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_has_all_connections_it_may_have_is_refused_and_counted() {
+        let front = Front {
+            router: Router::new(),
+            access: Arc::default(),
+            requests: Shares::new(CONNECTIONS_MAX),
+            refusals: Arc::default(),
+        };
+        let (places, client) = (Places::new(), IpAddr::from([203, 0, 113, 7]));
+        let held: Vec<_> = std::iter::from_fn(|| enter(&places, &front, client).map(|place| Arc::new(place).busy()))
+            .take(CONNECTIONS_MAX)
+            .collect();
+        assert_eq!((held.len(), front.refusals.access.counts()), (2_048, vec![("connections", 1)]));
+        assert!(enter(&places, &front, IpAddr::from([203, 0, 113, 8])).is_some(), "another one comes in");
+        assert!(enter(&places, &front, client).is_none());
+        assert_eq!(front.refusals.access.counts(), [("connections", 2)]);
+    }
+}
