@@ -41,7 +41,7 @@ impl Receivers {
         let (receivers, secret_file, state) = webhooks
             .map_or_else(Default::default, |webhooks| (webhooks.receivers, webhooks.secret_file, webhooks.state));
         let (node, run) = (service.node().clone(), socket.and_then(Path::parent).map(Path::to_owned));
-        let folder = Opening::new(move || Folder::open(state.as_deref(), &node, run.as_deref()));
+        let folder = FolderOpening::new(move || Folder::open(state.as_deref(), &node, run.as_deref()));
         for (number, receiver) in receivers.iter().enumerate() {
             let poster = Arc::new(Poster::new(receiver.clone(), secret_file.clone()));
             let begin = Telling::begin(Arc::clone(service), (number, receiver.clone()), poster, folder.clone());
@@ -74,14 +74,14 @@ struct Telling {
 
 /// The folder of all receivers, which is opened where nobody waits for the disk but they.
 #[derive(Clone)]
-struct Opening {
+struct FolderOpening {
     open: Arc<dyn Fn() -> Folder + Send + Sync>,
     folder: Arc<OnceCell<Arc<Folder>>>,
 }
 
-impl Opening {
-    fn new(open: impl Fn() -> Folder + Send + Sync + 'static) -> Opening {
-        Opening { open: Arc::new(open), folder: Arc::default() }
+impl FolderOpening {
+    fn new(open: impl Fn() -> Folder + Send + Sync + 'static) -> FolderOpening {
+        FolderOpening { open: Arc::new(open), folder: Arc::default() }
     }
 
     async fn opened(&self) -> Arc<Folder> {
@@ -100,7 +100,7 @@ impl Telling {
         service: Arc<Service>,
         (number, receiver): (usize, Uri),
         poster: Arc<Poster>,
-        folder: Opening,
+        folder: FolderOpening,
     ) -> Telling {
         let folder = folder.opened().await;
         let there = Arc::clone(&folder);

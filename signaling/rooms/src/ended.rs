@@ -9,7 +9,7 @@ use crate::stream::Stream;
 
 /// A stream that ended, or was taken over, a moment ago: for its publisher that comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ended {
+pub(super) struct EndedStream {
     pub session: SessionId,
     pub publisher: Option<MemberId>,
     pub holder: Option<Holder>,
@@ -18,9 +18,9 @@ pub(super) struct Ended {
     pub until_ms: Option<u64>,
 }
 
-impl Ended {
-    pub fn of(stream: &Stream) -> Ended {
-        Ended {
+impl EndedStream {
+    pub fn of(stream: &Stream) -> EndedStream {
+        EndedStream {
             session: stream.session,
             publisher: stream.publisher.as_ref().map(|publisher| publisher.member),
             holder: stream.holder,

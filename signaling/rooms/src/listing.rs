@@ -4,7 +4,7 @@
 use chappe_cluster::{RoomName, StreamName};
 
 use crate::attempt::Proof;
-use crate::ended::Ended;
+use crate::ended::EndedStream;
 use crate::registry::{Registry, Room};
 use crate::stream::Stream;
 
@@ -24,7 +24,7 @@ impl Registry {
     /// publisher of before has its place, and whoever came meanwhile stays behind it: the same page, the client of the earlier
     /// session, a token of the same holder. Anybody else is new.
     pub fn publishes_since(&self, room: &RoomName, name: &StreamName, proof: &Proof) -> u64 {
-        let live = self.stream(room, name).map(Ended::of);
+        let live = self.stream(room, name).map(EndedStream::of);
         let ended = || self.ended.get(&(room.clone(), name.clone())).copied();
         let before = live.filter(|live| live.is_of(proof)).or_else(|| ended().filter(|ended| ended.is_of(proof)));
         before.map_or(proof.at_ms, |before| before.since_ms)
@@ -33,10 +33,10 @@ impl Registry {
     /// Of several that had the name within the time, the one that was there first.
     pub(super) fn note_ended(&mut self, room: &RoomName, name: &StreamName, stream: &Stream) {
         let key = (room.clone(), name.clone());
-        let is_later = |known: &Ended| known.since_ms < stream.since_ms;
+        let is_later = |known: &EndedStream| known.since_ms < stream.since_ms;
         let has_place = self.ended.len() < ENDED_MAX || self.ended.contains_key(&key);
         if has_place && !self.ended.get(&key).is_some_and(is_later) {
-            self.ended.insert(key, Ended::of(stream));
+            self.ended.insert(key, EndedStream::of(stream));
         }
     }
 

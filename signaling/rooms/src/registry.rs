@@ -9,7 +9,7 @@ use crate::address::ClientAddress;
 use crate::alias::SessionAlias;
 use crate::audience::Audience;
 use crate::effect::{Effect, LostReason, SessionNotice, StreamNotice};
-use crate::ended::Ended;
+use crate::ended::EndedStream;
 use crate::error::{RoomError, RoomLimit};
 use crate::limits::{Caps, SESSIONS_PER_MEMBER_MAX};
 use crate::member::Member;
@@ -39,7 +39,7 @@ pub struct Registry {
     /// Every node had the time to tell its streams, and has.
     pub(super) is_complete: bool,
     /// Streams that ended, or were taken over, a moment ago.
-    pub(super) ended: HashMap<(RoomName, StreamName), Ended>,
+    pub(super) ended: HashMap<(RoomName, StreamName), EndedStream>,
     /// That nobody publishes any more.
     pub(super) gone_tracks: Vec<TrackId>,
     /// That nobody was told of yet.

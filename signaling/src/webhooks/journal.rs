@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,8 @@ impl Journal {
     pub fn open(folder: &Folder, receiver: &Uri) -> (Journal, Outbox) {
         let below = |folder: &Option<PathBuf>| folder.as_deref().map(|folder| folder.join(file_name(receiver)));
         let (path, other) = (below(&folder.path), below(&folder.other));
-        let outbox = Outbox::restored(Instant::now(), unix_ms(), &format!("{}\n{}", read(&path), read(&other)));
+        let changes = format!("{}\n{}", read(path.as_deref()), read(other.as_deref()));
+        let outbox = Outbox::restored(Instant::now(), unix_ms(), &changes);
         if outbox.queued() > 0 {
             let receiver = receiver.authority().map_or("", |authority| authority.as_str());
             info!(receiver, count = outbox.queued(), "events that the process before could not tell are told now");
@@ -176,8 +177,8 @@ pub fn forget_others(folder: &Folder, receivers: &[Uri]) {
     }
 }
 
-fn read(path: &Option<PathBuf>) -> String {
-    let bytes = path.as_deref().map(fs::read).and_then(Result::ok).unwrap_or_default();
+fn read(path: Option<&Path>) -> String {
+    let bytes = path.map(fs::read).and_then(Result::ok).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -198,7 +199,6 @@ const PAUSES: [Duration; 4] =
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use chappe_signaling_events::{Event, EventKind, Outcome};
