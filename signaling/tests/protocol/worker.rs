@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chappe_sfu_api::{
-    Boot, CloseReason, Command, CommandError, ErrorCode, Event, Fingerprint, Hello, LoadReport, Request, SessionId,
-    SessionSnapshot, SessionSpec, SessionState, SessionStats, TrackId, WorkerIndex,
+    Boot, CloseReason, Command, CommandError, ErrorCode, Event, Fingerprint, Hello, LoadReport, SessionId,
+    SessionSnapshot, SessionSpec, SessionState, SessionStats, TrackId, WorkerIndex, WorkerRequest,
 };
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -177,7 +177,7 @@ impl Worker {
         let mut changes = self.changed.subscribe();
         replies.send(Event::Hello(self.hello())).unwrap();
         // One command after the other, as the real one does.
-        let (commands, mut incoming) = mpsc::unbounded_channel::<Request>();
+        let (commands, mut incoming) = mpsc::unbounded_channel::<WorkerRequest>();
         let handler = self.clone();
         tokio::spawn(async move {
             while let Some(request) = incoming.recv().await {
@@ -230,8 +230,8 @@ impl Worker {
         })
     }
 
-    async fn handle(&self, request: Request, replies: &mpsc::UnboundedSender<Event>) {
-        let Request { request, command } = request;
+    async fn handle(&self, request: WorkerRequest, replies: &mpsc::UnboundedSender<Event>) {
+        let WorkerRequest { request, command } = request;
         if matches!(command, Command::OpenSession(_)) && self.with(|state| state.withholds_replies) {
             self.until("released", |state| !state.withholds_replies).await;
         }
