@@ -57,6 +57,33 @@ describeFirefox("our pages in Firefox", import.meta.url, (stage) => {
     await viewer.close();
   });
 
+  for (const [how, replace] of /** @type {const} */ ([
+    ["is replaced", (/** @type {any} */ worker) => restart(worker.id)],
+    ["was killed", (/** @type {any} */ worker) => process.kill(worker.pid, "SIGKILL")],
+  ])) {
+    test(`the picture goes on in Firefox after its worker ${how}`, async () => {
+      const room = how.replaceAll(" ", "-");
+      const publisher = await stage.scene.publisher(room, "cam");
+      const viewer = await watch(room);
+      await pictureMoves(viewer, `${tile("cam")} video`);
+      const track = () => viewer.$eval(`${tile("cam")} video`, (e) => (e instanceof HTMLVideoElement && e.srcObject instanceof MediaStream ? e.srcObject.getVideoTracks().map(({ id }) => id).join() : ""));
+      const before = await track();
+      const [worker] = await stage.scene.server.workers();
+      await replace(worker);
+      await until("another track took its place", async () => ![before, ""].includes(await track()), { withinMs: 30_000 });
+      await until("the worker serves", async () => (await stage.scene.server.workers())[0]?.state === "serving", { withinMs: 30_000 });
+      await pictureMoves(viewer, `${tile("cam")} video`);
+      await publisher.context().close();
+      await viewer.close();
+    });
+  }
+
+  /** @param {string} id of a worker */
+  async function restart(id) {
+    const response = await fetch(`${stage.scene.server.admin}/api/v1/workers/${id}/restart`, { method: "POST", headers: { "content-type": "application/json" } });
+    assert.equal(response.status, 202);
+  }
+
   /** @param {string} room */
   async function watch(room) {
     const page = await stage.firefox.newPage();

@@ -348,8 +348,9 @@ export class Watcher extends Emitter {
       tracks.push({ kind, mid: slot.mid, state: slot.state, message: slot.message });
       if (slot.state !== "unsupported") media.add(track);
     }
-    for (const track of media) if (!mediaStream.getTracks().includes(track)) mediaStream.addTrack(track);
+    // In this order: of two pictures Firefox goes on painting the first, and stands still for good once that is removed.
     for (const track of mediaStream.getTracks()) if (!media.has(track)) mediaStream.removeTrack(track);
+    for (const track of media) if (!mediaStream.getTracks().includes(track)) mediaStream.addTrack(track);
     return { stream: name, source: this.#source(name), mediaStream, tracks, over: this.#over.includes(name), arriving: this.#motions.arriving(name) };
   }
 
