@@ -80,7 +80,9 @@ describeFirefox("our pages in Firefox", import.meta.url, (stage) => {
 
   /** @param {string} id of a worker */
   async function restart(id) {
-    const response = await fetch(`${stage.scene.server.admin}/api/v1/workers/${id}/restart`, { method: "POST", headers: { "content-type": "application/json" } });
+    // It is the only one, so that its sessions have nowhere to go until they are not waited for any more.
+    const body = JSON.stringify({ deadline_ms: 1_000 });
+    const response = await fetch(`${stage.scene.server.admin}/api/v1/workers/${id}/restart`, { method: "POST", headers: { "content-type": "application/json" }, body });
     assert.equal(response.status, 202);
   }
 
