@@ -67,4 +67,4 @@ fn find_resume(layer: &Layer, live: u64, now: Instant, waited_max: Duration) -> 
 const WAITED_MAX: Duration = Duration::from_millis(200);
 /// Of a worker that has more to send than its core can: what it still delivers is to come within 100 ms, but for the key
 /// frame that all begin with, which is sent to its end (`may_age`).
-const WAITED_MAX_BEHIND: Duration = Duration::from_millis(50);
+const WAITED_MAX_BEHIND: Duration = Duration::from_millis(40);
