@@ -1,6 +1,9 @@
 //! Owns what is sent to a client because its time has come. Never reads what the client answers.
 
+use std::iter;
 use std::time::Instant;
+
+use arrayvec::ArrayVec;
 
 use crate::blame::AtWork;
 use crate::clients::alive::TICK;
@@ -51,19 +54,38 @@ impl Clients {
     /// tell a worker or a path that died from a publisher that fell silent. Consent checks (RFC 7675) come too seldom
     /// for that.
     pub fn send_signs_of_life(&mut self, now: Instant, out: &mut Outputs) {
-        while let Some((key, tick)) = self.alive.pop_due(now) {
-            out.note(AtWork::Session(key));
-            let Some(session) = self.sessions.get_mut(key) else { continue };
-            let Some(Alive { interval, .. }) = session.alive.filter(|alive| alive.tick == Some(tick)) else { continue };
-            let delivery = &mut session.delivery;
-            let mut due = delivery.path.sent.map_or(now, |sent| sent + interval);
-            if due < now + TICK {
-                let own = delivery.ssrc;
-                delivery.path.send_rtcp(now, &mut out.egress, |writer| writer.receiver_report(own, &[]));
-                due = now + interval;
+        loop {
+            let due = iter::from_fn(|| self.alive.pop_due(now)).take(TOGETHER);
+            let due: ArrayVec<_, TOGETHER> = due.collect();
+            if due.is_empty() {
+                break;
             }
-            let tick = Some(self.alive.insert(now, key, due));
-            session.alive = Some(Alive { interval, tick });
+            // Read before anything else is done, so that the processor fetches them side by side: of thousands of idle
+            // sessions none is in its caches.
+            let asked = due.into_iter().filter_map(|(key, tick)| {
+                let session = self.sessions.get(key)?;
+                let alive = session.alive.filter(|alive| alive.tick == Some(tick))?;
+                Some((key, alive.interval, session.delivery.path.sent))
+            });
+            let asked: ArrayVec<_, TOGETHER> = asked.collect();
+            let mut silent = ArrayVec::<SessionKey, TOGETHER>::new();
+            for (key, interval, sent) in asked {
+                let mut next = sent.map_or(now, |sent| sent + interval);
+                if next < now + TICK {
+                    next = now + interval;
+                    silent.push(key);
+                }
+                let tick = Some(self.alive.insert(now, key, next));
+                if let Some(session) = self.sessions.get_mut(key) {
+                    session.alive = Some(Alive { interval, tick });
+                }
+            }
+            for key in silent {
+                out.note(AtWork::Session(key));
+                let Some(session) = self.sessions.get_mut(key) else { continue };
+                let (path, own) = (&mut session.delivery.path, session.delivery.ssrc);
+                path.send_rtcp(now, &mut out.egress, |writer| writer.receiver_report(own, &[]));
+            }
         }
     }
 }
@@ -72,3 +94,6 @@ fn back<'a>(session: &'a mut Session, egress: &'a mut Egress) -> (&'a mut Ingest
     let Session { ingest, delivery, .. } = session;
     (ingest, Back { path: &mut delivery.path, ssrc: delivery.ssrc, egress })
 }
+
+/// Sessions whose signs of life are looked after at once.
+const TOGETHER: usize = 16;
