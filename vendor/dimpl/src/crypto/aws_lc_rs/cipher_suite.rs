@@ -454,18 +454,3 @@ fn aes_ecb_encrypt(
     ecb_key.encrypt(&mut block).unwrap();
     block
 }
-
-#[cfg(test)]
-mod test {
-    use super::*;
-
-    #[test]
-    fn chacha20_poly1305_key_len_validation() {
-        // incorrect length (should be 32)
-        let result = ChaCha20Poly1305Cipher::new(&[0, 1, 2, 3, 4, 5]);
-        assert_eq!(
-            CryptoError::InvalidChacha20Poly1305KeySize { actual: 6 },
-            result.unwrap_err()
-        );
-    }
-}
