@@ -2,8 +2,11 @@
 //! a parent: signaling says where a track comes from, and a parent that is full names one of its children.
 //!
 //! A *link* is the association with one peer, a *feed* an encoding of a track that comes over one, a *child* a worker
-//! that gets an encoding from here: of each no more go from worker to worker than are watched. An edge keeps what it gets in a history of its own, with the numbers of the origin; they
-//! are rewritten for viewers only. Everything in band may be lost and may be repeated.
+//! that gets an encoding from here: of each no more go from worker to worker than are watched. An edge keeps what it gets
+//! in a history of its own, with the numbers of the origin; they are rewritten for viewers only. Everything in band may be
+//! lost and may be repeated.
+//!
+//! The tables are here. Methods call each other one way: `peers` → `demand` → `edge` → `children` → `deliver`.
 
 mod child;
 mod children;
@@ -93,6 +96,11 @@ impl Mesh {
     /// What a child is sent.
     pub fn layer_of(&self, child: ChildKey) -> Option<LayerKey> {
         self.children.get(child).map(|child| child.layer)
+    }
+
+    /// The children of a layer.
+    fn children_of(&self, layer: LayerKey) -> &[ChildKey] {
+        self.by_layer.get(layer.place()).map_or(&[], Vec::as_slice)
     }
 
     #[inline]

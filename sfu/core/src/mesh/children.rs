@@ -1,5 +1,5 @@
-//! Owns what children ask for: whether they are served here, repeats, key frames, and their end. Never sends
-//! media but through `deliver.rs`.
+//! Owns what children ask for and when they begin and end: whether they are served here, repeats, key frames. Never
+//! sends media but through `deliver.rs`.
 
 use arrayvec::ArrayVec;
 
@@ -209,6 +209,39 @@ impl Mesh {
         }
     }
 
+    /// Children that waited for the layer to come here.
+    pub(super) fn start_waiting(&mut self, layer: LayerKey, scope: &mut Scope<'_>) {
+        let mut place = 0;
+        while let Some(key) = self.children_of(layer).get(place).copied() {
+            if self.children.get(key).is_some_and(|child| child.state == ChildState::Waiting) {
+                self.start_child(key, scope);
+            }
+            place += 1;
+        }
+    }
+
+    /// They wait for what does not come.
+    pub(super) fn refuse_waiting(&mut self, layer: LayerKey, scope: &mut Scope<'_>) {
+        while let Some(key) = self.children_of(layer).last().copied() {
+            if let Some((link, channel)) = self.remove_child(key, scope)
+                && let Some(link) = self.links.get_mut(link)
+            {
+                link.send(&mut scope.out.egress, &Message::Refuse { channel, reason: Refusal::NotHere });
+            }
+        }
+    }
+
+    /// Children of a layer are sent nothing until its new numbering is known.
+    pub(super) fn restart_children(&mut self, layer: LayerKey) {
+        for at in 0..self.children_of(layer).len() {
+            let Some(key) = self.children_of(layer).get(at).copied() else { continue };
+            if let Some(child) = self.children.get_mut(key) {
+                child.restart();
+                self.changes.push_back(ReaderChange::Ends { child: key, layer: child.layer });
+            }
+        }
+    }
+
     fn refuse(
         &mut self,
         link: LinkKey,
@@ -271,10 +304,6 @@ impl Mesh {
         let layer = self.children.get(key).map(|child| child.layer).ok_or(DropReason::RelayStale)?;
         scope.tracks.want_keyframe(layer);
         Ok(())
-    }
-
-    pub(super) fn children_of(&self, layer: LayerKey) -> &[ChildKey] {
-        self.by_layer.get(layer.place()).map_or(&[], Vec::as_slice)
     }
 
     fn child_of(&self, link: LinkKey, channel: u32) -> Option<ChildKey> {

@@ -1,11 +1,9 @@
-//! Owns when a feed begins and ends: signaling says where a track comes from, viewers and children decide
+//! Owns when a feed begins, goes on and ends: signaling says where a track comes from, viewers and children decide
 //! whether it comes. Never touches a packet.
 
 use crate::keys::{FeedKey, LayerKey, LinkKey, TrackKey};
-use crate::mesh::child::ChildState;
 use crate::mesh::feed::{Feed, LINGER, ParentRelay, ParentState};
-use crate::mesh::wire::{Message, Refusal};
-use crate::mesh::{Mesh, ORIGINS_MAX, ReaderChange, Scope};
+use crate::mesh::{Mesh, ORIGINS_MAX, Scope};
 use crate::spec::{ControlError, OriginSpec, PeerId, TrackId};
 use crate::tracks::Layer;
 
@@ -136,8 +134,18 @@ impl Mesh {
         self.arm_feed(feed);
     }
 
+    pub(super) fn handle_feed_due(&mut self, key: FeedKey, scope: &mut Scope<'_>) {
+        if self.close_idle(key, scope) {
+            return;
+        }
+        self.ask_parents(key, scope);
+        self.ask_for_missing(key, scope);
+        self.ask_for_keyframe(key, scope);
+        self.arm_feed(key);
+    }
+
     /// Nobody watched for a while. True when the feed is gone.
-    pub(super) fn close_idle(&mut self, feed: FeedKey, scope: &mut Scope<'_>) -> bool {
+    fn close_idle(&mut self, feed: FeedKey, scope: &mut Scope<'_>) -> bool {
         let Some(known) = self.feeds.get_mut(feed) else { return false };
         if scope.tracks.layer(known.layer).is_some_and(Layer::is_wanted) {
             // Somebody came back since the last flush.
@@ -165,14 +173,6 @@ impl Mesh {
         scope.tracks.end_layer(feed.layer);
     }
 
-    pub(super) fn say_goodbye(&mut self, parent: Option<ParentRelay>, scope: &mut Scope<'_>) {
-        if let Some(parent) = parent
-            && let Some(link) = self.links.get_mut(parent.link)
-        {
-            link.send(&mut scope.out.egress, &Message::Unsubscribe { channel: parent.channel });
-        }
-    }
-
     /// A publisher of our own takes over: children start afresh with its numbers.
     pub(crate) fn yield_to_publisher(&mut self, track: TrackKey, scope: &mut Scope<'_>) {
         for layer in scope.tracks.layers_of(track) {
@@ -182,38 +182,5 @@ impl Mesh {
             }
         }
         scope.tracks.note_demand(track);
-    }
-
-    /// Children of a layer are sent nothing until its new numbering is known.
-    pub(super) fn restart_children(&mut self, layer: LayerKey) {
-        for at in 0..self.children_of(layer).len() {
-            let Some(key) = self.children_of(layer).get(at).copied() else { continue };
-            if let Some(child) = self.children.get_mut(key) {
-                child.restart();
-                self.changes.push_back(ReaderChange::Ends { child: key, layer: child.layer });
-            }
-        }
-    }
-
-    /// Children that waited for the layer to come here.
-    pub(super) fn start_waiting(&mut self, layer: LayerKey, scope: &mut Scope<'_>) {
-        let mut place = 0;
-        while let Some(key) = self.children_of(layer).get(place).copied() {
-            if self.children.get(key).is_some_and(|child| child.state == ChildState::Waiting) {
-                self.start_child(key, scope);
-            }
-            place += 1;
-        }
-    }
-
-    /// They wait for what does not come.
-    fn refuse_waiting(&mut self, layer: LayerKey, scope: &mut Scope<'_>) {
-        while let Some(key) = self.children_of(layer).last().copied() {
-            if let Some((link, channel)) = self.remove_child(key, scope)
-                && let Some(link) = self.links.get_mut(link)
-            {
-                link.send(&mut scope.out.egress, &Message::Refuse { channel, reason: Refusal::NotHere });
-            }
-        }
     }
 }

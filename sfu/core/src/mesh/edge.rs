@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::keys::{FeedKey, LayerKey, LinkKey};
-use crate::mesh::feed::{Feed, ParentState};
+use crate::mesh::feed::{Feed, ParentRelay, ParentState};
 use crate::mesh::missing::Arrival;
 use crate::mesh::wire::{Accept, Announcement, Clock, Media, Message, Refusal, Subscribe, nack_frame};
 use crate::mesh::{CLOCKS_MAX, Mesh, Scope, feed_at};
@@ -297,16 +297,6 @@ impl Mesh {
 // ── Questions ───────────────────────────────────────────────────────────────────────────────────────────
 
 impl Mesh {
-    pub(super) fn handle_feed_due(&mut self, key: FeedKey, scope: &mut Scope<'_>) {
-        if self.close_idle(key, scope) {
-            return;
-        }
-        self.ask_parents(key, scope);
-        self.ask_for_missing(key, scope);
-        self.ask_for_keyframe(key, scope);
-        self.arm_feed(key);
-    }
-
     /// Asks, asks again or says that it still is there, whatever is due.
     pub(super) fn ask_parents(&mut self, key: FeedKey, scope: &mut Scope<'_>) {
         let Some(feed) = self.feeds.get_mut(key) else { return };
@@ -330,6 +320,14 @@ impl Mesh {
         }
     }
 
+    pub(super) fn say_goodbye(&mut self, parent: Option<ParentRelay>, scope: &mut Scope<'_>) {
+        if let Some(parent) = parent
+            && let Some(link) = self.links.get_mut(parent.link)
+        {
+            link.send(&mut scope.out.egress, &Message::Unsubscribe { channel: parent.channel });
+        }
+    }
+
     /// The parent thinks that we know what we don't.
     fn ask_soon(&mut self, key: FeedKey, scope: &mut Scope<'_>) {
         let Some(feed) = self.feeds.get_mut(key) else { return };
@@ -341,7 +339,7 @@ impl Mesh {
         }
     }
 
-    fn ask_for_missing(&mut self, key: FeedKey, scope: &mut Scope<'_>) {
+    pub(super) fn ask_for_missing(&mut self, key: FeedKey, scope: &mut Scope<'_>) {
         let Some(feed) = self.feeds.get_mut(key) else { return };
         let Some(parent) = feed.open_parent().copied() else { return };
         let Some(link) = self.links.get_mut(parent.link) else { return };
@@ -372,7 +370,7 @@ impl Mesh {
         self.arm_feed(key);
     }
 
-    fn ask_for_keyframe(&mut self, key: FeedKey, scope: &mut Scope<'_>) {
+    pub(super) fn ask_for_keyframe(&mut self, key: FeedKey, scope: &mut Scope<'_>) {
         let Some(feed) = self.feeds.get_mut(key) else { return };
         let Some(parent) = feed.open_parent().copied() else { return };
         if !feed.keyframes.take_due(scope.now) {
