@@ -1,13 +1,18 @@
 //! Owns the cursors into the histories: who reads which layer, how far each is, when it goes on. Never numbers, seals or
 //! keeps a packet.
+//!
+//! The tables are here. Methods call each other one way: `adapt` → `follow` → `aim` → `switch` → `behind`, `paced`, `point`,
+//! and `fanout` → `switch`, `stale`.
 
 mod adapt;
 mod aim;
 mod audience;
 mod behind;
 mod fanout;
+mod follow;
 mod loudest;
 mod paced;
+mod point;
 mod reader;
 mod stale;
 mod switch;

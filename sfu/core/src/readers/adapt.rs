@@ -7,13 +7,12 @@ use chappe_sfu_rate::allocation::LAYERS_MAX;
 use chappe_sfu_rate::{Bitrate, TRACKS_MAX};
 
 use crate::clients::{Allotment, Limits};
-use crate::codec::Codec;
 use crate::keys::{Key, SendLine, SenderKey, SessionKey, TrackKey};
+use crate::readers::point::needs_descriptors;
 use crate::readers::{Parts, Readers};
 use crate::relief::Relief;
 use crate::spec::{ENCODINGS_MAX, MediaKind, Shown};
-use crate::tracks::history::Arrived;
-use crate::tracks::{Layer, LayerChoice, OfferedLayer, PointRates, Tracks};
+use crate::tracks::{LayerChoice, OfferedLayer, PointRates, Tracks};
 
 /// One video track of a viewer, with those of its layers that it can have.
 struct Watched {
@@ -67,22 +66,6 @@ impl Readers {
             }
         }
     }
-
-    /// With what a viewer begins of whose line something will be known: the lowest layer, until it is.
-    pub(super) fn first_choice(&self, viewer: SenderKey, track: TrackKey, parts: &Parts<'_>) -> Option<LayerChoice> {
-        let client = parts.clients.get(viewer.session())?;
-        if let Some(choice) = client.delivery.sender(viewer.line())?.choice {
-            return Some(choice);
-        }
-        if !client.delivery.will_estimate() {
-            return None;
-        }
-        let offered = parts.tracks.offered(track);
-        let lowest = offered.iter().find(|layer| layer.is_alive)?.choice;
-        let rates = parts.tracks.point_rates(track, lowest.encoding);
-        let smallest = rates.first().map_or(u8::MAX, |rate| rate.point.spatial);
-        Some(LayerChoice { spatial: smallest, ..lowest })
-    }
 }
 
 impl Watched {
@@ -134,13 +117,6 @@ fn watched(session: SessionKey, relief: Relief, parts: &mut Parts<'_>) -> ArrayV
         all.push(Watched { viewer, shown, offered, layers, limits, is_detail });
     }
     all
-}
-
-/// Whether a player needs dependency descriptors to tell the spatial layers of a track apart. Those of VP9 are told by the
-/// payload as well; of AV1 libwebrtc takes each for a picture of its own without them.
-pub(super) fn needs_descriptors(track: TrackKey, tracks: &Tracks) -> bool {
-    let is_av1 = |newest: &Arrived| newest.codec == Codec::Av1 && newest.layers.is_layered();
-    tracks.layers_of(track).into_iter().any(|layer| tracks.layer(layer).and_then(Layer::newest).is_some_and(is_av1))
 }
 
 /// What there is of a track: its encodings, and within them the layers that can be left out. Of encodings above the lowest

@@ -1,8 +1,6 @@
 //! Owns which encoding of its track each viewer is to read. Never numbers or seals a packet.
 
-use crate::codec::layers::OperatingPoint;
 use crate::keys::{LayerKey, SenderKey, TrackKey};
-use crate::readers::adapt::needs_descriptors;
 use crate::readers::{Parts, Readers};
 use crate::spec::SendTrack;
 use crate::tracks::{LayerChoice, Offered, OfferedLayer, Tracks, decide_encoding};
@@ -19,24 +17,6 @@ impl Readers {
         // It may have begun with another one because that had a picture.
         if is_new || next != choice.map(|choice| choice.encoding) {
             self.aim(viewer, parts);
-        }
-    }
-
-    /// Up to which layers of what a viewer reads it gets that: as it was chosen, where that is of the same encoding, and all
-    /// where it waits for another one.
-    pub(super) fn set_point(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) {
-        let Some(layer) = parts.clients.sender(viewer).and_then(|sender| sender.layer) else { return };
-        let Some((track, encoding)) = parts.tracks.track_of(layer).zip(parts.tracks.layer(layer)) else { return };
-        let encoding = encoding.encoding;
-        let choice = self.first_choice(viewer, track, parts).filter(|choice| choice.encoding == encoding);
-        let mut point = choice.map_or(OperatingPoint::TOP, LayerChoice::point);
-        let has_descriptors =
-            parts.clients.get(viewer.session()).is_some_and(|client| client.delivery.has_descriptors());
-        if !has_descriptors && needs_descriptors(track, parts.tracks) {
-            point.spatial = 0;
-        }
-        if let Some(sender) = parts.clients.sender_mut(viewer) {
-            sender.set_point(point);
         }
     }
 

@@ -1,67 +1,19 @@
-//! Owns how a sender goes over to another track or encoding: what flows goes on until what is to replace it can begin. Never numbers or
-//! seals a packet.
+//! Owns how a sender goes over to another track or encoding: what flows goes on until what is to replace it can begin.
+//! Never chooses which one, and never numbers or seals a packet.
 
 use std::time::{Duration, Instant};
 
 use crate::clients::{Awaited, Sender};
-use crate::keys::{Key, LayerKey, SendLine, SenderKey, SessionKey, TrackKey};
-use crate::readers::aim::decide_first;
+use crate::keys::{LayerKey, SenderKey};
 use crate::readers::{Parts, Readers};
 use crate::spec::{MediaKind, SendTrack};
 use crate::tracks::history::{Gop, GopState, History};
 use crate::tracks::playout::ClockBridge;
 use crate::tracks::{LATE_TICKS, Layer, Tracks};
 
-// ── As signaling says ───────────────────────────────────────────────────────────────────────────────────
+// ── As it was chosen ────────────────────────────────────────────────────────────────────────────────────
 
 impl Readers {
-    /// Lets a sender be what signaling says: at once, or, where that would be a break, as soon as the new source
-    /// has something to begin with.
-    pub fn follow(&mut self, viewer: SenderKey, spec: SendTrack, parts: &mut Parts<'_>) {
-        let Some(sender) = parts.clients.sender_mut(viewer) else { return };
-        if sender.is_hidden() {
-            sender.replace_spec(spec);
-            return self.hide(viewer, parts);
-        }
-        let track = spec.source.map(|source| parts.tracks.open(source));
-        let Some(sender) = parts.clients.sender_mut(viewer) else { return };
-        let present = sender.layer.and_then(|layer| parts.tracks.track_of(layer));
-        let awaits_other = |awaited: &&mut Box<Awaited>| parts.tracks.track_of(awaited.layer) == track;
-        match sender.awaited.as_mut().filter(awaits_other) {
-            Some(awaited) if present != track => {
-                awaited.spec = Some(spec);
-                sender.forbid_plain_repeats();
-                self.aim(viewer, parts);
-            }
-            Some(_) => {
-                sender.replace_spec(spec);
-                self.aim(viewer, parts);
-            }
-            None if present.is_some() && present == track => {
-                sender.replace_spec(spec);
-                self.stop_awaiting(viewer, parts);
-                self.aim(viewer, parts);
-            }
-            None => self.follow_other(viewer, track, spec, parts),
-        }
-    }
-
-    /// The m-line has another source than before.
-    fn follow_other(&mut self, viewer: SenderKey, track: Option<TrackKey>, spec: SendTrack, parts: &mut Parts<'_>) {
-        self.stop_awaiting(viewer, parts);
-        let layer = track.and_then(|track| {
-            let choice = self.first_choice(viewer, track, parts);
-            decide_first(parts.tracks, track, choice, &spec)
-        });
-        match layer.filter(|layer| is_worth_awaiting(viewer, *layer, &spec, parts)) {
-            Some(layer) => self.await_layer(viewer, layer, Some(spec), parts),
-            None => {
-                self.follow_at_once(viewer, layer, Some(spec), parts);
-                self.aim(viewer, parts);
-            }
-        }
-    }
-
     /// Another encoding of the track that a viewer has: at once if it is there to be begun with, or if there is nothing
     /// to keep meanwhile. What waits for its budget for long is more than the line carries, and would be in the way.
     pub(super) fn go_over(&mut self, viewer: SenderKey, layer: LayerKey, parts: &mut Parts<'_>) {
@@ -82,11 +34,6 @@ impl Readers {
         self.audience(before).awaiting.remove(viewer);
         self.note_viewers(before, parts.tracks);
         self.note_awaiting(viewer, layer, parts);
-    }
-
-    /// Ends what a sender sends and what it waits for.
-    pub fn unfollow(&mut self, viewer: SenderKey, parts: &mut Parts<'_>) {
-        self.hide(viewer, parts);
     }
 
     /// Nothing is sent any more: the page does not show it. The m-line stays what it is.
@@ -132,7 +79,7 @@ impl Readers {
         self.note_viewers(layer, parts.tracks);
     }
 
-    fn follow_at_once(
+    pub(super) fn follow_at_once(
         &mut self,
         viewer: SenderKey,
         layer: Option<LayerKey>,
@@ -198,7 +145,7 @@ fn is_of_one_track(before: Option<LayerKey>, layer: Option<LayerKey>, tracks: &T
 
 /// Not if there is nothing to keep, or if the new picture is so young that it starts as a live one does, and all of it that
 /// there is can be sent at once.
-fn is_worth_awaiting(viewer: SenderKey, layer: LayerKey, spec: &SendTrack, parts: &Parts<'_>) -> bool {
+pub(super) fn is_worth_awaiting(viewer: SenderKey, layer: LayerKey, spec: &SendTrack, parts: &Parts<'_>) -> bool {
     let now = parts.now;
     let Some(sender) = parts.clients.sender(viewer) else { return false };
     let flows = flows_until(sender, parts.tracks).is_some_and(|until| until > now);
@@ -214,12 +161,12 @@ fn is_worth_awaiting(viewer: SenderKey, layer: LayerKey, spec: &SendTrack, parts
 }
 
 /// Until when the encoding that a sender sends counts as flowing. `None` if the sender sends nothing of it.
-fn flows_until(sender: &Sender, tracks: &Tracks) -> Option<Instant> {
+pub(super) fn flows_until(sender: &Sender, tracks: &Tracks) -> Option<Instant> {
     let layer = tracks.layer(sender.layer?)?;
     layer.heard.filter(|_| sender.is_sending(layer.generation)).map(|heard| heard + STILL_AFTER)
 }
 
-// ── As media and time have it ───────────────────────────────────────────────────────────────────────────
+// ── As media comes ──────────────────────────────────────────────────────────────────────────────────────
 
 /// What the packets that are about to leave are for a sender that awaits them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -267,43 +214,6 @@ impl Readers {
             self.begin_paced(viewer, key, parts);
         }
     }
-
-    /// Nothing to begin with came in time, or there is nothing left to go on with.
-    pub fn settle_awaited(&mut self, key: SessionKey, parts: &mut Parts<'_>) {
-        let now = parts.now;
-        let count = parts.clients.get(key).map_or(0, |session| session.delivery.senders.len());
-        for line in (0..count).map(SendLine::new) {
-            let viewer = SenderKey::of(key, line);
-            let Some(sender) = parts.clients.sender(viewer) else { continue };
-            let flows_until = flows_until(sender, parts.tracks);
-            let present = sender.layer.and_then(|layer| parts.tracks.track_of(layer));
-            let Some(awaited) = parts.clients.sender_mut(viewer).and_then(|sender| sender.awaited.as_mut()) else {
-                continue;
-            };
-            if now < awaited.look_at {
-                continue;
-            }
-            // Another encoding of the same track is no better than none: it may take as long as it likes.
-            let is_off = parts.tracks.is_off(awaited.layer);
-            let is_same = present.is_some() && present == parts.tracks.track_of(awaited.layer);
-            let give_up_at = (!is_same).then_some(awaited.began + AWAIT_MAX);
-            let until = flows_until.map(|until| give_up_at.map_or(until, |at| until.min(at)));
-            match until.filter(|until| now < *until) {
-                Some(until) => awaited.look_at = until,
-                // It was just asked for.
-                None if is_off && is_same => {
-                    let target = awaited.layer;
-                    self.await_off(viewer, target, parts);
-                }
-                None if is_off => awaited.look_at = now + STILL_AFTER,
-                None => {
-                    let (layer, spec) = (awaited.layer, awaited.spec.take());
-                    self.stop_awaiting(viewer, parts);
-                    self.follow_at_once(viewer, Some(layer), spec, parts);
-                }
-            }
-        }
-    }
 }
 
 fn find_start(viewer: SenderKey, key: LayerKey, live: u64, parts: &Parts<'_>) -> SwitchPoint {
@@ -338,6 +248,4 @@ fn find_picture(layer: &Layer, spec: &SendTrack, now: Instant) -> SwitchPoint {
 }
 
 /// A track of which nothing came for this long does not flow: to leave it is no break.
-const STILL_AFTER: Duration = Duration::from_millis(250);
-/// Longest that a source goes on because there is nothing to begin the next one with.
-const AWAIT_MAX: Duration = Duration::from_secs(2);
+pub(super) const STILL_AFTER: Duration = Duration::from_millis(250);
