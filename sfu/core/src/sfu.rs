@@ -2,6 +2,7 @@
 //! what the owners noted for each other is passed on after each step. Never does their work.
 
 mod commands;
+mod ending;
 mod faults;
 mod relays;
 pub(crate) mod snapshot;

@@ -8,7 +8,7 @@ use crate::keys::{Key, ReceiveLine, SendLine, SenderKey, SessionKey, SourceKey};
 use crate::net::Now;
 use crate::sfu::Sfu;
 use crate::spec::{
-    ALIVE_INTERVAL_MAX, ALIVE_INTERVAL_MIN, CloseReason, ControlError, Epoch, Event, Media, ReceiveTrack, SendTrack,
+    ALIVE_INTERVAL_MAX, ALIVE_INTERVAL_MIN, CloseReason, ControlError, Epoch, Media, ReceiveTrack, SendTrack,
     SessionId, SessionSpec, Shown, TrackId,
 };
 use crate::transport::ice::IceCredentials;
@@ -207,19 +207,6 @@ impl Sfu {
         }
     }
 
-    /// Viewers keep their m-lines and wait for whoever comes next.
-    fn end_source(&mut self, now: Instant, session: SessionKey, source: &Source) {
-        if source.active
-            && let Some(session) = self.clients.get(session)
-        {
-            let (session, track) = (session.id, source.spec.track);
-            self.out.push_event(Event::TrackActive { session, track, active: false });
-        }
-        let (mesh, mut scope) = self.mesh_parts(now);
-        mesh.end_children_of(source.track, &mut scope);
-        self.tracks.end(source.track);
-    }
-
     // ── What is sent ────────────────────────────────────────────────────────────────────────────────────
 
     fn apply_send(&mut self, now: Instant, key: SessionKey, lines: Vec<SendTrack>) {
@@ -242,27 +229,6 @@ impl Sfu {
             session.delivery.start_estimate(now);
         }
         self.clients.adapting.mark(key);
-    }
-
-    fn end_sender(&mut self, now: Instant, key: SessionKey, at: SendLine, says_goodbye: bool) {
-        let (readers, mut parts) = self.reader_parts(now);
-        readers.unfollow(SenderKey::of(key, at), &mut parts);
-        let Some(session) = self.clients.get_mut(key) else { return };
-        session.delivery.end_sender(now, at, says_goodbye, &mut self.out.egress);
-    }
-
-    // ── The end ─────────────────────────────────────────────────────────────────────────────────────────
-
-    pub(super) fn remove_session(&mut self, now: Instant, key: SessionKey, reason: CloseReason) {
-        let Some(session) = self.clients.get(key) else { return };
-        for at in (0..session.delivery.senders.len()).map(SendLine::new) {
-            self.end_sender(now, key, at, true);
-        }
-        let Some(session) = self.clients.get_mut(key) else { return };
-        for source in std::mem::take(&mut session.ingest.sources) {
-            self.end_source(now, key, &source);
-        }
-        self.clients.remove(now, key, reason, &mut self.out);
     }
 
     /// SplitMix64 over the seed of this process and what the number is for.
