@@ -8,6 +8,7 @@ mod roll;
 mod speech;
 mod sync;
 mod sync_state;
+mod typing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use crate::message::{Body, Header, Kept, Life, Roll, RoomMessage};
 use crate::output::{ChatNotice, Output};
 use crate::peer::Peer;
 use crate::presence::{Presence, digest};
-use crate::said::{History, Person};
+use crate::said::{History, Person, Shown};
 use crate::timers::{Due, Timers};
 use local_member::LocalMember;
 use sync_state::Sync;
@@ -180,6 +181,14 @@ impl ChatRoom {
         self.stated_at = Some(desk.now);
         let bases = std::mem::take(&mut self.bases);
         self.publish(desk, Body::State { roll: self.roll(), kept: self.kept(), bases });
+    }
+
+    /// One node less has the member.
+    fn take_off(&mut self, member: MemberId, shown: &Shown) -> Option<ChatNotice> {
+        let ChatRoom { presence, local, peers, .. } = self;
+        let local = local.get(&member).map(|local| &local.shown);
+        let others = local.into_iter().chain(peers.values().filter_map(|peer| peer.members.get(&member)));
+        presence.remove(member, shown, others)
     }
 
     fn roll(&self) -> Roll {

@@ -95,6 +95,10 @@ impl Registry {
         self.rooms.iter()
     }
 
+    pub fn stream(&self, room: &RoomName, stream: &StreamName) -> Option<&Stream> {
+        self.rooms.get(room)?.streams.get(stream)
+    }
+
     pub fn session(&self, id: SessionId) -> Option<&Session> {
         self.sessions.get(&id)
     }

@@ -17,10 +17,6 @@ use crate::session::{Phase, Session};
 use crate::stream::{Home, Publisher, Stream, Track, TrackHome};
 
 impl Registry {
-    pub fn stream(&self, room: &RoomName, stream: &StreamName) -> Option<&Stream> {
-        self.rooms.get(room)?.streams.get(stream)
-    }
-
     /// None for a track that nobody publishes (any more).
     pub fn track_home(&self, track: TrackId) -> Option<&TrackHome> {
         self.tracks.get(&track)

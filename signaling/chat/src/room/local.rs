@@ -7,7 +7,7 @@ use chappe_cluster::MemberId;
 use super::local_member::LocalMember;
 use super::{ChatRoom, Desk};
 use crate::error::{JoinError, SayError};
-use crate::limits::{ROOM_LINGERS, ROOM_MEMBERS_MAX, ROOM_METADATA_BYTES_MAX, TYPING_INTERVAL, TYPING_LASTS};
+use crate::limits::{ROOM_LINGERS, ROOM_MEMBERS_MAX, ROOM_METADATA_BYTES_MAX, TYPING_INTERVAL};
 use crate::message::{Body, Line, PastLine, is_shown_metadata};
 use crate::output::ChatNotice;
 use crate::said::{Person, Said, Shown};
@@ -87,33 +87,6 @@ impl ChatRoom {
         local.typing_at = desk.now + TYPING_INTERVAL;
         self.types(desk, member);
         self.publish(desk, Body::Typing { member, typing });
-    }
-
-    pub(super) fn types(&mut self, desk: &mut Desk<'_>, member: MemberId) {
-        desk.timers.set(&self.name, Due::Typing(member), desk.now + TYPING_LASTS);
-        if self.typing.insert(member) {
-            self.tell(desk, ChatNotice::Typing { member, typing: true });
-        }
-    }
-
-    pub(super) fn types_no_longer(&mut self, desk: &mut Desk<'_>, member: MemberId) {
-        if self.forget_typing(desk, member) {
-            self.tell(desk, ChatNotice::Typing { member, typing: false });
-        }
-    }
-
-    /// Who speaks or leaves types no more, and pages know that.
-    pub(super) fn forget_typing(&mut self, desk: &mut Desk<'_>, member: MemberId) -> bool {
-        desk.timers.clear(&self.name, &Due::Typing(member));
-        self.typing.remove(&member)
-    }
-
-    /// One node less has the member.
-    pub(super) fn take_off(&mut self, member: MemberId, shown: &Shown) -> Option<ChatNotice> {
-        let ChatRoom { presence, local, peers, .. } = self;
-        let local = local.get(&member).map(|local| &local.shown);
-        let others = local.into_iter().chain(peers.values().filter_map(|peer| peer.members.get(&member)));
-        presence.remove(member, shown, others)
     }
 
     /// What others are told all at once has to fit into a message. What is too much is left out: a part of it would mean
