@@ -146,13 +146,6 @@ impl Service {
         self.prepare(state, worker, &command);
         Ok(self.link(worker)?.request(command))
     }
-
-    pub(crate) fn send_plain(&self, worker: WorkerIndex, command: Command) {
-        match self.link(worker) {
-            Ok(link) => link.send(command),
-            Err(_) => tracing::error!(worker = worker.0, "no such worker"),
-        }
-    }
 }
 
 /// With the most m-lines and codecs that a viewer may have, half of what a line to a worker may be long.

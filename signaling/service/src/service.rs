@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use chappe_cluster::{MemberId, NodeName, NodeState, WorkerRecord};
-use chappe_sfu_api::{SessionId, WorkerIndex};
+use chappe_sfu_api::{Command, SessionId, WorkerIndex};
 use chappe_signaling_addresses::Addresses;
 use chappe_signaling_events::Event;
 use chappe_signaling_rooms::{Caps, SessionAlias};
@@ -59,7 +59,7 @@ pub struct Service {
     pub tracer: Tracer,
     pub(crate) arrivals: Arrivals,
     /// Set when the process has to end by itself.
-    pub(crate) ending: flag::Sender<Option<Exit>>,
+    ending: flag::Sender<Option<Exit>>,
 }
 
 /// Why the process ends by itself.
@@ -220,6 +220,28 @@ impl Service {
 
     pub(crate) fn link(&self, worker: WorkerIndex) -> Result<WorkerLink, Refusal> {
         self.links.to(worker).ok_or(Refusal::NoWorker)
+    }
+
+    pub(crate) fn send_plain(&self, worker: WorkerIndex, command: Command) {
+        match self.link(worker) {
+            Ok(link) => link.send(command),
+            Err(_) => tracing::error!(worker = worker.0, "no such worker"),
+        }
+    }
+
+    pub(crate) fn end(&self, ending: Exit) {
+        self.ending.send_replace(Some(ending));
+    }
+
+    /// When and why the process has to end by itself.
+    pub async fn ended(&self) -> Exit {
+        let mut ending = self.ending.subscribe();
+        let ended = ending.wait_for(Option::is_some).await.map(|ending| *ending);
+        match ended {
+            Ok(Some(ending)) => ending,
+            // The sender lives as long as the service.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
     }
 }
 

@@ -7,3 +7,4 @@ pub mod outgoing;
 pub mod presence;
 pub mod process_order;
 pub mod record;
+pub mod tick;

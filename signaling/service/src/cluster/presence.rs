@@ -8,14 +8,13 @@ use chappe_cluster::{
 };
 use chappe_engine::Health;
 use chappe_sfu_api::{Boot, WorkerIndex};
-use chappe_signaling_rooms::{AudienceReport, Registry};
+use chappe_signaling_rooms::AudienceReport;
 use tracing::{error, info, warn};
 
-use crate::clock::unix_ms;
 use crate::cluster::handle::ANSWER_WITHIN;
 use crate::cluster::message::{NodeNotice, NodeReply, NodeRequest};
 use crate::cluster::outgoing::Outgoing;
-use crate::pages::event::{PageEvent, PageMessage};
+use crate::pages::event::PageMessage;
 use crate::relays::peers::addresses_of;
 use crate::service::{Exit, Service};
 use crate::state::ServiceState;
@@ -51,41 +50,6 @@ impl Service {
         state.tell(member, PageMessage::Rendered(text));
         if let Some(session) = ended {
             state.registry.forget_session(member, session);
-        }
-    }
-
-    /// Four times a second.
-    pub fn handle_cluster_tick(self: &Arc<Self>, now: Instant) {
-        self.publish_presence();
-        let mut state = self.state();
-        let outputs = state.replica.handle_timeout(now);
-        self.handle_outputs(&mut state, outputs);
-        if state.sees_all(now) && !state.registry.is_complete() {
-            let effects = state.registry.handle_view_complete();
-            self.apply(&mut state, effects);
-        }
-        self.retry_unrouted(&mut state);
-        self.ask_for_peers_again(&state);
-        self.handle_chat_tick(&mut state, now);
-        self.handle_audience_tick(&mut state);
-        state.registry.forget_ended(unix_ms());
-        let expired = state.registry.expired_sessions(unix_ms());
-        self.in_turns(&mut state, expired, Registry::end_expired);
-        drop(state);
-        self.handle_drain_tick(now);
-    }
-
-    /// How many watch without being members is told to pages and nodes, at most with each tick.
-    fn handle_audience_tick(&self, state: &mut ServiceState) {
-        let everything = state.presences.is_multiple_of(AUDIENCE_TOLD_WHOLE_EVERY);
-        if let Some(report) =
-            state.registry.audience.poll_report(self.node(), everything).filter(|_| !self.cluster.alone)
-        {
-            self.cluster.send(Outgoing::Audience(report));
-        }
-        for room in state.registry.audience.take_untold() {
-            let players = state.registry.audience.of(&room);
-            state.tell_room(&room, PageEvent::Players(players));
         }
     }
 
@@ -165,7 +129,7 @@ impl Service {
         }
     }
 
-    fn handle_outputs(self: &Arc<Self>, state: &mut ServiceState, outputs: Vec<Output>) {
+    pub(crate) fn handle_outputs(self: &Arc<Self>, state: &mut ServiceState, outputs: Vec<Output>) {
         let now = Instant::now();
         for output in outputs {
             match output {
@@ -273,9 +237,6 @@ impl Service {
         }
     }
 }
-
-/// Ticks between two reports of everything, for who missed a change: 5 s.
-const AUDIENCE_TOLD_WHOLE_EVERY: u64 = 20;
 
 /// Once for each, and not for each presence.
 fn tell_of_stranger(state: &mut ServiceState, presence: &NodeState) {

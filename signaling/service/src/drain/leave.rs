@@ -161,21 +161,6 @@ impl Service {
         }
         is_there
     }
-
-    pub(crate) fn end(&self, ending: Exit) {
-        self.ending.send_replace(Some(ending));
-    }
-
-    /// When and why the process has to end by itself.
-    pub async fn ended(&self) -> Exit {
-        let mut ending = self.ending.subscribe();
-        let ended = ending.wait_for(Option::is_some).await.map(|ending| *ending);
-        match ended {
-            Ok(Some(ending)) => ending,
-            // The sender lives as long as the service.
-            Ok(None) | Err(_) => std::future::pending().await,
-        }
-    }
 }
 
 /// Longer deadlines are cut to it.
