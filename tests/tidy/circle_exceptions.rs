@@ -40,3 +40,9 @@ pub const EXCEPTIONS: &[Exception<'static>] = &[
         because: "the loop takes its settings and errors from the root that runs it",
     },
 ];
+
+/// The same by the methods of one type.
+pub const METHOD_EXCEPTIONS: &[Exception<'static>] = &[Exception {
+    files: &["sfu/core/src/clients/lifecycle.rs", "sfu/core/src/clients/routing.rs"],
+    because: "keys settle whose an address is, and a transport that loses one has something to send",
+}];

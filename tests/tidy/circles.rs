@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::Rule;
 use crate::circle_exceptions::{EXCEPTIONS, Exception};
-use crate::modules::{Edges, crates};
+use crate::modules::{Crate, Edges, crates};
 use crate::tree::{Finding, Source};
 
 pub const CIRCLES: Rule = Rule {
@@ -15,15 +15,21 @@ pub const CIRCLES: Rule = Rule {
 };
 
 fn broken_and_stale(sources: &[Source], exceptions: &[Exception<'_>]) -> Vec<Finding> {
+    let crates = crates(sources);
+    let edges: Vec<Edges<'_>> = crates.iter().map(Crate::edges).collect();
+    judged(&edges, exceptions)
+}
+
+/// What is in a circle without an exception, and what has an exception and is in no circle.
+pub fn judged(all: &[Edges<'_>], exceptions: &[Exception<'_>]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut in_circles = BTreeSet::new();
-    for each in &crates(sources) {
-        let edges = each.edges();
-        for circle in circles(&edges) {
+    for edges in all {
+        for circle in circles(edges) {
             let excepted = exceptions.iter().map(|each| each.files.iter().copied().collect::<BTreeSet<_>>());
             let nearest = excepted.max_by_key(|files| files.intersection(&circle).count()).unwrap_or_default();
             if !circle.is_subset(&nearest) {
-                findings.push(told(&circle, &nearest, &edges));
+                findings.push(told(&circle, &nearest, edges));
             }
             in_circles.extend(circle.iter().map(|file| (*file).to_owned()));
         }

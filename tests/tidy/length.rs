@@ -22,8 +22,18 @@ pub const EXCEPTIONS: Rule = Rule {
     check: |sources| stale_exceptions(sources, FILE_EXCEPTIONS, FUNCTION_EXCEPTIONS),
 };
 
+pub const PARAGRAPHS: Rule = Rule {
+    name: "a paragraph of a document about the code has at most 800 characters",
+    reason: "a longer one is several facts that nobody finds again; split it, or tell it where the code is",
+    check: long_paragraphs,
+};
+
 const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
+
+/// Each paragraph is a line there.
+const ABOUT_THE_CODE: [&str; 3] = ["ARCHITECTURE.md", "sfu/core/LAYERS.md", "signaling/CLUSTER.md"];
+const PARAGRAPH_CHARS_MAX: usize = 800;
 
 /// Path, lines, reason.
 const FILE_EXCEPTIONS: &[(&str, usize, &str)] = &[];
@@ -56,6 +66,19 @@ fn long_functions(sources: &[Source]) -> Vec<Finding> {
             if function.lines > limit {
                 let what = format!("fn {} has {} lines, the limit is {limit}", function.name, function.lines);
                 findings.push(Finding::new(source, function.line, what));
+            }
+        }
+    }
+    findings
+}
+
+fn long_paragraphs(sources: &[Source]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for source in sources.iter().filter(|source| ABOUT_THE_CODE.contains(&source.path.as_str())) {
+        for (index, line) in source.text.lines().enumerate().filter(|(_, line)| !line.starts_with('|')) {
+            let chars = line.chars().count();
+            if chars > PARAGRAPH_CHARS_MAX {
+                findings.push(Finding::new(source, index + 1, format!("{chars} characters")));
             }
         }
     }
@@ -162,6 +185,14 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert!(found[0].what.starts_with("fn long has 71 lines"), "{}", found[0].what);
         assert_eq!(found[0].line, 2);
+    }
+
+    #[test]
+    fn a_paragraph_of_801_characters_is_found_and_one_of_800_or_a_row_of_a_table_is_not() {
+        let text = |chars| [Source::sample("ARCHITECTURE.md", &"é".repeat(chars))];
+        assert_eq!(long_paragraphs(&text(800)), []);
+        assert_eq!(long_paragraphs(&text(801)).len(), 1);
+        assert_eq!(long_paragraphs(&[Source::sample("ARCHITECTURE.md", &"|".repeat(801))]), []);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod circles;
 mod crates;
 mod length;
 mod links;
+mod methods;
 mod modules;
 mod rust_names;
 mod rust_rules;
@@ -43,6 +44,11 @@ fn functions_fit_a_screen() {
 }
 
 #[test]
+fn documents_about_the_code_have_short_paragraphs() {
+    check(&length::PARAGRAPHS);
+}
+
+#[test]
 fn exceptions_only_shrink() {
     check(&length::EXCEPTIONS);
 }
@@ -50,6 +56,11 @@ fn exceptions_only_shrink() {
 #[test]
 fn files_need_each_other_in_one_direction() {
     check(&circles::CIRCLES);
+}
+
+#[test]
+fn parts_of_a_type_call_each_other_in_one_direction() {
+    check(&methods::METHODS);
 }
 
 #[test]

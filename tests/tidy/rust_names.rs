@@ -34,7 +34,7 @@ pub const GLOB: &str = "*";
 /// Names of `text`, as far as they can be told without compiling it.
 pub fn names_of(text: &str) -> Names {
     let code = code_of(text);
-    let tokens = without_tests(&tokens(&code));
+    let tokens = product_tokens(&code);
     let mut names = Names::default();
     let (mut at, mut depth) = (0, 0_usize);
     while let Some(&token) = tokens.get(at) {
@@ -70,6 +70,11 @@ pub fn names_of(text: &str) -> Names {
         }
     }
     names
+}
+
+/// The tokens of `code` without items under `#[cfg(test)]`.
+pub fn product_tokens(code: &str) -> Vec<&str> {
+    without_tests(&tokens(code))
 }
 
 /// Words, `::`, and every other character for itself.
@@ -176,7 +181,7 @@ fn behind_branch(tokens: &[&str], at: usize) -> usize {
 }
 
 /// The words from `at` on that `::` joins.
-fn path_at(tokens: &[&str], at: usize) -> Vec<String> {
+pub fn path_at(tokens: &[&str], at: usize) -> Vec<String> {
     let mut path = Vec::new();
     let mut next = at;
     while let Some(word) = tokens.get(next).filter(|token| is_word(token)) {
