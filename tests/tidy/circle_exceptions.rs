@@ -31,14 +31,6 @@ pub const EXCEPTIONS: &[Exception<'static>] = &[
         ],
         because: "clients take their limits from the program that runs them",
     },
-    Exception {
-        files: &["sfu/io/src/udp.rs", "sfu/io/src/udp/address.rs"],
-        because: "an address is normalised for the family of its socket",
-    },
-    Exception {
-        files: &["sfu/worker/src/event_loop.rs", "sfu/worker/src/lib.rs"],
-        because: "the loop takes its settings and errors from the root that runs it",
-    },
 ];
 
 /// The same by the methods of one type.

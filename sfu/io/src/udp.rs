@@ -19,6 +19,8 @@ pub use offload::Offload;
 pub use receive::{BatchReceiver, Train};
 pub use send::{BatchSender, SendReport, Transmit};
 
+use address::Family;
+
 /// A bound, non-blocking UDP socket over IPv4, or over IPv6 and (dual stack) IPv4.
 #[derive(Debug)]
 pub struct UdpSocket {
@@ -27,12 +29,6 @@ pub struct UdpSocket {
     local: SocketAddr,
     /// Bound to all addresses: then each datagram says to which it came, and each reply leaves from there.
     wildcard: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Family {
-    V4,
-    V6,
 }
 
 impl UdpSocket {

@@ -12,6 +12,7 @@ use chappe_sfu_io::process::Termination;
 use chappe_sfu_io::tcp::TcpListener;
 use chappe_sfu_io::udp::UdpSocket;
 
+use crate::config::{WorkerConfig, WorkerError};
 use crate::connections::Connections;
 use crate::control::{ClientId, Control, Disconnect};
 use crate::faults::FailedWaits;
@@ -22,7 +23,6 @@ use crate::report::Meter;
 use crate::sessions::Sessions;
 use crate::sources::PollSource;
 use crate::translate::{IntoApi as _, ToCore as _};
-use crate::{WorkerConfig, WorkerError};
 
 pub(crate) struct Worker {
     identity: Identity,

@@ -9,6 +9,7 @@
 
 mod accepting;
 mod commands;
+mod config;
 mod connections;
 mod control;
 mod event_loop;
@@ -28,71 +29,8 @@ mod translate;
 mod validate;
 mod waiting;
 
-use std::io;
-use std::os::fd::{OwnedFd, RawFd};
-
-use chappe_sfu_api::WorkerIndex;
-use chappe_sfu_io::inherited::{self, Kind};
-
+pub use config::{LOUDEST_DEFAULT, SESSIONS_MAX_DEFAULT, WorkerConfig, WorkerError};
 pub use parent::Parent;
-
-/// What a worker needs to know and to hold before it starts.
-#[derive(Debug)]
-pub struct WorkerConfig {
-    pub index: WorkerIndex,
-    /// As announced to clients; the sockets are bound to it.
-    pub media_port: u16,
-    /// A bound UDP socket.
-    pub udp: OwnedFd,
-    /// A listening TCP socket for ICE-TCP.
-    pub tcp: OwnedFd,
-    /// A listening Unix stream socket on which signaling connects.
-    pub control: OwnedFd,
-    /// Sessions this worker takes at most.
-    pub sessions_max: u32,
-    /// Of a crowd a viewer hears so many; 0 for all.
-    pub loudest: u8,
-    /// Processes that were in this place before.
-    pub restarts: u64,
-}
-
-/// Why a worker could not start. Its supervisor tries again.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkerError {
-    #[error("cannot take the inherited socket: {0}")]
-    Inherited(#[source] io::Error),
-    #[error("cannot set up {what}: {error}")]
-    SetUp {
-        what: &'static str,
-        #[source]
-        error: io::Error,
-    },
-    #[error("cannot make a certificate: {0}")]
-    Certificate(#[from] chappe_sfu_core::dtls::CertificateError),
-}
-
-impl WorkerConfig {
-    /// Takes over the sockets that the supervisor handed down by number. Fails when one is not of its kind.
-    pub fn from_inherited(
-        index: WorkerIndex,
-        media_port: u16,
-        udp: RawFd,
-        tcp: RawFd,
-        control: RawFd,
-        sessions_max: u32,
-    ) -> Result<WorkerConfig, WorkerError> {
-        Ok(WorkerConfig {
-            index,
-            media_port,
-            udp: inherited::take(udp, Kind::Udp).map_err(WorkerError::Inherited)?,
-            tcp: inherited::take(tcp, Kind::TcpListener).map_err(WorkerError::Inherited)?,
-            control: inherited::take(control, Kind::UnixListener).map_err(WorkerError::Inherited)?,
-            sessions_max,
-            loudest: LOUDEST_DEFAULT,
-            restarts: 0,
-        })
-    }
-}
 
 /// Runs until SIGTERM, or until a drain is complete. Blocks SIGTERM and SIGINT in the calling thread, which
 /// must be the only one: SIGTERM ends the loop in good order, SIGINT is the supervisor's to deal with.
@@ -109,8 +47,3 @@ pub fn run(config: WorkerConfig, parent: Box<dyn Parent>) -> Result<(), WorkerEr
 
 #[doc(hidden)]
 pub use fuzz::control_lines as fuzz_control_lines;
-
-/// Sessions a worker takes unless its configuration says otherwise.
-pub const SESSIONS_MAX_DEFAULT: u32 = 4096;
-/// Whom of a crowd a viewer hears unless its configuration says otherwise.
-pub const LOUDEST_DEFAULT: u8 = chappe_sfu_core::LOUDEST_DEFAULT as u8;

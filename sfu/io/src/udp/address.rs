@@ -3,7 +3,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use super::Family;
+/// Of a socket. One of IPv6 carries IPv4 as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    V4,
+    V6,
+}
 
 /// `sockaddr_in` or `sockaddr_in6`, whichever is in use; 4-byte aligned as the kernel's structs are.
 #[derive(Debug, Clone, Copy)]
