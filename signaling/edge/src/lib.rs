@@ -12,6 +12,7 @@ pub mod http;
 mod processes;
 mod refusal;
 pub mod supervisor;
+mod words;
 mod ws;
 
 pub use access::{AccessConfig, BasePath, Gate, Host, Network, Proxies};

@@ -76,18 +76,3 @@ pub enum LostReason {
     /// The key of its token is.
     TokenRevoked,
 }
-
-impl LostReason {
-    pub fn as_text(self) -> &'static str {
-        match self {
-            LostReason::WorkerDied => "worker_died",
-            LostReason::Expired => "expired",
-            LostReason::Failed => "failed",
-            LostReason::Moved => "moved",
-            LostReason::TakenOver => "taken_over",
-            LostReason::Ended => "ended",
-            LostReason::TokenExpired => "token_expired",
-            LostReason::TokenRevoked => "token_revoked",
-        }
-    }
-}

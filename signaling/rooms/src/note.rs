@@ -77,25 +77,6 @@ pub enum TrackChoice {
     Mid(String),
 }
 
-impl TrackChoice {
-    /// As the WebSocket protocol writes it.
-    pub fn parse(text: &str) -> TrackChoice {
-        match text {
-            "audio" => TrackChoice::Audio(0),
-            "video" => TrackChoice::Video(0),
-            mid => TrackChoice::Mid(mid.to_owned()),
-        }
-    }
-
-    pub fn as_text(&self) -> &str {
-        match self {
-            TrackChoice::Audio(_) => "audio",
-            TrackChoice::Video(_) => "video",
-            TrackChoice::Mid(mid) => mid,
-        }
-    }
-}
-
 impl Note {
     pub fn to_text(&self) -> Result<String, RoomError> {
         let text = serde_json::to_string(self).expect("a note has only string keys");

@@ -10,14 +10,14 @@ use axum::response::{IntoResponse, Response};
 use chappe_cluster::NodeName;
 use chappe_sfu_api::{MediaKind, SessionId, SessionStats, TrackId, UncachedReason};
 use chappe_signaling_rooms::{
-    Connection, Member, MemberId, Role, Room, RoomError, RoomName, Session, Showing, SlotState, Stream, StreamName,
-    Track,
+    Connection, Member, MemberId, Role, Room, RoomError, RoomName, Session, Slot, SlotState, Stream, StreamName, Track,
 };
 use chappe_signaling_service::{Refusal, Service, ServiceState};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::{HttpError, missing};
+use crate::words::{showing, track_choice};
 
 #[derive(Debug, Serialize)]
 struct RoomEntry<'a> {
@@ -305,10 +305,6 @@ fn session_entry<'a>(service: &'a Service, session: &'a Session) -> SessionEntry
 }
 
 fn slot_entry(state: &SlotState) -> SlotEntry<'_> {
-    let text = match state.showing {
-        Showing::Live => "live",
-        Showing::Waiting => "waiting",
-        Showing::Unsupported(_) => "unsupported",
-    };
-    SlotEntry { mid: &state.slot.mid, stream: &state.slot.stream, track: state.slot.track.as_text(), state: text }
+    let Slot { mid, stream, track, .. } = &state.slot;
+    SlotEntry { mid, stream, track: track_choice(track), state: showing(&state.showing) }
 }

@@ -3,12 +3,12 @@
 use axum::extract::ws::Utf8Bytes;
 use chappe_sfu_api::{AliveMs, Codec, MediaKind, SessionId, SessionStats, Tile};
 use chappe_signaling_chat::{ChatNotice, Gap, History, Person, Said};
-use chappe_signaling_rooms::{
-    MemberId, ResumeSecret, RoomName, SessionNotice, Showing, Slot, SlotState, StreamName, TrackChoice,
-};
+use chappe_signaling_rooms::{MemberId, ResumeSecret, RoomName, SessionNotice, Showing, Slot, SlotState, StreamName};
 use chappe_signaling_service::{PageEvent, Refusal, ShownStream, ShownTrack, Welcome, assert_unlocked};
 use chappe_signaling_turn::IceServer;
 use serde::{Deserialize, Serialize};
+
+use crate::words::{lost_reason, parse_track_choice, showing, track_choice};
 
 /// What a page asks; its number is read apart, so that an error can name it.
 #[derive(Debug, Deserialize)]
@@ -236,7 +236,7 @@ impl<'a> From<&'a SessionNotice> for ServerMessage<'a> {
                 ServerMessage::SlotChanged { session: *session, slot: state.into() }
             }
             SessionNotice::SessionLost(session, reason) => {
-                ServerMessage::SessionLost { session: *session, reason: reason.as_text() }
+                ServerMessage::SessionLost { session: *session, reason: lost_reason(*reason) }
             }
             SessionNotice::Unwatched { session, mid, encodings } => {
                 ServerMessage::Unwatched { session: *session, mid, encodings }
@@ -337,19 +337,18 @@ impl<'a> From<&'a ShownTrack> for TrackText<'a> {
 
 impl<'a> From<&'a SlotState> for SlotText<'a> {
     fn from(state: &'a SlotState) -> SlotText<'a> {
-        let (text, message) = match &state.showing {
-            Showing::Live => ("live", None),
-            Showing::Waiting => ("waiting", None),
-            Showing::Unsupported(message) => ("unsupported", Some(message.as_str())),
+        let message = match &state.showing {
+            Showing::Live | Showing::Waiting => None,
+            Showing::Unsupported(message) => Some(message.as_str()),
         };
         let Slot { mid, stream, track, .. } = &state.slot;
-        SlotText { mid, stream, track: track.as_text(), state: text, message }
+        SlotText { mid, stream, track: track_choice(track), state: showing(&state.showing), message }
     }
 }
 
 impl SlotRequest {
     pub fn parse(self) -> Result<Slot, Refusal> {
         let stream = StreamName::parse(&self.stream)?;
-        Ok(Slot { mid: self.mid, stream, track: TrackChoice::parse(&self.track), height_max: self.max })
+        Ok(Slot { mid: self.mid, stream, track: parse_track_choice(&self.track), height_max: self.max })
     }
 }
