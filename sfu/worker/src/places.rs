@@ -1,5 +1,8 @@
 //! Owns counting places, of connections or of datagrams that wait: how many there are, and how many of them one address
 //! may hold. Never touches a socket.
+//!
+//! A listener of signaling counts so as well, and ends idle connections for new ones (`signaling/edge/src/http/places.rs`).
+//! The one crate below both is the contract between signaling and worker, which has no logic.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};

@@ -1,5 +1,5 @@
 //! Owns the two byte queues of a control connection: lines coming in, lines going out, both bounded.
-//! Never knows what a line says.
+//! Never knows what a line says. Not the codec of tokio-util: the worker has no tokio, and lends each line out of its buffer.
 
 /// Cuts a byte stream into lines.
 #[derive(Debug, Default)]

@@ -1,4 +1,5 @@
-//! Owns reading a request's body: its type, its length, its text.
+//! Owns reading a request's body: its type, its length, its text. `to_bytes` holds the limit, and not a layer of axum or
+//! tower-http around the route: what is too long is to be refused in our words.
 
 use std::error::Error as _;
 

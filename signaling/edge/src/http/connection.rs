@@ -1,5 +1,9 @@
 //! Owns one connection from its first byte to its end: TLS where the listener speaks it, HTTP/1.1 or HTTP/2 above it,
 //! and how slow it may be. Never answers a request: the [`Front`] does.
+//!
+//! Not `server::conn::auto` of hyper-util, which tells the protocol by the first bytes: TLS has agreed on it, and plain TCP
+//! speaks HTTP/1.1 here. Nor its `GracefulShutdown`: one `select` ends a connection with the process, when its place is given
+//! away, or when it never asked for anything.
 
 use std::convert::Infallible;
 use std::io;

@@ -1,5 +1,8 @@
 //! Owns the places of a listener: how many connections there are at a time, and how many of them one address may
 //! have. Never touches a socket: it tells which connection has to end for another.
+//!
+//! Workers count places of their own (`sfu/worker/src/places.rs`), where nothing is idle: a type for both would need a crate
+//! below both, and have of each what the other has no use for.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,7 +1,7 @@
 //! Owns accepting connections: how many, whose, and how they end with the process.
 //!
-//! hyper serves each of them. The loop around it is ours and not `axum::serve`, nor the graceful end that of hyper-util: places
-//! are given out before a handshake, idle connections give theirs back, and TLS is taken up anew while they run.
+//! hyper serves each of them. The loop around it is ours and not `axum::serve`: places are given out before a handshake, idle
+//! connections give theirs back, and TLS is taken up anew while they run.
 
 use std::io;
 use std::net::IpAddr;
