@@ -17,7 +17,7 @@ pub enum Failure {
 
 impl Failure {
     /// For who gave this command, if it was one of ours; with where to read on.
-    pub fn told(&self, command: Option<&str>) -> String {
+    pub fn message(&self, command: Option<&str>) -> String {
         let line = readable(&self.to_string());
         match (self, command) {
             (Failure::Usage(_), Some(command)) => format!("{line} (chappe {command} --help)"),
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_was_typed_is_told_in_one_line_that_can_be_read() {
-        let told = Failure::Usage(format!("--admin {}\n\u{1b}: wants a URL", "é".repeat(5_000))).told(Some("ls"));
+        let told = Failure::Usage(format!("--admin {}\n\u{1b}: wants a URL", "é".repeat(5_000))).message(Some("ls"));
         assert_eq!(told, format!("--admin {}…  : wants a URL (chappe ls --help)", "é".repeat(WORD_CHARS_MAX)));
     }
 }

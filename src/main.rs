@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     };
     result.unwrap_or_else(|failure| {
         let command = args.get(1).and_then(|name| name.to_str()).filter(|name| operate::knows(name));
-        eprintln!("chappe: {}", failure.told(command));
+        eprintln!("chappe: {}", failure.message(command));
         failure.exit_code()
     })
 }

@@ -101,19 +101,19 @@ impl Counts {
 }
 
 /// Runs for as long as the process does.
-pub struct Link {
+pub struct EmulatedLink {
     pub weather: Arc<Weather>,
     /// From the first end to the second, and back.
     pub counts: [Arc<Counts>; 2],
 }
 
-impl Link {
+impl EmulatedLink {
     /// Makes the device `name` in each of two namespaces (as `ip netns` knows them) and carries between them.
     /// Addresses and routes are for the caller to set.
-    pub fn open(ends: [&str; 2], name: &str, seed: u64) -> Result<Link> {
+    pub fn open(ends: [&str; 2], name: &str, seed: u64) -> Result<EmulatedLink> {
         let [a, b] = ends.map(|namespace| device(namespace, name));
         let (a, b) = (Arc::new(a?), Arc::new(b?));
-        let link = Link { weather: Arc::default(), counts: Default::default() };
+        let link = EmulatedLink { weather: Arc::default(), counts: Default::default() };
         let ways = [(&a, &b, seed), (&b, &a, seed.wrapping_add(1))];
         for ((from, to, seed), counts) in ways.into_iter().zip(&link.counts) {
             let (sent, due) = sync_channel(UNDER_WAY_MAX);

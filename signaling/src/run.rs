@@ -16,7 +16,7 @@ use chappe_signaling_service::{
     AddressLimits, Cluster, DrainFile, Exit, Identity, Outgoing, Service, unix_ms, worker_link,
 };
 use chappe_signaling_tls::PemFiles;
-use chappe_signaling_traces::{Origin, Tracer};
+use chappe_signaling_traces::{Resource, Tracer};
 use chappe_supervisor_api::{AdminAuth, Auth};
 use futures_util::future::BoxFuture;
 use tokio::signal::unix::{SignalKind, signal};
@@ -180,12 +180,12 @@ fn follow_joins(traces: Option<Traces>, identity: &Identity) -> (Tracer, impl Fu
     let following = traces.map(|Traces { collector, service, attributes }| {
         let (node, region) = (identity.node.to_string(), identity.region.clone());
         let (tracer, ended) = Tracer::new(QUEUE_SPANS_MAX);
-        (tracer, ended, collector, Origin { service, node, region, more: attributes })
+        (tracer, ended, collector, Resource { service, node, region, more: attributes })
     });
     let tracer = following.as_ref().map(|(tracer, ..)| tracer.clone()).unwrap_or_default();
     let telling = async move {
-        if let Some((tracer, ended, collector, origin)) = following {
-            tell_collector(collector, origin, tracer, ended).await;
+        if let Some((tracer, ended, collector, resource)) = following {
+            tell_collector(collector, resource, tracer, ended).await;
         }
     };
     (tracer, telling)

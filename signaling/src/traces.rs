@@ -7,7 +7,7 @@ pub use collector::{Collector, check_collector, key_values};
 
 use std::time::Duration;
 
-use chappe_signaling_traces::{EndedSpan, Fate, Origin, Tracer, to_otlp};
+use chappe_signaling_traces::{EndedSpan, Fate, Resource, Tracer, to_otlp};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tracing::{info, warn};
@@ -26,7 +26,7 @@ pub struct Traces {
 /// For as long as the process lives.
 pub async fn tell_collector(
     collector: Collector,
-    origin: Origin,
+    resource: Resource,
     tracer: Tracer,
     mut ended: mpsc::Receiver<EndedSpan>,
 ) {
@@ -42,7 +42,7 @@ pub async fn tell_collector(
                 batch.push(span);
             }
         }
-        let body = to_otlp(&origin, &batch);
+        let body = to_otlp(&resource, &batch);
         let told = tell(&collector, body).await;
         let is_reached = told.is_ok();
         match told {

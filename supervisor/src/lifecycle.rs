@@ -93,7 +93,7 @@ impl<P> State<P> {
     }
 
     /// As others are told; none once it is gone.
-    pub fn told(&self) -> Option<ProcessState> {
+    pub fn process_state(&self) -> Option<ProcessState> {
         match self {
             State::Starting => Some(ProcessState::Starting),
             State::Up { .. } => Some(ProcessState::Up),

@@ -144,7 +144,7 @@ impl Supervisor {
             let up = supervised.state.since().map(|since| now.saturating_duration_since(since)).unwrap_or_default();
             Some(ProcessStatus {
                 name: *name,
-                state: supervised.state.told()?,
+                state: supervised.state.process_state()?,
                 pid: supervised.state.process().map(Process::pid),
                 up_ms: u64::try_from(up.as_millis()).unwrap_or(u64::MAX),
                 restarts: supervised.restarts,

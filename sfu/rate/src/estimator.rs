@@ -177,7 +177,7 @@ impl Estimator {
     /// What a feedback packet says, in the order of its sequence numbers.
     pub(crate) fn handle_feedback(&mut self, now: Time, reports: impl IntoIterator<Item = PacketReport>) -> Outcome {
         let mut outcome = Outcome::default();
-        let mut received: ArrayVec<Received, CHUNK> = ArrayVec::new();
+        let mut received: ArrayVec<ReceivedPacket, CHUNK> = ArrayVec::new();
         let mut newest: Option<Time> = None;
         let mut is_news = false;
         if self.acknowledged.is_calm() && self.app_limited.uses_little(self.acknowledged.rate(), self.estimate) {
@@ -279,7 +279,7 @@ impl Estimator {
         }
     }
 
-    fn handle_received(&mut self, now: Time, received: &mut ArrayVec<Received, CHUNK>, outcome: &mut Outcome) {
+    fn handle_received(&mut self, now: Time, received: &mut ArrayVec<ReceivedPacket, CHUNK>, outcome: &mut Outcome) {
         received.sort_unstable_by_key(|(_, arrival)| *arrival);
         outcome.is_limited = self.app_limited.is_limited();
         for (packet, arrival) in received.drain(..) {
@@ -382,7 +382,7 @@ impl Estimator {
     }
 }
 
-type Received = (SentPacket, ReceiverTime);
+type ReceivedPacket = (SentPacket, ReceiverTime);
 
 /// Packets that are sorted by arrival at a time, on the stack.
 const CHUNK: usize = 128;

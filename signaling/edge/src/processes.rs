@@ -75,7 +75,7 @@ impl Processes {
         }
         reply(&match self.carry_out(order).await {
             Ok(outcome) => NodeReply::Operated { outcome },
-            Err(error) => NodeReply::Refused { told: told(error) },
+            Err(error) => NodeReply::Refused { told: remote_refusal(error) },
         });
     }
 
@@ -163,7 +163,7 @@ fn found(worker: bool) -> Result<ProcessOutcome, HttpError> {
 }
 
 /// As the node that asked passes it on.
-fn told(error: HttpError) -> RemoteRefusal {
+fn remote_refusal(error: HttpError) -> RemoteRefusal {
     RemoteRefusal {
         code: error.code.to_owned(),
         message: error.message,

@@ -144,7 +144,7 @@ impl Offer {
 
     /// Why nothing of the offer can be taken.
     pub(super) fn nothing_in_common(&self) -> SdpError {
-        let mut told: Vec<String> = self.sections.iter().filter(|s| !s.removed).map(Section::told).collect();
+        let mut told: Vec<String> = self.sections.iter().filter(|s| !s.removed).map(Section::description).collect();
         let more = told.len().saturating_sub(LINES_TOLD_MAX);
         told.truncate(LINES_TOLD_MAX);
         if more > 0 {

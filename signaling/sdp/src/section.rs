@@ -116,7 +116,7 @@ impl Section {
     }
 
     /// What it offers, for messages: ``m-line 0 (audio, mid `0`) offers PCMU, G722``.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn description(&self) -> String {
         let name = format!("m-line {} ({}, mid `{}`)", self.line, plain(&self.media), self.mid);
         if self.kind.is_none() {
             return format!("{name} is {} over {}", plain(&self.media), plain(&self.proto));

@@ -15,7 +15,7 @@ mod tracer;
 
 pub use context::TraceContext;
 pub use ended::{EndedSpan, Kind};
-pub use otlp::{Origin, to_otlp};
+pub use otlp::{Resource, to_otlp};
 pub use queue::Fate;
 pub use span::{Span, carry, current, step};
 pub use tracer::Tracer;

@@ -7,7 +7,7 @@ use crate::ended::{EndedSpan, Kind, Value};
 
 /// Whose spans they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct Resource {
     /// `service.name`
     pub service: String,
     /// The name of the node, `service.instance.id`
@@ -18,12 +18,13 @@ pub struct Origin {
 }
 
 /// The body of a request to `/v1/traces`.
-pub fn to_otlp(origin: &Origin, spans: &[EndedSpan]) -> Vec<u8> {
-    let own = [("service.name", &origin.service), ("service.instance.id", &origin.node), ("chappe.node", &origin.node)];
-    let region = origin.region.iter().map(|region| ("chappe.region", region));
+pub fn to_otlp(resource: &Resource, spans: &[EndedSpan]) -> Vec<u8> {
+    let own =
+        [("service.name", &resource.service), ("service.instance.id", &resource.node), ("chappe.node", &resource.node)];
+    let region = resource.region.iter().map(|region| ("chappe.region", region));
     let own = own.into_iter().chain(region).map(|(key, value)| text(key, value));
     let version = text("service.version", env!("CARGO_PKG_VERSION"));
-    let more = origin.more.iter().map(|(key, value)| text(key, value));
+    let more = resource.more.iter().map(|(key, value)| text(key, value));
     let resource: Vec<Json> = own.chain([version]).chain(more).collect();
     let spans: Vec<Json> = spans.iter().map(span).collect();
     let scope = json!({ "name": "chappe", "version": env!("CARGO_PKG_VERSION") });
@@ -88,13 +89,13 @@ mod tests {
         request.fail("no worker has a place");
         drop(request);
         let step = queue.try_recv().unwrap();
-        let origin = Origin {
+        let resource = Resource {
             service: "chappe".to_owned(),
             node: "a".to_owned(),
             region: None,
             more: vec![("deployment.environment.name".to_owned(), "test".to_owned())],
         };
-        let told: Json = serde_json::from_slice(&to_otlp(&origin, std::slice::from_ref(&step))).unwrap();
+        let told: Json = serde_json::from_slice(&to_otlp(&resource, std::slice::from_ref(&step))).unwrap();
         let of = &told["resourceSpans"][0];
         assert_eq!(of["resource"]["attributes"][1], text("service.instance.id", "a"));
         assert_eq!(of["resource"]["attributes"][4], text("deployment.environment.name", "test"));

@@ -28,7 +28,7 @@ impl User {
         let request = Message::from_bytes(request).ok().filter(|request| request.has_class(MessageClass::Request))?;
         let algorithm = request.validate_integrity(&self.credentials).ok()?;
         let answer = Message::builder_error(&request, MessageWriteVec::new());
-        self.told(answer, ErrorCode::FORBIDDEN, algorithm)
+        self.refusal(answer, ErrorCode::FORBIDDEN, algorithm)
     }
 
     /// What an answer for want of capacity becomes where it is this user's quota that is used up (section 7.2).
@@ -42,10 +42,10 @@ impl User {
         let algorithm = answer.validate_integrity(&self.credentials).ok()?;
         let kind = MessageType::from_class_method(MessageClass::Error, ALLOCATE);
         let told = Message::builder(kind, answer.transaction_id(), MessageWriteVec::new());
-        self.told(told, ErrorCode::ALLOCATION_QUOTA_REACHED, algorithm)
+        self.refusal(told, ErrorCode::ALLOCATION_QUOTA_REACHED, algorithm)
     }
 
-    fn told(&self, mut answer: MessageWriteVec, code: u16, algorithm: IntegrityAlgorithm) -> Option<Vec<u8>> {
+    fn refusal(&self, mut answer: MessageWriteVec, code: u16, algorithm: IntegrityAlgorithm) -> Option<Vec<u8>> {
         answer.add_attribute(&ErrorCode::builder(code).build().ok()?).ok()?;
         answer.add_message_integrity(&self.credentials, algorithm).ok()?;
         Some(answer.finish())

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::handshake::shake_hands;
 use super::heard::{Complaint, Heard};
 use super::patient::{Conversation, Patient};
-use super::stun::{self, Request};
+use super::stun::{self, StunRequest};
 
 /// An address, and whom a client expects there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,11 +41,11 @@ pub enum Via {
 impl Door {
     pub fn ask(&self) -> Heard {
         let heard = match self.question {
-            Question::Binding => ask_over_udp(self.at, Request::BINDING),
-            Question::Allocation(Via::Udp) => ask_over_udp(self.at, Request::ALLOCATION),
+            Question::Binding => ask_over_udp(self.at, StunRequest::BINDING),
+            Question::Allocation(Via::Udp) => ask_over_udp(self.at, StunRequest::ALLOCATION),
             Question::Connection => self.connect().map(|_| Heard::Answer(None)),
             Question::Allocation(via) => {
-                self.converse(via, |stream| stun::ask_over_stream(stream, Request::ALLOCATION))
+                self.converse(via, |stream| stun::ask_over_stream(stream, StunRequest::ALLOCATION))
             }
             Question::Page(via) => self.converse(via, |stream| self.ask_for_page(stream)),
         };
@@ -95,7 +95,7 @@ impl Door {
     }
 }
 
-fn ask_over_udp(at: SocketAddr, request: Request) -> io::Result<Heard> {
+fn ask_over_udp(at: SocketAddr, request: StunRequest) -> io::Result<Heard> {
     let any: IpAddr = if at.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
     let socket = UdpSocket::bind((any, 0))?;
     socket.connect(at)?;

@@ -6,16 +6,16 @@ use super::heard::Heard;
 use super::patient::Conversation;
 
 #[derive(Debug, Clone, Copy)]
-pub struct Request {
+pub struct StunRequest {
     pub bytes: &'static [u8],
 }
 
-impl Request {
+impl StunRequest {
     /// RFC 8489 section 5, with SOFTWARE: a worker answers with no more bytes than it was asked with.
-    pub const BINDING: Request =
-        Request { bytes: b"\x00\x01\x00\x1c\x21\x12\xa4\x42chappedoctor\x80\x22\x00\x18chappe doctor looks here" };
+    pub const BINDING: StunRequest =
+        StunRequest { bytes: b"\x00\x01\x00\x1c\x21\x12\xa4\x42chappedoctor\x80\x22\x00\x18chappe doctor looks here" };
     /// RFC 8656 section 7.1: of a relay for UDP.
-    pub const ALLOCATION: Request = Request {
+    pub const ALLOCATION: StunRequest = StunRequest {
         bytes: b"\x00\x03\x00\x24\x21\x12\xa4\x42chappedoctor\x00\x19\x00\x04\x11\x00\x00\x00\
                  \x80\x22\x00\x18chappe doctor looks here",
     };
@@ -27,7 +27,7 @@ impl Request {
             return None;
         }
         // Yes or no: somebody is there who speaks STUN.
-        if self.bytes.get(1) == Request::BINDING.bytes.get(1) {
+        if self.bytes.get(1) == StunRequest::BINDING.bytes.get(1) {
             return Some(Heard::Answer(None));
         }
         Some(match (kind[1], error_code(message)) {
@@ -38,7 +38,7 @@ impl Request {
     }
 }
 
-pub fn ask_over_stream(stream: &mut dyn Conversation, request: Request) -> io::Result<Heard> {
+pub fn ask_over_stream(stream: &mut dyn Conversation, request: StunRequest) -> io::Result<Heard> {
     stream.write_all(request.bytes)?;
     stream.flush()?;
     let mut message = vec![0; HEADER_BYTES];
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_turn_server_asks_for_credentials_and_others_are_none() {
-        let asked = |message: &[u8]| Request::ALLOCATION.answered(message);
+        let asked = |message: &[u8]| StunRequest::ALLOCATION.answered(message);
         let wants = answer(0x13, b"\x80\x22\x00\x01x\0\0\0\x00\x09\x00\x04\0\0\x04\x01");
         assert_eq!(asked(&wants), Some(Heard::Answer(None)));
         let full = answer(0x13, b"\x00\x09\x00\x04\0\0\x05\x08");
@@ -93,7 +93,7 @@ mod tests {
         let mut foreign = wants.clone();
         foreign[19] ^= 1;
         assert_eq!(asked(&foreign), None, "an answer to somebody else");
-        assert_eq!(Request::BINDING.answered(&answer(0x11, b"")), Some(Heard::Answer(None)));
+        assert_eq!(StunRequest::BINDING.answered(&answer(0x11, b"")), Some(Heard::Answer(None)));
         for length in 0..wants.len() {
             let _ = asked(&wants[..length]);
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use chappe_load::lossy::{Counts, Link};
+use chappe_load::lossy::{Counts, EmulatedLink};
 use clap::Parser;
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ struct Flags {
 
 fn main() -> Result<()> {
     let flags = Flags::parse();
-    let link = Link::open([&flags.from, &flags.to], &flags.device, flags.seed)?;
+    let link = EmulatedLink::open([&flags.from, &flags.to], &flags.device, flags.seed)?;
     say(&json!({ "event": "ready" }))?;
     for line in std::io::stdin().lock().lines() {
         obey(&link, &line?)?;
@@ -38,7 +38,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn obey(link: &Link, line: &str) -> Result<()> {
+fn obey(link: &EmulatedLink, line: &str) -> Result<()> {
     let (command, value) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
     match command {
         "loss" => link.weather.set_loss(value.parse().context("loss wants a share from 0 to 1")?),

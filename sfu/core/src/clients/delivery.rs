@@ -24,7 +24,7 @@ use chappe_sfu_rate::{Bitrate, PacketClass};
 
 pub(crate) use acknowledgement::Acknowledgement;
 use allotter::Allotter;
-pub(crate) use bandwidth::{Bandwidth, Origin, ReportsByStream, SentStream};
+pub(crate) use bandwidth::{Bandwidth, Original, ReportsByStream, SentStream};
 pub use bandwidth::{LineBasis, LineStats};
 pub(crate) use keyframe_allowance::KeyframeAnswer;
 pub use layer_reason::LayerReason;
@@ -199,8 +199,8 @@ impl Delivery {
             let len_max = header.len() + longer + payload.len() + sealer.rtp_overhead();
             match bandwidth.as_deref_mut() {
                 Some(bandwidth) if is_numbered => {
-                    let origin = Origin::of(line, numbers.index);
-                    patch_number(header, bandwidth.number(sent, len_max, class, origin, None));
+                    let original = Original::of(line, numbers.index);
+                    patch_number(header, bandwidth.number(sent, len_max, class, original, None));
                 }
                 Some(bandwidth) => bandwidth.note_sent(len_max),
                 None => {}

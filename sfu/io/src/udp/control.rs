@@ -20,7 +20,7 @@ const HEADER_BYTES: usize = size_of::<usize>() + 8;
 
 /// What the control messages of a received datagram said.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Received {
+pub(super) struct Ancillary {
     /// UDP_GRO: all datagrams of the train are this long but the last.
     pub(super) segment: Option<usize>,
     pub(super) local: Option<IpAddr>,
@@ -57,8 +57,8 @@ impl ControlBuffer {
         at
     }
 
-    pub(super) fn decode(&self, length: usize) -> Received {
-        let mut received = Received::default();
+    pub(super) fn decode(&self, length: usize) -> Ancillary {
+        let mut received = Ancillary::default();
         let mut rest = self.bytes.get(..length).unwrap_or(&self.bytes);
         while let Some((level, kind, data, next)) = split_message(rest) {
             match (level, kind) {

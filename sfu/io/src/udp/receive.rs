@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::UdpSocket;
 use super::address::NAME_BYTES;
-use super::control::{CONTROL_BYTES, Received};
+use super::control::{Ancillary, CONTROL_BYTES};
 use super::message::MessageBuffers;
 
 pub struct BatchReceiver {
@@ -131,7 +131,7 @@ impl BatchReceiver {
     }
 
     /// What the control messages of one of those that the last call took say.
-    fn control(&self, place: usize) -> Option<Received> {
+    fn control(&self, place: usize) -> Option<Ancillary> {
         let (buffers, header) = self.messages.iter().zip(&self.headers).take(self.filled).nth(place)?;
         #[allow(clippy::unnecessary_cast)] // msg_controllen is 32 bits wide on musl
         let control = buffers.control.decode(header.msg_hdr.msg_controllen as usize);

@@ -12,28 +12,28 @@ use super::log_readers::next_line;
 use crate::supervisor::Replies;
 
 #[derive(Debug)]
-pub struct LogLines(Source);
+pub struct LogLines(LinesFrom);
 
 #[derive(Debug)]
-enum Source {
+enum LinesFrom {
     ThisNode { replies: Replies, follow: bool },
     AnotherNode { service: Arc<Service>, node: NodeName, reader: u64, read: VecDeque<String>, ended: bool },
 }
 
 impl LogLines {
     pub fn of_this_node(replies: Replies, follow: bool) -> LogLines {
-        LogLines(Source::ThisNode { replies, follow })
+        LogLines(LinesFrom::ThisNode { replies, follow })
     }
 
     pub fn of_another_node(service: Arc<Service>, node: NodeName, reader: u64) -> LogLines {
-        LogLines(Source::AnotherNode { service, node, reader, read: VecDeque::new(), ended: false })
+        LogLines(LinesFrom::AnotherNode { service, node, reader, read: VecDeque::new(), ended: false })
     }
 
     /// None at the end, which for who does not follow is that of the first answer.
     pub async fn next(&mut self) -> io::Result<Option<String>> {
         match &mut self.0 {
-            Source::ThisNode { replies, follow } => next_line(replies, *follow).await,
-            Source::AnotherNode { service, node, reader, read, ended } => loop {
+            LinesFrom::ThisNode { replies, follow } => next_line(replies, *follow).await,
+            LinesFrom::AnotherNode { service, node, reader, read, ended } => loop {
                 if let Some(line) = read.pop_front() {
                     return Ok(Some(line));
                 }

@@ -16,7 +16,7 @@ use chappe_sfu_rate::{
 use crate::clients::delivery::Acknowledgement;
 use crate::keys::{Key, SendLine};
 use crate::wire::rtp::Seq;
-pub(crate) use missed::Origin;
+pub(crate) use missed::Original;
 use missed::{Missed, TOLD_MAX};
 use stream_log::StreamLog;
 pub(crate) use stream_log::{ReportsByStream, SentStream};
@@ -121,23 +121,23 @@ impl Bandwidth {
     }
 
     /// Notes a datagram of this length as it leaves, and gives the transport-wide number that it is to carry, if it is.
-    /// `origin` is what to repeat if it does not arrive; `rtx` the index of what is a repeat, on the SSRC for these.
+    /// `original` is what to repeat if it does not arrive; `rtx` the index of what is a repeat, on the SSRC for these.
     #[inline]
     pub fn number(
         &mut self,
         now: Time,
         datagram_bytes: usize,
         class: PacketClass,
-        origin: Origin,
+        original: Original,
         rtx: Option<u64>,
     ) -> Option<u16> {
         let number = self.control.handle_sent(now, datagram_bytes as u32 + IP_AND_UDP_BYTES, class);
         let may_repeat = matches!(class, PacketClass::Video | PacketClass::Repair);
-        self.missed.note_sent(number, may_repeat.then_some(origin));
+        self.missed.note_sent(number, may_repeat.then_some(original));
         let Some(log) = &mut self.log else { return Some(number) };
-        let line = origin.line();
+        let line = original.line();
         match rtx {
-            None => log.note_sent(number, SentStream::media(line), Seq(origin.seq)),
+            None => log.note_sent(number, SentStream::media(line), Seq(original.seq)),
             Some(index) => log.note_sent(number, SentStream::rtx(line), Seq(index as u16)),
         }
         None
@@ -259,7 +259,7 @@ impl Bandwidth {
 
     /// What feedback said did not arrive, since the last time this was asked. Nothing while the line is too slow for what is
     /// sent: there it is the client's to say what it still has a use for.
-    pub fn missed(&mut self) -> ArrayVec<Origin, TOLD_MAX> {
+    pub fn missed(&mut self) -> ArrayVec<Original, TOLD_MAX> {
         let missed = self.missed.take();
         if self.is_congested() { ArrayVec::new() } else { missed }
     }

@@ -10,7 +10,7 @@ use crate::clients::delivery::rewrite::Rewritten;
 use crate::clients::delivery::rtx::Repeat;
 use crate::clients::delivery::sender::Repair;
 use crate::clients::delivery::template::{HEADER_BYTES_MAX, patch, patch_frame, write_header};
-use crate::clients::delivery::{Bandwidth, Delivery, Origin};
+use crate::clients::delivery::{Bandwidth, Delivery, Original};
 use crate::codec::frame::{Renumbered, renumber};
 use crate::egress::Arena;
 use crate::keys::{Key, SendLine};
@@ -30,7 +30,7 @@ impl Delivery {
         out: &mut Outputs,
     ) {
         let Some((line, _)) = self.sender_of(media) else { return };
-        let lost = lost.take(REPAIRS_PER_NACK_MAX).map(|seq| Origin::of(line, seq.0.into()));
+        let lost = lost.take(REPAIRS_PER_NACK_MAX).map(|seq| Original::of(line, seq.0.into()));
         self.repeat(now, lost, round_trip, tracks, out);
     }
 
@@ -45,7 +45,7 @@ impl Delivery {
     fn repeat(
         &mut self,
         now: Instant,
-        lost: impl Iterator<Item = Origin>,
+        lost: impl Iterator<Item = Original>,
         round_trip: Option<Duration>,
         tracks: &Tracks,
         out: &mut Outputs,
@@ -55,17 +55,17 @@ impl Delivery {
             return;
         }
         let is_twice = self.acknowledged().is_some_and(Bandwidth::repeats_twice);
-        let mut again: ArrayVec<Origin, REPAIRS_TWICE_MAX> = ArrayVec::new();
-        for origin in lost {
-            match self.repeat_one(now, origin, Some(round_trip), tracks, out) {
-                Repeated::Rtx if is_twice && !again.is_full() => again.push(origin),
+        let mut again: ArrayVec<Original, REPAIRS_TWICE_MAX> = ArrayVec::new();
+        for original in lost {
+            match self.repeat_one(now, original, Some(round_trip), tracks, out) {
+                Repeated::Rtx if is_twice && !again.is_full() => again.push(original),
                 Repeated::Rtx | Repeated::Plain | Repeated::No => {}
                 Repeated::Full => return,
             }
         }
         // Behind all others, because what loses one packet often loses the next.
-        for origin in again {
-            self.repeat_one(now, origin, None, tracks, out);
+        for original in again {
+            self.repeat_one(now, original, None, tracks, out);
         }
     }
 
@@ -73,7 +73,7 @@ impl Delivery {
     fn repeat_one(
         &mut self,
         now: Instant,
-        origin: Origin,
+        original: Original,
         round_trip: Option<Duration>,
         tracks: &Tracks,
         out: &mut Outputs,
@@ -82,10 +82,10 @@ impl Delivery {
         if !arena.has_room(DATAGRAM_BYTES_MAX) {
             return Repeated::Full;
         }
-        let line = origin.line();
+        let line = original.line();
         let Some(sender) = self.sender_mut(line) else { return Repeated::No };
         let Some(history) = sender.layer.and_then(|layer| tracks.history(layer)) else { return Repeated::No };
-        let Some((repair, entry, numbers)) = sender.decide_repair(history, origin.seq, round_trip, now) else {
+        let Some((repair, entry, numbers)) = sender.decide_repair(history, original.seq, round_trip, now) else {
             return Repeated::No;
         };
         let (is_sent, repeated) = match repair {

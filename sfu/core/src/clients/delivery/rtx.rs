@@ -8,7 +8,7 @@ use chappe_sfu_rate::PacketClass;
 
 use crate::clients::delivery::rewrite::Rewritten;
 use crate::clients::delivery::template::{HEADER_BYTES_MAX, patch, patch_frame, patch_number, write_header};
-use crate::clients::delivery::{Delivery, Origin};
+use crate::clients::delivery::{Delivery, Original};
 use crate::codec::frame::{HEAD_BYTES_MAX, Renumbered, renumber};
 use crate::egress::Arena;
 use crate::keys::{Key, SendLine};
@@ -64,8 +64,8 @@ impl Delivery {
         match bandwidth.as_mut() {
             Some(bandwidth) if is_numbered => {
                 let at = bandwidth.time(now);
-                let origin = Origin::of(line, repeat.original.into());
-                patch_number(header, bandwidth.number(at, len_max, class, origin, Some(repeat.index)));
+                let original = Original::of(line, repeat.original.into());
+                patch_number(header, bandwidth.number(at, len_max, class, original, Some(repeat.index)));
             }
             Some(bandwidth) => bandwidth.note_sent(len_max),
             None => {}

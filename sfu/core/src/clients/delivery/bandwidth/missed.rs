@@ -8,16 +8,16 @@ use crate::keys::{Key, SendLine};
 
 /// A packet of an m-line as it left, by its sequence number there; a repeat has that of what it repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Origin {
+pub(crate) struct Original {
     /// Its place, in a byte, because each viewer has hundreds of these.
     line: u8,
     pub seq: u16,
 }
 
-impl Origin {
+impl Original {
     #[inline]
-    pub fn of(line: SendLine, index: u64) -> Origin {
-        Origin { line: line.place() as u8, seq: index as u16 }
+    pub fn of(line: SendLine, index: u64) -> Original {
+        Original { line: line.place() as u8, seq: index as u16 }
     }
 
     pub fn line(self) -> SendLine {
@@ -29,18 +29,18 @@ impl Origin {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Missed {
     /// With the first number: a client without numbers never needs it.
-    ring: Option<Box<[Option<Origin>; KEPT]>>,
+    ring: Option<Box<[Option<Original>; KEPT]>>,
     newest: u16,
-    told: ArrayVec<Origin, TOLD_MAX>,
+    told: ArrayVec<Original, TOLD_MAX>,
 }
 
 impl Missed {
     /// The packet of a number, if it is one that can be repeated.
     #[inline]
-    pub fn note_sent(&mut self, number: u16, origin: Option<Origin>) {
+    pub fn note_sent(&mut self, number: u16, original: Option<Original>) {
         self.newest = number;
         let ring = self.ring.get_or_insert_with(|| Box::new([None; KEPT]));
-        ring[usize::from(number) % KEPT] = origin;
+        ring[usize::from(number) % KEPT] = original;
     }
 
     /// Feedback says of a number whether it arrived. Each is believed once.
@@ -49,15 +49,15 @@ impl Missed {
             return;
         }
         let Some(ring) = &mut self.ring else { return };
-        let origin = ring[usize::from(number) % KEPT].take();
-        if let Some(origin) = origin.filter(|_| !is_received) {
+        let original = ring[usize::from(number) % KEPT].take();
+        if let Some(original) = original.filter(|_| !is_received) {
             // What is too much of a line that is as bad as this is left to the NACK.
-            let _ = self.told.try_push(origin);
+            let _ = self.told.try_push(original);
         }
     }
 
     /// What did not arrive, since the last time this was asked.
-    pub fn take(&mut self) -> ArrayVec<Origin, TOLD_MAX> {
+    pub fn take(&mut self) -> ArrayVec<Original, TOLD_MAX> {
         std::mem::take(&mut self.told)
     }
 }
@@ -71,19 +71,19 @@ pub(crate) const TOLD_MAX: usize = 32;
 mod tests {
     use super::*;
 
-    fn origin(seq: u16) -> Option<Origin> {
-        Some(Origin { line: 3, seq })
+    fn original(seq: u16) -> Option<Original> {
+        Some(Original { line: 3, seq })
     }
 
     #[test]
     fn what_did_not_arrive_is_told_once() {
         let mut missed = Missed::default();
         for number in 65_000_u16..65_010 {
-            missed.note_sent(number, origin(number.wrapping_sub(65_000)));
+            missed.note_sent(number, original(number.wrapping_sub(65_000)));
         }
         missed.note_sent(65_010, None);
         (65_000..65_011).for_each(|number| missed.note_fate(number, number != 65_004 && number != 65_010));
-        assert_eq!(missed.take().as_slice(), [Origin { line: 3, seq: 4 }]);
+        assert_eq!(missed.take().as_slice(), [Original { line: 3, seq: 4 }]);
         missed.note_fate(65_004, false);
         assert!(missed.take().is_empty());
     }
@@ -92,7 +92,7 @@ mod tests {
     fn numbers_that_were_never_sent_or_long_ago_tell_nothing() {
         let mut missed = Missed::default();
         for number in 0..1_000_u16 {
-            missed.note_sent(number, origin(number));
+            missed.note_sent(number, original(number));
         }
         for number in [0, 487, 1_000, 1_500, 40_000] {
             missed.note_fate(number, false);
