@@ -6,10 +6,11 @@ import { existsSync } from "node:fs";
 import { test } from "node:test";
 
 import { FIREFOX, pictureMoves } from "./harness/firefox.mjs";
+import { flashesNothing } from "./harness/looks.mjs";
 import { picturesMove, tile } from "./harness/observe.mjs";
 import { decodes, player } from "./harness/player.mjs";
 import { goLive } from "./harness/scene.mjs";
-import { describeFirefox } from "./harness/stage.mjs";
+import { close, describeFirefox } from "./harness/stage.mjs";
 import { until } from "./harness/until.mjs";
 
 test("Firefox is there", () => assert.ok(existsSync(FIREFOX), `${FIREFOX} is not installed: make tools`));
@@ -77,6 +78,15 @@ describeFirefox("our pages in Firefox", import.meta.url, (stage) => {
       await viewer.close();
     });
   }
+
+  test("a link or a picture that is away for less than a second flashes nothing in Firefox", async () => {
+    const publisher = await stage.scene.publisher("blink", "cam");
+    const viewer = await stage.open("/watch/blink");
+    const moves = () => pictureMoves(viewer, `${tile("cam")} video`);
+    await moves();
+    await flashesNothing(viewer, stage.scene.server, moves);
+    await close(publisher, viewer);
+  });
 
   /** @param {string} id of a worker */
   async function restart(id) {

@@ -2,6 +2,7 @@
 
 import puppeteer from "puppeteer-core";
 
+import { tellMedia } from "./observe.mjs";
 import { until } from "./until.mjs";
 
 /** @typedef {import("puppeteer-core").Page} Page */
@@ -50,7 +51,7 @@ export async function openFirefox(browser, url, viewport = DESKTOP) {
   const page = await context.newPage();
   await page.setViewport(viewport);
   await page.evaluateOnNewDocument(hearTests);
-  await page.evaluateOnNewDocument(tellLimits);
+  await page.evaluateOnNewDocument(tellMedia);
   await page.goto(url);
   return page;
 }
@@ -61,22 +62,6 @@ function hearTests() {
   MediaStreamTrack.prototype.addEventListener = function (/** @type {any} */ type, /** @type {any} */ listener, /** @type {any} */ options) {
     /** @type {any} */ (addEventListener).call(this, type, listener, options ?? false, true);
   };
-}
-
-/** Runs in the page: lets it tell what its senders of pictures may send, of all its peer connections. */
-function tellLimits() {
-  /** @type {RTCPeerConnection[]} */
-  const all = [];
-  const Real = window.RTCPeerConnection;
-  window.RTCPeerConnection = class extends Real {
-    /** @param {any[]} args */
-    constructor(...args) {
-      super(...args);
-      all.push(this);
-    }
-  };
-  const pictures = () => all.filter((pc) => pc.connectionState !== "closed").flatMap((pc) => pc.getSenders()).filter((sender) => sender.track?.kind === "video");
-  Object.assign(window, { chappeVideoLimits: () => pictures().flatMap((sender) => sender.getParameters().encodings.map((encoding) => encoding.maxBitrate)) });
 }
 
 /**

@@ -35,61 +35,65 @@ export function look(page, selector) {
 }
 
 /**
- * Lets a page tell of the sound and the paths of all its peer connections; must come before it loads.
+ * Lets a page tell of its peer connections; must come before it loads.
  * @param {import("playwright-core").BrowserContext} context
  */
 export async function instrument(context) {
-  await context.addInitScript(() => {
-    /** @type {RTCPeerConnection[]} */
-    const all = [];
-    const Real = window.RTCPeerConnection;
-    window.RTCPeerConnection = class extends Real {
-      /** @param {any[]} args */
-      constructor(...args) {
-        super(...args);
-        all.push(this);
-      }
-    };
-    const entries = async (/** @type {string} */ type) => {
-      const reports = await Promise.all(all.filter((pc) => pc.connectionState !== "closed").map((pc) => pc.getStats()));
-      return reports.flatMap((report) => [...report.values()]).filter((entry) => entry.type === type);
-    };
-    /** @type {Map<RTCPeerConnection, number>} as each last said, for one that is closed since */
-    const lost = new Map();
-    const lookForLoss = async () => {
-      for (const pc of all.filter((one) => one.connectionState !== "closed")) {
-        const entries = [...(await pc.getStats()).values()].filter((entry) => entry.type === "inbound-rtp");
-        if (entries.length > 0) lost.set(pc, entries.reduce((sum, entry) => sum + (entry.packetsLost ?? 0), 0));
-      }
-      return [...lost.values()].reduce((sum, count) => sum + count, 0);
-    };
-    Object.assign(window, {
-      chappeLost: lookForLoss,
-      chappeConnections: () => all.length,
-      chappeDescriptions: () => all.map((pc) => ({ offer: pc.localDescription?.sdp ?? "", answer: pc.remoteDescription?.sdp ?? "" })),
-      chappeVideoLimits: () => all.flatMap((pc) => pc.getSenders()).filter((s) => s.track?.kind === "video").flatMap((s) => s.getParameters().encodings.map((e) => e.maxBitrate)),
-      chappeSoundEnergy: async () => (await entries("inbound-rtp")).reduce((sum, e) => sum + (e.totalAudioEnergy ?? 0), 0),
-      chappeInbound: async () => (await entries("inbound-rtp")).map((e) => ({ kind: e.kind, frames: e.framesDecoded ?? 0, packets: e.packetsReceived, lines: e.frameHeight ?? 0 })),
-      chappeVideoFates: async () => {
-        const flows = (await entries("inbound-rtp")).filter((e) => e.kind === "video");
-        const sum = (/** @type {string} */ name) => flows.reduce((all, e) => all + (e[name] ?? 0), 0);
-        const freezesMs = 1000 * sum("totalFreezesDuration");
-        return { packets: sum("packetsReceived"), received: sum("framesReceived"), decoded: sum("framesDecoded"), dropped: sum("framesDropped"), asked: sum("pliCount") + sum("firCount"), freezes: sum("freezeCount"), freezesMs };
-      },
-      chappeModes: async () => (await entries("outbound-rtp")).filter((e) => e.kind === "video").map((e) => e.scalabilityMode),
-      chappeOutbound: async () => (await entries("outbound-rtp")).map((e) => ({ kind: e.kind, rid: e.rid ?? "", frames: e.framesEncoded ?? 0, lines: e.frameHeight ?? 0, limited: e.qualityLimitationReason ?? "" })),
-      chappePaths: async () => {
-        const pairs = (await entries("candidate-pair")).filter((p) => p.nominated && p.state === "succeeded");
-        const locals = await entries("local-candidate");
-        return pairs.map((p) => locals.find((l) => l.id === p.localCandidateId)?.protocol ?? "?");
-      },
-      chappeCiphers: async () =>
-        (await entries("transport")).map((t) => ({ srtp: t.srtpCipher ?? "", dtls: t.dtlsCipher ?? "", version: t.tlsVersion ?? "", role: t.dtlsRole ?? "" })),
-      chappeCodecs: async () => {
-        const codecs = await entries("codec");
-        return (await entries("inbound-rtp")).map((e) => codecs.find((c) => c.id === e.codecId)?.mimeType ?? "");
-      },
-    });
+  await context.addInitScript(tellMedia);
+}
+
+/** Runs in the page: lets it tell of the sound, the pictures and the paths of all its peer connections. */
+export function tellMedia() {
+  /** @type {RTCPeerConnection[]} */
+  const all = [];
+  const Real = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Real {
+    /** @param {any[]} args */
+    constructor(...args) {
+      super(...args);
+      all.push(this);
+    }
+  };
+  const open = () => all.filter((pc) => pc.connectionState !== "closed");
+  const entries = async (/** @type {string} */ type) => {
+    const reports = await Promise.all(open().map((pc) => pc.getStats()));
+    return reports.flatMap((report) => [...report.values()]).filter((entry) => entry.type === type);
+  };
+  /** @type {Map<RTCPeerConnection, number>} as each last said, for one that is closed since */
+  const lost = new Map();
+  const lookForLoss = async () => {
+    for (const pc of open()) {
+      const entries = [...(await pc.getStats()).values()].filter((entry) => entry.type === "inbound-rtp");
+      if (entries.length > 0) lost.set(pc, entries.reduce((sum, entry) => sum + (entry.packetsLost ?? 0), 0));
+    }
+    return [...lost.values()].reduce((sum, count) => sum + count, 0);
+  };
+  Object.assign(window, {
+    chappeLost: lookForLoss,
+    chappeConnections: () => all.length,
+    chappeDescriptions: () => all.map((pc) => ({ offer: pc.localDescription?.sdp ?? "", answer: pc.remoteDescription?.sdp ?? "" })),
+    chappeVideoLimits: () => open().flatMap((pc) => pc.getSenders()).filter((s) => s.track?.kind === "video").flatMap((s) => s.getParameters().encodings.map((e) => e.maxBitrate)),
+    chappeSoundEnergy: async () => (await entries("inbound-rtp")).reduce((sum, e) => sum + (e.totalAudioEnergy ?? 0), 0),
+    chappeInbound: async () => (await entries("inbound-rtp")).map((e) => ({ kind: e.kind, frames: e.framesDecoded ?? 0, packets: e.packetsReceived ?? 0, lines: e.frameHeight ?? 0 })),
+    chappeVideoFates: async () => {
+      const flows = (await entries("inbound-rtp")).filter((e) => e.kind === "video");
+      const sum = (/** @type {string} */ name) => flows.reduce((all, e) => all + (e[name] ?? 0), 0);
+      const freezesMs = 1000 * sum("totalFreezesDuration");
+      return { packets: sum("packetsReceived"), received: sum("framesReceived"), decoded: sum("framesDecoded"), dropped: sum("framesDropped"), asked: sum("pliCount") + sum("firCount"), freezes: sum("freezeCount"), freezesMs };
+    },
+    chappeModes: async () => (await entries("outbound-rtp")).filter((e) => e.kind === "video").map((e) => e.scalabilityMode),
+    chappeOutbound: async () => (await entries("outbound-rtp")).map((e) => ({ kind: e.kind, rid: e.rid ?? "", frames: e.framesEncoded ?? 0, lines: e.frameHeight ?? 0, limited: e.qualityLimitationReason ?? "" })),
+    chappePaths: async () => {
+      const pairs = (await entries("candidate-pair")).filter((p) => p.nominated && p.state === "succeeded");
+      const locals = await entries("local-candidate");
+      return pairs.map((p) => locals.find((l) => l.id === p.localCandidateId)?.protocol ?? "?");
+    },
+    chappeCiphers: async () =>
+      (await entries("transport")).map((t) => ({ srtp: t.srtpCipher ?? "", dtls: t.dtlsCipher ?? "", version: t.tlsVersion ?? "", role: t.dtlsRole ?? "" })),
+    chappeCodecs: async () => {
+      const codecs = await entries("codec");
+      return (await entries("inbound-rtp")).map((e) => codecs.find((c) => c.id === e.codecId)?.mimeType ?? "");
+    },
   });
 }
 
