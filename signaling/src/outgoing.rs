@@ -4,17 +4,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chappe_signaling_tls::crypto_provider;
+use chappe_signaling_tls::{crypto_provider, machine_roots};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper::{HeaderMap, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
-use rustls_native_certs::load_native_certs;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 #[derive(Debug)]
 pub struct Answer {
@@ -69,9 +68,8 @@ where
 
 /// With the authorities that this machine trusts now.
 fn tls() -> Result<Arc<ClientConfig>, String> {
-    let mut roots = RootCertStore::empty();
-    let (usable, _) = roots.add_parsable_certificates(load_native_certs().certs);
-    if usable == 0 {
+    let roots = machine_roots();
+    if roots.is_empty() {
         return Err("this machine has no certificate authorities: install the package ca-certificates".to_owned());
     }
     let builder =

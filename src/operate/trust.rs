@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chappe_signaling_tls::crypto_provider;
+use chappe_signaling_tls::{crypto_provider, machine_authorities};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::failure::{Failure, usage};
@@ -12,10 +12,7 @@ use crate::failure::{Failure, usage};
 pub fn tls_config(flag: &str, authority: Option<&Path>) -> Result<TlsConfig, Failure> {
     let roots = match authority {
         Some(file) => read(flag, file)?,
-        None => {
-            let found = rustls_native_certs::load_native_certs().certs;
-            found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()
-        }
+        None => machine_authorities().iter().map(|authority| Certificate::from_der(authority).to_owned()).collect(),
     };
     let config = TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(roots)));
     Ok(config.unversioned_rustls_crypto_provider(Arc::new(crypto_provider())).build())

@@ -5,15 +5,14 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use chappe_signaling_tls::{crypto_provider, is_for_development};
+use chappe_signaling_tls::{crypto_provider, is_for_development, machine_roots};
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::client::{WebPkiServerVerifier, verify_server_name};
 use tokio_rustls::rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-    StreamOwned,
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
 };
 
 use super::heard::Complaint;
@@ -59,9 +58,7 @@ impl Judge {
     fn of_machine() -> Judge {
         let provider = Arc::new(crypto_provider());
         let authorities = AUTHORITIES.get_or_init(|| {
-            let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().ok()
+            WebPkiServerVerifier::builder_with_provider(Arc::new(machine_roots()), Arc::clone(&provider)).build().ok()
         });
         Judge { provider, authorities: authorities.clone(), is_unvouched: AtomicBool::new(false) }
     }
