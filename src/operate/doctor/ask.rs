@@ -41,11 +41,11 @@ pub enum Via {
 impl Door {
     pub fn ask(&self) -> Heard {
         let heard = match self.question {
-            Question::Binding => ask_over_udp(self.at, StunRequest::BINDING),
-            Question::Allocation(Via::Udp) => ask_over_udp(self.at, StunRequest::ALLOCATION),
+            Question::Binding => ask_over_udp(self.at, &StunRequest::binding()),
+            Question::Allocation(Via::Udp) => ask_over_udp(self.at, &StunRequest::allocation()),
             Question::Connection => self.connect().map(|_| Heard::Answer(None)),
             Question::Allocation(via) => {
-                self.converse(via, |stream| stun::ask_over_stream(stream, StunRequest::ALLOCATION))
+                self.converse(via, |stream| stun::ask_over_stream(stream, &StunRequest::allocation()))
             }
             Question::Page(via) => self.converse(via, |stream| self.ask_for_page(stream)),
         };
@@ -95,13 +95,13 @@ impl Door {
     }
 }
 
-fn ask_over_udp(at: SocketAddr, request: StunRequest) -> io::Result<Heard> {
+fn ask_over_udp(at: SocketAddr, request: &StunRequest) -> io::Result<Heard> {
     let any: IpAddr = if at.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
     let socket = UdpSocket::bind((any, 0))?;
     socket.connect(at)?;
     socket.set_read_timeout(Some(TRY_FOR))?;
     for _ in 0..TRIES {
-        socket.send(request.bytes)?;
+        socket.send(&request.bytes)?;
         let mut answer = [0; 512];
         match socket.recv(&mut answer) {
             Ok(length) => {
