@@ -1,7 +1,7 @@
 //! Owns what one door is asked, and what counts as its answer: a connection, a message of STUN or TURN, or a page, over
 //! UDP, TCP or TLS as clients come. Silence is no answer.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
@@ -79,20 +79,25 @@ impl Door {
         let head = format!("GET {PAGE} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: chappe-doctor\r\n");
         stream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes())?;
         stream.flush()?;
-        let mut line = Vec::new();
-        let mut byte = [0];
-        while line.len() < STATUS_LINE_BYTES_MAX && byte != *b"\n" {
-            stream.read_exact(&mut byte)?;
-            line.push(byte[0]);
-        }
-        let line = String::from_utf8_lossy(&line);
-        Ok(match line.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)).map(str::trim) {
-            Some("200") => Heard::Answer(None),
-            Some("403") => Heard::Answer(Some(Complaint::new("it refuses who comes under this name", OPEN_REMEDY))),
+        Ok(match read_status(stream)? {
+            Some(200) => Heard::Answer(None),
+            Some(403) => Heard::Answer(Some(Complaint::new("it refuses who comes under this name", OPEN_REMEDY))),
             Some(status) => Heard::Refusal(format!("it answers {status} to {PAGE}")),
             None => Heard::Refusal("it does not speak HTTP".to_owned()),
         })
     }
+}
+
+/// From the first line of an answer; None: it is none of HTTP/1. `ureq`, which makes its connections itself, can't be
+/// given the one whose certificate was judged here.
+fn read_status(stream: impl Read) -> io::Result<Option<u16>> {
+    let mut line = Vec::new();
+    if BufReader::new(stream).take(STATUS_LINE_BYTES_MAX).read_until(b'\n', &mut line)? == 0 {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    let mut answer = httparse::Response::new(&mut []);
+    // Without the lines that follow it is a part of an answer, of which the status is known.
+    Ok(answer.parse(&line).ok().and(answer.code))
 }
 
 fn ask_over_udp(at: SocketAddr, request: &StunRequest) -> io::Result<Heard> {
@@ -119,7 +124,25 @@ fn ask_over_udp(at: SocketAddr, request: &StunRequest) -> io::Result<Heard> {
 const PAGE: &str = "/healthz";
 /// What `--auth open` says to all but the names of this machine.
 const OPEN_REMEDY: &str = "with --auth open a node serves its own machine only: take --auth public or jwt for others";
-const STATUS_LINE_BYTES_MAX: usize = 256;
+const STATUS_LINE_BYTES_MAX: u64 = 256;
 /// A datagram may get lost.
 const TRIES: u32 = 4;
 const TRY_FOR: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_read_from_the_first_line_of_an_answer() {
+        let status = |answer: &str| read_status(answer.as_bytes());
+        assert_eq!(status("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nok").unwrap(), Some(200));
+        assert_eq!(status("HTTP/1.0 403\r\n").unwrap(), Some(403));
+        let long = "HTTP/1.1 200 ".to_owned() + &"a".repeat(1_000);
+        for other in ["220 mail.example.org ESMTP ready\r\n", "HTTP/2 200\r\n", "HTTP/1.1 20", "\r\n", "\0\n"] {
+            assert_eq!(status(other).unwrap(), None, "{other}");
+        }
+        assert_eq!(status(&long).unwrap(), Some(200), "a reason of any length");
+        assert_eq!(status("").unwrap_err().kind(), ErrorKind::UnexpectedEof);
+    }
+}
