@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { until } from "../browser/harness/until.mjs";
 import { Cluster } from "./harness/cluster.mjs";
-import { answer } from "./harness/http.mjs";
+import { answer, api } from "./harness/http.mjs";
 import { post, trickle } from "./harness/offer.mjs";
 import { Clients, totals } from "./harness/clients.mjs";
 import { Wire } from "./harness/wire.mjs";
@@ -72,6 +72,34 @@ describe("any node", () => {
     for (const node of cluster.nodes) {
       await until(`${node.name} gives the name`, async () => (await post(node, "whip", "quiet", "cam")).status === 201);
     }
+  });
+
+  test("mutes what is published at another, for viewers at a third", async () => {
+    const [home, seen, asked] = [cluster.node(1), cluster.node(2), cluster.node(3)];
+    const clients = await Clients.start({ whip: [home.url], whep: [seen.url], room: "muted", viewers: 2 });
+    clients.begin();
+    const packets = async () => totals(await clients.report()).packets;
+    await until("packets", async () => (await packets()) > 200);
+    const [{ session }] = (await asked.list("streams")).filter(({ room }) => room === "muted");
+    const url = `${asked.admin}/api/v1/sessions/${session}`;
+    const mute = (/** @type {boolean} */ muted) => api(`${url}/mute`, { method: "POST", json: { muted } });
+    const received = async () => (await api(url)).stats.received[0].packets;
+    const sendsOn = async () => {
+      const before = await received();
+      await until("the publisher sends on", async () => (await received()) > before + 50);
+    };
+    const { tracks } = await mute(true);
+    assert.ok(tracks.length > 0 && tracks.every((/** @type {any} */ track) => track.moderated), JSON.stringify(tracks));
+    // What was under way.
+    await sendsOn();
+    const before = await packets();
+    await sendsOn();
+    assert.equal(await packets(), before);
+    const streams = await seen.list("streams");
+    assert.ok(streams.some((stream) => stream.session === session && stream.tracks[0].moderated), JSON.stringify(streams));
+    await mute(false);
+    await until("packets again", async () => (await packets()) > before + 200);
+    await clients.end();
   });
 
   test("takes up a page that was at another one, and nobody else by its name", async () => {

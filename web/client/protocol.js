@@ -8,7 +8,8 @@
  * @property {Kind} kind
  * @property {string} codec
  * @property {boolean} active media flows
- * @property {boolean} muted by its publisher
+ * @property {boolean} muted by its publisher, or by an operator
+ * @property {boolean} [moderated] by an operator: nobody gets it
  */
 
 /**

@@ -96,6 +96,9 @@ pub struct ReceiveTrack {
     /// What the client's description gives of H.264 and H.265; the stream may bring newer ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameter_sets: Vec<ParameterSet>,
+    /// An operator muted it: its packets are counted and forwarded to nobody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub muted: bool,
 }
 
 /// One NAL unit that a decoder needs before the first picture.

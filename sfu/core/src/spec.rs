@@ -67,6 +67,8 @@ pub struct ReceiveTrack {
     pub rids: Vec<String>,
     /// What the publisher's description gives of H.264 and H.265.
     pub parameter_sets: Vec<ParameterSetSpec>,
+    /// An operator muted it: its packets are counted and forwarded to nobody.
+    pub muted: bool,
 }
 
 /// A NAL unit from `sprop-parameter-sets` (RFC 6184 section 8.1) or `sprop-vps`, `-sps` or `-pps` (RFC 7798 section 7.1).

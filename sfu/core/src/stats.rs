@@ -136,6 +136,8 @@ drop_reasons! {
     /// SRTP that does not authenticate.
     RtpAuthentication = "rtp_authentication",
     RtpMalformed = "rtp_malformed",
+    /// Of a track that an operator muted.
+    RtpMuted = "rtp_muted",
     /// No viewer's codec list has this payload type.
     RtpPayloadUnmapped = "rtp_payload_unmapped",
     /// A sequence number seen before, or older than the replay window.

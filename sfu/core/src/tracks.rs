@@ -267,6 +267,9 @@ impl Tracks {
     /// What came of one encoding so far is over.
     pub fn end_layer(&mut self, key: LayerKey) {
         let Some(layer) = self.layers.get_mut(key) else { return };
+        if layer.voice.is_speaking() {
+            self.voices.mark(key);
+        }
         layer.end(&mut self.cache);
         let track = layer.track;
         self.ended.mark(key);

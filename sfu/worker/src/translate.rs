@@ -145,7 +145,7 @@ variants! {
 fields_to_core! {
     IceCredentials as IceCredentials { ufrag, pwd }
     Media as Media { extensions, reports_streams, receive, send }
-    ReceiveTrack as ReceiveTrack { track, mid, kind, codecs, ssrcs, rids, parameter_sets }
+    ReceiveTrack as ReceiveTrack { track, mid, kind, codecs, ssrcs, rids, parameter_sets, muted }
     ReceiveCodec as ReceiveCodec { codec, payload_type, rtx, clock_rate, feedback }
     Feedback as Feedback { nack, pli, fir, transport_cc, remb }
     SsrcPair as SsrcPair { ssrc, rtx, encoding }

@@ -121,8 +121,8 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         (_, "forbidden") => StatusCode::FORBIDDEN,
         (_, "no_codec") => StatusCode::NOT_ACCEPTABLE,
         (_, "bad_sdp") => StatusCode::UNPROCESSABLE_ENTITY,
-        (_, "stream_exists" | "conflict") => StatusCode::CONFLICT,
-        (_, "no_such_stream" | "no_such_session") => StatusCode::NOT_FOUND,
+        (_, "stream_exists" | "conflict" | "moderated") => StatusCode::CONFLICT,
+        (_, "no_such_stream" | "no_such_session" | "not_found") => StatusCode::NOT_FOUND,
         (Refusal::Rooms(RoomError::NoteTooLong), _) => StatusCode::UNPROCESSABLE_ENTITY,
         // It is this client who asks for too much, and not the server that is short of it.
         (Refusal::Rooms(RoomError::TooMany(RoomLimit::Connecting(_) | RoomLimit::MembersOfAddress(_))), _)
@@ -155,6 +155,9 @@ fn room_code(error: &RoomError) -> &'static str {
         RoomError::StreamExists(_) => "stream_exists",
         RoomError::NoSuchSession => "no_such_session",
         RoomError::NoSuchMid(_) => "bad_sdp",
+        RoomError::Moderated => "moderated",
+        RoomError::PublishesNothing => "conflict",
+        RoomError::NoSuchTrack(_) => "not_found",
         RoomError::TooMany(_) | RoomError::NoteTooLong => "too_many",
     }
 }
@@ -169,6 +172,7 @@ const CODES: &[&str] = &[
     "no_such_stream",
     "no_such_session",
     "conflict",
+    "moderated",
     "unauthorized",
     "token_expired",
     "forbidden",

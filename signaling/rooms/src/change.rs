@@ -4,6 +4,7 @@ use chappe_sfu_api::{Command, IceCredentials, Media, SessionId};
 
 use crate::effect::{Effect, StreamNotice};
 use crate::error::RoomError;
+use crate::moderation::keep_moderated;
 use crate::note::{Note, Role};
 use crate::registry::Registry;
 use crate::session::SlotState;
@@ -28,10 +29,11 @@ impl Registry {
         note: Note,
         mut shown: Vec<SlotState>,
     ) -> Result<(Command, Vec<Effect>), RoomError> {
-        let text = note.to_text()?;
         let before = self.sessions.get(&id).ok_or(RoomError::NoSuchSession)?;
         self.keep_unheard(before, &mut media, &mut shown);
+        let note = keep_moderated(before, &mut media, note);
         let (epoch, publishes) = (before.epoch, before.publishes());
+        let text = note.to_text()?;
         self.sessions.renegotiate(&id, media.clone(), note, shown);
         let set = Command::SetMedia { session: id, epoch, media, note: text };
         let mut effects = Vec::new();
@@ -87,7 +89,10 @@ impl Registry {
         let Some(track) = stream.tracks.iter_mut().find(|track| track.mid == mid) else {
             return Err(RoomError::NoSuchMid(mid.to_owned()));
         };
-        if std::mem::replace(&mut track.muted, muted) == muted {
+        if track.moderated && !muted {
+            return Err(RoomError::Moderated);
+        }
+        if std::mem::replace(&mut track.muted, muted) == muted && !track.moderated {
             return Ok(Vec::new());
         }
         let session = self.sessions.get_mut(&id).ok_or(RoomError::NoSuchSession)?;

@@ -1,19 +1,21 @@
 //! Owns what is remembered of a stream that ended. Never decides for how long.
 
 use chappe_cluster::MemberId;
-use chappe_sfu_api::SessionId;
+use chappe_sfu_api::{MediaKind, SessionId};
 use chappe_signaling_access::Holder;
 
 use crate::attempt::Proof;
 use crate::stream::Stream;
 
 /// A stream that ended, or was taken over, a moment ago: for its publisher that comes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct EndedStream {
     pub session: SessionId,
     pub publisher: Option<MemberId>,
     pub holder: Option<Holder>,
     pub since_ms: u64,
+    /// Kinds of which an operator muted a track.
+    pub moderated: Vec<MediaKind>,
     /// Unix time until which it is remembered; none before the first tick.
     pub until_ms: Option<u64>,
 }
@@ -25,6 +27,7 @@ impl EndedStream {
             publisher: stream.publisher.as_ref().map(|publisher| publisher.member),
             holder: stream.holder,
             since_ms: stream.since_ms,
+            moderated: stream.moderated_kinds(),
             until_ms: None,
         }
     }
@@ -35,5 +38,13 @@ impl EndedStream {
         let is_holder = self.holder.is_some() && self.holder == proof.holder;
         let is_client = proof.session == Some(self.session) && self.holder == proof.holder;
         is_page || is_holder || is_client
+    }
+
+    /// Whether whoever shows this proof may be its publisher: a WHIP client without a token shows nothing when it starts
+    /// again, so where nothing was shown before it may be anybody who shows nothing.
+    pub fn may_be_of(&self, proof: &Proof) -> bool {
+        let was_unproved = self.publisher.is_none() && self.holder.is_none();
+        let is_unproved = proof.member.is_none() && proof.holder.is_none();
+        self.is_of(proof) || (was_unproved && is_unproved)
     }
 }

@@ -15,6 +15,12 @@ pub enum RoomError {
     NoSuchSession,
     #[error("no m-line of the offer has the mid `{0}`")]
     NoSuchMid(String),
+    #[error("an operator muted this track: it stays muted until the operator takes that back")]
+    Moderated,
+    #[error("this session watches, and publishes nothing that could be muted")]
+    PublishesNothing,
+    #[error("this session publishes no {0}")]
+    NoSuchTrack(String),
     #[error("too many {0}")]
     TooMany(RoomLimit),
     #[error("a session's description became too long to be kept: offer fewer m-lines or codecs")]

@@ -25,9 +25,9 @@ impl Registry {
     /// session, a token of the same holder. Anybody else is new.
     pub fn publishes_since(&self, room: &RoomName, name: &StreamName, proof: &Proof) -> u64 {
         let live = self.stream(room, name).map(EndedStream::of);
-        let ended = || self.ended.get(&(room.clone(), name.clone())).copied();
-        let before = live.filter(|live| live.is_of(proof)).or_else(|| ended().filter(|ended| ended.is_of(proof)));
-        before.map_or(proof.at_ms, |before| before.since_ms)
+        let since = |before: &EndedStream| before.is_of(proof).then_some(before.since_ms);
+        let ended = || self.ended.get(&(room.clone(), name.clone())).and_then(since);
+        live.as_ref().and_then(since).or_else(ended).unwrap_or(proof.at_ms)
     }
 
     /// Of several that had the name within the time, the one that was there first.

@@ -2,6 +2,7 @@
 //! where it was. Never holds what the worker knows itself (credentials, m-lines).
 
 use chappe_cluster::{MemberId, NodeName, RoomName, StreamName};
+use chappe_sfu_api::MediaKind;
 use chappe_signaling_access::Access;
 use chappe_signaling_sdp as sdp;
 use serde::{Deserialize, Serialize};
@@ -43,7 +44,11 @@ pub struct Owner {
 pub enum Role {
     Publish {
         stream: StreamName,
+        /// Mids of what the publisher muted.
         muted: Vec<String>,
+        /// What an operator muted, also if the client has taken it away since.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        moderated: Vec<Moderated>,
         /// To stand in the list of what is live.
         #[serde(default)]
         listed: bool,
@@ -53,6 +58,13 @@ pub enum Role {
         slots: Vec<Slot>,
         sdp: sdp::WatchNote,
     },
+}
+
+/// A track that an operator muted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moderated {
+    pub mid: String,
+    pub kind: MediaKind,
 }
 
 /// Which m-line of a viewer shows which track.

@@ -66,14 +66,22 @@ pub struct Track {
     pub source: SourceTrack,
     /// Media arrives now.
     pub active: bool,
-    /// The publisher says that it sends silence or black on purpose.
+    /// The publisher says that it sends silence or black on purpose, or an operator muted it.
     pub muted: bool,
+    /// By an operator: nobody gets it, whatever the publisher sends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moderated: bool,
 }
 
 impl Stream {
     /// Tracks on which media arrives.
     pub fn active(&self) -> Vec<TrackId> {
         self.tracks.iter().filter(|track| track.active).map(|track| track.source.track).collect()
+    }
+
+    /// Kinds of which an operator muted a track.
+    pub fn moderated_kinds(&self) -> Vec<MediaKind> {
+        self.tracks.iter().filter(|track| track.moderated).map(|track| track.source.kind).collect()
     }
 
     pub fn chosen(&self, choice: &TrackChoice) -> Option<&Track> {
@@ -103,13 +111,18 @@ impl Stream {
 }
 
 impl Track {
-    /// The tracks of a publisher's description; `active` are those on which media arrives already.
-    pub fn all_of(note: &PublishNote, muted: &[String], active: &[TrackId]) -> Vec<Track> {
-        let track = |(mid, source): (&str, SourceTrack)| Track {
-            muted: muted.iter().any(|muted| muted == mid),
-            active: active.contains(&source.track),
-            mid: mid.to_owned(),
-            source,
+    /// The tracks of a publisher's description, of which these mids were muted by the publisher; `active` are those on
+    /// which media arrives already, `moderated` those that an operator muted.
+    pub fn all_of(note: &PublishNote, muted: &[String], active: &[TrackId], moderated: &[TrackId]) -> Vec<Track> {
+        let track = |(mid, source): (&str, SourceTrack)| {
+            let moderated = moderated.contains(&source.track);
+            Track {
+                muted: moderated || muted.iter().any(|muted| muted == mid),
+                moderated,
+                active: active.contains(&source.track),
+                mid: mid.to_owned(),
+                source,
+            }
         };
         note.tracks().map(track).collect()
     }

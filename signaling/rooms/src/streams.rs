@@ -11,6 +11,7 @@ use crate::effect::{Effect, LostReason, StreamNotice};
 use crate::error::{RoomError, RoomLimit};
 use crate::limits::ROOMS_KNOWN_MAX;
 use crate::member::Connection;
+use crate::moderation::{inherit_moderated, moderated};
 use crate::note::Role;
 use crate::registry::{Registry, Room};
 use crate::session::{Phase, Session};
@@ -182,6 +183,9 @@ impl Registry {
         name: &StreamName,
         active: &[TrackId],
     ) -> Vec<Effect> {
+        let before = self.stream(room, name).filter(|before| before.session != id);
+        let kinds = before.map(Stream::moderated_kinds).unwrap_or_default();
+        let inherited = self.sessions.get_mut(&id).and_then(|session| inherit_moderated(session, &kinds));
         let Some(mut stream) = self.stream_of(id, active) else {
             return Vec::new();
         };
@@ -204,7 +208,8 @@ impl Registry {
             Some(_) => StreamNotice::Changed(name.clone()),
             None => StreamNotice::Added(name.clone()),
         };
-        let mut effects = vec![Effect::Announce(room.clone(), name.clone()), Effect::TellRoom(room.clone(), notice)];
+        let mut effects: Vec<Effect> = inherited.into_iter().collect();
+        effects.extend([Effect::Announce(room.clone(), name.clone()), Effect::TellRoom(room.clone(), notice)]);
         effects.extend(self.reattach(room, name));
         if let Some(old) = replaced.filter(|old| old.session != id) {
             effects.extend(self.end_replaced(&old, publisher));
@@ -234,7 +239,7 @@ impl Registry {
             session: id,
             epoch: session.epoch,
             since_ms: session.note.since_ms,
-            tracks: Track::all_of(sdp, muted, active),
+            tracks: Track::all_of(sdp, muted, active, &moderated(&session.media)),
             home: Home { node: self.own.clone(), worker: session.worker, boot: session.boot },
             publisher: publisher.map(|owner| Publisher { member: owner.member, name: owner.name.clone() }),
             yields: false,

@@ -11,6 +11,7 @@ use crate::limits::{Caps, SESSIONS_PER_MEMBER_MAX};
 mod caps;
 mod crowds;
 mod listing;
+mod moderation;
 mod nodes;
 mod occurrences;
 mod sessions;
@@ -85,7 +86,13 @@ fn publisher(number: u128, stream: &str, owner: Option<Owner>) -> Session {
         TrackId(track)
     };
     let answer = sdp::answer_publish(&offer, &local(), None, &mut next).unwrap();
-    let role = Role::Publish { stream: name(stream), muted: Vec::new(), listed: false, sdp: answer.note };
+    let role = Role::Publish {
+        stream: name(stream),
+        muted: Vec::new(),
+        moderated: Vec::new(),
+        listed: false,
+        sdp: answer.note,
+    };
     session(number, owner, role, answer.media)
 }
 

@@ -185,5 +185,6 @@ fn receive_track(
         ssrcs: section.ssrcs.iter().filter(|p| !taken(p.ssrc) && !p.rtx.is_some_and(taken)).copied().collect(),
         rids: accepted.rids.clone(),
         parameter_sets: parse_parameter_sets(&section.codecs, &accepted.codecs),
+        muted: false,
     }
 }

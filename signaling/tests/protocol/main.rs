@@ -22,6 +22,7 @@ mod edge;
 mod events;
 mod floods;
 mod members;
+mod moderation;
 mod patch;
 mod refusals;
 mod room;

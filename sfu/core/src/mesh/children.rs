@@ -338,6 +338,13 @@ impl Mesh {
         }
     }
 
+    /// What the track sends from now on is another run: its children are told, and stay.
+    pub(crate) fn restart_children_of(&mut self, track: TrackKey, scope: &Scope<'_>) {
+        for layer in scope.tracks.layers_of(track) {
+            self.restart_children(layer);
+        }
+    }
+
     pub(super) fn end_children(&mut self, layer: LayerKey, scope: &mut Scope<'_>) {
         while let Some(key) = self.children_of(layer).last().copied() {
             let run = self.children.get(key).map_or(0, |child| child.run as u8);

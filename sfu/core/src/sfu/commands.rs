@@ -179,6 +179,9 @@ impl Sfu {
                     }
                     self.tracks.open_layer(source.track, line.encodings().saturating_sub(1) as u8);
                     source.add_encodings(&self.tracks.layers_of(source.track));
+                    if source.spec.muted != line.muted {
+                        self.mute(now, &mut source, line.muted);
+                    }
                     source.replace_spec(line);
                     source
                 }
@@ -204,6 +207,23 @@ impl Sfu {
         session.ingest.reindex_sources();
         if session.delivery.path.is_keyed() {
             session.ingest.start_reports(now);
+        }
+    }
+
+    /// Viewers are shown nothing from before a track was muted. Once it is unmuted they begin at a key frame.
+    fn mute(&mut self, now: Instant, source: &mut Source, muted: bool) {
+        if muted {
+            let was_unwatched = self.tracks.unwatched_of(source.track) != 0;
+            let (mesh, scope) = self.mesh_parts(now);
+            mesh.restart_children_of(source.track, &scope);
+            self.tracks.end(source.track);
+            if was_unwatched {
+                // The choice among the encodings starts anew, so the publisher has to send all of them again.
+                self.tracks.unwatched.mark(source.track);
+            }
+        } else {
+            source.begin_anew();
+            self.tracks.want_keyframes_of(source.track);
         }
     }
 

@@ -19,6 +19,7 @@ mod layers;
 mod loudest;
 mod midstream;
 mod moving;
+mod muting;
 mod pacing;
 mod relay_encodings;
 mod relay_hostile;

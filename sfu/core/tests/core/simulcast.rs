@@ -5,7 +5,7 @@ use crate::harness::client::ReceivedRtcp;
 use crate::harness::encoders::*;
 use crate::harness::*;
 use chappe_sfu_core::rtp::Ssrc;
-use chappe_sfu_core::{DropReason, Event};
+use chappe_sfu_core::{DropReason, Event, ReceiveTrack};
 
 struct Stage {
     harness: Harness,
@@ -285,4 +285,24 @@ fn an_encoding_that_does_not_come_back_is_not_waited_for_for_ever() {
     stage.camera.encoders[1].is_on = true;
     stage.frames(20);
     assert_eq!(stage.lines(), 360, "it is taken when it comes after all");
+}
+
+#[test]
+fn a_publisher_that_is_muted_is_told_to_send_all_encodings_so_that_viewers_can_choose_when_it_is_unmuted() {
+    let mut stage = stage();
+    stage.frames(200);
+    assert_eq!(unwatched(&stage.harness), [0b010]);
+    stage.camera.encoders[1].is_on = false;
+    stage.frames(20);
+    let muted = |muted| publishes_simulcast(ReceiveTrack { muted, ..simulcast_line() });
+    stage.harness.set_media(stage.publisher, muted(true));
+    stage.frames(10);
+    assert_eq!(unwatched(&stage.harness), [0b010, 0]);
+    stage.camera.encoders[1].is_on = true;
+    stage.frames(30);
+    stage.harness.set_media(stage.publisher, muted(false));
+    stage.limit(Some(360));
+    stage.frames(60);
+    assert_eq!(stage.lines(), 360);
+    assert!(is_continuous(stage.client()));
 }

@@ -113,6 +113,7 @@ pub fn camera_line(track: TrackId) -> ReceiveTrack {
         ssrcs: Vec::new(),
         rids: Vec::new(),
         parameter_sets: Vec::new(),
+        muted: false,
     }
 }
 
@@ -131,6 +132,7 @@ pub fn microphone_line(track: TrackId) -> ReceiveTrack {
         ssrcs: Vec::new(),
         rids: Vec::new(),
         parameter_sets: Vec::new(),
+        muted: false,
     }
 }
 

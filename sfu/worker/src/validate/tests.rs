@@ -23,6 +23,7 @@ pub(crate) fn spec() -> SessionSpec {
         ssrcs: vec![SsrcPair { ssrc: 10, rtx: Some(11), encoding: 0 }],
         rids: vec![],
         parameter_sets: Vec::new(),
+        muted: false,
     };
     let map = PayloadMap {
         codec: Codec::Vp8,

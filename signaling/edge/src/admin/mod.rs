@@ -6,6 +6,7 @@ mod context;
 mod events;
 mod keys;
 mod metrics;
+mod moderation;
 mod processes;
 mod room_figures;
 mod timings;
@@ -79,6 +80,7 @@ fn operating() -> Routes {
         ("/api/v1/streams", get(views::streams)),
         ("/api/v1/sessions", get(views::sessions)),
         ("/api/v1/sessions/{id}", get(views::session).delete(actions::kick)),
+        ("/api/v1/sessions/{id}/mute", post(moderation::mute)),
         ("/api/v1/openapi.json", get(views::openapi)),
         ("/metrics", get(metrics::metrics)),
     ]

@@ -67,7 +67,10 @@ struct TrackEntry<'a> {
     kind: MediaKind,
     codec: Option<chappe_sfu_api::Codec>,
     active: bool,
+    /// By its publisher or an operator.
     muted: bool,
+    /// By an operator: nobody gets it.
+    moderated: bool,
     /// Of video of this node: whether viewers begin at once with the last key frame and all since then.
     gop_cached: Option<bool>,
     gop_uncached_reason: Option<UncachedReason>,
@@ -257,6 +260,7 @@ fn stream_entry<'a>(
         codec: track.codec(),
         active: track.active,
         muted: track.muted,
+        moderated: track.moderated,
         gop_cached: home
             .filter(|_| track.source.kind == MediaKind::Video && track.active)
             .map(|_| uncached(track).is_none()),

@@ -298,6 +298,8 @@ pub struct TrackText<'a> {
     codec: Option<Codec>,
     active: bool,
     muted: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    moderated: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -331,7 +333,8 @@ impl<'a> From<&'a ShownStream> for StreamText<'a> {
 
 impl<'a> From<&'a ShownTrack> for TrackText<'a> {
     fn from(track: &'a ShownTrack) -> TrackText<'a> {
-        TrackText { mid: &track.mid, kind: track.kind, codec: track.codec, active: track.active, muted: track.muted }
+        let ShownTrack { mid, kind, codec, active, muted, moderated } = track;
+        TrackText { mid, kind: *kind, codec: *codec, active: *active, muted: *muted, moderated: *moderated }
     }
 }
 

@@ -62,6 +62,10 @@ impl Service {
                 };
                 Ok(NodeReply::Stats { stats })
             }
+            NodeRequest::Moderate { session, chosen, muted } => {
+                let tracks = self.moderate_here(session, &chosen, muted).await?;
+                Ok(NodeReply::Moderated { tracks })
+            }
             NodeRequest::View { session, member, tiles } => {
                 self.show_here(session, member, tiles).await.map(|()| NodeReply::Done)
             }

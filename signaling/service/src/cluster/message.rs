@@ -3,7 +3,7 @@
 use chappe_cluster::{NodeName, StreamList};
 use chappe_sfu_api::{AliveMs, Boot, Epoch, SessionId, SessionStats, Tile, WorkerIndex};
 use chappe_signaling_access::Access;
-use chappe_signaling_rooms::{MemberId, Owner, RoomName, Slot, StreamName};
+use chappe_signaling_rooms::{ChosenTracks, MemberId, ModeratedTrack, Owner, RoomName, Slot, StreamName};
 use chappe_signaling_traces::TraceContext;
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +86,12 @@ pub enum NodeRequest {
         session: SessionId,
         member: MemberId,
         mid: String,
+        muted: bool,
+    },
+    /// An operator mutes tracks of a publisher, or takes that back.
+    Moderate {
+        session: SessionId,
+        chosen: ChosenTracks,
         muted: bool,
     },
     View {
@@ -182,6 +188,7 @@ pub enum NodeReply {
     Claimed { sessions: Vec<SessionId> },
     Streams { list: StreamList },
     Closed { was_there: bool },
+    Moderated { tracks: Vec<ModeratedTrack> },
     Operated { outcome: ProcessOutcome },
     Done,
     Refused { told: RemoteRefusal },

@@ -96,6 +96,8 @@ pub struct ShownTrack {
     pub codec: Option<Codec>,
     pub active: bool,
     pub muted: bool,
+    /// By an operator.
+    pub moderated: bool,
 }
 
 impl PageMessage {
@@ -119,7 +121,13 @@ impl ShownStream {
 
 impl ShownTrack {
     fn of(track: &Track) -> ShownTrack {
-        let (kind, codec) = (track.source.kind, track.codec());
-        ShownTrack { mid: track.mid.clone(), kind, codec, active: track.active, muted: track.muted }
+        ShownTrack {
+            mid: track.mid.clone(),
+            kind: track.source.kind,
+            codec: track.codec(),
+            active: track.active,
+            muted: track.muted,
+            moderated: track.moderated,
+        }
     }
 }

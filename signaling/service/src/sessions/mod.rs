@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod arrivals;
+pub mod moderation;
 pub mod names;
 pub mod opening;
 pub mod own;

@@ -128,10 +128,12 @@ impl Service {
             let answer = sdp::answer_publish(offer, &basis.local, Some(previous), &mut random_track)?;
             let mut state = self.state();
             let session = self.own_session(&state, id, member)?;
-            let Some(Role::Publish { stream, muted, listed, .. }) = basis.role_of(session).cloned() else { continue };
+            let Some(Role::Publish { stream, muted, moderated, listed, .. }) = basis.role_of(session).cloned() else {
+                continue;
+            };
             let (worker, note) = (session.worker, session.note.clone());
             let restart = self.restart_if(basis.restarts, &mut state, id, basis.local.ice, answer.remote_ice)?;
-            let role = Role::Publish { stream, muted, listed, sdp: answer.note };
+            let role = Role::Publish { stream, muted, moderated, listed, sdp: answer.note };
             let (set, effects) = state.registry.renegotiate(id, answer.media, Note { role, ..note }, Vec::new())?;
             let set = self.request(&mut state, worker, set)?;
             self.apply(&mut state, effects);

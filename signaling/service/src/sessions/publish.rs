@@ -86,18 +86,21 @@ impl SessionRequest for PublishRequest {
 
     fn content(&self, registry: &Registry, terms: &PublishTerms, at: Moment) -> Result<Content, Refusal> {
         let address = self.caller.as_ref().map(|caller| caller.address);
+        let (proof, mut media) = (self.proof(), terms.media.clone());
+        let moderated = registry.mute_as_before(&self.room, &self.stream, &proof, &mut media);
         let role = Role::Publish {
             stream: self.stream.clone(),
             muted: Vec::new(),
+            moderated,
             listed: self.listed,
             sdp: terms.note.clone(),
         };
         Ok(Content {
             epoch: next_epoch(at.known.max(self.known_epoch(registry)), at.now_ms),
-            since_ms: registry.publishes_since(&self.room, &self.stream, &self.proof()),
+            since_ms: registry.publishes_since(&self.room, &self.stream, &proof),
             remote_ice: terms.remote_ice.clone(),
             dtls: terms.dtls.clone(),
-            media: terms.media.clone(),
+            media,
             attempt: registry.attempt_for(&self.room, &self.stream, address, at.now_ms),
             role,
             shown: Vec::new(),

@@ -101,14 +101,15 @@ impl Ingest {
         }
     }
 
-    /// Somebody needs a key frame of an encoding of this m-line. Returns when to ask again.
+    /// Somebody needs a key frame of an encoding of this m-line, which is not asked for while it is muted: nobody would get
+    /// it. Returns when to ask again.
     pub fn request_keyframe(
         &mut self,
         now: Instant,
         (line, encoding): (ReceiveLine, u8),
         back: &mut Back<'_>,
     ) -> Option<Instant> {
-        let source = self.source_mut(line)?;
+        let source = self.source_mut(line).filter(|source| !source.spec.muted)?;
         source.encodings.get_mut(usize::from(encoding))?.keyframes.want();
         send_keyframe_request(now, source, encoding, back);
         source.encodings.get(usize::from(encoding))?.keyframes.poll_timeout()

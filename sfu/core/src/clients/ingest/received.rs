@@ -125,10 +125,13 @@ impl<'a> Received<'a> {
         Ok(Selected { begins, selection, reported, lost_too_much, start, codec })
     }
 
-    /// Puts the packet into the history of its layer, if its stream is the one to forward.
+    /// Puts the packet into the history of its layer, if its stream is the one to forward and its track is not muted.
     #[inline]
     pub fn keep(&mut self, now: Instant, selected: &Selected, tracks: &mut Tracks) -> Result<(), DropReason> {
         let (source, media) = (&mut *self.source, &self.media);
+        if source.spec.muted {
+            return Err(DropReason::RtpMuted);
+        }
         let is_other = selected.selection == Selection::Other;
         let encoding = source.stream(self.stream).map_or(0, |stream| stream.encoding);
         let encoding = source.encodings.get_mut(usize::from(encoding)).ok_or(DropReason::RtpUnknownSource)?;

@@ -76,6 +76,12 @@ impl Source {
         self.encodings.extend(layers.iter().copied().skip(known).map(Encoding::new).take(ENCODINGS_MAX - known));
     }
 
+    /// Viewers start afresh with the next packet of each encoding. Its streams stay known: there are SSRCs to name in
+    /// requests for key frames.
+    pub fn begin_anew(&mut self) {
+        self.encodings.iter_mut().for_each(Encoding::begin_anew);
+    }
+
     /// Its rids mean other encodings from now on: its streams are learned anew.
     pub fn forget_streams(&mut self, retired: &mut RetiredStreams) {
         for stream in self.streams.drain(..) {

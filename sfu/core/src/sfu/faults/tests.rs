@@ -33,6 +33,7 @@ fn sfu() -> Sfu {
             ssrcs: Vec::new(),
             rids: Vec::new(),
             parameter_sets: Vec::new(),
+            muted: false,
         };
         let receive = if who == 0 { vec![track] } else { Vec::new() };
         let spec = SessionSpec {

@@ -24,6 +24,7 @@ pub fn receive_video(track: u64) -> Media {
         ssrcs: vec![SsrcPair { ssrc: PUBLISHED_SSRC, rtx: Some(PUBLISHED_SSRC + 1), encoding: 0 }],
         rids: vec![],
         parameter_sets: Vec::new(),
+        muted: false,
     };
     Media { receive: vec![receive], ..Media::default() }
 }

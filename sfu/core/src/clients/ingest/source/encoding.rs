@@ -15,6 +15,8 @@ pub(crate) struct Encoding {
     pub layer: LayerKey,
     /// The stream that is forwarded, by its place in the source.
     pub(super) selected: Option<StreamKey>,
+    /// Nobody has what came so far: its next packet is the first of a new generation.
+    begins_anew: bool,
     /// Added to an index of the selected stream it gives the sequence of the layer.
     sequence_offset: u64,
     /// Where the offset grew, oldest first: up to that index another one holds.
@@ -49,6 +51,7 @@ impl Encoding {
         Encoding {
             layer,
             selected: None,
+            begins_anew: false,
             sequence_offset: 0,
             earlier_offsets: ArrayVec::new(),
             first_index: 0,
@@ -63,10 +66,11 @@ impl Encoding {
     pub fn select(&mut self, streams: &[Stream], place: StreamKey, index: u64, now: Instant) -> Selection {
         if self.selected == Some(place) {
             let is_jump = index.wrapping_add(self.sequence_offset) > self.sequence + JUMP_MAX;
-            if is_jump {
+            if is_jump || self.begins_anew {
                 self.continue_at(index);
+                return Selection::Superseded;
             }
-            return if is_jump { Selection::Superseded } else { Selection::Current };
+            return Selection::Current;
         }
         let supersedes = match self.selected.and_then(|at| streams.get(at.place())) {
             None => true,
@@ -83,8 +87,14 @@ impl Encoding {
         Selection::Superseded
     }
 
+    /// The stream that is forwarded stays so, and viewers start afresh with its next packet.
+    pub fn begin_anew(&mut self) {
+        self.begins_anew = true;
+    }
+
     /// The next sequence lies far above all that may still come from before, so that late packets stay below.
     fn continue_at(&mut self, index: u64) {
+        self.begins_anew = false;
         self.sequence += GENERATION_STEP;
         self.sequence_offset = self.sequence.wrapping_sub(index);
         self.earlier_offsets.clear();

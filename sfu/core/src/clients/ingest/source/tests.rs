@@ -14,6 +14,7 @@ fn source() -> Source {
         ssrcs: Vec::new(),
         rids: Vec::new(),
         parameter_sets: Vec::new(),
+        muted: false,
     };
     Source::new(spec, TrackKey::new(0), &[LayerKey::new(0)])
 }

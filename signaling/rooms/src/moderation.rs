@@ -1,0 +1,198 @@
+//! Owns what operators mute of a publisher until they take it back: over new offers, over a new session in the place of
+//! the old one, and for a publisher that is back within a minute. Never drops a packet: the worker does, by what the
+//! m-lines say.
+
+use chappe_cluster::{RoomName, StreamName};
+use chappe_sfu_api::{Command, Media, MediaKind, ReceiveTrack, SessionId, TrackId};
+use serde::{Deserialize, Serialize};
+
+use crate::attempt::Proof;
+use crate::effect::{Effect, StreamNotice};
+use crate::error::RoomError;
+use crate::note::{Moderated, Note, Role};
+use crate::registry::Registry;
+use crate::session::Session;
+use crate::stream::Track;
+
+/// Which tracks of a session are meant: those of this mid and this kind, where these are given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChosenTracks {
+    pub mid: Option<String>,
+    pub kind: Option<MediaKind>,
+}
+
+/// A track of a session after an operator muted it, or took that back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModeratedTrack {
+    pub mid: String,
+    pub kind: MediaKind,
+    /// By its publisher or an operator.
+    pub muted: bool,
+    pub moderated: bool,
+}
+
+impl Registry {
+    /// An operator mutes tracks of a publisher, or takes that back. The command for its worker comes apart, because the
+    /// operator waits for its outcome; it goes before the effects.
+    pub fn moderate(
+        &mut self,
+        id: SessionId,
+        chosen: &ChosenTracks,
+        muted: bool,
+    ) -> Result<(Option<Command>, Vec<Effect>), RoomError> {
+        let set = self.set_moderated(id, chosen, muted)?;
+        let mut effects = if set.is_some() { self.tell_moderated(id) } else { Vec::new() };
+        for successor in self.successors(id) {
+            if let (Ok(Some(set)), Some(session)) =
+                (self.set_moderated(successor, chosen, muted), self.sessions.get(&successor))
+            {
+                effects.push(Effect::Command(session.worker, set));
+            }
+        }
+        Ok((set, effects))
+    }
+
+    /// None when nothing changes.
+    fn set_moderated(
+        &mut self,
+        id: SessionId,
+        chosen: &ChosenTracks,
+        muted: bool,
+    ) -> Result<Option<Command>, RoomError> {
+        let session = self.sessions.get_mut(&id).ok_or(RoomError::NoSuchSession)?;
+        let Role::Publish { moderated: list, .. } = &mut session.note.role else {
+            return Err(RoomError::PublishesNothing);
+        };
+        let is_there = session.media.receive.iter().any(|line| chosen.are(&line.mid, line.kind));
+        // What the client has taken away since it was muted can be unmuted as well.
+        if !is_there && (muted || !list.iter().any(|known| chosen.are(&known.mid, known.kind))) {
+            return Err(RoomError::NoSuchTrack(chosen.to_string()));
+        }
+        let lines = session.media.receive.iter_mut().filter(|line| chosen.are(&line.mid, line.kind));
+        let (mut is_news, listed) = (false, list.len());
+        list.retain(|known| !chosen.are(&known.mid, known.kind));
+        for line in lines {
+            is_news |= std::mem::replace(&mut line.muted, muted) != muted;
+            if muted {
+                list.push(Moderated { mid: line.mid.clone(), kind: line.kind });
+            }
+        }
+        is_news |= list.len() != listed;
+        if is_news { set_media(session).map(Some) } else { Ok(None) }
+    }
+
+    /// Sessions here that are to take the place of a publisher's when they are open, or when their media arrives.
+    fn successors(&self, id: SessionId) -> Vec<SessionId> {
+        let Some(Note { room, role: Role::Publish { stream, .. }, .. }) = self.sessions.get(&id).map(|s| &s.note)
+        else {
+            return Vec::new();
+        };
+        let asking = self.rooms.get(room).into_iter().flat_map(|there| there.asking(stream));
+        asking.filter(|other| *other != id).collect()
+    }
+
+    /// The tracks of a publisher as they are now.
+    pub fn moderated_tracks(&self, id: SessionId) -> Vec<ModeratedTrack> {
+        let stream = self.stream_of(id, &[]);
+        let track = |track: &Track| ModeratedTrack {
+            mid: track.mid.clone(),
+            kind: track.source.kind,
+            muted: track.muted,
+            moderated: track.moderated,
+        };
+        stream.iter().flat_map(|stream| &stream.tracks).map(track).collect()
+    }
+
+    /// Mutes the m-lines of a publisher that is about to open a session as an operator muted them before: in the stream
+    /// whose place it takes, or in its own that ended a moment ago, with its worker for example.
+    pub fn mute_as_before(
+        &self,
+        room: &RoomName,
+        name: &StreamName,
+        proof: &Proof,
+        media: &mut Media,
+    ) -> Vec<Moderated> {
+        let ended = || self.ended.get(&(room.clone(), name.clone())).filter(|ended| ended.may_be_of(proof));
+        let kinds = match self.stream(room, name) {
+            Some(live) => live.moderated_kinds(),
+            None => ended().map(|ended| ended.moderated.clone()).unwrap_or_default(),
+        };
+        mute_kinds(media, &kinds)
+    }
+
+    /// The tracks of a live stream follow the m-lines of its session, and others are told.
+    fn tell_moderated(&mut self, id: SessionId) -> Vec<Effect> {
+        let Some((room, name, stream)) = self.published_by(id) else { return Vec::new() };
+        let active = stream.active();
+        if let Some(now) = self.stream_of(id, &active)
+            && let Some((_, _, stream)) = self.published_by(id)
+        {
+            stream.tracks = now.tracks;
+        }
+        vec![Effect::Announce(room.clone(), name.clone()), Effect::TellRoom(room, StreamNotice::Changed(name))]
+    }
+}
+
+impl ChosenTracks {
+    fn are(&self, mid: &str, kind: MediaKind) -> bool {
+        self.mid.as_deref().is_none_or(|chosen| chosen == mid) && self.kind.is_none_or(|chosen| chosen == kind)
+    }
+}
+
+impl std::fmt::Display for ChosenTracks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.kind {
+            Some(MediaKind::Audio) => "audio",
+            Some(MediaKind::Video) => "video",
+            None => "track",
+        })?;
+        self.mid.as_ref().map_or(Ok(()), |mid| write!(f, " with the mid `{mid}`"))
+    }
+}
+
+/// The tracks that an operator muted.
+pub(super) fn moderated(media: &Media) -> Vec<TrackId> {
+    media.receive.iter().filter(|line| line.muted).map(|line| line.track).collect()
+}
+
+/// A session goes live in the place of another one: kinds that an operator muted there since it was opened are muted here
+/// as well.
+pub(super) fn inherit_moderated(session: &mut Session, kinds: &[MediaKind]) -> Option<Effect> {
+    let Role::Publish { moderated: list, .. } = &mut session.note.role else { return None };
+    let muted = mute_kinds(&mut session.media, kinds);
+    if muted.is_empty() {
+        return None;
+    }
+    list.extend(muted);
+    set_media(session).ok().map(|set| Effect::Command(session.worker, set))
+}
+
+/// A new offer changes nothing of what an operator muted, and a track that it brings is muted where one of its kind is:
+/// else a client could take its track away and come with another.
+pub(super) fn keep_moderated(before: &Session, media: &mut Media, mut note: Note) -> Note {
+    let Role::Publish { moderated: list, .. } = &mut note.role else { return note };
+    let is_new = |line: &ReceiveTrack| !before.media.receive.iter().any(|known| known.track == line.track);
+    for line in &mut media.receive {
+        let is_listed = list.iter().any(|known| known.mid == line.mid);
+        line.muted = is_listed || (is_new(line) && list.iter().any(|known| known.kind == line.kind));
+        if line.muted && !is_listed {
+            list.push(Moderated { mid: line.mid.clone(), kind: line.kind });
+        }
+    }
+    note
+}
+
+/// Those that were muted already are left out of what is returned.
+fn mute_kinds(media: &mut Media, kinds: &[MediaKind]) -> Vec<Moderated> {
+    let lines = media.receive.iter_mut().filter(|line| !line.muted && kinds.contains(&line.kind));
+    let mute = |line: &mut ReceiveTrack| {
+        line.muted = true;
+        Moderated { mid: line.mid.clone(), kind: line.kind }
+    };
+    lines.map(mute).collect()
+}
+
+fn set_media(session: &Session) -> Result<Command, RoomError> {
+    let (epoch, media, note) = (session.epoch, session.media.clone(), session.note.to_text()?);
+    Ok(Command::SetMedia { session: session.id, epoch, media, note })
+}
