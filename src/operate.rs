@@ -60,6 +60,7 @@ pub fn run(args: Vec<OsString>) -> Result<ExitCode, Failure> {
         Order::Streams(listing) => list::streams(&listing),
         Order::Session(look) if look.list => session::all(&look),
         Order::Session(look) => session::show(&look),
+        Order::Mute(mute) => session::mute(&mute),
         Order::Kick(kick) => session::kick(&kick),
         Order::Doctor(listing) => doctor::run(&listing),
         Order::Logs(logs) => logs::run(&logs),

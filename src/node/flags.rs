@@ -363,8 +363,8 @@ Examples:
                                                 kill -HUP takes up what has changed there
   chappe --log-filter debug --log json          more log, one JSON object per line
 
-Operate nodes that run (each has --help): chappe ls, top, rooms, streams, session, kick, doctor, logs,
-scale, reload, restart, drain, load, keys, token, config, completions.
+Operate nodes that run (each has --help): chappe ls, top, rooms, streams, session, mute, kick, doctor,
+logs, scale, reload, restart, drain, load, keys, token, config, completions.
 
 Browsers give a page the camera on http://localhost and on https:// only: on a network, name a certificate
 (--tls-cert, --tls acme, --tls dev) or put a TLS proxy in front. Open in a firewall: the port of --http (TCP) and the media ports (UDP and TCP).";

@@ -41,6 +41,9 @@ pub enum Order {
         after_help = "Examples:\n  chappe session --list\n  chappe session 3f2c… --json | jq .stats.round_trip_ms"
     )]
     Session(Look),
+    /// Mutes what a session publishes, of whichever node: nobody gets it, whatever the client sends, until it is undone.
+    #[command(after_help = "Examples:\n  chappe mute 3f2c… --audio\n  chappe mute 3f2c… --audio --undo")]
+    Mute(Mute),
     /// Ends a session, of whichever node; its client may come back.
     #[command(after_help = "Example:\n  chappe kick 3f2c…")]
     Kick(Kick),
@@ -156,6 +159,26 @@ pub struct Look {
     /// Prints what the admin API answers instead of a table
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Mute {
+    #[command(flatten)]
+    pub target: Target,
+    #[command(flatten)]
+    pub results: Results,
+    /// Of the session, as `chappe session --list` and the admin API call it
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Its sound alone
+    #[arg(long, conflicts_with = "video")]
+    pub audio: bool,
+    /// Its pictures alone
+    #[arg(long)]
+    pub video: bool,
+    /// Takes it back
+    #[arg(long)]
+    pub undo: bool,
 }
 
 #[derive(Debug, Args)]

@@ -56,4 +56,7 @@ pub struct Track {
     pub kind: String,
     pub codec: Option<String>,
     pub active: bool,
+    /// An operator muted it. A node of an older version does not say it.
+    #[serde(default)]
+    pub moderated: bool,
 }

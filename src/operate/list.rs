@@ -81,11 +81,16 @@ fn rate(bits_per_second: u64) -> Field {
     Field::number(bits_per_second, units::megabits(bits_per_second))
 }
 
-/// `audio opus, video vp8 (silent)`.
+/// `audio opus (muted by an operator), video vp8 (silent)`.
 fn tracks(tracks: &[Track]) -> String {
     let track = |track: &Track| {
         let codec = track.codec.as_deref().map(|codec| format!(" {codec}")).unwrap_or_default();
-        format!("{}{codec}{}", track.kind, if track.active { "" } else { " (silent)" })
+        let state = match track {
+            Track { moderated: true, .. } => " (muted by an operator)",
+            Track { active: false, .. } => " (silent)",
+            _ => "",
+        };
+        format!("{}{codec}{state}", track.kind)
     };
     tracks.iter().map(track).collect::<Vec<_>>().join(", ")
 }
@@ -100,8 +105,11 @@ mod tests {
             kind: kind.to_owned(),
             codec: codec.map(str::to_owned),
             active,
+            moderated: false,
         };
         let told = tracks(&[track("audio", Some("opus"), true), track("video", None, false)]);
         assert_eq!(told, "audio opus, video (silent)");
+        let told = tracks(&[Track { moderated: true, ..track("audio", None, true) }]);
+        assert_eq!(told, "audio (muted by an operator)");
     }
 }

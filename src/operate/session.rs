@@ -1,9 +1,9 @@
-//! `chappe session` and `chappe kick`: one session of any node, looked at or ended.
+//! `chappe session`, `chappe mute` and `chappe kick`: one session of any node, looked at, muted or ended.
 
 use serde_json::{Value, json};
 
 use super::admin::Admin;
-use super::commands::{Kick, Look};
+use super::commands::{Kick, Look, Mute};
 use super::table::{self, Column, Field};
 use super::units;
 use crate::failure::Failure;
@@ -32,6 +32,27 @@ pub fn show(order: &Look) -> Result<(), Failure> {
 pub fn kick(order: &Kick) -> Result<(), Failure> {
     Admin::of(&order.target)?.delete_only(&path(&order.id)?)?;
     order.results.tell(&format!("{} has ended", order.id), &json!({ "session": order.id, "ended": true }));
+    Ok(())
+}
+
+/// Says which tracks nobody gets from now on, or which are forwarded again.
+pub fn mute(order: &Mute) -> Result<(), Failure> {
+    let kind = match (order.audio, order.video) {
+        (true, _) => Some("audio"),
+        (_, true) => Some("video"),
+        _ => None,
+    };
+    let mut body = json!({ "muted": !order.undo });
+    if let Some(kind) = kind {
+        body["kind"] = kind.into();
+    }
+    let told = Admin::of(&order.target)?.post(&format!("{}/mute", path(&order.id)?), &body)?;
+    let tracks = list(&told, "tracks").filter(|track| kind.is_none_or(|kind| track["kind"] == kind));
+    let tracks: Vec<String> = tracks.map(|track| format!("{} {}", text(&track["kind"]), text(&track["mid"]))).collect();
+    let state = if order.undo { "is not muted any more" } else { "is muted until --undo" };
+    // The client may have taken away what was muted.
+    let named = if tracks.is_empty() { String::new() } else { format!(": {}", tracks.join(", ")) };
+    order.results.tell(&format!("{} {state}{named}", order.id), &told);
     Ok(())
 }
 

@@ -32,6 +32,9 @@ const OF_COMMANDS: &[Mistake] = &[
     ("kick", "<ID>"),
     ("kick a/b", "`chappe session --list`"),
     ("kick LONG", "`chappe session --list`"),
+    ("mute", "<ID>"),
+    ("mute a/b", "`chappe session --list`"),
+    ("mute 0123 --audio --video", "cannot be used with"),
     ("logs --worker x", "a number such as 0, or signaling, or supervisor"),
     ("logs -n x", "wants a number from 0 to"),
     ("logs --since 5", "500ms, 90s, 10m or 2h"),
@@ -157,7 +160,7 @@ fn who_asks_where_nobody_answers_is_told_so_in_one_line_and_ends_with_3() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let session = "0".repeat(32);
     let commands = format!(
-        "ls|rooms|streams|session {session}|session --list|kick {session}|logs|scale 2|reload|drain|drain --cancel\
+        "ls|rooms|streams|session {session}|session --list|kick {session}|mute {session}|logs|scale 2|reload|drain|drain --cancel\
          |restart --worker 0|keys list|keys add|keys revoke key-1"
     );
     let mut asked: Vec<String> = commands.split('|').map(|command| format!("{command} --admin {nobody}")).collect();

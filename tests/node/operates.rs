@@ -89,7 +89,7 @@ fn every_command_has_help_with_an_example() {
     let operating = help.split("Operate nodes that run").nth(1).unwrap();
     let named: Vec<&str> = operating.split(|c: char| !c.is_ascii_alphabetic()).collect();
     let commands = ["ls", "top", "rooms", "streams", "session", "kick", "doctor", "logs", "scale", "reload", "drain"];
-    let others = ["restart", "load", "keys", "token", "completions", "config"];
+    let others = ["mute", "restart", "load", "keys", "token", "completions", "config"];
     for command in commands.into_iter().chain(others) {
         let (code, stdout, _) = run(&dir, &[command, "--help"]);
         assert_eq!(code, 0);
@@ -215,7 +215,7 @@ fn a_session_that_is_not_there_is_neither_shown_nor_ended() {
     let node = Running::start(&["--workers", "1"]);
     serving(&node, 1);
     assert!(printed(&node, &["session", "--list"]).starts_with("no sessions"));
-    for command in ["session", "kick"] {
+    for command in ["session", "mute", "kick"] {
         let (code, _, stderr) = run(&node.dir, &[command, &"0".repeat(32)]);
         assert_eq!((code, stderr.as_str()), (1, "chappe: there is no such session now\n"));
         assert_eq!(run(&node.dir, &[command, "../nodes"]).0, 2);

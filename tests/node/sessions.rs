@@ -80,3 +80,23 @@ fn a_drain_is_taken_back() {
     // Who was there still is.
     assert!(session(&node, "whip").is_some() && session(&node, "whep").is_some());
 }
+
+#[test]
+fn what_an_operator_mutes_reaches_nobody_whatever_is_sent_until_it_is_undone() {
+    let node = Running::start(&["--workers", "1", "--node", "here", "--public-ip", "127.0.0.1"]);
+    serving(&node, 1);
+    let _audience = Audience::of(&node);
+    let id = session(&node, "whip").unwrap()["id"].as_str().unwrap().to_owned();
+    let packets = |kind: &str, way: &str| session(&node, kind)?["stats"][way][0]["packets"].as_u64();
+    let told = printed(&node, &["mute", &id, "--video"]);
+    assert_eq!(told, format!("{id} is muted until --undo: video 0\n"));
+    let (sent, received) = (packets("whep", "sent").unwrap(), packets("whip", "received").unwrap());
+    eventually("the publisher sends on", || (packets("whip", "received")? > received + 100).then_some(()));
+    assert_eq!(packets("whep", "sent"), Some(sent), "and the viewer gets nothing");
+    eventually("the drops are counted", || node.metrics().contains("reason=\"rtp_muted\"").then_some(()));
+    let track = node.admin("/api/v1/streams")[0]["tracks"][0].clone();
+    assert_eq!((&track["muted"], &track["moderated"], &track["active"]), (&true.into(), &true.into(), &true.into()));
+    let told: Value = serde_json::from_str(&printed(&node, &["mute", &id, "--undo", "--json"])).unwrap();
+    assert_eq!((&told["id"], &told["tracks"][0]["moderated"]), (&id.as_str().into(), &false.into()));
+    eventually("the viewer sees it again", || (packets("whep", "sent")? > sent + 100).then_some(()));
+}

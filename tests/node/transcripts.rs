@@ -17,8 +17,8 @@ struct Step {
 /// What is shown of other machines: other tests have it.
 const NOT_HERE: [&str; 2] = ["export CHAPPE_TOKEN=", "chappe ls --admin https://"];
 /// What is shown of a node that somebody publishes to and somebody watches.
-const OF_AN_AUDIENCE: [&str; 5] =
-    ["chappe rooms", "chappe streams", "chappe session", "chappe kick", "chappe drain --cancel"];
+const OF_AN_AUDIENCE: [&str; 6] =
+    ["chappe rooms", "chappe streams", "chappe session", "chappe mute", "chappe kick", "chappe drain --cancel"];
 /// Of these the first lines are shown, of as many as there are.
 const LONG: [&str; 3] = ["chappe logs", "chappe config", "chappe completions"];
 
