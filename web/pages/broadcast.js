@@ -60,6 +60,7 @@ export class Broadcast extends Emitter {
       if (session.phase === "live" && session.session) rememberPublished(name, stream, session.session);
       this.#dispatch({ type: "session", session });
     });
+    this.publisher.on("moderated", () => this.emit("state", this.state));
     this.#timer = setInterval(() => void this.#showFigures(), FIGURES_EVERY_MS);
   }
 

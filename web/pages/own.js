@@ -41,7 +41,7 @@ export class OwnStream extends Emitter {
     this.#detach = [publisher.on("state", (session) => {
       if (session.phase === "live" && session.session) rememberPublished(this.#roomName, stream, session.session);
       this.#dispatch({ type: "session", session });
-    })];
+    }), publisher.on("moderated", () => this.emit("state", this.state))];
   }
 
   #end() {

@@ -1,5 +1,7 @@
 // Owns the own picture among the others' in a meeting: what is sent, as the person sees it. Never sends anything.
 
+/** @import { Moderated } from "../client/state/moderated.js" */
+
 import { icon, el, need } from "./dom.js";
 
 export class OwnTile {
@@ -16,9 +18,10 @@ export class OwnTile {
   /**
    * @param {object} state
    * @param {MediaStream | null} state.mediaStream
+   * @param {Moderated | undefined} state.moderated
    * @param {string | null | undefined} state.name of the person
    */
-  update({ mediaStream, name }) {
+  update({ mediaStream, moderated, name }) {
     if (this.#video.srcObject !== mediaStream) this.#video.srcObject = mediaStream;
     const on = (/** @type {string} */ kind) => mediaStream?.getTracks().some((t) => t.kind === kind && t.enabled && !t.muted) ?? false;
     const face = on("video") ? "playing" : "off";
@@ -27,7 +30,7 @@ export class OwnTile {
       this.#say.hidden = face === "playing";
       this.#say.replaceChildren(icon("cameraOff"), el("p", {}, "Nobody sees you: no camera is on"));
     }
-    this.#micOff.hidden = on("audio");
+    this.#micOff.hidden = on("audio") && !moderated?.has("audio");
     const label = name ? `${name} (you)` : "You";
     if (this.#name.textContent !== label) this.#name.textContent = label;
   }

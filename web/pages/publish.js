@@ -10,7 +10,7 @@ import { Stay } from "./stay.js";
 import { isOn } from "./state/capture.js";
 import { titleOf } from "./state/title.js";
 import { Switch } from "./switch.js";
-import { broadcastProblem, deviceProblem, lostText, pageTitle, silencedText } from "./words.js";
+import { broadcastProblem, deviceProblem, lostText, moderatedText, pageTitle, silencedText } from "./words.js";
 
 /** @import { NoticeState } from "./notice.js" */
 
@@ -21,8 +21,7 @@ const preview = new Preview(() => ask());
 const notice = new Notice();
 const stay = new Stay();
 const publisher = () => broadcast.publisher;
-new Switch("mute", "audio", { capture, publisher });
-new Switch("blank", "video", { capture, publisher });
+const switches = [new Switch("mute", "audio", { capture, publisher }), new Switch("blank", "video", { capture, publisher })];
 
 function ask() {
   void capture.ask(setup.choice);
@@ -48,7 +47,8 @@ function update() {
   stay.update(phase === "live" || phase === "reconnecting" || phase === "starting");
   setup.update({ broadcast: broadcast.state.phase, ready: (capture.mediaStream?.getTracks().length ?? 0) > 0 });
   preview.update({ capture: capture.state, mediaStream: capture.mediaStream, broadcast: broadcast.shown });
-  notice.update(sourceProblem() ?? broadcastNotice());
+  for (const source of switches) source.update();
+  notice.update(sourceProblem() ?? broadcastNotice() ?? moderatedNotice());
 }
 
 /** @returns {NoticeState | null} */
@@ -80,6 +80,12 @@ function broadcastNotice() {
   const words = broadcastProblem(refusal, setup.names.stream);
   const mayPass = ["stream_exists", "taken_over"].includes(refusal.code);
   return { ...words, tone: "bad", actions: mayPass ? [{ label: "Try again", run: () => broadcast.again() }] : [] };
+}
+
+/** @returns {NoticeState | null} */
+function moderatedNotice() {
+  const moderated = broadcast.publisher?.moderated;
+  return moderated?.size ? moderatedText(moderated) : null;
 }
 
 capture.on("devices", (devices) => setup.showDevices(devices, capture.choice));

@@ -97,12 +97,15 @@ class Meeting {
     const publisher = () => this.#own.publisher;
     const switches = { capture, publisher, onToggled: () => this.update() };
     const microphone = new Switch("mute", "audio", { ...switches, onMissing: () => this.#ask({ microphone: "" }) });
-    new Switch("blank", "video", { ...switches, onMissing: () => this.#ask({ camera: "" }) });
+    const camera = new Switch("blank", "video", { ...switches, onMissing: () => this.#ask({ camera: "" }) });
     need("mute", HTMLElement).setAttribute("aria-keyshortcuts", "m");
     this.#viewing = new Viewing(room, { name, absence: ABSENCE, onKeyM: () => microphone.toggle() });
     new ChatPanel(room, { name: own, open: matchMedia(WIDE).matches });
     capture.on("state", () => void this.#captured());
-    this.#own.on("state", () => this.update());
+    this.#own.on("state", () => {
+      for (const source of [microphone, camera]) source.update();
+      this.update();
+    });
     room.on("people", () => this.update());
     room.watch("all");
     void this.#captured();
@@ -111,13 +114,13 @@ class Meeting {
   update() {
     if (this.#left) return;
     const { mediaStream, state: capture } = this.#capture;
-    this.#ownTile.update({ mediaStream, name: this.#room.people.get(this.#room.member)?.name });
+    this.#ownTile.update({ mediaStream, moderated: this.#own.publisher?.moderated, name: this.#room.people.get(this.#room.member)?.name });
     const live = this.#own.state.phase === "live";
     document.title = pageTitle({ live, title: titleOf(this.#name) });
     this.#stay.update(live || this.#own.state.phase === "reconnecting");
     const now = ownTrouble(this.#own.state);
     const trouble = this.#trouble.update(now, now === "none");
-    const note = ownNote({ own: this.#own.state, trouble, capture, sent: this.#own.publisher !== null });
+    const note = ownNote({ own: this.#own.state, trouble, capture, sent: this.#own.publisher !== null, moderated: this.#own.publisher?.moderated });
     /** @type {Record<import("./state/meeting.js").Way, () => void>} */
     const ways = { own: () => this.#comeBack(), source: () => this.#askForLost(), accept: () => this.#capture.accept() };
     this.#viewing.say(note && { ...note, actions: note.ways.map(({ label, way }) => ({ label, run: ways[way] })) });

@@ -6,8 +6,8 @@
 
 import { face, need } from "./dom.js";
 
-/** Icon and text of the button while the source is heard or seen, and while it is not. */
-/** @typedef {{on: [string, string], off: [string, string]}} Faces */
+/** Icon and text of the button while the source is heard or seen, while it is not, and while an operator keeps it from that. */
+/** @typedef {{on: [string, string], off: [string, string], moderated: [string, string]}} Faces */
 
 /**
  * @typedef {object} SwitchOptions
@@ -19,8 +19,8 @@ import { face, need } from "./dom.js";
 
 /** @type {Record<Kind, Faces>} */
 const FACES = {
-  audio: { on: ["mic", "Mute microphone"], off: ["micOff", "Unmute microphone"] },
-  video: { on: ["camera", "Turn camera off"], off: ["cameraOff", "Turn camera on"] },
+  audio: { on: ["mic", "Mute microphone"], off: ["micOff", "Unmute microphone"], moderated: ["micOff", "Muted by a moderator"] },
+  video: { on: ["camera", "Turn camera off"], off: ["cameraOff", "Turn camera on"], moderated: ["cameraOff", "Turned off by a moderator"] },
 };
 
 export class Switch {
@@ -44,6 +44,7 @@ export class Switch {
   }
 
   toggle() {
+    if (this.#isModerated) return;
     if (this.#tracks.length === 0) {
       this.#muted = false;
       return this.#options.onMissing?.();
@@ -57,6 +58,10 @@ export class Switch {
     return (this.#options.capture.mediaStream?.getTracks() ?? []).filter((t) => t.kind === this.#kind);
   }
 
+  get #isModerated() {
+    return this.#options.publisher()?.moderated.has(this.#kind) ?? false;
+  }
+
   /** Also a source chosen later is as muted as the button says. */
   update() {
     const tracks = this.#tracks;
@@ -66,9 +71,10 @@ export class Switch {
       track.enabled = !this.#muted;
       void this.#options.publisher()?.mute(this.#kind, this.#muted);
     }
-    const off = this.#muted || missing;
-    this.#button.disabled = missing && !this.#options.onMissing;
+    const moderated = this.#isModerated;
+    const off = this.#muted || missing || moderated;
+    this.#button.disabled = moderated || (missing && !this.#options.onMissing);
     this.#button.setAttribute("aria-pressed", String(off));
-    face(this.#button, ...(off ? FACES[this.#kind].off : FACES[this.#kind].on));
+    face(this.#button, ...FACES[this.#kind][moderated ? "moderated" : off ? "off" : "on"]);
   }
 }

@@ -1,6 +1,7 @@
 // Owns how numbers and problems are said to a person. Never shows them.
 
 /** @import { LinkState, Problem } from "../client/state/link.js" */
+/** @import { Moderated } from "../client/state/moderated.js" */
 /** @import { Source } from "./state/capture.js" */
 /** @import { Stream } from "../client/protocol.js" */
 /** @import { Statistics, TrackStatistics } from "../client/stats.js" */
@@ -140,6 +141,18 @@ export function silencedText(silenced) {
   const what = both ? "Your camera and microphone are" : silenced.includes("camera") ? "Your camera is" : "Your microphone is";
   const told = both ? "The others neither see nor hear you." : silenced.includes("camera") ? "The others do not see you." : "The others do not hear you.";
   return { title: `${what} silenced by your system.`, text: `${told} A call, a switch of the keyboard or a setting does that; it goes on by itself.` };
+}
+
+/**
+ * What is said while an operator keeps what is sent from the others.
+ * @param {Moderated} moderated
+ * @returns {{title: string, text: string}}
+ */
+export function moderatedText(moderated) {
+  const both = moderated.has("video") && moderated.has("audio");
+  const what = both ? "camera and microphone" : moderated.has("video") ? "camera" : "microphone";
+  const told = both ? "neither see nor hear you" : moderated.has("video") ? "do not see you" : "do not hear you";
+  return { title: `A moderator muted your ${what}.`, text: `The others ${told} until the moderator takes that back.` };
 }
 
 /**

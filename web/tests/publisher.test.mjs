@@ -61,13 +61,16 @@ class FakeLink extends Emitter {
   sessions = [];
   /** @type {string[]} */
   unpublished = [];
+  /** @type {boolean[]} */
+  muted = [];
   suspect() {}
   check() {}
   /**
    * @param {string} type
-   * @param {{session?: string}} [fields]
+   * @param {{session?: string, muted?: boolean}} [fields]
    */
-  async request(type, { session = "" } = {}) {
+  async request(type, { session = "", muted = false } = {}) {
+    if (type === "mute") this.muted.push(muted);
     if (type === "unpublish") this.unpublished.push(session);
     if (type !== "publish") return {};
     this.sessions.push(`session-${this.sessions.length}`);
@@ -91,4 +94,31 @@ test("a stream that is taken over leaves no session behind, also none that was a
   assert.equal(publisher.state.phase, "refused");
   assert.ok(link.unpublished.includes("session-1"), `told of ${link.unpublished}`);
   assert.deepEqual(peers.map((peer) => peer.connectionState), ["closed", "closed"]);
+});
+
+test("what an operator muted is told, and one's own state is told again when that is taken back", async () => {
+  const link = new FakeLink();
+  const track = { kind: "audio", enabled: true, muted: false, addEventListener() {} };
+  const media = /** @type {any} */ ({ getTracks: () => [track] });
+  const publisher = new Publisher(/** @type {Connection} */ (/** @type {unknown} */ (link)), "cam", media, {}, () => ({ iceServers: [] }));
+  /** @type {string[][]} */
+  const told = [];
+  publisher.on("moderated", (kinds) => told.push([...kinds]));
+  publisher.start();
+  await settle();
+  peers[0]?.becomes("connected");
+  /** @type {(stream: string, moderated: boolean) => void} */
+  const changed = (stream, moderated) => {
+    const sound = { mid: "0", kind: "audio", codec: "opus", active: true, muted: moderated, ...(moderated && { moderated }) };
+    link.emit("event", { type: "stream_changed", stream: { stream, publisher: "me", name: null, since_ms: 0, tracks: [sound] } });
+  };
+  changed("other", true);
+  changed("cam", true);
+  changed("cam", true);
+  link.emit("event", { type: "stream_removed", stream: "cam" });
+  assert.deepEqual([told, publisher.sends.audio, [...publisher.moderated]], [[["audio"]], false, ["audio"]]);
+  const before = link.muted.length;
+  changed("cam", false);
+  await settle();
+  assert.deepEqual([told.at(-1), publisher.sends.audio, link.muted.slice(before)], [[], true, [false]]);
 });

@@ -3,12 +3,14 @@
 /** @import { Connection } from "../connection.js" */
 /** @import { Answer, Kind, ServerEvent, Welcome } from "../protocol.js" */
 /** @import { OfferKind } from "../session.js" */
+/** @import { Moderated } from "../state/moderated.js" */
 /** @import { SessionState } from "../state/session.js" */
 /** @import { Statistics } from "../stats.js" */
 /** @import { Terms } from "./peer.js" */
 
 import { Emitter } from "../emitter.js";
 import { Session } from "../session.js";
+import { nothingModerated, updateModerated } from "../state/moderated.js";
 import { PUBLISHER_SILENT_MS_MIN } from "../state/pulse.js";
 import { summarize } from "../stats.js";
 import { Handover } from "./handover.js";
@@ -30,7 +32,7 @@ import { addPicture, fitPicture } from "./sending.js";
 /** The server ends the old session when media of the new one is there; after this long we do. */
 const OLD_MS_MAX = 5000;
 
-/** @extends {Emitter<{state: SessionState}>} */
+/** @extends {Emitter<{state: SessionState, moderated: Moderated}>} */
 export class Publisher extends Emitter {
   stream;
   #link;
@@ -40,6 +42,7 @@ export class Publisher extends Emitter {
   #tracks = new Map();
   /** @type {Set<Kind>} silenced by the person */
   #silenced = new Set();
+  #moderated = nothingModerated;
   /** @type {Handover<Peer>} */
   #peers = new Handover((session) => this.#unpublish(session));
   #session = new Session({ negotiate: (kind, asked, withinMs) => this.#negotiate(kind, asked, withinMs) });
@@ -144,9 +147,14 @@ export class Publisher extends Emitter {
     await this.#tellMuted(kind);
   }
 
-  /** Which kinds are seen and heard, as far as it depends on us. */
+  /** What an operator muted: nobody gets it until the operator takes that back. */
+  get moderated() {
+    return this.#moderated;
+  }
+
+  /** Which kinds are seen and heard, as far as is known here. */
   get sends() {
-    const sends = (/** @type {Kind} */ kind) => this.#tracks.has(kind) && !this.#muted(kind);
+    const sends = (/** @type {Kind} */ kind) => this.#tracks.has(kind) && !this.#muted(kind) && !this.#moderated.has(kind);
     return { video: sends("video"), audio: sends("audio") };
   }
 
@@ -191,8 +199,19 @@ export class Publisher extends Emitter {
     return this.#peers.living();
   }
 
+  /** @param {Welcome | ServerEvent} event */
+  #heedModerated(event) {
+    const before = this.#moderated;
+    this.#moderated = updateModerated(before, this.stream, event);
+    if (this.#moderated === before) return;
+    this.emit("moderated", this.#moderated);
+    // What was refused meanwhile.
+    for (const kind of before) if (!this.#moderated.has(kind)) void this.#tellMuted(kind);
+  }
+
   /** @param {Welcome} welcome */
   #welcome(welcome) {
+    this.#heedModerated(welcome);
     const { session, old } = this.state;
     // What was said meanwhile did not get here.
     this.#heedUnwatched(() => true, []);
@@ -202,6 +221,7 @@ export class Publisher extends Emitter {
 
   /** @param {ServerEvent} event */
   #receive(event) {
+    this.#heedModerated(event);
     if (event.type === "unwatched") this.#heedUnwatched((peer) => peer.session === event.session && transceiverOf(peer, "video")?.mid === event.mid, event.encodings);
     if (event.type === "move" && event.session === this.state.session) this.#session.dispatch({ type: "moved" });
     if (event.type !== "session_lost") return;

@@ -1,9 +1,10 @@
 // Owns what the meeting page says of one's own picture and sound, as values. Never publishes.
 
+/** @import { Moderated } from "../../client/state/moderated.js" */
 /** @import { BroadcastState } from "./broadcast.js" */
 /** @import { CaptureState } from "./capture.js" */
 
-import { deviceProblem, lostText, ownProblem, silencedText, troubleText } from "../words.js";
+import { deviceProblem, lostText, moderatedText, ownProblem, silencedText, troubleText } from "../words.js";
 
 /** @typedef {"own" | "source" | "accept"} Way what a button of a note does: publishes again, asks for sources, or goes on without */
 /** @typedef {{title: string, text: string, tone: "warn" | "bad", ways: {label: string, way: Way}[]}} OwnNote */
@@ -21,11 +22,11 @@ export function ownTrouble({ phase, problem, wasLive }) {
 
 /**
  * The most pressing thing about one's own picture and sound.
- * @param {{own: BroadcastState, trouble: ReturnType<typeof ownTrouble>, capture: CaptureState, sent: boolean}} state `trouble`:
- *   it has lasted; `sent`: somebody could see or hear it
+ * @param {{own: BroadcastState, trouble: ReturnType<typeof ownTrouble>, capture: CaptureState, sent: boolean, moderated?: Moderated | undefined}} state
+ *   `trouble`: it has lasted; `sent`: somebody could see or hear it
  * @returns {OwnNote | null}
  */
-export function ownNote({ own, trouble, capture, sent }) {
+export function ownNote({ own, trouble, capture, sent, moderated }) {
   if (own.phase === "refused" && own.problem) {
     const { title, text, label } = ownProblem(own.problem);
     return { title, text, tone: "bad", ways: label ? [{ label, way: "own" }] : [] };
@@ -35,6 +36,7 @@ export function ownNote({ own, trouble, capture, sent }) {
     const { title, text, label } = lostText(capture.lost, sent);
     return { title, text, tone: "bad", ways: [{ label, way: "source" }, { label: "Go on without", way: "accept" }] };
   }
+  if (moderated?.size) return { ...moderatedText(moderated), tone: "warn", ways: [] };
   if (capture.silenced.length > 0) return { ...silencedText(capture.silenced), tone: "warn", ways: [] };
   if (!capture.problem) return null;
   const words = deviceProblem(capture.problem, capture.asked);
