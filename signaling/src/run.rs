@@ -15,7 +15,7 @@ use chappe_signaling_edge::{Gate, Processes};
 use chappe_signaling_service::{
     AddressLimits, Cluster, DrainFile, Exit, Identity, Outgoing, Service, unix_ms, worker_link,
 };
-use chappe_signaling_tls::PemFiles;
+use chappe_signaling_tls::{Facts, PemFiles};
 use chappe_signaling_traces::{Resource, Tracer};
 use chappe_supervisor_api::{AdminAuth, Auth};
 use futures_util::future::BoxFuture;
@@ -65,8 +65,8 @@ async fn serve_until(config: Config, stop: BoxFuture<'static, ()>) -> Result<Sto
     let report = Arc::new(TlsReport::default());
     let certificate = config.tls.clone().map(|files| Certificate::load(files, Arc::clone(&report))).transpose()?;
     let hosts = certificate.as_ref().map(|certificate| certificate.facts.hosts());
-    let addresses =
-        Addresses::read(config.public_ips.clone(), public, hosts.clone()).map_err(SignalingError::Interfaces)?;
+    let named = certificate.as_ref().map(|certificate| hosts_for_pages(config.auth, public, &certificate.facts));
+    let addresses = Addresses::read(config.public_ips.clone(), public, named).map_err(SignalingError::Interfaces)?;
     info!(node = config.node, ?public, addresses = ?addresses.now().candidates, "signaling starts");
     let (links, queues): (Vec<_>, Vec<_>) = config.workers.iter().map(|_| worker_link()).unzip();
     let engine = cluster::join(config.cluster.as_deref(), &config.node).await?;
@@ -124,6 +124,15 @@ async fn serve_until(config: Config, stop: BoxFuture<'static, ()>) -> Result<Sto
             Ok(Stopped::Drained)
         }
         Some(Exit::NameTaken) => Err(SignalingError::NameTaken(service.node().to_string())),
+    }
+}
+
+/// As which hosts of the certificate pages find the public listener. `--auth open` refuses all names of the machine but
+/// its loopback ones.
+fn hosts_for_pages(auth: Auth, public: Option<SocketAddr>, facts: &Facts) -> Vec<String> {
+    match public.filter(|_| auth == Auth::Open) {
+        Some(public) => facts.hosts_here(public.ip()),
+        None => facts.hosts(),
     }
 }
 

@@ -61,6 +61,18 @@ fn a_certificate_for_development_is_trusted_through_its_authority_over_http_2_an
 }
 
 #[test]
+fn pages_are_told_names_that_a_node_for_this_machine_answers_to() {
+    let (node, authority) = started_for_development();
+    let nodes = node.admin("/api/v1/nodes");
+    let origins: Vec<&str> = nodes[0]["origins"].as_array().unwrap().iter().map(|url| url.as_str().unwrap()).collect();
+    assert!(origins.contains(&format!("https://localhost:{}", port(&node)).as_str()), "{origins:?}");
+    for origin in origins {
+        let answered = curl(&authority, "%{http_code}", &[&format!("{origin}/healthz")]);
+        assert_eq!(answered, (0, "200".to_owned()), "{origin}");
+    }
+}
+
+#[test]
 fn a_session_of_whip_over_http_2_is_found_under_its_location() {
     let (node, authority) = started_for_development();
     let base = format!("https://localhost:{}", port(&node));

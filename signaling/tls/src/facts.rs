@@ -66,10 +66,20 @@ impl Facts {
     /// Hosts that stand in URLs, as they stand there. A name with a star is no host, and `localhost` is everybody's own.
     pub fn hosts(&self) -> Vec<String> {
         let names = self.names.iter().filter(|name| !name.contains('*') && !is_loopback_name(name)).cloned();
-        let bracketed = |ip: &IpAddr| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
         let addresses = self.addresses.iter().filter(|ip| !ip.is_loopback()).map(bracketed);
         names.chain(addresses).collect()
     }
+
+    /// The same for a listener that only this machine reaches: its names for itself, and the address that is listened on.
+    pub fn hosts_here(&self, listener: IpAddr) -> Vec<String> {
+        let names = self.names.iter().filter(|name| is_loopback_name(name)).cloned();
+        names.chain(self.addresses.iter().filter(|ip| **ip == listener).map(bracketed)).collect()
+    }
+}
+
+/// As it stands in a URL.
+fn bracketed(ip: &IpAddr) -> String {
+    if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() }
 }
 
 fn is_loopback_name(name: &str) -> bool {
