@@ -2,6 +2,7 @@
 
 use crate::allocation::Line;
 use crate::bitrate::Bitrate;
+use crate::config::{Known, RateConfig};
 use crate::coupled::Taken;
 use crate::estimator::{Estimator, Outcome, PacketReport, ReceiverReport};
 use crate::pacer::{Backlog, Grant, Pacer};
@@ -18,24 +19,6 @@ pub struct RateControl {
     expected: Option<u8>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RateConfig {
-    pub min: Bitrate,
-    /// Where a viewer that nobody knows begins.
-    pub start: Bitrate,
-    pub max: Bitrate,
-    /// What a returning client left with.
-    pub known: Option<Known>,
-    /// The receiver tells in milliseconds when packets came (RFC 8888).
-    pub is_coarse: bool,
-}
-
-/// What is worth keeping of a line when the client leaves it: plain data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
-    pub estimate: Bitrate,
-}
-
 /// What a packet is, for the budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacketClass {
@@ -45,23 +28,10 @@ pub enum PacketClass {
     Padding,
 }
 
-impl Default for RateConfig {
-    /// 300 kbit/s is libwebrtc's start, 30 kbit/s carries Opus alone.
-    fn default() -> RateConfig {
-        let kbps = Bitrate::from_kbps;
-        RateConfig { min: kbps(30), start: kbps(300), max: kbps(20_000), known: None, is_coarse: false }
-    }
-}
-
 impl RateControl {
     pub fn new(now: Time, config: &RateConfig) -> RateControl {
-        let start = config.known.map_or(config.start, |known| known.estimate);
-        let estimator = Estimator::new(now, config.min, start, config.max);
-        let mut prober = Prober::new(now, estimator.estimate(), config.max, config.known.is_some());
-        if config.is_coarse {
-            prober.set_coarse();
-        }
-        RateControl { estimator, prober, pacer: Pacer::new(now), expected: None }
+        let estimator = Estimator::new(now, config.min, config.first(), config.max);
+        RateControl { estimator, prober: Prober::new(now, config), pacer: Pacer::new(now), expected: None }
     }
 
     pub fn estimator(&self) -> &Estimator {

@@ -109,6 +109,7 @@
 #![forbid(unsafe_code)]
 
 // In reading order: the loop of one viewer, its parts, then units.
+mod config;
 mod control;
 
 pub mod allocation;
@@ -122,7 +123,8 @@ mod time;
 
 pub use allocation::{Allocator, Choice, Layer, Line, Reason, Shown, TRACKS_MAX, allocate};
 pub use bitrate::Bitrate;
-pub use control::{Known, PacketClass, RateConfig, RateControl};
+pub use config::{Known, RateConfig};
+pub use control::{PacketClass, RateControl};
 pub use coupled::{SharedLine, Taken};
 pub use estimator::{
     Basis, Estimator, FeedbackCounts, PacketReport, ReceiverReport, ReceiverTime, ReferenceClock, ReportClock, Usage,

@@ -8,6 +8,7 @@ pub(crate) mod measure;
 use std::time::Duration;
 
 use crate::bitrate::Bitrate;
+use crate::config::RateConfig;
 use crate::time::Time;
 
 /// When a viewer's line is probed.
@@ -32,7 +33,7 @@ pub struct Prober {
     raised_at: Option<Time>,
     /// Probes in a row whose result the line then did not carry.
     refuted: u32,
-    /// Arrivals are told in milliseconds.
+    /// As [`RateConfig`] has it.
     is_coarse: bool,
     /// Much less is sent than the line is thought to carry: a step to the next layer waits for it.
     is_limited: bool,
@@ -67,23 +68,24 @@ impl ProbeCluster {
 }
 
 impl Prober {
-    /// Probes at three and six times `start`; at once and twice it if it is known from before.
-    pub fn new(now: Time, start: Bitrate, max: Bitrate, is_known: bool) -> Prober {
-        let factors = if is_known { FACTORS_KNOWN } else { FACTORS };
+    /// Probes at three and six times the first estimate; at once and twice it if that is known from before.
+    pub fn new(now: Time, config: &RateConfig) -> Prober {
+        let (first, max) = (config.first(), config.max);
+        let factors = if config.is_known() { FACTORS_KNOWN } else { FACTORS };
         let mut prober = Prober {
             state: State::Idle,
-            queued: factors.map(|factor| Some(start.scaled(factor).min(max))),
+            queued: factors.map(|factor| Some(first.scaled(factor).min(max))),
             id: 0,
             max,
             demand: Bitrate::ZERO,
-            estimate: start,
+            estimate: first,
             dropped: None,
             next: now + INTERVAL,
             lowered_at: None,
             has_result: false,
             raised_at: None,
             refuted: 0,
-            is_coarse: false,
+            is_coarse: config.is_coarse,
             is_limited: false,
             is_near: false,
         };
@@ -99,11 +101,6 @@ impl Prober {
 
     pub fn handle_demand(&mut self, demand: Bitrate) {
         self.demand = demand;
-    }
-
-    /// Of a receiver that tells in milliseconds when packets came.
-    pub fn set_coarse(&mut self) {
-        self.is_coarse = true;
     }
 
     pub fn handle_limited(&mut self, is_limited: bool) {

@@ -1,11 +1,17 @@
 use super::*;
+use crate::config::{Known, RateConfig};
 
 fn kbps(kbps: u64) -> Bitrate {
     Bitrate::from_kbps(kbps)
 }
 
+/// Of a line that is known to carry so much.
+fn known(estimate: Bitrate) -> RateConfig {
+    RateConfig { known: Some(Known { estimate }), ..RateConfig::default() }
+}
+
 fn idle() -> Prober {
-    let mut prober = Prober::new(Time::default(), kbps(300), kbps(300), true);
+    let mut prober = Prober::new(Time::default(), &RateConfig { max: kbps(300), ..known(kbps(300)) });
     prober.handle_timeout(Time::from_millis(600));
     assert!(prober.is_idle());
     prober
@@ -74,7 +80,7 @@ fn repairs_leave_before_video_and_padding_fills_what_a_probe_lacks() {
     let backlog = Backlog { repair_bytes: 2500, video_bytes: 50_000, oldest_video: None };
     let grant = pacer.poll_grant(Time::default(), kbps(300), &backlog, &idle());
     assert_eq!((grant.repair_bytes, grant.video_bytes, grant.padding_bytes), (2500, 0, 0));
-    let prober = Prober::new(Time::default(), kbps(2000), kbps(10_000), true);
+    let prober = Prober::new(Time::default(), &known(kbps(2000)));
     let grant = pacer.poll_grant(Time::default(), kbps(300), &Backlog::default(), &prober);
     assert_eq!(grant.padding_bytes, 750, "15 ms of 2 Mbit/s in five packets");
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::Known;
 
 const ROUND_TRIP: Duration = Duration::from_millis(50);
 
@@ -30,25 +31,43 @@ fn answer(prober: &mut Prober, now: Time, rate: Bitrate) {
     prober.handle_result(now, prober.id, rate);
 }
 
-fn probed() -> (Prober, Time) {
-    let mut prober = Prober::new(at(0), kbps(300), kbps(10_000), false);
+/// A line that is thought to carry so much at first.
+fn config(first_kbps: u64, is_known: bool) -> RateConfig {
+    let start = kbps(first_kbps);
+    let known = is_known.then_some(Known { estimate: start });
+    RateConfig { start, max: kbps(10_000), known, ..RateConfig::default() }
+}
+
+fn probed_of(config: &RateConfig) -> (Prober, Time) {
+    let mut prober = Prober::new(at(0), config);
     prober.handle_demand(kbps(2500));
     let mut now = at(0);
     send_all(&mut prober, &mut now);
     (prober, now)
 }
 
+fn probed() -> (Prober, Time) {
+    probed_of(&config(300, false))
+}
+
 #[test]
 fn the_start_is_probed_at_three_and_six_times_and_a_known_line_at_once_and_twice() {
     for (known, rates) in [(false, vec![900, 1800]), (true, vec![300, 600])] {
-        let mut prober = Prober::new(at(0), kbps(300), kbps(10_000), known);
+        let mut prober = Prober::new(at(0), &config(300, known));
         assert_eq!(send_all(&mut prober, &mut at(0)), rates);
     }
 }
 
 #[test]
+fn a_line_that_carried_less_than_where_others_begin_is_probed_as_theirs_are() {
+    let known = Some(Known { estimate: kbps(200) });
+    let mut prober = Prober::new(at(0), &RateConfig { known, ..config(300, false) });
+    assert_eq!(send_all(&mut prober, &mut at(0)), [600, 1200]);
+}
+
+#[test]
 fn a_cluster_has_five_packets_and_takes_15_ms() {
-    let mut prober = Prober::new(at(0), kbps(100), kbps(10_000), true);
+    let mut prober = Prober::new(at(0), &config(100, true));
     let mut now = at(0);
     let first = prober.cluster();
     let mut packets = 0;
@@ -78,10 +97,7 @@ fn while_seven_tenths_arrive_it_goes_on_with_twice_that_but_not_beyond_what_is_o
 #[test]
 fn where_arrivals_are_told_in_milliseconds_a_result_near_what_was_sent_is_looked_at_for_longer() {
     let after = |is_coarse: bool, is_limited: bool, result: u64| {
-        let (mut prober, mut now) = probed();
-        if is_coarse {
-            prober.set_coarse();
-        }
+        let (mut prober, mut now) = probed_of(&RateConfig { is_coarse, ..config(300, false) });
         prober.handle_limited(is_limited);
         answer(&mut prober, now, kbps(1600));
         assert_eq!(send_all(&mut prober, &mut now), [2887]);
