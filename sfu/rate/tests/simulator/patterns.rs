@@ -100,6 +100,20 @@ const STEADY: Pattern = Pattern {
 
 const STEPS: &[(u64, f64)] = &[(0, 3000.0), (15_000, 700.0), (35_000, 3000.0)];
 
+const STEP_LAYERS: Pattern = Pattern {
+    name: "step, layers",
+    what: "the same with layers of 150, 500 and 2500 kbit/s",
+    link: LinkSpec { rates: STEPS, ..LINK },
+    source: SIMULCAST,
+    duration_ms: 70_000,
+    steady_ms: &[(5_000, 15_000), (20_000, 35_000), (40_000, 70_000)],
+    drop_ms: Some(15_000),
+    fitting: Some(1),
+    rise_ms: Some(35_000),
+    top: Some(2),
+    ..STEADY
+};
+
 pub const PATTERNS: &[Pattern] = &[
     STEADY,
     Pattern {
@@ -115,32 +129,12 @@ pub const PATTERNS: &[Pattern] = &[
         worst: Bounds { settled_ms: 6000, raised_ms: 4000, ..WORST },
         ..STEADY
     },
-    Pattern {
-        name: "step, layers",
-        what: "the same with layers of 150, 500 and 2500 kbit/s",
-        link: LinkSpec { rates: STEPS, ..LINK },
-        source: SIMULCAST,
-        duration_ms: 70_000,
-        steady_ms: &[(5_000, 15_000), (20_000, 35_000), (40_000, 70_000)],
-        drop_ms: Some(15_000),
-        fitting: Some(1),
-        rise_ms: Some(35_000),
-        top: Some(2),
-        ..STEADY
-    },
+    STEP_LAYERS,
     Pattern {
         name: "step, layers, RFC 8888",
         what: "the same to a receiver that tells in 1/1024 s each 50 ms when packets came",
-        link: LinkSpec { rates: STEPS, ..LINK },
-        source: SIMULCAST,
         back: Back { interval_ms: 50, form: Form::BeforeReport, ..BACK },
-        duration_ms: 70_000,
-        steady_ms: &[(5_000, 15_000), (20_000, 35_000), (40_000, 70_000)],
-        drop_ms: Some(15_000),
-        fitting: Some(1),
-        rise_ms: Some(35_000),
-        top: Some(2),
-        ..STEADY
+        ..STEP_LAYERS
     },
     Pattern {
         name: "ramp",
