@@ -17,6 +17,9 @@ pub struct RateControl {
     pacer: Pacer,
     /// The cluster that the estimator was told of last.
     expected: Option<u8>,
+    /// Of a line that is known: nothing but sound has left yet. A probe would measure how long that is so, and what is known
+    /// would be taken back.
+    awaits_picture: bool,
 }
 
 /// What a packet is, for the budget.
@@ -31,7 +34,8 @@ pub enum PacketClass {
 impl RateControl {
     pub fn new(now: Time, config: &RateConfig) -> RateControl {
         let estimator = Estimator::new(now, config.min, config.first(), config.max);
-        RateControl { estimator, prober: Prober::new(now, config), pacer: Pacer::new(now), expected: None }
+        let (prober, awaits_picture) = (Prober::new(now, config), config.is_known());
+        RateControl { estimator, prober, pacer: Pacer::new(now), expected: None, awaits_picture }
     }
 
     pub fn estimator(&self) -> &Estimator {
@@ -98,7 +102,8 @@ impl RateControl {
     /// of it, UDP and IP included.
     #[inline]
     pub fn handle_sent(&mut self, now: Time, bytes: u32, class: PacketClass) -> u16 {
-        let cluster = self.prober.cluster();
+        self.awaits_picture &= class == PacketClass::Audio;
+        let cluster = self.prober.cluster().filter(|_| !self.awaits_picture);
         if let Some(cluster) = cluster {
             if self.expected != Some(cluster.id) {
                 self.expected = Some(cluster.id);

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use chappe_sfu_rate::{
-    Backlog, Bitrate, PacketClass, PacketReport, RateConfig, RateControl, ReceiverReport, ReceiverTime, Time,
+    Backlog, Bitrate, Known, PacketClass, PacketReport, RateConfig, RateControl, ReceiverReport, ReceiverTime, Time,
 };
 use proptest::prelude::*;
 
@@ -152,6 +152,22 @@ fn feedback_that_stops_lowers_the_estimate_step_by_step_and_returns() {
     let received = Some(ReceiverTime::from_micros(7_000_000));
     control.handle_feedback(now, [PacketReport { seq, received }]);
     assert_eq!(control.estimator().basis(), Basis::Transport);
+}
+
+/// Before the first picture there may be nothing else for a while, and the cluster would be of the pause.
+#[test]
+fn sound_begins_no_probe_of_a_line_that_is_known() {
+    let known = Some(Known { estimate: Bitrate::from_kbps(900) });
+    let mut control = RateControl::new(Time::default(), &RateConfig { known, ..RateConfig::default() });
+    let packet_bytes = control.prober().cluster().expect("it probes").packet_bytes();
+    control.handle_sent(Time::default(), 100, PacketClass::Audio);
+    let now = Time::from_millis(10);
+    assert_eq!(control.prober().due(now), packet_bytes, "its first packet");
+    control.handle_sent(now, packet_bytes as u32, PacketClass::Video);
+    control.handle_sent(now, 100, PacketClass::Audio);
+    let later = Time::from_millis(20);
+    let due = Bitrate::from_kbps(900).bytes_in(std::time::Duration::from_millis(10));
+    assert_eq!(control.prober().due(later), due - 100, "what is between counts");
 }
 
 #[test]
