@@ -46,6 +46,16 @@ fn a_viewer_whose_line_gets_better_climbs_to_what_was_switched_off() {
 }
 
 #[test]
+fn a_viewer_that_has_yet_to_connect_does_not_bring_back_what_is_switched_off() {
+    let mut theatre = unwatched(1);
+    let told = theatre.times_told();
+    let viewer = theatre.harness.open(watches_and_tells(vec![video_out(Some(track(0)), SEEN)]));
+    theatre.harness.clients[viewer].sends_left = Some(0);
+    theatre.play(SECOND);
+    assert_eq!((theatre.times_told(), theatre.sent(0)), (told, vec![true, false, false]));
+}
+
+#[test]
 fn a_line_that_drops_has_the_lowest_at_once_while_the_one_that_fits_is_switched_on() {
     let mut theatre = unwatched(1);
     let viewer = theatre.add_viewer(3_000, |_| {});

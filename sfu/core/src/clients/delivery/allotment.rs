@@ -18,14 +18,15 @@ impl Delivery {
     }
 
     /// The layers of these tracks, in their order; of a line that is shared this part is its own. A client of whose line
-    /// nothing is known gets what its page shows.
+    /// nothing is known gets what its page shows, and one that will tell of it nothing but the lowest until then.
     pub fn allot(&mut self, now: Instant, shown: &[Shown<'_>], part: Option<Bitrate>) -> ArrayVec<Choice, TRACKS_MAX> {
         let audio = self.audio();
+        let unknown = if self.will_estimate() { Bitrate::ZERO } else { Bitrate::from_bps(u64::MAX) };
         let is_layered = is_layered(shown);
         let allotter = self.allotter.get_or_insert_default();
         (allotter.decided, allotter.is_layered, allotter.look_at) = (Some(now), is_layered, None);
         let Some(bandwidth) = &mut self.bandwidth else {
-            return allocate(Bitrate::from_bps(u64::MAX), audio, shown).choices;
+            return allocate(unknown, audio, shown).choices;
         };
         let line = bandwidth.line(now).at_most(part);
         let allocation = allotter.allocator.decide(bandwidth.time(now), line, audio, shown);
