@@ -7,6 +7,7 @@ mod due;
 mod ingest;
 mod lifecycle;
 mod neighbours;
+mod returning;
 mod routes;
 mod routing;
 mod rtcp;
@@ -30,6 +31,7 @@ pub(crate) use session::{Alive, Session};
 use crate::blame::AtWork;
 use crate::clients::alive::AliveWheel;
 use crate::clients::neighbours::Neighbours;
+use crate::clients::returning::Returning;
 use crate::clients::routes::Routes;
 use crate::clients::strangers::Strangers;
 use crate::keys::{Index, SenderKey, SessionKey, Table};
@@ -53,6 +55,8 @@ pub(crate) struct Clients {
     alive: AliveWheel,
     /// Of the clients whose layers can be chosen.
     neighbours: Neighbours,
+    /// Of the clients that are gone.
+    returning: Returning,
     /// Senders whose client can be reached from now on: each begins with what is there of its track.
     pub reachable: Marks<SenderKey>,
     /// Senders that get what is cached of their track once more.
@@ -75,6 +79,7 @@ impl Clients {
             strangers: Strangers::default(),
             alive: AliveWheel::new(),
             neighbours: Neighbours::default(),
+            returning: Returning::default(),
             reachable: Marks::default(),
             repeating: Marks::default(),
             adapting: Marks::default(),
@@ -117,6 +122,15 @@ impl Clients {
     /// Whether the client of a sender can be reached.
     pub fn is_open(&self, key: SenderKey) -> bool {
         self.get(key.session()).is_some_and(|session| session.delivery.path.is_open())
+    }
+
+    /// What the line of a client carries is estimated from now on, if the client can be reached and will tell.
+    pub fn start_estimate(&mut self, now: Instant, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key).filter(|session| session.delivery.may_start_estimate()) else {
+            return;
+        };
+        let known = session.client.and_then(|client| self.returning.take(now, client));
+        session.delivery.start_estimate(now, known);
     }
 
     /// The layers of these tracks for a client, in their order. Clients behind one address may have to share a line.

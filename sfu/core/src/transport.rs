@@ -11,7 +11,9 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::crypto::dtls::{Certificate, ClientHello, Dtls, DtlsError, DtlsRole, Fingerprint, Progress, SrtpKeys};
+use crate::crypto::dtls::{
+    Certificate, CertificateId, ClientHello, Dtls, DtlsError, DtlsRole, Fingerprint, Progress, SrtpKeys,
+};
 use crate::net::Route;
 use crate::stats::DropReason;
 use crate::transport::ice::{Checked, IceAgent, IceCredentials};
@@ -265,6 +267,12 @@ impl Transport {
             (TransportState::Connected | TransportState::Disconnected, Flights::ToOne(route)) => Some(route),
             _ => None,
         }
+    }
+
+    /// The certificate that the peer has proven to hold the key of.
+    pub(crate) fn peer(&self) -> Option<CertificateId> {
+        let is_proven = matches!(self.state, TransportState::Connected | TransportState::Disconnected);
+        self.dtls.peer().filter(|_| is_proven)
     }
 
     pub fn local_ufrag(&self) -> &str {

@@ -20,7 +20,7 @@ mod template;
 
 use std::time::{Duration, Instant};
 
-use chappe_sfu_rate::{Bitrate, PacketClass};
+use chappe_sfu_rate::{Bitrate, Known, PacketClass};
 
 pub(crate) use acknowledgement::Acknowledgement;
 use allotter::Allotter;
@@ -93,11 +93,14 @@ impl Delivery {
         self.acknowledgement = acknowledgement;
     }
 
-    /// The client can be reached from now on.
-    pub fn start_estimate(&mut self, now: Instant) {
-        if self.will_estimate() && self.path.is_keyed() && !self.senders.is_empty() {
-            self.bandwidth.get_or_insert_with(|| Box::new(Bandwidth::acknowledged(now, self.acknowledgement)));
-        }
+    /// Whether the client can be reached and will tell the fate of each packet, of which nothing is known yet.
+    pub fn may_start_estimate(&self) -> bool {
+        self.bandwidth.is_none() && self.will_estimate() && self.path.is_keyed() && !self.senders.is_empty()
+    }
+
+    /// `known` is what a client that comes back left with.
+    pub fn start_estimate(&mut self, now: Instant, known: Option<Known>) {
+        self.bandwidth = Some(Box::new(Bandwidth::acknowledged(now, self.acknowledgement, known)));
     }
 
     /// Whether the client tells the fate of each packet, now or once it can be reached.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::clients::returning::ProvenClient;
 use crate::clients::{Alive, Clients, Session};
 use crate::crypto::srtp::{Opener, Sealer};
 use crate::keys::{Key, SendLine, SenderKey, SessionKey};
@@ -125,8 +126,10 @@ impl Clients {
             *tick = Some(self.alive.insert(now, key, now + *interval));
         }
         session.ingest.start_reports(now);
-        session.delivery.start_estimate(now);
+        session.client = ProvenClient::of(&session.transport);
+        self.start_estimate(now, key);
         self.adapting.mark(key);
+        let Some(session) = self.sessions.get(key) else { return };
         for (line, _) in session.delivery.lines().filter(|(_, sender)| sender.layer.is_some()) {
             self.reachable.mark(SenderKey::of(key, line));
         }
@@ -152,6 +155,9 @@ impl Clients {
             self.routes.leave(*route, key);
         }
         self.forget_marks(key, session.delivery.senders.len());
+        if let Some((client, known)) = session.left_with() {
+            self.returning.note(now, client, known);
+        }
         out.push_event(Event::Closed { session: session.id, reason });
     }
 

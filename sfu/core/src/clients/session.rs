@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use chappe_sfu_rate::Known;
+
 use crate::clients::alive::Tick;
 use crate::clients::delivery::Delivery;
 use crate::clients::ingest::Ingest;
+use crate::clients::returning::ProvenClient;
 use crate::net::Route;
 use crate::outputs::Outputs;
 use crate::spec::{Epoch, Event, SessionId, SessionState};
@@ -18,6 +21,8 @@ pub(crate) struct Session {
     pub epoch: Epoch,
     pub opened: Instant,
     pub transport: Transport,
+    /// Who the client is and where, as its handshake has proven.
+    pub client: Option<ProvenClient>,
     pub ingest: Ingest,
     pub delivery: Delivery,
     /// Those of ours that answer.
@@ -44,6 +49,7 @@ impl Session {
             epoch,
             opened: now,
             transport,
+            client: None,
             ingest: Ingest::new(now),
             delivery: Delivery::new(feedback_ssrc),
             ufrags: Vec::new(),
@@ -83,6 +89,15 @@ impl Session {
             out.push_event(Event::TrackActive { session, track, active: true });
         }
         received.keep(now, &selected, tracks)
+    }
+
+    /// What the line of its client carries, for the client's return. Nothing if that has moved to another network
+    /// meanwhile: how much of it was measured there is not known.
+    pub fn left_with(&self) -> Option<(ProvenClient, Known)> {
+        let client = self.client?;
+        let has_moved = self.delivery.path.route.is_some_and(|route| !client.is_at(route.remote().ip()));
+        let known = self.delivery.acknowledged()?.known();
+        known.filter(|_| !has_moved).map(|known| (client, known))
     }
 
     /// When the session next wants to be woken.

@@ -16,6 +16,7 @@ use dimpl::{CloseNotifyReader, Output, SecurityError, SrtpProfile};
 
 use crate::crypto::srtp::{MasterKey, MasterKeys, Profile};
 pub use certificate::{Certificate, CertificateError};
+pub(crate) use fingerprint::CertificateId;
 pub use fingerprint::{Fingerprint, FingerprintHash, ParseFingerprintError};
 pub(crate) use gate::{ClientHello, is_plaintext};
 pub use role::DtlsRole;
@@ -58,7 +59,8 @@ pub struct Dtls {
     certificate: Certificate,
     fingerprints: Vec<Fingerprint>,
     stage: Stage,
-    peer_verified: bool,
+    /// The certificate that the peer has shown, once it is one of the fingerprints.
+    peer: Option<CertificateId>,
     /// Something was sent by the engine at work: the peer may build on it.
     answered: bool,
     /// What began the handshake of a server.
@@ -85,16 +87,7 @@ enum Stage {
 impl Dtls {
     pub fn new(role: DtlsRole, certificate: Certificate, fingerprints: Vec<Fingerprint>) -> Dtls {
         let stage = Stage::Idle;
-        Dtls {
-            role,
-            certificate,
-            fingerprints,
-            stage,
-            peer_verified: false,
-            answered: false,
-            hello: None,
-            timeout: None,
-        }
+        Dtls { role, certificate, fingerprints, stage, peer: None, answered: false, hello: None, timeout: None }
     }
 
     /// A client sends its ClientHello; nothing otherwise.
@@ -201,6 +194,11 @@ impl Dtls {
         self.hello
     }
 
+    /// The peer's certificate. That it holds the key of it is proven once the handshake is complete.
+    pub(crate) fn peer(&self) -> Option<CertificateId> {
+        self.peer
+    }
+
     /// Says goodbye with close_notify, if there is anyone to understand it.
     pub fn close(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) {
         if catch_unwind(AssertUnwindSafe(|| self.release(now))).is_err() {
@@ -262,12 +260,12 @@ impl Dtls {
                         self.end();
                         return Err(DtlsError::FingerprintMismatch);
                     }
-                    self.peer_verified = true;
+                    self.peer = Some(CertificateId::of(der));
                 }
                 Output::Connected => connected = true,
                 Output::KeyingMaterial(material, profile) => {
                     // No key leaves this file before its owner has shown the certificate of the offer.
-                    if !self.peer_verified {
+                    if self.peer.is_none() {
                         self.end();
                         return Err(DtlsError::FingerprintMismatch);
                     }

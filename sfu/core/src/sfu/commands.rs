@@ -245,9 +245,7 @@ impl Sfu {
             let (readers, mut parts) = self.reader_parts(now);
             readers.follow(SenderKey::of(key, at), line, &mut parts);
         }
-        if let Some(session) = self.clients.get_mut(key) {
-            session.delivery.start_estimate(now);
-        }
+        self.clients.start_estimate(now, key);
         self.clients.adapting.mark(key);
     }
 

@@ -31,6 +31,7 @@ mod relaying;
 mod relief;
 mod repairing;
 mod reports;
+mod returning;
 mod simulcast;
 mod speaking;
 mod stale;

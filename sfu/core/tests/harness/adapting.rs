@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use chappe_sfu_core::{Event, ExtensionKind, LayerStats, Media, TrackId};
+use chappe_sfu_core::{CloseReason, Epoch, Event, ExtensionKind, LayerStats, Media, TrackId};
 
 use super::client::ReceivedRtcp;
 use super::encoders::*;
@@ -110,14 +110,26 @@ impl Theatre {
 
     /// A viewer of all cameras and of the microphone that tells of each packet when it came. `media` may be changed before.
     pub fn add_viewer(&mut self, kbps: u64, change: impl FnOnce(&mut Media)) -> Who {
+        let mut media = self.all();
+        change(&mut media);
+        self.harness.join_over(kbps, media)
+    }
+
+    /// What a viewer gets of all cameras and of the microphone.
+    pub fn all(&self) -> Media {
         let videos = (0..self.cameras.len()).map(|at| {
             let mut line = video_out(Some(track(at)), SEEN + 0x10 * at as u32);
             line.mid = format!("v{at}");
             line
         });
-        let mut media = watches_and_tells(videos.chain([audio_out(Some(MICROPHONE), HEARD)]).collect());
-        change(&mut media);
-        self.harness.join_over(kbps, media)
+        watches_and_tells(videos.chain([audio_out(Some(MICROPHONE), HEARD)]).collect())
+    }
+
+    /// The session of a viewer ends as its client wants it to.
+    pub fn leave(&mut self, viewer: Who) {
+        let now = self.harness.now;
+        self.harness.sfu.close_session(now, session(viewer), Epoch(1), CloseReason::Requested).expect("it is there");
+        self.play(Duration::from_millis(50));
     }
 
     fn heed(&mut self) {

@@ -85,12 +85,11 @@ pub fn tcp_route(number: u32) -> Route {
 impl Client {
     pub fn new(
         now: Now,
-        who: usize,
+        (who, route): (usize, Route),
         (own, server): (IceCredentials, IceCredentials),
         certificate: &Certificate,
         at: &Certificate,
     ) -> Client {
-        let route = tcp_route(who as u32);
         let transport = ClientTransport::new(
             now.mono,
             ClientConfig {

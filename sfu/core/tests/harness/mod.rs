@@ -46,8 +46,8 @@ pub struct Harness {
     /// What sessions that are opened from now on ask for.
     pub alive: Option<Duration>,
     certificate: Certificate,
-    /// Of all clients: to make one takes longer than a handshake.
-    client_certificate: Certificate,
+    /// Of all clients that are opened from now on: to make one takes longer than a handshake.
+    pub client_certificate: Certificate,
 }
 
 /// Position in [`Harness::clients`].
@@ -77,11 +77,16 @@ impl Harness {
     /// Opens a session and lets its client connect.
     pub fn join(&mut self, media: Media) -> Who {
         let who = self.open(media);
+        self.connect(who);
+        who
+    }
+
+    /// Lets the client of an open session connect.
+    pub fn connect(&mut self, who: Who) {
         for _ in 0..400 {
             if self.clients[who].is_ready() {
                 // The last DTLS flight reaches the SFU.
-                self.run(Duration::from_millis(2));
-                return who;
+                return self.run(Duration::from_millis(2));
             }
             self.run(Duration::from_millis(1));
         }
@@ -89,11 +94,16 @@ impl Harness {
     }
 
     pub fn open(&mut self, media: Media) -> Who {
+        self.open_from(client::tcp_route(self.clients.len() as u32), media)
+    }
+
+    /// The connection of the route is that of the next client.
+    pub fn open_from(&mut self, route: Route, media: Media) -> Who {
         let who = self.clients.len();
         let local = IceCredentials { ufrag: format!("srv{who:05}"), pwd: format!("server-password-{who:010}") };
         let remote = IceCredentials { ufrag: format!("cli{who:05}"), pwd: format!("client-password-{who:010}") };
         let credentials = (remote.clone(), local.clone());
-        let client = Client::new(self.now, who, credentials, &self.client_certificate, &self.certificate);
+        let client = Client::new(self.now, (who, route), credentials, &self.client_certificate, &self.certificate);
         let spec = SessionSpec {
             session: session(who),
             epoch: Epoch(1),

@@ -1,8 +1,9 @@
 //! Viewers whose lines carry so much, what is known of them, and publishers that send by the clock.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use chappe_sfu_core::{LineStats, Media};
+use chappe_sfu_core::{ConnectionId, LineStats, Media, Route};
 
 use super::stream_reports::StreamReports;
 use super::{Harness, NUMBER, SlowLine, Who, session};
@@ -10,16 +11,29 @@ use super::{Harness, NUMBER, SlowLine, Who, session};
 impl Harness {
     /// A client that tells of each packet when it came, on a line that carries `kbps`.
     pub fn join_over(&mut self, kbps: u64, media: Media) -> Who {
-        let reports_streams = media.reports_streams;
-        let who = self.join(media);
-        let now = self.now;
-        if reports_streams {
-            self.clients[who].stream_reports = Some(StreamReports::new(now.mono));
+        let who = self.open(media.clone());
+        self.connect_over(kbps, who, &media);
+        who
+    }
+
+    /// The same of a client that comes from the address of another one, by a socket of its own.
+    pub fn join_beside(&mut self, other: Who, kbps: u64, media: Media) -> Who {
+        let connection = self.clients.len() as u32;
+        let address = self.clients[other].route.remote().ip();
+        let remote = SocketAddr::new(address, 5_000 + connection as u16);
+        let who = self.open_from(Route::Tcp { connection: ConnectionId(connection), remote }, media.clone());
+        self.connect_over(kbps, who, &media);
+        who
+    }
+
+    fn connect_over(&mut self, kbps: u64, who: Who, media: &Media) {
+        self.connect(who);
+        if media.reports_streams {
+            self.clients[who].stream_reports = Some(StreamReports::new(self.now.mono));
         } else {
-            self.clients[who].tells_arrivals(now, NUMBER);
+            self.clients[who].tells_arrivals(self.now, NUMBER);
         }
         self.slow_lines.insert(who, SlowLine::new(kbps));
-        who
     }
 
     pub fn slow_line(&mut self, who: Who) -> &mut SlowLine {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 use chappe_sfu_rate::{
-    Backlog, Basis, Bitrate, Grant, Line, PacketClass, RateConfig, RateControl, ReceiverReport, ReferenceClock,
+    Backlog, Basis, Bitrate, Grant, Known, Line, PacketClass, RateConfig, RateControl, ReceiverReport, ReferenceClock,
     ReportClock, Taken, Time, Usage,
 };
 
@@ -30,9 +30,9 @@ pub(crate) struct Bandwidth {
     missed: Missed,
     /// Of a client that acknowledges by stream.
     log: Option<Box<StreamLog>>,
-    /// Until the first probes are through what is sent is not held to an estimate that nothing speaks for yet.
-    is_starting: bool,
-    start: Bitrate,
+    hold: Hold,
+    /// The first estimate.
+    first: Bitrate,
     /// A bit for each m-line whose reader waits for the budget.
     waiting: u32,
     /// What all layers that are wanted would take, and whether there are several of a track.
@@ -45,6 +45,16 @@ pub(crate) struct Bandwidth {
     /// Times that what waited was too old.
     given_up: u64,
     padded: Option<Instant>,
+}
+
+/// Whether what is sent is held to the estimate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    /// Once the first probes are through: until then nothing speaks for it.
+    Probing,
+    /// Once the client has said something.
+    Unheard,
+    On,
 }
 
 /// What a snapshot says of the line to one client.
@@ -79,11 +89,12 @@ pub enum LineBasis {
 }
 
 impl Bandwidth {
-    /// For a client that tells the fate of each packet.
-    pub fn acknowledged(now: Instant, acknowledgement: Acknowledgement) -> Bandwidth {
-        let is_coarse = acknowledgement == Acknowledgement::ByStream;
-        let config = RateConfig { is_coarse, ..RateConfig::default() };
-        Bandwidth { log: is_coarse.then(Box::default), is_starting: true, ..Bandwidth::new(now, &config) }
+    /// For a client that tells the fate of each packet; `known` is what it left with, if it comes back.
+    pub fn acknowledged(now: Instant, acknowledgement: Acknowledgement, known: Option<Known>) -> Bandwidth {
+        let is_by_stream = acknowledgement == Acknowledgement::ByStream;
+        let config = RateConfig { is_coarse: is_by_stream, known, ..RateConfig::default() };
+        let hold = if config.is_known() { Hold::On } else { Hold::Probing };
+        Bandwidth { log: is_by_stream.then(Box::default), hold, ..Bandwidth::new(now, &config) }
     }
 
     /// For a client that has only reports and has had `sent` until now, which its first report says more of than any
@@ -102,8 +113,8 @@ impl Bandwidth {
             report_clock: ReportClock::default(),
             missed: Missed::default(),
             log: None,
-            is_starting: false,
-            start: config.known.map_or(config.start, |known| known.estimate),
+            hold: Hold::Unheard,
+            first: config.first(),
             waiting: 0,
             wanted: Bitrate::ZERO,
             is_layered: false,
@@ -169,7 +180,13 @@ impl Bandwidth {
     pub fn estimate(&self) -> Bitrate {
         let estimate = self.control.estimate();
         let is_enough = estimate >= self.wanted.scaled(ENOUGH);
-        if self.is_starting && !is_enough { estimate.min(self.start) } else { estimate }
+        if self.hold == Hold::Probing && !is_enough { estimate.min(self.first) } else { estimate }
+    }
+
+    /// What its own feedback says of the line, for the client's return.
+    pub fn known(&self) -> Option<Known> {
+        let is_measured = self.hold != Hold::Probing && self.control.estimator().basis() == Basis::Transport;
+        is_measured.then(|| self.control.export())
     }
 
     /// What is known of the line when layers are chosen.
@@ -238,7 +255,11 @@ impl Bandwidth {
     }
 
     fn is_paced(&self) -> bool {
-        !self.is_starting && self.control.estimator().basis() != Basis::Start
+        match self.hold {
+            Hold::Probing => false,
+            Hold::Unheard => self.control.estimator().basis() != Basis::Start,
+            Hold::On => true,
+        }
     }
 
     /// Bytes of padding that a probe is short of, and the best size of a packet of it. None while media waits, which
@@ -292,7 +313,9 @@ impl Bandwidth {
         let estimator = self.control.estimator();
         let has_probed = self.control.prober().is_idle() || now >= self.zero + START_MAX;
         let is_over = has_probed && estimator.basis() != Basis::Start || estimator.usage() == Usage::Overusing;
-        self.is_starting &= !is_over;
+        if self.hold == Hold::Probing && is_over {
+            self.hold = Hold::On;
+        }
     }
 
     // ── Time ────────────────────────────────────────────────────────────────────────────────────────────

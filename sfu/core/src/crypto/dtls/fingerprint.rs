@@ -1,4 +1,5 @@
-//! Owns certificate fingerprints (RFC 8122): the form of `a=fingerprint` and the comparison. Nothing else.
+//! Owns certificate fingerprints (RFC 8122): the form of `a=fingerprint`, the comparison, and which certificate is meant.
+//! Nothing else.
 
 use std::fmt::{self, Write};
 
@@ -11,6 +12,10 @@ pub struct Fingerprint {
     hash: FingerprintHash,
     digest: ArrayVec<u8, DIGEST_BYTES_MAX>,
 }
+
+/// Names one certificate, whichever hashes of it were told: its SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct CertificateId([u8; SHA256_BYTES]);
 
 /// Those that may still be trusted; RFC 8122 section 5 asks for sha-256 and better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +68,13 @@ impl Fingerprint {
     }
 }
 
+impl CertificateId {
+    pub fn of(certificate_der: &[u8]) -> CertificateId {
+        let digest = digest::digest(&digest::SHA256, certificate_der);
+        CertificateId(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
+    }
+}
+
 /// The value: upper-case pairs with colons.
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,6 +108,7 @@ impl FingerprintHash {
     }
 }
 
+const SHA256_BYTES: usize = 32;
 const DIGEST_BYTES_MAX: usize = 64;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Instant;
 use chappe_sfu_rate::{Basis, FeedbackCounts, PacketReport, ReceiverTime};
 
 use crate::clients::delivery::ReportsByStream;
-use crate::clients::delivery::bandwidth::Bandwidth;
+use crate::clients::delivery::bandwidth::{Bandwidth, Hold};
 use crate::stats::DropReason;
 use crate::wire::rtcp::{Metric, TransportFeedback};
 
@@ -57,7 +57,9 @@ impl Bandwidth {
 
     /// Whether it said anything that was not known, and only of what was sent.
     fn judge(&mut self, now: Instant, (before, basis): (FeedbackCounts, Basis)) -> Result<(), DropReason> {
-        if basis == Basis::Start && self.control.estimator().basis() != basis {
+        // What was held to an estimate was no burst.
+        let is_first = basis == Basis::Start && self.control.estimator().basis() != basis;
+        if is_first && self.hold == Hold::Probing {
             self.control.restart_probing(self.time(now));
         }
         self.note_start(now);
