@@ -71,6 +71,23 @@ fn the_first_layer_is_right_within_a_second() {
     }
 }
 
+/// The top layer and the sound take nine tenths of the line, and a probe says as much less than it carries as its moment has it.
+#[test]
+fn a_layer_that_fits_with_little_to_spare_is_the_first_in_nine_of_ten_joins_and_stays() {
+    let is_right = |phase: &u64| {
+        let mut theatre = Theatre::new(1);
+        theatre.play(5 * SECOND + ms(11 * phase));
+        let viewer = theatre.add_viewer(THREE, |_| {});
+        theatre.harness.slow_line(viewer).round_trip = ms(20 + 4 * phase);
+        theatre.play(SECOND);
+        let (joined, first) = (theatre.now(), theatre.lines(viewer, 0));
+        theatre.play(9 * SECOND);
+        first == 720 && theatre.switches(viewer, joined) == 0
+    };
+    let right = (0..20).filter(is_right).count();
+    assert!(right >= 18, "{right} of 20");
+}
+
 /// It changes while the rest of the key frame that it began with is still on its way to the viewer, too.
 #[test]
 fn a_picture_whose_size_changes_again_and_again_does_not_stop() {

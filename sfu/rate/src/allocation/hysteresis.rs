@@ -40,7 +40,7 @@ impl Allocator {
     pub fn decide(&mut self, now: Time, line: Line, audio: Bitrate, shown: &[Shown<'_>]) -> &Allocation {
         let estimate = line.estimate;
         self.failures.forget(now);
-        let room = estimate.scaled(1.0 / HEADROOM);
+        let room = self.room(line);
         let sure = allocate(room, audio, shown);
         let kept = self.kept(audio, shown);
         let next = match kept {
@@ -77,6 +77,12 @@ impl Allocator {
         self.count_switches(&next);
         self.present = next;
         &self.present
+    }
+
+    /// What a rise may take. The first one follows a probe, which says less than the line carries already.
+    fn room(&self, line: Line) -> Bitrate {
+        let is_first = !self.has_moved && line.is_measured;
+        if is_first { line.estimate } else { line.estimate.scaled(1.0 / HEADROOM) }
     }
 
     /// What is sent now, if each of its tracks is still there and its layer still of use.
@@ -141,7 +147,7 @@ impl Allocator {
     }
 }
 
-/// A rise leaves so much of the estimate free.
+/// A rise that is not the first leaves so much of the estimate free.
 const HEADROOM: f64 = 1.05;
 const FAILED_WITHIN: Duration = Duration::from_secs(8);
 /// More fits for so long before a rise.

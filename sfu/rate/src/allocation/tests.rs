@@ -147,6 +147,20 @@ fn what_a_probe_or_a_drained_queue_measured_is_taken_at_once() {
     assert_eq!((rises(true), rises(false)), (Some(1), Some(0)));
 }
 
+#[test]
+fn the_first_rise_takes_all_that_was_measured_and_others_leave_something_free() {
+    let rise_to = |kbps_then: u64, is_measured: bool| {
+        let mut allocator = Allocator::new();
+        let mut decide =
+            |millis, line| layers(allocator.decide(Time::from_millis(millis), line, kbps(40), &[shown(1)]))[0];
+        assert_eq!(decide(0, kbps(300).into()), Some(0));
+        decide(500, Line { is_measured, ..kbps(kbps_then).into() })
+    };
+    // The top takes 1740, and 1827 with what is left free.
+    assert_eq!((rise_to(1739, true), rise_to(1740, true)), (Some(1), Some(2)));
+    assert_eq!((rise_to(1740, false), rise_to(1830, false)), (Some(1), Some(2)));
+}
+
 /// The layers at these moments in milliseconds, at these estimates.
 fn decided(estimates: &[(u64, Bitrate)]) -> Vec<Option<u8>> {
     let mut allocator = Allocator::new();
