@@ -72,7 +72,7 @@ fn measure(args: &Args, chappe: &Path) -> Result<Findings> {
         findings.extend(forwarding::measure(&start(chappe)?, &args.only, args.rounds, duration)?);
     }
     if is_wanted("idle") {
-        findings.bars.extend(idle::measure(&start(chappe)?, duration)?);
+        findings.bars.extend(idle::measure(&start(chappe)?, args.rounds, duration)?);
     }
     if is_wanted("join") {
         findings.extend(joining::at_once(&start(chappe)?)?);
