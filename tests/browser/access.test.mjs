@@ -64,6 +64,8 @@ describe("pages for everybody", () => {
     const ended = await scene.page("/watch/axe-watch/cy");
     await tilesShow(ended, 1);
     await ending.end();
+    // A browser that is gone says no goodbye, and is waited for.
+    await until("it has ended", async () => /has ended/.test((await ended.textContent(".tile .say")) ?? ""), { withinMs: 60_000 });
     const watch = await scene.page("/watch/axe-watch");
     await tilesShow(watch, 2);
     await clean(watch, "watch");
@@ -79,7 +81,6 @@ describe("pages for everybody", () => {
     const [empty, nowhere] = [await scene.page("/watch/axe-empty"), await scene.page("/watch/%2e")];
     await clean(empty, "watch, nobody live");
     await clean(nowhere, "watch without a room");
-    await until("it has ended", async () => /has ended/.test((await ended.textContent(".tile .say")) ?? ""));
     await clean(ended, "watch, ended");
     await crowd.end();
     await close(watch, ended, empty, nowhere);
