@@ -91,6 +91,30 @@ fn top_shows_the_workers_looks_into_them_and_gives_the_terminal_back() {
     assert!(top.child.wait().unwrap().success());
 }
 
+/// Numbers are another matter: the words of the head, of the columns and of a worker, in their order.
+#[test]
+fn the_screen_of_top_in_the_documents_is_the_real_one() {
+    let documents = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operating.md")).unwrap();
+    let node = Running::start(&["--workers", "1", "--node", "studio"]);
+    serving(&node, 1);
+    let mut top = OnTerminal::start(operator(&node.dir, &["top"]));
+    // The memory of a worker is not known at once.
+    top.wait_for(&["workers 1/1", "Mbit/s out", "q quit", " MB"]);
+    let shown = top.contents();
+    let words = |text: &str, begins: &str| -> Option<String> {
+        let line = text.lines().find(|line| line.starts_with(begins))?;
+        let words = line.split_whitespace().filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
+        Some(words.collect::<Vec<_>>().join(" "))
+    };
+    let (_, documented) = documents.split_once("```\nnodes 1 ").expect("the screen of top");
+    let documented = format!("nodes 1 {documented}");
+    for begins in ["nodes ", "workers: ", "node  ", "studio  "] {
+        let (is, told) = (words(&shown, begins), words(&documented, begins));
+        assert!(is.is_some() && is == told, "{is:?}, told as {told:?}:\n{shown}");
+    }
+    top.hang_up();
+}
+
 #[test]
 fn a_terminal_gets_colour_unless_no_color_is_set() {
     let node = Running::start(&["--workers", "1"]);
