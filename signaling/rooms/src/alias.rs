@@ -1,5 +1,5 @@
 //! Owns the names of sessions that prove nothing. The id of a session is the secret of its URL: where others read along,
-//! as they do in the user name at a TURN server, its alias stands for it. Never turns one back into an id.
+//! as they do in the user name at a TURN server and in events, its alias stands for it. Never turns one back into an id.
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,6 +25,11 @@ impl SessionAlias {
         SessionAlias { tag: session_tag(session), hash: u128::from_be_bytes(first) }
     }
 
+    /// What was read as an id, and may be an alias: both have the same form.
+    pub fn read(SessionId(tag, hash): SessionId) -> SessionAlias {
+        SessionAlias { tag, hash }
+    }
+
     /// Of the node that has the session.
     pub fn tag(self) -> u32 {
         self.tag
@@ -42,7 +47,7 @@ impl FromStr for SessionAlias {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        text.parse().map(|SessionId(tag, hash)| SessionAlias { tag, hash })
+        text.parse().map(SessionAlias::read)
     }
 }
 

@@ -27,7 +27,7 @@ pub enum Occurrence {
 /// A page, or a WHIP or WHEP client whose media connection stood.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Participant {
-    /// Of a page its id, of other clients that of their session.
+    /// Of a page its id, of other clients the alias of their session. It proves nothing.
     pub id: String,
     pub name: Option<String>,
     /// What its token says of it.

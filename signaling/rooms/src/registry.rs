@@ -105,7 +105,12 @@ impl Registry {
 
     /// Whether the session of this alias, of WHIP or WHEP, is there.
     pub fn has_session(&self, alias: SessionAlias) -> bool {
-        self.sessions.has_alias(alias)
+        self.sessions.of_alias(alias).is_some()
+    }
+
+    /// The session that an operator names, by its id or by its alias.
+    pub fn named(&self, name: SessionId) -> SessionId {
+        self.sessions.of_alias(SessionAlias::read(name)).unwrap_or(name)
     }
 
     pub fn sessions(&self) -> impl Iterator<Item = &Session> {

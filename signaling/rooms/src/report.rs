@@ -4,6 +4,7 @@
 use chappe_cluster::{RoomName, StreamName};
 use chappe_sfu_api::SessionState;
 
+use crate::alias::SessionAlias;
 use crate::member::Member;
 use crate::occurrence::{Location, Occurrence, Participant, PublishedTrack};
 use crate::registry::{Registry, Room};
@@ -50,7 +51,9 @@ impl Registry {
         }
         let name = session.note.shown_name().map(str::to_owned);
         let metadata = session.note.access.as_ref().and_then(|access| access.metadata.clone());
-        let participant = Participant { id: session.id.to_string(), name, metadata, kind: session.note.kind() };
+        // Events go to others, and over plain HTTP: the id of the session would open its URL.
+        let id = SessionAlias::of(session.id).to_string();
+        let participant = Participant { id, name, metadata, kind: session.note.kind() };
         self.report_participant(session.note.room.clone(), participant, after);
     }
 

@@ -1,7 +1,7 @@
 //! Owns the table of sessions, and the ways to some of them that do not look at all: by page, by alias, and by the stream
 //! that they watch. Never decides what becomes of one.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use chappe_cluster::{MemberId, RoomName, StreamName};
 use chappe_sfu_api::{Media, SessionId, WorkerIndex};
@@ -17,7 +17,7 @@ pub(super) struct Sessions {
     all: HashMap<SessionId, Session>,
     of_pages: HashMap<MemberId, BTreeSet<SessionId>>,
     /// Of sessions that are no page's.
-    aliases: HashSet<SessionAlias>,
+    aliases: HashMap<SessionAlias, SessionId>,
     /// How many each worker has.
     of_workers: HashMap<WorkerIndex, usize>,
     viewers: HashMap<RoomName, HashMap<StreamName, BTreeSet<SessionId>>>,
@@ -61,9 +61,9 @@ impl Sessions {
         self.of_pages.values().flatten().copied()
     }
 
-    /// Whether there is a session of this alias that is no page's.
-    pub fn has_alias(&self, alias: SessionAlias) -> bool {
-        self.aliases.contains(&alias)
+    /// The session of this alias, which is no page's.
+    pub fn of_alias(&self, alias: SessionAlias) -> Option<SessionId> {
+        self.aliases.get(&alias).copied()
     }
 
     pub fn on_worker(&self, worker: WorkerIndex) -> usize {
@@ -81,7 +81,7 @@ impl Sessions {
         if let Some(member) = session.member() {
             self.of_pages.entry(member).or_default().insert(session.id);
         } else {
-            self.aliases.insert(SessionAlias::of(session.id));
+            self.aliases.insert(SessionAlias::of(session.id), session.id);
         }
         *self.of_workers.entry(session.worker).or_default() += 1;
         for stream in watched(&session) {

@@ -1,5 +1,7 @@
-//! A listener to the events that reads too slowly: it is told how many it missed, and gets all others in their order.
+//! Listeners to the events: what they are told of clients opens nothing, and one that reads too slowly is told how many it
+//! missed, and gets all others in their order.
 
+use chappe_signaling_rooms::SessionAlias;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
@@ -21,6 +23,42 @@ async fn listen(server: &Server) -> Lines<BufReader<TcpStream>> {
     let mut lines = BufReader::new(socket).lines();
     while !lines.next_line().await.unwrap().unwrap().is_empty() {}
     lines
+}
+
+/// The body of the next event of a kind.
+async fn next_of(lines: &mut Lines<BufReader<TcpStream>>, kind: &str) -> String {
+    let mut found = false;
+    loop {
+        let line = lines.next_line().await.unwrap().expect("it is told");
+        match line.split_once(": ") {
+            Some(("event", told)) => found = told == kind,
+            Some(("data", told)) if found => return told.to_owned(),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_told_of_a_plain_client_names_it_for_operators_and_opens_its_session_to_nobody() {
+    let server = Server::start().await;
+    let mut lines = listen(&server).await;
+    let session = server.go_live("demo/cam").await;
+    let told = next_of(&mut lines, "participant_joined").await;
+    let alias = SessionAlias::of(session.parse().unwrap()).to_string();
+    assert!(!told.contains(&session[8..]), "{told}");
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["data"]["participant"]["id"], alias.as_str(), "{told}");
+
+    request(server.public, "DELETE", &format!("/session/{alias}"), &[], "").await;
+    let path = format!("/api/v1/sessions/{alias}");
+    assert_eq!(server.admin(&path).await.json()["id"], session.as_str(), "who is told of it does not end it");
+    let json = [("content-type", "application/json")];
+    let muted = request(server.admin, "POST", &format!("{path}/mute"), &json, r#"{"muted": true}"#).await;
+    assert_eq!((muted.status, &muted.json()["tracks"][0]["moderated"]), (200, &Value::Bool(true)));
+    assert_eq!(request(server.admin, "DELETE", &path, &[], "").await.status, 204);
+    server.until_gone(&session).await;
+    let left: Value = serde_json::from_str(&next_of(&mut lines, "participant_left").await).unwrap();
+    assert_eq!(left["data"]["participant"]["id"], alias.as_str(), "{left}");
 }
 
 #[tokio::test]

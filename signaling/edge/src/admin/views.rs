@@ -174,7 +174,7 @@ pub async fn session(State(service): State<Arc<Service>>, Path(id): Path<String>
         stats => stats.ok(),
     };
     let state = service.state();
-    let Some(session) = state.registry.session(id) else {
+    let Some(session) = state.registry.session(state.registry.named(id)) else {
         // A session of another node: its counters are all that is known here.
         let Some(stats) = stats else { return Err(missing("session")) };
         return Ok(Json(serde_json::json!({ "id": id, "stats": stats })).into_response());

@@ -35,16 +35,32 @@ fn a_page_that_joins_starts_its_room_and_its_leaving_finishes_it() {
 #[test]
 fn a_plain_publisher_is_a_participant_while_its_connection_stands() {
     let mut registry = registry();
+    // Its id would open the session to all who are told.
+    let alias = SessionAlias::of(id(1));
     registry.open(publisher(1, "cam", None)).unwrap();
     registry.confirm(id(1)).unwrap();
     assert_eq!(told(&mut registry), ["demo started", "cam/0 published", "cam/1 published"]);
     registry.handle_state(id(1), SessionState::Connected);
     registry.handle_state(id(1), SessionState::Disconnected);
     registry.handle_state(id(1), SessionState::Connected);
-    assert_eq!(told(&mut registry), [format!("whip {} joined", id(1))]);
+    assert_eq!(told(&mut registry), [format!("whip {alias} joined")]);
     registry.handle_closed(id(1), CloseReason::ClientClosed);
-    let left = format!("whip {} left", id(1));
+    let left = format!("whip {alias} left");
     assert_eq!(told(&mut registry), ["cam/0 unpublished", "cam/1 unpublished", left.as_str(), "demo finished"]);
+}
+
+#[test]
+fn an_operator_names_a_session_by_what_the_outside_is_told_of_it_too() {
+    let mut registry = registry();
+    registry.join(ADA, room(), None, None).unwrap();
+    registry.open(publisher(1, "cam", None)).unwrap();
+    registry.open(publisher(2, "screen", Some(owner(ADA)))).unwrap();
+    let alias_of = |number| SessionAlias::of(id(number)).to_string().parse::<SessionId>().unwrap();
+    assert_eq!(registry.named(alias_of(1)), id(1));
+    assert_eq!(registry.named(id(1)), id(1));
+    assert_eq!(registry.named(alias_of(2)), alias_of(2), "a page's session is told to nobody");
+    registry.handle_closed(id(1), CloseReason::ClientClosed);
+    assert_eq!(registry.named(alias_of(1)), alias_of(1), "it is gone");
 }
 
 #[test]

@@ -11,7 +11,8 @@ use crate::refusal::Refusal;
 use crate::service::Service;
 
 impl Service {
-    /// From the answer on nobody gets packets of the tracks that are muted. Returns all tracks of the session.
+    /// From the answer on nobody gets packets of the tracks that are muted. Returns all tracks of the session, which is
+    /// named by its id or its alias.
     pub async fn moderate(
         self: &Arc<Self>,
         session: SessionId,
@@ -30,17 +31,18 @@ impl Service {
 
     pub(crate) async fn moderate_here(
         self: &Arc<Self>,
-        id: SessionId,
+        name: SessionId,
         chosen: &ChosenTracks,
         muted: bool,
     ) -> Result<Vec<ModeratedTrack>, Refusal> {
-        let (waiting, tracks) = {
+        let (id, waiting, tracks) = {
             let mut state = self.state();
+            let id = state.registry.named(name);
             let worker = state.registry.session(id).ok_or(RoomError::NoSuchSession)?.worker;
             let (set, effects) = state.registry.moderate(id, chosen, muted)?;
             let waiting = set.map(|set| self.request(&mut state, worker, set)).transpose()?;
             self.apply(&mut state, effects);
-            (waiting, state.registry.moderated_tracks(id))
+            (id, waiting, state.registry.moderated_tracks(id))
         };
         if let Some(waiting) = waiting {
             waiting.reply().await?;

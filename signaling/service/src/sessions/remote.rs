@@ -28,7 +28,7 @@ impl Service {
         Ok(self.cluster.ask(node, &request, ANSWER_WITHIN).await?)
     }
 
-    /// Ends a session; it does not matter whether it is there. Returns whether it was.
+    /// Ends a session, of this id or alias; it does not matter whether it is there. Returns whether it was.
     pub async fn close(self: &Arc<Self>, session: SessionId) -> bool {
         self.wait_settled().await;
         match self.elsewhere(session) {
@@ -76,13 +76,14 @@ impl Service {
 
     pub(crate) fn close_here(self: &Arc<Self>, session: SessionId) -> bool {
         let mut state = self.state();
+        let session = state.registry.named(session);
         let was_there = state.registry.session(session).is_some();
         let effects = state.registry.end(session, None);
         self.apply(&mut state, effects);
         was_there
     }
 
-    /// Counters of a session, from its worker.
+    /// Counters of a session, of this id or alias, from its worker.
     pub async fn session_stats(&self, session: SessionId) -> Result<SessionStats, Refusal> {
         match self.elsewhere(session) {
             Some(node) => self.stats_of(&node, session, None).await,
@@ -122,6 +123,7 @@ impl Service {
     pub(crate) async fn stats_here(&self, session: SessionId) -> Result<SessionStats, Refusal> {
         let waiting = {
             let state = self.state();
+            let session = state.registry.named(session);
             let worker = state.registry.session(session).ok_or(RoomError::NoSuchSession)?.worker;
             self.link(worker)?.request(chappe_sfu_api::Command::SessionStats { session })
         };
