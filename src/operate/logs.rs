@@ -26,6 +26,9 @@ pub fn run(order: &Logs) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     for line in admin.stream(&path)?.lines() {
         let Ok(line) = line else { break };
+        if let Some(why) = line.strip_prefix(ENDED) {
+            return Err(Failure::Refused(format!("{node} tells no more of its log: {why}")));
+        }
         if begin.as_ref().is_some_and(|begin| is_before(&line, begin)) {
             continue;
         }
@@ -73,6 +76,9 @@ fn source(text: &str) -> Result<String, Failure> {
         _ => Err(Failure::Usage(format!("--worker {text}: wants a number such as 0, or signaling, or supervisor"))),
     }
 }
+
+/// Before the reason for which the node ends it, where lines have the process that they are of.
+const ENDED: &str = "ended ";
 
 #[cfg(test)]
 mod tests {

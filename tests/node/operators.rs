@@ -1,9 +1,11 @@
 //! An admin listener that other machines reach: who gets in, and how the commands do.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
+use std::process::Stdio;
 
-use crate::operates::run;
-use crate::running::{Dir, Running, bare_chappe, eventually};
+use crate::operates::{operator, run};
+use crate::running::{Dir, Running, bare_chappe, chappe, eventually};
 
 /// With an admin listener on all addresses.
 fn reachable(dir: &Dir, args: &[&str]) -> std::process::Command {
@@ -76,6 +78,35 @@ fn an_operator_shows_a_token_over_tls_and_nobody_else_gets_in() {
         assert!(metrics.contains(&format!("chappe_access_refusals_total{{{counted}")), "{counted}: {metrics}");
     }
     assert_eq!(node.http_status_of_plain_admin(), 308);
+}
+
+#[test]
+fn who_follows_the_log_is_told_when_the_token_is_over_and_when_its_key_is_revoked() {
+    let dir = Dir::new();
+    let keys = dir.path("keys").to_str().unwrap().to_owned();
+    // The one that stays, and the one that signs.
+    for _ in 0..2 {
+        assert_eq!(run(&dir, &["keys", "add", "--keys", &keys]).0, 0);
+    }
+    let (_, listed, _) = run(&dir, &["keys", "list", "--keys", &keys]);
+    let command = chappe(&dir, &["--workers", "1", "--admin-auth", "key", "--keys", &keys]);
+    let node = Running::start_in(dir, command);
+    let long = token(&node, &keys, &["--operate", "--expires", "5m"]);
+    eventually("the keys are known", || (run(&node.dir, &["ls", "--token", &long]).0 == 0).then_some(()));
+
+    let short = token(&node, &keys, &["--operate", "--expires", "3s"]);
+    let (code, _, error) = run(&node.dir, &["logs", "-n", "0", "-f", "--token", &short]);
+    assert!(code == 1 && error.contains("the token has expired"), "{code}: {error}");
+
+    let mut following = operator(&node.dir, &["logs", "-n", "1", "-f", "--token", &long]);
+    let mut following = following.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    lines.next().expect("it follows").unwrap();
+    let id = listed.lines().next().unwrap();
+    assert_eq!(run(&node.dir, &["keys", "revoke", id, "--keys", &keys]).0, 0);
+    let ended = following.wait_with_output().unwrap();
+    let error = String::from_utf8(ended.stderr).unwrap();
+    assert!(ended.status.code() == Some(1) && error.contains("the key of the token was revoked"), "{error}");
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub use key::{ApiKey, BadKey, KeyId, Secret};
 pub use key_ring::KeyRing;
 pub use key_text::{BadKeyText, parse_keys, render_key};
 pub use mint::{MintError, Minted, mint};
-pub use pass::{Access, Holder, Pass};
+pub use pass::{Access, Holder, Operator, Pass};
 pub use pattern::{BadPattern, Pattern};
 pub use token_error::{TOKEN_BYTES_MAX, TokenError};
 pub use verify::inspect;

@@ -28,6 +28,15 @@ pub struct Access {
     pub metadata: Option<String>,
 }
 
+/// A good token of somebody who operates nodes, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// Id of the key.
+    pub issuer: String,
+    /// Unix time; what is followed with it ends then.
+    pub expires_ms: u64,
+}
+
 /// Whom a token was given to: the same for all tokens that one issuer gives to one `sub`. A token without a `sub` is a
 /// holder by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::claims::Claims;
 use crate::key_ring::KeyRing;
-use crate::pass::{Access, Holder, Pass};
+use crate::pass::{Access, Holder, Operator, Pass};
 use crate::token_error::{TOKEN_BYTES_MAX, TokenError};
 
 impl KeyRing {
@@ -30,16 +30,16 @@ impl KeyRing {
         Ok(Pass { grants: video.grants()?, access: Access { holder, issuer, expires_ms, name, metadata } })
     }
 
-    /// Whether a token permits operating the nodes. Only those of own keys can: who vouches for people in rooms is not
-    /// trusted with that.
-    pub fn verify_operator(&self, token: &str, now_ms: u64) -> Result<(), TokenError> {
+    /// Who operates the nodes with this token, if it permits that. Only those of own keys can: who vouches for people in
+    /// rooms is not trusted with that.
+    pub fn verify_operator(&self, token: &str, now_ms: u64) -> Result<Operator, TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Malformed);
         }
         let (issuer, claims) = self.signed_claims(token)?;
-        claims.check_time(now_ms)?;
+        let expires_ms = claims.check_time(now_ms)?;
         let permits = claims.video.is_some_and(|video| video.node_admin) && self.secret(&issuer).is_some();
-        if permits { Ok(()) } else { Err(TokenError::NotOperator) }
+        if permits { Ok(Operator { issuer, expires_ms }) } else { Err(TokenError::NotOperator) }
     }
 
     /// The issuer of a token that is signed with a key of this ring, and what else it says.

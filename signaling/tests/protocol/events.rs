@@ -1,6 +1,8 @@
-//! Listeners to the events: what they are told of clients opens nothing, and one that reads too slowly is told how many it
-//! missed, and gets all others in their order.
+//! Listeners to the events: what they are told of clients opens nothing, and one that reads too slowly is told how many
+//! it missed, and gets all others in their order.
 
+use chappe_signaling::AdminAuth;
+use chappe_signaling_access::{Minted, mint};
 use chappe_signaling_rooms::SessionAlias;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
@@ -9,6 +11,7 @@ use tokio::net::TcpStream;
 use crate::http::request;
 use crate::offer;
 use crate::server::{Server, session_of};
+use crate::tokens::{ask, key, now_s, of, with_tokens};
 
 /// Of each publisher: its room begins and ends, and each of its tracks comes and goes.
 const TRACKS: usize = 24;
@@ -17,8 +20,13 @@ const EVENTS_OF_EACH: usize = 2 + 2 * TRACKS;
 const PUBLISHERS: usize = 800;
 
 async fn listen(server: &Server) -> Lines<BufReader<TcpStream>> {
+    listen_with(server, "").await
+}
+
+/// With a header line more.
+async fn listen_with(server: &Server, header: &str) -> Lines<BufReader<TcpStream>> {
     let mut socket = TcpStream::connect(server.admin).await.unwrap();
-    let head = format!("GET /api/v1/events HTTP/1.1\r\nhost: {}\r\n\r\n", server.admin);
+    let head = format!("GET /api/v1/events HTTP/1.1\r\nhost: {}\r\n{header}\r\n", server.admin);
     socket.write_all(head.as_bytes()).await.unwrap();
     let mut lines = BufReader::new(socket).lines();
     while !lines.next_line().await.unwrap().unwrap().is_empty() {}
@@ -55,10 +63,27 @@ async fn what_is_told_of_a_plain_client_names_it_for_operators_and_opens_its_ses
     let json = [("content-type", "application/json")];
     let muted = request(server.admin, "POST", &format!("{path}/mute"), &json, r#"{"muted": true}"#).await;
     assert_eq!((muted.status, &muted.json()["tracks"][0]["moderated"]), (200, &Value::Bool(true)));
-    assert_eq!(request(server.admin, "DELETE", &path, &[], "").await.status, 204);
+    assert_eq!(request(server.admin, "DELETE", &path, &json, "").await.status, 204);
     server.until_gone(&session).await;
     let left: Value = serde_json::from_str(&next_of(&mut lines, "participant_left").await).unwrap();
     assert_eq!(left["data"]["participant"]["id"], alias.as_str(), "{left}");
+}
+
+#[tokio::test]
+async fn a_listener_whose_token_is_over_is_told_so_and_then_nothing_more() {
+    let server = Server::configured(|config| {
+        with_tokens(config);
+        config.admin_auth = AdminAuth::Key;
+    })
+    .await;
+    let token = mint(&key(), Minted { operate: true, expires_s: now_s() + 3, ..Minted::default() }).unwrap();
+    let mut lines = listen_with(&server, &format!("authorization: Bearer {token}\r\n")).await;
+    ask(&server, "POST", "/whip/demo/cam", &of("ada"), &offer::publisher("vp8")).await;
+    next_of(&mut lines, "track_published").await;
+    let told: Value = serde_json::from_str(&next_of(&mut lines, "ended").await).unwrap();
+    assert_eq!(told["error"], "token_expired", "{told}");
+    // The end of the body, as chunks have it.
+    while lines.next_line().await.unwrap().expect("the body is ended") != "0" {}
 }
 
 #[tokio::test]

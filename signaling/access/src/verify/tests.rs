@@ -48,6 +48,16 @@ fn a_minted_token_permits_what_it_was_minted_for_until_it_expires() {
 }
 
 #[test]
+fn an_operator_is_known_by_the_key_and_the_end_of_its_token() {
+    let token = mint(&key(), Minted { operate: true, ..minted() }).unwrap();
+    let operator = Operator { issuer: key().id.as_str().to_owned(), expires_ms: 1_700_000_060_000 };
+    assert_eq!(ring().verify_operator(&token, NOW_MS), Ok(operator));
+    assert_eq!(ring().verify_operator(&token, 1_700_000_060_000), Err(TokenError::Expired));
+    let member = mint(&key(), minted()).unwrap();
+    assert_eq!(ring().verify_operator(&member, NOW_MS), Err(TokenError::NotOperator));
+}
+
+#[test]
 fn a_token_of_a_livekit_server_is_read_with_its_defaults() {
     let claims = json!({"iss": key().id, "sub": "bob", "name": "Bob", "exp": 1_700_000_060, "nbf": 1_699_999_000,
         "metadata": "{\"seat\":4}", "video": {"room": "demo", "roomJoin": true, "canUpdateOwnMetadata": true}});

@@ -14,6 +14,7 @@ use chappe_supervisor_api::Auth;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::access::operator::OperatorAccess;
 use crate::access::rates::Rates;
 use crate::error::HttpError;
 
@@ -47,14 +48,16 @@ impl Gate {
         }
     }
 
-    /// Whether a token permits operating the node.
-    async fn judge_operator(&self, caller: &Caller, token: Option<&str>) -> Result<(), Refusal> {
+    /// What a token permits who operates the node.
+    async fn judge_operator(&self, caller: &Caller, token: Option<&str>) -> Result<OperatorAccess, Refusal> {
+        let mut keys = self.keys();
+        let known = keys.borrow_and_update().clone();
         let judged = match token.filter(|token| !token.is_empty()) {
-            Some(token) => self.keys.borrow().verify_operator(token, unix_ms()),
+            Some(token) => known.verify_operator(token, unix_ms()),
             None => Err(TokenError::Missing),
         };
         match judged {
-            Ok(()) => Ok(()),
+            Ok(operator) => Ok(OperatorAccess::new(operator, known, keys)),
             Err(error) => Err(self.refuse(error, caller).await),
         }
     }
@@ -115,15 +118,17 @@ pub async fn admit_token(State(gate): State<Arc<Gate>>, mut request: Request, ne
     next.run(request).await
 }
 
-/// Before the routes of the admin listener: only an operator gets there.
-pub async fn admit_operator(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+/// Before the routes of the admin listener: only an operator gets there. What it follows lasts as long as its access.
+pub async fn admit_operator(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
     let Some(caller) = request.extensions().get::<Caller>() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    match gate.judge_operator(caller, bearer(request.headers())).await {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => HttpError::from(refusal).into_response(),
-    }
+    let access = match gate.judge_operator(caller, bearer(request.headers())).await {
+        Ok(access) => access,
+        Err(refusal) => return HttpError::from(refusal).into_response(),
+    };
+    request.extensions_mut().insert(access);
+    next.run(request).await
 }
 
 const WRONG_TOKEN_PAUSE: Duration = Duration::from_secs(1);

@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod ends;
 pub(crate) mod gate;
 pub(crate) mod network;
+pub(crate) mod operator;
 pub(crate) mod proxies;
 pub(crate) mod rates;
 pub(crate) mod site;

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chappe_signaling_service::{ProcessOrder, ProcessOutcome};
@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::actions::default_deadline_ms;
 use super::context::Admin;
+use crate::access::operator::{OperatorAccess, end_of};
 use crate::error::HttpError;
 use crate::processes::LogLines;
 
@@ -77,16 +78,30 @@ pub struct LogOptions {
 pub async fn log(
     State(Admin { processes, .. }): State<Admin>,
     Query(options): Query<LogOptions>,
+    access: Option<Extension<OperatorAccess>>,
 ) -> Result<Response, HttpError> {
     let LogOptions { node, of, lines, follow } = options;
-    let log = processes.log(node.as_deref(), of, lines, follow).await?;
-    let body = Body::from_stream(stream::unfold(log, next_line));
+    let lines = processes.log(node.as_deref(), of, lines, follow).await?;
+    let log = ReadLog { lines, access: access.map(|Extension(access)| access) };
+    let body = Body::from_stream(stream::unfold(Some(log), next_line));
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response())
 }
 
-async fn next_line(mut log: LogLines) -> Option<(Result<String, std::io::Error>, LogLines)> {
-    let line = log.next().await.transpose()?;
-    Some((line, log))
+struct ReadLog {
+    lines: LogLines,
+    /// None where nobody is asked for a token.
+    access: Option<OperatorAccess>,
+}
+
+/// None at the end of the log, and after the last words.
+async fn next_line(log: Option<ReadLog>) -> Option<(Result<String, std::io::Error>, Option<ReadLog>)> {
+    let mut log = log?;
+    let line = tokio::select! {
+        biased;
+        end = end_of(&mut log.access) => return Some((Ok(format!("{ENDED} {end}\n")), None)),
+        line = log.lines.next() => line.transpose()?,
+    };
+    Some((line, Some(log)))
 }
 
 fn parsed<'a, T: Deserialize<'a>>(body: &'a Bytes, form: &str) -> Result<T, HttpError> {
@@ -98,3 +113,6 @@ fn parsed<'a, T: Deserialize<'a>>(body: &'a Bytes, form: &str) -> Result<T, Http
 fn default_lines() -> usize {
     100
 }
+
+/// Where each line has its source. No process is called so.
+const ENDED: &str = "ended";
