@@ -252,7 +252,9 @@ fn check_ports(plan: &NodePlan) -> Result<(), Failure> {
             65_536 - u32::from(count)
         ));
     }
-    for (flag, address) in [("--http", plan.http), ("--admin", plan.admin)] {
+    let listeners = [("--http", Some(plan.http)), ("--admin", Some(plan.admin)), ("--turn", plan.turn)];
+    let listeners: Vec<_> = listeners.into_iter().filter_map(|(flag, address)| Some((flag, address?))).collect();
+    for (flag, address) in &listeners {
         if plan.media_port != 0 && media.contains(&u32::from(address.port())) {
             return usage(format!(
                 "{flag} {address} is among the media ports {}–{}: change {flag} or --media-port",
@@ -261,14 +263,25 @@ fn check_ports(plan: &NodePlan) -> Result<(), Failure> {
             ));
         }
     }
-    if plan.http.port() != 0 && plan.http.port() == plan.admin.port() && overlap(plan.http.ip(), plan.admin.ip()) {
-        return usage(format!("--http {} and --admin {} cannot share a port: change one", plan.http, plan.admin));
+    check_shared(&listeners)
+}
+
+/// All of them take TCP; a TURN server takes UDP, too.
+fn check_shared(listeners: &[(&str, SocketAddr)]) -> Result<(), Failure> {
+    for (count, (flag, address)) in listeners.iter().enumerate() {
+        if let Some((before, other)) = listeners.iter().take(count).find(|(_, other)| share(*other, *address)) {
+            return usage(format!(
+                "{before} {other} and {flag} {address} cannot share a port: give one of them another port, or each an \
+                 address of its own"
+            ));
+        }
     }
     Ok(())
 }
 
-fn overlap(a: IpAddr, b: IpAddr) -> bool {
-    a == b || a.is_unspecified() || b.is_unspecified()
+fn share(a: SocketAddr, b: SocketAddr) -> bool {
+    let overlap = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() != 0 && a.port() == b.port() && overlap
 }
 
 fn check_public_ips(ips: &[IpAddr]) -> Result<(), Failure> {

@@ -133,6 +133,8 @@ const OF_A_NODE: &[Mistake] = &[
     ("--state-file DIR/no/state", "there is no folder DIR/no"),
     ("--state-file DIR", "it is a folder"),
     ("--node LONG", "wants 1 to 64 of"),
+    ("--turn 127.0.0.1:8080", "--http 127.0.0.1:8080 and --turn 127.0.0.1:8080 cannot share a port"),
+    ("--turn 0.0.0.0:7000", "--turn 0.0.0.0:7000 is among the media ports"),
     ("--http LONG", "wants an address and a port"),
 ];
 

@@ -80,6 +80,15 @@ fn ports_that_cannot_work_are_refused_before_anything_is_bound() {
     assert!(refusal(&["--media-port", "8079", "--workers", "2"]).contains("--http 127.0.0.1:8080 is among"));
     assert!(refusal(&["--admin", "127.0.0.1:8080"]).contains("cannot share a port"));
     assert!(planned(&["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--media-port", "0"]).is_ok());
+    let line = refusal(&["--http", "0.0.0.0:443", "--auth", "public", "--turn", "0.0.0.0:443"]);
+    assert!(line.contains("--http 0.0.0.0:443 and --turn 0.0.0.0:443 cannot share a port"), "{line}");
+    assert!(line.contains("another port, or each an address of its own"), "{line}");
+    assert!(refusal(&["--turn", "[::]:8081"]).contains("--admin 127.0.0.1:8081 and --turn [::]:8081"));
+    let line = refusal(&["--turn", "0.0.0.0:7001", "--workers", "2"]);
+    assert!(line.contains("--turn 0.0.0.0:7001 is among") && line.contains("--turn or --media-port"), "{line}");
+    assert!(planned(&["--turn", "0.0.0.0:7001", "--workers", "1"]).is_ok());
+    assert!(planned(&["--http", "127.0.0.1:443", "--turn", "192.0.2.1:443"]).is_ok());
+    assert!(planned(&["--http", "127.0.0.1:0", "--turn", "127.0.0.1:0"]).is_ok());
 }
 
 #[test]
