@@ -13,5 +13,5 @@ mod secret;
 
 pub use event::{Event, EventKind};
 pub use journal::{Change, journal_name};
-pub use outbox::{Attempt, Fate, Figures, Outbox, Outcome};
+pub use outbox::{Attempt, EVENTS_MAX, Fate, Figures, Outbox, Outcome};
 pub use secret::{BadSecret, Secrets};

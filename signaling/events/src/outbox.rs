@@ -224,7 +224,7 @@ impl Outbox {
 }
 
 /// A few megabytes.
-const EVENTS_MAX: usize = 10_000;
+pub const EVENTS_MAX: usize = 10_000;
 /// Requests to a receiver at a time.
 const RUNNING_MAX: usize = 8;
 /// An event is told again for so long, since it happened.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chappe_cluster::NodeName;
 use chappe_sfu_api::WorkerIndex;
-use chappe_signaling_events::{Event, EventKind};
+use chappe_signaling_events::{EVENTS_MAX, Event, EventKind};
 use chappe_signaling_rooms::{Occurrence, RoomName};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
@@ -103,5 +103,27 @@ fn described(occurrence: Occurrence) -> (EventKind, RoomName, Value) {
 
 /// Between two nodes that see a third one come or go.
 const SEEN_WITHIN_MS: u64 = 10_000;
-/// Events that a listener may be behind.
-const BACKLOG_MAX: usize = 4_096;
+/// Events that a listener may be behind: as many as may wait for a receiver of webhooks, which hears of them here. One
+/// turn can tell all of them, of a worker that died.
+const BACKLOG_MAX: usize = EVENTS_MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn news(node: &str) -> News {
+        News::new(&Identity { node: NodeName::parse(node).unwrap(), instance: 1, started_ms: 1, region: None })
+    }
+
+    #[test]
+    fn as_many_events_as_may_wait_for_a_receiver_come_in_one_turn_and_none_is_lost() {
+        let mut news = news("a");
+        let mut listener = news.listen();
+        let room = RoomName::parse("demo").unwrap();
+        (0..EVENTS_MAX).for_each(|_| news.tell(Occurrence::RoomStarted(room.clone())));
+        for number in 1..=EVENTS_MAX {
+            let event = listener.try_recv().expect("none is lost");
+            assert_eq!(event.id.rsplit('-').next(), Some(number.to_string().as_str()));
+        }
+    }
+}

@@ -17,7 +17,7 @@ use crate::tokens::{ask, key, now_s, of, with_tokens};
 const TRACKS: usize = 24;
 const EVENTS_OF_EACH: usize = 2 + 2 * TRACKS;
 /// More events than sockets and the queue of a listener hold together.
-const PUBLISHERS: usize = 800;
+const PUBLISHERS: usize = 1_200;
 
 async fn listen(server: &Server) -> Lines<BufReader<TcpStream>> {
     listen_with(server, "").await
