@@ -21,6 +21,6 @@ pub use precedence::{next_epoch, outranks};
 pub use record::{
     NodePhase, NodeState, StreamChange, StreamDelta, StreamList, StreamRecord, WorkerPhase, WorkerRecord, WorkerRef,
 };
-pub use replica::{NODES_MAX, Output, Replica};
+pub use replica::{LastHeard, NODES_MAX, Output, Replica};
 pub use stream_log::{STREAMS_PER_NODE_MAX, StreamLog};
 pub use tag::{node_tag, session_id, session_tag};

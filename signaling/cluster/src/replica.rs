@@ -12,6 +12,7 @@ use chappe_sfu_api::Boot;
 
 use crate::{NodeName, NodeState, StreamDelta, StreamList, StreamRecord, WORKERS_PER_NODE_MAX, WorkerRecord};
 pub use output::Output;
+pub use peer::LastHeard;
 use peer::{EngineState, Peer};
 
 /// Messages from other nodes and signs of life from links go in; what changed comes out. The replicas of two nodes
@@ -150,7 +151,7 @@ impl Replica {
     }
 }
 
-/// What is known. Of nodes that are lost or left, nothing.
+/// What is known. Of nodes that are lost or left, nothing but what was last heard of them.
 impl Replica {
     pub fn nodes(&self) -> impl Iterator<Item = &NodeState> {
         self.peers.values().filter(|peer| peer.is_alive()).map(|peer| &peer.state)
@@ -158,6 +159,11 @@ impl Replica {
 
     pub fn node(&self, node: &NodeName) -> Option<&NodeState> {
         self.living(node).map(|peer| &peer.state)
+    }
+
+    /// Also of a node that is gone, for a while.
+    pub fn last_heard(&self, node: &NodeName) -> Option<LastHeard> {
+        self.peers.get(node).map(Peer::last_heard)
     }
 
     pub fn worker_by_boot(&self, boot: Boot) -> Option<(&NodeState, &WorkerRecord)> {

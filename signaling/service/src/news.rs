@@ -1,9 +1,8 @@
 //! Owns telling what happens here to those who listen: webhooks and streams of events. Never waits for one of them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use chappe_cluster::NodeName;
+use chappe_cluster::{LastHeard, NodeName};
 use chappe_sfu_api::WorkerIndex;
 use chappe_signaling_events::{EVENTS_MAX, Event, EventKind};
 use chappe_signaling_rooms::{Occurrence, RoomName};
@@ -20,8 +19,6 @@ pub struct News {
     /// Of the process: its events are told apart from those of the one before.
     instance: u64,
     count: u64,
-    /// Of the other nodes.
-    instances: HashMap<NodeName, u64>,
     listeners: broadcast::Sender<Arc<Event>>,
 }
 
@@ -31,7 +28,6 @@ impl News {
             node: identity.node.clone(),
             instance: identity.instance,
             count: 0,
-            instances: HashMap::new(),
             listeners: broadcast::channel(BACKLOG_MAX).0,
         }
     }
@@ -50,21 +46,19 @@ impl News {
         self.tell_own(EventKind::WorkerDied, None, json!({ "worker": worker.0, "sessions": sessions }));
     }
 
-    pub fn tell_node_joined(&mut self, node: &NodeName, instance: u64) {
-        self.instances.insert(node.clone(), instance);
-        self.tell_node(EventKind::NodeJoined, node, instance);
+    pub fn tell_node_joined(&self, node: &NodeName, heard: LastHeard) {
+        self.tell_node(EventKind::NodeJoined, node, heard);
     }
 
-    pub fn tell_node_left(&mut self, node: &NodeName) {
-        let instance = self.instances.remove(node).unwrap_or_default();
-        self.tell_node(EventKind::NodeLeft, node, instance);
+    pub fn tell_node_left(&self, node: &NodeName, heard: LastHeard) {
+        self.tell_node(EventKind::NodeLeft, node, heard);
     }
 
-    /// All nodes see it at almost the same time and tell it under the same id, so that a receiver takes it once.
-    fn tell_node(&mut self, kind: EventKind, node: &NodeName, instance: u64) {
-        let at_ms = unix_ms();
-        let id = format!("{}-{node}-{instance:016x}-{}", kind.as_text(), at_ms / SEEN_WITHIN_MS);
-        self.send(Event { id, kind, at_ms, room: None, data: json!({ "node": node }) });
+    /// All nodes that heard the same of it tell it under the same id, so that a receiver takes it once.
+    fn tell_node(&self, kind: EventKind, node: &NodeName, heard: LastHeard) {
+        let LastHeard { instance, sequence, losses } = heard;
+        let id = format!("{}-{node}-{instance:016x}-{sequence}-{losses}", kind.as_text());
+        self.send(Event { id, kind, at_ms: unix_ms(), room: None, data: json!({ "node": node }) });
     }
 
     fn tell_own(&mut self, kind: EventKind, room: Option<RoomName>, mut data: Value) {
@@ -101,8 +95,6 @@ fn described(occurrence: Occurrence) -> (EventKind, RoomName, Value) {
     }
 }
 
-/// Between two nodes that see a third one come or go.
-const SEEN_WITHIN_MS: u64 = 10_000;
 /// Events that a listener may be behind: as many as may wait for a receiver of webhooks, which hears of them here. One
 /// turn can tell all of them, of a worker that died.
 const BACKLOG_MAX: usize = EVENTS_MAX;
@@ -113,6 +105,26 @@ mod tests {
 
     fn news(node: &str) -> News {
         News::new(&Identity { node: NodeName::parse(node).unwrap(), instance: 1, started_ms: 1, region: None })
+    }
+
+    #[test]
+    fn a_node_that_comes_or_goes_is_told_under_one_id_by_all_that_heard_the_same_of_it() {
+        let (one, other) = (news("a"), news("b"));
+        let mut listeners = [one.listen(), other.listen()];
+        let node = NodeName::parse("c").unwrap();
+        let heard = |sequence, losses| LastHeard { instance: 7, sequence, losses };
+        for news in [&one, &other] {
+            news.tell_node_joined(&node, heard(1, 0));
+            news.tell_node_left(&node, heard(40, 1));
+            news.tell_node_joined(&node, heard(40, 1));
+            news.tell_node_left(&node, heard(40, 2));
+            news.tell_node_joined(&node, heard(41, 0));
+        }
+        let [ids, same] = listeners.each_mut().map(|listener| {
+            std::iter::from_fn(|| listener.try_recv().ok()).map(|event| event.id.clone()).collect::<Vec<_>>()
+        });
+        assert_eq!(ids, same);
+        assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), 5, "each is another: {ids:?}");
     }
 
     #[test]

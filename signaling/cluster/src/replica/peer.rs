@@ -22,6 +22,18 @@ pub(super) struct Peer {
     links: Vec<(Boot, bool)>,
     /// Since then all known links have been silent and the node has not spoken.
     cut_at: Option<Instant>,
+    /// How often it was gone since its last presence.
+    losses: u32,
+}
+
+/// What all nodes that hear the same of a node have in common, without a clock: its comings and goings are named by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastHeard {
+    pub instance: u64,
+    /// Of its last presence.
+    pub sequence: u64,
+    /// How often it was gone since: a link may bring it back before it speaks.
+    pub losses: u32,
 }
 
 /// ```text
@@ -59,11 +71,16 @@ impl Peer {
             heard_at: now,
             links: Vec::new(),
             cut_at: None,
+            losses: 0,
         }
     }
 
     pub fn name(&self) -> &NodeName {
         &self.state.node
+    }
+
+    pub fn last_heard(&self) -> LastHeard {
+        LastHeard { instance: self.state.instance, sequence: self.state.sequence, losses: self.losses }
     }
 
     pub fn is_alive(&self) -> bool {
@@ -86,7 +103,7 @@ impl Peer {
             return false;
         }
         let told = state.streams_version;
-        (self.state, self.heard_at, self.cut_at) = (state, now, None);
+        (self.state, self.heard_at, self.cut_at, self.losses) = (state, now, None, 0);
         let workers = &self.state.workers;
         self.links.retain(|(boot, _)| workers.iter().any(|worker| worker.boot == Some(*boot)));
         if !self.is_alive() {
@@ -199,6 +216,7 @@ impl Peer {
         let was_alive = self.is_alive();
         (self.standing, self.cut_at) = (standing, None);
         if was_alive {
+            self.losses = self.losses.saturating_add(1);
             self.streams.withdraw(outputs);
             outputs.push(Output::NodeLost(self.name().clone()));
         }

@@ -150,6 +150,30 @@ fn a_node_without_streams_is_not_asked_for_them() {
 }
 
 #[test]
+fn nodes_that_hear_the_same_of_one_name_its_comings_and_goings_alike() {
+    let (mut harness, mut other) = (Harness::with_node().0, Harness::with_node().0);
+    let heard = |harness: &Harness| harness.replica.last_heard(&name("a"));
+    let as_of = |sequence, losses| Some(LastHeard { instance: 1, sequence, losses });
+    assert_eq!((heard(&harness), heard(&other)), (as_of(1, 0), as_of(1, 0)));
+    // One hears late what the other has heard at once.
+    harness.presence(1, 2, 1);
+    other.pass(900);
+    other.presence(1, 2, 1);
+    for side in [&mut harness, &mut other] {
+        let told: Vec<Output> = side.pass(4_000).into_iter().map(|(_, output)| output).collect();
+        assert!(told.contains(&lost()), "{told:?}");
+        assert_eq!(heard(side), as_of(2, 1));
+        // A link brings it back, and is cut again before it speaks: that is another loss.
+        assert!(side.reachable(11).contains(&joined()));
+        assert_eq!(heard(side), as_of(2, 1));
+        side.replica.handle_goodbye(side.now, &name("a"), 1);
+        assert_eq!(heard(side), as_of(2, 2));
+        assert!(side.presence(2, 1, 0).contains(&joined()));
+        assert_eq!(heard(side), Some(LastHeard { instance: 2, sequence: 1, losses: 0 }));
+    }
+}
+
+#[test]
 fn an_older_presence_is_no_news() {
     let (mut harness, _) = Harness::with_node();
     assert_eq!(harness.presence(1, 3, 1), [changed()]);

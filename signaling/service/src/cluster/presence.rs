@@ -135,8 +135,8 @@ impl Service {
             match output {
                 Output::NodeJoined(node) => {
                     info!(%node, "a node is there");
-                    let instance = state.replica.node(&node).map(|there| there.instance);
-                    instance.into_iter().for_each(|instance| state.news.tell_node_joined(&node, instance));
+                    let heard = state.replica.last_heard(&node);
+                    heard.into_iter().for_each(|heard| state.news.tell_node_joined(&node, heard));
                     self.take_up_node(state, now, &node);
                     // So that it knows us at once.
                     self.cluster.tell_presence.notify_one();
@@ -144,7 +144,8 @@ impl Service {
                 Output::NodeChanged(node) => self.take_up_node(state, now, &node),
                 Output::NodeLost(node) => {
                     warn!(%node, "a node is gone");
-                    state.news.tell_node_left(&node);
+                    let heard = state.replica.last_heard(&node);
+                    heard.into_iter().for_each(|heard| state.news.tell_node_left(&node, heard));
                     state.view.remove_node(&node);
                     state.paths.forget_node(&node);
                     state.registry.audience.handle_node_lost(&node);
