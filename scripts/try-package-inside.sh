@@ -10,6 +10,7 @@ ready() { curl --fail --silent --max-time 1 http://127.0.0.1:8080/readyz; }
 of() { systemctl show --property="$1" --value chappe; }
 as_operator() { XDG_RUNTIME_DIR=/run/chappe chappe "$@"; }
 pids() { as_operator ls --json | tr ',' '\n' | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' | sort; }
+drained() { [ "$(journalctl --no-pager -u chappe | grep -c 'is drained and has ended')" = "$1" ]; }
 logged() { journalctl --no-pager -u chappe | grep -q -- "$1"; }
 
 dpkg -i /try/first.deb
@@ -49,7 +50,19 @@ step "upgraded under 4 sessions: no packet lost, nobody came back, the same supe
 systemctl stop chappe
 [ "$(systemctl show --property=Result --value chappe)" = success ]
 pgrep -u chappe && fail "a process is left"
+until_ "the drain is in the log" drained 1
 step "stopped: drained, with success, nothing left"
+
+chappe keys add --keys /etc/chappe/keys >/dev/null && chown chappe /etc/chappe/keys
+printf 'admin = "127.0.0.1:8091"\nadmin-auth = "key"\nkeys = "/etc/chappe/keys"\n' >> /etc/chappe/chappe.toml
+echo "CHAPPE_TOKEN=$(chappe token --keys /etc/chappe/keys --operate --expires 1h)" > /etc/chappe/operator.env
+chown root:chappe /etc/chappe/operator.env && chmod 640 /etc/chappe/operator.env
+systemctl start chappe
+until_ "the node is ready" ready
+systemctl stop chappe
+[ "$(systemctl show --property=Result --value chappe)" = success ]
+until_ "the drain with a token is in the log" drained 2
+step "stopped with a token, at another port of the admin listener: drained"
 
 systemctl start chappe
 until_ "the node is ready" ready

@@ -59,17 +59,21 @@ test("the unit is sound", async () => {
 });
 
 test("what the unit does to stop a node drains it to its end", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "chappe-unit-"));
   const cluster = await Cluster.start({ count: 2 });
   try {
     const node = cluster.node(2);
     const line = (await read("chappe.service")).match(/^ExecStop=-\/bin\/sh -c '(.*)'$/m)?.[1] ?? "";
-    assert.ok(line.includes("/api/v1/nodes/%H/drain"));
-    // As systemd reads it: a backslash escapes within quotes, %H is the machine's name.
-    const command = line.replaceAll("\\\\", "\\").replaceAll("%H", node.name).replaceAll("http://127.0.0.1:8081", node.admin);
+    assert.ok(line.includes("/usr/local/bin/chappe drain"));
+    // As with a file that says where the listener is: nodes of this test have their private folders elsewhere.
+    const told = path.join(folder, "operator.env");
+    await writeFile(told, `CHAPPE_ADMIN=${node.admin}\n`);
+    const command = line.replaceAll("/usr/local/bin/chappe", binary()).replaceAll("/etc/chappe/operator.env", told);
     const stopping = new Running(node.plug, "/bin/sh", ["-c", command], { MAINPID: String(node.running?.pid) });
     assert.deepEqual(await node.running?.ended, { code: 0, signal: null }, stopping.log());
     assert.equal((await stopping.ended).code, 0, stopping.log());
   } finally {
     await cluster.end();
+    await rm(folder, { recursive: true, force: true });
   }
 });
