@@ -49,8 +49,16 @@ full=(--set "replicas=3,workers=2,cluster.servers=nats://127.0.0.1:4222,region=e
     --set "admin.exposed=true,admin.serverName=ops.example,http.basePath=/live,http.trustedProxies={10.0.0.0/8,127.0.0.1}"
     --set "serviceMonitor.enabled=true,serviceMonitor.tokenSecret.name=token,settings.CHAPPE_LOG_FILTER=info"
     --set "priorityClassName=media,nodeSelector.media=yes,podLabels.team=live,podAnnotations.a=b,drain.deadlineSeconds=20")
+volumes=(--set "settings.CHAPPE_WEBHOOK_STATE=/var/lib/chappe/webhooks,extraVolumes[0].name=hooks,extraVolumes[0].secret.secretName=hooks"
+    --set "extraVolumeMounts[0].name=hooks,extraVolumeMounts[0].mountPath=/etc/chappe/hooks,extraVolumeMounts[0].readOnly=true"
+    --set "extraVolumeMounts[1].name=state,extraVolumeMounts[1].mountPath=/var/lib/chappe,volumeClaims[0].name=state"
+    --set "volumeClaims[0].storage=1Gi,volumeClaims[0].storageClassName=fast")
 accept plain
 accept full "${full[@]}"
+accept volumes "${full[@]}" "${volumes[@]}"
+for part in "mountPath: /etc/chappe/hooks" "secretName: hooks" "mountPath: /var/lib/chappe" "storage: 1Gi" "storageClassName: fast"; do
+    grep -q "$part" "$work/volumes.yaml" || fail "the pod has no \"$part\""
+done
 accept secret --set "replicas=2,cluster.existingSecret=nats,podDisruptionBudget.enabled=false,admin.exposed=true,admin.auth=open"
 refuse "set cluster.servers" --set replicas=2
 refuse "set auth.keysSecret" --set auth.mode=jwt
@@ -59,6 +67,7 @@ refuse "set admin.exposed" --set serviceMonitor.enabled=true
 refuse "set media.port" --set media.exposure=nodePort
 refuse "one address" --set "replicas=2,cluster.servers=nats://n:4222,media.publicIp=192.0.2.1"
 refuse "additional properties" --set workerz=3
+refuse "storage" --set "volumeClaims[0].name=state"
 refuse "workers" --set workers=0
 
 # A certificate for the names under which the pod is called, and keys.
