@@ -47,6 +47,9 @@ in_try() { dpkg --root="$try" --force-not-root --force-script-chrootless --force
 fail() { echo "dist: $*" >&2; exit 1; }
 in_try -i "$dist/chappe_${version}_$architecture.deb"
 "$try/usr/bin/chappe" --version >/dev/null || fail "the installed program does not run"
+# docs/figures.md has what it is. What makes it larger by a third is to be noticed.
+bytes=$(stat -c %s "$dist/chappe")
+[ "$bytes" -le 40000000 ] || fail "the program has $bytes bytes, 40,000,000 are allowed"
 grep -q '^ExecStart=/usr/bin/chappe ' "$try/lib/systemd/system/chappe.service" || fail "the unit starts another program"
 echo '# of the operator' >> "$try/etc/chappe/chappe.toml"
 package "$version+next" "$work/next.deb"
