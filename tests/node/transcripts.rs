@@ -211,6 +211,22 @@ fn a_drain_says_how_many_sessions_are_left_and_when_it_ends() {
     assert!(progress.iter().filter(of_both).any(is_it), "{progress:?}");
 }
 
+/// The same of a worker that is replaced.
+#[test]
+fn a_reload_says_how_many_sessions_are_left_on_a_worker_and_when_they_end() {
+    let node = studio();
+    let _audience = Audience::of(&node);
+    let worker = session(&node, "whip").expect("a publisher")["worker"].as_str().unwrap().to_owned();
+    let output = operator(&node.dir, &["reload", "--deadline", "3s"]).output().unwrap();
+    let progress = lines(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{progress:?}");
+    let shown = document();
+    let shown = shown.lines().find(|line| line.starts_with("studio/0 draining: ")).expect("the document shows it");
+    let start = format!("{worker} draining: ");
+    let has_sessions = |line: &&String| line.starts_with(&start) && !line.contains(": 0 sessions left");
+    assert!(progress.iter().filter(has_sessions).any(|line| shape(line) == shape(shown)), "{progress:?}");
+}
+
 #[test]
 fn the_narrow_table_of_the_document_is_the_one_of_60_columns() {
     let text = document();
