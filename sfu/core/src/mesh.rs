@@ -24,7 +24,7 @@ mod wire;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) use child::BURST_MAX;
 
@@ -136,10 +136,10 @@ impl Mesh {
 }
 
 impl Mesh {
-    /// A datagram of another worker, opened in place.
+    /// A datagram of another worker, opened in place, and how long it has lain with the kernel.
     pub(crate) fn handle_datagram(
         &mut self,
-        route: Route,
+        (route, waited): (Route, Duration),
         datagram: &mut [u8],
         scope: &mut Scope<'_>,
     ) -> Result<(), DropReason> {
@@ -154,7 +154,7 @@ impl Mesh {
             scope.out.push_event(Event::PeerFound { peer });
         }
         match Message::parse(plain).ok_or(DropReason::RelayMalformed)? {
-            Message::Media(media) => self.handle_relayed(key, &media, scope),
+            Message::Media(media) => self.handle_relayed(key, &media, waited, scope),
             Message::Heartbeat(beat) => self.handle_heartbeat(key, &beat, scope),
             Message::Subscribe(ask) => self.handle_subscribe(key, counter, &ask, scope),
             Message::Accept(accept) => self.handle_accept(key, &accept, scope),

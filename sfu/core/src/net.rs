@@ -55,6 +55,12 @@ impl Route {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u32);
 
+/// The time so long ago.
+#[inline]
+pub(crate) fn before(now: Instant, span: Duration) -> Instant {
+    if span.is_zero() { now } else { now.checked_sub(span).unwrap_or(now) }
+}
+
 /// Seconds from 1900 (NTP era 0) to 1970.
 const NTP_EPOCH_OFFSET_S: u64 = 2_208_988_800;
 

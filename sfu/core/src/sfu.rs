@@ -15,7 +15,7 @@ use crate::crypto::dtls::Certificate;
 use crate::egress::Egress;
 use crate::keys::SessionKey;
 use crate::mesh::{Mesh, Scope};
-use crate::net::{ConnectionId, Now, Route};
+use crate::net::{ConnectionId, Now, Route, before};
 use crate::outputs::Outputs;
 use crate::readers::{Parts, Readers};
 use crate::relief::Relief;
@@ -97,7 +97,7 @@ impl Sfu {
             Some(DatagramKind::Rtcp) => clients.handle_rtcp(now, route, datagram, tracks, out),
             Some(DatagramKind::Stun) => clients.handle_stun(now, route, datagram, out),
             Some(DatagramKind::Dtls) => clients.handle_dtls(now, route, datagram, out),
-            Some(DatagramKind::Relay) => mesh.handle_datagram(route, datagram, &mut Scope { now, tracks, out }),
+            Some(DatagramKind::Relay) => mesh.handle_datagram((route, waited), datagram, &mut Scope { now, tracks, out }),
             None => Err(DropReason::Unclassified),
         }
     }
@@ -260,10 +260,4 @@ impl Sfu {
         let Sfu { clients, tracks, readers, mesh, out, .. } = self;
         (readers, Parts { now, tracks, clients, mesh, out })
     }
-}
-
-/// The time so long ago.
-#[inline]
-fn before(now: Instant, span: Duration) -> Instant {
-    if span.is_zero() { now } else { now.checked_sub(span).unwrap_or(now) }
 }

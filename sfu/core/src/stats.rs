@@ -20,8 +20,8 @@ pub struct Counters {
     pub first_keyframes: Histogram,
     /// What viewers get waits for its pass, and for the budget of their line; of each pass the oldest packet.
     pub egress_waits: Histogram,
-    /// From when a packet came until the next worker had it: what it waited here, and half of the link's round trip. Of
-    /// what leaves at once the newest packet.
+    /// From when a packet came until the next worker had it: what it waited here, and what it came late with, and half of
+    /// the link's round trip. Of what leaves at once the newest packet.
     pub relay_hops: Histogram,
     drops: [u64; DropReason::ALL.len()],
 }

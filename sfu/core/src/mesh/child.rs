@@ -28,6 +28,8 @@ pub(crate) struct ChildRelay {
     pub refreshed: Instant,
     /// Workers that were sent on to this child.
     pub redirected: u32,
+    /// Number of the first packet that came since it is served: what was there before is the past, and not late.
+    pub live_from: u64,
     /// Highest sequence sent, and its generation.
     pub highest: u64,
     pub generation: Option<u32>,
@@ -72,6 +74,7 @@ impl ChildRelay {
             asked,
             refreshed: now,
             redirected: 0,
+            live_from: 0,
             highest: 0,
             generation: None,
             tails: 0,

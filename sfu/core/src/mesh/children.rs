@@ -12,6 +12,7 @@ use crate::mesh::wire::{Message, Nack, Refusal, Subscribe};
 use crate::mesh::{CHANNELS_MAX, Mesh, ReaderChange, Scope};
 use crate::spec::{MediaKind, PeerId};
 use crate::stats::DropReason;
+use crate::tracks::history::History;
 
 impl Mesh {
     /// For a drain: workers that get from here what is relayed here are sent to where it comes from, and
@@ -197,9 +198,10 @@ impl Mesh {
         let have = child.have.filter(|(of, _)| *of == run).map(|(_, have)| have);
         let history = scope.tracks.layer(layer).and_then(|layer| layer.history.as_ref());
         let start = decide_start(history, child.kind, have);
+        let live_from = history.map_or(0, History::next);
         let Some(child) = self.children.get_mut(key) else { return };
         child.state = ChildState::Serving { from: start.from };
-        child.run = run;
+        (child.run, child.live_from) = (run, live_from);
         child.highest = start.from.saturating_sub(1);
         let is_video = child.kind == MediaKind::Video;
         self.accept(key, scope);

@@ -13,8 +13,8 @@ use crate::mesh::link::Link;
 use crate::mesh::wire::{Accept, Clock, MEDIA_FIXED_BYTES, MEDIA_PADDING_MAX, Message, media_tail};
 use crate::mesh::{Mesh, Scope};
 use crate::stats::Counters;
-use crate::tracks::Tracks;
 use crate::tracks::history::{Entry, History};
+use crate::tracks::{Layer, Tracks};
 
 impl Mesh {
     /// The child's copies of these packets, one behind the other in the arena, so that they leave as one run. Returns
@@ -30,8 +30,8 @@ impl Mesh {
         let Range { start: from, end: to } = numbers;
         let Some(child) = self.children.get_mut(key).filter(|child| child.is_served()) else { return to };
         scope.out.note(AtWork::Child { track: child.track, child: key });
-        let history = scope.tracks.layer(child.layer).and_then(|layer| layer.history.as_ref());
-        let (Some(history), Some(link)) = (history, self.links.get_mut(child.link)) else { return to };
+        let Some(layer) = scope.tracks.layer(child.layer) else { return to };
+        let (Some(history), Some(link)) = (&layer.history, self.links.get_mut(child.link)) else { return to };
         let padding = level(history, from, to);
         let mut has_jumped = false;
         let arena = scope.out.egress.media();
@@ -41,7 +41,8 @@ impl Mesh {
                 return number;
             }
             has_jumped |= child.note_next(&entry.packet);
-            if let Some(len) = send_media(arena, link, child, history, entry, padding) {
+            let waited_ms = if number < child.live_from { 0 } else { waited_ms(layer, entry, scope.now) };
+            if let Some(len) = send_media(arena, link, child, history, (entry, waited_ms), padding) {
                 child.earn(len);
                 count(&mut scope.out.counters, len);
             }
@@ -79,7 +80,7 @@ impl Mesh {
                 if !arena.has_room(datagram_len(entry)) || !child.spend(datagram_len(entry)) {
                     return;
                 }
-                if let Some(len) = send_media(arena, link, child, history, entry, 0) {
+                if let Some(len) = send_media(arena, link, child, history, (entry, 0), 0) {
                     count(&mut scope.out.counters, len);
                 }
             }
@@ -170,12 +171,13 @@ fn send_media(
     link: &mut Link,
     child: &ChildRelay,
     history: &History,
-    entry: &Entry,
+    (entry, waited_ms): (&Entry, u8),
     padding: u8,
 ) -> Option<usize> {
     let route = link.route()?;
     let body = history.body(entry);
-    let tail = media_tail(child.channel, child.run as u8, &entry.packet, entry.extensions_len() as u8, padding);
+    let (channel, packet) = ((child.channel, child.run as u8), (&entry.packet, waited_ms));
+    let tail = media_tail(channel, packet, entry.extensions_len() as u8, padding);
     let len = body.len() + tail.len() + OVERHEAD_BYTES;
     let sealing = &mut link.sealing;
     let is_sent = arena.push(route, len, |out| sealing.seal(body, &tail, out));
@@ -183,6 +185,12 @@ fn send_media(
         link.sent.add(len);
     }
     is_sent.then_some(len)
+}
+
+/// How long a packet has been under way, here and at the workers before, as far as a message says it.
+fn waited_ms(layer: &Layer, entry: &Entry, now: Instant) -> u8 {
+    let waited = layer.arrived_at(entry).map_or(0, |since| now.saturating_duration_since(since).as_millis());
+    waited.try_into().unwrap_or(u8::MAX)
 }
 
 fn count(counters: &mut Counters, len: usize) {

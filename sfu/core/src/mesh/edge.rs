@@ -8,6 +8,7 @@ use crate::mesh::feed::{Feed, ParentRelay, ParentState};
 use crate::mesh::missing::Arrival;
 use crate::mesh::wire::{Accept, Announcement, Clock, Media, Message, Refusal, Subscribe, nack_frame};
 use crate::mesh::{CLOCKS_MAX, Mesh, Scope, feed_at};
+use crate::net::before;
 use crate::spec::{Event, MediaKind, PeerId};
 use crate::stats::DropReason;
 use crate::tracks::history::Arrived;
@@ -16,11 +17,13 @@ use crate::tracks::playout::MediaClock;
 // ── Media ───────────────────────────────────────────────────────────────────────────────────────────────
 
 impl Mesh {
-    /// One packet, into the history as the origin has it.
+    /// One packet, into the history as the origin has it, and as old as it is: what it waited on its way here, and with
+    /// the kernel.
     pub(super) fn handle_relayed(
         &mut self,
         link: LinkKey,
         media: &Media<'_>,
+        waited: Duration,
         scope: &mut Scope<'_>,
     ) -> Result<(), DropReason> {
         let key = self.feed_of(link, media.channel, scope)?;
@@ -52,7 +55,8 @@ impl Mesh {
             self.feed_timers.lower(key, at);
         }
         let Some(mut writer) = scope.tracks.writer(feed.layer) else { return Ok(()) };
-        let since = scope.now.saturating_duration_since(self.base.unwrap_or(scope.now));
+        let came = before(scope.now, waited + Duration::from_millis(media.waited_ms.into()));
+        let since = came.saturating_duration_since(self.base.unwrap_or(came));
         let packet = Arrived { at_ms: since.as_millis() as u32, ..media.packet };
         writer.push(feed.kind, packet, media.extensions, media.payload)?;
         feed.seen.accept(sequence);
@@ -60,7 +64,7 @@ impl Mesh {
         if feed.seen.highest() == Some(sequence) {
             writer.layer.generation = packet.generation;
         }
-        writer.note_arrival(scope.now);
+        writer.note_arrival(came);
         Ok(())
     }
 

@@ -26,6 +26,7 @@ mod relay_hostile;
 mod relay_loss;
 mod relay_peers;
 mod relay_pictures;
+mod relay_stale;
 mod relay_tree;
 mod relaying;
 mod relief;

@@ -57,7 +57,7 @@ fn chain(workers: usize, seed: u64, path: Path) -> (Mesh, Who, Who) {
     (mesh, publisher, viewer)
 }
 
-const BAD: Path = Path { loss_percent: 5, delay_ms: 40, jitter_ms: 0, repeat_percent: 0, cut: false };
+const BAD: Path = Path { loss_percent: 5, delay_ms: 40, jitter_ms: 0, repeat_percent: 0, held_ms: 0, cut: false };
 
 #[test]
 fn of_five_percent_loss_at_forty_milliseconds_viewers_miss_less_than_one_in_a_thousand() {

@@ -8,7 +8,7 @@ use crate::harness::relays::streaming;
 use crate::harness::*;
 use chappe_sfu_core::{ControlError, DropReason, Event, MediaKind, OriginSpec, PeerSpec, RelayKey};
 
-const CUT: Path = Path { loss_percent: 0, delay_ms: 0, jitter_ms: 0, repeat_percent: 0, cut: true };
+const CUT: Path = Path { loss_percent: 0, delay_ms: 0, jitter_ms: 0, repeat_percent: 0, held_ms: 0, cut: true };
 
 /// When in the next `span` an event comes, in milliseconds.
 fn when(mesh: &mut Mesh, at: usize, wanted: Event, span: u64) -> Option<u64> {

@@ -34,6 +34,8 @@ pub struct Path {
     /// Each is delayed by up to this much more, on its own.
     pub jitter_ms: u64,
     pub repeat_percent: u64,
+    /// So long each has lain with the kernel of the worker that it comes to.
+    pub held_ms: u64,
     pub cut: bool,
 }
 
@@ -136,7 +138,8 @@ impl Mesh {
             let Some(entry) = self.in_flight.first_entry().filter(|entry| entry.key().0 <= now) else { return };
             let (from, to, mut datagram) = entry.remove();
             let harness = &mut self.workers[to];
-            harness.sfu.handle_datagram(harness.now, route(from, to), &mut datagram);
+            let held = Duration::from_millis(self.paths.get(&(from, to)).map_or(0, |path| path.held_ms));
+            harness.sfu.handle_late_datagram(harness.now, held, route(from, to), &mut datagram);
             harness.exchange();
         }
     }

@@ -16,6 +16,9 @@ pub(crate) struct Media<'a> {
     pub run: u8,
     /// Its time is the receiver's to fill in.
     pub packet: Arrived,
+    /// What it waited at the workers that it came through, in whole steps of [`WAITED_STEP_MS`]; 0 for what was there
+    /// before it was asked for, and for repeats.
+    pub waited_ms: u8,
     pub extensions: &'a [u8],
     pub payload: &'a [u8],
 }
@@ -24,7 +27,12 @@ pub(crate) struct Media<'a> {
 pub(crate) type MediaTail = ArrayVec<u8, { MEDIA_FIXED_BYTES + MEDIA_PADDING_MAX }>;
 
 /// What stands behind extensions and payload; `padding` zeros make packets of one run equally long.
-pub(crate) fn media_tail(channel: u32, run: u8, packet: &Arrived, extensions_len: u8, padding: u8) -> MediaTail {
+pub(crate) fn media_tail(
+    (channel, run): (u32, u8),
+    (packet, waited_ms): (&Arrived, u8),
+    extensions_len: u8,
+    padding: u8,
+) -> MediaTail {
     let mut out = MediaTail::new();
     let padding = padding.min(MEDIA_PADDING_MAX as u8);
     put(&mut out, &[0; MEDIA_PADDING_MAX][..usize::from(padding)]);
@@ -39,6 +47,7 @@ pub(crate) fn media_tail(channel: u32, run: u8, packet: &Arrived, extensions_len
         (packet.sets_only, SETS_ONLY),
     ];
     let flags = flags.iter().filter(|(is_set, _)| *is_set).fold(0, |sum, (_, flag)| sum | flag);
+    let flags = flags | (waited_ms / WAITED_STEP_MS).min(WAITED_STEPS_MAX) << WAITED_SHIFT;
     put(&mut out, &[packet.codec as u8, packet.payload_type, flags, run]);
     put(&mut out, &channel.to_be_bytes());
     put(&mut out, &[MEDIA]);
@@ -69,7 +78,7 @@ pub(super) fn parse(mut reader: FieldReader<'_>) -> Option<Media<'_>> {
         layers: FrameLayers::NONE,
         at_ms: 0,
     };
-    Some(Media { channel, run, packet, extensions, payload })
+    Some(Media { channel, run, packet, waited_ms: (flags >> WAITED_SHIFT) * WAITED_STEP_MS, extensions, payload })
 }
 
 /// The type of the message.
@@ -78,6 +87,11 @@ const MARKER: u8 = 1;
 const KEYFRAME_START: u8 = 2;
 const ENDS_BURST: u8 = 4;
 const SETS_ONLY: u8 = 8;
+/// The other bits of the flags, which a worker of an earlier version leaves 0 and does not look at.
+const WAITED_SHIFT: u32 = 4;
+const WAITED_STEPS_MAX: u8 = 15;
+/// What waited for less has come as good as now.
+const WAITED_STEP_MS: u8 = 16;
 pub(crate) const MEDIA_FIXED_BYTES: usize = 27;
 /// Most zeros that make a media message longer.
 pub(crate) const MEDIA_PADDING_MAX: usize = 16;

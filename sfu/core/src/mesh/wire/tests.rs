@@ -97,11 +97,12 @@ fn media_is_read_as_it_was_written_whatever_its_padding() {
         layers: crate::codec::layers::FrameLayers::NONE,
         at_ms: 0,
     };
-    for padding in 0..=MEDIA_PADDING_MAX as u8 {
-        let tail = media_tail(9, 1, &packet, 2, padding);
+    let waits = [(0, 0), (15, 0), (16, 16), (100, 96), (239, 224), (240, 240), (255, 240)].into_iter().cycle();
+    for (padding, (waited, waited_ms)) in (0..=MEDIA_PADDING_MAX as u8).zip(waits) {
+        let tail = media_tail((9, 1), (&packet, waited), 2, padding);
         assert_eq!(tail.len(), MEDIA_FIXED_BYTES + usize::from(padding));
         let bytes = [b"xxpayload", &tail[..]].concat();
-        let media = Media { channel: 9, run: 1, packet, extensions: b"xx", payload: b"payload" };
+        let media = Media { channel: 9, run: 1, packet, waited_ms, extensions: b"xx", payload: b"payload" };
         assert_eq!(Message::parse(&bytes), Some(Message::Media(media)));
     }
 }
