@@ -102,7 +102,8 @@ fn watched(session: SessionKey, relief: Relief, parts: &mut Parts<'_>) -> ArrayV
         sender.allotment = None;
         let awaited = sender.awaited.as_ref().map(|awaited| awaited.layer);
         let Some(track) = awaited.or(sender.layer).and_then(|layer| parts.tracks.track_of(layer)) else { continue };
-        let mut known = choosable(track, parts.tracks);
+        let is_detail = parts.tracks.is_detail(track);
+        let mut known = choosable(track, is_detail, parts.tracks);
         if !has_descriptors && needs_descriptors(track, parts.tracks) {
             let lowest = known.first().map(|layer| layer.choice.spatial);
             known.retain(|layer| [Some(u8::MAX), lowest].contains(&Some(layer.choice.spatial)));
@@ -113,15 +114,15 @@ fn watched(session: SessionKey, relief: Relief, parts: &mut Parts<'_>) -> ArrayV
         }
         let layers = offered.iter().map(layer).collect();
         let viewer = SenderKey::of(session, SendLine::new(at));
-        let (shown, is_detail) = (sender.shown, parts.tracks.is_detail(track));
+        let shown = sender.shown;
         all.push(Watched { viewer, shown, offered, layers, limits, is_detail });
     }
     all
 }
 
 /// What there is of a track: its encodings, and within them the layers that can be left out. Of encodings above the lowest
-/// that lives fewer frames are worth less than all of the one below.
-fn choosable(track: TrackKey, tracks: &Tracks) -> Choosable {
+/// that lives fewer frames are worth less than all of the one below, but for a screen, which is to be read.
+fn choosable(track: TrackKey, is_detail: bool, tracks: &Tracks) -> Choosable {
     let offered = tracks.offered(track);
     let lowest = offered.iter().find(|layer| layer.flows()).map(|layer| layer.choice.encoding);
     let mut all = Choosable::new();
@@ -133,7 +134,8 @@ fn choosable(track: TrackKey, tracks: &Tracks) -> Choosable {
         while let Some(rate) = places.next() {
             // All frames of its size, whatever temporal layers there are.
             let is_whole = places.peek().is_none_or(|next| next.point.spatial > rate.point.spatial);
-            if has_one_size && is_whole || Some(encoding) != lowest && !is_whole {
+            let has_rates = is_detail || Some(encoding) == lowest;
+            if has_one_size && is_whole || !has_rates && !is_whole {
                 continue;
             }
             let spatial = if has_one_size { u8::MAX } else { rate.point.spatial };

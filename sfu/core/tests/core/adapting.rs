@@ -37,6 +37,29 @@ fn a_line_that_drops_has_the_layer_that_fits_soon() {
     assert_eq!(theatre.harness.clients[viewer].faults, 0);
 }
 
+/// The line carries all frames of 360 lines, or every second one of 720.
+#[test]
+fn of_a_screen_a_line_that_does_not_carry_all_gets_fewer_frames_and_of_a_camera_fewer_lines() {
+    for (says_screen, lines) in [(true, 720), (false, 360)] {
+        let mut theatre = Theatre::new(1);
+        theatre.says_screen = says_screen;
+        theatre.play(5 * SECOND);
+        let viewer = theatre.add_viewer(2_000, |_| {});
+        theatre.play(10 * SECOND);
+        let settled = theatre.now();
+        theatre.play(10 * SECOND);
+        assert_eq!(theatre.lines(viewer, 0), lines, "{:?}", theatre.harness.line(viewer));
+        assert_eq!(theatre.switches(viewer, settled), 0);
+        let received = theatre.harness.clients[viewer].received.iter().rev();
+        let pictures = received.filter(|packet| packet.ssrc == SEEN && packet.marker).take(30);
+        let mut frames: Vec<u32> = pictures.filter_map(|packet| Some(encoders::picture(packet)?.frame)).collect();
+        frames.reverse();
+        let step = if says_screen { 2 } else { 1 };
+        assert!(frames.windows(2).all(|pair| pair[1] == pair[0] + step), "{says_screen}: {frames:?}");
+        assert_eq!(theatre.harness.clients[viewer].faults, 0);
+    }
+}
+
 /// The moment of the rise falls anywhere between two probes.
 #[test]
 fn a_line_that_rises_has_the_top_layer_soon_and_keeps_it() {

@@ -17,6 +17,8 @@ pub const HEARD: u32 = 0xb000;
 pub const SECOND: Duration = Duration::from_secs(1);
 /// Packets of a frame, and bytes of each: with their headers 165, 465 and 2630 kbit/s.
 const SHAPES: [(usize, usize); 3] = [(1, 620), (2, 900), (9, 1_150)];
+/// The content type (RTP header extension of libwebrtc).
+const CONTENT: u8 = 14;
 /// A key frame has so many times the packets.
 const KEYFRAME: usize = 4;
 
@@ -31,6 +33,8 @@ pub struct Theatre {
     /// Events that were looked at, and what is on its way: when it arrives, the camera, and what nobody watches.
     heard: usize,
     orders: VecDeque<(Instant, usize, u8)>,
+    /// The pictures are of screens.
+    pub says_screen: bool,
     /// Encodings that begin again, with a key frame.
     fresh: Vec<(usize, usize)>,
 }
@@ -75,7 +79,8 @@ impl Theatre {
             media.extensions = media
                 .extensions
                 .with(ExtensionKind::Rid, Some(RID))
-                .with(ExtensionKind::RepairedRid, Some(REPAIRED_RID));
+                .with(ExtensionKind::RepairedRid, Some(REPAIRED_RID))
+                .with(ExtensionKind::VideoContentType, Some(CONTENT));
             (harness.join(media), simulcast())
         });
         let cameras = cameras.collect();
@@ -89,6 +94,7 @@ impl Theatre {
             heeds: None,
             heard: 0,
             orders: VecDeque::new(),
+            says_screen: false,
             fresh: Vec::new(),
         }
     }
@@ -163,7 +169,10 @@ impl Theatre {
                     || client.received_rtcp.contains(&ReceivedRtcp::Pli(encoder.ssrc));
                 client.received_rtcp.retain(|packet| *packet != ReceivedRtcp::Pli(encoder.ssrc));
                 let count = if is_key { KEYFRAME * packets } else { packets };
-                for packet in encoder.frame(count, camera.frame, is_key) {
+                for mut packet in encoder.frame(count, camera.frame, is_key) {
+                    if self.says_screen && packet.marker && is_key {
+                        packet.extensions.push((CONTENT, vec![1]));
+                    }
                     client.send(&packet);
                 }
             }
