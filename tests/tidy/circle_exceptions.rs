@@ -9,10 +9,6 @@ pub struct Exception<'a> {
 
 pub const EXCEPTIONS: &[Exception<'static>] = &[
     Exception {
-        files: &["fuzz/src/handshake.rs", "fuzz/src/lib.rs", "fuzz/src/relay.rs", "fuzz/src/session.rs"],
-        because: "targets take the test clients of sfu/core from the root that lists the targets",
-    },
-    Exception {
         files: &[
             "load/src/simulation.rs",
             "load/src/simulation/fleet.rs",
