@@ -3,6 +3,7 @@
 
 mod broadcaster;
 mod joiner;
+mod plan;
 mod report;
 mod subscriber;
 mod vigil;
@@ -11,40 +12,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use chappe_sfu_core::dtls::Certificate;
-use ureq::tls::TlsConfig;
 
 pub use broadcaster::Broadcaster;
+pub use plan::Plan;
 pub use report::{Report, ViewerReport};
 
 use crate::POLL_TICK;
 use crate::http::Server;
-use crate::publisher::Shape;
-use joiner::{Ask, Joiner};
+use joiner::Joiner;
 use subscriber::Subscriber;
-
-/// What the clients are to do.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// Where to publish; the next one is tried when the session dies. Empty: somebody else publishes.
-    pub whip: Vec<String>,
-    /// Where to watch: viewer i begins at i modulo their number.
-    pub whep: Vec<String>,
-    pub room: String,
-    pub stream: String,
-    pub viewers: usize,
-    pub shape: Shape,
-    /// The viewers come one after the other over this time.
-    pub ramp: Duration,
-    pub token: Option<String>,
-    /// Whom to trust at `https://`.
-    pub tls: Option<TlsConfig>,
-}
-
-impl Plan {
-    fn server(&self, url: &str) -> Server {
-        Server::one_of_many(url, ANSWER_LIMIT, self.tls.clone()).with_token(self.token.clone())
-    }
-}
 
 pub struct Clients {
     broadcaster: Option<Broadcaster>,
@@ -179,12 +155,4 @@ impl Clients {
     }
 }
 
-/// For ICE and DTLS; a server that is busy with many takes its time.
-const CONNECT_LIMIT: Duration = Duration::from_secs(3);
-/// After a refusal, before the next server is asked.
-const RETRY_PERIOD: Duration = Duration::from_millis(100);
-/// For the answer to a POST.
-const ANSWER_LIMIT: Duration = Duration::from_millis(2_000);
-/// For the same with the wait for others' POSTs: behind a server that takes connections and answers none, that is long.
-const JOIN_LIMIT: Duration = Duration::from_millis(2_500);
 const START_LIMIT: Duration = Duration::from_secs(30);

@@ -3,6 +3,7 @@
 
 mod fleet;
 mod outcome;
+mod plan;
 mod room;
 mod tree;
 
@@ -13,23 +14,11 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use fleet::{Fleet, NodeId, WorkerId};
+use plan::TICKS_PER_SECOND;
 use room::Room;
 
 pub use outcome::{Balance, Outcome, Trees};
-
-/// How much is simulated. Every node has the same workers, every region as many nodes.
-#[derive(Debug, Clone, Copy)]
-pub struct Plan {
-    pub nodes: usize,
-    pub workers_per_node: usize,
-    pub regions: usize,
-    pub rooms: usize,
-    /// Viewers of the one large room.
-    pub crowd: usize,
-    /// Nodes that die while people come and go.
-    pub deaths: usize,
-    pub seed: u64,
-}
+pub use plan::Plan;
 
 /// What happens, in this order: rooms open and fill; the crowd comes to the large room; people come and go, rooms
 /// close and others open, and some nodes die; all but a thousandth of the crowd leaves.
@@ -46,19 +35,6 @@ pub struct Simulation {
     /// Workers that lost their last viewer of a room: the relay closes if none comes.
     lingering: VecDeque<(Instant, usize, WorkerId)>,
     trees: Trees,
-}
-
-impl Plan {
-    pub const FULL: Plan =
-        Plan { nodes: 1_000, workers_per_node: 4, regions: 5, rooms: 100_000, crowd: 1_000_000, deaths: 10, seed: 1 };
-
-    /// A twentieth of it, with deaths enough that somebody is sent to a dead node before they are noticed.
-    pub const SMALL: Plan =
-        Plan { nodes: 50, workers_per_node: 4, regions: 5, rooms: 5_000, crowd: 50_000, deaths: 4, seed: 1 };
-
-    fn of_a_second(count: usize, seconds: usize) -> usize {
-        count.div_ceil(seconds * TICKS_PER_SECOND)
-    }
 }
 
 /// Runs all of it.
@@ -280,7 +256,6 @@ impl Simulation {
     }
 }
 
-const TICKS_PER_SECOND: usize = 20;
 /// A relay that nobody watches any more stays this long.
 const LINGER: Duration = Duration::from_secs(2);
 const DECISIONS_PER_ROOM: usize = 5;

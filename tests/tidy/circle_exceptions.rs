@@ -7,27 +7,7 @@ pub struct Exception<'a> {
     pub because: &'a str,
 }
 
-pub const EXCEPTIONS: &[Exception<'static>] = &[
-    Exception {
-        files: &[
-            "load/src/simulation.rs",
-            "load/src/simulation/fleet.rs",
-            "load/src/simulation/outcome.rs",
-            "load/src/simulation/room.rs",
-            "load/src/simulation/tree.rs",
-        ],
-        because: "parts take the plan from the simulation that has them",
-    },
-    Exception {
-        files: &[
-            "load/src/clients.rs",
-            "load/src/clients/broadcaster.rs",
-            "load/src/clients/joiner.rs",
-            "load/src/clients/subscriber.rs",
-        ],
-        because: "clients take their limits from the program that runs them",
-    },
-];
+pub const EXCEPTIONS: &[Exception<'static>] = &[];
 
 /// The same by the methods of one type.
 pub const METHOD_EXCEPTIONS: &[Exception<'static>] = &[Exception {

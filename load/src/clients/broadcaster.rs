@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use chappe_sfu_core::dtls::Certificate;
 
+use super::plan::{CONNECT_LIMIT, Plan, RETRY_PERIOD};
 use super::report::PublisherReport;
 use super::vigil::{Verdict, Vigil};
-use super::{CONNECT_LIMIT, Plan, RETRY_PERIOD};
 use crate::POLL_TICK;
 use crate::http::{Answered, Server};
 use crate::publisher::Publisher;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use chappe_sfu_core::dtls::Certificate;
 
-use super::Plan;
+use super::plan::Plan;
 use crate::http::Server;
 use crate::viewer::Viewer;
 

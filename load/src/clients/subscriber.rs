@@ -5,8 +5,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 
+use super::joiner::Ask;
+use super::plan::{CONNECT_LIMIT, JOIN_LIMIT, RETRY_PERIOD};
+use super::report::ViewerReport;
 use super::vigil::{Verdict, Vigil};
-use super::{Ask, CONNECT_LIMIT, JOIN_LIMIT, RETRY_PERIOD, ViewerReport};
 use crate::stage::Watcher;
 use crate::tally::Tally;
 use crate::viewer::Viewer;

@@ -14,7 +14,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::outcome::{Balance, Placed};
-use super::{Plan, TICKS_PER_SECOND};
+use super::plan::{Plan, TICKS_PER_SECOND};
 
 pub(super) type NodeId = usize;
 pub(super) type WorkerId = usize;

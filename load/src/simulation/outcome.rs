@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Plan;
+use super::plan::Plan;
 use crate::measure::Sample;
 
 #[derive(Debug, Clone)]
