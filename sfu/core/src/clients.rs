@@ -4,6 +4,7 @@
 mod alive;
 mod delivery;
 mod due;
+mod handshakes;
 mod ingest;
 mod lifecycle;
 mod neighbours;
