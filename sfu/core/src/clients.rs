@@ -194,7 +194,9 @@ impl Clients {
         let session = self.sessions.get_mut(key).ok_or(DropReason::StunUnknownUser)?;
         let result = session.transport.handle_stun(now, route, message);
         if result.is_ok() {
-            self.learn_route(now, key, route, out);
+            for loser in self.learn_route(now, key, route) {
+                self.drain_transport(now, loser, out);
+            }
         }
         self.drain_transport(now, key, out);
         result

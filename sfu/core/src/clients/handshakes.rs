@@ -28,7 +28,7 @@ impl Clients {
             let key = if self.is_of_owner(route, [owner, contender], hello) { owner } else { contender };
             if key == contender && !self.is_keyed(owner) {
                 // Its flights would come between those of the new handshake.
-                self.take_route(now, contender, route, out);
+                self.settle_route(now, contender, route, out);
             }
             return self.handle_dtls_of(now, key, (route, datagram), out);
         }

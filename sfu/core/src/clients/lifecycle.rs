@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
+use crate::blame::AtWork;
 use crate::clients::returning::ProvenClient;
 use crate::clients::{Alive, Clients, Session};
 use crate::crypto::srtp::{Opener, Sealer};
 use crate::keys::{Key, SendLine, SenderKey, SessionKey};
+use crate::net::Route;
 use crate::outputs::Outputs;
 use crate::spec::{CloseReason, ControlError, Epoch, Event, SessionId, SessionState};
 use crate::stats::DropReason;
@@ -97,7 +99,7 @@ impl Clients {
                     let proven = session.transport.proven_route();
                     self.start_media(now, key);
                     if let Some(route) = proven.filter(|route| self.routes.contender(*route) == Some(key)) {
-                        self.take_route(now, key, route, out);
+                        self.settle_route(now, key, route, out);
                     }
                 }
             }
@@ -115,6 +117,23 @@ impl Clients {
                     out.counters.drop(DropReason::SessionFault);
                 }
                 self.closed.push((key, close_reason(reason)));
+            }
+        }
+    }
+
+    /// The address is this session's, and whoever loses it says what there is to say.
+    pub(super) fn settle_route(&mut self, now: Instant, key: SessionKey, route: Route, out: &mut Outputs) {
+        for loser in self.take_route(now, key, route) {
+            self.drain_transport(now, loser, out);
+        }
+    }
+
+    /// The TCP connection of a route is gone.
+    pub fn forget_connection(&mut self, now: Instant, route: Route, out: &mut Outputs) {
+        for key in [self.routes.owner(route), self.routes.contender(route)].into_iter().flatten() {
+            out.note(AtWork::Session(key));
+            for loser in self.leave_route(now, key, route) {
+                self.drain_transport(now, loser, out);
             }
         }
     }

@@ -1,5 +1,5 @@
 //! Owns which of two sessions that claim an address gets a datagram from there, and when one of them loses it. Never
-//! opens a packet.
+//! opens a packet, and never sends: whoever loses an address is returned.
 //!
 //! A client can sign checks for its own session and forge their source, so a check alone takes no address from a
 //! session that is alive there. But a client that uses its socket for a new session comes from the address of its old
@@ -7,6 +7,8 @@
 //! keys open it, and a DTLS handshake whose every flight went to the address can only have been finished from there.
 
 use std::time::{Duration, Instant};
+
+use arrayvec::ArrayVec;
 
 use crate::blame::AtWork;
 use crate::clients::{Claim, Clients};
@@ -46,19 +48,18 @@ impl Clients {
     }
 
     /// An authentic check came from this route: it leads to the session, unless another one is alive there.
-    pub fn learn_route(&mut self, now: Instant, key: SessionKey, route: Route, out: &mut Outputs) {
-        match self.routes.owner(route) {
-            Some(owner) if owner == key => return,
+    pub(super) fn learn_route(&mut self, now: Instant, key: SessionKey, route: Route) -> Losers {
+        let losers = match self.routes.owner(route) {
+            Some(owner) if owner == key => return Losers::new(),
             Some(owner) if self.is_alive(now, owner) => {
-                if let Some(before) = self.routes.contend(route, key) {
-                    self.lose_route(now, before, route, out);
-                }
+                let before = self.routes.contend(route, key);
+                self.lose_route(now, before, route)
             }
-            _ => self.take_route(now, key, route, out),
-        }
-        let Some(session) = self.sessions.get_mut(key) else { return };
+            _ => self.take_route(now, key, route),
+        };
+        let Some(session) = self.sessions.get_mut(key) else { return losers };
         if session.routes.contains(&route) {
-            return;
+            return losers;
         }
         session.routes.push(route);
         if session.routes.len() > ROUTES_PER_SESSION_MAX {
@@ -68,6 +69,7 @@ impl Clients {
             session.transport.handle_route_closed(now, oldest);
             self.routes.shed(oldest, key);
         }
+        losers
     }
 
     /// Whether a session has the address for its own: what else comes from there is nobody's.
@@ -87,33 +89,34 @@ impl Clients {
     }
 
     /// The address is this session's: whoever else was there is there no more.
-    pub fn take_route(&mut self, now: Instant, key: SessionKey, route: Route, out: &mut Outputs) {
-        if let Some(contender) = self.routes.contender(route).filter(|contender| *contender != key) {
-            self.lose_route(now, contender, route, out);
-        }
-        if let Some(before) = self.routes.settle(route, key) {
-            self.lose_route(now, before, route, out);
-        }
+    pub(super) fn take_route(&mut self, now: Instant, key: SessionKey, route: Route) -> Losers {
+        let contender = self.routes.contender(route).filter(|contender| *contender != key);
+        let before = self.routes.settle(route, key);
+        self.lose_route(now, contender.into_iter().chain(before), route)
     }
 
-    /// Nothing is sent there any more for this session; checks of its own bring it back.
-    fn lose_route(&mut self, now: Instant, key: SessionKey, route: Route, out: &mut Outputs) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        session.transport.handle_route_closed(now, route);
-        session.routes.retain(|known| *known != route);
-        session.delivery.path.route = session.transport.route();
-        self.drain_transport(now, key, out);
+    /// The session leaves the address to whoever else is there.
+    pub(super) fn leave_route(&mut self, now: Instant, key: SessionKey, route: Route) -> Losers {
+        self.routes.leave(route, key);
+        self.lose_route(now, [key], route)
     }
 
-    /// The TCP connection of a route is gone.
-    pub fn forget_connection(&mut self, now: Instant, route: Route, out: &mut Outputs) {
-        for key in [self.routes.owner(route), self.routes.contender(route)].into_iter().flatten() {
-            out.note(AtWork::Session(key));
-            self.routes.leave(route, key);
-            self.lose_route(now, key, route, out);
+    /// Nothing is sent there any more for these sessions; checks of their own bring it back.
+    fn lose_route(&mut self, now: Instant, losers: impl IntoIterator<Item = SessionKey>, route: Route) -> Losers {
+        let losers: Losers = losers.into_iter().collect();
+        for key in &losers {
+            let Some(session) = self.sessions.get_mut(*key) else { continue };
+            session.transport.handle_route_closed(now, route);
+            session.routes.retain(|known| *known != route);
+            session.delivery.path.route = session.transport.route();
         }
+        losers
     }
 }
+
+/// Who had an address until now: its owner and its contender at most. What their transports have to say to that waits to
+/// be drained.
+pub(super) type Losers = ArrayVec<SessionKey, 2>;
 
 /// Addresses of one client that lead to its session.
 const ROUTES_PER_SESSION_MAX: usize = crate::transport::ice::PAIRS_MAX;
