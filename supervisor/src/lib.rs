@@ -8,8 +8,8 @@
 #![forbid(unsafe_code)]
 
 mod node;
+mod node_sockets;
 mod orders;
-mod places;
 mod plan;
 mod renew;
 

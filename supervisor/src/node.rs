@@ -10,9 +10,9 @@ use crate::announce::announce;
 use crate::channel::Channel;
 use crate::child::log;
 use crate::ended::Ended;
+use crate::node_sockets::NodeSockets;
 use crate::orders;
 use crate::outlet::Outlet;
-use crate::places::Places;
 use crate::plan::NodePlan;
 use crate::renew::{ReadAgain, Settings};
 use crate::shown::Shown;
@@ -29,21 +29,21 @@ pub fn run(mut plan: NodePlan, read_again: ReadAgain<'_>) -> Result<Ended, Start
     let outlet = Outlet::stderr(plan.log, shown).map_err(StartError::prepare("standard error"))?;
     outlet.write_file(plan.log_file.as_ref(), &plan.node).map_err(StartError::prepare("the log file"))?;
     let filter = log::init(plan.log, plan.log_filter.as_deref(), outlet.clone());
-    let mut places = Places::bind(&plan)?;
+    let mut sockets = NodeSockets::bind(&plan)?;
     let signals = Signals::catch().map_err(StartError::prepare("signal handling"))?;
     let channel =
-        Channel::listen(&places.dir().join(SOCKET_FILE)).map_err(StartError::prepare("the command channel"))?;
-    let state_files = state_files(&plan, &places);
-    let mut supervisor = Supervisor::start(places.specs(&plan), signals, outlet.clone(), plan.log)
+        Channel::listen(&sockets.dir().join(SOCKET_FILE)).map_err(StartError::prepare("the command channel"))?;
+    let state_files = state_files(&plan, &sockets);
+    let mut supervisor = Supervisor::start(sockets.specs(&plan), signals, outlet.clone(), plan.log)
         .map_err(StartError::prepare("the event loop"))?;
     let mut settings = Settings::new(read_again, filter, outlet.clone());
     supervisor.answer_on(channel).map_err(StartError::prepare("the event loop"))?;
     warn_of_open_doors(&plan);
-    announce(&plan, places.addresses(), &supervisor.statuses(), shown);
+    announce(&plan, sockets.addresses(), &supervisor.statuses(), shown);
     outlet.show(Shown::from_then_on(&plan));
     loop {
         if supervisor.take_changed() {
-            write_state(&state_files, &places, &supervisor);
+            write_state(&state_files, &sockets, &supervisor);
         }
         if let Some(ended) = supervisor.turn().map_err(StartError::prepare("the event loop"))? {
             outlet.flush();
@@ -52,28 +52,28 @@ pub fn run(mut plan: NodePlan, read_again: ReadAgain<'_>) -> Result<Ended, Start
         }
         for name in supervisor.take_gone() {
             if let ProcessName::Worker(index) = name {
-                orders::give_up(&plan, &mut places, &mut supervisor, index);
+                orders::give_up(&plan, &mut sockets, &mut supervisor, index);
             }
         }
         for (client, request) in supervisor.take_requests() {
-            orders::answer(&mut plan, &mut settings, &mut places, &mut supervisor, client, request);
+            orders::answer(&mut plan, &mut settings, &mut sockets, &mut supervisor, client, request);
         }
         if supervisor.take_hangup() {
             outlet.reopen_file();
-            settings.renew(&mut plan, &places, &mut supervisor);
+            settings.renew(&mut plan, &sockets, &mut supervisor);
         }
     }
 }
 
 /// One in the private directory, where programs of ours look for a node of this machine, and the one that was asked for.
-fn state_files(plan: &NodePlan, places: &Places) -> Vec<StateFile> {
-    let paths: [Option<PathBuf>; 2] = [Some(places.dir().join(STATE_FILE)), plan.state_file.clone()];
+fn state_files(plan: &NodePlan, sockets: &NodeSockets) -> Vec<StateFile> {
+    let paths: [Option<PathBuf>; 2] = [Some(sockets.dir().join(STATE_FILE)), plan.state_file.clone()];
     paths.into_iter().flatten().map(StateFile::new).collect()
 }
 
-fn write_state(files: &[StateFile], places: &Places, supervisor: &Supervisor) {
+fn write_state(files: &[StateFile], sockets: &NodeSockets, supervisor: &Supervisor) {
     for file in files {
-        if let Err(e) = file.write(places.addresses(), &supervisor.statuses()) {
+        if let Err(e) = file.write(sockets.addresses(), &supervisor.statuses()) {
             warn!(error = %e, path = %file.path().display(), "cannot write the state file");
         }
     }

@@ -11,7 +11,7 @@ use chappe_supervisor_api::{ProcessName, ProcessState, ProcessStatus, Reply, Sup
 use tracing::info;
 
 use crate::channel::ClientKey;
-use crate::places::Places;
+use crate::node_sockets::NodeSockets;
 use crate::plan::NodePlan;
 use crate::renew::Settings;
 use crate::supervise::Supervisor;
@@ -19,7 +19,7 @@ use crate::supervise::Supervisor;
 pub fn answer(
     plan: &mut NodePlan,
     settings: &mut Settings<'_>,
-    places: &mut Places,
+    sockets: &mut NodeSockets,
     supervisor: &mut Supervisor,
     client: ClientKey,
     request: SupervisorRequest,
@@ -27,7 +27,7 @@ pub fn answer(
     let done = match request {
         SupervisorRequest::Processes { follow } => return supervisor.tell_processes(client, follow),
         SupervisorRequest::Log { of, lines, follow } => return supervisor.send_log(client, of, lines, follow),
-        SupervisorRequest::Add => match add(plan, places, supervisor) {
+        SupervisorRequest::Add => match add(plan, sockets, supervisor) {
             Ok(index) => {
                 supervisor.reply(client, &Reply::Added(index));
                 Ok(())
@@ -44,22 +44,22 @@ pub fn answer(
             false => Err(format!("{name} is not there, or leaves")),
         },
         SupervisorRequest::ReadSettings => {
-            settings.answer(plan, places, supervisor).map(|reply| supervisor.reply(client, &reply))
+            settings.answer(plan, sockets, supervisor).map(|reply| supervisor.reply(client, &reply))
         }
         SupervisorRequest::Program { path } => {
-            set_program(places, supervisor, path).map(|before| supervisor.reply(client, &Reply::ProgramBefore(before)))
+            set_program(sockets, supervisor, path).map(|before| supervisor.reply(client, &Reply::ProgramBefore(before)))
         }
     };
     supervisor.reply(client, &done.map_or_else(Reply::Error, |()| Reply::Ok));
 }
 
 /// The place of a worker that has left: its ports are free again, and the next signaling process hears of fewer.
-pub fn give_up(plan: &NodePlan, places: &mut Places, supervisor: &mut Supervisor, worker: u16) {
-    places.remove_worker(worker);
-    refresh_signaling(plan, places, supervisor);
+pub fn give_up(plan: &NodePlan, sockets: &mut NodeSockets, supervisor: &mut Supervisor, worker: u16) {
+    sockets.remove_worker(worker);
+    refresh_signaling(plan, sockets, supervisor);
 }
 
-fn add(plan: &NodePlan, places: &mut Places, supervisor: &mut Supervisor) -> Result<u16, String> {
+fn add(plan: &NodePlan, sockets: &mut NodeSockets, supervisor: &mut Supervisor) -> Result<u16, String> {
     if !plan.role.has_workers() {
         return Err("this node was started without workers (chappe signaling)".to_owned());
     }
@@ -70,11 +70,11 @@ fn add(plan: &NodePlan, places: &mut Places, supervisor: &mut Supervisor) -> Res
     if let Some(leaving) = workers.iter().find(|worker| worker.state == ProcessState::Leaving) {
         return Err(format!("{} is leaving: keep it, or wait until it has left", leaving.name));
     }
-    let index = places.add_worker(plan).map_err(|error| error.to_string())?;
-    if let Some(spec) = places.worker_spec(plan, index) {
+    let index = sockets.add_worker(plan).map_err(|error| error.to_string())?;
+    if let Some(spec) = sockets.worker_spec(plan, index) {
         supervisor.add(spec);
     }
-    refresh_signaling(plan, places, supervisor);
+    refresh_signaling(plan, sockets, supervisor);
     info!(worker = index, "a worker is added");
     Ok(index)
 }
@@ -98,12 +98,12 @@ fn remove(supervisor: &mut Supervisor, worker: u16, within_ms: u64) -> Result<()
 }
 
 /// The program before.
-fn set_program(places: &mut Places, supervisor: &mut Supervisor, path: PathBuf) -> Result<PathBuf, String> {
+fn set_program(sockets: &mut NodeSockets, supervisor: &mut Supervisor, path: PathBuf) -> Result<PathBuf, String> {
     check_program(&path)?;
-    let before = places.program().to_owned();
+    let before = sockets.program().to_owned();
     info!(program = %path.display(), was = %before.display(), "processes are started from another file");
     supervisor.change_specs(|spec| spec.program.clone_from(&path));
-    places.set_program(path);
+    sockets.set_program(path);
     Ok(before)
 }
 
@@ -116,8 +116,8 @@ fn check_program(path: &Path) -> Result<(), String> {
 }
 
 /// The next signaling process begins with the workers that there are then.
-fn refresh_signaling(plan: &NodePlan, places: &Places, supervisor: &mut Supervisor) {
-    let fresh = places.signaling_spec(plan);
+fn refresh_signaling(plan: &NodePlan, sockets: &NodeSockets, supervisor: &mut Supervisor) {
+    let fresh = sockets.signaling_spec(plan);
     supervisor.change_specs(|spec| {
         if spec.name == fresh.name {
             spec.clone_from(&fresh);

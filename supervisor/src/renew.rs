@@ -8,8 +8,8 @@ use tracing::{info, warn};
 
 use crate::child::log::LogFilter;
 use crate::child::log_filter_line;
+use crate::node_sockets::NodeSockets;
 use crate::outlet::Outlet;
-use crate::places::Places;
 use crate::plan::{NodePlan, Renewal};
 use crate::shown::Shown;
 use crate::supervise::Supervisor;
@@ -32,9 +32,9 @@ impl<'a> Settings<'a> {
     }
 
     /// At SIGHUP: all that can change now does.
-    pub fn renew(&mut self, plan: &mut NodePlan, places: &Places, supervisor: &mut Supervisor) {
+    pub fn renew(&mut self, plan: &mut NodePlan, sockets: &NodeSockets, supervisor: &mut Supervisor) {
         // The log says what was taken up and what can't be.
-        if self.take_up(plan, places, supervisor).is_ok() && self.is_behind(supervisor) {
+        if self.take_up(plan, sockets, supervisor).is_ok() && self.is_behind(supervisor) {
             supervisor.restart(ProcessName::Signaling);
         }
     }
@@ -43,10 +43,10 @@ impl<'a> Settings<'a> {
     pub fn answer(
         &mut self,
         plan: &mut NodePlan,
-        places: &Places,
+        sockets: &NodeSockets,
         supervisor: &mut Supervisor,
     ) -> Result<Reply, String> {
-        let (changed, fixed) = self.take_up(plan, places, supervisor)?;
+        let (changed, fixed) = self.take_up(plan, sockets, supervisor)?;
         let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
         Ok(Reply::Settings { changed: owned(changed), fixed: owned(fixed) })
     }
@@ -55,7 +55,7 @@ impl<'a> Settings<'a> {
     fn take_up(
         &mut self,
         plan: &mut NodePlan,
-        places: &Places,
+        sockets: &NodeSockets,
         supervisor: &mut Supervisor,
     ) -> Result<(Vec<&'static str>, Vec<&'static str>), String> {
         let Renewal { plan: renewed, changed, fixed } = (self.read_again)(plan).inspect_err(|why| {
@@ -90,7 +90,7 @@ impl<'a> Settings<'a> {
             self.behind = signaling(supervisor);
         }
         *plan = renewed;
-        refresh_specs(plan, places, supervisor);
+        refresh_specs(plan, sockets, supervisor);
         info!(settings = changed.join(", "), "settings are taken up");
         Ok((changed, fixed))
     }
@@ -113,8 +113,8 @@ fn signaling(supervisor: &Supervisor) -> Option<u32> {
 }
 
 /// What processes are started as from now on.
-fn refresh_specs(plan: &NodePlan, places: &Places, supervisor: &mut Supervisor) {
-    let fresh = places.specs(plan);
+fn refresh_specs(plan: &NodePlan, sockets: &NodeSockets, supervisor: &mut Supervisor) {
+    let fresh = sockets.specs(plan);
     supervisor.change_specs(|spec| {
         if let Some(fresh) = fresh.iter().find(|fresh| fresh.name == spec.name) {
             spec.clone_from(fresh);

@@ -17,7 +17,7 @@ use crate::runtime_dir::{CLUSTER_FILE, NODE_SECRET_FILE, RuntimeDir, control_pat
 use crate::sockets::{MediaSockets, StartError, bind_media, bind_turn, listen_control, listen_http};
 use crate::state_file::Addresses;
 
-pub struct Places {
+pub struct NodeSockets {
     http: Option<Rc<OwnedFd>>,
     admin: Rc<OwnedFd>,
     turn: Option<TurnFds>,
@@ -41,8 +41,8 @@ struct WorkerSockets {
     port: u16,
 }
 
-impl Places {
-    pub fn bind(plan: &NodePlan) -> Result<Places, StartError> {
+impl NodeSockets {
+    pub fn bind(plan: &NodePlan) -> Result<NodeSockets, StartError> {
         let http = plan.role.has_http().then(|| listen_http("HTTP address", plan.http, "--http")).transpose()?;
         let admin = listen_http("admin address", plan.admin, "--admin")?;
         let turn = plan.turn.map(bind_turn).transpose()?;
@@ -53,7 +53,7 @@ impl Places {
             false => 0,
             true => plan.workers.unwrap_or_else(|| u16::try_from(cores.len()).unwrap_or(u16::MAX)),
         };
-        let mut places = Places {
+        let mut sockets = NodeSockets {
             addresses: Addresses {
                 http: http.as_ref().map(|http| http.address),
                 admin: admin.address,
@@ -69,9 +69,9 @@ impl Places {
             dir,
         };
         for _ in 0..count {
-            places.add_worker(plan)?;
+            sockets.add_worker(plan)?;
         }
-        Ok(places)
+        Ok(sockets)
     }
 
     /// Binds the sockets of the next worker; its index.
