@@ -20,7 +20,7 @@ pub const REMOTE_MEMBERS_MAX: usize = 400_000;
 /// Rooms with members on this node.
 pub const ROOMS_MAX: usize = 100_000;
 /// Other nodes that are remembered in one room.
-pub const PEERS_MAX: usize = 1_024;
+pub const REMOTES_MAX: usize = 1_024;
 /// Earlier lives of one node whose messages are still told apart.
 pub const PAST_LIVES_MAX: usize = 4;
 /// Messages of a room that a newcomer is shown, and own messages that are kept to repeat them.
@@ -47,7 +47,7 @@ pub const ROOM_LINGERS: Duration = Duration::from_secs(60);
 /// Between two reports of what there is in a room.
 pub const PULSE_INTERVAL: Duration = Duration::from_secs(10);
 /// A node that has not been heard in a room for this long has nobody there.
-pub const PEER_SILENT_MAX: Duration = Duration::from_secs(35);
+pub const REMOTE_SILENT_MAX: Duration = Duration::from_secs(35);
 /// A message that is missing is asked for again after this, and given up after `MISSING_MAX`.
 pub const MISSING_ASK_AGAIN: Duration = Duration::from_millis(400);
 pub const MISSING_MAX: Duration = Duration::from_secs(1);

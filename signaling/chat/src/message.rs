@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use chappe_cluster::{MemberId, NodeName};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{COUNTER_MAX, HISTORY_MAX, METADATA_BYTES_MAX, NAME_CHARACTERS_MAX, PEERS_MAX, ROOM_MEMBERS_MAX};
+use crate::limits::{COUNTER_MAX, HISTORY_MAX, METADATA_BYTES_MAX, NAME_CHARACTERS_MAX, REMOTES_MAX, ROOM_MEMBERS_MAX};
 use crate::said::Person;
 use crate::text::is_clean_text;
 
@@ -154,7 +154,7 @@ impl RoomMessage {
         let counted = |count: usize, max: usize| count <= max;
         let body = match &self.body {
             Body::Hello { roll } => roll.is_sound(),
-            Body::State { roll, bases, .. } => roll.is_sound() && counted(bases.len(), PEERS_MAX),
+            Body::State { roll, bases, .. } => roll.is_sound() && counted(bases.len(), REMOTES_MAX),
             Body::Pulse { version, count, .. } => *version < COUNTER_MAX && *count <= ROOM_MEMBERS_MAX as u64,
             Body::Join { version, person } => *version < COUNTER_MAX && is_shown(person),
             Body::Leave { version, .. } => *version < COUNTER_MAX,

@@ -19,8 +19,8 @@ use crate::limits::{ANSWER_INTERVAL, CHANGES_TOLD_SINGLY_MAX, PULSE_INTERVAL};
 use crate::log::{Log, digest_of};
 use crate::message::{Body, Header, Kept, Life, Roll, RoomMessage};
 use crate::output::{ChatNotice, Output};
-use crate::peer::Peer;
 use crate::presence::{Presence, digest};
+use crate::remote_room::RemoteRoom;
 use crate::said::{History, Person, Shown};
 use crate::timers::{Due, Timers};
 use local_member::LocalMember;
@@ -50,7 +50,7 @@ pub(crate) struct ChatRoom {
     /// The number of the next own message.
     next: u64,
     presence: Presence,
-    peers: BTreeMap<NodeName, Peer>,
+    remotes: BTreeMap<NodeName, RemoteRoom>,
     log: Log,
     typing: BTreeSet<MemberId>,
     /// While it is not settled what was said before.
@@ -79,7 +79,7 @@ impl ChatRoom {
             version: 0,
             next: 0,
             presence: Presence::default(),
-            peers: BTreeMap::new(),
+            remotes: BTreeMap::new(),
             log: Log::default(),
             typing: BTreeSet::new(),
             sync: None,
@@ -96,7 +96,7 @@ impl ChatRoom {
         self.publish(desk, Body::Bye);
         desk.out.push(Output::Unsubscribe(self.name.clone()));
         desk.timers.clear_room(&self.name);
-        *desk.remote_members -= self.peers.values().map(|peer| peer.members.len()).sum::<usize>();
+        *desk.remote_members -= self.remotes.values().map(|remote| remote.members.len()).sum::<usize>();
     }
 
     pub fn has_local_members(&self) -> bool {
@@ -116,7 +116,7 @@ impl ChatRoom {
     }
 
     pub fn knows(&self, node: &NodeName) -> bool {
-        self.peers.contains_key(node)
+        self.remotes.contains_key(node)
     }
 
     /// Whether there was a message to forget.
@@ -185,9 +185,9 @@ impl ChatRoom {
 
     /// One node less has the member.
     fn take_off(&mut self, member: MemberId, shown: &Shown) -> Option<ChatNotice> {
-        let ChatRoom { presence, local, peers, .. } = self;
+        let ChatRoom { presence, local, remotes, .. } = self;
         let local = local.get(&member).map(|local| &local.shown);
-        let others = local.into_iter().chain(peers.values().filter_map(|peer| peer.members.get(&member)));
+        let others = local.into_iter().chain(remotes.values().filter_map(|remote| remote.members.get(&member)));
         presence.remove(member, shown, others)
     }
 

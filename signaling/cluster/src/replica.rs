@@ -3,7 +3,7 @@
 
 mod follower;
 mod output;
-mod peer;
+mod remote_node;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -12,8 +12,8 @@ use chappe_sfu_api::Boot;
 
 use crate::{NodeName, NodeState, StreamDelta, StreamList, StreamRecord, WORKERS_PER_NODE_MAX, WorkerRecord};
 pub use output::Output;
-pub use peer::LastHeard;
-use peer::{EngineState, Peer};
+pub use remote_node::LastHeard;
+use remote_node::{EngineState, RemoteNode};
 
 /// Messages from other nodes and signs of life from links go in; what changed comes out. The replicas of two nodes
 /// that hear the same node come to the same end, whatever was lost, late or doubled on the way.
@@ -22,7 +22,7 @@ pub struct Replica {
     own: NodeName,
     instance: u64,
     engine: EngineState,
-    peers: BTreeMap<NodeName, Peer>,
+    remotes: BTreeMap<NodeName, RemoteNode>,
     /// Of living and lost nodes.
     boots: HashMap<Boot, NodeName>,
     namesake: Option<Namesake>,
@@ -45,7 +45,7 @@ impl Replica {
             own,
             instance,
             engine: EngineState::Down,
-            peers: BTreeMap::new(),
+            remotes: BTreeMap::new(),
             boots: HashMap::new(),
             namesake: None,
             wake: None,
@@ -64,11 +64,11 @@ impl Replica {
             return outputs;
         }
         let node = state.node.clone();
-        let workers_before = self.peers.get(&node).map(|peer| boots(&peer.state)).unwrap_or_default();
-        let is_news = match self.peers.get_mut(&node) {
-            Some(peer) => peer.handle_presence(now, state, &mut outputs),
+        let workers_before = self.remotes.get(&node).map(|remote| boots(&remote.state)).unwrap_or_default();
+        let is_news = match self.remotes.get_mut(&node) {
+            Some(remote) => remote.handle_presence(now, state, &mut outputs),
             None => {
-                self.peers.insert(node.clone(), Peer::new(now, state, &mut outputs));
+                self.remotes.insert(node.clone(), RemoteNode::new(now, state, &mut outputs));
                 true
             }
         };
@@ -81,8 +81,8 @@ impl Replica {
 
     pub fn handle_delta(&mut self, now: Instant, delta: StreamDelta) -> Vec<Output> {
         let mut outputs = Vec::new();
-        if let Some(peer) = self.peers.get_mut(&delta.node) {
-            peer.handle_delta(now, delta.instance, delta.version, delta.change, &mut outputs);
+        if let Some(remote) = self.remotes.get_mut(&delta.node) {
+            remote.handle_delta(now, delta.instance, delta.version, delta.change, &mut outputs);
             self.arm(&delta.node);
         }
         outputs
@@ -90,8 +90,8 @@ impl Replica {
 
     pub fn handle_list(&mut self, now: Instant, list: StreamList) -> Vec<Output> {
         let (mut outputs, node) = (Vec::new(), list.node.clone());
-        if let Some(peer) = self.peers.get_mut(&node) {
-            peer.handle_list(now, list, &mut outputs);
+        if let Some(remote) = self.remotes.get_mut(&node) {
+            remote.handle_list(now, list, &mut outputs);
             self.arm(&node);
         }
         outputs
@@ -100,9 +100,9 @@ impl Replica {
     /// The node leaves in order. What is still on its way from this instance is not listened to.
     pub fn handle_goodbye(&mut self, now: Instant, node: &NodeName, instance: u64) -> Vec<Output> {
         let mut outputs = Vec::new();
-        if let Some(peer) = self.peers.get_mut(node).filter(|peer| peer.state.instance == instance) {
-            peer.handle_goodbye(now, &mut outputs);
-            let boots = boots(&peer.state);
+        if let Some(remote) = self.remotes.get_mut(node).filter(|remote| remote.state.instance == instance) {
+            remote.handle_goodbye(now, &mut outputs);
+            let boots = boots(&remote.state);
             self.unindex(node, &boots);
             self.arm(node);
         }
@@ -135,13 +135,17 @@ impl Replica {
 
     pub fn handle_timeout(&mut self, now: Instant) -> Vec<Output> {
         let mut outputs = Vec::new();
-        for peer in self.peers.values_mut() {
-            peer.handle_timeout(now, self.engine, &mut outputs);
+        for remote in self.remotes.values_mut() {
+            remote.handle_timeout(now, self.engine, &mut outputs);
         }
-        let forgotten: Vec<NodeName> =
-            self.peers.values().filter(|peer| peer.is_forgotten(now)).map(|peer| peer.name().clone()).collect();
+        let forgotten: Vec<NodeName> = self
+            .remotes
+            .values()
+            .filter(|remote| remote.is_forgotten(now))
+            .map(|remote| remote.name().clone())
+            .collect();
         forgotten.iter().for_each(|node| self.forget(node));
-        self.wake = self.peers.values().filter_map(|peer| peer.deadline(self.engine)).min();
+        self.wake = self.remotes.values().filter_map(|remote| remote.deadline(self.engine)).min();
         outputs
     }
 
@@ -154,16 +158,16 @@ impl Replica {
 /// What is known. Of nodes that are lost or left, nothing but what was last heard of them.
 impl Replica {
     pub fn nodes(&self) -> impl Iterator<Item = &NodeState> {
-        self.peers.values().filter(|peer| peer.is_alive()).map(|peer| &peer.state)
+        self.remotes.values().filter(|remote| remote.is_alive()).map(|remote| &remote.state)
     }
 
     pub fn node(&self, node: &NodeName) -> Option<&NodeState> {
-        self.living(node).map(|peer| &peer.state)
+        self.living(node).map(|remote| &remote.state)
     }
 
     /// Also of a node that is gone, for a while.
     pub fn last_heard(&self, node: &NodeName) -> Option<LastHeard> {
-        self.peers.get(node).map(Peer::last_heard)
+        self.remotes.get(node).map(RemoteNode::last_heard)
     }
 
     pub fn worker_by_boot(&self, boot: Boot) -> Option<(&NodeState, &WorkerRecord)> {
@@ -173,22 +177,22 @@ impl Replica {
 
     /// See [`crate::node_tag`]. The own node is not among them.
     pub fn node_by_tag(&self, tag: u32) -> Option<&NodeName> {
-        self.peers.values().find(|peer| peer.tag == tag && peer.is_alive()).map(Peer::name)
+        self.remotes.values().find(|remote| remote.tag == tag && remote.is_alive()).map(RemoteNode::name)
     }
 
     pub fn streams(&self, node: &NodeName) -> impl Iterator<Item = &StreamRecord> {
-        self.living(node).into_iter().flat_map(|peer| peer.streams.streams())
+        self.living(node).into_iter().flat_map(|remote| remote.streams.streams())
     }
 
     /// Whether media may pass to this worker: its node is not known to be gone, and no link says that it does not.
     pub fn is_reachable(&self, boot: Boot) -> bool {
-        let Some(peer) = self.boots.get(&boot).and_then(|node| self.peers.get(node)) else { return true };
-        peer.is_alive() && peer.link(boot).unwrap_or(true)
+        let Some(remote) = self.boots.get(&boot).and_then(|node| self.remotes.get(node)) else { return true };
+        remote.is_alive() && remote.link(boot).unwrap_or(true)
     }
 
     /// Whether what the living nodes publish is known: none owes us its list.
     pub fn is_caught_up(&self) -> bool {
-        self.peers.values().filter(|peer| peer.is_alive()).all(|peer| peer.streams.is_known())
+        self.remotes.values().filter(|remote| remote.is_alive()).all(|remote| remote.streams.is_known())
     }
 
     /// Presences that broke a limit.
@@ -198,8 +202,8 @@ impl Replica {
 }
 
 impl Replica {
-    fn living(&self, node: &NodeName) -> Option<&Peer> {
-        self.peers.get(node).filter(|peer| peer.is_alive())
+    fn living(&self, node: &NodeName) -> Option<&RemoteNode> {
+        self.remotes.get(node).filter(|remote| remote.is_alive())
     }
 
     fn handle_own_name(&mut self, now: Instant, state: &NodeState) -> Option<Output> {
@@ -221,9 +225,9 @@ impl Replica {
     fn handle_link(&mut self, now: Instant, boot: Boot, is_up: bool) -> Vec<Output> {
         let mut outputs = Vec::new();
         if let Some(node) = self.boots.get(&boot).cloned()
-            && let Some(peer) = self.peers.get_mut(&node)
+            && let Some(remote) = self.remotes.get_mut(&node)
         {
-            peer.handle_link(now, boot, is_up, self.engine, &mut outputs);
+            remote.handle_link(now, boot, is_up, self.engine, &mut outputs);
             self.arm(&node);
         }
         outputs
@@ -231,25 +235,25 @@ impl Replica {
 
     /// A node that is gone makes place for one that speaks.
     fn has_room_for(&mut self, node: &NodeName) -> bool {
-        if self.peers.len() < NODES_MAX || self.peers.contains_key(node) {
+        if self.remotes.len() < NODES_MAX || self.remotes.contains_key(node) {
             return true;
         }
-        let gone = self.peers.values().filter_map(|peer| Some((peer.ended_at()?, peer.name())));
+        let gone = self.remotes.values().filter_map(|remote| Some((remote.ended_at()?, remote.name())));
         let Some(longest) = gone.min().map(|(_, node)| node.clone()) else { return false };
         self.forget(&longest);
         true
     }
 
     fn forget(&mut self, node: &NodeName) {
-        if let Some(peer) = self.peers.remove(node) {
-            self.unindex(node, &boots(&peer.state));
+        if let Some(remote) = self.remotes.remove(node) {
+            self.unindex(node, &boots(&remote.state));
         }
     }
 
     fn index(&mut self, node: &NodeName, before: &[Boot]) {
         self.unindex(node, before);
-        if let Some(peer) = self.peers.get(node) {
-            self.boots.extend(boots(&peer.state).into_iter().map(|boot| (boot, node.clone())));
+        if let Some(remote) = self.remotes.get(node) {
+            self.boots.extend(boots(&remote.state).into_iter().map(|boot| (boot, node.clone())));
         }
     }
 
@@ -262,7 +266,7 @@ impl Replica {
     }
 
     fn arm(&mut self, node: &NodeName) {
-        let deadline = self.peers.get(node).and_then(|peer| peer.deadline(self.engine));
+        let deadline = self.remotes.get(node).and_then(|remote| remote.deadline(self.engine));
         self.wake = self.wake.into_iter().chain(deadline).min();
     }
 }

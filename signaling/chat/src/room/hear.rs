@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{ChatRoom, Desk};
-use crate::limits::{AGE_SLACK, PEER_SILENT_MAX, PEERS_MAX};
+use crate::limits::{AGE_SLACK, REMOTE_SILENT_MAX, REMOTES_MAX};
 use crate::message::{Body, Header, Life, RoomMessage};
-use crate::peer::{Peer, Roster};
+use crate::remote_room::{RemoteRoom, Roster};
 use crate::timers::Due;
 
 /// Who speaks.
@@ -86,26 +86,26 @@ impl ChatRoom {
 
     fn meet(&mut self, desk: &mut Desk<'_>, header: &Header, body: &Body) -> Met {
         let life = &header.life;
-        let known = self.peers.get(&life.node);
-        if known.is_some_and(|peer| peer.is_over(life)) {
+        let known = self.remotes.get(&life.node);
+        if known.is_some_and(|remote| remote.is_over(life)) {
             return Met::Over;
         }
-        if known.is_none() && !self.has_room_for_peer() {
+        if known.is_none() && !self.has_room_for_remote() {
             return Met::Refused;
         }
-        if !self.peers.get(&life.node).is_some_and(|peer| peer.met && peer.life == *life) {
+        if !self.remotes.get(&life.node).is_some_and(|remote| remote.met && remote.life == *life) {
             self.begin_life(desk, header, body);
         }
-        if let Some(peer) = self.peers.get_mut(&life.node) {
-            peer.heard_at = desk.now;
-            peer.note_age(desk.now, Duration::from_millis(header.age_ms));
-            if peer.roster == Roster::Gone {
-                peer.roster = Roster::Unknown;
+        if let Some(remote) = self.remotes.get_mut(&life.node) {
+            remote.heard_at = desk.now;
+            remote.note_age(desk.now, Duration::from_millis(header.age_ms));
+            if remote.roster == Roster::Gone {
+                remote.roster = Roster::Unknown;
             }
         }
         let silence = Due::Silence(life.node.clone());
         if !desk.timers.is_set(&self.name, &silence) {
-            desk.timers.set(&self.name, silence, desk.now + PEER_SILENT_MAX);
+            desk.timers.set(&self.name, silence, desk.now + REMOTE_SILENT_MAX);
         }
         Met::Current
     }
@@ -115,14 +115,14 @@ impl ChatRoom {
         let life = &header.life;
         let base = self.base_of(desk, header, body);
         let (log, mut lost) = (&self.log, Vec::new());
-        let new = || Peer::new(desk.now, life.clone(), base.number);
-        let peer = self.peers.entry(life.node.clone()).or_insert_with(new);
-        if peer.life != *life {
-            peer.begin(desk.now, life.clone(), base.number);
+        let new = || RemoteRoom::new(desk.now, life.clone(), base.number);
+        let remote = self.remotes.entry(life.node.clone()).or_insert_with(new);
+        if remote.life != *life {
+            remote.begin(desk.now, life.clone(), base.number);
         }
-        peer.met = true;
-        peer.base_wanted = base.wanted;
-        peer.numbering.rebase(desk.now, base.number, |number| log.has(life, number), &mut lost);
+        remote.met = true;
+        remote.base_wanted = base.wanted;
+        remote.numbering.rebase(desk.now, base.number, |number| log.has(life, number), &mut lost);
         self.show_gaps(desk, life, lost);
     }
 
@@ -143,29 +143,29 @@ impl ChatRoom {
 
     /// Somebody asks us: what have we said since it opened the room?
     fn note_age(&mut self, desk: &Desk<'_>, header: &Header) {
-        let Some(peer) = self.peers.get(&header.life.node) else { return };
-        let age = peer.age(desk.now).saturating_add(AGE_SLACK);
+        let Some(remote) = self.remotes.get(&header.life.node) else { return };
+        let age = remote.age(desk.now).saturating_add(AGE_SLACK);
         let base = self.log.first_own_within(desk.now, age).unwrap_or(self.next);
         self.bases.insert(header.life.node.clone(), base);
     }
 
     fn take_base(&mut self, desk: &mut Desk<'_>, life: &Life, base: Option<u64>) {
-        let (Some(peer), Some(base)) = (self.peers.get_mut(&life.node), base) else { return };
-        if !std::mem::take(&mut peer.base_wanted) {
+        let (Some(remote), Some(base)) = (self.remotes.get_mut(&life.node), base) else { return };
+        if !std::mem::take(&mut remote.base_wanted) {
             return;
         }
         let (log, mut lost) = (&self.log, Vec::new());
-        peer.numbering.rebase(desk.now, base, |number| log.has(life, number), &mut lost);
+        remote.numbering.rebase(desk.now, base, |number| log.has(life, number), &mut lost);
         self.show_gaps(desk, life, lost);
     }
 
     /// Those that nobody is at are forgotten first.
-    fn has_room_for_peer(&mut self) -> bool {
-        if self.peers.len() < PEERS_MAX {
+    fn has_room_for_remote(&mut self) -> bool {
+        if self.remotes.len() < REMOTES_MAX {
             return true;
         }
-        let gone = self.peers.iter().filter(|(_, peer)| !peer.roster.is_present());
-        let oldest = gone.min_by_key(|(_, peer)| peer.heard_at).map(|(node, _)| node.clone());
-        oldest.is_some_and(|node| self.peers.remove(&node).is_some())
+        let gone = self.remotes.iter().filter(|(_, remote)| !remote.roster.is_present());
+        let oldest = gone.min_by_key(|(_, remote)| remote.heard_at).map(|(node, _)| node.clone());
+        oldest.is_some_and(|node| self.remotes.remove(&node).is_some())
     }
 }

@@ -16,7 +16,9 @@ use crate::timers::Due;
 impl ChatRoom {
     /// A message of this life, fresh or repeated.
     pub(super) fn take_line(&mut self, desk: &mut Desk<'_>, life: &Life, line: Line) {
-        let Some(numbering) = self.peers.get_mut(&life.node).and_then(|peer| peer.numbering_of(life)) else { return };
+        let Some(numbering) = self.remotes.get_mut(&life.node).and_then(|remote| remote.numbering_of(life)) else {
+            return;
+        };
         let mut lost = Vec::new();
         let admission = numbering.admit(desk.now, line.number, &mut lost);
         // It may have been told with the history.
@@ -30,7 +32,9 @@ impl ChatRoom {
         for line in lines {
             self.take_line(desk, life, line);
         }
-        let Some(numbering) = self.peers.get_mut(&life.node).and_then(|peer| peer.numbering_of(life)) else { return };
+        let Some(numbering) = self.remotes.get_mut(&life.node).and_then(|remote| remote.numbering_of(life)) else {
+            return;
+        };
         let mut lost = Vec::new();
         absent.iter().for_each(|&number| numbering.give_up(number, &mut lost));
         self.show_gaps(desk, life, lost);
@@ -38,18 +42,18 @@ impl ChatRoom {
 
     /// The node has said everything before `next`.
     pub(super) fn take_number(&mut self, desk: &mut Desk<'_>, node: &NodeName, next: u64) {
-        let Some(peer) = self.peers.get_mut(node) else { return };
-        let (life, mut lost) = (peer.life.clone(), Vec::new());
-        peer.numbering.reveal(desk.now, next, None, &mut lost);
+        let Some(remote) = self.remotes.get_mut(node) else { return };
+        let (life, mut lost) = (remote.life.clone(), Vec::new());
+        remote.numbering.reveal(desk.now, next, None, &mut lost);
         self.show_gaps(desk, &life, lost);
     }
 
     /// Asks for what is missing, and gives up what has been missing for long.
     pub(super) fn repair(&mut self, desk: &mut Desk<'_>, node: &NodeName) {
-        let Some(peer) = self.peers.get_mut(node) else { return };
-        let current = peer.life.clone();
+        let Some(remote) = self.remotes.get_mut(node) else { return };
+        let current = remote.life.clone();
         let (mut want, mut lost, mut next) = (Vec::new(), Vec::new(), None);
-        for (life, numbering) in peer.numberings() {
+        for (life, numbering) in remote.numberings() {
             let repair = numbering.repair(desk.now, desk.patience);
             // Nobody is there any more to answer for an earlier life.
             if *life == current {
@@ -89,7 +93,7 @@ impl ChatRoom {
     }
 
     pub(super) fn member_types(&mut self, desk: &mut Desk<'_>, node: &NodeName, member: MemberId, typing: bool) {
-        if !self.peers.get(node).is_some_and(|peer| peer.members.contains_key(&member)) {
+        if !self.remotes.get(node).is_some_and(|remote| remote.members.contains_key(&member)) {
             return;
         }
         if typing { self.types(desk, member) } else { self.types_no_longer(desk, member) }

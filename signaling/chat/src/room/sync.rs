@@ -8,11 +8,11 @@ use chappe_cluster::NodeName;
 
 use super::sync_state::{Purpose, Sync};
 use super::{ChatRoom, Desk};
-use crate::limits::{ANSWER_INTERVAL, PEERS_MAX, SYNC_ASK_AGAIN, SYNC_ASKS_MAX, SYNC_LASTS};
+use crate::limits::{ANSWER_INTERVAL, REMOTES_MAX, SYNC_ASK_AGAIN, SYNC_ASKS_MAX, SYNC_LASTS};
 use crate::message::{Body, Kept, Life, PastLine};
 use crate::numbering::Receipt;
 use crate::output::ChatNotice;
-use crate::peer::{Peer, Roster};
+use crate::remote_room::{RemoteRoom, Roster};
 use crate::said::Gap;
 use crate::timers::Due;
 
@@ -41,14 +41,14 @@ impl ChatRoom {
             untold,
         });
         // Only those that answer this time are asked for more.
-        self.peers.values_mut().for_each(|peer| peer.kept = None);
+        self.remotes.values_mut().for_each(|remote| remote.kept = None);
         desk.timers.set(&self.name, Due::Sync, desk.now + SYNC_ASK_AGAIN);
         self.publish(desk, Body::Hello { roll: self.roll() });
     }
 
     pub(super) fn note_kept(&mut self, node: &NodeName, kept: Kept) {
-        if let Some(peer) = self.peers.get_mut(node) {
-            peer.kept = Some(kept);
+        if let Some(remote) = self.remotes.get_mut(node) {
+            remote.kept = Some(kept);
         }
     }
 
@@ -79,7 +79,7 @@ impl ChatRoom {
             return;
         }
         desk.timers.set(&self.name, Due::Sync, desk.now + SYNC_ASK_AGAIN);
-        if !self.peers.values().any(|peer| peer.kept.is_some()) {
+        if !self.remotes.values().any(|remote| remote.kept.is_some()) {
             self.publish(desk, Body::Hello { roll: self.roll() });
         }
     }
@@ -139,8 +139,8 @@ impl ChatRoom {
     /// One that knows of nothing else than it has is preferred, then one that has not been asked.
     fn who_knows_more(&self) -> Option<NodeName> {
         let sync = self.sync.as_ref().filter(|sync| sync.asks < SYNC_ASKS_MAX)?;
-        let rank = |node: &NodeName, peer: &Peer| {
-            let kept = peer.kept.filter(|kept| kept.lines > 0 && peer.roster.is_present())?;
+        let rank = |node: &NodeName, remote: &RemoteRoom| {
+            let kept = remote.kept.filter(|kept| kept.lines > 0 && remote.roster.is_present())?;
             let wanted = match (kept.complete, sync.purpose) {
                 (true, _) => !sync.answered || kept.lines > self.log.len() as u64,
                 // It is looking for the history too, but has what was said since it opened the room.
@@ -149,7 +149,7 @@ impl ChatRoom {
             };
             (wanted && !sync.heard.contains(node)).then_some((kept.complete, !sync.asked.contains(node), kept.lines))
         };
-        let known = self.peers.iter().filter_map(|(node, peer)| Some((rank(node, peer)?, node)));
+        let known = self.remotes.iter().filter_map(|(node, remote)| Some((rank(node, remote)?, node)));
         known.max_by_key(|(rank, _)| *rank).map(|(_, node)| node.clone())
     }
 
@@ -162,7 +162,7 @@ impl ChatRoom {
         // Whoever is alone, or only with others that came at the same time, is the first.
         self.found = !desk.cut_off;
         let silent = sync.asked.difference(&sync.heard);
-        let kept = silent.filter_map(|node| self.peers.get(node)?.kept).map(|kept| kept.lines).max();
+        let kept = silent.filter_map(|node| self.remotes.get(node)?.kept).map(|kept| kept.lines).max();
         let lost = kept.unwrap_or(0).saturating_sub(self.log.len() as u64);
         if lost > 0 {
             self.show_gap(desk, Gap { before: self.log.first_id(), lost });
@@ -179,7 +179,7 @@ impl ChatRoom {
     /// To the front of the history, if it is not known to have been shown.
     fn insert_past(&mut self, desk: &mut Desk<'_>, past: PastLine) {
         let (life, mut lost) = (past.life.clone(), Vec::new());
-        let numbering = self.peers.get_mut(&life.node).and_then(|peer| peer.numbering_of(&life));
+        let numbering = self.remotes.get_mut(&life.node).and_then(|remote| remote.numbering_of(&life));
         let admission = numbering.map(|numbering| numbering.admit(desk.now, past.line.number, &mut lost));
         if admission != Some(Receipt::Known) {
             self.log.insert_past(desk.now, Arc::new(past));
@@ -197,18 +197,18 @@ impl ChatRoom {
 
     /// Whether the messages of the life can be told apart. A life that was not known begins with this one.
     fn learn_of(&mut self, desk: &mut Desk<'_>, life: &Life, number: u64) -> bool {
-        if let Some(peer) = self.peers.get_mut(&life.node) {
-            if peer.numbering_of(life).is_none() {
-                peer.learn_of(life.clone(), number);
+        if let Some(remote) = self.remotes.get_mut(&life.node) {
+            if remote.numbering_of(life).is_none() {
+                remote.learn_of(life.clone(), number);
             }
             return true;
         }
-        if self.peers.len() >= PEERS_MAX {
+        if self.remotes.len() >= REMOTES_MAX {
             return false;
         }
-        let mut peer = Peer::new(desk.now, life.clone(), number);
-        peer.roster = Roster::Gone;
-        self.peers.insert(life.node.clone(), peer);
+        let mut remote = RemoteRoom::new(desk.now, life.clone(), number);
+        remote.roster = Roster::Gone;
+        self.remotes.insert(life.node.clone(), remote);
         true
     }
 }

@@ -258,5 +258,5 @@ fn more_nodes_or_texts_than_a_cluster_may_have_are_not_kept() {
     assert_eq!(replica.handle_presence(now, node("more", 1, 1, &[])), [Output::NodeJoined(name("more"))]);
     replica.handle_timeout(now + Duration::from_secs(3));
     replica.handle_timeout(now + Duration::from_secs(70));
-    assert_eq!((replica.peers.len(), replica.boots.len(), replica.poll_timeout()), (0, 0, None), "forgotten");
+    assert_eq!((replica.remotes.len(), replica.boots.len(), replica.poll_timeout()), (0, 0, None), "forgotten");
 }

@@ -11,7 +11,7 @@ use crate::numbering::Numbering;
 use crate::presence::Members;
 
 #[derive(Debug)]
-pub(crate) struct Peer {
+pub(crate) struct RemoteRoom {
     pub life: Life,
     pub numbering: Numbering,
     /// Heard itself, not only told of by a third node.
@@ -55,9 +55,9 @@ struct OtherLife {
     numbering: Numbering,
 }
 
-impl Peer {
-    pub fn new(now: Instant, life: Life, base: u64) -> Peer {
-        Peer {
+impl RemoteRoom {
+    pub fn new(now: Instant, life: Life, base: u64) -> RemoteRoom {
+        RemoteRoom {
             base_wanted: false,
             age: (Duration::ZERO, now),
             life,

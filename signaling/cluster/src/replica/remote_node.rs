@@ -10,7 +10,7 @@ use super::output::Output;
 use crate::{NodeName, NodeState, StreamChange, StreamList, WorkerPhase, node_tag};
 
 #[derive(Debug)]
-pub(super) struct Peer {
+pub(super) struct RemoteNode {
     pub state: NodeState,
     pub streams: Follower,
     /// See [`node_tag`].
@@ -57,13 +57,13 @@ pub(super) enum EngineState {
     Up { since: Instant },
 }
 
-impl Peer {
+impl RemoteNode {
     /// First heard of.
-    pub fn new(now: Instant, state: NodeState, outputs: &mut Vec<Output>) -> Peer {
+    pub fn new(now: Instant, state: NodeState, outputs: &mut Vec<Output>) -> RemoteNode {
         let mut streams = Follower::new(state.node.clone());
         outputs.push(Output::NodeJoined(state.node.clone()));
         streams.start_over(now, state.streams_version, outputs);
-        Peer {
+        RemoteNode {
             tag: node_tag(&state.node),
             state,
             streams,
@@ -207,7 +207,7 @@ impl Peer {
     }
 }
 
-impl Peer {
+impl RemoteNode {
     fn has_left(&self) -> bool {
         matches!(self.standing, Standing::Left(_))
     }
