@@ -9,22 +9,22 @@ pub fn start() -> Instant {
 }
 
 /// One direction of a path.
-pub struct Link {
+pub struct EmulatedLink {
     random: u64,
     loss_percent: u64,
     delay_ms_max: u64,
     in_flight: Vec<(Instant, Vec<u8>)>,
 }
 
-impl Link {
+impl EmulatedLink {
     /// One millisecond, in order, nothing lost.
-    pub fn clean() -> Link {
-        Link { random: 0, loss_percent: 0, delay_ms_max: 1, in_flight: Vec::new() }
+    pub fn clean() -> EmulatedLink {
+        EmulatedLink { random: 0, loss_percent: 0, delay_ms_max: 1, in_flight: Vec::new() }
     }
 
     /// Loses some, and delays each by up to 40 ms on its own, which reorders.
-    pub fn lossy(seed: u64, loss_percent: u64) -> Link {
-        Link { random: seed, loss_percent, delay_ms_max: 40, in_flight: Vec::new() }
+    pub fn lossy(seed: u64, loss_percent: u64) -> EmulatedLink {
+        EmulatedLink { random: seed, loss_percent, delay_ms_max: 40, in_flight: Vec::new() }
     }
 
     pub fn send(&mut self, now: Instant, datagram: &[u8]) {

@@ -6,7 +6,7 @@ use super::*;
 use crate::crypto::dtls::FingerprintHash;
 use crate::crypto::srtp::Profile;
 use crate::net::ConnectionId;
-use crate::sim::Link;
+use crate::sim::EmulatedLink;
 use crate::transport::client::{ClientConfig, ClientTransport};
 use session::{Session, credentials, udp};
 
@@ -37,7 +37,7 @@ fn a_session_tells_its_path_its_keys_and_its_states_in_order() {
 fn a_bad_network_only_delays_the_session() {
     for role in ROLES {
         for seed in 0..30 {
-            let (to_worker, to_client) = (Link::lossy(seed, 20), Link::lossy(seed + 1_000, 20));
+            let (to_worker, to_client) = (EmulatedLink::lossy(seed, 20), EmulatedLink::lossy(seed + 1_000, 20));
             let tcp = Route::Tcp { connection: ConnectionId(1), remote: udp(1).remote() };
             let mut session = Session::over(role, tcp, to_worker, to_client);
             assert!(session.run(Duration::from_secs(30), Session::has_keys), "{role:?} {seed}");

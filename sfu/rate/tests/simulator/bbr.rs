@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::link::Link;
+use super::link::EmulatedLink;
 
 pub struct Bbr {
     flow: usize,
@@ -70,7 +70,7 @@ impl Bbr {
         }
     }
 
-    pub fn tick(&mut self, now: u64, link: &mut Link) {
+    pub fn tick(&mut self, now: u64, link: &mut EmulatedLink) {
         let due: Vec<(u64, u64)> = self.acknowledgements.extract_if(.., |(at, _)| *at <= now).collect();
         for (_, id) in due {
             self.handle_acknowledgement(now, id);

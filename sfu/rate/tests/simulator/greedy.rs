@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::bbr::Bbr;
-use super::link::Link;
+use super::link::EmulatedLink;
 
 /// Beside the viewers, from, to in milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,7 @@ impl Greedy {
         }
     }
 
-    pub fn tick(&mut self, now: u64, link: &mut Link) {
+    pub fn tick(&mut self, now: u64, link: &mut EmulatedLink) {
         match self {
             Greedy::Cubic(flow) => flow.tick(now, link),
             Greedy::Bbr(flow) => flow.tick(now, link),
@@ -82,7 +82,7 @@ impl Cubic {
         }
     }
 
-    pub fn tick(&mut self, now: u64, link: &mut Link) {
+    pub fn tick(&mut self, now: u64, link: &mut EmulatedLink) {
         let due: Vec<(u64, u64)> = self.acknowledgements.extract_if(.., |(at, _)| *at <= now).collect();
         for (_, id) in due {
             let sent = self.in_flight.remove(&id);

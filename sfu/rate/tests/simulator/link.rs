@@ -41,7 +41,7 @@ pub struct Delivery {
     pub bytes: u32,
 }
 
-pub struct Link {
+pub struct EmulatedLink {
     spec: LinkSpec,
     queue: VecDeque<Queued>,
     queued_bytes: usize,
@@ -62,9 +62,9 @@ struct Queued {
     at: u64,
 }
 
-impl Link {
-    pub fn new(spec: LinkSpec, random: Random) -> Link {
-        Link {
+impl EmulatedLink {
+    pub fn new(spec: LinkSpec, random: Random) -> EmulatedLink {
+        EmulatedLink {
             spec,
             queue: VecDeque::new(),
             queued_bytes: 0,

@@ -10,7 +10,7 @@ mod viewer;
 
 use chappe_sfu_rate::SharedLine;
 use greedy::Greedy;
-use link::Link;
+use link::EmulatedLink;
 use patterns::Pattern;
 use random::Random;
 use viewer::{Log, Viewer};
@@ -39,7 +39,7 @@ pub struct Outcome {
 
 pub fn run(pattern: &Pattern, seed: u64) -> Outcome {
     let mut random = Random::new(seed.wrapping_mul(0x5851_F42D_4C95_7F2D) ^ 0xC0FF_EE00);
-    let mut link = Link::new(pattern.link, Random::new(random.next()));
+    let mut link = EmulatedLink::new(pattern.link, Random::new(random.next()));
     let shares = pattern.starts_ms.len() - pattern.apart;
     let mut viewers: Vec<Viewer> = Vec::new();
     for (flow, start_ms) in pattern.starts_ms.iter().enumerate() {
@@ -50,8 +50,8 @@ pub fn run(pattern: &Pattern, seed: u64) -> Outcome {
     let greedy_flow = viewers.len();
     let mut greedy = pattern.rival.map(|rival| Greedy::new(greedy_flow, rival, pattern.link.delay_ms));
     let mut shared = pattern.has_one_address.then(SharedLine::default);
-    let mut lines: Vec<Link> =
-        (0..pattern.apart).map(|_| Link::new(patterns::OWN_LINE, Random::new(random.next()))).collect();
+    let mut lines: Vec<EmulatedLink> =
+        (0..pattern.apart).map(|_| EmulatedLink::new(patterns::OWN_LINE, Random::new(random.next()))).collect();
     for ms in 0..pattern.duration_ms {
         let now = ms * 1000;
         while let Some(delivery) = link.deliver(now).or_else(|| lines.iter_mut().find_map(|line| line.deliver(now))) {
@@ -94,7 +94,7 @@ fn received_kbit(pattern: &Pattern, log: &Log) -> f64 {
     steady.map(|(_, bytes)| u64::from(*bytes)).sum::<u64>() as f64 * 8.0 / 1e3
 }
 
-fn judge(pattern: &Pattern, link: &Link, logs: &[&Log], greedy: Option<&Greedy>) -> Outcome {
+fn judge(pattern: &Pattern, link: &EmulatedLink, logs: &[&Log], greedy: Option<&Greedy>) -> Outcome {
     let capacity_kbit: f64 =
         (0..pattern.duration_ms).filter(|ms| is_steady(pattern, *ms)).map(|ms| link.kbps_at(ms * 1000) / 1e3).sum();
     let each: Vec<f64> = logs.iter().map(|log| received_kbit(pattern, log)).collect();
@@ -133,7 +133,7 @@ fn settled(log: &Log, at: u64, fitting: Option<u8>) -> Option<u64> {
     (at..at + 10_000).step_by(20).find(|from| is_short(*from) && is_right(*from)).map(|from| from - at)
 }
 
-fn raised(log: &Log, link: &Link, at: u64, top: Option<u8>) -> Option<u64> {
+fn raised(log: &Log, link: &EmulatedLink, at: u64, top: Option<u8>) -> Option<u64> {
     let reached = |(ms, kbps, layer): &&(u64, f64, Option<u8>)| match top {
         Some(_) => *ms >= at && *layer == top,
         None => *ms >= at && *kbps >= 0.8 * link.kbps_at(*ms * 1000),

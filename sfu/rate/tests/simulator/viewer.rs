@@ -9,7 +9,7 @@ use chappe_sfu_rate::{
     Shown, Time,
 };
 
-use super::link::Link;
+use super::link::EmulatedLink;
 use super::random::Random;
 
 /// What there is to send.
@@ -119,7 +119,7 @@ impl Viewer {
     }
 
     /// One millisecond.
-    pub fn tick(&mut self, now: u64, link: &mut Link, shared: Option<&mut SharedLine<usize>>) {
+    pub fn tick(&mut self, now: u64, link: &mut EmulatedLink, shared: Option<&mut SharedLine<usize>>) {
         let time = Time::from_micros(now);
         while self.on_the_way.front().is_some_and(|(at, _)| *at <= now) {
             if let Some((_, reports)) = self.on_the_way.pop_front() {
@@ -177,7 +177,7 @@ impl Viewer {
         }
     }
 
-    fn produce(&mut self, now: u64, link: &mut Link) {
+    fn produce(&mut self, now: u64, link: &mut EmulatedLink) {
         if now >= self.next_audio {
             self.next_audio += 20_000;
             self.write(now, link, 100, PacketClass::Audio);
@@ -203,7 +203,7 @@ impl Viewer {
         }
     }
 
-    fn send(&mut self, now: u64, link: &mut Link) {
+    fn send(&mut self, now: u64, link: &mut EmulatedLink) {
         let time = Time::from_micros(now);
         let oldest_video = self.queue.front().map(|(_, at)| Time::from_micros(*at));
         let backlog = Backlog { repair_bytes: 0, video_bytes: self.queued_bytes, oldest_video };
@@ -233,7 +233,7 @@ impl Viewer {
         self.queued_bytes = 0;
     }
 
-    fn write(&mut self, now: u64, link: &mut Link, bytes: u32, class: PacketClass) {
+    fn write(&mut self, now: u64, link: &mut EmulatedLink, bytes: u32, class: PacketClass) {
         let seq = self.control.handle_sent(Time::from_micros(now), bytes, class);
         assert_eq!(seq, self.sent.len() as u16);
         let id = self.sent.len() as u64;

@@ -12,7 +12,7 @@ use dimpl::{Config, ConfigBuilder, DtlsCertificate, certificate::generate_self_s
 
 use super::certificate::DATAGRAM_BYTES_MAX;
 use super::*;
-use crate::sim::Link;
+use crate::sim::EmulatedLink;
 use played_client::PlayedClient;
 
 #[derive(Clone, Copy, Debug)]
@@ -72,8 +72,8 @@ struct Association {
     now: Instant,
     us: Dtls,
     peer: Peer,
-    to_us: Link,
-    to_peer: Link,
+    to_us: EmulatedLink,
+    to_peer: EmulatedLink,
     keys: Option<SrtpKeys>,
     closed: bool,
     error: Option<DtlsError>,
@@ -81,7 +81,7 @@ struct Association {
 
 impl Association {
     fn new(role: DtlsRole, version: PeerVersion) -> Association {
-        Association::with(role, version, 1_200, Link::clean(), Link::clean(), |certificate| {
+        Association::with(role, version, 1_200, EmulatedLink::clean(), EmulatedLink::clean(), |certificate| {
             vec![Fingerprint::of(FingerprintHash::Sha256, certificate)]
         })
     }
@@ -90,8 +90,8 @@ impl Association {
         role: DtlsRole,
         version: PeerVersion,
         mtu: usize,
-        to_us: Link,
-        to_peer: Link,
+        to_us: EmulatedLink,
+        to_peer: EmulatedLink,
         fingerprints: impl FnOnce(&[u8]) -> Vec<Fingerprint>,
     ) -> Association {
         let certificate = generate_self_signed_certificate().unwrap();
@@ -106,7 +106,7 @@ impl Association {
         certificate: DtlsCertificate,
         provider: CryptoProvider,
     ) -> Association {
-        let links = [Link::clean(), Link::clean()];
+        let links = [EmulatedLink::clean(), EmulatedLink::clean()];
         let fingerprints = vec![Fingerprint::of(FingerprintHash::Sha256, &certificate.certificate)];
         let config = Config::builder().mtu(1_200).with_crypto_provider(provider);
         Association::of(role, version, config, links, certificate, fingerprints)
@@ -116,7 +116,7 @@ impl Association {
         role: DtlsRole,
         version: PeerVersion,
         config: ConfigBuilder,
-        [to_us, to_peer]: [Link; 2],
+        [to_us, to_peer]: [EmulatedLink; 2],
         certificate: DtlsCertificate,
         fingerprints: Vec<Fingerprint>,
     ) -> Association {
@@ -209,7 +209,7 @@ fn a_lossy_reordering_network_only_delays_the_keys() {
     for role in ROLES {
         for version in VERSIONS {
             for seed in 0..40 {
-                let links = [1, 2].map(|half| Link::lossy(seed * 2 + half, 15));
+                let links = [1, 2].map(|half| EmulatedLink::lossy(seed * 2 + half, 15));
                 let [to_us, to_peer] = links;
                 let mut pair = Association::with(role, version, 1_200, to_us, to_peer, |certificate| {
                     vec![Fingerprint::of(FingerprintHash::Sha256, certificate)]
@@ -225,10 +225,14 @@ fn a_lossy_reordering_network_only_delays_the_keys() {
 fn a_client_hello_in_many_datagrams_is_put_together() {
     for version in VERSIONS {
         for seed in 0..10 {
-            let mut pair =
-                Association::with(DtlsRole::Server, version, 120, Link::lossy(seed, 0), Link::clean(), |certificate| {
-                    vec![Fingerprint::of(FingerprintHash::Sha256, certificate)]
-                });
+            let mut pair = Association::with(
+                DtlsRole::Server,
+                version,
+                120,
+                EmulatedLink::lossy(seed, 0),
+                EmulatedLink::clean(),
+                |certificate| vec![Fingerprint::of(FingerprintHash::Sha256, certificate)],
+            );
             assert!(pair.connect(), "{version:?} seed {seed}: {:?}", pair.error);
         }
     }
@@ -272,13 +276,19 @@ fn a_server_that_fragments_lead_nowhere_starts_afresh() {
 
 #[test]
 fn any_one_of_the_fingerprints_will_do() {
-    let mut pair =
-        Association::with(DtlsRole::Server, PeerVersion::Both, 1_200, Link::clean(), Link::clean(), |certificate| {
+    let mut pair = Association::with(
+        DtlsRole::Server,
+        PeerVersion::Both,
+        1_200,
+        EmulatedLink::clean(),
+        EmulatedLink::clean(),
+        |certificate| {
             vec![
                 Fingerprint::of(FingerprintHash::Sha256, b"another"),
                 Fingerprint::of(FingerprintHash::Sha512, certificate),
             ]
-        });
+        },
+    );
     assert!(pair.connect());
 }
 
@@ -286,9 +296,10 @@ fn any_one_of_the_fingerprints_will_do() {
 fn a_wrong_certificate_gets_no_keys() {
     for role in ROLES {
         for version in VERSIONS {
-            let mut pair = Association::with(role, version, 1_200, Link::clean(), Link::clean(), |_| {
-                vec![Fingerprint::of(FingerprintHash::Sha256, b"another")]
-            });
+            let mut pair =
+                Association::with(role, version, 1_200, EmulatedLink::clean(), EmulatedLink::clean(), |_| {
+                    vec![Fingerprint::of(FingerprintHash::Sha256, b"another")]
+                });
             pair.run(Duration::from_secs(35), |pair| pair.keys.is_some());
             assert_eq!(pair.error, Some(DtlsError::FingerprintMismatch), "{role:?} {version:?}");
             assert_eq!(pair.keys, None);
@@ -298,8 +309,14 @@ fn a_wrong_certificate_gets_no_keys() {
 
 #[test]
 fn no_fingerprint_matches_nobody() {
-    let mut pair =
-        Association::with(DtlsRole::Server, PeerVersion::Only12, 1_200, Link::clean(), Link::clean(), |_| Vec::new());
+    let mut pair = Association::with(
+        DtlsRole::Server,
+        PeerVersion::Only12,
+        1_200,
+        EmulatedLink::clean(),
+        EmulatedLink::clean(),
+        |_| Vec::new(),
+    );
     assert!(!pair.connect());
     assert_eq!(pair.error, Some(DtlsError::FingerprintMismatch));
 }

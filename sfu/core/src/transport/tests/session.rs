@@ -17,8 +17,8 @@ pub struct Session {
     pub now: Instant,
     pub worker: Transport,
     pub client: ClientTransport,
-    pub to_worker: Link,
-    pub to_client: Link,
+    pub to_worker: EmulatedLink,
+    pub to_client: EmulatedLink,
     /// The worker's.
     pub certificate: Certificate,
     /// What the worker sees of the client.
@@ -31,10 +31,10 @@ pub struct Session {
 
 impl Session {
     pub fn new(worker_role: DtlsRole) -> Session {
-        Session::over(worker_role, udp(1), Link::clean(), Link::clean())
+        Session::over(worker_role, udp(1), EmulatedLink::clean(), EmulatedLink::clean())
     }
 
-    pub fn over(worker_role: DtlsRole, route: Route, to_worker: Link, to_client: Link) -> Session {
+    pub fn over(worker_role: DtlsRole, route: Route, to_worker: EmulatedLink, to_client: EmulatedLink) -> Session {
         let now = crate::sim::start();
         let [ours, theirs] = [(); 2].map(|()| Certificate::generate().unwrap());
         let client_role = match worker_role {

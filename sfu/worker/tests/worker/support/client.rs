@@ -17,7 +17,7 @@ use chappe_sfu_io::tcp::{FrameKind, FrameReader, FrameWriter};
 use super::until;
 
 pub struct MediaClient {
-    link: Link,
+    socket: ClientSocket,
     transport: ClientTransport,
     sealer: Option<Sealer>,
     opener: Option<Opener>,
@@ -41,7 +41,7 @@ pub struct Received {
     pub payload: Vec<u8>,
 }
 
-pub enum Link {
+pub enum ClientSocket {
     Udp(UdpSocket),
     Tcp { stream: TcpStream, reader: Box<FrameReader> },
 }
@@ -86,16 +86,16 @@ impl MediaClient {
         let own = if server.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
         let socket = UdpSocket::bind(own).expect("bind");
         socket.connect(server).expect("connect");
-        MediaClient::new(parameters, hello, server, Link::Udp(socket))
+        MediaClient::new(parameters, hello, server, ClientSocket::Udp(socket))
     }
 
     pub fn tcp(parameters: &Parameters, hello: &api::Hello, server: SocketAddr) -> MediaClient {
         let stream = TcpStream::connect(server).expect("connect");
         stream.set_nodelay(true).expect("nodelay");
-        MediaClient::new(parameters, hello, server, Link::Tcp { stream, reader: Box::default() })
+        MediaClient::new(parameters, hello, server, ClientSocket::Tcp { stream, reader: Box::default() })
     }
 
-    fn new(parameters: &Parameters, hello: &api::Hello, server: SocketAddr, link: Link) -> MediaClient {
+    fn new(parameters: &Parameters, hello: &api::Hello, server: SocketAddr, socket: ClientSocket) -> MediaClient {
         let ice = |credentials: api::IceCredentials| IceCredentials { ufrag: credentials.ufrag, pwd: credentials.pwd };
         let fingerprint = Fingerprint::parse(&hello.fingerprint.hash, &hello.fingerprint.value).expect("fingerprint");
         let config = ClientConfig {
@@ -111,7 +111,7 @@ impl MediaClient {
             seed: parameters.session.1 as u64,
         };
         MediaClient {
-            link,
+            socket,
             transport: ClientTransport::new(Instant::now(), config),
             sealer: None,
             opener: None,
@@ -134,22 +134,22 @@ impl MediaClient {
     pub fn check(&mut self) {
         self.transport.handle_timeout(Instant::now());
         self.transmit();
-        until("the check is answered", || !self.link.receive(STEP).is_empty());
+        until("the check is answered", || !self.socket.receive(STEP).is_empty());
     }
 
     /// Checks its path once, and leaves its socket to whoever speaks DTLS in its place.
     pub fn check_and_leave(mut self) -> UdpSocket {
         self.transport.handle_timeout(Instant::now());
         self.transmit();
-        match self.link {
-            Link::Udp(socket) => socket,
-            Link::Tcp { .. } => panic!("over UDP"),
+        match self.socket {
+            ClientSocket::Udp(socket) => socket,
+            ClientSocket::Tcp { .. } => panic!("over UDP"),
         }
     }
 
     /// Whether the worker has not ended its TCP connection. What was sent on it is lost.
     pub fn is_open(&mut self) -> bool {
-        let Link::Tcp { stream, .. } = &mut self.link else { return true };
+        let ClientSocket::Tcp { stream, .. } = &mut self.socket else { return true };
         stream.set_nonblocking(true).expect("nonblocking");
         loop {
             match std::io::Read::read(stream, &mut [0; 2048]) {
@@ -172,7 +172,7 @@ impl MediaClient {
             self.transport.handle_timeout(now);
         }
         self.transmit();
-        for mut datagram in self.link.receive(STEP) {
+        for mut datagram in self.socket.receive(STEP) {
             self.handle(&mut datagram);
         }
         self.transmit();
@@ -203,12 +203,12 @@ impl MediaClient {
         let header_len = header.write(&mut plain).expect("room");
         let sealer = self.sealer.as_ref().expect("connected");
         let length = sealer.seal_rtp(u64::from(seq), &plain[..header_len], payload, &mut sealed).expect("room");
-        self.link.send(&sealed[..length]);
+        self.socket.send(&sealed[..length]);
     }
 
     /// Sends bytes as they are.
     pub fn send_raw(&mut self, bytes: &[u8]) {
-        self.link.send(bytes);
+        self.socket.send(bytes);
     }
 
     /// Steps until `count` RTP packets have come since the last call, and takes them.
@@ -256,7 +256,7 @@ impl MediaClient {
     fn transmit(&mut self) {
         let mut buffer = Vec::new();
         while self.transport.poll_transmit(&mut buffer).is_some() {
-            self.link.send(&buffer);
+            self.socket.send(&buffer);
         }
     }
 }
@@ -274,13 +274,13 @@ fn has_protected_record_of_dtls_13(mut datagram: &[u8]) -> bool {
     false
 }
 
-impl Link {
+impl ClientSocket {
     fn send(&mut self, datagram: &[u8]) {
         match self {
-            Link::Udp(socket) => {
+            ClientSocket::Udp(socket) => {
                 socket.send(datagram).expect("send");
             }
-            Link::Tcp { stream, .. } => {
+            ClientSocket::Tcp { stream, .. } => {
                 let mut writer = FrameWriter::new(1 << 16);
                 assert!(writer.push(datagram, FrameKind::Control));
                 std::io::Write::write_all(stream, writer.unsent()).expect("send");
@@ -291,7 +291,7 @@ impl Link {
     /// What arrives within `limit`: one datagram over UDP, all complete frames of one read over TCP.
     fn receive(&mut self, limit: Duration) -> Vec<Vec<u8>> {
         match self {
-            Link::Udp(socket) => {
+            ClientSocket::Udp(socket) => {
                 socket.set_read_timeout(Some(limit)).expect("timeout");
                 let mut buffer = vec![0; 2048];
                 match socket.recv(&mut buffer) {
@@ -299,7 +299,7 @@ impl Link {
                     Err(_) => vec![],
                 }
             }
-            Link::Tcp { stream, reader } => {
+            ClientSocket::Tcp { stream, reader } => {
                 stream.set_read_timeout(Some(limit)).expect("timeout");
                 if let Ok(count) = std::io::Read::read(stream, reader.spare()) {
                     reader.advance(count);
