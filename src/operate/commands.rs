@@ -46,7 +46,7 @@ pub enum Order {
     Mute(Mute),
     /// Ends a session, of whichever node; its client may come back.
     #[command(after_help = "Example:\n  chappe kick 3f2c…")]
-    Kick(Kick),
+    Kick(OfSession),
     /// Looks for what keeps a node from being reached or from carrying load, each with the remedy.
     #[command(after_help = "Example:\n  chappe doctor --json | jq '.[] | select(.verdict == \"fail\")'")]
     Doctor(Listing),
@@ -161,8 +161,9 @@ pub struct Look {
     pub json: bool,
 }
 
+/// One session of any node, for a command that does something to it.
 #[derive(Debug, Args)]
-pub struct Mute {
+pub struct OfSession {
     #[command(flatten)]
     pub target: Target,
     #[command(flatten)]
@@ -170,6 +171,12 @@ pub struct Mute {
     /// Of the session, as `chappe session --list` and the admin API call it
     #[arg(value_name = "ID")]
     pub id: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Mute {
+    #[command(flatten)]
+    pub of: OfSession,
     /// Its sound alone
     #[arg(long, conflicts_with = "video")]
     pub audio: bool,
@@ -179,17 +186,6 @@ pub struct Mute {
     /// Takes it back
     #[arg(long)]
     pub undo: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Kick {
-    #[command(flatten)]
-    pub target: Target,
-    #[command(flatten)]
-    pub results: Results,
-    /// Of the session, as `chappe session --list` and the admin API call it
-    #[arg(value_name = "ID")]
-    pub id: String,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::admin::Admin;
-use super::commands::{Kick, Look, Mute};
+use super::commands::{Look, Mute, OfSession};
 use super::table::{self, Column, Field};
 use super::units;
 use crate::failure::Failure;
@@ -29,14 +29,15 @@ pub fn show(order: &Look) -> Result<(), Failure> {
     Ok(())
 }
 
-pub fn kick(order: &Kick) -> Result<(), Failure> {
-    Admin::of(&order.target)?.delete_only(&path(&order.id)?)?;
-    order.results.tell(&format!("{} has ended", order.id), &json!({ "session": order.id, "ended": true }));
+pub fn kick(of: &OfSession) -> Result<(), Failure> {
+    Admin::of(&of.target)?.delete_only(&path(&of.id)?)?;
+    of.results.tell(&format!("{} has ended", of.id), &json!({ "session": of.id, "ended": true }));
     Ok(())
 }
 
 /// Says which tracks nobody gets from now on, or which are forwarded again.
 pub fn mute(order: &Mute) -> Result<(), Failure> {
+    let OfSession { target, results, id } = &order.of;
     let kind = match (order.audio, order.video) {
         (true, _) => Some("audio"),
         (_, true) => Some("video"),
@@ -46,13 +47,13 @@ pub fn mute(order: &Mute) -> Result<(), Failure> {
     if let Some(kind) = kind {
         body["kind"] = kind.into();
     }
-    let told = Admin::of(&order.target)?.post(&format!("{}/mute", path(&order.id)?), &body)?;
+    let told = Admin::of(target)?.post(&format!("{}/mute", path(id)?), &body)?;
     let tracks = list(&told, "tracks").filter(|track| kind.is_none_or(|kind| track["kind"] == kind));
     let tracks: Vec<String> = tracks.map(|track| format!("{} {}", text(&track["kind"]), text(&track["mid"]))).collect();
     let state = if order.undo { "is not muted any more" } else { "is muted until --undo" };
     // The client may have taken away what was muted.
     let named = if tracks.is_empty() { String::new() } else { format!(": {}", tracks.join(", ")) };
-    order.results.tell(&format!("{} {state}{named}", order.id), &told);
+    results.tell(&format!("{id} {state}{named}"), &told);
     Ok(())
 }
 
