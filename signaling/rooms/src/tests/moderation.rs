@@ -8,6 +8,15 @@ fn sound() -> ChosenTracks {
     ChosenTracks { mid: None, kind: Some(MediaKind::Audio) }
 }
 
+/// Ada publishes as session 1 of her page, and an operator has muted her sound.
+fn ada_is_silenced() -> Registry {
+    let mut registry = registry();
+    join(&mut registry, ADA);
+    open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
+    registry.moderate(id(1), &sound(), true).unwrap();
+    registry
+}
+
 fn moderated(registry: &Registry) -> Vec<(MediaKind, bool, bool)> {
     let stream = registry.stream(&room(), &name("cam")).unwrap();
     stream.tracks.iter().map(|track| (track.source.kind, track.muted, track.moderated)).collect()
@@ -57,10 +66,7 @@ fn who_publishes_nothing_or_nothing_like_that_cannot_be_muted() {
 
 #[test]
 fn a_new_offer_keeps_what_is_muted_and_a_track_that_it_brings_is_muted_as_well() {
-    let mut registry = registry();
-    join(&mut registry, ADA);
-    open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
-    registry.moderate(id(1), &sound(), true).unwrap();
+    let mut registry = ada_is_silenced();
     let renegotiate = |registry: &mut Registry, media| {
         let note = registry.session(id(1)).unwrap().note.clone();
         let (set, _) = registry.renegotiate(id(1), media, note, Vec::new()).unwrap();
@@ -87,10 +93,7 @@ fn a_new_offer_keeps_what_is_muted_and_a_track_that_it_brings_is_muted_as_well()
 
 #[test]
 fn a_session_in_the_place_of_another_is_muted_as_that_was_also_of_another_node() {
-    let mut registry = registry();
-    join(&mut registry, ADA);
-    open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
-    registry.moderate(id(1), &sound(), true).unwrap();
+    let mut registry = ada_is_silenced();
     let mut second = publisher(2, "cam", Some(owner(ADA)));
     second.epoch = Epoch(2);
     let takes = |registry: &mut Registry, session: Session| {
@@ -132,10 +135,7 @@ fn muted_from_the_start(registry: &Registry, proof: &Proof) -> Vec<MediaKind> {
 
 #[test]
 fn a_publisher_whose_worker_died_is_muted_when_it_is_back_within_a_minute_and_nobody_else_is() {
-    let mut registry = registry();
-    join(&mut registry, ADA);
-    open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
-    registry.moderate(id(1), &sound(), true).unwrap();
+    let mut registry = ada_is_silenced();
     let nobody = Proof::default();
     let page = Proof { member: Some(ADA), ..nobody };
     assert_eq!(muted_from_the_start(&registry, &nobody), [MediaKind::Audio], "it takes the place of one that is muted");
@@ -158,10 +158,7 @@ fn a_publisher_whose_worker_died_is_muted_when_it_is_back_within_a_minute_and_no
 
 #[test]
 fn what_is_unmuted_while_a_page_moves_its_stream_is_unmuted_of_the_session_that_takes_its_place() {
-    let mut registry = registry();
-    join(&mut registry, ADA);
-    open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
-    registry.moderate(id(1), &sound(), true).unwrap();
+    let mut registry = ada_is_silenced();
     let mut second = Session { epoch: Epoch(2), ..publisher(2, "cam", Some(owner(ADA))) };
     let proof = Proof { member: Some(ADA), ..Proof::default() };
     let muted = registry.mute_as_before(&room(), &name("cam"), &proof, &mut second.media);
