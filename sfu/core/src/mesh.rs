@@ -33,7 +33,7 @@ use crate::keys::{ChildKey, FeedKey, FixedHash, Index, Key, LayerKey, LinkKey, T
 use crate::mesh::child::ChildRelay;
 use crate::mesh::feed::Feed;
 use crate::mesh::link::{LifeChange, Link};
-use crate::mesh::wire::Message;
+use crate::mesh::wire::RelayMessage;
 use crate::net::Route;
 use crate::outputs::Outputs;
 use crate::spec::{Event, OriginSpec, PeerId, RelayKey, TrackId};
@@ -153,20 +153,22 @@ impl Mesh {
         if link.note_heard(scope.now, local, len) == Some(LifeChange::Found) {
             scope.out.push_event(Event::PeerFound { peer });
         }
-        match Message::parse(plain).ok_or(DropReason::RelayMalformed)? {
-            Message::Media(media) => self.handle_relayed(key, &media, waited, scope),
-            Message::Heartbeat(beat) => self.handle_heartbeat(key, &beat, scope),
-            Message::Subscribe(ask) => self.handle_subscribe(key, counter, &ask, scope),
-            Message::Accept(accept) => self.handle_accept(key, &accept, scope),
-            Message::Refuse { channel, reason } => self.handle_refuse(key, channel, reason, scope),
-            Message::Redirect { channel, to } => self.handle_redirect(key, channel, to, scope),
-            Message::Unsubscribe { channel } => self.handle_unsubscribe(key, channel, scope),
-            Message::Nack(nack) => self.handle_relay_nack(key, &nack, scope),
-            Message::Keyframe { channel } => self.handle_child_keyframe(key, channel, scope),
-            Message::Clock { channel, run, clock } => self.handle_clock(key, (channel, run), &clock, scope),
-            Message::Offer { channel, run, encodings } => self.handle_offer(key, (channel, run), &encodings, scope),
-            Message::Tail { channel, run, sequence } => self.handle_tail(key, (channel, run), sequence, scope),
-            Message::End { channel, run } => self.handle_end(key, (channel, run), scope),
+        match RelayMessage::parse(plain).ok_or(DropReason::RelayMalformed)? {
+            RelayMessage::Media(media) => self.handle_relayed(key, &media, waited, scope),
+            RelayMessage::Heartbeat(beat) => self.handle_heartbeat(key, &beat, scope),
+            RelayMessage::Subscribe(ask) => self.handle_subscribe(key, counter, &ask, scope),
+            RelayMessage::Accept(accept) => self.handle_accept(key, &accept, scope),
+            RelayMessage::Refuse { channel, reason } => self.handle_refuse(key, channel, reason, scope),
+            RelayMessage::Redirect { channel, to } => self.handle_redirect(key, channel, to, scope),
+            RelayMessage::Unsubscribe { channel } => self.handle_unsubscribe(key, channel, scope),
+            RelayMessage::Nack(nack) => self.handle_relay_nack(key, &nack, scope),
+            RelayMessage::Keyframe { channel } => self.handle_child_keyframe(key, channel, scope),
+            RelayMessage::Clock { channel, run, clock } => self.handle_clock(key, (channel, run), &clock, scope),
+            RelayMessage::Offer { channel, run, encodings } => {
+                self.handle_offer(key, (channel, run), &encodings, scope)
+            }
+            RelayMessage::Tail { channel, run, sequence } => self.handle_tail(key, (channel, run), sequence, scope),
+            RelayMessage::End { channel, run } => self.handle_end(key, (channel, run), scope),
         }
     }
 

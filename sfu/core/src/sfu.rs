@@ -97,7 +97,9 @@ impl Sfu {
             Some(DatagramKind::Rtcp) => clients.handle_rtcp(now, route, datagram, tracks, out),
             Some(DatagramKind::Stun) => clients.handle_stun(now, route, datagram, out),
             Some(DatagramKind::Dtls) => clients.handle_dtls(now, route, datagram, out),
-            Some(DatagramKind::Relay) => mesh.handle_datagram((route, waited), datagram, &mut Scope { now, tracks, out }),
+            Some(DatagramKind::Relay) => {
+                mesh.handle_datagram((route, waited), datagram, &mut Scope { now, tracks, out })
+            }
             None => Err(DropReason::Unclassified),
         }
     }

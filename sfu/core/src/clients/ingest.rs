@@ -13,7 +13,7 @@ pub(crate) use received::Received;
 pub(crate) use source::Source;
 
 use crate::clients::ingest::received::MediaPacket;
-use crate::clients::ingest::source::{Meaning, Role, Stream, accepts, ticks_since};
+use crate::clients::ingest::source::{Meaning, Stream, StreamRole, accepts, ticks_since};
 use crate::clients::ingest::twcc::ArrivalLog;
 use crate::crypto::srtp::{Opener, RetiredStreams};
 use crate::keys::{Key, ReceiveLine, StreamKey};
@@ -183,7 +183,7 @@ impl Ingest {
             let pair = source.spec.ssrcs.iter().find(|pair| pair.ssrc == ssrc.0 || pair.rtx == Some(ssrc.0))?;
             Some((
                 ReceiveLine::new(at),
-                if pair.ssrc == ssrc.0 { Role::Media } else { Role::Repair(Some(Ssrc(pair.ssrc))) },
+                if pair.ssrc == ssrc.0 { StreamRole::Media } else { StreamRole::Repair(Some(Ssrc(pair.ssrc))) },
             ))
         });
         let (source, role) = match known.or_else(|| self.learn_by_mid(header, values)) {
@@ -199,31 +199,31 @@ impl Ingest {
         Ok(place)
     }
 
-    fn learn_by_mid(&self, header: &Header, values: &ExtensionValues<'_>) -> Option<(ReceiveLine, Role)> {
+    fn learn_by_mid(&self, header: &Header, values: &ExtensionValues<'_>) -> Option<(ReceiveLine, StreamRole)> {
         let mid = values.value(ExtensionKind::Mid)?;
         let at = self.sources.iter().position(|source| source.spec.mid.as_bytes() == mid)?;
         let source = &self.sources[at];
         let repaired = values.value(ExtensionKind::RepairedRid).and_then(|rid| {
             let encoding = source.spec.rids.iter().position(|known| known.as_bytes() == rid)?;
-            let media = |stream: &&Stream| stream.role == Role::Media && usize::from(stream.encoding) == encoding;
+            let media = |stream: &&Stream| stream.role == StreamRole::Media && usize::from(stream.encoding) == encoding;
             source.streams.iter().rev().find(media).map(|stream| stream.ssrc)
         });
         let line = ReceiveLine::new(at);
         match source.meaning(header.payload_type)? {
-            Meaning::Media => Some((line, Role::Media)),
-            Meaning::Repair(_) => Some((line, Role::Repair(repaired))),
+            Meaning::Media => Some((line, StreamRole::Media)),
+            Meaning::Repair(_) => Some((line, StreamRole::Repair(repaired))),
         }
     }
 
-    fn learn_by_payload_type(&self, header: &Header) -> Result<(ReceiveLine, Role), DropReason> {
+    fn learn_by_payload_type(&self, header: &Header) -> Result<(ReceiveLine, StreamRole), DropReason> {
         let mut matching = self.sources.iter().enumerate().filter(|(_, s)| accepts(&s.spec, header.payload_type));
         let (Some((at, source)), None) = (matching.next(), matching.next()) else {
             return Err(DropReason::RtpUnknownSource);
         };
         let line = ReceiveLine::new(at);
         match source.meaning(header.payload_type) {
-            Some(Meaning::Repair(_)) => Ok((line, Role::Repair(None))),
-            _ => Ok((line, Role::Media)),
+            Some(Meaning::Repair(_)) => Ok((line, StreamRole::Repair(None))),
+            _ => Ok((line, StreamRole::Media)),
         }
     }
 

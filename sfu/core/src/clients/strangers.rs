@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::allowance::Allowance;
 use crate::egress::Egress;
 use crate::net::Route;
-use crate::wire::stun::{Class, Message, Writer};
+use crate::wire::stun::{Class, Message, StunWriter};
 
 pub(crate) struct Strangers {
     /// Of answers to all of them together.
@@ -31,7 +31,7 @@ impl Strangers {
         if message.class != Class::Request || message.username.is_some() {
             return;
         }
-        Writer::new(&mut self.answer, Class::Error, message.transaction).error(400).finish();
+        StunWriter::new(&mut self.answer, Class::Error, message.transaction).error(400).finish();
         let answer = &self.answer;
         if answer.len() > bytes.len() || !self.allowance.take(now) {
             return;

@@ -8,7 +8,7 @@ use crate::mesh::child::{ChildRelay, ChildState};
 use crate::mesh::feed::Feed;
 use crate::mesh::start::decide_start;
 use crate::mesh::tree::{CHILDREN_MAX, Child, DEPTH_MAX, Parent, decide_parent};
-use crate::mesh::wire::{Message, Nack, Refusal, Subscribe};
+use crate::mesh::wire::{Nack, Refusal, RelayMessage, Subscribe};
 use crate::mesh::{CHANNELS_MAX, Mesh, ReaderChange, Scope};
 use crate::spec::{MediaKind, PeerId};
 use crate::stats::DropReason;
@@ -178,7 +178,7 @@ impl Mesh {
         child.redirected += 1;
         let to = self.links.get(child.link).map(|link| link.peer);
         if let (Some(to), Some(link)) = (to, self.links.get_mut(link)) {
-            link.send(&mut scope.out.egress, &Message::Redirect { channel, to });
+            link.send(&mut scope.out.egress, &RelayMessage::Redirect { channel, to });
         }
         Ok(())
     }
@@ -228,7 +228,7 @@ impl Mesh {
             if let Some((link, channel)) = self.remove_child(key, scope)
                 && let Some(link) = self.links.get_mut(link)
             {
-                link.send(&mut scope.out.egress, &Message::Refuse { channel, reason: Refusal::NotHere });
+                link.send(&mut scope.out.egress, &RelayMessage::Refuse { channel, reason: Refusal::NotHere });
             }
         }
     }
@@ -252,7 +252,7 @@ impl Mesh {
         scope: &mut Scope<'_>,
     ) -> Result<(), DropReason> {
         if let Some(link) = self.links.get_mut(link) {
-            link.send(&mut scope.out.egress, &Message::Refuse { channel, reason });
+            link.send(&mut scope.out.egress, &RelayMessage::Refuse { channel, reason });
         }
         Ok(())
     }
@@ -262,7 +262,7 @@ impl Mesh {
         let Some(child) = self.children.get(key) else { return };
         let (channel, to) = (child.channel, self.parent_peer(child.layer, scope));
         if let (Some(to), Some(link)) = (to, self.links.get_mut(child.link)) {
-            link.send(&mut scope.out.egress, &Message::Redirect { channel, to });
+            link.send(&mut scope.out.egress, &RelayMessage::Redirect { channel, to });
         }
     }
 
@@ -321,7 +321,7 @@ impl Mesh {
         if child.take_tail(scope.now) {
             let (channel, run, sequence) = (child.channel, child.run as u8, child.highest);
             if let Some(link) = self.links.get_mut(child.link) {
-                link.send(&mut scope.out.egress, &Message::Tail { channel, run, sequence });
+                link.send(&mut scope.out.egress, &RelayMessage::Tail { channel, run, sequence });
             }
         }
         self.tell_clock(key, scope);
@@ -353,8 +353,8 @@ impl Mesh {
             let Some((link, channel)) = self.remove_child(key, scope) else { return };
             if let Some(link) = self.links.get_mut(link) {
                 // Twice, because nothing follows that would tell.
-                link.send(&mut scope.out.egress, &Message::End { channel, run });
-                link.send(&mut scope.out.egress, &Message::End { channel, run });
+                link.send(&mut scope.out.egress, &RelayMessage::End { channel, run });
+                link.send(&mut scope.out.egress, &RelayMessage::End { channel, run });
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::egress::Arena;
 use crate::keys::{ChildKey, LayerKey, LinkKey, TrackKey};
 use crate::mesh::child::{BURST_MAX, ChildRelay, ChildState};
 use crate::mesh::link::Link;
-use crate::mesh::wire::{Accept, Clock, MEDIA_FIXED_BYTES, MEDIA_PADDING_MAX, Message, media_tail};
+use crate::mesh::wire::{Accept, Clock, MEDIA_FIXED_BYTES, MEDIA_PADDING_MAX, RelayMessage, media_tail};
 use crate::mesh::{Mesh, Scope};
 use crate::stats::Counters;
 use crate::tracks::history::{Entry, History};
@@ -97,7 +97,7 @@ impl Mesh {
         if let Some(clock) = self.clock_for(layer, link, scope)
             && let Some(link) = self.links.get_mut(link)
         {
-            link.send(&mut scope.out.egress, &Message::Clock { channel, run, clock });
+            link.send(&mut scope.out.egress, &RelayMessage::Clock { channel, run, clock });
         }
         // As often as the clock, in case it was lost.
         self.tell_offer(key, scope);
@@ -122,7 +122,7 @@ impl Mesh {
             && let Some(link) = self.links.get_mut(child.link)
         {
             let (channel, run) = (child.channel, child.run as u8);
-            link.send(&mut scope.out.egress, &Message::Offer { channel, run, encodings });
+            link.send(&mut scope.out.egress, &RelayMessage::Offer { channel, run, encodings });
         }
     }
 
@@ -134,7 +134,7 @@ impl Mesh {
         let clock = self.clock_for(layer, link, scope);
         let depth = self.depth(layer, scope.tracks);
         if let Some(link) = self.links.get_mut(link) {
-            link.send(&mut scope.out.egress, &Message::Accept(Accept { channel, run, depth, from, clock }));
+            link.send(&mut scope.out.egress, &RelayMessage::Accept(Accept { channel, run, depth, from, clock }));
         }
         self.tell_offer(key, scope);
     }

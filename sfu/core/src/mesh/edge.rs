@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::keys::{FeedKey, LayerKey, LinkKey};
 use crate::mesh::feed::{Feed, ParentRelay, ParentState};
-use crate::mesh::missing::Arrival;
-use crate::mesh::wire::{Accept, Announcement, Clock, Media, Message, Refusal, Subscribe, nack_frame};
+use crate::mesh::missing::RelayArrival;
+use crate::mesh::wire::{Accept, Announcement, Clock, Refusal, RelayMessage, RelayedPacket, Subscribe, nack_frame};
 use crate::mesh::{CLOCKS_MAX, Mesh, Scope, feed_at};
 use crate::net::before;
 use crate::spec::{Event, MediaKind, PeerId};
@@ -22,7 +22,7 @@ impl Mesh {
     pub(super) fn handle_relayed(
         &mut self,
         link: LinkKey,
-        media: &Media<'_>,
+        media: &RelayedPacket<'_>,
         waited: Duration,
         scope: &mut Scope<'_>,
     ) -> Result<(), DropReason> {
@@ -47,7 +47,7 @@ impl Mesh {
             return Ok(());
         }
         let arrival = feed.missing.handle_packet(scope.now, sequence);
-        feed.repaired += u64::from(arrival == Arrival::Recovered);
+        feed.repaired += u64::from(arrival == RelayArrival::Recovered);
         if media.packet.starts_picture() {
             feed.keyframes.satisfy();
         }
@@ -78,7 +78,7 @@ impl Mesh {
             && link.unsubscribed_at.is_none_or(|at| scope.now >= at + UNSUBSCRIBE_INTERVAL)
         {
             link.unsubscribed_at = Some(scope.now);
-            link.send(&mut scope.out.egress, &Message::Unsubscribe { channel });
+            link.send(&mut scope.out.egress, &RelayMessage::Unsubscribe { channel });
         }
         Err(DropReason::RelayStale)
     }
@@ -312,7 +312,7 @@ impl Mesh {
             let Some(link) = self.links.get_mut(parent.link) else { continue };
             let (channel, epoch) = (parent.channel, parent.epoch);
             let ask = Subscribe { channel, track, encoding, epoch, kind, have, leaves };
-            link.send(&mut scope.out.egress, &Message::Subscribe(ask));
+            link.send(&mut scope.out.egress, &RelayMessage::Subscribe(ask));
             parent.note_asked(scope.now, link.patience(), link.is_lost());
             // It may wait for a parent of its own, and that one for us.
             if parent.is_unanswered(scope.now) && parent.note_refused(scope.now) {
@@ -328,7 +328,7 @@ impl Mesh {
         if let Some(parent) = parent
             && let Some(link) = self.links.get_mut(parent.link)
         {
-            link.send(&mut scope.out.egress, &Message::Unsubscribe { channel: parent.channel });
+            link.send(&mut scope.out.egress, &RelayMessage::Unsubscribe { channel: parent.channel });
         }
     }
 
@@ -381,7 +381,7 @@ impl Mesh {
             return;
         }
         if let Some(link) = self.links.get_mut(parent.link) {
-            link.send(&mut scope.out.egress, &Message::Keyframe { channel: parent.channel });
+            link.send(&mut scope.out.egress, &RelayMessage::Keyframe { channel: parent.channel });
         }
     }
 

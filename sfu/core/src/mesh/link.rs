@@ -11,7 +11,7 @@ use crate::keys::{ChildKey, Index};
 use crate::net::Route;
 
 use crate::crypto::relay::{OVERHEAD_BYTES, Opening, Sealing};
-use crate::mesh::wire::{Frame, Heartbeat, Message};
+use crate::mesh::wire::{Frame, Heartbeat, RelayMessage};
 use crate::spec::{PeerId, RelayKey};
 use crate::stats::Traffic;
 
@@ -20,7 +20,7 @@ pub(crate) struct Link {
     pub own: PeerId,
     /// The first is sent to.
     pub addresses: ArrayVec<SocketAddr, ADDRESSES_MAX>,
-    pub keys: Keys,
+    pub keys: LinkKeys,
     pub sealing: Sealing,
     pub opening: Opening,
     /// Our address the peer sends to.
@@ -41,7 +41,7 @@ pub(crate) struct Link {
 }
 
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Keys {
+pub(crate) struct LinkKeys {
     pub seal: RelayKey,
     pub open: RelayKey,
 }
@@ -63,7 +63,7 @@ pub(crate) enum LifeChange {
 }
 
 impl Link {
-    pub fn new(now: Instant, peer: PeerId, own: PeerId, keys: Keys, sealing: Sealing, opening: Opening) -> Link {
+    pub fn new(now: Instant, peer: PeerId, own: PeerId, keys: LinkKeys, sealing: Sealing, opening: Opening) -> Link {
         Link {
             peer,
             own,
@@ -95,7 +95,7 @@ impl Link {
     }
 
     /// Leaves a message to be sent at once.
-    pub fn send(&mut self, egress: &mut Egress, message: &Message<'_>) {
+    pub fn send(&mut self, egress: &mut Egress, message: &RelayMessage<'_>) {
         self.send_frame(egress, &message.frame());
     }
 
@@ -153,7 +153,7 @@ impl Link {
         let (echo_us, came) = self.stamp.unwrap_or((0, now));
         let held_us = micros(now, came).try_into().unwrap_or(u32::MAX);
         let beat = Heartbeat { sent_us: micros(now, base), echo_us, held_us };
-        self.send(egress, &Message::Heartbeat(beat));
+        self.send(egress, &RelayMessage::Heartbeat(beat));
     }
 
     pub fn handle_heartbeat(&mut self, now: Instant, base: Instant, beat: &Heartbeat) {

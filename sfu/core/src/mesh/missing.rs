@@ -30,7 +30,7 @@ struct MissingPacket {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Arrival {
+pub(crate) enum RelayArrival {
     /// It is the newest; what was skipped before it is missing now.
     Newest,
     Recovered,
@@ -79,21 +79,21 @@ impl Missing {
         (self.first, self.due) = (from, Some(now));
     }
 
-    pub fn handle_packet(&mut self, now: Instant, sequence: u64) -> Arrival {
+    pub fn handle_packet(&mut self, now: Instant, sequence: u64) -> RelayArrival {
         let Some(newest) = self.newest else {
             self.restart(sequence);
-            return Arrival::Newest;
+            return RelayArrival::Newest;
         };
         if sequence <= newest {
             return self.forget(sequence);
         }
         if !self.note_skipped(now, newest + 1, sequence, false) {
             self.restart(sequence);
-            return Arrival::Restarted;
+            return RelayArrival::Restarted;
         }
         self.newest = Some(sequence);
         self.reschedule(now);
-        Arrival::Newest
+        RelayArrival::Newest
     }
 
     /// The parent says how far it has sent.
@@ -142,16 +142,16 @@ impl Missing {
     }
 
     /// It is there, or came twice.
-    pub fn forget(&mut self, sequence: u64) -> Arrival {
+    pub fn forget(&mut self, sequence: u64) -> RelayArrival {
         match self.packets.binary_search_by_key(&sequence, |packet| packet.sequence) {
             Ok(at) => {
                 self.packets.remove(at);
                 if self.packets.is_empty() {
                     self.due = None;
                 }
-                Arrival::Recovered
+                RelayArrival::Recovered
             }
-            Err(_) => Arrival::Late,
+            Err(_) => RelayArrival::Late,
         }
     }
 

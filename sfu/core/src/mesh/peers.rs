@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 
 use crate::crypto::relay::{Opening, Sealing};
 use crate::keys::{ChildKey, LinkKey};
-use crate::mesh::link::{ADDRESSES_MAX, Keys, LifeChange, Link};
+use crate::mesh::link::{ADDRESSES_MAX, LifeChange, Link, LinkKeys};
 use crate::mesh::wire::Heartbeat;
 use crate::mesh::{Mesh, PEERS_MAX, Scope};
 use crate::spec::{ControlError, Event, PeerId, PeerSpec, RelayKey};
@@ -20,7 +20,7 @@ impl Mesh {
     pub(crate) fn set_peer(&mut self, spec: PeerSpec, scope: &mut Scope<'_>) -> Result<(), ControlError> {
         let addresses = checked_addresses(&spec)?;
         self.base.get_or_insert(scope.now);
-        let keys = Keys { seal: spec.seal, open: spec.open };
+        let keys = LinkKeys { seal: spec.seal, open: spec.open };
         let known = self.by_peer.get(&spec.peer).copied();
         self.check_keys(known, &keys)?;
         let key = match known {
@@ -89,7 +89,7 @@ impl Mesh {
 }
 
 impl Mesh {
-    fn add_link(&mut self, now: Instant, peer: PeerId, own: PeerId, keys: Keys) -> Result<LinkKey, ControlError> {
+    fn add_link(&mut self, now: Instant, peer: PeerId, own: PeerId, keys: LinkKeys) -> Result<LinkKey, ControlError> {
         if self.links.len() >= PEERS_MAX {
             return Err(ControlError::Limit { what: "peers", limit: PEERS_MAX });
         }
@@ -100,7 +100,7 @@ impl Mesh {
     }
 
     /// Each link counts on its own: two that seal under one key, or both directions of one, would use a nonce twice.
-    fn check_keys(&self, own: Option<LinkKey>, keys: &Keys) -> Result<(), ControlError> {
+    fn check_keys(&self, own: Option<LinkKey>, keys: &LinkKeys) -> Result<(), ControlError> {
         let mut others = self.links.iter().filter(|(key, _)| Some(*key) != own);
         if keys.seal.key == keys.open.key || others.any(|(_, link)| link.keys.seal.key == keys.seal.key) {
             return Err(ControlError::Invalid("a relay key seals something else already"));
@@ -108,7 +108,7 @@ impl Mesh {
         Ok(())
     }
 
-    fn rekey(&mut self, key: LinkKey, keys: Keys) -> Result<(), ControlError> {
+    fn rekey(&mut self, key: LinkKey, keys: LinkKeys) -> Result<(), ControlError> {
         if self.links.get(key).is_none_or(|link| link.keys == keys) {
             return Ok(());
         }
@@ -131,7 +131,7 @@ impl Mesh {
 
     /// Ciphers that go on above all that was ever counted under these keys: a counter that came twice under
     /// one key would give both messages away, and one that is taken twice would repeat what it did.
-    fn ciphers(&self, keys: &Keys) -> Result<(Sealing, Opening), ControlError> {
+    fn ciphers(&self, keys: &LinkKeys) -> Result<(Sealing, Opening), ControlError> {
         let floor = self.floors.iter().rev().find(|(known, _)| *known == keys.open).map_or(0, |(_, floor)| *floor);
         Sealing::new(&keys.seal, self.counter_floor)
             .zip(Opening::new(&keys.open, floor))

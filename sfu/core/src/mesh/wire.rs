@@ -9,7 +9,7 @@ mod offer;
 
 use arrayvec::ArrayVec;
 
-pub(crate) use media::{MEDIA_FIXED_BYTES, MEDIA_PADDING_MAX, Media, media_tail};
+pub(crate) use media::{MEDIA_FIXED_BYTES, MEDIA_PADDING_MAX, RelayedPacket, media_tail};
 
 use crate::mesh::missing::LOST_MAX;
 use crate::mesh::wire::fields::{FieldReader, put};
@@ -20,8 +20,8 @@ use crate::spec::{ENCODINGS_MAX, Epoch, MediaKind, PeerId, TrackId};
 
 /// One datagram carries one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Message<'a> {
-    Media(Media<'a>),
+pub(crate) enum RelayMessage<'a> {
+    Media(RelayedPacket<'a>),
     Heartbeat(Heartbeat),
     Subscribe(Subscribe),
     Accept(Accept),
@@ -146,31 +146,35 @@ impl Nack<'_> {
 
 /// A message of fixed fields, ready to be sealed.
 pub(crate) type Frame = ArrayVec<u8, FRAME_BYTES_MAX>;
-impl Message<'_> {
+impl RelayMessage<'_> {
     /// `None` for what is no message of ours.
-    pub fn parse(plain: &[u8]) -> Option<Message<'_>> {
+    pub fn parse(plain: &[u8]) -> Option<RelayMessage<'_>> {
         let (kind, rest) = plain.split_last()?;
         let mut reader = FieldReader(rest);
         let message = match *kind {
-            MEDIA => return media::parse(reader).map(Message::Media),
-            HEARTBEAT => {
-                Message::Heartbeat(Heartbeat { held_us: reader.u32()?, echo_us: reader.u64()?, sent_us: reader.u64()? })
+            MEDIA => return media::parse(reader).map(RelayMessage::Media),
+            HEARTBEAT => RelayMessage::Heartbeat(Heartbeat {
+                held_us: reader.u32()?,
+                echo_us: reader.u64()?,
+                sent_us: reader.u64()?,
+            }),
+            SUBSCRIBE => RelayMessage::Subscribe(parse_subscribe(&mut reader)?),
+            ACCEPT => RelayMessage::Accept(parse_accept(&mut reader)?),
+            REFUSE => RelayMessage::Refuse { channel: reader.u32()?, reason: Refusal::parse(reader.u8()?)? },
+            REDIRECT => RelayMessage::Redirect { channel: reader.u32()?, to: PeerId(reader.u64()?) },
+            UNSUBSCRIBE => RelayMessage::Unsubscribe { channel: reader.u32()? },
+            NACK => RelayMessage::Nack(parse_nack(&mut reader)?),
+            KEYFRAME => RelayMessage::Keyframe { channel: reader.u32()? },
+            CLOCK => {
+                RelayMessage::Clock { channel: reader.u32()?, run: reader.u8()?, clock: parse_clock(&mut reader)? }
             }
-            SUBSCRIBE => Message::Subscribe(parse_subscribe(&mut reader)?),
-            ACCEPT => Message::Accept(parse_accept(&mut reader)?),
-            REFUSE => Message::Refuse { channel: reader.u32()?, reason: Refusal::parse(reader.u8()?)? },
-            REDIRECT => Message::Redirect { channel: reader.u32()?, to: PeerId(reader.u64()?) },
-            UNSUBSCRIBE => Message::Unsubscribe { channel: reader.u32()? },
-            NACK => Message::Nack(parse_nack(&mut reader)?),
-            KEYFRAME => Message::Keyframe { channel: reader.u32()? },
-            CLOCK => Message::Clock { channel: reader.u32()?, run: reader.u8()?, clock: parse_clock(&mut reader)? },
-            OFFER => Message::Offer {
+            OFFER => RelayMessage::Offer {
                 channel: reader.u32()?,
                 run: reader.u8()?,
                 encodings: parse_announcement(&mut reader)?,
             },
-            TAIL => Message::Tail { channel: reader.u32()?, run: reader.u8()?, sequence: reader.sequence()? },
-            END => Message::End { channel: reader.u32()?, run: reader.u8()? },
+            TAIL => RelayMessage::Tail { channel: reader.u32()?, run: reader.u8()?, sequence: reader.sequence()? },
+            END => RelayMessage::End { channel: reader.u32()?, run: reader.u8()? },
             _ => return None,
         };
         reader.0.is_empty().then_some(message)
@@ -180,33 +184,33 @@ impl Message<'_> {
     pub fn frame(&self) -> Frame {
         let mut out = Frame::new();
         match self {
-            Message::Media(_) => {}
-            Message::Heartbeat(beat) => {
+            RelayMessage::Media(_) => {}
+            RelayMessage::Heartbeat(beat) => {
                 put(&mut out, &beat.sent_us.to_be_bytes());
                 put(&mut out, &beat.echo_us.to_be_bytes());
                 put(&mut out, &beat.held_us.to_be_bytes());
                 put(&mut out, &[HEARTBEAT]);
             }
-            Message::Subscribe(subscribe) => put_subscribe(&mut out, subscribe),
-            Message::Accept(accept) => put_accept(&mut out, accept),
-            Message::Refuse { channel, reason } => put_channel(&mut out, &[*reason as u8], *channel, REFUSE),
-            Message::Redirect { channel, to } => put_channel(&mut out, &to.0.to_be_bytes(), *channel, REDIRECT),
-            Message::Unsubscribe { channel } => put_channel(&mut out, &[], *channel, UNSUBSCRIBE),
-            Message::Nack(nack) => put_nack(&mut out, nack),
-            Message::Keyframe { channel } => put_channel(&mut out, &[], *channel, KEYFRAME),
-            Message::Clock { channel, run, clock } => {
+            RelayMessage::Subscribe(subscribe) => put_subscribe(&mut out, subscribe),
+            RelayMessage::Accept(accept) => put_accept(&mut out, accept),
+            RelayMessage::Refuse { channel, reason } => put_channel(&mut out, &[*reason as u8], *channel, REFUSE),
+            RelayMessage::Redirect { channel, to } => put_channel(&mut out, &to.0.to_be_bytes(), *channel, REDIRECT),
+            RelayMessage::Unsubscribe { channel } => put_channel(&mut out, &[], *channel, UNSUBSCRIBE),
+            RelayMessage::Nack(nack) => put_nack(&mut out, nack),
+            RelayMessage::Keyframe { channel } => put_channel(&mut out, &[], *channel, KEYFRAME),
+            RelayMessage::Clock { channel, run, clock } => {
                 put_clock(&mut out, clock);
                 put_channel(&mut out, &[*run], *channel, CLOCK);
             }
-            Message::Offer { channel, run, encodings } => {
+            RelayMessage::Offer { channel, run, encodings } => {
                 put_announcement(&mut out, encodings);
                 put_channel(&mut out, &[*run], *channel, OFFER);
             }
-            Message::Tail { channel, run, sequence } => {
+            RelayMessage::Tail { channel, run, sequence } => {
                 put(&mut out, &sequence.to_be_bytes());
                 put_channel(&mut out, &[*run], *channel, TAIL);
             }
-            Message::End { channel, run } => put_channel(&mut out, &[*run], *channel, END),
+            RelayMessage::End { channel, run } => put_channel(&mut out, &[*run], *channel, END),
         }
         out
     }
@@ -284,7 +288,7 @@ pub(crate) fn nack_frame(channel: u32, run: u8, urgent: bool, lost: &[u64]) -> F
     for offset in lost.iter().filter_map(|sequence| u16::try_from(sequence.checked_sub(first)?).ok()).take(LOST_MAX) {
         put(&mut offsets, &offset.to_be_bytes());
     }
-    Message::Nack(Nack { channel, run, urgent, first, offsets: &offsets }).frame()
+    RelayMessage::Nack(Nack { channel, run, urgent, first, offsets: &offsets }).frame()
 }
 
 fn put_nack(out: &mut Frame, nack: &Nack<'_>) {

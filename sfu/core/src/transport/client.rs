@@ -8,7 +8,7 @@ use crate::crypto::dtls::{Certificate, Dtls, DtlsError, DtlsRole, Fingerprint, P
 use crate::net::Route;
 use crate::transport::ice::IceCredentials;
 use crate::transport::{TransportCloseReason, TransportEvent};
-use crate::wire::stun::{Class, Message, Role, TransactionId, Writer};
+use crate::wire::stun::{Class, IceRole, Message, StunWriter, TransactionId};
 
 pub struct ClientConfig {
     /// Where the worker is reached; handed back by [`ClientTransport::poll_transmit`].
@@ -138,7 +138,7 @@ impl ClientTransport {
             return;
         }
         let mut message = Vec::with_capacity(CHECK_BYTES);
-        Writer::new(&mut message, Class::Success, check.transaction)
+        StunWriter::new(&mut message, Class::Success, check.transaction)
             .xor_mapped_address(self.route.remote())
             .integrity(&self.local.pwd)
             .finish();
@@ -152,9 +152,9 @@ impl ClientTransport {
         }
         self.outstanding.push_back(transaction);
         let mut message = Vec::with_capacity(CHECK_BYTES);
-        Writer::new(&mut message, Class::Request, transaction)
+        StunWriter::new(&mut message, Class::Request, transaction)
             .username(&format!("{}:{}", self.remote.ufrag, self.local.ufrag))
-            .role(Role::Controlling(self.seed))
+            .role(IceRole::Controlling(self.seed))
             .priority(PRIORITY_PEER_REFLEXIVE)
             .use_candidate()
             .integrity(&self.remote.pwd)

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::net::Route;
 use crate::stats::DropReason;
-use crate::wire::stun::{Class, Message, Role, Writer};
+use crate::wire::stun::{Class, IceRole, Message, StunWriter};
 
 /// RFC 8445 section 5.3. The password is a secret and never shows in `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -90,17 +90,17 @@ impl IceAgent {
             return Checked::Refused(DropReason::StunIntegrity);
         }
         if !message.unknown.is_empty() {
-            let writer = Writer::new(answer, Class::Error, message.transaction).error(420);
+            let writer = StunWriter::new(answer, Class::Error, message.transaction).error(420);
             writer.unknown_attributes(&message.unknown).integrity(pwd).finish();
             return Checked::Refused(DropReason::StunMalformed);
         }
         // A lite agent is always controlled (RFC 8445 section 6.1.1), so a peer that says the same of itself
         // has to change whatever the tie-breakers say.
-        if matches!(message.role, Some(Role::Controlled(_))) {
-            Writer::new(answer, Class::Error, message.transaction).error(487).integrity(pwd).finish();
+        if matches!(message.role, Some(IceRole::Controlled(_))) {
+            StunWriter::new(answer, Class::Error, message.transaction).error(487).integrity(pwd).finish();
             return Checked::Refused(DropReason::StunMalformed);
         }
-        Writer::new(answer, Class::Success, message.transaction)
+        StunWriter::new(answer, Class::Success, message.transaction)
             .xor_mapped_address(route.remote())
             .integrity(pwd)
             .finish();
@@ -234,7 +234,7 @@ impl IceAgent {
 
 /// An error without integrity: RFC 8489 section 9.1.3 has none to a request that is not authentic.
 fn refuse(message: &Message<'_>, code: u16, answer: &mut Vec<u8>) {
-    Writer::new(answer, Class::Error, message.transaction).error(code).finish();
+    StunWriter::new(answer, Class::Error, message.transaction).error(code).finish();
 }
 
 /// Valid pairs remembered per session. A peer has a handful of addresses; more are an attack or a bug.

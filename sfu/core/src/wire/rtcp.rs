@@ -9,7 +9,7 @@ pub mod writer;
 pub use congestion_feedback::{CongestionFeedback, Metric, StreamReport};
 pub use reader::{Compound, Packet, RtcpError};
 pub use transport_feedback::TransportFeedback;
-pub use writer::Writer;
+pub use writer::RtcpWriter;
 
 use crate::wire::rtp::Ssrc;
 

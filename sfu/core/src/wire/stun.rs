@@ -14,7 +14,7 @@ use aws_lc_rs::hmac;
 mod crc;
 mod writer;
 
-pub use writer::Writer;
+pub use writer::StunWriter;
 
 #[cfg(test)]
 mod tests;
@@ -33,7 +33,7 @@ pub enum Class {
 
 /// ICE-CONTROLLING or ICE-CONTROLLED with its tie-breaker (RFC 8445 section 7.1.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum IceRole {
     Controlling(u64),
     Controlled(u64),
 }
@@ -48,7 +48,7 @@ pub struct Message<'a> {
     pub username: Option<(&'a str, &'a str)>,
     pub priority: Option<u32>,
     pub use_candidate: bool,
-    pub role: Option<Role>,
+    pub role: Option<IceRole>,
     pub mapped_address: Option<SocketAddr>,
     pub error_code: Option<u16>,
     /// Comprehension-required attributes that we do not know, the first few of them.
@@ -146,8 +146,8 @@ impl<'a> Message<'a> {
             USERNAME => self.username = split_username(value),
             PRIORITY => self.priority = Some(u32::from_be_bytes(sized(value)?)),
             USE_CANDIDATE => self.use_candidate = true,
-            ICE_CONTROLLING => self.role = Some(Role::Controlling(u64::from_be_bytes(sized(value)?))),
-            ICE_CONTROLLED => self.role = Some(Role::Controlled(u64::from_be_bytes(sized(value)?))),
+            ICE_CONTROLLING => self.role = Some(IceRole::Controlling(u64::from_be_bytes(sized(value)?))),
+            ICE_CONTROLLED => self.role = Some(IceRole::Controlled(u64::from_be_bytes(sized(value)?))),
             XOR_MAPPED_ADDRESS => self.mapped_address = Some(read_xor_address(value, self.transaction)?),
             ERROR_CODE => self.error_code = Some(read_error_code(value)?),
             // RFC 8489 section 14: the lower half of the numbers must be understood or refused. Those of

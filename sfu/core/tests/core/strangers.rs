@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use chappe_sfu_core::stun::{Class, Message, TransactionId, Writer};
+use chappe_sfu_core::stun::{Class, Message, StunWriter, TransactionId};
 use chappe_sfu_core::{DropReason, Route};
 
 use crate::harness::cameras::ms;
@@ -56,7 +56,7 @@ fn who_asks_all_the_time_is_answered_a_hundred_times_a_second_and_who_names_anot
     assert!((24..=27).contains(&told), "{told}");
     harness.run(ms(10));
     let mut named = Vec::new();
-    Writer::new(&mut named, Class::Request, TransactionId([8; 12]))
+    StunWriter::new(&mut named, Class::Request, TransactionId([8; 12]))
         .username("nobody:here")
         .integrity("guessed")
         .finish();

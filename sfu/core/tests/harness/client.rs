@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use chappe_sfu_core::client::{ClientConfig, ClientTransport};
-use chappe_sfu_core::rtcp::{Compound, Packet as Rtcp, Writer};
+use chappe_sfu_core::rtcp::{Compound, Packet as Rtcp, RtcpWriter};
 use chappe_sfu_core::rtp::{Header, OutgoingHeader, Seq, Ssrc, write_extensions};
 use chappe_sfu_core::srtp::{Opener, ReplayWindow, Sealer};
 use chappe_sfu_core::transport::TransportEvent;
@@ -219,9 +219,9 @@ impl Client {
         self.outgoing.push_back((self.route, datagram));
     }
 
-    pub fn send_rtcp(&mut self, write: impl FnOnce(&mut Writer<'_>) -> Option<()>) {
+    pub fn send_rtcp(&mut self, write: impl FnOnce(&mut RtcpWriter<'_>) -> Option<()>) {
         let mut plain = [0; 1_200];
-        let mut writer = Writer::new(&mut plain);
+        let mut writer = RtcpWriter::new(&mut plain);
         write(&mut writer).expect("fits");
         let len = writer.len();
         self.send_rtcp_bytes(&plain[..len]);
@@ -331,7 +331,7 @@ impl Client {
             return;
         };
         let mut plain = [0; 1_200];
-        let mut writer = Writer::new(&mut plain);
+        let mut writer = RtcpWriter::new(&mut plain);
         log.poll_feedback(now, Ssrc(1), media, &mut writer);
         let len = writer.len();
         self.send_rtcp_bytes(&plain[..len]);

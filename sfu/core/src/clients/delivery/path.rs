@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::crypto::srtp::Sealer;
 use crate::egress::Egress;
 use crate::net::Route;
-use crate::wire::rtcp::Writer;
+use crate::wire::rtcp::RtcpWriter;
 
 /// It is open once both are there.
 #[derive(Default)]
@@ -29,10 +29,15 @@ impl Path {
     }
 
     /// Writes a compound packet, seals it and leaves it to be sent at once. `write` returns `None` for nothing.
-    pub fn send_rtcp(&mut self, now: Instant, egress: &mut Egress, write: impl FnOnce(&mut Writer<'_>) -> Option<()>) {
+    pub fn send_rtcp(
+        &mut self,
+        now: Instant,
+        egress: &mut Egress,
+        write: impl FnOnce(&mut RtcpWriter<'_>) -> Option<()>,
+    ) {
         let (Some(route), Some(sealer)) = (self.route, self.sealer.as_mut()) else { return };
         let mut plain = [0; RTCP_BYTES_MAX];
-        let mut writer = Writer::new(&mut plain);
+        let mut writer = RtcpWriter::new(&mut plain);
         if write(&mut writer).is_none() || writer.is_empty() {
             return;
         }

@@ -7,12 +7,12 @@ use arrayvec::ArrayVec;
 use crate::clients::delivery::Path;
 use crate::clients::ingest::Ingest;
 use crate::clients::ingest::nack::Lost;
-use crate::clients::ingest::source::{KEYFRAME_REQUEST_INTERVAL, Role, SILENT_AFTER, Source};
+use crate::clients::ingest::source::{KEYFRAME_REQUEST_INTERVAL, SILENT_AFTER, Source, StreamRole};
 use crate::clients::ingest::twcc::ArrivalLog;
 use crate::egress::Egress;
 use crate::keys::{LayerKey, ReceiveLine};
 use crate::spec::{SessionId, TRACKS_PER_SESSION_MAX, TrackId};
-use crate::wire::rtcp::{ReportBlock, Writer};
+use crate::wire::rtcp::{ReportBlock, RtcpWriter};
 use crate::wire::rtp::Ssrc;
 
 /// The way back to the publisher.
@@ -24,7 +24,7 @@ pub(crate) struct Back<'a> {
 }
 
 impl Back<'_> {
-    fn send(&mut self, now: Instant, write: impl FnOnce(&mut Writer<'_>) -> Option<()>) {
+    fn send(&mut self, now: Instant, write: impl FnOnce(&mut RtcpWriter<'_>) -> Option<()>) {
         self.path.send_rtcp(now, self.egress, write);
     }
 }
@@ -133,7 +133,7 @@ impl Ingest {
                     continue;
                 }
                 blocks.push(stream.reception.report(stream.ssrc, stream.report.as_ref(), now));
-                if feedback.remb && !feedback.transport_cc && stream.role == Role::Media {
+                if feedback.remb && !feedback.transport_cc && stream.role == StreamRole::Media {
                     wants_remb.push(stream.ssrc);
                 }
             }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use arrayvec::ArrayVec;
 
 use crate::clients::ingest::nack::Arrival;
-use crate::clients::ingest::source::{Encoding, Meaning, Role, SILENT_AFTER, Selection, Source, ticks_since};
+use crate::clients::ingest::source::{Encoding, Meaning, SILENT_AFTER, Selection, Source, StreamRole, ticks_since};
 use crate::codec::frame::FrameNumbers;
 use crate::codec::layers::FrameLayers;
 use crate::codec::parameter_sets::NalPacket;
@@ -90,7 +90,7 @@ impl<'a> Received<'a> {
             repaired.window.accept(index);
             round_trip = repaired.nack.first_asked(original).map(|asked| now.saturating_duration_since(asked));
             media = MediaPacket { index, payload_type: repeated, payload, ..media };
-        } else if role != Role::Media {
+        } else if role != StreamRole::Media {
             return Err(DropReason::RtpPayloadUnmapped);
         }
         Ok(Some(Received { source, round_trip, stream, media, opened, wake_at }))

@@ -21,7 +21,7 @@ use crate::wire::rtp::Ssrc;
 pub(crate) use encoding::{Encoding, Selection};
 pub(crate) use keyframe_requests::KEYFRAME_REQUEST_INTERVAL;
 pub(crate) use reception::Reception;
-pub(crate) use stream::{Role, Stream};
+pub(crate) use stream::{Stream, StreamRole};
 
 /// One received m-line and the SSRCs seen on it.
 pub(crate) struct Source {
@@ -120,7 +120,7 @@ impl Source {
     pub fn add(
         &mut self,
         ssrc: Ssrc,
-        role: Role,
+        role: StreamRole,
         encoding: u8,
         now: Instant,
         retired: &mut RetiredStreams,
@@ -163,9 +163,11 @@ impl Source {
     pub fn repaired_by(&self, place: StreamKey) -> Option<StreamKey> {
         let stream = self.stream(place)?;
         match stream.role {
-            Role::Media => None,
-            Role::Repair(Some(ssrc)) => self.streams.iter().position(|stream| stream.ssrc == ssrc).map(StreamKey::new),
-            Role::Repair(None) => self.encodings.get(usize::from(stream.encoding))?.selected,
+            StreamRole::Media => None,
+            StreamRole::Repair(Some(ssrc)) => {
+                self.streams.iter().position(|stream| stream.ssrc == ssrc).map(StreamKey::new)
+            }
+            StreamRole::Repair(None) => self.encodings.get(usize::from(stream.encoding))?.selected,
         }
     }
 

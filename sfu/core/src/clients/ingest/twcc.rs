@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 
-use crate::wire::rtcp::Writer;
+use crate::wire::rtcp::RtcpWriter;
 use crate::wire::rtp::{ExtendedSeq, Seq, Ssrc};
 
 /// Arrival times of one session's packets that carry a transport-wide sequence number.
@@ -72,7 +72,7 @@ impl ArrivalLog {
 
     /// Appends one feedback packet if one is due, and says whether it did. What does not fit into one packet
     /// stays due: call again with a fresh writer.
-    pub fn poll_feedback(&mut self, now: Instant, sender: Ssrc, media: Ssrc, writer: &mut Writer<'_>) -> bool {
+    pub fn poll_feedback(&mut self, now: Instant, sender: Ssrc, media: Ssrc, writer: &mut RtcpWriter<'_>) -> bool {
         if self.due.is_none_or(|due| due > now) {
             return false;
         }

@@ -64,7 +64,7 @@ fn a_tail_shows_the_loss_of_the_last_packets() {
     assert_eq!(after(start, &mut missing, 0), [101, 102]);
     missing.handle_tail(start, 102);
     assert_eq!(after(start, &mut missing, 1), [0; 0]);
-    assert_eq!(missing.handle_packet(start, 102), Arrival::Recovered);
+    assert_eq!(missing.handle_packet(start, 102), RelayArrival::Recovered);
 }
 
 #[test]
@@ -97,9 +97,9 @@ fn a_jump_starts_afresh() {
     let (start, mut missing) = (sim::start(), Missing::new());
     missing.handle_packet(start, 100);
     missing.handle_packet(start, 102);
-    assert_eq!(missing.handle_packet(start, 100 + (1 << 17)), Arrival::Restarted);
+    assert_eq!(missing.handle_packet(start, 100 + (1 << 17)), RelayArrival::Restarted);
     assert_eq!(missing.poll_timeout(), None);
-    assert_eq!(missing.handle_packet(start, 101), Arrival::Late);
+    assert_eq!(missing.handle_packet(start, 101), RelayArrival::Late);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::tracks::history::{Arrived, EXTENSIONS_BYTES_MAX};
 
 /// A packet as the history keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Media<'a> {
+pub(crate) struct RelayedPacket<'a> {
     pub channel: u32,
     /// Low byte of the run its numbers belong to.
     pub run: u8,
@@ -54,7 +54,7 @@ pub(crate) fn media_tail(
     out
 }
 
-pub(super) fn parse(mut reader: FieldReader<'_>) -> Option<Media<'_>> {
+pub(super) fn parse(mut reader: FieldReader<'_>) -> Option<RelayedPacket<'_>> {
     let (channel, run, flags, payload_type) = (reader.u32()?, reader.u8()?, reader.u8()?, reader.u8()?);
     let codec = *Codec::ALL.get(usize::from(reader.u8()?))?;
     let (generation, timestamp, sequence) = (reader.u32()?, reader.u32()?, reader.sequence()?);
@@ -78,7 +78,14 @@ pub(super) fn parse(mut reader: FieldReader<'_>) -> Option<Media<'_>> {
         layers: FrameLayers::NONE,
         at_ms: 0,
     };
-    Some(Media { channel, run, packet, waited_ms: (flags >> WAITED_SHIFT) * WAITED_STEP_MS, extensions, payload })
+    Some(RelayedPacket {
+        channel,
+        run,
+        packet,
+        waited_ms: (flags >> WAITED_SHIFT) * WAITED_STEP_MS,
+        extensions,
+        payload,
+    })
 }
 
 /// The type of the message.

@@ -32,31 +32,36 @@ fn announcement() -> Announcement {
     ])
 }
 
-fn messages() -> Vec<Message<'static>> {
+fn messages() -> Vec<RelayMessage<'static>> {
     let accept = Accept { channel: 1, run: u64::MAX, depth: 3, from: 77, clock: Some(clock()) };
     let nack = Nack { channel: 2, run: 3, urgent: true, first: 1 << 40, offsets: &[0, 0, 0, 7, 1, 0] };
     vec![
-        Message::Heartbeat(Heartbeat { sent_us: 1, echo_us: 2, held_us: 3 }),
-        Message::Subscribe(subscribe()),
-        Message::Subscribe(Subscribe { kind: MediaKind::Audio, have: None, leaves: Some(PeerId(3)), ..subscribe() }),
-        Message::Accept(accept),
-        Message::Accept(Accept { clock: None, ..accept }),
-        Message::Refuse { channel: 1, reason: Refusal::Loop },
-        Message::Redirect { channel: 1, to: PeerId(u64::MAX) },
-        Message::Unsubscribe { channel: u32::MAX },
-        Message::Nack(nack),
-        Message::Keyframe { channel: 7 },
-        Message::Clock { channel: 7, run: 8, clock: clock() },
-        Message::Offer { channel: 7, run: 8, encodings: announcement() },
-        Message::Tail { channel: 7, run: 8, sequence: 1 << 61 },
-        Message::End { channel: 7, run: 8 },
+        RelayMessage::Heartbeat(Heartbeat { sent_us: 1, echo_us: 2, held_us: 3 }),
+        RelayMessage::Subscribe(subscribe()),
+        RelayMessage::Subscribe(Subscribe {
+            kind: MediaKind::Audio,
+            have: None,
+            leaves: Some(PeerId(3)),
+            ..subscribe()
+        }),
+        RelayMessage::Accept(accept),
+        RelayMessage::Accept(Accept { clock: None, ..accept }),
+        RelayMessage::Refuse { channel: 1, reason: Refusal::Loop },
+        RelayMessage::Redirect { channel: 1, to: PeerId(u64::MAX) },
+        RelayMessage::Unsubscribe { channel: u32::MAX },
+        RelayMessage::Nack(nack),
+        RelayMessage::Keyframe { channel: 7 },
+        RelayMessage::Clock { channel: 7, run: 8, clock: clock() },
+        RelayMessage::Offer { channel: 7, run: 8, encodings: announcement() },
+        RelayMessage::Tail { channel: 7, run: 8, sequence: 1 << 61 },
+        RelayMessage::End { channel: 7, run: 8 },
     ]
 }
 
 #[test]
 fn messages_are_read_as_they_were_written() {
     for message in messages() {
-        assert_eq!(Message::parse(&message.frame()), Some(message));
+        assert_eq!(RelayMessage::parse(&message.frame()), Some(message));
     }
 }
 
@@ -64,7 +69,7 @@ fn messages_are_read_as_they_were_written() {
 fn a_request_names_all_that_is_lost() {
     let lost: Vec<u64> = (0..LOST_MAX as u64).map(|at| (1 << 40) + at * 500).collect();
     let frame = nack_frame(2, 3, false, &lost);
-    let Some(Message::Nack(nack)) = Message::parse(&frame) else { panic!("a request") };
+    let Some(RelayMessage::Nack(nack)) = RelayMessage::parse(&frame) else { panic!("a request") };
     assert_eq!(nack.lost().collect::<Vec<_>>(), lost);
 }
 
@@ -73,11 +78,12 @@ fn a_message_that_is_cut_or_longer_is_none() {
     for message in messages() {
         let frame = message.frame();
         // A request may be as long as it likes.
-        let is_none = |bytes: &[u8]| Message::parse(bytes).is_none_or(|read| matches!(read, Message::Nack(_)));
+        let is_none =
+            |bytes: &[u8]| RelayMessage::parse(bytes).is_none_or(|read| matches!(read, RelayMessage::Nack(_)));
         for from in 1..=frame.len() {
             assert!(is_none(&frame[from..]), "{message:?} from {from}");
         }
-        assert_eq!(Message::parse(&[&[0], &frame[..]].concat()), None, "{message:?}");
+        assert_eq!(RelayMessage::parse(&[&[0], &frame[..]].concat()), None, "{message:?}");
     }
 }
 
@@ -102,14 +108,14 @@ fn media_is_read_as_it_was_written_whatever_its_padding() {
         let tail = media_tail((9, 1), (&packet, waited), 2, padding);
         assert_eq!(tail.len(), MEDIA_FIXED_BYTES + usize::from(padding));
         let bytes = [b"xxpayload", &tail[..]].concat();
-        let media = Media { channel: 9, run: 1, packet, waited_ms, extensions: b"xx", payload: b"payload" };
-        assert_eq!(Message::parse(&bytes), Some(Message::Media(media)));
+        let media = RelayedPacket { channel: 9, run: 1, packet, waited_ms, extensions: b"xx", payload: b"payload" };
+        assert_eq!(RelayMessage::parse(&bytes), Some(RelayMessage::Media(media)));
     }
 }
 
 proptest! {
     #[test]
     fn any_bytes_are_a_message_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..400), kind in 0u8..15) {
-        let _ = Message::parse(&[bytes, vec![kind]].concat());
+        let _ = RelayMessage::parse(&[bytes, vec![kind]].concat());
     }
 }

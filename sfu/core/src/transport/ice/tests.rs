@@ -23,8 +23,8 @@ fn route(port: u16) -> Route {
 }
 
 /// A check from "there" as a browser sends it, before integrity.
-fn request(buffer: &mut Vec<u8>) -> Writer<'_> {
-    Writer::new(buffer, Class::Request, TRANSACTION).username("here:there").role(Role::Controlling(9))
+fn request(buffer: &mut Vec<u8>) -> StunWriter<'_> {
+    StunWriter::new(buffer, Class::Request, TRANSACTION).username("here:there").role(IceRole::Controlling(9))
 }
 
 fn check(priority: u32, nominate: bool) -> Vec<u8> {
@@ -33,8 +33,8 @@ fn check(priority: u32, nominate: bool) -> Vec<u8> {
 
 fn check_as(local: &str, remote: &str, priority: u32, nominate: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let writer = Writer::new(&mut bytes, Class::Request, TRANSACTION).username(&format!("{local}:{remote}"));
-    let writer = writer.role(Role::Controlling(9)).priority(priority);
+    let writer = StunWriter::new(&mut bytes, Class::Request, TRANSACTION).username(&format!("{local}:{remote}"));
+    let writer = writer.role(IceRole::Controlling(9)).priority(priority);
     let writer = if nominate { writer.use_candidate() } else { writer };
     writer.integrity(&credentials(local).pwd).finish();
     bytes
@@ -96,7 +96,7 @@ fn a_request_without_username_or_integrity_is_a_bad_request() {
     let mut without_integrity = Vec::new();
     request(&mut without_integrity).finish();
     let mut without_username = Vec::new();
-    Writer::new(&mut without_username, Class::Request, TRANSACTION).integrity(&credentials("here").pwd).finish();
+    StunWriter::new(&mut without_username, Class::Request, TRANSACTION).integrity(&credentials("here").pwd).finish();
     for message in [without_integrity, without_username] {
         let (checked, answer) = ask(&mut agent, now, route(1), &message);
         assert_eq!(checked, Checked::Refused(DropReason::StunMalformed));
@@ -123,8 +123,8 @@ fn an_unknown_attribute_that_must_be_understood_is_named() {
 fn a_peer_that_thinks_it_is_controlled_is_told_of_the_conflict() {
     let (mut agent, now) = (agent(), crate::sim::start());
     let mut bytes = Vec::new();
-    let writer = Writer::new(&mut bytes, Class::Request, TRANSACTION).username("here:there");
-    writer.role(Role::Controlled(u64::MAX)).integrity(&credentials("here").pwd).finish();
+    let writer = StunWriter::new(&mut bytes, Class::Request, TRANSACTION).username("here:there");
+    writer.role(IceRole::Controlled(u64::MAX)).integrity(&credentials("here").pwd).finish();
     let (_, answer) = ask(&mut agent, now, route(1), &bytes);
     assert_eq!(answer, Some((Class::Error, Some(487))));
     assert!(!agent.is_valid(route(1)));
@@ -135,7 +135,10 @@ fn answers_and_indications_are_not_answered() {
     let (mut agent, now) = (agent(), crate::sim::start());
     for class in [Class::Success, Class::Error, Class::Indication] {
         let mut bytes = Vec::new();
-        Writer::new(&mut bytes, class, TRANSACTION).username("here:there").integrity(&credentials("here").pwd).finish();
+        StunWriter::new(&mut bytes, class, TRANSACTION)
+            .username("here:there")
+            .integrity(&credentials("here").pwd)
+            .finish();
         let (checked, answer) = ask(&mut agent, now, route(1), &bytes);
         assert_eq!((checked, answer), (Checked::Refused(DropReason::StunMalformed), None));
     }

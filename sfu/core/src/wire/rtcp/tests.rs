@@ -31,9 +31,9 @@ const BLOCK: ReportBlock = ReportBlock {
 };
 
 /// What `write` appends, in a buffer with room for it.
-fn written(write: impl FnOnce(&mut Writer<'_>) -> Option<()>) -> Vec<u8> {
+fn written(write: impl FnOnce(&mut RtcpWriter<'_>) -> Option<()>) -> Vec<u8> {
     let mut out = [0xee; 1_500];
-    let mut writer = Writer::new(&mut out);
+    let mut writer = RtcpWriter::new(&mut out);
     write(&mut writer).expect("fits");
     let len = writer.len();
     assert_eq!(len % 4, 0);
@@ -77,7 +77,7 @@ fn a_receiver_report_holds_up_to_31_blocks() {
     let Packet::ReceiverReport { sender: Ssrc(1), blocks } = ours(&bytes) else { panic!("not an RR") };
     assert!(blocks.eq([BLOCK; 31]));
     let mut out = [0; 1_500];
-    assert_eq!(Writer::new(&mut out).receiver_report(Ssrc(1), &[BLOCK; 32]), None);
+    assert_eq!(RtcpWriter::new(&mut out).receiver_report(Ssrc(1), &[BLOCK; 32]), None);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_cname_chunk_ends_with_a_zero_whatever_its_length() {
         assert!(Compound::new(&bytes).next().is_none(), "skipped when read");
     }
     let mut out = [0; 1_500];
-    assert_eq!(Writer::new(&mut out).cname(Ssrc(9), &"x".repeat(256)), None);
+    assert_eq!(RtcpWriter::new(&mut out).cname(Ssrc(9), &"x".repeat(256)), None);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_remb_keeps_eighteen_bits_of_its_bitrate() {
 #[test]
 fn a_compound_packet_is_read_in_order_and_the_unknown_skipped() {
     let mut out = [0; 256];
-    let mut writer = Writer::new(&mut out);
+    let mut writer = RtcpWriter::new(&mut out);
     writer.sender_report(&REPORT, &[]).expect("fits");
     writer.cname(REPORT.ssrc, "a").expect("fits");
     // One packet, which arrived.
@@ -206,7 +206,7 @@ fn padding_is_not_content() {
 #[test]
 fn a_packet_that_does_not_fit_leaves_the_buffer_as_it_was() {
     let mut out = [0; 20];
-    let mut writer = Writer::new(&mut out);
+    let mut writer = RtcpWriter::new(&mut out);
     writer.pli(Ssrc(1), Ssrc(2)).expect("fits");
     assert_eq!(writer.pli(Ssrc(1), Ssrc(2)), None);
     assert_eq!(writer.len(), 12);

@@ -11,14 +11,14 @@ use crate::wire::rtp::{Seq, Ssrc};
 /// does not fit. A compound packet begins with a report (RFC 3550 section 6.1) unless reduced-size RTCP was
 /// negotiated (RFC 5506); that order is the caller's.
 #[derive(Debug)]
-pub struct Writer<'a> {
+pub struct RtcpWriter<'a> {
     out: &'a mut [u8],
     len: usize,
 }
 
-impl<'a> Writer<'a> {
-    pub fn new(out: &'a mut [u8]) -> Writer<'a> {
-        Writer { out, len: 0 }
+impl<'a> RtcpWriter<'a> {
+    pub fn new(out: &'a mut [u8]) -> RtcpWriter<'a> {
+        RtcpWriter { out, len: 0 }
     }
 
     pub fn len(&self) -> usize {

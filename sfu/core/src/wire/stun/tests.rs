@@ -33,9 +33,9 @@ const RESPONSE_IPV6: &[u8] = b"\x01\x01\x00\x48\x21\x12\xa4\x42\xb7\xe7\xa7\x01\
 
 fn check() -> Vec<u8> {
     let mut bytes = Vec::new();
-    Writer::new(&mut bytes, Class::Request, TRANSACTION)
+    StunWriter::new(&mut bytes, Class::Request, TRANSACTION)
         .username("evtj:h6vY")
-        .role(Role::Controlling(7))
+        .role(IceRole::Controlling(7))
         .priority(0x6e00_01ff)
         .use_candidate()
         .integrity(PASSWORD)
@@ -50,7 +50,7 @@ fn the_request_of_rfc_5769_is_read() {
     assert_eq!(message.transaction, TRANSACTION);
     assert_eq!(message.username, Some(("evtj", "h6vY")));
     assert_eq!(message.priority, Some(0x6e00_01ff));
-    assert_eq!(message.role, Some(Role::Controlled(0x932f_f9b1_5126_3b36)));
+    assert_eq!(message.role, Some(IceRole::Controlled(0x932f_f9b1_5126_3b36)));
     assert!(message.is_authentic(PASSWORD));
     assert!(!message.is_authentic("VOkJxbRl1RmTxUk/WvJxBu"));
     assert_eq!(username(REQUEST), Some(("evtj", "h6vY")));
@@ -76,7 +76,7 @@ fn the_addresses_of_rfc_5769_are_written() {
         // The vectors pad SOFTWARE with a space where we write a zero, so integrity and fingerprint differ,
         // but the address must not.
         let mut bytes = Vec::new();
-        let writer = Writer::new(&mut bytes, Class::Success, TRANSACTION).attribute(0x8022, b"test vector");
+        let writer = StunWriter::new(&mut bytes, Class::Success, TRANSACTION).attribute(0x8022, b"test vector");
         writer.xor_mapped_address(address.parse().unwrap()).integrity(PASSWORD).finish();
         let address_end = vector.len() - 32;
         assert_eq!(bytes[36..address_end], vector[36..address_end]);
@@ -115,7 +115,7 @@ fn what_rtc_stun_writes_we_read() {
 #[test]
 fn attributes_after_the_integrity_are_nobodys() {
     let mut bytes = Vec::new();
-    Writer::new(&mut bytes, Class::Request, TRANSACTION)
+    StunWriter::new(&mut bytes, Class::Request, TRANSACTION)
         .username("evtj:h6vY")
         .integrity(PASSWORD)
         .use_candidate()
@@ -132,7 +132,7 @@ fn attributes_after_the_integrity_are_nobodys() {
 #[test]
 fn a_username_after_the_integrity_finds_no_session() {
     let mut bytes = Vec::new();
-    Writer::new(&mut bytes, Class::Request, TRANSACTION).integrity(PASSWORD).username("evtj:h6vY").finish();
+    StunWriter::new(&mut bytes, Class::Request, TRANSACTION).integrity(PASSWORD).username("evtj:h6vY").finish();
     assert_eq!(username(&bytes), None);
     assert_eq!(Message::parse(&bytes).unwrap().username, None);
 }
@@ -147,7 +147,7 @@ fn a_wrong_fingerprint_is_malformed() {
 #[test]
 fn unknown_attributes_that_must_be_understood_are_listed() {
     let mut bytes = Vec::new();
-    let mut writer = Writer::new(&mut bytes, Class::Request, TRANSACTION);
+    let mut writer = StunWriter::new(&mut bytes, Class::Request, TRANSACTION);
     for kind in 0x7000..0x7020 {
         writer = writer.attribute(kind, b"abc");
     }
@@ -165,7 +165,7 @@ fn sizes_are_checked() {
         (XOR_MAPPED_ADDRESS, &[0, 1, 0, 0]),
     ] {
         let mut bytes = Vec::new();
-        Writer::new(&mut bytes, Class::Request, TRANSACTION).attribute(kind, value).finish();
+        StunWriter::new(&mut bytes, Class::Request, TRANSACTION).attribute(kind, value).finish();
         assert_eq!(Message::parse(&bytes).unwrap_err(), MalformedMessage::Attribute, "{kind:#x}");
     }
 }
@@ -220,7 +220,7 @@ proptest! {
     fn every_address_survives_the_mask(ip in any::<IpAddr>(), port in any::<u16>(), id in any::<[u8; 12]>()) {
         let mut bytes = Vec::new();
         let address = SocketAddr::new(ip, port);
-        Writer::new(&mut bytes, Class::Success, TransactionId(id)).xor_mapped_address(address).finish();
+        StunWriter::new(&mut bytes, Class::Success, TransactionId(id)).xor_mapped_address(address).finish();
         prop_assert_eq!(Message::parse(&bytes).unwrap().mapped_address, Some(address));
     }
 }

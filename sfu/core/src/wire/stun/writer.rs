@@ -6,18 +6,18 @@ use aws_lc_rs::hmac;
 
 use super::{
     ATTRIBUTE_HEADER_BYTES, Class, ERROR_CODE, FAMILY_IPV4, FAMILY_IPV6, FINGERPRINT, HEADER_BYTES, ICE_CONTROLLED,
-    ICE_CONTROLLING, INTEGRITY_BYTES, MAGIC_COOKIE, MESSAGE_INTEGRITY, PORT_MASK, PRIORITY, Role, TransactionId,
+    ICE_CONTROLLING, INTEGRITY_BYTES, IceRole, MAGIC_COOKIE, MESSAGE_INTEGRITY, PORT_MASK, PRIORITY, TransactionId,
     UNKNOWN_ATTRIBUTES, USE_CANDIDATE, USERNAME, XOR_MAPPED_ADDRESS, address_mask, crc, integrity_of,
 };
 
 /// Appends one message to a buffer that must be empty. All values are ours, so all of it fits.
-pub struct Writer<'a> {
+pub struct StunWriter<'a> {
     buffer: &'a mut Vec<u8>,
     transaction: TransactionId,
 }
 
-impl<'a> Writer<'a> {
-    pub fn new(buffer: &'a mut Vec<u8>, class: Class, transaction: TransactionId) -> Writer<'a> {
+impl<'a> StunWriter<'a> {
+    pub fn new(buffer: &'a mut Vec<u8>, class: Class, transaction: TransactionId) -> StunWriter<'a> {
         let kind: u16 = match class {
             Class::Request => 0x0001,
             Class::Indication => 0x0011,
@@ -29,7 +29,7 @@ impl<'a> Writer<'a> {
         buffer.extend_from_slice(&[0, 0]);
         buffer.extend_from_slice(&MAGIC_COOKIE.to_be_bytes());
         buffer.extend_from_slice(&transaction.0);
-        Writer { buffer, transaction }
+        StunWriter { buffer, transaction }
     }
 
     pub fn xor_mapped_address(self, address: SocketAddr) -> Self {
@@ -80,10 +80,10 @@ impl<'a> Writer<'a> {
         self.attribute(USE_CANDIDATE, &[])
     }
 
-    pub fn role(self, role: Role) -> Self {
+    pub fn role(self, role: IceRole) -> Self {
         match role {
-            Role::Controlling(tie_breaker) => self.attribute(ICE_CONTROLLING, &tie_breaker.to_be_bytes()),
-            Role::Controlled(tie_breaker) => self.attribute(ICE_CONTROLLED, &tie_breaker.to_be_bytes()),
+            IceRole::Controlling(tie_breaker) => self.attribute(ICE_CONTROLLING, &tie_breaker.to_be_bytes()),
+            IceRole::Controlled(tie_breaker) => self.attribute(ICE_CONTROLLED, &tie_breaker.to_be_bytes()),
         }
     }
 

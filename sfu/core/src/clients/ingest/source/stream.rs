@@ -12,7 +12,7 @@ use crate::wire::rtp::Ssrc;
 /// One SSRC of a source.
 pub(crate) struct Stream {
     pub ssrc: Ssrc,
-    pub role: Role,
+    pub role: StreamRole,
     /// Place of its encoding; 0 without simulcast.
     pub encoding: u8,
     pub window: ReplayWindow,
@@ -26,7 +26,7 @@ pub(crate) struct Stream {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub(crate) enum StreamRole {
     Media,
     /// RTX (RFC 4588); the SSRC it repairs, if anything named it.
     Repair(Option<Ssrc>),
@@ -35,6 +35,6 @@ pub(crate) enum Role {
 impl Stream {
     /// Packets of media that never came, not even late.
     pub fn lost(&self) -> u64 {
-        if self.role == Role::Media { u64::try_from(self.reception.lost()).unwrap_or(0) } else { 0 }
+        if self.role == StreamRole::Media { u64::try_from(self.reception.lost()).unwrap_or(0) } else { 0 }
     }
 }

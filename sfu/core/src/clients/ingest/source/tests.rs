@@ -97,9 +97,9 @@ fn a_silent_stream_is_superseded_and_encodings_do_not_supersede_each_other() {
         stream.reception.received += 1;
         stream.heard = at;
     };
-    let low = source.add(Ssrc(1), Role::Media, 0, now, &mut RetiredStreams::default());
-    let high = source.add(Ssrc(2), Role::Media, 1, now, &mut RetiredStreams::default());
-    let newer = source.add(Ssrc(3), Role::Media, 1, now, &mut RetiredStreams::default());
+    let low = source.add(Ssrc(1), StreamRole::Media, 0, now, &mut RetiredStreams::default());
+    let high = source.add(Ssrc(2), StreamRole::Media, 1, now, &mut RetiredStreams::default());
+    let newer = source.add(Ssrc(3), StreamRole::Media, 1, now, &mut RetiredStreams::default());
     heard(&mut source, low, now);
     assert_eq!(select(&mut source, low, 10, now), Selection::Superseded);
     heard(&mut source, high, now);
@@ -121,7 +121,7 @@ fn sequences_of_a_track_only_grow_from_stream_to_stream() {
     for ssrc in 0..40 {
         let place = source.add(
             Ssrc(ssrc),
-            Role::Media,
+            StreamRole::Media,
             0,
             now + Duration::from_millis(u64::from(ssrc)),
             &mut RetiredStreams::default(),
@@ -138,7 +138,7 @@ fn sequences_of_a_track_only_grow_from_stream_to_stream() {
 #[test]
 fn packets_of_ours_have_room_and_late_ones_keep_their_place() {
     let (mut source, now) = (source(), start());
-    let place = source.add(Ssrc(1), Role::Media, 0, now, &mut RetiredStreams::default());
+    let place = source.add(Ssrc(1), StreamRole::Media, 0, now, &mut RetiredStreams::default());
     select(&mut source, place, 100, now);
     let source = &mut source.encodings[0];
     let before = source.sequence(100).expect("a place");

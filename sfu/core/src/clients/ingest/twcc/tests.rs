@@ -41,7 +41,7 @@ fn poll_all(log: &mut ArrivalLog, now: Instant) -> Vec<TransportLayerCc> {
     let mut feedbacks = Vec::new();
     let mut out = [0; 1_200];
     loop {
-        let mut writer = Writer::new(&mut out);
+        let mut writer = RtcpWriter::new(&mut out);
         if !log.poll_feedback(now, SENDER, MEDIA, &mut writer) {
             assert!(writer.is_empty());
             return feedbacks;
@@ -162,7 +162,7 @@ fn a_writer_without_room_keeps_the_feedback() {
     let mut log = ArrivalLog::new(epoch);
     log.record(epoch, Seq(0));
     let mut out = [0; 20];
-    assert!(!log.poll_feedback(epoch + 50 * MS, SENDER, MEDIA, &mut Writer::new(&mut out)));
+    assert!(!log.poll_feedback(epoch + 50 * MS, SENDER, MEDIA, &mut RtcpWriter::new(&mut out)));
     assert_eq!(poll_all(&mut log, epoch + 50 * MS).len(), 1);
 }
 
