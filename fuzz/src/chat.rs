@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use chappe_cluster::{MemberId, NodeName, RoomName};
-use chappe_signaling_chat::{Chat, Output, Person, RoomMessage};
+use chappe_signaling_chat::{Chat, ChatOutput, Person, RoomMessage};
 
 use crate::input::Script;
 
@@ -45,8 +45,8 @@ pub(crate) fn run(bytes: &[u8]) {
 }
 
 /// What is told to other nodes can be told.
-fn check(output: &Output) {
-    if let Output::Publish(_, message) = output {
+fn check(output: &ChatOutput) {
+    if let ChatOutput::Publish(_, message) = output {
         let text = serde_json::to_vec(message).expect("string keys only");
         assert!(text.len() < NATS_BYTES_MAX, "a message of {} bytes", text.len());
         let read: RoomMessage = serde_json::from_slice(&text).expect("what we wrote");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chappe_sfu_api::WorkerIndex;
 use chappe_signaling_edge::supervisor::{Supervisor, SupervisorError};
 use chappe_signaling_service::{Service, WorkerQueue};
-use chappe_supervisor_api::{ProcessName, Reply, SupervisorRequest, worker_socket};
+use chappe_supervisor_api::{ProcessName, SupervisorReply, SupervisorRequest, worker_socket};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{Instrument as _, debug, info, info_span};
@@ -96,13 +96,16 @@ async fn follow_count(supervisor: &Supervisor, counted: &watch::Sender<usize>) -
     let mut count = 0;
     while let Some(reply) = replies.next().await? {
         match reply {
-            Reply::Process(status) => count += usize::from(status.name != ProcessName::Signaling),
-            Reply::Ok => {
+            SupervisorReply::Process(status) => count += usize::from(status.name != ProcessName::Signaling),
+            SupervisorReply::Ok => {
                 counted.send_if_modified(|before| std::mem::replace(before, count) != count);
                 count = 0;
             }
-            Reply::Error(why) => return Err(SupervisorError::Refused(why)),
-            Reply::Log(..) | Reply::Added(_) | Reply::Settings { .. } | Reply::ProgramBefore(_) => {}
+            SupervisorReply::Error(why) => return Err(SupervisorError::Refused(why)),
+            SupervisorReply::Log(..)
+            | SupervisorReply::Added(_)
+            | SupervisorReply::Settings { .. }
+            | SupervisorReply::ProgramBefore(_) => {}
         }
     }
     Ok(())

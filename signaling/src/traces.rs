@@ -7,7 +7,7 @@ pub use collector::{Collector, check_collector, key_values};
 
 use std::time::Duration;
 
-use chappe_signaling_traces::{EndedSpan, Fate, Resource, Tracer, to_otlp};
+use chappe_signaling_traces::{EndedSpan, Resource, SpanFate, Tracer, to_otlp};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tracing::{info, warn};
@@ -48,7 +48,7 @@ pub async fn tell_collector(
         match told {
             Ok(fate) => tracer.count(fate, batch.len() as u64),
             Err(why) => {
-                tracer.count(Fate::Dropped, batch.len() as u64);
+                tracer.count(SpanFate::Dropped, batch.len() as u64);
                 if was_reached {
                     warn!(collector = collector.shown(), why, "traces are lost until the collector takes them");
                 }
@@ -63,7 +63,7 @@ pub async fn tell_collector(
 }
 
 /// Some attempts with growing pauses, where another one may lead to something else. Meanwhile the queue fills.
-async fn tell(collector: &Collector, body: Vec<u8>) -> Result<Fate, String> {
+async fn tell(collector: &Collector, body: Vec<u8>) -> Result<SpanFate, String> {
     let mut pause = PAUSE_FIRST;
     let mut last = String::new();
     for attempt in 0..ATTEMPTS {
@@ -72,10 +72,10 @@ async fn tell(collector: &Collector, body: Vec<u8>) -> Result<Fate, String> {
             pause *= 2;
         }
         match collector.tell(&body).await {
-            CollectorAnswer::Taken => return Ok(Fate::Sent),
+            CollectorAnswer::Taken => return Ok(SpanFate::Sent),
             CollectorAnswer::Refused(why) => {
                 warn!(collector = collector.shown(), why, "the collector refuses traces");
-                return Ok(Fate::Refused);
+                return Ok(SpanFate::Refused);
             }
             CollectorAnswer::Later(why) => last = why,
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chappe_signaling_edge::http::Tls;
 use chappe_signaling_service::Service;
 use chappe_signaling_turn::{Counts, TurnSecret, TurnServers};
-use chappe_signaling_turn_server::{Media, Terms, TurnSockets, relay_media};
+use chappe_signaling_turn_server::{RelayTargets, Terms, TurnSockets, relay_media};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
@@ -74,7 +74,7 @@ async fn ask_after_relayed(service: &Service) {
 #[derive(Debug)]
 struct MediaPorts(Arc<Service>);
 
-impl Media for MediaPorts {
+impl RelayTargets for MediaPorts {
     fn destination(&self, peer: SocketAddr) -> Option<SocketAddr> {
         self.0.media_port(peer)
     }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use chappe_signaling_events::{Attempt, Event, EventKind, Fate, Outbox, Outcome};
+use chappe_signaling_events::{EventAttempt, EventFate, EventKind, Outbox, Outcome, PublicEvent};
 use chappe_signaling_service::{Service, unix_ms};
 use hyper::Uri;
 use serde_json::json;
@@ -110,8 +110,8 @@ impl Telling {
         Telling { service, number, poster, folder, journal, outbox }
     }
 
-    async fn run(mut self, mut events: Receiver<Arc<Event>>, mut stop: watch::Receiver<bool>) {
-        let mut running: JoinSet<(Attempt, Outcome)> = JoinSet::new();
+    async fn run(mut self, mut events: Receiver<Arc<PublicEvent>>, mut stop: watch::Receiver<bool>) {
+        let mut running: JoinSet<(EventAttempt, Outcome)> = JoinSet::new();
         loop {
             if let Some(count) = self.outbox.poll_untold() {
                 warn!(receiver = %self.poster.receiver(), count, "events were dropped: the receiver takes too few");
@@ -154,19 +154,21 @@ impl Telling {
         }
     }
 
-    fn handle_outcome(&mut self, attempt: &Attempt, outcome: Outcome) {
+    fn handle_outcome(&mut self, attempt: &EventAttempt, outcome: Outcome) {
         let fate = self.outbox.handle_outcome(Instant::now(), attempt, outcome);
         let (receiver, event) = (self.poster.receiver(), &attempt.event);
         let (id, kind) = (event.id.as_str(), event.kind.as_text());
         match fate {
-            Fate::Over => debug!(receiver, id, "an event was told"),
-            Fate::ToldAgain => debug!(receiver, id, "an event is told again"),
-            Fate::GivenUp => warn!(receiver, id, kind, "an event is given up: the receiver did not take it for a day"),
+            EventFate::Over => debug!(receiver, id, "an event was told"),
+            EventFate::ToldAgain => debug!(receiver, id, "an event is told again"),
+            EventFate::GivenUp => {
+                warn!(receiver, id, kind, "an event is given up: the receiver did not take it for a day")
+            }
         }
     }
 
     /// What is there already is written down together.
-    fn take_all(&mut self, events: &mut Receiver<Arc<Event>>) {
+    fn take_all(&mut self, events: &mut Receiver<Arc<PublicEvent>>) {
         loop {
             match events.try_recv() {
                 Ok(event) => self.outbox.push(Instant::now(), event),
@@ -177,7 +179,7 @@ impl Telling {
     }
 }
 
-async fn tell(poster: Arc<Poster>, attempt: Attempt) -> (Attempt, Outcome) {
+async fn tell(poster: Arc<Poster>, attempt: EventAttempt) -> (EventAttempt, Outcome) {
     let event = &attempt.event;
     let signed = Signed { id: &event.id, unix_seconds: unix_ms() / 1000, body: event.body() };
     let outcome = match poster.post(signed).await {
@@ -190,9 +192,9 @@ async fn tell(poster: Arc<Poster>, attempt: Attempt) -> (Attempt, Outcome) {
     (attempt, outcome)
 }
 
-fn dropped(service: &Service, count: u64) -> Event {
+fn dropped(service: &Service, count: u64) -> PublicEvent {
     let at_ms = unix_ms();
-    Event {
+    PublicEvent {
         id: format!("{}-dropped-{at_ms}", service.node()),
         kind: EventKind::EventsDropped,
         at_ms,

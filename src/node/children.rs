@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::process::ExitCode;
 
 use chappe_sfu_api::WorkerIndex;
-use chappe_sfu_io::inherited::{self, Kind};
+use chappe_sfu_io::inherited::{self, SocketKind};
 use chappe_sfu_worker::{Parent, SESSIONS_MAX_DEFAULT, WorkerConfig};
 use chappe_signaling::{
     AccessConfig, AcmeConfig, AdminAuth, Auth, BasePath, Caps, Config, Host, IssuerSource, KeySources, Network,
@@ -113,7 +113,7 @@ fn keys(args: &SignalingArgs) -> Result<KeySources, Failure> {
 
 fn turn_sockets(args: &SignalingArgs) -> Result<Option<TurnSockets>, Failure> {
     let Some((udp, tcp)) = args.turn_udp_fd.zip(args.turn_tcp_fd) else { return Ok(None) };
-    let udp = inherited::take(udp, Kind::Udp).map_err(|e| Failure::Start(format!("signaling: {e}")))?;
+    let udp = inherited::take(udp, SocketKind::Udp).map_err(|e| Failure::Start(format!("signaling: {e}")))?;
     Ok(Some(TurnSockets { udp: udp.into(), tcp: listener(tcp)? }))
 }
 
@@ -157,7 +157,7 @@ fn webhooks(args: &SignalingArgs) -> Result<Option<Webhooks>, Failure> {
 }
 
 fn listener(fd: RawFd) -> Result<TcpListener, Failure> {
-    let owned = inherited::take(fd, Kind::TcpListener).map_err(|e| Failure::Start(format!("signaling: {e}")))?;
+    let owned = inherited::take(fd, SocketKind::TcpListener).map_err(|e| Failure::Start(format!("signaling: {e}")))?;
     Ok(TcpListener::from(owned))
 }
 

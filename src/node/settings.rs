@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use chappe_sfu_worker::{LOUDEST_DEFAULT, SESSIONS_MAX_DEFAULT};
 use chappe_signaling::{IssuerSource, ROOMS_NAMED_DEFAULT};
-use chappe_supervisor::{Caps, NodePlan, Renewal, Role};
+use chappe_supervisor::{Caps, NodePlan, RenewedPlan, Role};
 use chappe_supervisor_api::{AdminAuth, Auth};
 
 use crate::failure::{Failure, usage};
@@ -79,7 +79,7 @@ pub fn plan(program: Program, flags: Flags) -> Result<NodePlan, Failure> {
 }
 
 /// What a node that runs takes up of its settings, read again. The reason where they can't be.
-pub fn renewed(running: &NodePlan, program: Program, flags: Flags) -> Result<Renewal, String> {
+pub fn renewed(running: &NodePlan, program: Program, flags: Flags) -> Result<RenewedPlan, String> {
     let fresh = plan(program, flags).map_err(|failure| failure.to_string())?;
     let renewal = running.renewed(fresh);
     // What changes has to go with what stays.

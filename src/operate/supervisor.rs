@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chappe_supervisor_api::{Reply, SOCKET_FILE, SupervisorRequest};
+use chappe_supervisor_api::{SOCKET_FILE, SupervisorReply, SupervisorRequest};
 
 use super::find::directory_of;
 use crate::failure::Failure;
@@ -27,14 +27,14 @@ pub fn set_program(admin: &str, path: PathBuf) -> Result<Option<PathBuf>, Failur
         Failure::NotReached(format!("the supervisor in {} does not answer: {error}", directory.display()))
     };
     match ask(directory.join(SOCKET_FILE), &SupervisorRequest::Program { path }).map_err(not_reached)? {
-        Reply::Error(why) => Err(Failure::Refused(why)),
-        Reply::ProgramBefore(path) => Ok(Some(path)),
+        SupervisorReply::Error(why) => Err(Failure::Refused(why)),
+        SupervisorReply::ProgramBefore(path) => Ok(Some(path)),
         _ => Ok(None),
     }
 }
 
 /// The first line of the answer.
-fn ask(socket: PathBuf, request: &SupervisorRequest) -> io::Result<Reply> {
+fn ask(socket: PathBuf, request: &SupervisorRequest) -> io::Result<SupervisorReply> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
     stream.write_all(format!("{request}\n").as_bytes())?;

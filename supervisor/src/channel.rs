@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use chappe_supervisor_api::{LogSource, ProcessStatus, Reply, SupervisorRequest};
+use chappe_supervisor_api::{LogSource, ProcessStatus, SupervisorReply, SupervisorRequest};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::net::sockopt::socket_peercred;
@@ -66,7 +66,7 @@ impl Channel {
     }
 
     /// A client that is gone has no use for it.
-    pub fn reply(&mut self, client: ClientKey, reply: &Reply) {
+    pub fn reply(&mut self, client: ClientKey, reply: &SupervisorReply) {
         if let Some(client) = self.clients.get_mut(&client) {
             client.push(reply);
         }
@@ -89,8 +89,8 @@ impl Channel {
     /// To whoever follows them.
     pub fn tell_processes(&mut self, processes: &[ProcessStatus]) {
         for client in self.clients.values_mut().filter(|client| client.follows_processes()) {
-            processes.iter().for_each(|status| client.push(&Reply::Process(*status)));
-            client.push(&Reply::Ok);
+            processes.iter().for_each(|status| client.push(&SupervisorReply::Process(*status)));
+            client.push(&SupervisorReply::Ok);
         }
     }
 

@@ -43,6 +43,6 @@ pub use child::log::check_log_filter;
 pub use ended::{EXIT_REFUSE, EXIT_STOP, Ended};
 pub use log_format::LogFormat;
 pub use node::run;
-pub use plan::{AcmePlan, DevelopmentPlan, LogFilePlan, NodePlan, Renewal, Role, TlsPlan};
+pub use plan::{AcmePlan, DevelopmentPlan, LogFilePlan, NodePlan, RenewedPlan, Role, TlsPlan};
 pub use runtime_dir::running_nodes;
 pub use sockets::StartError;

@@ -7,7 +7,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chappe_supervisor_api::{ProcessName, ProcessState, ProcessStatus, Reply, SupervisorRequest, WORKERS_MAX};
+use chappe_supervisor_api::{
+    ProcessName, ProcessState, ProcessStatus, SupervisorReply, SupervisorRequest, WORKERS_MAX,
+};
 use tracing::info;
 
 use crate::channel::ClientKey;
@@ -29,7 +31,7 @@ pub fn answer(
         SupervisorRequest::Log { of, lines, follow } => return supervisor.send_log(client, of, lines, follow),
         SupervisorRequest::Add => match add(plan, sockets, supervisor) {
             Ok(index) => {
-                supervisor.reply(client, &Reply::Added(index));
+                supervisor.reply(client, &SupervisorReply::Added(index));
                 Ok(())
             }
             Err(why) => Err(why),
@@ -46,11 +48,10 @@ pub fn answer(
         SupervisorRequest::ReadSettings => {
             settings.answer(plan, sockets, supervisor).map(|reply| supervisor.reply(client, &reply))
         }
-        SupervisorRequest::Program { path } => {
-            set_program(sockets, supervisor, path).map(|before| supervisor.reply(client, &Reply::ProgramBefore(before)))
-        }
+        SupervisorRequest::Program { path } => set_program(sockets, supervisor, path)
+            .map(|before| supervisor.reply(client, &SupervisorReply::ProgramBefore(before))),
     };
-    supervisor.reply(client, &done.map_or_else(Reply::Error, |()| Reply::Ok));
+    supervisor.reply(client, &done.map_or_else(SupervisorReply::Error, |()| SupervisorReply::Ok));
 }
 
 /// The place of a worker that has left: its ports are free again, and the next signaling process hears of fewer.

@@ -117,7 +117,7 @@ pub enum Role {
 
 /// What a running node makes of settings that were read again.
 #[derive(Debug)]
-pub struct Renewal {
+pub struct RenewedPlan {
     pub plan: NodePlan,
     /// Names of settings that are others now.
     pub changed: Vec<&'static str>,
@@ -127,7 +127,7 @@ pub struct Renewal {
 
 impl NodePlan {
     /// Sockets are bound and workers carry media: what concerns them stays.
-    pub fn renewed(&self, fresh: NodePlan) -> Renewal {
+    pub fn renewed(&self, fresh: NodePlan) -> RenewedPlan {
         let tls = if self.tls.is_some() == fresh.tls.is_some() { &fresh.tls } else { &self.tls };
         let plan = NodePlan {
             role: self.role,
@@ -145,7 +145,7 @@ impl NodePlan {
             state_file: self.state_file.clone(),
             ..fresh.clone()
         };
-        Renewal { changed: self.differences(&plan), fixed: plan.differences(&fresh), plan }
+        RenewedPlan { changed: self.differences(&plan), fixed: plan.differences(&fresh), plan }
     }
 
     /// Names of the settings in which two plans differ.

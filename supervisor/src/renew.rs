@@ -3,19 +3,19 @@
 
 use std::fmt;
 
-use chappe_supervisor_api::{ProcessName, Reply};
+use chappe_supervisor_api::{ProcessName, SupervisorReply};
 use tracing::{info, warn};
 
 use crate::child::log::LogFilter;
 use crate::child::log_filter_line;
 use crate::node_sockets::NodeSockets;
 use crate::outlet::Outlet;
-use crate::plan::{NodePlan, Renewal};
+use crate::plan::{NodePlan, RenewedPlan};
 use crate::shown::Shown;
 use crate::supervise::Supervisor;
 
 /// Reads the settings as at the start, for a node that runs by these.
-pub type ReadAgain<'a> = &'a dyn Fn(&NodePlan) -> Result<Renewal, String>;
+pub type ReadAgain<'a> = &'a dyn Fn(&NodePlan) -> Result<RenewedPlan, String>;
 
 /// How a node that runs comes to other settings.
 pub struct Settings<'a> {
@@ -45,10 +45,10 @@ impl<'a> Settings<'a> {
         plan: &mut NodePlan,
         sockets: &NodeSockets,
         supervisor: &mut Supervisor,
-    ) -> Result<Reply, String> {
+    ) -> Result<SupervisorReply, String> {
         let (changed, fixed) = self.take_up(plan, sockets, supervisor)?;
         let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
-        Ok(Reply::Settings { changed: owned(changed), fixed: owned(fixed) })
+        Ok(SupervisorReply::Settings { changed: owned(changed), fixed: owned(fixed) })
     }
 
     /// Names of the settings that changed, and of those that can't.
@@ -58,7 +58,7 @@ impl<'a> Settings<'a> {
         sockets: &NodeSockets,
         supervisor: &mut Supervisor,
     ) -> Result<(Vec<&'static str>, Vec<&'static str>), String> {
-        let Renewal { plan: renewed, changed, fixed } = (self.read_again)(plan).inspect_err(|why| {
+        let RenewedPlan { plan: renewed, changed, fixed } = (self.read_again)(plan).inspect_err(|why| {
             warn!(why, "the settings can't be taken up: those of before stay");
         })?;
         if !fixed.is_empty() {

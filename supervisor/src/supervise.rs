@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use chappe_supervisor_api::{LogSource, ProcessName, ProcessStatus, Reply, SupervisorRequest};
+use chappe_supervisor_api::{LogSource, ProcessName, ProcessStatus, SupervisorReply, SupervisorRequest};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::process::Signal;
@@ -176,7 +176,7 @@ impl Supervisor {
         std::mem::take(&mut self.gone)
     }
 
-    pub fn reply(&mut self, client: ClientKey, reply: &Reply) {
+    pub fn reply(&mut self, client: ClientKey, reply: &SupervisorReply) {
         if let Some(channel) = &mut self.channel {
             channel.reply(client, reply);
         }
@@ -186,8 +186,8 @@ impl Supervisor {
     pub fn tell_processes(&mut self, client: ClientKey, follow: bool) {
         let statuses = self.statuses();
         let Some(channel) = &mut self.channel else { return };
-        statuses.into_iter().for_each(|status| channel.reply(client, &Reply::Process(status)));
-        channel.reply(client, &Reply::Ok);
+        statuses.into_iter().for_each(|status| channel.reply(client, &SupervisorReply::Process(status)));
+        channel.reply(client, &SupervisorReply::Ok);
         if follow {
             channel.follow_processes(client);
         }

@@ -8,7 +8,7 @@ use rustix::net::{AddressFamily, SocketType, sockopt};
 
 /// What an inherited descriptor must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum SocketKind {
     /// A bound UDP socket.
     Udp,
     /// A listening TCP socket.
@@ -19,7 +19,7 @@ pub enum Kind {
 
 /// Takes ownership of descriptor `fd`, which must have been inherited at start and belong to nobody else
 /// in this process. Fails when it is not a socket of the expected kind, and when it was taken before.
-pub fn take(fd: RawFd, kind: Kind) -> io::Result<OwnedFd> {
+pub fn take(fd: RawFd, kind: SocketKind) -> io::Result<OwnedFd> {
     if fd < FIRST_INHERITED {
         return Err(refused(fd, "is a standard stream"));
     }
@@ -54,19 +54,21 @@ static TAKEN: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
 /// 0, 1 and 2 are the standard streams.
 const FIRST_INHERITED: RawFd = 3;
 
-fn check(fd: impl AsFd, kind: Kind) -> Result<(), &'static str> {
+fn check(fd: impl AsFd, kind: SocketKind) -> Result<(), &'static str> {
     let fd = fd.as_fd();
     let socket_type = sockopt::socket_type(fd).map_err(|_| "is not a socket")?;
     let domain = sockopt::socket_domain(fd).map_err(|_| "is not a socket")?;
     let listens = sockopt::socket_acceptconn(fd).unwrap_or(false);
     let internet = domain == AddressFamily::INET || domain == AddressFamily::INET6;
     match kind {
-        Kind::Udp if internet && socket_type == SocketType::DGRAM => Ok(()),
-        Kind::Udp => Err("is not a UDP socket"),
-        Kind::TcpListener if internet && socket_type == SocketType::STREAM && listens => Ok(()),
-        Kind::TcpListener => Err("is not a listening TCP socket"),
-        Kind::UnixListener if domain == AddressFamily::UNIX && socket_type == SocketType::STREAM && listens => Ok(()),
-        Kind::UnixListener => Err("is not a listening Unix stream socket"),
+        SocketKind::Udp if internet && socket_type == SocketType::DGRAM => Ok(()),
+        SocketKind::Udp => Err("is not a UDP socket"),
+        SocketKind::TcpListener if internet && socket_type == SocketType::STREAM && listens => Ok(()),
+        SocketKind::TcpListener => Err("is not a listening TCP socket"),
+        SocketKind::UnixListener if domain == AddressFamily::UNIX && socket_type == SocketType::STREAM && listens => {
+            Ok(())
+        }
+        SocketKind::UnixListener => Err("is not a listening Unix stream socket"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 
 use chappe_sfu_api::WorkerIndex;
-use chappe_sfu_io::inherited::{self, Kind};
+use chappe_sfu_io::inherited::{self, SocketKind};
 
 /// What a worker needs to know and to hold before it starts.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub struct WorkerConfig {
 
 /// Why a worker could not start. Its supervisor tries again.
 #[derive(Debug, thiserror::Error)]
-pub enum WorkerError {
+pub enum WorkerStartError {
     #[error("cannot take the inherited socket: {0}")]
     Inherited(#[source] io::Error),
     #[error("cannot set up {what}: {error}")]
@@ -50,13 +50,13 @@ impl WorkerConfig {
         tcp: RawFd,
         control: RawFd,
         sessions_max: u32,
-    ) -> Result<WorkerConfig, WorkerError> {
+    ) -> Result<WorkerConfig, WorkerStartError> {
         Ok(WorkerConfig {
             index,
             media_port,
-            udp: inherited::take(udp, Kind::Udp).map_err(WorkerError::Inherited)?,
-            tcp: inherited::take(tcp, Kind::TcpListener).map_err(WorkerError::Inherited)?,
-            control: inherited::take(control, Kind::UnixListener).map_err(WorkerError::Inherited)?,
+            udp: inherited::take(udp, SocketKind::Udp).map_err(WorkerStartError::Inherited)?,
+            tcp: inherited::take(tcp, SocketKind::TcpListener).map_err(WorkerStartError::Inherited)?,
+            control: inherited::take(control, SocketKind::UnixListener).map_err(WorkerStartError::Inherited)?,
             sessions_max,
             loudest: LOUDEST_DEFAULT,
             restarts: 0,

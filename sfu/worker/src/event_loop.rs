@@ -12,7 +12,7 @@ use chappe_sfu_io::process::Termination;
 use chappe_sfu_io::tcp::TcpListener;
 use chappe_sfu_io::udp::UdpSocket;
 
-use crate::config::{WorkerConfig, WorkerError};
+use crate::config::{WorkerConfig, WorkerStartError};
 use crate::connections::Connections;
 use crate::control::{ClientId, Control, Disconnect};
 use crate::faults::FailedWaits;
@@ -71,8 +71,8 @@ enum Flow {
 }
 
 impl Worker {
-    pub(crate) fn start(config: WorkerConfig, parent: Box<dyn Parent>) -> Result<Worker, WorkerError> {
-        let set_up = |what| move |error| WorkerError::SetUp { what, error };
+    pub(crate) fn start(config: WorkerConfig, parent: Box<dyn Parent>) -> Result<Worker, WorkerStartError> {
+        let set_up = |what| move |error| WorkerStartError::SetUp { what, error };
         let termination = Termination::block().map_err(set_up("signals"))?;
         let udp = UdpSocket::adopt(config.udp).map_err(set_up("the UDP socket"))?;
         let tcp = TcpListener::adopt(config.tcp).map_err(set_up("the TCP listener"))?;

@@ -29,7 +29,7 @@ mod translate;
 mod validate;
 mod waiting;
 
-pub use config::{LOUDEST_DEFAULT, SESSIONS_MAX_DEFAULT, WorkerConfig, WorkerError};
+pub use config::{LOUDEST_DEFAULT, SESSIONS_MAX_DEFAULT, WorkerConfig, WorkerStartError};
 pub use parent::Parent;
 
 /// Runs until SIGTERM, or until a drain is complete. Blocks SIGTERM and SIGINT in the calling thread, which
@@ -37,7 +37,7 @@ pub use parent::Parent;
 ///
 /// Logs through `tracing`, at the start and end of sessions only. The subscriber is the caller's, and must
 /// never block: a full pipe has to lose lines, not packets.
-pub fn run(config: WorkerConfig, parent: Box<dyn Parent>) -> Result<(), WorkerError> {
+pub fn run(config: WorkerConfig, parent: Box<dyn Parent>) -> Result<(), WorkerStartError> {
     let span = tracing::info_span!("worker", worker = config.index.0);
     let _entered = span.enter();
     faults::log_panics();

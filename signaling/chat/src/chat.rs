@@ -10,7 +10,7 @@ use crate::error::{JoinError, SayError};
 use crate::limits::{CHAT_BYTES_MAX, ROOMS_MAX};
 use crate::log::digest_of;
 use crate::message::{Life, RoomMessage};
-use crate::output::Output;
+use crate::output::ChatOutput;
 use crate::room::{ChatRoom, Desk};
 use crate::said::{History, Person, Said};
 use crate::timers::{Due, Timers};
@@ -57,7 +57,7 @@ impl Chat {
 
     /// A page came, or has another name. What it should show at first, [`Chat::here`] and
     /// [`Chat::history`] say afterwards.
-    pub fn join(&mut self, now: Instant, room: &RoomName, person: Person) -> Result<Vec<Output>, JoinError> {
+    pub fn join(&mut self, now: Instant, room: &RoomName, person: Person) -> Result<Vec<ChatOutput>, JoinError> {
         let mut out = Vec::new();
         if !self.rooms.contains_key(room) {
             self.open(now, room, &mut out)?;
@@ -67,7 +67,7 @@ impl Chat {
         Ok(out)
     }
 
-    pub fn leave(&mut self, now: Instant, room: &RoomName, member: MemberId) -> Vec<Output> {
+    pub fn leave(&mut self, now: Instant, room: &RoomName, member: MemberId) -> Vec<ChatOutput> {
         let mut out = Vec::new();
         self.with(now, room, &mut out, |room, desk| room.leave(desk, member));
         out
@@ -81,14 +81,14 @@ impl Chat {
         room: &RoomName,
         member: MemberId,
         text: &str,
-    ) -> Result<(Said, Vec<Output>), SayError> {
+    ) -> Result<(Said, Vec<ChatOutput>), SayError> {
         let mut out = Vec::new();
         let said = self.with(now, room, &mut out, |room, desk| room.say(desk, unix_ms, member, text));
         Ok((said.unwrap_or(Err(SayError::NotHere))?, out))
     }
 
     /// Ends by itself after 5 s. Told at most once a second; what is more is left out.
-    pub fn typing(&mut self, now: Instant, room: &RoomName, member: MemberId, typing: bool) -> Vec<Output> {
+    pub fn typing(&mut self, now: Instant, room: &RoomName, member: MemberId, typing: bool) -> Vec<ChatOutput> {
         let mut out = Vec::new();
         self.with(now, room, &mut out, |room, desk| room.typing(desk, member, typing));
         out
@@ -109,7 +109,7 @@ impl Chat {
     }
 
     /// From the subject of the room. Own messages may be among them.
-    pub fn handle_message(&mut self, now: Instant, room: &RoomName, message: RoomMessage) -> Vec<Output> {
+    pub fn handle_message(&mut self, now: Instant, room: &RoomName, message: RoomMessage) -> Vec<ChatOutput> {
         let mut out = Vec::new();
         if *message.node() == self.own {
             return out;
@@ -125,7 +125,7 @@ impl Chat {
     }
 
     /// The node's members leave, until it is heard again.
-    pub fn handle_node_lost(&mut self, now: Instant, node: &NodeName) -> Vec<Output> {
+    pub fn handle_node_lost(&mut self, now: Instant, node: &NodeName) -> Vec<ChatOutput> {
         let mut out = Vec::new();
         let concerned = self.rooms.iter().filter(|(_, room)| room.knows(node)).map(|(name, _)| name.clone());
         for name in concerned.collect::<Vec<_>>() {
@@ -140,7 +140,7 @@ impl Chat {
     }
 
     /// Messages get through again: everybody is asked who is there and what was said.
-    pub fn handle_engine_up(&mut self, now: Instant) -> Vec<Output> {
+    pub fn handle_engine_up(&mut self, now: Instant) -> Vec<ChatOutput> {
         self.cut_off = false;
         // Not for all rooms at once: each answer is heard by all nodes.
         for (index, name) in self.rooms.keys().enumerate() {
@@ -149,7 +149,7 @@ impl Chat {
         self.handle_timeout(now)
     }
 
-    pub fn handle_timeout(&mut self, now: Instant) -> Vec<Output> {
+    pub fn handle_timeout(&mut self, now: Instant) -> Vec<ChatOutput> {
         let mut out = Vec::new();
         while let Some((name, due)) = self.timers.pop(now) {
             if due == Due::Close {
@@ -166,7 +166,7 @@ impl Chat {
         self.timers.next()
     }
 
-    fn open(&mut self, now: Instant, name: &RoomName, out: &mut Vec<Output>) -> Result<(), JoinError> {
+    fn open(&mut self, now: Instant, name: &RoomName, out: &mut Vec<ChatOutput>) -> Result<(), JoinError> {
         if self.rooms.len() >= self.rooms_max {
             let empty = self.rooms.iter().find(|(_, room)| !room.has_local_members());
             let empty = empty.map(|(name, _)| name.clone()).ok_or(JoinError::TooManyRooms)?;
@@ -179,7 +179,7 @@ impl Chat {
         Ok(())
     }
 
-    fn close(&mut self, now: Instant, name: &RoomName, out: &mut Vec<Output>) {
+    fn close(&mut self, now: Instant, name: &RoomName, out: &mut Vec<ChatOutput>) {
         let Some(room) = self.rooms.remove(name) else { return };
         self.chat_bytes -= room.log().bytes();
         if let Some(at) = room.log().spoken_at() {
@@ -193,7 +193,7 @@ impl Chat {
         &mut self,
         now: Instant,
         name: &RoomName,
-        out: &mut Vec<Output>,
+        out: &mut Vec<ChatOutput>,
         act: impl FnOnce(&mut ChatRoom, &mut Desk<'_>) -> R,
     ) -> Option<R> {
         let mut room = self.rooms.remove(name)?;
@@ -205,7 +205,7 @@ impl Chat {
         Some(result)
     }
 
-    fn desk<'a>(&'a mut self, now: Instant, out: &'a mut Vec<Output>) -> Desk<'a> {
+    fn desk<'a>(&'a mut self, now: Instant, out: &'a mut Vec<ChatOutput>) -> Desk<'a> {
         // Spread over the nodes, so that the first to ask spares the others the question.
         let patience = Duration::from_millis(digest_of(self.own.as_str().as_bytes()) % PATIENCE_MS_MAX);
         let Chat { timers, remote_members, cut_off, .. } = self;

@@ -2,7 +2,7 @@
 //! randomness. Never touches media.
 //!
 //! Each node has one [`Chat`] for all rooms in which it has members. It is told what local pages do and what
-//! other nodes publish, and answers with [`Output`]s: what to tell the pages, what to publish on the room's
+//! other nodes publish, and answers with [`ChatOutput`]s: what to tell the pages, what to publish on the room's
 //! subject, and which subjects to subscribe to.
 //!
 //! **Who is here.** A node tells its members when they come and go, and each 10 s a digest of them. Whoever
@@ -35,5 +35,5 @@ mod timers;
 pub use chat::Chat;
 pub use error::{JoinError, SayError};
 pub use message::RoomMessage;
-pub use output::{ChatNotice, Output};
+pub use output::{ChatNotice, ChatOutput};
 pub use said::{Gap, History, Person, Said};

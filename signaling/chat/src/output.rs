@@ -9,7 +9,7 @@ use crate::said::{Gap, History, Person, Said};
 
 /// To be done in this order: a room is subscribed to before its first question is published.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Output {
+pub enum ChatOutput {
     Subscribe(RoomName),
     Unsubscribe(RoomName),
     /// To all nodes that are subscribed to the room. It does not matter whether this node hears it too.

@@ -18,7 +18,7 @@ use chappe_cluster::{MemberId, NodeName, RoomName};
 use crate::limits::{ANSWER_INTERVAL, CHANGES_TOLD_SINGLY_MAX, PULSE_INTERVAL};
 use crate::log::{Log, digest_of};
 use crate::message::{Body, Header, Kept, Life, Roll, RoomMessage};
-use crate::output::{ChatNotice, Output};
+use crate::output::{ChatNotice, ChatOutput};
 use crate::presence::{Presence, digest};
 use crate::remote_room::RemoteRoom;
 use crate::said::{History, Person, Shown};
@@ -30,7 +30,7 @@ use sync_state::Sync;
 pub(crate) struct Desk<'a> {
     pub now: Instant,
     pub timers: &'a mut Timers,
-    pub out: &'a mut Vec<Output>,
+    pub out: &'a mut Vec<ChatOutput>,
     /// Members of other nodes that are remembered in all rooms.
     pub remote_members: &'a mut usize,
     /// Nothing is heard, so silence means nothing.
@@ -70,7 +70,7 @@ impl ChatRoom {
         // Nodes that opened a room at the same time report at different ones.
         let phase = digest_of(life.node.as_str().as_bytes()) % PULSE_INTERVAL.as_millis() as u64;
         desk.timers.set(&name, Due::Pulse, desk.now + PULSE_INTERVAL / 2 + Duration::from_millis(phase));
-        desk.out.push(Output::Subscribe(name.clone()));
+        desk.out.push(ChatOutput::Subscribe(name.clone()));
         ChatRoom {
             name,
             life,
@@ -94,7 +94,7 @@ impl ChatRoom {
     /// The room is forgotten.
     pub fn close(self, desk: &mut Desk<'_>) {
         self.publish(desk, Body::Bye);
-        desk.out.push(Output::Unsubscribe(self.name.clone()));
+        desk.out.push(ChatOutput::Unsubscribe(self.name.clone()));
         desk.timers.clear_room(&self.name);
         *desk.remote_members -= self.remotes.values().map(|remote| remote.members.len()).sum::<usize>();
     }
@@ -143,12 +143,12 @@ impl ChatRoom {
     fn publish(&self, desk: &mut Desk<'_>, body: Body) {
         let age = desk.now.saturating_duration_since(self.opened_at);
         let header = Header { life: self.life.clone(), age_ms: age.as_millis() as u64, next: self.next };
-        desk.out.push(Output::Publish(self.name.clone(), RoomMessage { header, body }));
+        desk.out.push(ChatOutput::Publish(self.name.clone(), RoomMessage { header, body }));
     }
 
     fn tell(&self, desk: &mut Desk<'_>, notice: ChatNotice) {
         if self.has_local_members() {
-            desk.out.push(Output::Tell(self.name.clone(), notice));
+            desk.out.push(ChatOutput::Tell(self.name.clone(), notice));
         }
     }
 

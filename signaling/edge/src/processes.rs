@@ -13,7 +13,7 @@ use chappe_cluster::NodeName;
 use chappe_signaling_service::{
     AskError, NodeReply, NodeRequest, ProcessOrder, ProcessOutcome, Refusal, RemoteRefusal, Service,
 };
-use chappe_supervisor_api::{LogSource, ParseError, ProcessName, Reply, SupervisorRequest};
+use chappe_supervisor_api::{LogSource, ParseError, ProcessName, SupervisorReply, SupervisorRequest};
 use tracing::warn;
 
 use crate::error::{HttpError, missing};
@@ -121,7 +121,7 @@ async fn read_settings(supervisor: &Supervisor) -> Result<ProcessOutcome, HttpEr
         replies => replies?,
     };
     let told = replies.into_iter().find_map(|reply| match reply {
-        Reply::Settings { changed, fixed } => Some(ProcessOutcome::SettingsRead { changed, fixed }),
+        SupervisorReply::Settings { changed, fixed } => Some(ProcessOutcome::SettingsRead { changed, fixed }),
         _ => None,
     });
     Ok(told.unwrap_or(ProcessOutcome::Done))

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chappe_supervisor_api::{REPLY_BYTES_MAX, Reply, SupervisorRequest};
+use chappe_supervisor_api::{REPLY_BYTES_MAX, SupervisorReply, SupervisorRequest};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -45,14 +45,14 @@ impl Supervisor {
     }
 
     /// All lines of the answer but the last, which says that it is complete.
-    pub async fn ask(&self, request: &SupervisorRequest) -> Result<Vec<Reply>, SupervisorError> {
+    pub async fn ask(&self, request: &SupervisorRequest) -> Result<Vec<SupervisorReply>, SupervisorError> {
         let answer = async {
             let mut replies = self.begin(request).await?;
             let mut lines = Vec::new();
             loop {
                 match replies.next().await? {
-                    Some(Reply::Ok) => return Ok(lines),
-                    Some(Reply::Error(why)) => return Err(SupervisorError::Refused(why)),
+                    Some(SupervisorReply::Ok) => return Ok(lines),
+                    Some(SupervisorReply::Error(why)) => return Err(SupervisorError::Refused(why)),
                     Some(line) => lines.push(line),
                     None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
                 }
@@ -75,7 +75,7 @@ impl Supervisor {
 
 impl Replies {
     /// None at the end. Who stops waiting half way through a line gets all of it with the next call.
-    pub async fn next(&mut self) -> io::Result<Option<Reply>> {
+    pub async fn next(&mut self) -> io::Result<Option<SupervisorReply>> {
         let left = REPLY_BYTES_MAX.saturating_sub(self.begun.len());
         let most = u64::try_from(left).unwrap_or(u64::MAX);
         (&mut self.socket).take(most).read_until(b'\n', &mut self.begun).await?;
@@ -105,7 +105,7 @@ mod tests {
         name: &str,
         request: SupervisorRequest,
         reply: &'static [u8],
-    ) -> (Result<Vec<Reply>, SupervisorError>, String) {
+    ) -> (Result<Vec<SupervisorReply>, SupervisorError>, String) {
         let path = std::env::temp_dir().join(format!("chappe-supervisor-{name}-{}.sock", std::process::id()));
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path).unwrap();
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(request, "processes once\n");
         let lines = answer.unwrap();
         let expected: ProcessStatus = "worker-0 up 11 5 2 7000".parse().unwrap();
-        assert_eq!(lines, [Reply::Process(expected)]);
+        assert_eq!(lines, [SupervisorReply::Process(expected)]);
         assert_eq!(expected.name, ProcessName::Worker(0));
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::key::BadKey;
+use crate::key::BadStoreName;
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum EngineError {
@@ -33,7 +33,7 @@ pub enum EngineError {
     TooLarge { bytes: usize, bytes_max: usize },
 
     #[error(transparent)]
-    BadKey(#[from] BadKey),
+    BadStoreName(#[from] BadStoreName),
 
     /// Only when an engine is made.
     #[error("{}: {why}", path.display())]

@@ -15,7 +15,7 @@ pub struct Key(Box<str>);
 pub struct Subject(Box<str>);
 
 impl Key {
-    pub fn parse(text: &str) -> Result<Key, BadKey> {
+    pub fn parse(text: &str) -> Result<Key, BadStoreName> {
         check(text)?;
         Ok(Key(text.into()))
     }
@@ -30,7 +30,7 @@ impl Key {
     }
 
     /// The key of which these are the tokens.
-    pub(crate) fn from_tokens(tokens: &str) -> Result<Key, BadKey> {
+    pub(crate) fn from_tokens(tokens: &str) -> Result<Key, BadStoreName> {
         let swapped = tokens.chars().map(|c| match c {
             '.' => '/',
             '=' => '.',
@@ -49,7 +49,7 @@ impl Key {
 }
 
 impl Subject {
-    pub fn parse(text: &str) -> Result<Subject, BadKey> {
+    pub fn parse(text: &str) -> Result<Subject, BadStoreName> {
         check(text)?;
         Ok(Subject(text.into()))
     }
@@ -69,7 +69,7 @@ pub(crate) struct Prefix(Box<str>);
 
 impl Prefix {
     /// A `/` at the end changes nothing.
-    pub(crate) fn parse(text: &str) -> Result<Prefix, BadKey> {
+    pub(crate) fn parse(text: &str) -> Result<Prefix, BadStoreName> {
         let text = text.strip_suffix('/').unwrap_or(text);
         if !text.is_empty() {
             check(text)?;
@@ -88,9 +88,9 @@ impl Prefix {
 pub(crate) struct NodeName(Box<str>);
 
 impl NodeName {
-    pub(crate) fn parse(text: &str) -> Result<NodeName, BadKey> {
+    pub(crate) fn parse(text: &str) -> Result<NodeName, BadStoreName> {
         check(text)?;
-        if text.contains('/') { Err(BadKey::Character { found: '/' }) } else { Ok(NodeName(text.into())) }
+        if text.contains('/') { Err(BadStoreName::Character { found: '/' }) } else { Ok(NodeName(text.into())) }
     }
 
     pub(crate) fn to_token(&self) -> String {
@@ -111,23 +111,23 @@ impl fmt::Display for Subject {
 }
 
 impl FromStr for Key {
-    type Err = BadKey;
+    type Err = BadStoreName;
 
-    fn from_str(text: &str) -> Result<Key, BadKey> {
+    fn from_str(text: &str) -> Result<Key, BadStoreName> {
         Key::parse(text)
     }
 }
 
 impl FromStr for Subject {
-    type Err = BadKey;
+    type Err = BadStoreName;
 
-    fn from_str(text: &str) -> Result<Subject, BadKey> {
+    fn from_str(text: &str) -> Result<Subject, BadStoreName> {
         Subject::parse(text)
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum BadKey {
+pub enum BadStoreName {
     #[error("a name must not be empty, and neither must what stands between two slashes")]
     EmptySegment,
     #[error("{found:?} must not stand in a name; letters, digits, '.', '_' and '-' may, and '/' between segments")]
@@ -143,19 +143,19 @@ pub const KEY_LENGTH_MAX: usize = 512;
 /// Segments of a name. NATS matches subjects of up to 32 tokens without allocating, and puts some in front.
 pub const KEY_SEGMENTS_MAX: usize = 16;
 
-fn check(text: &str) -> Result<(), BadKey> {
+fn check(text: &str) -> Result<(), BadStoreName> {
     if text.len() > KEY_LENGTH_MAX {
-        return Err(BadKey::TooLong { length: text.len() });
+        return Err(BadStoreName::TooLong { length: text.len() });
     }
     if let Some(found) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-' | '/')) {
-        return Err(BadKey::Character { found });
+        return Err(BadStoreName::Character { found });
     }
     if text.split('/').any(str::is_empty) {
-        return Err(BadKey::EmptySegment);
+        return Err(BadStoreName::EmptySegment);
     }
     let segments = text.split('/').count();
     if segments > KEY_SEGMENTS_MAX {
-        return Err(BadKey::TooDeep { segments });
+        return Err(BadStoreName::TooDeep { segments });
     }
     Ok(())
 }

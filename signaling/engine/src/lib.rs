@@ -20,8 +20,8 @@ pub use drops::Drops;
 pub use embedded::Embedded;
 pub use engine::{Change, Engine, Health, Incoming, KeyValue, Reply, Revision, WAITING_MAX};
 pub use error::EngineError;
-pub use key::{BadKey, KEY_LENGTH_MAX, KEY_SEGMENTS_MAX, Key, Subject};
-pub use nats::{BadClusterUrl, Credentials, Nats, NatsConfig, Tls};
+pub use key::{BadStoreName, KEY_LENGTH_MAX, KEY_SEGMENTS_MAX, Key, Subject};
+pub use nats::{BadClusterUrl, Credentials, Nats, NatsConfig, NatsTls};
 
 /// The largest value or message. A NATS server takes 1 MiB with headers unless it is told otherwise.
 pub const PAYLOAD_BYTES_MAX: usize = 1_000_000;

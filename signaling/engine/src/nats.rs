@@ -29,7 +29,7 @@ use bucket::{Bucket, copies};
 use connection::Connection;
 use messages::Messages;
 
-pub use config::{BadClusterUrl, Credentials, NatsConfig, Tls};
+pub use config::{BadClusterUrl, Credentials, NatsConfig, NatsTls};
 
 /// One connection to the cluster's NATS servers, which all parts of this node share.
 pub struct Nats {

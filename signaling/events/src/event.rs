@@ -8,7 +8,7 @@ use time::macros::format_description;
 
 /// Something that happened once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Event {
+pub struct PublicEvent {
     /// The same however often it is told, also by several nodes that saw the same.
     pub id: String,
     pub kind: EventKind,
@@ -54,7 +54,7 @@ impl EventKind {
     }
 }
 
-impl Event {
+impl PublicEvent {
     /// As a receiver gets it.
     pub fn body(&self) -> String {
         json!({ "type": self.kind.as_text(), "timestamp": utc(self.at_ms), "data": self.data }).to_string()
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_body_has_type_timestamp_and_data() {
-        let event = Event {
+        let event = PublicEvent {
             id: "a".to_owned(),
             kind: EventKind::RoomStarted,
             at_ms: 0,

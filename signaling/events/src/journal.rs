@@ -9,12 +9,12 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
-use crate::event::Event;
+use crate::event::PublicEvent;
 
 /// Of what waits for a receiver.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Change {
-    Queued(Arc<Event>),
+pub enum JournalChange {
+    Queued(Arc<PublicEvent>),
     /// The event of this id was told in vain, and is told again.
     Failed(String),
     /// The receiver has it, or it was given up.
@@ -27,27 +27,27 @@ pub enum Change {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Rest {
     /// In their order, each with how often it was told in vain.
-    pub waiting: Vec<(Event, usize)>,
+    pub waiting: Vec<(PublicEvent, usize)>,
     pub untold: u64,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line<'a> {
-    Queued(Cow<'a, Event>),
+    Queued(Cow<'a, PublicEvent>),
     Failed(Cow<'a, str>),
     Done(Cow<'a, str>),
     Untold(u64),
 }
 
-impl Change {
+impl JournalChange {
     /// With the end of the line.
     pub fn to_line(&self) -> String {
         let line = match self {
-            Change::Queued(event) => Line::Queued(Cow::Borrowed(event.as_ref())),
-            Change::Failed(id) => Line::Failed(Cow::Borrowed(id)),
-            Change::Done(id) => Line::Done(Cow::Borrowed(id)),
-            Change::Untold(count) => Line::Untold(*count),
+            JournalChange::Queued(event) => Line::Queued(Cow::Borrowed(event.as_ref())),
+            JournalChange::Failed(id) => Line::Failed(Cow::Borrowed(id)),
+            JournalChange::Done(id) => Line::Done(Cow::Borrowed(id)),
+            JournalChange::Untold(count) => Line::Untold(*count),
         };
         let mut text = serde_json::to_string(&line).expect("a change has only string keys");
         text.push('\n');
@@ -103,33 +103,34 @@ mod tests {
     use super::*;
     use crate::event::EventKind;
 
-    fn event(id: &str) -> Event {
+    fn event(id: &str) -> PublicEvent {
         let (room, data) = (Some("demo".to_owned()), serde_json::json!({ "room": "demo" }));
-        Event { id: id.to_owned(), kind: EventKind::TrackPublished, at_ms: 7, room, data }
+        PublicEvent { id: id.to_owned(), kind: EventKind::TrackPublished, at_ms: 7, room, data }
     }
 
     #[test]
     fn what_is_not_done_is_left_in_its_order() {
-        let queued = |id: &str| Change::Queued(Arc::new(event(id)));
-        let named = |change: fn(String) -> Change, id: &str| change(id.to_owned());
+        let queued = |id: &str| JournalChange::Queued(Arc::new(event(id)));
+        let named = |change: fn(String) -> JournalChange, id: &str| change(id.to_owned());
         let changes = [
             queued("a"),
             queued("b"),
-            named(Change::Failed, "a"),
+            named(JournalChange::Failed, "a"),
             queued("c"),
-            Change::Untold(3),
-            named(Change::Done, "b"),
-            named(Change::Failed, "a"),
-            named(Change::Done, "unknown"),
+            JournalChange::Untold(3),
+            named(JournalChange::Done, "b"),
+            named(JournalChange::Failed, "a"),
+            named(JournalChange::Done, "unknown"),
         ];
-        let text: String = changes.iter().map(Change::to_line).collect();
+        let text: String = changes.iter().map(JournalChange::to_line).collect();
         let expected = Rest { waiting: vec![(event("a"), 2), (event("c"), 0)], untold: 3 };
         assert_eq!(Rest::of(&text), expected);
     }
 
     #[test]
     fn one_that_was_queued_twice_is_done_once_for_each() {
-        let (queued, done) = (Change::Queued(Arc::new(event("a"))).to_line(), Change::Done("a".to_owned()).to_line());
+        let (queued, done) =
+            (JournalChange::Queued(Arc::new(event("a"))).to_line(), JournalChange::Done("a".to_owned()).to_line());
         let rest = |text: String| Rest::of(&text).waiting.len();
         assert_eq!(rest(format!("{queued}{queued}{done}")), 1);
         assert_eq!(rest(format!("{queued}{done}{queued}{done}{done}")), 0);
@@ -137,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_cut_off_costs_itself_and_is_counted() {
-        let whole = Change::Queued(Arc::new(event("a"))).to_line();
+        let whole = JournalChange::Queued(Arc::new(event("a"))).to_line();
         let cut = &whole[..whole.len() / 2];
         assert_eq!(Rest::of(&format!("{whole}{cut}")), Rest { waiting: vec![(event("a"), 0)], untold: 1 });
         assert_eq!(Rest::of("{\"danced\":1}\n{\"done\":"), Rest::default());

@@ -11,7 +11,7 @@ mod journal;
 mod outbox;
 mod secret;
 
-pub use event::{Event, EventKind};
-pub use journal::{Change, journal_name};
-pub use outbox::{Attempt, EVENTS_MAX, Fate, Figures, Outbox, Outcome};
+pub use event::{EventKind, PublicEvent};
+pub use journal::{JournalChange, journal_name};
+pub use outbox::{EVENTS_MAX, EventAttempt, EventFate, Figures, Outbox, Outcome};
 pub use secret::{BadSecret, Secrets};

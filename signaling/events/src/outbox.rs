@@ -15,8 +15,8 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::event::Event;
-use crate::journal::{Change, Rest};
+use crate::event::PublicEvent;
+use crate::journal::{JournalChange, Rest};
 
 /// Of one receiver.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ pub struct Outbox {
     untold: u64,
     figures: Figures,
     /// Since they were taken last.
-    changes: Vec<Change>,
+    changes: Vec<JournalChange>,
 }
 
 /// A room, or what is of none.
@@ -66,15 +66,15 @@ impl Figures {
 #[derive(Debug, Default)]
 struct Waiting {
     /// Each with the end of its day.
-    events: VecDeque<(Arc<Event>, Instant)>,
+    events: VecDeque<(Arc<PublicEvent>, Instant)>,
     /// How often the first was told in vain.
     failures: usize,
 }
 
 /// An event to be told now. Its outcome is to be handed in.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Attempt {
-    pub event: Arc<Event>,
+pub struct EventAttempt {
+    pub event: Arc<PublicEvent>,
     lane: Lane,
 }
 
@@ -86,7 +86,7 @@ pub enum Outcome {
 
 /// What becomes of an event after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum EventFate {
     Over,
     ToldAgain,
     /// Its day is over.
@@ -101,7 +101,7 @@ impl Outbox {
         let Rest { waiting, untold } = Rest::of(changes);
         if untold > 0 {
             outbox.untold = untold;
-            outbox.changes.push(Change::Untold(untold));
+            outbox.changes.push(JournalChange::Untold(untold));
         }
         for (event, failures) in waiting {
             let lane = event.room.clone();
@@ -115,33 +115,34 @@ impl Outbox {
     }
 
     /// For whoever writes them down.
-    pub fn take_changes(&mut self) -> Vec<Change> {
+    pub fn take_changes(&mut self) -> Vec<JournalChange> {
         std::mem::take(&mut self.changes)
     }
 
     /// The changes by which a queue comes to be what this one is.
-    pub fn summary(&self) -> Vec<Change> {
+    pub fn summary(&self) -> Vec<JournalChange> {
         let of_lane = |waiting: &Waiting| {
             let id = waiting.events.front().map(|(event, _)| event.id.clone()).unwrap_or_default();
-            let queued = waiting.events.iter().map(|(event, _)| Change::Queued(Arc::clone(event))).collect::<Vec<_>>();
-            queued.into_iter().chain(vec![Change::Failed(id); waiting.failures]).collect::<Vec<_>>()
+            let queued =
+                waiting.events.iter().map(|(event, _)| JournalChange::Queued(Arc::clone(event))).collect::<Vec<_>>();
+            queued.into_iter().chain(vec![JournalChange::Failed(id); waiting.failures]).collect::<Vec<_>>()
         };
-        let untold = Some(Change::Untold(self.untold)).filter(|_| self.untold > 0);
+        let untold = Some(JournalChange::Untold(self.untold)).filter(|_| self.untold > 0);
         self.lanes.values().flat_map(of_lane).chain(untold).collect()
     }
 
     /// One that finds no place is dropped and counted.
-    pub fn push(&mut self, now: Instant, event: Arc<Event>) {
+    pub fn push(&mut self, now: Instant, event: Arc<PublicEvent>) {
         self.push_until(now, now + DAY, event);
     }
 
-    fn push_until(&mut self, now: Instant, day_ends: Instant, event: Arc<Event>) {
+    fn push_until(&mut self, now: Instant, day_ends: Instant, event: Arc<PublicEvent>) {
         if self.queued >= EVENTS_MAX {
             self.drop_events(1);
             return;
         }
         self.queued += 1;
-        self.changes.push(Change::Queued(Arc::clone(&event)));
+        self.changes.push(JournalChange::Queued(Arc::clone(&event)));
         let lane = event.room.clone();
         let waiting = self.lanes.entry(lane.clone()).or_default();
         waiting.events.push_back((event, day_ends));
@@ -154,7 +155,7 @@ impl Outbox {
     pub fn drop_events(&mut self, count: u64) {
         self.untold += count;
         self.figures.dropped += count;
-        self.changes.push(Change::Untold(self.untold));
+        self.changes.push(JournalChange::Untold(self.untold));
     }
 
     /// What the receiver has to be told of: so many events were dropped. Once there is a place for that again.
@@ -163,11 +164,11 @@ impl Outbox {
         if !has_place || self.untold == 0 {
             return None;
         }
-        self.changes.push(Change::Untold(0));
+        self.changes.push(JournalChange::Untold(0));
         Some(std::mem::take(&mut self.untold))
     }
 
-    pub fn poll_attempt(&mut self, now: Instant) -> Option<Attempt> {
+    pub fn poll_attempt(&mut self, now: Instant) -> Option<EventAttempt> {
         if self.running >= RUNNING_MAX {
             return None;
         }
@@ -176,28 +177,28 @@ impl Outbox {
         let (_, lane) = first;
         let (event, _) = self.lanes.get(&lane)?.events.front().cloned()?;
         self.running += 1;
-        Some(Attempt { event, lane })
+        Some(EventAttempt { event, lane })
     }
 
     /// Says what becomes of the event.
-    pub fn handle_outcome(&mut self, now: Instant, attempt: &Attempt, outcome: Outcome) -> Fate {
+    pub fn handle_outcome(&mut self, now: Instant, attempt: &EventAttempt, outcome: Outcome) -> EventFate {
         self.running = self.running.saturating_sub(1);
-        let Some(waiting) = self.lanes.get_mut(&attempt.lane) else { return Fate::Over };
+        let Some(waiting) = self.lanes.get_mut(&attempt.lane) else { return EventFate::Over };
         let day_ends = waiting.events.front().map_or(now, |(_, day_ends)| *day_ends);
         let pause = PAUSES.get(waiting.failures).filter(|_| outcome == Outcome::Failed && now < day_ends);
         if let Some(pause) = pause {
             waiting.failures += 1;
             self.figures.failed += 1;
-            self.changes.push(Change::Failed(attempt.event.id.clone()));
+            self.changes.push(JournalChange::Failed(attempt.event.id.clone()));
             self.due.insert(((now + *pause).min(day_ends), attempt.lane.clone()));
-            return Fate::ToldAgain;
+            return EventFate::ToldAgain;
         }
         let (count, fate) = match outcome {
-            Outcome::Delivered => (&mut self.figures.delivered, Fate::Over),
-            Outcome::Failed => (&mut self.figures.given_up, Fate::GivenUp),
+            Outcome::Delivered => (&mut self.figures.delivered, EventFate::Over),
+            Outcome::Failed => (&mut self.figures.given_up, EventFate::GivenUp),
         };
         *count += 1;
-        self.changes.push(Change::Done(attempt.event.id.clone()));
+        self.changes.push(JournalChange::Done(attempt.event.id.clone()));
         waiting.events.pop_front();
         waiting.failures = 0;
         self.queued -= 1;
@@ -249,13 +250,13 @@ mod tests {
     use super::*;
     use crate::event::EventKind;
 
-    fn event(room: Option<&str>, number: usize) -> Arc<Event> {
+    fn event(room: Option<&str>, number: usize) -> Arc<PublicEvent> {
         let room = room.map(str::to_owned);
         let data = serde_json::Value::Null;
-        Arc::new(Event { id: number.to_string(), kind: EventKind::RoomStarted, at_ms: 0, room, data })
+        Arc::new(PublicEvent { id: number.to_string(), kind: EventKind::RoomStarted, at_ms: 0, room, data })
     }
 
-    fn ids(outbox: &mut Outbox, now: Instant) -> Vec<Attempt> {
+    fn ids(outbox: &mut Outbox, now: Instant) -> Vec<EventAttempt> {
         std::iter::from_fn(|| outbox.poll_attempt(now)).collect()
     }
 
@@ -298,7 +299,7 @@ mod tests {
         assert!(PAUSES.is_sorted());
         let second = outbox.poll_attempt(now).unwrap();
         assert_eq!(second.event.id, "1");
-        assert_eq!(outbox.handle_outcome(now, &second, Outcome::Failed), Fate::GivenUp, "its day is over, too");
+        assert_eq!(outbox.handle_outcome(now, &second, Outcome::Failed), EventFate::GivenUp, "its day is over, too");
         let failed = u64::try_from(PAUSES.len()).unwrap();
         assert_eq!(outbox.figures(), Figures { failed, given_up: 2, ..Figures::default() });
     }
@@ -306,19 +307,19 @@ mod tests {
     #[test]
     fn an_event_has_one_day_however_often_the_process_is_another() {
         let (start, began_ms) = (Instant::now(), 1_700_000_000_000);
-        let of_then = Event { at_ms: began_ms, ..Event::clone(&event(Some("a"), 0)) };
-        let mut text = Change::Queued(Arc::new(of_then)).to_line();
+        let of_then = PublicEvent { at_ms: began_ms, ..PublicEvent::clone(&event(Some("a"), 0)) };
+        let mut text = JournalChange::Queued(Arc::new(of_then)).to_line();
         let mut given_up_after = None;
         for hours in 1..=30 {
             let since = Duration::from_secs(hours * 3600);
             let mut outbox = Outbox::restored(start + since, began_ms + hours * 3_600_000, &text);
             let attempt = outbox.poll_attempt(start + since).expect("told at once");
-            if outbox.handle_outcome(start + since, &attempt, Outcome::Failed) == Fate::GivenUp {
+            if outbox.handle_outcome(start + since, &attempt, Outcome::Failed) == EventFate::GivenUp {
                 given_up_after = Some(hours);
                 break;
             }
             assert!(outbox.next_timeout().unwrap() <= start + DAY, "the last attempt is within its day");
-            text = outbox.summary().iter().map(Change::to_line).collect();
+            text = outbox.summary().iter().map(JournalChange::to_line).collect();
         }
         assert_eq!(given_up_after, Some(24));
     }
@@ -342,7 +343,7 @@ mod tests {
         for (number, room) in [Some("a"), Some("a"), Some("b"), None].into_iter().enumerate() {
             outbox.push(now, event(room, number));
         }
-        let written = |changes: &[Change]| changes.iter().map(Change::to_line).collect::<String>();
+        let written = |changes: &[JournalChange]| changes.iter().map(JournalChange::to_line).collect::<String>();
         let mut at = now;
         for _ in 0..3 {
             at = outbox.next_timeout().unwrap().max(at);

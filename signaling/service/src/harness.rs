@@ -24,7 +24,7 @@ use crate::drain::file::DrainFile;
 use crate::pages::event::{PageEvent, PageLink, PageMessage};
 use crate::request::{Answered, PublishRequest, WatchRequest, Watched};
 use crate::service::Service;
-use crate::workers::link::{Reply, WorkerCommand, WorkerQueue, worker_link};
+use crate::workers::link::{WorkerCommand, WorkerQueue, WorkerReply, worker_link};
 
 pub const W0: WorkerIndex = WorkerIndex(0);
 
@@ -112,7 +112,7 @@ pub fn obey(mut queue: WorkerQueue) -> Arc<Mutex<Vec<Command>>> {
     tokio::spawn(async move {
         while let Some(WorkerCommand { command, reply }) = queue.commands.recv().await {
             kept.lock().expect("no test panics while it holds this").push(command);
-            reply.into_iter().for_each(|reply| drop(reply.send(Ok(Reply::Done))));
+            reply.into_iter().for_each(|reply| drop(reply.send(Ok(WorkerReply::Done))));
         }
     });
     told

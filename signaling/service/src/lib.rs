@@ -47,5 +47,7 @@ pub use request::{Answered, Join, Joined, PatchOutcome, Precondition, PublishReq
 pub use service::{Exit, Service};
 pub use state::ServiceState;
 pub use unlocked::assert_unlocked;
-pub use workers::link::{Relays, Reply, Waiting, WorkerCommand, WorkerError, WorkerLink, WorkerQueue, worker_link};
+pub use workers::link::{
+    Relays, Waiting, WorkerCommand, WorkerError, WorkerLink, WorkerQueue, WorkerReply, worker_link,
+};
 pub use workers::view::{TrackBytes, WorkerState, WorkerView};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chappe_cluster::{LastHeard, NodeName};
 use chappe_sfu_api::WorkerIndex;
-use chappe_signaling_events::{EVENTS_MAX, Event, EventKind};
+use chappe_signaling_events::{EVENTS_MAX, EventKind, PublicEvent};
 use chappe_signaling_rooms::{Occurrence, RoomName};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
@@ -19,7 +19,7 @@ pub struct News {
     /// Of the process: its events are told apart from those of the one before.
     instance: u64,
     count: u64,
-    listeners: broadcast::Sender<Arc<Event>>,
+    listeners: broadcast::Sender<Arc<PublicEvent>>,
 }
 
 impl News {
@@ -33,7 +33,7 @@ impl News {
     }
 
     /// To events from now on.
-    pub fn listen(&self) -> broadcast::Receiver<Arc<Event>> {
+    pub fn listen(&self) -> broadcast::Receiver<Arc<PublicEvent>> {
         self.listeners.subscribe()
     }
 
@@ -58,7 +58,7 @@ impl News {
     fn tell_node(&self, kind: EventKind, node: &NodeName, heard: LastHeard) {
         let LastHeard { instance, sequence, losses } = heard;
         let id = format!("{}-{node}-{instance:016x}-{sequence}-{losses}", kind.as_text());
-        self.send(Event { id, kind, at_ms: unix_ms(), room: None, data: json!({ "node": node }) });
+        self.send(PublicEvent { id, kind, at_ms: unix_ms(), room: None, data: json!({ "node": node }) });
     }
 
     fn tell_own(&mut self, kind: EventKind, room: Option<RoomName>, mut data: Value) {
@@ -68,10 +68,10 @@ impl News {
             data.insert("node".to_owned(), json!(self.node));
             room.iter().for_each(|room| drop(data.insert("room".to_owned(), json!(room))));
         }
-        self.send(Event { id, kind, at_ms: unix_ms(), room: room.map(|room| room.to_string()), data });
+        self.send(PublicEvent { id, kind, at_ms: unix_ms(), room: room.map(|room| room.to_string()), data });
     }
 
-    fn send(&self, event: Event) {
+    fn send(&self, event: PublicEvent) {
         // Nobody may be listening.
         let _ = self.listeners.send(Arc::new(event));
     }

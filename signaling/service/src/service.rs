@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use chappe_cluster::{MemberId, NodeName, NodeState, WorkerRecord};
 use chappe_sfu_api::{Command, SessionId, WorkerIndex};
 use chappe_signaling_addresses::Addresses;
-use chappe_signaling_events::Event;
+use chappe_signaling_events::PublicEvent;
 use chappe_signaling_rooms::{Caps, SessionAlias};
 use chappe_signaling_traces::Tracer;
 use chappe_signaling_turn::{IceServer, TurnServers};
@@ -121,7 +121,7 @@ impl Service {
     }
 
     /// To what happens from now on.
-    pub fn listen(&self) -> broadcast::Receiver<Arc<Event>> {
+    pub fn listen(&self) -> broadcast::Receiver<Arc<PublicEvent>> {
         self.state().news.listen()
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chappe_signaling_events::{Change, Outbox, journal_name};
+use chappe_signaling_events::{JournalChange, Outbox, journal_name};
 use chappe_signaling_service::unix_ms;
 use hyper::Uri;
 use tracing::{info, warn};
@@ -76,7 +76,11 @@ impl Journal {
 
     /// What is to be written: the changes, or all that waits where most of the file is about what is over, and where it
     /// could not be written before. That is tried again seldom: each time it is the whole queue.
-    fn begin(&self, outbox: &mut Outbox, now: Instant) -> Option<(Journal, Vec<Change>, Option<Vec<Change>>)> {
+    fn begin(
+        &self,
+        outbox: &mut Outbox,
+        now: Instant,
+    ) -> Option<(Journal, Vec<JournalChange>, Option<Vec<JournalChange>>)> {
         let changes = outbox.take_changes();
         let pages = self.pages();
         let is_due = match pages.failing {
@@ -92,7 +96,7 @@ impl Journal {
         Some((self.clone(), changes, is_old.then(|| outbox.summary())))
     }
 
-    fn write(&self, now: Instant, changes: &[Change], summary: Option<&[Change]>) {
+    fn write(&self, now: Instant, changes: &[JournalChange], summary: Option<&[JournalChange]>) {
         let mut pages = self.pages();
         let written = match summary {
             Some(summary) => pages.rewrite(summary),
@@ -119,11 +123,11 @@ impl Journal {
 }
 
 impl Pages {
-    fn append(&mut self, changes: &[Change]) -> io::Result<()> {
+    fn append(&mut self, changes: &[JournalChange]) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
         file.write_all(text_of(changes).as_bytes())?;
         // A machine that ends without this costs who is told twice, but for what has yet to be told.
-        if changes.iter().any(|change| matches!(change, Change::Queued(_) | Change::Untold(_))) {
+        if changes.iter().any(|change| matches!(change, JournalChange::Queued(_) | JournalChange::Untold(_))) {
             file.sync_data()?;
         }
         self.lines += changes.len();
@@ -131,7 +135,7 @@ impl Pages {
     }
 
     /// Written whole and renamed into place, so that whoever is killed here leaves the old or the new one.
-    fn rewrite(&mut self, summary: &[Change]) -> io::Result<()> {
+    fn rewrite(&mut self, summary: &[JournalChange]) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         if summary.is_empty()
             && let Some(file) = &mut self.file
@@ -182,8 +186,8 @@ fn read(path: Option<&Path>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn text_of(changes: &[Change]) -> String {
-    changes.iter().map(Change::to_line).collect()
+fn text_of(changes: &[JournalChange]) -> String {
+    changes.iter().map(JournalChange::to_line).collect()
 }
 
 fn file_name(receiver: &Uri) -> String {
@@ -201,7 +205,7 @@ const PAUSES: [Duration; 4] =
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use chappe_signaling_events::{Event, EventKind, Outcome};
+    use chappe_signaling_events::{EventKind, Outcome, PublicEvent};
 
     use super::*;
 
@@ -242,7 +246,7 @@ mod tests {
 
     fn push(outbox: &mut Outbox, id: usize) {
         let (room, data) = (Some(format!("room{}", id % 3)), serde_json::Value::Null);
-        let event = Event { id: id.to_string(), kind: EventKind::RoomStarted, at_ms: unix_ms(), room, data };
+        let event = PublicEvent { id: id.to_string(), kind: EventKind::RoomStarted, at_ms: unix_ms(), room, data };
         outbox.push(Instant::now(), Arc::new(event));
     }
 

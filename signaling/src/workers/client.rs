@@ -12,7 +12,7 @@ use chappe_sfu_api::{
     Boot, Command, ErrorCode, Event, Hello, PROTOCOL_VERSION, RequestId, SessionId, SessionSnapshot, WorkerIndex,
     WorkerRequest,
 };
-use chappe_signaling_service::{Relays, Reply, Service, WorkerCommand, WorkerError, WorkerQueue};
+use chappe_signaling_service::{Relays, Service, WorkerCommand, WorkerError, WorkerQueue, WorkerReply};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{mpsc, oneshot};
@@ -135,7 +135,7 @@ async fn take_snapshot(
     }
 }
 
-type ReplySender = oneshot::Sender<Result<Reply, WorkerError>>;
+type ReplySender = oneshot::Sender<Result<WorkerReply, WorkerError>>;
 
 /// Replies that are to come on this connection.
 #[derive(Default)]
@@ -156,7 +156,7 @@ impl AwaitedReplies {
         self.replies.lock().unwrap_or_else(PoisonError::into_inner).insert(request, expected);
     }
 
-    fn settle(&self, request: RequestId, result: Result<Reply, WorkerError>) {
+    fn settle(&self, request: RequestId, result: Result<WorkerReply, WorkerError>) {
         let expected = self.replies.lock().unwrap_or_else(PoisonError::into_inner).remove(&request);
         match (expected, result) {
             (Some(Expected::Awaited(reply)), result) => drop(reply.send(result)),
@@ -185,11 +185,11 @@ async fn read_events(
 ) -> io::Result<()> {
     while let Some(event) = next_event(reader, pid).await? {
         match event {
-            Event::Done { request } => awaited.settle(request, Ok(Reply::Done)),
+            Event::Done { request } => awaited.settle(request, Ok(WorkerReply::Done)),
             Event::Failed { request, error } => awaited.settle(request, Err(WorkerError::Refused(error))),
-            Event::Stats { request, stats } => awaited.settle(request, Ok(Reply::Stats(stats))),
+            Event::Stats { request, stats } => awaited.settle(request, Ok(WorkerReply::Stats(stats))),
             Event::Relays { request, peers, relays } => {
-                awaited.settle(request, Ok(Reply::Relays(Relays { peers, relays })));
+                awaited.settle(request, Ok(WorkerReply::Relays(Relays { peers, relays })));
             }
             Event::Alive => {}
             event => service.handle_worker_event(worker, event),

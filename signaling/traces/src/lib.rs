@@ -16,6 +16,6 @@ mod tracer;
 pub use context::TraceContext;
 pub use ended::{EndedSpan, Kind};
 pub use otlp::{Resource, to_otlp};
-pub use queue::Fate;
+pub use queue::SpanFate;
 pub use span::{Span, carry, current, step};
 pub use tracer::Tracer;

@@ -10,12 +10,12 @@ use crate::ended::EndedSpan;
 #[derive(Debug)]
 pub struct SpanQueue {
     ended: mpsc::Sender<EndedSpan>,
-    fates: [AtomicU64; Fate::ALL.len()],
+    fates: [AtomicU64; SpanFate::ALL.len()],
 }
 
 /// What became of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum SpanFate {
     Sent,
     /// There was no place for it, or the collector was out of reach for too long.
     Dropped,
@@ -30,27 +30,27 @@ impl SpanQueue {
 
     pub fn push(&self, step: EndedSpan) {
         if self.ended.try_send(step).is_err() {
-            self.count(Fate::Dropped, 1);
+            self.count(SpanFate::Dropped, 1);
         }
     }
 
-    pub fn count(&self, fate: Fate, spans: u64) {
+    pub fn count(&self, fate: SpanFate, spans: u64) {
         self.fates[fate as usize].fetch_add(spans, Ordering::Relaxed);
     }
 
-    pub fn counts(&self) -> [(Fate, u64); Fate::ALL.len()] {
-        Fate::ALL.map(|fate| (fate, self.fates[fate as usize].load(Ordering::Relaxed)))
+    pub fn counts(&self) -> [(SpanFate, u64); SpanFate::ALL.len()] {
+        SpanFate::ALL.map(|fate| (fate, self.fates[fate as usize].load(Ordering::Relaxed)))
     }
 }
 
-impl Fate {
-    pub const ALL: [Fate; 3] = [Fate::Sent, Fate::Dropped, Fate::Refused];
+impl SpanFate {
+    pub const ALL: [SpanFate; 3] = [SpanFate::Sent, SpanFate::Dropped, SpanFate::Refused];
 
     pub fn as_text(self) -> &'static str {
         match self {
-            Fate::Sent => "sent",
-            Fate::Dropped => "dropped",
-            Fate::Refused => "refused",
+            SpanFate::Sent => "sent",
+            SpanFate::Dropped => "dropped",
+            SpanFate::Refused => "refused",
         }
     }
 }

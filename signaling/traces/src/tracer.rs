@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::context::TraceContext;
 use crate::ended::{EndedSpan, Kind};
-use crate::queue::{Fate, SpanQueue};
+use crate::queue::{SpanFate, SpanQueue};
 use crate::span::Span;
 
 /// Where spans begin. The default makes none.
@@ -44,14 +44,14 @@ impl Tracer {
         self.0.is_some()
     }
 
-    pub fn count(&self, fate: Fate, spans: u64) {
+    pub fn count(&self, fate: SpanFate, spans: u64) {
         if let Some(queue) = &self.0 {
             queue.count(fate, spans);
         }
     }
 
     /// Empty where there are no spans.
-    pub fn counts(&self) -> impl Iterator<Item = (Fate, u64)> + '_ {
+    pub fn counts(&self) -> impl Iterator<Item = (SpanFate, u64)> + '_ {
         self.0.iter().flat_map(|queue| queue.counts())
     }
 }
@@ -111,6 +111,9 @@ mod tests {
         let (tracer, queue) = Tracer::new(2);
         (0..5).for_each(|_| drop(tracer.request("POST", Some("no traceparent"))));
         assert_eq!(queue.len(), 2);
-        assert_eq!(tracer.counts().collect::<Vec<_>>(), [(Fate::Sent, 0), (Fate::Dropped, 3), (Fate::Refused, 0)]);
+        assert_eq!(
+            tracer.counts().collect::<Vec<_>>(),
+            [(SpanFate::Sent, 0), (SpanFate::Dropped, 3), (SpanFate::Refused, 0)]
+        );
     }
 }

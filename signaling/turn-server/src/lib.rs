@@ -17,4 +17,4 @@ mod terms;
 
 pub use fuzz::client_messages as fuzz_client_messages;
 pub use listen::{TurnSockets, relay_media};
-pub use terms::{Media, Terms};
+pub use terms::{RelayTargets, Terms};

@@ -10,7 +10,7 @@ use chappe_signaling_turn::{Counts, Refused, TurnServers};
 use crate::quota::{Budget, Quota, Share};
 
 /// What is relayed to, and for how long.
-pub trait Media: Send + Sync + fmt::Debug {
+pub trait RelayTargets: Send + Sync + fmt::Debug {
     /// Where datagrams for this address go, if it is a media port of ours.
     fn destination(&self, peer: SocketAddr) -> Option<SocketAddr>;
     /// Whether a node of ours has the address.
@@ -26,7 +26,7 @@ pub trait Media: Send + Sync + fmt::Debug {
 pub struct Terms {
     /// Made the credentials that are shown here.
     pub credentials: TurnServers,
-    pub media: Arc<dyn Media>,
+    pub media: Arc<dyn RelayTargets>,
     pub counts: Arc<Counts>,
 }
 

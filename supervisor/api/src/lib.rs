@@ -1,7 +1,7 @@
 //! The contract between the supervisor of a node and the programs of ours that ask it: requests, replies, names.
 //! Words on a line, all of fixed form and bounded length, so that the parent needs no library to read them.
 //!
-//! A request is one line. Its reply is any number of [`Reply`] lines, the last of which is `ok` or `error`. A
+//! A request is one line. Its reply is any number of [`SupervisorReply`] lines, the last of which is `ok` or `error`. A
 //! request that follows a thing goes on after `ok`: processes come anew, whole, with each change; log lines one by one.
 
 #![forbid(unsafe_code)]
@@ -17,7 +17,7 @@ pub use admin_auth::AdminAuth;
 pub use auth::Auth;
 pub use name::{LogSource, ProcessName};
 pub use process::{ProcessState, ProcessStatus};
-pub use reply::Reply;
+pub use reply::SupervisorReply;
 pub use request::SupervisorRequest;
 
 /// A line that says something else than the contract allows.

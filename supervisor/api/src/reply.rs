@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::{LogSource, ParseError, ProcessStatus};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
+pub enum SupervisorReply {
     Process(ProcessStatus),
     /// A line of the log, as it was written.
     Log(LogSource, String),
@@ -26,40 +26,40 @@ pub enum Reply {
     Error(String),
 }
 
-impl fmt::Display for Reply {
+impl fmt::Display for SupervisorReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reply::Process(status) => write!(f, "process {status}"),
-            Reply::Log(source, line) => write!(f, "log {source} {line}"),
-            Reply::Added(worker) => write!(f, "added {worker}"),
-            Reply::Settings { changed, fixed } => write!(f, "settings {} {}", listed(changed), listed(fixed)),
-            Reply::ProgramBefore(path) => write!(f, "program-before {}", path.display()),
-            Reply::Ok => f.write_str("ok"),
-            Reply::Error(why) => write!(f, "error {}", why.replace('\n', " ")),
+            SupervisorReply::Process(status) => write!(f, "process {status}"),
+            SupervisorReply::Log(source, line) => write!(f, "log {source} {line}"),
+            SupervisorReply::Added(worker) => write!(f, "added {worker}"),
+            SupervisorReply::Settings { changed, fixed } => write!(f, "settings {} {}", listed(changed), listed(fixed)),
+            SupervisorReply::ProgramBefore(path) => write!(f, "program-before {}", path.display()),
+            SupervisorReply::Ok => f.write_str("ok"),
+            SupervisorReply::Error(why) => write!(f, "error {}", why.replace('\n', " ")),
         }
     }
 }
 
-impl FromStr for Reply {
+impl FromStr for SupervisorReply {
     type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Reply, ParseError> {
+    fn from_str(text: &str) -> Result<SupervisorReply, ParseError> {
         let bad = || ParseError(text.to_owned());
         let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
         match verb {
-            "process" => rest.parse().map(Reply::Process),
+            "process" => rest.parse().map(SupervisorReply::Process),
             "log" => {
                 let (source, line) = rest.split_once(' ').ok_or_else(bad)?;
-                Ok(Reply::Log(source.parse()?, line.to_owned()))
+                Ok(SupervisorReply::Log(source.parse()?, line.to_owned()))
             }
-            "added" => rest.parse().map(Reply::Added).map_err(|_| bad()),
+            "added" => rest.parse().map(SupervisorReply::Added).map_err(|_| bad()),
             "settings" => {
                 let (changed, fixed) = rest.split_once(' ').ok_or_else(bad)?;
-                Ok(Reply::Settings { changed: names(changed), fixed: names(fixed) })
+                Ok(SupervisorReply::Settings { changed: names(changed), fixed: names(fixed) })
             }
-            "program-before" if rest.starts_with('/') => Ok(Reply::ProgramBefore(PathBuf::from(rest))),
-            "ok" if rest.is_empty() => Ok(Reply::Ok),
-            "error" => Ok(Reply::Error(rest.to_owned())),
+            "program-before" if rest.starts_with('/') => Ok(SupervisorReply::ProgramBefore(PathBuf::from(rest))),
+            "ok" if rest.is_empty() => Ok(SupervisorReply::Ok),
+            "error" => Ok(SupervisorReply::Error(rest.to_owned())),
             _ => Err(bad()),
         }
     }
@@ -94,10 +94,10 @@ mod tests {
             "error port 7003 is in use",
         ];
         for text in texts {
-            assert_eq!(text.parse::<Reply>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<SupervisorReply>().unwrap().to_string(), text);
         }
         for text in ["", "ok 1", "log", "log nobody x", "added", "settings", "program-before x", "done"] {
-            assert!(text.parse::<Reply>().is_err(), "{text:?}");
+            assert!(text.parse::<SupervisorReply>().is_err(), "{text:?}");
         }
     }
 }

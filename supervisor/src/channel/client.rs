@@ -3,7 +3,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
-use chappe_supervisor_api::{LogSource, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, Reply, SupervisorRequest};
+use chappe_supervisor_api::{LogSource, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, SupervisorReply, SupervisorRequest};
 use rustix::event::epoll::EventFlags;
 
 use crate::log_ring::LogRing;
@@ -78,7 +78,7 @@ impl Client {
             let line: Vec<u8> = self.incoming.drain(..=end).collect();
             match String::from_utf8_lossy(&line).trim_end_matches('\n').parse::<SupervisorRequest>() {
                 Ok(request) => requests.push(request),
-                Err(error) => self.push(&Reply::Error(cut(&error.to_string()).to_owned())),
+                Err(error) => self.push(&SupervisorReply::Error(cut(&error.to_string()).to_owned())),
             }
         }
         if self.incoming.len() > REQUEST_BYTES_MAX {
@@ -88,7 +88,7 @@ impl Client {
     }
 
     /// A client that does not read its replies is cut off.
-    pub fn push(&mut self, reply: &Reply) {
+    pub fn push(&mut self, reply: &SupervisorReply) {
         if self.outgoing.len() > WAITING_BYTES_MAX {
             self.is_over = true;
             return;
@@ -147,13 +147,13 @@ impl Client {
             if tail.of.is_none_or(|of| of == line.source) {
                 let text = String::from_utf8_lossy(&line.text);
                 bytes += text.len();
-                replies.push(Reply::Log(line.source, cut(&text).to_owned()));
+                replies.push(SupervisorReply::Log(line.source, cut(&text).to_owned()));
             }
         }
         let is_answered = tail.end.is_some_and(|end| tail.next >= end);
         if is_answered {
             tail.end = None;
-            replies.push(Reply::Ok);
+            replies.push(SupervisorReply::Ok);
             if !tail.follow {
                 self.follows = Follows::Nothing;
             }

@@ -4,7 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
-use chappe_supervisor_api::{LogSource, REPLY_BYTES_MAX, Reply, SupervisorRequest};
+use chappe_supervisor_api::{LogSource, REPLY_BYTES_MAX, SupervisorReply, SupervisorRequest};
 
 use super::client::Client;
 use crate::lines::{LINE_BYTES_MAX, LineSplitter};
@@ -41,7 +41,7 @@ pub fn requests(bytes: &[u8]) {
     for line in replies[..end].split(|byte| *byte == b'\n') {
         let line = str::from_utf8(line).expect("replies are text");
         assert!(line.len() < REPLY_BYTES_MAX, "a reply of {} bytes", line.len());
-        assert!(line.parse::<Reply>().is_ok(), "signaling does not understand {line:?}");
+        assert!(line.parse::<SupervisorReply>().is_ok(), "signaling does not understand {line:?}");
     }
 }
 
@@ -51,15 +51,15 @@ fn answer(client: &mut Client, request: &SupervisorRequest, log: &LogRing) {
             if *follow {
                 client.follow_processes();
             }
-            client.push(&Reply::Ok);
+            client.push(&SupervisorReply::Ok);
         }
         SupervisorRequest::Log { of, lines, follow } => client.send_log(*of, *lines, *follow, log),
-        _ => client.push(&Reply::Ok),
+        _ => client.push(&SupervisorReply::Ok),
     }
 }
 
 fn check_reply(line: &str) {
-    if let Ok(reply) = line.parse::<Reply>() {
+    if let Ok(reply) = line.parse::<SupervisorReply>() {
         assert_eq!(reply.to_string().parse(), Ok(reply));
     }
 }

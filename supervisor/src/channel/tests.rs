@@ -61,7 +61,7 @@ fn a_request_is_answered_however_it_was_cut() {
     let requests = bench.requests();
     let asked: Vec<&SupervisorRequest> = requests.iter().map(|(_, request)| request).collect();
     assert_eq!(asked, [&SupervisorRequest::Keep { worker: 3 }, &SupervisorRequest::Add]);
-    bench.channel.reply(requests[0].0, &Reply::Ok);
+    bench.channel.reply(requests[0].0, &SupervisorReply::Ok);
     bench.channel.flush(&bench.log);
     assert_eq!(lines(&socket, 1), ["ok"]);
 }

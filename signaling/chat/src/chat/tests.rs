@@ -307,9 +307,9 @@ fn a_room_more_than_there_may_be_takes_the_place_of_an_empty_one() {
     assert_eq!(chat.join(now, &name(ROOMS), member(1)), Err(JoinError::TooManyRooms));
     chat.leave(now, &name(7), member(1).member);
     let out = chat.join(now, &name(ROOMS), member(1)).unwrap();
-    assert!(out.contains(&Output::Unsubscribe(name(7))));
+    assert!(out.contains(&ChatOutput::Unsubscribe(name(7))));
     assert_eq!(chat.rooms.len(), ROOMS);
-    let greeted = |out: &[Output]| out.iter().filter(|output| matches!(output, Output::Publish(..))).count();
+    let greeted = |out: &[ChatOutput]| out.iter().filter(|output| matches!(output, ChatOutput::Publish(..))).count();
     chat.handle_timeout(now + 60 * SECOND);
     let now = now + 61 * SECOND;
     assert!(greeted(&chat.handle_engine_up(now)) < 100, "not everybody at once after an outage");

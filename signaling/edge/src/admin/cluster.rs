@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chappe_cluster::{NodeName, NodePhase, NodeState, WorkerPhase, WorkerRecord};
 use chappe_sfu_api::{LoadReport, PeerStats, RelayDirection, RelayStats, TrackId, WorkerIndex};
-use chappe_signaling_service::{Relays, Reply, Service, ServiceState, unix_ms};
+use chappe_signaling_service::{Relays, Service, ServiceState, WorkerReply, unix_ms};
 use serde::Serialize;
 
 use crate::admin::context::Admin;
@@ -132,7 +132,7 @@ pub async fn relays(State(service): State<Arc<Service>>) -> Response {
     let waiting = service.ask_for_relays();
     let mut entries = Vec::new();
     for (worker, waiting) in waiting {
-        if let Ok(Reply::Relays(Relays { peers, relays })) = waiting.reply().await {
+        if let Ok(WorkerReply::Relays(Relays { peers, relays })) = waiting.reply().await {
             let state = service.state();
             entries.extend(relays.iter().map(|relay| relay_entry(&service, &state, worker, relay, &peers)));
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::extract::{Extension, State};
 use axum::response::IntoResponse;
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
-use chappe_signaling_events::{Event, EventKind};
+use chappe_signaling_events::{EventKind, PublicEvent};
 use chappe_signaling_service::{Service, unix_ms};
 use futures_util::stream;
 use serde_json::json;
@@ -29,7 +29,7 @@ pub async fn events(
 }
 
 struct Listener {
-    events: broadcast::Receiver<Arc<Event>>,
+    events: broadcast::Receiver<Arc<PublicEvent>>,
     node: String,
     /// None where nobody is asked for a token.
     access: Option<OperatorAccess>,
@@ -48,7 +48,7 @@ async fn next_message(listener: Option<Listener>) -> Option<(Result<Message, Inf
         Err(RecvError::Lagged(count)) => {
             let (kind, at_ms) = (EventKind::EventsDropped, unix_ms());
             let data = json!({ "node": listener.node, "dropped": count });
-            let told = Event { id: String::new(), kind, at_ms, room: None, data };
+            let told = PublicEvent { id: String::new(), kind, at_ms, room: None, data };
             Message::default().event(kind.as_text()).data(told.body())
         }
         Err(RecvError::Closed) => return None,

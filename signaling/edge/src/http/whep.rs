@@ -20,7 +20,7 @@ use crate::http::body::sdp_text;
 use crate::http::traced::traced;
 
 #[derive(Debug, Deserialize)]
-pub struct Options {
+pub struct WhepOptions {
     /// `1`: a stream that is not there is waited for.
     wait: Option<String>,
     /// Of several encodings none with more lines than this, if there is another one.
@@ -33,7 +33,7 @@ pub async fn endpoint(
     State(service): State<Arc<Service>>,
     method: Method,
     Path((room, stream)): Path<(String, String)>,
-    Query(options): Query<Options>,
+    Query(options): Query<WhepOptions>,
     (Extension(base), Extension(caller)): (Extension<BasePath>, Extension<Caller>),
     headers: HeaderMap,
     body: Body,
@@ -53,7 +53,7 @@ pub async fn endpoint(
 async fn post(
     service: Arc<Service>,
     (room, stream): (&str, &str),
-    options: Options,
+    options: WhepOptions,
     caller: Caller,
     headers: &HeaderMap,
     body: Body,

@@ -21,7 +21,7 @@ use crate::http::body::sdp_text;
 use crate::http::traced::traced;
 
 #[derive(Debug, Deserialize)]
-pub struct Options {
+pub struct WhipOptions {
     /// URL of the client's own earlier session under this name, whose place the new one takes: only its client knows it.
     instead_of: Option<String>,
     /// `1`: a name in use is taken over, if the token is of the same holder or permits it.
@@ -36,7 +36,7 @@ pub async fn endpoint(
     State(service): State<Arc<Service>>,
     method: Method,
     Path((room, stream)): Path<(String, String)>,
-    Query(options): Query<Options>,
+    Query(options): Query<WhipOptions>,
     (Extension(base), Extension(caller)): (Extension<BasePath>, Extension<Caller>),
     headers: HeaderMap,
     body: Body,
@@ -56,7 +56,7 @@ pub async fn endpoint(
 async fn post(
     service: Arc<Service>,
     (room, stream): (&str, &str),
-    options: Options,
+    options: WhipOptions,
     caller: Caller,
     headers: &HeaderMap,
     body: Body,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chappe_signaling_service::LogBatch;
-use chappe_supervisor_api::Reply;
+use chappe_supervisor_api::SupervisorReply;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -82,8 +82,8 @@ async fn gather(replies: &mut Replies, follow: bool) -> LogBatch {
 pub async fn next_line(replies: &mut Replies, follow: bool) -> io::Result<Option<String>> {
     loop {
         return match replies.next().await? {
-            Some(Reply::Log(source, line)) => Ok(Some(format!("{source} {line}\n"))),
-            Some(Reply::Ok) if follow => continue,
+            Some(SupervisorReply::Log(source, line)) => Ok(Some(format!("{source} {line}\n"))),
+            Some(SupervisorReply::Ok) if follow => continue,
             _ => Ok(None),
         };
     }

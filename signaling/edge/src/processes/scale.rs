@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use chappe_sfu_api::WorkerIndex;
 use chappe_signaling_service::Service;
-use chappe_supervisor_api::{ProcessName, ProcessState, ProcessStatus, Reply, SupervisorRequest, WORKERS_MAX};
+use chappe_supervisor_api::{
+    ProcessName, ProcessState, ProcessStatus, SupervisorReply, SupervisorRequest, WORKERS_MAX,
+};
 
 use crate::supervisor::{Supervisor, SupervisorError};
 
@@ -49,16 +51,16 @@ pub async fn scale(
 async fn workers(supervisor: &Supervisor) -> Result<Vec<(u16, ProcessStatus)>, SupervisorError> {
     let replies = supervisor.ask(&SupervisorRequest::Processes { follow: false }).await?.into_iter();
     let worker = |reply| match reply {
-        Reply::Process(status) => match status.name {
+        SupervisorReply::Process(status) => match status.name {
             ProcessName::Worker(index) => Some((index, status)),
             ProcessName::Signaling => None,
         },
-        Reply::Log(..)
-        | Reply::Added(_)
-        | Reply::Settings { .. }
-        | Reply::ProgramBefore(_)
-        | Reply::Ok
-        | Reply::Error(_) => None,
+        SupervisorReply::Log(..)
+        | SupervisorReply::Added(_)
+        | SupervisorReply::Settings { .. }
+        | SupervisorReply::ProgramBefore(_)
+        | SupervisorReply::Ok
+        | SupervisorReply::Error(_) => None,
     };
     Ok(replies.filter_map(worker).collect())
 }

@@ -24,7 +24,7 @@ use super::trace;
 use crate::access::gate::Gate;
 use crate::error::HttpError;
 use crate::http::traced::traceparent;
-use crate::ws::message::{ClientMessage, Hello, ServerMessage};
+use crate::ws::message::{ClientMessage, PageHello, ServerMessage};
 use crate::ws::queue::{PageQueue, Queued, page_queue};
 
 /// `GET /ws`
@@ -223,7 +223,7 @@ impl Page {
     }
 
     /// The first hello; all else is answered meanwhile.
-    async fn read_hello(&mut self, reader: &mut SplitStream<WebSocket>) -> Result<(u64, Hello), Disconnect> {
+    async fn read_hello(&mut self, reader: &mut SplitStream<WebSocket>) -> Result<(u64, PageHello), Disconnect> {
         loop {
             let text = match self.read_message(reader).await? {
                 None => continue,

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::access::gate::Gate;
 use crate::access::rates::Rates;
 use crate::refusal::{code, counted, retry_after_ms};
-use crate::ws::message::{ClientMessage, Hello, ServerMessage, SlotRequest, SlotText};
+use crate::ws::message::{ClientMessage, PageHello, ServerMessage, SlotRequest, SlotText};
 use crate::ws::queue::PageQueue;
 use crate::ws::trace;
 
@@ -53,7 +53,7 @@ pub async fn hello(
     service: &Arc<Service>,
     gate: &Gate,
     caller: Caller,
-    (id, hello): (u64, Hello),
+    (id, hello): (u64, PageHello),
     queue: &PageQueue,
 ) -> Result<Joined, Utf8Bytes> {
     if hello.version != VERSION {

@@ -14,7 +14,7 @@ use crate::words::{lost_reason, parse_track_choice, showing, track_choice};
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientMessage {
-    Hello(Hello),
+    Hello(PageHello),
     Publish {
         stream: String,
         sdp: String,
@@ -65,7 +65,7 @@ pub enum ClientMessage {
 }
 
 #[derive(Debug, Deserialize)]
-pub struct Hello {
+pub struct PageHello {
     pub version: u32,
     pub room: String,
     pub name: Option<String>,

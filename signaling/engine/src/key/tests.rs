@@ -12,14 +12,14 @@ fn a_name_of_segments_is_taken_as_it_is() {
 fn what_has_no_form_on_nats_is_refused_with_a_reason() {
     let refusal = |text: &str| Key::parse(text).unwrap_err();
     for text in ["", "/", "a/", "/a", "a//b"] {
-        assert_eq!(refusal(text), BadKey::EmptySegment, "{text:?}");
+        assert_eq!(refusal(text), BadStoreName::EmptySegment, "{text:?}");
     }
     for found in ['*', '>', ' ', '=', '\n', '\0', 'é', '$'] {
-        assert_eq!(refusal(&format!("a/{found}")), BadKey::Character { found });
+        assert_eq!(refusal(&format!("a/{found}")), BadStoreName::Character { found });
     }
-    assert_eq!(refusal(&"a".repeat(KEY_LENGTH_MAX + 1)), BadKey::TooLong { length: KEY_LENGTH_MAX + 1 });
+    assert_eq!(refusal(&"a".repeat(KEY_LENGTH_MAX + 1)), BadStoreName::TooLong { length: KEY_LENGTH_MAX + 1 });
     assert!(Key::parse(&"a".repeat(KEY_LENGTH_MAX)).is_ok());
-    assert_eq!(refusal(&["a"; 17].join("/")), BadKey::TooDeep { segments: 17 });
+    assert_eq!(refusal(&["a"; 17].join("/")), BadStoreName::TooDeep { segments: 17 });
     assert!(Key::parse(&["a"; 16].join("/")).is_ok());
 }
 
@@ -38,8 +38,8 @@ fn a_prefix_is_whole_segments() {
 #[test]
 fn a_node_is_named_by_one_segment() {
     assert!(NodeName::parse("eu-1.example.org").is_ok());
-    assert_eq!(NodeName::parse("a/b"), Err(BadKey::Character { found: '/' }));
-    assert_eq!(NodeName::parse(""), Err(BadKey::EmptySegment));
+    assert_eq!(NodeName::parse("a/b"), Err(BadStoreName::Character { found: '/' }));
+    assert_eq!(NodeName::parse(""), Err(BadStoreName::EmptySegment));
 }
 
 proptest::proptest! {

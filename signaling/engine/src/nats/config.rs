@@ -17,7 +17,7 @@ pub struct NatsConfig {
     pub servers: Vec<String>,
     pub credentials: Credentials,
     /// Where it is Some, or a server is `tls://`, nothing is sent in the clear.
-    pub tls: Option<Tls>,
+    pub tls: Option<NatsTls>,
     /// What this node is called in the servers' own lists of connections.
     pub client_name: String,
     /// What this cluster's bucket and subjects begin with, so that several clusters can share servers.
@@ -42,7 +42,7 @@ pub enum Credentials {
 
 /// Certificates, each a PEM file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tls {
+pub struct NatsTls {
     /// Whom to trust instead of the system's authorities.
     pub ca: Option<PathBuf>,
     /// This node's own certificate and its key, for servers that ask for one.
@@ -89,7 +89,7 @@ impl NatsConfig {
         let mut config = NatsConfig {
             servers: servers(scheme, hosts)?,
             credentials: user.map_or(Ok(Credentials::None), Credentials::of_user_info)?,
-            tls: (scheme == "tls").then(Tls::default),
+            tls: (scheme == "tls").then(NatsTls::default),
             client_name: "chappe".to_owned(),
             prefix: "chappe".to_owned(),
             replicas: REPLICAS_DEFAULT,
@@ -105,7 +105,7 @@ impl NatsConfig {
             Credentials::NkeySeedFile(file) => Some(("nkey", file.as_path())),
             _ => None,
         };
-        let tls = self.tls.iter().flat_map(|Tls { ca, certificate }| {
+        let tls = self.tls.iter().flat_map(|NatsTls { ca, certificate }| {
             let pair = certificate.iter().flat_map(|(certificate, key)| [("tls_cert", certificate), ("tls_key", key)]);
             ca.iter().map(|ca| ("tls_ca", ca)).chain(pair).map(|(option, file)| (option, file.as_path()))
         });

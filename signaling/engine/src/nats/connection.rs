@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_nats::{Client, ConnectOptions, ServerAddr};
 use tokio::sync::watch;
 
-use super::config::{Credentials, NatsConfig, Tls};
+use super::config::{Credentials, NatsConfig, NatsTls};
 use super::health::Reporter;
 use crate::PAYLOAD_BYTES_MAX;
 use crate::drops::Drops;
@@ -131,7 +131,7 @@ fn retry_delay(attempts: usize) -> Duration {
     delay.mul_f64(rand::random_range(0.75..=1.0))
 }
 
-fn with_tls(mut options: ConnectOptions, tls: &Tls) -> Result<ConnectOptions, EngineError> {
+fn with_tls(mut options: ConnectOptions, tls: &NatsTls) -> Result<ConnectOptions, EngineError> {
     // With several providers compiled in, rustls asks for a choice. Somebody may have made it, which is as well.
     let _ = async_nats::rustls::crypto::aws_lc_rs::default_provider().install_default();
     options = options.require_tls(true);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use chappe_engine::Subject;
 use chappe_signaling_access::{Access, Action};
-use chappe_signaling_chat::{Output, Person, RoomMessage, SayError};
+use chappe_signaling_chat::{ChatOutput, Person, RoomMessage, SayError};
 use chappe_signaling_rooms::{MemberId, Owner, RoomName};
 use tracing::{debug, warn};
 
@@ -63,16 +63,16 @@ impl Service {
         }
     }
 
-    pub(crate) fn apply_chat(self: &Arc<Self>, state: &mut ServiceState, outputs: Vec<Output>) {
+    pub(crate) fn apply_chat(self: &Arc<Self>, state: &mut ServiceState, outputs: Vec<ChatOutput>) {
         for output in outputs {
             match output {
-                Output::Subscribe(room) => self.follow_room(state, room),
-                Output::Unsubscribe(room) => {
+                ChatOutput::Subscribe(room) => self.follow_room(state, room),
+                ChatOutput::Unsubscribe(room) => {
                     if let Some(following) = state.rooms_followed.remove(&room) {
                         following.task.abort();
                     }
                 }
-                Output::Publish(room, message) => {
+                ChatOutput::Publish(room, message) => {
                     let waiting = state.rooms_followed.get_mut(&room).and_then(|following| following.waiting.as_mut());
                     match waiting {
                         Some(waiting) if waiting.len() < WAITING_MAX => waiting.push(message),
@@ -80,7 +80,7 @@ impl Service {
                         None => self.cluster.send(Outgoing::Room(room, message)),
                     }
                 }
-                Output::Tell(room, notice) => state.tell_room(&room, PageEvent::Chat(notice)),
+                ChatOutput::Tell(room, notice) => state.tell_room(&room, PageEvent::Chat(notice)),
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::cluster::handle::ANSWER_WITHIN;
 use crate::cluster::message::{NodeReply, NodeRequest};
 use crate::refusal::Refusal;
 use crate::service::Service;
-use crate::workers::link::Reply;
+use crate::workers::link::WorkerReply;
 
 impl Service {
     /// The node whose worker has a session, by its id. None: it is ours, or nobody's.
@@ -128,8 +128,8 @@ impl Service {
             self.link(worker)?.request(chappe_sfu_api::Command::SessionStats { session })
         };
         match waiting.reply().await? {
-            Reply::Stats(stats) => Ok(stats),
-            Reply::Done | Reply::Relays(_) => Err(RoomError::NoSuchSession.into()),
+            WorkerReply::Stats(stats) => Ok(stats),
+            WorkerReply::Done | WorkerReply::Relays(_) => Err(RoomError::NoSuchSession.into()),
         }
     }
 

@@ -32,11 +32,11 @@ pub struct WorkerQueue {
 #[derive(Debug)]
 pub struct WorkerCommand {
     pub command: Command,
-    pub reply: Option<oneshot::Sender<Result<Reply, WorkerError>>>,
+    pub reply: Option<oneshot::Sender<Result<WorkerReply, WorkerError>>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Reply {
+pub enum WorkerReply {
     Done,
     Stats(SessionStats),
     Relays(Relays),
@@ -61,7 +61,7 @@ pub enum WorkerError {
 
 /// A reply to come.
 #[derive(Debug)]
-pub struct Waiting(Option<oneshot::Receiver<Result<Reply, WorkerError>>>);
+pub struct Waiting(Option<oneshot::Receiver<Result<WorkerReply, WorkerError>>>);
 
 impl WorkerLink {
     /// Hands in a command whose outcome nobody waits for. What finds no place because the worker takes
@@ -104,7 +104,7 @@ impl Links {
 }
 
 impl Waiting {
-    pub async fn reply(self) -> Result<Reply, WorkerError> {
+    pub async fn reply(self) -> Result<WorkerReply, WorkerError> {
         let Some(waiting) = self.0 else {
             return Err(WorkerError::Gone);
         };

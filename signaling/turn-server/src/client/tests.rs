@@ -16,13 +16,13 @@ mod codes;
 
 use super::*;
 use crate::listen::{TurnSockets, relay_media};
-use crate::terms::{Media, Terms};
+use crate::terms::{RelayTargets, Terms};
 
 /// One port of this machine is a media port, for as long as nobody has said that the session has ended.
 #[derive(Debug)]
 struct OnePort(SocketAddr, Arc<AtomicBool>);
 
-impl Media for OnePort {
+impl RelayTargets for OnePort {
     fn destination(&self, peer: SocketAddr) -> Option<SocketAddr> {
         Some(peer).filter(|peer| *peer == self.0)
     }

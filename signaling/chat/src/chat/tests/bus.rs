@@ -206,16 +206,16 @@ impl Bus {
         self.act(node, out);
     }
 
-    fn act(&mut self, node: usize, outputs: Vec<Output>) {
+    fn act(&mut self, node: usize, outputs: Vec<ChatOutput>) {
         for output in outputs {
             match output {
-                Output::Subscribe(_) => {
+                ChatOutput::Subscribe(_) => {
                     assert!(self.nodes[node].listens_since.replace(self.now).is_none());
                     self.nodes[node].told.clear();
                 }
-                Output::Unsubscribe(_) => assert!(self.nodes[node].listens_since.take().is_some()),
-                Output::Publish(_, message) => self.publish(node, &message),
-                Output::Tell(_, notice) => self.nodes[node].told.push(notice),
+                ChatOutput::Unsubscribe(_) => assert!(self.nodes[node].listens_since.take().is_some()),
+                ChatOutput::Publish(_, message) => self.publish(node, &message),
+                ChatOutput::Tell(_, notice) => self.nodes[node].told.push(notice),
             }
         }
     }

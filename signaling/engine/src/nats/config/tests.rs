@@ -15,7 +15,7 @@ fn a_list_of_servers_is_read() {
     assert_eq!((config.credentials, config.tls, config.replicas), (Credentials::None, None, 3));
     assert_eq!(config.prefix, "chappe");
     assert_eq!(parsed("nats://a,nats://b/").servers, ["nats://a:4222", "nats://b:4222"]);
-    assert_eq!(parsed("tls://a").tls, Some(Tls::default()));
+    assert_eq!(parsed("tls://a").tls, Some(NatsTls::default()));
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn each_kind_of_credentials_is_read() {
 #[test]
 fn each_option_is_read() {
     let config = parsed("nats://h?tls_ca=ca.pem&tls_cert=c.pem&tls_key=k.pem&replicas=5&prefix=eu_1");
-    let tls = Tls { ca: Some("ca.pem".into()), certificate: Some(("c.pem".into(), "k.pem".into())) };
+    let tls = NatsTls { ca: Some("ca.pem".into()), certificate: Some(("c.pem".into(), "k.pem".into())) };
     assert_eq!((config.tls, config.replicas, config.prefix.as_str()), (Some(tls), 5, "eu_1"));
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chappe_engine::EngineError::{BadKey, NobodyThere, Timeout, TooLarge};
+use chappe_engine::EngineError::{BadStoreName, NobodyThere, Timeout, TooLarge};
 use chappe_engine::{Health, PAYLOAD_BYTES_MAX, WAITING_MAX};
 
 use super::Nodes;
@@ -187,8 +187,8 @@ pub async fn what_is_too_large_is_refused(nodes: Nodes) {
 
 pub async fn bad_names_are_refused(nodes: Nodes) {
     for name in ["", "a/b", "a b", "*", ">"] {
-        assert!(matches!(nodes.a.receive_requests(name).await, Err(BadKey(_))), "{name:?}");
-        assert!(matches!(nodes.a.request(name, Bytes::new(), LONG).await, Err(BadKey(_))), "{name:?}");
+        assert!(matches!(nodes.a.receive_requests(name).await, Err(BadStoreName(_))), "{name:?}");
+        assert!(matches!(nodes.a.request(name, Bytes::new(), LONG).await, Err(BadStoreName(_))), "{name:?}");
     }
 }
 

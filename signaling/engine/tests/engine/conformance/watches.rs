@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chappe_engine::{BadKey, Change, EngineError, KeyValue};
+use chappe_engine::{BadStoreName, Change, EngineError, KeyValue};
 
 use super::Nodes;
 use crate::support::{bytes, key, next, soon, until_synced};
@@ -128,13 +128,15 @@ pub async fn a_watch_ends_with_its_receiver(nodes: Nodes) {
 }
 
 pub async fn a_bad_prefix_is_refused(nodes: Nodes) {
-    for (prefix, why) in
-        [("/", BadKey::EmptySegment), ("a//b", BadKey::EmptySegment), (">", BadKey::Character { found: '>' })]
-    {
+    for (prefix, why) in [
+        ("/", BadStoreName::EmptySegment),
+        ("a//b", BadStoreName::EmptySegment),
+        (">", BadStoreName::Character { found: '>' }),
+    ] {
         match nodes.a.watch(prefix).await {
             // A slash at the end changes nothing: this is everything.
             Ok(_) => assert_eq!(prefix, "/"),
-            Err(error) => assert_eq!(error, EngineError::BadKey(why)),
+            Err(error) => assert_eq!(error, EngineError::BadStoreName(why)),
         }
     }
 }

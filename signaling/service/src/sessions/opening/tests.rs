@@ -1,6 +1,6 @@
 use super::*;
 use crate::harness::{W0, hello, lone_node, obey, publish, publish_request, watch_request};
-use crate::workers::link::{Reply, WorkerCommand, WorkerError, WorkerQueue};
+use crate::workers::link::{WorkerCommand, WorkerError, WorkerQueue, WorkerReply};
 use chappe_sfu_api::{Boot, CommandError, ErrorCode, Event, LoadReport, MediaKind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -159,7 +159,7 @@ fn refuse_the_first(mut queue: WorkerQueue, was_refused: Arc<AtomicBool>) {
         while let Some(WorkerCommand { command, reply }) = queue.commands.recv().await {
             let refuses = matches!(command, Command::OpenSession(_)) && !was_refused.swap(true, Ordering::SeqCst);
             let full = || CommandError { code: ErrorCode::Limit, message: "full".into() };
-            let answer = if refuses { Err(WorkerError::Refused(full())) } else { Ok(Reply::Done) };
+            let answer = if refuses { Err(WorkerError::Refused(full())) } else { Ok(WorkerReply::Done) };
             reply.into_iter().for_each(|reply| drop(reply.send(answer.clone())));
         }
     });
