@@ -35,7 +35,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::failure::{self, Failure};
-use commands::{Operator, Order};
+use commands::{CommandLine, Order};
 
 /// Whether the first argument names a command of ours.
 pub fn knows(name: &str) -> bool {
@@ -43,13 +43,13 @@ pub fn knows(name: &str) -> bool {
 }
 
 pub fn names() -> impl Iterator<Item = String> {
-    let command = Operator::command();
+    let command = CommandLine::command();
     command.get_subcommands().map(|command| command.get_name().to_owned()).collect::<Vec<_>>().into_iter()
 }
 
 /// `chappe ls` and the like.
 pub fn run(args: Vec<OsString>) -> Result<ExitCode, Failure> {
-    let operator = match Operator::try_parse_from(args) {
+    let operator = match CommandLine::try_parse_from(args) {
         Ok(operator) => operator,
         Err(e) => return failure::help_or_usage(&e),
     };

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 /// A change to an input, at a place that is a share of its length.
 #[derive(Debug, Clone)]
-pub(crate) enum Change {
+pub(crate) enum InputChange {
     Flip(u16, u8),
     Set(u16, u8),
     /// Where lengths and limits are.
@@ -18,54 +18,54 @@ pub(crate) enum Change {
 }
 
 /// Which of the corpus, and what is done to it.
-pub(crate) fn changed() -> impl Strategy<Value = (u16, Vec<Change>)> {
+pub(crate) fn changed() -> impl Strategy<Value = (u16, Vec<InputChange>)> {
     (any::<u16>(), vec(change(), 1..8))
 }
 
-fn change() -> impl Strategy<Value = Change> {
+fn change() -> impl Strategy<Value = InputChange> {
     let at = any::<u16>;
     prop_oneof![
-        (at(), any::<u8>()).prop_map(|(at, bit)| Change::Flip(at, bit % 8)),
-        (at(), any::<u8>()).prop_map(|(at, value)| Change::Set(at, value)),
-        (at(), any::<u8>()).prop_map(|(at, which)| Change::Edge(at, which)),
-        (at(), vec(any::<u8>(), 1..12)).prop_map(|(at, bytes)| Change::Insert(at, bytes)),
-        (at(), any::<u8>()).prop_map(|(at, len)| Change::Cut(at, len)),
-        (at(), any::<u8>()).prop_map(|(at, len)| Change::Repeat(at, len)),
-        (at(), at(), at()).prop_map(|(at, other, from)| Change::Splice(at, other, from)),
+        (at(), any::<u8>()).prop_map(|(at, bit)| InputChange::Flip(at, bit % 8)),
+        (at(), any::<u8>()).prop_map(|(at, value)| InputChange::Set(at, value)),
+        (at(), any::<u8>()).prop_map(|(at, which)| InputChange::Edge(at, which)),
+        (at(), vec(any::<u8>(), 1..12)).prop_map(|(at, bytes)| InputChange::Insert(at, bytes)),
+        (at(), any::<u8>()).prop_map(|(at, len)| InputChange::Cut(at, len)),
+        (at(), any::<u8>()).prop_map(|(at, len)| InputChange::Repeat(at, len)),
+        (at(), at(), at()).prop_map(|(at, other, from)| InputChange::Splice(at, other, from)),
     ]
 }
 
 /// The input that it comes to.
-pub(crate) fn apply(corpus: &[Vec<u8>], (which, changes): &(u16, Vec<Change>), len_max: usize) -> Vec<u8> {
+pub(crate) fn apply(corpus: &[Vec<u8>], (which, changes): &(u16, Vec<InputChange>), len_max: usize) -> Vec<u8> {
     let mut bytes = corpus[usize::from(*which) % corpus.len()].clone();
     changes.iter().for_each(|change| change.apply(&mut bytes, corpus));
     bytes.truncate(len_max);
     bytes
 }
 
-impl Change {
+impl InputChange {
     fn apply(&self, bytes: &mut Vec<u8>, corpus: &[Vec<u8>]) {
         let len = bytes.len();
         let place = |share: u16, len: usize| usize::from(share) * len / (1 << 16);
         let span = |at: u16, count: u8| place(at, len)..(place(at, len) + usize::from(count)).min(len);
         match self {
-            Change::Flip(at, bit) => bytes[span(*at, 1)].iter_mut().for_each(|byte| *byte ^= 1 << bit),
-            Change::Set(at, value) => bytes[span(*at, 1)].fill(*value),
-            Change::Edge(at, which) => {
+            InputChange::Flip(at, bit) => bytes[span(*at, 1)].iter_mut().for_each(|byte| *byte ^= 1 << bit),
+            InputChange::Set(at, value) => bytes[span(*at, 1)].fill(*value),
+            InputChange::Edge(at, which) => {
                 let edge = EDGES[usize::from(*which) % EDGES.len()];
                 bytes[place(*at, len)..].iter_mut().zip(edge).for_each(|(byte, by)| *byte = *by);
             }
-            Change::Insert(at, more) => {
+            InputChange::Insert(at, more) => {
                 let at = place(*at, len);
                 bytes.splice(at..at, more.iter().copied()).for_each(drop);
             }
-            Change::Cut(at, count) => bytes.drain(span(*at, *count)).for_each(drop),
-            Change::Repeat(at, count) => {
+            InputChange::Cut(at, count) => bytes.drain(span(*at, *count)).for_each(drop),
+            InputChange::Repeat(at, count) => {
                 let part = bytes[span(*at, *count)].to_vec();
                 let at = place(*at, len);
                 bytes.splice(at..at, part).for_each(drop);
             }
-            Change::Splice(at, other, from) => {
+            InputChange::Splice(at, other, from) => {
                 let other = &corpus[usize::from(*other) % corpus.len()];
                 bytes.truncate(place(*at, len));
                 bytes.extend_from_slice(&other[place(*from, other.len())..]);

@@ -11,7 +11,7 @@ use nix::sys::time::TimeSpec;
 
 /// What was read from a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Read {
+pub struct ReadDatagram {
     /// Bytes.
     pub length: usize,
     /// When the kernel got it.
@@ -34,7 +34,7 @@ pub fn prepare(socket: &UdpSocket) -> anyhow::Result<()> {
 }
 
 /// The next datagram that waits.
-pub fn receive(socket: &UdpSocket, bytes: &mut [u8]) -> Option<Read> {
+pub fn receive(socket: &UdpSocket, bytes: &mut [u8]) -> Option<ReadDatagram> {
     let mut control = nix::cmsg_space!(TimeSpec, u32);
     let mut iov = [IoSliceMut::new(bytes)];
     let flags = MsgFlags::MSG_DONTWAIT;
@@ -47,7 +47,7 @@ pub fn receive(socket: &UdpSocket, bytes: &mut [u8]) -> Option<Read> {
             _ => {}
         }
     }
-    Some(Read { length: message.bytes, at: at.unwrap_or_else(SystemTime::now), overflowed })
+    Some(ReadDatagram { length: message.bytes, at: at.unwrap_or_else(SystemTime::now), overflowed })
 }
 
 /// Nanoseconds since 1970, as it fits a packet.

@@ -15,7 +15,7 @@ use rand::RngExt;
 
 use crate::arrival;
 use crate::http::Created;
-use crate::offer::{Answer, Identity};
+use crate::offer::{Identity, SdpAnswer};
 
 /// A client that has sent its offer and got its answer.
 pub struct Client {
@@ -50,7 +50,7 @@ pub fn identity(certificate: &Certificate) -> Identity {
 
 impl Client {
     pub fn new(identity: Identity, certificate: &Certificate, created: Created) -> Result<Client> {
-        let answer = Answer::parse(&created.sdp)?;
+        let answer = SdpAnswer::parse(&created.sdp)?;
         let any = if answer.remote.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
         let socket = UdpSocket::bind(any).context("binding a client: is `ulimit -n` large enough?")?;
         socket.connect(answer.remote)?;
@@ -80,7 +80,7 @@ impl Client {
     /// Reads all that waits, hands media to `media`, answers the rest, and keeps consent alive.
     pub fn turn(&mut self, mut media: impl FnMut(&mut Opener, Arrival<'_>)) -> Result<()> {
         let mut bytes = [0u8; DATAGRAM_BYTES_MAX];
-        while let Some(arrival::Read { length, at, overflowed }) = arrival::receive(&self.socket, &mut bytes) {
+        while let Some(arrival::ReadDatagram { length, at, overflowed }) = arrival::receive(&self.socket, &mut bytes) {
             self.overflowed = self.overflowed.max(overflowed);
             let datagram = &mut bytes[..length];
             match classify(datagram) {

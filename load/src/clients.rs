@@ -14,8 +14,8 @@ use anyhow::{Result, bail};
 use chappe_sfu_core::dtls::Certificate;
 
 pub use broadcaster::Broadcaster;
-pub use plan::Plan;
-pub use report::{Report, ViewerReport};
+pub use plan::ClientsPlan;
+pub use report::{ClientsReport, ViewerReport};
 
 use crate::POLL_TICK;
 use crate::http::Server;
@@ -31,7 +31,7 @@ pub struct Clients {
 
 impl Clients {
     /// Publishes, and begins to join the viewers.
-    pub fn start(plan: &Plan) -> Result<Clients> {
+    pub fn start(plan: &ClientsPlan) -> Result<Clients> {
         let mut clients = Clients::publish(plan)?;
         clients.drive_until("the publisher connects", Clients::is_on_air)?;
         clients.begin_to_watch(plan);
@@ -39,7 +39,7 @@ impl Clients {
     }
 
     /// Begins to publish; returns before anything is connected.
-    pub fn publish(plan: &Plan) -> Result<Clients> {
+    pub fn publish(plan: &ClientsPlan) -> Result<Clients> {
         let certificate = Certificate::generate()?;
         let broadcaster = match plan.whip.as_slice() {
             [] => None,
@@ -63,7 +63,7 @@ impl Clients {
         self.broadcaster.as_ref().is_some_and(Broadcaster::is_refused)
     }
 
-    pub fn begin_to_watch(&mut self, plan: &Plan) {
+    pub fn begin_to_watch(&mut self, plan: &ClientsPlan) {
         let (now, servers) = (Instant::now(), plan.whep.len().max(1));
         let subscriber = |number: usize| {
             let after = plan.ramp.mul_f64(number as f64 / plan.viewers.max(1) as f64);
@@ -110,13 +110,13 @@ impl Clients {
         }
     }
 
-    pub fn report(&self) -> Report {
+    pub fn report(&self) -> ClientsReport {
         let servers = self.joiner.servers();
         let viewers = self
             .subscribers
             .iter()
             .map(|subscriber| subscriber.report(servers.get(subscriber.server()).map_or("", Server::public)));
-        Report::new(viewers.collect(), self.broadcaster.as_ref().map(Broadcaster::report))
+        ClientsReport::new(viewers.collect(), self.broadcaster.as_ref().map(Broadcaster::report))
     }
 
     /// Everyone says goodbye, so that no server waits for them.

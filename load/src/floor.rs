@@ -16,7 +16,7 @@ use crate::measure::{Sample, thread_cpu};
 
 /// What to send, in the shape of the scenario that it is the floor of.
 #[derive(Debug, Clone, Copy)]
-pub struct Plan {
+pub struct FloorPlan {
     pub peers: usize,
     /// Bytes of one packet before sealing: RTP header and payload.
     pub packet_bytes: usize,
@@ -50,7 +50,7 @@ impl Floor {
 }
 
 /// Runs it once. The receivers poll on a tick, as the synthetic viewers do.
-pub fn measure(plan: Plan) -> Result<Floor> {
+pub fn measure(plan: FloorPlan) -> Result<Floor> {
     let receivers = receivers(plan.peers)?;
     let remotes = receivers.iter().map(UdpSocket::local_addr).collect::<std::io::Result<Vec<_>>>()?;
     let clock = Arc::new(BurstClock::new(plan));
@@ -78,19 +78,19 @@ struct BurstClock {
 }
 
 impl BurstClock {
-    fn new(plan: Plan) -> BurstClock {
+    fn new(plan: FloorPlan) -> BurstClock {
         let bursts = (plan.duration.as_secs_f64() / plan.period.as_secs_f64()).max(1.0) as usize;
         BurstClock { started: (0..bursts).map(|_| AtomicU64::new(0)).collect(), over: AtomicBool::new(false) }
     }
 
     /// Since the start of the burst that the packet with this sequence number belongs to.
-    fn since_start_us(&self, plan: Plan, seq: u16, at: SystemTime) -> Option<f64> {
+    fn since_start_us(&self, plan: FloorPlan, seq: u16, at: SystemTime) -> Option<f64> {
         let started = self.started.get(usize::from(seq) / plan.burst)?.load(Ordering::Relaxed);
         Some(unix_nanos(at).saturating_sub(started) as f64 / 1e3)
     }
 }
 
-fn send(plan: Plan, remotes: &[std::net::SocketAddr], clock: &BurstClock) -> Result<(u64, Duration)> {
+fn send(plan: FloorPlan, remotes: &[std::net::SocketAddr], clock: &BurstClock) -> Result<(u64, Duration)> {
     pin_to_core(plan.core).context("pinning the floor's sender")?;
     let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
     let socket = chappe_sfu_io::udp::UdpSocket::adopt(socket.into())?;
@@ -163,14 +163,14 @@ fn receivers(count: usize) -> Result<Vec<UdpSocket>> {
 }
 
 /// Reads until the last burst is out, and returns each packet's latency in microseconds.
-fn drain(receivers: &[UdpSocket], plan: Plan, clock: &BurstClock) -> Result<Vec<f64>> {
+fn drain(receivers: &[UdpSocket], plan: FloorPlan, clock: &BurstClock) -> Result<Vec<f64>> {
     pin_to_core(1 - plan.core.min(1)).context("pinning the floor's receiver")?;
     let mut latencies = Vec::new();
     let mut buffer = [0u8; 2048];
     loop {
         let last = clock.over.load(Ordering::Relaxed);
         for socket in receivers {
-            while let Some(arrival::Read { at, .. }) = arrival::receive(socket, &mut buffer) {
+            while let Some(arrival::ReadDatagram { at, .. }) = arrival::receive(socket, &mut buffer) {
                 let seq = u16::from_be_bytes([buffer[2], buffer[3]]);
                 latencies.extend(clock.since_start_us(plan, seq, at));
             }
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn every_packet_of_the_floor_arrives() {
-        let plan = Plan {
+        let plan = FloorPlan {
             peers: 4,
             packet_bytes: 1200,
             burst: 8,

@@ -81,14 +81,14 @@ impl Drop for Node {
 }
 
 /// A file with one API key, which goes when this is dropped.
-pub struct Keys(String);
+pub struct NodeKeys(String);
 
-impl Keys {
+impl NodeKeys {
     /// Made by `chappe keys`.
-    pub fn make(binary: &Path) -> Result<Keys> {
+    pub fn make(binary: &Path) -> Result<NodeKeys> {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let file = std::env::temp_dir().join(format!("chappe-bench-keys-{}-{number}", std::process::id()));
-        let keys = Keys(file.to_str().context("the temporary directory")?.to_owned());
+        let keys = NodeKeys(file.to_str().context("the temporary directory")?.to_owned());
         printed(binary, &["keys", "add", "--keys", keys.file()])?;
         Ok(keys)
     }
@@ -104,7 +104,7 @@ impl Keys {
     }
 }
 
-impl Drop for Keys {
+impl Drop for NodeKeys {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }

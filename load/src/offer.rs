@@ -18,7 +18,7 @@ pub struct Identity {
 
 /// What an answer says that a synthetic client needs.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct SdpAnswer {
     pub ufrag: String,
     pub pwd: String,
     pub fingerprint: String,
@@ -98,8 +98,8 @@ pub fn watch_many(identity: &Identity, kind: Kind, count: usize) -> String {
     offer(identity, kind, &vec!["a=recvonly\r\n".to_owned(); count])
 }
 
-impl Answer {
-    pub fn parse(sdp: &str) -> Result<Answer> {
+impl SdpAnswer {
+    pub fn parse(sdp: &str) -> Result<SdpAnswer> {
         let parsed = SessionDescription::unmarshal(&mut std::io::Cursor::new(sdp.as_bytes()))?;
         let media = parsed.media_descriptions.first().context("the answer has no m-line")?;
         let named = |name: &str| {
@@ -108,7 +108,7 @@ impl Answer {
         };
         let candidates = media.attributes.iter().filter(|attribute| attribute.key == "candidate");
         let mut udp = candidates.filter_map(|attribute| udp_address(attribute.value.as_deref()?));
-        Ok(Answer {
+        Ok(SdpAnswer {
             ufrag: named("ice-ufrag")?,
             pwd: named("ice-pwd")?,
             fingerprint: named("fingerprint")?,
@@ -156,11 +156,11 @@ mod tests {
                    a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n\
                    a=candidate:1 1 tcp 1518280447 127.0.0.1 7000 typ host tcptype passive\r\n\
                    a=candidate:2 1 udp 2130706431 127.0.0.1 7000 typ host\r\n";
-        let answer = Answer::parse(sdp).expect("a sound answer");
+        let answer = SdpAnswer::parse(sdp).expect("a sound answer");
         assert_eq!(answer.remote, "127.0.0.1:7000".parse().expect("an address"));
         assert_eq!((answer.ufrag.as_str(), answer.fingerprint.as_str()), ("abcd", "sha-256 AB:CD"));
         assert_eq!(answer.role, DtlsRole::Client);
         let active = sdp.replace("a=ice-ufrag", "a=setup:active\r\na=ice-ufrag");
-        assert_eq!(Answer::parse(&active).expect("a sound answer").role, DtlsRole::Server);
+        assert_eq!(SdpAnswer::parse(&active).expect("a sound answer").role, DtlsRole::Server);
     }
 }

@@ -11,7 +11,7 @@ use crate::stage::{Stage, stream_name};
 
 /// Several rooms of the same kind.
 #[derive(Debug, Clone, Copy)]
-pub struct Plan {
+pub struct RoomsPlan {
     pub rooms: usize,
     pub members: usize,
     /// How many of each room's members publish the first shape, and how many the second.
@@ -22,7 +22,7 @@ pub struct Plan {
 
 pub type Rooms = Stage<Party>;
 
-impl Plan {
+impl RoomsPlan {
     fn shapes(&self) -> impl Iterator<Item = Shape> {
         self.publishers.into_iter().flat_map(|(count, shape)| std::iter::repeat_n(shape, count))
     }
@@ -42,7 +42,7 @@ impl Plan {
 
 impl Rooms {
     /// Returns when every member has had a packet of every stream that it watches.
-    pub fn open(server: &Server, name: &str, plan: Plan) -> Result<Rooms> {
+    pub fn open(server: &Server, name: &str, plan: RoomsPlan) -> Result<Rooms> {
         let mut rooms = Rooms::empty(server, name)?;
         let all = plan.rooms * plan.shapes().count();
         for room in 0..plan.rooms {
@@ -61,7 +61,7 @@ impl Rooms {
         Ok(rooms)
     }
 
-    fn fill(&mut self, plan: Plan) -> Result<()> {
+    fn fill(&mut self, plan: RoomsPlan) -> Result<()> {
         let (server, certificate, name) = (self.server.clone(), self.certificate.clone(), self.room.clone());
         let members: Vec<(usize, usize)> =
             (0..plan.rooms).flat_map(|room| (0..plan.members).map(move |member| (room, member))).collect();
@@ -95,7 +95,7 @@ mod tests {
             frame_period: Duration::from_millis(millis),
             pacing: Pacing::Burst,
         };
-        let plan = Plan { rooms: 2, members: 4, publishers: [(1, shape(20)), (2, shape(100))], watched: 2 };
+        let plan = RoomsPlan { rooms: 2, members: 4, publishers: [(1, shape(20)), (2, shape(100))], watched: 2 };
         let watched: Vec<Vec<usize>> = (0..4).map(|member| plan.watched_by(member).collect()).collect();
         assert_eq!(watched, [vec![1, 2], vec![0, 2], vec![0, 1], vec![0, 1]]);
         // 20 + 60 + 60 + 60 in each room.

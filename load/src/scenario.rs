@@ -22,7 +22,7 @@ pub struct Scenario {
 }
 
 /// The clients of a scenario while they are connected.
-pub type Fleet = Stage<Viewer>;
+pub type ScenarioClients = Stage<Viewer>;
 
 impl Scenario {
     pub fn viewers(&self) -> usize {
@@ -30,10 +30,10 @@ impl Scenario {
     }
 }
 
-impl Fleet {
-    /// Connects the publishers; viewers come with [`Fleet::add_viewers`].
-    pub fn publish(server: &Server, room: &str, scenario: Scenario) -> Result<Fleet> {
-        let mut fleet = Fleet::empty(server, room)?;
+impl ScenarioClients {
+    /// Connects the publishers; viewers come with [`ScenarioClients::add_viewers`].
+    pub fn publish(server: &Server, room: &str, scenario: Scenario) -> Result<ScenarioClients> {
+        let mut fleet = ScenarioClients::empty(server, room)?;
         for number in 0..scenario.publishers {
             let publisher = Publisher::join(server, &fleet.certificate, room, &stream_name(number), scenario.shape)?;
             fleet.airing.add(publisher, scenario.shape, number as f64 / scenario.publishers as f64);

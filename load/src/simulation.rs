@@ -18,12 +18,12 @@ use plan::TICKS_PER_SECOND;
 use room::Room;
 
 pub use outcome::{Balance, Outcome, Trees};
-pub use plan::Plan;
+pub use plan::SimulationPlan;
 
 /// What happens, in this order: rooms open and fill; the crowd comes to the large room; people come and go, rooms
 /// close and others open, and some nodes die; all but a thousandth of the crowd leaves.
 pub struct Simulation {
-    plan: Plan,
+    plan: SimulationPlan,
     rng: StdRng,
     now: Instant,
     fleet: Fleet,
@@ -38,7 +38,7 @@ pub struct Simulation {
 }
 
 /// Runs all of it.
-pub fn run(plan: Plan) -> Outcome {
+pub fn run(plan: SimulationPlan) -> Outcome {
     let started = Instant::now();
     let mut simulation = Simulation::new(plan);
     simulation.fill_rooms();
@@ -62,7 +62,7 @@ pub fn run(plan: Plan) -> Outcome {
 }
 
 impl Simulation {
-    fn new(plan: Plan) -> Simulation {
+    fn new(plan: SimulationPlan) -> Simulation {
         let now = Instant::now();
         let mut rng = StdRng::seed_from_u64(plan.seed);
         let fleet = Fleet::new(now, &plan);
@@ -91,7 +91,7 @@ impl Simulation {
     }
 
     fn fill_crowd(&mut self) {
-        let (large, each) = (self.plan.rooms, Plan::of_a_second(self.plan.crowd, 60));
+        let (large, each) = (self.plan.rooms, SimulationPlan::of_a_second(self.plan.crowd, 60));
         self.pass_seconds(60, |simulation| {
             let missing = simulation.plan.crowd - simulation.rooms[large].watchers.len().min(simulation.plan.crowd);
             (0..each.min(missing)).for_each(|_| simulation.join(large));
@@ -100,8 +100,8 @@ impl Simulation {
 
     /// In each second one of a hundred viewers of the crowd is replaced by another, and one of a hundred rooms.
     fn churn(&mut self) {
-        let (large, viewers) = (self.plan.rooms, Plan::of_a_second(self.plan.crowd, 100));
-        let rooms = Plan::of_a_second(self.plan.rooms, 100);
+        let (large, viewers) = (self.plan.rooms, SimulationPlan::of_a_second(self.plan.crowd, 100));
+        let rooms = SimulationPlan::of_a_second(self.plan.rooms, 100);
         let turn = |simulation: &mut Simulation| {
             for _ in 0..viewers {
                 simulation.leave_one(large);
@@ -127,7 +127,7 @@ impl Simulation {
     /// Nine hundred and ninety-nine of a thousand.
     fn empty_crowd(&mut self) {
         let large = self.plan.rooms;
-        let (stay, each) = (self.plan.crowd / 1_000, Plan::of_a_second(self.plan.crowd, 10));
+        let (stay, each) = (self.plan.crowd / 1_000, SimulationPlan::of_a_second(self.plan.crowd, 10));
         self.pass_seconds(10, |simulation| {
             let present = simulation.rooms[large].watchers.len();
             (0..each.min(present.saturating_sub(stay))).for_each(|_| simulation.leave_one(large));

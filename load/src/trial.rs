@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-pub use report::{Driver, Report};
+pub use report::{Driver, TrialReport};
 pub use settings::Settings;
 
 use crate::POLL_TICK;
-use crate::clients::{Clients, Plan};
+use crate::clients::{Clients, ClientsPlan};
 use crate::measure::{thread_cpu, thread_waited};
 
 /// How far a test is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
+pub struct TrialProgress {
     /// Since the first viewer was to come; none while publishers connect.
     pub elapsed: Option<Duration>,
     pub on_air: usize,
@@ -27,8 +27,8 @@ pub struct Progress {
 }
 
 /// Returns when the time is over. `tell` hears each second how far it is.
-pub fn run(settings: &Settings, mut tell: impl FnMut(Progress)) -> Result<Report> {
-    let plans: Vec<Plan> = settings.plans().collect();
+pub fn run(settings: &Settings, mut tell: impl FnMut(TrialProgress)) -> Result<TrialReport> {
+    let plans: Vec<ClientsPlan> = settings.plans().collect();
     let mut groups = plans.iter().map(Clients::publish).collect::<Result<Vec<_>>>()?;
     let mut trial = Trial::new(&mut tell);
     let patience = Instant::now() + CONNECT_LIMIT;
@@ -56,11 +56,11 @@ pub fn run(settings: &Settings, mut tell: impl FnMut(Progress)) -> Result<Report
     let driver = Driver { cpu, waited, longest_turn: trial.longest_turn };
     let reports = groups.iter().map(Clients::report).collect();
     groups.into_iter().for_each(Clients::leave);
-    Ok(Report::new(settings, reports, driver))
+    Ok(TrialReport::new(settings, reports, driver))
 }
 
 struct Trial<'a> {
-    tell: &'a mut dyn FnMut(Progress),
+    tell: &'a mut dyn FnMut(TrialProgress),
     began: Option<Instant>,
     told: Instant,
     packets_then: u64,
@@ -68,7 +68,7 @@ struct Trial<'a> {
 }
 
 impl<'a> Trial<'a> {
-    fn new(tell: &'a mut dyn FnMut(Progress)) -> Trial<'a> {
+    fn new(tell: &'a mut dyn FnMut(TrialProgress)) -> Trial<'a> {
         Trial { tell, began: None, told: Instant::now(), packets_then: 0, longest_turn: Duration::ZERO }
     }
 
@@ -82,7 +82,7 @@ impl<'a> Trial<'a> {
             let packets: u64 = groups.iter().map(Clients::packets).sum();
             let rate = packets.saturating_sub(self.packets_then) as f64 / self.told.elapsed().as_secs_f64();
             (self.told, self.packets_then) = (Instant::now(), packets);
-            (self.tell)(Progress {
+            (self.tell)(TrialProgress {
                 elapsed: self.began.map(|began| began.elapsed()),
                 on_air: groups.iter().filter(|group| group.is_on_air()).count(),
                 watching: groups.iter().map(Clients::watching).sum(),

@@ -15,7 +15,7 @@ use crate::values::{name, number};
 /// Operates a running node, and with it the cluster it belongs to.
 #[derive(Debug, Parser)]
 #[command(name = "chappe", version, max_term_width = 120, disable_help_subcommand = true)]
-pub struct Operator {
+pub struct CommandLine {
     #[command(subcommand)]
     pub order: Order,
 }

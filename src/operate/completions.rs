@@ -5,7 +5,7 @@ use std::io::Write as _;
 use clap::{Command, CommandFactory};
 use clap_complete::{Shell, generate};
 
-use super::commands::Operator;
+use super::commands::CommandLine;
 use crate::failure::Failure;
 use crate::node::flags::Cli;
 
@@ -19,6 +19,6 @@ pub fn print(shell: Shell) -> Result<(), Failure> {
 
 /// What runs a node and what operates one, as one program.
 fn whole() -> Command {
-    let operator = Operator::command();
+    let operator = CommandLine::command();
     Cli::command().subcommands(operator.get_subcommands().cloned())
 }

@@ -6,7 +6,7 @@ use chappe_load::http::Server;
 use chappe_load::measure::Sample;
 use chappe_load::offer::Kind;
 use chappe_load::publisher::{Pacing, Shape};
-use chappe_load::trial::{self, Report, Settings};
+use chappe_load::trial::{self, Settings, TrialReport};
 
 use clap::ValueEnum as _;
 use serde_json::{Value, json};
@@ -156,7 +156,7 @@ fn plan(order: &Load) -> Value {
     })
 }
 
-fn rows(report: &Report) -> Vec<(&'static str, String)> {
+fn rows(report: &TrialReport) -> Vec<(&'static str, String)> {
     let quantiles = |sample: &Sample| match (sample.is_empty(), sample.quantile_of_many(0.99)) {
         (true, _) => "-".to_owned(),
         (false, None) => format!("median {:.1} ms, max {:.1} ms", sample.median(), sample.quantile(1.0)),

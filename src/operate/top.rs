@@ -56,7 +56,7 @@ fn drive(terminal: &mut DefaultTerminal, screen: &mut Screen, asking: &Asking) -
         }
         match screen.handle_key(key) {
             Step::Stay => {}
-            Step::Ask => asking.ask(screen.question()),
+            Step::Ask => asking.ask(screen.topic()),
             Step::Quit => return Ok(()),
         }
     }

@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use chappe_sfu_core::dtls::Certificate;
 
-use super::plan::{CONNECT_LIMIT, Plan, RETRY_PERIOD};
+use super::plan::{CONNECT_LIMIT, ClientsPlan, RETRY_PERIOD};
 use super::report::PublisherReport;
-use super::vigil::{Verdict, Vigil};
+use super::vigil::{Liveness, Vigil};
 use crate::POLL_TICK;
 use crate::http::{Answered, Server};
 use crate::publisher::Publisher;
@@ -35,7 +35,7 @@ struct State {
 }
 
 impl Broadcaster {
-    pub fn start(plan: &Plan, certificate: Certificate) -> Broadcaster {
+    pub fn start(plan: &ClientsPlan, certificate: Certificate) -> Broadcaster {
         let state = Arc::new(State::default());
         let (plan, shared) = (plan.clone(), Arc::clone(&state));
         let thread = std::thread::spawn(move || stay_on_air(&plan, &certificate, &shared));
@@ -86,7 +86,7 @@ impl State {
     }
 }
 
-fn stay_on_air(plan: &Plan, certificate: &Certificate, state: &State) {
+fn stay_on_air(plan: &ClientsPlan, certificate: &Certificate, state: &State) {
     let server = |url: &String| plan.server(url);
     let servers: Vec<Server> = plan.whip.iter().map(server).collect();
     let mut earlier: Option<String> = None;
@@ -116,7 +116,7 @@ fn stay_on_air(plan: &Plan, certificate: &Certificate, state: &State) {
 }
 
 /// Returns why the session is over. Once it was connected, it is the one that the next takes the place of.
-fn send_until_dead(mut publisher: Publisher, plan: &Plan, state: &State, live: &mut Option<String>) -> String {
+fn send_until_dead(mut publisher: Publisher, plan: &ClientsPlan, state: &State, live: &mut Option<String>) -> String {
     let began = Instant::now();
     let (mut next_frame, mut vigil) = (began, Vigil::new(began));
     while !state.is_over() {
@@ -133,9 +133,9 @@ fn send_until_dead(mut publisher: Publisher, plan: &Plan, state: &State, live: &
                 *live = Some(publisher.location().to_owned());
             }
             match vigil.look(now, publisher.last_heard()) {
-                Verdict::Fine => {}
-                Verdict::Ask => publisher.probe(),
-                Verdict::Dead => return "was not heard any more".to_owned(),
+                Liveness::Fine => {}
+                Liveness::Ask => publisher.probe(),
+                Liveness::Dead => return "was not heard any more".to_owned(),
             }
             if next_frame <= now {
                 publisher.send_burst();

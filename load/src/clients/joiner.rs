@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use chappe_sfu_core::dtls::Certificate;
 
-use super::plan::Plan;
+use super::plan::ClientsPlan;
 use crate::http::Server;
 use crate::viewer::Viewer;
 
@@ -27,7 +27,7 @@ pub struct Ask {
 }
 
 impl Joiner {
-    pub fn start(plan: &Plan, certificate: Certificate) -> Joiner {
+    pub fn start(plan: &ClientsPlan, certificate: Certificate) -> Joiner {
         let server = |url: &String| plan.server(url);
         let servers: Arc<[Server]> = plan.whep.iter().map(server).collect();
         let (asks, waiting) = channel::<Ask>();

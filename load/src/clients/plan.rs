@@ -9,7 +9,7 @@ use crate::publisher::Shape;
 
 /// What the clients are to do.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct ClientsPlan {
     /// Where to publish; the next one is tried when the session dies. Empty: somebody else publishes.
     pub whip: Vec<String>,
     /// Where to watch: viewer i begins at i modulo their number.
@@ -25,7 +25,7 @@ pub struct Plan {
     pub tls: Option<TlsConfig>,
 }
 
-impl Plan {
+impl ClientsPlan {
     pub(super) fn server(&self, url: &str) -> Server {
         Server::one_of_many(url, ANSWER_LIMIT, self.tls.clone()).with_token(self.token.clone())
     }

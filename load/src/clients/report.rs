@@ -9,7 +9,7 @@ use crate::tally::Tally;
 
 /// Since the counting began.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct ClientsReport {
     pub viewers: Vec<ViewerReport>,
     pub publisher: Option<PublisherReport>,
     pub last_error: Option<String>,
@@ -39,12 +39,12 @@ pub struct PublisherReport {
     pub last_error: Option<String>,
 }
 
-impl Report {
-    pub fn new(viewers: Vec<ViewerReport>, publisher: Option<PublisherReport>) -> Report {
+impl ClientsReport {
+    pub fn new(viewers: Vec<ViewerReport>, publisher: Option<PublisherReport>) -> ClientsReport {
         let of_publisher = publisher.as_ref().and_then(|publisher| publisher.last_error.clone());
         let of_viewers = || viewers.iter().find_map(|viewer| viewer.last_error.clone());
         let last_error = of_publisher.or_else(of_viewers);
-        Report { viewers, publisher, last_error }
+        ClientsReport { viewers, publisher, last_error }
     }
 
     pub fn json(&self) -> Value {

@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::joiner::Ask;
 use super::plan::{CONNECT_LIMIT, JOIN_LIMIT, RETRY_PERIOD};
 use super::report::ViewerReport;
-use super::vigil::{Verdict, Vigil};
+use super::vigil::{Liveness, Vigil};
 use crate::stage::Watcher;
 use crate::tally::Tally;
 use crate::viewer::Viewer;
@@ -97,12 +97,12 @@ impl Subscriber {
                 let late = !viewer.is_connected() && now.saturating_duration_since(*since) > CONNECT_LIMIT;
                 let verdict = match viewer.is_connected() {
                     true => vigil.look(now, viewer.last_heard()),
-                    false => Verdict::Fine,
+                    false => Liveness::Fine,
                 };
-                if verdict == Verdict::Ask {
+                if verdict == Liveness::Ask {
                     viewer.probe();
                 }
-                if late || verdict == Verdict::Dead || ended.is_some() {
+                if late || verdict == Liveness::Dead || ended.is_some() {
                     let why = if late { "did not connect in time" } else { "was not heard any more" };
                     self.lose(now, servers, ended.unwrap_or_else(|| why.to_owned()));
                 }

@@ -10,7 +10,7 @@ pub struct Vigil {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Liveness {
     Fine,
     /// The server is to be asked now.
     Ask,
@@ -24,21 +24,21 @@ impl Vigil {
 
     /// What waits in the socket has been read. A client that stood still for a while asks first, like one that was not
     /// heard: nobody else is to blame for its pause.
-    pub fn look(&mut self, now: Instant, last_heard: Instant) -> Verdict {
+    pub fn look(&mut self, now: Instant, last_heard: Instant) -> Liveness {
         let unheard = now.saturating_duration_since(last_heard);
         if unheard <= PROBE_AFTER {
             self.probes = 0;
-            return Verdict::Fine;
+            return Liveness::Fine;
         }
         if self.next_probe > now {
-            return Verdict::Fine;
+            return Liveness::Fine;
         }
         if self.probes >= PROBES_MAX && unheard > DEAD_AFTER {
-            return Verdict::Dead;
+            return Liveness::Dead;
         }
         self.probes += 1;
         self.next_probe = now + PROBE_PERIOD;
-        Verdict::Ask
+        Liveness::Ask
     }
 }
 
@@ -64,9 +64,9 @@ mod tests {
         for turn in 0..1_000 {
             let now = from + ms(10) * turn;
             match vigil.look(now, last_heard) {
-                Verdict::Fine => {}
-                Verdict::Ask => asked += 1,
-                Verdict::Dead => return (asked, now - last_heard),
+                Liveness::Fine => {}
+                Liveness::Ask => asked += 1,
+                Liveness::Dead => return (asked, now - last_heard),
             }
         }
         panic!("it is never given up");
@@ -82,9 +82,9 @@ mod tests {
     fn a_client_that_stood_still_asks_before_it_judges() {
         let (start, mut vigil) = (Instant::now(), Vigil::new(Instant::now()));
         let woken = start + ms(2_000);
-        assert_eq!(vigil.look(woken, start), Verdict::Ask);
+        assert_eq!(vigil.look(woken, start), Liveness::Ask);
         // The answer comes.
-        assert_eq!(vigil.look(woken + ms(30), woken + ms(20)), Verdict::Fine);
+        assert_eq!(vigil.look(woken + ms(30), woken + ms(20)), Liveness::Fine);
         assert_eq!(watch(&mut vigil, woken + ms(30), woken + ms(20)).0, 3, "and counts from there");
     }
 }

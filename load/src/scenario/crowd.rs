@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 
-use super::Fleet;
+use super::ScenarioClients;
 use crate::POLL_TICK;
 use crate::measure::{Sample, Usage};
 use crate::stage::stream_name;
@@ -23,7 +23,7 @@ pub struct Crowd {
     pub clients_load: f64,
 }
 
-impl Fleet {
+impl ScenarioClients {
     /// Has `count` viewers of the first stream ask one after another, spread over `window`.
     pub fn join_over(&mut self, count: usize, window: Duration) -> Result<Crowd> {
         let known = self.watchers.len();
@@ -32,7 +32,8 @@ impl Fleet {
         let mut asked = Vec::with_capacity(count);
         let refused = self.ask_over(count, window, &mut asked)?;
         let deadline = Instant::now() + PATIENCE;
-        let waits = |fleet: &Fleet| fleet.watchers.iter().skip(known).any(|viewer| viewer.tally().first_at.is_none());
+        let waits =
+            |fleet: &ScenarioClients| fleet.watchers.iter().skip(known).any(|viewer| viewer.tally().first_at.is_none());
         while waits(self) && Instant::now() < deadline {
             self.drive(Instant::now() + POLL_TICK)?;
         }

@@ -14,13 +14,13 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::outcome::{Balance, Placed};
-use super::plan::{Plan, TICKS_PER_SECOND};
+use super::plan::{SimulationPlan, TICKS_PER_SECOND};
 
 pub(super) type NodeId = usize;
 pub(super) type WorkerId = usize;
 
 pub(super) struct Fleet {
-    plan: Plan,
+    plan: SimulationPlan,
     nodes: Vec<Node>,
     workers: Vec<Worker>,
     by_name: HashMap<NodeName, NodeId>,
@@ -51,7 +51,7 @@ pub(super) struct Rate {
 }
 
 impl Fleet {
-    pub fn new(now: Instant, plan: &Plan) -> Fleet {
+    pub fn new(now: Instant, plan: &SimulationPlan) -> Fleet {
         let nodes: Vec<Node> = (0..plan.nodes).map(|id| Node::new(now, id, plan)).collect();
         let workers = nodes.iter().flat_map(|node| {
             let name = |record: &WorkerRecord| WorkerRef { node: node.state.node.clone(), index: record.index };
@@ -189,7 +189,7 @@ impl Fleet {
 }
 
 impl Node {
-    fn new(now: Instant, id: NodeId, plan: &Plan) -> Node {
+    fn new(now: Instant, id: NodeId, plan: &SimulationPlan) -> Node {
         let record = |index: usize| WorkerRecord {
             index: WorkerIndex(index as u16),
             boot: Some(Boot((id * plan.workers_per_node + index) as u64)),

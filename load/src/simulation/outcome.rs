@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::plan::Plan;
+use super::plan::SimulationPlan;
 use crate::measure::Sample;
 
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    pub plan: Plan,
+    pub plan: SimulationPlan,
     /// Viewers at the end.
     pub members: usize,
     /// With everybody there, after people and rooms were replaced and nodes died.
@@ -81,7 +81,7 @@ impl Balance {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Plan { nodes, workers_per_node, regions, rooms, crowd, .. } = self.plan;
+        let SimulationPlan { nodes, workers_per_node, regions, rooms, crowd, .. } = self.plan;
         let Balance { mean, node_p99, node_max, worker_p99, worker_max } = self.balance;
         let (peak, end) = (&self.trees_at_peak, &self.trees_at_end);
         let share = |part: usize| 100.0 * part as f64 / self.placed.decisions.max(1) as f64;

@@ -5,7 +5,7 @@ use super::*;
 
 #[test]
 fn a_cluster_of_fifty_nodes_stays_balanced_and_its_trees_have_no_loop() {
-    let outcome = run(Plan::SMALL);
+    let outcome = run(SimulationPlan::SMALL);
     assert!(outcome.balance.p99_to_mean() < 1.3, "{outcome}");
     assert_eq!(outcome.placed.refused, 0, "{outcome}");
     assert!(outcome.placed.dead > 0 && outcome.placed.forwarded > 0, "{outcome}");
@@ -18,7 +18,7 @@ fn a_cluster_of_fifty_nodes_stays_balanced_and_its_trees_have_no_loop() {
 
 #[test]
 fn a_cluster_too_small_for_its_crowd_fills_up_evenly_and_refuses_the_rest() {
-    let plan = Plan { nodes: 10, rooms: 100, crowd: 40_000, deaths: 1, ..Plan::SMALL };
+    let plan = SimulationPlan { nodes: 10, rooms: 100, crowd: 40_000, deaths: 1, ..SimulationPlan::SMALL };
     let outcome = run(plan);
     assert!(outcome.placed.refused > 5_000, "{outcome}");
     assert!((0.85..1.1).contains(&outcome.balance.mean), "{outcome}");
@@ -27,11 +27,11 @@ fn a_cluster_too_small_for_its_crowd_fills_up_evenly_and_refuses_the_rest() {
 
 #[test]
 fn the_same_seed_gives_the_same_cluster() {
-    let plan = Plan { nodes: 10, rooms: 300, crowd: 2_000, deaths: 1, ..Plan::SMALL };
+    let plan = SimulationPlan { nodes: 10, rooms: 300, crowd: 2_000, deaths: 1, ..SimulationPlan::SMALL };
     let (first, second) = (run(plan), run(plan));
     let figures = |outcome: &Outcome| (outcome.balance.node_p99, outcome.placed.forwarded, outcome.trees_at_end.links);
     assert_eq!(figures(&first), figures(&second));
-    let other = run(Plan { seed: 2, ..plan });
+    let other = run(SimulationPlan { seed: 2, ..plan });
     assert_ne!(figures(&first), figures(&other));
 }
 

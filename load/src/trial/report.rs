@@ -20,7 +20,7 @@ pub struct Driver {
 }
 
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct TrialReport {
     pub publishers: usize,
     pub viewers: usize,
     /// Viewers that had a packet.
@@ -48,8 +48,8 @@ pub struct Report {
     pub doubts: Vec<String>,
 }
 
-impl Report {
-    pub(super) fn new(settings: &Settings, groups: Vec<clients::Report>, driver: Driver) -> Report {
+impl TrialReport {
+    pub(super) fn new(settings: &Settings, groups: Vec<clients::ClientsReport>, driver: Driver) -> TrialReport {
         let publishers = settings.rooms * settings.publishers;
         let viewers: Vec<_> = groups.iter().flat_map(|group| &group.viewers).collect();
         let sum = |of: fn(&clients::ViewerReport) -> u64| viewers.iter().map(|viewer| of(viewer)).sum();
@@ -66,7 +66,7 @@ impl Report {
         let overflowed: u64 = viewers.iter().map(|viewer| u64::from(viewer.overflowed)).sum();
         // Who never had a packet has no gap, only none at all.
         let seen = || viewers.iter().filter(|viewer| viewer.tally.packets > 0);
-        Report {
+        TrialReport {
             publishers,
             viewers: publishers * settings.viewers,
             watched: seen().count(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ureq::tls::TlsConfig;
 
-use crate::clients::Plan;
+use crate::clients::ClientsPlan;
 use crate::publisher::Shape;
 
 /// What is asked of the servers.
@@ -33,7 +33,7 @@ pub struct Settings {
 
 impl Settings {
     /// One for each publisher and its viewers.
-    pub(super) fn plans(&self) -> impl Iterator<Item = Plan> + '_ {
+    pub(super) fn plans(&self) -> impl Iterator<Item = ClientsPlan> + '_ {
         let pairs = (0..self.rooms).flat_map(|room| (0..self.publishers).map(move |stream| (room, stream)));
         pairs.enumerate().map(|(number, (room, stream))| {
             let from = |servers: &[String]| {
@@ -42,7 +42,7 @@ impl Settings {
                 servers.rotate_left(first);
                 servers
             };
-            Plan {
+            ClientsPlan {
                 whip: from(&self.whip),
                 whep: from(&self.whep),
                 room: format!("{}-{room}", self.room),
@@ -85,7 +85,7 @@ mod tests {
             token: None,
             tls: None,
         };
-        let plans: Vec<Plan> = settings.plans().collect();
+        let plans: Vec<ClientsPlan> = settings.plans().collect();
         let names: Vec<_> =
             plans.iter().map(|plan| format!("{}/{} {}", plan.room, plan.stream, plan.whip[0])).collect();
         assert_eq!(names, ["load-0/s0 a", "load-0/s1 b", "load-1/s0 a", "load-1/s1 b"]);

@@ -11,7 +11,7 @@ use crate::operate::entries::{Node, Worker};
 
 /// What a view shows beside the workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Question {
+pub enum Topic {
     /// Nothing.
     #[default]
     Workers,
@@ -22,49 +22,49 @@ pub enum Question {
 }
 
 pub struct Answer {
-    pub question: Question,
+    pub topic: Topic,
     pub result: Result<Snapshot, Failure>,
     pub at: Instant,
 }
 
 pub struct Snapshot {
     pub workers: Vec<Worker>,
-    /// A list, or one session; null for [`Question::Workers`].
+    /// A list, or one session; null for [`Topic::Workers`].
     pub body: Value,
 }
 
 pub struct Asking {
-    questions: Sender<Question>,
+    topics: Sender<Topic>,
     answers: Receiver<Answer>,
 }
 
 impl Asking {
-    /// Asks at once, each `interval`, and whenever there is another question. Ends with what it returns.
+    /// Asks at once, each `interval`, and whenever there is another topic. Ends with what it returns.
     pub fn begin(admin: Admin, interval: Duration) -> Asking {
-        let (questions, wanted) = channel::<Question>();
+        let (topics, wanted) = channel::<Topic>();
         let (sender, answers) = channel();
         std::thread::spawn(move || {
-            let mut question = Question::default();
+            let mut topic = Topic::default();
             loop {
                 let asked = Instant::now();
-                let answer = Answer { question: question.clone(), result: ask(&admin, &question), at: Instant::now() };
+                let answer = Answer { topic: topic.clone(), result: ask(&admin, &topic), at: Instant::now() };
                 if sender.send(answer).is_err() {
                     return;
                 }
                 match wanted.recv_timeout(interval.saturating_sub(asked.elapsed())) {
                     // Who presses keys fast wants the last one.
-                    Ok(next) => question = wanted.try_iter().last().unwrap_or(next),
+                    Ok(next) => topic = wanted.try_iter().last().unwrap_or(next),
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
         });
-        Asking { questions, answers }
+        Asking { topics, answers }
     }
 
-    pub fn ask(&self, question: Question) {
+    pub fn ask(&self, topic: Topic) {
         // The thread ends with this value only.
-        let _ = self.questions.send(question);
+        let _ = self.topics.send(topic);
     }
 
     pub fn newest(&self) -> Option<Answer> {
@@ -78,13 +78,13 @@ pub fn node(admin: &Admin) -> Result<String, Failure> {
     Ok(nodes.into_iter().find(|node| node.pid.is_some()).map(|node| node.node).unwrap_or_default())
 }
 
-fn ask(admin: &Admin, question: &Question) -> Result<Snapshot, Failure> {
-    let body = match question {
-        Question::Workers => Value::Null,
-        Question::Rooms => admin.get("/api/v1/rooms")?,
-        Question::Streams => admin.get("/api/v1/streams")?,
-        Question::Sessions => admin.get("/api/v1/sessions")?,
-        Question::Session(id) => admin.get(&format!("/api/v1/sessions/{id}"))?,
+fn ask(admin: &Admin, topic: &Topic) -> Result<Snapshot, Failure> {
+    let body = match topic {
+        Topic::Workers => Value::Null,
+        Topic::Rooms => admin.get("/api/v1/rooms")?,
+        Topic::Streams => admin.get("/api/v1/streams")?,
+        Topic::Sessions => admin.get("/api/v1/sessions")?,
+        Topic::Session(id) => admin.get(&format!("/api/v1/sessions/{id}"))?,
     };
     Ok(Snapshot { workers: admin.get("/api/v1/workers")?, body })
 }

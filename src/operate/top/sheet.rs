@@ -24,7 +24,7 @@ pub struct Row {
 
 /// By which column, and whether backwards. Without one, rows stay as the node tells them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Order {
+pub struct SortOrder {
     pub column: Option<usize>,
     pub reversed: bool,
 }
@@ -37,7 +37,7 @@ impl Sheet {
         Sheet { columns: heads.collect(), rows: rows.collect() }
     }
 
-    pub fn sort(&mut self, order: Order) {
+    pub fn sort(&mut self, order: SortOrder) {
         if let Some(column) = order.column {
             self.rows.sort_by(|a, b| compare(a.fields.get(column), b.fields.get(column)));
         }
@@ -73,7 +73,7 @@ mod tests {
     fn numbers_are_sorted_by_what_they_are_and_not_by_how_they_are_written() {
         let mut sheet = Sheet::new(&COLUMNS, [("c", 9), ("a", 10), ("b", 100)].map(|row| (row.0.to_owned(), row)));
         let order = |sheet: &mut Sheet, column, reversed| {
-            sheet.sort(Order { column, reversed });
+            sheet.sort(SortOrder { column, reversed });
             sheet.rows.iter().map(|row| row.id.clone()).collect::<String>()
         };
         assert_eq!(order(&mut sheet, None, false), "cab", "as they came");

@@ -6,8 +6,8 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::ask::{Answer, Question};
-use super::sheet::{Order, Sheet};
+use super::ask::{Answer, Topic};
+use super::sheet::{Sheet, SortOrder};
 use crate::failure::Failure;
 use crate::operate::entries::{Room, Stream, Worker};
 use crate::operate::list::{ROOM_COLUMNS, STREAM_COLUMNS, WORKER_COLUMNS};
@@ -34,7 +34,7 @@ pub enum Among {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Stay,
-    /// Another question, at once.
+    /// Another topic, at once.
     Ask,
     Quit,
 }
@@ -55,14 +55,14 @@ pub struct Screen {
 
 struct Shown {
     view: View,
-    order: Order,
+    order: SortOrder,
     /// Id of the row.
     chosen: Option<String>,
 }
 
 impl Screen {
     pub fn new(base: &str, node: &str, has_colour: bool) -> Screen {
-        let first = Shown { view: View::Workers, order: Order::default(), chosen: None };
+        let first = Shown { view: View::Workers, order: SortOrder::default(), chosen: None };
         Screen {
             base: base.to_owned(),
             node: node.to_owned(),
@@ -79,7 +79,7 @@ impl Screen {
         self.views.last().map_or(&View::Workers, |shown| &shown.view)
     }
 
-    pub fn order(&self) -> Order {
+    pub fn order(&self) -> SortOrder {
         self.views.last().map(|shown| shown.order).unwrap_or_default()
     }
 
@@ -90,13 +90,13 @@ impl Screen {
         chosen.and_then(|id| self.sheet.place_of(id)).or(first)
     }
 
-    pub fn question(&self) -> Question {
+    pub fn topic(&self) -> Topic {
         match self.view() {
-            View::Workers => Question::Workers,
-            View::Rooms => Question::Rooms,
-            View::Streams => Question::Streams,
-            View::Sessions(_) => Question::Sessions,
-            View::Session(id) => Question::Session(id.clone()),
+            View::Workers => Topic::Workers,
+            View::Rooms => Topic::Rooms,
+            View::Streams => Topic::Streams,
+            View::Sessions(_) => Topic::Sessions,
+            View::Session(id) => Topic::Session(id.clone()),
         }
     }
 
@@ -111,7 +111,7 @@ impl Screen {
         };
         self.workers = snapshot.workers;
         (self.answered, self.trouble) = (Some(answer.at), None);
-        if answer.question == self.question() {
+        if answer.topic == self.topic() {
             match self.read(snapshot.body) {
                 Ok(sheet) => self.sheet = sheet,
                 Err(failure) => self.trouble = Some(failure.to_string()),
@@ -156,9 +156,9 @@ impl Screen {
             KeyCode::Tab => self.begin_with(self.next_view()),
             KeyCode::Char('s') => self.sort(|order, columns| {
                 let next = order.column.map_or(0, |column| column + 1);
-                Order { column: (next < columns).then_some(next), reversed: false }
+                SortOrder { column: (next < columns).then_some(next), reversed: false }
             }),
-            KeyCode::Char('r') => self.sort(|order, _| Order { reversed: !order.reversed, ..order }),
+            KeyCode::Char('r') => self.sort(|order, _| SortOrder { reversed: !order.reversed, ..order }),
             KeyCode::Up | KeyCode::Char('k') => self.choose(-1),
             KeyCode::Down | KeyCode::Char('j') => self.choose(1),
             KeyCode::PageUp => self.choose(-PAGE),
@@ -184,7 +184,7 @@ impl Screen {
     }
 
     fn enter(&mut self, view: View) -> Step {
-        self.views.push(Shown { view, order: Order::default(), chosen: None });
+        self.views.push(Shown { view, order: SortOrder::default(), chosen: None });
         self.sheet = Sheet::default();
         Step::Ask
     }
@@ -214,7 +214,7 @@ impl Screen {
         }
     }
 
-    fn sort(&mut self, change: impl Fn(Order, usize) -> Order) -> Step {
+    fn sort(&mut self, change: impl Fn(SortOrder, usize) -> SortOrder) -> Step {
         let columns = self.sheet.columns.len();
         let Some(shown) = self.views.last_mut() else { return Step::Stay };
         shown.order = change(shown.order, columns);

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use chappe_load::http::Server;
 use chappe_load::measure::{Sample, Usage};
 use chappe_load::node::Node;
-use chappe_load::scenario::{Fleet, Scenario};
+use chappe_load::scenario::{Scenario, ScenarioClients};
 
 use super::report::Bar;
 use super::setting::{SHAPE, WARM_UP};
@@ -15,7 +15,7 @@ use super::setting::{SHAPE, WARM_UP};
 /// Times without calls and times with them take turns, so that what else the machine does is in both.
 pub fn measure(node: &Node) -> Result<Vec<Bar>> {
     let scenario = Scenario { publishers: 1, viewers_each: VIEWERS, shape: SHAPE };
-    let mut fleet = Fleet::publish(&node.server, "admin", scenario)?;
+    let mut fleet = ScenarioClients::publish(&node.server, "admin", scenario)?;
     fleet.add_viewers(VIEWERS)?;
     fleet.drive(Instant::now() + WARM_UP)?;
     let (mut without, mut with) = (Media::default(), Media::default());
@@ -45,7 +45,7 @@ pub fn measure(node: &Node) -> Result<Vec<Bar>> {
 }
 
 /// One call after the other, from a thread of its own, while the clients go on.
-fn ask_beside(fleet: &mut Fleet, server: &Server, waits: &mut [Vec<f64>; PATHS.len()]) -> Result<()> {
+fn ask_beside(fleet: &mut ScenarioClients, server: &Server, waits: &mut [Vec<f64>; PATHS.len()]) -> Result<()> {
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| -> Result<()> {
             for _ in 0..CALLS / ROUNDS {
@@ -81,7 +81,12 @@ struct Seen {
 }
 
 impl Media {
-    fn observe(&mut self, fleet: &mut Fleet, node: &Node, go_on: impl FnOnce(&mut Fleet) -> Result<()>) -> Result<()> {
+    fn observe(
+        &mut self,
+        fleet: &mut ScenarioClients,
+        node: &Node,
+        go_on: impl FnOnce(&mut ScenarioClients) -> Result<()>,
+    ) -> Result<()> {
         fleet.forget();
         let before = Usage::of(node.worker_pid)?;
         go_on(fleet)?;

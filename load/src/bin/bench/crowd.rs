@@ -7,7 +7,7 @@ use chappe_load::measure::Usage;
 use chappe_load::node::Node;
 use chappe_load::offer::Kind;
 use chappe_load::publisher::{Pacing, Shape};
-use chappe_load::scenario::{Fleet, Scenario};
+use chappe_load::scenario::{Scenario, ScenarioClients};
 
 use super::report::Bar;
 use super::setting::WARM_UP;
@@ -15,7 +15,7 @@ use super::setting::WARM_UP;
 /// A stream of few packets, so that all of the crowd fit the worker, which serves some already.
 pub fn measure(node: &Node, count: usize, window: Duration) -> Result<[Bar; 3]> {
     let scenario = Scenario { publishers: 1, viewers_each: BEFORE, shape: FEW_PACKETS };
-    let mut fleet = Fleet::publish(&node.server, "crowd", scenario)?;
+    let mut fleet = ScenarioClients::publish(&node.server, "crowd", scenario)?;
     fleet.add_viewers(BEFORE)?;
     fleet.drive(Instant::now() + WARM_UP)?;
     let (before, began) = (Usage::of(node.worker_pid)?, Instant::now());

@@ -8,16 +8,16 @@ use chappe_load::node::Node;
 use chappe_load::offer::Kind;
 use chappe_load::publisher::{Pacing, Shape};
 use chappe_load::rooms::{self, Rooms};
-use chappe_load::scenario::{Fleet, Scenario};
+use chappe_load::scenario::{Scenario, ScenarioClients};
 
 use super::observe::{Flow, reading};
-use super::report::{Findings, Reading, Row};
+use super::report::{Findings, Measurement, Row};
 use super::setting::{EVEN, FRAME_PERIOD, PACKET_BYTES, SHAPE};
 
 #[derive(Clone, Copy)]
 enum Load {
     Streams(Scenario),
-    Rooms(rooms::Plan),
+    Rooms(rooms::RoomsPlan),
 }
 
 pub fn is_wanted(only: &str) -> bool {
@@ -47,10 +47,10 @@ pub fn measure(node: &Node, only: &str, rounds: usize, duration: Duration) -> Re
     Ok(findings)
 }
 
-fn once(node: &Node, load: Load, duration: Duration) -> Result<Reading> {
+fn once(node: &Node, load: Load, duration: Duration) -> Result<Measurement> {
     match load {
         Load::Streams(scenario) => {
-            let mut fleet = Fleet::publish(&node.server, "bench", scenario)?;
+            let mut fleet = ScenarioClients::publish(&node.server, "bench", scenario)?;
             fleet.add_viewers(scenario.viewers_each)?;
             reading(node, fleet, flow_of_streams(scenario), duration)
         }
@@ -68,7 +68,7 @@ fn flow_of_streams(scenario: Scenario) -> Flow {
 }
 
 /// Every member gets the burst of one of the others, as often as they all together send.
-fn flow_of_rooms(plan: rooms::Plan) -> Flow {
+fn flow_of_rooms(plan: rooms::RoomsPlan) -> Flow {
     let (peers, shape) = (plan.rooms * plan.members, plan.publishers[0].1);
     let per_peer = plan.packets_per_second() / peers as f64;
     let period = Duration::from_secs_f64(shape.burst() as f64 / per_peer);
@@ -80,7 +80,7 @@ const fn streams(publishers: usize, viewers_each: usize, shape: Shape) -> Load {
 }
 
 const fn rooms(rooms: usize, members: usize, publishers: [(usize, Shape); 2]) -> Load {
-    Load::Rooms(rooms::Plan { rooms, members, publishers, watched: WATCHED })
+    Load::Rooms(rooms::RoomsPlan { rooms, members, publishers, watched: WATCHED })
 }
 
 const SCENARIOS: [(&str, Load); 9] = [
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn the_floor_of_rooms_sends_each_member_what_the_others_send() {
         let shape = Shape { frame_period: Duration::from_millis(40), ..SHAPE };
-        let plan = rooms::Plan { rooms: 3, members: 5, publishers: [(5, shape), (0, shape)], watched: 32 };
+        let plan = rooms::RoomsPlan { rooms: 3, members: 5, publishers: [(5, shape), (0, shape)], watched: 32 };
         let flow = flow_of_rooms(plan);
         assert_eq!((flow.peers, flow.burst, flow.period), (15, 8, Duration::from_millis(10)));
     }

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use chappe_load::floor::{self, Plan};
+use chappe_load::floor::{self, FloorPlan};
 use chappe_load::measure::{Sample, Usage};
 use chappe_load::node::Node;
-use chappe_load::scenario::{Fleet, Scenario};
+use chappe_load::scenario::{Scenario, ScenarioClients};
 
 use super::report::Bar;
 use super::setting::{SHAPE, WARM_UP, WORKER_CORE};
@@ -38,7 +38,7 @@ pub fn measure(node: &Node, rounds: usize, duration: Duration) -> Result<[Bar; 2
 /// Share of the worker's core that these take.
 fn load_of(node: &Node, alive_ms: Option<u64>, duration: Duration) -> Result<f64> {
     let scenario = Scenario { publishers: 0, viewers_each: 0, shape: SHAPE };
-    let mut fleet = Fleet::publish(&node.server, "idle", scenario)?;
+    let mut fleet = ScenarioClients::publish(&node.server, "idle", scenario)?;
     for _ in 0..SESSIONS / JOINS_AT_ONCE {
         fleet.add_waiting(JOINS_AT_ONCE, alive_ms)?;
     }
@@ -53,7 +53,7 @@ fn load_of(node: &Node, alive_ms: Option<u64>, duration: Duration) -> Result<f64
 
 /// Share of a core that takes who does nothing but seal and send as many signs of life.
 fn floor_load(duration: Duration) -> Result<f64> {
-    let floor = floor::measure(Plan {
+    let floor = floor::measure(FloorPlan {
         peers: SESSIONS,
         packet_bytes: SIGN_BYTES,
         burst: 1,

@@ -6,7 +6,7 @@ use anyhow::Result;
 use chappe_load::handshake;
 use chappe_load::measure::{Sample, Usage};
 use chappe_load::node::Node;
-use chappe_load::scenario::{Fleet, Scenario};
+use chappe_load::scenario::{Scenario, ScenarioClients};
 
 use super::baseline::Figure;
 use super::report::{Bar, Findings};
@@ -15,7 +15,7 @@ use super::setting::{SHAPE, WARM_UP, WORKER_CORE};
 /// `JOINERS` viewers of one stream at once.
 pub fn at_once(node: &Node) -> Result<Findings> {
     let scenario = Scenario { publishers: 1, viewers_each: JOINERS, shape: SHAPE };
-    let mut fleet = Fleet::publish(&node.server, "join", scenario)?;
+    let mut fleet = ScenarioClients::publish(&node.server, "join", scenario)?;
     let before = Usage::of(node.worker_pid)?.cpu;
     let waits = fleet.add_viewers(JOINERS)?;
     let each = (Usage::of(node.worker_pid)?.cpu - before).as_secs_f64() / JOINERS as f64;
@@ -40,7 +40,7 @@ pub fn at_once(node: &Node) -> Result<Findings> {
 /// On a node of its own: memory that earlier scenarios left behind would hide what a viewer needs.
 pub fn memory(node: &Node) -> Result<Bar> {
     let scenario = Scenario { publishers: 1, viewers_each: MEMORY_VIEWERS, shape: SHAPE };
-    let mut fleet = Fleet::publish(&node.server, "memory", scenario)?;
+    let mut fleet = ScenarioClients::publish(&node.server, "memory", scenario)?;
     fleet.add_viewers(1)?;
     fleet.drive(Instant::now() + WARM_UP)?;
     let before = Usage::of(node.worker_pid)?.rss_bytes;
@@ -57,7 +57,7 @@ pub fn churn(node: &Node) -> Result<Bar> {
     let scenario = Scenario { publishers: 1, viewers_each: CHURN_VIEWERS, shape: SHAPE };
     let mut settled = 0;
     for round in 0..CHURN_ROUNDS {
-        let mut fleet = Fleet::publish(&node.server, "churn", scenario)?;
+        let mut fleet = ScenarioClients::publish(&node.server, "churn", scenario)?;
         fleet.add_viewers(CHURN_VIEWERS)?;
         fleet.leave()?;
         if round == CHURN_ROUNDS / 2 {

@@ -132,7 +132,7 @@ fn start(chappe: &Path) -> Result<Node> {
 
 /// Placement and relay trees of a cluster that no bench has, in virtual time.
 fn simulate() -> [Bar; 2] {
-    let outcome = simulation::run(simulation::Plan::FULL);
+    let outcome = simulation::run(simulation::SimulationPlan::FULL);
     println!("{outcome}");
     let loops = outcome.trees_at_end.loops.max(outcome.trees_at_peak.loops);
     [

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use chappe_load::floor::{self, Floor, Plan};
+use chappe_load::floor::{self, Floor, FloorPlan};
 use chappe_load::measure::{Sample, Usage};
 use chappe_load::node::Node;
 use chappe_load::stage::{Stage, Watcher};
 use chappe_load::tally::Tally;
 
-use super::report::Reading;
+use super::report::Measurement;
 use super::setting::{WARM_UP, WORKER_CORE};
 
 /// What the same packets to the same peers, at the same pace, are sent as where nothing else is done.
@@ -24,7 +24,7 @@ pub struct Flow {
     pub period: Duration,
 }
 
-pub fn reading(node: &Node, mut clients: Stage<impl Watcher>, flow: Flow, duration: Duration) -> Result<Reading> {
+pub fn reading(node: &Node, mut clients: Stage<impl Watcher>, flow: Flow, duration: Duration) -> Result<Measurement> {
     clients.drive(Instant::now() + WARM_UP)?;
     clients.forget();
     let (before, sends_before, started) = (Usage::of(node.worker_pid)?, sends(node)?, Instant::now());
@@ -40,7 +40,7 @@ pub fn reading(node: &Node, mut clients: Stage<impl Watcher>, flow: Flow, durati
     clients.leave()?;
     let cpu = after.cpu - before.cpu;
     let mean_run = (sends_after.0 - sends_before.0) / (sends_after.1 - sends_before.1).max(1.0);
-    Ok(Reading {
+    Ok(Measurement {
         nanos_per_packet: cpu.as_nanos() as f64 / delivered.max(1) as f64,
         user: after.user.saturating_sub(before.user),
         floor: flow.floor(duration, mean_run)?,
@@ -56,7 +56,7 @@ pub fn reading(node: &Node, mut clients: Stage<impl Watcher>, flow: Flow, durati
 impl Flow {
     fn floor(self, duration: Duration, mean_run: f64) -> Result<Floor> {
         let Flow { peers, packet_bytes, burst, period } = self;
-        floor::measure(Plan { peers, packet_bytes, burst, period, duration, mean_run, core: WORKER_CORE })
+        floor::measure(FloorPlan { peers, packet_bytes, burst, period, duration, mean_run, core: WORKER_CORE })
     }
 }
 

@@ -10,7 +10,7 @@ use chappe_load::node::Node;
 use chappe_load::offer::Kind;
 use chappe_load::publisher::{Pacing, Shape};
 use chappe_load::rooms::{self, Rooms};
-use chappe_load::scenario::{Fleet, Scenario};
+use chappe_load::scenario::{Scenario, ScenarioClients};
 use chappe_load::tally::Tally;
 use chappe_sfu_io::process::pin_to_core;
 
@@ -69,7 +69,7 @@ pub fn measure(node: &Node, duration: Duration) -> Result<[Bar; 4]> {
 
 /// One camera with its viewers, one microphone with its listeners, in two rooms of one worker.
 struct Scene {
-    pictures: Fleet,
+    pictures: ScenarioClients,
     sound: Rooms,
 }
 
@@ -82,10 +82,10 @@ struct Late {
 
 impl Scene {
     fn open(node: &Node) -> Result<Scene> {
-        let room = rooms::Plan { rooms: 1, members: LISTENERS, publishers: [(2, VOICE), (0, VOICE)], watched: 1 };
+        let room = rooms::RoomsPlan { rooms: 1, members: LISTENERS, publishers: [(2, VOICE), (0, VOICE)], watched: 1 };
         let sound = Rooms::open(&node.server, "sound", room)?;
         let scenario = Scenario { publishers: 1, viewers_each: VIEWERS, shape: SHAPE };
-        let mut pictures = Fleet::publish(&node.server, "pictures", scenario)?;
+        let mut pictures = ScenarioClients::publish(&node.server, "pictures", scenario)?;
         pictures.drive(Instant::now() + MEASURED_AFTER)?;
         pictures.add_viewers(VIEWERS)?;
         Ok(Scene { pictures, sound })

@@ -9,7 +9,7 @@ use chappe_load::measure::Sample;
 use super::baseline::Figure;
 
 /// One measurement of one scenario, with the floor measured right after it.
-pub struct Reading {
+pub struct Measurement {
     pub nanos_per_packet: f64,
     pub user: Duration,
     pub floor: Floor,
@@ -68,9 +68,9 @@ impl Findings {
 }
 
 impl Row {
-    pub fn of(readings: &[Reading]) -> Row {
-        let median = |value: fn(&Reading) -> f64| Sample::new(readings.iter().map(value).collect()).median();
-        let sum = |value: fn(&Reading) -> u64| readings.iter().map(value).sum::<u64>();
+    pub fn of(readings: &[Measurement]) -> Row {
+        let median = |value: fn(&Measurement) -> f64| Sample::new(readings.iter().map(value).collect()).median();
+        let sum = |value: fn(&Measurement) -> u64| readings.iter().map(value).sum::<u64>();
         let delivered = sum(|reading| reading.delivered);
         let user: Duration = readings.iter().map(|reading| reading.user).sum();
         Row {

@@ -10,14 +10,14 @@ use chappe_load::client::identity;
 use chappe_load::guesser::{Guesser, Guesses};
 use chappe_load::http::Server;
 use chappe_load::measure::Sample;
-use chappe_load::node::{Keys, Node};
+use chappe_load::node::{Node, NodeKeys};
 use chappe_load::offer;
 use chappe_sfu_core::Certificate;
 
 use super::report::Bar;
 
 pub fn measure(chappe: &Path) -> Result<[Bar; 2]> {
-    let keys = Keys::make(chappe)?;
+    let keys = NodeKeys::make(chappe)?;
     let node = Node::with(chappe, 1, &["--auth", "jwt", "--keys", keys.file()])?;
     let token = keys.token(chappe, ROOM)?;
     let server = node.server.clone().with_token(Some(token.clone()));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use chappe_load::POLL_TICK;
-use chappe_load::clients::{Clients, Plan};
+use chappe_load::clients::{Clients, ClientsPlan};
 use chappe_load::offer::Kind;
 use chappe_load::publisher::{Pacing, Shape};
 use clap::Parser;
@@ -49,7 +49,7 @@ struct Flags {
 
 fn main() -> Result<()> {
     let flags = Flags::parse();
-    let plan = Plan {
+    let plan = ClientsPlan {
         whip: flags.whip.clone(),
         whep: flags.whep.clone(),
         room: flags.room.clone(),

@@ -5,7 +5,7 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::{Value, json};
 
-use super::super::ask::{Answer, Question, Snapshot};
+use super::super::ask::{Answer, Snapshot, Topic};
 use super::super::draw;
 use super::{Among, Screen, Step, View};
 use crate::failure::Failure;
@@ -18,8 +18,8 @@ fn worker(index: u16, sessions: u32, cpu: f64) -> Value {
 
 fn answer(screen: &mut Screen, body: Value) {
     let workers = serde_json::from_value(json!([worker(0, 3, 0.1), worker(1, 12, 0.5)])).unwrap();
-    let question = screen.question();
-    screen.handle_answer(Answer { question, result: Ok(Snapshot { workers, body }), at: Instant::now() });
+    let topic = screen.topic();
+    screen.handle_answer(Answer { topic, result: Ok(Snapshot { workers, body }), at: Instant::now() });
 }
 
 fn press(screen: &mut Screen, code: KeyCode) -> Step {
@@ -100,13 +100,13 @@ fn enter_leads_from_a_worker_to_its_sessions_to_one_of_them_and_esc_back() {
     press(&mut screen, KeyCode::Down);
     assert_eq!(press(&mut screen, KeyCode::Enter), Step::Ask);
     assert_eq!(screen.view(), &View::Sessions(Among::Worker("here/1".to_owned())));
-    assert_eq!(screen.question(), Question::Sessions);
+    assert_eq!(screen.topic(), Topic::Sessions);
     let session =
         |id: &str, worker: &str| json!({ "id": id, "kind": "whep", "state": "live", "worker": worker, "room": "demo" });
     answer(&mut screen, json!([session("a1", "here/0"), session("b2", "here/1")]));
     assert_eq!(screen.sheet.rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["b2"]);
     assert_eq!(press(&mut screen, KeyCode::Enter), Step::Ask);
-    assert_eq!(screen.question(), Question::Session("b2".to_owned()));
+    assert_eq!(screen.topic(), Topic::Session("b2".to_owned()));
     let track = json!({ "mid": "1", "kind": "video", "packets": 77, "lost": 2, "bits_per_second": 2_500_000 });
     answer(&mut screen, json!({ "id": "b2", "room": "demo", "stats": { "remote": "192.0.2.1:5", "sent": [track] } }));
     let text = shown(&screen, 100, 12);
@@ -124,7 +124,7 @@ fn what_is_of_all_nodes_and_what_is_of_one_is_said() {
     (other["id"], other["node"]) = (json!("there/0"), json!("there"));
     let workers = serde_json::from_value(json!([worker(0, 3, 0.1), other])).unwrap();
     let snapshot = Snapshot { workers, body: Value::Null };
-    screen.handle_answer(Answer { question: screen.question(), result: Ok(snapshot), at: Instant::now() });
+    screen.handle_answer(Answer { topic: screen.topic(), result: Ok(snapshot), at: Instant::now() });
     assert!(shown(&screen, 100, 8).contains("nodes 2 together   workers 2/2   sessions 8"));
     press(&mut screen, KeyCode::End);
     press(&mut screen, KeyCode::Enter);
@@ -137,7 +137,7 @@ fn what_is_of_all_nodes_and_what_is_of_one_is_said() {
 fn a_node_that_does_not_answer_is_said_and_what_was_known_stays() {
     let mut screen = screen();
     let failure = Failure::NotReached("no node answers at http://127.0.0.1:8081".to_owned());
-    screen.handle_answer(Answer { question: screen.question(), result: Err(failure), at: Instant::now() });
+    screen.handle_answer(Answer { topic: screen.topic(), result: Err(failure), at: Instant::now() });
     let text = shown(&screen, 100, 8);
     assert!(text.contains("no node answers") && text.contains("ago") && text.contains("4001"), "{text}");
     answer(&mut screen, Value::Null);
@@ -147,10 +147,10 @@ fn a_node_that_does_not_answer_is_said_and_what_was_known_stays() {
 #[test]
 fn an_answer_to_another_question_does_not_fill_the_view() {
     let mut screen = screen();
-    let late = screen.question();
+    let late = screen.topic();
     press(&mut screen, KeyCode::Char('2'));
     screen.handle_answer(Answer {
-        question: late,
+        topic: late,
         result: Ok(Snapshot { workers: vec![], body: Value::Null }),
         at: Instant::now(),
     });
