@@ -12,7 +12,7 @@ pub const DRAWING: Rule = Rule {
 };
 
 /// Folder of a crate, and the folders of those among ours that it leans on. The root package is `src`.
-type Arrows = BTreeMap<String, BTreeSet<String>>;
+pub type Arrows = BTreeMap<String, BTreeSet<String>>;
 
 fn differences(sources: &[Source]) -> Vec<Finding> {
     let Some(document) = sources.iter().find(|source| source.path == DOCUMENT) else { return Vec::new() };
@@ -56,7 +56,7 @@ fn drawn(document: &str) -> Vec<(usize, String, BTreeSet<String>)> {
 }
 
 /// `[dependencies]` of every manifest; what only tests lean on is not drawn.
-fn built(sources: &[Source]) -> Arrows {
+pub fn built(sources: &[Source]) -> Arrows {
     let manifests = sources.iter().filter(|source| source.path.ends_with("Cargo.toml"));
     let manifests: Vec<(String, toml::Table)> = manifests
         .filter_map(|source| Some((folder_of(&source.path), source.text.parse::<toml::Table>().ok()?)))

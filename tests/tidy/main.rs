@@ -14,6 +14,7 @@ mod rust_names;
 mod rust_rules;
 mod rust_text;
 mod tree;
+mod type_names;
 mod within;
 mod wording;
 
@@ -66,6 +67,11 @@ fn parts_of_a_type_call_each_other_in_one_direction() {
 #[test]
 fn crates_lean_on_each_other_as_drawn() {
     check(&crates::DRAWING);
+}
+
+#[test]
+fn one_name_is_one_type() {
+    check(&type_names::TYPE_NAMES);
 }
 
 #[test]

@@ -131,8 +131,8 @@ fn item_end(tokens: &[&str], from: usize) -> usize {
     tokens.len()
 }
 
-/// Whether the `use` at `at` is `pub`, `pub(crate)` or the like.
-fn is_public(tokens: &[&str], at: usize) -> bool {
+/// Whether the item at `at` is `pub`, `pub(crate)` or the like.
+pub fn is_public(tokens: &[&str], at: usize) -> bool {
     let mut before = tokens[..at].iter().rev();
     match before.next() {
         Some(&")") => before.find(|token| **token == "(").and_then(|_| before.next()) == Some(&"pub"),
