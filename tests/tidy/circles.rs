@@ -1,46 +1,26 @@
-//! Files that need each other in a circle. Exceptions are named and can only shrink.
+//! Files that need each other in a circle.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::Rule;
-use crate::circle_exceptions::{EXCEPTIONS, Exception};
-use crate::modules::{Crate, Edges, crates};
+use crate::modules::{Edges, crates};
 use crate::tree::{Finding, Source};
 
 pub const CIRCLES: Rule = Rule {
     name: "no circle of files within a crate",
     reason: "files that need each other can only be read, tested and changed together; move what both need below both, \
              or return what is to be done instead of reaching back",
-    check: |sources| broken_and_stale(sources, EXCEPTIONS),
+    check: found,
 };
 
-fn broken_and_stale(sources: &[Source], exceptions: &[Exception<'_>]) -> Vec<Finding> {
+fn found(sources: &[Source]) -> Vec<Finding> {
     let crates = crates(sources);
-    let edges: Vec<Edges<'_>> = crates.iter().map(Crate::edges).collect();
-    judged(&edges, exceptions)
+    crates.iter().flat_map(|each| findings(&each.edges())).collect()
 }
 
-/// What is in a circle without an exception, and what has an exception and is in no circle.
-pub fn judged(all: &[Edges<'_>], exceptions: &[Exception<'_>]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut in_circles = BTreeSet::new();
-    for edges in all {
-        for circle in circles(edges) {
-            let excepted = exceptions.iter().map(|each| each.files.iter().copied().collect::<BTreeSet<_>>());
-            let nearest = excepted.max_by_key(|files| files.intersection(&circle).count()).unwrap_or_default();
-            if !circle.is_subset(&nearest) {
-                findings.push(told(&circle, &nearest, edges));
-            }
-            in_circles.extend(circle.iter().map(|file| (*file).to_owned()));
-        }
-    }
-    let listed = exceptions.iter().flat_map(|each| each.files.iter().map(move |file| (file, each.because)));
-    let stale = listed.filter(|(file, _)| !in_circles.contains(**file));
-    findings.extend(stale.map(|(file, because)| {
-        let what = format!("is in no circle any more: take it off tests/tidy/circle_exceptions.rs ({because})");
-        Finding { path: (*file).to_owned(), line: 1, what }
-    }));
-    findings
+/// A finding for each circle.
+pub fn findings(edges: &Edges<'_>) -> Vec<Finding> {
+    circles(edges).iter().map(|circle| told(circle, edges)).collect()
 }
 
 /// All sets of two files or more in which each reaches each.
@@ -73,12 +53,11 @@ fn targets<'a>(file: &'a str, edges: &Edges<'a>) -> impl Iterator<Item = &'a str
     edges.range((file, "")..).map(|(pair, _)| *pair).take_while(move |(from, _)| *from == file).map(|(_, to)| to)
 }
 
-/// One finding per circle: a shortest way round through each file that has no exception, with the names that tie it.
-fn told(circle: &BTreeSet<&str>, excepted: &BTreeSet<&str>, edges: &Edges<'_>) -> Finding {
-    let fresh: Vec<&str> = circle.difference(excepted).copied().collect();
+/// A shortest way round through each file, with the names that tie it.
+fn told(circle: &BTreeSet<&str>, edges: &Edges<'_>) -> Finding {
     let mut shown = BTreeSet::new();
     let mut lines = vec![format!("is in a circle of {} files", circle.len())];
-    for file in &fresh {
+    for file in circle {
         if shown.contains(file) {
             continue;
         }
@@ -91,7 +70,7 @@ fn told(circle: &BTreeSet<&str>, excepted: &BTreeSet<&str>, edges: &Edges<'_>) -
         shown.extend(way);
     }
     lines.pop();
-    Finding { path: fresh.first().copied().unwrap_or_default().to_owned(), line: 1, what: lines.join("\n") }
+    Finding { path: circle.first().copied().unwrap_or_default().to_owned(), line: 1, what: lines.join("\n") }
 }
 
 /// Begins and ends with `file`.
@@ -134,11 +113,10 @@ mod tests {
     }
 
     const BACK: &str = "pub struct C; fn f() { crate::b::B; }";
-    const BOTH: &[Exception<'static>] = &[Exception { files: &["a/src/b.rs", "a/src/c.rs"], because: "for now" }];
 
     #[test]
     fn a_circle_is_found_with_what_ties_it_and_who_stands_outside_is_not() {
-        let found = broken_and_stale(&with_circle(BACK), &[]);
+        let found = found(&with_circle(BACK));
         assert_eq!(found.len(), 1);
         let expected = concat!(
             "is in a circle of 2 files\n",
@@ -146,28 +124,20 @@ mod tests {
             "    a/src/c.rs takes B from a/src/b.rs"
         );
         assert_eq!((found[0].path.as_str(), found[0].what.as_str()), ("a/src/b.rs", expected));
-        assert_eq!(broken_and_stale(&with_circle("pub struct C;"), &[]), []);
+        assert_eq!(super::found(&with_circle("pub struct C;")), []);
     }
 
     #[test]
     fn a_circle_that_only_a_test_closes_is_none() {
         let test = "pub struct C;\n#[cfg(test)]\nmod tests { use crate::b::B; }";
-        assert_eq!(broken_and_stale(&with_circle(test), &[]), []);
+        assert_eq!(found(&with_circle(test)), []);
     }
 
     #[test]
-    fn an_exception_holds_for_its_files_and_for_no_other() {
-        assert_eq!(broken_and_stale(&with_circle(BACK), BOTH), []);
-        let wider = broken_and_stale(&with_circle("pub struct C; use crate::{b::B, d};"), BOTH);
-        assert_eq!(wider.len(), 1);
-        assert_eq!(wider[0].path, "a/src/d.rs");
-        assert!(wider[0].what.contains("a/src/c.rs takes d from a/src/d.rs"), "{}", wider[0].what);
-    }
-
-    #[test]
-    fn an_exception_that_is_no_longer_needed_is_found() {
-        let found = broken_and_stale(&with_circle("pub struct C;"), BOTH);
-        let paths: Vec<&str> = found.iter().map(|finding| finding.path.as_str()).collect();
-        assert_eq!(paths, ["a/src/b.rs", "a/src/c.rs"]);
+    fn a_circle_of_three_is_shown_as_the_ways_round() {
+        let all = found(&with_circle("pub struct C; use crate::{b::B, d};"));
+        assert_eq!(all.len(), 1);
+        assert!(all[0].what.starts_with("is in a circle of 3 files"), "{}", all[0].what);
+        assert!(all[0].what.contains("a/src/c.rs takes d from a/src/d.rs"), "{}", all[0].what);
     }
 }

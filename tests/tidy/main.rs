@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
 
-mod circle_exceptions;
 mod circles;
 mod crates;
 mod length;

@@ -1,11 +1,10 @@
-//! Files that call each other's methods of one type in a circle, which no `use` shows. Exceptions are named and can only
-//! shrink. The file that declares the type is left out: it has the tables, which all parts use, and calls the parts.
+//! Files that call each other's methods of one type in a circle, which no `use` shows. The file that declares the type is
+//! left out: it has the tables, which all parts use, and calls the parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Rule;
-use crate::circle_exceptions::{Exception, METHOD_EXCEPTIONS};
-use crate::circles::judged;
+use crate::circles::findings;
 use crate::modules::Edges;
 use crate::rust_names::{path_at, product_tokens};
 use crate::rust_text::code_of;
@@ -15,7 +14,7 @@ pub const METHODS: Rule = Rule {
     name: "no circle of files by the methods of one type",
     reason: "a type whose parts call each other in a circle is one big file, sliced; move a method to the part that it \
              belongs to, or below both",
-    check: |sources| broken_and_stale(sources, METHOD_EXCEPTIONS),
+    check: found,
 };
 
 /// What the files of a crate have of one type.
@@ -33,10 +32,8 @@ struct Part {
     calls: BTreeSet<String>,
 }
 
-fn broken_and_stale(sources: &[Source], exceptions: &[Exception<'_>]) -> Vec<Finding> {
-    let types = types(sources);
-    let edges: Vec<Edges<'_>> = types.values().map(Spread::edges).collect();
-    judged(&edges, exceptions)
+fn found(sources: &[Source]) -> Vec<Finding> {
+    types(sources).values().flat_map(|spread| findings(&spread.edges())).collect()
 }
 
 /// By the folder of the crate and the name of the type.
@@ -169,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_circle_is_found_with_what_ties_it() {
-        let found = broken_and_stale(&with_part(CIRCLE), &[]);
+        let found = found(&with_part(CIRCLE));
         let expected = concat!(
             "is in a circle of 2 files\n",
             "    a/src/b.rs takes c from a/src/c.rs\n",
@@ -177,12 +174,12 @@ mod tests {
         );
         assert_eq!(found.iter().map(|finding| finding.what.as_str()).collect::<Vec<_>>(), [expected]);
         let generic = "impl<'a, F: Fn() -> u8> T<'a, F> where F: Clone { fn c(&self) { self.below::<u8>(); } }";
-        assert_eq!(broken_and_stale(&with_part(generic), &[]).len(), 1);
+        assert_eq!(super::found(&with_part(generic)).len(), 1);
     }
 
     #[test]
     fn one_way_is_no_circle_and_the_tables_are_for_all() {
-        assert_eq!(broken_and_stale(&with_part("impl T { fn c(&self) { self.table(); } }"), &[]), []);
+        assert_eq!(found(&with_part("impl T { fn c(&self) { self.table(); } }")), []);
     }
 
     #[test]
@@ -194,14 +191,7 @@ mod tests {
             "fn c() -> impl T { self.below() }",
         ];
         for other in others {
-            assert_eq!(broken_and_stale(&with_part(other), &[]), [], "{other}");
+            assert_eq!(found(&with_part(other)), [], "{other}");
         }
-    }
-
-    #[test]
-    fn an_exception_holds_while_it_is_needed() {
-        let both = [Exception { files: &["a/src/b.rs", "a/src/c.rs"], because: "for now" }];
-        assert_eq!(broken_and_stale(&with_part(CIRCLE), &both), []);
-        assert_eq!(broken_and_stale(&with_part("impl T { fn c(&self) {} }"), &both).len(), 2);
     }
 }
