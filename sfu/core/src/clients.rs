@@ -18,7 +18,7 @@ mod strangers;
 use std::time::Instant;
 
 use arrayvec::ArrayVec;
-use chappe_sfu_rate::{Choice, Shown, TRACKS_MAX};
+use chappe_sfu_rate::{Choice, Known, Shown, TRACKS_MAX};
 
 pub(crate) use delivery::{
     Allotment, Awaited, Hearing, Limits, PASS_PACKETS_MAX, SPENT_MAX, Sender, Templates, line_bytes,
@@ -32,7 +32,7 @@ pub(crate) use session::{Alive, Session};
 use crate::blame::AtWork;
 use crate::clients::alive::AliveWheel;
 use crate::clients::neighbours::Neighbours;
-use crate::clients::returning::Returning;
+use crate::clients::returning::{ProvenClient, Returning};
 use crate::clients::routes::Routes;
 use crate::clients::strangers::Strangers;
 use crate::keys::{Index, SenderKey, SessionKey, Table};
@@ -127,11 +127,22 @@ impl Clients {
 
     /// What the line of a client carries is estimated from now on, if the client can be reached and will tell.
     pub fn start_estimate(&mut self, now: Instant, key: SessionKey) {
-        let Some(session) = self.sessions.get_mut(key).filter(|session| session.delivery.may_start_estimate()) else {
-            return;
-        };
-        let known = session.client.and_then(|client| self.returning.take(now, client));
-        session.delivery.start_estimate(now, known);
+        let starts = self.get(key).filter(|session| session.delivery.may_start_estimate());
+        let Some(client) = starts.map(|session| session.client) else { return };
+        let known = client.and_then(|client| self.known_of(now, key, client));
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.delivery.start_estimate(now, known);
+        }
+    }
+
+    /// What the line of a client carried when it left. Another session of the same client, such as one of another tab,
+    /// sends over the same line, and what it leaves of that was not measured: then what was known is forgotten.
+    fn known_of(&mut self, now: Instant, key: SessionKey, client: ProvenClient) -> Option<Known> {
+        let known = self.returning.take(now, client)?;
+        let shares_line =
+            |session: &Session| session.client == Some(client) && session.delivery.acknowledged().is_some();
+        let is_shared = self.sessions.iter().any(|(other, session)| other != key && shares_line(session));
+        (!is_shared).then_some(known)
     }
 
     /// The layers of these tracks for a client, in their order. Clients behind one address may have to share a line.

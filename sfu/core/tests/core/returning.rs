@@ -127,3 +127,29 @@ fn a_session_that_takes_the_place_of_another_begins_as_a_new_one_and_is_the_one_
     let (third, began) = come_back(&mut theatre, second, THREE, media);
     assert_at_once(&theatre, third, began, 720);
 }
+
+/// Tabs of one browser show the same certificate, and have one line.
+#[test]
+fn of_two_sessions_of_a_client_that_come_back_at_once_one_begins_with_what_the_line_carried() {
+    let (mut theatre, first) = watched(THREE, Theatre::all);
+    theatre.leave(first);
+    let began = theatre.now();
+    let back = [(); 2].map(|()| {
+        let media = theatre.all();
+        theatre.harness.join_beside(first, THREE, media)
+    });
+    theatre.play(2 * SECOND);
+    assert_eq!(back.map(|viewer| first_lines(&theatre, viewer, began)), [720, 180]);
+}
+
+#[test]
+fn what_a_session_left_with_is_not_believed_while_another_of_its_client_is_there() {
+    let (mut theatre, first) = watched(THREE, Theatre::all);
+    let media = theatre.all();
+    let second = theatre.harness.join_beside(first, THREE, media);
+    theatre.play(5 * SECOND);
+    theatre.leave(first);
+    let media = theatre.all();
+    let (third, began) = come_back(&mut theatre, second, THREE, media);
+    assert_eq!(first_lines(&theatre, third, began), 180);
+}
