@@ -12,6 +12,7 @@
 import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { RoomChat } from "./chat.js";
+import { pageCertificate } from "./media/certificate.js";
 import { Publisher } from "./media/publisher.js";
 import { Watcher } from "./media/watcher.js";
 import { RequestError } from "./protocol.js";
@@ -19,6 +20,9 @@ import { audienceOf } from "./state/audience.js";
 import { homeOf, socketUrl } from "./state/servers.js";
 import { nobodySpeaks, updateSpeaking } from "./state/speaking.js";
 import { noStreams, updateStreams } from "./state/streams.js";
+
+// While the page is still being set up, long before something is offered.
+pageCertificate.prepare();
 
 /**
  * @typedef {object} RoomOptions

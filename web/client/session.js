@@ -14,6 +14,7 @@ import { initialSession, updateSession } from "./state/session.js";
  * @typedef {object} SessionWork
  * @property {(kind: OfferKind, asked: SessionState, withinMs: number) => Promise<string>} negotiate offers, applies
  *   the answer, which has to come within a time, gives back the session
+ * @property {() => Promise<unknown>} [ready] what the first offer of a peer connection waits for; it never fails
  * @property {() => number} [random]
  */
 
@@ -88,6 +89,7 @@ export class Session extends Emitter {
    */
   #negotiate(kind, asked) {
     this.#queue = this.#queue.then(async () => {
+      if (kind === "fresh") await this.#work.ready?.();
       if (this.state.turn !== asked.turn) return;
       try {
         const session = await this.#work.negotiate(kind, asked, limit(asked, ANSWER_AGAIN_MS, ANSWER_MS_MAX));

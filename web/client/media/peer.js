@@ -1,5 +1,7 @@
 // Owns one RTCPeerConnection from its making to its end. Never talks to the server.
 
+import { pageCertificate } from "./certificate.js";
+
 /** @typedef {{iceServers: RTCIceServer[]}} Terms what the last welcome said */
 /** @typedef {(peer: Peer, state: RTCPeerConnectionState) => void} OnPeerState */
 
@@ -25,7 +27,7 @@ export class Peer {
    * @param {OnPeerState} onState
    */
   constructor(iceServers, onState) {
-    this.pc = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+    this.pc = connection({ iceServers, bundlePolicy: "max-bundle" });
     this.pc.onconnectionstatechange = () => onState(this, this.pc.connectionState);
   }
 
@@ -60,6 +62,22 @@ export class Peer {
     this.closed = true;
     this.hush();
     this.pc.close();
+  }
+}
+
+/**
+ * With the certificate of this page, unless the browser does not take that.
+ * @param {RTCConfiguration} configuration
+ */
+function connection(configuration) {
+  const { certificates } = pageCertificate;
+  if (certificates.length === 0) return new RTCPeerConnection(configuration);
+  try {
+    return new RTCPeerConnection({ ...configuration, certificates });
+  } catch {
+    const pc = new RTCPeerConnection(configuration);
+    pageCertificate.replace();
+    return pc;
   }
 }
 

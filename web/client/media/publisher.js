@@ -13,6 +13,7 @@ import { Session } from "../session.js";
 import { nothingModerated, updateModerated } from "../state/moderated.js";
 import { PUBLISHER_SILENT_MS_MIN } from "../state/pulse.js";
 import { summarize } from "../stats.js";
+import { pageCertificate } from "./certificate.js";
 import { Handover } from "./handover.js";
 import { Heartbeat } from "./heartbeat.js";
 import { ALIVE_MS, Peer } from "./peer.js";
@@ -45,7 +46,7 @@ export class Publisher extends Emitter {
   #moderated = nothingModerated;
   /** @type {Handover<Peer>} */
   #peers = new Handover((session) => this.#unpublish(session));
-  #session = new Session({ negotiate: (kind, asked, withinMs) => this.#negotiate(kind, asked, withinMs) });
+  #session = new Session({ negotiate: (kind, asked, withinMs) => this.#negotiate(kind, asked, withinMs), ready: () => pageCertificate.ready() });
   #heartbeat = new Heartbeat({
     subject: () => (this.#peers.carrying?.aliveMs ? this.#connected() : null),
     silentMsMin: PUBLISHER_SILENT_MS_MIN,

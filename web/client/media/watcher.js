@@ -20,6 +20,7 @@ import { planSubscriptions, wantedSubscriptions } from "../state/slots.js";
 import { updateArrival } from "../state/stall.js";
 import { absent, noStreams } from "../state/streams.js";
 import { summarize } from "../stats.js";
+import { pageCertificate } from "./certificate.js";
 import { Handover } from "./handover.js";
 import { Heartbeat } from "./heartbeat.js";
 import { Lingering } from "./lingering.js";
@@ -68,7 +69,7 @@ export class Watcher extends Emitter {
   #lingering = new Lingering(() => this.#show());
   /** @type {Handover<WatchingPeer>} */
   #peers = new Handover((session) => this.#unwatch(session));
-  #session = new Session({ negotiate: (kind, asked, withinMs) => this.#negotiate(kind, asked, withinMs) });
+  #session = new Session({ negotiate: (kind, asked, withinMs) => this.#negotiate(kind, asked, withinMs), ready: () => pageCertificate.ready() });
   /** @type {Map<string, MediaStream>} */
   #mediaStreams = new Map();
   /** @type {WatchingPeer | null} whose first pictures are waited for */
