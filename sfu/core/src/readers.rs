@@ -14,6 +14,7 @@ mod loudest;
 mod paced;
 mod point;
 mod reader;
+mod sending_time;
 mod stale;
 mod switch;
 mod waiting;

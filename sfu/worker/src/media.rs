@@ -54,11 +54,7 @@ impl MediaSockets {
                 self.waited = waited;
             }
             for mut train in self.receiver.trains(&self.udp) {
-                let waited = match train.arrived {
-                    _ if waited < LATE => Duration::ZERO,
-                    Some(arrived) => now.unix.saturating_sub(arrived),
-                    None => waited,
-                };
+                let waited = waited_of(train.arrived, now.unix, waited);
                 let route = Route::Udp { remote: train.remote, local: train.local };
                 for datagram in train.datagrams() {
                     take((now, waited), route, datagram, core, &mut self.handshakes);
@@ -105,7 +101,12 @@ impl MediaSockets {
     /// Sends what the core wants sent by now, at most [`FLUSHES_AT_ONCE`] arenas full.
     pub(crate) fn flush(&mut self, now: Now, core: &mut Sfu, epoll: &Epoll) -> SendReport {
         let mut total = SendReport::default();
-        for _ in 0..FLUSHES_AT_ONCE {
+        let mut now = now;
+        for flush in 0..FLUSHES_AT_ONCE {
+            if flush > 0 {
+                // To send an arena takes milliseconds, which what still waits is older by.
+                now = read_clock();
+            }
             self.has_more = core.flush(now);
             let Self { udp, sender, tcp, .. } = self;
             let udp_runs = core.egress().runs().filter_map(|run| match run.route {
@@ -156,6 +157,15 @@ impl MediaSockets {
         if let Some(route) = self.tcp.close(id) {
             core.handle_connection_closed(now, route);
         }
+    }
+}
+
+/// How long the kernel had a train of datagrams, and it had the `oldest` of the batch.
+fn waited_of(arrived: Option<Duration>, now: Duration, oldest: Duration) -> Duration {
+    match arrived {
+        _ if oldest < LATE => Duration::ZERO,
+        Some(arrived) => now.saturating_sub(arrived),
+        None => oldest,
     }
 }
 
@@ -215,7 +225,23 @@ const BATCHES_PER_TURN: usize = 4;
 /// The core seals half a megabyte per flush, and a turn flushes twice. After so many, some milliseconds, whoever has a
 /// check, a report, a command or a word to say is heard before the rest of what a frame to many viewers takes.
 const FLUSHES_AT_ONCE: usize = 2;
-/// What the kernel had for less has come as good as now.
-const LATE: Duration = Duration::from_millis(20);
+/// What the kernel had for less has come as good as now. A turn of a worker that is behind takes some ten milliseconds,
+/// which count where it is to send within a hundred.
+const LATE: Duration = Duration::from_millis(5);
 /// How long a full socket buffer may hold up everything else before packets are dropped.
 const SEND_PATIENCE: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lay_with_the_kernel_for_a_turn_of_a_busy_loop_is_that_old() {
+        let ms = Duration::from_millis;
+        let waited = |arrived, oldest| waited_of(Some(ms(arrived)), ms(1_000), ms(oldest));
+        assert_eq!((waited(988, 12), waited(999, 12)), (ms(12), ms(1)));
+        assert_eq!(waited(998, 2), Duration::ZERO, "one reading of the clock for all of it");
+        assert_eq!(waited(1_007, 12), Duration::ZERO, "the clock was set back");
+        assert_eq!(waited_of(None, ms(1_000), ms(12)), ms(12));
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::keys::{ChildKey, Index, Key, SenderKey, SessionKey};
 use crate::readers::reader::{Pace, Reader, Wait};
+use crate::readers::sending_time::SendingTime;
 use crate::tracks::Layer;
 
 /// The readers of one layer.
@@ -14,6 +15,8 @@ pub(crate) struct Audience {
     /// Up to where all viewers that are live have read.
     live: u64,
     pass: Option<Pass>,
+    /// Of what goes to the live viewers.
+    pub sending: SendingTime,
 }
 
 /// The packets that the live viewers are reading, and where in their list it goes on.

@@ -143,18 +143,25 @@ impl Readers {
             }
             let Some((pass, is_new)) = audience.begin_pass(layer, packets_max) else { break };
             let numbers = pass.from..pass.to;
-            if let Some(history) = layer.history.as_mut().filter(|_| is_new) {
-                equalise(history, &numbers);
+            if is_new {
+                audience.sending.begin(parts.now);
+                if let Some(history) = &mut layer.history {
+                    equalise(history, &numbers);
+                }
             }
             if let Some(history) = layer.history.as_ref() {
                 self.templates.load(history, numbers);
             }
             somebody_waits = false;
+            let before_pass = parts.out.counters.bytes_out;
             progress = self.serve_pass(key, parts, &mut somebody_waits);
+            let audience = self.audience(key);
+            audience.sending.note_sent(parts.out.counters.bytes_out - before_pass);
             if progress == Flushed::Full {
                 break;
             }
-            self.audience(key).end_pass();
+            audience.end_pass();
+            audience.sending.end(parts.now, pass.to - pass.from);
         }
         parts.tracks.note_sent(key, parts.out.counters.bytes_out - before);
         if somebody_waits {

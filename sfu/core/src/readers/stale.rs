@@ -35,13 +35,27 @@ impl Readers {
 /// is to be sent, or is being sent.
 #[inline]
 pub(super) fn decide_resume(layer: &Layer, audience: &Audience, now: Instant, relief: Relief) -> Option<u64> {
-    let waited_max = if relief == Relief::None { WAITED_MAX } else { WAITED_MAX_BEHIND };
-    let is_stale = layer.waiting_since().is_some_and(|since| now > since + waited_max);
-    if !is_stale || audience.is_in_pass() {
+    let since = layer.waiting_since().filter(|_| !audience.is_in_pass())?;
+    let waited_max = if relief == Relief::None { WAITED_MAX } else { waited_max_behind(layer, audience) };
+    if now <= since + waited_max {
         return None;
     }
     let live = audience.live();
     find_resume(layer, live, now, waited_max).filter(|resume| *resume > live)
+}
+
+/// The same of a worker that has more to send than its core can: how long what is sent next may have waited, if all viewers
+/// are to have its picture in time. One that some of them have the beginning of is sent to its end, or that was in vain.
+fn waited_max_behind(layer: &Layer, audience: &Audience) -> Duration {
+    let Some(history) = layer.history.as_ref().filter(|_| layer.is_video()) else { return WAITED_MAX_BEHIND };
+    let picture = |number: u64| history.entry(number).map(|entry| (entry.packet.timestamp, entry.packet.generation));
+    let (live, next) = (audience.live(), picture(audience.live()));
+    if live.checked_sub(1).is_some_and(|last| next.is_some() && picture(last) == next) {
+        return SENT_WITHIN;
+    }
+    let packets = (live..live + PICTURE_PACKETS_MAX).take_while(|number| next.is_some() && picture(*number) == next);
+    let takes = audience.sending.of(packets.count() as u32);
+    SENT_WITHIN.saturating_sub(takes).clamp(WAITED_MIN_BEHIND, WAITED_MAX_BEHIND)
 }
 
 /// With which packet those go on who have read up to `live`: sound with the first that is young enough, video with the
@@ -67,4 +81,10 @@ fn find_resume(layer: &Layer, live: u64, now: Instant, waited_max: Duration) -> 
 const WAITED_MAX: Duration = Duration::from_millis(200);
 /// Of a worker that has more to send than its core can: what it still delivers is to come within 100 ms, but for the key
 /// frame that all begin with, which is sent to its end (`may_age`).
-const WAITED_MAX_BEHIND: Duration = Duration::from_millis(40);
+const SENT_WITHIN: Duration = Duration::from_millis(80);
+/// What waits for as long could be sent in time to few viewers, and would push what follows further back.
+const WAITED_MAX_BEHIND: Duration = Duration::from_millis(45);
+/// Where sending alone takes that long, some pictures are sent all the same.
+const WAITED_MIN_BEHIND: Duration = Duration::from_millis(15);
+/// What is looked at of a picture to tell how long it takes: more is as good as this.
+const PICTURE_PACKETS_MAX: u64 = 64;

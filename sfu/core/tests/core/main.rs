@@ -20,6 +20,7 @@ mod loudest;
 mod midstream;
 mod moving;
 mod muting;
+mod overload;
 mod pacing;
 mod relay_encodings;
 mod relay_hostile;
