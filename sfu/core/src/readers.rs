@@ -19,7 +19,7 @@ mod stale;
 mod switch;
 mod waiting;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::clients::{Clients, Templates};
 use crate::keys::{ChildKey, Key, LayerKey, SendLine, SenderKey, SessionKey};
@@ -197,6 +197,11 @@ impl Readers {
         }
     }
 
+    /// How long a publisher that was asked for a key frame is left alone.
+    pub fn keyframe_pause(&self) -> Duration {
+        if self.relief == Relief::None { KEYFRAME_PAUSE } else { KEYFRAME_PAUSE_BEHIND }
+    }
+
     /// A session is gone and could not say what it watched.
     pub fn forget_session(&mut self, session: SessionKey, tracks: &mut Tracks) {
         for place in 0..self.audiences.len() {
@@ -230,3 +235,9 @@ impl Readers {
         [turn, self.pauses.next(), self.paced.turn_at()].into_iter().flatten().min()
     }
 }
+
+/// A publisher is asked for a key frame at most this often.
+const KEYFRAME_PAUSE: Duration = Duration::from_millis(500);
+/// The same of a worker that passes over pictures: its viewers stand still until the next key frame. Encoders of libwebrtc
+/// heed no more requests than this.
+const KEYFRAME_PAUSE_BEHIND: Duration = Duration::from_millis(300);

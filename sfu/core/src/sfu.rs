@@ -197,7 +197,10 @@ impl Sfu {
             let Some(key) = self.tracks.track_of(layer) else { continue };
             let encoding = self.tracks.layer(layer).map_or(0, |layer| layer.encoding);
             match self.tracks.get(key).and_then(|track| track.publisher) {
-                Some(publisher) => self.clients.request_keyframe(now, publisher, encoding, &mut self.out.egress),
+                Some(publisher) => {
+                    let pause = self.readers.keyframe_pause();
+                    self.clients.request_keyframe(now, (publisher, encoding), pause, &mut self.out.egress);
+                }
                 None => {
                     let (mesh, mut scope) = self.mesh_parts(now);
                     mesh.ask_parent_for_keyframe(layer, &mut scope);

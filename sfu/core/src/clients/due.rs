@@ -1,7 +1,7 @@
 //! Owns what is sent to a client because its time has come. Never reads what the client answers.
 
 use std::iter;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 
@@ -41,11 +41,18 @@ impl Clients {
         session.delivery.send_sender_reports(now, tracks, &mut out.egress);
     }
 
-    /// Somebody needs a key frame of an encoding that a client publishes: it is asked, together with all who ask now.
-    pub fn request_keyframe(&mut self, now: Instant, source: SourceKey, encoding: u8, egress: &mut Egress) {
+    /// Somebody needs a key frame of an encoding that a client publishes: it is asked, together with all who ask now and
+    /// once in so long.
+    pub fn request_keyframe(
+        &mut self,
+        now: Instant,
+        (source, encoding): (SourceKey, u8),
+        pause: Duration,
+        egress: &mut Egress,
+    ) {
         let Some(session) = self.sessions.get_mut(source.session()) else { return };
         let (ingest, mut back) = back(session, egress);
-        if let Some(at) = ingest.request_keyframe(now, (source.line(), encoding), &mut back) {
+        if let Some(at) = ingest.request_keyframe(now, (source.line(), encoding), pause, &mut back) {
             self.timers.lower(source.session(), at);
         }
     }

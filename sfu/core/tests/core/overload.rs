@@ -137,7 +137,7 @@ impl Delivered {
 
 #[test]
 fn what_a_worker_that_is_behind_delivers_comes_in_time_to_the_last_viewer() {
-    for (load, least) in [(1.2, 45), (1.5, 15), (2.0, 9)] {
+    for (load, least) in [(1.2, 60), (1.5, 22), (2.0, 12)] {
         let delivered = Worker::new(load, 8).run();
         let (worst, whole) = (delivered.worst_ms(), delivered.whole_percent);
         assert!(worst <= 95, "at {load}: {worst} ms, {whole} %");
@@ -150,5 +150,5 @@ fn a_picture_that_takes_several_passes_is_sent_to_its_end_or_not_at_all() {
     let delivered = Worker::new(1.6, 20).run();
     let (worst, whole) = (delivered.worst_ms(), delivered.whole_percent);
     let partial = delivered.partial;
-    assert!(partial == 0 && worst <= 100 && whole >= 20, "{worst} ms, {whole} %, {partial} in part");
+    assert!(partial == 0 && worst <= 100 && whole >= 30, "{worst} ms, {whole} %, {partial} in part");
 }

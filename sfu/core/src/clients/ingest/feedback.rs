@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 use crate::clients::delivery::Path;
 use crate::clients::ingest::Ingest;
 use crate::clients::ingest::nack::Lost;
-use crate::clients::ingest::source::{KEYFRAME_REQUEST_INTERVAL, SILENT_AFTER, Source, StreamRole};
+use crate::clients::ingest::source::{SILENT_AFTER, Source, StreamRole};
 use crate::clients::ingest::twcc::ArrivalLog;
 use crate::egress::Egress;
 use crate::keys::{LayerKey, ReceiveLine};
@@ -107,10 +107,11 @@ impl Ingest {
         &mut self,
         now: Instant,
         (line, encoding): (ReceiveLine, u8),
+        pause: Duration,
         back: &mut Back<'_>,
     ) -> Option<Instant> {
         let source = self.source_mut(line).filter(|source| !source.spec.muted)?;
-        source.encodings.get_mut(usize::from(encoding))?.keyframes.want();
+        source.encodings.get_mut(usize::from(encoding))?.keyframes.want(pause);
         send_keyframe_request(now, source, encoding, back);
         source.encodings.get(usize::from(encoding))?.keyframes.poll_timeout()
     }
@@ -198,5 +199,3 @@ const REMB_BPS: u64 = 5_000_000;
 const BLOCKS_MAX: usize = 31;
 /// Transport-wide feedback packets sent to one session at once.
 const FEEDBACKS_PER_TURN_MAX: usize = 4;
-
-const _: () = assert!(KEYFRAME_REQUEST_INTERVAL.as_millis() >= 100, "a publisher is not flooded with requests");

@@ -19,7 +19,6 @@ use crate::tracks::playout::StreamClock;
 use crate::wire::rtp::Ssrc;
 
 pub(crate) use encoding::{Encoding, Selection};
-pub(crate) use keyframe_requests::KEYFRAME_REQUEST_INTERVAL;
 pub(crate) use reception::Reception;
 pub(crate) use stream::{Stream, StreamRole};
 

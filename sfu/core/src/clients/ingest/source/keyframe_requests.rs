@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct KeyframeRequests {
     wanted: bool,
+    /// Between two requests, as whoever wants it says.
+    pause: Duration,
     last: Option<Instant>,
     pub sent: u64,
     /// Of FIR (RFC 5104 section 4.3.1.1).
@@ -13,9 +15,9 @@ pub(crate) struct KeyframeRequests {
 }
 
 impl KeyframeRequests {
-    /// Somebody needs one.
-    pub fn want(&mut self) {
-        self.wanted = true;
+    /// Somebody needs one, which the publisher is asked for once in so long.
+    pub fn want(&mut self, pause: Duration) {
+        (self.wanted, self.pause) = (true, pause);
     }
 
     /// One arrived: everybody who asked until now is served.
@@ -25,12 +27,12 @@ impl KeyframeRequests {
 
     pub fn poll_timeout(&self) -> Option<Instant> {
         let last = self.last.filter(|_| self.wanted)?;
-        Some(last + KEYFRAME_REQUEST_INTERVAL)
+        Some(last + self.pause)
     }
 
     /// Whether to ask the publisher now. It stays wanted, and is asked for again, until it arrives.
     pub fn take_due(&mut self, now: Instant) -> bool {
-        let due = self.wanted && self.last.is_none_or(|last| now >= last + KEYFRAME_REQUEST_INTERVAL);
+        let due = self.wanted && self.last.is_none_or(|last| now >= last + self.pause);
         if due {
             self.last = Some(now);
             self.sent += 1;
@@ -39,6 +41,3 @@ impl KeyframeRequests {
         due
     }
 }
-
-/// A publisher is asked for a key frame at most this often.
-pub(crate) const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);

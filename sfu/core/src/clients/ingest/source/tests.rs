@@ -68,18 +68,21 @@ fn a_report_names_the_last_sender_report_and_its_age() {
 }
 
 #[test]
-fn a_key_frame_is_asked_for_at_most_each_half_second_until_it_comes() {
+fn a_key_frame_is_asked_for_at_most_once_in_its_pause_until_it_comes() {
     let now = start();
-    let after = |ms| now + Duration::from_millis(ms);
+    let (after, pause) = (|ms| now + Duration::from_millis(ms), Duration::from_millis);
     let mut requests = KeyframeRequests::default();
     assert!(!requests.take_due(now) && requests.poll_timeout().is_none());
-    requests.want();
+    requests.want(pause(500));
     assert!(requests.take_due(now) && !requests.take_due(after(499)) && requests.take_due(after(500)));
     requests.satisfy();
     assert!(requests.poll_timeout().is_none() && !requests.take_due(after(2_000)));
-    requests.want();
-    assert!(requests.take_due(after(2_000)));
-    assert_eq!(requests.sent, 3);
+    requests.want(pause(500));
+    assert!(requests.take_due(after(2_000)) && !requests.take_due(after(2_300)));
+    // On a worker that is behind.
+    requests.want(pause(300));
+    assert!(requests.take_due(after(2_300)));
+    assert_eq!(requests.sent, 4);
 }
 
 fn select(source: &mut Source, place: StreamKey, index: u64, now: Instant) -> Selection {
