@@ -5,9 +5,11 @@ use crate::harness::cameras::ms;
 use crate::harness::*;
 use chappe_sfu_core::rtcp::ReportBlock;
 use chappe_sfu_core::rtp::Ssrc;
-use chappe_sfu_core::{Epoch, LayerReason, Shown};
+use chappe_sfu_core::{CROWD, Epoch, LayerReason, SendTrack, Shown, TrackId};
 
 const THREE: u64 = 3_000;
+/// Beside the one with the camera.
+const GUESTS: usize = CROWD + 4;
 
 /// One camera, and a viewer that has been there for so long.
 fn theatre(kbps: u64, seconds: u32) -> (Theatre, Who) {
@@ -190,6 +192,40 @@ fn of_many_tracks_each_gets_something_and_sound_goes_on() {
     assert!(silence <= ms(150), "silence for {silence:?}");
     let queue = theatre.harness.slow_line(viewer).queue_p95(since);
     assert!(queue <= ms(120), "{queue:?}");
+}
+
+/// They send sound that the viewer is not sent.
+#[test]
+fn those_of_a_crowd_who_are_silent_take_nothing_from_the_picture() {
+    let mut theatre = Theatre::new(1);
+    let sound = |at: usize| TrackId(MICROPHONE.0 + 0x100 + at as u64);
+    let guests: Vec<Who> =
+        (0..GUESTS).map(|at| theatre.harness.join(publishes(vec![microphone_line(sound(at))]))).collect();
+    let mut seq = 0_u16;
+    let mut play = |theatre: &mut Theatre, seconds: usize| {
+        for _ in 0..50 * seconds {
+            seq += 1;
+            for guest in &guests {
+                let mut packet = opus(seq, u32::from(seq) * 960);
+                packet.extensions.push((AUDIO_LEVEL, vec![127]));
+                theatre.harness.clients[*guest].send(&packet);
+            }
+            theatre.play(ms(20));
+        }
+    };
+    play(&mut theatre, 5);
+    let viewer = theatre.add_viewer(900, |media| {
+        let line = |at: usize| audio_out(Some(sound(at)), 0xc000 + at as u32);
+        media.send.extend((0..GUESTS).map(|at| SendTrack { mid: format!("a{at}"), ..line(at) }));
+    });
+    play(&mut theatre, 9);
+    let heard = |theatre: &Theatre| -> usize {
+        (0..GUESTS).map(|at| theatre.harness.clients[viewer].indices(0xc000 + at as u32).len()).sum()
+    };
+    let before = heard(&theatre);
+    play(&mut theatre, 1);
+    assert_eq!(heard(&theatre), before, "they are not heard");
+    assert_eq!(theatre.lines(viewer, 0), 360, "{:?}", theatre.harness.line(viewer));
 }
 
 #[test]

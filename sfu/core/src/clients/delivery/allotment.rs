@@ -48,10 +48,10 @@ impl Delivery {
         self.allotter.as_ref()?.look_at
     }
 
-    /// What is kept free for sound.
+    /// What is kept free for sound: of a crowd for that of those who are heard.
     fn audio(&self) -> Bitrate {
-        let heard = self.senders.iter().flatten().filter(|sender| sender.spec.kind == MediaKind::Audio);
-        let heard = heard.filter(|sender| sender.spec.source.is_some());
+        let sounds = self.senders.iter().flatten().filter(|sender| sender.spec.kind == MediaKind::Audio);
+        let heard = sounds.filter(|sender| sender.spec.source.is_some() && !sender.hearing.is_silenced());
         let rates = heard.map(|sender| Bitrate::from_bps(sender.traffic.bits_per_second).max(AUDIO));
         rates.fold(Bitrate::ZERO, |sum, rate| sum + rate)
     }
