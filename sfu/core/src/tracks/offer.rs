@@ -71,9 +71,10 @@ pub(super) fn offer<'a>(layers: impl Iterator<Item = &'a Layer> + Clone) -> Offe
             OfferedLayer { choice, bits_per_second, frames_per_second, size, is_alive, is_off }
         })
         .collect();
-    // Publishers list their encodings from the best to the worst or the other way round: the picture tells.
-    if offered.iter().all(|layer| layer.size.is_some()) {
-        offered.sort_by_key(|layer| (layer.size, layer.choice.encoding));
+    // Publishers list their encodings from the best to the worst or the other way round: the picture tells. One that never
+    // came has none, and is not waited for with that: a line may not carry it for long.
+    if offered.iter().all(|layer| layer.size.is_some() || !layer.is_alive) {
+        offered.sort_by_key(|layer| (layer.size.is_none(), layer.size, layer.choice.encoding));
     }
     offered
 }
