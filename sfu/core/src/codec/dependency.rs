@@ -92,6 +92,12 @@ impl Structure {
         Some(descriptor)
     }
 
+    /// Whether a descriptor that can be read has one.
+    pub fn is_in(value: &[u8]) -> bool {
+        let flags = value.get(MANDATORY_BYTES).map(|first| u32::from(first >> 3));
+        flags.is_some_and(|flags| flags & HAS_STRUCTURE != 0)
+    }
+
     pub(super) fn parse(bits: &mut Bits<'_>) -> Option<Structure> {
         let offset = bits.take(6)? as u8;
         let targets = bits.take(5)? as usize + 1;
@@ -225,6 +231,8 @@ fn take_non_symmetric(bits: &mut Bits<'_>, n: u32) -> Option<u32> {
     if value < short { Some(value) } else { Some((value << 1 | bits.bit()?) - short) }
 }
 
+/// First and last packet of the frame, template, number of the frame; five flags follow.
+pub(super) const MANDATORY_BYTES: usize = 3;
 pub(super) const HAS_STRUCTURE: u32 = 0x10;
 pub(super) const HAS_ACTIVE: u32 = 0x08;
 const HAS_MARKS: u32 = 0x04;

@@ -9,6 +9,8 @@ use crate::codec::{Codec, PictureSize, vp8, vp9};
 #[derive(Debug, Default)]
 pub(crate) struct LayerReader {
     structure: Option<Structure>,
+    /// Of the packet that told it.
+    structure_at: u64,
     /// Those that dependency descriptors call active.
     active: Option<PointSet>,
     /// How many spatial layers the scalability structure of VP9 has.
@@ -88,7 +90,7 @@ impl LayerReader {
 
     fn read_descriptor(&mut self, value: &[u8], position: &Position) -> Option<FrameLayers> {
         let Descriptor { starts_frame, ends_frame, frame, spatial, temporal, needed, switches, farthest, active } =
-            Structure::read(&mut self.structure, value)?;
+            self.read_with_structure(value, position.sequence)?;
         let is_newer = self.picture.is_none_or(|picture| position.sequence > picture.newest);
         if let Some(active) = active.filter(|_| is_newer) {
             if let Some(structure) = &self.structure {
@@ -121,6 +123,19 @@ impl LayerReader {
         let layers = layers.with(FrameFlag::Layered, structure.points().has_several());
         let layers = layers.with(FrameFlag::Starts, starts_frame).with(FrameFlag::Ends, ends_frame);
         Some(layers.with(FrameFlag::StartsPicture, starts_picture).with(FrameFlag::Independent, farthest == 0))
+    }
+
+    /// One that comes late (a repeat of a key frame, after the next one) is read by its own structure if it has one, which
+    /// takes the place of none that is newer.
+    fn read_with_structure(&mut self, value: &[u8], sequence: u64) -> Option<Descriptor> {
+        if sequence < self.structure_at {
+            return Structure::read(&mut self.structure.clone(), value);
+        }
+        let descriptor = Structure::read(&mut self.structure, value)?;
+        if Structure::is_in(value) {
+            self.structure_at = sequence;
+        }
+        Some(descriptor)
     }
 
     // ── Payload descriptors ─────────────────────────────────────────────────────────────────────────────

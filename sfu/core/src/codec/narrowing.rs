@@ -3,7 +3,7 @@
 use arrayvec::ArrayVec;
 
 use crate::codec::bits::Bits;
-use crate::codec::dependency::{HAS_ACTIVE, HAS_STRUCTURE, Structure};
+use crate::codec::dependency::{HAS_ACTIVE, HAS_STRUCTURE, MANDATORY_BYTES, Structure};
 use crate::codec::layers::ActiveTargets;
 
 /// The value of a descriptor that says, of the decode targets that it names or implies, that only these are active: the
@@ -65,8 +65,6 @@ impl Writer {
     }
 }
 
-/// First and last packet of the frame, template, number of the frame.
-const MANDATORY_BYTES: usize = 3;
 const FLAGS_BITS: u32 = 5;
 /// Of an element in the two-byte form (RFC 8285 section 4.3).
 const VALUE_BYTES_MAX: usize = 255;
