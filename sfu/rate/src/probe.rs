@@ -201,13 +201,17 @@ impl Prober {
         match self.state {
             State::Sending { queued_at, .. } => Some(queued_at + SENT_WITHIN),
             State::Waiting { until, .. } => Some(until),
-            State::Idle => (self.dropped.is_some() || self.estimate < self.cap()).then_some(self.next),
+            State::Idle => (self.dropped.is_some() || self.estimate < self.cap()).then(|| self.may_begin_at()),
         }
     }
 
+    /// Not before a queue that may still drain has had its time.
+    fn may_begin_at(&self) -> Time {
+        self.lowered_at.map_or(self.next, |at| self.next.max(at + CALM))
+    }
+
     fn begin_due(&mut self, now: Time) {
-        let is_calm = self.lowered_at.is_none_or(|at| now.since(at) >= CALM);
-        if !is_calm || now < self.next {
+        if now < self.may_begin_at() {
             return;
         }
         if let Some((before, at)) = self.dropped.take()
@@ -216,6 +220,8 @@ impl Prober {
         {
             self.begin(now, before.scaled(DROP_SCALE));
         } else if self.estimate < self.cap() {
+            // Also where it is not worth one, near the most that there is: a deadline must not stay.
+            self.next = now + INTERVAL;
             self.begin(now, self.estimate.scaled(FURTHER_SCALE));
         }
     }

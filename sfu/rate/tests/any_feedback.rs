@@ -1,4 +1,5 @@
-//! Whatever a viewer says of its line: no panic, no estimate beyond the limits, no memory that grows.
+//! Whatever a viewer says of its line: no panic, no estimate beyond the limits, no memory that grows, and no deadline that
+//! stays.
 
 #![allow(clippy::disallowed_types, reason = "the macros of proptest count references")]
 
@@ -75,7 +76,12 @@ fn play(steps: Vec<Step>) {
                 assert!(grant.repair_bytes <= repair_bytes && grant.video_bytes <= video_bytes);
                 assert!(grant.padding_bytes == 0 || grant.padding_packet_bytes > 0);
             }
-            Step::Timeout => control.handle_timeout(time),
+            Step::Timeout => {
+                control.handle_timeout(time);
+                // Whoever is woken at a moment that stays in the past does not rest any more.
+                let due = control.poll_timeout().filter(|_| now < u64::MAX / 2);
+                assert!(due.is_none_or(|due| due > time), "{due:?} at {time:?}");
+            }
         }
         let estimate = control.estimate();
         assert!((config.min..=config.max).contains(&estimate), "{estimate}");

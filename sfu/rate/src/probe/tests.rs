@@ -152,6 +152,27 @@ fn after_a_drop_it_probes_for_most_of_what_was_there() {
     assert_eq!(send_all(&mut prober, &mut now), [2550]);
 }
 
+/// A deadline that has passed and changes nothing would not let its worker rest.
+#[test]
+fn it_wants_to_be_woken_when_it_may_begin_and_not_before() {
+    let (mut prober, now) = probed();
+    answer(&mut prober, now, kbps(900));
+    prober.handle_estimate(now, kbps(3000), false);
+    let mut near = prober.clone();
+    prober.handle_estimate(at(2500), kbps(700), true);
+    prober.handle_timeout(at(2500));
+    assert_eq!(prober.poll_timeout(), Some(at(3100)), "the queue may still drain");
+    prober.handle_queue(at(3000));
+    prober.handle_timeout(at(3599));
+    assert_eq!((prober.poll_timeout(), prober.is_idle()), (Some(at(3600)), true));
+    prober.handle_timeout(at(3600));
+    assert!(!prober.is_idle());
+    near.handle_demand(kbps(100_000));
+    near.handle_estimate(at(4000), kbps(9700), false);
+    near.handle_timeout(at(5000));
+    assert_eq!((near.poll_timeout(), near.is_idle()), (Some(at(6000)), true), "10 Mbit/s would tell nothing");
+}
+
 #[test]
 fn probes_that_the_line_refutes_become_rarer() {
     let (mut prober, mut now) = probed();
