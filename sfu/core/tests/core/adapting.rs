@@ -279,22 +279,38 @@ fn a_viewer_that_only_reports_losses_goes_down_and_up_again() {
     let viewer = theatre.harness.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
     theatre.play(2 * SECOND);
     assert_eq!(theatre.lines(viewer, 0), 720, "nothing is known of its line");
-    let report = |theatre: &mut Theatre, fraction_lost: u8| {
-        let highest_seq = *theatre.harness.clients[viewer].indices(SEEN).last().expect("packets") as u32;
-        let block = ReportBlock {
-            ssrc: Ssrc(SEEN),
-            fraction_lost,
-            cumulative_lost: 0,
-            highest_seq,
-            jitter: 0,
-            last_sr: 0,
-            delay_since_last_sr: 0,
-        };
-        theatre.harness.clients[viewer].send_rtcp(|writer| writer.receiver_report(Ssrc(1), &[block]));
-        theatre.play(SECOND);
-    };
-    (0..8).for_each(|_| report(&mut theatre, 100));
+    (0..8).for_each(|_| report(&mut theatre, viewer, 100));
     assert!(theatre.lines(viewer, 0) < 720, "{:?}", theatre.harness.line(viewer));
-    (0..40).for_each(|_| report(&mut theatre, 0));
+    (0..40).for_each(|_| report(&mut theatre, viewer, 0));
     assert_eq!(theatre.lines(viewer, 0), 720, "{:?}", theatre.harness.line(viewer));
+}
+
+/// It has negotiated transport-wide numbers, and never says anything of them.
+#[test]
+fn a_viewer_that_was_to_tell_of_each_packet_and_only_reports_gets_what_its_reports_allow() {
+    let mut theatre = Theatre::new(1);
+    theatre.play(5 * SECOND);
+    let viewer = theatre.harness.join(watches_and_tells(vec![video_out(Some(CAMERA), SEEN)]));
+    theatre.play(2 * SECOND);
+    assert_eq!(theatre.lines(viewer, 0), 180, "nothing is known of its line yet");
+    (0..60).for_each(|_| report(&mut theatre, viewer, 0));
+    assert_eq!(theatre.lines(viewer, 0), 720, "{:?}", theatre.harness.line(viewer));
+    (0..20).for_each(|_| report(&mut theatre, viewer, 100));
+    assert!(theatre.lines(viewer, 0) < 720, "{:?}", theatre.harness.line(viewer));
+}
+
+/// What a viewer lost since its last report, in 256ths, and a second.
+fn report(theatre: &mut Theatre, viewer: Who, fraction_lost: u8) {
+    let highest_seq = *theatre.harness.clients[viewer].indices(SEEN).last().expect("packets") as u32;
+    let block = ReportBlock {
+        ssrc: Ssrc(SEEN),
+        fraction_lost,
+        cumulative_lost: 0,
+        highest_seq,
+        jitter: 0,
+        last_sr: 0,
+        delay_since_last_sr: 0,
+    };
+    theatre.harness.clients[viewer].send_rtcp(|writer| writer.receiver_report(Ssrc(1), &[block]));
+    theatre.play(SECOND);
 }

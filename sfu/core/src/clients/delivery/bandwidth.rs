@@ -31,6 +31,8 @@ pub(crate) struct Bandwidth {
     /// Of a client that acknowledges by stream.
     log: Option<Box<StreamLog>>,
     hold: Hold,
+    /// Since when the client reports on what it is sent.
+    reports_since: Option<Instant>,
     /// The first estimate.
     first: Bitrate,
     /// A bit for each m-line whose reader waits for the budget.
@@ -114,6 +116,7 @@ impl Bandwidth {
             missed: Missed::default(),
             log: None,
             hold: Hold::Unheard,
+            reports_since: None,
             first: config.first(),
             waiting: 0,
             wanted: Bitrate::ZERO,
@@ -301,6 +304,15 @@ impl Bandwidth {
 
     pub fn handle_remb(&mut self, now: Instant, bits_per_second: u64) {
         self.control.handle_remb(self.time(now), Bitrate::from_bps(bits_per_second));
+    }
+
+    /// Whether reports are all that comes of a client that is to tell the fate of each packet.
+    pub fn has_reports_alone(&mut self, now: Instant) -> bool {
+        let since = *self.reports_since.get_or_insert(now);
+        match self.control.estimator().basis() {
+            Basis::Start => now >= since + START_MAX,
+            basis => basis == Basis::Reports,
+        }
     }
 
     /// A report block says how much was lost of `packets`.

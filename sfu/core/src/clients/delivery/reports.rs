@@ -73,12 +73,17 @@ impl Delivery {
         }
     }
 
-    /// A report block on a sender's SSRC, to a client that tells nothing better. As long as nothing is lost there is
-    /// nothing to be estimated.
+    /// A report block on a sender's SSRC, of a client that tells nothing better, though it may have said that it would. As
+    /// long as nothing is lost there is nothing to be estimated of one that never said so.
     pub fn handle_loss(&mut self, now: Instant, line: SendLine, block: &ReportBlock, round_trip: Option<Duration>) {
         let Some(sender) = self.sender_mut(line) else { return };
         let packets = sender.packets_reported(block);
-        if !self.will_estimate() && (self.bandwidth.is_some() || block.fraction_lost > 0) {
+        let counts = match (&mut self.bandwidth, self.acknowledgement.is_per_packet()) {
+            (Some(bandwidth), true) => bandwidth.has_reports_alone(now),
+            (None, true) => false,
+            (bandwidth, false) => bandwidth.is_some() || block.fraction_lost > 0,
+        };
+        if counts {
             self.reported_bandwidth(now).handle_report(now, block.fraction_lost, packets, round_trip);
         }
     }
