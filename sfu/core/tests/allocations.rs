@@ -3,6 +3,8 @@
 mod harness;
 #[path = "allocations/layering.rs"]
 mod layering;
+#[path = "allocations/numbers.rs"]
+mod numbers;
 #[path = "allocations/relaying.rs"]
 mod relaying;
 #[path = "allocations/stream_reports.rs"]
@@ -100,6 +102,7 @@ fn forwarding_and_relaying_allocate_nothing_and_a_viewer_takes_less_than_32_kilo
     relaying::relaying_allocates_nothing();
     layering::leaving_layers_out_allocates_nothing();
     stream_reports::reports_by_stream_allocate_nothing();
+    numbers::numbered_packets_allocate_nothing();
 }
 
 fn viewers_take_little() {
