@@ -149,6 +149,7 @@ pub struct StreamDelta {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "a few at a time are told, or wait")]
 pub enum StreamChange {
     Put(StreamRecord),
     Gone { room: RoomName, stream: StreamName, epoch: Epoch },

@@ -32,6 +32,20 @@ impl EndedStream {
         }
     }
 
+    /// Of two that had the name within the time the one that was there first is remembered, and as muted as the later one
+    /// was if that may be the same. But nobody is unmuted by a publisher of before who was not muted.
+    pub fn followed_by(self, later: EndedStream) -> EndedStream {
+        if self.since_ms >= later.since_ms {
+            return later;
+        }
+        let proof = Proof { member: later.publisher, holder: later.holder, ..Proof::default() };
+        match self.may_be_of(&proof) {
+            true => EndedStream { moderated: later.moderated, until_ms: None, ..self },
+            false if self.moderated.is_empty() && !later.moderated.is_empty() => later,
+            false => self,
+        }
+    }
+
     /// Whether who shows this proof published it.
     pub fn is_of(&self, proof: &Proof) -> bool {
         let is_page = self.publisher.is_some() && self.publisher == proof.member;

@@ -22,6 +22,7 @@ mod note;
 mod occurrence;
 mod per_address;
 mod registry;
+mod remote;
 mod report;
 mod session;
 mod sessions;

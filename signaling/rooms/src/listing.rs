@@ -30,13 +30,14 @@ impl Registry {
         live.as_ref().and_then(since).or_else(ended).unwrap_or(proof.at_ms)
     }
 
-    /// Of several that had the name within the time, the one that was there first.
     pub(super) fn note_ended(&mut self, room: &RoomName, name: &StreamName, stream: &Stream) {
-        let key = (room.clone(), name.clone());
-        let is_later = |known: &EndedStream| known.since_ms < stream.since_ms;
-        let has_place = self.ended.len() < ENDED_MAX || self.ended.contains_key(&key);
-        if has_place && !self.ended.get(&key).is_some_and(is_later) {
-            self.ended.insert(key, EndedStream::of(stream));
+        let (key, ended) = ((room.clone(), name.clone()), EndedStream::of(stream));
+        let ended = match self.ended.remove(&key) {
+            Some(before) => before.followed_by(ended),
+            None => ended,
+        };
+        if self.ended.len() < ENDED_MAX {
+            self.ended.insert(key, ended);
         }
     }
 

@@ -1,8 +1,8 @@
 //! Owns what operators mute of a publisher until they take it back: over new offers, over a new session in the place of
-//! the old one, and for a publisher that is back within a minute. Never drops a packet: the worker does, by what the
-//! m-lines say.
+//! the old one, on this node or another, and for a publisher that is back within a minute. Never drops a packet: the worker
+//! does, by what the m-lines say.
 
-use chappe_cluster::{RoomName, StreamName};
+use chappe_cluster::{NodeName, RoomName, StreamName, outranks};
 use chappe_sfu_api::{Command, Media, MediaKind, ReceiveTrack, SessionId, TrackId};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::error::RoomError;
 use crate::note::{Moderated, Note, Role};
 use crate::registry::Registry;
 use crate::session::Session;
-use crate::stream::Track;
+use crate::stream::{Stream, Track};
 
 /// Which tracks of a session are meant: those of this mid and this kind, where these are given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,13 +43,46 @@ impl Registry {
         let set = self.set_moderated(id, chosen, muted)?;
         let mut effects = if set.is_some() { self.tell_moderated(id) } else { Vec::new() };
         for successor in self.successors(id) {
-            if let (Ok(Some(set)), Some(session)) =
-                (self.set_moderated(successor, chosen, muted), self.sessions.get(&successor))
-            {
-                effects.push(Effect::Command(session.worker, set));
-            }
+            let Ok(Some(set)) = self.set_moderated(successor, chosen, muted) else { continue };
+            let worker = self.sessions.get(&successor).map(|session| session.worker);
+            effects.extend(worker.map(|worker| Effect::Command(worker, set)));
+            effects.extend(self.tell_moderated(successor));
         }
         Ok((set, effects))
+    }
+
+    /// The session on another node that has taken the place of this one, which goes on for a moment. Only that node can
+    /// mute it.
+    pub fn successor_elsewhere(&self, id: SessionId) -> Option<(NodeName, SessionId)> {
+        let live = self.replaced_by(id).filter(|live| live.home.node != self.own)?;
+        Some((live.home.node.clone(), live.session))
+    }
+
+    /// Another node tells of its stream. What an operator has muted or unmuted there since is so, too, of sessions here that
+    /// wait to take its place, or took it when that node had not heard of them yet.
+    pub(super) fn follow_moderated(&mut self, room: &RoomName, name: &StreamName, told: &Stream) -> Vec<Effect> {
+        let (now, live) = (told.moderated_kinds(), self.stream(room, name));
+        let before = match live.filter(|live| live.session == told.session) {
+            Some(live) => live.moderated_kinds(),
+            None => match self.ended.get_mut(&(room.clone(), name.clone())) {
+                Some(ended) if ended.session == told.session => std::mem::replace(&mut ended.moderated, now.clone()),
+                _ => return Vec::new(),
+            },
+        };
+        let Some(there) = self.rooms.get(room) else { return Vec::new() };
+        let live = there.streams.get(name).filter(|live| live.home.node == self.own).map(|live| live.session);
+        let successors: Vec<SessionId> = there.asking(name).chain(live).collect();
+        let mut effects = Vec::new();
+        for kind in [MediaKind::Audio, MediaKind::Video] {
+            let (muted, chosen) = (now.contains(&kind), ChosenTracks { mid: None, kind: Some(kind) });
+            for id in successors.iter().filter(|_| before.contains(&kind) != muted) {
+                let Ok((set, others)) = self.moderate(*id, &chosen, muted) else { continue };
+                let worker = self.sessions.get(id).map(|session| session.worker);
+                effects.extend(worker.zip(set).map(|(worker, set)| Effect::Command(worker, set)));
+                effects.extend(others);
+            }
+        }
+        effects
     }
 
     /// None when nothing changes.
@@ -81,14 +114,29 @@ impl Registry {
         if is_news { set_media(session).map(Some) } else { Ok(None) }
     }
 
-    /// Sessions here that are to take the place of a publisher's when they are open, or when their media arrives.
+    /// Sessions here that are to take the place of a publisher's when they are open, or when their media arrives; and the
+    /// one that has just taken it.
     fn successors(&self, id: SessionId) -> Vec<SessionId> {
-        let Some(Note { room, role: Role::Publish { stream, .. }, .. }) = self.sessions.get(&id).map(|s| &s.note)
-        else {
-            return Vec::new();
-        };
-        let asking = self.rooms.get(room).into_iter().flat_map(|there| there.asking(stream));
-        asking.filter(|other| *other != id).collect()
+        let Some((room, name)) = self.name_of(id) else { return Vec::new() };
+        let asking = self.rooms.get(room).into_iter().flat_map(|there| there.asking(name));
+        let live = self.replaced_by(id).filter(|live| live.home.node == self.own).map(|live| live.session);
+        asking.filter(|other| *other != id).chain(live).collect()
+    }
+
+    /// The stream that is live in the place of this session's.
+    fn replaced_by(&self, id: SessionId) -> Option<&Stream> {
+        let (room, name) = self.name_of(id)?;
+        let epoch = self.sessions.get(&id)?.epoch;
+        let live = self.stream(room, name).filter(|live| live.session != id)?;
+        outranks((live.epoch, &live.home.node), (epoch, &self.own)).then_some(live)
+    }
+
+    /// Under which name a publisher's session is, or wants to be, live.
+    fn name_of(&self, id: SessionId) -> Option<(&RoomName, &StreamName)> {
+        match self.sessions.get(&id).map(|session| &session.note)? {
+            Note { room, role: Role::Publish { stream, .. }, .. } => Some((room, stream)),
+            _ => None,
+        }
     }
 
     /// The tracks of a publisher as they are now.

@@ -1,15 +1,14 @@
 //! Owns what is published in the cluster as this node knows it: its own streams and those of other nodes, who
 //! may publish under a name, and who gives way to whom. Never asks another node.
 
-use chappe_cluster::{MemberId, NodeName, RoomName, StreamName, StreamRecord, outranks};
-use chappe_sfu_api::{Epoch, MediaKind, SessionId, SessionState, TrackId};
+use chappe_cluster::{MemberId, RoomName, StreamName, StreamRecord, outranks};
+use chappe_sfu_api::{MediaKind, SessionId, SessionState, TrackId};
 use chappe_signaling_access::Holder;
 
 use crate::address::ClientAddress;
 use crate::attempt::{Attempt, Proof, Takeover};
 use crate::effect::{Effect, LostReason, StreamNotice};
 use crate::error::{RoomError, RoomLimit};
-use crate::limits::ROOMS_KNOWN_MAX;
 use crate::member::Connection;
 use crate::moderation::{inherit_moderated, moderated};
 use crate::note::Role;
@@ -219,7 +218,7 @@ impl Registry {
 
     /// The session of a stream that another one, of `successor`, has taken over. If it is the page itself that moved,
     /// its old picture goes on for a moment.
-    fn end_replaced(&mut self, old: &Stream, successor: Option<MemberId>) -> Vec<Effect> {
+    pub(super) fn end_replaced(&mut self, old: &Stream, successor: Option<MemberId>) -> Vec<Effect> {
         let why = why_lost(old, successor);
         let flows = self.sessions.get(&old.session).is_some_and(Session::is_connected);
         match why == LostReason::Moved && flows {
@@ -267,54 +266,6 @@ impl Registry {
             return Vec::new();
         }
         self.go_live(id, &room, &name, &[active])
-    }
-
-    /// A node tells of one of its streams. A name that two nodes claim belongs to the higher epoch; whoever has
-    /// the lower one ends its own session.
-    pub fn put_remote(&mut self, node: &NodeName, record: &StreamRecord) -> Vec<Effect> {
-        let (room, name) = (record.room.clone(), record.stream.clone());
-        let Some(stream) = Stream::from_record(node, record) else {
-            tracing::warn!(%node, %room, stream = %name, "the description of a stream can't be read");
-            return Vec::new();
-        };
-        if !self.rooms.contains_key(&room) && self.rooms.len() >= ROOMS_KNOWN_MAX {
-            return Vec::new();
-        }
-        let before = self.stream(&room, &name);
-        if before.is_some_and(|have| {
-            have.home.node != *node && outranks((have.epoch, &have.home.node), (stream.epoch, node))
-        }) {
-            return Vec::new();
-        }
-        if before == Some(&stream) {
-            return Vec::new();
-        }
-        let replaced = self.put_stream(&room, &name, stream);
-        let notice = match &replaced {
-            Some(_) => StreamNotice::Changed(name.clone()),
-            None => StreamNotice::Added(name.clone()),
-        };
-        let mut effects = vec![Effect::TellRoom(room.clone(), notice)];
-        effects.extend(self.reattach(&room, &name));
-        if let Some(old) = replaced.filter(|old| old.home.node == self.own) {
-            effects.push(Effect::Withdraw(room, name, old.epoch));
-            effects.extend(self.end_replaced(&old, record.publisher));
-        }
-        effects
-    }
-
-    /// A node has a stream no more, or is gone itself.
-    pub fn remove_remote(&mut self, node: &NodeName, room: &RoomName, name: &StreamName, epoch: Epoch) -> Vec<Effect> {
-        let there = self.stream(room, name);
-        if !there.is_some_and(|stream| stream.home.node == *node && stream.epoch <= epoch) {
-            return Vec::new();
-        }
-        let removed = self.remove_stream(room, name);
-        removed.iter().for_each(|stream| self.note_ended(room, name, stream));
-        let mut effects = vec![Effect::TellRoom(room.clone(), StreamNotice::Removed(name.clone()))];
-        effects.extend(self.reattach(room, name));
-        self.drop_room_if_empty(room);
-        effects
     }
 
     pub(super) fn put_stream(&mut self, room: &RoomName, name: &StreamName, stream: Stream) -> Option<Stream> {

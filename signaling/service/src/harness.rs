@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use chappe_cluster::NodeName;
-use chappe_engine::{Embedded, Engine};
+use chappe_engine::{Embedded, Engine, Incoming};
 use chappe_sfu_api::{
     Boot, Command, Event, Fingerprint, Hello, MediaKind, PROTOCOL_VERSION, SessionId, SessionState, TrackId,
     WorkerIndex,
@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use crate::callers::caller::Caller;
 use crate::callers::limits::AddressLimits;
 use crate::cluster::handle::{Cluster, Identity};
+use crate::cluster::message::NodeRequest;
 use crate::cluster::outgoing::Outgoing;
 use crate::drain::file::DrainFile;
 use crate::pages::event::{PageEvent, PageLink, PageMessage};
@@ -116,6 +117,20 @@ pub fn obey(mut queue: WorkerQueue) -> Arc<Mutex<Vec<Command>>> {
         }
     });
     told
+}
+
+/// It answers other nodes.
+pub fn serve(service: &Arc<Service>) {
+    let service = Arc::clone(service);
+    tokio::spawn(async move {
+        let engine = Arc::clone(&service.cluster.engine);
+        let mut requests = engine.receive_requests(service.node().as_str()).await.expect("the engine is embedded");
+        while let Some(Incoming { payload, reply }) = requests.recv().await {
+            let request: NodeRequest = serde_json::from_slice(&payload).expect("a request of ours");
+            let answer = service.answer_node(request).await.expect("the test asks what can be done");
+            reply.send(serde_json::to_vec(&answer).expect("a reply has only string keys").into());
+        }
+    });
 }
 
 /// A WHIP client that wants to publish `cam` in the room `demo`.

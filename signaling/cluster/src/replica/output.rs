@@ -5,6 +5,7 @@ use chappe_sfu_api::Epoch;
 use crate::{NodeName, RoomName, StreamName, StreamRecord};
 
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "a few at a time are told, or wait")]
 pub enum Output {
     /// Also said of a node that was lost and speaks again.
     NodeJoined(NodeName),

@@ -97,13 +97,10 @@ fn a_session_in_the_place_of_another_is_muted_as_that_was_also_of_another_node()
     let mut second = publisher(2, "cam", Some(owner(ADA)));
     second.epoch = Epoch(2);
     let takes = |registry: &mut Registry, session: Session| {
-        let number = session.id;
+        let SessionId(_, number) = session.id;
         registry.open(session).unwrap();
-        let mut effects = registry.confirm(number).unwrap();
-        effects.extend(registry.handle_state(number, SessionState::Connected));
-        for track in registry.session(number).unwrap().media.receive.clone() {
-            effects.extend(registry.handle_track_active(number, track.track, true));
-        }
+        let mut effects = registry.confirm(id(number)).unwrap();
+        effects.extend(arrive(registry, number));
         effects
     };
     let effects = takes(&mut registry, second);
@@ -156,15 +153,29 @@ fn a_publisher_whose_worker_died_is_muted_when_it_is_back_within_a_minute_and_no
     assert_eq!(muted_from_the_start(&registry, &page), []);
 }
 
+/// A session of the page that publishes, as it opens now to take the place of what is live.
+fn moving(registry: &Registry, number: u64) -> Session {
+    let mut session = Session { epoch: Epoch(number), ..publisher(number.into(), "cam", Some(owner(ADA))) };
+    let proof = Proof { member: Some(ADA), ..Proof::default() };
+    let muted = registry.mute_as_before(&room(), &name("cam"), &proof, &mut session.media);
+    let Role::Publish { moderated, .. } = &mut session.note.role else { panic!("it publishes") };
+    *moderated = muted;
+    session
+}
+
+/// Its worker has it, and its picture and sound arrive.
+fn arrive(registry: &mut Registry, number: u128) -> Vec<Effect> {
+    let mut effects = registry.handle_state(id(number), SessionState::Connected);
+    for track in registry.session(id(number)).unwrap().media.receive.clone() {
+        effects.extend(registry.handle_track_active(id(number), track.track, true));
+    }
+    effects
+}
+
 #[test]
 fn what_is_unmuted_while_a_page_moves_its_stream_is_unmuted_of_the_session_that_takes_its_place() {
     let mut registry = ada_is_silenced();
-    let mut second = Session { epoch: Epoch(2), ..publisher(2, "cam", Some(owner(ADA))) };
-    let proof = Proof { member: Some(ADA), ..Proof::default() };
-    let muted = registry.mute_as_before(&room(), &name("cam"), &proof, &mut second.media);
-    assert_eq!(muted.len(), 1);
-    let Role::Publish { moderated, .. } = &mut second.note.role else { panic!("it publishes") };
-    *moderated = muted;
+    let second = moving(&registry, 2);
     registry.open(second).unwrap();
     let (_, effects) = registry.moderate(id(1), &sound(), false).unwrap();
     let (muted, note) = effects.iter().find_map(told).expect("its worker is told");
@@ -184,4 +195,76 @@ fn what_the_client_took_away_can_be_unmuted() {
     assert!(registry.moderate(id(1), &sound(), false).unwrap().0.is_some());
     let gone = registry.moderate(id(1), &sound(), false);
     assert_eq!(gone.err(), Some(RoomError::NoSuchTrack("audio".into())));
+}
+
+#[test]
+fn what_is_muted_or_unmuted_on_another_node_is_so_of_the_session_here_that_takes_its_place() {
+    let mut there = Registry::new(node("there"), Caps::default());
+    open(&mut there, publisher(1, "cam", Some(owner(ADA))));
+    there.moderate(id(1), &sound(), true).unwrap();
+    let mut here = registry();
+    join(&mut here, ADA);
+    let tell = |there: &Registry, here: &mut Registry| {
+        let record = there.record(&room(), &name("cam")).unwrap();
+        here.put_remote(&node("there"), &record)
+    };
+    let muted = |effects: &[Effect]| effects.iter().find_map(told).map(|(muted, _)| muted.contains(&true));
+    tell(&there, &mut here);
+    let second = moving(&here, 2);
+    here.open(second).unwrap();
+    there.moderate(id(1), &sound(), false).unwrap();
+    assert_eq!(muted(&tell(&there, &mut here)), Some(false), "while its worker opens it");
+    here.confirm(id(2)).unwrap();
+    there.moderate(id(1), &sound(), true).unwrap();
+    assert_eq!(muted(&tell(&there, &mut here)), Some(true), "while its media is waited for");
+
+    // That node has yet to hear that the page's stream is live here.
+    arrive(&mut here, 2);
+    there.moderate(id(1), &sound(), false).unwrap();
+    assert_eq!(muted(&tell(&there, &mut here)), Some(false));
+    assert!(!moderated(&here).iter().any(|(_, _, moderated)| *moderated));
+    here.moderate(id(2), &sound(), true).unwrap();
+    arrive(&mut there, 1);
+    assert_eq!(muted(&tell(&there, &mut here)), None, "what is told again of before changes nothing");
+}
+
+#[test]
+fn what_is_said_of_a_session_that_was_replaced_a_moment_ago_is_said_of_its_successor() {
+    let mut registry = registry();
+    join(&mut registry, ADA);
+    open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
+    let second = moving(&registry, 2);
+    registry.open(second).unwrap();
+    registry.confirm(id(2)).unwrap();
+    let ends_soon = |effects: &[Effect], number| effects.contains(&Effect::EndSoon(id(number), LostReason::Moved));
+    assert!(ends_soon(&arrive(&mut registry, 2), 1), "viewers see it until they can be switched");
+    let (_, effects) = registry.moderate(id(1), &sound(), true).unwrap();
+    assert_eq!(effects.iter().find_map(told).map(|(muted, _)| muted.contains(&true)), Some(true));
+    assert!(moderated(&registry).iter().any(|(kind, _, moderated)| *kind == MediaKind::Audio && *moderated));
+    assert_eq!(registry.successor_elsewhere(id(1)), None);
+
+    let mut there = Registry::new(node("there"), Caps::default());
+    open(&mut there, Session { epoch: Epoch(3), ..publisher(3, "cam", Some(owner(ADA))) });
+    let effects = registry.put_remote(&node("there"), &there.record(&room(), &name("cam")).unwrap());
+    assert!(ends_soon(&effects, 2));
+    assert_eq!(registry.successor_elsewhere(id(2)), Some((node("there"), id(3))), "that node is to be told");
+}
+
+#[test]
+fn a_publisher_that_was_muted_or_unmuted_when_it_was_back_is_so_when_it_is_back_again() {
+    let (mut registry, nobody) = (registry(), Proof::default());
+    let mut publishes = |number: u64, muted: bool, owner: Option<Owner>| {
+        let mut session = publisher(number.into(), "cam", owner);
+        (session.note.since_ms, session.epoch) = (number, Epoch(number));
+        open(&mut registry, session);
+        registry.moderate(id(number.into()), &sound(), muted).unwrap();
+        registry.handle_closed(id(number.into()), CloseReason::ConsentExpired);
+        let page = Proof { member: Some(ADA), ..nobody };
+        [nobody, page].map(|proof| !muted_from_the_start(&registry, &proof).is_empty())
+    };
+    assert_eq!(publishes(1, false, None), [false, false]);
+    assert_eq!(publishes(2, true, None), [true, false]);
+    assert_eq!(publishes(3, false, None), [false, false]);
+    let elsewhere = || Some(Owner { home: node("elsewhere"), ..owner(ADA) });
+    assert_eq!(publishes(4, true, elsewhere()), [false, true], "nor is it forgotten for somebody who was there before");
 }
