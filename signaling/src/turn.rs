@@ -87,6 +87,10 @@ impl RelayTargets for MediaPorts {
         self.0.is_served(client)
     }
 
+    fn note_relayed(&self, client: &str) {
+        self.0.note_relayed(client);
+    }
+
     fn relay_address(&self, is_ipv6: bool) -> Option<IpAddr> {
         self.0.addresses.now().candidates.iter().copied().find(|ip| ip.is_ipv6() == is_ipv6)
     }

@@ -127,6 +127,22 @@ describe("turnutils_uclient", () => {
     await door.end();
   });
 
+  test("is not relayed for for long when session or page ended before signaling was replaced", async () => {
+    const door = cluster.make({ mode: "signaling", ...turnOptions() });
+    await door.start();
+    const whip = await until("it can place sessions", () => session(door));
+    const page = await Wire.join(door, { room: "demo" });
+    const [{ username, credential }] = page.welcome.ice_servers;
+    page.leave();
+    await api(`${cluster.node(1).admin}/api/v1/sessions/${whip.id}`, { method: "DELETE" });
+    await door.killSignaling();
+    await until("the next one is there", async () => (await status(`${door.url}/readyz`)) === 200);
+    for (const told of [whip.credential, ["-u", username, "-w", credential]]) {
+      await isCutOff({ credential: told, node: door }, async () => {});
+    }
+    await door.end();
+  });
+
   /**
    * Relays with credentials of a session or page, which then ends: its allocation ends with it, and there is no other.
    * @param {{credential: string[], node?: ClusterNode}} told

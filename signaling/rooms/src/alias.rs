@@ -30,6 +30,11 @@ impl SessionAlias {
         SessionAlias { tag, hash }
     }
 
+    /// As another node is asked about the session by who knows no more of it: [`SessionAlias::read`] reads it there.
+    pub fn shown(self) -> SessionId {
+        SessionId(self.tag, self.hash)
+    }
+
     /// Of the node that has the session.
     pub fn tag(self) -> u32 {
         self.tag
@@ -39,7 +44,7 @@ impl SessionAlias {
 /// Forty hexadecimal digits, as in an id.
 impl fmt::Display for SessionAlias {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&SessionId(self.tag, self.hash), f)
+        fmt::Display::fmt(&self.shown(), f)
     }
 }
 

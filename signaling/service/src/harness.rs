@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use chappe_cluster::NodeName;
 use chappe_engine::{Embedded, Engine, Incoming};
 use chappe_sfu_api::{
-    Boot, Command, Event, Fingerprint, Hello, MediaKind, PROTOCOL_VERSION, SessionId, SessionState, TrackId,
-    WorkerIndex,
+    Boot, Command, Event, Fingerprint, Hello, MediaKind, PROTOCOL_VERSION, SessionId, SessionState, SessionStats,
+    TrackId, WorkerIndex,
 };
 use chappe_signaling_addresses::Addresses;
-use chappe_signaling_rooms::{Caps, Owner, RoomName, StreamName};
+use chappe_signaling_rooms::{Caps, Owner, RoomError, RoomName, StreamName};
 use chappe_signaling_sdp::Offer;
 use chappe_signaling_traces::Tracer;
 use chappe_signaling_turn::TurnServers;
@@ -19,10 +19,11 @@ use tokio::sync::mpsc;
 use crate::callers::caller::Caller;
 use crate::callers::limits::AddressLimits;
 use crate::cluster::handle::{Cluster, Identity};
-use crate::cluster::message::NodeRequest;
+use crate::cluster::message::{NodeReply, NodeRequest};
 use crate::cluster::outgoing::Outgoing;
 use crate::drain::file::DrainFile;
 use crate::pages::event::{PageEvent, PageLink, PageMessage};
+use crate::refusal::{Refusal, RemoteRefusal};
 use crate::request::{Answered, PublishRequest, WatchRequest, Watched};
 use crate::service::Service;
 use crate::workers::link::{WorkerCommand, WorkerQueue, WorkerReply, worker_link};
@@ -106,14 +107,23 @@ pub fn caller() -> Caller {
     Caller { address: std::net::IpAddr::from(Ipv4Addr::LOCALHOST).into(), is_proxy: true, reached_at: None, pass: None }
 }
 
+fn stats(session: SessionId) -> SessionStats {
+    let (state, received, sent) = (SessionState::Connected, Vec::new(), Vec::new());
+    SessionStats { session, state, remote: None, round_trip_ms: None, line: None, received, sent }
+}
+
 /// A worker that says yes to everything; what it is told is kept.
 pub fn obey(mut queue: WorkerQueue) -> Arc<Mutex<Vec<Command>>> {
     let told = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&told);
     tokio::spawn(async move {
         while let Some(WorkerCommand { command, reply }) = queue.commands.recv().await {
+            let answer = match &command {
+                Command::SessionStats { session } => WorkerReply::Stats(stats(*session)),
+                _ => WorkerReply::Done,
+            };
             kept.lock().expect("no test panics while it holds this").push(command);
-            reply.into_iter().for_each(|reply| drop(reply.send(Ok(WorkerReply::Done))));
+            reply.into_iter().for_each(|reply| drop(reply.send(Ok(answer.clone()))));
         }
     });
     told
@@ -127,7 +137,12 @@ pub fn serve(service: &Arc<Service>) {
         let mut requests = engine.receive_requests(service.node().as_str()).await.expect("the engine is embedded");
         while let Some(Incoming { payload, reply }) = requests.recv().await {
             let request: NodeRequest = serde_json::from_slice(&payload).expect("a request of ours");
-            let answer = service.answer_node(request).await.expect("the test asks what can be done");
+            let answer = service.answer_node(request).await.unwrap_or_else(|refusal| {
+                // The edge has the words for all of them.
+                assert_eq!(refusal, Refusal::from(RoomError::NoSuchSession));
+                let (code, message) = ("no_such_session".to_owned(), refusal.to_string());
+                NodeReply::Refused { told: RemoteRefusal { code, message, status: 404, retry_after_ms: None } }
+            });
             reply.send(serde_json::to_vec(&answer).expect("a reply has only string keys").into());
         }
     });

@@ -180,26 +180,6 @@ impl Service {
             || self.state().replica.nodes().any(|node| node.addresses.contains(&ip))
     }
 
-    /// Whether credentials that this node told somebody are good for as long as they say: those of a session end with
-    /// it, as soon as that is known here, those of a page when it has left for good.
-    pub fn is_served(&self, client: &str) -> bool {
-        if !self.is_settled() {
-            return true;
-        }
-        if let Ok(session) = client.parse::<SessionAlias>() {
-            let mut state = self.state();
-            return match self.cluster.has_tag(session.tag()) {
-                true => state.registry.has_session(session),
-                false => state.relayed.goes_on(session),
-            };
-        }
-        let member = MemberId::try_from(client.to_owned());
-        member.is_ok_and(|member| {
-            let state = self.state();
-            state.registry.is_there(member) || !state.departed.contains(member)
-        })
-    }
-
     pub fn started(&self) -> SystemTime {
         self.started
     }

@@ -148,7 +148,7 @@ impl Client {
             return false;
         }
         self.served = now;
-        !self.user.as_ref().is_some_and(|user| self.shared.is_served(&user.name))
+        !self.user.as_ref().is_some_and(|user| self.shared.goes_on(&user.name))
     }
 
     /// From the client.

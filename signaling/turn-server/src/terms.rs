@@ -19,6 +19,8 @@ pub trait RelayTargets: Send + Sync + fmt::Debug {
     fn relay_address(&self, is_ipv6: bool) -> Option<IpAddr>;
     /// Whether the page or session that was told credentials goes on.
     fn is_served(&self, client: &str) -> bool;
+    /// It has an allocation: who it is was proved.
+    fn note_relayed(&self, client: &str);
 }
 
 /// What the server is told.
@@ -71,6 +73,12 @@ impl Shared {
     /// Whether whoever was told these credentials is still there.
     pub fn is_served(&self, username: &str) -> bool {
         TurnServers::client_of(username).is_some_and(|client| self.terms.media.is_served(client))
+    }
+
+    /// As [`Shared::is_served`], of one that has an allocation.
+    pub fn goes_on(&self, username: &str) -> bool {
+        TurnServers::client_of(username).into_iter().for_each(|client| self.terms.media.note_relayed(client));
+        self.is_served(username)
     }
 }
 

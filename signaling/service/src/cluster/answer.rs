@@ -97,6 +97,7 @@ impl Service {
                 self.apply(&mut state, effects);
                 Ok(NodeReply::Done)
             }
+            NodeRequest::KnownPages { members } => Ok(NodeReply::KnownPages { members: self.known_here(members) }),
             NodeRequest::Streams { part } => Ok(NodeReply::Streams { list: self.state().log.list(part) }),
             NodeRequest::AcceptPeer { boot, with, .. } => {
                 self.accept_peer(boot, with);

@@ -117,6 +117,10 @@ pub enum NodeRequest {
         member: MemberId,
         home: NodeName,
     },
+    /// Which of these pages are there, or have sessions there?
+    KnownPages {
+        members: Vec<MemberId>,
+    },
     /// A part of its list of streams.
     Streams {
         part: u32,
@@ -187,6 +191,7 @@ pub enum NodeReply {
     Stats { stats: SessionStats },
     Claimed { sessions: Vec<SessionId> },
     Streams { list: StreamList },
+    KnownPages { members: Vec<MemberId> },
     Closed { was_there: bool },
     Moderated { tracks: Vec<ModeratedTrack> },
     Operated { outcome: ProcessOutcome },

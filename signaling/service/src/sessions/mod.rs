@@ -11,4 +11,5 @@ pub mod place;
 pub mod publish;
 pub mod relayed;
 pub mod remote;
+pub mod served;
 pub mod watch;

@@ -1,12 +1,10 @@
 //! Owns finding the node that has a session, and asking it in a client's name.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
 
 use chappe_cluster::{NodeName, session_tag};
 use chappe_sfu_api::{SessionId, SessionStats};
-use chappe_signaling_rooms::{MemberId, RoomError};
+use chappe_signaling_rooms::{MemberId, RoomError, SessionAlias};
 
 use crate::callers::caller::Caller;
 use crate::cluster::handle::ANSWER_WITHIN;
@@ -35,7 +33,7 @@ impl Service {
             // A node that does not answer has no session any more, or ends it when its client falls silent.
             Some(node) => match self.ask(&node, NodeRequest::Close { session }).await {
                 Ok(NodeReply::Closed { was_there }) => {
-                    self.state().relayed.end(session);
+                    self.state().relayed.end(SessionAlias::of(session));
                     was_there
                 }
                 _ => false,
@@ -51,7 +49,7 @@ impl Service {
         match self.elsewhere(session) {
             Some(node) => match self.ask(&node, NodeRequest::CloseOwn { session, caller: caller.clone() }).await {
                 Ok(_) => {
-                    self.state().relayed.end(session);
+                    self.state().relayed.end(SessionAlias::of(session));
                     Ok(())
                 }
                 Err(Refusal::NodeSilent) => Ok(()),
@@ -91,23 +89,6 @@ impl Service {
         }
     }
 
-    /// Asks the nodes that have them whether sessions go on that the TURN server here relays for: the end of one that
-    /// no client told this node is known to its own node only.
-    pub async fn ask_after_relayed(&self) {
-        let mut silent = BTreeSet::new();
-        let used = self.state().relayed.take_used(Instant::now());
-        for session in used {
-            let Some(node) = self.elsewhere(session).filter(|node| !silent.contains(node)) else { continue };
-            match self.stats_of(&node, session, None).await {
-                Err(Refusal::Elsewhere(refusal)) if refusal.code == NO_SUCH_SESSION => {
-                    self.state().relayed.end(session);
-                }
-                Err(Refusal::NodeSilent) => drop(silent.insert(node)),
-                _ => {}
-            }
-        }
-    }
-
     pub(crate) async fn stats_of(
         &self,
         node: &NodeName,
@@ -140,6 +121,3 @@ impl Service {
         }
     }
 }
-
-/// As another node says it (`web/PROTOCOL.md`).
-const NO_SUCH_SESSION: &str = "no_such_session";

@@ -40,6 +40,10 @@ impl RelayTargets for OnePort {
         assert_eq!(client, "m1");
         !self.1.load(Ordering::Relaxed)
     }
+
+    fn note_relayed(&self, client: &str) {
+        assert_eq!(client, "m1");
+    }
 }
 
 /// Asking for it panics.
