@@ -7,15 +7,20 @@ use serde_json::Value;
 use crate::operates::{operator, printed, run, serving};
 use crate::running::{Running, eventually};
 
-/// One publisher and one viewer of a node, until this is dropped.
+/// One publisher and one viewer in each room of a node, until this is dropped.
 pub struct Audience(Child);
 
 impl Audience {
-    /// Returns when both are connected and media has come to the viewer.
+    /// In one room. Returns when both are connected and media has come to the viewer.
     pub fn of(node: &Running) -> Audience {
+        Audience::in_rooms(node, 1)
+    }
+
+    /// Returns when those of one room are.
+    pub fn in_rooms(node: &Running, rooms: u32) -> Audience {
         let url = format!("http://{}", node.state()["http"].as_str().unwrap());
         let mut command: Command = operator(&node.dir, &["load", &url, "--viewers", "1", "--profile", "360p"]);
-        command.args(["--duration", "1h"]).stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(["--duration", "1h", "--rooms", &rooms.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
         let audience = Audience(command.spawn().unwrap());
         eventually("media", || {
             let sent = |session: &Value| session["stats"]["sent"][0]["packets"].as_u64();

@@ -227,6 +227,27 @@ fn a_reload_says_how_many_sessions_are_left_on_a_worker_and_when_they_end() {
     assert!(progress.iter().filter(has_sessions).any(|line| shape(line) == shape(shown)), "{progress:?}");
 }
 
+/// And of workers that leave.
+#[test]
+fn a_scale_says_how_many_sessions_are_left_on_workers_that_leave_and_when_they_end() {
+    let node = studio();
+    // So many that both workers have some.
+    let _audience = Audience::in_rooms(&node, 8);
+    eventually("somebody is on the worker that is to leave", || {
+        let workers = node.admin("/api/v1/workers");
+        let last = workers.as_array()?.iter().find(|worker| worker["id"] == "studio/1")?;
+        (last["sessions"].as_u64()? > 0).then_some(())
+    });
+    let output = operator(&node.dir, &["scale", "1", "--deadline", "3s"]).output().unwrap();
+    let (told, progress) = (lines(&output.stdout), lines(&output.stderr));
+    assert_eq!((output.status.code(), told), (Some(0), vec!["studio has workers: 1 (had 2)".to_owned()]));
+    let shown = document();
+    let shown =
+        shown.lines().find(|line| line.starts_with("studio: workers that leave: ")).expect("the document shows it");
+    let has_sessions = |line: &&String| !line.contains("sessions left: 0,");
+    assert!(progress.iter().filter(has_sessions).any(|line| shape(line) == shape(shown)), "{progress:?}");
+}
+
 #[test]
 fn the_narrow_table_of_the_document_is_the_one_of_60_columns() {
     let text = document();
