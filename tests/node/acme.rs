@@ -152,6 +152,8 @@ fn a_certificate_is_got_once_the_authority_is_there_kept_and_served_at_the_next_
     asked.args(["s_client", "-4", "-connect", &connect, "-servername", "localhost", "-alpn", "acme-tls/1"]);
     assert!(!asked.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());
     let kept = fs::read(&file).unwrap();
+    goes_on_with_another_program(&node);
+    assert!(is_trusted(&node, &pebble.root()) && fs::read(&file).unwrap() == kept);
     node.signal(Signal::TERM);
     node.wait();
     pebble.stop();
@@ -160,6 +162,18 @@ fn a_certificate_is_got_once_the_authority_is_there_kept_and_served_at_the_next_
     says(&node, "the certificate is good");
     assert!(is_trusted(&node, &pebble.root()) && fs::read(&file).unwrap() == kept);
     assert!(!node.log().contains("asks for a certificate"), "{}", node.log());
+}
+
+/// Every process is replaced; the next signaling process finds the certificate and asks nobody.
+fn goes_on_with_another_program(node: &Running) {
+    let count = |what: &str| node.log().matches(what).count();
+    let (asked, good) = (count("asks for a certificate by ACME"), count("the certificate is good"));
+    let next = node.dir.path("chappe-next");
+    fs::copy(env!("CARGO_BIN_EXE_chappe"), &next).unwrap();
+    let (code, told, trouble) = run(&node.dir, &["reload", "--binary", next.to_str().unwrap()]);
+    assert_eq!(code, 0, "{told}{trouble}");
+    eventually("the next process has looked at it", || (count("the certificate is good") > good).then_some(()));
+    assert_eq!(count("asks for a certificate by ACME"), asked, "{}", node.log());
 }
 
 #[test]
