@@ -1,5 +1,6 @@
-// A cluster that is upgraded node by node: neighbouring minor versions work together, others stay apart. One of the two
-// nodes is taken for another version; see the head of harness/disguise.mjs.
+// A cluster that is upgraded node by node: neighbouring minor versions work together, others stay apart. There is no second
+// release yet, so both nodes are this program, and one is taken for another version (harness/disguise.mjs): who may join
+// whom is tested here, but not what two programs would understand differently in each other's messages.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
