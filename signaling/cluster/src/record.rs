@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use chappe_sfu_api::{Boot, Epoch, SessionId, WorkerIndex};
+use chappe_sfu_api::{Boot, Epoch, MediaKind, SessionId, WorkerIndex};
 use serde::{Deserialize, Serialize};
 
 use crate::{MemberId, NodeName, RoomName, StreamName};
@@ -132,6 +132,9 @@ pub struct StreamRecord {
     /// Whose token it is published with, as the signaling of the owner wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
+    /// Kinds that an operator muted, also of a track that the publisher has taken away since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moderated: Vec<MediaKind>,
     /// Tracks and codecs, as the signaling of the owner wrote them. Opaque here.
     pub description: String,
 }

@@ -27,7 +27,7 @@ impl EndedStream {
             publisher: stream.publisher.as_ref().map(|publisher| publisher.member),
             holder: stream.holder,
             since_ms: stream.since_ms,
-            moderated: stream.moderated_kinds(),
+            moderated: stream.moderated.clone(),
             until_ms: None,
         }
     }

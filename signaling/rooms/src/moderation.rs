@@ -61,9 +61,9 @@ impl Registry {
     /// Another node tells of its stream. What an operator has muted or unmuted there since is so, too, of sessions here that
     /// wait to take its place, or took it when that node had not heard of them yet.
     pub(super) fn follow_moderated(&mut self, room: &RoomName, name: &StreamName, told: &Stream) -> Vec<Effect> {
-        let (now, live) = (told.moderated_kinds(), self.stream(room, name));
+        let (now, live) = (told.moderated.clone(), self.stream(room, name));
         let before = match live.filter(|live| live.session == told.session) {
-            Some(live) => live.moderated_kinds(),
+            Some(live) => live.moderated.clone(),
             None => match self.ended.get_mut(&(room.clone(), name.clone())) {
                 Some(ended) if ended.session == told.session => std::mem::replace(&mut ended.moderated, now.clone()),
                 _ => return Vec::new(),
@@ -162,7 +162,7 @@ impl Registry {
     ) -> Vec<Moderated> {
         let ended = || self.ended.get(&(room.clone(), name.clone())).filter(|ended| ended.may_be_of(proof));
         let kinds = match self.stream(room, name) {
-            Some(live) => live.moderated_kinds(),
+            Some(live) => live.moderated.clone(),
             None => ended().map(|ended| ended.moderated.clone()).unwrap_or_default(),
         };
         mute_kinds(media, &kinds)
@@ -175,7 +175,7 @@ impl Registry {
         if let Some(now) = self.stream_of(id, &active)
             && let Some((_, _, stream)) = self.published_by(id)
         {
-            stream.tracks = now.tracks;
+            (stream.tracks, stream.moderated) = (now.tracks, now.moderated);
         }
         vec![Effect::Announce(room.clone(), name.clone()), Effect::TellRoom(room, StreamNotice::Changed(name))]
     }
@@ -207,7 +207,8 @@ pub(super) fn moderated(media: &Media) -> Vec<TrackId> {
 /// as well.
 pub(super) fn inherit_moderated(session: &mut Session, kinds: &[MediaKind]) -> Option<Effect> {
     let Role::Publish { moderated: list, .. } = &mut session.note.role else { return None };
-    let muted = mute_kinds(&mut session.media, kinds);
+    let mut muted = mute_kinds(&mut session.media, kinds);
+    muted.retain(|track| !list.contains(track));
     if muted.is_empty() {
         return None;
     }
@@ -230,14 +231,23 @@ pub(super) fn keep_moderated(before: &Session, media: &mut Media, mut note: Note
     note
 }
 
-/// Those that were muted already are left out of what is returned.
+/// Of a publisher's session.
+pub(super) fn kinds_of(list: &[Moderated]) -> Vec<MediaKind> {
+    let is_listed = |kind: &MediaKind| list.iter().any(|track| track.kind == *kind);
+    [MediaKind::Audio, MediaKind::Video].into_iter().filter(is_listed).collect()
+}
+
+/// Those that were muted already are left out of what is returned. A kind that is not there stands for what may come.
 fn mute_kinds(media: &mut Media, kinds: &[MediaKind]) -> Vec<Moderated> {
+    let is_absent = |kind: &MediaKind| !media.receive.iter().any(|line| line.kind == *kind);
+    let to_come = |kind: MediaKind| Moderated { mid: String::new(), kind };
+    let absent: Vec<Moderated> = kinds.iter().copied().filter(is_absent).map(to_come).collect();
     let lines = media.receive.iter_mut().filter(|line| !line.muted && kinds.contains(&line.kind));
     let mute = |line: &mut ReceiveTrack| {
         line.muted = true;
         Moderated { mid: line.mid.clone(), kind: line.kind }
     };
-    lines.map(mute).collect()
+    lines.map(mute).chain(absent).collect()
 }
 
 fn set_media(session: &Session) -> Result<Command, RoomError> {

@@ -60,7 +60,7 @@ pub enum Role {
     },
 }
 
-/// A track that an operator muted.
+/// A track that an operator muted, or, without a mid, one of this kind that may come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moderated {
     pub mid: String,

@@ -31,6 +31,8 @@ pub struct Stream {
     pub attempt: Option<Attempt>,
     /// Whose token it is published with.
     pub holder: Option<Holder>,
+    /// Kinds that an operator muted, also of a track that the publisher has taken away since.
+    pub moderated: Vec<MediaKind>,
 }
 
 /// Where a stream comes from.
@@ -79,11 +81,6 @@ impl Stream {
         self.tracks.iter().filter(|track| track.active).map(|track| track.source.track).collect()
     }
 
-    /// Kinds of which an operator muted a track.
-    pub fn moderated_kinds(&self) -> Vec<MediaKind> {
-        self.tracks.iter().filter(|track| track.moderated).map(|track| track.source.kind).collect()
-    }
-
     pub fn chosen(&self, choice: &TrackChoice) -> Option<&Track> {
         let of_kind = |kind: MediaKind, n: usize| self.tracks.iter().filter(|track| track.source.kind == kind).nth(n);
         match choice {
@@ -106,6 +103,7 @@ impl Stream {
             listed: record.listed,
             attempt: record.attempt.clone().and_then(|attempt| serde_json::from_value(attempt).ok()),
             holder: record.holder.clone().and_then(|holder| Holder::try_from(holder).ok()),
+            moderated: record.moderated.clone(),
         })
     }
 }

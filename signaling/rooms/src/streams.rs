@@ -10,7 +10,7 @@ use crate::attempt::{Attempt, Proof, Takeover};
 use crate::effect::{Effect, LostReason, StreamNotice};
 use crate::error::{RoomError, RoomLimit};
 use crate::member::Connection;
-use crate::moderation::{inherit_moderated, moderated};
+use crate::moderation::{inherit_moderated, kinds_of, moderated};
 use crate::note::Role;
 use crate::registry::{Registry, Room};
 use crate::session::{Phase, Session};
@@ -183,7 +183,7 @@ impl Registry {
         active: &[TrackId],
     ) -> Vec<Effect> {
         let before = self.stream(room, name).filter(|before| before.session != id);
-        let kinds = before.map(Stream::moderated_kinds).unwrap_or_default();
+        let kinds = before.map(|before| before.moderated.clone()).unwrap_or_default();
         let inherited = self.sessions.get_mut(&id).and_then(|session| inherit_moderated(session, &kinds));
         let Some(mut stream) = self.stream_of(id, active) else {
             return Vec::new();
@@ -230,7 +230,7 @@ impl Registry {
     /// The stream that a publisher's session is, by its note.
     pub(super) fn stream_of(&self, id: SessionId, active: &[TrackId]) -> Option<Stream> {
         let session = self.sessions.get(&id)?;
-        let Role::Publish { muted, sdp, listed, .. } = &session.note.role else {
+        let Role::Publish { muted, moderated: list, sdp, listed, .. } = &session.note.role else {
             return None;
         };
         let publisher = session.note.owner.as_ref();
@@ -245,6 +245,7 @@ impl Registry {
             listed: *listed,
             attempt: None,
             holder: session.holder(),
+            moderated: kinds_of(list),
         })
     }
 
@@ -316,6 +317,7 @@ impl Registry {
             yields: self.gives_way(stream.session),
             listed: stream.listed,
             holder: stream.holder.map(String::from),
+            moderated: stream.moderated.clone(),
             attempt: self.attempt(stream.session).and_then(|attempt| serde_json::to_value(attempt).ok()),
             description: serde_json::to_string(&stream.tracks).expect("tracks have only string keys"),
         })

@@ -27,6 +27,7 @@ pub fn stream(stream: &str, epoch: u64) -> StreamRecord {
         listed: false,
         attempt: None,
         holder: None,
+        moderated: Vec::new(),
         description: "{}".into(),
     }
 }

@@ -184,6 +184,37 @@ fn what_is_unmuted_while_a_page_moves_its_stream_is_unmuted_of_the_session_that_
 }
 
 #[test]
+fn a_track_that_was_muted_and_taken_away_does_not_come_back_unmuted_with_another_session() {
+    let mut registry = registry();
+    join(&mut registry, ADA);
+    open(&mut registry, publisher(1, "cam", Some(owner(ADA))));
+    registry.moderate(id(1), &sound(), true).unwrap();
+    let offered = publisher(1, "cam", None).media;
+    let mut silent = offered.clone();
+    silent.receive.retain(|line| line.kind == MediaKind::Video);
+    let note = registry.session(id(1)).unwrap().note.clone();
+    registry.renegotiate(id(1), silent, note, Vec::new()).unwrap();
+    let mut elsewhere = Registry::new(node("there"), Caps::default());
+    elsewhere.put_remote(&node("here"), &registry.record(&room(), &name("cam")).unwrap());
+    for known in [&registry, &elsewhere] {
+        assert!(moving(known, 2).media.receive.iter().any(|line| line.muted && line.kind == MediaKind::Audio));
+    }
+
+    // One that comes without sound, and adds it later.
+    let mut third = Session { epoch: Epoch(3), ..publisher(3, "cam", Some(owner(ADA))) };
+    third.media.receive.retain(|line| line.kind == MediaKind::Video);
+    registry.open(third).unwrap();
+    registry.confirm(id(3)).unwrap();
+    arrive(&mut registry, 3);
+    let note = registry.session(id(3)).unwrap().note.clone();
+    let (set, _) = registry.renegotiate(id(3), offered, note, Vec::new()).unwrap();
+    let (muted, _) = told(&Effect::Command(W0, set)).unwrap();
+    assert_eq!(muted.iter().filter(|muted| **muted).count(), 1);
+    registry.moderate(id(3), &sound(), false).unwrap();
+    assert!(!moving(&registry, 4).media.receive.iter().any(|line| line.muted));
+}
+
+#[test]
 fn what_the_client_took_away_can_be_unmuted() {
     let mut registry = registry();
     open(&mut registry, publisher(1, "cam", None));
