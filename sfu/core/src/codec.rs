@@ -5,7 +5,7 @@ use crate::codec::nal::NalFormat;
 
 mod av1;
 mod bits;
-mod dependency;
+pub(crate) mod dependency;
 pub(crate) mod frame;
 pub(crate) mod layer_reader;
 pub(crate) mod layers;

@@ -34,9 +34,9 @@ export async function play({ url, kinds = ["video"] }) {
   const video = Object.assign(document.createElement("video"), { autoplay: true, muted: true, srcObject: media });
   document.body.append(video);
   for (const kind of kinds) {
-    const { receiver } = pc.addTransceiver(kind, { direction: "recvonly" });
+    const transceiver = pc.addTransceiver(kind, { direction: "recvonly" });
     // What a test does with frames before they are decoded.
-    /** @type {any} */ (window).chappeReceive?.(receiver, kind);
+    /** @type {any} */ (window).chappeReceive?.(transceiver, kind);
   }
   pc.addEventListener("track", ({ track }) => media.addTrack(track));
   await pc.setLocalDescription();

@@ -59,4 +59,4 @@ export async function sendCamera(page, url, { codec, modes, says }, lines = 720,
 }
 
 /** Of the dependency descriptor. */
-const DESCRIPTOR = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
+export const DESCRIPTOR = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";

@@ -98,6 +98,20 @@ impl Structure {
         flags.is_some_and(|flags| flags & HAS_STRUCTURE != 0)
     }
 
+    /// What the first packet of a key frame tells without any before it: libwebrtc, too, takes a frame of the lowest spatial
+    /// layer that brings a structure for one (video/rtp_video_stream_receiver2.cc). `Some(None)` for another packet, `None`
+    /// where that cannot be read.
+    pub fn of_key_frame(value: &[u8]) -> Option<Option<Structure>> {
+        value.first_chunk::<MANDATORY_BYTES>()?;
+        if !Structure::is_in(value) {
+            return Some(None);
+        }
+        let mut told = None;
+        let descriptor = Structure::read(&mut told, value)?;
+        let begins = descriptor.starts_frame && descriptor.spatial == 0 && descriptor.farthest == 0;
+        Some(told.filter(|_| begins))
+    }
+
     pub(super) fn parse(bits: &mut Bits<'_>) -> Option<Structure> {
         let offset = bits.take(6)? as u8;
         let targets = bits.take(5)? as usize + 1;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::harness::cameras::ms;
-use crate::harness::scalable::{LayerSyntax, MODES, Mode};
+use crate::harness::scalable::{LayerSyntax, MODES, Made, Mode};
 use crate::harness::studio::*;
 use crate::harness::*;
 use chappe_sfu_core::rtp::{Seq, Ssrc};
@@ -177,6 +177,39 @@ fn what_cannot_be_read_of_layers_is_counted_and_the_picture_goes_on() {
     studio.change = None;
     studio.play(2 * SECOND);
     assert_eq!(studio.shown(viewer), (2, 30));
+}
+
+/// As pages do with insertable streams (W3C webrtc-encoded-transform): key frames are known by their descriptors alone.
+#[test]
+fn frames_that_are_encrypted_from_their_first_byte_on_are_forwarded_by_their_descriptors() {
+    for mode in MODES.into_iter().filter(|mode| mode.syntax == LayerSyntax::Descriptor && mode.temporal == 3) {
+        let mut studio = Studio::new(mode);
+        studio.change = Some(encrypt);
+        studio.play(5 * SECOND);
+        let joined = studio.now();
+        let viewer = studio.add_viewer(20_000, |_| {});
+        studio.play(4 * SECOND);
+        let first = studio.frames(viewer, joined).into_keys().next().expect("a picture");
+        assert!(studio.film.frames[first].is_keyframe, "{mode:?}: begins with {:?}", studio.film.frames[first]);
+        assert_eq!(studio.shown(viewer), (mode.spatial - 1, 30), "{mode:?}");
+        let mut media = studio.watches();
+        media.send[0].height_max = Some(180);
+        studio.harness.set_media(viewer, media);
+        studio.play(2 * SECOND);
+        assert_eq!(studio.shown(viewer), (0, 30), "{mode:?}");
+        assert!(studio.keyframes <= 6, "{mode:?}: {} key frames", studio.keyframes);
+        studio.check(viewer);
+    }
+}
+
+/// All but its end, by which the tests know a packet.
+fn encrypt(made: &mut Made) {
+    let mut state = (made.frame * 31 + made.place) as u32;
+    let end = made.payload.len() - 5;
+    for byte in &mut made.payload[..end] {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *byte = (state >> 24) as u8;
+    }
 }
 
 #[test]

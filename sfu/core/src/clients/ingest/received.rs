@@ -6,10 +6,11 @@ use arrayvec::ArrayVec;
 
 use crate::clients::ingest::nack::Arrival;
 use crate::clients::ingest::source::{Encoding, Meaning, SILENT_AFTER, Selection, Source, StreamRole, ticks_since};
+use crate::codec::dependency::Structure;
 use crate::codec::frame::FrameNumbers;
 use crate::codec::layers::FrameLayers;
 use crate::codec::parameter_sets::NalPacket;
-use crate::codec::{Start, find_size, find_start};
+use crate::codec::{Codec, PictureSize, Start, find_size, find_start};
 use crate::keys::StreamKey;
 use crate::spec::{ReceiveCodec, ReceiveTrack};
 use crate::stats::DropReason;
@@ -51,6 +52,8 @@ pub(crate) struct Selected {
     /// Too much was lost before it to be asked for again.
     lost_too_much: bool,
     start: Start,
+    /// Of the pictures that start here, where that is said.
+    size: Option<PictureSize>,
     codec: ReceiveCodec,
 }
 
@@ -102,7 +105,9 @@ impl<'a> Received<'a> {
         let (source, media) = (&mut *self.source, &self.media);
         let codec = *source.codec(media.payload_type).ok_or(DropReason::RtpPayloadUnmapped)?;
         let is_video = codec.codec.is_video();
-        let start = if media.payload.is_empty() { Start::No } else { find_start(codec.codec, media.payload) };
+        let at = usize::from(source.stream(self.stream).map_or(0, |stream| stream.encoding));
+        let encoding = source.encodings.get_mut(at).ok_or(DropReason::RtpUnknownSource)?;
+        let (start, size) = start_of(media, codec.codec, encoding);
         let is_picture = start == Start::Picture && is_video;
         let stream = source.stream_mut(self.stream).ok_or(DropReason::RtpUnknownSource)?;
         let (mut lost_too_much, reported) = (false, stream.clock.believed);
@@ -112,8 +117,7 @@ impl<'a> Received<'a> {
             lower(self.wake_at, stream.nack.poll_timeout());
         }
         source.heard = Some(now);
-        let encoding = source.stream(self.stream).map_or(0, |stream| stream.encoding);
-        let encoding = source.encodings.get_mut(usize::from(encoding)).ok_or(DropReason::RtpUnknownSource)?;
+        let encoding = source.encodings.get_mut(at).ok_or(DropReason::RtpUnknownSource)?;
         let selection = encoding.select(&source.streams, self.stream, media.index, now);
         if is_picture && selection != Selection::Other {
             encoding.keyframes.satisfy();
@@ -122,7 +126,7 @@ impl<'a> Received<'a> {
         if begins {
             lower(self.wake_at, Some(now + SILENT_AFTER));
         }
-        Ok(Selected { begins, selection, reported, lost_too_much, start, codec })
+        Ok(Selected { begins, selection, reported, lost_too_much, start, size, codec })
     }
 
     /// Puts the packet into the history of its layer, if its stream is the one to forward and its track is not muted.
@@ -158,11 +162,7 @@ impl<'a> Received<'a> {
             layers: FrameLayers::NONE,
             at_ms: now.saturating_duration_since(self.opened).as_millis() as u32,
         };
-        if selected.start != Start::No
-            && let Some(size) = find_size(selected.codec.codec, media.payload)
-        {
-            writer.note_size(size);
-        }
+        selected.size.into_iter().for_each(|size| writer.note_size(size));
         put_sets_first((&source.spec, encoding), &mut writer, &selected.codec, media, packet);
         packet.sequence = encoding.sequence(media.index).ok_or(DropReason::RtpReplayed)?;
         writer.push(source.spec.kind, packet, &passed_on(&media.values), media.payload)?;
@@ -172,6 +172,28 @@ impl<'a> Received<'a> {
             tracks.want_keyframe(key);
         }
         if is_unread { Err(DropReason::LayersUnread) } else { Ok(()) }
+    }
+}
+
+/// Where a decoder can start, and how large its pictures are then. Once dependency descriptors tell that, payloads are not
+/// looked into: they may be encrypted end to end. Of codecs with parameter sets these are looked for in any case.
+fn start_of(media: &MediaPacket<'_>, codec: Codec, encoding: &mut Encoding) -> (Start, Option<PictureSize>) {
+    if media.payload.is_empty() {
+        return (Start::No, None);
+    }
+    let is_told = codec.is_video() && codec.nal_format().is_none();
+    let descriptor = media.values.value(ExtensionKind::DependencyDescriptor).filter(|_| is_told);
+    if let Some(told) = descriptor.and_then(Structure::of_key_frame) {
+        encoding.is_described |= told.is_some();
+        match told {
+            Some(structure) => return (Start::Picture, structure.sizes.last().copied()),
+            None if encoding.is_described => return (Start::No, None),
+            None => {}
+        }
+    }
+    match find_start(codec, media.payload) {
+        Start::No => (Start::No, None),
+        start => (start, find_size(codec, media.payload)),
     }
 }
 

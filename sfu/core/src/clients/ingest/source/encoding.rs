@@ -27,6 +27,8 @@ pub(crate) struct Encoding {
     sequence: u64,
     pub keyframes: KeyframeRequests,
     pub parameter_sets: ParameterSets,
+    /// Its dependency descriptors tell where key frames begin: what payloads say may be encrypted.
+    pub is_described: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +60,7 @@ impl Encoding {
             sequence: 0,
             keyframes: KeyframeRequests::default(),
             parameter_sets: ParameterSets::default(),
+            is_described: false,
         }
     }
 
