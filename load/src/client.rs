@@ -133,6 +133,15 @@ impl Client {
         }
     }
 
+    /// The same of what it says of what it gets.
+    pub fn send_rtcp(&mut self, packet: &[u8]) {
+        let Some(sealer) = &mut self.sealer else { return };
+        let mut out = [0u8; DATAGRAM_BYTES_MAX];
+        if let Some(length) = sealer.seal_rtcp(packet, &mut out) {
+            let _ = self.socket.send(&out[..length]);
+        }
+    }
+
     pub fn close(&mut self) {
         self.transport.close(Instant::now());
         self.flush();

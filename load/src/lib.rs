@@ -25,6 +25,7 @@ pub mod simulation;
 pub mod socket;
 pub mod stage;
 pub mod tally;
+pub mod telling;
 pub mod trial;
 pub mod viewer;
 

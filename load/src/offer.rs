@@ -31,6 +31,8 @@ pub struct SdpAnswer {
 pub const AUDIO_PAYLOAD_TYPE: u8 = 111;
 pub const VIDEO_PAYLOAD_TYPE: u8 = 96;
 pub const RTX_PAYLOAD_TYPE: u8 = 97;
+/// Of the extension with transport-wide numbers.
+pub const NUMBER_ID: u8 = 3;
 
 /// What a synthetic publisher sends: VP8 or Opus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +95,13 @@ pub fn watch(identity: &Identity) -> String {
     watch_many(identity, Kind::Video, 1)
 }
 
+/// The same by a client that tells of each packet when it came.
+pub fn watch_and_tell(identity: &Identity) -> String {
+    let tells =
+        format!("a=recvonly\r\na=extmap:{NUMBER_ID} {TRANSPORT_CC}\r\na=rtcp-fb:{VIDEO_PAYLOAD_TYPE} transport-cc\r\n");
+    offer(identity, Kind::Video, &[tells])
+}
+
 /// So many tracks of a kind, on m-lines that are called 0, 1, ….
 pub fn watch_many(identity: &Identity, kind: Kind, count: usize) -> String {
     offer(identity, kind, &vec!["a=recvonly\r\n".to_owned(); count])
@@ -144,6 +153,8 @@ fn offer(identity: &Identity, kind: Kind, lines: &[String]) -> String {
     }
     text
 }
+
+const TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 
 #[cfg(test)]
 mod tests {

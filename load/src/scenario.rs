@@ -5,6 +5,7 @@ mod crowd;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use chappe_sfu_core::dtls::Certificate;
 
 use crate::http::Server;
 use crate::publisher::{Publisher, Shape};
@@ -20,6 +21,9 @@ pub struct Scenario {
     pub viewers_each: usize,
     pub shape: Shape,
 }
+
+/// How a viewer of a stream in a room comes.
+type Join = fn(&Server, &Certificate, &str, &str) -> Result<Viewer>;
 
 /// The clients of a scenario while they are connected.
 pub type ScenarioClients = Stage<Viewer>;
@@ -45,11 +49,20 @@ impl ScenarioClients {
     /// Has `count` viewers of each stream join at once; returns the time from the first request until each
     /// had its first packet.
     pub fn add_viewers(&mut self, count: usize) -> Result<Vec<Duration>> {
+        self.add_each(count, Viewer::join)
+    }
+
+    /// The same of viewers that tell of each packet when it came.
+    pub fn add_telling(&mut self, count: usize) -> Result<Vec<Duration>> {
+        self.add_each(count, Viewer::join_and_tell)
+    }
+
+    fn add_each(&mut self, count: usize, join: Join) -> Result<Vec<Duration>> {
         let asked = Instant::now();
         let names = (0..self.airing.len()).map(stream_name);
         let wanted = names.flat_map(|name| std::iter::repeat_n(name, count)).collect::<Vec<_>>();
         let known = self.watchers.len();
-        self.add(&wanted, "")?;
+        self.add(&wanted, "", join)?;
         self.drive_until("viewers get their first packet", |fleet| {
             fleet.watchers.iter().skip(known).all(|viewer| viewer.tally().first_packet.is_some())
         })?;
@@ -61,13 +74,13 @@ impl ScenarioClients {
     pub fn add_waiting(&mut self, count: usize, alive_ms: Option<u64>) -> Result<()> {
         let known = self.watchers.len();
         let alive = alive_ms.map(|ms| format!("&alive_ms={ms}")).unwrap_or_default();
-        self.add(&vec!["nobody".to_owned(); count], &format!("?wait=1{alive}"))?;
+        self.add(&vec!["nobody".to_owned(); count], &format!("?wait=1{alive}"), Viewer::join)?;
         self.drive_until("viewers connect", |fleet| fleet.watchers.iter().skip(known).all(Viewer::is_connected))
     }
 
     /// One viewer of each of these streams, with these options of WHEP.
-    fn add(&mut self, streams: &[String], options: &str) -> Result<()> {
+    fn add(&mut self, streams: &[String], options: &str, join: Join) -> Result<()> {
         let (server, certificate, room) = (self.server.clone(), self.certificate.clone(), self.room.clone());
-        self.join(streams, |stream| Viewer::join(&server, &certificate, &room, &format!("{stream}{options}")))
+        self.join(streams, |stream| join(&server, &certificate, &room, &format!("{stream}{options}")))
     }
 }

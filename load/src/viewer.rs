@@ -10,14 +10,16 @@ use chappe_sfu_core::srtp::ReplayWindow;
 
 use crate::client::{Client, identity};
 use crate::http::Server;
-use crate::offer::{self, Kind};
+use crate::offer::{self, Kind, RTX_PAYLOAD_TYPE};
 use crate::stage::Watcher;
 use crate::tally::Tally;
+use crate::telling::Telling;
 
 pub struct Viewer {
     client: Client,
     window: ReplayWindow,
     tally: Tally,
+    telling: Option<Telling>,
 }
 
 impl Viewer {
@@ -36,7 +38,16 @@ impl Viewer {
         let identity = identity(certificate);
         let created = server.whep(room, stream, &offer::watch_many(&identity, kind, 1))?;
         let client = Client::new(identity, certificate, created)?;
-        Ok(Viewer { client, window: ReplayWindow::new(), tally: Tally::default() })
+        Ok(Viewer { client, window: ReplayWindow::new(), tally: Tally::default(), telling: None })
+    }
+
+    /// It tells of each packet when it came, so that the server estimates its line, probes it and paces what it sends.
+    pub fn join_and_tell(server: &Server, certificate: &Certificate, room: &str, stream: &str) -> Result<Viewer> {
+        let identity = identity(certificate);
+        let created = server.whep(room, stream, &offer::watch_and_tell(&identity))?;
+        let client = Client::new(identity, certificate, created)?;
+        let telling = Some(Telling::new());
+        Ok(Viewer { client, window: ReplayWindow::new(), tally: Tally::default(), telling })
     }
 
     pub fn is_connected(&self) -> bool {
@@ -70,15 +81,29 @@ impl Viewer {
 
 impl Watcher for Viewer {
     fn turn(&mut self) -> Result<()> {
-        let (window, tally) = (&mut self.window, &mut self.tally);
+        let (window, tally, telling) = (&mut self.window, &mut self.tally, &mut self.telling);
         self.client.turn(|opener, arrival| {
-            if arrival.kind == DatagramKind::Rtp {
-                match Header::parse(arrival.bytes) {
-                    Ok(header) => tally.receive(window, opener, &header, arrival),
-                    Err(_) => tally.broken += 1,
-                }
+            if arrival.kind != DatagramKind::Rtp {
+                return;
             }
-        })
+            let Ok(header) = Header::parse(arrival.bytes) else {
+                tally.broken += 1;
+                return;
+            };
+            if let Some(telling) = telling.as_mut() {
+                telling.note(&header, arrival.bytes, arrival.at);
+            }
+            // What fills a probe is of an SSRC of its own, and nobody misses it.
+            if header.payload_type != RTX_PAYLOAD_TYPE {
+                tally.receive(window, opener, &header, arrival);
+            }
+        })?;
+        let mut packet = [0; FEEDBACK_BYTES_MAX];
+        let told = self.telling.as_mut().and_then(|telling| telling.poll(Instant::now(), &mut packet));
+        if let Some(length) = told {
+            self.client.send_rtcp(&packet[..length]);
+        }
+        Ok(())
     }
 
     fn tallies(&self) -> impl Iterator<Item = &Tally> {
@@ -94,3 +119,5 @@ impl Watcher for Viewer {
         server.delete(&self.client.created)
     }
 }
+
+const FEEDBACK_BYTES_MAX: usize = 1_200;

@@ -1,7 +1,7 @@
 //! Owns what a forwarded packet costs and how long it takes: streams with viewers of their own, and rooms whose
 //! members watch each other.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use chappe_load::node::Node;
@@ -17,6 +17,8 @@ use super::setting::{EVEN, FRAME_PERIOD, PACKET_BYTES, SHAPE};
 #[derive(Clone, Copy)]
 enum Load {
     Streams(Scenario),
+    /// To viewers that tell of each packet when it came: with transport-wide numbers, their feedback, estimates and pacing.
+    Told(Scenario),
     Rooms(rooms::RoomsPlan),
 }
 
@@ -31,6 +33,7 @@ pub fn measure(node: &Node, only: &str, rounds: usize, duration: Duration) -> Re
     println!(
         "called even, 5 packets 6.7 ms apart; in rooms20x25, 2 of {SMALL_BYTES} B at once; in audio100, 100 B each 20 ms from those who speak"
     );
+    println!("viewers of told1x500 send transport-wide feedback: their lines are estimated, probed and paced");
     println!("                    ---- ns per packet ----               --- latency, us: p50, p99 ---");
     println!(
         "scenario     load   all  user  floor  ratio   run    worker          floor           delivered  missing  broken"
@@ -52,6 +55,13 @@ fn once(node: &Node, load: Load, duration: Duration) -> Result<Measurement> {
         Load::Streams(scenario) => {
             let mut fleet = ScenarioClients::publish(&node.server, "bench", scenario)?;
             fleet.add_viewers(scenario.viewers_each)?;
+            reading(node, fleet, flow_of_streams(scenario), duration)
+        }
+        Load::Told(scenario) => {
+            let mut fleet = ScenarioClients::publish(&node.server, "told", scenario)?;
+            fleet.add_telling(scenario.viewers_each)?;
+            // Until the first probes are through.
+            fleet.drive(Instant::now() + PROBED_AFTER)?;
             reading(node, fleet, flow_of_streams(scenario), duration)
         }
         Load::Rooms(plan) => {
@@ -83,10 +93,11 @@ const fn rooms(rooms: usize, members: usize, publishers: [(usize, Shape); 2]) ->
     Load::Rooms(rooms::RoomsPlan { rooms, members, publishers, watched: WATCHED })
 }
 
-const SCENARIOS: [(&str, Load); 9] = [
+const SCENARIOS: [(&str, Load); 10] = [
     ("1x10", streams(1, 10, SHAPE)),
     ("1x100", streams(1, 100, SHAPE)),
     ("1x500", streams(1, 500, SHAPE)),
+    ("told1x500", Load::Told(Scenario { publishers: 1, viewers_each: 500, shape: SHAPE })),
     ("10x10", streams(10, 10, SHAPE)),
     ("even1x50", streams(1, 50, EVEN)),
     ("even10x10", streams(10, 10, EVEN)),
@@ -107,6 +118,7 @@ const SPEAKING: Shape = voice(Duration::from_millis(20));
 /// What Opus sends of silence with DTX (RFC 7587 section 3.1.3): a frame each 400 ms.
 const SILENT: Shape = voice(Duration::from_millis(400));
 const VOICE_BYTES: usize = 100;
+const PROBED_AFTER: Duration = Duration::from_secs(5);
 /// m-lines of one session.
 const WATCHED: usize = 32;
 
@@ -131,7 +143,7 @@ mod tests {
     fn each_scenario_is_within_what_placement_gives_one_worker() {
         for (name, load) in SCENARIOS {
             let flow = match load {
-                Load::Streams(scenario) => flow_of_streams(scenario),
+                Load::Streams(scenario) | Load::Told(scenario) => flow_of_streams(scenario),
                 Load::Rooms(plan) => flow_of_rooms(plan),
             };
             let (sessions, packets) = (flow.peers as f64, (flow.peers * flow.burst) as f64 / flow.period.as_secs_f64());
