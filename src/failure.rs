@@ -13,6 +13,8 @@ pub enum Failure {
     Refused(String),
     /// No node answers.
     NotReached(String),
+    /// Nobody reads what is printed: the end of the command, of which nobody wants to be told.
+    ReaderGone,
 }
 
 impl Failure {
@@ -31,6 +33,7 @@ impl Failure {
             Failure::Usage(_) => ExitCode::from(2),
             Failure::Start(_) | Failure::Refused(_) => ExitCode::from(1),
             Failure::NotReached(_) => ExitCode::from(3),
+            Failure::ReaderGone => ExitCode::SUCCESS,
         }
     }
 }
@@ -41,22 +44,13 @@ impl fmt::Display for Failure {
             Failure::Usage(line) | Failure::Start(line) | Failure::Refused(line) | Failure::NotReached(line) => {
                 f.write_str(line)
             }
+            Failure::ReaderGone => f.write_str("nobody reads what is printed"),
         }
     }
 }
 
 pub fn usage<T>(line: impl Into<String>) -> Result<T, Failure> {
     Err(Failure::Usage(line.into()))
-}
-
-/// `--help` and `--version` are no failures; everything else becomes one line.
-pub fn help_or_usage(error: &clap::Error) -> Result<ExitCode, Failure> {
-    if error.use_stderr() {
-        return Err(Failure::Usage(one_line(error)));
-    }
-    // A pager that was closed early is no failure either.
-    let _ = error.print();
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The message of clap without its usage block, on one line, with what it lists in our words.
@@ -97,17 +91,6 @@ const WORD_CHARS_MAX: usize = 160;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::flags::Cli;
-    use clap::Parser;
-
-    #[test]
-    fn a_bad_flag_is_told_in_one_line_that_names_the_nearest() {
-        let error = Cli::try_parse_from(["chappe", "--htp", "127.0.0.1:1"]).unwrap_err();
-        let failure = help_or_usage(&error).unwrap_err();
-        assert!(!failure.to_string().contains('\n'), "{failure}");
-        assert!(failure.to_string().contains("'--http'"), "{failure}");
-        assert_eq!(failure.exit_code(), ExitCode::from(2));
-    }
 
     #[test]
     fn what_was_typed_is_told_in_one_line_that_can_be_read() {

@@ -11,6 +11,7 @@ mod key_file;
 mod nearest;
 mod node;
 mod operate;
+mod output;
 mod values;
 
 use std::ffi::OsString;
@@ -32,7 +33,9 @@ fn main() -> ExitCode {
     };
     result.unwrap_or_else(|failure| {
         let command = args.get(1).and_then(|name| name.to_str()).filter(|name| operate::knows(name));
-        eprintln!("chappe: {}", failure.message(command));
+        if failure != Failure::ReaderGone {
+            output::note(format_args!("chappe: {}", failure.message(command)));
+        }
         failure.exit_code()
     })
 }

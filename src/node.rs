@@ -10,14 +10,15 @@ use std::process::ExitCode;
 use chappe_supervisor::{Ended, NodePlan};
 use clap::{CommandFactory, Parser};
 
-use crate::failure::{self, Failure};
+use crate::failure::Failure;
+use crate::output;
 use flags::{Cli, Program};
 
 /// `chappe [up|signaling|sfu]`, until the node has ended.
 pub fn run(args: Vec<OsString>) -> Result<ExitCode, Failure> {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(e) => return failure::help_or_usage(&e),
+        Err(e) => return output::help_or_usage(&e),
     };
     let program = cli.program.unwrap_or(Program::Up);
     let plan = settings::plan(program, cli.flags.clone())?;

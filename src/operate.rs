@@ -34,7 +34,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use crate::failure::{self, Failure};
+use crate::failure::Failure;
+use crate::output;
 use commands::{CommandLine, Order};
 
 /// Whether the first argument names a command of ours.
@@ -51,7 +52,7 @@ pub fn names() -> impl Iterator<Item = String> {
 pub fn run(args: Vec<OsString>) -> Result<ExitCode, Failure> {
     let operator = match CommandLine::try_parse_from(args) {
         Ok(operator) => operator,
-        Err(e) => return failure::help_or_usage(&e),
+        Err(e) => return output::help_or_usage(&e),
     };
     match operator.order {
         Order::Ls(listing) => list::workers(&listing),

@@ -1,21 +1,17 @@
 //! `chappe config`: every setting of a node, as a file that can be edited. Made from the declarations of the flags.
 
-use std::io::Write as _;
-
 use clap::{Arg, CommandFactory};
 use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::node::flags::Cli;
+use crate::output;
 
 pub fn print(as_json: bool) -> Result<(), Failure> {
-    let text = match as_json {
-        true => serde_json::to_string_pretty(&settings()).unwrap_or_default() + "\n",
-        false => text(),
-    };
-    // A pager that was closed early is no failure.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    Ok(())
+    match as_json {
+        true => output::line(serde_json::to_string_pretty(&settings()).unwrap_or_default()),
+        false => output::print(&text()),
+    }
 }
 
 /// What can be said of a node in a file.

@@ -16,16 +16,16 @@ use finding::{Finding, Verdict};
 use super::commands::Listing;
 use super::table::{self, Column, Field};
 use crate::failure::Failure;
+use crate::output;
 
 pub fn run(listing: &Listing) -> Result<(), Failure> {
     let findings: Vec<Finding> = node::examine(&listing.target)?.into_iter().chain(system::examine()).collect();
     if listing.json {
-        let text = serde_json::to_string_pretty(&findings).unwrap_or_default();
-        println!("{text}");
+        output::line(serde_json::to_string_pretty(&findings).unwrap_or_default())?;
     } else {
-        table::print(COLUMNS, &findings);
+        table::print(COLUMNS, &findings)?;
         for finding in findings.iter().filter(|finding| !finding.remedy.is_empty()) {
-            println!("{}: {}", finding.what, finding.remedy);
+            output::line(format_args!("{}: {}", finding.what, finding.remedy))?;
         }
     }
     let failed = findings.iter().filter(|finding| finding.verdict == Verdict::Fail).count();

@@ -17,20 +17,18 @@ pub fn run(order: &Drain) -> Result<(), Failure> {
     let path = format!("/api/v1/nodes/{node}/drain");
     if order.cancel {
         admin.delete(&path)?;
-        order.results.tell(&format!("{node} takes sessions again"), &json!({ "node": node, "state": "serving" }));
-        return Ok(());
+        let object = json!({ "node": node, "state": "serving" });
+        return order.results.tell(&format!("{node} takes sessions again"), &object);
     }
     let deadline_ms = units::ms(order.deadline);
     admin.post(&path, &json!({ "deadline_ms": deadline_ms }))?;
     if order.no_wait {
         let sentence = format!("{node} drains, for {} at most", units::duration(deadline_ms));
         let object = json!({ "node": node, "state": "draining", "deadline_ms": deadline_ms });
-        order.results.tell(&sentence, &object);
-        return Ok(());
+        return order.results.tell(&sentence, &object);
     }
     wait(&admin, &node, order.deadline)?;
-    order.results.tell(&format!("{node} is drained and has ended"), &json!({ "node": node, "state": "ended" }));
-    Ok(())
+    order.results.tell(&format!("{node} is drained and has ended"), &json!({ "node": node, "state": "ended" }))
 }
 
 fn wait(admin: &Admin, node: &str, deadline: Duration) -> Result<(), Failure> {

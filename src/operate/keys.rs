@@ -12,37 +12,37 @@ use super::admin::Admin;
 use super::commands::{Keys, KeysOrder};
 use crate::failure::{Failure, usage};
 use crate::key_file;
+use crate::output;
 
 pub fn run(keys: &Keys) -> Result<(), Failure> {
     match (&keys.order, &keys.keys) {
-        (KeysOrder::Add, Some(file)) => add_to_file(file).map(|key| print_key(keys, &key)),
+        (KeysOrder::Add, Some(file)) => print_key(keys, &add_to_file(file)?),
         (KeysOrder::Add, None) => {
             let made = Admin::of(&keys.target)?.post("/api/v1/keys", &json!({}))?;
             let key = serde_json::from_value::<ApiKey>(made);
             let key = key.map_err(|error| Failure::Refused(format!("the node answers no key: {error}")))?;
-            print_key(keys, &key);
+            print_key(keys, &key)?;
             // The store has no file that `chappe token` could sign with.
-            eprintln!("nobody is told the secret again: CHAPPE_API_KEYS=ID:SECRET chappe token --room … signs with it");
+            output::note(
+                "nobody is told the secret again: CHAPPE_API_KEYS=ID:SECRET chappe token --room … signs with it",
+            );
             Ok(())
         }
         (KeysOrder::List, Some(file)) => {
             let ids: Vec<String> = read(file)?.iter().map(|key| key.id.to_string()).collect();
-            print_ids(keys, &ids);
-            Ok(())
+            print_ids(keys, &ids)
         }
         (KeysOrder::List, None) => {
             let list: Vec<Value> = Admin::of(&keys.target)?.get("/api/v1/keys")?;
             let ids: Vec<String> = list.iter().filter_map(|key| key["id"].as_str()).map(str::to_owned).collect();
-            print_ids(keys, &ids);
-            Ok(())
+            print_ids(keys, &ids)
         }
         (KeysOrder::Revoke { id }, file) => {
             match file {
                 Some(file) => revoke_in_file(file, id)?,
                 None => Admin::of(&keys.target)?.delete_only(&format!("/api/v1/keys/{id}"))?,
             }
-            print_revoked(keys, id);
-            Ok(())
+            print_revoked(keys, id)
         }
     }
 }
@@ -53,9 +53,9 @@ pub fn read(file: &Path) -> Result<Vec<ApiKey>, Failure> {
     let mode = fs::metadata(file).map(|file| file.mode() & 0o777).unwrap_or_default();
     if mode & 0o077 != 0 {
         let file = file.display();
-        eprintln!(
+        output::note(format_args!(
             "chappe: {file} can be read or changed by other users of this machine (mode {mode:03o}): chmod 600 {file}"
-        );
+        ));
     }
     Ok(keys)
 }
@@ -138,30 +138,28 @@ fn random(bytes: &mut [u8]) -> Result<(), Failure> {
     }
 }
 
-fn print_key(keys: &Keys, key: &ApiKey) {
-    if keys.json {
-        println!("{}", json!({ "id": key.id, "secret": key.secret.expose() }));
-    } else {
-        println!("id      {}\nsecret  {}", key.id, key.secret.expose());
+fn print_key(keys: &Keys, key: &ApiKey) -> Result<(), Failure> {
+    match keys.json {
+        true => output::line(json!({ "id": key.id, "secret": key.secret.expose() })),
+        false => output::line(format_args!("id      {}\nsecret  {}", key.id, key.secret.expose())),
     }
 }
 
-fn print_revoked(keys: &Keys, id: &KeyId) {
-    if keys.json {
-        println!("{}", json!({ "id": id, "revoked": true }));
-    } else {
-        println!("{id} is void");
+fn print_revoked(keys: &Keys, id: &KeyId) -> Result<(), Failure> {
+    match keys.json {
+        true => output::line(json!({ "id": id, "revoked": true })),
+        false => output::line(format_args!("{id} is void")),
     }
 }
 
-fn print_ids(keys: &Keys, ids: &[String]) {
-    if keys.json {
-        println!("{}", json!(ids));
-    } else {
-        ids.iter().for_each(|id| println!("{id}"));
-        if ids.is_empty() {
-            eprintln!("no keys: `chappe keys add` makes one");
+fn print_ids(keys: &Keys, ids: &[String]) -> Result<(), Failure> {
+    match (keys.json, ids) {
+        (true, _) => output::line(json!(ids)),
+        (false, []) => {
+            output::note("no keys: `chappe keys add` makes one");
+            Ok(())
         }
+        (false, _) => output::line(ids.join("\n")),
     }
 }
 

@@ -8,6 +8,7 @@ use super::entries::{Room, Stream, Track, Worker};
 use super::table::{self, Column, Field};
 use super::units;
 use crate::failure::Failure;
+use crate::output;
 
 pub fn workers(listing: &Listing) -> Result<(), Failure> {
     show(listing, "/api/v1/workers", WORKER_COLUMNS, "no workers: start a node with `chappe`, or add some to this one")
@@ -30,17 +31,14 @@ fn show<R: DeserializeOwned>(
     let admin = Admin::of(&listing.target)?;
     let answer: serde_json::Value = admin.get(path)?;
     if listing.json {
-        println!("{answer:#}");
-        return Ok(());
+        return output::line(format_args!("{answer:#}"));
     }
     let rows: Vec<R> = serde_json::from_value(answer)
         .map_err(|error| Failure::Refused(format!("{path} answers what this version does not understand: {error}")))?;
-    if rows.is_empty() {
-        println!("{nothing}");
-    } else {
-        table::print(columns, &rows);
+    match rows.is_empty() {
+        true => output::line(nothing),
+        false => table::print(columns, &rows),
     }
-    Ok(())
 }
 
 pub const WORKER_COLUMNS: &[Column<Worker>] = &[

@@ -16,6 +16,7 @@ use super::progress::Progress;
 use super::table::{self, Column, Field};
 use super::{trust, units};
 use crate::failure::Failure;
+use crate::output;
 use crate::values;
 
 pub fn run(order: &Load) -> Result<(), Failure> {
@@ -38,11 +39,11 @@ pub fn run(order: &Load) -> Result<(), Failure> {
     if order.json {
         let mut told = report.json();
         told["plan"] = plan(order);
-        println!("{told:#}");
+        output::line(format_args!("{told:#}"))?;
     } else {
-        table::print(COLUMNS, &rows(&report));
+        table::print(COLUMNS, &rows(&report))?;
         for doubt in &report.doubts {
-            println!("This machine may have been the bottleneck, not the server: {doubt}.");
+            output::line(format_args!("This machine may have been the bottleneck, not the server: {doubt}."))?;
         }
     }
     match report.watched {

@@ -1,6 +1,6 @@
 //! `chappe logs`: the newest lines of a node's processes, and with -f those to come.
 
-use std::io::{self, BufRead as _, Write as _};
+use std::io::BufRead as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use super::admin::Admin;
 use super::commands::Logs;
 use super::{node, units};
 use crate::failure::Failure;
+use crate::output;
 
 pub fn run(order: &Logs) -> Result<(), Failure> {
     let admin = Admin::of(&order.target)?;
@@ -23,7 +24,6 @@ pub fn run(order: &Logs) -> Result<(), Failure> {
     let at = order.node.as_ref().map(|_| format!("node={node}&")).unwrap_or_default();
     let path = format!("/api/v1/log?{at}{query}lines={}&follow={}", order.lines, order.follow);
     let begin = order.since.map(first_second);
-    let mut out = io::stdout().lock();
     for line in admin.stream(&path)?.lines() {
         let Ok(line) = line else { break };
         if let Some(why) = line.strip_prefix(ENDED) {
@@ -33,13 +33,9 @@ pub fn run(order: &Logs) -> Result<(), Failure> {
             continue;
         }
         let (source, text) = line.split_once(' ').unwrap_or(("", &line));
-        let told = match order.json {
-            true => as_json(&node, source, text),
-            false => format!("{whose}{source:<10} | {text}"),
-        };
-        // A pager that was closed early ends it, and is no failure.
-        if writeln!(out, "{told}").and_then(|()| out.flush()).is_err() {
-            return Ok(());
+        match order.json {
+            true => output::line(as_json(&node, source, text))?,
+            false => output::line(format_args!("{whose}{source:<10} | {text}"))?,
         }
     }
     if order.follow {

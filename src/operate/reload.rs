@@ -12,9 +12,10 @@ use super::admin::Admin;
 use super::commands::Reload;
 use super::entries::{Node, Worker};
 use super::progress::Progress;
-use super::results::Results;
+use super::results::StepResults;
 use super::{node, restart, scale, supervisor};
 use crate::failure::{Failure, usage};
+use crate::output;
 
 pub fn run(order: &Reload) -> Result<(), Failure> {
     let binary = order.binary.as_deref().map(checked).transpose()?;
@@ -30,23 +31,30 @@ pub fn run(order: &Reload) -> Result<(), Failure> {
         }
         before = supervisor::set_program(admin.base(), binary)?;
     }
+    let mut results = StepResults::of(order.results);
     for node in &nodes {
-        reload(&admin, node, order, before.take())?;
+        reload(&admin, node, order, before.take(), &mut results)?;
         let name = &node.node;
-        order.results.tell(&format!("{name} is reloaded"), &json!({ "node": name, "reloaded": true }));
+        results.tell(&format!("{name} is reloaded"), &json!({ "node": name, "reloaded": true }));
     }
-    Ok(())
+    results.end()
 }
 
 /// With settings that are wrong, or a worker that has no successor, it ends there, and the program is `before` again, so
 /// that the node becomes whole. Settings that were told as taken up hold all the same.
-fn reload(admin: &Admin, node: &Node, order: &Reload, before: Option<PathBuf>) -> Result<(), Failure> {
+fn reload(
+    admin: &Admin,
+    node: &Node,
+    order: &Reload,
+    before: Option<PathBuf>,
+    results: &mut StepResults,
+) -> Result<(), Failure> {
     let name = node.node.as_str();
-    let taken_up = read_settings(admin, name, order.results);
-    let replaced = taken_up.as_ref().map_or(Ok(()), |_| replace_workers(admin, name, order));
+    let taken_up = read_settings(admin, name, results);
+    let replaced = taken_up.as_ref().map_or(Ok(()), |_| replace_workers(admin, name, order.deadline, results));
     if let Some(before) = before.filter(|_| taken_up.is_err() || replaced.is_err()) {
         supervisor::set_program(admin.base(), before)?;
-        eprintln!("{name} starts its processes from the program before again");
+        output::note(format_args!("{name} starts its processes from the program before again"));
     }
     let is_for_signaling = taken_up?;
     if replaced.is_ok() || is_for_signaling {
@@ -55,27 +63,41 @@ fn reload(admin: &Admin, node: &Node, order: &Reload, before: Option<PathBuf>) -
     replaced
 }
 
-fn replace_workers(admin: &Admin, node: &str, order: &Reload) -> Result<(), Failure> {
-    let (deadline, results) = (order.deadline, order.results);
+fn replace_workers(admin: &Admin, node: &str, deadline: Duration, results: &mut StepResults) -> Result<(), Failure> {
     let workers: Vec<Worker> = admin.get("/api/v1/workers")?;
     let workers: Vec<String> =
         workers.into_iter().filter(|worker| worker.node == node).map(|worker| worker.id).collect();
-    let replace_each = || workers.iter().try_for_each(|id| restart::replace(admin, id, deadline, results));
     if workers.len() != 1 {
-        return replace_each();
+        return replace_each(admin, &workers, deadline, results);
     }
     // One that is alone needs another place for its sessions while it is replaced. That goes in any case.
     scale::to(admin, node, 2, deadline)?;
-    let replaced = scale::wait(admin, node, 2, deadline).and_then(|()| replace_each());
+    let replaced = scale::wait(admin, node, 2, deadline);
+    let replaced = replaced.and_then(|()| replace_each(admin, &workers, deadline, results));
     scale::to(admin, node, 1, deadline)?;
     replaced?;
     scale::wait(admin, node, 1, deadline)
 }
 
+fn replace_each(
+    admin: &Admin,
+    workers: &[String],
+    deadline: Duration,
+    results: &mut StepResults,
+) -> Result<(), Failure> {
+    for id in workers {
+        let (sentence, object) = restart::replace(admin, id, deadline)?;
+        results.tell(&sentence, &object);
+    }
+    Ok(())
+}
+
 /// First of all, so that nothing is replaced where they are wrong. Returns whether signaling has to be replaced for them.
-fn read_settings(admin: &Admin, node: &str, results: Results) -> Result<bool, Failure> {
+fn read_settings(admin: &Admin, node: &str, results: &mut StepResults) -> Result<bool, Failure> {
     let Some(read) = admin.post_if_known(&format!("/api/v1/nodes/{node}/settings"), &json!({}))? else {
-        eprintln!("{node} keeps its settings: it is of an earlier version, and reads them when it is started anew");
+        output::note(format_args!(
+            "{node} keeps its settings: it is of an earlier version, and reads them when it is started anew"
+        ));
         return Ok(false);
     };
     let names = |list: &str| -> Vec<&str> {

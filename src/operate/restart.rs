@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::admin::Admin;
 use super::commands::Restart;
 use super::entries::Worker;
 use super::progress::Progress;
-use super::results::Results;
 use super::{node, units};
 use crate::failure::Failure;
 use crate::values;
@@ -21,20 +20,20 @@ pub fn run(order: &Restart) -> Result<(), Failure> {
         let deadline_ms = units::ms(order.deadline);
         let time = units::duration(deadline_ms);
         let sentence = format!("{id} is replaced when its sessions have left, after {time} at most");
-        order.results.tell(&sentence, &json!({ "worker": id, "state": "draining", "deadline_ms": deadline_ms }));
-        return Ok(());
+        let object = json!({ "worker": id, "state": "draining", "deadline_ms": deadline_ms });
+        return order.results.tell(&sentence, &object);
     }
-    replace(&admin, &id, order.deadline, order.results)
+    let (sentence, object) = replace(&admin, &id, order.deadline)?;
+    order.results.tell(&sentence, &object)
 }
 
-/// Returns when the next process serves, and says so.
-pub fn replace(admin: &Admin, id: &str, deadline: Duration, results: Results) -> Result<(), Failure> {
+/// Returns when the next process serves, with what there is to tell of it: a sentence, and the same as an object.
+pub fn replace(admin: &Admin, id: &str, deadline: Duration) -> Result<(String, Value), Failure> {
     let before = empty(admin, id, deadline)?;
     let after = wait(admin, id, before.boot.as_deref(), deadline)?;
     let object = json!({ "worker": id, "pid": after.pid, "before": before.pid });
     let pid = |pid: Option<u32>| pid.map_or("none".to_owned(), |pid| pid.to_string());
-    results.tell(&format!("{id} is replaced: pid {} instead of {}", pid(after.pid), pid(before.pid)), &object);
-    Ok(())
+    Ok((format!("{id} is replaced: pid {} instead of {}", pid(after.pid), pid(before.pid)), object))
 }
 
 /// The worker as it was before.

@@ -18,13 +18,12 @@ pub fn run(order: &Scale) -> Result<(), Failure> {
     let before = to(&admin, &node, order.workers, order.deadline)?;
     if order.no_wait {
         let sentence = format!("{node} is to have workers: {} (had {before})", order.workers);
-        order.results.tell(&sentence, &json!({ "node": node, "workers_wanted": order.workers, "before": before }));
-        return Ok(());
+        let object = json!({ "node": node, "workers_wanted": order.workers, "before": before });
+        return order.results.tell(&sentence, &object);
     }
     wait(&admin, &node, order.workers, order.deadline)?;
     let sentence = format!("{node} has workers: {} (had {before})", order.workers);
-    order.results.tell(&sentence, &json!({ "node": node, "workers": order.workers, "before": before }));
-    Ok(())
+    order.results.tell(&sentence, &json!({ "node": node, "workers": order.workers, "before": before }))
 }
 
 /// How many there were.

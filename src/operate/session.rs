@@ -7,32 +7,31 @@ use super::commands::{Look, Mute, OfSession};
 use super::table::{self, Column, Field};
 use super::units;
 use crate::failure::Failure;
+use crate::output;
 use crate::values::session_id;
 
 pub fn show(order: &Look) -> Result<(), Failure> {
     let session: Value = Admin::of(&order.target)?.get(&path(&order.id)?)?;
     if order.json {
-        println!("{session:#}");
-        return Ok(());
+        return output::line(format_args!("{session:#}"));
     }
     let rows: Vec<(String, String)> = facts(&session);
-    table::print(FACT_COLUMNS, &rows);
+    table::print(FACT_COLUMNS, &rows)?;
     let of = |way: &'static str| list(&session["stats"], way).map(move |track| (way, track.clone()));
     let tracks: Vec<(&str, Value)> = of("received").chain(of("sent")).collect();
     if !tracks.is_empty() {
-        table::print(TRACK_COLUMNS, &tracks);
+        table::print(TRACK_COLUMNS, &tracks)?;
     }
     let slots: Vec<Value> = list(&session, "slots").cloned().collect();
     if !slots.is_empty() {
-        table::print(SLOT_COLUMNS, &slots);
+        table::print(SLOT_COLUMNS, &slots)?;
     }
     Ok(())
 }
 
 pub fn kick(of: &OfSession) -> Result<(), Failure> {
     Admin::of(&of.target)?.delete_only(&path(&of.id)?)?;
-    of.results.tell(&format!("{} has ended", of.id), &json!({ "session": of.id, "ended": true }));
-    Ok(())
+    of.results.tell(&format!("{} has ended", of.id), &json!({ "session": of.id, "ended": true }))
 }
 
 /// Says which tracks nobody gets from now on, or which are forwarded again.
@@ -53,8 +52,7 @@ pub fn mute(order: &Mute) -> Result<(), Failure> {
     let state = if order.undo { "is not muted any more" } else { "is muted until --undo" };
     // The client may have taken away what was muted.
     let named = if tracks.is_empty() { String::new() } else { format!(": {}", tracks.join(", ")) };
-    results.tell(&format!("{id} {state}{named}"), &told);
-    Ok(())
+    results.tell(&format!("{id} {state}{named}"), &told)
 }
 
 fn path(id: &str) -> Result<String, Failure> {
@@ -68,15 +66,13 @@ fn path(id: &str) -> Result<String, Failure> {
 pub fn all(order: &Look) -> Result<(), Failure> {
     let answer: Value = Admin::of(&order.target)?.get("/api/v1/sessions")?;
     if order.json {
-        println!("{answer:#}");
-        return Ok(());
+        return output::line(format_args!("{answer:#}"));
     }
     let rows: Vec<Value> = answer.as_array().cloned().unwrap_or_default();
     match rows.is_empty() {
-        true => println!("no sessions: nobody publishes or watches at this node now"),
+        true => output::line("no sessions: nobody publishes or watches at this node now"),
         false => table::print(SESSION_COLUMNS, &rows),
     }
-    Ok(())
 }
 
 /// What is said of it as a whole; what is not known is left out.

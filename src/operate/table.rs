@@ -4,6 +4,8 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, Table};
 
 use super::terminal;
+use crate::failure::Failure;
+use crate::output;
 
 /// A column of rows of type `R`.
 pub struct Column<R> {
@@ -77,8 +79,8 @@ impl Mood {
 }
 
 /// Prints to standard output.
-pub fn print<R>(columns: &[Column<R>], rows: &[R]) {
-    println!("{}", draw(columns, rows, terminal::width(), terminal::has_colour()));
+pub fn print<R>(columns: &[Column<R>], rows: &[R]) -> Result<(), Failure> {
+    output::line(draw(columns, rows, terminal::width(), terminal::has_colour()))
 }
 
 fn draw<R>(columns: &[Column<R>], rows: &[R], width: Option<u16>, colour: bool) -> String {

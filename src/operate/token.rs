@@ -10,6 +10,7 @@ use super::token_order::Token;
 use super::{keys, units};
 use crate::failure::Failure;
 use crate::key_file::{self, KEYS_VARIABLE};
+use crate::output;
 
 pub fn run(order: &Token) -> Result<(), Failure> {
     let keys = match &order.keys {
@@ -18,16 +19,12 @@ pub fn run(order: &Token) -> Result<(), Failure> {
     };
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     match &order.inspect {
-        Some(token) => {
-            println!("{:#}", described(token, keys, units::ms(now_ms))?);
-            Ok(())
-        }
+        Some(token) => output::line(format_args!("{:#}", described(token, keys, units::ms(now_ms))?)),
         None => {
             let keys = keys.unwrap_or_default();
             let (key, token) = made(order, &keys, now_ms)?;
             let expires_ms = units::ms(now_ms + order.expires);
-            order.results.tell(&token, &json!({ "token": token, "key": key.as_str(), "expires_ms": expires_ms }));
-            Ok(())
+            order.results.tell(&token, &json!({ "token": token, "key": key.as_str(), "expires_ms": expires_ms }))
         }
     }
 }

@@ -25,4 +25,5 @@ mod tokens;
 mod traces;
 mod transcripts;
 mod turn;
+mod unread;
 mod webhooks;

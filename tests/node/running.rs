@@ -52,11 +52,16 @@ impl Running {
     /// Returns when the program listens and all its processes have been started.
     pub fn start_in(dir: Dir, mut command: Command) -> Running {
         command.stdout(dir.create("stdout")).stderr(dir.create("stderr"));
+        Running::start_with_its_streams(dir, command)
+    }
+
+    /// The same, with standard output and error wherever the command has them.
+    pub fn start_with_its_streams(dir: Dir, mut command: Command) -> Running {
         let child = command.spawn().unwrap();
         let mut running = Running { child, dir };
         eventually("the state file", || {
             if let Some(status) = running.child.try_wait().unwrap() {
-                panic!("ended with {status}: {}", running.log());
+                panic!("ended with {status}: {}", fs::read_to_string(running.dir.path("stderr")).unwrap_or_default());
             }
             running.dir.state_file().exists().then_some(())
         });

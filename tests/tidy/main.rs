@@ -104,6 +104,11 @@ fn nothing_but_tests_unwraps() {
 }
 
 #[test]
+fn the_program_does_not_panic_where_nobody_reads() {
+    check(&rust_rules::PRINTS);
+}
+
+#[test]
 fn the_tree_is_really_read() {
     let tree = tree();
     for path in ["Cargo.toml", "src/main.rs", "sfu/core/src/lib.rs", "tests/tidy/main.rs", "web/PROTOCOL.md"] {

@@ -22,6 +22,12 @@ pub const UNWRAP: Rule = Rule {
     check: unwraps,
 };
 
+pub const PRINTS: Rule = Rule {
+    name: "no println! in the program",
+    reason: "it panics where nobody reads; src/output.rs writes for all commands, and a node tells its log",
+    check: prints,
+};
+
 /// Where else, and why.
 const UNSAFE_EXCEPTIONS: &[(&str, &str)] = &[
     (
@@ -55,19 +61,35 @@ fn unsafe_elsewhere(sources: &[Source]) -> Vec<Finding> {
 }
 
 fn unwraps(sources: &[Source]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for source in sources.iter().filter(|source| source.is_rust() && !source.is_test()) {
-        let code = code_of(&source.text);
-        // Tests stand at the end of a file.
-        let product = code.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
-        for (index, line) in product.lines().enumerate() {
-            if line.contains(".unwrap()") {
-                findings.push(Finding::new(source, index + 1, "unwrap"));
-            }
-        }
-    }
-    findings
+    let sources = sources.iter().filter(|source| source.is_rust() && !source.is_test());
+    sources.flat_map(|source| found_in_product(source, |line| line.contains(".unwrap()"), "unwrap")).collect()
 }
+
+fn prints(sources: &[Source]) -> Vec<Finding> {
+    let is_tool = |source: &Source| {
+        let path = source.path.as_str();
+        path.ends_with("build.rs")
+            || path.contains("/examples/")
+            || PRINTING_TOOLS.iter().any(|it| path.starts_with(it))
+    };
+    let sources = sources.iter().filter(|source| source.is_rust() && !source.is_test() && !is_tool(source));
+    // With an e before it, too.
+    let has_print = |line: &str| line.contains("println!") || line.contains("print!");
+    sources
+        .flat_map(|source| found_in_product(source, has_print, "print to a stream whose reader may be gone"))
+        .collect()
+}
+
+/// Tests stand at the end of a file.
+fn found_in_product(source: &Source, is_wrong: impl Fn(&str) -> bool, what: &str) -> Vec<Finding> {
+    let code = code_of(&source.text);
+    let product = code.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let wrong = product.lines().enumerate().filter(|(_, line)| is_wrong(line));
+    wrong.map(|(index, _)| Finding::new(source, index + 1, what)).collect()
+}
+
+/// They are run by developers only, and end when nobody reads.
+const PRINTING_TOOLS: [&str; 2] = ["load/src/bin/", "fuzz/"];
 
 #[cfg(test)]
 mod tests {
@@ -95,5 +117,15 @@ mod tests {
         assert_eq!((found.len(), found[0].line), (1, 1));
         assert_eq!(unwraps(&[Source::sample("a/src/b/tests.rs", text)]), []);
         assert_eq!(unwraps(&[Source::sample("a/src/b.rs", "// x.unwrap()\n")]), []);
+    }
+
+    #[test]
+    fn a_print_is_found_in_the_program_and_not_in_its_tools() {
+        let text = "fn f() { println!(); }\nfn g() { output::print(x); writeln!(out); }\nfn h() { std::eprint!(); }\n";
+        let lines = |path| prints(&[Source::sample(path, text)]).iter().map(|found| found.line).collect::<Vec<_>>();
+        assert_eq!(lines("src/operate/b.rs"), [1, 3]);
+        for path in ["load/src/bin/bench/b.rs", "web/build.rs", "sfu/io/examples/b.rs", "tests/node/b.rs"] {
+            assert_eq!(lines(path), [], "{path}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use super::acme;
 use super::paths::{absolute, state_directory};
 use crate::failure::{Failure, usage};
 use crate::node::flags::{Flags, TlsMode};
+use crate::output;
 
 pub fn plan(role: Role, flags: &Flags) -> Result<Option<TlsPlan>, Failure> {
     match (flags.tls.unwrap_or(TlsMode::Off), &flags.tls_cert, &flags.tls_key) {
@@ -30,7 +31,8 @@ pub fn plan(role: Role, flags: &Flags) -> Result<Option<TlsPlan>, Failure> {
             let facts = files.check().map_err(|problem| Failure::Usage(format!("--tls-cert, --tls-key: {problem}")))?;
             let now = SystemTime::now();
             if facts.good_for(now).is_none() || facts.is_not_yet_good(now) {
-                eprintln!("chappe: the certificate in {} is not good now: too old, or not yet", certificate.display());
+                let file = certificate.display();
+                output::note(format_args!("chappe: the certificate in {file} is not good now: too old, or not yet"));
             }
             Ok(Some(TlsPlan { certificate: files.certificate, key: files.key, development: None, acme: None }))
         }
