@@ -50,7 +50,8 @@ pub fn run(keys: &Keys) -> Result<(), Failure> {
 /// Those of a file, which may not be there. Who can read it can make tokens.
 pub fn read(file: &Path) -> Result<Vec<ApiKey>, Failure> {
     let keys = key_file::read(file)?;
-    let mode = fs::metadata(file).map(|file| file.mode() & 0o777).unwrap_or_default();
+    // A pipe is nobody's to protect, and a device must stay as it is.
+    let mode = fs::metadata(file).ok().filter(Metadata::is_file).map_or(0, |file| file.mode() & 0o777);
     if mode & 0o077 != 0 {
         let file = file.display();
         output::note(format_args!(
@@ -97,6 +98,9 @@ fn revoke_in_file(file: &Path, id: &KeyId) -> Result<(), Failure> {
 fn replace(file: &Path, text: &str) -> io::Result<()> {
     let file = &fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let before = fs::metadata(file).ok();
+    if before.as_ref().is_some_and(|before| !before.is_file()) {
+        return Err(io::Error::new(ErrorKind::InvalidFilename, "it is no file, and would become one"));
+    }
     let mut name = file.as_os_str().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let beside = PathBuf::from(name);
@@ -164,3 +168,21 @@ fn print_ids(keys: &Keys, ids: &[String]) -> Result<(), Failure> {
 }
 
 const OWNER_ONLY: u32 = 0o600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    use std::os::unix::fs::FileTypeExt as _;
+
+    /// As root, `chappe keys add --keys /dev/null` left a file there.
+    #[test]
+    fn what_is_no_file_never_becomes_one() {
+        let path = std::env::temp_dir().join(format!("chappe-keys-{}", std::process::id()));
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let error = replace(&path, "a: b\n").unwrap_err();
+        let is_pipe_still = fs::metadata(&path).unwrap().file_type().is_fifo();
+        fs::remove_file(&path).unwrap();
+        assert!(is_pipe_still && matches!(unwritable(&path, &error), Failure::Usage(_)), "{error}");
+    }
+}

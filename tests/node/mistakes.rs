@@ -64,6 +64,7 @@ const OF_COMMANDS: &[Mistake] = &[
 const OF_WHOM_IS_ASKED: &[Mistake] = &[
     ("ls --admin ops", "wants a URL such as http://127.0.0.1:8081"),
     ("ls --admin LONG", "wants a URL such as http://127.0.0.1:8081"),
+    ("ls --admin ::1:8081", "wants a URL such as http://127.0.0.1:8081"),
     ("ls --admin http://a:1/api", "wants a URL such as http://127.0.0.1:8081"),
     ("ls --admin https://ops:1 --admin-ca DIR/nothing", "--admin-ca DIR/nothing can't be read"),
     ("ls --admin https://ops:1 --admin-ca DIR/text", "has no certificate in PEM form"),
@@ -76,6 +77,7 @@ const OF_KEYS_AND_TOKENS: &[Mistake] = &[
     ("keys x", "chappe keys --help"),
     ("keys list --keys DIR/nothing", "`chappe keys add --keys DIR/nothing` makes it"),
     ("keys list --keys DIR", "name a file that `chappe keys add --keys FILE` has made"),
+    ("keys list --keys DIR/large", "it has more than 1024 kB"),
     ("keys list --keys DIR/text", "line 1: a key is written as `id: secret`"),
     ("keys add --keys DIR/text", "line 1: a key is written as `id: secret`"),
     ("keys add --keys DIR/no/keys", "make its folder first"),
@@ -189,6 +191,7 @@ fn prepared() -> Dir {
     let dir = Dir::new();
     assert_eq!(run(&dir, &["keys", "add", "--keys", dir.path("keys").to_str().unwrap()]).0, 0);
     fs::write(dir.path("text"), "hello world\n").unwrap();
+    fs::File::create(dir.path("large")).unwrap().set_len(1 << 21).unwrap();
     let empty = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(dir.path("empty"));
     empty.unwrap();
     dir
