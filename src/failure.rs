@@ -13,6 +13,8 @@ pub enum Failure {
     Refused(String),
     /// No node answers.
     NotReached(String),
+    /// Ctrl-C ended the waiting for what goes on all the same.
+    Interrupted(String),
     /// Nobody reads what is printed: the end of the command, of which nobody wants to be told.
     ReaderGone,
 }
@@ -33,6 +35,7 @@ impl Failure {
             Failure::Usage(_) => ExitCode::from(2),
             Failure::Start(_) | Failure::Refused(_) => ExitCode::from(1),
             Failure::NotReached(_) => ExitCode::from(3),
+            Failure::Interrupted(_) => ExitCode::from(ENDED_BY_CTRL_C),
             Failure::ReaderGone => ExitCode::SUCCESS,
         }
     }
@@ -41,9 +44,11 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Usage(line) | Failure::Start(line) | Failure::Refused(line) | Failure::NotReached(line) => {
-                f.write_str(line)
-            }
+            Failure::Usage(line)
+            | Failure::Start(line)
+            | Failure::Refused(line)
+            | Failure::NotReached(line)
+            | Failure::Interrupted(line) => f.write_str(line),
             Failure::ReaderGone => f.write_str("nobody reads what is printed"),
         }
     }
@@ -85,6 +90,8 @@ fn readable(line: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// As a shell reports it.
+const ENDED_BY_CTRL_C: u8 = 130;
 const LISTS: [&str; 2] = ["[possible values: ", "[subcommands: "];
 const WORD_CHARS_MAX: usize = 160;
 

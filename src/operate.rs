@@ -9,6 +9,7 @@ mod doctor;
 mod drain;
 mod entries;
 mod find;
+mod interrupt;
 mod keys;
 mod list;
 mod load;

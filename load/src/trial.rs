@@ -26,14 +26,18 @@ pub struct TrialProgress {
     pub packets_per_second: f64,
 }
 
-/// Returns when the time is over. `tell` hears each second how far it is.
-pub fn run(settings: &Settings, mut tell: impl FnMut(TrialProgress)) -> Result<TrialReport> {
+/// Returns when the time is over, or `is_stopped`. `tell` hears each second how far it is.
+pub fn run(
+    settings: &Settings,
+    mut tell: impl FnMut(TrialProgress),
+    is_stopped: impl Fn() -> bool,
+) -> Result<TrialReport> {
     let plans: Vec<ClientsPlan> = settings.plans().collect();
     let mut groups = plans.iter().map(Clients::publish).collect::<Result<Vec<_>>>()?;
     let mut trial = Trial::new(&mut tell);
     let patience = Instant::now() + CONNECT_LIMIT;
     while !groups.iter().all(Clients::is_on_air) {
-        if Instant::now() >= patience || groups.iter().all(Clients::is_refused) {
+        if Instant::now() >= patience || is_stopped() || groups.iter().all(Clients::is_refused) {
             let why = groups.iter().find_map(|group| group.report().last_error).unwrap_or_default();
             let on_air = groups.iter().filter(|group| group.is_on_air()).count();
             groups.into_iter().for_each(Clients::leave);
@@ -48,7 +52,7 @@ pub fn run(settings: &Settings, mut tell: impl FnMut(TrialProgress)) -> Result<T
     trial.began = Some(Instant::now());
     let (cpu_before, waited_before, began) = (thread_cpu(), thread_waited(), Instant::now());
     trial.longest_turn = Duration::ZERO;
-    while began.elapsed() < settings.duration {
+    while began.elapsed() < settings.duration && !is_stopped() {
         trial.turn(&mut groups);
     }
     let share = |time: Duration| time.as_secs_f64() / began.elapsed().as_secs_f64();

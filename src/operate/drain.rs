@@ -8,7 +8,7 @@ use super::admin::Admin;
 use super::commands::Drain;
 use super::entries::Node;
 use super::progress::Progress;
-use super::{node, units};
+use super::{interrupt, node, units};
 use crate::failure::Failure;
 
 pub fn run(order: &Drain) -> Result<(), Failure> {
@@ -34,8 +34,13 @@ pub fn run(order: &Drain) -> Result<(), Failure> {
 fn wait(admin: &Admin, node: &str, deadline: Duration) -> Result<(), Failure> {
     let mut progress = Progress::begin();
     let end = Instant::now() + deadline;
+    interrupt::watch();
     loop {
-        let nodes: Vec<Node> = match admin.get("/api/v1/nodes") {
+        let answer = admin.get("/api/v1/nodes");
+        interrupt::check(|| {
+            format!("{node} goes on draining, and ends then: `chappe drain {node} --cancel` takes it back")
+        })?;
+        let nodes: Vec<Node> = match answer {
             Ok(nodes) => nodes,
             // The node that was asked has ended, which was the purpose.
             Err(Failure::NotReached(_)) => return Ok(()),

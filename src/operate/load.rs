@@ -6,7 +6,7 @@ use chappe_load::http::Server;
 use chappe_load::measure::Sample;
 use chappe_load::offer::Kind;
 use chappe_load::publisher::{Pacing, Shape};
-use chappe_load::trial::{self, Settings, TrialReport};
+use chappe_load::trial::{self, Settings, TrialProgress, TrialReport};
 
 use clap::ValueEnum as _;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::commands::{Load, Profile};
 use super::progress::Progress;
 use super::table::{self, Column, Field};
-use super::{trust, units};
+use super::{interrupt, trust, units};
 use crate::failure::Failure;
 use crate::output;
 use crate::values;
@@ -24,7 +24,8 @@ pub fn run(order: &Load) -> Result<(), Failure> {
     reach(&settings)?;
     let viewers = settings.rooms * settings.publishers * settings.viewers;
     let mut line = Progress::begin();
-    let report = trial::run(&settings, |progress| {
+    interrupt::watch();
+    let tell = |progress: TrialProgress| {
         let time = progress.elapsed.map_or("connecting".to_owned(), |elapsed| {
             format!("{} s of {}", elapsed.as_secs(), settings.duration.as_secs())
         });
@@ -33,12 +34,21 @@ pub fn run(order: &Load) -> Result<(), Failure> {
             "{time}: {} publishers on air, {} of {viewers} viewers watch, {rate:.0} packets/s",
             progress.on_air, progress.watching
         ));
-    });
+    };
+    let report = trial::run(&settings, tell, interrupt::came);
     drop(line);
-    let report = report.map_err(|error| Failure::Refused(format!("{error:#}")))?;
+    let stopped = || "stopped by Ctrl-C: nothing was measured after that".to_owned();
+    let report = match report {
+        Ok(report) => report,
+        Err(error) => {
+            interrupt::check(stopped)?;
+            return Err(Failure::Refused(format!("{error:#}")));
+        }
+    };
     if order.json {
         let mut told = report.json();
         told["plan"] = plan(order);
+        told["stopped"] = interrupt::came().into();
         output::line(format_args!("{told:#}"))?;
     } else {
         table::print(COLUMNS, &rows(&report))?;
@@ -46,6 +56,7 @@ pub fn run(order: &Load) -> Result<(), Failure> {
             output::line(format_args!("This machine may have been the bottleneck, not the server: {doubt}."))?;
         }
     }
+    interrupt::check(stopped)?;
     match report.watched {
         watched if watched == report.viewers => Ok(()),
         watched => Err(Failure::Refused(format!(

@@ -13,7 +13,7 @@ use super::commands::Reload;
 use super::entries::{Node, Worker};
 use super::progress::Progress;
 use super::results::StepResults;
-use super::{node, restart, scale, supervisor};
+use super::{interrupt, node, restart, scale, supervisor};
 use crate::failure::{Failure, usage};
 use crate::output;
 
@@ -22,6 +22,7 @@ pub fn run(order: &Reload) -> Result<(), Failure> {
     let admin = Admin::of(&order.target)?;
     let nodes = if order.all { node::all(&admin)? } else { vec![node::named(&admin, order.node.as_deref())?] };
     let mut before = None;
+    interrupt::watch();
     if let Some(binary) = binary {
         // Those that are found here are asked themselves.
         if nodes.iter().any(|node| node.pid.is_none()) {
@@ -40,8 +41,8 @@ pub fn run(order: &Reload) -> Result<(), Failure> {
     results.end()
 }
 
-/// With settings that are wrong, or a worker that has no successor, it ends there, and the program is `before` again, so
-/// that the node becomes whole. Settings that were told as taken up hold all the same.
+/// With settings that are wrong, a worker that has no successor, or at Ctrl-C, it ends there, and the program is `before`
+/// again, so that the node becomes whole. Settings that were told as taken up hold all the same.
 fn reload(
     admin: &Admin,
     node: &Node,
@@ -60,7 +61,12 @@ fn reload(
     if replaced.is_ok() || is_for_signaling {
         replace_signaling(admin, node)?;
     }
-    replaced
+    replaced.map_err(|failure| match failure {
+        Failure::Interrupted(_) => Failure::Interrupted(format!(
+            "{name} is reloaded no further; a worker that drains already is replaced: `chappe ls` shows when"
+        )),
+        other => other,
+    })
 }
 
 fn replace_workers(admin: &Admin, node: &str, deadline: Duration, results: &mut StepResults) -> Result<(), Failure> {
@@ -134,10 +140,12 @@ fn replace_signaling(admin: &Admin, before: &Node) -> Result<(), Failure> {
     admin.post(&format!("/api/v1/nodes/{node}/signaling/restart"), &json!({}))?;
     let mut progress = Progress::begin();
     let end = Instant::now() + SIGNALING_WITHIN;
+    interrupt::watch();
     while Instant::now() < end {
         progress.tell(&format!("{node}: signaling is replaced"));
         // Between two processes nobody answers, and connections wait.
         let nodes: Vec<Node> = admin.get("/api/v1/nodes").unwrap_or_default();
+        interrupt::check(|| format!("signaling of {node} is replaced all the same"))?;
         let now = nodes.iter().find(|other| other.node == node);
         if now.is_some_and(|now| now.started_ms != before.started_ms && now.state == before.state) {
             return Ok(());

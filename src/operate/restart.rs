@@ -8,7 +8,7 @@ use super::admin::Admin;
 use super::commands::Restart;
 use super::entries::Worker;
 use super::progress::Progress;
-use super::{node, units};
+use super::{interrupt, node, units};
 use crate::failure::Failure;
 use crate::values;
 
@@ -69,8 +69,11 @@ fn wait(admin: &Admin, id: &str, boot: Option<&str>, deadline: Duration) -> Resu
     let mut progress = Progress::begin();
     let end = Instant::now() + deadline;
     let mut seen = Instant::now();
+    interrupt::watch();
     loop {
-        let now = worker(admin, id)?;
+        let answer = worker(admin, id);
+        interrupt::check(|| format!("{id} is replaced all the same: `chappe ls` shows when"))?;
+        let now = answer?;
         if now.as_ref().is_some_and(|worker| worker.boot.as_deref() == boot && worker.state != "lost") {
             seen = Instant::now();
         }

@@ -9,7 +9,7 @@ use super::admin::Admin;
 use super::commands::Scale;
 use super::entries::Worker;
 use super::progress::Progress;
-use super::{node, units};
+use super::{interrupt, node, units};
 use crate::failure::Failure;
 
 pub fn run(order: &Scale) -> Result<(), Failure> {
@@ -36,8 +36,11 @@ pub fn to(admin: &Admin, node: &str, workers: u16, deadline: Duration) -> Result
 pub fn wait(admin: &Admin, node: &str, wanted: u16, deadline: Duration) -> Result<(), Failure> {
     let mut progress = Progress::begin();
     let (begin, end) = (Instant::now(), Instant::now() + deadline);
+    interrupt::watch();
     loop {
-        let workers: Vec<Worker> = admin.get("/api/v1/workers")?;
+        let answer = admin.get("/api/v1/workers");
+        interrupt::check(|| format!("{node} is to have workers: {wanted}; `chappe ls` shows when it has them"))?;
+        let workers: Vec<Worker> = answer?;
         let own: Vec<&Worker> = workers.iter().filter(|worker| worker.node == node).collect();
         let (stay, leave): (Vec<&Worker>, Vec<&Worker>) = own.into_iter().partition(|worker| worker.index < wanted);
         let serve = stay.iter().filter(|worker| worker.state == "serving").count();

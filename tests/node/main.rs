@@ -9,6 +9,7 @@ mod caps;
 mod changes;
 mod deploy;
 mod https;
+mod interrupts;
 mod live;
 mod log_files;
 mod mistakes;
