@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use ureq::http::Response;
+use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body, RequestBuilder};
 
 use super::commands::Target;
@@ -89,8 +89,7 @@ impl Admin {
             return Ok(());
         }
         let text = response.body_mut().read_to_string().unwrap_or_default();
-        let status = response.status();
-        Err(Failure::Refused(reason(&text).unwrap_or_else(|| format!("{path} was answered {status}"))))
+        Err(self.refused(path, response.status(), &text))
     }
 
     /// The body of an answer that may go on for ever.
@@ -99,8 +98,7 @@ impl Admin {
         let mut response = request.call().map_err(|error| self.not_reached(&error))?;
         if !response.status().is_success() {
             let text = response.body_mut().read_to_string().unwrap_or_default();
-            let status = response.status();
-            return Err(Failure::Refused(reason(&text).unwrap_or_else(|| format!("{path} was answered {status}"))));
+            return Err(self.refused(path, response.status(), &text));
         }
         Ok(BufReader::new(response.into_body().into_reader()))
     }
@@ -109,20 +107,35 @@ impl Admin {
         let mut response = answer.map_err(|error| self.not_reached(&error))?;
         let text = response.body_mut().read_to_string().map_err(|error| self.not_reached(&error))?;
         if !response.status().is_success() {
-            return Err(Failure::Refused(reason(&text).unwrap_or_else(|| {
-                format!("{}{path} was answered {}: is it the admin listener of a node?", self.base, response.status())
-            })));
+            return Err(self.refused(path, response.status(), &text));
         }
         serde_json::from_str(&text).map_err(|error| {
             Failure::Refused(format!("{}{path} answers what this version does not understand: {error}", self.base))
         })
     }
 
+    /// By what the answer says, and by what a person can do about it who asks from a command line.
+    fn refused(&self, path: &str, status: StatusCode, text: &str) -> Failure {
+        let base = &self.base;
+        Failure::Refused(match reason(text) {
+            Some(_) if status == StatusCode::UNAUTHORIZED && self.authorization.is_empty() => format!(
+                "a token is needed at {base}: --token TOKEN, or CHAPPE_TOKEN; `chappe token --keys FILE --operate` makes it"
+            ),
+            Some(reason) if reason != format!("there is nothing at {path}") => reason,
+            _ => format!("{base}{path} was answered {status}: is it the admin listener of a node?"),
+        })
+    }
+
     fn not_reached(&self, error: &ureq::Error) -> Failure {
-        Failure::NotReached(format!(
-            "no node answers at {} ({error}): start one with `chappe`, or name its admin listener with --admin URL",
-            self.base
-        ))
+        let base = &self.base;
+        let error = error.to_string();
+        // What rustls says of an answer in plain text.
+        Failure::NotReached(match error.contains("corrupt message") {
+            true => format!("{base} does not speak TLS: name it with http:// ({error})"),
+            false => format!(
+                "no node answers at {base} ({error}): start one with `chappe`, or name its admin listener with --admin URL"
+            ),
+        })
     }
 }
 

@@ -48,8 +48,10 @@ fn url(text: &str) -> Result<String, Failure> {
         None => ("http", text.strip_prefix("http://").unwrap_or(text)),
     };
     let authority = rest.trim_end_matches('/');
-    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    if authority.is_empty() || authority.contains(['/', '?', '#', '@', ' ']) || !has_port {
+    let (host, port) = authority.rsplit_once(':').unwrap_or_default();
+    let is_host = !host.contains(':') || (host.starts_with('[') && host.ends_with(']'));
+    let is_port = port.parse::<u16>().is_ok_and(|port| port != 0);
+    if host.is_empty() || authority.contains(['/', '?', '#', '@', ' ']) || !is_host || !is_port {
         return Err(Failure::Usage(format!("--admin {text}: wants a URL such as http://127.0.0.1:8081")));
     }
     Ok(format!("{scheme}://{authority}"))
@@ -89,6 +91,9 @@ mod tests {
         assert_eq!(url("[::1]:8081").unwrap(), "http://[::1]:8081");
         assert_eq!(url("https://ops.example:8081/").unwrap(), "https://ops.example:8081");
         for text in ["", "http://", "ops.example", "http://ops.example", "http://a:1/api", "ftp://a:1", "https://a"] {
+            assert!(url(text).is_err(), "{text}");
+        }
+        for text in ["::1:8081", "http://::1:8081", "a:0", ":8081", "a:99999"] {
             assert!(url(text).is_err(), "{text}");
         }
     }

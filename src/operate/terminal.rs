@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 /// Columns of the screen; none where nobody looks. `COLUMNS` wins, as with other tools.
 pub fn width() -> Option<u16> {
-    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
     told.or_else(|| comfy_table::Table::new().width())
 }
 

@@ -83,6 +83,17 @@ fn who_cannot_be_reached_ends_with_3_and_a_remedy_in_one_line() {
 }
 
 #[test]
+fn who_asks_the_wrong_listener_or_in_the_wrong_way_is_told_so() {
+    let node = Running::start(&["--workers", "1"]);
+    serving(&node, 1);
+    let address = |listener: &str| node.state()[listener].as_str().unwrap().to_owned();
+    let (code, _, told) = run(&node.dir, &["ls", "--admin", &address("http")]);
+    assert!(code == 1 && told.contains("is it the admin listener of a node?"), "{told}");
+    let (code, _, told) = run(&node.dir, &["ls", "--admin", &format!("https://{}", address("admin"))]);
+    assert!(code == 3 && told.contains("does not speak TLS: name it with http://"), "{told}");
+}
+
+#[test]
 fn every_command_has_help_with_an_example() {
     let dir = Dir::new();
     let help = run(&dir, &["--help"]).1;
@@ -130,6 +141,17 @@ fn completions_know_the_commands_of_both_kinds() {
         for expected in ["streams", "signaling", "media-port", "deadline"] {
             assert!(script.contains(expected), "{shell}: {expected}");
         }
+    }
+}
+
+#[test]
+fn completions_offer_the_flags_that_a_command_takes_and_no_others() {
+    let dir = Dir::new();
+    let script = run(&dir, &["completions", "bash"]).1;
+    for (command, takes, refuses) in [("ls", "--admin-ca", "--media-port"), ("sfu", "--media-port", "--json")] {
+        let (_, offered) = script.split_once(&format!("chappe__subcmd__{command})\n")).unwrap();
+        let offered: Vec<&str> = offered.lines().next().unwrap().split([' ', '"']).collect();
+        assert!(offered.contains(&takes) && !offered.contains(&refuses), "{command}: {offered:?}");
     }
 }
 
