@@ -21,6 +21,12 @@ pub fn run(order: &Reload) -> Result<(), Failure> {
     let binary = order.binary.as_deref().map(checked).transpose()?;
     let admin = Admin::of(&order.target)?;
     let nodes = if order.all { node::all(&admin)? } else { vec![node::named(&admin, order.node.as_deref())?] };
+    // With its last session it ends, and a reload has these leave.
+    if let Some(Node { node, .. }) = nodes.iter().find(|node| node.state == "draining") {
+        return Err(Failure::Refused(format!(
+            "{node} drains, and ends then: `chappe drain {node} --cancel` comes first"
+        )));
+    }
     let mut before = None;
     interrupt::watch();
     if let Some(binary) = binary {

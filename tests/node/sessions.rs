@@ -80,6 +80,8 @@ fn a_drain_is_taken_back() {
     let state = || node.admin("/api/v1/nodes")[0]["state"].clone();
     let told = printed(&node, &["drain", "--deadline", "10m", "--no-wait"]);
     assert_eq!((told.as_str(), state()), ("here drains, for 10m at most\n", "draining".into()));
+    let (code, _, trouble) = run(&node.dir, &["reload", "--deadline", "0s"]);
+    assert!(code == 1 && trouble.contains("`chappe drain here --cancel` comes first"), "{trouble}");
     assert_eq!(printed(&node, &["drain", "--cancel"]), "here takes sessions again\n");
     assert_eq!(state(), "serving");
     // Who was there still is.
