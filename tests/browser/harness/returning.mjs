@@ -1,5 +1,24 @@
 // Owns what a page that comes back shows of itself, and the first picture that it gets. Never asks the server.
 
+/**
+ * Runs in a page before it is loaded: it says nothing to the server before it has its certificate, however long the storage
+ * of this machine takes for that. A page waits for it only for a moment, which is right, and nothing for a test to depend on.
+ */
+export function holdUntilCertain() {
+  const certain = new Promise((/** @type {(value?: unknown) => void} */ done) => {
+    const close = IDBDatabase.prototype.close;
+    // The last that a page does with the storage.
+    IDBDatabase.prototype.close = function () {
+      close.call(this);
+      done();
+    };
+  });
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (data) {
+    void certain.then(() => send.call(this, data));
+  };
+}
+
 /** Runs in a page before it is loaded: notes how large its pictures are, whenever that changes. */
 export function noteSizes() {
   /** @type {number[]} */
@@ -28,5 +47,5 @@ export async function fingerprint(page) {
 
 /** Runs in the page. */
 function newestOffer() {
-  return /** @type {string} */ (/** @type {any} */ (window).chappeDescriptions().at(-1).offer);
+  return /** @type {string} */ (/** @type {any} */ (window).chappeDescriptions().map((/** @type {{offer: string}} */ { offer }) => offer).findLast(Boolean));
 }
