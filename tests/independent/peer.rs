@@ -224,5 +224,5 @@ pub fn vp8() -> RTCRtpCodec {
 }
 
 pub async fn within<F: Future>(what: &str, future: F) -> Result<F::Output> {
-    tokio::time::timeout(Duration::from_secs(10), future).await.with_context(|| format!("{what} took more than 10 s"))
+    tokio::time::timeout(Duration::from_secs(60), future).await.with_context(|| format!("{what} took more than 60 s"))
 }

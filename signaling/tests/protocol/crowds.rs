@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::http::request;
+use crate::http::{PATIENCE, request};
 use crate::server::Server;
 
 /// Both ends of thousands of connections are in this process.
@@ -39,7 +39,7 @@ async fn is_served(mut socket: TcpStream) -> bool {
         socket.read_to_string(&mut answer).await?;
         Ok::<_, std::io::Error>(answer.starts_with("HTTP/1.1 200"))
     };
-    tokio::time::timeout(Duration::from_secs(10), asked).await.is_ok_and(|served| served.unwrap_or(false))
+    tokio::time::timeout(PATIENCE, asked).await.is_ok_and(|served| served.unwrap_or(false))
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn pages_of_one_address_leave_places_for_others_behind_the_same_proxy() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), again).await.expect("its places are free again");
+    tokio::time::timeout(PATIENCE, again).await.expect("its places are free again");
 }
 
 /// Until the server ends the connection; what it says then.

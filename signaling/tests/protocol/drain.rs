@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chappe_signaling::Stopped;
 use serde_json::json;
 
-use crate::http::request;
+use crate::http::{PATIENCE, request};
 use crate::offer::publisher;
 use crate::server::Server;
 
@@ -25,7 +25,7 @@ async fn until_it_drains_again(server: &Server) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), known).await.expect("the sessions are taken up");
+    tokio::time::timeout(PATIENCE, known).await.expect("the sessions are taken up");
 }
 
 #[tokio::test]

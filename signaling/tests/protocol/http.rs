@@ -1,6 +1,7 @@
 //! An HTTP client that hides nothing.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
@@ -8,6 +9,9 @@ use hyper::header::HeaderMap;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
+
+/// What no healthy run needs, on a busy machine either.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Response {
     pub status: u16,

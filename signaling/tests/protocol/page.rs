@@ -1,13 +1,12 @@
 //! A page's WebSocket.
 
-use std::time::Duration;
-
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
+use crate::http::PATIENCE;
 use crate::offer;
 use crate::server::Server;
 
@@ -83,7 +82,7 @@ impl Page {
     }
 
     pub async fn read_frame(&mut self) -> Message {
-        let frame = tokio::time::timeout(Duration::from_secs(10), self.socket.next()).await;
+        let frame = tokio::time::timeout(PATIENCE, self.socket.next()).await;
         frame.expect("a message came").expect("the connection is open").unwrap()
     }
 
@@ -97,7 +96,7 @@ impl Page {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), ending).await.is_ok()
+        tokio::time::timeout(PATIENCE, ending).await.is_ok()
     }
 
     pub async fn send_frame(&mut self, frame: Message) {

@@ -9,7 +9,7 @@ use chappe_signaling::{AccessConfig, AdminAuth, Auth, Caps, Config, KeySources, 
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
-use crate::http::{Response, request};
+use crate::http::{PATIENCE, Response, request};
 use crate::offer;
 use crate::worker::Worker;
 
@@ -119,7 +119,7 @@ impl Server {
     /// Waits until the process ends by itself.
     pub async fn ended(&mut self) -> Stopped {
         let process = self.process.as_mut().unwrap();
-        tokio::time::timeout(Duration::from_secs(10), &mut process.end).await.expect("it ends").unwrap()
+        tokio::time::timeout(PATIENCE, &mut process.end).await.expect("it ends").unwrap()
     }
 
     pub async fn until_ready(&self) {
@@ -137,7 +137,7 @@ impl Server {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), asking).await.unwrap_or_else(|_| panic!("never {what}"))
+        tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("never {what}"))
     }
 
     pub fn worker(&self) -> &Worker {
@@ -169,7 +169,7 @@ impl Server {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), asking).await.unwrap_or_else(|_| panic!("never connected"));
+        tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("never connected"));
     }
 
     /// Signaling has heard from the worker that the session is over.
@@ -179,7 +179,7 @@ impl Server {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), asking).await.unwrap_or_else(|_| panic!("never gone"));
+        tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("never gone"));
     }
 
     /// Watches over WHEP; the id of the session.

@@ -1,14 +1,12 @@
 //! The table of tokens: what each kind of token gets at each front door.
 
-use std::time::Duration;
-
 use chappe_signaling::AdminAuth;
 use chappe_signaling_access::{ApiKey, Minted, inspect, mint};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::http::{Response, request};
+use crate::http::{PATIENCE, Response, request};
 use crate::server::{Server, session_of};
 use crate::tokens::{ask, hello, key, now_s, of, with_tokens};
 use crate::{issuer, offer};
@@ -201,7 +199,7 @@ impl Live {
                 }
             }
         };
-        timeout(Duration::from_secs(10), asking).await.expect("it is connected");
+        timeout(PATIENCE, asking).await.expect("it is connected");
         session
     }
 

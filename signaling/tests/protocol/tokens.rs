@@ -9,7 +9,7 @@ use chappe_signaling::{Auth, Config};
 use chappe_signaling_access::{ApiKey, Minted, mint, render_key};
 use serde_json::json;
 
-use crate::http::{Response, request};
+use crate::http::{PATIENCE, Response, request};
 use crate::offer;
 use crate::page::Page;
 use crate::server::{Server, session_of};
@@ -274,7 +274,7 @@ async fn keys_of_a_file_come_and_go_while_the_process_runs() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), asking).await.expect("the file is read again");
+        tokio::time::timeout(PATIENCE, asking).await.expect("the file is read again");
     };
     until(&by_second, 200).await;
     assert_eq!(list(&by_first).await, 200);

@@ -13,6 +13,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{broadcast, mpsc, watch};
 
+use crate::http::PATIENCE;
+
 #[derive(Clone)]
 pub struct Worker {
     pub path: PathBuf,
@@ -86,7 +88,7 @@ impl Worker {
                 changes.changed().await.unwrap();
             }
         };
-        if tokio::time::timeout(Duration::from_secs(10), reached).await.is_err() {
+        if tokio::time::timeout(PATIENCE, reached).await.is_err() {
             panic!("never happened: {what}");
         }
     }

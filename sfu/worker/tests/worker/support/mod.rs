@@ -11,7 +11,7 @@ pub mod process;
 use std::time::{Duration, Instant};
 
 /// How long anything that ought to happen may take.
-pub const LIMIT: Duration = Duration::from_secs(10);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Repeats `step` until it says that it is done.
 pub fn until(what: &str, mut step: impl FnMut() -> bool) {
