@@ -1,7 +1,10 @@
 //! Owns the floor that the worker is measured against: the same number of packets of the same size, sealed
-//! with the same cipher and sent with the best system calls to as many sockets, and nothing else.
+//! with the same cipher and sent with the best system calls to as many sockets, and nothing else. Where peers tell of what
+//! they get, what they tell is received and opened, too.
 
-use std::net::UdpSocket;
+mod feedback;
+
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -13,6 +16,8 @@ use chappe_sfu_io::udp::{BatchSender, Transmit};
 
 use crate::arrival::{self, unix_nanos};
 use crate::measure::{Sample, thread_cpu};
+pub use feedback::FeedbackPlan;
+use feedback::{Hearing, Tellers};
 
 /// What to send, in the shape of the scenario that it is the floor of.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +32,8 @@ pub struct FloorPlan {
     pub duration: Duration,
     /// Mean packets per segmented send, as the program under test had it; 1 without segmentation.
     pub mean_run: f64,
+    /// What the peers tell of it, if they do.
+    pub feedback: Option<FeedbackPlan>,
     /// Where the sender is pinned; the receivers are on the other core.
     pub core: usize,
 }
@@ -34,6 +41,8 @@ pub struct FloorPlan {
 #[derive(Debug, Clone)]
 pub struct Floor {
     pub packets: u64,
+    /// Datagrams of feedback that were received and opened.
+    pub told: u64,
     /// Processor time of the sending thread.
     pub cpu: Duration,
     /// Share of the packets that arrived.
@@ -54,20 +63,23 @@ pub fn measure(plan: FloorPlan) -> Result<Floor> {
     let receivers = receivers(plan.peers)?;
     let remotes = receivers.iter().map(UdpSocket::local_addr).collect::<std::io::Result<Vec<_>>>()?;
     let clock = Arc::new(BurstClock::new(plan));
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    let (local, now) = (socket.local_addr()?, Instant::now());
+    let tellers = plan.feedback.map(|feedback| Tellers::new(feedback, plan.peers, local, now)).transpose()?;
     let drain = {
         let clock = Arc::clone(&clock);
-        std::thread::spawn(move || drain(&receivers, plan, &clock))
+        std::thread::spawn(move || drain(&receivers, tellers, plan, &clock))
     };
     let sender = {
         let clock = Arc::clone(&clock);
-        std::thread::spawn(move || send(plan, &remotes, &clock))
+        std::thread::spawn(move || send(plan, socket, &remotes, &clock))
     };
     let sent = sender.join().map_err(|_| anyhow::anyhow!("the floor's sender panicked"))?;
     clock.over.store(true, Ordering::Relaxed);
     let latencies = drain.join().map_err(|_| anyhow::anyhow!("the floor's receiver panicked"))??;
-    let (packets, cpu) = sent?;
+    let Sent { packets, told, cpu } = sent?;
     let delivered = latencies.len() as f64 / packets.max(1) as f64;
-    Ok(Floor { packets, cpu, delivered, latency_us: Sample::new(latencies) })
+    Ok(Floor { packets, told, cpu, delivered, latency_us: Sample::new(latencies) })
 }
 
 /// When each burst began, for the receivers; and whether the last is out.
@@ -90,10 +102,17 @@ impl BurstClock {
     }
 }
 
-fn send(plan: FloorPlan, remotes: &[std::net::SocketAddr], clock: &BurstClock) -> Result<(u64, Duration)> {
+/// What the sending thread has done.
+struct Sent {
+    packets: u64,
+    told: u64,
+    cpu: Duration,
+}
+
+fn send(plan: FloorPlan, socket: UdpSocket, remotes: &[SocketAddr], clock: &BurstClock) -> Result<Sent> {
     pin_to_core(plan.core).context("pinning the floor's sender")?;
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
     let socket = chappe_sfu_io::udp::UdpSocket::adopt(socket.into())?;
+    let mut hearing = plan.feedback.map(|_| Hearing::new(&socket, remotes.len())).transpose()?;
     let mut sender = if plan.mean_run > 1.0 { BatchSender::new() } else { BatchSender::without_segmentation() };
     let sealers = (0..remotes.len()).map(sealer).collect::<Result<Vec<_>>>()?;
     let sealed_bytes = plan.packet_bytes + Profile::AeadAes128Gcm.rtp_overhead();
@@ -117,9 +136,13 @@ fn send(plan: FloorPlan, remotes: &[std::net::SocketAddr], clock: &BurstClock) -
         });
         packets += sender.send(&socket, runs, Duration::from_millis(2)).packets;
         let next = plan.period.mul_f64((burst + 1) as f64);
-        std::thread::sleep(next.saturating_sub(started.elapsed()));
+        match &mut hearing {
+            Some(hearing) => hearing.hear_until(&socket, started + next)?,
+            None => std::thread::sleep(next.saturating_sub(started.elapsed())),
+        }
     }
-    Ok((packets, thread_cpu() - cpu_before))
+    let cpu = thread_cpu() - cpu_before;
+    Ok(Sent { packets, told: hearing.map_or(Ok(0), |hearing| hearing.opened())?, cpu })
 }
 
 fn seal_burst(sealers: &[Sealer], burst: usize, first: u64, payload: &[u8], arena: &mut [u8], sealed_bytes: usize) {
@@ -162,17 +185,25 @@ fn receivers(count: usize) -> Result<Vec<UdpSocket>> {
         .collect()
 }
 
-/// Reads until the last burst is out, and returns each packet's latency in microseconds.
-fn drain(receivers: &[UdpSocket], plan: FloorPlan, clock: &BurstClock) -> Result<Vec<f64>> {
+/// Reads until the last burst is out, and returns each packet's latency in microseconds. The peers tell meanwhile.
+fn drain(
+    receivers: &[UdpSocket],
+    mut tellers: Option<Tellers>,
+    plan: FloorPlan,
+    clock: &BurstClock,
+) -> Result<Vec<f64>> {
     pin_to_core(1 - plan.core.min(1)).context("pinning the floor's receiver")?;
     let mut latencies = Vec::new();
     let mut buffer = [0u8; 2048];
     loop {
         let last = clock.over.load(Ordering::Relaxed);
-        for socket in receivers {
+        for (peer, socket) in receivers.iter().enumerate() {
             while let Some(arrival::ReadDatagram { at, .. }) = arrival::receive(socket, &mut buffer) {
                 let seq = u16::from_be_bytes([buffer[2], buffer[3]]);
                 latencies.extend(clock.since_start_us(plan, seq, at));
+            }
+            if let Some(tellers) = &mut tellers {
+                tellers.tell(peer, socket, Instant::now());
             }
         }
         if last {
@@ -207,9 +238,13 @@ mod tests {
             period: Duration::from_millis(5),
             duration: Duration::from_millis(50),
             mean_run: 8.0,
+            feedback: None,
             core: 0,
         };
-        let floor = measure(plan).expect("a floor");
-        assert_eq!((floor.packets, floor.delivered), (4 * 8 * 10, 1.0));
+        let told = Some(FeedbackPlan { bytes: 60, interval: Duration::from_millis(10) });
+        for feedback in [None, told] {
+            let floor = measure(FloorPlan { feedback, ..plan }).expect("a floor");
+            assert_eq!((floor.packets, floor.delivered), (4 * 8 * 10, 1.0));
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::POLL_TICK;
 use crate::airing::Airing;
 use crate::http::Server;
 use crate::tally::Tally;
+use crate::telling::ToldCount;
 
 /// Who watches, over one session.
 pub trait Watcher: Send {
@@ -18,6 +19,11 @@ pub trait Watcher: Send {
 
     /// Of each stream that it has seen.
     fn tallies(&self) -> impl Iterator<Item = &Tally>;
+
+    /// What it told of the packets that it got.
+    fn told(&self) -> ToldCount {
+        ToldCount::default()
+    }
 
     /// Starts counting anew, as at the start of a measurement.
     fn forget(&mut self);
@@ -103,6 +109,11 @@ impl<W: Watcher> Stage<W> {
 
     pub fn tallies(&self) -> impl Iterator<Item = &Tally> {
         self.watchers.iter().flat_map(Watcher::tallies)
+    }
+
+    /// What all watchers told.
+    pub fn told(&self) -> ToldCount {
+        self.watchers.iter().map(Watcher::told).sum()
     }
 
     pub fn leave(self) -> Result<()> {

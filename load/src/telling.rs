@@ -1,6 +1,7 @@
 //! Owns what a synthetic viewer tells of the packets that it got: when each came, as browsers do (transport-wide
 //! feedback). Never opens a packet.
 
+use std::iter::Sum;
 use std::time::{Instant, SystemTime};
 
 use chappe_sfu_core::rtcp::RtcpWriter;
@@ -16,13 +17,22 @@ pub struct Telling {
     /// One moment by two clocks.
     zero: (Instant, SystemTime),
     media: Ssrc,
+    count: ToldCount,
+}
+
+/// How much was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ToldCount {
+    pub packets: u64,
+    /// Before sealing.
+    pub bytes: u64,
 }
 
 impl Telling {
     pub fn new() -> Telling {
         let zero = (Instant::now(), SystemTime::now());
         let extensions = ExtensionMap::empty().with(ExtensionKind::TransportCc, Some(NUMBER_ID));
-        Telling { extensions, log: ArrivalLog::new(zero.0), zero, media: Ssrc(0) }
+        Telling { extensions, log: ArrivalLog::new(zero.0), zero, media: Ssrc(0), count: ToldCount::default() }
     }
 
     /// A packet that the kernel got at `at`.
@@ -39,7 +49,30 @@ impl Telling {
             return None;
         }
         let mut writer = RtcpWriter::new(out);
-        self.log.poll_feedback(now, OWN, self.media, &mut writer).then(|| writer.len())
+        let length = self.log.poll_feedback(now, OWN, self.media, &mut writer).then(|| writer.len())?;
+        self.count.packets += 1;
+        self.count.bytes += length as u64;
+        Some(length)
+    }
+
+    /// Since the last [`Telling::forget`].
+    pub fn count(&self) -> ToldCount {
+        self.count
+    }
+
+    /// Starts counting anew.
+    pub fn forget(&mut self) {
+        self.count = ToldCount::default();
+    }
+}
+
+impl Sum for ToldCount {
+    fn sum<I: Iterator<Item = ToldCount>>(counts: I) -> ToldCount {
+        let add = |sum: ToldCount, more: ToldCount| ToldCount {
+            packets: sum.packets + more.packets,
+            bytes: sum.bytes + more.bytes,
+        };
+        counts.fold(ToldCount::default(), add)
     }
 }
 

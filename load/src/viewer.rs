@@ -13,7 +13,7 @@ use crate::http::Server;
 use crate::offer::{self, Kind, RTX_PAYLOAD_TYPE};
 use crate::stage::Watcher;
 use crate::tally::Tally;
-use crate::telling::Telling;
+use crate::telling::{Telling, ToldCount};
 
 pub struct Viewer {
     client: Client,
@@ -110,8 +110,13 @@ impl Watcher for Viewer {
         std::iter::once(&self.tally)
     }
 
+    fn told(&self) -> ToldCount {
+        self.telling.as_ref().map(Telling::count).unwrap_or_default()
+    }
+
     fn forget(&mut self) {
         self.tally = self.tally.anew();
+        self.telling.iter_mut().for_each(Telling::forget);
     }
 
     fn leave(mut self, server: &Server) -> Result<()> {

@@ -33,7 +33,10 @@ pub fn measure(node: &Node, only: &str, rounds: usize, duration: Duration) -> Re
     println!(
         "called even, 5 packets 6.7 ms apart; in rooms20x25, 2 of {SMALL_BYTES} B at once; in audio100, 100 B each 20 ms from those who speak"
     );
-    println!("viewers of told1x500 send transport-wide feedback: their lines are estimated, probed and paced");
+    println!(
+        "viewers of told1x500 send transport-wide feedback, which its floor receives and opens: their lines are estimated,"
+    );
+    println!("probed and paced");
     println!("                    ---- ns per packet ----               --- latency, us: p50, p99 ---");
     println!(
         "scenario     load   all  user  floor  ratio   run    worker          floor           delivered  missing  broken"
@@ -44,6 +47,9 @@ pub fn measure(node: &Node, only: &str, rounds: usize, duration: Duration) -> Re
             let readings = (0..rounds).map(|_| once(node, load, duration)).collect::<Result<Vec<_>>>()?;
             let row = Row::of(&readings);
             println!("{name:12}{row}");
+            if let Some(beside) = row.beside_sending() {
+                println!("{name:12}{beside}");
+            }
             findings.add_row(name, &row);
         }
     }
@@ -62,7 +68,7 @@ fn once(node: &Node, load: Load, duration: Duration) -> Result<Measurement> {
             fleet.add_telling(scenario.viewers_each)?;
             // Until the first probes are through.
             fleet.drive(Instant::now() + PROBED_AFTER)?;
-            reading(node, fleet, flow_of_streams(scenario), duration)
+            reading(node, fleet, flow_of_told(scenario), duration)
         }
         Load::Rooms(plan) => {
             let rooms = Rooms::open(&node.server, "rooms", plan)?;
@@ -75,6 +81,12 @@ fn once(node: &Node, load: Load, duration: Duration) -> Result<Measurement> {
 fn flow_of_streams(scenario: Scenario) -> Flow {
     let Scenario { shape, .. } = scenario;
     Flow { peers: scenario.viewers(), packet_bytes: shape.packet_bytes, burst: shape.burst(), period: shape.step() }
+}
+
+/// The same packets with a number each.
+fn flow_of_told(scenario: Scenario) -> Flow {
+    let flow = flow_of_streams(scenario);
+    Flow { packet_bytes: flow.packet_bytes + NUMBER_BYTES, ..flow }
 }
 
 /// Every member gets the burst of one of the others, as often as they all together send.
@@ -115,6 +127,8 @@ const SMALL: Shape = Shape {
 };
 const SMALL_BYTES: usize = 800;
 const SPEAKING: Shape = voice(Duration::from_millis(20));
+/// A block of extensions with one of two bytes (RFC 8285 section 4.2).
+const NUMBER_BYTES: usize = 8;
 /// What Opus sends of silence with DTX (RFC 7587 section 3.1.3): a frame each 400 ms.
 const SILENT: Shape = voice(Duration::from_millis(400));
 const VOICE_BYTES: usize = 100;
@@ -143,7 +157,8 @@ mod tests {
     fn each_scenario_is_within_what_placement_gives_one_worker() {
         for (name, load) in SCENARIOS {
             let flow = match load {
-                Load::Streams(scenario) | Load::Told(scenario) => flow_of_streams(scenario),
+                Load::Streams(scenario) => flow_of_streams(scenario),
+                Load::Told(scenario) => flow_of_told(scenario),
                 Load::Rooms(plan) => flow_of_rooms(plan),
             };
             let (sessions, packets) = (flow.peers as f64, (flow.peers * flow.burst) as f64 / flow.period.as_secs_f64());

@@ -60,6 +60,7 @@ fn floor_load(duration: Duration) -> Result<f64> {
         period: Duration::from_millis(ALIVE_MS),
         duration,
         mean_run: 1.0,
+        feedback: None,
         core: WORKER_CORE,
     })?;
     let signs_per_second = 1_000.0 / ALIVE_MS as f64 * SESSIONS as f64;

@@ -13,6 +13,8 @@ pub struct Measurement {
     pub nanos_per_packet: f64,
     pub user: Duration,
     pub floor: Floor,
+    /// Where the viewers tell of what they get, which the floor hears.
+    pub sending: Option<SendingFloor>,
     /// Packets per segmented send.
     pub mean_run: f64,
     /// Share of the worker's core.
@@ -22,6 +24,16 @@ pub struct Measurement {
     pub delivered: u64,
     pub missing: u64,
     pub broken: u64,
+}
+
+/// The floor of what is sent alone, beside that which hears what the viewers tell.
+pub struct SendingFloor {
+    pub floor: Floor,
+    /// Feedback packets of all viewers together, and those that the floor heard.
+    pub told_per_second: f64,
+    pub heard_per_second: f64,
+    /// Bytes of one feedback packet before sealing.
+    pub told_bytes: usize,
 }
 
 /// Medians over the rounds of a scenario.
@@ -38,6 +50,7 @@ pub struct Row {
     delivered: u64,
     missing: u64,
     broken: u64,
+    beside_sending: Option<String>,
 }
 
 /// What a run of the benchmark found out.
@@ -88,7 +101,13 @@ impl Row {
             delivered,
             missing: sum(|reading| reading.missing),
             broken: sum(|reading| reading.broken),
+            beside_sending: beside_sending(readings),
         }
+    }
+
+    /// What the row would be beside a floor that hears nothing.
+    pub fn beside_sending(&self) -> Option<&str> {
+        self.beside_sending.as_deref()
     }
 
     /// The cost bars are those of one publisher with 500 viewers. Latency is what the worker adds to the
@@ -109,6 +128,21 @@ impl Row {
         }
         bars
     }
+}
+
+fn beside_sending(readings: &[Measurement]) -> Option<String> {
+    let told = readings.iter().filter_map(|reading| Some((reading, reading.sending.as_ref()?)));
+    let median =
+        |value: fn((&Measurement, &SendingFloor)) -> f64| Sample::new(told.clone().map(value).collect()).median();
+    told.clone().next()?;
+    Some(format!(
+        "{:.0} feedback packets/s of {:.0} B, the floor hears {:.0}/s; one that only sends: {:.0} ns, {:.2} x",
+        median(|(_, sending)| sending.told_per_second),
+        median(|(_, sending)| sending.told_bytes as f64),
+        median(|(_, sending)| sending.heard_per_second),
+        median(|(_, sending)| sending.floor.nanos_per_packet()),
+        median(|(reading, sending)| reading.nanos_per_packet / sending.floor.nanos_per_packet()),
+    ))
 }
 
 impl fmt::Display for Row {
