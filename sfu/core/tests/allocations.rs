@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use chappe_sfu_core::rtp::Ssrc;
+use chappe_sfu_core::{Media, SendTrack};
 use harness::*;
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -106,32 +107,39 @@ fn forwarding_and_relaying_allocate_nothing_and_a_viewer_takes_less_than_32_kilo
 }
 
 fn viewers_take_little() {
-    let (silent, estimating) = (bytes_per_viewer(false), bytes_per_viewer(true));
-    println!("{silent} bytes per viewer, {estimating} of one that says what its line carries");
+    let silent = bytes_per_viewer(watches, 100, |_, _| {});
+    let estimating = bytes_per_viewer(watches, 100, |harness, viewer| {
+        harness.clients[viewer].send_rtcp(|writer| writer.remb(Ssrc(1), 5_000_000, &[Ssrc(0x9000)]));
+    });
+    // 96 packets are on their way, more than a camera sends between two feedbacks.
+    let numbered = bytes_per_viewer(watches_and_tells, 12, |_, _| {});
+    println!(
+        "{silent} bytes per viewer, {estimating} of one that says what its line carries, {numbered} of one whose \
+         packets are numbered"
+    );
     assert!((1_000..32 << 10).contains(&silent), "{silent} bytes per viewer");
+    assert!((silent + (2 << 10)..32 << 10).contains(&numbered), "{numbered} bytes of one whose packets are numbered");
     // Without transport-wide numbers nothing is kept of what they named.
     let estimate = estimating - silent;
     assert!((100..4 << 10).contains(&estimate), "{estimate} bytes for an estimate");
 }
 
-/// What the SFU holds for 500 viewers that watch a camera and a microphone: counted as what is given back
-/// when their sessions close, which leaves out the clients of the harness.
-fn bytes_per_viewer(has_estimate: bool) -> i64 {
+/// What the SFU holds for 500 viewers that watch a camera and a microphone, after so many frames and what they say then:
+/// counted as what is given back when their sessions close, which leaves out the clients of the harness.
+fn bytes_per_viewer(media: fn(Vec<SendTrack>) -> Media, frames: usize, say: fn(&mut Harness, Who)) -> i64 {
     const VIEWERS: usize = 500;
     let mut harness = Harness::new();
     let publisher = harness.join(publishes(vec![camera_line(CAMERA)]));
     let viewers: Vec<Who> = (0..VIEWERS)
-        .map(|_| harness.join(watches(vec![video_out(Some(CAMERA), 0x9000), audio_out(Some(MICROPHONE), 0x9100)])))
+        .map(|_| harness.join(media(vec![video_out(Some(CAMERA), 0x9000), audio_out(Some(MICROPHONE), 0x9100)])))
         .collect();
     let mut camera = Camera::new(VIDEO_SSRC);
-    let mut warm_up = film(&mut harness, publisher, &mut camera, 100);
+    let mut warm_up = film(&mut harness, publisher, &mut camera, frames);
     play(&mut harness, publisher, &mut warm_up);
-    if has_estimate {
-        for viewer in &viewers {
-            harness.clients[*viewer].send_rtcp(|writer| writer.remb(Ssrc(1), 5_000_000, &[Ssrc(0x9000)]));
-        }
-        harness.exchange();
+    for viewer in &viewers {
+        say(&mut harness, *viewer);
     }
+    harness.exchange();
     let before = BYTES.load(Ordering::Relaxed);
     for viewer in viewers {
         let closed = chappe_sfu_core::CloseReason::Requested;

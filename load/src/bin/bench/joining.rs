@@ -37,19 +37,22 @@ pub fn at_once(node: &Node) -> Result<Findings> {
     Ok(findings)
 }
 
-/// On a node of its own: memory that earlier scenarios left behind would hide what a viewer needs.
-pub fn memory(node: &Node) -> Result<Bar> {
+/// On a node of its own: memory that earlier scenarios left behind would hide what a viewer needs. `tells` of viewers that
+/// tell of each packet when it came.
+pub fn memory(node: &Node, tells: bool) -> Result<Bar> {
+    let add = if tells { ScenarioClients::add_telling } else { ScenarioClients::add_viewers };
     let scenario = Scenario { publishers: 1, viewers_each: MEMORY_VIEWERS, shape: SHAPE };
     let mut fleet = ScenarioClients::publish(&node.server, "memory", scenario)?;
-    fleet.add_viewers(1)?;
+    add(&mut fleet, 1)?;
     fleet.drive(Instant::now() + WARM_UP)?;
     let before = Usage::of(node.worker_pid)?.rss_bytes;
-    fleet.add_viewers(MEMORY_VIEWERS)?;
+    add(&mut fleet, MEMORY_VIEWERS)?;
     fleet.drive(Instant::now() + WARM_UP)?;
     let grown = Usage::of(node.worker_pid)?.rss_bytes.saturating_sub(before);
     fleet.leave()?;
     let each = grown as f64 / 1e3 / MEMORY_VIEWERS as f64;
-    Ok(Bar::new(format!("resident memory of the worker per viewer at {MEMORY_VIEWERS}, kB"), each, 32.0))
+    let who = if tells { "viewer that tells of each packet" } else { "viewer" };
+    Ok(Bar::new(format!("resident memory of the worker per {who} at {MEMORY_VIEWERS}, kB"), each, 32.0))
 }
 
 /// What is left of viewers who came and went: memory may not grow with their number.

@@ -95,7 +95,9 @@ fn measure(args: &Args, chappe: &Path) -> Result<Findings> {
         findings.bars.extend(overload::measure(&start(chappe)?, duration)?);
     }
     if is_wanted("memory") {
-        findings.bars.push(joining::memory(&start(chappe)?)?);
+        for tells in [false, true] {
+            findings.bars.push(joining::memory(&start(chappe)?, tells)?);
+        }
     }
     if is_wanted("churn") {
         findings.bars.push(joining::churn(&start(chappe)?)?);
