@@ -68,6 +68,11 @@ impl LossBased {
         self.window.loss()
     }
 
+    #[inline]
+    pub fn read(&self) -> u64 {
+        self.rate.bps() ^ self.hold.rate.bps() ^ u64::from(self.window.count())
+    }
+
     pub fn limits(&self) -> bool {
         self.state != State::Delay
     }
@@ -157,12 +162,14 @@ impl LossBased {
         let distance = LOSS_OF_PREFERENCE - self.window.loss();
         let preference = distance / (PREFERENCE_SMOOTHING + distance.abs());
         let bias = preference * (BIAS * channel.kbps + LOG_BIAS * (1.0 + channel.kbps).ln());
+        // Below the bandwidth all observations have the same, and a logarithm costs more than all the rest.
+        let (mut of, mut lost_ln, mut received_ln) = (f64::NAN, 0.0, 0.0);
         let likelihood = self.window.observations().map(|(weight, observation)| {
             let probability = channel.loss_probability(observation);
-            weight
-                * (observation.lost_kb * probability.ln()
-                    + observation.received_kb() * (1.0 - probability).ln()
-                    + bias * observation.kb)
+            if probability != of {
+                (of, lost_ln, received_ln) = (probability, probability.ln(), (1.0 - probability).ln());
+            }
+            weight * (observation.lost_kb * lost_ln + observation.received_kb() * received_ln + bias * observation.kb)
         });
         likelihood.sum()
     }
