@@ -2,6 +2,8 @@
 //! repeated without being asked for: the client's NACK may have been lost, and comes again only after a round trip and
 //! more. Never repeats it.
 
+use std::num::NonZeroU8;
+
 use arrayvec::ArrayVec;
 
 use crate::keys::{Key, SendLine};
@@ -9,19 +11,19 @@ use crate::keys::{Key, SendLine};
 /// A packet of an m-line as it left, by its sequence number there; a repeat has that of what it repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Original {
-    /// Its place, in a byte, because each viewer has hundreds of these.
-    line: u8,
+    /// Its place plus one: with none of it an entry has four bytes, and each viewer has hundreds of these.
+    line: NonZeroU8,
     pub seq: u16,
 }
 
 impl Original {
     #[inline]
     pub fn of(line: SendLine, index: u64) -> Original {
-        Original { line: line.place() as u8, seq: index as u16 }
+        Original { line: NonZeroU8::MIN.saturating_add(line.place() as u8), seq: index as u16 }
     }
 
     pub fn line(self) -> SendLine {
-        SendLine::new(self.line.into())
+        SendLine::new(usize::from(self.line.get()) - 1)
     }
 }
 
@@ -62,7 +64,7 @@ impl Missed {
     }
 }
 
-/// 3 kB: half a second of 10 Mbit/s in packets of 1200 bytes. Feedback comes within a round trip and 250 ms.
+/// 2 kB: half a second of 10 Mbit/s in packets of 1200 bytes. Feedback comes within a round trip and 250 ms.
 const KEPT: usize = 512;
 /// Of one feedback packet.
 pub(crate) const TOLD_MAX: usize = 32;
@@ -72,7 +74,18 @@ mod tests {
     use super::*;
 
     fn original(seq: u16) -> Option<Original> {
-        Some(Original { line: 3, seq })
+        Some(Original::of(SendLine::new(3), seq.into()))
+    }
+
+    #[test]
+    fn each_has_four_bytes() {
+        assert_eq!(size_of::<[Option<Original>; KEPT]>(), 4 * KEPT);
+        let last = SendLine::new(crate::spec::TRACKS_PER_SESSION_MAX - 1);
+        assert_eq!(
+            Original::of(last, 65_541),
+            Original { line: NonZeroU8::new(last.place() as u8 + 1).unwrap(), seq: 5 }
+        );
+        assert_eq!(Original::of(last, 0).line(), last);
     }
 
     #[test]
@@ -83,7 +96,7 @@ mod tests {
         }
         missed.note_sent(65_010, None);
         (65_000..65_011).for_each(|number| missed.note_fate(number, number != 65_004 && number != 65_010));
-        assert_eq!(missed.take().as_slice(), [Original { line: 3, seq: 4 }]);
+        assert_eq!(missed.take().into_iter().map(Some).collect::<Vec<_>>(), [original(4)]);
         missed.note_fate(65_004, false);
         assert!(missed.take().is_empty());
     }
