@@ -17,6 +17,11 @@ impl Allowance {
         Allowance { interval, burst, paid_at: None }
     }
 
+    /// Whether any was ever taken.
+    pub fn has_begun(&self) -> bool {
+        self.paid_at.is_some()
+    }
+
     /// Whether one more may be taken now.
     pub fn is_left(&self, now: Instant) -> bool {
         self.paid_at.is_none_or(|at| at <= now + self.interval * self.burst.saturating_sub(1))

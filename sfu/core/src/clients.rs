@@ -15,6 +15,7 @@ mod rtcp;
 mod session;
 mod strangers;
 
+use std::hint::black_box;
 use std::time::Instant;
 
 use arrayvec::ArrayVec;
@@ -143,6 +144,20 @@ impl Clients {
             |session: &Session| session.client == Some(client) && session.delivery.acknowledged().is_some();
         let is_shared = self.sessions.iter().any(|(other, session)| other != key && shares_line(session));
         (!is_shared).then_some(known)
+    }
+
+    /// Reads what is needed to send to these, before the first is sent anything.
+    #[inline]
+    pub fn read_for_sending(&self, viewers: impl Iterator<Item = SenderKey>) {
+        let read =
+            viewers.filter_map(|viewer| Some(self.get(viewer.session())?.delivery.read_for_sending(viewer.line())));
+        black_box(read.fold(0, |sum, read| sum ^ read));
+    }
+
+    /// Reads what is needed to hear the feedback of the clients at these addresses, before the first is heard.
+    pub fn read_for_feedback(&self, routes: impl Iterator<Item = Route>) {
+        let sessions = routes.filter_map(|route| self.get(self.routes.peek(route)?));
+        black_box(sessions.fold(0, |sum, session| sum ^ session.read_for_feedback()));
     }
 
     /// The layers of these tracks for a client, in their order. Clients behind one address may have to share a line.

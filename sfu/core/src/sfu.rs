@@ -109,6 +109,11 @@ impl Sfu {
         self.clients.is_known(route)
     }
 
+    /// RTCP of these clients is given next: what is known of them is read side by side.
+    pub fn expect_feedback(&self, routes: impl Iterator<Item = Route>) {
+        self.clients.read_for_feedback(routes);
+    }
+
     /// The TCP connection of a route is gone.
     pub fn handle_connection_closed(&mut self, now: Now, route: Route) {
         self.contained(now.mono, |sfu| sfu.clients.forget_connection(now.mono, route, &mut sfu.out));

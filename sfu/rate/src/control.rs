@@ -51,6 +51,19 @@ impl RateControl {
         self.estimator.estimate()
     }
 
+    /// Reads what is needed of it when a packet leaves, so that a caller who is about to send to many finds it in the
+    /// processor's caches. The sum means nothing.
+    #[inline]
+    pub fn read_for_sending(&self) -> u64 {
+        self.pacer.read() ^ u64::from(self.prober.is_idle()) ^ self.estimator.read_for_sending()
+    }
+
+    /// The same when feedback tells of `packets`.
+    #[inline]
+    pub fn read_for_feedback(&self, packets: usize) -> u64 {
+        u64::from(self.prober.is_idle()) ^ self.estimator.read_for_feedback(packets)
+    }
+
     /// For the choice of layers.
     pub fn line(&self, now: Time) -> Line {
         let (is_calm, is_measured) = (self.estimator.is_calm(), self.estimator.is_measured(now));

@@ -4,6 +4,7 @@
 //! `goog_cc_network_control.cc` and `send_side_bandwidth_estimation.cc`, which put the same parts together.
 
 mod acknowledged;
+mod ahead;
 mod aimd;
 mod app_limited;
 mod busy;
@@ -174,7 +175,7 @@ impl Estimator {
         self.probes.expect(cluster);
     }
 
-    /// What a feedback packet says, in the order of its sequence numbers.
+    /// What feedback says, in the order of its sequence numbers.
     pub(crate) fn handle_feedback(&mut self, now: Time, reports: impl IntoIterator<Item = PacketReport>) -> Outcome {
         let mut outcome = Outcome::default();
         let mut received: ArrayVec<ReceivedPacket, CHUNK> = ArrayVec::new();
@@ -386,7 +387,6 @@ type ReceivedPacket = (SentPacket, ReceiverTime);
 
 /// Packets that are sorted by arrival at a time, on the stack.
 const CHUNK: usize = 128;
-
 /// kDefaultRtt of libwebrtc.
 const ROUND_TRIP: Duration = Duration::from_millis(200);
 /// No feedback may make the response time longer.

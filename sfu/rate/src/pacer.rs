@@ -46,6 +46,11 @@ impl Pacer {
         Pacer { debt: 0.0, at: now }
     }
 
+    #[inline]
+    pub(crate) fn read(&self) -> u64 {
+        self.debt.to_bits()
+    }
+
     /// Each tick of a viewer with a backlog or a probe.
     #[inline]
     pub fn poll_grant(&mut self, now: Time, estimate: Bitrate, backlog: &Backlog, prober: &Prober) -> Grant {

@@ -8,7 +8,7 @@ use chappe_sfu_core::{ConnectionId, DatagramKind, Now, Route, Sfu, classify};
 use chappe_sfu_io::clock;
 use chappe_sfu_io::epoll::Epoll;
 use chappe_sfu_io::tcp::FrameKind;
-use chappe_sfu_io::udp::{BatchReceiver, BatchSender, SendReport, Transmit, UdpSocket};
+use chappe_sfu_io::udp::{BatchReceiver, BatchSender, SendReport, Train, Transmit, UdpSocket};
 
 use crate::connections::Connections;
 use crate::handshakes::Handshakes;
@@ -52,6 +52,11 @@ impl MediaSockets {
             let waited = self.receiver.oldest().map_or(Duration::ZERO, |oldest| now.unix.saturating_sub(oldest));
             if batch == 0 {
                 self.waited = waited;
+            }
+            if trains > 1 {
+                let is_rtcp = |train: &Train<'_>| classify(train.bytes) == Some(DatagramKind::Rtcp);
+                let rtcp = self.receiver.trains(&self.udp).filter(is_rtcp);
+                core.expect_feedback(rtcp.map(|Train { remote, local, .. }| Route::Udp { remote, local }));
             }
             for mut train in self.receiver.trains(&self.udp) {
                 let waited = waited_of(train.arrived, now.unix, waited);

@@ -1,6 +1,7 @@
 //! Owns what goes to one client: the way there, SRTP, and the m-lines we send on. Never chooses what is sent.
 
 mod acknowledgement;
+mod ahead;
 mod allotment;
 mod allotter;
 mod bandwidth;

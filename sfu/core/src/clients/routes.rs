@@ -39,6 +39,11 @@ impl Routes {
         Some(key)
     }
 
+    /// The same without remembering it.
+    pub fn peek(&self, route: Route) -> Option<SessionKey> {
+        self.owners.get(&route).copied()
+    }
+
     #[inline]
     pub fn contender(&self, route: Route) -> Option<SessionKey> {
         if self.contenders.is_empty() { None } else { self.contenders.get(&route).copied() }

@@ -8,6 +8,7 @@ use crate::clients::alive::Tick;
 use crate::clients::delivery::Delivery;
 use crate::clients::ingest::Ingest;
 use crate::clients::returning::ProvenClient;
+use crate::crypto::srtp::Opener;
 use crate::net::Route;
 use crate::outputs::Outputs;
 use crate::spec::{Epoch, Event, SessionId, SessionState};
@@ -89,6 +90,14 @@ impl Session {
             out.push_event(Event::TrackActive { session, track, active: true });
         }
         received.keep(now, &selected, tracks)
+    }
+
+    /// Reads what is needed to hear feedback. The sum means nothing.
+    pub fn read_for_feedback(&self) -> u64 {
+        let is_keyed = self.ingest.opener.as_ref().is_some_and(Opener::has_heard);
+        let marks =
+            [is_keyed, self.ingest.report_at.is_some(), self.round_trip.is_some(), self.transport.heard().is_some()];
+        marks.into_iter().fold(self.delivery.read_for_feedback(), |sum, mark| sum ^ u64::from(mark))
     }
 
     /// What the line of its client carries, for the client's return. Nothing if that has moved to another network

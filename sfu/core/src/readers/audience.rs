@@ -108,6 +108,12 @@ impl Audience {
         None
     }
 
+    /// Those in the list from this place on, so many at most.
+    #[inline]
+    pub fn upcoming(&self, place: usize, count: usize) -> impl Iterator<Item = SenderKey> {
+        self.viewers.list.iter().skip(place).take(count).map(|reader| reader.sink)
+    }
+
     /// The viewer at this place reads the pass.
     #[inline]
     pub fn read_pass(&mut self, place: usize) -> Option<SenderKey> {

@@ -184,9 +184,14 @@ impl Readers {
         let newest = self.templates.entries().next_back().map(|entry| entry.packet);
         let has_start = self.templates.entries().any(|entry| entry.packet.keyframe);
         let first = audience.pass_start();
+        let mut read_up_to = 0;
         while let Some(place) = audience.next_of_pass() {
             if !out.egress.media().has_room(self.templates.bytes_max) {
                 return Flushed::Full;
+            }
+            if place >= read_up_to || place + READ_TOGETHER < read_up_to {
+                read_up_to = place + READ_TOGETHER;
+                clients.read_for_sending(audience.upcoming(place, READ_TOGETHER));
             }
             let Some(viewer) = audience.read_pass(place) else { break };
             out.note(AtWork::Copy { track, viewer: viewer.session() });
@@ -263,6 +268,8 @@ fn equalise(history: &mut History, numbers: &Range<u64>) {
 /// Sends of one layer that are done at once because there is too little to gain. It may be small: a frame
 /// can't be shown before its last packet, and that one never waits.
 const FAN_OUT_AT_ONCE: u64 = 4;
+/// Viewers of whom is read what is needed before the first of them is served: some kilobytes of each.
+const READ_TOGETHER: usize = 8;
 /// Packets of one layer that make a good run.
 const RUN_GOAL: u64 = 16;
 /// More are not read at once by a worker that is behind: what was begun is sent to its end, however long that takes.

@@ -18,6 +18,11 @@ impl AppLimited {
         AppLimited { left: 0.0, at: now, is_limited: false }
     }
 
+    #[inline]
+    pub fn read(&self) -> u64 {
+        self.left.to_bits()
+    }
+
     pub fn is_limited(&self) -> bool {
         self.is_limited
     }

@@ -31,6 +31,11 @@ struct Group {
 }
 
 impl InterArrival {
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.current.is_none() && self.before.is_none()
+    }
+
     /// A packet arrived; gives the difference of two groups when it begins a third.
     pub fn handle(&mut self, now: Time, sent: Time, arrival: ReceiverTime) -> Option<Delta> {
         let fresh = Group { first_sent: sent, sent, first_arrival: arrival, arrival, told: now };

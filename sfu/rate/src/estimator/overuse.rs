@@ -22,6 +22,11 @@ impl Overuse {
         self.trend.usage()
     }
 
+    #[inline]
+    pub fn read(&self) -> u64 {
+        self.trend.read() ^ u64::from(self.groups.is_empty()) ^ u64::from(self.last_at.is_some())
+    }
+
     /// A packet arrived, as we hear now.
     #[inline]
     pub fn handle(&mut self, now: Time, sent: Time, arrival: ReceiverTime) {

@@ -1,6 +1,7 @@
 //! Owns what is known of one client's line: the transport-wide numbers of what is sent to it, what it says of them, and
 //! the estimate that follows. Never sends a packet and never chooses one.
 
+mod ahead;
 mod feedback;
 mod missed;
 mod stream_log;

@@ -80,6 +80,11 @@ impl Rewriter {
         self.numbering = None;
     }
 
+    #[inline]
+    pub fn highest(&self) -> u64 {
+        self.highest
+    }
+
     pub fn is_started(&self) -> bool {
         self.numbering.is_some()
     }

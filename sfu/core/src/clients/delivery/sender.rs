@@ -1,6 +1,7 @@
 //! Owns one m-line we send on: its numbers, RTX, sender reports and what the viewer says of it. Never reads a
 //! clock and never picks the source.
 
+mod ahead;
 mod awaited;
 mod hearing;
 mod layers;

@@ -48,6 +48,11 @@ impl Opener {
         OpenerState { master: self.master.clone(), rtcp_windows: self.rtcp_windows.clone() }
     }
 
+    /// Whether RTCP was opened that is still remembered.
+    pub fn has_heard(&self) -> bool {
+        self.rtcp_windows.last().is_some_and(|(_, window)| window.seen != 0)
+    }
+
     pub fn profile(&self) -> Profile {
         self.master.profile
     }

@@ -58,6 +58,15 @@ impl Missed {
         }
     }
 
+    /// Reads what is noted of the last numbers, so many of them, and what the next one is noted over.
+    #[inline]
+    pub fn read(&self, numbers: usize) -> u64 {
+        let Some(ring) = &self.ring else { return 0 };
+        let back = (0..=numbers).step_by(ENTRIES_PER_LINE);
+        let read = back.map(|back| ring[usize::from(self.newest.wrapping_add(1).wrapping_sub(back as u16)) % KEPT]);
+        read.fold(0, |sum, original| sum ^ original.map_or(0, |original| u64::from(original.seq)))
+    }
+
     /// What did not arrive, since the last time this was asked.
     pub fn take(&mut self) -> ArrayVec<Original, TOLD_MAX> {
         std::mem::take(&mut self.told)
@@ -66,6 +75,8 @@ impl Missed {
 
 /// 2 kB: half a second of 10 Mbit/s in packets of 1200 bytes. Feedback comes within a round trip and 250 ms.
 const KEPT: usize = 512;
+/// In 64 bytes, which is what a processor fetches at a time.
+const ENTRIES_PER_LINE: usize = 16;
 /// Of one feedback packet.
 pub(crate) const TOLD_MAX: usize = 32;
 
