@@ -45,6 +45,8 @@ class FakeStorage {
   kept;
   opened = 0;
   closed = 0;
+  /** @type {(() => void)[]} answers that are still to come */
+  #waiting = [];
   open() {
     this.opened += 1;
     return this.#request(() => this);
@@ -67,8 +69,16 @@ class FakeStorage {
   #request(result) {
     /** @type {{result?: unknown, onsuccess: () => void}} */
     const request = { onsuccess: () => {} };
-    if (this.answers) queueMicrotask(() => ((request.result = result()), request.onsuccess()));
+    const answer = () => ((request.result = result()), request.onsuccess());
+    if (this.answers) queueMicrotask(answer);
+    else this.#waiting.push(answer);
     return request;
+  }
+  /** All that it was asked before, and from now on at once. */
+  async answer() {
+    this.answers = true;
+    for (const answer of this.#waiting.splice(0)) answer();
+    await settle();
   }
 }
 
@@ -80,6 +90,16 @@ async function load() {
   const certificate = new PageCertificate();
   certificate.prepare();
   await certificate.ready();
+  return certificate;
+}
+
+/** The same, when the storage does not answer in time. */
+async function loadWithLateStorage() {
+  const certificate = new PageCertificate();
+  certificate.prepare();
+  const ready = certificate.ready();
+  advance(WAIT_MS_MAX);
+  await ready;
   return certificate;
 }
 
@@ -123,10 +143,27 @@ test("a storage that never answers is waited for once, for a tenth of a second",
   assert.deepEqual(offers, []);
   advance(1);
   await settle();
-  assert.deepEqual([offers, namesOf(certificate)], [["fresh"], []]);
+  assert.deepEqual([offers, namesOf(certificate)], [["fresh"], ["made 1"]]);
   session().dispatch({ type: "start" });
   await settle();
-  assert.deepEqual(offers, ["fresh", "fresh"]);
+  assert.deepEqual([offers, namesOf(certificate), made], [["fresh", "fresh"], ["made 1"], 1]);
+});
+
+test("what is shown because the storage is late is what the next page shows, if the storage has none", async () => {
+  storage.answers = false;
+  const certificate = await loadWithLateStorage();
+  assert.deepEqual(namesOf(certificate), ["made 1"]);
+  await storage.answer();
+  assert.deepEqual([namesOf(certificate), namesOf(await load()), made], [["made 1"], ["made 1"], 1]);
+});
+
+test("a storage that is late and has one is believed from the next connection on", async () => {
+  storage.kept = { name: "kept", expires: Date.now() + 24 * HOUR_MS };
+  storage.answers = false;
+  const certificate = await loadWithLateStorage();
+  assert.deepEqual(namesOf(certificate), ["made 1"]);
+  await storage.answer();
+  assert.deepEqual([namesOf(certificate), storage.kept?.name], [["kept"], "kept"]);
 });
 
 test("a session that is ended while it waits makes no offer", async () => {

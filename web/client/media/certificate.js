@@ -9,8 +9,8 @@ const LIFE_MS = 24 * 3_600_000;
 const SPARE_MS = 3_600_000;
 /**
  * What a first connection waits for the storage, which is asked when the page is loaded and takes some milliseconds. Safari 14
- * has versions that never answer (WebKit bug 226547), and others may be slow in a private window or on a full disk: nobody
- * is to wait for a picture because of that.
+ * has versions that never answer (WebKit bug 226547), and others may be slow in a private window, on a full disk or when they
+ * make the database: nobody is to wait for a picture because of that.
  */
 const WAIT_MS_MAX = 100;
 /** @type {EcKeyGenParams & {expires: number}} */
@@ -21,7 +21,9 @@ export class PageCertificate {
   #present;
   /** @type {Promise<unknown> | undefined} of what is being recalled or made, or was */
   #preparing;
-  /** @type {Promise<unknown> | undefined} the same, for as long as it is waited for */
+  /** @type {Promise<RTCCertificate> | undefined} what is being made for that, or was */
+  #made;
+  /** @type {Promise<unknown> | undefined} the same as `#preparing`, for as long as it is waited for */
   #awaited;
 
   /** Begins to recall it, or to make one, so that it is there by the time that something is offered. */
@@ -30,12 +32,13 @@ export class PageCertificate {
   }
 
   /**
-   * For a first connection to wait for: a moment at most, and without an error.
+   * For a first connection to wait for: a moment at most, and without an error. One that the storage is late for shows one
+   * that is made then, and that is the one that is kept if the storage has none.
    * @returns {Promise<unknown>}
    */
   ready() {
     this.prepare();
-    this.#awaited ??= Promise.race([this.#preparing, new Promise((done) => setTimeout(done, WAIT_MS_MAX))]);
+    this.#awaited ??= Promise.race([this.#preparing, this.#late()]);
     return this.#awaited;
   }
 
@@ -56,23 +59,41 @@ export class PageCertificate {
   /** @param {boolean} mayRecall the one that is kept */
   #begin(mayRecall) {
     this.#awaited = undefined;
+    this.#made = undefined;
     this.#preparing = this.#recallOrMake(mayRecall).catch(() => undefined);
   }
 
   /** @param {boolean} mayRecall */
   async #recallOrMake(mayRecall) {
-    if (!globalThis.RTCPeerConnection?.generateCertificate) return;
+    if (!makesCertificates()) return;
     // Some browsers keep nothing in a private window, and some no certificates: then it is that of this page.
     const database = await opened().catch(() => undefined);
     const kept = mayRecall && database && (await recalled(database).catch(() => undefined));
-    const made = (this.#present = kept || (await RTCPeerConnection.generateCertificate(KEY)));
+    const made = (this.#present = kept || (await this.#make()));
     if (database && !kept) this.#present = await keep(database, made, mayRecall).catch(() => made);
     database?.close();
+  }
+
+  async #late() {
+    await new Promise((done) => setTimeout(done, WAIT_MS_MAX));
+    if (this.certificates.length > 0 || !makesCertificates()) return;
+    const made = await this.#make().catch(() => undefined);
+    // Unless the storage has answered meanwhile.
+    if (this.certificates.length === 0) this.#present = made;
+  }
+
+  /** Once for all who need one. */
+  #make() {
+    return (this.#made ??= RTCPeerConnection.generateCertificate(KEY));
   }
 }
 
 /** Of this page. */
 export const pageCertificate = new PageCertificate();
+
+function makesCertificates() {
+  return Boolean(globalThis.RTCPeerConnection?.generateCertificate);
+}
 
 /** @param {RTCCertificate} certificate */
 function isGood(certificate) {
