@@ -24,11 +24,13 @@ pub fn run(order: &Logs) -> Result<(), Failure> {
     let at = order.node.as_ref().map(|_| format!("node={node}&")).unwrap_or_default();
     let path = format!("/api/v1/log?{at}{query}lines={}&follow={}", order.lines, order.follow);
     let begin = order.since.map(first_second);
+    let mut is_empty = true;
     for line in admin.stream(&path)?.lines() {
         let Ok(line) = line else { break };
         if let Some(why) = line.strip_prefix(ENDED) {
             return Err(Failure::Refused(format!("{node} tells no more of its log: {why}")));
         }
+        is_empty = false;
         if begin.as_ref().is_some_and(|begin| is_before(&line, begin)) {
             continue;
         }
@@ -37,6 +39,10 @@ pub fn run(order: &Logs) -> Result<(), Failure> {
             true => output::line(as_json(&node, source, text))?,
             false => output::line(format_args!("{whose}{source:<10} | {text}"))?,
         }
+    }
+    // A worker that is not there has no lines, and one that is has some.
+    if let Some(source) = of.filter(|_| is_empty && !order.follow && order.lines > 0) {
+        return Err(Failure::Refused(format!("{node} keeps no lines of {source}: `chappe ls` lists its workers")));
     }
     if order.follow {
         return Err(Failure::NotReached(format!("{node} answers no more: the node has ended, or its signaling")));

@@ -1,7 +1,8 @@
-//! Draws tables that fit the terminal: where it is narrow, the columns that matter least are left out.
+//! Draws tables that fit the terminal: where it is narrow, the columns that matter least are left out, and what is in the
+//! others goes over several lines.
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{Attribute, Cell, CellAlignment, Color, Table};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
 
 use super::terminal;
 use crate::failure::Failure;
@@ -86,10 +87,13 @@ pub fn print<R>(columns: &[Column<R>], rows: &[R]) -> Result<(), Failure> {
 fn draw<R>(columns: &[Column<R>], rows: &[R], width: Option<u16>, colour: bool) -> String {
     let mut shown: Vec<&Column<R>> = columns.iter().collect();
     loop {
-        let table = table(&shown, rows, colour);
+        let mut table = table(&shown, rows, colour);
         let least = shown.iter().map(|column| column.rank).max().unwrap_or(0);
         let fits = width.is_none_or(|width| drawn_width(&table) <= usize::from(width));
         if fits || least == 0 {
+            if let Some(width) = width.filter(|width| !fits && *width >= WRAPPED_COLUMNS_MIN) {
+                table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+            }
             return table.to_string();
         }
         shown.retain(|column| column.rank != least);
@@ -131,6 +135,9 @@ fn drawn_width(table: &Table) -> usize {
     table.column_max_content_widths().iter().map(|width| usize::from(*width) + 3).sum::<usize>() + 1
 }
 
+/// With fewer nobody could read what is in them.
+const WRAPPED_COLUMNS_MIN: u16 = 24;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +159,14 @@ mod tests {
         assert_eq!(heads(Some(26)), ["name", "number"]);
         assert_eq!(heads(Some(10)), ["name"]);
         assert_eq!(heads(Some(1)), ["name"]);
+    }
+
+    #[test]
+    fn what_is_too_long_goes_over_several_lines() {
+        let long = "http://media.example:8080 does not answer";
+        let text = draw(&COLUMNS[..1], &[(long, 7)], Some(30), false);
+        assert!(text.lines().all(|line| line.chars().count() <= 30), "{text}");
+        assert!(long.split(' ').all(|word| text.contains(word)), "{text}");
     }
 
     #[test]

@@ -50,6 +50,10 @@ fn ls_lists_each_worker_of_the_node_that_runs_here() {
     let narrow = String::from_utf8(output.stdout).unwrap();
     assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
     assert!(narrow.contains("sessions") && !narrow.contains("memory"), "{narrow}");
+    let output = operator(&node.dir, &["doctor"]).env("COLUMNS", "50").output().unwrap();
+    let narrow = String::from_utf8(output.stdout).unwrap();
+    let mut table = narrow.lines().filter(|line| line.starts_with(['│', '┌', '╞', '└']));
+    assert!(table.all(|line| line.chars().count() <= 50), "{narrow}");
 }
 
 #[test]
@@ -239,6 +243,8 @@ fn only_lines_of_the_time_that_was_asked_for_are_printed() {
     serving(&node, 1);
     let all = printed(&node, &["logs", "--since", "1h"]);
     assert!(all.contains("worker started"), "{all}");
+    let (code, _, trouble) = run(&node.dir, &["logs", "--worker", "9"]);
+    assert!(code == 1 && trouble.contains("keeps no lines of worker-9"), "{trouble}");
     // To the second: until the one in which the last line was written is over.
     let is_past = || printed(&node, &["logs", "--since", "0s"]).is_empty();
     assert!((0..1000).any(|_| is_past()), "{}", printed(&node, &["logs", "--since", "0s"]));
