@@ -178,21 +178,20 @@ impl Delivery {
         templates.translate(history, ids);
         let Templates { packets, scratch, .. } = templates;
         for template in packets {
-            let entry = template.entry;
-            let Step::Send(numbers, payload_type) = sender.step(&entry, now) else { continue };
+            let (numbers, payload_type, is_filler) = match sender.step(&template.entry, now) {
+                Step::Send(numbers, payload_type) => (numbers, payload_type, false),
+                Step::Fill(numbers, payload_type) => (numbers, payload_type, true),
+                Step::Skip | Step::AwaitsKeyframe => continue,
+            };
+            let entry = if is_filler { template.entry.emptied() } else { template.entry };
             let payload = history.payload(&entry);
             let frame = sender.renumber(&entry.packet);
             let own = sender.own(&entry.packet, ids);
-            let header = if own.says_something() {
+            let header = if own.says_something() || is_filler {
                 let len = write_header(scratch, history, &entry, ids, own);
                 &mut scratch[..len]
-            } else if frame.is_some() {
-                // The next viewer's is to be as it was.
-                let header = template.header_mut();
-                scratch[..header.len()].copy_from_slice(header);
-                &mut scratch[..header.len()]
             } else {
-                template.header_mut()
+                template.header_mut(scratch, frame.is_some())
             };
             patch(header, sender.spec.ssrc, payload_type, sender.ends_picture(&entry.packet), numbers);
             let renumbered = frame.and_then(|frame| {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::harness::cameras::ms;
-use crate::harness::scalable::{LayerSyntax, MODES, Made, Mode};
+use crate::harness::client::Received;
+use crate::harness::scalable::{Frame, LayerSyntax, MODES, Made, Mode};
 use crate::harness::studio::*;
 use crate::harness::*;
 use chappe_sfu_core::rtp::{Seq, Ssrc};
-use chappe_sfu_core::{DropReason, ExtensionKind, LayerReason};
+use chappe_sfu_core::{DropReason, ExtensionKind, LayerReason, Media};
 
 const SECOND: Duration = Duration::from_secs(1);
 const K_SVC: Mode = Mode { spatial: 3, temporal: 3, is_key: true, syntax: LayerSyntax::Descriptor };
@@ -157,6 +158,53 @@ fn a_packet_that_is_asked_for_again_is_the_one_that_had_the_number() {
         let repeat = repeat.expect("it is repeated");
         assert_eq!((&repeat.payload[2..], repeat.marker), (&asked.payload[..], asked.marker), "{mode:?}");
     }
+}
+
+/// It was lost on its way to us, and what follows it has left under the next numbers. One viewer has fewer lines, one fewer
+/// frames, and one has no SSRC for repeats.
+#[test]
+fn what_is_left_out_and_comes_late_leaves_no_hole_in_the_numbers() {
+    type Change = fn(&mut Media);
+    let few_lines: Change = |media| media.send[0].height_max = Some(360);
+    let plain: Change = |media| (media.send[0].rtx_ssrc, media.send[0].payload_types[0].rtx) = (None, None);
+    let cases: [(Mode, u64, Change); 4] =
+        [(K_SVC, 20_000, few_lines), (MODES[3], 20_000, few_lines), (MODES[0], 900, |_| {}), (K_SVC, 20_000, plain)];
+    for (at, (mode, kbps, change)) in cases.into_iter().enumerate() {
+        let mut studio = Studio::new(mode);
+        studio.holds = Some(|frame, place| place == 1 && frame.unit.is_multiple_of(5) && is_left_out(frame));
+        studio.play(5 * SECOND);
+        let viewer = studio.add_viewer(kbps, change);
+        studio.play(8 * SECOND);
+        let client = &mut studio.harness.clients[viewer];
+        let of = client.received.iter().zip(&client.arrivals);
+        let of = of.filter(|(packet, when)| packet.ssrc == SEEN && **when + 4 * SECOND >= studio.harness.now.mono);
+        let lately: Vec<_> = of.map(|(packet, _)| packet.clone()).collect();
+        let mut numbers: Vec<u64> = lately.iter().map(|packet| packet.index).collect();
+        numbers.sort_unstable();
+        // What was held last has not come yet.
+        let settled = &numbers[..numbers.len() - 30];
+        assert!(settled.windows(2).all(|pair| pair[1] == pair[0] + 1), "{at}: numbers go on without gaps");
+        let empty: Vec<_> = lately.iter().filter(|packet| packet.payload.is_empty()).collect();
+        assert!(empty.len() >= 5, "{at}: {}", empty.len());
+        let says_nothing =
+            |packet: &Received| !packet.marker && packet.extensions.iter().all(|(id, _)| *id != DESCRIPTOR_SEEN);
+        assert!(empty.iter().all(|packet| says_nothing(packet)), "{at}");
+
+        let asked = empty[empty.len() - 2].index;
+        client.send_rtcp(|writer| writer.nack(Ssrc(1), Ssrc(SEEN), &[Seq(asked as u16)]));
+        studio.play(ms(200));
+        let client = &studio.harness.clients[viewer];
+        let is_it = |packet: &&Received| match packet.ssrc {
+            SEEN => packet.index == asked,
+            _ => packet.payload == (asked as u16).to_be_bytes(),
+        };
+        assert_eq!(client.received.iter().filter(is_it).count(), 2, "{at}: it is sent once more");
+        assert_eq!(client.faults, 0);
+    }
+}
+
+fn is_left_out(frame: &Frame) -> bool {
+    frame.spatial == 2 || frame.spatial == 0 && frame.temporal == 2
 }
 
 #[test]

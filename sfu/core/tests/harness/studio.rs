@@ -7,7 +7,7 @@ use chappe_sfu_core::{Codec, ExtensionKind, LayerStats, Media};
 
 use super::client::ReceivedRtcp;
 use super::lines::*;
-use super::scalable::{Film, LayerSyntax, Made, Mode};
+use super::scalable::{Film, Frame, LayerSyntax, Made, Mode};
 pub use super::viewers::Clocked;
 use super::{Harness, Who, session};
 
@@ -30,6 +30,9 @@ pub struct Studio {
     pub keyframes: usize,
     /// Of the packets of the next pictures one is changed.
     pub change: Option<fn(&mut Made)>,
+    /// Which packets of each frame come behind the picture after theirs.
+    pub holds: Option<fn(&Frame, usize) -> bool>,
+    held: Vec<Packet>,
 }
 
 fn codec(mode: Mode) -> Codec {
@@ -65,7 +68,17 @@ impl Studio {
         let next_at = harness.now.mono;
         let mut film = Film::new(mode);
         film.bytes = 1_090;
-        Studio { harness, film, publisher, seq: 65_300, next_at, keyframes: 0, change: None }
+        Studio {
+            harness,
+            film,
+            publisher,
+            seq: 65_300,
+            next_at,
+            keyframes: 0,
+            change: None,
+            holds: None,
+            held: Vec::new(),
+        }
     }
 
     /// What a viewer negotiates that tells of each packet when it came.
@@ -88,8 +101,16 @@ impl Studio {
         let is_asked = client.received_rtcp.contains(&ReceivedRtcp::Pli(FILM_SSRC));
         client.received_rtcp.retain(|packet| *packet != ReceivedRtcp::Pli(FILM_SSRC));
         self.keyframes += usize::from(is_asked);
-        for packet in self.packets(is_asked) {
-            self.harness.clients[self.publisher].send(&packet);
+        let late = std::mem::take(&mut self.held);
+        let packets = self.packets(is_asked);
+        let is_held = |packet: &Packet| {
+            let (frame, place) = Film::recognise(&packet.payload);
+            self.holds.is_some_and(|holds| holds(&self.film.frames[frame], place))
+        };
+        let (held, sent): (Vec<_>, Vec<_>) = packets.into_iter().partition(is_held);
+        self.held = held;
+        for packet in sent.iter().chain(&late) {
+            self.harness.clients[self.publisher].send(packet);
         }
     }
 

@@ -90,13 +90,13 @@ impl Delivery {
         };
         let (is_sent, repeated) = match repair {
             Repair::Rtx { payload_type, index, original } => {
-                let repeat = Repeat { entry, payload_type, index, original, timestamp: numbers.timestamp };
+                let repeat = Repeat { entry: &entry, payload_type, index, original, timestamp: numbers.timestamp };
                 let sent = self.push_rtx(line, &repeat, PacketClass::Repair, (now, history), arena);
                 (sent.is_some(), Repeated::Rtx)
             }
             Repair::Plain { payload_type, index } => {
                 let numbers = Rewritten { index, ..numbers };
-                (self.push_plain(line, (entry, payload_type, numbers), history, arena), Repeated::Plain)
+                (self.push_plain(line, (&entry, payload_type, numbers), history, arena), Repeated::Plain)
             }
         };
         out.counters.packets_out += u64::from(is_sent);

@@ -85,6 +85,8 @@ pub(crate) struct Sender {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     Send(Rewritten, u8),
+    /// Left out, and what came after it has left: an empty packet takes its number.
+    Fill(Rewritten, u8),
     /// Left out, without a gap.
     Skip,
     /// The viewer waits for a key frame, and this is none.
@@ -187,9 +189,9 @@ impl Sender {
             return Step::Skip;
         }
         if packet.layers.is_layered() && !self.layers.passes(packet.sequence, &packet.layers, now) {
-            // One that comes late leaves its number unused.
-            self.rewriter.skip(packet.sequence);
-            return Step::Skip;
+            let is_late = !self.rewriter.skip(packet.sequence);
+            let numbers = is_late.then(|| self.rewriter.map(packet.sequence, packet.timestamp, now)).flatten();
+            return numbers.map_or(Step::Skip, |numbers| Step::Fill(numbers, payload_type));
         }
         // Padding alone is left out, unless its number is spent already: then an empty packet fills it.
         if entry.is_empty() && self.rewriter.skip(packet.sequence) {
@@ -305,15 +307,15 @@ impl Sender {
 
     /// What the viewer's payload type for a repeat and its form are; `None` when it is not to be repeated now. Of one packet
     /// once per round trip, unless none is given.
-    pub fn decide_repair<'a>(
+    pub fn decide_repair(
         &mut self,
-        history: &'a History,
+        history: &History,
         lost: u16,
         round_trip: Option<Duration>,
         now: Instant,
-    ) -> Option<(Repair, &'a Entry, Rewritten)> {
+    ) -> Option<(Repair, Entry, Rewritten)> {
         let (sequence, index) = self.rewriter.origin(lost)?;
-        let entry = history.find(sequence).filter(|entry| self.has_sent(&entry.packet))?;
+        let entry = self.sent_under_number(history.find(sequence)?)?;
         let map = *self.payload_map(entry.packet.payload_type)?;
         let timestamp = self.rewriter.timestamp(sequence, entry.packet.timestamp);
         let cost = entry.payload_len() as u32 + HEADER_COST;

@@ -88,8 +88,17 @@ impl Own<'_> {
 }
 
 impl Template {
-    pub fn header_mut(&mut self) -> &mut [u8] {
-        &mut self.header[..usize::from(self.len)]
+    /// The header of all who negotiated alike, or a copy of it in `scratch` for who `changes` it: the next viewer's is to be
+    /// as it was.
+    #[inline]
+    pub fn header_mut<'a>(&'a mut self, scratch: &'a mut [u8; HEADER_BYTES_MAX], changes: bool) -> &'a mut [u8] {
+        let header = &mut self.header[..usize::from(self.len)];
+        if !changes {
+            return header;
+        }
+        let copy = &mut scratch[..header.len()];
+        copy.copy_from_slice(header);
+        copy
     }
 }
 

@@ -69,6 +69,14 @@ impl Entry {
         Entry { padding: 0, ..*self }
     }
 
+    /// What takes its number where it is not to be sent and others have left since: nothing, of no frame, which no decoder
+    /// gets to see. A plain repeat of it is the same to the last bit.
+    pub fn emptied(&self) -> Entry {
+        let (frame, layers) = (FrameNumbers::default(), FrameLayers::NONE);
+        let packet = Arrived { marker: false, frame, layers, ..self.packet };
+        Entry { packet, payload_len: 0, extensions_len: 0, padding: 0, ..*self }
+    }
+
     pub fn is_padded(&self) -> bool {
         self.padding > 0
     }

@@ -7,7 +7,7 @@ use super::Sender;
 use crate::clients::delivery::template::Own;
 use crate::codec::layers::{ActiveTargets, OperatingPoint};
 use crate::spec::MediaKind;
-use crate::tracks::history::Arrived;
+use crate::tracks::history::{Arrived, Entry};
 use crate::wire::rtp::{ExtensionKind, ExtensionMap};
 
 impl Sender {
@@ -29,7 +29,18 @@ impl Sender {
 
     /// Whether it has sent a packet of its source, as far as that is known.
     pub(super) fn has_sent(&self, packet: &Arrived) -> bool {
-        self.wants(packet) && (!packet.layers.is_layered() || self.layers.knows(packet.sequence))
+        self.wants(packet) && self.knows(packet)
+    }
+
+    /// What it has sent of a packet whose number is spent: all of it, or of one that was left out when that was so already
+    /// nothing. `None` where that is not known.
+    pub(super) fn sent_under_number(&self, entry: &Entry) -> Option<Entry> {
+        let sent = if self.wants(&entry.packet) { *entry } else { entry.emptied() };
+        self.knows(&entry.packet).then_some(sent)
+    }
+
+    fn knows(&self, packet: &Arrived) -> bool {
+        !packet.layers.is_layered() || self.layers.knows(packet.sequence)
     }
 
     /// Whether a packet is the last one of its picture for this viewer.

@@ -2,7 +2,7 @@
 
 use crate::clients::delivery::Sender;
 use crate::clients::delivery::rtx::Repeat;
-use crate::tracks::history::History;
+use crate::tracks::history::{Entry, History};
 
 impl Sender {
     /// One of the last packets that left, for a viewer to drop: the largest of at most `bytes`, or the smallest.
@@ -12,7 +12,9 @@ impl Sender {
         for index in (newest.saturating_sub(PADDING_CHOICE)..=newest).rev() {
             let original = index as u16;
             let Some((sequence, _)) = self.rewriter.origin(original) else { continue };
-            let Some(entry) = history.find(sequence).filter(|entry| !entry.is_empty()) else { continue };
+            let Some(entry) = history.find(sequence).filter(|entry| self.can_pad_with(entry)) else {
+                continue;
+            };
             let Some(payload_type) = self.payload_map(entry.packet.payload_type).and_then(|map| map.rtx) else {
                 continue;
             };
@@ -29,6 +31,11 @@ impl Sender {
         // Advanced before use: an index is never sealed twice.
         self.repair_next += u64::from(best.is_some());
         best
+    }
+
+    /// A number may have been filled with nothing.
+    fn can_pad_with(&self, entry: &Entry) -> bool {
+        !entry.is_empty() && self.has_sent(&entry.packet)
     }
 }
 
