@@ -370,7 +370,7 @@ impl Delivery {
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let estimate = self.acknowledged().and_then(Bandwidth::poll_timeout);
+        let estimate = self.acknowledged().and_then(|bandwidth| bandwidth.poll_timeout(self.padding_line().is_some()));
         self.senders.iter().flatten().filter_map(Sender::poll_timeout).chain(estimate).chain(self.allotment_at()).min()
     }
 }

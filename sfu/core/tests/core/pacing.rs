@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use crate::harness::adapting::Theatre;
 use crate::harness::scene::Scene;
+use crate::harness::viewers::Clocked;
 use crate::harness::*;
-use chappe_sfu_core::LineStats;
 use chappe_sfu_core::rtp::Ssrc;
+use chappe_sfu_core::{LineStats, MediaKind};
 
 const SEEN: u32 = 0x9000;
 const HEARD: u32 = 0x9100;
@@ -165,6 +167,26 @@ fn a_probe_is_filled_with_repeats_that_a_receiver_drops() {
     }
     assert!(scene.line().estimate > 700_000, "{:?}", scene.line());
     assert_eq!(client.faults, 0);
+}
+
+/// It hears sound alone, which has no repeats: the first probes end by themselves.
+#[test]
+fn a_worker_does_not_look_each_moment_for_padding_that_a_viewer_cannot_get() {
+    let moment = Duration::from_millis(1);
+    let mut theatre = Theatre::new(1);
+    let wakes = |theatre: &mut Theatre| {
+        let is_due = |_: &u32| {
+            theatre.play(moment);
+            theatre.harness.sfu.poll_timeout().is_some_and(|at| at <= theatre.now() + moment)
+        };
+        (0..700).filter(is_due).count()
+    };
+    theatre.play(3 * SECOND);
+    let before = wakes(&mut theatre);
+    let viewer = theatre.add_viewer(10_000, |media| media.send.retain(|line| line.kind == MediaKind::Audio));
+    let after = wakes(&mut theatre);
+    assert!(theatre.harness.clients[viewer].received.len() > 20, "it hears");
+    assert!(after < before + 100, "{before} times in 700 ms without it, {after} with it");
 }
 
 #[test]

@@ -341,9 +341,10 @@ impl Bandwidth {
         }
     }
 
-    /// When [`Bandwidth::handle_timeout`] or [`Bandwidth::padding`] is due.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.control_due(), self.padding_at()].into_iter().flatten().min()
+    /// When [`Bandwidth::handle_timeout`] is due, or [`Bandwidth::padding`] of a client that can be sent some.
+    pub fn poll_timeout(&self, can_pad: bool) -> Option<Instant> {
+        let padding_at = self.padding_at().filter(|_| can_pad);
+        [self.control_due(), padding_at].into_iter().flatten().min()
     }
 
     fn control_due(&self) -> Option<Instant> {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use chappe_sfu_rate::PacketClass;
 
-use crate::clients::delivery::{Delivery, Sender};
+use crate::clients::delivery::Delivery;
 use crate::keys::SendLine;
 use crate::outputs::Outputs;
 use crate::tracks::Tracks;
@@ -17,8 +17,7 @@ impl Delivery {
         let Some((mut bytes, size)) = self.acknowledged_mut().and_then(|bandwidth| bandwidth.padding(now)) else {
             return;
         };
-        let can_pad = |(_, sender): &(SendLine, &Sender)| sender.is_started() && sender.spec.rtx_ssrc.is_some();
-        let Some((line, _)) = self.lines().find(can_pad) else { return };
+        let Some(line) = self.padding_line() else { return };
         let Some(history) = self.history_of(line, tracks) else { return };
         for _ in 0..PACKETS_MAX {
             let Some(sender) = self.sender_mut(line).filter(|_| bytes > 0) else { return };
@@ -29,6 +28,11 @@ impl Delivery {
             out.counters.bytes_out += sent as u64;
             bytes = bytes.saturating_sub(sent as u64);
         }
+    }
+
+    /// The m-line that a probe is filled with. None where nothing is sent yet, or no repeats are negotiated.
+    pub(super) fn padding_line(&self) -> Option<SendLine> {
+        self.lines().find(|(_, sender)| sender.can_pad()).map(|(line, _)| line)
     }
 
     fn history_of<'a>(&self, line: SendLine, tracks: &'a Tracks) -> Option<&'a History> {

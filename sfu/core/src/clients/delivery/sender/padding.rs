@@ -5,6 +5,10 @@ use crate::clients::delivery::rtx::Repeat;
 use crate::tracks::history::{Entry, History};
 
 impl Sender {
+    pub fn can_pad(&self) -> bool {
+        self.is_started() && self.spec.rtx_ssrc.is_some()
+    }
+
     /// One of the last packets that left, for a viewer to drop: the largest of at most `bytes`, or the smallest.
     pub fn decide_padding<'a>(&mut self, history: &'a History, bytes: usize) -> Option<Repeat<'a>> {
         let newest = self.rewriter.next().checked_sub(1)?;
