@@ -18,6 +18,8 @@ pub struct Allocator {
     over_since: Option<Time>,
     raised_at: Option<Time>,
     has_moved: bool,
+    /// What was sent was too much once.
+    has_fallen: bool,
     failures: Failures,
     /// Changes to another layer so far.
     switches: u64,
@@ -68,7 +70,8 @@ impl Allocator {
                 if kept.total > estimate && self.raised_at.take().is_some_and(|at| now.since(at) < FAILED_WITHIN) {
                     self.failures.note(now, kept.total, estimate.bps());
                 }
-                (self.over_since, self.better_since, self.has_moved) = (None, None, true);
+                (self.over_since, self.better_since) = (None, None);
+                (self.has_moved, self.has_fallen) = (true, true);
                 allocate(estimate, audio, shown)
             }
             // Other tracks, or shown in another way.
@@ -79,10 +82,11 @@ impl Allocator {
         &self.present
     }
 
-    /// What a rise may take. The first one follows a probe, which says less than the line carries already.
+    /// What a rise may take. One that follows a probe, which says less than the line carries already, may take all of it as
+    /// long as nothing was too much yet.
     fn room(&self, line: Line) -> Bitrate {
-        let is_first = !self.has_moved && line.is_measured;
-        if is_first { line.estimate } else { line.estimate.scaled(1.0 / HEADROOM) }
+        let takes_all = !self.has_fallen && line.is_measured;
+        if takes_all { line.estimate } else { line.estimate.scaled(1.0 / HEADROOM) }
     }
 
     /// What is sent now, if each of its tracks is still there and its layer still of use.
@@ -147,7 +151,7 @@ impl Allocator {
     }
 }
 
-/// A rise that is not the first leaves so much of the estimate free.
+/// A rise after a fall, or without a probe just before it, leaves so much of the estimate free.
 const HEADROOM: f64 = 1.05;
 const FAILED_WITHIN: Duration = Duration::from_secs(8);
 /// More fits for so long before a rise.

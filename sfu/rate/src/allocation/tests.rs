@@ -161,6 +161,24 @@ fn the_first_rise_takes_all_that_was_measured_and_others_leave_something_free() 
     assert_eq!((rise_to(1740, false), rise_to(1830, false)), (Some(1), Some(2)));
 }
 
+#[test]
+fn a_rise_takes_all_that_was_measured_until_something_was_too_much() {
+    let rise_to = |falls: bool| {
+        let mut allocator = Allocator::new();
+        let mut decide =
+            |millis, line| layers(allocator.decide(Time::from_millis(millis), line, kbps(40), &[shown(1)]))[0];
+        let measured = |estimate| Line { is_measured: true, ..kbps(estimate).into() };
+        assert_eq!(decide(0, kbps(300).into()), Some(0));
+        assert_eq!(decide(500, measured(1000)), Some(1));
+        if falls {
+            assert_eq!(decide(600, kbps(250).into()), Some(0));
+        }
+        decide(5000, measured(1740));
+        decide(7000, measured(1740))
+    };
+    assert_eq!((rise_to(false), rise_to(true)), (Some(2), Some(1)));
+}
+
 /// The layers at these moments in milliseconds, at these estimates.
 fn decided(estimates: &[(u64, Bitrate)]) -> Vec<Option<u8>> {
     let mut allocator = Allocator::new();
