@@ -36,11 +36,13 @@ impl Delivery {
         allocation.choices.clone()
     }
 
-    /// Whether layers are to be chosen after something new was heard of the line.
+    /// Whether layers are to be chosen after something new was heard of the line: at once what a probe has just measured, which
+    /// counts for more than what is known of it later.
     pub fn is_allotment_due(&self, now: Instant) -> bool {
         let Some(allotter) = &self.allotter else { return true };
         let interval = if allotter.is_layered { LAYERED_INTERVAL } else { PLAIN_INTERVAL };
-        allotter.decided.is_none_or(|decided| now >= decided + interval)
+        let is_measured = self.bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.line(now).is_measured);
+        allotter.is_layered && is_measured || allotter.decided.is_none_or(|decided| now >= decided + interval)
     }
 
     /// When they are chosen again though nothing is heard.
