@@ -37,8 +37,10 @@ pub struct Prober {
     is_coarse: bool,
     /// Much less is sent than the line is thought to carry: a step to the next layer waits for it.
     is_limited: bool,
-    /// Both, and the last result was near what was sent: how near takes a longer look.
+    /// The last result was near what was sent: how near takes a longer look.
     is_near: bool,
+    /// The first probes are not through, and took no longer look yet.
+    is_start: bool,
 }
 
 /// The picture is in the crate's documentation.
@@ -88,6 +90,7 @@ impl Prober {
             is_coarse: config.is_coarse,
             is_limited: false,
             is_near: false,
+            is_start: true,
         };
         prober.begin_queued(now);
         prober
@@ -96,6 +99,7 @@ impl Prober {
     /// As at the start.
     pub fn restart(&mut self, now: Time, estimate: Bitrate) {
         self.queued = FACTORS.map(|factor| Some(estimate.scaled(factor).min(self.max)));
+        self.is_start = true;
         self.begin_queued(now);
     }
 
@@ -155,12 +159,13 @@ impl Prober {
         // One that is no faster would have the same result, and be followed by another one like it, without end.
         let further = self.useful(result.scaled(FURTHER_SCALE));
         let is_faster = further > cluster.rate;
-        let is_near = self.is_coarse && self.is_limited && !is_faster && result >= cluster.rate.scaled(NEAR);
+        let is_near = !is_faster && self.takes_longer_look(cluster.rate, result);
         let was_near = std::mem::replace(&mut self.is_near, is_near);
         let looks_longer = is_near && !was_near;
         if (is_faster || looks_longer) && result >= cluster.rate.scaled(FURTHER_FROM) && result < self.cap() {
             self.begin(now, further.max(cluster.rate));
         }
+        self.is_start &= is_faster && !self.is_idle();
     }
 
     /// After each feedback: the estimate, and whether the delay lowered it.
@@ -254,6 +259,13 @@ impl Prober {
         self.next = self.next.max(now + INTERVAL);
     }
 
+    /// Whether a longer probe would tell more: where arrivals are told coarsely, and before the first choice of layers if it
+    /// depends on how near to what was sent the result really is.
+    fn takes_longer_look(&self, sent: Bitrate, result: Bitrate) -> bool {
+        let is_coarse = self.is_coarse && self.is_limited && result >= sent.scaled(NEAR);
+        is_coarse || self.is_start && result >= sent.scaled(FURTHER_FROM) && result < self.demand
+    }
+
     fn useful(&self, rate: Bitrate) -> Bitrate {
         rate.min(self.cap().scaled(CAP_HEADROOM)).min(self.max)
     }
@@ -271,8 +283,8 @@ const FACTORS_KNOWN: [f64; 2] = [2.0, 1.0];
 const PACKETS: u32 = 5;
 const DURATION: Duration = Duration::from_millis(15);
 /// Our own: arrivals that are told in milliseconds (RFC 8888) make 15 ms of them 14 or 16, and the line as much slower or
-/// faster, in each probe again. So much longer a probe makes no queue where the line carries nearly what is sent, and no
-/// harm beside a layer that is small.
+/// faster, in each probe again; those that a receiver with much to do notes 3 ms late make it a fifth slower. So much longer
+/// a probe makes no queue where the line carries nearly what is sent, and no harm beside a layer that is small.
 const DURATION_NEAR: Duration = Duration::from_millis(40);
 const NEAR: f64 = 0.8;
 const PACKET_BYTES_MIN: u64 = 200;

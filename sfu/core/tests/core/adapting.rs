@@ -113,6 +113,24 @@ fn a_layer_that_fits_with_little_to_spare_is_the_first_in_nine_of_ten_joins_and_
     assert!(right >= 18, "{right} of 20");
 }
 
+/// A probe of 15 ms is a fifth slower if its last packet is noted 3 ms late.
+#[test]
+fn the_first_layer_is_right_in_nine_of_ten_joins_of_clients_that_note_packets_late() {
+    let mut right = 0;
+    for seed in 0..24 {
+        let mut theatre = Theatre::new(1);
+        theatre.play(5 * SECOND + ms(7 * seed));
+        let viewer = theatre.add_viewer(THREE, |_| {});
+        let line = theatre.harness.slow_line(viewer);
+        (line.noted_late, line.random) = (ms(4), 77 + seed);
+        theatre.play(SECOND);
+        right += usize::from(theatre.layer(viewer, 0).layer == 3);
+        theatre.play(6 * SECOND);
+        assert_eq!(theatre.lines(viewer, 0), 720, "{seed}: {:?}", theatre.harness.line(viewer));
+    }
+    assert!(right >= 22, "{right} of 24");
+}
+
 /// It changes while the rest of the key frame that it began with is still on its way to the viewer, too.
 #[test]
 fn a_picture_whose_size_changes_again_and_again_does_not_stop() {

@@ -11,6 +11,9 @@ pub struct SlowLine {
     pub queue_bytes: usize,
     /// One in so many packets is lost; 0 for none.
     pub loses_one_in: usize,
+    /// Datagrams are noted up to so much late, each by chance, by a client that has much to do.
+    pub noted_late: Duration,
+    pub random: u64,
     sent: usize,
     /// When each datagram is through, and when it arrives.
     on_the_way: VecDeque<(Instant, Instant, Vec<u8>)>,
@@ -28,6 +31,8 @@ impl SlowLine {
             round_trip: Duration::from_millis(40),
             queue_bytes: kbps as usize * 125 * 3 / 10,
             loses_one_in: 0,
+            noted_late: Duration::ZERO,
+            random: 1,
             sent: 0,
             on_the_way: VecDeque::new(),
             free_at: None,
@@ -49,7 +54,14 @@ impl SlowLine {
         let through = begins + Duration::from_micros((datagram.len() as u64 + 28) * 8_000 / self.kbps);
         self.free_at = Some(through);
         self.queued.push((now, through - now));
-        self.on_the_way.push_back((through, through + self.round_trip, datagram.to_vec()));
+        let arrives = through + self.round_trip + self.late();
+        let arrives = self.on_the_way.back().map_or(arrives, |(_, before, _)| arrives.max(*before));
+        self.on_the_way.push_back((through, arrives, datagram.to_vec()));
+    }
+
+    fn late(&mut self) -> Duration {
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.noted_late.mul_f64((self.random >> 33) as f64 / f64::from(1_u32 << 31))
     }
 
     /// The next datagram that is there by now.

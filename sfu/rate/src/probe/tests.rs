@@ -105,9 +105,22 @@ fn where_arrivals_are_told_in_milliseconds_a_result_near_what_was_sent_is_looked
         prober.cluster().map(|cluster| (cluster.rate.bps() / 1000, cluster.bytes / (cluster.rate.bytes_in(DURATION))))
     };
     assert_eq!(after(true, true, 2600), Some((2887, 2)), "40 ms");
-    assert_eq!(after(true, true, 2200), None, "the line carries much less");
+    assert_eq!(after(true, true, 2000), None, "the line carries much less");
     assert_eq!(after(true, false, 2600), None, "it has nearly all that there is");
     assert_eq!(after(false, true, 2600), None, "what is measured is measured");
+}
+
+#[test]
+fn the_first_choice_of_layers_waits_for_a_longer_look_if_the_result_is_a_little_too_low_for_the_best() {
+    let (mut prober, mut now) = probed();
+    answer(&mut prober, now, kbps(1600));
+    assert_eq!(send_all(&mut prober, &mut now), [2887]);
+    answer(&mut prober, now, kbps(2300));
+    let longer = prober.cluster().expect("once more");
+    assert_eq!((longer.rate, longer.bytes), (kbps(2500).scaled(1.1).scaled(1.05), longer.rate.bytes_in(DURATION_NEAR)));
+    send_all(&mut prober, &mut now);
+    answer(&mut prober, now, kbps(2300));
+    assert!(prober.is_idle(), "so it is");
 }
 
 #[test]
