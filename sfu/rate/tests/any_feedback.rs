@@ -67,7 +67,8 @@ fn play(steps: Vec<Step>) {
             Step::Remb(bps) => control.handle_remb(time, Bitrate::from_bps(bps)),
             Step::Report(fraction_lost, packets, micros) => {
                 let round_trip = Some(Duration::from_micros(micros));
-                control.handle_receiver_report(time, ReceiverReport { fraction_lost, packets, round_trip });
+                let arrived = Some(Bitrate::from_bps(micros));
+                control.handle_receiver_report(time, ReceiverReport { fraction_lost, packets, arrived, round_trip });
             }
             Step::Demand(bps) => control.handle_demand(Bitrate::from_bps(bps)),
             Step::Poll(repair_bytes, video_bytes, oldest) => {
@@ -181,7 +182,8 @@ fn a_viewer_without_feedback_is_led_by_its_remb_or_its_reports() {
     let mut control = RateControl::new(Time::default(), &RateConfig::default());
     control.handle_remb(Time::from_millis(1000), Bitrate::from_kbps(1700));
     assert_eq!(control.estimate(), Bitrate::from_kbps(1700));
-    let lossy = ReceiverReport { fraction_lost: 77, packets: 100, round_trip: Some(Duration::from_millis(50)) };
+    let round_trip = Some(Duration::from_millis(50));
+    let lossy = ReceiverReport { fraction_lost: 77, packets: 100, arrived: None, round_trip };
     control.handle_receiver_report(Time::from_millis(2000), lossy);
     assert_eq!(control.estimate().kbps().round(), 1444.0);
     assert_eq!(RateConfig { known: Some(control.export()), ..RateConfig::default() }.known, Some(control.export()));

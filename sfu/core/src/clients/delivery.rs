@@ -123,9 +123,9 @@ impl Delivery {
         self.extensions.id(ExtensionKind::DependencyDescriptor).is_some()
     }
 
-    /// What is known of the line to a client that says something of it for the first time, by report or REMB.
-    fn reported_bandwidth(&mut self, now: Instant) -> &mut Bandwidth {
-        let sent = self.bits_per_second();
+    /// What is known of the line to a client that says something of it for the first time, by report or REMB, when `sent`
+    /// was what it got.
+    fn reported_bandwidth(&mut self, now: Instant, sent: Bitrate) -> &mut Bandwidth {
         self.bandwidth.get_or_insert_with(|| Box::new(Bandwidth::reported(now, sent)))
     }
 

@@ -297,10 +297,34 @@ fn a_viewer_that_only_reports_losses_goes_down_and_up_again() {
     let viewer = theatre.harness.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
     theatre.play(2 * SECOND);
     assert_eq!(theatre.lines(viewer, 0), 720, "nothing is known of its line");
-    (0..8).for_each(|_| report(&mut theatre, viewer, 100));
+    (0..3).for_each(|_| report(&mut theatre, viewer, 100));
     assert!(theatre.lines(viewer, 0) < 720, "{:?}", theatre.harness.line(viewer));
     (0..40).for_each(|_| report(&mut theatre, viewer, 0));
     assert_eq!(theatre.lines(viewer, 0), 720, "{:?}", theatre.harness.line(viewer));
+}
+
+/// As GStreamer reports. Of the 3 Mbit/s that it is sent 16 % arrive.
+#[test]
+fn a_viewer_that_reports_seldom_gets_what_its_line_carries_after_the_first_report_that_says_so() {
+    let mut theatre = Theatre::new(1);
+    theatre.play(5 * SECOND);
+    let viewer = theatre.harness.join(watches(vec![video_out(Some(CAMERA), SEEN)]));
+    for fraction_lost in [3, 3] {
+        theatre.play(6 * SECOND);
+        report(&mut theatre, viewer, fraction_lost);
+    }
+    let line = theatre.harness.line(viewer);
+    assert!(line.estimate <= 6_000_000, "it is sent 3 Mbit/s: {line:?}");
+    assert_eq!(theatre.lines(viewer, 0), 720, "a packet of a hundred is no reason to go down");
+    theatre.play(6 * SECOND);
+    report(&mut theatre, viewer, 215);
+    let line = theatre.harness.line(viewer);
+    assert!((300_000..=600_000).contains(&line.estimate), "{line:?}");
+    assert_eq!(theatre.lines(viewer, 0), 180);
+    // What is sent now is not taken for what was, and fits.
+    theatre.play(6 * SECOND);
+    report(&mut theatre, viewer, 0);
+    assert!(theatre.harness.line(viewer).estimate >= line.estimate);
 }
 
 /// It has negotiated transport-wide numbers, and never says anything of them.

@@ -1,6 +1,8 @@
 //! Owns the rate of a viewer that sends receiver reports and nothing better. Never sees a packet.
 //!
-//! The loss-based controller of the GCC draft, section 6; `send_side_bandwidth_estimation.cc`.
+//! The loss-based controller of the GCC draft, section 6; `send_side_bandwidth_estimation.cc`. It takes a step with each
+//! report, of which Chromium sends several in a second, GStreamer one in 2.5 to 7.5 s (RFC 3550, section 6.2): a line that
+//! loses more than chance does is believed at once to carry what arrived.
 
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ pub struct ReceiverReport {
     pub fraction_lost: u8,
     /// How many packets it speaks of; few of them say little.
     pub packets: u32,
+    /// What arrived of all that was sent, since the report before.
+    pub arrived: Option<Bitrate>,
     pub round_trip: Option<Duration>,
 }
 
@@ -29,6 +33,14 @@ pub(crate) struct LossReports {
 impl LossReports {
     /// The rate after this report, from that before it.
     pub fn handle(&mut self, now: Time, report: ReceiverReport, rate: Bitrate, round_trip: Duration) -> Bitrate {
+        let loss = f64::from(report.fraction_lost) / 256.0;
+        let is_full = u64::from(report.packets) >= PACKETS_MIN && loss > LOSS_OF_CHANCE;
+        let arrived = report.arrived.filter(|_| is_full).map(|arrived| arrived.scaled(ROOM));
+        let rate = self.step(now, report, rate, round_trip);
+        arrived.map_or(rate, |arrived| rate.min(arrived))
+    }
+
+    fn step(&mut self, now: Time, report: ReceiverReport, rate: Bitrate, round_trip: Duration) -> Bitrate {
         self.packets += u64::from(report.packets);
         self.lost += u64::from(report.packets) * u64::from(report.fraction_lost);
         if self.packets < PACKETS_MIN {
@@ -56,6 +68,10 @@ const PACKETS_MIN: u64 = 20;
 /// kDefaultLowLossThreshold and kDefaultHighLossThreshold.
 const LOSS_LOW: f64 = 0.02;
 const LOSS_HIGH: f64 = 0.1;
+/// Beyond this it is not chance that loses.
+const LOSS_OF_CHANCE: f64 = 0.3;
+/// More than what arrived: a little less than it carries passes a line that is full for part of the time.
+const ROOM: f64 = 1.1;
 /// kBweDecreaseInterval.
 const DECREASE_PAUSE: Duration = Duration::from_millis(300);
 
@@ -65,7 +81,7 @@ mod tests {
 
     fn after(fraction_lost: u8) -> u64 {
         let mut reports = LossReports::default();
-        let report = ReceiverReport { fraction_lost, packets: 100, round_trip: None };
+        let report = ReceiverReport { fraction_lost, packets: 100, arrived: None, round_trip: None };
         let round_trip = Duration::from_millis(50);
         let rate = reports.handle(Time::from_millis(1000), report, Bitrate::from_kbps(1000), round_trip);
         reports.handle(Time::from_millis(2000), report, rate, round_trip).bps() / 1000
@@ -76,5 +92,16 @@ mod tests {
         assert_eq!(after(0), 1082);
         assert_eq!(after(13), 1000);
         assert_eq!(after(51), 810);
+    }
+
+    #[test]
+    fn what_loses_more_than_chance_carries_what_arrived() {
+        for (fraction_lost, packets, kbps) in [(64, 1000, 2625), (215, 1000, 528), (215, 19, 3000)] {
+            let arrived = Some(Bitrate::from_kbps(480));
+            let report = ReceiverReport { fraction_lost, packets, arrived, round_trip: None };
+            let (now, rate) = (Time::from_millis(1000), Bitrate::from_kbps(3000));
+            let after = LossReports::default().handle(now, report, rate, Duration::from_millis(50));
+            assert_eq!(after.bps() / 1000, kbps, "{fraction_lost} of 256, {packets} packets");
+        }
     }
 }

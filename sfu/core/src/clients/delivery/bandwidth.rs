@@ -316,9 +316,8 @@ impl Bandwidth {
         }
     }
 
-    /// A report block says how much was lost of `packets`.
-    pub fn handle_report(&mut self, now: Instant, fraction_lost: u8, packets: u32, round_trip: Option<Duration>) {
-        self.control.handle_receiver_report(self.time(now), ReceiverReport { fraction_lost, packets, round_trip });
+    pub fn handle_report(&mut self, now: Instant, report: ReceiverReport) {
+        self.control.handle_receiver_report(self.time(now), report);
     }
 
     /// The start is over with the first probes, or when the line shows that it has enough.

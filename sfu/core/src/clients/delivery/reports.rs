@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use chappe_sfu_rate::{Bitrate, ReceiverReport};
+
 use crate::clients::delivery::{Acknowledgement, Delivery, ReportsByStream, SentStream};
 use crate::keys::SendLine;
 use crate::stats::DropReason;
@@ -69,22 +71,28 @@ impl Delivery {
     /// What the client thinks that its line carries. To one to which nothing is sent it says nothing.
     pub fn handle_remb(&mut self, now: Instant, bits_per_second: u64) {
         if self.senders.iter().flatten().next().is_some() {
-            self.reported_bandwidth(now).handle_remb(now, bits_per_second);
+            self.reported_bandwidth(now, self.bits_per_second()).handle_remb(now, bits_per_second);
         }
     }
 
     /// A report block on a sender's SSRC, of a client that tells nothing better, though it may have said that it would. As
     /// long as nothing is lost there is nothing to be estimated of one that never said so.
     pub fn handle_loss(&mut self, now: Instant, line: SendLine, block: &ReportBlock, round_trip: Option<Duration>) {
-        let Some(sender) = self.sender_mut(line) else { return };
-        let packets = sender.packets_reported(block);
+        let told = self.sender_mut(line).and_then(|sender| sender.note_told(now, block));
         let counts = match (&mut self.bandwidth, self.acknowledgement.is_per_packet()) {
             (Some(bandwidth), true) => bandwidth.has_reports_alone(now),
             (None, true) => false,
             (bandwidth, false) => bandwidth.is_some() || block.fraction_lost > 0,
         };
-        if counts {
-            self.reported_bandwidth(now).handle_report(now, block.fraction_lost, packets, round_trip);
-        }
+        let Some(told) = told.filter(|_| counts) else { return };
+        let others = self.lines().filter(|(other, _)| *other != line);
+        let others = Bitrate::from_bps(others.map(|(_, sender)| sender.traffic.bits_per_second).sum());
+        let arrived = told.sent.scaled(1.0 - f64::from(block.fraction_lost) / 256.0) + others;
+        let (fraction_lost, packets) = (block.fraction_lost, told.packets);
+        let report = ReceiverReport { fraction_lost, packets, arrived: Some(arrived), round_trip };
+        self.reported_bandwidth(now, (told.sent + others).scaled(ROOM)).handle_report(now, report);
     }
 }
+
+/// A viewer that has lost something for the first time keeps what it is sent, with headers, and what that may grow to.
+const ROOM: f64 = 1.5;

@@ -7,6 +7,7 @@ mod hearing;
 mod layers;
 mod padding;
 mod recent_repairs;
+mod reported;
 mod reports;
 mod rest;
 
@@ -23,6 +24,7 @@ use crate::clients::delivery::layer_reason::Allotment;
 use crate::clients::delivery::layer_selection::LayerSelection;
 use crate::clients::delivery::rewrite::{Rewriter, Rewritten};
 use crate::clients::delivery::sender::recent_repairs::RecentRepairs;
+use crate::clients::delivery::sender::reported::{Reported, Told};
 use crate::clients::delivery::sender::rest::Rest;
 use crate::codec::frame::FrameNumbers;
 use crate::keys::LayerKey;
@@ -67,8 +69,7 @@ pub(crate) struct Sender {
     pub traffic: Traffic,
     pub repaired: u64,
     pub lost: i32,
-    /// The highest number that the viewer reported, with its cycles, and how many packets had left by then.
-    reported: Option<(u32, u64)>,
+    reported: Option<Reported>,
     pub keyframe_requests: u64,
     pub keyframe_allowance: KeyframeAllowance,
     /// Bytes that repairs may still take; earned by media.
@@ -352,13 +353,11 @@ impl Sender {
         self.spec.rtx_ssrc.is_none() || self.spec.payload_types.iter().any(|map| map.rtx.is_none())
     }
 
-    /// How many packets a report is about that the one before was not, at most as many as left since then.
-    pub fn packets_reported(&mut self, block: &ReportBlock) -> u32 {
-        let sent = self.traffic.packets;
-        let (highest, sent_before) =
-            self.reported.replace((block.highest_seq, sent)).unwrap_or((block.highest_seq, sent));
-        let packets = u64::from(block.highest_seq.wrapping_sub(highest)).min(sent - sent_before);
-        u32::try_from(packets).unwrap_or(u32::MAX)
+    /// What a report adds to the one before. The first adds nothing: what the start lost, which leaves as fast as it can be
+    /// sealed, says little of the line.
+    pub fn note_told(&mut self, now: Instant, block: &ReportBlock) -> Option<Told> {
+        let reported = Reported::new(now, block, &self.traffic);
+        self.reported.replace(reported).map(|before| reported.since(&before))
     }
 
     /// The viewer reports on the SSRC. Returns the round trip, if the report tells.
