@@ -1,7 +1,9 @@
 // Who speaks is shown on their tile, as the server hears it in the headers of the packets.
 
+import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
+import { hears, listen, setVolume, speakers } from "./harness/hall.mjs";
 import { picturesMove, tile } from "./harness/observe.mjs";
 import { Scene, goLive } from "./harness/scene.mjs";
 import { until } from "./harness/until.mjs";
@@ -31,6 +33,22 @@ describe("speaking", () => {
     await bob.click("#mute");
     await until("a muted microphone is silent", async () => (await rings()) === "");
     for (const page of [ada, bob, viewer]) await page.context().close();
+  });
+
+  test("of twelve who may speak one hears the five loudest, whoever begins, and nothing when nobody does", async () => {
+    const all = Array.from({ length: 12 }, (_, place) => `voice-${place}`);
+    const [hall, listener] = [await speakers(scene, "hall", all), await listen(scene, "hall", all)];
+    const five = all.slice(0, 5);
+    for (const name of five) await setVolume(hall, name, 0.05);
+    await hears(listener, five);
+    const late = all[11] ?? "";
+    await setVolume(hall, late, 0.5);
+    const heard = await hears(listener, [late]);
+    assert.equal(heard.length, 5, `${heard}`);
+    assert.equal(heard.filter((name) => five.includes(name)).length, 4, `${heard}`);
+    for (const name of [...five, late]) await setVolume(hall, name, 0);
+    await hears(listener, []);
+    for (const page of [hall, listener]) await page.context().close();
   });
 });
 

@@ -74,7 +74,7 @@ export function tellMedia() {
     chappeDescriptions: () => all.map((pc) => ({ offer: pc.localDescription?.sdp ?? "", answer: pc.remoteDescription?.sdp ?? "" })),
     chappeVideoLimits: () => open().flatMap((pc) => pc.getSenders()).filter((s) => s.track?.kind === "video").flatMap((s) => s.getParameters().encodings.map((e) => e.maxBitrate)),
     chappeSoundEnergy: async () => (await entries("inbound-rtp")).reduce((sum, e) => sum + (e.totalAudioEnergy ?? 0), 0),
-    chappeInbound: async () => (await entries("inbound-rtp")).map((e) => ({ kind: e.kind, frames: e.framesDecoded ?? 0, packets: e.packetsReceived ?? 0, lines: e.frameHeight ?? 0 })),
+    chappeInbound: async () => (await entries("inbound-rtp")).map((e) => ({ kind: e.kind, frames: e.framesDecoded ?? 0, packets: e.packetsReceived ?? 0, lines: e.frameHeight ?? 0, track: e.trackIdentifier ?? "" })),
     chappeVideoFates: async () => {
       const flows = (await entries("inbound-rtp")).filter((e) => e.kind === "video");
       const sum = (/** @type {string} */ name) => flows.reduce((all, e) => all + (e[name] ?? 0), 0);
