@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need and is missing: Debian packages, cargo-nextest, FFmpeg with a WHIP muxer, nats-server,
-# the classes of OTLP and a collector, npm packages.
+# the classes of OTLP and a collector, GStreamer, npm packages.
 # Changes nothing where all of it is there, and then needs neither root nor a network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -52,6 +52,16 @@ want systemd-analyze systemd
 want iptables iptables
 want nginx nginx-light
 want haproxy haproxy
+# A viewer that is no browser, by the system's Python, to which the packages bring the bindings.
+GSTREAMER='
+import gi
+for name in ("Gst", "GstSdp", "GstWebRTC"): gi.require_version(name, "1.0")
+from gi.repository import Gst, GstSdp, GstWebRTC
+Gst.init(None)
+assert all(Gst.ElementFactory.find(name) for name in ("webrtcbin", "nicesrc", "dtlsdec", "srtpdec", "rtpbin", "rtpvp8depay", "vp8dec"))'
+if ! /usr/bin/python3 -c "$GSTREAMER" 2>/dev/null; then
+    apt_packages+=(python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-nice gstreamer1.0-plugins-{base,good,bad})
+fi
 if have python3 && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then apt_packages+=(python3-venv); fi
 
 if [ "${#apt_packages[@]}" -gt 0 ]; then
