@@ -65,7 +65,7 @@ describe("pages for everybody", () => {
     await tilesShow(ended, 1);
     await ending.end();
     // A browser that is gone says no goodbye, and is waited for.
-    await until("it has ended", async () => /has ended/.test((await ended.textContent(".tile .say")) ?? ""), { withinMs: 60_000 });
+    await until("it has ended", async () => /has ended/.test((await ended.textContent(".tile .say")) ?? ""));
     const watch = await scene.page("/watch/axe-watch");
     await tilesShow(watch, 2);
     await clean(watch, "watch");

@@ -47,7 +47,7 @@ for (const { name, strips, args } of WAYS) {
       await start.reload();
       const publisher = await scene.publisher("below", "cam", "vp8", { listed: true });
       assert.equal(await publisher.inputValue("#link"), `${below.url}/watch/below/cam`);
-      await start.click(`.rooms a[href="${PREFIX}/watch/below"]`, { timeout: 10_000 });
+      await start.click(`.rooms a[href="${PREFIX}/watch/below"]`);
       await picturesMove(start, `${tile("cam")} video`);
       await start.click("a.brand");
       await start.waitForURL(`${below.url}/`);

@@ -54,7 +54,7 @@ describe("frames that are encrypted end to end", () => {
     const seen = await until("who has the key decodes pictures", async () => {
       const counts = await look(holder);
       return counts.decoded >= 60 && counts.video >= 60 && counts.audio >= 100 ? counts : null;
-    }, { withinMs: 30_000 });
+    });
     assert.equal(seen.damaged, 0, "a frame is not as it was sent");
     for (const page of [publisher, holder]) await page.context().close();
   }

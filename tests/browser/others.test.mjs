@@ -39,7 +39,7 @@ describe("other people's clients", () => {
     const ffmpeg = await startFfmpeg(`${scene.server.url}/whip/ffmpeg/feed`);
     try {
       const viewer = await scene.viewer("ffmpeg");
-      await picturesMove(viewer, `${tile("feed")} video`, { withinMs: 25_000 });
+      await picturesMove(viewer, `${tile("feed")} video`);
       await ffmpeg.stop();
       await until("the tile disappears when FFmpeg leaves", async () => (await viewer.locator(tile("feed")).count()) === 0);
       await viewer.context().close();

@@ -30,13 +30,13 @@ describe("pages", () => {
     const page = await scene.page("/");
     await until("it says that nothing is listed", () => page.locator("#rooms-empty").isVisible());
     const publisher = await scene.publisher("listed", "cam", "vp8", { listed: true });
-    await page.click(`.rooms a[href="/watch/listed"]`, { timeout: 10_000 });
+    await page.click(`.rooms a[href="/watch/listed"]`);
     await picturesMove(page, `${tile("cam")} video`);
     await until("the publisher sees that somebody watches", async () => (await publisher.textContent("#watching")) === "1 watching");
     // Somebody else in the room neither hides it nor is shown.
     const stranger = await scene.publisher("listed", "stranger", "vp8");
     await page.goto(`${scene.server.url}/`);
-    await page.click(`.rooms a[href="/watch/listed/cam"]`, { timeout: 10_000 });
+    await page.click(`.rooms a[href="/watch/listed/cam"]`);
     await picturesMove(page, `${tile("cam")} video`);
     assert.equal(await page.locator(tile("stranger")).count(), 0);
     for (const one of [stranger, publisher, page]) await one.context().close();
@@ -267,5 +267,5 @@ async function settled(page, name) {
     room: both,
     joining: "#join:enabled",
   };
-  await page.waitForSelector(ready[/** @type {keyof typeof ready} */ (name)], { timeout: 15_000 });
+  await page.waitForSelector(ready[/** @type {keyof typeof ready} */ (name)]);
 }

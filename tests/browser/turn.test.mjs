@@ -130,7 +130,7 @@ async function started(folder) {
   const files = ["-n", "--no-cli", "--no-tls", "--no-dtls", "--log-file=stdout", `--pidfile=${folder}/pid`, `--userdb=${folder}/db`];
   const child = endedWithTest(spawn("turnserver", [...files, ...only, ...secret, `--listening-port=${PORT}`, "-v"], { stdio: ["ignore", "pipe", "pipe"] }));
   for (const pipe of [child.stdout, child.stderr]) pipe?.on("data", (data) => (log += String(data)));
-  await until("coturn listens", async () => /listener opened on/i.test(log), { withinMs: 10_000 });
+  await until("coturn listens", async () => /listener opened on/i.test(log));
   return { child, log: () => log };
 }
 

@@ -38,7 +38,7 @@ describe("starting", () => {
     await alone.end();
 
     await cluster.nats.start();
-    await cluster.knowsAll(30_000);
+    await cluster.knowsAll();
     const together = await Clients.start({ whip: [early.url], whep: [cluster.node(1).url], room: "together", viewers: 2 });
     await together.end();
   });

@@ -138,7 +138,7 @@ export class Emulation {
 
   /** @param {Page} page */
   async #shown(page) {
-    await until("the first picture", () => page.evaluate(() => /** @type {any} */ (window).chappeFrames.length > 0), { withinMs: 20_000 });
+    await until("the first picture", () => page.evaluate(() => /** @type {any} */ (window).chappeFrames.length > 0));
     return page;
   }
 }

@@ -33,7 +33,7 @@ export async function showBelow({ url, prefix, strips }) {
   };
   const below = `http://127.0.0.1:${port}${prefix}`;
   try {
-    await until("nginx passes requests on", async () => (await fetch(`${below}/readyz`)).ok, { withinMs: 5000 });
+    await until("nginx passes requests on", async () => (await fetch(`${below}/readyz`)).ok);
   } catch (error) {
     await end();
     throw new Error(`nginx did not start:\n${log}`, { cause: error });

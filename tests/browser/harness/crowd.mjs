@@ -57,7 +57,7 @@ export class Crowd {
  */
 export function tilesShow(page, count) {
   const pictured = () => page.evaluate(() => [...document.querySelectorAll(".tile video")].filter((v) => v instanceof HTMLVideoElement && v.videoWidth > 0).length);
-  return until(`${count} tiles have a picture`, async () => (await pictured()) === count, { withinMs: 60_000 });
+  return until(`${count} tiles have a picture`, async () => (await pictured()) === count);
 }
 
 /**

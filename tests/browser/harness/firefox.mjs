@@ -92,7 +92,7 @@ export async function pictureMoves(page, selector) {
     pictures.add(await page.$eval(selector, checksum));
     pictures.delete(0);
     return pictures.size >= 4;
-  }, { withinMs: 20_000 });
+  });
 }
 
 /**

@@ -7,8 +7,11 @@ import { until } from "./until.mjs";
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {{kind: string, frames: number, lines: number}} Decoded */
 
-/** A camera begins with small pictures and grows: on a busy machine that takes a while. */
-export const GROWS_WITHIN_MS = 40_000;
+/**
+ * A camera begins with small pictures and grows. An encoder that was short of processor time tries larger ones again after
+ * 40 s (libwebrtc's `kStandardRampUpDelayMs`), so that on a busy machine it takes a while.
+ */
+export const GROWS_WITHIN_MS = 120_000;
 
 /**
  * It waits for the stream: signaling may hear a moment later than the page that publishes it that it is live.

@@ -3,7 +3,7 @@
 import { launch } from "./browser.mjs";
 import { instrument } from "./observe.mjs";
 import { Server } from "./server.mjs";
-import { until } from "./until.mjs";
+import { GIVEN_UP_AFTER_MS, until } from "./until.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {{server: Server, browser: import("playwright-core").Browser}} Parts */
@@ -39,6 +39,7 @@ export class Scene {
    */
   async page(path, { browser = this.browser, viewport = { width: 1280, height: 800 }, dark = false } = {}) {
     const context = await browser.newContext({ viewport, colorScheme: dark ? "dark" : "light" });
+    context.setDefaultTimeout(GIVEN_UP_AFTER_MS);
     await instrument(context);
     const page = await context.newPage();
     page.on("pageerror", (error) => console.error(`page error in ${path}:`, error));
@@ -96,5 +97,5 @@ export async function goLive(page) {
 
 /** @param {Page} page a publish page */
 export function isLive(page) {
-  return until("the publish page says that it is live", () => page.locator("#live-badge.live").isVisible(), { withinMs: 20_000 });
+  return until("the publish page says that it is live", () => page.locator("#live-badge.live").isVisible());
 }

@@ -67,10 +67,10 @@ export class Server {
     const child = endedWithTest(spawn(program, rest, { stdio: ["ignore", "pipe", "pipe"], env }));
     const server = new Server(child, folder, netns);
     try {
-      const state = await until("the server writes its state file", () => server.state(), { withinMs: 10_000 });
+      const state = await until("the server writes its state file", () => server.state());
       server.url = `${https ? "https" : "http"}://${state.http}`;
       server.admin = `http://${state.admin}`;
-      await until("the server is ready", () => server.ready(), { withinMs: 10_000 });
+      await until("the server is ready", () => server.ready());
     } catch (error) {
       await server.stop();
       throw new Error(`the server did not start:\n${server.log()}`, { cause: error });
@@ -85,7 +85,7 @@ export class Server {
 
   async ready() {
     if (this.#netns) return readyInside(this.#netns, `${this.url}/readyz`);
-    const response = await fetch(`${this.admin}/readyz`, { signal: AbortSignal.timeout(1000) });
+    const response = await fetch(`${this.admin}/readyz`, { signal: AbortSignal.timeout(10_000) });
     await response.body?.cancel();
     return response.ok;
   }

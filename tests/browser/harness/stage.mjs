@@ -110,7 +110,7 @@ export async function goLive(page) {
 
 /** @param {Page} page a publish page */
 export function isLive(page) {
-  return until("it says that it is live", () => shown(page, "#live-badge.live"), { withinMs: 20_000 });
+  return until("it says that it is live", () => shown(page, "#live-badge.live"));
 }
 
 /** @param {Page} page a meeting page */

@@ -1,6 +1,7 @@
 // Owns a page that sends its camera by WHIP as an encoder structures it: several encodings, or layers within one. Never
 // watches.
 
+import { GROWS_WITHIN_MS } from "./player.mjs";
 import { until } from "./until.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -55,7 +56,7 @@ export async function sendCamera(page, url, { codec, modes, says }, lines = 720,
   await until(`${codec} ${modes} is sent`, () => page.evaluate(async (lines) => {
     const flows = await /** @type {any} */ (window).chappeOutbound();
     return flows.some((/** @type {{lines: number, frames: number}} */ flow) => flow.lines === lines && flow.frames > 30);
-  }, lines), { withinMs: 40_000 });
+  }, lines), { withinMs: GROWS_WITHIN_MS });
 }
 
 /** Of the dependency descriptor. */

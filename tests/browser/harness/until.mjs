@@ -2,6 +2,12 @@
 
 const LOOK_EVERY_MS = 50;
 
+/**
+ * When a test is given up. No claim of any test: what takes a second takes many on a machine that builds something, and a
+ * test that waits for what comes does not wait for longer because it may.
+ */
+export const GIVEN_UP_AFTER_MS = 60_000;
+
 /** What a look gets that begins just before the end. */
 const LAST_LOOK_MS = 1_000;
 
@@ -12,7 +18,7 @@ const LAST_LOOK_MS = 1_000;
  * @param {{withinMs?: number, everyMs?: number}} [options]
  * @returns {Promise<NonNullable<T>>}
  */
-export async function until(what, look, { withinMs = 15_000, everyMs = LOOK_EVERY_MS } = {}) {
+export async function until(what, look, { withinMs = GIVEN_UP_AFTER_MS, everyMs = LOOK_EVERY_MS } = {}) {
   const deadline = performance.now() + withinMs;
   /** @type {unknown} */
   let last;
@@ -24,7 +30,7 @@ export async function until(what, look, { withinMs = 15_000, everyMs = LOOK_EVER
     } catch (error) {
       last = error;
     }
-    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`, { cause: last });
+    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}${last instanceof Error ? ` (${last.message})` : ""}`, { cause: last });
     await new Promise((done) => setTimeout(done, everyMs));
   }
 }

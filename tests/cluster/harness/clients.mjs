@@ -1,5 +1,6 @@
 // Owns synthetic clients: one publisher and many viewers on real sockets. Never judges what they report.
 
+import { until } from "../../browser/harness/until.mjs";
 import { Talk, tool } from "./talk.mjs";
 
 /**
@@ -50,7 +51,7 @@ export class Clients {
     if (token) args.push("--token", token);
     const talk = new Talk(tool("chappe-clients", "CHAPPE_CLIENTS"), args);
     try {
-      await talk.hear("ready", 45_000);
+      await talk.hear("ready");
     } catch (error) {
       await talk.end();
       throw error;
@@ -73,8 +74,23 @@ export class Clients {
   /** Everybody says goodbye, so that no session is left to expire. */
   async end() {
     this.#talk.say("stop");
-    await this.#talk.ended(5000);
+    await this.#talk.ended(30_000);
   }
+}
+
+/**
+ * Until what was published by now has come to all viewers, or is known to be missing, but for a few packets each: they do not
+ * begin to count at the same moment.
+ * @param {Clients} clients whose publisher and viewers both count
+ * @param {number} few
+ */
+export async function allCame(clients, few) {
+  const sent = (await clients.report()).publisher?.sent ?? 0;
+  await until(`${sent} packets, but for ${few}, are with each viewer`, async () => {
+    const report = await clients.report();
+    const { packets, missing } = totals(report);
+    return packets + missing >= report.viewers.length * (sent - few);
+  });
 }
 
 /** @param {Report} report */

@@ -66,13 +66,13 @@ export class Cluster {
   }
 
   /** Waits until every living node knows exactly the living ones. */
-  async knowsAll(withinMs = 15_000) {
+  async knowsAll() {
     const names = this.living.map((node) => node.name).sort();
     for (const node of this.living) {
       await until(`${node.name} knows ${names.join(", ")}`, async () => {
         const known = (await node.list("nodes")).filter((entry) => entry.state !== "lost").map((entry) => entry.node);
         return JSON.stringify(known.sort()) === JSON.stringify(names);
-      }, { withinMs });
+      });
     }
   }
 

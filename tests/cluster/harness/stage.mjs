@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { launch } from "../../browser/harness/browser.mjs";
 import { connectionsMade, gaps, instrument, picturesMove, tile, watchForGaps, watchForLoss } from "../../browser/harness/observe.mjs";
 import { isLive } from "../../browser/harness/scene.mjs";
-import { until } from "../../browser/harness/until.mjs";
+import { GIVEN_UP_AFTER_MS, until } from "../../browser/harness/until.mjs";
 import { keepDiary } from "./diary.mjs";
 
 /** @typedef {import("../../browser/harness/scene.mjs").Page} Page */
@@ -40,6 +40,7 @@ export class Stage {
    */
   async page(place, path) {
     const context = await this.#browser.newContext({ viewport: { width: 640, height: 480 } });
+    context.setDefaultTimeout(GIVEN_UP_AFTER_MS);
     await instrument(context);
     const page = await context.newPage();
     await keepDiary(page);
@@ -73,7 +74,7 @@ export class Stage {
    * @param {Place} place
    * @param {string} room
    * @param {string} [stream]
-   * @param {{sound?: boolean, withinMs?: number}} [options]
+   * @param {{sound?: boolean}} [options]
    */
   async viewer(place, room, stream = "cam", options = {}) {
     const page = await this.page(place, `/watch/${room}`);
@@ -123,7 +124,7 @@ export async function longestGaps(viewers, happen, { stream = "cam", sound = fal
   for (const viewer of viewers) await watchForGaps(viewer, video);
   await happen();
   for (const viewer of viewers) {
-    await picturesMove(viewer, video, { withinMs: 20_000, sound }).catch(async (error) => {
+    await picturesMove(viewer, video, { sound }).catch(async (error) => {
       throw new Error(`${error.message}: ${await told(viewer)}`, { cause: error });
     });
   }
@@ -151,7 +152,7 @@ export const UNTOUCHED = { lost: 0, made: 0 };
  */
 export async function picturesAreEven(viewers) {
   const longestMs = async () => Math.max(...(await longestGaps(viewers, () => sleep(EVEN_FOR_MS))).map((gap) => gap.longestMs));
-  await until("pictures come evenly", async () => (await longestMs()) <= STILL_GAP_MS, { withinMs: 20_000 });
+  await until("pictures come evenly", async () => (await longestMs()) <= STILL_GAP_MS);
 }
 
 const EVEN_FOR_MS = 500;

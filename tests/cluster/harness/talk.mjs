@@ -5,6 +5,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
+import { GIVEN_UP_AFTER_MS } from "../../browser/harness/until.mjs";
 import { Running } from "./process.mjs";
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
@@ -52,7 +53,7 @@ export class Talk {
    * @param {number} [withinMs]
    * @returns {Promise<any>}
    */
-  hear(event, withinMs = 10_000) {
+  hear(event, withinMs = GIVEN_UP_AFTER_MS) {
     /** @type {NodeJS.Timeout} */
     let late;
     return new Promise((take, fail) => {

@@ -2,7 +2,7 @@
 
 import { WebSocket } from "ws";
 
-const REPLY_WITHIN_MS = 5000;
+const REPLY_WITHIN_MS = 30_000;
 
 export class Wire {
   /** All that came without being asked for, the oldest first. */
@@ -73,7 +73,7 @@ export class Wire {
    * @param {number} [withinMs]
    * @returns {Promise<any>}
    */
-  heard(wanted, withinMs = 5000) {
+  heard(wanted, withinMs = REPLY_WITHIN_MS) {
     return new Promise((take, fail) => {
       const late = setTimeout(() => {
         this.#watchers.delete(look);
