@@ -56,7 +56,7 @@ describe("meeting", () => {
     await until("Ada sees who watches", async () => (await ada.textContent("#watching")) === "Only watching: Eve");
     await until("so does Eve, without a name", async () => (await eve.textContent("#watching")) === "1 watching");
     const [stream] = await streams("unseen");
-    await ada.evaluate(play, { url: `/whep/unseen/${stream.stream}` }).catch(async (error) => {
+    await ada.evaluate(play, { url: `/whep/unseen/${stream.stream}?wait=1` }).catch(async (error) => {
       throw new Error(`${error} for one of ${JSON.stringify([stream, await streams("unseen")])}`);
     });
     await until("a player is counted", async () => (await ada.textContent("#watching")) === "Only watching: Eve, 1 other");

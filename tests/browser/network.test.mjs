@@ -30,13 +30,26 @@ describe("a network without UDP", { skip: process.getuid?.() === 0 ? false : "ne
   /** @param {import("playwright-core").Page} page */
   const paths = (page) => page.evaluate(() => /** @type {any} */ (window).chappePaths());
 
+  /**
+   * All that flows. The list of candidates comes a little after the pair that has one of them.
+   * @param {import("playwright-core").Page} page
+   * @param {"udp" | "tcp"} path
+   */
+  async function take(page, path) {
+    const known = await until("the paths are known", async () => {
+      const all = await paths(page);
+      return all.length > 0 && !all.includes("?") ? all : null;
+    });
+    assert.deepEqual(new Set(known), new Set([path]));
+  }
+
   test("publisher and viewer use UDP while they can", async () => {
     network.unblockUdp();
     const publisher = await scene.publisher("open", "cam");
     const viewer = await scene.viewer("open");
     await picturesMove(viewer, `${tile("cam")} video`);
     for (const page of [publisher, viewer]) {
-      assert.deepEqual(new Set(await paths(page)), new Set(["udp"]));
+      await take(page, "udp");
       await page.context().close();
     }
   });
@@ -45,9 +58,9 @@ describe("a network without UDP", { skip: process.getuid?.() === 0 ? false : "ne
     network.blockUdp();
     const publisher = await scene.publisher("blocked", "cam");
     const viewer = await scene.viewer("blocked");
-    await picturesMove(viewer, `${tile("cam")} video`, { withinMs: 30_000 });
+    await picturesMove(viewer, `${tile("cam")} video`);
     for (const page of [publisher, viewer]) {
-      assert.deepEqual(new Set(await paths(page)), new Set(["tcp"]));
+      await take(page, "tcp");
       await page.context().close();
     }
   });
@@ -62,8 +75,8 @@ describe("a network without UDP", { skip: process.getuid?.() === 0 ? false : "ne
     await until("both use TCP", async () => {
       const all = [...(await paths(publisher)), ...(await paths(viewer))];
       return all.length > 0 && all.includes("tcp");
-    }, { withinMs: 40_000 });
-    await picturesMove(viewer, video, { withinMs: 30_000 });
+    });
+    await picturesMove(viewer, video);
     for (const page of [publisher, viewer]) await page.context().close();
   });
 });

@@ -7,9 +7,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "../browser/harness/until.mjs";
 import { Cluster } from "./harness/cluster.mjs";
 import { answer } from "./harness/http.mjs";
-import { holdMs } from "./harness/measure.mjs";
+import { MEASURING, holdMs } from "./harness/measure.mjs";
 import { Stage, UNTOUCHED, close, longestGaps, watchForCuts } from "./harness/stage.mjs";
-import { Clients, totals, trouble } from "./harness/clients.mjs";
+import { Clients, allCame, totals, trouble } from "./harness/clients.mjs";
 
 /** How long NATS is away: a minute for the figures, less for every commit. */
 const NATS_AWAY_MS = Number(process.env["CHAPPE_NATS_AWAY_S"] ?? 10) * 1000;
@@ -45,12 +45,12 @@ describe("faults", () => {
     await until("every node says so", async () => {
       const answers = await Promise.all(cluster.nodes.map((node) => answer(`${node.url}/readyz`)));
       return answers.every(({ status, text }) => status === 200 && JSON.parse(text).cluster.state === "down");
-    }, { withinMs: 15_000 });
+    });
     const late = await Clients.start({ whep: urls(), room: "nats", viewers: 6 });
     pages.push(await stage.viewer(cluster.node(3), "nats-pages"));
     const cuts = await watchForCuts(pages.slice(1));
     const gaps = await longestGaps(pages.slice(1), () => sleep(Math.max(0, NATS_AWAY_MS - (performance.now() - away))));
-    assert.deepEqual(await cuts(), pages.slice(1).map(() => UNTOUCHED));
+    holdUntouched(context, await cuts());
     holdMs(context, "the longest gap without NATS", { ms: longest(gaps), limitMs: PAGE_STILL_MS_MAX });
     const joined = totals(await late.report());
     assert.ok(joined.packets > 0 && joined.missing === 0, JSON.stringify(joined));
@@ -59,12 +59,12 @@ describe("faults", () => {
     await until("every node is in the cluster again", async () => {
       const answers = await Promise.all(cluster.nodes.map((node) => answer(`${node.url}/readyz`)));
       return answers.every(({ text }) => JSON.parse(text).cluster?.state === "up");
-    }, { withinMs: 20_000 });
+    });
     await cluster.knowsAll();
     const { publisher, viewers } = await clients.report();
-    const { missing, rejoins, packets } = totals({ publisher, viewers });
+    const { missing, rejoins } = totals({ publisher, viewers });
     assert.deepEqual({ missing, rejoins, again: publisher?.rejoins, why: trouble({ publisher, viewers }) }, { missing: 0, rejoins: 0, again: 0, why: null });
-    assert.ok(packets >= 12 * ((publisher?.sent ?? 0) - 30), `${packets} of 12 × ${publisher?.sent}`);
+    await allCame(clients, 30);
     await late.end();
     await close(...pages);
     const fresh = await Clients.start({ whip: [b], whep: urls(), room: "nats-back", viewers: 6 });
@@ -88,20 +88,20 @@ describe("faults", () => {
       // Longer than others are waited for at the start, and than a node that is not heard is believed to be there.
       await sleep(HEADLESS_MS);
     });
-    assert.deepEqual(await cuts(), [UNTOUCHED]);
+    holdUntouched(context, await cuts());
     holdMs(context, "the longest gap without signaling", { ms: longest(gaps), limitMs: PAGE_STILL_MS_MAX });
     await close(...pages);
     const { publisher: alone, viewers: served } = await clients.report();
     assert.equal(totals({ publisher: alone, viewers: served }).missing, 0);
     await cluster.nats.start();
-    await cluster.knowsAll(20_000);
+    await cluster.knowsAll();
     await streamIsKnown();
     const fresh = await Clients.start({ whep: urls(), room: "headless", viewers: 6 });
     await fresh.end();
     const { publisher, viewers } = await clients.report();
-    const { missing, rejoins, packets, longestGapMs } = totals({ publisher, viewers });
+    const { missing, rejoins, longestGapMs } = totals({ publisher, viewers });
     assert.deepEqual({ missing, rejoins, again: publisher?.rejoins, why: trouble({ publisher, viewers }) }, { missing: 0, rejoins: 0, again: 0, why: null });
-    assert.ok(packets >= 12 * ((publisher?.sent ?? 0) - 30), `${packets} of 12 × ${publisher?.sent}`);
+    await allCame(clients, 30);
     holdMs(context, "the longest time without a packet", { ms: longestGapMs, limitMs: STILL_MS_MAX });
     await clients.end();
   });
@@ -113,14 +113,14 @@ describe("faults", () => {
     const mine = await Clients.start({ whip: [a], whep: [a], room: "halves", viewers: 3 });
     for (const node of cluster.nodes) await until("it is known", async () => (await owners(node, "halves")).length === 1);
     cluster.fabric.part([first.plug], [...others.map((node) => node.plug), cluster.nats.plug]);
-    await until("the others do not count on it any more", async () => (await owners(others[0] ?? first, "halves")).length === 0, { withinMs: 20_000 });
+    await until("the others do not count on it any more", async () => (await owners(others[0] ?? first, "halves")).length === 0);
     const theirs = await Clients.start({ whip: [b], whep: [b, c], room: "halves", viewers: 4 });
     cluster.fabric.join();
     const healed = performance.now();
     await until("all agree on one owner", async () => {
       const lists = await Promise.all(cluster.nodes.map((node) => owners(node, "halves")));
       return lists.every((list) => list.length === 1) && new Set(lists.flat()).size === 1;
-    }, { withinMs: 15_000 });
+    });
     holdMs(context, "until there was one owner", { ms: performance.now() - healed, limitMs: ONE_OWNER_WITHIN_MS });
     // Who lost has no session left, and everybody sees who won.
     for (const clients of [mine, theirs]) clients.begin();
@@ -155,7 +155,7 @@ describe("faults", () => {
     await until("all agree on the new owner", async () => {
       const lists = await Promise.all(cluster.nodes.map((node) => owners(node, "zombie")));
       return lists.every((list) => list.length === 1 && list[0] !== before);
-    }, { withinMs: 10_000 });
+    });
     await until("a hundred packets more", async () => (await clients.report()).viewers.every((viewer) => viewer.packets > 100));
     const after = totals(await clients.report());
     assert.deepEqual({ missing: after.missing, rejoins: after.rejoins }, { missing: 0, rejoins: 0 }, "the return of the old one was seen");
@@ -173,7 +173,7 @@ describe("faults", () => {
     await until("every node is in the cluster again", async () => {
       const answers = await Promise.all(cluster.nodes.map((node) => answer(`${node.url}/readyz`)));
       return answers.every(({ text }) => JSON.parse(text).cluster?.state === "up");
-    }, { withinMs: 20_000 });
+    });
     for (const node of cluster.nodes) {
       await until(`${node.name} knows the stream`, async () => (await owners(node, "wiped")).length === 1);
     }
@@ -208,8 +208,20 @@ async function restartSignaling(cluster, nodes = cluster.nodes) {
     await until(`signaling of ${node.name} is back`, async () => {
       const { pid } = (await node.state()).signaling;
       return pid !== before[at] && (await answer(`${node.url}/readyz`).catch(() => null))?.status === 200;
-    }, { withinMs: 15_000 });
+    });
   }
+}
+
+/**
+ * Pages lost nothing; that they made no connection anew is held where the run is a measurement: on a machine that stalls a page
+ * may give its connection up at any moment.
+ * @param {import("node:test").TestContext} context
+ * @param {{lost: number, made: number}[]} cuts
+ */
+function holdUntouched(context, cuts) {
+  context.diagnostic(`connections that pages made anew: ${cuts.map(({ made }) => made)}`);
+  const told = MEASURING ? cuts : cuts.map(({ lost }) => ({ ...UNTOUCHED, lost }));
+  assert.deepEqual(told, cuts.map(() => UNTOUCHED));
 }
 
 /** @param {import("../browser/harness/observe.mjs").Gaps[]} gaps */

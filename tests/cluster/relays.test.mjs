@@ -11,7 +11,7 @@ import { Cluster } from "./harness/cluster.mjs";
 import { LossyLink } from "./harness/link.mjs";
 import { MEASURING, holdMs } from "./harness/measure.mjs";
 import { Stage, close, videoOf } from "./harness/stage.mjs";
-import { Clients, quantile, totals } from "./harness/clients.mjs";
+import { Clients, allCame, quantile, totals } from "./harness/clients.mjs";
 
 /** What a relay hop may add to 99 of 100 packets, in the median of so many rounds. */
 const HOP_MS_MAX = 1;
@@ -35,10 +35,9 @@ describe("relays", () => {
       const counted = (/** @type {string} */ text) => until(`the publisher is told "${text}"`, async () => (await publisher.textContent("#watching")) === text);
       await counted("15 watching");
       clients.begin();
-      await sleep(2000);
+      await until("each gets packets", async () => (await clients.report()).viewers.every((viewer) => viewer.packets > 20));
       const { viewers: reports } = await clients.report();
       for (const viewer of reports) {
-        assert.ok(viewer.packets > 20, `viewer ${viewer.viewer} at ${viewer.server} got ${viewer.packets} packets`);
         assert.equal(viewer.missing, 0, `viewer ${viewer.viewer} at ${viewer.server} misses ${viewer.missing}`);
       }
       await clients.end();
@@ -58,10 +57,9 @@ describe("relays", () => {
       await sleep(MEASURE_MS);
       const report = await clients.report();
       const crossed = bytesFrom(origin) - sent;
-      const { packets, missing } = totals(report);
       const published = report.publisher?.sent ?? 0;
-      assert.equal(missing, 0);
-      assert.ok(packets >= 30 * (published - 10), `${packets} of 30 × ${published} packets arrived`);
+      await allCame(clients, 10);
+      assert.equal(totals(await clients.report()).missing, 0);
 
       const relays = await until("the origin tells of its relays", async () => {
         const outgoing = (await origin.list("relays")).filter((relay) => relay.room === "once" && relay.direction === "out");
@@ -84,7 +82,7 @@ describe("relays", () => {
     const relays = async () => (await edge.list("relays")).filter((relay) => relay.room === "lingers" || relay.direction === "in");
     await until("a relay is open", async () => (await relays()).length > 0);
     await watching.end();
-    await until("it is closed", async () => (await relays()).length === 0, { withinMs: 45_000 });
+    await until("it is closed", async () => (await relays()).length === 0);
   });
 
   test("who watches at another node loses nothing by the hop, and its latency is said", async (context) => {
