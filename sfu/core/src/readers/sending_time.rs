@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-/// A moving average over the last passes.
+/// A moving average over the last packets: a pass of a few, which ends a picture, takes another time for each of them than a
+/// long one does, or none where both end with the same arena.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct SendingTime {
     began: Option<Instant>,
@@ -27,10 +28,10 @@ impl SendingTime {
     pub fn end(&mut self, now: Instant, packets: u64) {
         let Some(began) = self.began.take().filter(|_| self.has_sent) else { return };
         let packets = u32::try_from(packets).unwrap_or(u32::MAX).max(1);
-        let taken = now.saturating_duration_since(began) / packets;
+        let (taken, weight) = (now.saturating_duration_since(began) / packets, packets.min(WINDOW));
         self.per_packet = match self.per_packet {
             Duration::ZERO => taken,
-            before => (before * (WEIGHT - 1) + taken) / WEIGHT,
+            before => (before * (WINDOW - weight) + taken * weight) / WINDOW,
         };
     }
 
@@ -40,8 +41,8 @@ impl SendingTime {
     }
 }
 
-/// The newest pass counts for one part in this many.
-const WEIGHT: u32 = 4;
+/// Packets: four passes of a worker that is behind.
+const WINDOW: u32 = 32;
 
 #[cfg(test)]
 mod tests {
@@ -64,5 +65,21 @@ mod tests {
         assert!(expected.contains(&sending.of(8)), "{:?}", sending.of(8));
         sending.end(now + Duration::from_secs(1), 8);
         assert!(expected.contains(&sending.of(8)), "no pass was under way");
+    }
+
+    #[test]
+    fn a_picture_of_a_long_pass_and_a_short_one_takes_what_both_do() {
+        for short in [0, 2, 8].map(Duration::from_millis) {
+            let (mut sending, mut now) = (SendingTime::default(), crate::sim::start());
+            let long = Duration::from_millis(40);
+            for (taken, packets) in [(long, 8), (short, 1)].into_iter().cycle().take(40) {
+                sending.begin(now);
+                sending.note_sent(1_000);
+                now += taken;
+                sending.end(now, packets);
+            }
+            let expected = (long + short).mul_f64(0.97)..(long + short).mul_f64(1.03);
+            assert!(expected.contains(&sending.of(9)), "{short:?}: {:?}", sending.of(9));
+        }
     }
 }
