@@ -1,7 +1,7 @@
 //! Owns the targets that call one parser each, with no state behind it.
 
 use chappe_sfu_core::Codec;
-use chappe_sfu_core::codec::{find_start, read_descriptors};
+use chappe_sfu_core::codec::{find_start, read_allocation, read_descriptors};
 use chappe_sfu_core::rtcp::{Compound, Packet};
 use chappe_sfu_core::rtp::{ExtensionKind, ExtensionMap, Header, write_extensions};
 use chappe_sfu_core::stun::{self, Message};
@@ -67,4 +67,9 @@ pub(crate) fn rtcp(bytes: &[u8]) {
 pub(crate) fn layers(bytes: &[u8]) {
     let mut script = Script::new(bytes);
     read_descriptors(std::iter::from_fn(|| (!script.is_over()).then(|| script.bytes())));
+}
+
+/// Rates that a publisher announces for the layers of its streams.
+pub(crate) fn allocation(bytes: &[u8]) {
+    read_allocation(bytes);
 }

@@ -185,7 +185,8 @@ impl Scene {
     }
 }
 
-/// Every codec there is on two m-lines, encodings named by rids, and layers told by dependency descriptors.
+/// Every codec there is on two m-lines, encodings named by rids, layers told by dependency descriptors, and their rates
+/// announced.
 fn villainous() -> Media {
     let mut camera = camera_line(CAMERA);
     for (at, codec) in CODECS.into_iter().enumerate() {
@@ -195,8 +196,9 @@ fn villainous() -> Media {
     camera.ssrcs = vec![SsrcPair { ssrc: VIDEO_SSRC, rtx: Some(VIDEO_RTX_SSRC), encoding: 1 }];
     camera.rids = ["q", "h", "f"].map(str::to_owned).to_vec();
     let media = publishes(vec![camera, microphone_line(MICROPHONE)]);
-    let kinds = [ExtensionKind::Rid, ExtensionKind::RepairedRid, ExtensionKind::DependencyDescriptor];
-    let extensions = kinds.into_iter().zip(RID..).fold(media.extensions, |map, (kind, id)| map.with(kind, Some(id)));
+    let layers = [ExtensionKind::DependencyDescriptor, ExtensionKind::LayersAllocation];
+    let kinds = [ExtensionKind::Rid, ExtensionKind::RepairedRid].into_iter().chain(layers);
+    let extensions = kinds.zip(RID..).fold(media.extensions, |map, (kind, id)| map.with(kind, Some(id)));
     Media { extensions, ..media }
 }
 

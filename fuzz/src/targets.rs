@@ -12,12 +12,13 @@ pub struct Target {
 }
 
 /// In the order in which a peer meets them.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     Target { name: "stun", run: parsers::stun, len_max: 600 },
     Target { name: "handshake", run: handshake::run, len_max: 4_096 },
     Target { name: "rtp", run: parsers::rtp, len_max: 1_500 },
     Target { name: "rtcp", run: parsers::rtcp, len_max: 1_500 },
     Target { name: "layers", run: parsers::layers, len_max: 1_500 },
+    Target { name: "allocation", run: parsers::allocation, len_max: 255 },
     Target { name: "session", run: session::run, len_max: 4_096 },
     Target { name: "relay", run: relay::run, len_max: 2_048 },
     Target { name: "framing", run: framing::run, len_max: 9_000 },

@@ -46,6 +46,11 @@ fn dependency_descriptors_survive() {
 }
 
 #[test]
+fn announced_rates_survive() {
+    survives("allocation", 20_000);
+}
+
+#[test]
 fn a_token_survives() {
     survives("token", 1_000);
 }

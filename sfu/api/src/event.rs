@@ -229,6 +229,9 @@ pub struct LayerStats {
     pub layers: u8,
     /// Of the picture, where that is known.
     pub lines: Option<u16>,
+    /// What the publisher announces that it is to take, headers included.
+    #[serde(default)]
+    pub target_bits_per_second: Option<u64>,
     pub reason: LayerReason,
     /// Changes to another encoding since the session was opened.
     pub switches: u64,

@@ -76,6 +76,8 @@ pub struct Extensions {
     pub color_space: Option<u8>,
     /// `https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension`
     pub dependency_descriptor: Option<u8>,
+    /// `http://www.webrtc.org/experiments/rtp-hdrext/video-layers-allocation00`
+    pub layers_allocation: Option<u8>,
 }
 
 /// One m-line on which the client sends.

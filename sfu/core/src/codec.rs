@@ -9,6 +9,7 @@ pub(crate) mod dependency;
 pub(crate) mod frame;
 pub(crate) mod layer_reader;
 pub(crate) mod layers;
+pub(crate) mod layers_allocation;
 pub(crate) mod nal;
 pub(crate) mod narrowing;
 mod number_places;
@@ -21,7 +22,7 @@ mod vp9;
 
 mod fuzz;
 
-pub use fuzz::read_descriptors;
+pub use fuzz::{read_allocation, read_descriptors};
 pub use picture_size::PictureSize;
 pub(crate) use size_of::find_size;
 

@@ -23,7 +23,17 @@ pub struct Counters {
     /// From when a packet came until the next worker had it: what it waited here, and what it came late with, and half of
     /// the link's round trip. Of what leaves at once the newest packet.
     pub relay_hops: Histogram,
-    drops: [u64; DropReason::ALL.len()],
+    drops: Drops,
+}
+
+/// By the places of the reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Drops([u64; DropReason::ALL.len()]);
+
+impl Default for Drops {
+    fn default() -> Drops {
+        Drops([0; DropReason::ALL.len()])
+    }
 }
 
 impl Counters {
@@ -32,13 +42,13 @@ impl Counters {
     }
 
     pub fn drop_many(&mut self, reason: DropReason, count: u64) {
-        if let Some(dropped) = self.drops.get_mut(reason as usize) {
+        if let Some(dropped) = self.drops.0.get_mut(reason as usize) {
             *dropped += count;
         }
     }
 
     pub fn dropped(&self, reason: DropReason) -> u64 {
-        self.drops.get(reason as usize).copied().unwrap_or(0)
+        self.drops.0.get(reason as usize).copied().unwrap_or(0)
     }
 
     /// Name and count of every reason that occurred, in alphabetical order.
@@ -154,6 +164,10 @@ drop_reasons! {
     StunMalformed = "stun_malformed",
     /// A binding request whose username names no session.
     StunUnknownUser = "stun_unknown_user",
+    /// A publisher sends more of a layer, for seconds, than it announces: what is measured counts.
+    TargetsExceeded = "targets_exceeded",
+    /// What a packet announces of the rates of its layers is malformed: it goes on, and what was announced before holds.
+    TargetsUnread = "targets_unread",
     /// Neither STUN, DTLS, RTP nor RTCP by its first bytes.
     Unclassified = "unclassified",
 }

@@ -14,6 +14,7 @@ mod meter;
 pub(crate) mod offer;
 pub(crate) mod playout;
 mod scalable;
+mod targets;
 mod track;
 mod voice;
 
@@ -134,9 +135,7 @@ impl Tracks {
     /// The operating points of an encoding that can be chosen, lowest first; none where it has no layers.
     pub fn point_rates(&self, track: TrackKey, encoding: u8) -> PointRates {
         let key = self.tracks.get(track).and_then(|track| track.layers().get(usize::from(encoding)));
-        let layer = key.and_then(|key| self.layers.get(*key));
-        let rates = layer.and_then(|layer| Some(layer.scalable.as_ref()?.rates(layer.size_of(None))));
-        rates.unwrap_or_default()
+        key.and_then(|key| self.layers.get(*key)).map_or_else(PointRates::new, Layer::point_rates)
     }
 
     /// Whether there is something to choose from within an encoding of a track.

@@ -18,6 +18,7 @@ pub(crate) fn id(extensions: &Extensions, kind: ExtensionKind) -> Option<u8> {
         video_content_type,
         color_space,
         dependency_descriptor,
+        layers_allocation,
     } = *extensions;
     match kind {
         ExtensionKind::Mid => mid,
@@ -32,5 +33,6 @@ pub(crate) fn id(extensions: &Extensions, kind: ExtensionKind) -> Option<u8> {
         ExtensionKind::VideoContentType => video_content_type,
         ExtensionKind::ColorSpace => color_space,
         ExtensionKind::DependencyDescriptor => dependency_descriptor,
+        ExtensionKind::LayersAllocation => layers_allocation,
     }
 }

@@ -160,7 +160,7 @@ fields_into_api! {
     TrackStats as TrackStats {
         track, mid, kind, packets, bytes, lost, repaired, keyframe_requests, bits_per_second, layer
     }
-    LayerStats as LayerStats { layer, layers, lines, reason, switches }
+    LayerStats as LayerStats { layer, layers, lines, target_bits_per_second, reason, switches }
     TrackTraffic as TrackTraffic { track, packets, bytes, bytes_sent }
     RelaySummary as RelayStats { track, peer, direction, depth, packets, bytes, lost, repaired }, without { round_trip }
 }

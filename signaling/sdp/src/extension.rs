@@ -21,7 +21,7 @@ struct Known {
     watch: bool,
 }
 
-const KNOWN: [Known; 12] = [
+const KNOWN: [Known; 13] = [
     Known { uri: "urn:ietf:params:rtp-hdrext:sdes:mid", id: |e| &mut e.mid, publish: true, watch: true },
     Known { uri: "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id", id: |e| &mut e.rid, publish: true, watch: false },
     Known {
@@ -68,6 +68,12 @@ const KNOWN: [Known; 12] = [
         id: |e| &mut e.dependency_descriptor,
         publish: true,
         watch: true,
+    },
+    Known {
+        uri: "http://www.webrtc.org/experiments/rtp-hdrext/video-layers-allocation00",
+        id: |e| &mut e.layers_allocation,
+        publish: true,
+        watch: false,
     },
 ];
 

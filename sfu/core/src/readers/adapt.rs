@@ -112,7 +112,7 @@ fn watched(session: SessionKey, relief: Relief, parts: &mut Parts<'_>) -> ArrayV
         if offered.is_empty() || all.is_full() {
             continue;
         }
-        let layers = offered.iter().map(layer).collect();
+        let layers = rates(&offered);
         let viewer = SenderKey::of(session, SendLine::new(at));
         let shown = sender.shown;
         all.push(Watched { viewer, shown, offered, layers, limits, is_detail });
@@ -143,6 +143,7 @@ fn choosable(track: TrackKey, is_detail: bool, tracks: &Tracks) -> Choosable {
             let _ = all.try_push(OfferedLayer {
                 choice: LayerChoice { encoding, spatial, temporal },
                 bits_per_second: rate.bits_per_second,
+                measured: rate.measured,
                 frames_per_second: rate.frames_per_second,
                 size: rate.size,
                 ..layer
@@ -181,6 +182,16 @@ fn eligible(known: &[OfferedLayer], height_max: Option<u16>, relief: Relief) -> 
     let lacks_source = known.last().is_some_and(|highest| !highest.is_alive);
     let limits = Limits { has_max, lacks_source, is_relieved };
     (offered, limits)
+}
+
+/// What each takes of a line. The lowest is sent whether it fits or not: of it counts what it takes now.
+fn rates(offered: &Choosable) -> ArrayVec<rate::Layer, LAYERS_MAX> {
+    let mut layers: ArrayVec<_, LAYERS_MAX> = offered.iter().map(layer).collect();
+    let measured = offered.first().map_or(0, |lowest| lowest.measured);
+    if let Some(lowest) = layers.first_mut().filter(|_| measured > 0) {
+        lowest.rate = lowest.rate.min(Bitrate::from_bps(measured));
+    }
+    layers
 }
 
 fn layer(offered: &OfferedLayer) -> rate::Layer {

@@ -56,6 +56,8 @@ pub struct LayerStats {
     pub layers: u8,
     /// Of the picture, where that is known.
     pub lines: Option<u16>,
+    /// What the publisher announces that it is to take, headers included.
+    pub target_bits_per_second: Option<u64>,
     pub reason: LayerReason,
     /// Changes to another encoding so far.
     pub switches: u64,
@@ -140,7 +142,8 @@ impl Sfu {
             Some(allotment) => (allotment.layer + 1, allotment.layers, allotment.reason),
             None => (0, 0, LayerReason::Source),
         };
-        let stats = LayerStats { layer, layers, lines, reason, switches: sender.switches };
+        let target_bits_per_second = present.and_then(|layer| layer.target(sender.spatial()));
+        let stats = LayerStats { layer, layers, lines, target_bits_per_second, reason, switches: sender.switches };
         TrackStats { layer: (sender.spec.kind == MediaKind::Video).then_some(stats), ..sent_stats(sender) }
     }
 

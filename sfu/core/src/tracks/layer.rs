@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::codec::PictureSize;
 use crate::codec::frame::{FrameNumbers, descriptor_frame};
 use crate::codec::layer_reader::{LayerReader, has_layers};
-use crate::codec::layers::FrameLayers;
+use crate::codec::layers::{FrameLayers, LAYERS, OperatingPoint};
 use crate::keys::{FeedKey, LayerKey, TrackKey};
 use crate::marks::Marks;
 use crate::spec::MediaKind;
@@ -19,7 +19,8 @@ use crate::tracks::layer_demand::LayerDemand;
 use crate::tracks::loudness::Loudness;
 use crate::tracks::meter::LayerMeter;
 use crate::tracks::playout::{MediaClock, WallClock};
-use crate::tracks::scalable::Scalable;
+use crate::tracks::scalable::{PointRates, Scalable};
+use crate::tracks::targets::{MeasuredRate, Targets};
 use crate::tracks::voice::Voice;
 use crate::wire::rtp::ExtensionKind;
 
@@ -37,6 +38,8 @@ pub(crate) struct Layer {
     /// It comes from another worker.
     pub(super) is_relayed: bool,
     pub meter: LayerMeter,
+    /// What its publisher announces of the same.
+    targets: Targets,
     /// Of the newest packet: where a publisher sends 7 bits of it the others follow from this.
     picture_id: Option<u16>,
     /// Of an encoding with layers (SVC, temporal ones): what its packets say of them, and what each brings.
@@ -84,6 +87,33 @@ impl Layer {
             (Some(scalable), Some(spatial)) => scalable.size(spatial, whole),
             _ => whole,
         }
+    }
+
+    /// What all of it takes of a line.
+    pub fn bits_per_second(&self) -> u64 {
+        self.targets.rate(None, self.measured(), self.content.is_detail())
+    }
+
+    /// The operating points that can be chosen, lowest first, and what they take; none where it has no layers.
+    pub fn point_rates(&self) -> PointRates {
+        let whole = self.size_of(None);
+        let mut rates = self.scalable.as_ref().map_or_else(PointRates::new, |scalable| scalable.rates(whole));
+        for rate in &mut rates {
+            let measured = MeasuredRate { bits_per_second: rate.measured, frames_per_second: rate.frames_per_second };
+            rate.bits_per_second = self.targets.rate(Some(rate.point), measured, self.content.is_detail());
+        }
+        rates
+    }
+
+    /// What its publisher announces of a spatial layer, or of all, headers included.
+    pub fn target(&self, spatial: Option<u8>) -> Option<u64> {
+        let point = spatial.map(|spatial| OperatingPoint::new(spatial, LAYERS - 1));
+        self.targets.announced(point, self.meter.frames_per_second())
+    }
+
+    fn measured(&self) -> MeasuredRate {
+        let (bits_per_second, frames_per_second) = (self.meter.bits_per_second(), self.meter.frames_per_second());
+        MeasuredRate { bits_per_second, frames_per_second }
     }
 
     /// Number of the next packet.
@@ -195,19 +225,29 @@ impl LayerWriter<'_> {
         let at_ms = self.layer.newest().map_or(packet.at_ms, |newest| later(newest.at_ms, packet.at_ms));
         let packet = Arrived { at_ms, ..packet };
         let packet = if is_video { self.read_frame(packet, extensions, payload) } else { packet };
-        match is_video {
-            true => self.note_content(&packet, extensions),
-            false => self.note_level(extensions),
+        if is_video {
+            self.note_content(&packet, extensions);
+            self.layer.targets.note(&packet, kept_extension(extensions, ExtensionKind::LayersAllocation));
+        } else {
+            self.note_level(extensions);
         }
+        self.measure(payload.len(), &packet);
         let history = self.layer.history.get_or_insert_with(|| {
             History::new(match kind {
                 MediaKind::Video => HistoryLimits::VIDEO,
                 MediaKind::Audio => HistoryLimits::AUDIO,
             })
         });
-        self.layer.meter.add(payload.len(), packet.marker, packet.at_ms);
         let pushed = history.push(self.cache, packet, extensions, payload);
         pushed.map(|_| ()).ok_or(DropReason::RtpTooLong)
+    }
+
+    fn measure(&mut self, bytes: usize, packet: &Arrived) {
+        let Layer { meter, targets, .. } = &mut *self.layer;
+        if meter.add(bytes, packet.marker, packet.at_ms) {
+            let (bits_per_second, frames_per_second) = (meter.last_bits_per_second(), meter.frames_per_second());
+            targets.note_interval(MeasuredRate { bits_per_second, frames_per_second });
+        }
     }
 
     fn note_content(&mut self, packet: &Arrived, extensions: &[u8]) {
@@ -266,9 +306,10 @@ impl LayerWriter<'_> {
         }
     }
 
-    /// Whether what the packet says of its layers could not be read.
-    pub fn take_unread(&mut self) -> bool {
-        self.layer.scalable.as_mut().is_some_and(|scalable| scalable.take_unread())
+    /// What was wrong with what packets say of their layers, if something was.
+    pub fn take_objection(&mut self) -> Option<DropReason> {
+        let is_unread = self.layer.scalable.as_mut().is_some_and(|scalable| scalable.take_unread());
+        if is_unread { Some(DropReason::LayersUnread) } else { self.layer.targets.take_objection() }
     }
 
     /// A key frame says how large the picture is.

@@ -12,11 +12,13 @@ pub(crate) struct LayerMeter {
 }
 
 impl LayerMeter {
+    /// True if an interval is over with that.
     #[inline]
-    pub fn add(&mut self, bytes: usize, ends_frame: bool, at_ms: u32) {
+    pub fn add(&mut self, bytes: usize, ends_frame: bool, at_ms: u32) -> bool {
         let began_ms = *self.began_ms.get_or_insert(at_ms);
         let elapsed = at_ms.wrapping_sub(began_ms);
-        if elapsed >= INTERVAL_MS {
+        let is_over = elapsed >= INTERVAL_MS;
+        if is_over {
             let elapsed = u64::from(elapsed);
             self.rates.rotate_right(1);
             self.rates[0] = self.bytes * 8_000 / elapsed;
@@ -25,6 +27,7 @@ impl LayerMeter {
         }
         self.bytes += (bytes + HEADER_BYTES) as u64;
         self.frames += u32::from(ends_frame);
+        is_over
     }
 
     /// It does not come for a while because nobody watches it. What it brought until then holds for when it does.
@@ -40,6 +43,11 @@ impl LayerMeter {
         if rates[1] > 0 { rates[1] } else { rates[0] }
     }
 
+    /// Of the last interval alone.
+    pub fn last_bits_per_second(&self) -> u64 {
+        self.rates[0]
+    }
+
     pub fn frames_per_second(&self) -> u16 {
         self.frames_per_second
     }
@@ -48,7 +56,7 @@ impl LayerMeter {
 const INTERVAL_MS: u32 = 1_000;
 const INTERVALS: usize = 4;
 /// Of IP, UDP, RTP with a few extensions, and SRTP.
-const HEADER_BYTES: usize = 68;
+pub(super) const HEADER_BYTES: usize = 68;
 
 #[cfg(test)]
 mod tests {
@@ -56,7 +64,9 @@ mod tests {
 
     /// Thirty frames of one packet each second.
     fn play(meter: &mut LayerMeter, seconds: std::ops::Range<u32>, bytes: usize) {
-        (seconds.start * 30..seconds.end * 30).for_each(|at| meter.add(bytes, true, at * 1_000 / 30));
+        for at in seconds.start * 30..seconds.end * 30 {
+            meter.add(bytes, true, at * 1_000 / 30);
+        }
     }
 
     #[test]

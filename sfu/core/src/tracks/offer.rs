@@ -24,8 +24,10 @@ pub(crate) struct LayerChoice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OfferedLayer {
     pub choice: LayerChoice,
-    /// Measured over the last second.
+    /// As its publisher announces it or, where it does not, as it is measured.
     pub bits_per_second: u64,
+    /// The same as it is measured here, whatever is announced; 0 where it is not.
+    pub measured: u64,
     pub frames_per_second: u16,
     /// Of its last key frame, where that says it.
     pub size: Option<PictureSize>,
@@ -68,7 +70,8 @@ pub(super) fn offer<'a>(layers: impl Iterator<Item = &'a Layer> + Clone) -> Offe
             let Announced { bits_per_second, frames_per_second, size, is_alive, is_off } =
                 layer.announced.unwrap_or_else(|| measure(layer, newest));
             let choice = LayerChoice::of_encoding(layer.encoding);
-            OfferedLayer { choice, bits_per_second, frames_per_second, size, is_alive, is_off }
+            let measured = layer.meter.bits_per_second();
+            OfferedLayer { choice, bits_per_second, measured, frames_per_second, size, is_alive, is_off }
         })
         .collect();
     // Publishers list their encodings from the best to the worst or the other way round: the picture tells. One that never
@@ -79,12 +82,12 @@ pub(super) fn offer<'a>(layers: impl Iterator<Item = &'a Layer> + Clone) -> Offe
     offered
 }
 
-/// What we see of it ourselves.
+/// What we see of it ourselves, and its publisher says.
 fn measure(layer: &Layer, newest: Option<Instant>) -> Announced {
     let flows = flows(layer, newest);
     let is_off = !flows && layer.demand.is_off();
     Announced {
-        bits_per_second: layer.meter.bits_per_second(),
+        bits_per_second: layer.bits_per_second(),
         frames_per_second: layer.meter.frames_per_second(),
         size: layer.size,
         is_alive: flows || is_off,

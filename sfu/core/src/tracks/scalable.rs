@@ -22,6 +22,8 @@ pub(crate) struct Scalable {
 pub(crate) struct PointRate {
     pub point: OperatingPoint,
     pub bits_per_second: u64,
+    /// The same as it is measured, whatever is announced.
+    pub measured: u64,
     pub frames_per_second: u16,
     pub size: Option<PictureSize>,
 }
@@ -66,9 +68,11 @@ impl Scalable {
 
     fn rate(&self, point: OperatingPoint, whole: Option<PictureSize>) -> Option<PointRate> {
         let meter = self.meters.get(usize::from(point.spatial))?.get(usize::from(point.temporal))?;
+        let measured = meter.bits_per_second();
         Some(PointRate {
             point,
-            bits_per_second: meter.bits_per_second(),
+            bits_per_second: measured,
+            measured,
             frames_per_second: meter.frames_per_second(),
             size: self.size(point.spatial, whole),
         })

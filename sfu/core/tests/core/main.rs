@@ -40,5 +40,6 @@ mod stale;
 mod strangers;
 mod stream_reports;
 mod switching;
+mod targets;
 mod timings;
 mod traffic;

@@ -19,6 +19,8 @@ pub const SECOND: Duration = Duration::from_secs(1);
 const SHAPES: [(usize, usize); 3] = [(1, 620), (2, 900), (9, 1_150)];
 /// The content type (RTP header extension of libwebrtc).
 const CONTENT: u8 = 14;
+/// The video layers allocation.
+const ALLOCATION: u8 = 13;
 /// A key frame has so many times the packets.
 const KEYFRAME: usize = 4;
 
@@ -35,6 +37,10 @@ pub struct Theatre {
     orders: VecDeque<(Instant, usize, u8)>,
     /// The pictures are of screens.
     pub says_screen: bool,
+    /// What each encoding is to take without headers, in kbit/s: cameras announce it with their key frames.
+    pub announces: Option<[u32; 3]>,
+    /// So many times the packets of a picture.
+    pub burst: usize,
     /// Encodings that begin again, with a key frame.
     fresh: Vec<(usize, usize)>,
 }
@@ -80,7 +86,8 @@ impl Theatre {
                 .extensions
                 .with(ExtensionKind::Rid, Some(RID))
                 .with(ExtensionKind::RepairedRid, Some(REPAIRED_RID))
-                .with(ExtensionKind::VideoContentType, Some(CONTENT));
+                .with(ExtensionKind::VideoContentType, Some(CONTENT))
+                .with(ExtensionKind::LayersAllocation, Some(ALLOCATION));
             (harness.join(media), simulcast())
         });
         let cameras = cameras.collect();
@@ -95,6 +102,8 @@ impl Theatre {
             heard: 0,
             orders: VecDeque::new(),
             says_screen: false,
+            announces: None,
+            burst: 1,
             fresh: Vec::new(),
         }
     }
@@ -168,8 +177,11 @@ impl Theatre {
                     || fresh.contains(&(at, place))
                     || client.received_rtcp.contains(&ReceivedRtcp::Pli(encoder.ssrc));
                 client.received_rtcp.retain(|packet| *packet != ReceivedRtcp::Pli(encoder.ssrc));
-                let count = if is_key { KEYFRAME * packets } else { packets };
-                for mut packet in encoder.frame(count, camera.frame, is_key) {
+                let count = self.burst * if is_key { KEYFRAME * packets } else { packets };
+                for (at, mut packet) in encoder.frame(count, camera.frame, is_key).into_iter().enumerate() {
+                    if let Some(kbps) = self.announces.filter(|_| is_key && at == 0) {
+                        packet.extensions.push((ALLOCATION, allocation(place, kbps)));
+                    }
                     if self.says_screen && packet.marker && is_key {
                         packet.extensions.push((CONTENT, vec![1]));
                     }
@@ -219,4 +231,13 @@ fn simulcast() -> Simulcast {
     let mut camera = Simulcast::new();
     camera.encoders.iter_mut().zip(SHAPES).for_each(|(encoder, (_, bytes))| encoder.bytes = bytes);
     camera
+}
+
+/// As libwebrtc announces it on a packet of one of three encodings with two temporal layers each, of which the lower one
+/// takes three fifths.
+fn allocation(place: usize, kbps: [u32; 3]) -> Vec<u8> {
+    let rates = kbps.into_iter().flat_map(|kbps| [kbps * 3 / 5, kbps]);
+    // LEB128, in two bytes each.
+    let leb128 = rates.flat_map(|kbps| [kbps as u8 | 0x80, (kbps >> 7) as u8]);
+    [(place as u8) << 6 | 0x21, 0x54].into_iter().chain(leb128).collect()
 }

@@ -157,6 +157,21 @@ fn extensions_keep_the_ids_of_the_offer() {
 }
 
 #[test]
+fn announced_rates_of_layers_are_taken_from_publishers_and_not_sent_to_viewers() {
+    let line = "a=extmap:13 http://www.webrtc.org/experiments/rtp-hdrext/video-layers-allocation00\r\n";
+    let with_line = |name| recorded(name).replace("a=extmap:8 ", &format!("{line}a=extmap:8 "));
+    let text = with_line("chromium-whip");
+    let answer = published(&Offer::parse(&text).expect("an offer"));
+    check_answer(&text, &answer.sdp);
+    assert_eq!(answer.media.extensions.layers_allocation, Some(13));
+    assert_eq!(answer.sdp.matches(line).count(), 1);
+    let offered = Offer::parse(&with_line("chromium-whep")).expect("an offer");
+    let answer = watched(&offered, &slots(&offered, &[]));
+    assert_eq!(answer.media.extensions.layers_allocation, None);
+    assert!(!answer.sdp.contains("video-layers-allocation"));
+}
+
+#[test]
 fn an_id_that_means_two_things_keeps_its_first_meaning() {
     let text = recorded("chromium-whip").replace(
         "a=extmap:14 urn:ietf:params:rtp-hdrext:ssrc-audio-level",

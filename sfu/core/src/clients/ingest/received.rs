@@ -167,11 +167,11 @@ impl<'a> Received<'a> {
         packet.sequence = encoding.sequence(media.index).ok_or(DropReason::RtpReplayed)?;
         writer.push(source.spec.kind, packet, &passed_on(&media.values), media.payload)?;
         writer.note_arrival(now);
-        let is_unread = writer.take_unread();
+        let objection = writer.take_objection();
         if selected.lost_too_much {
             tracks.want_keyframe(key);
         }
-        if is_unread { Err(DropReason::LayersUnread) } else { Ok(()) }
+        objection.map_or(Ok(()), Err)
     }
 }
 
@@ -218,8 +218,8 @@ fn put_sets_first(
     }
 }
 
-/// The extensions that viewers get, one after the other: kind, length, value. What belongs to one hop or to
-/// the naming of streams stays here.
+/// The extensions that viewers get, or by which other workers choose layers, one after the other: kind, length, value. What
+/// belongs to one hop or to the naming of streams stays here.
 fn passed_on(values: &ExtensionValues<'_>) -> ArrayVec<u8, EXTENSIONS_BYTES_MAX> {
     let mut kept = ArrayVec::new();
     for (kind, value) in values.iter() {

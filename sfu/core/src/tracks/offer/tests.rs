@@ -5,6 +5,7 @@ fn layer(encoding: u8, lines: u16, is_alive: bool) -> OfferedLayer {
     OfferedLayer {
         choice: LayerChoice::of_encoding(encoding),
         bits_per_second: 0,
+        measured: 0,
         frames_per_second: 30,
         size: Some(PictureSize { width: lines * 16 / 9, height: lines }),
         is_alive,

@@ -1,7 +1,8 @@
 //! Owns RTP header extensions (RFC 8285): reading both forms, finding the negotiated ones, writing a block
 //! with a viewer's ids. Never interprets a value.
 
-/// What the SFU may understand or pass on. The order is only that of the table in [`ExtensionMap`].
+/// What the SFU may understand or pass on. Relays name them by their places, and pass over those that they don't know: a
+/// new one comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ExtensionKind {
@@ -17,6 +18,7 @@ pub enum ExtensionKind {
     VideoContentType,
     ColorSpace,
     DependencyDescriptor,
+    LayersAllocation,
 }
 
 impl ExtensionKind {
@@ -33,6 +35,7 @@ impl ExtensionKind {
         ExtensionKind::VideoContentType,
         ExtensionKind::ColorSpace,
         ExtensionKind::DependencyDescriptor,
+        ExtensionKind::LayersAllocation,
     ];
 }
 
@@ -230,7 +233,7 @@ pub fn write_extensions(elements: &[(u8, &[u8])], out: &mut [u8]) -> Option<usiz
     Some(4 + padded)
 }
 
-const KIND_COUNT: usize = 12;
+const KIND_COUNT: usize = 13;
 /// Ids below this may appear in the one-byte form.
 const SMALL_IDS: usize = 16;
 const ONE_BYTE_PROFILE: u16 = 0xbede;
