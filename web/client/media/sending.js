@@ -3,6 +3,7 @@
 /** @import { Encoding, Picture } from "../state/encodings.js" */
 
 import { encodingsMax, layersWithin, planEncodings } from "../state/encodings.js";
+import { ALLOCATION, offerExtension } from "./extensions.js";
 import { onlyCodec } from "./peer.js";
 
 /** @typedef {{codec?: string | undefined, maxBitrate?: number | undefined, maxFramerate?: number | undefined, scalabilityMode?: string | undefined}} Limits */
@@ -19,6 +20,7 @@ export function addPicture(pc, track, limits) {
   const transceiver = orWithoutLayers(add, layered(named, track, limits), named);
   const codecs = RTCRtpSender.getCapabilities("video")?.codecs;
   if (limits.codec && codecs) transceiver.setCodecPreferences(onlyCodec(codecs, limits.codec));
+  offerExtension(transceiver, ALLOCATION);
 }
 
 /**

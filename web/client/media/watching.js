@@ -6,6 +6,7 @@
 /** @import { Streams } from "../state/streams.js" */
 
 import { updateCadence, updateStanding } from "../state/cadence.js";
+import { DESCRIPTOR, offerExtension } from "./extensions.js";
 import { Peer } from "./peer.js";
 
 /** `transceivers` go with `subscriptions` by place. */
@@ -33,8 +34,9 @@ export class WatchingPeer extends Peer {
     for (const { kind, stream } of subscriptions.slice(this.transceivers.length)) {
       const transceiver = this.pc.addTransceiver(kind, { direction: "recvonly" });
       const codecs = streams.get(stream)?.tracks.filter((track) => track.kind === kind).map((track) => track.codec);
-      // Of one that is not live it is not known.
-      if (kind === "video" && (codecs === undefined || codecs.includes("av1"))) offerDescriptors(transceiver);
+      // Without them the spatial layers of AV1 can't be told apart, and the server sends the lowest alone. Of one that is not
+      // live it is not known.
+      if (kind === "video" && (codecs === undefined || codecs.includes("av1"))) offerExtension(transceiver, DESCRIPTOR);
       this.transceivers.push(transceiver);
     }
   }
@@ -121,26 +123,3 @@ export class WatchingPeer extends Peer {
     });
   }
 }
-
-/**
- * Chromium offers dependency descriptors for what it receives only where it is told to; without them it can't tell the
- * spatial layers of AV1 apart, and the server sends it the lowest alone.
- * @param {RTCRtpTransceiver} transceiver
- */
-function offerDescriptors(transceiver) {
-  const able = /** @type {Extensible} */ (/** @type {unknown} */ (transceiver));
-  const extensions = able.getHeaderExtensionsToNegotiate?.();
-  const descriptor = extensions?.find(({ uri }) => uri === DESCRIPTOR);
-  if (!extensions || !descriptor || !able.setHeaderExtensionsToNegotiate) return;
-  descriptor.direction = "sendrecv";
-  able.setHeaderExtensionsToNegotiate(extensions);
-}
-
-/**
- * Of WebRTC extensions (W3C webrtc-extensions), where a browser has it.
- * @typedef {object} Extensible
- * @property {() => {uri: string, direction: string}[]} [getHeaderExtensionsToNegotiate]
- * @property {(extensions: {uri: string, direction: string}[]) => void} [setHeaderExtensionsToNegotiate]
- */
-
-const DESCRIPTOR = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
