@@ -9,7 +9,7 @@ use crate::clients::PASS_PACKETS_MAX;
 use crate::keys::{Key, LayerKey};
 use crate::readers::audience::Audience;
 use crate::readers::reader::{Flushed, Pace, Reader, WORKER};
-use crate::readers::stale::decide_resume;
+use crate::readers::stale::{decide_resume, packets_of_picture};
 use crate::readers::{Parts, Readers};
 use crate::relief::Relief;
 use crate::tracks::history::{Arrived, History, PADDING_BYTES_MAX};
@@ -130,7 +130,6 @@ impl Readers {
         if let Some(since) = layer.waiting_since() {
             parts.out.counters.egress_waits.note(parts.now.saturating_duration_since(since));
         }
-        let packets_max = if self.relief == Relief::None { PASS_PACKETS_MAX as u64 } else { PASS_PACKETS_BEHIND };
         let before = parts.out.counters.bytes_out;
         let mut somebody_waits = false;
         let mut progress = Flushed::Done;
@@ -141,6 +140,11 @@ impl Readers {
                 self.go_on_at(key, resume, parts);
                 continue;
             }
+            let packets_max = match relief {
+                Relief::None => PASS_PACKETS_MAX as u64,
+                // The next picture is judged by itself.
+                _ => packets_of_picture(layer, audience.live()).clamp(1, PASS_PACKETS_BEHIND),
+            };
             let Some((pass, is_new)) = audience.begin_pass(layer, packets_max) else { break };
             let numbers = pass.from..pass.to;
             if is_new {

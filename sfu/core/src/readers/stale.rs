@@ -53,9 +53,17 @@ fn waited_max_behind(layer: &Layer, audience: &Audience) -> Duration {
     if live.checked_sub(1).is_some_and(|last| next.is_some() && picture(last) == next) {
         return SENT_WITHIN;
     }
-    let packets = (live..live + PICTURE_PACKETS_MAX).take_while(|number| next.is_some() && picture(*number) == next);
-    let takes = audience.sending.of(packets.count() as u32);
+    let takes = audience.sending.of(packets_of_picture(layer, live) as u32);
     SENT_WITHIN.saturating_sub(takes).clamp(WAITED_MIN_BEHIND, WAITED_MAX_BEHIND)
+}
+
+/// How many packets from this one on are of its picture; of sound as many as there may be.
+pub(super) fn packets_of_picture(layer: &Layer, from: u64) -> u64 {
+    let Some(history) = layer.history.as_ref().filter(|_| layer.is_video()) else { return PICTURE_PACKETS_MAX };
+    let from = from.max(history.oldest());
+    let picture = |number: u64| history.entry(number).map(|entry| (entry.packet.timestamp, entry.packet.generation));
+    let Some(first) = picture(from) else { return 0 };
+    (from..from + PICTURE_PACKETS_MAX).take_while(|number| picture(*number) == Some(first)).count() as u64
 }
 
 /// With which packet those go on who have read up to `live`: sound with the first that is young enough, video with the

@@ -137,8 +137,9 @@ impl Delivered {
 
 #[test]
 fn what_a_worker_that_is_behind_delivers_comes_in_time_to_the_last_viewer() {
-    for (load, least) in [(1.2, 60), (1.5, 22), (2.0, 12)] {
-        let delivered = Worker::new(load, 8).run();
+    // Of nine packets a pass takes eight, and another one the last.
+    for (load, packets, least) in [(1.2, 8, 60), (1.5, 8, 22), (1.5, 9, 20), (2.0, 8, 12)] {
+        let delivered = Worker::new(load, packets).run();
         let (worst, whole) = (delivered.worst_ms(), delivered.whole_percent);
         assert!(worst <= 95, "at {load}: {worst} ms, {whole} %");
         assert!(whole >= least && delivered.partial == 0, "at {load}: {whole} %, {} in part", delivered.partial);
@@ -150,5 +151,5 @@ fn a_picture_that_takes_several_passes_is_sent_to_its_end_or_not_at_all() {
     let delivered = Worker::new(1.6, 20).run();
     let (worst, whole) = (delivered.worst_ms(), delivered.whole_percent);
     let partial = delivered.partial;
-    assert!(partial == 0 && worst <= 100 && whole >= 30, "{worst} ms, {whole} %, {partial} in part");
+    assert!(partial == 0 && worst <= 90 && whole >= 22, "{worst} ms, {whole} %, {partial} in part");
 }
