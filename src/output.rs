@@ -7,6 +7,9 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
 use crate::failure::{self, Failure};
 
 /// To standard output, with a newline behind it.
@@ -18,6 +21,22 @@ pub fn line(text: impl Display) -> Result<(), Failure> {
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| unwritten(&error))
+}
+
+/// For a command that may wait for its next line for long: from now on the program ends as soon as nobody reads.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what waits for the line can't be woken, and holds nothing that is to be ended"
+)]
+pub fn end_with_reader() {
+    std::thread::spawn(|| {
+        let out = io::stdout();
+        let mut ends = [PollFd::new(&out, PollFlags::empty())];
+        while poll(&mut ends, None) == Err(Errno::INTR) {}
+        if ends[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
+            std::process::exit(0);
+        }
+    });
 }
 
 /// A line to standard error. Nobody may be reading; that is no reason to stop.

@@ -24,6 +24,9 @@ pub fn run(order: &Logs) -> Result<(), Failure> {
     let at = order.node.as_ref().map(|_| format!("node={node}&")).unwrap_or_default();
     let path = format!("/api/v1/log?{at}{query}lines={}&follow={}", order.lines, order.follow);
     let begin = order.since.map(first_second);
+    if order.follow {
+        output::end_with_reader();
+    }
     let mut is_empty = true;
     for line in admin.stream(&path)?.lines() {
         let Ok(line) = line else { break };

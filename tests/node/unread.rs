@@ -2,6 +2,7 @@
 //! is changed all the same, and a node goes on.
 
 use std::fs::OpenOptions;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -107,6 +108,18 @@ fn commands_that_ask_a_node_end_where_nobody_reads() {
     }
     assert_eq!(into(closed(), typed(&node.dir, &format!("kick {viewer}"))), (0, String::new()));
     assert_eq!(run(&node.dir, &["session", &viewer]).2, "chappe: there is no such session now\n");
+}
+
+#[test]
+fn who_waits_for_more_lines_ends_when_its_reader_does() {
+    let node = Running::start(&["--workers", "1"]);
+    serving(&node, 1);
+    let mut following = typed(&node.dir, "logs --worker signaling -f").stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(following.stdout.take().unwrap());
+    assert_ne!(lines.read_line(&mut String::new()).unwrap(), 0);
+    drop(lines);
+    let status = eventually("the end of what nobody reads", || following.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
 }
 
 #[test]
