@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need and is missing: Debian packages, cargo-nextest, FFmpeg with a WHIP muxer, nats-server,
-# the classes of OTLP and a collector, GStreamer, npm packages.
+# the classes of OTLP and a collector, npm packages; with `gstreamer` as its argument that, too.
 # Changes nothing where all of it is there, and then needs neither root nor a network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -59,7 +59,7 @@ for name in ("Gst", "GstSdp", "GstWebRTC"): gi.require_version(name, "1.0")
 from gi.repository import Gst, GstSdp, GstWebRTC
 Gst.init(None)
 assert all(Gst.ElementFactory.find(name) for name in ("webrtcbin", "nicesrc", "dtlsdec", "srtpdec", "rtpbin", "rtpvp8depay", "vp8dec"))'
-if ! /usr/bin/python3 -c "$GSTREAMER" 2>/dev/null; then
+if [ "${1:-}" = gstreamer ] && ! /usr/bin/python3 -c "$GSTREAMER" 2>/dev/null; then
     apt_packages+=(python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-nice gstreamer1.0-plugins-{base,good,bad})
 fi
 if have python3 && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then apt_packages+=(python3-venv); fi

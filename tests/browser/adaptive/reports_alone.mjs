@@ -1,16 +1,16 @@
 // A viewer that estimates nothing and says by receiver reports alone what it loses, on a line that gets worse: GStreamer, which
 // sends one in a few seconds.
-// Runs alone: an encoder that is short of processor time leaves out the largest pictures.
+// Run by `make gstreamer`, alone: an encoder that is short of processor time leaves out the largest pictures.
 
 import { after, before, describe, test } from "node:test";
 
-import { LossyLink } from "../cluster/harness/link.mjs";
-import { launch } from "./harness/browser.mjs";
-import { Network } from "./harness/network.mjs";
-import { Scene } from "./harness/scene.mjs";
-import { Server } from "./harness/server.mjs";
-import { STRUCTURES, sendCamera } from "./harness/structures.mjs";
-import { Watcher } from "./harness/watcher.mjs";
+import { LossyLink } from "../../cluster/harness/link.mjs";
+import { launch } from "../harness/browser.mjs";
+import { Network } from "../harness/network.mjs";
+import { Scene } from "../harness/scene.mjs";
+import { Server } from "../harness/server.mjs";
+import { STRUCTURES, sendCamera } from "../harness/structures.mjs";
+import { Watcher } from "../harness/watcher.mjs";
 
 /** Of the largest pictures, of which an encoder that is short of time makes a little less; the others have a half and a quarter. */
 const LINES = 576;
