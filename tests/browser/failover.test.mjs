@@ -1,16 +1,16 @@
-// Processes of the server are killed while a picture is watched. How fast it is back is measured by `make recovery`.
+// Processes of the server are killed while a picture is watched.
 // Runs alone: it counts the turns for which pictures stand still.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { BACK_AT_ALL_TURNS, TURN_MS, connectionsMade, gaps, picturesMove, tile, watchForGaps, watchForLoss } from "./harness/observe.mjs";
+import { TURN_MS, connectionsMade, gaps, picturesMove, tile, watchForGaps, watchForLoss } from "./harness/observe.mjs";
 import { Scene } from "./harness/scene.mjs";
 import { until } from "./harness/until.mjs";
 
+/** What the design promises, pictures again within a second, as long as the machine gives the page its turns. */
+const WORKER_GAP_TURNS_MAX = 1000 / TURN_MS;
 const KILLS = 5;
-/** What the design promises, as long as the machine gives page and server their turns: at least once of so often it does. */
-const SECOND_TURNS = 1000 / TURN_MS;
 
 describe("failover", () => {
   /** @type {Scene} */
@@ -18,12 +18,11 @@ describe("failover", () => {
   before(async () => void (scene = await Scene.set({ server: { workers: 2 } })));
   after(() => scene?.end());
 
-  test("pictures come back by themselves each time their worker is killed", async (context) => {
+  test("pictures come back by themselves each time their worker is killed", async () => {
     const publisher = await scene.publisher("worker", "cam");
     const viewer = await scene.viewer("worker");
     const video = `${tile("cam")} video`;
     await picturesMove(viewer, video);
-    const stoodTurns = [];
     for (let kill = 0; kill < KILLS; kill++) {
       await watchForGaps(viewer, video);
       const { index, restarts } = await servingWorker(scene);
@@ -31,11 +30,8 @@ describe("failover", () => {
       await until("the worker is replaced", async () => ((await scene.server.state()).workers[index]?.restarts ?? 0) > restarts);
       await picturesMove(viewer, video);
       const { longestMs, longestTurns } = await gaps(viewer);
-      assert.ok(longestTurns <= BACK_AT_ALL_TURNS, `kill ${kill}: no picture for ${longestTurns} turns, ${Math.round(longestMs)} ms`);
-      stoodTurns.push(longestTurns);
+      assert.ok(longestTurns < WORKER_GAP_TURNS_MAX, `kill ${kill}: no picture for ${longestTurns} turns, ${Math.round(longestMs)} ms`);
     }
-    context.diagnostic(`no picture for ${stoodTurns} turns of ${TURN_MS} ms`);
-    assert.ok(Math.min(...stoodTurns) < SECOND_TURNS, `each time no picture for more than a second: ${stoodTurns} turns`);
     assert.ok(await publisher.locator("#live-badge.live").isVisible());
     for (const page of [publisher, viewer]) await page.context().close();
   });
@@ -45,24 +41,18 @@ describe("failover", () => {
     const viewer = await scene.viewer("signaling");
     const video = `${tile("cam")} video`;
     await picturesMove(viewer, video);
-    /** @type {{lost: number, made: number}[]} */
-    const cuts = [];
-    const isUntouched = () => cuts.some(({ lost, made }) => lost === 0 && made === 0);
-    while (cuts.length < KILLS && !isUntouched()) {
-      await watchForGaps(viewer, video);
-      const lost = await watchForLoss(viewer);
-      const made = await connectionsMade(viewer);
-      const before = (await scene.server.state()).signaling.restarts;
-      await notePhases(viewer);
-      await scene.server.killSignaling();
-      await until("the page notices", async () => (await phases(viewer)).includes("waiting"));
-      await until("signaling is back", async () => (await scene.server.state()).signaling.restarts > before);
-      for (const page of [viewer, publisher]) await until("the page resumes", async () => (await linkPhase(page)) === "open");
-      await until("a hundred frames more", async () => (await gaps(viewer)).frames > 100);
-      cuts.push({ lost: await lost(), made: (await connectionsMade(viewer)) - made });
-    }
-    // Media does not pass through signaling. On a machine that stalls a page may give its connection up at any moment.
-    assert.ok(isUntouched(), `each time it was cut off: ${JSON.stringify(cuts)}`);
+    await watchForGaps(viewer, video);
+    const lost = await watchForLoss(viewer);
+    const made = await connectionsMade(viewer);
+    const before = (await scene.server.state()).signaling.restarts;
+    await notePhases(viewer);
+    await scene.server.killSignaling();
+    await until("the page notices", async () => (await phases(viewer)).includes("waiting"));
+    await until("signaling is back", async () => (await scene.server.state()).signaling.restarts > before);
+    for (const page of [viewer, publisher]) await until("the page resumes", async () => (await linkPhase(page)) === "open");
+    await until("a hundred frames more", async () => (await gaps(viewer)).frames > 100);
+    // Media does not pass through signaling.
+    assert.deepEqual({ lost: await lost(), made: await connectionsMade(viewer) }, { lost: 0, made });
     assert.equal(await viewer.locator(tile("cam")).count(), 1);
 
     const late = await scene.viewer("signaling");

@@ -8,7 +8,7 @@ import { writeFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { BACK_AT_ALL_TURNS } from "../browser/harness/observe.mjs";
+import { TURN_MS } from "../browser/harness/observe.mjs";
 import { until } from "../browser/harness/until.mjs";
 import { Cluster } from "./harness/cluster.mjs";
 import { diaryOf } from "./harness/diary.mjs";
@@ -30,6 +30,8 @@ const KILLS = Number(process.env["CHAPPE_KILLS"] ?? 2);
 const PLAIN_VIEWERS = Number(process.env["CHAPPE_PLAIN_VIEWERS"] ?? 100);
 /** Where the table goes. */
 const TABLE = process.env["CHAPPE_RECOVERY_TABLE"];
+/** Who is back only after this came back by ICE giving its connection up, not by watching the media. */
+const BACK_AT_ALL_TURNS = 2000 / TURN_MS;
 
 /** Of the log of each node, in the story of a failure. */
 const LOG_CHARACTERS = 6_000;

@@ -2,8 +2,6 @@
 
 /** @typedef {import("playwright-core").Page} Page */
 
-import { readFileSync } from "node:fs";
-
 import { until } from "./until.mjs";
 
 /**
@@ -151,12 +149,6 @@ export async function watchForGaps(page, selector) {
 /** One turn of the timer that pauses are counted by, on a machine that does nothing else. */
 export const TURN_MS = 10;
 
-/**
- * Who is back only after this came back by ICE giving its connection up, not by watching the media: browsers say that one is
- * disconnected after 2.5 s at the earliest, and our pages give it two more to heal.
- */
-export const BACK_AT_ALL_TURNS = 4000 / TURN_MS;
-
 /** @typedef {{longestMs: number, longestTurns: number, frames: number}} Gaps */
 
 /**
@@ -171,29 +163,17 @@ export function gaps(page) {
 }
 
 /**
- * Packets that a page has lost so far over all its peer connections, also those that it closes while it is watched, but for
- * as many as this machine threw away because nobody had time to take them.
- * @param {Page} page of a browser in the network namespace of this process
+ * Packets that a page has lost so far over all its peer connections, also those that it closes while it is watched.
+ * @param {Page} page
  * @returns {Promise<() => Promise<number>>} lost since then
  */
 export async function watchForLoss(page) {
-  const overflowedBefore = overflowed();
   const before = await page.evaluate((everyMs) => {
     const { chappeLost } = /** @type {any} */ (window);
     setInterval(chappeLost, everyMs);
     return chappeLost();
   }, LOSS_EVERY_MS);
-  return async () => {
-    const lost = (await page.evaluate(() => /** @type {any} */ (window).chappeLost())) - before;
-    return Math.max(0, lost - (overflowed() - overflowedBefore));
-  };
-}
-
-/** Datagrams that found the buffer of their socket full, in the network namespace of this process. */
-function overflowed() {
-  // Two lines for UDP, of names and of values.
-  const [names, values] = readFileSync("/proc/thread-self/net/snmp", "utf8").split("\n").filter((line) => line.startsWith("Udp: ")).map((line) => line.split(" "));
-  return Number(values?.[names?.indexOf("RcvbufErrors") ?? -1] ?? NaN);
+  return async () => (await page.evaluate(() => /** @type {any} */ (window).chappeLost())) - before;
 }
 
 /**

@@ -39,10 +39,10 @@ export async function show(page, what) {
  * Goes from one size to another, each drawn by a seed, and stays for a moment with each. Without sizes it only looks, until
  * it is told to end.
  * @param {Page} page after `show`
- * @param {{count: number, seed: number, lines: number[], reachMs?: number}} how `reachMs`: longest that a change is waited for
+ * @param {{count: number, seed: number, lines: number[]}} how
  * @returns {Promise<Switched>}
  */
-export function switchAtRandom(page, { reachMs = REACH_MS, ...how }) {
+export function switchAtRandom(page, how) {
   return page.evaluate(async ({ count, seed, lines, gapMs, turnMs, reachMs }) => {
     const video = document.querySelector("video");
     if (!video) throw new Error("nothing is shown");
@@ -115,7 +115,7 @@ export function switchAtRandom(page, { reachMs = REACH_MS, ...how }) {
       freezes: since("freezes"),
       freezesMs: Math.round(since("freezesMs")),
     };
-  }, { ...how, gapMs: GAP_MS, turnMs: 10, reachMs });
+  }, { ...how, gapMs: GAP_MS, turnMs: 10, reachMs: REACH_MS });
 }
 
 /**
@@ -128,5 +128,5 @@ export async function endLook(page) {
 
 /** A picture that stands for longer is seen to stand. */
 const GAP_MS = 200;
-/** Longest that a change is waited for where nothing else is said. */
+/** Longest that a change is waited for. */
 const REACH_MS = 5_000;
